@@ -1,0 +1,1 @@
+"""Buildwright: turns a description of software into merged, proven changes. Importing does no work."""

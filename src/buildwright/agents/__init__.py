@@ -1,0 +1,1 @@
+"""Programs that change files in a lane, each behind the Agent port."""

@@ -1,0 +1,221 @@
+"""The state of one build, frozen: what `apply` makes of the journal and `decide` looks at. Holds no rules.
+
+Every field is immutable (tuples, persistent maps), so a version of a build can be kept, compared and shared at no cost,
+and the next version costs O(log n), not O(n).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from immutables import Map
+
+from buildwright.core.event import Outcome, Rejection
+from buildwright.core.finding import Finding, Verdict
+from buildwright.core.graph import Plan
+from buildwright.core.heap import Heap
+from buildwright.core.limits import Options
+from buildwright.core.patch import Patch
+from buildwright.core.spec import Spec
+
+
+class Stage(StrEnum):
+    """How far a build has come."""
+
+    CREATED = "created"
+    PLANNING = "planning"
+    WORKING = "working"
+    VERIFYING = "verifying"
+    DELIVERING = "delivering"
+    FINISHED = "finished"
+
+
+class Control(StrEnum):
+    """Whether a build may go on: separate from its stage."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+
+
+class TaskPhase(StrEnum):
+    """Where a task stands. `rejected` is a task whose last attempt was refused and about which a decision is due."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    PARKED = "parked"
+    WORKING = "working"
+    JUDGING = "judging"
+    MERGING = "merging"
+    REJECTED = "rejected"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """What has happened to one task. A task that nothing has happened to has no state (it waits)."""
+
+    phase: TaskPhase
+    attempt: int = 0
+    """Attempts started so far; the current one."""
+    allowed: int = 0
+    """Attempts it may use; grows when the user says retry."""
+    base: str = ""
+    carry: str = ""
+    patch: Patch | None = None
+    verdict: Verdict | None = None
+    """The newest verdict on its work, passed or not."""
+    rejection: Rejection | None = None
+    reason: str = ""
+    findings: tuple[Finding, ...] = ()
+    """Why the last attempt was rejected; feedback for the next."""
+    guidance: tuple[str, ...] = ()
+    """What the user said with a retry; given to the next attempt."""
+    summary: str = ""
+    conversation: str = ""
+    commit: str = ""
+    waits_for: str = ""
+    """While parked: the file another task holds."""
+    started_at: datetime | None = None
+    """Start of the first attempt."""
+    attempt_at: datetime | None = None
+    finished_at: datetime | None = None
+    cost_usd: Decimal = Decimal(0)
+    tokens: int = 0
+
+
+NOT_STARTED = TaskState(TaskPhase.WAITING)
+
+
+class Car(NamedTuple):
+    """A change in the merge train. `onto` "" means it must be (re-)prepared on what is ahead of it."""
+
+    task: str
+    attempt: int
+    onto: str = ""
+    commit: str = ""
+    tree: str = ""
+    passed: bool = False
+
+
+class Usage(NamedTuple):
+    """Tokens and money, summed. `unpriced` counts requests without a known price."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    unpriced: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+
+class Note(NamedTuple):
+    """A message of the user that no agent has taken in yet."""
+
+    id: str
+    text: str
+    task: str
+
+
+class Pause(NamedTuple):
+    """Why and since when a build is paused."""
+
+    reason: str
+    message: str
+    task: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One durable run of a graph against a target, as of event `version`."""
+
+    id: str
+    version: int
+    project_id: str
+    user_id: str
+    repository: str
+    base_ref: str
+    spec: Spec
+    options: Options
+    created_at: datetime
+    updated_at: datetime
+    stage: Stage = Stage.CREATED
+    control: Control = Control.RUNNING
+    outcome: Outcome | None = None
+    message: str = ""
+    finished_at: datetime | None = None
+    # target
+    base: str = ""
+    base_tree: str = ""
+    branch: str = ""
+    notes: tuple[str, ...] = ()
+    head: str = ""
+    """Integration head: the last commit that landed."""
+    head_tree: str = ""
+    head_judged: bool = False
+    """The gates have passed on exactly `head_tree`."""
+    # tasks
+    plan: Plan | None = None
+    tasks: Map[str, TaskState] = field(default_factory=Map)
+    unmet: Map[int, int] = field(default_factory=Map)
+    """Open dependencies of tasks that lost at least one; a task not in it has all of its own."""
+    ready: Heap = None
+    """Ranks of tasks that may start now."""
+    later: Map[int, Heap] = field(default_factory=Map)
+    """Ranks of tasks that may start when their milestone (by index) opens."""
+    parked: Map[str, Heap] = field(default_factory=Map)
+    """Ranks of tasks set aside, by the file they wait for."""
+    holders: Map[str, str] = field(default_factory=Map)
+    """Task that holds each expected file."""
+    active: Map[str, None] = field(default_factory=Map)
+    """Tasks in working, judging, merging, rejected."""
+    train: tuple[Car, ...] = ()
+    milestone: int = 0
+    open_in_milestone: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: tuple[str, ...] = ()
+    failures_in_row: tuple[str, ...] = ()
+    stuck: bool = False
+    # the end of the road
+    verdict: Verdict | None = None
+    delivered: str = ""
+    deliveries: int = 0
+    delivery_error: str = ""
+    delivery_temporary: bool = True
+    # talk and money
+    pause: Pause | None = None
+    stop_how: str = ""
+    notes_to_agents: tuple[Note, ...] = ()
+    usage: Usage = Usage()
+    plan_failures: int = 0
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.control in {Control.FINISHED, Control.STOPPED}
+
+    @property
+    def total(self) -> int:
+        return len(self.plan.graph.tasks) if self.plan else 0
+
+    @property
+    def all_tasks_done(self) -> bool:
+        """Every task has landed or was given up by the user."""
+        return self.plan is not None and self.done + self.skipped == self.total
+
+    def task(self, task_id: str) -> TaskState:
+        return self.tasks.get(task_id, NOT_STARTED)

@@ -1,0 +1,77 @@
+"""What gates say: findings, reports, and the evidence behind them. Pure data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from buildwright.core.record import Record, UtcTime
+
+Severity = Literal["error", "warning", "note"]
+CheckKind = Literal["scope", "syntax", "typecheck", "lint", "test", "build", "validation", "other"]
+
+MOST_FINDINGS = 50
+"""A report keeps this many findings; the rest is counted in `dropped` and stands in the log artifact."""
+LONGEST_MESSAGE = 2_000
+
+
+class Finding(Record):
+    """One thing a gate noticed."""
+
+    code: str
+    """Stable name of the rule, for example `pytest.failed`, `ruff.F401`, `scope.protected`."""
+    message: str = Field(max_length=LONGEST_MESSAGE)
+    severity: Severity = "error"
+    file: str | None = None
+    line: int | None = None
+    fix: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
+        return f"{where}{self.message} [{self.code}]"
+
+
+class Evidence(Record):
+    """What proves a verdict: which tree was judged by which command, and what it said."""
+
+    tree: str
+    """Git tree id of exactly what was judged."""
+    command: str
+    exit_code: int | None
+    """None when the command was ended (time limit) before it could exit."""
+    seconds: float
+    output_digest: str
+    """SHA-256 of the whole output; an artifact of that digest holds it."""
+    started_at: UtcTime
+    tests: int | None = None
+    """Tests that ran (not skipped), where the command is a test run."""
+    sandbox: str = "none"
+
+
+class Report(Record):
+    """What one gate says of one tree. Saying no is data; a gate that could not judge raises `GateBroken`."""
+
+    gate: str
+    kind: CheckKind = "other"
+    ok: bool
+    findings: tuple[Finding, ...] = Field(default=(), max_length=MOST_FINDINGS)
+    dropped: int = 0
+    """Findings beyond the limit that are only in the log."""
+    evidence: Evidence | None = None
+
+
+class Verdict(Record):
+    """All reports on one tree. Passed only when every gate passed."""
+
+    tree: str
+    reports: tuple[Report, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return all(report.ok for report in self.reports)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Findings of the gates that said no, in gate order."""
+        return tuple(finding for report in self.reports if not report.ok for finding in report.findings)

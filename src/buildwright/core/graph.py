@@ -1,0 +1,202 @@
+"""The task graph and what follows from it alone: cycles, waves, critical path, priority. Pure; never knows progress.
+
+`Graph` is the record that is stored; `Plan` is its compiled form with integer adjacency, made once per build and
+shared by every version of it, so that a step costs nothing per task.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from buildwright.core.record import Record
+from buildwright.core.task import Task
+from buildwright.errors import BadGraph
+
+
+class Graph(Record):
+    """Tasks and their dependencies, grouped in ordered milestones. Construction does not check it: `compile_plan` does."""
+
+    tasks: tuple[Task, ...]
+    milestones: tuple[str, ...] = ()
+    """Order of the milestones; tasks of a later one start when every task of the earlier ones has landed."""
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A checked graph with everything derived from it. Indexes are positions in `graph.tasks`."""
+
+    graph: Graph
+    position: Mapping[str, int]
+    dependents: tuple[tuple[int, ...], ...]
+    depth: tuple[int, ...]
+    """Wave of each task: 0 for no dependencies, else one more than its deepest dependency."""
+    remaining: tuple[float, ...]
+    """Minutes of the longest path from the start of the task to the end of the graph."""
+    rank: tuple[int, ...]
+    """Start order: milestone, longest remaining path first, priority, then the order in the list. A permutation."""
+    milestone: tuple[int, ...]
+    """Index of each task's milestone in `milestones`."""
+    milestones: tuple[str, ...]
+
+    def task(self, task_id: str) -> Task:
+        return self.graph.tasks[self.position[task_id]]
+
+    @property
+    def waves(self) -> tuple[tuple[str, ...], ...]:
+        """Task ids by wave: a view for people, not a barrier."""
+        waves: list[list[str]] = [[] for _ in range(max(self.depth, default=-1) + 1)]
+        for index in sorted(range(len(self.depth)), key=self.rank.__getitem__):
+            waves[self.depth[index]].append(self.graph.tasks[index].id)
+        return tuple(tuple(wave) for wave in waves)
+
+    @property
+    def critical_path(self) -> tuple[str, ...]:
+        """The chain of tasks with the largest sum of minutes, first to last."""
+        if not self.graph.tasks:
+            return ()
+        current = max(range(len(self.remaining)), key=lambda i: (self.remaining[i], -i))
+        path = [current]
+        while self.dependents[current]:
+            current = max(self.dependents[current], key=lambda i: (self.remaining[i], -i))
+            path.append(current)
+        return tuple(self.graph.tasks[index].id for index in path)
+
+    @property
+    def minutes(self) -> float:
+        """Length of the critical path in minutes: no schedule can be shorter."""
+        return max(self.remaining, default=0.0)
+
+
+def compile_plan(graph: Graph) -> Plan:
+    """Check a graph and derive its plan in O(tasks + dependencies).
+
+    Raises BadGraph naming the task: empty list, duplicate id, unknown or own dependency, cycle, unknown milestone,
+    dependency on a later milestone.
+    """
+    tasks = graph.tasks
+    position = _positions(tasks)
+    dependents: list[list[int]] = [[] for _ in tasks]
+    unmet = [0] * len(tasks)
+    for index, task in enumerate(tasks):
+        for needed in _checked_dependencies(task, position):
+            dependents[position[needed]].append(index)
+            unmet[index] += 1
+    order = _topological(tasks, dependents, unmet)
+    milestones, milestone = _milestones(graph, position)
+    depth = [0] * len(tasks)
+    for index in order:
+        for dependent in dependents[index]:
+            depth[dependent] = max(depth[dependent], depth[index] + 1)
+    remaining = [0.0] * len(tasks)
+    for index in reversed(order):
+        longest = max((remaining[d] for d in dependents[index]), default=0.0)
+        remaining[index] = tasks[index].minutes + longest
+    by_start = sorted(range(len(tasks)), key=lambda i: (milestone[i], -remaining[i], -tasks[i].priority, i))
+    rank = [0] * len(tasks)
+    for place, index in enumerate(by_start):
+        rank[index] = place
+    return Plan(
+        graph=graph,
+        position=position,
+        dependents=tuple(tuple(d) for d in dependents),
+        depth=tuple(depth),
+        remaining=tuple(remaining),
+        rank=tuple(rank),
+        milestone=tuple(milestone),
+        milestones=milestones,
+    )
+
+
+def _positions(tasks: Iterable[Task]) -> dict[str, int]:
+    position: dict[str, int] = {}
+    folded: dict[str, str] = {}
+    for index, task in enumerate(tasks):
+        if task.id in position:
+            raise BadGraph("this task id is used twice", key=task.id, fix="give every task its own id")
+        twin = folded.get(task.id.casefold())
+        if twin is not None:
+            raise BadGraph(
+                f"this task id differs from {twin} only in upper and lower case",
+                key=task.id,
+                fix="give every task an id that stays distinct on a file system that ignores case",
+            )
+        position[task.id] = index
+        folded[task.id.casefold()] = task.id
+    if not position:
+        raise BadGraph("there are no tasks", fix="describe at least one task")
+    return position
+
+
+def _checked_dependencies(task: Task, position: Mapping[str, int]) -> tuple[str, ...]:
+    needed_ids = tuple(dict.fromkeys(task.depends_on))
+    for needed in needed_ids:
+        if needed == task.id:
+            raise BadGraph("the task depends on itself", key=task.id, fix=f"remove {task.id} from its depends_on")
+        if needed not in position:
+            raise BadGraph(
+                f"depends on {needed}, which is not in the list",
+                key=task.id,
+                fix=f"add a task {needed}, or remove it from depends_on of {task.id}",
+            )
+    return needed_ids
+
+
+def _topological(tasks: tuple[Task, ...], dependents: list[list[int]], unmet: list[int]) -> list[int]:
+    unmet = list(unmet)
+    queue = deque(index for index, count in enumerate(unmet) if count == 0)
+    order: list[int] = []
+    while queue:
+        index = queue.popleft()
+        order.append(index)
+        for dependent in dependents[index]:
+            unmet[dependent] -= 1
+            if unmet[dependent] == 0:
+                queue.append(dependent)
+    if len(order) < len(tasks):
+        cycle = _find_cycle(tasks, unmet)
+        raise BadGraph(
+            f"the tasks wait for each other in a circle: {' -> '.join(cycle)}",
+            key=cycle[0],
+            fix=f"remove one of these dependencies, for example {cycle[1]} from depends_on of {cycle[0]}",
+        )
+    return order
+
+
+def _find_cycle(tasks: tuple[Task, ...], unmet: list[int]) -> list[str]:
+    """One cycle, as ids, each depending on the next; the first is repeated at the end. Every stuck task is on or after one."""
+    by_id = {tasks[i].id: tasks[i] for i, count in enumerate(unmet) if count > 0}
+    current = next(iter(by_id))
+    seen: dict[str, int] = {}
+    path: list[str] = []
+    while current not in seen:
+        seen[current] = len(path)
+        path.append(current)
+        current = next(needed for needed in by_id[current].depends_on if needed in by_id)
+    return [*path[seen[current] :], current]
+
+
+def _milestones(graph: Graph, position: Mapping[str, int]) -> tuple[tuple[str, ...], list[int]]:
+    named = tuple(dict.fromkeys(graph.milestones))
+    used = tuple(dict.fromkeys(task.milestone for task in graph.tasks))
+    order = named or used
+    index = {name: place for place, name in enumerate(order)}
+    for task in graph.tasks:
+        if task.milestone not in index:
+            raise BadGraph(
+                f"belongs to milestone {task.milestone!r}, which is not among {', '.join(order)}",
+                key=task.id,
+                fix="name the milestone in `milestones`, or change the task's milestone",
+            )
+    for task in graph.tasks:
+        for needed in task.depends_on:
+            other = graph.tasks[position[needed]]
+            if index[other.milestone] > index[task.milestone]:
+                raise BadGraph(
+                    f"depends on {needed} of the later milestone {other.milestone!r}",
+                    key=task.id,
+                    fix="move one of them to the other's milestone",
+                )
+    return order, [index[task.milestone] for task in graph.tasks]

@@ -1,0 +1,81 @@
+"""What a build may do and spend: options chosen once, when the build is made, and kept with it. Pure data."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from buildwright.core.finding import CheckKind
+from buildwright.core.record import Record
+
+
+class Check(Record):
+    """A command that judges a tree. `kind` says which of the build's verdicts it is."""
+
+    name: str = Field(min_length=1)
+    command: str = Field(min_length=1)
+    kind: CheckKind = "test"
+    report: str = ""
+    """Path (relative to the tree) of a report file to parse, or the name of a parser; "" to recognise it."""
+
+
+class Delivery(Record):
+    """Where the result goes: nowhere, a branch in the user's repository, or a push to a remote."""
+
+    kind: Literal["none", "branch", "push"] = "branch"
+    branch: str = ""
+    """"" means `buildwright/<short build id>`."""
+    remote: str = ""
+
+
+class Limits(Record):
+    """Every number that bounds a build. Times in seconds."""
+
+    concurrency: int = Field(default=4, ge=1, le=4096)
+    attempts: int = Field(default=3, ge=1)
+    """Tries per task before the build pauses (or the task fails)."""
+    task_seconds: float = Field(default=300.0, gt=0)
+    gate_seconds: float = Field(default=120.0, gt=0)
+    pause_seconds: float = Field(default=1800.0, gt=0)
+    heartbeat_seconds: float = Field(default=30.0, gt=0)
+    failed_tasks: int = Field(default=3, ge=0)
+    """More failed tasks than this stop the run (P6)."""
+    stuck_after: int = Field(default=3, ge=1)
+    """Failures in a row, over all tasks, that count as stuck (P8)."""
+    train: int = Field(default=4, ge=1)
+    """Cars of the merge train that are tested at once."""
+    pushes: int = Field(default=4, ge=1)
+    """Tries of a failed delivery before the build pauses."""
+    output_bytes: int = Field(default=4_000_000, gt=0)
+    """Output kept of one command; more is cut in the middle and said so."""
+    memory_bytes: int = Field(default=4 * 1024**3, gt=0)
+    processes: int = Field(default=512, gt=0)
+    budget_usd: Decimal | None = None
+
+
+class Options(Record):
+    """How a build runs. Fixed at its start, stored in its first event, so that a resume needs nothing by hand."""
+
+    agent: str = "direct"
+    agent_command: str = ""
+    model: str = ""
+    planner_model: str = ""
+    checks: tuple[Check, ...] = ()
+    """Empty: found from the target repository's own files."""
+    setup: tuple[str, ...] = ()
+    """Commands run once in a fresh checkout before the checks (for example `npm ci`)."""
+    lanes: bool = True
+    """False: no repository, no lanes, no merge (the agent's word is the result)."""
+    gates: bool = True
+    on_failure: Literal["pause", "fail"] = "pause"
+    delivery: Delivery = Delivery()
+    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+    protected: tuple[str, ...] = ()
+    """More path patterns no agent may touch, beside the built-in list."""
+    allow: tuple[str, ...] = ()
+    """Protected paths the user has opened for this build."""
+    cassette: str = ""
+    """Replay the model from this cassette file instead of a provider."""
+    limits: Limits = Limits()

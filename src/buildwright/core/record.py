@@ -1,0 +1,23 @@
+"""The base of all frozen data: strict about unknown keys, immutable, JSON round trip without loss. Holds no logic."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """Frozen data. Unknown keys are an error, so that a misspelt key is never silently dropped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+"""A task's name: 1 to 80 characters, ASCII letters, digits, dot, underscore, hyphen; safe in a file or ref name."""
+
+UtcTime = AwareDatetime
+"""A point in time with its zone; everything Buildwright writes is UTC."""
+
+Moment = datetime

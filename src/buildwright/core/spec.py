@@ -1,0 +1,63 @@
+"""What to build, as records: a Markdown spec, a complete task list, or the artifacts of an interview. Pure data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from buildwright.core.graph import Graph
+from buildwright.core.record import Record
+
+
+class ProjectBrief(Record):
+    """What the user wants and for whom (Z12)."""
+
+    title: str = Field(min_length=1)
+    summary: str = ""
+    goals: tuple[str, ...] = ()
+    target_users: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    out_of_scope: tuple[str, ...] = ()
+
+
+class PlannedFeature(Record):
+    """A feature in a plan or product document."""
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    acceptance: tuple[str, ...] = ()
+    priority: Literal["must", "should", "could"] = "must"
+
+
+class BuildPlan(Record):
+    """How it should be built (Z12)."""
+
+    stack: tuple[str, ...] = ()
+    features: tuple[PlannedFeature, ...] = ()
+    milestones: tuple[str, ...] = ()
+    notes: str = ""
+
+
+class ProductDocument(Record):
+    """What the finished product is (Z12)."""
+
+    overview: str = ""
+    features: tuple[PlannedFeature, ...] = ()
+    pages: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    quality: tuple[str, ...] = ()
+
+
+class Spec(Record):
+    """The input of a build. With `graph` set the task list is complete and needs no model."""
+
+    title: str = Field(min_length=1, max_length=200)
+    source: str = ""
+    """File name it came from, for people."""
+    form: Literal["markdown", "tasks", "spec-kit", "task-master", "interview"] = "markdown"
+    text: str = ""
+    brief: ProjectBrief | None = None
+    build_plan: BuildPlan | None = None
+    product_doc: ProductDocument | None = None
+    graph: Graph | None = None

@@ -1,0 +1,41 @@
+"""What a planned unit of work is. Pure data: a task never knows how far it has come (that is `build.TaskState`)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from buildwright.core.record import Record, TaskId
+
+TaskAction = Literal["create", "modify", "delete", "change"]
+
+
+class Validation(Record):
+    """A command of the task's own that must succeed on the patched tree, beside the project's checks."""
+
+    command: str = Field(min_length=1)
+    expected: str = "exit code 0"
+
+
+class Task(Record):
+    """One planned unit of work: small enough for one agent in one lane."""
+
+    id: TaskId
+    title: str = Field(min_length=1, max_length=200)
+    goal: str = ""
+    action: TaskAction = "change"
+    requirements: tuple[str, ...] = ()
+    acceptance: tuple[str, ...] = ()
+    depends_on: tuple[TaskId, ...] = ()
+    files_expected: tuple[str, ...] = ()
+    """Paths relative to the repository root that the task means to touch; two running tasks never share one."""
+    milestone: str = ""
+    priority: int = 0
+    """Higher runs earlier among tasks with the same remaining path."""
+    critical: bool = False
+    """A critical task that fails stops the whole build (P6)."""
+    code_template: str = ""
+    validation: Validation | None = None
+    minutes: float = Field(default=1.0, gt=0)
+    """Expected effort in minutes; the weight of the critical path."""

@@ -1,0 +1,141 @@
+"""Every error Buildwright raises on purpose, as one tree. Holds no logic and imports nothing of ours.
+
+    BuildwrightError
+    ├── Refused                 the request cannot be carried out as it was made (the user can mend it)
+    │   ├── BadSpec             a spec or task list is wrong: names file, line or key
+    │   │   └── BadGraph        tasks or dependencies are wrong: names the task
+    │   ├── BadSettings         a setting is missing or wrong: names the key
+    │   ├── BadRepository       the target repository cannot be built on
+    │   ├── UnsafePath          a path leaves the lane or is protected
+    │   └── NotFound            no such build, task, attempt or artifact
+    ├── Conflict                the state does not allow it now
+    │   ├── IllegalMove         the build is not in a state in which this event can happen
+    │   ├── StaleVersion        somebody else appended first; read again and decide again
+    │   ├── LostLease           the lease went to another holder; this one may write nothing
+    │   └── BuildIsRunning      another live process holds the build
+    └── CouldNot                the world did not do what it should
+        ├── GitFailed           a git command failed
+        ├── StoreFailed         the database or a file of the store failed
+        ├── DiskFull            no space is left where Buildwright keeps its state
+        ├── ModelFailed         a language model did not answer: carries the kind of failure
+        ├── AgentFailed         an agent program could not run
+        ├── GateBroken          a gate could not judge (a gate that says no is a report, not an error)
+        └── ToolMissing         a program that is needed is not installed
+
+The message of an error defaults to the first line of its class docstring. Every error can carry a `fix`: the one
+thing to do about it, in words a user can follow.
+"""
+
+from __future__ import annotations
+
+
+class BuildwrightError(Exception):
+    """Something went wrong in Buildwright."""
+
+    def __init__(self, message: str | None = None, *, fix: str | None = None) -> None:
+        first_line = (type(self).__doc__ or type(self).__name__).strip().splitlines()[0]
+        self.message = message or first_line
+        self.fix = fix
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Refused(BuildwrightError):
+    """The request cannot be carried out as it was made."""
+
+
+class BadSpec(Refused):
+    """The spec or task list is not valid."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        fix: str | None = None,
+        file: str | None = None,
+        line: int | None = None,
+        key: str | None = None,
+    ) -> None:
+        self.file, self.line, self.key = file, line, key
+        where = ":".join(str(part) for part in (file, line) if part is not None)
+        where = f"{where} ({key})" if where and key else where or (key or "")
+        text = message or "The spec or task list is not valid."
+        super().__init__(f"{where}: {text}" if where else text, fix=fix)
+
+
+class BadGraph(BadSpec):
+    """The tasks do not form a graph that can be built."""
+
+
+class BadSettings(Refused):
+    """A setting is missing or wrong."""
+
+
+class BadRepository(Refused):
+    """The target repository cannot be built on."""
+
+
+class UnsafePath(Refused):
+    """The path leaves the lane or is protected."""
+
+
+class NotFound(Refused):
+    """There is no such thing."""
+
+
+class Conflict(BuildwrightError):
+    """The state does not allow this now."""
+
+
+class IllegalMove(Conflict):
+    """This event cannot happen in the state the build is in."""
+
+
+class StaleVersion(Conflict):
+    """Somebody else appended to this build first."""
+
+
+class LostLease(Conflict):
+    """The lease on this build went to another holder."""
+
+
+class BuildIsRunning(Conflict):
+    """Another live process is running this build."""
+
+
+class CouldNot(BuildwrightError):
+    """Something outside Buildwright failed."""
+
+
+class GitFailed(CouldNot):
+    """A git command failed."""
+
+
+class StoreFailed(CouldNot):
+    """The store could not read or write."""
+
+
+class DiskFull(CouldNot):
+    """No space is left on the device that holds Buildwright's state."""
+
+
+class ModelFailed(CouldNot):
+    """The language model did not answer."""
+
+    def __init__(self, message: str | None = None, *, kind: str = "unavailable", fix: str | None = None) -> None:
+        self.kind = kind
+        super().__init__(message, fix=fix)
+
+
+class AgentFailed(CouldNot):
+    """The agent program could not run."""
+
+
+class GateBroken(CouldNot):
+    """The gate could not judge."""
+
+
+class ToolMissing(CouldNot):
+    """A program that is needed is not installed."""

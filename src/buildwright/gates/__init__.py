@@ -1,0 +1,1 @@
+"""Judges of a patch: they return reports of findings and change nothing."""

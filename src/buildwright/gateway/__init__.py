@@ -1,0 +1,1 @@
+"""The one local door to language models: providers, keys, metering, record and replay."""

@@ -1,0 +1,1 @@
+"""Where foreign commands run, with limits, and with nothing left behind."""

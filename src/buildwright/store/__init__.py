@@ -1,0 +1,1 @@
+"""The journal and what stands beside it, in SQLite."""

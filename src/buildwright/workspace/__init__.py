@@ -1,0 +1,1 @@
+"""One deep module over git: mirror, lanes, patches, merges, delivery. Never runs git where an agent can write."""
