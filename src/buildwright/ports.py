@@ -454,8 +454,10 @@ class Spend(NamedTuple):
 class Gateway(Protocol):
     """The one door to language models. Started on first use."""
 
-    async def open(self, build_id: str, task: str, attempt: int, options: Options) -> Door:
+    async def open(self, build_id: str, task: str, attempt: int, options: Options, lane: Path | None = None) -> Door:
         """A door for one attempt (task "" for the planner): starts the server if need be, mints its token.
+
+        `lane` lets a replayed answer name absolute paths for agents that want them.
 
         Raises BadSettings when neither a key nor a cassette is there.
         """
