@@ -89,41 +89,41 @@ class ScriptedAgent:
         steps = self._script.get((task, assignment.attempt), self._script.get((task, 0), (Write(f"{task}.txt", f"{task}\n"),)))
         conversation = f"{assignment.conversation}{assignment.attempt};"
         for step in steps:
-            async for activity in self._play(step, assignment, inbox):
+            activity = await self._play(step, assignment, inbox)
+            if activity is not None:
                 yield activity
-                if isinstance(activity, Finished):
-                    return
+            if isinstance(activity, Finished):
+                return
             if not inbox.empty():
                 yield self._hear([inbox.get_nowait() for _ in range(inbox.qsize())])
         yield Finished(ok=True, summary=f"played {len(steps)} steps", conversation=conversation)
 
-    async def _play(
-        self, step: Step, assignment: Assignment, inbox: asyncio.Queue[Message]
-    ) -> AsyncIterator[Activity]:
+    async def _play(self, step: Step, assignment: Assignment, inbox: asyncio.Queue[Message]) -> Activity | None:
         match step:
             case Write(path, content, executable):
                 checked = _checked(path, assignment)
                 write_beneath(assignment.lane, checked, content.encode(), executable)
-                yield Wrote(path=checked, size_bytes=len(content.encode()))
+                return Wrote(path=checked, size_bytes=len(content.encode()))
             case Delete(path):
                 checked = _checked(path, assignment)
                 delete_beneath(assignment.lane, checked)
-                yield Wrote(path=checked, size_bytes=0, deleted=True)
+                return Wrote(path=checked, size_bytes=0, deleted=True)
             case Say(text):
-                yield Said(text=text)
+                return Said(text=text)
             case Sleep(seconds):
                 await asyncio.sleep(seconds)
+                return None
             case Wait():
-                yield self._hear([await inbox.get()])
+                return self._hear([await inbox.get()])
             case Spend(input_tokens, output_tokens, model, cost):
-                yield UsedTokens(
+                return UsedTokens(
                     model=model,
                     input_tokens=input_tokens,
                     output_tokens=output_tokens,
                     cost_usd=None if cost is None else Decimal(cost),
                 )
             case Fail(kind, summary):
-                yield Finished(ok=False, failure=kind, summary=summary, conversation=assignment.conversation)
+                return Finished(ok=False, failure=kind, summary=summary, conversation=assignment.conversation)
             case Refuse(message):
                 raise AgentFailed(message, fix="Change the script.")
             case _:
