@@ -349,6 +349,11 @@ class Agent(Protocol):
     """A program that changes files in its lane. Cancelling the iteration ends it and everything it started."""
 
     name: str
+    resumes: bool
+    """It goes on from its rejected change and what was said of it; otherwise a new attempt starts from the base."""
+    touches_files: bool
+    """False for an agent that needs no directory at all."""
+    uses_model: Literal["always", "if given", "never"]
 
     def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """Work on the assignment; the last activity is `Finished`. Raises AgentFailed when it cannot even start.

@@ -69,7 +69,6 @@ class TaskState:
     allowed: int = 0
     """Attempts it may use; grows when the user says retry."""
     base: str = ""
-    carry: str = ""
     patch: Patch | None = None
     verdict: Verdict | None = None
     """The newest verdict on its work, passed or not."""
@@ -79,6 +78,9 @@ class TaskState:
     """Why the last attempt was rejected; feedback for the next."""
     guidance: tuple[str, ...] = ()
     """What the user said with a retry; given to the next attempt."""
+    kept_base: str = ""
+    """Commit that the rejected change was made on; "" when nothing of it is kept."""
+    kept_tree: str = ""
     summary: str = ""
     conversation: str = ""
     commit: str = ""
@@ -104,6 +106,8 @@ class Car(NamedTuple):
     commit: str = ""
     tree: str = ""
     passed: bool = False
+    alone: bool = False
+    """It failed on top of changes that had not landed: it is tried again only as the first car, on the head."""
 
 
 class Usage(NamedTuple):
@@ -184,7 +188,10 @@ class Build:
     active: Map[str, None] = field(default_factory=Map)
     """Tasks in working, judging, merging, rejected."""
     train: tuple[Car, ...] = ()
+    working: int = 0
+    """Tasks that hold a slot."""
     milestone: int = 0
+    milestone_sizes: tuple[int, ...] = ()
     open_in_milestone: int = 0
     done: int = 0
     skipped: int = 0
@@ -194,6 +201,7 @@ class Build:
     # the end of the road
     verdict: Verdict | None = None
     delivered: str = ""
+    delivered_commit: str = ""
     deliveries: int = 0
     delivery_error: str = ""
     delivery_temporary: bool = True
@@ -202,7 +210,8 @@ class Build:
     stop_how: str = ""
     notes_to_agents: tuple[Note, ...] = ()
     usage: Usage = Usage()
-    plan_failures: int = 0
+    plan_error: str = ""
+    budget_usd: Decimal | None = None
 
     @property
     def is_terminal(self) -> bool:

@@ -31,6 +31,7 @@ class BuildCreated(Event):
     """A build was asked for. Always the first event."""
 
     type: Literal["build.created"] = "build.created"
+    build_id: str
     project_id: str
     user_id: str
     repository: str
@@ -67,14 +68,12 @@ class PlanRejected(Event):
 
 
 class TaskStarted(Event):
-    """An attempt at a task was given a slot. Its agent starts from `base`, or from `carry` on top of it."""
+    """An attempt at a task was given a slot. Its lane opens at commit `base`."""
 
     type: Literal["task.started"] = "task.started"
     task: TaskId
     attempt: int
     base: str = ""
-    carry: str = ""
-    """Tree to start from instead of the base tree: the rejected change, or a conflict with both sides marked."""
 
 
 class TaskWaited(Event):
@@ -232,6 +231,8 @@ class BuildResumed(Event):
 
     type: Literal["build.resumed"] = "build.resumed"
     by: str = "user"
+    budget_usd: Decimal | None = None
+    """The new budget, when the old one was used up."""
 
 
 class StopRequested(Event):

@@ -35,14 +35,21 @@ class Plan:
     """Wave of each task: 0 for no dependencies, else one more than its deepest dependency."""
     remaining: tuple[float, ...]
     """Minutes of the longest path from the start of the task to the end of the graph."""
+    needs: tuple[int, ...]
+    """Number of different dependencies of each task."""
     rank: tuple[int, ...]
     """Start order: milestone, longest remaining path first, priority, then the order in the list. A permutation."""
+    by_rank: tuple[int, ...]
+    """The inverse of `rank`: index of the task that starts at each place."""
     milestone: tuple[int, ...]
     """Index of each task's milestone in `milestones`."""
     milestones: tuple[str, ...]
 
     def task(self, task_id: str) -> Task:
         return self.graph.tasks[self.position[task_id]]
+
+    def id_at(self, rank: int) -> str:
+        return self.graph.tasks[self.by_rank[rank]].id
 
     @property
     def waves(self) -> tuple[tuple[str, ...], ...]:
@@ -104,7 +111,9 @@ def compile_plan(graph: Graph) -> Plan:
         dependents=tuple(tuple(d) for d in dependents),
         depth=tuple(depth),
         remaining=tuple(remaining),
+        needs=tuple(unmet),
         rank=tuple(rank),
+        by_rank=tuple(by_start),
         milestone=tuple(milestone),
         milestones=milestones,
     )

@@ -1,0 +1,419 @@
+"""What each fact does to a build: one table of moves, one pure function. Never decides anything (that is `decide`).
+
+`MOVES` is the whole machine: for every event the control states, the stages and the task phases in which it can happen.
+The diagram in docs/flow.md is drawn from it. An event that is not legal raises IllegalMove and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from buildwright.core import event as e
+from buildwright.core.build import Build, Car, Control, Note, Pause, Stage, TaskPhase, TaskState
+from buildwright.core.event import AnyEvent, Event, Recorded
+from buildwright.core.graph import compile_plan
+from buildwright.core.progress import (
+    begin_tasks,
+    finish_task,
+    park_task,
+    reject_task,
+    release_files,
+    restart_task,
+    set_task,
+    start_task,
+)
+from buildwright.errors import IllegalMove
+
+Changes: TypeAlias = dict[str, Any]
+"""New values of fields of Build."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """When an event is legal and what it changes. `tasks` are the phases its task may be in, `to` where it goes."""
+
+    change: Callable[[Build, Any, datetime], Changes]
+    stages: frozenset[Stage]
+    controls: frozenset[Control]
+    tasks: frozenset[TaskPhase] = frozenset()
+    to: tuple[TaskPhase, ...] = ()
+    to_stage: tuple[Stage, ...] = ()
+
+
+def apply(build: Build | None, recorded: Recorded) -> Build:
+    """The build after one more event. Pure; O(log tasks), but for the events that place every task once.
+
+    Raises IllegalMove when the event cannot happen to this build now, or is not the next one.
+    """
+    event = recorded.event
+    if build is None:
+        return _create(recorded)
+    if recorded.seq != build.version + 1:
+        message = f"event {recorded.seq} does not follow event {build.version}"
+        raise IllegalMove(message, fix="read the journal again and apply its events in order")
+    move = MOVES[type(event)]
+    _check(build, event, move)
+    changes = move.change(build, event, recorded.at)
+    return replace(build, version=recorded.seq, updated_at=recorded.at, **changes)
+
+
+def fold(events: list[Recorded], build: Build | None = None) -> Build:
+    """The build that a journal, or the rest of one after `build`, describes. Raises IllegalMove; ValueError if there is none."""
+    for recorded in events:
+        build = apply(build, recorded)
+    if build is None:
+        raise ValueError("an empty journal describes no build")
+    return build
+
+
+def _create(recorded: Recorded) -> Build:
+    event = recorded.event
+    if not isinstance(event, e.BuildCreated) or recorded.seq != 1:
+        raise IllegalMove("a journal starts with build.created as event 1")
+    return Build(
+        id=event.build_id,
+        version=1,
+        project_id=event.project_id,
+        user_id=event.user_id,
+        repository=event.repository,
+        base_ref=event.base,
+        spec=event.spec,
+        options=event.options,
+        budget_usd=event.options.limits.budget_usd,
+        created_at=recorded.at,
+        updated_at=recorded.at,
+    )
+
+
+def _check(build: Build, event: AnyEvent, move: Move) -> None:
+    if build.control not in move.controls:
+        raise IllegalMove(f"{event.type} cannot happen: the build is {build.control}")
+    if build.stage not in move.stages:
+        raise IllegalMove(f"{event.type} cannot happen while the build is {build.stage}")
+    if move.tasks:
+        task_id: str = event.task  # type: ignore[union-attr]
+        if build.plan is None or task_id not in build.plan.position:
+            raise IllegalMove(f"{event.type}: there is no task {task_id}")
+        state = build.task(task_id)
+        if state.phase not in move.tasks:
+            raise IllegalMove(f"{event.type} cannot happen: task {task_id} is {state.phase}")
+        attempt = getattr(event, "attempt", None)
+        expected = state.attempt + 1 if isinstance(event, e.TaskStarted) else state.attempt
+        if attempt is not None and attempt != expected:
+            raise IllegalMove(f"{event.type} is of attempt {attempt} of task {task_id}, which is at attempt {expected}")
+
+
+# --- Getting ready -------------------------------------------------------------------------------------------------
+
+
+def _target_prepared(_build: Build, event: e.TargetPrepared, _at: datetime) -> Changes:
+    return {
+        "stage": Stage.PLANNING,
+        "base": event.commit,
+        "base_tree": event.tree,
+        "head": event.commit,
+        "head_tree": event.tree,
+        "branch": event.branch,
+        "notes": event.notes,
+    }
+
+
+def _plan_made(build: Build, event: e.PlanMade, _at: datetime) -> Changes:
+    plan = compile_plan(event.graph)
+    return {"stage": Stage.WORKING, "plan": plan, "plan_error": "", **begin_tasks(build, plan)}
+
+
+def _plan_rejected(_build: Build, event: e.PlanRejected, _at: datetime) -> Changes:
+    return {"plan_error": event.message}
+
+
+# --- Attempts ------------------------------------------------------------------------------------------------------
+
+
+def _task_started(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
+    return start_task(build, event.task, event.base, at)
+
+
+def _task_waited(build: Build, event: e.TaskWaited, _at: datetime) -> Changes:
+    return park_task(build, event.task, event.file)
+
+
+def _nothing(_build: Build, _event: Event, _at: datetime) -> Changes:
+    return {}
+
+
+def _tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
+    cost = event.cost_usd or Decimal(0)
+    used = event.input_tokens + event.output_tokens + event.cache_read_tokens + event.cache_write_tokens
+    total = build.usage
+    changes: Changes = {
+        "usage": total._replace(
+            requests=total.requests + 1,
+            input_tokens=total.input_tokens + event.input_tokens,
+            output_tokens=total.output_tokens + event.output_tokens,
+            cache_read_tokens=total.cache_read_tokens + event.cache_read_tokens,
+            cache_write_tokens=total.cache_write_tokens + event.cache_write_tokens,
+            cost_usd=total.cost_usd + cost,
+            unpriced=total.unpriced + (event.cost_usd is None),
+        )
+    }
+    if event.task and build.plan and event.task in build.plan.position:
+        state = build.task(event.task)
+        state = replace(state, tokens=state.tokens + used, cost_usd=state.cost_usd + cost)
+        changes["tasks"] = build.tasks.set(event.task, state)
+    return changes
+
+
+def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Changes:
+    state = build.task(event.task)
+    state = replace(
+        state,
+        phase=TaskPhase.JUDGING,
+        patch=event.patch,
+        summary=event.summary,
+        conversation=event.conversation or state.conversation,
+    )
+    working = {"working": build.working - 1}
+    if not build.options.lanes:
+        return {**finish_task(build, event.task, state, TaskPhase.DONE, at), **working}
+    if event.patch is None or event.patch.is_empty:
+        reason = "the agent changed no file"
+        return {**reject_task(build, event.task, state, "empty", reason), **working}
+    if not build.options.gates:
+        return {**_board(build, event.task, replace(state, phase=TaskPhase.MERGING)), **working}
+    return {**set_task(build, event.task, state), **working}
+
+
+def _agent_broke(build: Build, event: e.AgentBroke, _at: datetime) -> Changes:
+    state = replace(build.task(event.task), patch=None, conversation=event.conversation)
+    changes = reject_task(build, event.task, state, "agent", f"{event.kind}: {event.message}")
+    return {**changes, "working": build.working - 1}
+
+
+def _patch_judged(build: Build, event: e.PatchJudged, _at: datetime) -> Changes:
+    state = replace(build.task(event.task), verdict=event.verdict)
+    if event.verdict.ok:
+        return _board(build, event.task, replace(state, phase=TaskPhase.MERGING))
+    reason = "the gates refused the change"
+    return reject_task(build, event.task, state, "gate", reason, event.verdict.findings)
+
+
+# --- The merge train -----------------------------------------------------------------------------------------------
+
+
+def _board(build: Build, task_id: str, state: TaskState) -> Changes:
+    return {**set_task(build, task_id, state), "train": (*build.train, Car(task_id, state.attempt))}
+
+
+def _car(build: Build, task_id: str) -> int:
+    for place, car in enumerate(build.train):
+        if car.task == task_id:
+            return place
+    raise IllegalMove(f"task {task_id} is not in the merge train")
+
+
+def _with_car(build: Build, place: int, car: Car) -> tuple[Car, ...]:
+    return (*build.train[:place], car, *build.train[place + 1 :])
+
+
+def _without_car(build: Build, place: int) -> tuple[Car, ...]:
+    return (*build.train[:place], *build.train[place + 1 :])
+
+
+def _to_the_end(build: Build, place: int) -> tuple[Car, ...]:
+    car = build.train[place]
+    return (*_without_car(build, place), Car(car.task, car.attempt, alone=True))
+
+
+def _merge_prepared(build: Build, event: e.MergePrepared, _at: datetime) -> Changes:
+    place = _car(build, event.task)
+    verdict = build.task(event.task).verdict
+    judged = verdict is not None and verdict.ok and verdict.tree == event.tree
+    passed = judged or not build.options.gates
+    car = build.train[place]._replace(onto=event.onto, commit=event.commit, tree=event.tree, passed=passed)
+    return {"train": _with_car(build, place, car)}
+
+
+def _merge_conflicted(build: Build, event: e.MergeConflicted, _at: datetime) -> Changes:
+    place = _car(build, event.task)
+    if event.onto != build.head:
+        # A conflict with a change that has not landed may go away when that change leaves the train.
+        return {"train": _to_the_end(build, place)}
+    reason = f"the change conflicts with what landed meanwhile in {', '.join(event.files)}"
+    changes = reject_task(build, event.task, build.task(event.task), "conflict", reason)
+    return {**changes, "train": _without_car(build, place)}
+
+
+def _merge_judged(build: Build, event: e.MergeJudged, _at: datetime) -> Changes:
+    place = _car(build, event.task)
+    car = build.train[place]
+    if car.tree != event.verdict.tree:
+        raise IllegalMove(f"merge.judged is of tree {event.verdict.tree}, the train tests {car.tree or 'none'}")
+    state = replace(build.task(event.task), verdict=event.verdict)
+    if event.verdict.ok:
+        changes = set_task(build, event.task, state)
+        return {**changes, "train": _with_car(build, place, car._replace(passed=True))}
+    if place > 0:
+        # It failed on top of changes that are not in yet: its own fault only if it fails on the head.
+        return {**set_task(build, event.task, state), "train": _to_the_end(build, place)}
+    reason = "the gates refused the change on top of what landed meanwhile"
+    changes = reject_task(build, event.task, state, "train", reason, event.verdict.findings)
+    return {**changes, "train": _without_car(build, place)}
+
+
+def _change_landed(build: Build, event: e.ChangeLanded, at: datetime) -> Changes:
+    place = _car(build, event.task)
+    car = build.train[0]
+    if place != 0 or not car.passed or car.commit != event.commit or car.onto != build.head:
+        raise IllegalMove(f"task {event.task} cannot land: it is not the tested head of the train")
+    state = replace(build.task(event.task), commit=event.commit)
+    landed: Changes = {"head": event.commit, "head_tree": event.tree, "head_judged": build.options.gates}
+    finished = finish_task(replace(build, **landed), event.task, state, TaskPhase.DONE, at)
+    return {**landed, **finished, "train": build.train[1:]}
+
+
+# --- What becomes of a rejected task -------------------------------------------------------------------------------
+
+
+def _task_retried(build: Build, event: e.TaskRetried, _at: datetime) -> Changes:
+    state = build.task(event.task)
+    allowed = state.allowed if event.by == "rule" else state.attempt + build.options.limits.attempts
+    guidance = (*state.guidance, event.message) if event.message else state.guidance
+    return restart_task(build, event.task, replace(state, allowed=allowed, guidance=guidance))
+
+
+def _task_failed(build: Build, event: e.TaskFailed, at: datetime) -> Changes:
+    state = replace(build.task(event.task), phase=TaskPhase.FAILED, reason=event.message, finished_at=at)
+    return {
+        **set_task(build, event.task, state),
+        "active": build.active.delete(event.task),
+        "failed": (*build.failed, event.task),
+        **release_files(build, event.task, state),
+    }
+
+
+def _task_skipped(build: Build, event: e.TaskSkipped, at: datetime) -> Changes:
+    failed = tuple(task for task in build.failed if task != event.task)
+    changes = finish_task(build, event.task, build.task(event.task), TaskPhase.SKIPPED, at)
+    return {**changes, "failed": failed}
+
+
+def _build_stuck(_build: Build, _event: e.BuildStuck, _at: datetime) -> Changes:
+    return {"stuck": True}
+
+
+# --- Control -------------------------------------------------------------------------------------------------------
+
+
+def _paused(_build: Build, event: e.BuildPaused, at: datetime) -> Changes:
+    return {"control": Control.PAUSED, "pause": Pause(event.reason, event.message, event.task, at)}
+
+
+def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
+    changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", "stuck": False}
+    changes["failures_in_row"] = ()
+    if build.delivery_error:
+        changes |= {"deliveries": 0, "delivery_error": ""}
+    if event.budget_usd is not None:
+        changes["budget_usd"] = event.budget_usd
+    return changes
+
+
+def _stop_requested(_build: Build, event: e.StopRequested, _at: datetime) -> Changes:
+    return {"control": Control.STOPPING, "pause": None, "stop_how": event.how, "message": event.message}
+
+
+def _message_sent(build: Build, event: e.MessageSent, _at: datetime) -> Changes:
+    return {"notes_to_agents": (*build.notes_to_agents, Note(event.id, event.text, event.task))}
+
+
+def _message_delivered(build: Build, event: e.MessageDelivered, _at: datetime) -> Changes:
+    return {"notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id)}
+
+
+# --- The end -------------------------------------------------------------------------------------------------------
+
+
+def _verified(_build: Build, event: e.BuildVerified, _at: datetime) -> Changes:
+    return {"verdict": event.verdict, "head_judged": event.verdict.ok, "stage": Stage.DELIVERING}
+
+
+def _delivered(_build: Build, event: e.BuildDelivered, _at: datetime) -> Changes:
+    where = f"{event.remote} {event.ref}".strip()
+    return {"delivered": where, "delivered_commit": event.commit, "delivery_error": ""}
+
+
+def _delivery_failed(build: Build, event: e.DeliveryFailed, _at: datetime) -> Changes:
+    return {
+        "deliveries": build.deliveries + 1,
+        "delivery_error": event.message,
+        "delivery_temporary": event.temporary,
+    }
+
+
+def _finished(_build: Build, event: e.BuildFinished, at: datetime) -> Changes:
+    ended = Control.STOPPED if event.outcome in {"stopped", "aborted"} else Control.FINISHED
+    return {
+        "stage": Stage.FINISHED,
+        "control": ended,
+        "outcome": event.outcome,
+        "message": event.message,
+        "finished_at": at,
+        "pause": None,
+    }
+
+
+# --- The table -----------------------------------------------------------------------------------------------------
+
+_RUNNING = frozenset({Control.RUNNING})
+_PAUSED = frozenset({Control.PAUSED})
+_GOING = frozenset({Control.RUNNING, Control.PAUSED})
+_LIVE = frozenset({Control.RUNNING, Control.PAUSED, Control.STOPPING})
+_ANY = frozenset({Stage.CREATED, Stage.PLANNING, Stage.WORKING, Stage.VERIFYING, Stage.DELIVERING})
+_WORK = frozenset({Stage.WORKING})
+_P = TaskPhase
+
+
+def _in(*phases: TaskPhase) -> frozenset[TaskPhase]:
+    return frozenset(phases)
+
+
+MOVES: dict[type[Event], Move] = {
+    e.TargetPrepared: Move(_target_prepared, frozenset({Stage.CREATED}), _LIVE, to_stage=(Stage.PLANNING,)),
+    e.PlanMade: Move(_plan_made, frozenset({Stage.PLANNING}), _LIVE, to_stage=(Stage.WORKING,)),
+    e.PlanRejected: Move(_plan_rejected, frozenset({Stage.PLANNING}), _LIVE),
+    e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
+    e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
+    e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
+    e.TokensUsed: Move(_tokens_used, _ANY, _LIVE),
+    e.AgentFinished: Move(
+        _agent_finished, _WORK, _LIVE, _in(_P.WORKING), (_P.JUDGING, _P.MERGING, _P.REJECTED, _P.DONE)
+    ),
+    e.AgentBroke: Move(_agent_broke, _WORK, _LIVE, _in(_P.WORKING), (_P.REJECTED,)),
+    e.PatchJudged: Move(_patch_judged, _WORK, _LIVE, _in(_P.JUDGING), (_P.MERGING, _P.REJECTED)),
+    e.MergePrepared: Move(_merge_prepared, _WORK, _LIVE, _in(_P.MERGING)),
+    e.MergeConflicted: Move(_merge_conflicted, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
+    e.MergeJudged: Move(_merge_judged, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
+    e.ChangeLanded: Move(
+        _change_landed, _WORK, _LIVE, _in(_P.MERGING), (_P.DONE,), (Stage.VERIFYING, Stage.DELIVERING)
+    ),
+    e.TaskRetried: Move(_task_retried, _WORK, _GOING, _in(_P.REJECTED, _P.FAILED), (_P.READY,)),
+    e.TaskFailed: Move(_task_failed, _WORK, _RUNNING, _in(_P.REJECTED), (_P.FAILED,)),
+    e.TaskSkipped: Move(
+        _task_skipped, _WORK, _GOING, _in(_P.FAILED), (_P.SKIPPED,), (Stage.VERIFYING, Stage.DELIVERING)
+    ),
+    e.BuildStuck: Move(_build_stuck, _WORK, _RUNNING),
+    e.BuildPaused: Move(_paused, _ANY, _RUNNING),
+    e.BuildResumed: Move(_resumed, _ANY, _PAUSED),
+    e.StopRequested: Move(_stop_requested, _ANY, _GOING),
+    e.MessageSent: Move(_message_sent, _ANY, _GOING),
+    e.MessageDelivered: Move(_message_delivered, _WORK, _LIVE, _in(_P.WORKING)),
+    e.BuildVerified: Move(_verified, frozenset({Stage.VERIFYING}), _LIVE, to_stage=(Stage.DELIVERING,)),
+    e.BuildDelivered: Move(_delivered, frozenset({Stage.DELIVERING}), _LIVE),
+    e.DeliveryFailed: Move(_delivery_failed, frozenset({Stage.DELIVERING}), _LIVE),
+    e.BuildFinished: Move(_finished, _ANY, frozenset({Control.RUNNING, Control.STOPPING}), to_stage=(Stage.FINISHED,)),
+}

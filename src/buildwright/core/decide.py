@@ -1,0 +1,223 @@
+"""What should happen next: one pure function of a build. Never looks at a clock, never changes anything.
+
+`decide` answers twice: with facts that are the machine's own to state (a task starts, a build pauses) and with the
+effects that should be in flight. The engine records the facts, asks again until there are none, and then makes what is
+in flight equal to what is wanted. So a restart needs no list of what was running: it is asked for again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from buildwright.core import event as e
+from buildwright.core.action import (
+    Action,
+    Deliver,
+    JudgeMerge,
+    JudgePatch,
+    LandChange,
+    MakePlan,
+    PrepareMerge,
+    PrepareTarget,
+    RunAgent,
+    VerifyBuild,
+)
+from buildwright.core.build import Build, Control, Stage, TaskPhase
+from buildwright.core.event import AnyEvent
+from buildwright.core.heap import pop
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Facts to record now, in order, and the effects that should be in flight after them.
+
+    With `start` False, effects that are in flight go on but none is begun (a paused build).
+    """
+
+    facts: tuple[AnyEvent, ...] = ()
+    actions: tuple[Action, ...] = ()
+    start: bool = True
+
+
+def decide(build: Build) -> Decision:
+    """What to record and what to have in flight. Costs O(active tasks + new starts), whatever the size of the build."""
+    match build.control:
+        case Control.FINISHED | Control.STOPPED:
+            return Decision()
+        case Control.STOPPING:
+            outcome: e.Outcome = "aborted" if build.stop_how == "abort" else "stopped"
+            return Decision(facts=(e.BuildFinished(outcome=outcome, message=build.message),))
+        case Control.PAUSED:
+            return Decision(actions=_wanted(build), start=False)
+        case Control.RUNNING:
+            facts = _facts(build)
+            return Decision(facts=facts, actions=() if facts else _wanted(build))
+
+
+def _facts(build: Build) -> tuple[AnyEvent, ...]:
+    match build.stage:
+        case Stage.CREATED:
+            return () if build.options.lanes else (e.TargetPrepared(commit="", tree=""),)
+        case Stage.PLANNING:
+            return _planning_facts(build)
+        case Stage.WORKING:
+            return _trouble(build) or _rejected_facts(build) or _starts(build) or _dead_end(build)
+        case Stage.VERIFYING:
+            return ()
+        case Stage.DELIVERING:
+            return _delivering_facts(build)
+        case Stage.FINISHED:
+            return ()
+
+
+def _planning_facts(build: Build) -> tuple[AnyEvent, ...]:
+    if build.plan_error:
+        return (e.BuildPaused(reason="plan", message=build.plan_error),)
+    if build.spec.graph is not None:
+        return (e.PlanMade(graph=build.spec.graph),)
+    return ()
+
+
+def _trouble(build: Build) -> tuple[AnyEvent, ...]:
+    """Reasons to end or to pause, the gravest first."""
+    limits = build.options.limits
+    if build.failed:
+        assert build.plan is not None
+        critical = [task for task in build.failed if build.plan.task(task).critical]
+        if critical:
+            return (e.BuildFinished(outcome="failed", message=f"the critical task {critical[0]} failed"),)
+        if len(build.failed) > limits.failed_tasks:
+            message = f"{len(build.failed)} tasks failed, more than the limit of {limits.failed_tasks}"
+            return (e.BuildFinished(outcome="failed", message=message),)
+        if build.options.on_failure == "pause":
+            task = build.failed[0]
+            message = f"task {task} failed {build.task(task).attempt} times: {build.task(task).reason}"
+            return (e.BuildPaused(reason="failure", message=message, task=task),)
+    if build.budget_usd is not None and build.usage.cost_usd >= build.budget_usd:
+        message = f"{build.usage.cost_usd:.4f} USD of a budget of {build.budget_usd} USD are spent"
+        return (e.BuildPaused(reason="budget", message=message),)
+    if len(build.failures_in_row) >= limits.stuck_after and not build.stuck:
+        tasks = tuple(dict.fromkeys(build.failures_in_row))
+        errors = tuple(build.task(task).reason for task in tasks)
+        return (e.BuildStuck(failures=len(build.failures_in_row), tasks=tasks, errors=errors),)
+    return ()
+
+
+def _rejected_facts(build: Build) -> tuple[AnyEvent, ...]:
+    facts: list[AnyEvent] = []
+    for task in _by_rank(build):
+        state = build.task(task)
+        if state.phase is not TaskPhase.REJECTED:
+            continue
+        if state.attempt < state.allowed:
+            facts.append(e.TaskRetried(task=task))
+        else:
+            facts.append(e.TaskFailed(task=task, message=state.reason, findings=state.findings))
+    return tuple(facts)
+
+
+def _starts(build: Build) -> tuple[AnyEvent, ...]:
+    """Ready tasks into free slots, longest remaining path first; those whose file is held are set aside."""
+    plan = build.plan
+    assert plan is not None
+    free = build.options.limits.concurrency - build.working
+    facts: list[AnyEvent] = []
+    taken: dict[str, str] = {}
+    seen: set[int] = set()
+    heap = build.ready
+    while free > 0 and heap is not None:
+        rank, heap = pop(heap)
+        task = plan.graph.tasks[plan.by_rank[rank]]
+        state = build.task(task.id)
+        if state.phase is not TaskPhase.READY or rank in seen:
+            continue  # a left-over entry of the heap
+        seen.add(rank)
+        held = next(
+            ((file, holder) for file in task.files_expected if (holder := taken.get(file) or build.holders.get(file))),
+            None,
+        )
+        if held is not None and held[1] != task.id:
+            facts.append(e.TaskWaited(task=task.id, file=held[0], holder=held[1]))
+            continue
+        facts.append(e.TaskStarted(task=task.id, attempt=state.attempt + 1, base=build.head))
+        taken.update(dict.fromkeys(task.files_expected, task.id))
+        free -= 1
+    return tuple(facts)
+
+
+def _dead_end(build: Build) -> tuple[AnyEvent, ...]:
+    """Nothing runs and nothing can start, but the tasks are not all done: the failed ones stand in the way."""
+    if build.active or build.all_tasks_done:
+        return ()
+    left = build.total - build.done - build.skipped - len(build.failed)
+    message = f"{', '.join(build.failed)} failed" + (
+        f", so {left} tasks that need them could not start" if left else ""
+    )
+    return (e.BuildFinished(outcome="failed", message=message),)
+
+
+def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
+    if build.verdict is not None and not build.verdict.ok:
+        return (e.BuildFinished(outcome="failed", message="the gates refused the final tree"),)
+    if build.delivered or build.delivered_commit:
+        return (e.BuildFinished(outcome="succeeded"),)
+    if not build.options.lanes or build.options.delivery.kind == "none" or build.head == build.base:
+        return (e.BuildDelivered(kind="none", commit=build.head), e.BuildFinished(outcome="succeeded"))
+    if build.delivery_error and (not build.delivery_temporary or build.deliveries >= build.options.limits.pushes):
+        return (e.BuildPaused(reason="delivery", message=build.delivery_error),)
+    return ()
+
+
+def _wanted(build: Build) -> tuple[Action, ...]:
+    match build.stage:
+        case Stage.CREATED:
+            return (PrepareTarget(),)
+        case Stage.PLANNING:
+            return (MakePlan(),)
+        case Stage.WORKING:
+            return (*_task_actions(build), *_train_actions(build))
+        case Stage.VERIFYING:
+            return (VerifyBuild(build.head_tree),)
+        case Stage.DELIVERING:
+            return (Deliver(build.head, build.deliveries + 1),)
+        case Stage.FINISHED:
+            return ()
+
+
+def _task_actions(build: Build) -> list[Action]:
+    actions: list[Action] = []
+    for task in _by_rank(build):
+        state = build.task(task)
+        if state.phase is TaskPhase.WORKING:
+            actions.append(RunAgent(task, state.attempt))
+        elif state.phase is TaskPhase.JUDGING and state.patch is not None:
+            actions.append(JudgePatch(task, state.attempt, state.patch.tree))
+    return actions
+
+
+def _train_actions(build: Build) -> list[Action]:
+    """Each car is tested on top of those ahead of it, several at once; only the first, tested on the head, lands."""
+    actions: list[Action] = []
+    ahead = build.head
+    for place, car in enumerate(build.train[: build.options.limits.train]):
+        if car.alone and place > 0:
+            continue
+        if car.onto != ahead or not car.commit:
+            actions.append(PrepareMerge(car.task, car.attempt, ahead))
+            break  # what is behind needs this car's commit first
+        if place == 0 and car.passed:
+            actions.append(LandChange(car.task, car.attempt, car.onto, car.commit, car.tree))
+        elif not car.passed:
+            actions.append(JudgeMerge(car.task, car.attempt, car.tree))
+        ahead = car.commit
+    return actions
+
+
+def _by_rank(build: Build) -> list[str]:
+    """The active tasks in a fixed order (a persistent map has none)."""
+    plan = build.plan
+    if plan is None:
+        return []
+    if len(build.active) < 2:
+        return list(build.active)
+    return sorted(build.active, key=lambda task: plan.rank[plan.position[task]])

@@ -1,0 +1,22 @@
+"""Named points where a test may end the process: before and after every durable write and outside effect.
+
+Does nothing unless a test arms it. Pure: what happens at a point is given from outside by `arm`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_armed: Callable[[str], None] | None = None
+
+
+def failpoint(name: str) -> None:
+    """Mark a point. Costs one comparison when nothing is armed."""
+    if _armed is not None:
+        _armed(name)
+
+
+def arm(hit: Callable[[str], None] | None) -> None:
+    """Call `hit` with the name of every point that is passed from now on; None disarms."""
+    global _armed  # noqa: PLW0603  a switch for the whole process is what this is
+    _armed = hit

@@ -1,0 +1,212 @@
+"""How tasks move through a build: readiness, files, milestones, counters. Pure; the bookkeeping behind `apply`.
+
+Each function returns new values of Build's fields. None of them looks at all tasks, but `begin_tasks`, which places each
+once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from immutables import Map
+
+from buildwright.core.build import Build, Stage, TaskPhase, TaskState
+from buildwright.core.event import Rejection
+from buildwright.core.finding import Finding
+from buildwright.core.graph import Plan
+from buildwright.core.heap import Heap, heap_of, keys_of, merge, pop, push
+
+Changes: TypeAlias = dict[str, Any]
+
+
+def begin_tasks(build: Build, plan: Plan) -> Changes:
+    """Place every task of a new plan: those without dependencies are ready, or wait for their milestone."""
+    ready: list[int] = []
+    later: dict[int, list[int]] = {}
+    for index, task in enumerate(plan.graph.tasks):
+        if not task.depends_on:
+            place = plan.milestone[index]
+            (ready if place == 0 else later.setdefault(place, [])).append(plan.rank[index])
+    sizes = [0] * len(plan.milestones)
+    for place in plan.milestone:
+        sizes[place] += 1
+    first = next(place for place, size in enumerate(sizes) if size)
+    if first:
+        ready = later.pop(first, [])
+    return {
+        "tasks": _all_ready(build, plan, Map(), ready),
+        "ready": heap_of(ready),
+        "later": Map({place: heap_of(ranks) for place, ranks in later.items()}),
+        "milestone": first,
+        "milestone_sizes": tuple(sizes),
+        "open_in_milestone": sizes[first],
+    }
+
+
+def _all_ready(build: Build, plan: Plan, tasks: Map[str, TaskState], ranks: list[int]) -> Map[str, TaskState]:
+    fresh = TaskState(TaskPhase.READY, allowed=build.options.limits.attempts)
+    return tasks.update({plan.id_at(rank): fresh for rank in ranks})
+
+
+def set_task(build: Build, task_id: str, state: TaskState) -> Changes:
+    """Only the task's own state changes."""
+    return {"tasks": build.tasks.set(task_id, state)}
+
+
+def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
+    """A ready task gets a slot and holds its files."""
+    assert build.plan is not None
+    state = build.task(task_id)
+    state = replace(
+        state,
+        phase=TaskPhase.WORKING,
+        attempt=state.attempt + 1,
+        base=base,
+        patch=None,
+        started_at=state.started_at or at,
+        attempt_at=at,
+    )
+    holders = build.holders
+    for file in build.plan.task(task_id).files_expected:
+        holders = holders.set(file, task_id)
+    rank = build.plan.rank[build.plan.position[task_id]]
+    ready = build.ready
+    if ready is not None and ready.key == rank:
+        _, ready = pop(ready)
+    return {
+        "tasks": build.tasks.set(task_id, state),
+        "active": build.active.set(task_id, None),
+        "holders": holders,
+        "ready": ready,
+        "working": build.working + 1,
+    }
+
+
+def park_task(build: Build, task_id: str, file: str) -> Changes:
+    """A ready task is set aside until `file` is free."""
+    assert build.plan is not None
+    rank = build.plan.rank[build.plan.position[task_id]]
+    ready = build.ready
+    if ready is not None and ready.key == rank:
+        _, ready = pop(ready)
+    state = replace(build.task(task_id), phase=TaskPhase.PARKED, waits_for=file)
+    return {
+        "tasks": build.tasks.set(task_id, state),
+        "parked": build.parked.set(file, push(build.parked.get(file), rank)),
+        "ready": ready,
+    }
+
+
+def reject_task(
+    build: Build,
+    task_id: str,
+    state: TaskState,
+    rejection: Rejection,
+    reason: str,
+    findings: tuple[Finding, ...] = (),
+) -> Changes:
+    """An attempt came to nothing. Its change is kept to go on from, if there was one."""
+    kept = state.patch is not None and not state.patch.is_empty
+    state = replace(
+        state,
+        phase=TaskPhase.REJECTED,
+        rejection=rejection,
+        reason=reason,
+        findings=findings,
+        kept_base=state.base if kept else "",
+        kept_tree=state.patch.tree if kept and state.patch else "",
+    )
+    return {
+        "tasks": build.tasks.set(task_id, state),
+        "failures_in_row": (*build.failures_in_row, task_id)[-build.options.limits.stuck_after :],
+    }
+
+
+def restart_task(build: Build, task_id: str, state: TaskState) -> Changes:
+    """A rejected or failed task is ready again. It kept its files if it was only rejected."""
+    assert build.plan is not None
+    rank = build.plan.rank[build.plan.position[task_id]]
+    return {
+        "tasks": build.tasks.set(task_id, replace(state, phase=TaskPhase.READY, finished_at=None)),
+        "active": build.active.delete(task_id) if task_id in build.active else build.active,
+        "failed": tuple(task for task in build.failed if task != task_id),
+        "ready": push(build.ready, rank),
+    }
+
+
+def release_files(build: Build, task_id: str, state: TaskState) -> Changes:
+    """Free the task's files; the first task waiting for each becomes ready again (it may have to wait for another)."""
+    plan = build.plan
+    assert plan is not None
+    files = plan.task(task_id).files_expected
+    if not files:
+        return {}
+    tasks = build.tasks.set(task_id, state)
+    holders, parked, ready = build.holders, build.parked, build.ready
+    for file in files:
+        if holders.get(file) == task_id:
+            holders = holders.delete(file)
+        waiting = parked.get(file)
+        if waiting is None:
+            continue
+        rank, rest = pop(waiting)
+        parked = parked.set(file, rest) if rest is not None else parked.delete(file)
+        waiter = plan.id_at(rank)
+        tasks = tasks.set(waiter, replace(tasks[waiter], phase=TaskPhase.READY, waits_for=""))
+        ready = push(ready, rank)
+    return {"tasks": tasks, "holders": holders, "parked": parked, "ready": ready}
+
+
+def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, at: datetime) -> Changes:
+    """A task is done or given up: files are freed, dependents and perhaps the next milestone come free."""
+    plan = build.plan
+    assert plan is not None
+    state = replace(state, phase=phase, finished_at=at, reason="", findings=(), kept_base="", kept_tree="")
+    changes = {"tasks": build.tasks.set(task_id, state), "ready": build.ready, **release_files(build, task_id, state)}
+    tasks: Map[str, TaskState] = changes["tasks"]
+    ready: Heap = changes["ready"]
+    unmet, later = build.unmet, build.later
+    fresh: list[int] = []
+    index = plan.position[task_id]
+    for dependent in plan.dependents[index]:
+        left = unmet.get(dependent, plan.needs[dependent]) - 1
+        unmet = unmet.set(dependent, left)
+        if left == 0 and plan.milestone[dependent] <= build.milestone:
+            fresh.append(plan.rank[dependent])
+        elif left == 0:
+            place = plan.milestone[dependent]
+            later = later.set(place, push(later.get(place), plan.rank[dependent]))
+    milestone, still_open = build.milestone, build.open_in_milestone
+    if plan.milestone[index] == milestone:
+        still_open -= 1
+    while still_open == 0 and milestone + 1 < len(build.milestone_sizes):
+        milestone += 1
+        still_open = build.milestone_sizes[milestone]
+        fresh.extend(keys_of(later.get(milestone)))
+        later = later.delete(milestone) if milestone in later else later
+    done = build.done + (phase is TaskPhase.DONE)
+    skipped = build.skipped + (phase is TaskPhase.SKIPPED)
+    changes |= {
+        "tasks": _all_ready(build, plan, tasks, fresh) if fresh else tasks,
+        "ready": merge(ready, heap_of(fresh)),
+        "unmet": unmet,
+        "later": later,
+        "milestone": milestone,
+        "open_in_milestone": still_open,
+        "active": build.active.delete(task_id) if task_id in build.active else build.active,
+        "done": done,
+        "skipped": skipped,
+        "failures_in_row": () if phase is TaskPhase.DONE else build.failures_in_row,
+        "stuck": build.stuck and phase is not TaskPhase.DONE,
+    }
+    if done + skipped == len(plan.graph.tasks):
+        changes["stage"] = _stage_after_tasks(build)
+    return changes
+
+
+def _stage_after_tasks(build: Build) -> Stage:
+    """The final tree is judged once more only if it is not exactly a tree that was judged."""
+    judged = build.head_judged or not build.options.gates or not build.options.lanes
+    return Stage.DELIVERING if judged else Stage.VERIFYING

@@ -1,0 +1,206 @@
+"""One attempt: open a lane, brief the agent, follow what it does, take its patch. Must never believe the agent's word.
+
+The lane is always fresh: whatever an attempt that died has left is removed. An agent that goes on from its rejected
+change finds it in the lane, put on top of the newest head; any other starts from the head itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, assert_never
+
+from buildwright.core import event as e
+from buildwright.core.action import RunAgent
+from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
+from buildwright.core.build import Build, TaskState
+from buildwright.core.event import AnyEvent
+from buildwright.core.task import Task
+from buildwright.engine.spending import spent
+from buildwright.engine.world import Briefing, BriefingRequest
+from buildwright.errors import AgentFailed, BadSettings
+from buildwright.ports import Assignment, Door, Lane, LaneKey, Merged, Message
+
+if TYPE_CHECKING:
+    from buildwright.engine.loop import Runner
+
+METER_SECONDS = 0.5
+NOT_THE_TASKS_FAULT = {"auth", "rate_limit", "overloaded", "unavailable"}
+"""Failures of the model's provider: they pause the build and use up no attempt."""
+
+
+class Ground(NamedTuple):
+    """Where an attempt works. Without lanes `lane` is None and `files` a scratch directory."""
+
+    files: Path
+    home: Path
+    lane: Lane | None
+    tree: str
+    carried: bool
+    conflicts: tuple[str, ...]
+
+
+async def run_attempt(runner: Runner, action: RunAgent, build: Build) -> Sequence[AnyEvent]:
+    """The facts of one attempt, the last of them its end. Raises what the workspace and the gateway raise."""
+    assert build.plan is not None
+    world = runner.world
+    task, state = build.plan.task(action.task), build.task(action.task)
+    if not world.agent.touches_files:
+        assignment = Assignment(build.id, task, action.attempt, world.scratch, world.scratch, prompt=task.goal)
+        return await _follow(runner, build, assignment, None)
+    key = LaneKey(build.id, action.task, action.attempt)
+    try:
+        ground = await _open_ground(runner, build, key, state)
+        async with _door(runner, build, key, ground) as door:
+            briefing = await _brief(runner, build, task, state, ground)
+            assignment = Assignment(
+                build_id=build.id,
+                task=task,
+                attempt=action.attempt,
+                lane=ground.files,
+                home=ground.home,
+                prompt=briefing.prompt,
+                feedback=briefing.feedback,
+                conversation=await _conversation(runner, state),
+                model=build.options.model,
+                door=door,
+                limits=build.options.limits,
+                protected=build.options.protected,
+                allow=build.options.allow,
+                command=build.options.agent_command,
+            )
+            return await _follow(runner, build, assignment, ground.lane)
+    finally:
+        if world.workspace is not None and build.options.lanes:
+            await asyncio.shield(world.workspace.close_lane(key))
+
+
+async def _open_ground(runner: Runner, build: Build, key: LaneKey, state: TaskState) -> Ground:
+    world = runner.world
+    if world.workspace is None or not build.options.lanes:
+        scratch = world.scratch / key.build_id / f"{key.task}-{key.attempt}"
+        files, home = scratch / "files", scratch / "home"
+        for folder in (files, home):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Ground(files, home, None, "", carried=False, conflicts=())
+    carry: str = ""
+    conflicts: tuple[str, ...] = ()
+    if world.agent.resumes and state.kept_tree:
+        assert state.attempt_at is not None
+        kept = await world.workspace.rebase(
+            build.id, state.kept_base, state.kept_tree, state.base, f"Task {key.task}: kept", state.attempt_at
+        )
+        carry = kept.tree
+        conflicts = () if isinstance(kept, Merged) else kept.files
+    lane = await world.workspace.open_lane(key, state.base, carry)
+    return Ground(lane.files, lane.home, lane, carry or lane.base_tree, bool(carry), conflicts)
+
+
+async def _brief(runner: Runner, build: Build, task: Task, state: TaskState, ground: Ground) -> Briefing:
+    return await runner.world.brief(BriefingRequest(build, task, state, ground.tree, ground.carried, ground.conflicts))
+
+
+async def _conversation(runner: Runner, state: TaskState) -> str:
+    if not state.conversation or not runner.world.agent.resumes:
+        return ""
+    return (await runner.world.builds.get_artifact(state.conversation)).decode()
+
+
+@asynccontextmanager
+async def _door(runner: Runner, build: Build, key: LaneKey, ground: Ground) -> AsyncIterator[Door | None]:
+    gateway, uses = runner.world.gateway, runner.world.agent.uses_model
+    door: Door | None = None
+    if gateway is not None and uses != "never":
+        try:
+            door = await gateway.open(key.build_id, key.task, key.attempt, build.options, ground.files)
+        except BadSettings:
+            if uses == "always":
+                raise
+    metering = asyncio.create_task(_meter(runner, door)) if door else None
+    try:
+        yield door
+    finally:
+        if metering is not None and door is not None and gateway is not None:
+            metering.cancel()
+            await asyncio.gather(metering, return_exceptions=True)
+            for fact in spent(gateway, door):
+                runner.tell(fact)
+            await gateway.shut(door)
+
+
+async def _meter(runner: Runner, door: Door) -> None:
+    gateway = runner.world.gateway
+    assert gateway is not None
+    while True:
+        await runner.world.clock.sleep(METER_SECONDS)
+        for fact in spent(gateway, door):
+            runner.tell(fact)
+
+
+async def _follow(runner: Runner, build: Build, assignment: Assignment, lane: Lane | None) -> Sequence[AnyEvent]:
+    """Let the agent work within its time; its end becomes facts."""
+    task, attempt = assignment.task.id, assignment.attempt
+    seconds = build.options.limits.task_seconds
+    broke = partial(e.AgentBroke, task=task, attempt=attempt)
+    try:
+        async with asyncio.timeout(seconds):
+            with runner.conversations.inbox(runner.build, task) as inbox:
+                finished = await _listen(runner, assignment, inbox)
+    except TimeoutError:
+        return (broke(kind="timeout", message=f"the agent was not done after {seconds:g} s"),)
+    except AgentFailed as failure:
+        fix = f" Fix: {failure.fix}" if failure.fix else ""
+        return (e.BuildPaused(reason="trouble", message=f"the agent cannot run: {failure}{fix}", task=task),)
+    conversation = ""
+    if finished.conversation:
+        conversation = await runner.world.builds.put_artifact(finished.conversation.encode())
+    if not finished.ok:
+        kind = finished.failure or "crashed"
+        if kind in NOT_THE_TASKS_FAULT:
+            return (e.BuildPaused(reason="trouble", message=f"{kind}: {finished.summary}", task=task),)
+        return (broke(kind=kind, message=finished.summary, conversation=conversation),)
+    patch = None
+    if lane is not None and runner.world.workspace is not None:
+        patch = await runner.world.workspace.take_patch(lane)
+    done = e.AgentFinished(
+        task=task, attempt=attempt, patch=patch, summary=finished.summary[:2000], conversation=conversation
+    )
+    return (done,)
+
+
+async def _listen(runner: Runner, assignment: Assignment, inbox: asyncio.Queue[Message]) -> Finished:
+    task, attempt = assignment.task.id, assignment.attempt
+    async with aclosing(runner.world.agent.run(assignment, inbox)) as activities:  # type: ignore[type-var]
+        async for activity in activities:
+            if isinstance(activity, Finished):
+                return activity
+            if isinstance(activity, Heard):
+                for message in activity.message_ids:
+                    runner.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
+            runner.logbook.note(activity.type, _line(activity), task, attempt)
+    raise AgentFailed("the agent ended without saying whether it had finished")
+
+
+def _line(activity: Activity) -> str:
+    match activity:
+        case Said():
+            return activity.text
+        case Warned():
+            return activity.text
+        case Wrote():
+            verb = "deleted" if activity.deleted else f"wrote {activity.size_bytes} bytes"
+            return f"{activity.path}: {verb}"
+        case Ran():
+            code = "" if activity.exit_code is None else f" (exit code {activity.exit_code})"
+            return f"$ {activity.command}{code}\n{activity.output}"
+        case Heard():
+            return f"took in {len(activity.message_ids)} message(s) of the user"
+        case UsedTokens():
+            return f"{activity.model}: {activity.input_tokens} tokens in, {activity.output_tokens} out"
+        case Finished():
+            return activity.summary
+        case _:
+            assert_never(activity)

@@ -1,0 +1,111 @@
+"""What a user can ask of a build, from any process: each is a few facts appended to its journal. Never does an effect."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Literal
+
+from buildwright.core import event as e
+from buildwright.core.apply import apply
+from buildwright.core.build import Build, Control
+from buildwright.core.event import AnyEvent, Recorded
+from buildwright.core.limits import Options
+from buildwright.core.spec import Spec
+from buildwright.errors import IllegalMove, StaleVersion
+from buildwright.ports import Builds, Clock
+
+Choice = Literal["go", "retry", "skip", "abort"]
+
+
+async def create(
+    builds: Builds,
+    clock: Clock,
+    spec: Spec,
+    options: Options,
+    repository: str,
+    base: str,
+    project_id: str,
+    user_id: str,
+) -> str:
+    """A new build; returns its id (a UUID)."""
+    build_id = str(uuid.uuid4())
+    created = e.BuildCreated(
+        build_id=build_id,
+        project_id=project_id,
+        user_id=user_id,
+        repository=repository,
+        base=base,
+        spec=spec,
+        options=options,
+    )
+    await builds.create(build_id, [created], clock.now())
+    return build_id
+
+
+async def pause(builds: Builds, clock: Clock, build_id: str, message: str = "") -> Build:
+    """Nothing new starts; what runs goes on to its end."""
+    return await _append(builds, clock, build_id, lambda _: (e.BuildPaused(reason="user", message=message),))
+
+
+async def stop(builds: Builds, clock: Clock, build_id: str, message: str = "") -> Build:
+    """End the build: agents are ended, nothing more lands."""
+    return await _append(builds, clock, build_id, lambda _: (e.StopRequested(message=message),))
+
+
+async def say(builds: Builds, clock: Clock, build_id: str, text: str, task: str = "") -> str:
+    """Tell the agents something; returns the message's id, which its receipt (`message.delivered`) names."""
+    message_id = uuid.uuid4().hex[:12]
+    await _append(builds, clock, build_id, lambda _: (e.MessageSent(id=message_id, text=text, task=task),))
+    return message_id
+
+
+async def resume(
+    builds: Builds,
+    clock: Clock,
+    build_id: str,
+    choice: Choice = "go",
+    message: str = "",
+    budget_usd: Decimal | None = None,
+) -> Build:
+    """Let a paused build go on: as it is, with the failed tasks tried again or skipped, or give it up."""
+
+    def facts(build: Build) -> Sequence[AnyEvent]:
+        resumed = e.BuildResumed(budget_usd=budget_usd)
+        match choice:
+            case "abort":
+                return (e.StopRequested(how="abort", message=message or "given up by the user"),)
+            case "retry":
+                told = (e.MessageSent(id=uuid.uuid4().hex[:12], text=message),) if message and not build.failed else ()
+                again = (e.TaskRetried(task=task, by="user", message=message) for task in build.failed)
+                return (*again, *told, resumed)
+            case "skip":
+                if not build.failed:
+                    raise IllegalMove("there is no failed task to skip", fix="resume without --skip")
+                return (*(e.TaskSkipped(task=task) for task in build.failed), resumed)
+            case "go":
+                if build.failed and build.options.on_failure == "pause":
+                    raise IllegalMove(
+                        f"task {build.failed[0]} has failed and needs your choice",
+                        fix="say --retry (with -m to guide the agent), --skip or --abort",
+                    )
+                return (resumed,)
+
+    return await _append(builds, clock, build_id, facts)
+
+
+async def _append(builds: Builds, clock: Clock, build_id: str, facts: Callable[[Build], Sequence[AnyEvent]]) -> Build:
+    """Append what `facts` makes of the newest state, checked against it. Raises IllegalMove, NotFound."""
+    while True:
+        build = await builds.load(build_id)
+        if build.control is Control.STOPPING or build.is_terminal:
+            raise IllegalMove(f"the build is {build.control}", fix="start a new build")
+        events, at, expected = list(facts(build)), clock.now(), build.version
+        for event in events:
+            build = apply(build, Recorded(build.version + 1, at, event))
+        try:
+            await builds.append(build_id, expected, events, at)
+        except StaleVersion:
+            continue
+        return build

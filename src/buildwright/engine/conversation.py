@@ -1,0 +1,37 @@
+"""What the user says to running agents, and the receipts. State is in the journal; this only passes it on, once per inbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from buildwright.core.build import Build
+from buildwright.ports import Message
+
+
+class Conversations:
+    """The inboxes of the attempts that run in this process."""
+
+    def __init__(self) -> None:
+        self._inboxes: dict[str, asyncio.Queue[Message]] = {}
+        self._offered: dict[str, set[str]] = {}
+
+    @contextmanager
+    def inbox(self, build: Build, task: str) -> Iterator[asyncio.Queue[Message]]:
+        """The inbox of a task's attempt while it runs, with what is waiting already in it."""
+        self._inboxes[task] = asyncio.Queue()
+        self._offered[task] = set()
+        try:
+            self.offer(build)
+            yield self._inboxes[task]
+        finally:
+            del self._inboxes[task], self._offered[task]
+
+    def offer(self, build: Build) -> None:
+        """Put every message that no agent has heard into the inboxes it is meant for."""
+        for note in build.notes_to_agents:
+            for task, inbox in self._inboxes.items():
+                if note.task in {"", task} and note.id not in self._offered[task]:
+                    self._offered[task].add(note.id)
+                    inbox.put_nowait(Message(note.id, note.text))

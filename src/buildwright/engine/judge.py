@@ -1,0 +1,54 @@
+"""Judging an exact tree: every gate in order, cheapest first, until one says no. Must never judge what an agent can reach."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildwright.core.build import Build
+from buildwright.core.finding import Report, Verdict
+from buildwright.errors import GateBroken
+from buildwright.ports import Judged
+
+if TYPE_CHECKING:
+    from buildwright.engine.loop import Runner
+
+
+async def judge(runner: Runner, build: Build, tree: str, task: str = "") -> Verdict:
+    """The verdict of all gates on a tree: of one task's change, or (task "") of the whole build.
+
+    The gates get a private checkout of exactly that tree, made when the first of them needs files. Raises GateBroken.
+    """
+    world = runner.world
+    workspace = world.workspace
+    if workspace is None:
+        raise GateBroken("there is no workspace to check the tree out of")
+    state = build.task(task)
+    log = partial(runner.logbook.note, "gate", task=task, attempt=state.attempt)
+    reports: list[Report] = []
+    async with AsyncExitStack() as stack:
+        files: Path | None = None
+        for gate in world.gates:
+            if gate.needs_files and files is None:
+                files = await stack.enter_async_context(workspace.checkout(build.id, tree))
+            judgements = await gate.judge(
+                Judged(
+                    build_id=build.id,
+                    task=build.plan.task(task) if task and build.plan else None,
+                    tree=tree,
+                    patch=state.patch if task else None,
+                    files=files if gate.needs_files else None,
+                    options=build.options,
+                    on_output=log,
+                )
+            )
+            for report, output in judgements:
+                if output:
+                    await world.builds.put_artifact(output)
+                log(f"{report.gate}: {'passed' if report.ok else f'refused, {len(report.findings)} findings'}")
+                reports.append(report)
+            if not all(judgement.report.ok for judgement in judgements):
+                break
+    return Verdict(tree=tree, reports=tuple(reports))

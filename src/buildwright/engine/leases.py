@@ -1,0 +1,55 @@
+"""Holding a build: take its lease, keep it alive, notice when it is gone. Must never go on once it is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from buildwright.engine.world import World
+from buildwright.errors import LostLease, StoreFailed
+from buildwright.ports import Lease
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLease:
+    """A lease that is being renewed. `lost` raises LostLease (or StoreFailed) when it is gone."""
+
+    lease: Lease
+    lost: asyncio.Future[None]
+
+    @property
+    def token(self) -> int:
+        return self.lease.token
+
+
+@asynccontextmanager
+async def held(world: World, build_id: str) -> AsyncIterator[HeldLease]:
+    """The lease on a build, renewed every third of its time, released at the end. Raises BuildIsRunning."""
+    lease = await world.builds.acquire(build_id, world.holder, world.lease_seconds)
+    lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    beating = asyncio.create_task(_beat(world, lease, lost), name="lease")
+    try:
+        yield HeldLease(lease, lost)
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        await world.builds.release(lease)
+
+
+async def _beat(world: World, lease: Lease, lost: asyncio.Future[None]) -> None:
+    missed = 0
+    while True:
+        await world.clock.sleep(world.lease_seconds / 3)
+        try:
+            await world.builds.renew(lease, world.lease_seconds)
+            missed = 0
+        except LostLease as gone:
+            lost.set_exception(gone)
+            return
+        except StoreFailed as trouble:
+            missed += 1
+            if missed == 3:
+                lost.set_exception(trouble)
+                return

@@ -1,0 +1,180 @@
+"""READ THIS FIRST. The loop that drives one build: facts in, one append, what is wanted put in flight.
+
+    facts ──▶ apply ──▶ decide ──▶ more facts? apply, decide again ──▶ append all in one transaction ──▶ reconcile flights
+
+The journal is the only state. What is in flight is only a cache of `decide`: after a crash it is asked for again. Must
+never write anything but through `Builds.append` with its lease token, and never do an effect itself (that is `perform`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from buildwright.core.apply import apply
+from buildwright.core.build import Build, Control
+from buildwright.core.decide import Decision, decide
+from buildwright.core.event import AnyEvent, BuildFinished, Recorded
+from buildwright.engine.conversation import Conversations
+from buildwright.engine.flights import Flights, Landing
+from buildwright.engine.leases import HeldLease, held
+from buildwright.engine.logbook import Logbook
+from buildwright.engine.perform import perform
+from buildwright.engine.watch import watch
+from buildwright.engine.world import World
+from buildwright.errors import IllegalMove, StaleVersion
+
+SNAPSHOT_EVERY = 500
+"""Events between snapshots, at least; also at least twice the tasks, so that their cost per event is constant."""
+
+
+async def run(world: World, build_id: str) -> Build:
+    """Drive a build until it is finished, or paused with nothing left running, or the world says detach.
+
+    Raises BuildIsRunning when another live process has it, LostLease when it was taken away, NotFound, StoreFailed.
+    """
+    async with held(world, build_id) as lease, Logbook(world, build_id) as logbook:
+        runner = Runner(world, lease, await world.builds.load(build_id), logbook)
+        driving = asyncio.create_task(runner.drive(), name="drive")
+        watching = asyncio.create_task(watch(runner), name="watch")
+        ends: set[asyncio.Future[Any]] = {driving, watching, lease.lost}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for ended in (lease.lost, watching):
+                if ended.done():
+                    ended.result()  # raises what ended it: this process may write nothing more
+            return driving.result()
+        finally:
+            driving.cancel()
+            watching.cancel()
+            await asyncio.gather(driving, watching, return_exceptions=True)
+            await runner.end()
+
+
+class Runner:
+    """One process's hold on one build: its newest state, what is in flight, and facts that wait to be recorded."""
+
+    def __init__(self, world: World, lease: HeldLease, build: Build, logbook: Logbook) -> None:
+        self.world = world
+        self.build = build
+        self.logbook = logbook
+        self.conversations = Conversations()
+        self.behind = False
+        """Somebody else appended: read before deciding."""
+        self._inbox: asyncio.Queue[Landing | AnyEvent | None] = asyncio.Queue()
+        self._flights = Flights(lambda action, at: perform(self, action, at), self._inbox.put_nowait)
+        self._lease = lease
+        self._snapshot_at = build.version
+
+    def tell(self, fact: AnyEvent | None) -> None:
+        """Hand the loop a fact that is not the end of a flight; None only wakes it."""
+        self._inbox.put_nowait(fact)
+
+    async def drive(self) -> Build:
+        """Settle, wait for facts, settle again, until the build rests."""
+        await self._settle([])
+        while not self._rests():
+            await self._settle(await self._gather())
+        await self._keep_snapshot(spacing=SNAPSHOT_EVERY // 5)
+        return self.build
+
+    async def end(self) -> None:
+        """End everything that is in flight."""
+        await self._flights.end_all()
+
+    def _rests(self) -> bool:
+        if self.build.is_terminal:
+            return True
+        idle = not self._flights.busy and self._inbox.empty()
+        paused = self.build.control is Control.PAUSED and not self.world.stay
+        return idle and (paused or self.world.detach.is_set())
+
+    async def _gather(self) -> list[Landing | AnyEvent]:
+        """Everything that is there, at least one wake-up long: more facts in one append cost one commit."""
+        first = await self._inbox.get()
+        await asyncio.sleep(0)
+        arrived = [first]
+        while not self._inbox.empty():
+            arrived.append(self._inbox.get_nowait())
+        return [arrival for arrival in arrived if arrival is not None]
+
+    async def _settle(self, arrived: list[Landing | AnyEvent]) -> None:
+        """Record the facts and all that follows from them; then make what is in flight what is wanted."""
+        facts: list[AnyEvent] = []
+        for arrival in arrived:
+            facts.extend(arrival.facts) if isinstance(arrival, Landing) else facts.append(arrival)
+        while True:
+            if self.behind:
+                self.behind = False
+                await self._catch_up()
+            steps, decision = self._step(facts)
+            if any(isinstance(recorded.event, BuildFinished) for recorded, _ in steps):
+                await self._flights.end_all()  # no effect after a build has ended
+            if await self._append(steps):
+                break
+            self.behind = True
+        for arrival in arrived:
+            if isinstance(arrival, Landing):
+                self._flights.landed(arrival)
+        if self.world.detach.is_set():
+            await self._flights.end_all()
+        else:
+            self._flights.reconcile(decision, self.build)
+        self.conversations.offer(self.build)
+        await self._keep_snapshot(spacing=max(SNAPSHOT_EVERY, 2 * self.build.total))
+
+    def _step(self, facts: list[AnyEvent]) -> tuple[list[tuple[Recorded, Build]], Decision]:
+        """The legal ones among the facts and everything `decide` adds, each with the build after it."""
+        at = self.world.clock.now()
+        build = self.build
+        steps: list[tuple[Recorded, Build]] = []
+
+        def take(event: AnyEvent) -> None:
+            nonlocal build
+            recorded = Recorded(build.version + 1, at, event)
+            build = apply(build, recorded)
+            steps.append((recorded, build))
+
+        for fact in facts:
+            try:
+                take(fact)
+            except IllegalMove as late:  # a result that came after the build had moved on
+                self.logbook.note("engine", f"dropped: {late}")
+        while not self.world.detach.is_set():
+            decision = decide(build)
+            if not decision.facts:
+                return steps, decision
+            for fact in decision.facts:
+                take(fact)
+        return steps, Decision(start=False)
+
+    async def _append(self, steps: list[tuple[Recorded, Build]]) -> bool:
+        """True when the steps are in the journal; False when somebody was faster and all must be looked at anew."""
+        if not steps:
+            return True
+        events = [recorded.event for recorded, _ in steps]
+        try:
+            await self.world.builds.append(self.build.id, self.build.version, events, steps[0][0].at, self._lease.token)
+        except StaleVersion:
+            return False
+        self.build = steps[-1][1]
+        self._show(steps)
+        return True
+
+    async def _catch_up(self) -> None:
+        """Apply what others (commands of a user) have appended."""
+        steps: list[tuple[Recorded, Build]] = []
+        for recorded in await self.world.builds.read(self.build.id, after=self.build.version):
+            self.build = apply(self.build, recorded)
+            steps.append((recorded, self.build))
+        self._show(steps)
+
+    def _show(self, steps: list[tuple[Recorded, Build]]) -> None:
+        if self.world.on_event is not None:
+            for recorded, build in steps:
+                self.world.on_event(recorded, build)
+
+    async def _keep_snapshot(self, spacing: int) -> None:
+        if self.build.version - self._snapshot_at >= spacing:
+            await self.world.builds.keep_snapshot(self.build)
+            self._snapshot_at = self.build.version

@@ -1,0 +1,157 @@
+"""Carrying out one action: an effect in the world becomes facts. The one place where any error becomes a fact.
+
+Every effect is idempotent by its action's key, because a crash may come between the effect and its fact. Must never
+append to the journal: it returns facts, and the loop records them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, assert_never
+
+from buildwright.core import event as e
+from buildwright.core.action import (
+    Action,
+    Deliver,
+    JudgeMerge,
+    JudgePatch,
+    LandChange,
+    MakePlan,
+    PrepareMerge,
+    PrepareTarget,
+    RunAgent,
+    VerifyBuild,
+)
+from buildwright.core.build import Build
+from buildwright.core.event import AnyEvent
+from buildwright.core.failpoint import failpoint
+from buildwright.engine.attempt import run_attempt
+from buildwright.engine.judge import judge
+from buildwright.engine.planning import make_plan
+from buildwright.errors import BuildwrightError, Conflict, CouldNot, DiskFull, GitFailed, Refused
+from buildwright.ports import Merged, Workspace
+
+if TYPE_CHECKING:
+    from buildwright.engine.loop import Runner
+
+TRIES = 3
+"""An effect that the world refuses is tried so often before the build pauses."""
+
+
+async def perform(runner: Runner, action: Action, build: Build) -> Sequence[AnyEvent]:
+    """Carry out the action; what went wrong comes back as a fact too. Raises only CancelledError."""
+    for tried in range(1, TRIES + 1):
+        failpoint(f"perform.{type(action).__name__}.before")
+        try:
+            facts = await _effect(runner, action, build)
+        except Refused as refusal:
+            return (_refused(action, refusal),)
+        except CouldNot as trouble:
+            runner.logbook.note("engine", f"{action.key}: {trouble}")
+            if tried == TRIES or isinstance(trouble, DiskFull):
+                return (_paused(trouble),)
+            await runner.world.clock.sleep(0.25 * 4**tried)
+        except Conflict as conflict:
+            return (_paused(conflict),)
+        except Exception as bug:  # an effect must become an event whatever happened
+            runner.logbook.note("engine", f"{action.key}:\n{''.join(traceback.format_exception(bug))}")
+            return (e.BuildPaused(reason="trouble", message=f"{action.key} broke: {type(bug).__name__}: {bug}"),)
+        else:
+            failpoint(f"perform.{type(action).__name__}.after")
+            return facts
+    raise AssertionError("unreachable: the last try returns")
+
+
+async def _effect(runner: Runner, action: Action, build: Build) -> Sequence[AnyEvent]:
+    match action:
+        case PrepareTarget():
+            target = await _workspace(runner).prepare(build.id, build.repository, build.base_ref)
+            return (e.TargetPrepared(commit=target.commit, tree=target.tree, branch=target.branch, notes=target.notes),)
+        case MakePlan():
+            return await make_plan(runner, build)
+        case RunAgent():
+            return await run_attempt(runner, action, build)
+        case JudgePatch():
+            verdict = await judge(runner, build, action.tree, action.task)
+            return (e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
+        case PrepareMerge():
+            return (await _prepare_merge(runner, action, build),)
+        case JudgeMerge():
+            verdict = await judge(runner, build, action.tree, action.task)
+            return (e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
+        case LandChange():
+            await _workspace(runner).land(build.id, action.commit, action.onto)
+            return (e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree),)
+        case VerifyBuild():
+            return (e.BuildVerified(verdict=await judge(runner, build, action.tree)),)
+        case Deliver():
+            return (await _deliver(runner, action, build),)
+        case _:
+            assert_never(action)
+
+
+async def _prepare_merge(runner: Runner, action: PrepareMerge, build: Build) -> AnyEvent:
+    assert build.plan is not None
+    state = build.task(action.task)
+    assert state.patch is not None
+    assert state.attempt_at is not None
+    title = build.plan.task(action.task).title
+    message = (
+        f"Task {action.task}: {title}\n\n"
+        f"Buildwright-Build: {build.id}\nBuildwright-Task: {action.task}\nBuildwright-Attempt: {action.attempt}\n"
+    )
+    result = await _workspace(runner).rebase(
+        build.id, state.base, state.patch.tree, action.onto, message, state.attempt_at
+    )
+    if isinstance(result, Merged):
+        return e.MergePrepared(
+            task=action.task, attempt=action.attempt, onto=action.onto, commit=result.commit, tree=result.tree
+        )
+    return e.MergeConflicted(
+        task=action.task, attempt=action.attempt, onto=action.onto, files=result.files, tree=result.tree
+    )
+
+
+async def _deliver(runner: Runner, action: Deliver, build: Build) -> AnyEvent:
+    if action.attempt > 1:
+        await runner.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
+    try:
+        delivered = await _workspace(runner).deliver(build.id, build.repository, action.commit, build.options.delivery)
+    except GitFailed as failure:
+        return e.DeliveryFailed(message=_told(failure), temporary=True)
+    except Conflict as conflict:
+        return e.DeliveryFailed(message=_told(conflict), temporary=False)
+    kind = build.options.delivery.kind
+    return e.BuildDelivered(kind=kind, ref=delivered.ref, commit=delivered.commit, remote=delivered.remote)
+
+
+def _workspace(runner: Runner) -> Workspace:
+    workspace = runner.world.workspace
+    if workspace is None:
+        raise BuildwrightError("this build uses lanes, but the engine was given no workspace")
+    return workspace
+
+
+def _refused(action: Action, refusal: Refused) -> AnyEvent:
+    if isinstance(action, PrepareTarget):
+        return e.BuildFinished(outcome="failed", message=_told(refusal))
+    if isinstance(action, RunAgent):
+        return e.AgentBroke(task=action.task, attempt=action.attempt, kind="refused", message=_told(refusal))
+    if isinstance(action, MakePlan):
+        return e.PlanRejected(message=_told(refusal))
+    return _paused(refusal)
+
+
+def _paused(error: BuildwrightError) -> AnyEvent:
+    return e.BuildPaused(reason="trouble", message=_told(error))
+
+
+def _told(error: BuildwrightError) -> str:
+    return f"{error} Fix: {error.fix}" if error.fix else str(error)
+
+
+async def forget_lanes(workspace: Workspace, build_id: str) -> None:
+    """Remove what a finished build left on disk beside its branch."""
+    await asyncio.shield(workspace.forget(build_id))

@@ -1,0 +1,25 @@
+"""What the gateway metered, as facts. Holds no prices."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from buildwright.core.event import TokensUsed
+from buildwright.ports import Door, Gateway
+
+
+def spent(gateway: Gateway, door: Door) -> tuple[TokensUsed, ...]:
+    """The requests of a door since the last call."""
+    return tuple(
+        TokensUsed(
+            task=spend.task,
+            attempt=spend.attempt,
+            model=spend.model,
+            input_tokens=spend.input_tokens,
+            output_tokens=spend.output_tokens,
+            cache_read_tokens=spend.cache_read_tokens,
+            cache_write_tokens=spend.cache_write_tokens,
+            cost_usd=Decimal(spend.cost_usd) if spend.cost_usd is not None else None,
+        )
+        for spend in gateway.metered(door)
+    )

@@ -1,0 +1,61 @@
+"""Everything the engine is given: ports and callables, put together by `wiring`. Holds no logic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from buildwright.core.build import Build, TaskState
+from buildwright.core.event import Recorded
+from buildwright.core.task import Task
+from buildwright.ports import Agent, Builds, Clock, Gate, Gateway, LogEntry, Planner, Workspace
+
+
+class Briefing(NamedTuple):
+    """What an attempt is told: the task, and why the attempt before it was rejected ("" for the first)."""
+
+    prompt: str
+    feedback: str
+
+
+class BriefingRequest(NamedTuple):
+    """What a briefing is made from. `tree` is what the lane holds; `conflicts` are files with both sides marked."""
+
+    build: Build
+    task: Task
+    state: TaskState
+    tree: str
+    carried: bool
+    conflicts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The outside, as the engine sees it."""
+
+    builds: Builds
+    clock: Clock
+    agent: Agent
+    holder: str
+    """Who this process is, for leases: `host:pid:start-time`."""
+    scratch: Path
+    """Where attempts without lanes get a directory."""
+    brief: Callable[[BriefingRequest], Awaitable[Briefing]]
+    workspace: Workspace | None = None
+    gates: Sequence[Gate] = ()
+    gateway: Gateway | None = None
+    planner: Planner | None = None
+    plan_context: Callable[[Build], Awaitable[str]] | None = None
+    """What the planner is told of the repository."""
+    on_event: Callable[[Recorded, Build], None] | None = None
+    on_log: Callable[[LogEntry], None] | None = None
+    detach: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set: nothing new starts, what runs is ended cleanly, the lease is given up."""
+    stay: bool = False
+    """Wait while the build is paused (until its pause limit) instead of returning."""
+    lease_seconds: float = 30.0
+    poll_seconds: float = 0.1
+    """How often to look whether somebody else appended."""
