@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from buildwright.core.activity import Activity
-from buildwright.core.build import Build
+from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Report
 from buildwright.core.graph import Graph
@@ -360,6 +360,24 @@ class Agent(Protocol):
 
         Messages put in `inbox` while it runs are taken in at the next turn and acknowledged by `Heard`.
         """
+
+
+class Briefing(NamedTuple):
+    """What an attempt is told: the task, and why the attempt before it was rejected ("" for the first)."""
+
+    prompt: str
+    feedback: str
+
+
+class BriefingRequest(NamedTuple):
+    """What a briefing is made from. `tree` is what the lane holds; `conflicts` are files with both sides marked."""
+
+    build: Build
+    task: Task
+    state: TaskState
+    tree: str
+    carried: bool
+    conflicts: tuple[str, ...]
 
 
 class Turn(NamedTuple):

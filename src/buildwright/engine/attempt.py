@@ -20,9 +20,8 @@ from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
 from buildwright.core.task import Task
 from buildwright.engine.spending import spent
-from buildwright.engine.world import Briefing, BriefingRequest
 from buildwright.errors import AgentFailed, BadSettings
-from buildwright.ports import Assignment, Door, Lane, LaneKey, Merged, Message
+from buildwright.ports import Assignment, Briefing, BriefingRequest, Door, Lane, LaneKey, Merged, Message
 
 if TYPE_CHECKING:
     from buildwright.engine.loop import Runner

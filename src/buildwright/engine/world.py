@@ -6,30 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from buildwright.core.build import Build, TaskState
+from buildwright.core.build import Build
 from buildwright.core.event import Recorded
-from buildwright.core.task import Task
-from buildwright.ports import Agent, Builds, Clock, Gate, Gateway, LogEntry, Planner, Workspace
-
-
-class Briefing(NamedTuple):
-    """What an attempt is told: the task, and why the attempt before it was rejected ("" for the first)."""
-
-    prompt: str
-    feedback: str
-
-
-class BriefingRequest(NamedTuple):
-    """What a briefing is made from. `tree` is what the lane holds; `conflicts` are files with both sides marked."""
-
-    build: Build
-    task: Task
-    state: TaskState
-    tree: str
-    carried: bool
-    conflicts: tuple[str, ...]
+from buildwright.ports import (
+    Agent,
+    Briefing,
+    BriefingRequest,
+    Builds,
+    Clock,
+    Gate,
+    Gateway,
+    LogEntry,
+    Planner,
+    Workspace,
+)
 
 
 @dataclass(frozen=True, slots=True)

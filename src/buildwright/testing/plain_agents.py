@@ -1,13 +1,14 @@
-"""Agents that touch no file: one does nothing, one sleeps. For measuring the engine; never for building."""
+"""Agents without a model: one does nothing, one sleeps, one writes a line. For measuring the engine, never for building."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
-from buildwright.core.activity import Activity, Finished
-from buildwright.ports import Assignment, Message
+from buildwright.beneath import write_beneath
+from buildwright.core.activity import Activity, Finished, Wrote
+from buildwright.ports import Agent, Assignment, Message
 
 
 class NoopAgent:
@@ -33,3 +34,23 @@ class SleepAgent:
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:  # noqa: ARG002
         await asyncio.sleep(float(assignment.task.goal.removeprefix("sleep ")))
         yield Finished(ok=True)
+
+
+class TouchAgent:
+    """Sleeps like `SleepAgent`, then writes one line to `tasks/<task id>.txt` in its lane."""
+
+    name = "touch"
+    resumes = False
+    touches_files = True
+    uses_model: Literal["always", "if given", "never"] = "never"
+
+    async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:  # noqa: ARG002
+        if assignment.task.goal.startswith("sleep "):
+            await asyncio.sleep(float(assignment.task.goal.removeprefix("sleep ")))
+        path, content = f"tasks/{assignment.task.id}.txt", f"{assignment.task.title}\n".encode()
+        write_beneath(assignment.lane, path, content)
+        yield Wrote(path=path, size_bytes=len(content))
+        yield Finished(ok=True)
+
+
+PLAIN_AGENTS: dict[str, Callable[[], Agent]] = {"noop": NoopAgent, "sleep": SleepAgent, "touch": TouchAgent}

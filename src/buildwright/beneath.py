@@ -1,0 +1,179 @@
+"""Writes, reads and deletes files below a directory without ever leaving it; never follows a symbolic link.
+
+One `openat2` with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS (Linux 5.6, openat2(2)) finds the
+directory; where the kernel lacks it, every part is opened alone with O_NOFOLLOW. After that only the open directory
+is used, so swapping a directory for a link in between gains nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+from buildwright.core.paths import check_path
+from buildwright.errors import DiskFull, NotFound, UnsafePath
+
+_SYS_OPENAT2 = 437
+_BENEATH = 0x02 | 0x04 | 0x08  # RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LINKS = {errno.ELOOP, errno.ENOTDIR, errno.EXDEV}
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def write_beneath(root: Path, path: str, content: bytes, executable: bool | None = None) -> None:
+    """Replace or create the file `path` below `root` in one step; missing directories are made.
+
+    `executable` None keeps the mode of a file that is there. Raises UnsafePath when the path is refused, goes through
+    a link or names something that is no plain file, DiskFull.
+    """
+    path = check_path(path)
+    with _parent(root, path, create=True) as (directory, name):
+        before = _look(directory, name)
+        if before is not None and not stat.S_ISREG(before.st_mode):
+            raise _refused(path, "something that is no plain file is there")
+        if executable is None:
+            executable = before is not None and bool(before.st_mode & stat.S_IXUSR)
+        temporary = f".buildwright-{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o755 if executable else 0o644, dir_fd=directory)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            _unlink(directory, temporary)
+            raise
+
+
+def read_beneath(root: Path, path: str, limit: int) -> bytes:
+    """At most `limit` bytes of the file `path` below `root`. Raises NotFound, or UnsafePath for anything but a file."""
+    path = check_path(path)
+    with _parent(root, path, create=False) as (directory, name):
+        # O_NONBLOCK: a FIFO planted here must not hang the reader.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(name, flags, dir_fd=directory), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _refused(path, "it is no plain file")
+            return file.read(limit)
+
+
+def delete_beneath(root: Path, path: str) -> bool:
+    """Delete the file or link `path` below `root`; whether there was one. Raises UnsafePath for a directory."""
+    path = check_path(path)
+    try:
+        with _parent(root, path, create=False) as (directory, name):
+            found = _look(directory, name)
+            if found is not None and stat.S_ISDIR(found.st_mode):
+                raise _refused(path, "it is a directory")
+            return _unlink(directory, name)
+    except NotFound:
+        return False
+
+
+@contextmanager
+def _parent(root: Path, path: str, *, create: bool) -> Iterator[tuple[int, str]]:
+    """The open directory that holds `path`, and the last part. Names what went wrong as our errors."""
+    *parents, name = path.split("/")
+    try:
+        top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            directory = _open_directory(top, parents, create=create)
+            try:
+                yield directory, name
+            finally:
+                os.close(directory)
+        finally:
+            os.close(top)
+    except OSError as error:
+        if error.errno in _LINKS:
+            raise _refused(path, "a part of it is a link or no directory") from error
+        if error.errno in {errno.EISDIR, errno.ENXIO}:
+            raise _refused(path, "it is no plain file") from error
+        if error.errno == errno.ENOENT:
+            raise NotFound(f"There is no file {path!r}.") from error
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise DiskFull(f"No space is left to write {path!r}.", fix="Free some space, then go on.") from error
+        if error.errno in {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}:
+            raise _refused(path, os.strerror(error.errno).lower()) from error
+        raise
+
+
+def _open_directory(top: int, parts: list[str], *, create: bool) -> int:
+    if _has_openat2():
+        try:
+            return _openat2(top, "/".join(parts) or ".", _DIRECTORY)
+        except FileNotFoundError:
+            if not create:
+                raise
+    return _walk(top, parts, create=create)
+
+
+def _walk(top: int, parts: list[str], *, create: bool) -> int:
+    current = os.dup(top)
+    try:
+        for part in parts:
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(part, 0o755, dir_fd=current)
+            below = os.open(part, _DIRECTORY, dir_fd=current)
+            os.close(current)
+            current = below
+    except BaseException:
+        os.close(current)
+        raise
+    return current
+
+
+@cache
+def _has_openat2() -> bool:
+    # The number 437 is the same on every architecture that got it; a container's seccomp filter may still refuse it.
+    if platform.system() != "Linux" or platform.machine() not in {"x86_64", "aarch64"}:
+        return False
+    try:
+        os.close(_openat2(-100, "/", os.O_PATH | os.O_CLOEXEC, resolve=0))
+    except OSError:
+        return False
+    return True
+
+
+def _openat2(directory: int, path: str, flags: int, *, resolve: int = _BENEATH) -> int:
+    how = _OpenHow(flags, 0, resolve)
+    libc = ctypes.CDLL(None, use_errno=True)
+    while True:
+        found: int = libc.syscall(_SYS_OPENAT2, directory, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
+        if found >= 0:
+            return found
+        number = ctypes.get_errno()
+        # EAGAIN: something was renamed on the way, so the kernel could not be sure; it asks to try again.
+        if number not in {errno.EAGAIN, errno.EINTR}:
+            raise OSError(number, os.strerror(number), path)
+
+
+def _look(directory: int, name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _unlink(directory: int, name: str) -> bool:
+    try:
+        os.unlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _refused(path: str, why: str) -> UnsafePath:
+    return UnsafePath(f"The path {path!r} is refused: {why}.", fix="Name a plain file inside the repository.")

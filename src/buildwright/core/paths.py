@@ -1,0 +1,158 @@
+"""Which paths inside a lane may be named, and which need a person. Pure; never looks at a file system.
+
+Paths are those of git: relative, parts separated by "/", case-sensitive.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from buildwright.errors import UnsafePath
+
+PART_BYTES = 255
+PATH_BYTES = 4096
+
+# Characters that HFS+ ignores when it compares names (git's utf8.c, next_hfs_char): ".g\u200cit" is ".git" there.
+_HFS_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
+_UNSEEN = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+# Directories and files that configure agents, editors or hooks wherever they lie.
+_ANYWHERE = frozenset(
+    (
+        ".claude",
+        ".codex",
+        ".cursor",
+        ".gemini",
+        ".kiro",
+        ".roo",
+        ".cline",
+        ".continue",
+        ".windsurf",
+        ".aider.conf.yml",
+        ".vscode",
+        ".idea",
+        ".zed",
+        ".fleet",
+        ".devcontainer",
+        ".devcontainer.json",
+        ".husky",
+        ".envrc",
+        ".mcp.json",
+        ".gitmodules",
+        ".pre-commit-config.yaml",
+        ".netrc",
+        ".pypirc",
+        ".cursorrules",
+        ".windsurfrules",
+        ".clinerules",
+        "lefthook.yml",
+        ".lefthook.yml",
+    )
+)
+# What runs on somebody else's machine once it is pushed; it counts only at the top of the repository.
+_AT_TOP = (
+    ".github/workflows",
+    ".github/actions",
+    ".github/codeowners",
+    ".gitlab-ci.yml",
+    ".gitlab",
+    ".circleci",
+    ".travis.yml",
+    ".buildkite",
+    ".drone.yml",
+    ".woodpecker",
+    ".woodpecker.yml",
+    ".forgejo",
+    ".gitea",
+    "azure-pipelines.yml",
+    "bitbucket-pipelines.yml",
+    "appveyor.yml",
+    ".appveyor.yml",
+    "jenkinsfile",
+)
+
+
+def check_path(path: str) -> str:
+    """The path in its normal form (one leading "./" dropped). Raises UnsafePath when it could mean anything else."""
+    if path.startswith("./"):
+        path = path[2:]
+    if not path:
+        raise UnsafePath("An empty path names no file.", fix="Name a file relative to the top of the repository.")
+    if path.startswith("/"):
+        raise _unsafe(path, "it is absolute")
+    if "\\" in path:
+        raise _unsafe(path, "it has a backslash, which separates directories on some systems")
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError:
+        raise _unsafe(path, "it is not valid UTF-8") from None
+    if len(encoded) > PATH_BYTES:
+        raise _unsafe(path, f"it is longer than {PATH_BYTES} bytes")
+    for part in path.split("/"):
+        _check_part(path, part)
+    return path
+
+
+def _check_part(path: str, part: str) -> None:
+    if part in {"", ".", ".."}:
+        raise _unsafe(path, f'"{part}" is not a name')
+    if len(part.encode()) > PART_BYTES:
+        raise _unsafe(path, f"a part of it is longer than {PART_BYTES} bytes")
+    if any(unicodedata.category(letter) == "Cc" or letter in _UNSEEN for letter in part):
+        raise _unsafe(path, "it has a control character")
+
+
+def _unsafe(path: str, why: str) -> UnsafePath:
+    shown = ascii(path if len(path) <= 200 else f"{path[:200]}...")
+    return UnsafePath(
+        f"The path {shown} is refused: {why}.",
+        fix="Use a plain path relative to the top of the repository, such as src/app.py.",
+    )
+
+
+def is_git_part(part: str) -> bool:
+    """Whether a file system somewhere takes this name for `.git` (git's own fsck rules: HFS+, NTFS, short names)."""
+    folded = _fold_part(part)
+    return folded in {".git", "git~1"}
+
+
+def is_protected(path: str, extra: Iterable[str] = (), allow: Iterable[str] = ()) -> str | None:
+    """Why a person must agree before this path is changed, None when nobody need be asked.
+
+    `extra` adds paths, directories or globs ("*" crosses "/"); `allow` lifts the protection of what it names, but
+    never that of a git directory. Compared without case and compatibility forms, as some file systems do.
+    """
+    parts = [_fold_part(part) for part in path.split("/")]
+    if any(part in {".git", "git~1"} for part in parts):
+        return "it lies in a git directory"
+    folded = "/".join(parts)
+    if _is_covered(folded, allow):
+        return None
+    for part in parts:
+        if part in _ANYWHERE:
+            return f"{part} configures agents, editors, hooks or submodules"
+    for top in _AT_TOP:
+        if folded == top or folded.startswith(f"{top}/"):
+            return f"{top} configures what runs elsewhere"
+    if _is_covered(folded, extra):
+        return "the project protects it"
+    return None
+
+
+def _is_covered(folded: str, patterns: Iterable[str]) -> bool:
+    for pattern in patterns:
+        wanted = "/".join(_fold_part(part) for part in pattern.removeprefix("./").rstrip("/").split("/"))
+        if folded == wanted or folded.startswith(f"{wanted}/") or fnmatchcase(folded, wanted):
+            return True
+    return False
+
+
+@lru_cache(maxsize=20_000)
+def _fold_part(part: str) -> str:
+    # NTFS drops trailing dots and spaces and takes "name:stream" and "name::$INDEX_ALLOCATION" for the name.
+    plain = part.translate(_HFS_IGNORED)
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain).casefold())
+    return folded.split(":", 1)[0].rstrip(". ") or folded

@@ -1,0 +1,307 @@
+"""Settings become an App: the only place that constructs adapters, each imported when it is first asked for.
+
+Must never hold a rule of its own: what can be asked of a build is in `engine.commands`, how it runs in `engine.loop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from buildwright.core.build import Build
+from buildwright.core.event import Recorded
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Options
+from buildwright.core.spec import Spec
+from buildwright.engine import commands
+from buildwright.engine.commands import Choice
+from buildwright.engine.loop import run
+from buildwright.engine.perform import forget_lanes
+from buildwright.engine.world import World
+from buildwright.errors import BadGraph, BadSettings, NotFound
+from buildwright.ports import Agent, Briefing, BriefingRequest, Builds, Clock, Gate, Gateway, LogEntry, Workspace
+from buildwright.settings import Settings
+
+if TYPE_CHECKING:
+    from buildwright.ports import Planner, Sandbox
+
+AGENTS_OF_OTHERS = "buildwright.agents"
+"""Entry point group: a callable `(settings, sandbox) -> Agent` registered by another package."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[App]:
+    """The application on these settings; everything it opened is closed at the end. Raises StoreFailed, DiskFull."""
+    from buildwright.store.journal_sqlite import SqliteBuilds
+
+    if "BUILDWRIGHT_FAILPOINT" in settings.environment:
+        from buildwright.testing.crash import arm_from
+
+        arm_from(settings.environment)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    builds = await SqliteBuilds.open(settings.database, settings.artifacts)
+    app = App(settings, builds, SystemClock())
+    try:
+        yield app
+    finally:
+        await app.close()
+        await builds.close()
+
+
+class App:
+    """What the command line, the library and later the server use. Commands work while another process runs the build."""
+
+    def __init__(self, settings: Settings, builds: Builds, clock: Clock) -> None:
+        self.settings = settings
+        self.builds = builds
+        self.clock = clock
+        self._workspace: Workspace | None = None
+        self._gateway: Gateway | None = None
+
+    @property
+    def workspace(self) -> Workspace:
+        if self._workspace is None:
+            from buildwright.workspace import GitWorkspace
+
+            self._workspace = GitWorkspace(self.settings.home, self.settings.environment)
+        return self._workspace
+
+    @property
+    def gateway(self) -> Gateway:
+        if self._gateway is None:
+            from buildwright.gateway import LocalGateway
+
+            record = self.settings.environment.get("BUILDWRIGHT_RECORD", "")
+            self._gateway = LocalGateway(
+                self.settings.environment, self.settings.home, Path(record) if record else None
+            )
+        return self._gateway
+
+    async def close(self) -> None:
+        """Close what was opened, in reverse order."""
+        if self._gateway is not None:
+            await self._gateway.close()
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    async def start(
+        self, spec: Spec, options: Options, repository: str = "", base: str = "", project_id: str = ""
+    ) -> str:
+        """Create a build; nothing runs yet. Returns its id. Raises BadSettings when the options contradict each other."""
+        if options.lanes and not repository:
+            raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")
+        if options.agent == "shell" and not options.agent_command.strip():
+            raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
+        project = project_id or (Path(repository).name if repository else "") or "default"
+        user = self.settings.environment.get("USER", "") or str(os.getuid())
+        return await commands.create(
+            self.builds, self.clock, spec, options, repository, base, project_id=project, user_id=user
+        )
+
+    async def pause(self, build_id: str, message: str = "") -> Build:
+        return await commands.pause(self.builds, self.clock, build_id, message)
+
+    async def resume(
+        self, build_id: str, choice: Choice = "go", message: str = "", budget_usd: Decimal | None = None
+    ) -> Build:
+        return await commands.resume(self.builds, self.clock, build_id, choice, message, budget_usd)
+
+    async def say(self, build_id: str, text: str, task: str = "") -> str:
+        return await commands.say(self.builds, self.clock, build_id, text, task)
+
+    async def stop(self, build_id: str, message: str = "") -> Build:
+        """Ask the build to end; when no process runs it, it ends here and now."""
+        build = await commands.stop(self.builds, self.clock, build_id, message)
+        if await self.builds.holder(build_id) is None:
+            build = await run(self._bare_world(), build_id)
+            if build.options.lanes:
+                await forget_lanes(self.workspace, build_id)
+        return build
+
+    async def find(self, build: str = "") -> str:
+        """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
+        rows = await self.builds.rows(limit=20, build_prefix=build)
+        exact = [row for row in rows if row.build_id == build]
+        if exact or (rows and (not build or len(rows) == 1)):
+            return (exact or rows)[0].build_id
+        if rows:
+            some = ", ".join(row.build_id[:12] for row in rows[:5])
+            raise NotFound(f"{build} is the beginning of {len(rows)} builds: {some}", fix="type more of the id")
+        if not build:
+            raise NotFound("there is no build yet", fix="start one with `buildwright build SPEC --repo PATH`")
+        raise NotFound(f"there is no build {build}", fix="see `buildwright status` for the builds there are")
+
+    # --- doing ------------------------------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        build_id: str,
+        on_event: Callable[[Recorded, Build], None] | None = None,
+        on_log: Callable[[LogEntry], None] | None = None,
+        detach: asyncio.Event | None = None,
+        *,
+        stay: bool = False,
+    ) -> Build:
+        """Drive the build until it is finished, or paused with nothing left running, or detached.
+
+        Raises BuildIsRunning, NotFound, LostLease, BadSettings (an agent or sandbox that cannot be had), StoreFailed.
+        """
+        options = (await self.builds.load(build_id)).options
+        world = await self._world(options)
+        world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
+        build = await run(world, build_id)
+        if build.is_terminal and options.lanes:
+            await forget_lanes(self.workspace, build_id)
+        return build
+
+    async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
+        """The graph of a spec, without building it. Raises BadGraph, ModelFailed, BadSettings, BadRepository."""
+        if spec.graph is not None:
+            return spec.graph
+        build_id = await self.start(spec, replace_lanes(options, bool(repository)), repository, base)
+        world = await self._world((await self.builds.load(build_id)).options)
+        planned: list[Graph] = []
+
+        def seen(_recorded: Recorded, build: Build) -> None:
+            if build.plan is not None and not planned:
+                planned.append(build.plan.graph)
+                world.detach.set()
+
+        build = await run(replace(world, on_event=seen), build_id)
+        await self.stop(build_id, "made only to show its plan")
+        if not planned:
+            raise BadGraph(build.plan_error or "the planner gave no graph", fix="make the spec clearer and try again")
+        return planned[0]
+
+    def _bare_world(self) -> World:
+        """Enough to bring a build that is asked to stop to its end: that needs no effect."""
+        from buildwright.testing.plain_agents import NoopAgent
+
+        return World(
+            builds=self.builds,
+            clock=self.clock,
+            agent=NoopAgent(),
+            holder=_holder(),
+            scratch=self.settings.home / "scratch",
+            brief=self._briefer(None),
+        )
+
+    async def _world(self, options: Options) -> World:
+        sandbox = await self._sandbox(options) if options.lanes or options.agent == "shell" else None
+        workspace = self.workspace if options.lanes else None
+        return World(
+            builds=self.builds,
+            clock=self.clock,
+            agent=self._agent(options, sandbox),
+            holder=_holder(),
+            scratch=self.settings.home / "scratch",
+            brief=self._briefer(workspace),
+            workspace=workspace,
+            gates=self._gates(options, sandbox),
+            gateway=self.gateway if options.agent not in {"noop", "sleep", "touch"} else None,
+            planner=self._planner(),
+            plan_context=self._plan_context(workspace),
+        )
+
+    async def _sandbox(self, options: Options) -> Sandbox:
+        from buildwright.sandbox import choose
+
+        return await choose(options.sandbox)
+
+    def _agent(self, options: Options, sandbox: Sandbox | None) -> Agent:
+        environment = self.settings.environment
+        match options.agent:
+            case "direct":
+                from buildwright.agents.direct import DirectAgent
+                from buildwright.gateway.model import GatewayModel
+
+                return DirectAgent(GatewayModel())
+            case "claude":
+                from buildwright.agents.claude import ClaudeAgent
+
+                return ClaudeAgent(environment.get("PATH", os.defpath))
+            case "shell":
+                from buildwright.agents.shell import ShellAgent
+
+                assert sandbox is not None
+                return ShellAgent(sandbox, environment.get("PATH", os.defpath))
+            case "noop" | "sleep" | "touch":
+                from buildwright.testing.plain_agents import PLAIN_AGENTS
+
+                return PLAIN_AGENTS[options.agent]()
+            case name:
+                return _agent_of_others(name, self.settings, sandbox)
+
+    def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
+        if not options.gates or not options.lanes or sandbox is None:
+            return ()
+        from buildwright.gates import make_gates
+
+        return make_gates(sandbox, self.settings.environment)
+
+    def _planner(self) -> Planner:
+        return _LazyPlanner()
+
+    def _briefer(self, workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitable[Briefing]]:
+        async def brief(request: BriefingRequest) -> Briefing:
+            from buildwright.agents.briefing import brief_attempt
+
+            return await brief_attempt(request, workspace)
+
+        return brief
+
+    def _plan_context(self, workspace: Workspace | None) -> Callable[[Build], Awaitable[str]]:
+        async def context(build: Build) -> str:
+            from buildwright.agents.briefing import describe_repository
+
+            return await describe_repository(build, workspace) if workspace is not None else ""
+
+        return context
+
+
+class _LazyPlanner:
+    """The planner, whose model library is imported when it is first asked."""
+
+    async def plan(self, *arguments: Any) -> Graph:
+        from buildwright.advisors.planner import ModelPlanner
+
+        return await ModelPlanner().plan(*arguments)
+
+
+def replace_lanes(options: Options, lanes: bool) -> Options:
+    """The options with lanes on or off."""
+    return options.model_copy(update={"lanes": lanes})
+
+
+def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:
+    known = ["direct", "claude", "shell"]
+    for entry in entry_points(group=AGENTS_OF_OTHERS):
+        if entry.name == name:
+            return cast("Agent", entry.load()(settings, sandbox))
+        known.append(entry.name)
+    raise BadSettings(f"there is no agent {name!r}", fix=f"choose one of {', '.join(known)}")
+
+
+def _holder() -> str:
+    import psutil
+
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"

@@ -1,0 +1,327 @@
+"""The one way to run git: fixed environment, own configuration, typed failures. Never discovers a repository.
+
+Every call names its git directory. Values that come from outside stand behind `--end-of-options` or `--`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildwright.errors import BadRepository, DiskFull, GitFailed, ToolMissing
+
+FLOOR = (2, 38)
+"""`merge-tree --write-tree` and `safe.bareRepository` came with 2.38."""
+
+IDENTITY = "Buildwright <buildwright@localhost>"
+
+# Everything git may be told by a file, said by us. `safe.directory` is open because `source.py` checks owners itself.
+_CONFIGURATION = """\
+[core]
+	hooksPath = /dev/null
+	fsmonitor = false
+	autocrlf = false
+	safecrlf = false
+	attributesFile = /dev/null
+	excludesFile = /dev/null
+	quotePath = false
+	protectHFS = true
+	protectNTFS = true
+	fsync = committed,reference
+	fsyncMethod = fsync
+[safe]
+	bareRepository = explicit
+	directory = *
+[transfer]
+	fsckObjects = true
+[fetch]
+	recurseSubmodules = false
+[submodule]
+	recurse = false
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+[init]
+	defaultBranch = main
+	templateDir =
+[protocol]
+	version = 2
+[checkout]
+	workers = 2
+[commit]
+	gpgSign = false
+[push]
+	gpgSign = false
+[user]
+	name = Buildwright
+	email = buildwright@localhost
+	useConfigOnly = true
+"""
+# Old flaws that are common in real histories and can harm nobody; everything else that fsck finds stops a transfer.
+_HARMLESS = (
+    "zeroPaddedFilemode badTimezone missingSpaceBeforeDate missingSpaceBeforeEmail missingEmail "
+    "missingNameBeforeEmail badEmail badName badDate badDateOverflow multipleAuthors"
+)
+# A repository's own file beats ours, so what could run code is said once more where nothing beats it.
+_ALWAYS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
+_INHERITED = ("PATH", "TMPDIR", "LD_LIBRARY_PATH")
+_FOR_NETWORK = (
+    "SSH_AUTH_SOCK",
+    "GIT_ASKPASS",
+    "SSH_ASKPASS",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+)
+_LOCKED = re.compile(rb"Unable to create '([^'\n]+\.lock)': File exists")
+_LOCK_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a git command ended."""
+
+    code: int
+    output: bytes
+    complaint: str
+
+    @property
+    def text(self) -> str:
+        return self.output.decode(errors="surrogateescape").rstrip("\n")
+
+
+class Git:
+    """Runs git with a configuration of our own, kept in `home`/gitconfig."""
+
+    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+        self._home = home
+        self._outside = environment
+        self._configuration = home / "gitconfig"
+        self._ready: asyncio.Lock | None = None
+        self._checked = False
+
+    async def run(
+        self,
+        git_dir: Path,
+        *arguments: str,
+        stdin: bytes = b"",
+        index: Path | None = None,
+        work_tree: Path | None = None,
+        okay: tuple[int, ...] = (0,),
+        limit: int | None = None,
+        seconds: float | None = None,
+        protocol: str = "",
+    ) -> Answer:
+        """Run `git <arguments>` on `git_dir`; `protocol` (file, https, ssh, http) is the one transport it may use.
+
+        `limit` ends the command after so many bytes of output. Raises GitFailed for an exit code not in `okay` or
+        after `seconds`, DiskFull, ToolMissing.
+        """
+        await self._check()
+        where = [f"--git-dir={git_dir}"] + ([f"--work-tree={work_tree}"] if work_tree else [])
+        environment = self.environment(protocol)
+        if index is not None:
+            environment["GIT_INDEX_FILE"] = str(index)
+        deadline = asyncio.get_running_loop().time() + _LOCK_SECONDS
+        while True:
+            answer = await self._spawn(
+                ["git", *_ALWAYS, *where, *arguments], environment, stdin, limit, seconds, _verb(arguments)
+            )
+            if answer.code in okay or (limit is not None and len(answer.output) >= limit):
+                return answer
+            lock = _LOCKED.search(answer.complaint.encode())
+            if lock is None or asyncio.get_running_loop().time() > deadline:
+                raise self._failure(arguments, answer)
+            await self._free(Path(os.fsdecode(lock.group(1))), git_dir)
+
+    def environment(self, protocol: str = "") -> dict[str, str]:
+        """The whole environment of a git process."""
+        names = _INHERITED + (_FOR_NETWORK if protocol not in {"", "file"} else ())
+        return {name: self._outside[name] for name in names if name in self._outside} | {
+            "HOME": str(self._home / "nobody"),
+            "LC_ALL": "C",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": str(self._configuration),
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_ALLOW_PROTOCOL": protocol,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=20",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_NO_LAZY_FETCH": "1",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_PAGER": "cat",
+            "GIT_EDITOR": "false",
+        }
+
+    async def _check(self) -> None:
+        """Once per object: write the configuration, and look whether git is there and new enough."""
+        if self._checked:
+            return
+        if self._ready is None:
+            self._ready = asyncio.Lock()
+        async with self._ready:
+            if self._checked:
+                return
+            flaws = "".join(f"\t{name} = ignore\n" for name in _HARMLESS.split())
+            text = f'{_CONFIGURATION}[fetch "fsck"]\n{flaws}[receive "fsck"]\n{flaws}'
+            self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            temporary = self._home / f"gitconfig.{os.getpid()}"
+            temporary.write_text(text)
+            temporary.replace(self._configuration)
+            answer = await self._spawn(["git", "--version"], self.environment(), b"", None, 30.0, "--version")
+            require_version(answer.text)
+            self._checked = True
+
+    async def _spawn(
+        self,
+        argv: list[str],
+        environment: dict[str, str],
+        stdin: bytes,
+        limit: int | None,
+        seconds: float | None,
+        verb: str,
+    ) -> Answer:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise ToolMissing("git is not installed.", fix="Install git 2.38 or newer.") from error
+        except OSError as error:
+            if error.errno == errno.E2BIG:
+                raise GitFailed(f"git {verb} was given too much at once.", fix="Use shorter names.") from error
+            raise
+        try:
+            async with asyncio.timeout(seconds):
+                if limit is None:
+                    output, complaint = await process.communicate(stdin or None)
+                else:
+                    output, complaint = await _some(process, limit)
+                return Answer(await process.wait(), output, complaint.decode(errors="replace"))
+        except TimeoutError as error:
+            raise GitFailed(
+                f"git {verb} was ended after {seconds:.0f} seconds.", fix="Try again; look for a very large file."
+            ) from error
+        finally:
+            if process.returncode is None:
+                _kill(process.pid)
+                await process.wait()
+
+    async def _free(self, lock: Path, git_dir: Path) -> None:
+        """A lock left by a killed git is removed; that of a living one is waited for."""
+        if not await asyncio.to_thread(_is_used, git_dir, lock):
+            lock.unlink(missing_ok=True)
+        else:
+            await asyncio.sleep(0.05)
+
+    def _failure(self, arguments: tuple[str, ...], answer: Answer) -> GitFailed | DiskFull:
+        lines = [line for line in answer.complaint.splitlines() if line.strip()]
+        last = " / ".join(lines[-3:]) or "it said nothing"
+        text = answer.complaint.lower()
+        if "no space left" in text or "disk quota" in text or "file too large" in text or answer.code == -signal.SIGXFSZ:
+            return DiskFull(
+                f"git {_verb(arguments)} found no space left: {last}", fix=f"Free some space in {self._home}, then resume."
+            )
+        return GitFailed(f"git {_verb(arguments)} failed with {answer.code}: {mask(last)}", fix=_fix(text))
+
+
+def require_version(text: str) -> None:
+    """Raises ToolMissing when `git --version` says less than the floor."""
+    found = re.search(r"(\d+)\.(\d+)", text)
+    if found is None or (int(found.group(1)), int(found.group(2))) < FLOOR:
+        wanted = ".".join(str(number) for number in FLOOR)
+        raise ToolMissing(f"This git is too old or unknown: {text!r}.", fix=f"Install git {wanted} or newer.")
+
+
+def mask(text: str) -> str:
+    """Without the password of any URL in it."""
+    return re.sub(r"(://[^/@\s:]*):[^/@\s]*@", r"\1:***@", text)
+
+
+def check_name(name: str, what: str) -> str:
+    """A build or task id that is safe in a path and in a ref. Raises BadRepository otherwise."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name) or ".." in name or name.endswith((".lock", ".")):
+        raise BadRepository(f"{name!r} cannot be a {what} id.", fix="Use ASCII letters, digits, hyphen and underscore.")
+    return name
+
+
+def check_branch(name: str) -> str:
+    """The branch name, if it is one by git's rules (git-check-ref-format(1)) in plain ASCII, at most 200 characters."""
+    parts = name.split("/")
+    if (
+        not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/+=@-]{0,199}", name)
+        or any(not part or part.startswith((".", "-")) or part.endswith((".lock", ".")) for part in parts)
+        or ".." in name
+        or "@{" in name
+        or name == "HEAD"
+    ):
+        raise BadRepository(f"{name[:200]!r} cannot be a branch name.", fix="Use a name such as buildwright/my-change.")
+    return name
+
+
+def _verb(arguments: tuple[str, ...]) -> str:
+    return arguments[0] if arguments else ""
+
+
+def _fix(complaint: str) -> str:
+    if "authentication failed" in complaint or "permission denied" in complaint or "could not read username" in complaint:
+        return "Give access: load a key into ssh-agent, or set GIT_ASKPASS to a program that prints the token."
+    if "could not resolve host" in complaint or "timed out" in complaint or "connection" in complaint:
+        return "Check the network and the address, then resume."
+    if "fsck" in complaint or "corrupt" in complaint or "bad object" in complaint:
+        return "Run `git fsck --full` in the repository and mend what it names."
+    return "Read git's message above; when the cause is gone, resume."
+
+
+async def _some(process: asyncio.subprocess.Process, limit: int) -> tuple[bytes, bytes]:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    parts: list[bytes] = []
+    left = limit
+    while left > 0 and (part := await process.stdout.read(min(left, 1 << 16))):
+        parts.append(part)
+        left -= len(part)
+    if left <= 0:
+        _kill(process.pid)
+        return b"".join(parts), b""
+    return b"".join(parts), await process.stderr.read()
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _is_used(git_dir: Path, lock: Path) -> bool:
+    """Whether a living git process works on this git directory (its locks carry no owner, its command line does)."""
+    import psutil
+
+    wanted = {f"--git-dir={git_dir}", str(lock.parent)}
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and wanted.intersection(process.cmdline()):
+                return True
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return False

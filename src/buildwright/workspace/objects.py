@@ -1,0 +1,70 @@
+"""Git objects as bytes: hashes them and writes loose ones. Never decides what belongs in a tree.
+
+Format: gitformat-loose-objects; an object is `type SP size NUL content`, deflated, under the hash of it all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from buildwright.workspace.git import IDENTITY
+
+def object_id(kind: str, content: bytes, width: int) -> str:
+    """The id of an object; `width` is the length of the repository's ids (40 SHA-1, 64 SHA-256)."""
+    state = hashlib.sha1(usedforsecurity=False) if width == 40 else hashlib.sha256()
+    state.update(b"%s %d\0" % (kind.encode(), len(content)))
+    state.update(content)
+    return state.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """The loose objects of one mirror."""
+
+    git_dir: Path
+    width: int
+
+    def write(self, kind: str, content: bytes, *, durable: bool = True) -> str:
+        """Write an object and give its id; on disk for good when it returns, unless not `durable`."""
+        found = object_id(kind, content, self.width)
+        folder = self.git_dir / "objects" / found[:2]
+        target = folder / found[2:]
+        if target.exists():
+            return found
+        folder.mkdir(exist_ok=True)
+        temporary = folder / f"tmp_obj_{secrets.token_hex(6)}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(zlib.compress(b"%s %d\0" % (kind.encode(), len(content)) + content, 1))
+                file.flush()
+                if durable:
+                    os.fsync(descriptor)
+            temporary.replace(target)
+            if durable:
+                _sync_directory(folder)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return found
+
+    def commit(self, tree: str, parents: tuple[str, ...], message: str, at: datetime, *, durable: bool = True) -> str:
+        """Write a commit by Buildwright; the same input gives the same id."""
+        stamp = f"{IDENTITY} {int(at.timestamp())} +0000"
+        head = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {stamp}", f"committer {stamp}"]
+        body = message.replace("\0", "").encode("utf-8", "replace").strip() + b"\n"
+        return self.write("commit", "\n".join(head).encode() + b"\n\n" + body, durable=durable)
+
+
+def _sync_directory(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,252 @@
+"""Where a repository is and what it holds: path or URL, git directory, owner, commit. Only ever reads it.
+
+The user's repository is trusted to hold commits, nothing more: its hooks, filters and helpers are never run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from buildwright.errors import BadRepository, GitFailed
+from buildwright.workspace.git import Git, check_branch, mask
+
+_SCP = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9~./_][^\s]*$")
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_DIRTY_FILES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A repository as git takes it: an absolute git directory, or a URL. `protocol` is the transport it needs."""
+
+    location: str
+    protocol: str
+    git_dir: Path | None = None
+    work_tree: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What to build on. `commit` is "" for a repository without commits; `ref` is what to ask a remote for."""
+
+    commit: str
+    branch: str
+    width: int
+    ref: str = ""
+    shallow: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def locate(repository: str, environment: Mapping[str, str]) -> Source:
+    """Find the repository. Raises BadRepository with the fix."""
+    if not repository or any(ord(letter) < 32 or ord(letter) == 127 for letter in repository):
+        raise BadRepository("The repository's address is empty or has control characters.", fix="Give a path or a URL.")
+    if repository.startswith("-"):
+        raise BadRepository(f"{repository!r} looks like an option.", fix="Write ./ before the path.")
+    if "://" in repository or "::" in repository.split("/", 1)[0]:
+        return _remote(repository)
+    path = Path(repository).expanduser()
+    if not path.exists() and _SCP.match(repository):
+        return Source(repository, "ssh")
+    return _local(path, environment)
+
+
+def _remote(address: str) -> Source:
+    try:
+        parts = urlsplit(address)
+        host, password = parts.hostname or "", parts.password
+    except ValueError as error:
+        raise BadRepository(f"{address!r} is not a URL: {error}.", fix="Check the address.") from error
+    if password:
+        raise BadRepository(
+            f"The address {mask(address)} holds a password.",
+            fix="Leave it out; load a key into ssh-agent or set GIT_ASKPASS.",
+        )
+    if parts.scheme == "file" and host in {"", "localhost"}:
+        return _local(Path(parts.path), {})
+    if parts.scheme not in {"https", "ssh", "http"} or (parts.scheme == "http" and host not in _LOOPBACK):
+        raise BadRepository(
+            f"Addresses of the kind {parts.scheme[:20]!r} are not used.", fix="Use an https:// or ssh:// address, or a path."
+        )
+    if not re.fullmatch(r"[A-Za-z0-9:][A-Za-z0-9.:-]*", host) or any(letter.isspace() for letter in address):
+        raise BadRepository(f"{address!r} names no host.", fix="Check the address.")
+    if parts.username and parts.username.startswith("-"):
+        raise BadRepository(f"{address!r} has an odd user name.", fix="Check the address.")
+    return Source(address, parts.scheme)
+
+
+def _local(path: Path, environment: Mapping[str, str]) -> Source:
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would hide a link in the name the user gave
+    if not path.exists():
+        raise BadRepository(f"There is nothing at {path}.", fix="Check the path, or run `git init` there.")
+    for folder in (path, *path.parents):
+        found = _git_directory(folder)
+        if found is not None:
+            git_dir = found.resolve()
+            _check_owner(git_dir, environment)
+            bare = git_dir == folder.resolve()
+            return Source(str(git_dir), "file", git_dir, None if bare else folder)
+    raise BadRepository(f"{path} is not in a git repository.", fix=f"Run `git init {path}` and commit what is there.")
+
+
+def _git_directory(folder: Path) -> Path | None:
+    inner = folder / ".git"
+    if inner.is_file():
+        text = inner.read_text(errors="surrogateescape")[:5000]
+        if text.startswith("gitdir:"):
+            pointed = (folder / text.removeprefix("gitdir:").strip()).resolve()
+            if not _is_git_directory(pointed):
+                raise BadRepository(
+                    f"{inner} points to {pointed}, where no repository is.", fix="Run `git worktree repair`."
+                )
+            return pointed
+        return None
+    for candidate in (inner, folder):
+        if _is_git_directory(candidate):
+            return candidate
+    return None
+
+
+def _is_git_directory(folder: Path) -> bool:
+    if not (folder / "HEAD").exists() and not (folder / "HEAD").is_symlink():
+        return False
+    # A linked worktree keeps HEAD alone and names the rest in `commondir` (gitrepository-layout(5)).
+    return (folder / "commondir").is_file() or ((folder / "objects").is_dir() and (folder / "refs").is_dir())
+
+
+def _check_owner(git_dir: Path, environment: Mapping[str, str]) -> None:
+    """What git calls dubious ownership: somebody else's repository is read only when the user said so."""
+    owner, me = git_dir.stat().st_uid, os.geteuid()
+    allowed = {me} | ({int(environment["SUDO_UID"])} if me == 0 and environment.get("SUDO_UID", "").isdigit() else set())
+    if owner in allowed:
+        return
+    top = git_dir.parent if git_dir.name == ".git" else git_dir
+    settings = Path(environment.get("HOME", "/nonexistent")) / ".gitconfig"
+    # A plain look for the path is enough: the file is the user's own, and it is only read.
+    named = re.findall(r"(?mi)^\s*directory\s*=\s*\"?([^\"\n]+)", settings.read_text()) if settings.is_file() else []
+    if not {"*", str(top), str(git_dir)}.intersection(name.strip() for name in named):
+        raise BadRepository(
+            f"{top} belongs to another user (uid {owner}).",
+            fix=f"If you trust it: git config --global --add safe.directory {top}",
+        )
+
+
+async def read_head(git: Git, source: Source, base: str) -> Head:
+    """The commit that `base` names ("" for HEAD). Raises BadRepository when there is none, GitFailed."""
+    if base and (base.startswith("-") or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/+=@^~{}-]{0,199}", base)):
+        raise BadRepository(f"{base[:200]!r} cannot be a branch, tag or commit.", fix="Name a branch, tag or commit.")
+    if source.git_dir is None:
+        return await _ask_remote(git, source, base)
+    return await _ask_local(git, source, source.git_dir, base)
+
+
+async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head:
+    answer = await git.run(git_dir, "rev-parse", "--show-object-format", "--is-shallow-repository", okay=(0, 128))
+    if answer.code:
+        raise BadRepository(
+            f"{source.location} cannot be read as a git repository: {answer.complaint.strip()[-300:]}",
+            fix="Run `git status` there and mend what it names.",
+        )
+    form, shallow = answer.text.split("\n")
+    width = 64 if form == "sha256" else 40
+    notes: list[str] = []
+    if shallow == "true":
+        notes.append("The clone is shallow: history beyond its border is not there.")
+    name = base or "HEAD"
+    found = await git.run(
+        git_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", okay=(0, 1, 128)
+    )
+    if found.code:
+        return await _unborn(git, git_dir, base, width, tuple(notes))
+    commit = found.output.decode("ascii", "replace").strip()
+    reference = f"refs/heads/{base}" if base else "HEAD"
+    full = await git.run(git_dir, "rev-parse", "--symbolic-full-name", "--end-of-options", reference, okay=(0, 128))
+    branch = full.text.split("\n")[-1].removeprefix("refs/heads/") if full.code == 0 and "refs/heads/" in full.text else ""
+    if not base and not branch:
+        notes.append(f"HEAD is detached; building on commit {commit[:12]}.")
+    listing = await git.run(git_dir, "ls-tree", "-r", "-z", "--end-of-options", commit)
+    entries = listing.output.split(b"\0")
+    modules = sum(1 for entry in entries if entry.startswith(b"160000 "))
+    if modules:
+        notes.append(f"{modules} submodules stay as they are; their files are not in the lanes.")
+    if source.work_tree is not None and not base:
+        notes.extend(await _uncommitted(git, source, git_dir, commit, len(entries)))
+    return Head(commit, branch, width, "", shallow == "true", tuple(notes))
+
+
+async def _unborn(git: Git, git_dir: Path, base: str, width: int, notes: tuple[str, ...]) -> Head:
+    head = await git.run(git_dir, "symbolic-ref", "--quiet", "--short", "HEAD", okay=(0, 1, 128))
+    if base and base != head.text:
+        refs = await git.run(git_dir, "for-each-ref", "--count=8", "--format=%(refname:short)", "refs/heads")
+        known = ", ".join(refs.text.split("\n")) or "none"
+        raise BadRepository(f"There is no branch, tag or commit {base!r}.", fix=f"Name one that is there; branches: {known}.")
+    target = await git.run(git_dir, "rev-parse", "--verify", "--quiet", "HEAD", okay=(0, 1, 128))
+    if head.code or target.code == 0:
+        raise BadRepository("HEAD of the repository is broken.", fix="Run `git fsck --full` there and mend what it names.")
+    return Head("", head.text, width, "", False, (*notes, "The repository has no commit yet; building on an empty tree."))
+
+
+async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, files: int) -> list[str]:
+    """Count what is not committed. Works on a copy of the index under our own settings, so no filter of theirs runs."""
+    if files > _DIRTY_FILES:
+        return ["Uncommitted changes, if there are any, are left out."]
+    index = git_dir / "index"
+    if not index.is_file():
+        return []
+    with tempfile.TemporaryDirectory() as name:
+        shadow = Path(name) / "git"
+        try:
+            await git.run(shadow, "init", "--quiet", "--bare")
+            alternates = shadow / "objects" / "info" / "alternates"
+            common = await git.run(git_dir, "rev-parse", "--git-common-dir")
+            objects = (git_dir / os.fsdecode(common.output.rstrip(b"\n"))).resolve() / "objects"
+            await asyncio.to_thread(alternates.write_bytes, os.fsencode(objects) + b"\n")
+            copy = Path(name) / "index"
+            await asyncio.to_thread(shutil.copy2, index, copy)
+            view = {"index": copy, "work_tree": source.work_tree, "seconds": 20.0}
+            await git.run(shadow, "update-index", "-q", "--refresh", "--ignore-submodules", okay=(0, 1), **view)
+            changed = await git.run(
+                shadow, "diff-index", "--name-only", "-z", "--ignore-submodules", "--end-of-options", commit, "--", **view
+            )
+            fresh = await git.run(shadow, "ls-files", "-z", "--others", "--exclude-standard", "--directory", **view)
+        except GitFailed:
+            return ["Uncommitted changes, if there are any, are left out."]
+    count = changed.output.count(b"\0") + fresh.output.count(b"\0")
+    if count == 0:
+        return []
+    return [f"{count} uncommitted change{'s are' if count > 1 else ' is'} left out; commit to include them."]
+
+
+async def _ask_remote(git: Git, source: Source, base: str) -> Head:
+    answer = await git.run(
+        Path("/dev/null"), "ls-remote", "--symref", "--end-of-options", source.location, protocol=source.protocol, seconds=120
+    )
+    refs: dict[str, str] = {}
+    branch = ""
+    for line in answer.text.splitlines():
+        left, _, name = line.partition("\t")
+        if left.startswith("ref: ") and name == "HEAD":
+            branch = left.removeprefix("ref: refs/heads/")
+        else:
+            refs[name] = left
+    if not refs and not base:
+        return Head("", branch or "main", 40, "", False, ("The repository has no commit yet; building on an empty tree.",))
+    wanted = [f"refs/heads/{base}", f"refs/tags/{base}"] if base else ["HEAD"]
+    for name in wanted:
+        if name in refs:
+            commit = refs.get(f"{name}^{{}}", refs[name])
+            if base:
+                branch = base if name.startswith("refs/heads/") else ""
+            return Head(commit, branch and check_branch(branch), len(commit), name)
+    if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", base):
+        return Head(base, "", len(base), base)
+    known = ", ".join(name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/"))[:200]
+    raise BadRepository(f"The remote has no branch or tag {base!r}.", fix=f"Name one that is there; branches: {known}.")

@@ -1,0 +1,165 @@
+"""A world made of dice: carries out whatever `decide` wants, with results drawn by Hypothesis. For core's property tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from buildwright.core import action as a
+from buildwright.core import event as e
+from buildwright.core.apply import apply
+from buildwright.core.build import Build, Control
+from buildwright.core.decide import decide
+from buildwright.core.event import AnyEvent, Recorded
+from buildwright.core.finding import Finding, Report, Verdict
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Limits, Options
+from buildwright.core.patch import FileChange, Patch
+from buildwright.core.spec import Spec
+from buildwright.core.task import Task
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@st.composite
+def graphs(draw: st.DrawFn, most: int = 8) -> Graph:
+    """Acyclic graphs with shared files and up to three milestones."""
+    size = draw(st.integers(1, most))
+    milestones = sorted(draw(st.lists(st.integers(0, 2), min_size=size, max_size=size)))
+    tasks = []
+    for index in range(size):
+        needs = draw(st.sets(st.integers(0, index - 1), max_size=3)) if index else set()
+        files = draw(st.sets(st.sampled_from(["a.py", "b.py", "c.py"]), max_size=2))
+        tasks.append(
+            Task(
+                id=f"T{index}",
+                title=f"Task {index}",
+                depends_on=tuple(f"T{need}" for need in sorted(needs)),
+                files_expected=tuple(sorted(files)),
+                milestone=f"m{milestones[index]}",
+                minutes=draw(st.sampled_from([0.5, 1, 3])),
+                critical=draw(st.integers(0, 9)) == 0,
+            )
+        )
+    return Graph(tasks=tuple(tasks), milestones=("m0", "m1", "m2"))
+
+
+@st.composite
+def options(draw: st.DrawFn) -> Options:
+    lanes = draw(st.booleans())
+    return Options(
+        lanes=lanes,
+        gates=draw(st.booleans()),
+        on_failure=draw(st.sampled_from(["pause", "fail"])),
+        limits=Limits(
+            concurrency=draw(st.integers(1, 4)),
+            attempts=draw(st.integers(1, 3)),
+            train=draw(st.integers(1, 3)),
+            pushes=2,
+        ),
+    )
+
+
+def verdict(tree: str, ok: bool) -> Verdict:
+    findings = () if ok else (Finding(code="test.failed", message="no"),)
+    return Verdict(tree=tree, reports=(Report(gate="checks", kind="test", ok=ok, findings=findings),))
+
+
+def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[AnyEvent]:
+    """What might come of an action. `roll(n)` draws 0..n-1; 0 is the lucky throw."""
+    good = roll(4) != 3
+    match action:
+        case a.PrepareTarget():
+            return [e.TargetPrepared(commit="base", tree="tree-base")]
+        case a.MakePlan():
+            raise AssertionError("the specs of these tests have graphs")
+        case a.RunAgent(task, attempt):
+            if not good:
+                return [e.AgentBroke(task=task, attempt=attempt, kind="crashed", message="boom")]
+            changes = (FileChange(path=f"{task}.txt", kind="added"),) if roll(8) else ()
+            patch = Patch(base_tree="x", tree=f"tree-{task}-{attempt}", changes=changes)
+            return [e.AgentFinished(task=task, attempt=attempt, patch=patch if build.options.lanes else None)]
+        case a.JudgePatch(task, attempt, tree):
+            return [e.PatchJudged(task=task, attempt=attempt, verdict=verdict(tree, good))]
+        case a.PrepareMerge(task, attempt, onto):
+            if not good:
+                return [e.MergeConflicted(task=task, attempt=attempt, onto=onto, files=("f",), tree="marked")]
+            state = build.task(task)
+            same = onto == state.base and state.patch is not None
+            tree = state.patch.tree if same and state.patch else f"tree({onto}+{task}-{attempt})"
+            return [
+                e.MergePrepared(task=task, attempt=attempt, onto=onto, commit=f"({onto}+{task}-{attempt})", tree=tree)
+            ]
+        case a.JudgeMerge(task, attempt, tree):
+            return [e.MergeJudged(task=task, attempt=attempt, verdict=verdict(tree, good))]
+        case a.LandChange(task, attempt, _, commit, tree):
+            return [e.ChangeLanded(task=task, attempt=attempt, commit=commit, tree=tree)]
+        case a.VerifyBuild(tree):
+            return [e.BuildVerified(verdict=verdict(tree, good))]
+        case a.Deliver(commit, _):
+            if not good:
+                return [e.DeliveryFailed(message="net", temporary=roll(2) == 0)]
+            return [e.BuildDelivered(kind="branch", ref="refs/heads/x", commit=commit)]
+
+
+class Machine:
+    """Drives one build with drawn results, keeping the journal it makes."""
+
+    def __init__(self, graph: Graph, chosen: Options, roll: Callable[[int], int]) -> None:
+        self.journal: list[Recorded] = []
+        self.build: Any = None
+        self.roll = roll
+        self.take(
+            e.BuildCreated(
+                build_id="b",
+                project_id="p",
+                user_id="u",
+                repository="/r" if chosen.lanes else "",
+                spec=Spec(title="t", graph=graph),
+                options=chosen,
+            )
+        )
+
+    def take(self, event: AnyEvent) -> None:
+        recorded = Recorded(len(self.journal) + 1, START + timedelta(seconds=len(self.journal)), event)
+        self.build = apply(self.build, recorded)
+        self.journal.append(recorded)
+
+    def step(self) -> bool:
+        """One move of the machine; False when the build rests."""
+        decision = decide(self.build)
+        if decision.facts:
+            for fact in decision.facts:
+                self.take(fact)
+            return True
+        if self.build.is_terminal or not decision.actions:
+            return False
+        if not decision.start and self.roll(3) == 0:
+            return False  # what was in flight when the pause came need not end
+        chosen = decision.actions[self.roll(len(decision.actions))]
+        for fact in outcome(self.build, chosen, self.roll):
+            self.take(fact)
+        return True
+
+    def run(self, most: int = 2_000) -> None:
+        for _ in range(most):
+            if not self.step():
+                return
+        raise AssertionError(f"no rest after {most} moves: {[r.event.type for r in self.journal[-20:]]}")
+
+    def answer_pause(self) -> None:
+        """What a user might do about a pause."""
+        assert self.build.control is Control.PAUSED
+        failed = self.build.failed
+        choice = self.roll(3) if failed else 0
+        if choice == 2:
+            self.take(e.StopRequested(how="abort"))
+            return
+        for task in failed:
+            self.take(
+                e.TaskRetried(task=task, by="user", message="try harder") if choice == 0 else e.TaskSkipped(task=task)
+            )
+        self.take(e.BuildResumed())
