@@ -1,1 +1,1 @@
-"""One file per verb the user types. Nothing heavy is imported before a verb needs it."""
+"""What the user types: one file per verb. Nothing heavy is imported before a verb needs it."""

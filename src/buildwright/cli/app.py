@@ -1,0 +1,141 @@
+"""Runs one command line: finds the verb, runs it, and turns every ending into an exit code. Holds no verb's logic.
+
+Here is the one broad `except` of the command line: an error nobody foresaw becomes a short message and a report file.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from buildwright.cli.exits import Exit, exit_for
+from buildwright.cli.output import Output, silence
+from buildwright.cli.verbs import VERBS, program_help
+from buildwright.errors import BuildwrightError
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command line (without the program's name) and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a terminal that lacks a character must not end a build
+    output = Output(json="--json" in argv)
+    try:
+        code = _dispatch(list(argv))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return Exit.DONE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Exception as error:
+        return _report(error, output)
+
+
+def make_app() -> App:
+    """The command line as Cyclopts sees it: every verb known by name, none imported."""
+    from cyclopts import App, Group, Parameter
+
+    app = App(
+        name="buildwright",
+        help="Buildwright turns a description of software into merged, proven changes.",
+        help_format="plaintext",
+        version_flags=(),
+        default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
+    )
+    groups = {name: Group(name) for name in dict.fromkeys(verb.group for verb in VERBS)}
+    for verb in VERBS:
+        app.command(verb.target, name=verb.name, help=verb.words, group=groups[verb.group])
+    return app
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in {"-h", "--help", "help"}:
+        if len(argv) < 2:
+            sys.stdout.write(program_help())
+            return Exit.DONE
+        argv = [*argv[1:], "--help"]
+    if argv[0] in {"-V", "--version"}:
+        argv = ["version", *argv[1:]]
+    from cyclopts import CycloptsError
+
+    try:
+        command, bound, _ = make_app().parse_args(argv, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _misused(error, argv)
+    result = command(*bound.args, **bound.kwargs)
+    if inspect.iscoroutine(result):
+        import asyncio
+
+        result = asyncio.run(result)
+    return int(result or 0)
+
+
+def _misused(error: Exception, argv: list[str]) -> int:
+    verb = argv[0] if argv and argv[0] in {verb.name for verb in VERBS} else ""
+    fix = f"see buildwright {verb} --help" if verb else "see buildwright --help"
+    return _tell(Output(json="--json" in argv), "Usage", str(error).strip(), fix, Exit.USAGE)
+
+
+def _tell(output: Output, kind: str, message: str, fix: str, code: Exit) -> int:
+    """Say what happened, why, and the one thing to do, to people and to programs."""
+    if output.json:
+        output.data({"error": {"kind": kind, "message": message, "fix": fix, "exit": int(code)}})
+    output.say(f"error: {message}", style="red")
+    if fix:
+        output.say(f"  fix: {fix}")
+    return code
+
+
+def _report(error: Exception, output: Output) -> int:
+    known = _foreseen(error)
+    if os.environ.get("BUILDWRIGHT_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    if known is not None:
+        return _tell(output, type(known).__name__, str(known), known.fix or "", exit_for(known))
+    fix = "run it again with BUILDWRIGHT_DEBUG=1 to see where; nothing that was recorded is lost"
+    written = _write_crash_report(error)
+    if written:
+        fix = f"send the report {written}; nothing that was recorded is lost, `buildwright status` shows where it stands"
+    what = f"something unforeseen went wrong ({type(error).__name__}: {str(error).strip()[:300]})"
+    return _tell(output, "Unforeseen", what, fix, Exit.FAILED)
+
+
+def _foreseen(error: BaseException) -> BuildwrightError | None:
+    """The error we raised on purpose, also inside a group that concurrent work made of it."""
+    if isinstance(error, BuildwrightError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for inner in error.exceptions if (found := _foreseen(inner)) is not None), None)
+    return None
+
+
+def _write_crash_report(error: Exception) -> str:
+    """Keep the traceback in a file under the home. Returns its path, "" when it cannot be written."""
+    import platform
+    import traceback
+    from datetime import UTC, datetime
+
+    from buildwright.settings import Settings
+
+    now = datetime.now(UTC)
+    try:
+        folder = Settings.load().home / "crash"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+        about = f"{now.isoformat()}\npython {platform.python_version()} on {platform.platform()}\n\n"
+        path.write_text(about + "".join(traceback.format_exception(error)), encoding="utf-8")
+    except (OSError, BuildwrightError):
+        return ""
+    return str(path)

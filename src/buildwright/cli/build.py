@@ -1,0 +1,75 @@
+"""`build`: turn a spec into merged commits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from buildwright.cli.choices import BuildChoices
+
+if TYPE_CHECKING:
+    from buildwright.cli.output import Output
+    from buildwright.core.limits import Options
+    from buildwright.core.spec import Spec
+    from buildwright.wiring import App
+
+_DEFAULTS = BuildChoices()
+_LOOK_BACK = 200
+"""How many of the newest builds are searched for an unfinished one that is the same."""
+
+
+async def build(
+    spec: Annotated[Path, Parameter(help="A Markdown spec, or a task list (JSON, YAML, spec-kit, task-master).")],
+    /,
+    *,
+    repo: Annotated[str, Parameter(help="Path or URL of the git repository to build on.")] = ".",
+    choices: BuildChoices = _DEFAULTS,
+    new: Annotated[bool, Parameter(help="Start anew even if the same build is unfinished.")] = False,
+    detach: Annotated[bool, Parameter(help="Run in a process of its own and return at once.")] = False,
+    json: Annotated[bool, Parameter(help="Events as JSON lines on stdout, then one summary object.")] = False,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y", "--no-input"], help="Ask nothing.")] = False,
+) -> int:
+    """Turn a spec into merged commits.
+
+    Your checkout is not touched: the result is a new branch. The same command again goes on with the same build while it is
+    unfinished. Ctrl-C lets go of it; nothing that was recorded is lost.
+    """
+    from buildwright.cli.choices import read_repository
+    from buildwright.cli.drive import drive_to_the_end, run_detached
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+    from buildwright.cli.session import session
+
+    output = Output(json)
+    options = choices.options()
+    repository = read_repository(repo, choices.no_lanes)
+    async with session() as app:
+        read = await app.read_spec(spec)
+        build_id = "" if new else await _unfinished(app, read, options, repository, choices.base)
+        if build_id:
+            output.say(f"Going on with build {build_id[:8]}, which is the same and unfinished (--new starts another).")
+        else:
+            if choices.push and not output.confirm(f"Push the result to {choices.push} when it has passed?", yes):
+                return Exit.USAGE
+            build_id = await app.start(read, options, repository=repository, base=choices.base)
+            _introduce(output, build_id, read, repository)
+        return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
+
+
+def _introduce(output: Output, build_id: str, spec: Spec, repository: str) -> None:
+    where = f" in {repository}" if repository else ""
+    output.say(f"Build {build_id}")
+    output.say(f"{spec.title}{where}")
+
+
+async def _unfinished(app: App, spec: Spec, options: Options, repository: str, base: str) -> str:
+    """The newest unfinished build of the same spec with the same options in the same repository, or ""."""
+    for row in await app.builds.rows(limit=_LOOK_BACK):
+        if row.control in {"finished", "stopped"} or row.title != spec.title:
+            continue
+        found = await app.builds.load(row.build_id)
+        if (found.spec, found.options, found.repository, found.base_ref) == (spec, options, repository, base):
+            return found.id
+    return ""

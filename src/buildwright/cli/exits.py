@@ -1,0 +1,72 @@
+"""The exit codes of the program, in one table; never prints and never exits. docs/cli.md shows the same table."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from buildwright.errors import BadSettings, BuildwrightError, Conflict, Refused
+
+if TYPE_CHECKING:
+    from buildwright.core.build import Build
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    GATE_FAILED = 3
+    PAUSED = 4
+    BUDGET = 5
+    UNREACHABLE = 6
+    CONFLICT = 7
+    CONFIGURATION = 78
+    INTERRUPTED = 130
+
+
+MEANINGS: dict[Exit, str] = {
+    Exit.DONE: "done",
+    Exit.FAILED: "failed, stopped or given up",
+    Exit.USAGE: "usage, or input that was refused",
+    Exit.GATE_FAILED: "a gate refused the result",
+    Exit.PAUSED: "paused: the build needs you",
+    Exit.BUDGET: "paused: the budget is reached",
+    Exit.UNREACHABLE: "the server cannot be reached",
+    Exit.CONFLICT: "the state does not allow it, for example the build is running already",
+    Exit.CONFIGURATION: "a setting is missing or wrong",
+    Exit.INTERRUPTED: "interrupted or detached; the build is safe and can go on",
+}
+
+
+def exit_for(error: BuildwrightError) -> Exit:
+    """The exit code that tells of an error."""
+    match error:
+        case BadSettings():
+            return Exit.CONFIGURATION
+        case Refused():
+            return Exit.USAGE
+        case Conflict():
+            return Exit.CONFLICT
+        case _:
+            return Exit.FAILED
+
+
+def exit_of(build: Build) -> Exit:
+    """The exit code of a command that ran this build and stopped watching it now."""
+    if build.outcome is not None:
+        if build.outcome == "succeeded":
+            return Exit.DONE
+        return Exit.GATE_FAILED if build.outcome == "failed" and _a_gate_said_no(build) else Exit.FAILED
+    if build.pause is not None:
+        return Exit.BUDGET if build.pause.reason == "budget" else Exit.PAUSED
+    return Exit.INTERRUPTED
+
+
+def _a_gate_said_no(build: Build) -> bool:
+    """The final tree was refused, or every failed task was refused by gates (and no agent broke)."""
+    if build.verdict is not None and not build.verdict.ok:
+        return True
+    rejections = {build.task(task_id).rejection for task_id in build.failed}
+    return bool(rejections) and rejections <= {"gate", "train"}

@@ -1,0 +1,131 @@
+"""Shows a build while it runs: lines that stay, and below them one region that changes. Never clears the screen.
+
+Without a terminal there are only the lines. With `--json` every event is one JSON line on stdout, and people hear nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from buildwright.cli.output import Output, one_line
+from buildwright.cli.wording import STYLES, Line, count, duration, money, tell, tokens
+from buildwright.core.build import Build
+from buildwright.core.event import Recorded, encode
+from buildwright.core.views import headline, running_tasks, seconds_of, task_counts
+from buildwright.ports import Clock, LogEntry
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+_REFRESH_SECONDS = 0.2
+_MOST_RUNNING = 8
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+def event_fields(recorded: Recorded) -> dict[str, object]:
+    """An event as `--json` and `events` print it."""
+    event = recorded.event
+    return {"seq": recorded.seq, "at": recorded.at, "type": event.type, **json.loads(encode(event))}
+
+
+class LiveView:
+    """One build on the terminal. Give it every event and log entry; it shows what is worth showing."""
+
+    def __init__(self, output: Output, clock: Clock) -> None:
+        self._output = output
+        self._clock = clock
+        self.build: Build | None = None
+        self._doing: dict[str, str] = {}
+        self._live: Live | None = None
+        self._frame = 0
+
+    @contextlib.asynccontextmanager
+    async def shown(self) -> AsyncIterator[LiveView]:
+        """The changing region is there until the end of the block, if the terminal can show one."""
+        if self._output.json or not self._output.can_animate:
+            yield self
+            return
+        from rich.live import Live
+
+        console = self._output.talk
+        with Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False) as self._live:
+            ticker = asyncio.create_task(self._tick())
+            try:
+                yield self
+            finally:
+                ticker.cancel()
+                await asyncio.gather(ticker, return_exceptions=True)
+                self._live = None
+
+    def on_event(self, recorded: Recorded, build: Build) -> None:
+        """Show an event; `build` is the state after it."""
+        self.build = build
+        if self._output.json:
+            self._output.data({"build": build.id, **event_fields(recorded)})
+            return
+        line = tell(recorded, build)
+        if line is not None:
+            self.say(line)
+
+    def on_log(self, entry: LogEntry) -> None:
+        """Remember what a task does now; it is shown with the next refresh."""
+        text = one_line(entry.text, 100)
+        if entry.task and text:
+            self._doing[entry.task] = f"{entry.kind}: {text}"
+
+    def say(self, line: Line) -> None:
+        """A line that stays."""
+        sign = getattr(self._output.glyphs, line.tone)
+        self._output.say(f"{sign} {line.text}", style=STYLES[line.tone])
+
+    async def _tick(self) -> None:
+        while self._live is not None:
+            if self.build is not None:
+                self._frame += 1
+                self._live.update(self._region(self.build), refresh=True)
+            await asyncio.sleep(_REFRESH_SECONDS)
+
+    def _region(self, build: Build) -> RenderableType:
+        return region(build, self._clock.now(), self._doing, self._frame, self._output)
+
+
+def region(build: Build, now: datetime, doing: dict[str, str], frame: int, output: Output) -> RenderableType:
+    """The changing region: one line for the build, one for each running task, never wider or higher than the terminal."""
+    from rich.console import Group
+    from rich.text import Text
+
+    fancy = output.glyphs.more == "…"
+    spinner = _SPINNER[frame % len(_SPINNER)] if fancy else "|/-\\"[frame % 4]
+    lines = [Text(f"{spinner} {status_line(build, now)}", style="bold", no_wrap=True, overflow="ellipsis")]
+    running = running_tasks(build)
+    room = max(1, min(_MOST_RUNNING, output.talk.height - 4))
+    for task_id in running[:room]:
+        state = build.task(task_id)
+        took = (now - (state.attempt_at or now)).total_seconds()
+        again = f" attempt {state.attempt}" if state.attempt > 1 else ""
+        text = f"  {task_id}  {state.phase.value}{again} {duration(max(0.0, took))}  {doing.get(task_id, '')}"
+        lines.append(Text(text.rstrip(), style="dim", no_wrap=True, overflow="ellipsis"))
+    if len(running) > room:
+        lines.append(Text(f"  and {len(running) - room} more", style="dim"))
+    return Group(*lines)
+
+
+def status_line(build: Build, now: datetime) -> str:
+    """The build in one line: state, tasks, time, tokens and money."""
+    counts = task_counts(build)
+    done = counts.pop("done", 0)
+    parts = [headline(build)]
+    if build.total:
+        parts.append(f"{done} of {count(build.total, 'task')} done")
+        parts += [f"{number} {phase}" for phase, number in counts.items()]
+    parts.append(duration(seconds_of(build, now)))
+    if build.usage.tokens:
+        parts.append(f"{tokens(build.usage.tokens)} tokens")
+        parts.append(money(build.usage.cost_usd) + (" + unpriced" if build.usage.unpriced else ""))
+    return "  ".join(parts)

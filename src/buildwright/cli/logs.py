@@ -1,0 +1,64 @@
+"""`logs`: what agents, gates and git said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from buildwright.cli.output import Output
+    from buildwright.ports import LogLine
+
+_LOOK_SECONDS = 0.25
+_PAGE = 1000
+
+
+async def logs(
+    build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
+    /,
+    *,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Go on until the build ends.")] = False,
+    task: Annotated[str, Parameter(help="Only this task.")] = "",
+    tail: Annotated[int, Parameter(help="Start with the last N lines; 0 for all.")] = 0,
+    json: Annotated[bool, Parameter(help="One JSON object per line on stdout.")] = False,
+) -> int:
+    """Show what agents, gates and git said."""
+    import asyncio
+
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+    from buildwright.cli.session import session
+
+    output = Output(json)
+    async with session() as app:
+        build_id = await app.find(build)
+        seen = 0
+        if tail > 0:
+            lines = await app.builds.read_log(build_id, task=task, limit=tail, tail=True)
+            seen = _print(output, lines, seen)
+        while not output.reader_left:
+            ended = follow and (await app.builds.load(build_id)).is_terminal
+            lines = await app.builds.read_log(build_id, after=seen, task=task, limit=_PAGE) if follow or not tail else []
+            seen = _print(output, lines, seen)
+            if len(lines) == _PAGE:
+                continue
+            if ended or not follow:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+    if not seen and not output.json:
+        output.say("Nothing was logged." if not task else f"Nothing was logged for {task}.")
+    return Exit.DONE
+
+
+def _print(output: Output, lines: list[LogLine], seen: int) -> int:
+    """Show the lines and return the number of the last."""
+    for line in lines:
+        if output.json:
+            output.data(line._asdict())
+            continue
+        who = f"{line.task or 'build'}" + (f"#{line.attempt}" if line.attempt > 1 else "")
+        style = "red" if line.kind in {"warned", "error"} else ""
+        for part in line.text.splitlines() or [""]:
+            output.print(f"{line.at:%H:%M:%S} {who} {line.kind:<8} {part}", style=style)
+    return lines[-1].seq if lines else seen

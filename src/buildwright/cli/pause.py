@@ -1,0 +1,31 @@
+"""`pause`: let nothing new start."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+async def pause(
+    build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
+    /,
+    *,
+    message: Annotated[str, Parameter(name=["--message", "-m"], help="Why, for the record.")] = "",
+    json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
+) -> int:
+    """Let nothing new start; what runs may finish. The pause survives restarts."""
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+    from buildwright.cli.session import session
+    from buildwright.cli.summary import summary_fields
+
+    output = Output(json)
+    async with session() as app:
+        paused = await app.pause(await app.find(build), message)
+        if output.json:
+            output.data(summary_fields(paused, app.clock.now()))
+        else:
+            output.print(f"Paused build {paused.id[:8]}; what runs now may finish.")
+            output.say(f"Next: buildwright resume {paused.id[:8]}")
+    return Exit.DONE

@@ -1,0 +1,54 @@
+"""`resume`: answer a pause."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from buildwright.errors import Refused
+
+
+async def resume(
+    build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
+    /,
+    *,
+    retry: Annotated[bool, Parameter(help="Try the failed task again.")] = False,
+    skip: Annotated[bool, Parameter(help="Give the failed task up and go on with the rest.")] = False,
+    abort: Annotated[bool, Parameter(help="End the build here.")] = False,
+    message: Annotated[str, Parameter(name=["--message", "-m"], help="With --retry: what to do differently.")] = "",
+    max_cost: Annotated[str, Parameter(help="A new budget in US dollars for the whole build.")] = "",
+    no_run: Annotated[bool, Parameter(help="Only record the answer; do not run the build here.")] = False,
+    detach: Annotated[bool, Parameter(help="Run it in a process of its own and return at once.")] = False,
+    json: Annotated[bool, Parameter(help="JSON on stdout: one object, after the events if it runs here.")] = False,
+) -> int:
+    """Answer a pause, and go on with the build here if nobody runs it."""
+    from buildwright.cli.choices import read_money
+    from buildwright.cli.drive import drive_to_the_end, run_detached
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+    from buildwright.cli.session import session
+    from buildwright.cli.summary import summary_fields
+
+    choice = _choice(retry, skip, abort)
+    if message and choice != "retry":
+        raise Refused("-m goes with --retry: it is for the agent that tries again", fix="add --retry, or use say")
+    budget = read_money(max_cost, "--max-cost")
+    output = Output(json)
+    async with session() as app:
+        build_id = await app.find(build)
+        resumed = await app.resume(build_id, choice, message, budget_usd=budget)
+        if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
+            return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
+        if output.json:
+            output.data(summary_fields(resumed, app.clock.now()))
+        else:
+            output.print(f"Recorded for build {build_id[:8]}: {choice}.")
+            output.say(f"Next: buildwright status {build_id[:8]}")
+    return Exit.DONE
+
+
+def _choice(retry: bool, skip: bool, abort: bool) -> Literal["go", "retry", "skip", "abort"]:
+    if retry + skip + abort > 1:
+        raise Refused("--retry, --skip and --abort exclude each other", fix="give one of them")
+    return "retry" if retry else "skip" if skip else "abort" if abort else "go"

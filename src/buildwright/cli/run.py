@@ -1,0 +1,25 @@
+"""`run`: go on with a build that exists."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+async def run(
+    build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
+    /,
+    *,
+    json: Annotated[bool, Parameter(help="Events as JSON lines on stdout, then one summary object.")] = False,
+) -> int:
+    """Go on with a build after a crash, a detach or a pause that was answered.
+
+    Finished steps are not done again. Nothing has to be given again: the build keeps its options.
+    """
+    from buildwright.cli.drive import drive_to_the_end
+    from buildwright.cli.output import Output
+    from buildwright.cli.session import session
+
+    async with session() as app:
+        return await drive_to_the_end(app, await app.find(build), Output(json))

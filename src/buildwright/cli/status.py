@@ -1,0 +1,99 @@
+"""`status`: how far a build is, or all builds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from buildwright.cli.output import Output
+    from buildwright.wiring import App
+
+_LOOK_SECONDS = 0.5
+
+
+async def status(
+    build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
+    /,
+    *,
+    all_builds: Annotated[bool, Parameter(name="--all", help="List the builds instead.")] = False,
+    watch: Annotated[bool, Parameter(help="Show it again whenever it changes, until it ends or pauses.")] = False,
+    json: Annotated[bool, Parameter(help="One JSON object on stdout (one per change with --watch).")] = False,
+) -> int:
+    """Show how far a build is: its tasks, what runs now, what it cost, and what it needs from you."""
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+    from buildwright.cli.session import session
+
+    output = Output(json)
+    async with session() as app:
+        if all_builds:
+            await _list(app, output)
+            return Exit.DONE
+        build_id = await app.find(build)
+        await (_watch if watch else _show)(app, build_id, output)
+    return Exit.DONE
+
+
+async def _show(app: App, build_id: str, output: Output) -> None:
+    from buildwright.cli.summary import print_summary, summary_fields
+
+    build, runner = await app.builds.load(build_id), await app.builds.holder(build_id)
+    if output.json:
+        output.data({**summary_fields(build, app.clock.now()), "runner": runner})
+        return
+    output.print(f"Build {build.id}")
+    if runner:
+        output.print(f"Run by {runner}")
+    print_summary(output, build, app.clock.now())
+    if not runner and build.pause is None and not build.is_terminal:
+        output.say(f"Nobody runs it now; go on with: buildwright run {build.id[:8]}")
+
+
+async def _watch(app: App, build_id: str, output: Output) -> None:
+    """Follow the journal: the same lines as the process that runs the build shows."""
+    import asyncio
+
+    from buildwright.cli.live import LiveView
+    from buildwright.cli.summary import print_summary, summary_fields
+    from buildwright.core.apply import apply
+
+    build = await app.builds.load(build_id)
+    view = LiveView(output, app.clock)
+    if output.json:
+        output.data(summary_fields(build, app.clock.now()))
+    async with view.shown():
+        view.build = build
+        while not build.is_terminal and build.pause is None and not output.reader_left:
+            for recorded in await app.builds.read(build_id, after=build.version):
+                build = apply(build, recorded)
+                if not output.json:
+                    view.on_event(recorded, build)
+            if output.json and view.build is not None and build.version != view.build.version:
+                output.data(summary_fields(build, app.clock.now()))
+            view.build = build
+            await asyncio.sleep(_LOOK_SECONDS)
+    if not output.json:
+        print_summary(output, build, app.clock.now())
+
+
+async def _list(app: App, output: Output) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = await app.builds.rows()
+    if output.json:
+        output.data({"builds": [row._asdict() for row in rows]})
+        return
+    if not rows:
+        output.print("There are no builds yet.")
+        output.say("Next: buildwright demo")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("build", "title", "state", "created"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        state = row.outcome or (row.phase if row.control == "running" else row.control)
+        table.add_row(row.build_id[:8], Text(row.title), state, f"{row.created_at:%Y-%m-%d %H:%M}")
+    output.print(table)

@@ -1,0 +1,37 @@
+"""`stop`: end a build."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+async def stop(
+    build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
+    /,
+    *,
+    message: Annotated[str, Parameter(name=["--message", "-m"], help="Why, for the record.")] = "",
+    json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y", "--no-input"], help="Ask nothing.")] = False,
+) -> int:
+    """End a build for good. Its agents are ended; what has landed stays on its integration branch."""
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+    from buildwright.cli.session import session
+    from buildwright.cli.summary import summary_fields
+
+    output = Output(json)
+    async with session() as app:
+        build_id = await app.find(build)
+        if not build:
+            title = (await app.builds.load(build_id)).spec.title
+            if not output.confirm(f"End build {build_id[:8]} ({title})?", yes):
+                return Exit.USAGE
+        ended = await app.stop(build_id, message)
+        if output.json:
+            output.data(summary_fields(ended, app.clock.now()))
+        else:
+            output.print(f"Asked build {build_id[:8]} to end.")
+            output.say(f"Next: buildwright status {build_id[:8]}")
+    return Exit.DONE

@@ -1,0 +1,140 @@
+"""How a build is shown when nobody changes it: tables, pauses with their ways out, and the next command to type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from buildwright.cli.output import Output, one_line
+from buildwright.cli.wording import duration, money, tokens
+from buildwright.core.build import Build
+from buildwright.core.views import BuildView, Choice, PauseView, TaskView, build_view
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_STYLES = {
+    "done": "green",
+    "failed": "red",
+    "rejected": "red",
+    "skipped": "dim",
+    "working": "cyan",
+    "judging": "cyan",
+    "merging": "cyan",
+}
+
+
+def summary_fields(build: Build, now: datetime, limit: int = 10_000) -> dict[str, object]:
+    """The whole view of a build as `--json` prints it, with the commands that answer its pause."""
+    view = build_view(build, now, limit)
+    fields = view.model_dump(mode="json")
+    if view.pause is not None:
+        fields["pause"]["choices"] = [
+            {**choice.model_dump(), "command": command_for(view.id, choice)} for choice in view.pause.choices
+        ]
+    return {**fields, "next": next_command(view)}
+
+
+def print_summary(output: Output, build: Build, now: datetime, limit: int = 200) -> None:
+    """The tasks, what the build cost, where the result is, and what to type next."""
+    view = build_view(build, now, limit)
+    output.print()
+    if view.tasks:
+        output.print(task_table(view.tasks, limit=output.console.width))
+        if view.omitted:
+            output.print(f"and {view.omitted:,} more tasks (all of them: buildwright status {view.id[:8]} --json)")
+        output.print()
+    for line in ending(view):
+        output.print(line)
+    if view.pause is not None:
+        print_pause(output, view.id, view.pause)
+    else:
+        output.print(f"Next: {next_command(view)}")
+
+
+def task_table(tasks: Iterable[TaskView], limit: int = 120) -> Table:
+    """One row per task."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.ASCII2 if limit < 40 else None, pad_edge=False, header_style="bold")
+    table.add_column("task", no_wrap=True, overflow="ellipsis", max_width=40)
+    for name in ("state", "tries", "time", "tokens", "cost", "commit"):
+        table.add_column(name, no_wrap=True, justify="right" if name in {"tries", "time", "tokens", "cost"} else "left")
+    table.add_column("why", overflow="ellipsis", no_wrap=True)
+    for task in tasks:
+        table.add_row(
+            Text(task.id),
+            Text(task.phase, style=_STYLES.get(task.phase, "")),
+            str(task.attempt or ""),
+            duration(task.seconds) if task.seconds is not None else "",
+            tokens(task.tokens) if task.tokens else "",
+            money(task.cost_usd) if task.tokens else "",
+            task.commit[:10],
+            Text(one_line(task.reason, 160)),
+        )
+    return table
+
+
+def ending(view: BuildView) -> Iterator[str]:
+    """How it stands or ended, in a few lines: outcome, findings, cost, result."""
+    state = view.outcome or view.control
+    yield f"{view.title}: {state}" + (f", {one_line(view.message)}" if view.message else "")
+    for finding in view.findings[:10]:
+        yield f"  {one_line(finding)}"
+    facts = [f"{view.counts.get('done', 0)} of {view.total} tasks done", duration(view.seconds)]
+    if view.usage.tokens:
+        facts.append(f"{tokens(view.usage.tokens)} tokens")
+        facts.append(money(view.usage.cost_usd) + (" and requests without a known price" if view.usage.unpriced else ""))
+    yield ", ".join(facts)
+    if view.delivered:
+        yield f"Result: {_where(view)}"
+
+
+def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
+    """The findings first, then each way out as a command to copy."""
+    output.print(f"Paused: {one_line(pause.message) or pause.reason}", style="bold")
+    for finding in pause.findings[:10]:
+        output.print(f"  {one_line(finding)}")
+    if len(pause.findings) > 10:
+        output.print(f"  and {len(pause.findings) - 10} more: buildwright why {build_id[:8]} {pause.task}")
+    output.print("You can")
+    commands = [(choice.words, command_for(build_id, choice)) for choice in pause.choices]
+    for words, command in commands:
+        output.print(f"  {words}:")
+        output.print(f"    {command}")
+
+
+def command_for(build_id: str, choice: Choice) -> str:
+    """What to type for a way out of a pause."""
+    option = "" if choice.name == "go" else f" --{choice.name}"
+    budget = " --max-cost USD" if "budget" in choice.words else ""
+    return f"buildwright resume {build_id[:8]}{option}{budget}"
+
+
+def next_command(view: BuildView) -> str:
+    """The one command that most likely comes next."""
+    short = view.id[:8]
+    if view.pause is not None:
+        return command_for(view.id, view.pause.choices[0])
+    if view.outcome == "succeeded":
+        branch = branch_of(view.delivered)
+        inspect = view.repository and "://" not in view.repository and branch
+        return f"git -C {view.repository} log --oneline {branch}" if inspect else f"buildwright diff {short} --stat"
+    if view.outcome:
+        bad = next((task.id for task in view.tasks if task.phase in {"failed", "rejected"}), "")
+        return f"buildwright why {short} {bad}" if bad else f"buildwright logs {short} --tail 50"
+    return f"buildwright status {short} --watch"
+
+
+def branch_of(delivered: str) -> str:
+    """The branch in what `BuildView.delivered` says (a full ref name, after the remote if there is one)."""
+    return delivered.rpartition(" ")[2].removeprefix("refs/heads/")
+
+
+def _where(view: BuildView) -> str:
+    remote = view.delivered.rpartition(" ")[0]
+    place = remote or view.repository
+    return f"branch {branch_of(view.delivered)}" + (f" in {place}" if place else "")

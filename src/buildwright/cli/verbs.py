@@ -1,0 +1,52 @@
+"""The verbs, in one table: the help of the program and the lazy registration both come from it. Imports nothing of a verb."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """A command: `target` is `module:attribute`, imported only when the verb is typed."""
+
+    name: str
+    group: str
+    words: str
+    target: str
+
+
+def _verb(name: str, group: str, words: str, attribute: str = "") -> Verb:
+    return Verb(name, group, words, f"buildwright.cli.{name}:{attribute or name}")
+
+
+VERBS: tuple[Verb, ...] = (
+    _verb("demo", "Start", "Build a small sample project, offline, to see how it works."),
+    _verb("plan", "Start", "Show the tasks of a spec, their waves and the critical path."),
+    _verb("build", "Start", "Turn a spec into merged commits in a repository."),
+    _verb("run", "Start", "Go on with a build after a crash, a detach or a pause."),
+    _verb("status", "Watch", "Show how far a build is, or all builds."),
+    _verb("logs", "Watch", "Show what agents, gates and git said."),
+    _verb("events", "Watch", "Print the journal of a build, one JSON object per event."),
+    _verb("diff", "Watch", "Show what a build, or one of its tasks, changed."),
+    _verb("why", "Watch", "Explain why a task waits, runs, failed, or where it came from."),
+    _verb("pause", "Steer", "Let nothing new start."),
+    _verb("resume", "Steer", "Answer a pause: go on, retry, skip or abort."),
+    _verb("say", "Steer", "Tell the agents something while they work."),
+    _verb("stop", "Steer", "End a build; what has landed stays."),
+    _verb("doctor", "Keep", "Check this machine: tools, keys, disk, database."),
+    _verb("db", "Keep", "Migrate the database, or show its version.", "db"),
+    _verb("version", "Keep", "Show the version of Buildwright."),
+)
+
+_HEAD = "Buildwright turns a description of software into merged, proven changes."
+_TAIL = """Try `buildwright demo` first. `buildwright VERB --help` explains a verb.
+State lives under BUILDWRIGHT_HOME (`buildwright doctor` shows where)."""
+
+
+def program_help() -> str:
+    """The help of the whole program, as plain text. Needs no library, so that it is there at once."""
+    width = max(len(verb.name) for verb in VERBS) + 2
+    lines = [_HEAD, "", "Usage: buildwright VERB [OPTIONS]"]
+    for group in dict.fromkeys(verb.group for verb in VERBS):
+        lines += ["", f"{group}:"]
+        lines += [f"  {verb.name:<{width}}{verb.words}" for verb in VERBS if verb.group == group]
+    return "\n".join([*lines, "", _TAIL, ""])

@@ -1,0 +1,176 @@
+"""What an event is called when a person is told of it: one line each, or nothing. Pure; prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+
+from buildwright.cli.output import one_line
+from buildwright.core import event as e
+from buildwright.core.build import Build
+from buildwright.core.event import Recorded
+from buildwright.core.finding import Verdict
+
+Tone = Literal["done", "bad", "dot", "again", "pause"]
+
+STYLES: dict[Tone, str] = {"done": "green", "bad": "red", "dot": "", "again": "yellow", "pause": "yellow"}
+
+
+class Line(NamedTuple):
+    """One line for people. `tone` picks the sign in front and the colour."""
+
+    tone: Tone
+    text: str
+
+
+def tell(recorded: Recorded, build: Build) -> Line | None:
+    """The line for an event, `build` being the state after it; None for what people need not hear of."""
+    teller = _TELLERS.get(type(recorded.event))
+    return teller(recorded.event, build, recorded.at) if teller is not None else None
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 3.2 s, 2 min 5 s, 1 h 4 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 task`, `2 tasks`, `1,200 tasks`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
+
+
+def tokens(number: int) -> str:
+    """Tokens in three digits: 950, 18.2k, 1.4M."""
+    if number < 1000:
+        return str(number)
+    return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
+
+
+def money(amount: Decimal) -> str:
+    """US dollars: cents, and more digits while it is less than a cent."""
+    return f"${amount:.4f}" if 0 < amount < Decimal("0.01") else f"${amount:.2f}"
+
+
+def first_finding(verdict: Verdict) -> str:
+    """Which gate refused and its first finding, with the number of those that follow."""
+    gates = ", ".join(report.gate for report in verdict.reports if not report.ok)
+    findings = verdict.findings
+    if not findings:
+        return gates
+    more = f" (+{len(findings) - 1} more)" if len(findings) > 1 else ""
+    return f"{gates}: {one_line(str(findings[0]), 140)}{more}"
+
+
+def _target(event: e.TargetPrepared, build: Build, _at: datetime) -> Line | None:
+    if not event.commit:
+        return None
+    notes = "".join(f"\n  note: {one_line(note)}" for note in event.notes)
+    return Line("dot", f"building on {event.branch or build.base_ref or 'HEAD'} at {event.commit[:12]}{notes}")
+
+
+def _plan(_event: e.PlanMade, build: Build, _at: datetime) -> Line | None:
+    if build.plan is None:
+        return None
+    waves = max(build.plan.depth) + 1
+    return Line("dot", f"planned {count(build.total, 'task')} in {count(waves, 'wave')}")
+
+
+def _started(event: e.TaskStarted, build: Build, _at: datetime) -> Line:
+    if event.attempt > 1:
+        return Line("again", f"{event.task} starts again (attempt {event.attempt})")
+    title = build.plan.task(event.task).title if build.plan is not None else ""
+    shown = "" if title.casefold() == event.task.casefold() else f": {one_line(title, 80)}"
+    return Line("dot", f"{event.task} started{shown}")
+
+
+def _judged(event: e.PatchJudged | e.MergeJudged, _build: Build, _at: datetime) -> Line | None:
+    if event.verdict.ok:
+        return None
+    where = " on top of what landed meanwhile" if isinstance(event, e.MergeJudged) else ""
+    return Line("bad", f"{event.task} did not pass{where}, {first_finding(event.verdict)}")
+
+
+def _landed(event: e.ChangeLanded, build: Build, at: datetime) -> Line:
+    state = build.task(event.task)
+    took = (at - (state.started_at or at)).total_seconds()
+    again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+    return Line("done", f"{event.task} done in {duration(took)}{again}")
+
+
+def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> Line | None:
+    """With lanes a task is done when it lands; without, when its agent says so."""
+    if build.options.lanes:
+        empty = event.patch is not None and event.patch.is_empty
+        return Line("bad", f"{event.task}: the agent changed no file") if empty else None
+    took = (at - (build.task(event.task).started_at or at)).total_seconds()
+    return Line("done", f"{event.task} done in {duration(took)}")
+
+
+def _retried(event: e.TaskRetried, _build: Build, _at: datetime) -> Line | None:
+    if event.by == "rule":
+        return None
+    said = f", told: {one_line(event.message, 120)}" if event.message else ""
+    return Line("again", f"{event.task} may try again{said}")
+
+
+def _finished(event: e.BuildFinished, _build: Build, _at: datetime) -> Line | None:
+    if event.outcome == "succeeded":
+        return None
+    return Line("bad", f"{event.outcome}" + (f": {one_line(event.message)}" if event.message else ""))
+
+
+def _verified(event: e.BuildVerified, _build: Build, _at: datetime) -> Line:
+    if event.verdict.ok:
+        return Line("done", "the final tree passed all gates")
+    return Line("bad", f"the final tree was refused by {first_finding(event.verdict)}")
+
+
+def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> Line | None:
+    if event.kind == "none":
+        return None
+    name = event.ref.removeprefix("refs/heads/")
+    return Line("done", f"pushed to {event.remote}, branch {name}" if event.remote else f"delivered to branch {name}")
+
+
+_TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
+    e.TargetPrepared: _target,
+    e.PlanMade: _plan,
+    e.PlanRejected: lambda event, _b, _at: Line("bad", f"the plan was refused: {one_line(event.message)}"),
+    e.TaskStarted: _started,
+    e.TaskWaited: lambda event, _b, _at: Line("dot", f"{event.task} waits for {event.file}, held by {event.holder}"),
+    e.AgentFinished: _agent_finished,
+    e.AgentBroke: lambda event, _b, _at: Line(
+        "bad", f"{event.task}: the agent failed ({event.kind}): {one_line(event.message)}"
+    ),
+    e.PatchJudged: _judged,
+    e.MergeJudged: _judged,
+    e.MergeConflicted: lambda event, _b, _at: Line(
+        "again", f"{event.task} conflicts in {one_line(', '.join(event.files))}"
+    ),
+    e.ChangeLanded: _landed,
+    e.TaskRetried: _retried,
+    e.TaskFailed: lambda event, _b, _at: Line("bad", f"{event.task} failed: {one_line(event.message)}"),
+    e.TaskSkipped: lambda event, _b, _at: Line("dot", f"{event.task} skipped"),
+    e.BuildStuck: lambda event, _b, _at: Line("bad", f"{count(event.failures, 'failure')} in a row"),
+    e.BuildPaused: lambda event, _b, _at: Line(
+        "pause", "paused" + (f": {one_line(event.message)}" if event.message else "")
+    ),
+    e.BuildResumed: lambda event, _b, _at: Line("again", "goes on"),
+    e.StopRequested: lambda event, _b, _at: Line("bad", "asked to end"),
+    e.MessageSent: lambda event, _b, _at: Line("dot", f"you said: {one_line(event.text, 120)}"),
+    e.MessageDelivered: lambda event, _b, _at: Line("dot", f"the agent of {event.task} took in your message"),
+    e.BuildVerified: _verified,
+    e.BuildDelivered: _delivered,
+    e.DeliveryFailed: lambda event, _b, _at: Line("bad", f"delivery failed: {one_line(event.message)}"),
+    e.BuildFinished: _finished,
+}

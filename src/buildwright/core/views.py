@@ -1,0 +1,313 @@
+"""What people and programs see of a build: records made from the state and the journal. Never decides, never changes.
+
+The command line, `--json` and later surfaces show these and nothing else, so that all of them tell the same story.
+Words for people are made here; commands to type are not (that is the surface's part).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState
+from buildwright.core.graph import Graph, Plan, compile_plan
+from buildwright.core.record import Record
+
+ChoiceName = Literal["go", "retry", "skip", "abort"]
+
+_BUSY = frozenset({TaskPhase.WORKING, TaskPhase.JUDGING, TaskPhase.MERGING})
+
+
+class TaskView(Record):
+    """One task as a list shows it. `seconds` runs from its first attempt to its end, or to now."""
+
+    id: str
+    title: str
+    phase: str
+    """A `TaskPhase` value."""
+    attempt: int = 0
+    wave: int = 0
+    """Counted from 1."""
+    milestone: str = ""
+    seconds: float | None = None
+    cost_usd: Decimal = Decimal(0)
+    tokens: int = 0
+    commit: str = ""
+    reason: str = ""
+    """Why it was rejected, failed or waits, in one line."""
+
+
+class Choice(Record):
+    """One way out of a pause."""
+
+    name: ChoiceName
+    words: str
+
+
+class PauseView(Record):
+    """Why a build is paused and what can be done about it; the findings come first."""
+
+    reason: str
+    message: str
+    task: str = ""
+    since: datetime
+    findings: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()
+
+
+class UsageView(Record):
+    """Tokens and money of the whole build. `unpriced` counts requests whose price is not known."""
+
+    requests: int = 0
+    tokens: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    unpriced: int = 0
+
+
+class BuildView(Record):
+    """All that a status page needs. `seconds` runs from the creation to the end, or to now."""
+
+    id: str
+    version: int
+    title: str
+    repository: str
+    stage: str
+    control: str
+    outcome: str = ""
+    message: str = ""
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+    seconds: float = 0.0
+    total: int = 0
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Tasks by phase; `waiting` has all that nothing has happened to yet. Zeros are left out."""
+    running: tuple[TaskView, ...] = ()
+    tasks: tuple[TaskView, ...] = ()
+    omitted: int = 0
+    """Tasks that the limit left out of `tasks`."""
+    usage: UsageView = UsageView()
+    budget_usd: Decimal | None = None
+    pause: PauseView | None = None
+    base: str = ""
+    head: str = ""
+    delivered: str = ""
+    """Full name of the ref that holds the result, once it is there."""
+    findings: tuple[str, ...] = ()
+    """Why the final tree was refused, if it was."""
+    notes: tuple[str, ...] = ()
+
+
+class PlannedTask(Record):
+    """One task of a plan that nothing has run yet."""
+
+    id: str
+    title: str
+    wave: int
+    milestone: str = ""
+    depends_on: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    minutes: float
+    on_critical_path: bool = False
+
+
+class PlanView(Record):
+    """A plan before anything runs. Minutes are the planner's estimates."""
+
+    tasks: tuple[PlannedTask, ...]
+    waves: tuple[tuple[str, ...], ...]
+    milestones: tuple[str, ...]
+    critical_path: tuple[str, ...]
+    minutes: float
+    """Length of the critical path: no schedule can be shorter."""
+    total_minutes: float
+    widest: int
+    """Most tasks in one wave: more agents than this gain nothing."""
+    notes: str = ""
+
+
+def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
+    """The build as people see it, with at most `limit` tasks in `tasks`. O(active tasks + limit), or O(tasks) when cut."""
+    plan = build.plan
+    tasks = _listed(build, plan, limit) if plan is not None else ()
+    return BuildView(
+        id=build.id,
+        version=build.version,
+        title=build.spec.title,
+        repository=build.repository,
+        stage=build.stage.value,
+        control=build.control.value,
+        outcome=build.outcome or "",
+        message=build.message,
+        created_at=build.created_at,
+        updated_at=build.updated_at,
+        finished_at=build.finished_at,
+        seconds=seconds_of(build, now),
+        total=build.total,
+        counts=task_counts(build),
+        running=tuple(task_view(build, task_id, now) for task_id in running_tasks(build)),
+        tasks=tuple(task_view(build, task_id, now) for task_id in tasks),
+        omitted=build.total - len(tasks),
+        usage=UsageView(tokens=build.usage.tokens, **build.usage._asdict()),
+        budget_usd=build.options.limits.budget_usd,
+        pause=pause_view(build, build.pause) if build.pause is not None else None,
+        base=build.base,
+        head=build.head,
+        delivered=build.delivered,
+        findings=tuple(map(str, build.verdict.findings)) if build.verdict is not None else (),
+        notes=build.notes,
+    )
+
+
+def seconds_of(build: Build, now: datetime) -> float:
+    """Seconds from the creation of the build to its end, or to now."""
+    return max(0.0, ((build.finished_at or now) - build.created_at).total_seconds())
+
+
+def running_tasks(build: Build) -> list[str]:
+    """Tasks somebody works on now, in the order of the plan. Bounded by the concurrency and the train, not by the plan."""
+    active = [task_id for task_id in build.active if build.task(task_id).phase in _BUSY]
+    if build.plan is not None:
+        active.sort(key=build.plan.position.__getitem__)
+    return active
+
+
+def task_counts(build: Build) -> dict[str, int]:
+    """Tasks by phase, without looking at each of them: O(active tasks), so that a display may ask often."""
+    counts = {"done": build.done}
+    for task_id in build.active:
+        phase = build.task(task_id).phase.value
+        counts[phase] = counts.get(phase, 0) + 1
+    counts["failed"] = len(build.failed)
+    counts["skipped"] = build.skipped
+    counts["waiting"] = build.total - sum(counts.values())
+    return {phase: count for phase, count in counts.items() if count}
+
+
+def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
+    """One task as people see it. Raises KeyError for an unknown task, or without a plan."""
+    if build.plan is None:
+        raise KeyError(task_id)
+    index = build.plan.position[task_id]
+    task, state = build.plan.graph.tasks[index], build.task(task_id)
+    seconds = None
+    if state.started_at is not None:
+        seconds = max(0.0, ((state.finished_at or build.finished_at or now) - state.started_at).total_seconds())
+    return TaskView(
+        id=task.id,
+        title=task.title,
+        phase=state.phase.value,
+        attempt=state.attempt,
+        wave=build.plan.depth[index] + 1,
+        milestone=task.milestone,
+        seconds=seconds,
+        cost_usd=state.cost_usd,
+        tokens=state.tokens,
+        commit=state.commit,
+        reason=_reason(build, state),
+    )
+
+
+def pause_view(build: Build, pause: Pause) -> PauseView:
+    """Why it is paused, what was found, and the ways out that this kind of pause has."""
+    findings = build.task(pause.task).findings if pause.task else ()
+    if not findings and not pause.task and build.verdict is not None and not build.verdict.ok:
+        findings = build.verdict.findings
+    return PauseView(
+        reason=pause.reason,
+        message=pause.message,
+        task=pause.task,
+        since=pause.since,
+        findings=tuple(map(str, findings)),
+        choices=tuple(_choices(pause)),
+    )
+
+
+def plan_view(graph: Graph) -> PlanView:
+    """A checked plan as people see it. Raises BadGraph when the tasks do not form one."""
+    plan = compile_plan(graph)
+    critical = plan.critical_path
+    on_path = set(critical)
+    order = sorted(range(len(graph.tasks)), key=lambda i: (plan.depth[i], plan.rank[i]))
+    tasks = tuple(
+        PlannedTask(
+            id=graph.tasks[i].id,
+            title=graph.tasks[i].title,
+            wave=plan.depth[i] + 1,
+            milestone=graph.tasks[i].milestone,
+            depends_on=graph.tasks[i].depends_on,
+            files=graph.tasks[i].files_expected,
+            minutes=graph.tasks[i].minutes,
+            on_critical_path=graph.tasks[i].id in on_path,
+        )
+        for i in order
+    )
+    waves = plan.waves
+    return PlanView(
+        tasks=tasks,
+        waves=waves,
+        milestones=tuple(name for name in plan.milestones if name),
+        critical_path=critical,
+        minutes=plan.minutes,
+        total_minutes=sum(task.minutes for task in graph.tasks),
+        widest=max(map(len, waves), default=0),
+        notes=graph.notes,
+    )
+
+
+def needs_user(build: Build) -> bool:
+    """Nothing goes on until a person says something."""
+    return build.control is Control.PAUSED
+
+
+def headline(build: Build) -> str:
+    """The state of the build in a few words."""
+    if build.control is Control.FINISHED:
+        return build.outcome or "finished"
+    if build.control is not Control.RUNNING:
+        return build.control.value
+    return {Stage.CREATED: "starting", Stage.WORKING: "building"}.get(build.stage, build.stage.value)
+
+
+def _listed(build: Build, plan: Plan, limit: int) -> tuple[str, ...]:
+    """Ids for the list: in start order; when not all fit, those that somebody should look at come first."""
+    tasks = plan.graph.tasks
+    order = sorted(range(len(tasks)), key=plan.rank.__getitem__)
+    if len(order) > limit:
+        urgent = {*build.failed, *build.active}
+        order.sort(key=lambda i: tasks[i].id not in urgent)
+    return tuple(tasks[i].id for i in order[:limit])
+
+
+def _reason(build: Build, state: TaskState) -> str:
+    if state.phase is TaskPhase.PARKED:
+        holder = build.holders.get(state.waits_for)
+        return f"waits for {state.waits_for}" + (f", held by {holder}" if holder else "")
+    if state.phase in {TaskPhase.REJECTED, TaskPhase.FAILED, TaskPhase.WORKING} and state.findings:
+        more = len(state.findings) - 1
+        return f"{state.findings[0]}" + (f" (and {more} more)" if more else "")
+    return state.reason if state.phase in {TaskPhase.REJECTED, TaskPhase.FAILED} else ""
+
+
+def _choices(pause: Pause) -> Iterator[Choice]:
+    match pause.reason:
+        case "failure" if pause.task:
+            yield Choice(name="retry", words=f"try {pause.task} again (add -m to tell its agent what to do differently)")
+            yield Choice(name="skip", words=f"give {pause.task} up and go on with the rest")
+        case "delivery":
+            yield Choice(name="go", words="try to deliver again")
+        case "plan":
+            yield Choice(name="go", words="plan again")
+        case "budget":
+            yield Choice(name="go", words="go on with a larger budget")
+        case _:
+            yield Choice(name="go", words="go on")
+    yield Choice(name="abort", words="end the build here")

@@ -1,0 +1,208 @@
+"""Why a task is where it is, and where it came from: an answer made from the state and the journal. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from buildwright.core import event as e
+from buildwright.core.build import Build, Control, TaskPhase, TaskState
+from buildwright.core.event import Recorded
+from buildwright.core.finding import Report, Verdict
+from buildwright.core.graph import Plan
+from buildwright.core.record import Record
+from buildwright.core.task import Task
+from buildwright.core.views import TaskView, headline, task_view
+from buildwright.errors import NotFound
+
+_MET = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
+
+
+class Dependency(Record):
+    """A task that this one needs, and how far that one is."""
+
+    id: str
+    phase: str
+    met: bool
+
+
+class AttemptView(Record):
+    """One try at the task and what became of it. `seconds` is None while it runs."""
+
+    number: int
+    started_at: datetime
+    seconds: float | None = None
+    outcome: str = "running"
+    detail: str = ""
+    findings: tuple[str, ...] = ()
+
+
+class WhyView(Record):
+    """The answer for one task: `answer` in one sentence, then what it rests on."""
+
+    build: str
+    task: Task
+    """The task as it was planned: goal, requirements, acceptance."""
+    state: TaskView
+    answer: str
+    depends_on: tuple[Dependency, ...] = ()
+    holder: str = ""
+    """The task that holds the file this one waits for."""
+    attempts: tuple[AttemptView, ...] = ()
+    findings: tuple[str, ...] = ()
+    """Why the last attempt was refused."""
+    guidance: tuple[str, ...] = ()
+    """What the user told its agent."""
+    summary: str = ""
+    """What the agent said of its work."""
+    commit: str = ""
+    changed: tuple[str, ...] = ()
+    """Paths of the newest patch."""
+    reports: tuple[Report, ...] = ()
+    """The newest verdict, gate by gate, with its evidence."""
+
+
+def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -> WhyView:
+    """Explain one task from the build and its journal. Raises NotFound, naming near tasks, for an unknown one."""
+    plan = build.plan
+    if plan is None:
+        raise NotFound("this build has no plan yet, so it has no tasks", fix=f"wait for it: buildwright status {build.id}")
+    if task_id not in plan.position:
+        raise NotFound(f"there is no task {task_id} in this build", fix=f"name one of these: {_some_ids(plan, task_id)}")
+    task, state = plan.task(task_id), build.task(task_id)
+    needs = tuple(
+        Dependency(id=needed, phase=build.task(needed).phase.value, met=build.task(needed).phase in _MET)
+        for needed in dict.fromkeys(task.depends_on)
+    )
+    return WhyView(
+        build=build.id,
+        task=task,
+        state=task_view(build, task_id, now),
+        answer=_answer(build, plan, task, state, needs),
+        depends_on=needs,
+        holder=build.holders.get(state.waits_for, "") if state.phase is TaskPhase.PARKED else "",
+        attempts=attempts_of(task_id, events),
+        findings=tuple(map(str, state.findings)),
+        guidance=state.guidance,
+        summary=state.summary,
+        commit=state.commit,
+        changed=state.patch.paths if state.patch is not None else (),
+        reports=state.verdict.reports if state.verdict is not None else (),
+    )
+
+
+def attempts_of(task_id: str, events: Sequence[Recorded]) -> tuple[AttemptView, ...]:
+    """The tries at a task, oldest first, as the journal tells them."""
+    attempts: list[AttemptView] = []
+    for recorded in events:
+        event = recorded.event
+        if getattr(event, "task", None) != task_id:
+            continue
+        if isinstance(event, e.TaskStarted):
+            attempts.append(AttemptView(number=event.attempt, started_at=recorded.at))
+            continue
+        tell = _OUTCOMES.get(type(event))
+        told = tell(event) if tell is not None else None
+        if told is not None and attempts:
+            last = attempts[-1]
+            took = (recorded.at - last.started_at).total_seconds()
+            attempts[-1] = last.model_copy(update={**told, "seconds": max(0.0, took)})
+    return tuple(attempts)
+
+
+def _refused(verdict: Verdict, words: str) -> dict[str, Any]:
+    gates = ", ".join(report.gate for report in verdict.reports if not report.ok)
+    return {"outcome": "refused", "detail": f"{words} {gates}", "findings": tuple(map(str, verdict.findings))}
+
+
+def _judged(event: e.PatchJudged) -> dict[str, Any]:
+    if event.verdict.ok:
+        return {"outcome": "passed", "detail": "passed the gates, waits to be merged"}
+    return _refused(event.verdict, "refused by")
+
+
+def _merge_judged(event: e.MergeJudged) -> dict[str, Any] | None:
+    return None if event.verdict.ok else _refused(event.verdict, "on top of what landed meanwhile, refused by")
+
+
+def _agent_finished(event: e.AgentFinished) -> dict[str, Any]:
+    if event.patch is not None and event.patch.is_empty:
+        return {"outcome": "empty", "detail": "the agent changed no file"}
+    return {"outcome": "finished", "detail": "the agent finished"}
+
+
+_OUTCOMES: dict[type[e.Event], Callable[[Any], dict[str, Any] | None]] = {
+    e.AgentFinished: _agent_finished,
+    e.AgentBroke: lambda event: {"outcome": "agent failed", "detail": f"{event.kind}: {event.message}"},
+    e.PatchJudged: _judged,
+    e.MergeJudged: _merge_judged,
+    e.MergeConflicted: lambda event: {"outcome": "conflict", "detail": f"conflicted in {', '.join(event.files)}"},
+    e.ChangeLanded: lambda event: {"outcome": "landed", "detail": f"landed as {event.commit[:12]}"},
+}
+
+
+def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Sequence[Dependency]) -> str:
+    match state.phase:
+        case TaskPhase.DONE:
+            where = f" and landed as {state.commit[:12]}" if state.commit else ""
+            return f"It is done: attempt {state.attempt} passed{where}."
+        case TaskPhase.SKIPPED:
+            return "It was given up by the user; tasks that need it go on without it."
+        case TaskPhase.FAILED:
+            return f"It failed after {_count(state.attempt, 'attempt')}: {_sentence(state.reason)}"
+        case TaskPhase.REJECTED:
+            return f"Attempt {state.attempt} was refused: {_sentence(state.reason)}"
+        case TaskPhase.WORKING:
+            return f"An agent works on attempt {state.attempt} of {state.allowed}."
+        case TaskPhase.JUDGING:
+            return f"The gates judge attempt {state.attempt}."
+        case TaskPhase.MERGING:
+            place = next((i for i, car in enumerate(build.train, 1) if car.task == task.id), 0)
+            return f"It passed the gates and waits to land: place {place} of {len(build.train)} in the merge train."
+        case TaskPhase.PARKED:
+            holder = build.holders.get(state.waits_for)
+            return f"It waits for {state.waits_for}" + (f", which {holder} works on." if holder else ".")
+        case TaskPhase.WAITING | TaskPhase.READY:
+            return " ".join(_waiting(build, plan, task, needs))
+
+
+def _waiting(build: Build, plan: Plan, task: Task, needs: Sequence[Dependency]) -> Iterator[str]:
+    """Everything that keeps it from starting, the nearest cause first."""
+    if build.is_terminal:
+        yield f"It never started: the build ended before ({build.outcome or 'stopped'})."
+    dead = [need.id for need in needs if need.phase == TaskPhase.FAILED]
+    unmet = [need for need in needs if not need.met and need.id not in dead]
+    if dead:
+        yield f"It cannot start: {', '.join(dead)} failed."
+    if unmet:
+        yield "It waits for " + ", ".join(f"{need.id} ({need.phase})" for need in unmet) + "."
+    index = plan.position[task.id]
+    if not dead and not unmet and plan.milestone[index] > build.milestone:
+        yield (
+            f"It belongs to milestone {task.milestone}, which opens when the {build.open_in_milestone} open tasks of"
+            f" {plan.milestones[build.milestone]} have landed."
+        )
+    elif not dead and not unmet and not build.is_terminal:
+        slots = build.options.limits.concurrency
+        yield f"It is ready and starts when one of the {_count(slots, 'slot')} is free."
+    if build.control is not Control.RUNNING and not build.is_terminal:
+        yield f"The build is {headline(build)}, so nothing new starts."
+
+
+def _sentence(text: str) -> str:
+    text = text.strip() or "no reason was recorded"
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _some_ids(plan: Plan, wanted: str, most: int = 8) -> str:
+    """Ids that look like the wanted one, or else the first."""
+    folded = wanted.casefold()
+    ids = [task.id for task in plan.graph.tasks]
+    near = [task_id for task_id in ids if folded in task_id.casefold() or task_id.casefold().startswith(folded[:3])]
+    shown = (near or ids)[:most]
+    return ", ".join(shown) + (", ..." if len(ids) > len(shown) else "")
