@@ -24,9 +24,9 @@ _CHECK = re.compile(r"(?:(?P<kind>[a-z]+):)?(?P<name>[a-z][a-z0-9_.-]*)=(?P<comm
 class BuildChoices:
     """How a build runs. Fixed when it starts, and kept with it."""
 
-    agent: Annotated[str, Parameter(help="Who writes: direct (a model, streamed), claude (Claude Agent SDK) or shell.")] = (
-        "direct"
-    )
+    agent: Annotated[
+        str, Parameter(help="Who writes: direct (a model, streamed), claude (Claude Agent SDK) or shell.")
+    ] = "direct"
     agent_command: Annotated[str, Parameter(help="The command that the shell agent runs in each lane.")] = ""
     model: Annotated[str, Parameter(help="The model that writes; the default depends on the agent.")] = ""
     planner_model: Annotated[str, Parameter(help="The model that plans.")] = ""
@@ -112,7 +112,7 @@ def read_check(text: str) -> Check:
     if found is None:
         if not text.strip():
             raise Refused("--check has no command", fix="write --check 'pytest -q', for example")
-        return Check(name=text.split()[0].rsplit("/", 1)[-1], command=text)
+        return Check(name=text.split(maxsplit=1)[0].rsplit("/", 1)[-1], command=text)
     kind = found["kind"] or (found["name"] if found["name"] in kinds else "test")
     if kind not in kinds:
         raise Refused(f"--check {text!r}: there is no kind {kind}", fix=f"use one of {', '.join(kinds)}")

@@ -73,5 +73,7 @@ def _print_plan(output: Output, title: str, view: PlanView) -> None:
     output.print(table)
     if len(view.milestones) > 1:
         output.print(f"Milestones: {', '.join(view.milestones)}")
-    output.print(f"* Critical path, {view.minutes:g} of {view.total_minutes:g} minutes: {' > '.join(view.critical_path)}")
+    output.print(
+        f"* Critical path, {view.minutes:g} of {view.total_minutes:g} minutes: {' > '.join(view.critical_path)}"
+    )
     output.print(f"At most {count(view.widest, 'task')} can run at once.")

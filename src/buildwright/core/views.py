@@ -300,7 +300,9 @@ def _reason(build: Build, state: TaskState) -> str:
 def _choices(pause: Pause) -> Iterator[Choice]:
     match pause.reason:
         case "failure" if pause.task:
-            yield Choice(name="retry", words=f"try {pause.task} again (add -m to tell its agent what to do differently)")
+            yield Choice(
+                name="retry", words=f"try {pause.task} again (add -m to tell its agent what to do differently)"
+            )
             yield Choice(name="skip", words=f"give {pause.task} up and go on with the rest")
         case "delivery":
             yield Choice(name="go", words="try to deliver again")
