@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,21 @@ async def test_a_stream_is_relayed_in_order_and_metered(
     assert live.metered(door) == []
 
 
+@pytest.mark.parametrize("protocol", ["anthropic", "openai"])
+async def test_a_large_request_goes_through_whole(
+    live: LocalGateway, provider: Provider, http: aiohttp.ClientSession, protocol: str
+) -> None:
+    body = {**(MESSAGES if protocol == "anthropic" else CHAT), "stream": True}
+    body["messages"] = [{"role": "user", "content": "\u00fc" * 1_500_000}]
+    provider.script = [anthropic_stream("a") if protocol == "anthropic" else openai_stream("a")]
+    door = await live.open("b1", "T1", 1, Options())
+    path = "/v1/messages" if protocol == "anthropic" else "/v1/chat/completions"
+    data = io.BytesIO(json.dumps(body, ensure_ascii=False).encode())
+    async with http.post(door.url + path, data=data, headers=auth(door)) as got:
+        assert got.status == 200
+    assert provider.requests[0][2]["messages"] == body["messages"]
+
+
 async def test_the_first_piece_arrives_before_the_last_is_made(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
@@ -70,7 +87,9 @@ async def test_long_context_is_priced_by_its_tier(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     usage = {"input_tokens": 300_000, "output_tokens": 1000}
-    provider.script = [{"type": "message", "model": "claude-sonnet-4-5", "content": [], "stop_reason": "end_turn", "usage": usage}]
+    provider.script = [
+        {"type": "message", "model": "claude-sonnet-4-5", "content": [], "stop_reason": "end_turn", "usage": usage}
+    ]
     door = await live.open("b1", "T1", 1, Options())
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
         assert (await got.json())["usage"] == usage
@@ -108,7 +127,9 @@ async def test_openai_client_that_asks_for_usage_gets_it(
         assert await got.read() == b"".join(written)
 
 
-async def test_an_unknown_model_has_no_cost(live: LocalGateway, provider: Provider, http: aiohttp.ClientSession) -> None:
+async def test_an_unknown_model_has_no_cost(
+    live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
+) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 2}
     choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
     provider.script = [{"model": "my-own-model", "choices": [choice], "usage": usage}]
@@ -173,7 +194,9 @@ async def test_shutting_a_door_breaks_off_what_goes_through_it(
         assert got.status == 401
 
 
-async def test_an_unreachable_provider_is_a_502_in_the_protocols_words(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+async def test_an_unreachable_provider_is_a_502_in_the_protocols_words(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
     environment = {"ANTHROPIC_API_KEY": ANTHROPIC_KEY, "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
     gateway = LocalGateway(environment, tmp_path)
     door = await gateway.open("b1", "T1", 1, Options())
