@@ -27,6 +27,13 @@ def path_problem(path: str) -> str:
 _QUOTED: Final = re.compile(r"`([^`\s]+)`")
 _BARE: Final = re.compile(r"(?<![\w/:.`-])[\w.-]+(?:/[\w.-]+)*(?![\w/`-])")
 _ENDING: Final = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,9}$")
+# fmt: off
+_ENDINGS: Final = frozenset({
+    "c", "cc", "cfg", "cpp", "cs", "css", "csv", "go", "h", "html", "ini", "java", "js", "json",
+    "jsx", "kt", "md", "mjs", "php", "prisma", "proto", "py", "rb", "rs", "scss", "sh", "sql", "svelte",
+    "swift", "toml", "ts", "tsx", "txt", "vue", "xml", "yaml", "yml",
+})
+# fmt: on
 _NO_FILE: Final = frozenset({"e.g", "i.e", "etc"})
 
 
@@ -48,9 +55,3 @@ def _is_file(name: str) -> bool:
     # `json.loads` is no file: without a directory the ending has to be one that files have.
     known = "/" in name or last.rpartition(".")[2].lower() in _ENDINGS
     return bool(_ENDING.search(last)) and known and not path_problem(name)
-
-
-_ENDINGS: Final = frozenset(
-    "c cc cfg cpp cs css csv env go h html ini java js json jsx kt lock md mjs php prisma proto py rb rs scss sh sql svelte "
-    "swift toml ts tsx txt vue xml yaml yml".split()
-)

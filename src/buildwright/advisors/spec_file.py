@@ -60,15 +60,17 @@ def _parse_data(data: Any, text: str, name: str, title: str) -> Spec:
     # A key that only ours has settles it, so that a stray key of another format is named instead of obeyed.
     if not keys & _OURS:
         numbered = any(isinstance(item.get("id"), int) for item in items)
-        if (
-            keys & task_master.MARKS
-            and not keys & (task_list.MARKS - {"status"})
-            or (numbered and "depends_on" not in keys)
-        ):
+        if _is_task_master(keys, numbered):
             return task_master.parse_task_master(data, text, name, title)
         if keys & task_list.MARKS:
             return task_list.parse_task_list(data, text, name, title)
     return parse_own_tasks(data, text, name, title)
+
+
+def _is_task_master(keys: set[str], numbered: bool) -> bool:
+    if numbered and "depends_on" not in keys:
+        return True
+    return bool(keys & task_master.MARKS) and not keys & (task_list.MARKS - {"status"})
 
 
 def _first_heading(text: str) -> str:

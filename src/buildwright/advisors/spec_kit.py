@@ -102,7 +102,7 @@ def _read(text: str, name: str) -> list[_Line]:
     seen: dict[str, int] = {}
     phase = about = ""
     for number, line in lines_outside_fences(text):
-        if heading := _HEADING.match(line):
+        if _HEADING.match(line):
             found = _PHASE.match(line)
             phase, about = (found[1].strip() if found else ""), ""
         elif told := _ABOUT.match(line):
@@ -127,7 +127,7 @@ def _read(text: str, name: str) -> list[_Line]:
                     about=about,
                 )
             )
-        elif phase and not heading and _BOX.match(line):
+        elif phase and _BOX.match(line):
             fix = "begin it with an id, such as `- [ ] T012 ...`"
             raise BadSpec("a task without an id", file=name, line=number, fix=fix)
     return listed
