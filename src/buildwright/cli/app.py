@@ -107,7 +107,9 @@ def _report(error: Exception, output: Output) -> int:
     fix = "run it again with BUILDWRIGHT_DEBUG=1 to see where; nothing that was recorded is lost"
     written = _write_crash_report(error)
     if written:
-        fix = f"send the report {written}; nothing that was recorded is lost, `buildwright status` shows where it stands"
+        fix = (
+            f"send the report {written}; nothing that was recorded is lost, `buildwright status` shows where it stands"
+        )
     what = f"something unforeseen went wrong ({type(error).__name__}: {str(error).strip()[:300]})"
     return _tell(output, "Unforeseen", what, fix, Exit.FAILED)
 

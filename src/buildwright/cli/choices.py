@@ -24,9 +24,9 @@ _CHECK = re.compile(r"(?:(?P<kind>[a-z]+):)?(?P<name>[a-z][a-z0-9_.-]*)=(?P<comm
 class BuildChoices:
     """How a build runs. Fixed when it starts, and kept with it."""
 
-    agent: Annotated[str, Parameter(help="Who writes: direct (a model, streamed), claude (Claude Agent SDK) or shell.")] = (
-        "direct"
-    )
+    agent: Annotated[
+        str, Parameter(help="Who writes: direct (a model, streamed), claude (Claude Agent SDK) or shell.")
+    ] = "direct"
     agent_command: Annotated[str, Parameter(help="The command that the shell agent runs in each lane.")] = ""
     model: Annotated[str, Parameter(help="The model that writes; the default depends on the agent.")] = ""
     planner_model: Annotated[str, Parameter(help="The model that plans.")] = ""

@@ -39,7 +39,9 @@ async def logs(
             seen = _print(output, lines, seen)
         while not output.reader_left:
             ended = follow and (await app.builds.load(build_id)).is_terminal
-            lines = await app.builds.read_log(build_id, after=seen, task=task, limit=_PAGE) if follow or not tail else []
+            lines = (
+                await app.builds.read_log(build_id, after=seen, task=task, limit=_PAGE) if follow or not tail else []
+            )
             seen = _print(output, lines, seen)
             if len(lines) == _PAGE:
                 continue

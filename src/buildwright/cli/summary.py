@@ -87,7 +87,9 @@ def ending(view: BuildView) -> Iterator[str]:
     facts = [f"{view.counts.get('done', 0)} of {view.total} tasks done", duration(view.seconds)]
     if view.usage.tokens:
         facts.append(f"{tokens(view.usage.tokens)} tokens")
-        facts.append(money(view.usage.cost_usd) + (" and requests without a known price" if view.usage.unpriced else ""))
+        facts.append(
+            money(view.usage.cost_usd) + (" and requests without a known price" if view.usage.unpriced else "")
+        )
     yield ", ".join(facts)
     if view.delivered:
         yield f"Result: {_where(view)}"

@@ -67,9 +67,13 @@ def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -
     """Explain one task from the build and its journal. Raises NotFound, naming near tasks, for an unknown one."""
     plan = build.plan
     if plan is None:
-        raise NotFound("this build has no plan yet, so it has no tasks", fix=f"wait for it: buildwright status {build.id}")
+        raise NotFound(
+            "this build has no plan yet, so it has no tasks", fix=f"wait for it: buildwright status {build.id}"
+        )
     if task_id not in plan.position:
-        raise NotFound(f"there is no task {task_id} in this build", fix=f"name one of these: {_some_ids(plan, task_id)}")
+        raise NotFound(
+            f"there is no task {task_id} in this build", fix=f"name one of these: {_some_ids(plan, task_id)}"
+        )
     task, state = plan.task(task_id), build.task(task_id)
     needs = tuple(
         Dependency(id=needed, phase=build.task(needed).phase.value, met=build.task(needed).phase in _MET)
