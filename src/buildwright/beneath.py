@@ -68,6 +68,13 @@ def read_beneath(root: Path, path: str, limit: int) -> bytes:
             return file.read(limit)
 
 
+def read_link_beneath(root: Path, path: str) -> bytes:
+    """Where the symbolic link `path` below `root` points, unfollowed. Raises NotFound, or UnsafePath for no link."""
+    path = check_path(path)
+    with _parent(root, path, create=False) as (directory, name):
+        return os.fsencode(os.readlink(name, dir_fd=directory))
+
+
 def delete_beneath(root: Path, path: str) -> bool:
     """Delete the file or link `path` below `root`; whether there was one. Raises UnsafePath for a directory."""
     path = check_path(path)
@@ -98,7 +105,7 @@ def _parent(root: Path, path: str, *, create: bool) -> Iterator[tuple[int, str]]
     except OSError as error:
         if error.errno in _LINKS:
             raise _refused(path, "a part of it is a link or no directory") from error
-        if error.errno in {errno.EISDIR, errno.ENXIO}:
+        if error.errno in {errno.EISDIR, errno.ENXIO, errno.EINVAL}:
             raise _refused(path, "it is no plain file") from error
         if error.errno == errno.ENOENT:
             raise NotFound(f"There is no file {path!r}.") from error

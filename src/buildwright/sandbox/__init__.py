@@ -1,1 +1,40 @@
-"""Where foreign commands run, with limits, and with nothing left behind."""
+"""Where foreign commands run, with limits, and with nothing left behind. Never runs them as root unless told to."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal, assert_never
+
+from buildwright.errors import BadSettings
+from buildwright.ports import Sandbox
+from buildwright.sandbox.bubblewrap import Bubblewrap
+from buildwright.sandbox.none import NoSandbox
+
+__all__ = ["Bubblewrap", "NoSandbox", "choose"]
+
+
+async def choose(mode: Literal["auto", "bubblewrap", "none"], root_accepted: bool = False) -> Sandbox:
+    """The sandbox for a mode. `auto` takes bubblewrap where it works, and no sandbox for an ordinary user elsewhere.
+
+    `root_accepted` lets `auto` fall back to no sandbox for root too. Raises BadSettings when the mode cannot be had.
+    """
+    match mode:
+        case "none":
+            return NoSandbox()
+        case "bubblewrap" | "auto":
+            wall = Bubblewrap()
+            reason = await wall.usable()
+            if reason is None:
+                return wall
+            if mode == "bubblewrap":
+                raise BadSettings(
+                    f"bubblewrap cannot be used: {reason}", fix="install bubblewrap, or say `--sandbox none`"
+                )
+            if os.geteuid() == 0 and not root_accepted:
+                raise BadSettings(
+                    f"refusing to run foreign commands as root without a sandbox (bubblewrap: {reason})",
+                    fix="install bubblewrap, run as an ordinary user, or say `--sandbox none`",
+                )
+            return NoSandbox()
+        case _:
+            assert_never(mode)

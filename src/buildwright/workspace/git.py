@@ -110,7 +110,7 @@ class Git:
         self._home = home
         self._outside = environment
         self._configuration = home / "gitconfig"
-        self._ready: asyncio.Lock | None = None
+        self._ready = asyncio.Lock()
         self._checked = False
 
     async def run(
@@ -168,10 +168,6 @@ class Git:
 
     async def _check(self) -> None:
         """Once per object: write the configuration, and look whether git is there and new enough."""
-        if self._checked:
-            return
-        if self._ready is None:
-            self._ready = asyncio.Lock()
         async with self._ready:
             if self._checked:
                 return
@@ -237,9 +233,15 @@ class Git:
         lines = [line for line in answer.complaint.splitlines() if line.strip()]
         last = " / ".join(lines[-3:]) or "it said nothing"
         text = answer.complaint.lower()
-        if "no space left" in text or "disk quota" in text or "file too large" in text or answer.code == -signal.SIGXFSZ:
+        if (
+            "no space left" in text
+            or "disk quota" in text
+            or "file too large" in text
+            or answer.code == -signal.SIGXFSZ
+        ):
             return DiskFull(
-                f"git {_verb(arguments)} found no space left: {last}", fix=f"Free some space in {self._home}, then resume."
+                f"git {_verb(arguments)} found no space left: {last}",
+                fix=f"Free some space in {self._home}, then resume.",
             )
         return GitFailed(f"git {_verb(arguments)} failed with {answer.code}: {mask(last)}", fix=_fix(text))
 
@@ -283,7 +285,11 @@ def _verb(arguments: tuple[str, ...]) -> str:
 
 
 def _fix(complaint: str) -> str:
-    if "authentication failed" in complaint or "permission denied" in complaint or "could not read username" in complaint:
+    if (
+        "authentication failed" in complaint
+        or "permission denied" in complaint
+        or "could not read username" in complaint
+    ):
         return "Give access: load a key into ssh-agent, or set GIT_ASKPASS to a program that prints the token."
     if "could not resolve host" in complaint or "timed out" in complaint or "connection" in complaint:
         return "Check the network and the address, then resume."

@@ -74,7 +74,9 @@ class Mirrors:
             commit = await self._root(ObjectStore(mirror, head.width))
         await self._git.run(mirror, "update-ref", "--end-of-options", ref, commit)
         integration = f"refs/buildwright/{build_id}/integration"
-        held = await self._git.run(mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", integration, okay=(0, 1))
+        held = await self._git.run(
+            mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", integration, okay=(0, 1)
+        )
         if held.code:
             await self._git.run(mirror, "update-ref", "--end-of-options", integration, commit, "0" * head.width)
         tree = await self._git.run(mirror, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
@@ -97,7 +99,7 @@ class Mirrors:
         path = self._folder / name
         if _is_whole(path):
             return path
-        await failpoint("workspace.mirror.before")
+        failpoint("workspace.mirror.before")
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.exists():
             path.rename(self._folder / f"{name}.broken-{secrets.token_hex(4)}")
@@ -113,7 +115,7 @@ class Mirrors:
             # Another process was faster, and its mirror is as good as this one.
             if not _is_whole(path):
                 raise
-        await failpoint("workspace.mirror.after")
+        failpoint("workspace.mirror.after")
         return path
 
     async def _fetch(self, mirror: Path, source: Source, head: Head, ref: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from buildwright.workspace.git import IDENTITY
 
+
 def object_id(kind: str, content: bytes, width: int) -> str:
     """The id of an object; `width` is the length of the repository's ids (40 SHA-1, 64 SHA-256)."""
     state = hashlib.sha1(usedforsecurity=False) if width == 40 else hashlib.sha256()

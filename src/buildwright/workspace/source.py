@@ -6,6 +6,7 @@ The user's repository is trusted to hold commits, nothing more: its hooks, filte
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from buildwright.errors import BadRepository, GitFailed
 from buildwright.workspace.git import Git, check_branch, mask
@@ -25,7 +26,10 @@ _DIRTY_FILES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A repository as git takes it: an absolute git directory, or a URL. `protocol` is the transport it needs."""
+    """A repository as git takes it: `location` is an absolute path or a URL, `protocol` the transport it needs.
+
+    For a linked worktree `git_dir` is its own directory (HEAD, index) and `location` the repository it belongs to.
+    """
 
     location: str
     protocol: str
@@ -45,21 +49,21 @@ class Head:
     notes: tuple[str, ...] = ()
 
 
-def locate(repository: str, environment: Mapping[str, str]) -> Source:
-    """Find the repository. Raises BadRepository with the fix."""
+def locate(repository: str, environment: Mapping[str, str], *, climb: bool = True) -> Source:
+    """Find the repository; a path may lie inside it if `climb`. Raises BadRepository with the fix."""
     if not repository or any(ord(letter) < 32 or ord(letter) == 127 for letter in repository):
         raise BadRepository("The repository's address is empty or has control characters.", fix="Give a path or a URL.")
     if repository.startswith("-"):
         raise BadRepository(f"{repository!r} looks like an option.", fix="Write ./ before the path.")
     if "://" in repository or "::" in repository.split("/", 1)[0]:
-        return _remote(repository)
+        return _remote(repository, environment, climb=climb)
     path = Path(repository).expanduser()
     if not path.exists() and _SCP.match(repository):
         return Source(repository, "ssh")
-    return _local(path, environment)
+    return _local(path, environment, climb=climb)
 
 
-def _remote(address: str) -> Source:
+def _remote(address: str, environment: Mapping[str, str], *, climb: bool) -> Source:
     try:
         parts = urlsplit(address)
         host, password = parts.hostname or "", parts.password
@@ -71,10 +75,11 @@ def _remote(address: str) -> Source:
             fix="Leave it out; load a key into ssh-agent or set GIT_ASKPASS.",
         )
     if parts.scheme == "file" and host in {"", "localhost"}:
-        return _local(Path(parts.path), {})
+        return _local(Path(unquote(parts.path)), environment, climb=climb)
     if parts.scheme not in {"https", "ssh", "http"} or (parts.scheme == "http" and host not in _LOOPBACK):
         raise BadRepository(
-            f"Addresses of the kind {parts.scheme[:20]!r} are not used.", fix="Use an https:// or ssh:// address, or a path."
+            f"Addresses of the kind {parts.scheme[:20]!r} are not used.",
+            fix="Use an https:// or ssh:// address, or a path.",
         )
     if not re.fullmatch(r"[A-Za-z0-9:][A-Za-z0-9.:-]*", host) or any(letter.isspace() for letter in address):
         raise BadRepository(f"{address!r} names no host.", fix="Check the address.")
@@ -83,17 +88,17 @@ def _remote(address: str) -> Source:
     return Source(address, parts.scheme)
 
 
-def _local(path: Path, environment: Mapping[str, str]) -> Source:
+def _local(path: Path, environment: Mapping[str, str], *, climb: bool) -> Source:
     path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would hide a link in the name the user gave
     if not path.exists():
         raise BadRepository(f"There is nothing at {path}.", fix="Check the path, or run `git init` there.")
-    for folder in (path, *path.parents):
+    for folder in (path, *(path.parents if climb else ())):
         found = _git_directory(folder)
         if found is not None:
             git_dir = found.resolve()
             _check_owner(git_dir, environment)
             bare = git_dir == folder.resolve()
-            return Source(str(git_dir), "file", git_dir, None if bare else folder)
+            return Source(str(_common(git_dir)), "file", git_dir, None if bare else folder)
     raise BadRepository(f"{path} is not in a git repository.", fix=f"Run `git init {path}` and commit what is there.")
 
 
@@ -115,6 +120,11 @@ def _git_directory(folder: Path) -> Path | None:
     return None
 
 
+def _common(git_dir: Path) -> Path:
+    named = git_dir / "commondir"
+    return (git_dir / named.read_text(errors="surrogateescape").strip()).resolve() if named.is_file() else git_dir
+
+
 def _is_git_directory(folder: Path) -> bool:
     if not (folder / "HEAD").exists() and not (folder / "HEAD").is_symlink():
         return False
@@ -125,7 +135,9 @@ def _is_git_directory(folder: Path) -> bool:
 def _check_owner(git_dir: Path, environment: Mapping[str, str]) -> None:
     """What git calls dubious ownership: somebody else's repository is read only when the user said so."""
     owner, me = git_dir.stat().st_uid, os.geteuid()
-    allowed = {me} | ({int(environment["SUDO_UID"])} if me == 0 and environment.get("SUDO_UID", "").isdigit() else set())
+    allowed = {me} | (
+        {int(environment["SUDO_UID"])} if me == 0 and environment.get("SUDO_UID", "").isdigit() else set()
+    )
     if owner in allowed:
         return
     top = git_dir.parent if git_dir.name == ".git" else git_dir
@@ -169,7 +181,9 @@ async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head
     commit = found.output.decode("ascii", "replace").strip()
     reference = f"refs/heads/{base}" if base else "HEAD"
     full = await git.run(git_dir, "rev-parse", "--symbolic-full-name", "--end-of-options", reference, okay=(0, 128))
-    branch = full.text.split("\n")[-1].removeprefix("refs/heads/") if full.code == 0 and "refs/heads/" in full.text else ""
+    branch = (
+        full.text.split("\n")[-1].removeprefix("refs/heads/") if full.code == 0 and "refs/heads/" in full.text else ""
+    )
     if not base and not branch:
         notes.append(f"HEAD is detached; building on commit {commit[:12]}.")
     listing = await git.run(git_dir, "ls-tree", "-r", "-z", "--end-of-options", commit)
@@ -187,11 +201,17 @@ async def _unborn(git: Git, git_dir: Path, base: str, width: int, notes: tuple[s
     if base and base != head.text:
         refs = await git.run(git_dir, "for-each-ref", "--count=8", "--format=%(refname:short)", "refs/heads")
         known = ", ".join(refs.text.split("\n")) or "none"
-        raise BadRepository(f"There is no branch, tag or commit {base!r}.", fix=f"Name one that is there; branches: {known}.")
+        raise BadRepository(
+            f"There is no branch, tag or commit {base!r}.", fix=f"Name one that is there; branches: {known}."
+        )
     target = await git.run(git_dir, "rev-parse", "--verify", "--quiet", "HEAD", okay=(0, 1, 128))
     if head.code or target.code == 0:
-        raise BadRepository("HEAD of the repository is broken.", fix="Run `git fsck --full` there and mend what it names.")
-    return Head("", head.text, width, "", False, (*notes, "The repository has no commit yet; building on an empty tree."))
+        raise BadRepository(
+            "HEAD of the repository is broken.", fix="Run `git fsck --full` there and mend what it names."
+        )
+    return Head(
+        "", head.text, width, "", False, (*notes, "The repository has no commit yet; building on an empty tree.")
+    )
 
 
 async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, files: int) -> list[str]:
@@ -204,19 +224,18 @@ async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, fil
     with tempfile.TemporaryDirectory() as name:
         shadow = Path(name) / "git"
         try:
-            await git.run(shadow, "init", "--quiet", "--bare")
+            form = "sha256" if len(commit) == 64 else "sha1"
+            await git.run(shadow, "init", "--quiet", "--bare", f"--object-format={form}")
             alternates = shadow / "objects" / "info" / "alternates"
-            common = await git.run(git_dir, "rev-parse", "--git-common-dir")
-            objects = (git_dir / os.fsdecode(common.output.rstrip(b"\n"))).resolve() / "objects"
-            await asyncio.to_thread(alternates.write_bytes, os.fsencode(objects) + b"\n")
+            await asyncio.to_thread(alternates.write_text, f"{source.location}/objects\n", errors="surrogateescape")
             copy = Path(name) / "index"
             await asyncio.to_thread(shutil.copy2, index, copy)
-            view = {"index": copy, "work_tree": source.work_tree, "seconds": 20.0}
-            await git.run(shadow, "update-index", "-q", "--refresh", "--ignore-submodules", okay=(0, 1), **view)
-            changed = await git.run(
-                shadow, "diff-index", "--name-only", "-z", "--ignore-submodules", "--end-of-options", commit, "--", **view
+            view = functools.partial(git.run, shadow, index=copy, work_tree=source.work_tree, seconds=20.0)
+            await view("update-index", "-q", "--refresh", "--ignore-submodules", okay=(0, 1))
+            changed = await view(
+                "diff-index", "--name-only", "-z", "--ignore-submodules", "--end-of-options", commit, "--"
             )
-            fresh = await git.run(shadow, "ls-files", "-z", "--others", "--exclude-standard", "--directory", **view)
+            fresh = await view("ls-files", "-z", "--others", "--exclude-standard", "--directory")
         except GitFailed:
             return ["Uncommitted changes, if there are any, are left out."]
     count = changed.output.count(b"\0") + fresh.output.count(b"\0")
@@ -227,7 +246,13 @@ async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, fil
 
 async def _ask_remote(git: Git, source: Source, base: str) -> Head:
     answer = await git.run(
-        Path("/dev/null"), "ls-remote", "--symref", "--end-of-options", source.location, protocol=source.protocol, seconds=120
+        Path("/dev/null"),
+        "ls-remote",
+        "--symref",
+        "--end-of-options",
+        source.location,
+        protocol=source.protocol,
+        seconds=120,
     )
     refs: dict[str, str] = {}
     branch = ""
@@ -238,7 +263,9 @@ async def _ask_remote(git: Git, source: Source, base: str) -> Head:
         else:
             refs[name] = left
     if not refs and not base:
-        return Head("", branch or "main", 40, "", False, ("The repository has no commit yet; building on an empty tree.",))
+        return Head(
+            "", branch or "main", 40, "", False, ("The repository has no commit yet; building on an empty tree.",)
+        )
     wanted = [f"refs/heads/{base}", f"refs/tags/{base}"] if base else ["HEAD"]
     for name in wanted:
         if name in refs:

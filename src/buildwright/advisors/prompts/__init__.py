@@ -1,0 +1,1 @@
+"""Texts that instruct a language model, one file per advisor. Data only."""

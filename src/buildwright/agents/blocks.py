@@ -1,0 +1,282 @@
+"""Finds file, edit and plan blocks in a model's answer while it streams. Pure and linear; must never apply a block.
+
+A marker counts only at column 0 and outside a block: quoted inside a file it is content. One exception keeps a
+forgotten end from swallowing the next file: a FILE or EDIT opener inside an open FILE or EDIT block drops the open
+block with a warning and opens the new one. (A file that must contain such a line at column 0 cannot be written by
+this form; nothing wrong is written instead.) An unterminated block at the end of the answer is dropped as well.
+
+The formats, with one code fence around the content allowed and taken off when it is opened and closed:
+
+    === FILE: path ===           === EDIT: path ===          === DELETE: path ===
+    content                      <<<<<<< SEARCH              === TASK DONE: id ===
+    === END FILE ===             old lines                   === BUILD PLAN ===
+                                 =======                     - [ ] one thing to do
+                                 new lines                   === END BUILD PLAN ===
+                                 >>>>>>> REPLACE
+                                 === END EDIT ===
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias, assert_never
+
+PROSE_PIECE = 200
+"""A line of prose longer than this is passed on before it ends, in pieces."""
+LONGEST_MARKER = 5_000
+"""Characters; a path has at most 4,096 bytes."""
+
+
+class Prose(NamedTuple):
+    """Text outside every block."""
+
+    text: str
+
+
+class FileBlock(NamedTuple):
+    """The whole content of a file."""
+
+    path: str
+    content: str
+
+
+class Replacement(NamedTuple):
+    """Text that must occur exactly once, and what to put there."""
+
+    search: str
+    replace: str
+
+
+class EditBlock(NamedTuple):
+    """Replacements in one file, in order; all or none are to be made."""
+
+    path: str
+    replacements: tuple[Replacement, ...]
+
+
+class DeleteBlock(NamedTuple):
+    """A file to remove."""
+
+    path: str
+
+
+class PlanItem(NamedTuple):
+    """A line of the agent's own checklist."""
+
+    text: str
+    done: bool
+
+
+class PlanBlock(NamedTuple):
+    """The agent's checklist (G13)."""
+
+    items: tuple[PlanItem, ...]
+
+
+class DoneBlock(NamedTuple):
+    """The agent says that an item of its checklist is done. A claim, never a verdict."""
+
+    item: str
+
+
+class Malformed(NamedTuple):
+    """A block that was dropped, and why, in words for the model and the user. `line` counts from 1."""
+
+    line: int
+    problem: str
+
+
+Block: TypeAlias = Prose | FileBlock | EditBlock | DeleteBlock | PlanBlock | DoneBlock | Malformed
+
+_State = Literal["prose", "file", "edit", "search", "replace", "plan"]
+_END: dict[str, str] = {"file": "=== END FILE ===", "edit": "=== END EDIT ===", "plan": "=== END BUILD PLAN ==="}
+_SEARCH, _MIDDLE, _REPLACE = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
+
+
+@dataclass(slots=True)
+class _Open:
+    """The block that is being read."""
+
+    path: str
+    line: int
+    lines: list[str]
+    search: str
+    replacements: list[Replacement]
+
+
+class BlockScanner:
+    """Feed it an answer in chunks; it gives each block as soon as its last line is complete."""
+
+    def __init__(self) -> None:
+        self._state: _State = "prose"
+        self._open = _Open("", 0, [], "", [])
+        self._partial: list[str] = []
+        self._partial_length = 0
+        self._inside_line = False
+        """The beginning of the current line has been passed on as prose: no marker can be in it."""
+        self._line = 0
+        self._out: list[Block] = []
+
+    def feed(self, chunk: str) -> list[Block]:
+        """The blocks that this chunk completes. Time is linear in the chunk, whatever came before."""
+        *complete, rest = chunk.split("\n")
+        for piece in complete:
+            self._partial.append(piece)
+            self._take("".join(self._partial) + "\n")
+            self._partial, self._partial_length = [], 0
+        if rest:
+            self._partial.append(rest)
+            self._partial_length += len(rest)
+            self._pass_on_long_prose()
+        return self._drain()
+
+    def finish(self) -> list[Block]:
+        """The answer has ended: what is left. A block that is still open is dropped."""
+        if self._partial:
+            self._take("".join(self._partial))
+            self._partial, self._partial_length = [], 0
+        if self._state != "prose":
+            self._drop("was not finished before the answer ended")
+        return self._drain()
+
+    def _drain(self) -> list[Block]:
+        out, self._out = self._out, []
+        return out
+
+    def _pass_on_long_prose(self) -> None:
+        if self._state != "prose" or self._partial_length < PROSE_PIECE:
+            return
+        # What begins like a marker is held back up to the longest marker there can be. Only the first pieces are
+        # looked at: joining all of them for every chunk would make one endless line quadratic.
+        begins = "".join(self._partial[:3])[:3]
+        if self._inside_line or begins != "===" or self._partial_length > LONGEST_MARKER:
+            self._out.append(Prose("".join(self._partial)))
+            self._inside_line = True
+            self._partial, self._partial_length = [], 0
+
+    def _take(self, line: str) -> None:
+        self._line += 1
+        if self._inside_line:
+            self._inside_line = False
+            self._out.append(Prose(line))
+            return
+        # Only a line that can be a marker is stripped: stripping costs the length of the line.
+        mark = line.rstrip() if line[:3] in {"===", "<<<", ">>>"} else ""
+        if self._state in {"file", "edit", "search", "replace"} and _opener(mark):
+            self._drop("has no end line before the next block begins")
+        match self._state:
+            case "prose":
+                self._outside(line, mark)
+            case "file":
+                self._in_file(line, mark)
+            case "edit" | "search" | "replace":
+                self._in_edit(line, mark)
+            case "plan":
+                self._in_plan(line, mark)
+            case _:
+                assert_never(self._state)
+
+    def _outside(self, line: str, mark: str) -> None:
+        opener = _opener(mark)
+        if opener is not None:
+            kind, path = opener
+            self._open = _Open(path, self._line, [], "", [])
+            if not path:
+                self._out.append(Malformed(self._line, f"the {kind} block in line {self._line} names no path"))
+            self._state = "file" if kind == "FILE" else "edit"
+        elif mark == "=== BUILD PLAN ===":
+            self._open = _Open("", self._line, [], "", [])
+            self._state = "plan"
+        elif (deleted := _named(mark, "=== DELETE: ")) is not None:
+            self._out.append(DeleteBlock(deleted))
+        elif (item := _named(mark, "=== TASK DONE: ")) is not None:
+            self._out.append(DoneBlock(item))
+        elif mark in _END.values():
+            self._out.append(Malformed(self._line, f"line {self._line} ends a block that was never begun: {mark}"))
+        else:
+            self._out.append(Prose(line))
+
+    def _in_file(self, line: str, mark: str) -> None:
+        if mark != _END["file"]:
+            self._open.lines.append(line)
+            return
+        if self._open.path:
+            self._out.append(FileBlock(self._open.path, "".join(_without_fence(self._open.lines))))
+        self._state = "prose"
+
+    def _in_edit(self, line: str, mark: str) -> None:
+        block = self._open
+        if self._state == "search":
+            if line[:3] == "===" and line.rstrip() == _MIDDLE:
+                block.search, block.lines, self._state = "".join(block.lines), [], "replace"
+            elif mark == _END["edit"]:
+                self._drop(f"has a SEARCH part without {_MIDDLE}")
+            else:
+                block.lines.append(line)
+        elif self._state == "replace":
+            if mark == _REPLACE:
+                block.replacements.append(Replacement(block.search, "".join(block.lines)))
+                block.lines, self._state = [], "edit"
+            elif mark == _END["edit"]:
+                self._drop(f"has a replacement without {_REPLACE}")
+            else:
+                block.lines.append(line)
+        elif mark == _SEARCH:
+            self._state = "search"
+        elif mark == _END["edit"]:
+            if not block.replacements:
+                self._drop("has no SEARCH part")
+            elif block.path:
+                self._out.append(EditBlock(block.path, tuple(block.replacements)))
+            self._state = "prose"
+        elif line.strip() and not line.startswith(("```", "~~~")):
+            # Dropped as a whole: guessing what such a line belongs to could edit the wrong place.
+            self._drop(f"has text outside its SEARCH/REPLACE parts in line {self._line}")
+
+    def _in_plan(self, line: str, mark: str) -> None:
+        if mark != _END["plan"]:
+            self._open.lines.append(line)
+            return
+        items = (_plan_item(entry) for entry in self._open.lines)
+        self._out.append(PlanBlock(tuple(item for item in items if item is not None)))
+        self._state = "prose"
+
+    def _drop(self, why: str) -> None:
+        name = {"file": "FILE", "plan": "BUILD PLAN"}.get(self._state, "EDIT")
+        what = f"the {name} block {self._open.path}".rstrip()
+        self._out.append(Malformed(self._open.line, f"{what} (line {self._open.line}) {why}; nothing of it was applied"))
+        self._state = "prose"
+
+
+def _named(mark: str, start: str) -> str | None:
+    if mark.startswith(start) and mark.endswith(" ==="):
+        return mark[len(start) : -len(" ===")].strip() or None
+    return None
+
+
+def _opener(mark: str) -> tuple[str, str] | None:
+    for kind in ("FILE", "EDIT"):
+        start = f"=== {kind}:"
+        if mark.startswith(start) and mark.endswith("==="):
+            return kind, mark[len(start) : -3].strip()
+    return None
+
+
+def _without_fence(lines: list[str]) -> list[str]:
+    """Without the code fence, when the first line opens one and the last closes exactly that one."""
+    if len(lines) < 2:
+        return lines
+    first, last = lines[0].rstrip(), lines[-1].rstrip()
+    for sign in "`~":
+        width = len(first) - len(first.lstrip(sign))
+        if width >= 3 and last == sign * width and sign not in first[width:]:
+            return lines[1:-1]
+    return lines
+
+
+def _plan_item(line: str) -> PlanItem | None:
+    entry = line.strip()
+    for mark, done in (("- [ ] ", False), ("- [x] ", True), ("- [X] ", True)):
+        if entry.startswith(mark):
+            return PlanItem(entry[len(mark) :].strip(), done)
+    return None

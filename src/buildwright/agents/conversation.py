@@ -1,0 +1,80 @@
+"""The conversation of the direct agent: kept between attempts as JSON and cut near the model's limit. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from buildwright.ports import Turn
+
+Kind = Literal["directive", "feedback", "message", "problems", "answer"]
+_KEPT: frozenset[Kind] = frozenset({"directive", "feedback", "message"})
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that was said. `answer` is the model's; all other kinds are said to the model."""
+
+    kind: Kind
+    text: str
+
+
+def encode(entries: Sequence[Entry]) -> str:
+    """As JSON, for `Finished.conversation`."""
+    return json.dumps({"version": _VERSION, "entries": [[entry.kind, entry.text] for entry in entries]})
+
+
+def decode(text: str) -> list[Entry] | None:
+    """What `encode` gave; None when it is anything else (another agent's conversation, damage)."""
+    try:
+        loaded = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(loaded, dict) or loaded.get("version") != _VERSION or not isinstance(loaded.get("entries"), list):
+        return None
+    entries: list[Entry] = []
+    for pair in loaded["entries"]:
+        match pair:
+            case [str() as kind, str() as said] if kind in get_args(Kind):
+                entries.append(Entry(kind, said))  # type: ignore[arg-type]  # checked against the literal above
+            case _:
+                return None
+    return entries if entries and entries[0].kind == "directive" else None
+
+
+def turns(entries: Sequence[Entry]) -> list[Turn]:
+    """As a model wants it: user and assistant take turns, so what follows each other on one side becomes one turn."""
+    out: list[Turn] = []
+    for entry in entries:
+        role: Literal["user", "assistant"] = "assistant" if entry.kind == "answer" else "user"
+        # Providers refuse an empty turn, and a model may answer with nothing.
+        text = entry.text if entry.text.strip() else "(nothing)"
+        if out and out[-1].role == role:
+            out[-1] = Turn(role, f"{out[-1].text}\n\n{text}")
+        else:
+            out.append(Turn(role, text))
+    return out
+
+
+def tokens(entries: Sequence[Entry]) -> int:
+    """A safe guess, high rather than low: three bytes of UTF-8 to a token."""
+    return sum(len(entry.text.encode("utf-8", "replace")) // 3 + 8 for entry in entries)
+
+
+def compacted(entries: Sequence[Entry], limit: int) -> list[Entry]:
+    """At most about `limit` tokens: the oldest of what may go is dropped first.
+
+    The directive, every feedback and message of the user, and the last two turns always stay (G13), even above the limit.
+    """
+    over = tokens(entries) - limit
+    kept: list[Entry] = []
+    last = len(entries) - 2
+    for index, entry in enumerate(entries):
+        if over > 0 and index < last and entry.kind not in _KEPT:
+            over -= tokens([entry])
+        else:
+            kept.append(entry)
+    return kept

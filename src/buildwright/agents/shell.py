@@ -1,0 +1,205 @@
+"""The agent that is any command: `/bin/sh -c` in the lane, inside the sandbox. Must never pass on our own environment."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
+from buildwright.errors import AgentFailed, ToolMissing
+from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
+
+MOST_LINES = 2_000
+"""Lines of output passed on as they come; the rest is counted."""
+LONGEST_LINE = 2_000
+TAIL_BYTES = 4_000
+
+
+class ShellAgent:
+    """Runs `assignment.command`; exit code 0 means done.
+
+    The environment is PATH (as given here), HOME, LANG, TMPDIR, CI and these; every file lies in the agent's home:
+    BUILDWRIGHT_BUILD_ID, BUILDWRIGHT_TASK_ID, BUILDWRIGHT_ATTEMPT; BUILDWRIGHT_PROMPT_FILE (the task and, if any, the
+    feedback); BUILDWRIGHT_FEEDBACK_FILE when there is feedback; BUILDWRIGHT_MESSAGES_FILE, to which what the user says
+    is appended; with a door also ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY for it.
+    Standard input is empty.
+    """
+
+    name = "shell"
+
+    def __init__(self, sandbox: Sandbox, path: str) -> None:
+        self._sandbox = sandbox
+        self._path = path
+
+    async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
+        """See `ports.Agent`. Raises AgentFailed without a command or when the sandbox has no shell to run it."""
+        if not assignment.command.strip():
+            raise AgentFailed("The shell agent has no command.", fix="Give one, for example --agent-command './build.sh'.")
+        files = _prepare(assignment)
+        command = Command(
+            argv=("/bin/sh", "-c", assignment.command),
+            cwd=assignment.lane,
+            env=_environment(assignment, self._path, files),
+            seconds=assignment.limits.task_seconds,
+            output_bytes=assignment.limits.output_bytes,
+            memory_bytes=assignment.limits.memory_bytes,
+            processes=assignment.limits.processes,
+            network=assignment.door is not None,
+            writable=(assignment.home,),
+        )
+        output = _Output()
+        running = asyncio.create_task(self._sandbox.run(command, output.feed))
+        try:
+            while not running.done():
+                await _first_of(running, output.changed, inbox)
+                for said in output.take():
+                    yield said
+                for heard in _pass_on(inbox, files.messages):
+                    yield heard
+            completed = await running
+        except ToolMissing as missing:
+            raise AgentFailed(f"The command could not be started: {missing}", fix=missing.fix) from missing
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError, ToolMissing):
+                await running
+        for said in (*output.take(), *output.rest()):
+            yield said
+        if output.dropped:
+            yield Warned(text=f"{output.dropped} more lines of output are not shown.")
+        yield _finished(assignment, completed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    prompt: Path
+    feedback: Path | None
+    messages: Path
+    temporary: Path
+
+
+def _prepare(assignment: Assignment) -> _Files:
+    home = assignment.home
+    whole = assignment.prompt if not assignment.feedback else f"{assignment.prompt}\n\n{assignment.feedback}"
+    prompt, messages, temporary = home / "prompt.md", home / "messages.md", home / "tmp"
+    _write_private(prompt, whole)
+    _write_private(messages, "")
+    temporary.mkdir(mode=0o700, exist_ok=True)
+    feedback = None
+    if assignment.feedback:
+        feedback = home / "feedback.md"
+        _write_private(feedback, assignment.feedback)
+    return _Files(prompt, feedback, messages, temporary)
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text, encoding="utf-8", errors="replace")
+
+
+def _environment(assignment: Assignment, path: str, files: _Files) -> dict[str, str]:
+    env = {
+        "PATH": path,
+        "HOME": str(assignment.home),
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(files.temporary),
+        "CI": "1",
+        "BUILDWRIGHT_BUILD_ID": assignment.build_id,
+        "BUILDWRIGHT_TASK_ID": assignment.task.id,
+        "BUILDWRIGHT_ATTEMPT": str(assignment.attempt),
+        "BUILDWRIGHT_PROMPT_FILE": str(files.prompt),
+        "BUILDWRIGHT_MESSAGES_FILE": str(files.messages),
+    }
+    if files.feedback is not None:
+        env["BUILDWRIGHT_FEEDBACK_FILE"] = str(files.feedback)
+    if assignment.door is not None:
+        env |= {
+            "ANTHROPIC_BASE_URL": assignment.door.url,
+            "ANTHROPIC_API_KEY": assignment.door.token,
+            "OPENAI_BASE_URL": f"{assignment.door.url}/v1",
+            "OPENAI_API_KEY": assignment.door.token,
+        }
+    return env
+
+
+@dataclass(slots=True)
+class _Output:
+    """Turns pieces of output into lines, and at some point only counts them."""
+
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    dropped: int = 0
+    _decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
+    _partial: str = ""
+    _lines: deque[str] = field(default_factory=deque)
+    _count: int = 0
+
+    def feed(self, piece: bytes) -> None:
+        *lines, self._partial = (self._partial + self._decoder.decode(piece)).split("\n")
+        if len(self._partial) > LONGEST_LINE:
+            lines.append(self._partial)
+            self._partial = ""
+        for line in lines:
+            self._add(line)
+        self.changed.set()
+
+    def _add(self, line: str) -> None:
+        if self._count >= MOST_LINES:
+            self.dropped += 1
+            return
+        self._count += 1
+        self._lines.append(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} (cut)")
+
+    def take(self) -> Iterator[Said]:
+        self.changed.clear()
+        while self._lines:
+            line = self._lines.popleft()
+            if line.strip():
+                yield Said(text=f"{line}\n")
+
+    def rest(self) -> Iterator[Said]:
+        """What stood on the last line without an end."""
+        if self._partial:
+            self._add(self._partial)
+            self._partial = ""
+        yield from self.take()
+
+
+async def _first_of(running: asyncio.Task[Completed], changed: asyncio.Event, inbox: asyncio.Queue[Message]) -> None:
+    """Wait until the command ended, wrote something, or the user said something. Leaves the inbox as it is."""
+    waits: list[asyncio.Task[object]] = [asyncio.create_task(changed.wait()), asyncio.create_task(inbox.get())]
+    try:
+        await asyncio.wait({running, *waits}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        changed_wait, message_wait = waits
+        changed_wait.cancel()
+        if message_wait.done() and not message_wait.cancelled():
+            message = message_wait.result()
+            if isinstance(message, Message):
+                inbox.put_nowait(message)
+        message_wait.cancel()
+
+
+def _pass_on(inbox: asyncio.Queue[Message], file: Path) -> Iterator[Heard]:
+    messages: list[Message] = []
+    while not inbox.empty():
+        messages.append(inbox.get_nowait())
+    if messages:
+        with file.open("a", encoding="utf-8", errors="replace") as stream:
+            stream.writelines(f"{message.text}\n\n" for message in messages)
+        yield Heard(message_ids=tuple(message.id for message in messages))
+
+
+def _finished(assignment: Assignment, completed: Completed) -> Finished:
+    tail = completed.output[-TAIL_BYTES:].decode("utf-8", "replace").strip()
+    if completed.exit_code == 0:
+        return Finished(ok=True, summary=tail)
+    if completed.exit_code is None:
+        why = f"The command was ended after {assignment.limits.task_seconds:g} s."
+        return Finished(ok=False, failure="timeout", summary=f"{why}\n{tail}".strip())
+    return Finished(ok=False, failure="crashed", summary=f"The command exited with {completed.exit_code}.\n{tail}".strip())

@@ -1,0 +1,209 @@
+"""Answers as they leave: one answer written out in either protocol, whole or as a stream. Must never do I/O or read a clock.
+
+Sources: Anthropic streaming messages (https://docs.anthropic.com/en/docs/build-with-claude/streaming) and OpenAI
+chat completion chunks (https://platform.openai.com/docs/api-reference/chat-streaming).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, assert_never
+
+from buildwright.gateway.wire import Asked, Protocol, error_body
+
+
+class Tokens(NamedTuple):
+    """What one request used. `input` excludes the cache; `cache_write_1h` is the dearer part of `cache_write`."""
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+
+
+class Call(NamedTuple):
+    """A tool call of an answer."""
+
+    name: str
+    input: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says: text, then tool calls. `id` must differ within a conversation, for clients match tools by it."""
+
+    id: str
+    model: str
+    text: str
+    calls: tuple[Call, ...]
+    tokens: Tokens
+
+
+class Frame(NamedTuple):
+    """A piece of a stream: its bytes and how many characters of the answer it carries."""
+
+    data: bytes
+    chars: int
+
+
+def whole(asked: Asked, answer: Answer) -> dict[str, Any]:
+    """The answer to a request that did not ask for a stream."""
+    match asked.protocol:
+        case "anthropic":
+            content: list[dict[str, Any]] = [{"type": "text", "text": answer.text}] if answer.text else []
+            content += [
+                {"type": "tool_use", "id": _call_id(answer, index), "name": call.name, "input": call.input}
+                for index, call in enumerate(answer.calls)
+            ]
+            return {**_anthropic_head(answer), "content": content, "stop_reason": _stop(asked.protocol, answer)} | {
+                "usage": _anthropic_usage(answer.tokens)
+            }
+        case "openai":
+            message: dict[str, Any] = {"role": "assistant", "content": answer.text or None, "refusal": None}
+            if answer.calls:
+                message["tool_calls"] = [_openai_call(answer, index) for index in range(len(answer.calls))]
+            choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _stop(asked.protocol, answer)}
+            return {
+                **_openai_head(answer, "chat.completion"),
+                "choices": [choice],
+                "usage": _openai_usage(answer.tokens),
+            }
+        case _:
+            assert_never(asked.protocol)
+
+
+def frames(asked: Asked, answer: Answer, size: int) -> Iterator[Frame]:
+    """The answer as a stream whose pieces carry at most `size` characters."""
+    match asked.protocol:
+        case "anthropic":
+            yield from _anthropic_frames(answer, size)
+        case "openai":
+            yield from _openai_frames(answer, size, asked.counts_usage)
+        case _:
+            assert_never(asked.protocol)
+
+
+def error_frame(protocol: Protocol, status: int, message: str) -> bytes:
+    """An error in the middle of a stream."""
+    body = error_body(protocol, status, message)
+    return _event("error", body) if protocol == "anthropic" else _data(body)
+
+
+def _stop(protocol: Protocol, answer: Answer) -> str:
+    if protocol == "anthropic":
+        return "tool_use" if answer.calls else "end_turn"
+    return "tool_calls" if answer.calls else "stop"
+
+
+def _call_id(answer: Answer, index: int) -> str:
+    return f"toolu_{answer.id}{index:03d}"
+
+
+def _pieces(text: str, size: int) -> Iterator[str]:
+    for start in range(0, len(text), size):
+        yield text[start : start + size]
+
+
+def _data(body: object) -> bytes:
+    return b"data: " + json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _event(name: str, body: dict[str, Any]) -> bytes:
+    return b"event: " + name.encode() + b"\n" + _data(body)
+
+
+# --- Anthropic -------------------------------------------------------------------------------------------------------
+
+
+def _anthropic_head(answer: Answer) -> dict[str, Any]:
+    return {"id": f"msg_{answer.id}", "type": "message", "role": "assistant", "model": answer.model, "content": []} | {
+        "stop_reason": None,
+        "stop_sequence": None,
+    }
+
+
+def _anthropic_usage(tokens: Tokens) -> dict[str, Any]:
+    return {
+        "input_tokens": tokens.input,
+        "cache_creation_input_tokens": tokens.cache_write,
+        "cache_read_input_tokens": tokens.cache_read,
+        "output_tokens": tokens.output,
+    }
+
+
+def _anthropic_frames(answer: Answer, size: int) -> Iterator[Frame]:
+    def frame(name: str, chars: int = 0, **body: Any) -> Frame:
+        return Frame(_event(name, {"type": name, **body}), chars)
+
+    # Like the provider, the head reports one output token; the last delta has the sum.
+    head = _anthropic_usage(answer.tokens._replace(output=min(1, answer.tokens.output)))
+    yield frame("message_start", message={**_anthropic_head(answer), "usage": head})
+    yield frame("ping")
+    index = 0
+    if answer.text:
+        yield frame("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        for piece in _pieces(answer.text, size):
+            yield frame("content_block_delta", len(piece), index=0, delta={"type": "text_delta", "text": piece})
+        yield frame("content_block_stop", index=0)
+        index = 1
+    for number, call in enumerate(answer.calls):
+        block = {"type": "tool_use", "id": _call_id(answer, number), "name": call.name, "input": {}}
+        yield frame("content_block_start", index=index, content_block=block)
+        for piece in _pieces(json.dumps(call.input), size):
+            delta = {"type": "input_json_delta", "partial_json": piece}
+            yield frame("content_block_delta", len(piece), index=index, delta=delta)
+        yield frame("content_block_stop", index=index)
+        index += 1
+    stop = {"stop_reason": _stop("anthropic", answer), "stop_sequence": None}
+    yield frame("message_delta", delta=stop, usage={"output_tokens": answer.tokens.output})
+    yield frame("message_stop")
+
+
+# --- OpenAI ----------------------------------------------------------------------------------------------------------
+
+
+def _openai_head(answer: Answer, kind: str) -> dict[str, Any]:
+    # A fixed time of creation: the same request must give the same bytes.
+    return {"id": f"chatcmpl-{answer.id}", "object": kind, "created": 0, "model": answer.model}
+
+
+def _openai_usage(tokens: Tokens) -> dict[str, Any]:
+    prompt = tokens.input + tokens.cache_read + tokens.cache_write
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": tokens.output,
+        "total_tokens": prompt + tokens.output,
+        "prompt_tokens_details": {"cached_tokens": tokens.cache_read},
+    }
+
+
+def _openai_call(answer: Answer, index: int) -> dict[str, Any]:
+    call = answer.calls[index]
+    function = {"name": call.name, "arguments": json.dumps(call.input)}
+    return {"id": _call_id(answer, index), "type": "function", "function": function}
+
+
+def _openai_frames(answer: Answer, size: int, counts_usage: bool) -> Iterator[Frame]:
+    head = _openai_head(answer, "chat.completion.chunk")
+
+    def frame(delta: dict[str, Any], chars: int = 0, finish: str | None = None) -> Frame:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return Frame(_data({**head, "choices": [choice]}), chars)
+
+    yield frame({"role": "assistant", "content": ""})
+    for piece in _pieces(answer.text, size):
+        yield frame({"content": piece}, len(piece))
+    for index in range(len(answer.calls)):
+        call = _openai_call(answer, index)
+        arguments = call["function"]["arguments"]
+        opening = call | {"function": {"name": call["function"]["name"], "arguments": ""}}
+        yield frame({"tool_calls": [{"index": index, **opening}]})
+        for piece in _pieces(arguments, size):
+            yield frame({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}, len(piece))
+    yield frame({}, finish=_stop("openai", answer))
+    if counts_usage:
+        yield Frame(_data({**head, "choices": [], "usage": _openai_usage(answer.tokens)}), 0)
+    yield Frame(b"data: [DONE]\n\n", 0)

@@ -1,0 +1,190 @@
+"""A language model behind a door of the gateway, as a stream of text. Must never hold a provider's key or call a provider."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Literal, assert_never
+
+from buildwright.core.activity import FailureKind
+from buildwright.errors import ModelFailed
+from buildwright.gateway.reading import AnswerReader, EventScanner, ProviderError, TooLong
+from buildwright.gateway.upstream import ANTHROPIC_VERSION, DEFAULT_MODEL, protocol_of
+from buildwright.gateway.wire import Protocol
+from buildwright.ports import Door, Spent, Stopped, Text, Turn
+
+if TYPE_CHECKING:
+    import aiohttp
+
+LONGEST_DELAY = 30.0
+"""Seconds between two tries at most, unless the provider asks for more."""
+
+_TOO_LONG_WORDS = ("prompt is too long", "context_length", "context length", "context window", "too many tokens")
+
+_log = logging.getLogger(__name__)
+
+
+class _Again(Exception):
+    """A try failed in a way that another may not. `wait` is what the provider asked for, in seconds."""
+
+    def __init__(self, failure: ModelFailed, wait: float | None = None) -> None:
+        self.failure, self.wait = failure, wait
+        super().__init__(str(failure))
+
+
+class GatewayModel:
+    """Asks models through a door. `read_seconds` is the silence after which a try is given up, `tries` how often one
+    answer is asked for, `delay` the first pause in between (it doubles), `patience` the seconds all tries may take."""
+
+    def __init__(
+        self, read_seconds: float = 120.0, tries: int = 4, delay: float = 0.5, patience: float = 600.0
+    ) -> None:
+        self._read_seconds = read_seconds
+        self._tries = tries
+        self._delay = delay
+        self._patience = patience
+
+    async def stream(
+        self, door: Door, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
+    ) -> AsyncIterator[Text | Spent | Stopped]:
+        """Stream one answer. Raises ModelFailed; a failed try is repeated only while no text has come."""
+        name = model or DEFAULT_MODEL
+        protocol = protocol_of(name)
+        body = _body(protocol, name, system, turns, max_tokens)
+        give_up_at = time.monotonic() + self._patience
+        for number in range(1, self._tries + 1):
+            spoke = False
+            try:
+                async with aclosing(self._try(door, protocol, body)) as pieces:
+                    async for piece in pieces:
+                        spoke = spoke or isinstance(piece, Text)
+                        yield piece
+                return
+            except _Again as again:
+                pause = self._pause(number, again.wait)
+                if spoke or number == self._tries or time.monotonic() + pause > give_up_at:
+                    raise again.failure from again
+                _log.info("Asking the model again in %.1f s: %s", pause, again.failure)
+            await asyncio.sleep(pause)
+
+    def _pause(self, number: int, asked_for: float | None) -> float:
+        if asked_for is not None:
+            return asked_for
+        # Spread out: many lanes are refused in the same moment.
+        return min(self._delay * 2.0 ** (number - 1), LONGEST_DELAY) * random.uniform(0.75, 1.25)  # noqa: S311
+
+    async def _try(
+        self, door: Door, protocol: Protocol, body: dict[str, Any]
+    ) -> AsyncGenerator[Text | Spent | Stopped, None]:
+        import aiohttp
+
+        path = "/v1/messages" if protocol == "anthropic" else "/v1/chat/completions"
+        headers = {"Authorization": f"Bearer {door.token}"}
+        if protocol == "anthropic":
+            headers["anthropic-version"] = ANTHROPIC_VERSION
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=self._read_seconds)
+        reader = AnswerReader(protocol)
+        try:
+            async with (
+                # The door is on this machine: no proxy of the environment lies between.
+                aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+                session.post(door.url + path, json=body, headers=headers, allow_redirects=False) as response,
+            ):
+                if response.status != 200:
+                    raise _refused(response.status, response.headers.get("retry-after"), await _problem(response))
+                scanner = EventScanner()
+                async for data in response.content.iter_any():
+                    for event in scanner.feed(data):
+                        if text := reader.event(event.data):
+                            yield Text(text)
+                        if reader.error is not None:
+                            raise _failed_within(reader.error)
+        except TimeoutError as error:
+            message = f"The model was silent for {self._read_seconds:g} s."
+            raise _Again(ModelFailed(message, kind="timeout")) from error
+        except aiohttp.ClientPayloadError as error:
+            raise _Again(ModelFailed("The model's answer broke off.", kind="unavailable")) from error
+        except (aiohttp.ClientError, OSError) as error:
+            message = f"The gateway is not reached: {type(error).__name__}."
+            raise _Again(ModelFailed(message, kind="unavailable")) from error
+        except TooLong as error:
+            raise ModelFailed("The model's answer is not a stream of events.", kind="unavailable") from error
+        if not reader.done or not reader.stop:
+            raise _Again(ModelFailed("The model's answer broke off.", kind="unavailable"))
+        if reader.tokens is not None:
+            tokens = reader.tokens
+            answered = reader.model or str(body["model"])
+            yield Spent(answered, tokens.input, tokens.output, tokens.cache_read, tokens.cache_write)
+        yield Stopped(_reason(reader.stop))
+
+
+def _body(protocol: Protocol, model: str, system: str, turns: Sequence[Turn], max_tokens: int) -> dict[str, Any]:
+    messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+    match protocol:
+        case "anthropic":
+            body = {"model": model.removeprefix("anthropic/"), "max_tokens": max_tokens, "stream": True}
+            return body | ({"system": system} if system else {}) | {"messages": messages}
+        case "openai":
+            if system:
+                messages.insert(0, {"role": "system", "content": system})
+            # OpenAI's own models refuse the old name of the limit; other servers of its protocol know only that.
+            limit = "max_tokens" if model.startswith("openai/") else "max_completion_tokens"
+            body = {"model": model.removeprefix("openai/"), limit: max_tokens, "stream": True}
+            return body | {"stream_options": {"include_usage": True}, "messages": messages}
+        case _:
+            assert_never(protocol)
+
+
+def _reason(stop: str) -> Literal["end", "length", "refused"]:
+    if stop in {"max_tokens", "length", "model_context_window_exceeded"}:
+        return "length"
+    return "refused" if stop in {"refusal", "content_filter"} else "end"
+
+
+async def _problem(response: aiohttp.ClientResponse) -> tuple[ProviderError, bool]:
+    """The error in a response's body, and whether the client may ask again."""
+    reader = AnswerReader("openai")
+    raw = await response.content.read(65_536)
+    reader.event(raw.decode("utf-8", "replace"))
+    error = reader.error or ProviderError("", raw.decode("utf-8", "replace").strip()[:300] or "no reason given")
+    return error, response.headers.get("x-should-retry") != "false"
+
+
+def _refused(status: int, retry_after: str | None, problem: tuple[ProviderError, bool]) -> Exception:
+    error, may_retry = problem
+    failure = ModelFailed(f"The model refused the request ({status}): {error.message}", kind=_kind(status, error))
+    again = may_retry and (status in {408, 409, 429} or status >= 500) and error.type != "insufficient_quota"
+    return _Again(failure, _seconds(retry_after)) if again else failure
+
+
+def _failed_within(error: ProviderError) -> Exception:
+    status = {"overloaded_error": 529, "rate_limit_error": 429, "invalid_request_error": 400}.get(error.type, 500)
+    failure = ModelFailed(f"The model failed in its answer: {error.message}", kind=_kind(status, error))
+    return _Again(failure) if status >= 429 else failure
+
+
+def _kind(status: int, error: ProviderError) -> FailureKind:
+    words = f"{error.type} {error.message}".lower()
+    if status == 413 or (status == 400 and any(word in words for word in _TOO_LONG_WORDS)):
+        return "context_length"
+    if status in {401, 403}:
+        return "auth"
+    if status == 429:
+        return "refused" if error.type == "insufficient_quota" else "rate_limit"
+    if status in {503, 529}:
+        return "overloaded"
+    if status in {408, 504}:
+        return "timeout"
+    return "unavailable" if status >= 500 else "refused"
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        return max(0.0, float(retry_after)) if retry_after is not None else None
+    except ValueError:
+        # An HTTP date, which no model provider sends: the usual pause will do.
+        return None

@@ -1,0 +1,89 @@
+"""The gateway's manners in HTTP: sending streams, breaking them off, saying no. Must never decide what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from buildwright.gateway.wire import BrokenOff, Declined, Protocol, error_body
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+
+
+async def send(
+    request: web.Request, pieces: AsyncGenerator[bytes, None], status: int, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Send each piece as it comes; `pieces` is closed in the end, whatever happens.
+
+    Raises Declined(502) when they break off before the first, BrokenOff after it.
+    """
+    from aiohttp import web
+
+    response = web.StreamResponse(status=status, headers=headers)
+    try:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write(piece)
+    except BrokenOff as broken:
+        if response.prepared or broken.scripted:
+            raise
+        raise Declined(502, "The provider broke off before it answered.", final=False) from broken
+    if not response.prepared:
+        await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+def cut(request: web.Request) -> ConnectionResetError:
+    """Close the connection without the end of the answer, so that the client knows; raise what this returns."""
+    if request.transport is not None:
+        # Not abort(): what was sent before must arrive.
+        request.transport.close()
+    return ConnectionResetError("The answer breaks off here.")
+
+
+def refusal(protocol: Protocol, no: Declined) -> web.Response:
+    """The gateway's own no."""
+    from aiohttp import web
+
+    # Clients retry even a 401 unless they are told not to.
+    headers = {"x-should-retry": "false"} if no.final else {}
+    return web.json_response(error_body(protocol, no.status, no.message), status=no.status, headers=headers)
+
+
+def scripted_error(protocol: Protocol, status: int, retry_after: float | None) -> web.Response:
+    """A fault of a cassette. `retry_after` in seconds."""
+    from aiohttp import web
+
+    headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
+    return web.json_response(error_body(protocol, status, "Scripted by the cassette."), status=status, headers=headers)
+
+
+def models(name: str) -> web.Response:
+    """The list of models, in a shape that clients of both protocols read."""
+    from aiohttp import web
+
+    one = {"id": name, "type": "model", "object": "model", "display_name": name, "created": 0} | {
+        "created_at": "1970-01-01T00:00:00Z",
+        "owned_by": "buildwright",
+    }
+    return web.json_response({"object": "list", "data": [one], "has_more": False, "first_id": name, "last_id": name})
+
+
+async def alive(_request: web.Request) -> web.Response:
+    """Clients ask with HEAD whether somebody is there, without a token."""
+    from aiohttp import web
+
+    return web.Response()
+
+
+async def nowhere(request: web.Request) -> web.Response:
+    """Any other address."""
+    protocol: Protocol = "openai" if "/chat" in request.path else "anthropic"
+    return refusal(protocol, Declined(404, "The gateway has no such address."))

@@ -1,0 +1,343 @@
+"""The gateway itself: one server on 127.0.0.1, its doors, their tokens, meters and budget. Must never log a key or a token.
+
+Below a door's address it answers `/v1/messages`, `/v1/messages/count_tokens`, `/v1/chat/completions`, `/v1/models`, `HEAD /`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from buildwright.core.limits import Options
+from buildwright.errors import BadSettings
+from buildwright.gateway import cassette, http, prices, replay, upstream, wire
+from buildwright.gateway.answers import Tokens
+from buildwright.gateway.reading import AnswerReader, EventScanner
+from buildwright.gateway.recorder import Recorder
+from buildwright.ports import Door, Spend
+
+if TYPE_CHECKING:
+    import aiohttp
+    from aiohttp import web
+
+    _Handle = Callable[["_Opened", web.Request, wire.Protocol], Awaitable[web.StreamResponse]]
+
+LARGEST_REQUEST = 32 * 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A door from the inside."""
+
+    id: str
+    token: str
+    build_id: str
+    task: str
+    attempt: int
+    lane: Path | None
+    model: str
+    budget: Decimal | None
+    player: replay.Player | None
+    open: bool = True
+    spends: list[Spend] = field(default_factory=list)
+    under_way: set[asyncio.Task[Any]] = field(default_factory=set)
+
+
+class LocalGateway:
+    """The one door to language models. `environment` holds the providers' keys and addresses, `home` is where records go
+    when `record_to` is relative. One per process and event loop."""
+
+    def __init__(self, environment: Mapping[str, str], home: Path, record_to: Path | None = None) -> None:
+        self._environment = environment
+        self._recorder = Recorder(home / record_to) if record_to is not None else None
+        self._starting = asyncio.Lock()
+        self._runner: web.AppRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._address = ""
+        self._doors: dict[str, _Opened] = {}
+        self._spent: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._unpriced: set[str] = set()
+        self.refusals: Counter[int] = Counter()
+        """How often a provider answered with each status of 400 and above."""
+
+    async def open(self, build_id: str, task: str, attempt: int, options: Options, lane: Path | None = None) -> Door:
+        """Open a door. Raises BadSettings (no usable key, no cassette), BadSpec (the cassette is wrong)."""
+        player = None
+        if options.cassette:
+            path = Path(options.cassette)
+            tape = await asyncio.to_thread(cassette.load, path)
+            player = replay.Player(tape, str(path), task, attempt, lane)
+        else:
+            self._check_keys(task, options)
+            if self._recorder is not None:
+                await asyncio.to_thread(self._recorder.prepare)
+        async with self._starting:
+            if self._runner is None:
+                await self._start()
+        opened = _Opened(
+            id=secrets.token_urlsafe(9),
+            token=f"lane-{secrets.token_urlsafe(32)}",
+            build_id=build_id,
+            task=task,
+            attempt=attempt,
+            lane=lane,
+            model=options.model,
+            budget=options.limits.budget_usd,
+            player=player,
+        )
+        self._doors[opened.id] = opened
+        return Door(url=f"{self._address}/d/{opened.id}", token=opened.token)
+
+    def metered(self, door: Door) -> list[Spend]:
+        """Take the spends since the last call. A door that was shut gives its last ones once."""
+        opened = self._doors.get(_door_id(door))
+        if opened is None:
+            return []
+        taken, opened.spends = opened.spends, []
+        if not opened.open:
+            del self._doors[opened.id]
+        return taken
+
+    async def shut(self, door: Door) -> None:
+        """Close the door and break off what still goes through it; its spends can be taken once more."""
+        opened = self._doors.get(_door_id(door))
+        if opened is not None:
+            opened.open = False
+            await _end(opened.under_way)
+
+    async def close(self) -> None:
+        """End the server; nothing is left of it."""
+        async with self._starting:
+            for opened in self._doors.values():
+                opened.open = False
+                await _end(opened.under_way)
+            runner, session, self._runner, self._session = self._runner, self._session, None, None
+            if runner is not None:
+                await runner.cleanup()
+            if session is not None:
+                await session.close()
+
+    def _check_keys(self, task: str, options: Options) -> None:
+        found = [name for name in ("anthropic", "openai") if self._provider(name) is not None]
+        model = options.model if task else options.planner_model or options.model
+        if options.agent == "shell" and task and not options.model and found:
+            return  # The command chooses its provider itself.
+        wanted = upstream.protocol_of(model or upstream.DEFAULT_MODEL)
+        if wanted not in found:
+            variable = upstream.key_name(wanted)
+            raise BadSettings(
+                f"{variable} is not set, and {model or upstream.DEFAULT_MODEL} needs it.",
+                fix=f"Set {variable} in the environment or in .env, name a model of another provider, "
+                "or give a cassette to replay.",
+            )
+
+    def _provider(self, protocol: wire.Protocol) -> upstream.Provider | None:
+        return upstream.read_provider(self._environment, protocol)
+
+    async def _start(self) -> None:
+        import aiohttp
+        from aiohttp import web
+
+        app = web.Application(client_max_size=LARGEST_REQUEST)
+        app.add_routes(
+            [
+                web.post("/d/{door}/v1/messages", self._messages),
+                web.post("/d/{door}/v1/messages/count_tokens", self._count_tokens),
+                web.post("/d/{door}/v1/chat/completions", self._chat),
+                web.get("/d/{door}/v1/models", self._models),
+                web.head("/d/{door}", http.alive),
+                web.head("/d/{door}/", http.alive),
+                web.route("*", "/{rest:.*}", http.nowhere),
+            ]
+        )
+        # Cancelling the handler of a client that went away is what ends the provider's work for it.
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0, backlog=512).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        host, port = runner.addresses[0][:2]
+        self._address = f"http://{host}:{port}"
+        self._session = aiohttp.ClientSession(
+            trust_env=True, connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+        )
+        self._runner = runner
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    async def _messages(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, "anthropic", self._converse)
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, "openai", self._converse)
+
+    async def _count_tokens(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, "anthropic", self._count)
+
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        return await self._answered(request, "anthropic", self._list_models)
+
+    async def _answered(self, request: web.Request, protocol: wire.Protocol, handle: _Handle) -> web.StreamResponse:
+        """Admit the request through its door and turn a no into the protocol's own words."""
+        from aiohttp import web
+
+        task = asyncio.current_task()
+        opened = None
+        try:
+            opened = self._admit(request)
+            if task is not None:
+                opened.under_way.add(task)
+            return await handle(opened, request, protocol)
+        except wire.Declined as no:
+            return http.refusal(protocol, no)
+        except wire.BrokenOff:
+            raise http.cut(request) from None
+        except web.HTTPRequestEntityTooLarge:
+            message = f"The request has more than {LARGEST_REQUEST} bytes."
+            return http.refusal(protocol, wire.Declined(413, message))
+        finally:
+            if opened is not None and task is not None:
+                opened.under_way.discard(task)
+
+    def _admit(self, request: web.Request) -> _Opened:
+        opened = self._doors.get(request.match_info["door"])
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        tokens = [token.encode() for token in (request.headers.get("x-api-key", ""), bearer) if token]
+        known = (opened.token if opened is not None and opened.open else secrets.token_urlsafe()).encode()
+        if opened is None or not any(hmac.compare_digest(token, known) for token in tokens):
+            raise wire.Declined(401, "This token opens no door of the gateway.")
+        return opened
+
+    async def _count(self, opened: _Opened, request: web.Request, protocol: wire.Protocol) -> web.StreamResponse:
+        from aiohttp import web
+
+        raw = await request.read()
+        asked = wire.read_request(protocol, raw)
+        if opened.player is not None:
+            return web.json_response({"input_tokens": len(raw) // replay.CHARS_PER_TOKEN})
+        reply = await self._send_on(asked, raw, request, "/messages/count_tokens")
+        return await http.send(request, reply.pieces, reply.status, reply.headers)
+
+    async def _converse(self, opened: _Opened, request: web.Request, protocol: wire.Protocol) -> web.StreamResponse:
+        raw = await request.read()
+        asked = wire.read_request(protocol, raw)
+        spent = self._spent[opened.build_id]
+        if opened.budget is not None and spent >= opened.budget:
+            raise wire.Declined(402, f"The build's budget of ${opened.budget} is spent (${spent:f}).")
+        if opened.player is not None:
+            return await self._replay(opened, opened.player, request, asked)
+        tail = "/messages" if protocol == "anthropic" else "/chat/completions"
+        reply = await self._send_on(asked, raw, request, tail)
+        try:
+            response = await http.send(request, reply.pieces, reply.status, reply.headers)
+        finally:
+            if reply.status < 300:
+                self._meter(opened, asked, reply.reader)
+        if self._recorder is not None and reply.status < 300 and reply.reader.done and reply.reader.error is None:
+            provider = self._provider(protocol)
+            hidden = [opened.token] + ([provider.key] if provider is not None else [])
+            self._recorder.keep(opened.task, opened.attempt, opened.lane, asked, reply.reader, hidden)
+        return response
+
+    async def _list_models(
+        self, opened: _Opened, _request: web.Request, _protocol: wire.Protocol
+    ) -> web.StreamResponse:
+        model = opened.player.cassette.model if opened.player is not None else ""
+        return http.models(model or opened.model or upstream.DEFAULT_MODEL)
+
+    async def _send_on(self, asked: wire.Asked, raw: bytes, request: web.Request, tail: str) -> upstream.Reply:
+        provider = self._provider(asked.protocol)
+        if provider is None or self._session is None:
+            variable = upstream.key_name(asked.protocol)
+            raise wire.Declined(
+                401, f"{variable} is not set where Buildwright runs, so {asked.model!r} cannot be asked."
+            )
+        query = f"?{request.query_string}" if request.query_string else ""
+        reply = await upstream.request(self._session, provider, asked, raw, tail + query, request.headers)
+        if reply.status >= 400:
+            self.refusals[reply.status] += 1
+        return reply
+
+    async def _replay(
+        self, opened: _Opened, player: replay.Player, request: web.Request, asked: wire.Asked
+    ) -> web.StreamResponse:
+        from aiohttp import web
+
+        found, fault = player.find(asked)
+        if (no := replay.status_fault(fault)) is not None:
+            return http.scripted_error(asked.protocol, no.status, no.retry_after)
+        # On a thread: rendering looks at the lane's files.
+        answer = await asyncio.to_thread(player.answer, asked, found)
+        paced = found.entry.pace or player.cassette.pace
+        pace = paced.tokens_per_second if paced is not None else None
+        reader = AnswerReader(asked.protocol)
+        try:
+            if not asked.stream:
+                body = await replay.at_once(asked, answer, pace, fault)
+                reader.body(body)
+                return web.Response(body=body, content_type="application/json")
+            # Metered by what went out, as a live answer is.
+            pieces = _read_on_the_way(replay.stream(asked, answer, pace, fault), reader)
+            return await http.send(request, pieces, 200, http.STREAM_HEADERS)
+        finally:
+            if reader.done and reader.tokens is None:
+                reader.tokens = answer.tokens  # A client of OpenAI's protocol that did not ask for usage.
+            self._meter(opened, asked, reader)
+
+    def _meter(self, opened: _Opened, asked: wire.Asked, reader: AnswerReader) -> None:
+        if reader.tokens is None and not reader.done:
+            return
+        tokens, model = reader.tokens or Tokens(), reader.model or asked.model
+        price = prices.cost(asked.protocol, model, tokens) if reader.tokens is not None else None
+        if price is not None:
+            self._spent[opened.build_id] += price
+        elif model not in self._unpriced:
+            self._unpriced.add(model)
+            _log.warning("No price is known for %s: its requests count as nothing against a budget.", model)
+        cost = f"{price:f}" if price is not None else None
+        opened.spends.append(
+            Spend(
+                opened.build_id,
+                opened.task,
+                opened.attempt,
+                model,
+                tokens.input,
+                tokens.output,
+                tokens.cache_read,
+                tokens.cache_write,
+                cost,
+            )
+        )
+
+
+def _door_id(door: Door) -> str:
+    return door.url.rpartition("/")[2]
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)
+
+
+async def _read_on_the_way(pieces: AsyncGenerator[bytes, None], reader: AnswerReader) -> AsyncGenerator[bytes, None]:
+    scanner = EventScanner()
+    async with aclosing(pieces):
+        async for piece in pieces:
+            for event in scanner.feed(piece):
+                reader.event(event.data)
+            yield piece

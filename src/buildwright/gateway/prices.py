@@ -1,0 +1,32 @@
+"""What a request costs, by the price list that ships with genai-prices. Must never fetch a newer list.
+
+Prices are taken per request and never for a sum: some models cost more above a length of context.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from buildwright.gateway.answers import Tokens
+from buildwright.gateway.wire import Protocol
+
+
+def cost(protocol: Protocol, model: str, tokens: Tokens) -> Decimal | None:
+    """US dollars for one request, None when the price list does not know the model."""
+    from genai_prices import Usage, calc_price
+
+    usage = Usage(
+        # The list counts cached tokens as a part of the input; ours are apart.
+        input_tokens=tokens.input + tokens.cache_read + tokens.cache_write,
+        output_tokens=tokens.output,
+        cache_read_tokens=tokens.cache_read,
+        cache_write_tokens=tokens.cache_write,
+        **({"cache_write_1h_tokens": tokens.cache_write_1h} if tokens.cache_write_1h else {}),
+    )
+    for provider in (protocol, None):
+        # The protocol's own maker first; a name it does not know may be another's model behind a compatible server.
+        try:
+            return calc_price(usage, model, provider_id=provider).total_price
+        except LookupError:
+            continue
+    return None

@@ -1,0 +1,110 @@
+"""Recording: live answers written as the turns of a cassette. Must never write a key, a token or a lane's path."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from buildwright.core.secrets import mask
+from buildwright.errors import BadSettings, BadSpec
+from buildwright.gateway.cassette import LARGEST_FILE, PLANNER, parse
+from buildwright.gateway.reading import AnswerReader
+from buildwright.gateway.wire import Asked
+
+_HEAD = "version: 1\ndescription: Recorded from a live model.\nturns:\n"
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Appends to one cassette file; what is there stays. One writer at a time."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._ready = False
+
+    def prepare(self) -> None:
+        """Make the file ready. Raises BadSettings when it is there and cannot be appended to."""
+        if self._ready:
+            return
+        try:
+            text = self._file.read_text(encoding="utf-8") if self._file.exists() else ""
+            if not text.strip():
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                self._file.write_text(_HEAD, encoding="utf-8")
+            else:
+                probe = text + _item({"reply": {"text": ""}})
+                parse(probe, str(self._file))
+        except (OSError, UnicodeDecodeError, BadSpec) as error:
+            raise BadSettings(
+                f"Answers cannot be recorded in {self._file}: {error}.",
+                fix="Name a new file, or one that an earlier recording made.",
+            ) from error
+        self._ready = True
+
+    def keep(
+        self, task: str, attempt: int, lane: Path | None, asked: Asked, reader: AnswerReader, secrets: Collection[str]
+    ) -> None:
+        """Append one whole answer, as the turn that would replay it. A failing disk loses the record, not the build."""
+
+        def clean(value: Any) -> Any:
+            match value:
+                case str():
+                    text = value.replace(str(lane), "${LANE}") if lane is not None else value
+                    return mask(text, secrets)
+                case dict():
+                    return {clean(key): clean(one) for key, one in value.items()}
+                case list():
+                    return [clean(one) for one in value]
+                case _:
+                    return value
+
+        when: dict[str, Any] = {
+            "task": task or PLANNER,
+            "attempt": attempt,
+            "message": asked.message,
+            "turn": asked.turn,
+        }
+        text, calls, reply = "".join(reader.text), reader.calls, dict[str, Any]()
+        if len(calls) == 1 and calls[0].name == asked.output_tool:
+            reply["json"] = clean(calls[0].input)
+        elif calls:
+            # Only a client that has these tools can play this turn.
+            when["tool"] = calls[0].name
+            reply = {"say": clean(text)} if text else {}
+            reply["tools"] = [{"name": call.name, "input": clean(call.input)} for call in calls]
+        else:
+            reply["text"] = clean(text)
+        turn: dict[str, Any] = {"when": when, "reply": reply, "model": reader.model}
+        if tokens := reader.tokens:
+            turn["usage"] = {
+                "input": tokens.input,
+                "output": tokens.output,
+                "cache_read": tokens.cache_read,
+                "cache_write": tokens.cache_write,
+            }
+        item = _item(turn).encode()
+        try:
+            if self._file.stat().st_size + len(item) > LARGEST_FILE:
+                _log.warning("An answer was not recorded: %s would grow beyond %d bytes.", self._file, LARGEST_FILE)
+                return
+            with self._file.open("ab") as out:
+                out.write(item)
+        except OSError as error:
+            _log.warning("An answer was not recorded in %s: %s.", self._file, error.strerror)
+
+
+def _item(turn: dict[str, Any]) -> str:
+    import yaml
+
+    class _Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, _data: Any) -> bool:
+            return True
+
+    def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    _Dumper.add_representer(str, _text)
+    return yaml.dump([turn], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)

@@ -1,0 +1,188 @@
+"""Replay: plays a cassette's entries to any client, with the faults they ask for. Must never reach the network."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import shlex
+from collections import Counter
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from buildwright.gateway.answers import Answer, Call, Tokens, error_frame, frames, whole
+from buildwright.gateway.cassette import PLANNER, Cassette, Entry, Fault, Found, find
+from buildwright.gateway.wire import Asked, BrokenOff, Declined
+
+CHARS_PER_TOKEN = 4
+"""For usage that the cassette leaves out: roughly right for English and code."""
+
+_UNPACED_PIECE = 160
+_PACED_PIECES_PER_SECOND = 25
+_LANE = "${LANE}"
+_CLOSING = "Done."
+
+_log = logging.getLogger(__name__)
+
+
+class StatusFault(NamedTuple):
+    """The script says: answer with this status."""
+
+    status: int
+    retry_after: float | None
+
+
+@dataclass(slots=True)
+class Player:
+    """Plays one cassette through one door. Its only memory is how often each entry was asked for, to count faults."""
+
+    cassette: Cassette
+    file: str
+    task: str
+    attempt: int
+    lane: Path | None
+    _asked: Counter[int] = field(default_factory=Counter)
+
+    def find(self, asked: Asked) -> tuple[Found, Fault | None]:
+        """The entry that answers, and the fault that strikes first. Raises Declined(400) saying what the cassette lacks."""
+        found = find(self.cassette, self.task, self.attempt, asked)
+        if found is None:
+            begins = " ".join(asked.text.split())[:80]
+            tools = ", ".join(asked.tools[:12]) or "none"
+            message = (
+                f"The cassette {self.file} has no answer for task {self.task or PLANNER}, attempt {self.attempt}, "
+                f"message {asked.message}, turn {asked.turn}. The last user text begins {begins!r}; tools: {tools}."
+            )
+            _log.warning(message)
+            raise Declined(400, message)
+        number = self._asked[found.place]
+        self._asked[found.place] += 1
+        for fault in found.entry.faults:
+            if number < fault.times:
+                return found, fault
+            number -= fault.times
+        return found, None
+
+    def answer(self, asked: Asked, found: Found) -> Answer:
+        """The entry's answer in the words that suit the client: tool calls for those with tools, text for the others."""
+        entry = found.entry
+        text, calls = self._render(asked, found)
+        text, calls = self._with_lane(text), tuple(Call(c.name, self._filled(c.input)) for c in calls)
+        where = f"{self.task}\0{self.attempt}\0{found.place}\0{asked.message}\0{asked.turn}"
+        said = len(text) + sum(len(call.name) + len(json.dumps(call.input)) for call in calls)
+        return Answer(
+            id=hashlib.sha256(where.encode()).hexdigest()[:20],
+            model=entry.model or self.cassette.model or asked.model,
+            text=text,
+            calls=calls,
+            tokens=Tokens(asked.size // CHARS_PER_TOKEN, said // CHARS_PER_TOKEN + 1)
+            if entry.usage is None
+            else Tokens(entry.usage.input, entry.usage.output, entry.usage.cache_read, entry.usage.cache_write),
+        )
+
+    def _render(self, asked: Asked, found: Found) -> tuple[str, tuple[Call, ...]]:
+        reply = found.entry.reply
+        if reply.text is not None:
+            return reply.text, ()
+        if reply.tools is not None:
+            if found.continues:
+                return _CLOSING, ()
+            return reply.say, tuple(Call(tool.name, dict(tool.input)) for tool in reply.tools)
+        if reply.files is None and not reply.delete:
+            if asked.output_tool and isinstance(reply.json_, dict):
+                return "", (Call(asked.output_tool, reply.json_),)
+            return json.dumps(reply.json_, ensure_ascii=False), ()
+        if "Write" in asked.tools:
+            return self._by_tools(asked, found)
+        return _by_blocks(found.entry), ()
+
+    def _by_tools(self, asked: Asked, found: Found) -> tuple[str, tuple[Call, ...]]:
+        reply, files = found.entry.reply, found.entry.reply.files or {}
+        if "Write" in asked.used or (not files and "Bash" in asked.used):
+            return _CLOSING, ()
+        # Claude Code refuses to overwrite a file that it has not read.
+        present = [path for path in files if self.lane is not None and (self.lane / path).is_file()]
+        if present and "Read" in asked.tools and "Read" not in asked.used:
+            return reply.say, tuple(Call("Read", {"file_path": self._place(path)}) for path in present)
+        calls = [Call("Write", {"file_path": self._place(path), "content": text}) for path, text in files.items()]
+        if reply.delete:
+            paths = " ".join(shlex.quote(self._place(path)) for path in reply.delete)
+            calls.append(Call("Bash", {"command": f"rm -f -- {paths}", "description": "Delete files"}))
+        return "" if "Read" in asked.used else reply.say, tuple(calls)
+
+    def _place(self, path: str) -> str:
+        return str(self.lane / path) if self.lane is not None else path
+
+    def _with_lane(self, text: str) -> str:
+        return text.replace(_LANE, str(self.lane)) if self.lane is not None else text
+
+    def _filled(self, value: object) -> Any:
+        match value:
+            case str():
+                return self._with_lane(value)
+            case dict():
+                return {key: self._filled(one) for key, one in value.items()}
+            case list():
+                return [self._filled(one) for one in value]
+            case _:
+                return value
+
+
+def _by_blocks(entry: Entry) -> str:
+    parts = [entry.reply.say.rstrip("\n")] if entry.reply.say else []
+    for path, content in (entry.reply.files or {}).items():
+        ended = content if content.endswith("\n") or not content else content + "\n"
+        parts.append(f"=== FILE: {path} ===\n{ended}=== END FILE ===")
+    parts += [f"=== DELETE: {path} ===" for path in entry.reply.delete]
+    return "\n".join(parts) + "\n"
+
+
+def status_fault(fault: Fault | None) -> StatusFault | None:
+    """The fault as a status, when it is one."""
+    return StatusFault(int(fault.kind), fault.retry_after) if fault is not None and fault.kind.isdigit() else None
+
+
+async def stream(asked: Asked, answer: Answer, pace: float | None, fault: Fault | None) -> AsyncGenerator[bytes, None]:
+    """The answer as a stream at `pace` tokens a second (None: at once). Raises BrokenOff where `fault` breaks it."""
+    size = _UNPACED_PIECE if pace is None else max(1, int(pace * CHARS_PER_TOKEN / _PACED_PIECES_PER_SECOND))
+    if fault is not None and fault.after_chars:
+        size = min(size, fault.after_chars)
+    chars = 0
+    if fault is not None and fault.kind == "hang" and not fault.after_chars:
+        async for data in _strike(asked, fault):
+            yield data
+    for frame in frames(asked, answer, size):
+        if fault is not None and chars + frame.chars > fault.after_chars:
+            async for data in _strike(asked, fault):
+                yield data
+            return
+        chars += frame.chars
+        yield frame.data
+        if pace is not None and frame.chars:
+            await asyncio.sleep(frame.chars / CHARS_PER_TOKEN / pace)
+    if fault is not None:
+        # The answer was shorter than the script thought; the fault still strikes.
+        raise BrokenOff(scripted=True)
+
+
+async def _strike(asked: Asked, fault: Fault) -> AsyncGenerator[bytes, None]:
+    if fault.kind == "error":
+        yield error_frame(asked.protocol, 529, "Overloaded (scripted)")
+        return
+    if fault.kind == "hang":
+        await asyncio.sleep(fault.seconds)
+    raise BrokenOff(scripted=True)
+
+
+async def at_once(asked: Asked, answer: Answer, pace: float | None, fault: Fault | None) -> bytes:
+    """The answer to a request that asked for no stream. Raises BrokenOff where `fault` breaks it."""
+    if fault is not None:
+        if fault.kind == "hang":
+            await asyncio.sleep(fault.seconds)
+        raise BrokenOff(scripted=True)
+    if pace is not None:
+        await asyncio.sleep(answer.tokens.output / pace)
+    return json.dumps(whole(asked, answer), ensure_ascii=False).encode()

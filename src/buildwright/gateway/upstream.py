@@ -1,0 +1,208 @@
+"""The way to the providers: their addresses and keys, and relaying one request. Must never show a key to an agent or a log."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
+from urllib.parse import urlsplit
+
+from buildwright.errors import BadSettings
+from buildwright.gateway.reading import AnswerReader, EventScanner, TooLong
+from buildwright.gateway.wire import Asked, BrokenOff, Declined, Protocol
+
+if TYPE_CHECKING:
+    import aiohttp
+
+DEFAULT_MODEL = "claude-sonnet-5-5"
+"""For a build that names no model: the newest Claude Sonnet in the price list."""
+
+ANTHROPIC_VERSION = "2023-06-01"
+CONNECT_SECONDS = 30.0
+SILENCE_SECONDS = 600.0
+"""Silence of a provider after which a request is given up; an answer that is not streamed may think this long."""
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"}
+    | {"trailers", "transfer-encoding", "upgrade"}
+)
+_OURS = _HOP_BY_HOP | {
+    "host",
+    "content-length",
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "accept-encoding",
+    "cookie",
+    "expect",
+}
+_NOT_BACK = _HOP_BY_HOP | {"content-length", "content-encoding", "set-cookie", "server", "date", "alt-svc"}
+_OPENAI_NAME = re.compile(r"(?:openai/|gpt-|chatgpt-|o\d)")
+_KEY = re.compile(r"[!#-&(-~]+")
+"""Printable ASCII without spaces and quotes."""
+
+
+def protocol_of(model: str) -> Protocol:
+    """Which protocol a model speaks, by its name: `gpt-*`, `o<digit>*` and `openai/*` are OpenAI's, all others Anthropic's."""
+    return "openai" if _OPENAI_NAME.match(model) else "anthropic"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where requests of one protocol go. The key stays out of its text form."""
+
+    protocol: Protocol
+    url: str
+    """Up to and without `/messages` or `/chat/completions`."""
+    key: str = field(repr=False)
+
+    def auth(self) -> dict[str, str]:
+        """The headers that carry the key."""
+        match self.protocol:
+            case "anthropic":
+                return {"x-api-key": self.key}
+            case "openai":
+                return {"Authorization": f"Bearer {self.key}"}
+            case _:
+                assert_never(self.protocol)
+
+
+_VARIABLES: dict[Protocol, tuple[str, str, str]] = {
+    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+    "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
+}
+
+
+def key_name(protocol: Protocol) -> str:
+    """The environment variable of a provider's key."""
+    return _VARIABLES[protocol][0]
+
+
+def read_provider(environment: Mapping[str, str], protocol: Protocol) -> Provider | None:
+    """The provider as the environment names it, None without a key. Raises BadSettings naming the variable, never the key."""
+    key_variable, url_variable, default_url = _VARIABLES[protocol]
+    key = environment.get(key_variable, "")
+    if not key:
+        return None
+    if not _KEY.fullmatch(key):
+        raise BadSettings(
+            f"{key_variable} is not a key: it has spaces, quotes or characters that cannot be printed.",
+            fix=f"Set {key_variable} to the key alone, without quotes or a line end.",
+        )
+    url = (environment.get(url_variable) or default_url).rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadSettings(
+            f"{url_variable} is not an http or https address.", fix=f"Set {url_variable} to one, or unset it."
+        )
+    if protocol == "anthropic":
+        url = url.removesuffix("/v1") + "/v1"
+    return Provider(protocol, url, key)
+
+
+@dataclass(slots=True)
+class Reply:
+    """A provider's answer under way. `pieces` must be read to its end or closed."""
+
+    status: int
+    headers: dict[str, str]
+    pieces: AsyncGenerator[bytes, None]
+    reader: AnswerReader
+
+
+async def request(
+    session: aiohttp.ClientSession, provider: Provider, asked: Asked, raw: bytes, tail: str, headers: Mapping[str, str]
+) -> Reply:
+    """Send a client's request on. `tail` is the path below the version, with its query.
+
+    Raises Declined(502 or 504) when the provider is not reached.
+    """
+    import aiohttp
+
+    adds_usage = asked.protocol == "openai" and asked.stream and not asked.counts_usage
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+    try:
+        response = await session.post(
+            provider.url + tail,
+            data=_with_usage(asked) if adds_usage else raw,
+            headers=_headers_to(provider, headers),
+            timeout=timeout,
+            # A redirect would carry the key to a host that nobody named.
+            allow_redirects=False,
+        )
+    except TimeoutError as error:
+        raise Declined(504, f"The provider did not answer within {SILENCE_SECONDS:.0f} s.", final=False) from error
+    except (aiohttp.ClientError, OSError) as error:
+        host = urlsplit(provider.url).netloc.rpartition("@")[2]
+        raise Declined(502, f"The provider at {host} is not reached: {type(error).__name__}.", final=False) from error
+    if 300 <= response.status < 400:
+        response.close()
+        raise Declined(502, f"The provider answered with a redirect ({response.status}), which is not followed.")
+    reader = AnswerReader(asked.protocol)
+    back = {name: value for name, value in response.headers.items() if name.lower() not in _NOT_BACK}
+    return Reply(response.status, back, _pieces(response, reader, drops_usage=adds_usage), reader)
+
+
+async def _pieces(
+    response: aiohttp.ClientResponse, reader: AnswerReader, *, drops_usage: bool
+) -> AsyncGenerator[bytes, None]:
+    """The body as it comes, read by `reader` on the way. Raises BrokenOff."""
+    import aiohttp
+
+    try:
+        if response.content_type != "text/event-stream":
+            body = bytearray()
+            async for piece in response.content.iter_any():
+                body += piece
+                if len(body) > LARGEST_ANSWER:
+                    raise BrokenOff
+            reader.body(bytes(body))
+            yield bytes(body)
+            return
+        scanner = EventScanner()
+        async for piece in response.content.iter_any():
+            kept = [event.raw for event in scanner.feed(piece) if not _only_usage(event.data, reader, drops_usage)]
+            # As it came, unless an event must be held back: then in whole events.
+            out = b"".join(kept) if drops_usage else piece
+            if out:
+                yield out
+        if drops_usage and scanner.rest():
+            yield scanner.rest()
+    except (aiohttp.ClientError, OSError, TooLong) as error:
+        raise BrokenOff from error
+    finally:
+        # Closing, not releasing: a client that went away must end the provider's work too.
+        response.close()
+
+
+def _only_usage(data: str, reader: AnswerReader, drops_usage: bool) -> bool:
+    """Read one event; True for the usage chunk that the client did not ask for."""
+    if data:
+        reader.event(data)
+    if not drops_usage or '"usage"' not in data:
+        return False
+    try:
+        body = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(body, dict) and body.get("choices") == [] and bool(body.get("usage"))
+
+
+def _with_usage(asked: Asked) -> bytes:
+    options = asked.body.get("stream_options")
+    merged = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    return json.dumps({**asked.body, "stream_options": merged}, ensure_ascii=False).encode()
+
+
+def _headers_to(provider: Provider, headers: Mapping[str, str]) -> dict[str, str]:
+    named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
+    sent = {name: value for name, value in headers.items() if name.lower() not in _OURS | named}
+    # Compressed events would arrive in lumps, and could not be read on the way.
+    sent |= provider.auth() | {"Accept-Encoding": "identity"}
+    if provider.protocol == "anthropic" and not any(name.lower() == "anthropic-version" for name in sent):
+        sent["anthropic-version"] = ANTHROPIC_VERSION
+    return sent

@@ -1,0 +1,193 @@
+"""Runs commands in bubblewrap: own namespaces, no network, the system read-only. Never starts bwrap with root's rights."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from buildwright.errors import GateBroken, ToolMissing
+from buildwright.ports import Command, Completed
+from buildwright.sandbox.execution import LARGEST_FILE, OPEN_FILES, carry_out
+from buildwright.sandbox.view import system_paths, tool_paths
+
+NOBODY = 65_534
+"""User and group that commands get when Buildwright itself runs as root."""
+
+_COULD_NOT_START = "bwrap: "
+
+_STAGE = """
+stage=$1; shift
+mount -t tmpfs -o mode=755 stage "$stage" || exit 125
+n=0
+while [ "$1" != -- ]; do mkdir "$stage/$n" && mount --rbind "$1" "$stage/$n" || exit 125; n=$((n+1)); shift; done
+shift
+exec "$@"
+"""
+"""Shows directories under a path that everybody may walk, in a mount namespace of its own; then goes on as the rest."""
+
+
+class Bubblewrap:
+    """Foreign commands behind Linux namespaces.
+
+    The command sees the system's programs and the tools on its PATH read-only, an empty /tmp, and may write only its
+    working directory and `writable`. The host's root is not behind the namespace's user: as root Buildwright first
+    becomes nobody (bwrap of a root process could write /proc/sys of the host) and lends that user the writable
+    directories for the time of the run, so two commands must not share one. /proc/1/environ inside is empty because
+    bwrap itself gets no environment; its arguments travel by a descriptor, so that no secret stands in a process list.
+    """
+
+    name = "bubblewrap"
+
+    async def usable(self) -> str | None:
+        """Why bubblewrap cannot be used here, or None when it can: a real command is run in it to know."""
+        with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
+            try:
+                done = await self.run(Command(("true",), Path(folder), {"PATH": "/usr/bin:/bin"}, seconds=20.0))
+            except (ToolMissing, GateBroken) as error:
+                return str(error)
+        if done.exit_code == 0:
+            return None
+        return done.output.decode("utf-8", "replace").strip() or f"a trial run ended with exit code {done.exit_code}"
+
+    async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
+        """Raises ToolMissing when bubblewrap or the program is not there, GateBroken when the wall cannot be built."""
+        tools = {tool: shutil.which(tool) for tool in self._tools()}
+        if missing := [tool for tool, path in tools.items() if path is None]:
+            raise ToolMissing(f"{', '.join(missing)} not installed", fix="install bubblewrap and util-linux")
+        writable = list(dict.fromkeys(path.resolve() for path in (command.cwd, *command.writable)))
+        for path in writable:
+            if not path.is_dir():
+                raise ToolMissing(f"the directory {path} that {command.argv[0]} is to write is not there")
+        with _lent(writable), _reachable([*tool_paths(command), *writable]) as (sources, around):
+            arguments = self._arguments(command, sources, writable)
+            descriptor = os.memfd_create("arguments")
+            try:
+                os.write(descriptor, b"\0".join(os.fsencode(argument) for argument in arguments) + b"\0")
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                argv = [
+                    *around,
+                    str(tools["bwrap"]),
+                    "--args",
+                    str(descriptor),
+                    "--",
+                    *_limited(str(tools["prlimit"]), command),
+                ]
+                done = await carry_out(command, argv, {}, on_output, guarded=True, pass_fds=(descriptor,))
+            finally:
+                os.close(descriptor)
+        _explain(command, done)
+        return done
+
+    @staticmethod
+    def _tools() -> Sequence[str]:
+        return ("bwrap", "prlimit", "setpriv", "unshare") if os.geteuid() == 0 else ("bwrap", "prlimit")
+
+    @staticmethod
+    def _arguments(command: Command, sources: dict[Path, Path], writable: Sequence[Path]) -> list[str]:
+        """bwrap's options; read-only binds come first, because a later bind lies on top of an earlier one.
+
+        No `--new-session`: `carry_out` starts every command in a session without a terminal, and bwrap's own would
+        make its inner process, which may outlive the outer one by a moment, impossible to tell from a foreign child.
+        """
+        arguments = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
+        arguments += ["--cap-drop", "ALL", "--hostname", "buildwright", "--clearenv"]
+        if command.network:
+            arguments.append("--share-net")
+        arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+        for path in system_paths(command.network):
+            if path.is_symlink() and len(path.parts) == 2:
+                arguments += ["--symlink", str(path.readlink()), str(path)]
+            else:
+                arguments += ["--ro-bind", str(path), str(path)]
+        for path, source in sources.items():
+            kind = "--bind" if path in writable else "--ro-bind"
+            arguments += [kind, str(source), str(path)]
+        for name, value in command.env.items():
+            arguments += ["--setenv", name, value]
+        arguments += ["--chdir", str(command.cwd.resolve())]
+        return arguments
+
+
+def _limited(prlimit: str, command: Command) -> list[str]:
+    """The command behind prlimit(1): inside, the count of processes is the namespace's own, not the host user's."""
+    return [
+        prlimit,
+        f"--nproc={command.processes}",
+        f"--fsize={LARGEST_FILE}",
+        f"--nofile={OPEN_FILES}",
+        "--core=0",
+        "--",
+        *command.argv,
+    ]
+
+
+def _explain(command: Command, done: Completed) -> None:
+    """Tell a wall that could not be built, or a program that is not there, from a command that failed."""
+    text = done.output[:2000].decode("utf-8", "replace")
+    if text.startswith(_COULD_NOT_START) and done.exit_code == 1:
+        reason = text.splitlines()[0]
+        fix = "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or say `--sandbox none`"
+        if "Can't find source path" in reason or "Permission denied" in reason:
+            fix = "let every user walk the directories above it (chmod o+x), or say `--sandbox none`"
+        raise GateBroken(f"bubblewrap could not start {command.argv[0]}: {reason}", fix=fix)
+    if done.exit_code == 127 and text.startswith("prlimit: failed to execute"):
+        program = command.argv[0]
+        raise ToolMissing(f"{program} is not to be found inside the sandbox", fix=f"install {program} under /usr")
+
+
+@contextmanager
+def _lent(folders: Sequence[Path]) -> Iterator[None]:
+    """As root: give the directories to nobody for a while. Ownership is changed without following any link."""
+    if os.geteuid() != 0:
+        yield
+        return
+    owners = {folder: folder.stat() for folder in folders}
+    try:
+        for folder in folders:
+            _give(folder, NOBODY, NOBODY)
+        yield
+    finally:
+        for folder, owner in owners.items():
+            _give(folder, owner.st_uid, owner.st_gid)
+
+
+def _give(folder: Path, user: int, group: int) -> None:
+    for _, folders, files, descriptor in os.fwalk(folder, follow_symlinks=False):
+        os.fchown(descriptor, user, group)
+        for name in (*folders, *files):
+            with contextlib.suppress(FileNotFoundError):
+                os.chown(name, user, group, dir_fd=descriptor, follow_symlinks=False)
+
+
+@contextmanager
+def _reachable(paths: Sequence[Path]) -> Iterator[tuple[dict[Path, Path], list[str]]]:
+    """Where bwrap finds each path, and the command line that makes it so.
+
+    As root bwrap runs as nobody, who may not walk a directory of mode 0700 (root's home, often). Such paths are shown
+    under a stage in a private mount namespace, which ends with the command; nothing changes for the host.
+    """
+    if os.geteuid() != 0:
+        yield {path: path for path in paths}, []
+        return
+    hidden = [path for path in paths if not _walkable(path)]
+    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+    if not hidden:
+        yield {path: path for path in paths}, become
+        return
+    stage = Path(tempfile.mkdtemp(prefix="buildwright-stage-", dir="/tmp"))
+    try:
+        sources = {path: stage / str(hidden.index(path)) if path in hidden else path for path in paths}
+        private = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _STAGE, "sh"]
+        yield sources, [*private, str(stage), *map(str, hidden), "--", *become]
+    finally:
+        stage.rmdir()
+
+
+def _walkable(path: Path) -> bool:
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)

@@ -1,0 +1,164 @@
+"""The processes of one command, found and ended through /proc. Never touches a process it cannot tie to that command."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+MARKER = "BUILDWRIGHT_COMMAND"
+"""Environment variable that ties a process to its command, however far it has detached itself."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MOST_ROUNDS = 200
+
+
+class _Stat(NamedTuple):
+    """What /proc/<pid>/stat says (proc(5)): state letter, parent, session, start time in ticks."""
+
+    state: str
+    parent: int
+    session: int
+    start: str
+
+
+@cache
+def adopt_orphans() -> None:
+    """Become the parent of every orphan below this process (Linux PR_SET_CHILD_SUBREAPER), so that none gets lost at init."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _stat(pid: int) -> _Stat | None:
+    try:
+        # The program's name stands in parentheses and may itself hold spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return _Stat(fields[0], int(fields[1]), int(fields[3]), fields[19])
+
+
+def _children(pid: int) -> list[int]:
+    """Direct children, asked of each thread: a child belongs to the thread that started it."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found.extend(int(child) for child in (thread / "children").read_text().split())
+    return found
+
+
+def _private_bytes(pid: int) -> int:
+    """Resident memory that is not a mapped file or shared segment (statm: resident minus shared)."""
+    try:
+        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except (OSError, ValueError):
+        return 0
+    return (int(resident) - int(shared)) * _PAGE
+
+
+class Family:
+    """The processes a command has started: its descendants, its session, and all that carry its marker.
+
+    A process that wipes its environment, leaves the session and loses its parent between two looks is not found; only
+    a process namespace (bubblewrap) is proof against that.
+    """
+
+    def __init__(self, root: int, marker: str) -> None:
+        self._root = root
+        self._marker = f"{MARKER}={marker}".encode()
+        self._seen: dict[int, str] = {}
+
+    def look(self) -> list[int]:
+        """Every living process of the command now. Dead orphans that nobody else would wait for are reaped here."""
+        start = self._still_there() | set(self._orphans())
+        members: list[int] = []
+        waiting, known = list(start), set(start)
+        while waiting:
+            pid = waiting.pop()
+            stat = _stat(pid)
+            if stat is None:
+                continue
+            self._seen[pid] = stat.start
+            if stat.state not in "ZX":
+                members.append(pid)
+            elif pid != self._root and stat.parent == os.getpid():
+                _wait_for(pid)
+            for child in _children(pid):
+                if child not in known:
+                    known.add(child)
+                    waiting.append(child)
+        return members
+
+    def is_gone(self) -> bool:
+        """Whether not even a dead process is left: one whose parent dies with it becomes our child a moment later."""
+        return not self.look() and not self._still_there() - {self._root}
+
+    def memory(self, members: list[int]) -> int:
+        """Bytes of private memory of these processes together."""
+        return sum(_private_bytes(pid) for pid in members)
+
+    def ask_to_end(self, spare_root: bool) -> None:
+        """SIGTERM to every process. `spare_root`: not to the first, which only guards the others."""
+        for pid in self.look():
+            if not (spare_root and pid == self._root):
+                _send(pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL to every process. They are stopped first, so that a fork bomb cannot outrun the killing."""
+        stopped: set[int] = set()
+        for _ in range(_MOST_ROUNDS):
+            fresh = set(self.look()) - stopped
+            if not fresh:
+                break
+            for pid in fresh:
+                _send(pid, signal.SIGSTOP)
+            stopped |= fresh
+        for pid in stopped:
+            _send(pid, signal.SIGKILL)
+
+    def _still_there(self) -> set[int]:
+        """Processes seen before that are the same ones still; a number used again is somebody else's."""
+        there = {self._root}
+        for pid, start in list(self._seen.items()):
+            stat = _stat(pid)
+            if stat is not None and stat.start == start:
+                there.add(pid)
+            else:
+                del self._seen[pid]
+        return there
+
+    def _orphans(self) -> list[int]:
+        """Processes that lost their parent and became our children."""
+        found = []
+        for pid in _children(os.getpid()):
+            stat = _stat(pid)
+            if pid == self._root or stat is None:
+                continue
+            if stat.session == self._root or self._marker in _environment(pid):
+                found.append(pid)
+            elif stat.state == "Z" and stat.session not in (pid, os.getsid(0)):
+                # A child we started leads a session or is in ours; this one is some command's orphan, without environment.
+                _wait_for(pid)
+        return found
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _wait_for(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

@@ -1,0 +1,75 @@
+"""What a contained command sees of this machine: system directories, its tools, its own directories. Never a home."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from buildwright.ports import Command
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
+_SETTINGS = (
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/ssl",
+)
+_NETWORK = ("/etc/resolv.conf",)
+
+
+def system_paths(network: bool) -> Iterator[Path]:
+    """Paths of the system to show read-only; a symbolic link is to be shown as one."""
+    for path in (*_SYSTEM, *_SETTINGS, *(_NETWORK if network else ())):
+        if os.path.lexists(path):
+            yield Path(path)
+    yield from sorted(Path("/etc").glob("java*"))
+
+
+def tool_paths(command: Command) -> list[Path]:
+    """Directories outside the system that the command's PATH and this Python need, without those inside another."""
+    wanted = {Path(sys.prefix), Path(sys.base_prefix)}
+    for entry in command.env.get("PATH", "").split(os.pathsep):
+        folder = Path(entry)
+        if folder.is_absolute() and folder.is_dir():
+            wanted.update(_needed_by(folder))
+    covered = [Path(path) for path in _SYSTEM]
+    found: list[Path] = []
+    for path in sorted(wanted):
+        if path.is_dir() and not any(path.is_relative_to(other) for other in (*covered, *found)):
+            found.append(path)
+    return found
+
+
+def _needed_by(folder: Path) -> Iterator[Path]:
+    """A directory of programs, and what stands around it when that is an installation rather than somebody's home."""
+    yield folder
+    prefix = folder.parent
+    configuration = prefix / "pyvenv.cfg"
+    if configuration.is_file():
+        yield prefix
+        for line in configuration.read_text("utf-8", "replace").splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() == "home":
+                yield Path(value.strip()).parent
+    elif prefix.name == ".cargo":
+        # The programs there only pass on to a toolchain; .cargo itself may hold a registry token.
+        yield prefix.parent / ".rustup"
+    elif folder.name == "bin" and _is_installation(prefix):
+        yield prefix
+
+
+def _is_installation(prefix: Path) -> bool:
+    """Whether showing `prefix` shows programs only: ~/.local has a lib too, and beside it all that a user keeps."""
+    if prefix == Path("/") or prefix.name == ".local" or prefix == Path.home() or (prefix / ".ssh").exists():
+        return False
+    return (prefix / "lib").is_dir() or (prefix / "pkg").is_dir()

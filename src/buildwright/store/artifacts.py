@@ -1,0 +1,96 @@
+"""Large artifacts as files named by their SHA-256. A file is there whole and synced, or not at all; it is never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+from uuid import uuid4
+
+from buildwright.core.failpoint import failpoint
+from buildwright.errors import NotFound, StoreFailed
+from buildwright.store.faults import fault
+
+_ABANDONED_SECONDS = 3600.0
+
+
+def digest_of(content: bytes) -> str:
+    """The name of an artifact."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_file(folder: Path, digest: str, content: bytes) -> None:
+    """Keep bytes as a file. Returns when file and name are on the disk. Raises DiskFull, StoreFailed."""
+    target = folder / digest
+    incoming = folder / "incoming"
+    try:
+        if target.is_file() and target.stat().st_size == len(content):
+            # Another process may have renamed it a moment ago, without having synced the folder yet.
+            _sync_folder(folder)
+            return
+        incoming.mkdir(parents=True, exist_ok=True)
+        _sweep(incoming)
+        draft = incoming / uuid4().hex
+        try:
+            with draft.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            failpoint("store.artifact.before")
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_folder(folder)
+        failpoint("store.artifact.after")
+    except OSError as error:
+        raise fault(error, target) from error
+
+
+def read_file(folder: Path, digest: str) -> bytes:
+    """The bytes of a file. Raises StoreFailed when it is gone or not what was written."""
+    target = folder / digest
+    try:
+        content = target.read_bytes()
+    except FileNotFoundError as error:
+        message = f"the artifact {digest} is recorded, but its file {target} is gone"
+        raise StoreFailed(message, fix="restore the artifacts folder from a backup") from error
+    except OSError as error:
+        raise fault(error, target) from error
+    check(digest, content, str(target))
+    return content
+
+
+def select(conn: sqlite3.Connection, digest: str) -> bytes | None:
+    """The bytes of an artifact that is in the table, None when it is in a file. Raises NotFound."""
+    row = conn.execute("SELECT content FROM artifacts WHERE digest = ?", (digest,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no artifact {digest}")
+    content: bytes | None = row[0]
+    return content
+
+
+def check(digest: str, content: bytes, where: str) -> None:
+    """Raise StoreFailed unless the bytes are those that were kept under this name."""
+    if digest_of(content) != digest:
+        raise StoreFailed(f"{where}: the artifact {digest} is damaged", fix="restore it from a backup")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(incoming: Path) -> None:
+    """Remove what a killed process left half written."""
+    for file in incoming.iterdir():
+        try:
+            abandoned = time.time() - file.stat().st_mtime > _ABANDONED_SECONDS
+        except FileNotFoundError:
+            continue
+        if abandoned:
+            file.unlink(missing_ok=True)

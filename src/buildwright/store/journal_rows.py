@@ -1,0 +1,165 @@
+"""The journal's statements: head rows, events, snapshots. Functions of an open connection; never commits."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from buildwright.core.build import Build, Control
+from buildwright.core.event import BuildCreated, Recorded
+from buildwright.core.projection import HeadChange
+from buildwright.core.record import Record
+from buildwright.core.wire import BuildPhase
+from buildwright.errors import IllegalMove, LostLease, NotFound, StaleVersion, StoreFailed
+from buildwright.store.faults import damaged
+from buildwright.store.rows import recorded_from, text_crc
+
+_SNAPSHOTS_KEPT = 2
+_INSERT_EVENT = "INSERT INTO events (build_id, seq, at, type, data, crc) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+class Append(NamedTuple):
+    """One append, encoded. `rows` are event rows from seq `expected` + 1; `token` None for a user's command."""
+
+    build_id: str
+    expected: int
+    rows: list[tuple[Any, ...]]
+    moment: str
+    change: HeadChange
+    token: int | None
+
+    def write(self, conn: sqlite3.Connection) -> None:
+        """Compare and set the head row, then insert. Raises StaleVersion, LostLease, NotFound before anything is written."""
+        build_id, expected, change = self.build_id, self.expected, self.change
+        columns, values = ["version = ?", "updated_at = ?"], [expected + len(self.rows), self.moment]
+        for column in ("control", "outcome", "current_task_id"):
+            if column in change:
+                columns.append(f"{column} = ?")
+                values.append(change[column])
+        if change.get("completed"):
+            columns.append("completed_at = ?")
+            values.append(self.moment)
+        where, keys = "build_id = ? AND version = ?", [build_id, expected]
+        if self.token is not None:
+            where += " AND ? = (SELECT token FROM leases WHERE leases.build_id = build_runs.build_id)"
+            keys.append(self.token)
+        statement = f"UPDATE build_runs SET {', '.join(columns)} WHERE {where}"  # noqa: S608  names above
+        if conn.execute(statement, values + keys).rowcount == 0:
+            self._refuse(conn)
+        conn.executemany(_INSERT_EVENT, self.rows)
+        if "phase" in change:
+            # On its own, and only when it differs: the phase is indexed, and most appends leave it as it is.
+            phase = change["phase"]
+            conn.execute("UPDATE build_runs SET phase = ? WHERE build_id = ? AND phase <> ?", (phase, build_id, phase))
+
+    def _refuse(self, conn: sqlite3.Connection) -> None:
+        found = find_version(conn, self.build_id)
+        if self.token is not None:
+            row = conn.execute("SELECT token FROM leases WHERE build_id = ?", (self.build_id,)).fetchone()
+            if row is None or row[0] != self.token:
+                raise LostLease(f"the lease on build {self.build_id} went to another holder")
+        raise StaleVersion(f"build {self.build_id} is at event {found}, not {self.expected}")
+
+
+def insert_head(conn: sqlite3.Connection, build_id: str, created: BuildCreated, moment: str) -> None:
+    """The head row of a new build, as of no event."""
+    spec = created.spec
+    conn.execute(
+        "INSERT INTO build_runs (build_id, project_id, user_id, title, phase, control, outcome, version,"
+        " current_task_id, created_at, updated_at, brief, build_plan, product_doc)"
+        " VALUES (?, ?, ?, ?, ?, ?, '', 0, '', ?, ?, ?, ?, ?)",
+        (
+            build_id,
+            created.project_id,
+            created.user_id,
+            spec.title,
+            BuildPhase.PLANNING,
+            Control.RUNNING,
+            moment,
+            moment,
+            _json(spec.brief),
+            _json(spec.build_plan),
+            _json(spec.product_doc),
+        ),
+    )
+
+
+def find_version(conn: sqlite3.Connection, build_id: str) -> int:
+    """Seq of the last event. Raises NotFound."""
+    row = conn.execute("SELECT version FROM build_runs WHERE build_id = ?", (build_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"there is no build {build_id}", fix="see the list with `buildwright status`")
+    version: int = row[0]
+    return version
+
+
+def select_events(
+    conn: sqlite3.Connection, path: Path, build_id: str, after: int, limit: int | None = None
+) -> list[Recorded]:
+    """Events after `after`, checked against the head row. Raises NotFound, StoreFailed."""
+    after = max(after, 0)
+    conn.execute("BEGIN")
+    version = find_version(conn, build_id)
+    rows = conn.execute(
+        "SELECT seq, at, type, data, crc FROM events WHERE build_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (build_id, after, -1 if limit is None else max(limit, 0)),
+    ).fetchall()
+    conn.execute("COMMIT")
+    wanted = max(version - after, 0)
+    if len(rows) != (wanted if limit is None else min(wanted, max(limit, 0))):
+        raise damaged(path, f"build {build_id} should have {version} events, some are missing")
+    return recorded_from(path, build_id, after, rows)
+
+
+def load_build(conn: sqlite3.Connection, path: Path, build_id: str) -> Build:
+    """The build as of its last event. Raises NotFound, StoreFailed."""
+    from buildwright.core.apply import apply
+
+    build = _newest_snapshot(conn, build_id, find_version(conn, build_id))
+    for recorded in select_events(conn, path, build_id, build.version if build else 0):
+        try:
+            build = apply(build, recorded)
+        except IllegalMove as error:
+            raise StoreFailed(
+                f"the journal of build {build_id} cannot be replayed at event {recorded.seq}: {error}",
+                fix="use the version of Buildwright that wrote it, and report this",
+            ) from error
+    if build is None:
+        raise damaged(path, f"build {build_id} has no events")
+    return build
+
+
+def store_snapshot(conn: sqlite3.Connection, build_id: str, seq: int, text: str) -> None:
+    """Keep a snapshot and the one before it. Raises StaleVersion for a build that is ahead of its journal."""
+    found = find_version(conn, build_id)
+    if seq > found:
+        raise StaleVersion(f"build {build_id} is at event {found}, the snapshot is of event {seq}")
+    row = (build_id, seq, text, text_crc(build_id, seq, text))
+    conn.execute("INSERT OR REPLACE INTO snapshots (build_id, seq, data, crc) VALUES (?, ?, ?, ?)", row)
+    conn.execute(
+        "DELETE FROM snapshots WHERE build_id = ? AND seq NOT IN"
+        " (SELECT seq FROM snapshots WHERE build_id = ? ORDER BY seq DESC LIMIT ?)",
+        (build_id, build_id, _SNAPSHOTS_KEPT),
+    )
+
+
+def _newest_snapshot(conn: sqlite3.Connection, build_id: str, version: int) -> Build | None:
+    """The newest one that can be read: one that is damaged, or of another version of the program, is only slower."""
+    from buildwright.core.snapshot import parse
+
+    kept = conn.execute(
+        "SELECT seq, data, crc FROM snapshots WHERE build_id = ? AND seq <= ? ORDER BY seq DESC", (build_id, version)
+    ).fetchall()
+    for seq, text, crc in kept:
+        if crc != text_crc(build_id, seq, text):
+            continue
+        try:
+            return parse(text)
+        except (ValueError, KeyError):
+            continue
+    return None
+
+
+def _json(record: Record | None) -> str | None:
+    return record.model_dump_json() if record is not None else None

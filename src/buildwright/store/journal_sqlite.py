@@ -1,0 +1,187 @@
+"""The journal on SQLite, and what stands beside it: leases, logs, snapshots, artifacts. READ THIS FIRST of the package.
+
+Straight on `sqlite3`, because an append is the hot path: one thread owns the writing connection and commits all
+transactions that wait as one. Reads go to a second connection and wait for no write. Nothing here may import
+SQLAlchemy, and nothing may answer before it is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+from buildwright.core.build import Build
+from buildwright.core.event import AnyEvent, BuildCreated, Recorded
+from buildwright.core.projection import head_change
+from buildwright.errors import Conflict, IllegalMove
+from buildwright.ports import BuildRow, Lease, LogEntry, LogLine
+from buildwright.store import artifacts, leases, logs
+from buildwright.store.journal_rows import Append, find_version, insert_head, load_build, select_events, store_snapshot
+from buildwright.store.opening import open_reader, open_writer
+from buildwright.store.rows import HEAD_COLUMNS, build_row, encode_all, event_rows, to_text
+from buildwright.store.thread import ConnectionThread, reading, writing
+
+T = TypeVar("T")
+_LARGEST_IN_TABLE = 64 * 1024
+"""Bytes: SQLite reads blobs up to about this size faster than the file system does; larger ones only bloat the database."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqliteBuilds:
+    """`Builds` in one SQLite file and a folder. For the event loop that opened it; close it when done."""
+
+    def __init__(
+        self, path: Path, folder: Path, writer: ConnectionThread, reader: ConnectionThread, now: Callable[[], datetime]
+    ) -> None:
+        self._path = path
+        self._folder = folder
+        self._writer = writer
+        self._reader = reader
+        self._now = now
+        self._logs = logs.LogBuffer(writer)
+
+    @classmethod
+    async def open(
+        cls, path: Path, artifacts: Path, *, now: Callable[[], datetime] = _utc_now, patience: float = 15.0
+    ) -> Self:
+        """Open the database, making or migrating it if need be; `artifacts` is the folder for large ones.
+
+        `now` is the time that leases run by. `patience` is how long, in seconds, a write waits for another process
+        that holds the lock. Raises StoreFailed when the database is damaged, newer than this version, or not ours.
+        """
+        writer = await asyncio.to_thread(open_writer, path, patience)
+        reader = await asyncio.to_thread(open_reader, path)
+        return cls(
+            path,
+            artifacts,
+            ConnectionThread("journal-writer", writer, writing(path, patience)),
+            ConnectionThread("journal-reader", reader, reading(path)),
+            now,
+        )
+
+    # --- the journal ---
+
+    async def create(self, build_id: str, events: Sequence[AnyEvent], at: datetime) -> list[Recorded]:
+        first = events[0] if events else None
+        if not isinstance(first, BuildCreated):
+            raise IllegalMove("a journal starts with build.created")
+        if first.build_id != build_id:
+            raise IllegalMove(f"build.created names build {first.build_id}, the journal is of build {build_id}")
+        moment = to_text(at)
+        rows = event_rows(build_id, 0, moment, encode_all(events))
+        change = head_change(events)
+
+        def work(conn: sqlite3.Connection) -> None:
+            if conn.execute("SELECT 1 FROM build_runs WHERE build_id = ?", (build_id,)).fetchone():
+                raise Conflict(f"there is a build {build_id} already")
+            insert_head(conn, build_id, first, moment)
+            Append(build_id, 0, rows, moment, change, None).write(conn)
+
+        await self._writer.run("create", work)
+        return _recorded(events, 0, at)
+
+    async def append(
+        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, token: int | None = None
+    ) -> list[Recorded]:
+        moment = to_text(at)
+        rows = event_rows(build_id, expected, moment, encode_all(events))
+        append = Append(build_id, expected, rows, moment, head_change(events), token)
+        await self._writer.run("append", append.write)
+        return _recorded(events, expected, at)
+
+    async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
+        return await self._read(lambda conn: select_events(conn, self._path, build_id, after, limit))
+
+    async def load(self, build_id: str) -> Build:
+        return await self._read(lambda conn: load_build(conn, self._path, build_id))
+
+    async def keep_snapshot(self, build: Build) -> None:
+        from buildwright.core.snapshot import dump
+
+        text = await asyncio.to_thread(dump, build)
+        await self._writer.run("snapshot", lambda conn: store_snapshot(conn, build.id, build.version, text))
+
+    async def version(self, build_id: str) -> int:
+        return await self._read(lambda conn: find_version(conn, build_id))
+
+    async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
+        def work(conn: sqlite3.Connection) -> list[BuildRow]:
+            found = conn.execute(
+                f"SELECT {HEAD_COLUMNS} FROM build_runs WHERE build_id >= ? AND build_id < ?"  # noqa: S608  a constant
+                " ORDER BY created_at DESC, build_id DESC LIMIT ?",
+                (build_prefix, build_prefix + "\U0010ffff", limit),
+            )
+            return [build_row(row) for row in found]
+
+        return await self._read(work)
+
+    # --- leases ---
+
+    async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
+        take = partial(leases.acquire, build_id=build_id, holder=holder, now=self._now(), seconds=seconds)
+        return await self._writer.run("acquire", take)
+
+    async def renew(self, lease: Lease, seconds: float) -> None:
+        keep = partial(leases.renew, lease=lease, now=self._now(), seconds=seconds)
+        await self._writer.run("renew", keep)
+
+    async def release(self, lease: Lease) -> None:
+        await self._writer.run("release", partial(leases.release, lease=lease, now=self._now()))
+
+    async def holder(self, build_id: str) -> str | None:
+        return await self._read(partial(leases.live_holder, build_id=build_id, now=self._now()))
+
+    # --- logs and artifacts ---
+
+    async def write_log(self, build_id: str, entries: Sequence[LogEntry]) -> None:
+        await self._logs.add(build_id, entries)
+
+    async def read_log(
+        self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
+    ) -> list[LogLine]:
+        await self._logs.drain()
+        return await self._read(partial(logs.select, build_id=build_id, after=after, task=task, limit=limit, tail=tail))
+
+    async def put_artifact(self, content: bytes) -> str:
+        kept: bytes | None = content
+        if len(content) > _LARGEST_IN_TABLE:
+            digest = await asyncio.to_thread(artifacts.digest_of, content)
+            await asyncio.to_thread(artifacts.write_file, self._folder, digest, content)
+            kept = None
+        else:
+            digest = artifacts.digest_of(content)
+
+        def work(conn: sqlite3.Connection) -> None:
+            conn.execute("INSERT OR IGNORE INTO artifacts VALUES (?, ?, ?)", (digest, len(content), kept))
+
+        await self._writer.run("artifact-row", work)
+        return digest
+
+    async def get_artifact(self, digest: str) -> bytes:
+        content = await self._read(partial(artifacts.select, digest=digest))
+        if content is None:
+            return await asyncio.to_thread(artifacts.read_file, self._folder, digest)
+        artifacts.check(digest, content, str(self._path))
+        return content
+
+    async def close(self) -> None:
+        """Write what is waiting and let go of the file. Harmless when closed already."""
+        if self._writer.is_open:
+            await self._logs.drain()
+        await self._reader.close()
+        await self._writer.close()
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        return self._reader.run("read", work)
+
+
+def _recorded(events: Sequence[AnyEvent], after: int, at: datetime) -> list[Recorded]:
+    return [Recorded(seq, at, event) for seq, event in enumerate(events, after + 1)]

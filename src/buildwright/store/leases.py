@@ -1,0 +1,59 @@
+"""Leases: who may run a build, with a fencing token that only grows. Functions of an open transaction; never commits."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from buildwright.errors import BuildIsRunning, LostLease, NotFound
+from buildwright.ports import Lease
+from buildwright.store.holders import may_live
+from buildwright.store.rows import to_text
+
+
+def acquire(conn: sqlite3.Connection, build_id: str, holder: str, now: datetime, seconds: float) -> Lease:
+    """Take the lease with the next token. Raises NotFound; BuildIsRunning while its holder may live."""
+    if conn.execute("SELECT 1 FROM build_runs WHERE build_id = ?", (build_id,)).fetchone() is None:
+        raise NotFound(f"there is no build {build_id}")
+    running = live_holder(conn, build_id, now)
+    if running is not None:
+        raise BuildIsRunning(
+            f"build {build_id} is being run by {running}",
+            fix="watch it from here with `buildwright status`, or stop it with `buildwright stop` first",
+        )
+    (token,) = conn.execute(
+        "INSERT INTO leases (build_id, holder, token, expires_at) VALUES (?, ?, 1, ?) ON CONFLICT (build_id)"
+        " DO UPDATE SET holder = excluded.holder, token = token + 1, expires_at = excluded.expires_at RETURNING token",
+        (build_id, holder, _until(now, seconds)),
+    ).fetchone()
+    return Lease(build_id, holder, token)
+
+
+def renew(conn: sqlite3.Connection, lease: Lease, now: datetime, seconds: float) -> None:
+    """Keep a lease that nobody has taken since, even if it ran out. Raises LostLease."""
+    changed = conn.execute(
+        "UPDATE leases SET expires_at = ? WHERE build_id = ? AND holder = ? AND token = ?",
+        (_until(now, seconds), lease.build_id, lease.holder, lease.token),
+    )
+    if changed.rowcount == 0:
+        raise LostLease(f"the lease on build {lease.build_id} went to another holder, or was given up")
+
+
+def release(conn: sqlite3.Connection, lease: Lease, now: datetime) -> None:
+    """Give a lease up, if it is still this one. The row stays: its token must go on growing."""
+    conn.execute(
+        "UPDATE leases SET holder = '', expires_at = ? WHERE build_id = ? AND holder = ? AND token = ?",
+        (to_text(now), lease.build_id, lease.holder, lease.token),
+    )
+
+
+def live_holder(conn: sqlite3.Connection, build_id: str, now: datetime) -> str | None:
+    """Who runs the build, unless the lease ran out or its process is gone."""
+    row = conn.execute(
+        "SELECT holder FROM leases WHERE build_id = ? AND expires_at > ?", (build_id, to_text(now))
+    ).fetchone()
+    return row[0] if row and row[0] and may_live(row[0]) else None
+
+
+def _until(now: datetime, seconds: float) -> str:
+    return to_text(now + timedelta(seconds=seconds))

@@ -1,0 +1,105 @@
+"""Log lines on their way to the database: gathered for a moment, written in one go. Never holds up or fails the build.
+
+They are not part of the truth: a killed process loses those of the last moment, and lines that cannot be written are
+counted and said so in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+
+from buildwright.ports import LogEntry, LogLine
+from buildwright.store.rows import to_text, to_time
+from buildwright.store.thread import ConnectionThread
+
+_GATHER_SECONDS = 0.1
+_MOST_GATHERED = 1000
+_MOST_WAITING = 20_000
+
+Batch = dict[str, list[LogEntry]]
+"""Lines by build."""
+
+
+class LogBuffer:
+    """Lines that are not written yet. `drain` before reading, and before the writer is closed."""
+
+    def __init__(self, writer: ConnectionThread) -> None:
+        self._writer = writer
+        self._batch: Batch = {}
+        self._gathered = 0
+        self._waiting = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._writes: set[asyncio.Future[None]] = set()
+        self._lost: dict[str, int] = {}
+
+    async def add(self, build_id: str, entries: Sequence[LogEntry]) -> None:
+        """Take lines in; waits only when the disk cannot keep up."""
+        self._batch.setdefault(build_id, []).extend(entries)
+        self._gathered += len(entries)
+        self._waiting += len(entries)
+        if self._gathered >= _MOST_GATHERED:
+            self._write()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._write)
+        if self._waiting > _MOST_WAITING:
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Return when everything taken in so far is written, or counted as lost."""
+        self._write()
+        if self._writes:
+            await asyncio.wait(tuple(self._writes))
+
+    def _write(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._batch:
+            return
+        batch, self._batch, self._gathered = self._batch, {}, 0
+        lost, self._lost = self._lost, {}
+        write = self._writer.run("log", lambda conn: insert(conn, batch, lost))
+        self._writes.add(write)
+        write.add_done_callback(lambda done: self._written(done, batch, lost))
+
+    def _written(self, write: asyncio.Future[None], batch: Batch, lost: dict[str, int]) -> None:
+        self._writes.discard(write)
+        self._waiting -= sum(map(len, batch.values()))
+        if write.cancelled() or write.exception() is not None:
+            for build_id, entries in batch.items():
+                self._lost[build_id] = self._lost.get(build_id, 0) + lost.get(build_id, 0) + len(entries)
+
+
+def insert(conn: sqlite3.Connection, batch: Batch, lost: dict[str, int]) -> None:
+    """Write lines behind those that each build has, after a line about those that were `lost` before."""
+    for build_id, entries in batch.items():
+        (seq,) = conn.execute("SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = ?", (build_id,)).fetchone()
+        lines = entries
+        if lost.get(build_id) and entries:
+            text = f"{lost[build_id]} log lines before this one could not be written"
+            lines = [LogEntry(entries[0].at, "", 0, "engine", text), *entries]
+        rows = [
+            (build_id, number, to_text(at), task, attempt, kind, _plain(text))
+            for number, (at, task, attempt, kind, text) in enumerate(lines, seq + 1)
+        ]
+        conn.executemany("INSERT INTO logs (build_id, seq, at, task, attempt, kind, text) VALUES (?,?,?,?,?,?,?)", rows)
+
+
+def select(conn: sqlite3.Connection, build_id: str, after: int, task: str, limit: int, tail: bool) -> list[LogLine]:
+    """The first `limit` lines after `after`, or the last, in order; of one task when given."""
+    order = "DESC" if tail else "ASC"
+    rows = conn.execute(
+        "SELECT seq, at, task, attempt, kind, text FROM logs WHERE build_id = ? AND seq > ?"  # noqa: S608  `order` is ours
+        f" AND (? = '' OR task = ?) ORDER BY seq {order} LIMIT ?",
+        (build_id, after, task, task, limit),
+    ).fetchall()
+    if tail:
+        rows.reverse()
+    return [LogLine(seq, to_time(at), *rest) for seq, at, *rest in rows]
+
+
+def _plain(text: str) -> str:
+    """Output of programs may hold lone surrogates, which no database takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

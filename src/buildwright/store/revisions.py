@@ -1,0 +1,184 @@
+"""The schema's revisions: migrate, roll back, ask. The only user of Alembic. Never destroys a journal without being told to."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from buildwright.errors import Conflict, NotFound, StoreFailed
+from buildwright.store import opening
+from buildwright.store.faults import fault
+from buildwright.store.leases import live_holder
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+T = TypeVar("T")
+_PATIENCE = 15.0
+
+
+def head() -> str:
+    """The revision that this version of Buildwright works with."""
+    return opening.revisions()[-1]
+
+
+async def version(path: Path) -> str | None:
+    """The revision of a database, None when it has none. Raises NotFound when there is no file."""
+    return await _on(path, lambda conn: opening.stored_revision(conn, path))
+
+
+async def migrate(path: Path) -> str:
+    """Bring a database to the newest revision, making it if there is none, and say which that is."""
+    conn = await asyncio.to_thread(opening.open_writer, path, _PATIENCE)
+    conn.close()
+    return head()
+
+
+async def rollback(path: Path, steps: int = 1, *, drop_data: bool = False) -> str:
+    """Undo the last `steps` revisions and say which is left ("" for none).
+
+    Raises Conflict while a build runs, and when tables with rows would go and `drop_data` does not say so.
+    """
+    return await _on(path, lambda conn: _downgrade(conn, path, steps, drop_data))
+
+
+def upgrade(conn: sqlite3.Connection, path: Path) -> None:
+    """Run the migrations that a database lacks, all or none."""
+    from alembic import command
+
+    _run(conn, path, lambda config: command.upgrade(config, "head"))
+
+
+def schema_sql() -> str:
+    """What `schema.sql` must say: the schema that the migrations make in SQLite, as one statement per `;` and line end."""
+    conn = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        upgrade(conn, Path(":memory:"))
+        made = conn.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name").fetchall()
+    finally:
+        conn.close()
+    note = "-- Generated from the migrations (`python -m buildwright.store.revisions`); a test compares. Do not edit.\n"
+    stamp = f"INSERT INTO alembic_version (version_num) VALUES ('{head()}');\n"  # noqa: S608  a file name of ours
+    return note + "".join(f"{sql.strip()};\n" for (sql,) in made) + stamp
+
+
+def config_for(url: str) -> Config:
+    """Alembic's configuration without an ini file. `url` says the dialect when SQL is only printed."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+async def _on(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+    if not path.is_file():
+        raise NotFound(f"there is no database {path}", fix="make one with `buildwright db migrate`")
+    return await asyncio.to_thread(_with_connection, path, work)
+
+
+def _with_connection(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+    try:
+        conn = opening.connect(path, _PATIENCE)
+        try:
+            return work(conn)
+        finally:
+            conn.close()
+    except sqlite3.Error as error:
+        raise fault(error, path) from error
+
+
+def _downgrade(conn: sqlite3.Connection, path: Path, steps: int, drop_data: bool) -> str:
+    from alembic import command
+
+    known = opening.revisions()
+    found = opening.stored_revision(conn, path)
+    if found not in known:
+        raise StoreFailed(f"{path} is of revision {found or 'none'}, which cannot be rolled back from here")
+    place = known.index(found) + 1 - steps
+    if steps < 1 or place < 0:
+        raise Conflict(f"{path} is at revision {found}: there are no {steps} revisions to roll back")
+    target = known[place - 1] if place else "base"
+    filled: set[str] = set()
+
+    def look() -> None:
+        _refuse_while_used(conn, path)
+        filled.update(_filled_tables(conn))
+
+    def agree() -> None:
+        lost = sorted(filled - _tables(conn))
+        if lost and not drop_data:
+            raise Conflict(
+                f"rolling {path} back would destroy the rows of {', '.join(lost)}",
+                fix="make a copy of the file first, then roll back with --drop-data",
+            )
+
+    _run(conn, path, lambda config: command.downgrade(config, target), before=look, after=agree)
+    return "" if target == "base" else target
+
+
+def _refuse_while_used(conn: sqlite3.Connection, path: Path) -> None:
+    if "leases" not in _tables(conn):
+        return
+    now = datetime.now(UTC)
+    for (build_id,) in conn.execute("SELECT build_id FROM leases WHERE holder <> ''").fetchall():
+        running = live_holder(conn, build_id, now)
+        if running is not None:
+            message = f"{path} is in use: build {build_id} is being run by {running}"
+            raise Conflict(message, fix=f"stop it first with `buildwright stop {build_id}`")
+
+
+def _tables(conn: sqlite3.Connection) -> set[str]:
+    names = conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+    return {name for (name,) in names} - {"alembic_version"}
+
+
+def _filled_tables(conn: sqlite3.Connection) -> set[str]:
+    count = "SELECT 1 FROM {} LIMIT 1"
+    return {name for name in _tables(conn) if conn.execute(count.format(name)).fetchone()}
+
+
+def _nothing() -> None:
+    """For `_run`, where there is nothing to look at."""
+
+
+def _run(
+    conn: sqlite3.Connection,
+    path: Path,
+    action: Callable[[Config], None],
+    *,
+    before: Callable[[], None] = _nothing,
+    after: Callable[[], None] = _nothing,
+) -> None:
+    """Let Alembic work on this connection in one transaction of ours; `before` and `after` are in it and may refuse."""
+    import sqlalchemy
+    from sqlalchemy.pool import StaticPool
+
+    config = config_for("sqlite://")
+    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: conn, poolclass=StaticPool)
+    try:
+        # SQLAlchemy rolls back when it first connects, so our transaction starts after that. Having begun one of its
+        # own, which says nothing to SQLite, it leaves ours alone, and Alembic joins it.
+        with engine.connect() as connection, connection.begin() as unused:
+            config.attributes["connection"] = connection
+            conn.execute("BEGIN IMMEDIATE")
+            before()
+            action(config)
+            after()
+            conn.execute("COMMIT")
+            unused.rollback()
+    except sqlalchemy.exc.DBAPIError as error:
+        raise fault(error.orig, path) if isinstance(error.orig, sqlite3.Error) else error from error
+    finally:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "schema.sql").write_text(schema_sql(), encoding="utf-8")

@@ -1,0 +1,92 @@
+"""How records become rows and back: times, checksums, events. Pure but for the path in its errors; knows no connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from pydantic import ValidationError
+
+from buildwright.core.event import EVENT_TYPES, AnyEvent, Recorded, decode, encode
+from buildwright.errors import StoreFailed
+from buildwright.ports import BuildRow
+from buildwright.store.faults import damaged
+
+EncodedEvent = tuple[str, str]
+"""Type and JSON of an event."""
+
+HEAD_COLUMNS = (
+    "build_id, project_id, user_id, title, phase, control, outcome, version,"
+    " created_at, updated_at, completed_at, current_task_id"
+)
+
+
+def to_text(at: datetime) -> str:
+    """A time as SQLAlchemy keeps it in SQLite: UTC, no zone, microseconds. Sorts as text. Raises ValueError without a zone."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(" ", "microseconds")[:26]
+
+
+def to_time(text: str) -> datetime:
+    """The time that `to_text` wrote."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def encode_all(events: Sequence[AnyEvent]) -> list[EncodedEvent]:
+    """Events as type and JSON. Done on the caller's side, so that the writer thread only writes."""
+    return [(event.type, encode(event)) for event in events]
+
+
+def event_rows(build_id: str, after: int, at: str, encoded: Sequence[EncodedEvent]) -> list[tuple[Any, ...]]:
+    """Rows of the events table, the first with seq `after` + 1."""
+    return [
+        (build_id, seq, at, kind, data, _event_crc(build_id, seq, at, kind, data))
+        for seq, (kind, data) in enumerate(encoded, after + 1)
+    ]
+
+
+def recorded_from(path: Path, build_id: str, after: int, rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
+    """Events from rows (seq, at, type, data, crc). Raises StoreFailed for a gap, a changed row or an unknown event."""
+    found = []
+    for expected, (seq, at, kind, data, crc) in enumerate(rows, after + 1):
+        if seq != expected:
+            raise damaged(path, f"build {build_id} has event {seq} where event {expected} should be")
+        if crc != _event_crc(build_id, seq, at, kind, data):
+            raise damaged(path, f"event {seq} of build {build_id} is not what was written")
+        found.append(Recorded(seq, to_time(at), _decode(build_id, seq, kind, data)))
+    return found
+
+
+def text_crc(build_id: str, seq: int, data: str) -> int:
+    """Checksum of a snapshot."""
+    return crc32(f"{build_id}\0{seq}\0{data}".encode())
+
+
+def build_row(row: tuple[Any, ...]) -> BuildRow:
+    """A row of HEAD_COLUMNS as the port's record."""
+    *start, created, updated, completed, task = row
+    ended = to_time(completed) if completed else None
+    return BuildRow._make((*start, to_time(created), to_time(updated), ended, task))
+
+
+def _event_crc(build_id: str, seq: int, at: str, kind: str, data: str) -> int:
+    return crc32(f"{build_id}\0{seq}\0{at}\0{kind}\0{data}".encode())
+
+
+def _decode(build_id: str, seq: int, kind: str, data: str) -> AnyEvent:
+    where = f"event {seq} of build {build_id}"
+    fix = "use the version of Buildwright that wrote this journal, or a newer one"
+    if kind not in EVENT_TYPES:
+        raise StoreFailed(f"{where} is a {kind!r}, which this version does not know", fix=fix)
+    try:
+        return decode(kind, data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise StoreFailed(f"{where} ({kind}) cannot be read: {place}: {first['msg']}", fix=fix) from error

@@ -1,0 +1,116 @@
+"""Directories with exactly the files of a tree: lanes for agents, private checkouts for gates. Holds no git data in them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from buildwright.core.failpoint import failpoint
+from buildwright.errors import BadRepository, DiskFull, GitFailed
+from buildwright.ports import Lane, LaneKey
+from buildwright.workspace.git import Git, check_name
+from buildwright.workspace.mirror import Pin
+
+
+class Lanes:
+    """All lanes and checkouts below one home."""
+
+    def __init__(self, home: Path, git: Git) -> None:
+        self._lanes = home / "lanes"
+        self._checkouts = home / "checkouts"
+        self._git = git
+
+    async def open(self, pin: Pin, key: LaneKey, base: str, carry: str) -> Lane:
+        """A fresh lane; what an earlier one of that key left is removed."""
+        folder = self._folder(key)
+        await remove(folder)
+        failpoint("workspace.lane.before")
+        found = await self._git.run(
+            pin.mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{tree}}", okay=(0, 1, 128)
+        )
+        if found.code:
+            raise BadRepository(f"There is no commit {base!r} to open a lane on.", fix="Start the build again.")
+        lane = Lane(key, folder / "files", folder / "home", found.text)
+        _make_directory(self._lanes)
+        lane.files.mkdir(parents=True, mode=0o700)
+        lane.home.mkdir(mode=0o700)
+        await self.fill(pin, carry or found.text, lane.files)
+        failpoint("workspace.lane.after")
+        return lane
+
+    async def fill(self, pin: Pin, tree: str, files: Path) -> None:
+        """Write a tree's files, byte for byte, into an empty directory. The index that git needs lies outside of it."""
+        with tempfile.TemporaryDirectory(prefix="buildwright-") as name:
+            await self._git.run(
+                pin.mirror,
+                "read-tree",
+                "--reset",
+                "-u",
+                "--end-of-options",
+                tree,
+                index=Path(name) / "index",
+                work_tree=files,
+            )
+
+    async def refill(self, pin: Pin, tree: str, files: Path) -> None:
+        """Bring a lane's directory to a tree; the directory itself stays, for whoever stands in it."""
+        for entry in await asyncio.to_thread(os.listdir, files):
+            await remove(files / entry)
+        await self.fill(pin, tree, files)
+
+    async def close(self, key: LaneKey) -> None:
+        """Remove a lane, if it is there."""
+        await remove(self._folder(key))
+
+    @asynccontextmanager
+    async def checkout(self, pin: Pin, build_id: str, tree: str) -> AsyncIterator[Path]:
+        """A private directory with a tree's files, gone at the end."""
+        folder = self._checkouts / check_name(build_id, "build") / secrets.token_hex(8)
+        _make_directory(self._checkouts)
+        folder.mkdir(parents=True, mode=0o700)
+        try:
+            await self.fill(pin, tree, folder)
+            yield folder
+        finally:
+            await remove(folder)
+
+    async def forget(self, build_id: str) -> None:
+        """Remove every lane and checkout of a build."""
+        check_name(build_id, "build")
+        await remove(self._lanes / build_id)
+        await remove(self._checkouts / build_id)
+
+    def _folder(self, key: LaneKey) -> Path:
+        name = f"{check_name(key.task, 'task')}-{int(key.attempt)}"
+        return self._lanes / check_name(key.build_id, "build") / name
+
+
+def _make_directory(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DiskFull(f"{folder} cannot be made: {error.strerror}.", fix="Free some space, then resume.") from error
+
+
+async def remove(path: Path) -> None:
+    """Remove a file or directory tree of any depth and any permissions; links in it are not followed."""
+    if not os.path.lexists(path):
+        return
+    # rm, because an agent can nest directories deeper than a recursion in Python goes.
+    if await _run("rm", "-rf", "--", str(path)) == 0:
+        return
+    await _run("chmod", "-R", "u+rwX", "--", str(path))
+    if await _run("rm", "-rf", "--", str(path)) != 0:
+        raise GitFailed(f"{path} could not be removed.", fix="Look who owns the files in it, and remove it by hand.")
+
+
+async def _run(*argv: str) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    return await process.wait()

@@ -1,0 +1,91 @@
+"""Puts a change on top of another commit and moves the integration branch. Needs no checkout; decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from buildwright.core.failpoint import failpoint
+from buildwright.errors import Conflict, GitFailed
+from buildwright.ports import Conflicted, Merged
+from buildwright.workspace.git import Git, check_name
+from buildwright.workspace.mirror import Pin
+
+
+async def tree_of(git: Git, pin: Pin, name: str) -> str:
+    """The tree of a commit or tree. Raises GitFailed when it is not in the mirror."""
+    found = await git.run(pin.mirror, "rev-parse", "--verify", "--end-of-options", f"{name}^{{tree}}")
+    return found.text
+
+
+async def rebase(
+    git: Git, pin: Pin, base: str, tree: str, onto: str, message: str, at: datetime
+) -> Merged | Conflicted:
+    """The change (commit `base` to `tree`) as one commit on `onto`."""
+    merged = tree
+    if onto != base:
+        merged, files = await _merge(git, pin, base, tree, onto, at)
+        if files:
+            return Conflicted(merged, files)
+    commit = await asyncio.to_thread(pin.objects.commit, merged, (onto,), message, at)
+    return Merged(commit, merged)
+
+
+async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: datetime) -> tuple[str, tuple[str, ...]]:
+    """Three-way merge with exactly `base` as the common ancestor, wherever `onto` comes from.
+
+    This git cannot be told a merge base, so the three trees become three commits that have just that history.
+    """
+    base_tree, onto_tree = await asyncio.gather(tree_of(git, pin, base), tree_of(git, pin, onto))
+    if base_tree == onto_tree:
+        return tree, ()
+    write = pin.objects.commit
+    root = await asyncio.to_thread(write, base_tree, (), "base", at, durable=False)
+    ours = await asyncio.to_thread(write, onto_tree, (root,), "onto", at, durable=False)
+    theirs = await asyncio.to_thread(write, tree, (root,), "change", at, durable=False)
+    answer = await git.run(
+        pin.mirror,
+        "merge-tree",
+        "--write-tree",
+        "-z",
+        "--name-only",
+        "--no-messages",
+        "--end-of-options",
+        ours,
+        theirs,
+        okay=(0, 1),
+    )
+    found, *files = answer.output.decode(errors="surrogateescape").rstrip("\0").split("\0")
+    if answer.code == 1 and not files:
+        raise GitFailed(
+            f"git merge-tree failed: {answer.complaint.strip()[-300:]}", fix="Look into the mirror's health."
+        )
+    return found, tuple(dict.fromkeys(files)) if answer.code == 1 else ()
+
+
+async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str) -> None:
+    """Move the integration branch from `onto` to `commit`. Raises Conflict when it is at neither."""
+    ref = f"refs/buildwright/{check_name(build_id, 'build')}/integration"
+    at = await _read_ref(git, pin, ref)
+    if at == commit:
+        return
+    if at != onto:
+        raise Conflict(
+            f"The integration branch of build {build_id} is at {at[:12]}, not at {onto[:12]}.",
+            fix="Merge the change onto where it is now.",
+        )
+    failpoint("workspace.land.before")
+    try:
+        await git.run(pin.mirror, "update-ref", "--end-of-options", ref, commit, onto)
+    except GitFailed as error:
+        if await _read_ref(git, pin, ref) not in {commit, onto}:
+            raise Conflict(
+                f"The integration branch of build {build_id} moved.", fix="Merge onto where it is now."
+            ) from error
+        raise
+    failpoint("workspace.land.after")
+
+
+async def _read_ref(git: Git, pin: Pin, ref: str) -> str:
+    answer = await git.run(pin.mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", ref, okay=(0, 1))
+    return answer.text

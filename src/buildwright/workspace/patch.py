@@ -1,0 +1,274 @@
+"""What a lane changed, found by hashing every file against the base tree. Never asks the lane's own git, follows no link."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from buildwright.beneath import read_beneath, read_link_beneath
+from buildwright.core.patch import ChangeKind, FileChange, Patch
+from buildwright.core.paths import check_path, is_git_part
+from buildwright.errors import UnsafePath
+from buildwright.workspace.git import Git
+from buildwright.workspace.mirror import Pin
+from buildwright.workspace.objects import object_id
+
+FILE_BYTES = 100 * 1024 * 1024
+"""A changed file above this is refused: hosts of repositories refuse it too."""
+_DEPTH = 200
+_LINK = "120000"
+_MODULE = "160000"
+# Made by tools and not by the task. Only while the base tree tracks nothing below such a name.
+_CACHES = frozenset(
+    (
+        "__pycache__",
+        ".pytest_cache",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".hypothesis",
+        ".tox",
+        ".nox",
+        ".venv",
+        "node_modules",
+        ".gradle",
+        ".turbo",
+        ".parcel-cache",
+        ".eggs",
+        ".aider.tags.cache.v3",
+        ".aider.tags.cache.v4",
+    )
+)
+_CACHE_FILES = (".pyc", ".pyo", ".swp", ".DS_Store")
+
+
+class Entry(NamedTuple):
+    """One path of a tree: git's octal mode and the object's id; `size` is 0 where nobody measured it."""
+
+    mode: str
+    object_id: str
+    size: int = 0
+
+
+@dataclass
+class _Scan:
+    base: dict[str, Entry]
+    width: int
+    tracked: frozenset[str]
+    """Every directory of the base tree."""
+    found: dict[str, Entry] = field(default_factory=dict)
+    odd: list[str] = field(default_factory=list)
+    """Pipes, sockets and devices: nothing git could hold."""
+    rules: bool = False
+    """Whether a .gitignore was seen."""
+
+
+async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, Entry]:
+    """Every file of a tree by path; bytes that are no UTF-8 are kept as surrogates."""
+    answer = await git.run(mirror, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree)
+    entries: dict[str, Entry] = {}
+    for line in answer.output.decode(errors="surrogateescape").split("\0"):
+        if line:
+            head, _, path = line.partition("\t")
+            mode, _, name = head.split(" ")
+            entries[path] = Entry(mode, name)
+    return entries
+
+
+async def write_lane(git: Git, pin: Pin, files: Path, base_tree: str) -> tuple[str, tuple[FileChange, ...]]:
+    """Store the lane's files as a tree in the mirror; gives the tree and how it differs from `base_tree`.
+
+    Raises UnsafePath for a name or file that cannot be taken, GitFailed, DiskFull.
+    """
+    base = await list_tree(git, pin.mirror, base_tree)
+    scan = await asyncio.to_thread(_scan, files, base, pin.width)
+    changes = _compare(base, scan.found)
+    fresh = [change.path for change in changes if change.kind == "added"]
+    left_out = await _ignored(git, pin, files, fresh, scan) if fresh and scan.rules else frozenset()
+    changes = [change for change in changes if change.path not in left_out]
+    for change in changes:
+        _check(change)
+    if not changes:
+        return base_tree, ()
+    lines, kept = await asyncio.to_thread(_store, pin, files, changes, base)
+    if not kept:
+        return base_tree, ()
+    with tempfile.TemporaryDirectory(prefix="buildwright-") as name:
+        index = Path(name) / "index"
+        await git.run(pin.mirror, "read-tree", "--end-of-options", base_tree, index=index)
+        await git.run(pin.mirror, "update-index", "-z", "--index-info", stdin=lines, index=index)
+        tree = await git.run(pin.mirror, "write-tree", index=index)
+    return tree.text, tuple(kept)
+
+
+async def take(git: Git, pin: Pin, files: Path, base_tree: str) -> Patch:
+    """The lane's patch."""
+    tree, changes = await write_lane(git, pin, files, base_tree)
+    return Patch(base_tree=base_tree, tree=tree, changes=changes)
+
+
+def _check(change: FileChange) -> None:
+    if change.kind == "deleted":
+        return
+    check_path(change.path)
+    if any(is_git_part(part) for part in change.path.split("/")):
+        raise UnsafePath(f"{change.path!r} would be a git directory somewhere.", fix="Give it another name.")
+    if change.size > FILE_BYTES:
+        raise UnsafePath(
+            f"{change.path!r} has {change.size // 1024 // 1024} MB; more than {FILE_BYTES // 1024 // 1024} MB are not taken.",
+            fix="Keep large files out of the repository, or add them to .gitignore.",
+        )
+
+
+def _compare(base: dict[str, Entry], found: dict[str, Entry]) -> list[FileChange]:
+    changes: list[FileChange] = []
+    for path, new in found.items():
+        old = base.get(path)
+        if old is None:
+            changes.append(FileChange.model_construct(path=path, kind="added", mode=new.mode, size=new.size))
+        elif old[:2] != new[:2]:
+            kind: ChangeKind = "modified"
+            if old.mode[:2] != new.mode[:2]:
+                kind = "type"
+            elif old.object_id == new.object_id:
+                kind = "mode"
+            # Not validated yet: a name that is no UTF-8 must come as far as the check that names it.
+            changes.append(
+                FileChange.model_construct(path=path, kind=kind, mode=new.mode, old_mode=old.mode, size=new.size)
+            )
+    for path, old in base.items():
+        if path not in found and old.mode != _MODULE:
+            changes.append(FileChange.model_construct(path=path, kind="deleted", mode="", old_mode=old.mode, size=0))
+    return sorted(changes, key=lambda change: change.path)
+
+
+def _store(pin: Pin, files: Path, changes: list[FileChange], base: dict[str, Entry]) -> tuple[bytes, list[FileChange]]:
+    """Write the blobs; gives update-index lines (git-update-index(1), "--index-info") and the changes that stand.
+
+    A file is read once more here, and what is read here is what counts: hash and content cannot differ.
+    """
+    gone = "0" * pin.width
+    lines: list[bytes] = []
+    kept: list[FileChange] = []
+    for change in sorted(changes, key=lambda one: (one.kind != "deleted", one.path)):
+        encoded = change.path.encode(errors="surrogateescape")
+        if change.kind == "deleted":
+            lines.append(f"0 {gone}\t".encode() + encoded)
+            kept.append(change)
+        elif change.mode != _MODULE:
+            link = change.mode == _LINK
+            content = (
+                read_link_beneath(files, change.path) if link else read_beneath(files, change.path, FILE_BYTES + 1)
+            )
+            found = pin.objects.write("blob", content)
+            if base.get(change.path, Entry("", ""))[:2] == (change.mode, found):
+                continue
+            lines.append(f"{change.mode} {found}\t".encode() + encoded)
+            kept.append(change.model_copy(update={"size": len(content)}))
+    return b"".join(line + b"\0" for line in lines), sorted(kept, key=lambda one: one.path)
+
+
+async def _ignored(git: Git, pin: Pin, files: Path, fresh: list[str], scan: _Scan) -> frozenset[str]:
+    """Which new files the project's own .gitignore leaves out, as `git add` would. What is left out cannot land."""
+    for path in scan.odd:
+        if path.rpartition("/")[2] == ".gitignore":
+            raise UnsafePath(f"{path!r} is no plain file.", fix="Make .gitignore a plain file.")
+    answer = await git.run(
+        pin.mirror,
+        "check-ignore",
+        "--no-index",
+        "-z",
+        "--stdin",
+        stdin=b"".join(path.encode(errors="surrogateescape") + b"\0" for path in fresh),
+        work_tree=files,
+        okay=(0, 1),
+        seconds=60,
+    )
+    return frozenset(answer.output.decode(errors="surrogateescape").split("\0"))
+
+
+def _scan(files: Path, base: dict[str, Entry], width: int) -> _Scan:
+    tracked: set[str] = set()
+    for path in base:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in tracked:
+            tracked.add(folder)
+            folder = folder.rpartition("/")[0]
+    scan = _Scan(base, width, frozenset(tracked))
+    top = os.open(files, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _scan_directory(scan, top, "", 0)
+    finally:
+        os.close(top)
+    return scan
+
+
+def _scan_directory(scan: _Scan, directory: int, prefix: str, depth: int) -> None:
+    if depth > _DEPTH:
+        raise UnsafePath(f"{prefix[:200]!r} lies more than {_DEPTH} directories deep.", fix="Use fewer directories.")
+    with os.scandir(directory) as listing:
+        names = [(entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in listing]
+    for name, is_directory, is_link in names:
+        path = prefix + name
+        if name == ".git":
+            continue
+        try:
+            if is_directory:
+                _enter(scan, directory, name, path, depth)
+            elif is_link:
+                target = os.fsencode(os.readlink(name, dir_fd=directory))
+                scan.found[path] = Entry(_LINK, object_id("blob", target, scan.width), len(target))
+            else:
+                _hash_file(scan, directory, name, path)
+        except FileNotFoundError:
+            continue
+        except PermissionError as error:
+            raise UnsafePath(
+                f"{path!r} cannot be read: it has no read permission.", fix="Let its owner read it."
+            ) from error
+
+
+def _enter(scan: _Scan, directory: int, name: str, path: str, depth: int) -> None:
+    before = scan.base.get(path)
+    if before is not None and before.mode == _MODULE:
+        scan.found[path] = before
+        return
+    if name in _CACHES and path not in scan.tracked:
+        return
+    below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        _scan_directory(scan, below, f"{path}/", depth + 1)
+    finally:
+        os.close(below)
+
+
+def _hash_file(scan: _Scan, directory: int, name: str, path: str) -> None:
+    if name.endswith(_CACHE_FILES) and path not in scan.base:
+        return
+    try:
+        # O_NONBLOCK: a pipe that took the file's place must not hang us.
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        scan.odd.append(path)
+        return
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            scan.odd.append(path)
+            return
+        scan.rules = scan.rules or name == ".gitignore"
+        state = hashlib.sha1(usedforsecurity=False) if scan.width == 40 else hashlib.sha256()
+        state.update(b"blob %d\0" % status.st_size)
+        while block := os.read(descriptor, 1 << 20):
+            state.update(block)
+        mode = "100755" if status.st_mode & stat.S_IXUSR else "100644"
+        scan.found[path] = Entry(mode, state.hexdigest(), status.st_size)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,42 @@
+"""A model that answers from a list: a real implementation of the port, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal
+
+from buildwright.ports import Door, Spent, Stopped, Text, Turn
+
+
+class ScriptedModel:
+    """Answers number n (from 0) with entry n of the script. An exception in the script is raised; None waits for ever."""
+
+    def __init__(self, *script: str | tuple[str, Literal["end", "length", "refused"]] | Exception | None, piece: int = 7) -> None:
+        self.script = list(script)
+        self.piece = piece
+        self.asked: list[list[Turn]] = []
+        self.open_streams = 0
+        self.started = asyncio.Event()
+
+    async def stream(
+        self, door: Door, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
+    ) -> AsyncIterator[Text | Spent | Stopped]:
+        self.asked.append(list(turns))
+        entry = self.script[len(self.asked) - 1]
+        self.open_streams += 1
+        self.started.set()
+        try:
+            if entry is None:
+                yield Text("thinking\n")
+                await asyncio.Event().wait()
+            if isinstance(entry, Exception):
+                raise entry
+            text, stop = entry if isinstance(entry, tuple) else (entry or "", "end")
+            for start in range(0, len(text), self.piece):
+                yield Text(text[start : start + self.piece])
+                await asyncio.sleep(0)
+            yield Spent(model or "m", 10, 5, 3, 2)
+            yield Stopped(stop)
+        finally:
+            self.open_streams -= 1

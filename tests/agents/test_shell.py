@@ -1,0 +1,114 @@
+"""Any command as an agent: its environment, its output, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from buildwright.agents.shell import LONGEST_LINE, MOST_LINES, ShellAgent
+from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
+from buildwright.core.limits import Limits
+from buildwright.errors import AgentFailed
+from buildwright.ports import Assignment, Door, Message
+from buildwright.sandbox.none import NoSandbox
+from tests.agents.conftest import Assign
+
+PATH = os.environ["PATH"]
+
+
+async def play(assignment: Assignment, *messages: Message) -> list[Activity]:
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+    for message in messages:
+        inbox.put_nowait(message)
+    return [activity async for activity in ShellAgent(NoSandbox(), PATH).run(assignment, inbox)]
+
+
+def finish(activities: list[Activity]) -> Finished:
+    assert isinstance(activities[-1], Finished)
+    return activities[-1]
+
+
+async def test_the_environment_is_exactly_the_promised_one(assign: Assign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a real key")
+    monkeypatch.setenv("CANARY", "secret")
+    show = "env -0 > env.bin; test -z \"$(cat)\""
+    assignment = assign(command=show, feedback="tests failed", door=Door("http://127.0.0.1:1/lane", "lane-token"))
+    assert finish(await play(assignment)).ok
+    pairs = (assignment.lane / "env.bin").read_text().rstrip("\0").split("\0")
+    env = dict(pair.split("=", 1) for pair in pairs)
+    set_by_shell_and_sandbox = {"PWD", "SHLVL", "_", "OLDPWD", "LC_CTYPE", "BUILDWRIGHT_COMMAND"}
+    assert set(env) - set_by_shell_and_sandbox == {
+        "PATH", "HOME", "LANG", "TMPDIR", "CI", "BUILDWRIGHT_BUILD_ID", "BUILDWRIGHT_TASK_ID", "BUILDWRIGHT_ATTEMPT",
+        "BUILDWRIGHT_PROMPT_FILE", "BUILDWRIGHT_FEEDBACK_FILE", "BUILDWRIGHT_MESSAGES_FILE",
+        "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY",
+    }  # fmt: skip
+    assert env["ANTHROPIC_API_KEY"] == env["OPENAI_API_KEY"] == "lane-token"
+    assert env["OPENAI_BASE_URL"] == "http://127.0.0.1:1/lane/v1"
+    assert (env["BUILDWRIGHT_TASK_ID"], env["BUILDWRIGHT_ATTEMPT"]) == ("T1", "1")
+    prompt = Path(env["BUILDWRIGHT_PROMPT_FILE"])
+    assert prompt.read_text() == "Do it.\n\ntests failed"
+    assert prompt.stat().st_mode & 0o777 == 0o600
+    assert Path(env["BUILDWRIGHT_FEEDBACK_FILE"]).read_text() == "tests failed"
+
+
+async def test_output_comes_as_lines_and_the_exit_code_decides(assign: Assign) -> None:
+    out = await play(assign(command="echo one; printf 'tw'; printf 'o\\n' >&2; printf last; exit 3"))
+    assert [activity.text for activity in out if isinstance(activity, Said)] == ["one\n", "two\n", "last\n"]
+    assert (finish(out).ok, finish(out).failure) == (False, "crashed")
+    assert "exited with 3" in finish(out).summary
+    assert finish(out).summary.endswith("last")
+
+
+async def test_endless_output_is_bounded(assign: Assign) -> None:
+    out = await play(assign(command=f"seq 1 {MOST_LINES + 10}; head -c 100000 /dev/zero | tr '\\0' x"))
+    said = [activity.text for activity in out if isinstance(activity, Said)]
+    assert len(said) == MOST_LINES
+    assert max(map(len, said)) <= LONGEST_LINE + 10
+    assert any(isinstance(activity, Warned) for activity in out)
+
+
+async def test_the_time_limit_ends_it(assign: Assign) -> None:
+    out = await play(assign(command="echo begun; sleep 60", limits=Limits(task_seconds=0.5)))
+    assert finish(out).failure == "timeout"
+    assert "begun" in finish(out).summary
+
+
+async def test_messages_reach_the_command(assign: Assign) -> None:
+    command = 'while ! grep -q hello "$BUILDWRIGHT_MESSAGES_FILE"; do sleep 0.02; done'
+    out = await play(assign(command=command), Message("m1", "hello"))
+    assert out[0] == Heard(message_ids=("m1",))
+    assert finish(out).ok
+
+
+async def test_cancel_leaves_no_process(assign: Assign) -> None:
+    assignment = assign(command="(setsid sleep 4711 &) ; sleep 4711")
+
+    async def consume() -> None:
+        async for _ in ShellAgent(NoSandbox(), PATH).run(assignment, asyncio.Queue()):
+            pass
+
+    def sleepers() -> list[psutil.Process]:
+        return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4711"]]
+
+    task = asyncio.create_task(consume())
+    while len(sleepers()) < 2:
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sleepers() == []
+
+
+@pytest.mark.parametrize("command", ["", "  \n"])
+async def test_without_a_command_it_cannot_start(assign: Assign, command: str) -> None:
+    with pytest.raises(AgentFailed, match="no command"):
+        await play(assign(command=command))
+
+
+async def test_a_missing_lane_is_an_agent_that_cannot_start(assign: Assign, tmp_path: Path) -> None:
+    with pytest.raises(AgentFailed):
+        await play(assign(command="true", lane=tmp_path / "nowhere"))

@@ -1,0 +1,298 @@
+"""The contract of the port `Sandbox`, over every implementation."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+
+from buildwright.errors import BadSettings, ToolMissing
+from buildwright.ports import Command, Sandbox
+from buildwright.sandbox import Bubblewrap, NoSandbox, choose
+from buildwright.sandbox.output import HeadAndTail
+
+SANDBOXES = [NoSandbox(), Bubblewrap()]
+ENV = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"}
+
+
+@pytest.fixture(params=SANDBOXES, ids=lambda sandbox: sandbox.name)
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    found: Sandbox = request.param
+    return found
+
+
+def shell(folder: Path, script: str, **more: object) -> Command:
+    return Command(("sh", "-c", script), folder, ENV, **more)  # type: ignore[arg-type]
+
+
+def python(folder: Path, program: str, **more: object) -> Command:
+    return Command(("python", "-c", program), folder, ENV, **more)  # type: ignore[arg-type]
+
+
+def alive(mark: str) -> list[int]:
+    """Processes of this machine that carry a mark in their command line."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "status"])
+        if process.info["status"] != psutil.STATUS_ZOMBIE and mark in " ".join(process.info["cmdline"] or ())
+    ]
+
+
+def our_zombies() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if child.status() == psutil.STATUS_ZOMBIE]
+
+
+async def test_output_exit_code_and_files_arrive(sandbox: Sandbox, tmp_path: Path) -> None:
+    pieces: list[bytes] = []
+    command = shell(tmp_path, "cat; echo err >&2; pwd; echo made > made.txt; exit 7", stdin=b"in\n")
+    done = await sandbox.run(command, pieces.append)
+    assert done.exit_code == 7
+    assert done.output == b"in\nerr\n" + os.fsencode(tmp_path) + b"\n"
+    assert b"".join(pieces) == done.output
+    assert not done.cut
+    assert done.started_at.utcoffset() is not None
+    assert (tmp_path / "made.txt").read_text() == "made\n"
+    assert (tmp_path / "made.txt").stat().st_uid == os.geteuid()
+
+
+async def test_a_signal_gives_the_code_a_shell_gives(sandbox: Sandbox, tmp_path: Path) -> None:
+    done = await sandbox.run(shell(tmp_path, "kill -9 $$"))
+    assert done.exit_code == 137
+
+
+async def test_the_environment_is_the_given_one(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUILDWRIGHT_CANARY", "canary-7f3a")
+    done = await sandbox.run(Command(("env",), tmp_path, {**ENV, "CI": "1"}))
+    names = {line.split("=")[0] for line in done.output.decode().splitlines()}
+    assert names - {"BUILDWRIGHT_COMMAND", "PWD"} == {"PATH", "CI"}
+    assert b"canary-7f3a" not in done.output
+
+
+async def test_tools_of_this_python_work_inside(sandbox: Sandbox, tmp_path: Path) -> None:
+    done = await sandbox.run(Command(("python", "-m", "pytest", "--version"), tmp_path, ENV))
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(b"pytest ")
+
+
+async def test_a_missing_program_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing, match="no-such-program"):
+        await sandbox.run(Command(("no-such-program", "x"), tmp_path, ENV))
+
+
+async def test_a_missing_directory_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing, match="not there"):
+        await sandbox.run(shell(tmp_path / "nowhere", "true"))
+
+
+async def test_the_time_limit_ends_even_what_ignores_the_request(sandbox: Sandbox, tmp_path: Path) -> None:
+    mark = uuid.uuid4().hex
+    ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)"
+    program = f"{ignore}; time.sleep(600)  # {mark}"
+    done = await sandbox.run(python(tmp_path, program, seconds=1.0))
+    assert done.exit_code is None
+    assert done.output == b"up\n"
+    assert alive(mark) == []
+
+
+async def test_the_time_limit_lets_a_command_say_goodbye(sandbox: Sandbox, tmp_path: Path) -> None:
+    done = await sandbox.run(shell(tmp_path, "trap 'echo bye; exit 3' TERM; while :; do sleep 0.05; done", seconds=0.5))
+    assert done.exit_code is None
+    assert b"bye" in done.output
+
+
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        time.sleep(600)  # {mark}
+    os._exit(0)
+os.wait()
+"""
+
+
+async def test_a_daemon_does_not_outlive_its_command(sandbox: Sandbox, tmp_path: Path) -> None:
+    mark = uuid.uuid4().hex
+    done = await sandbox.run(python(tmp_path, DAEMON.format(mark=mark)))
+    assert done.exit_code == 0, done.output
+    assert alive(mark) == []
+    assert our_zombies() == []
+
+
+async def test_cancelling_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    mark = uuid.uuid4().hex
+    started = asyncio.Event()
+    command = shell(tmp_path, f"nohup setsid sleep 600 >/dev/null 2>&1 & echo up; sleep 601; : {mark}")
+    run = asyncio.create_task(sandbox.run(command, lambda _: started.set()))
+    await started.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert alive(mark) == []
+    assert our_zombies() == []
+
+
+async def test_a_flood_is_cut_in_the_middle(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = "echo first; head -c 100000000 /dev/zero | tr '\\0' 'x'; echo; echo last"
+    done = await sandbox.run(shell(tmp_path, script, output_bytes=10_000))
+    assert done.exit_code == 0
+    assert done.cut
+    assert len(done.output) < 10_100
+    assert done.output.startswith(b"first\n")
+    assert done.output.endswith(b"\nlast\n")
+    assert b"bytes cut ...]" in done.output
+
+
+async def test_a_fork_bomb_is_ended(sandbox: Sandbox, tmp_path: Path) -> None:
+    mark = uuid.uuid4().hex
+    bomb = f"import os, time\nwhile True:\n    os.fork()\n    time.sleep(0.02)  # {mark}"
+    done = await sandbox.run(python(tmp_path, bomb, processes=40, seconds=20.0))
+    assert done.exit_code != 0
+    assert b"processes" in done.output or b"BlockingIOError" in done.output
+    assert alive(mark) == []
+
+
+async def test_a_memory_bomb_is_ended(sandbox: Sandbox, tmp_path: Path) -> None:
+    bomb = "import time\nkept = [bytearray(b'x') * 1_000_000 for _ in range(200)]\ntime.sleep(600)"
+    done = await sandbox.run(python(tmp_path, bomb, memory_bytes=100 * 1024**2, seconds=30.0))
+    assert done.exit_code not in {0, None}
+    assert b"more than 100 MiB of memory" in done.output
+
+
+async def test_a_file_cannot_grow_without_end(sandbox: Sandbox, tmp_path: Path) -> None:
+    program = "import os\nf = os.open('big', os.O_CREAT | os.O_WRONLY)\nos.ftruncate(f, 3 * 1024**3)"
+    done = await sandbox.run(python(tmp_path, program))
+    assert done.exit_code != 0
+    assert (tmp_path / "big").stat().st_size == 0
+
+
+async def test_many_commands_at_once_do_not_touch_each_other(sandbox: Sandbox, tmp_path: Path) -> None:
+    folders = [tmp_path / str(number) for number in range(6)]
+    for folder in folders:
+        folder.mkdir()
+    done = await asyncio.gather(
+        *(sandbox.run(shell(folder, f"sleep 0.{len(folders) - n}; echo {n}")) for n, folder in enumerate(folders))
+    )
+    assert [one.output for one in done] == [f"{number}\n".encode() for number in range(6)]
+    assert {one.exit_code for one in done} == {0}
+
+
+async def test_a_listener_that_fails_is_heard(sandbox: Sandbox, tmp_path: Path) -> None:
+    def broken(piece: bytes) -> None:
+        raise ValueError(piece.decode())
+
+    with pytest.raises(ValueError, match="up"):
+        await sandbox.run(shell(tmp_path, "echo up"), broken)
+
+
+# --- Only the wall ----------------------------------------------------------------------------------------------------
+
+
+async def test_bubblewrap_writes_only_where_it_may(tmp_path: Path) -> None:
+    inside, beside, outside = tmp_path / "in", tmp_path / "beside", tmp_path / "out"
+    for folder in (inside, beside, outside):
+        folder.mkdir()
+    outside.chmod(0o777)
+    script = f"echo a > a; echo b > {beside}/b; echo c > {outside}/c; echo d > /usr/d; echo e > /etc/e; echo f > /tmp/f"
+    await Bubblewrap().run(shell(inside, script, writable=(beside,)))
+    assert (inside / "a").exists()
+    assert (beside / "b").exists()
+    assert list(outside.iterdir()) == []
+    assert not Path("/usr/d").exists()
+    assert not Path("/etc/e").exists()
+    assert not Path("/tmp/f").exists()
+
+
+async def test_bubblewrap_has_no_power_over_the_host(tmp_path: Path) -> None:
+    program = (
+        "import os\nprint(os.getuid(), os.access('/proc/sys/kernel/core_pattern', os.W_OK))\n"
+        "print([l.split()[1] for l in open('/proc/self/status') if l.startswith(('CapEff', 'CapBnd'))])"
+    )
+    done = await Bubblewrap().run(python(tmp_path, program))
+    user, writable, *capabilities = done.output.decode().split()
+    assert int(user) != 0
+    assert writable == "False"
+    assert set("".join(capabilities)) <= set("[]',0")
+
+
+async def test_bubblewrap_shows_no_environment_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUILDWRIGHT_CANARY", "canary-91bc")
+    done = await Bubblewrap().run(shell(tmp_path, "cat /proc/*/environ | tr '\\0' '\\n'; ls -a ~ /root /home"))
+    assert b"PATH=" in done.output
+    assert b"canary-91bc" not in done.output
+
+
+async def test_bubblewrap_has_no_network(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        program = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2); print('connected')"
+        shut = await Bubblewrap().run(python(tmp_path, program))
+        opened = await Bubblewrap().run(python(tmp_path, program, network=True))
+    assert shut.exit_code == 1
+    assert b"connected" not in shut.output
+    assert opened.output == b"connected\n"
+
+
+async def test_bubblewrap_reaches_a_directory_below_a_closed_one(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "work").mkdir(parents=True)
+    closed.chmod(0o700)
+    done = await Bubblewrap().run(shell(closed / "work", "echo here > here; ls .."))
+    assert done.exit_code == 0, done.output
+    assert done.output == b"work\n"
+    assert (closed / "work" / "here").read_text() == "here\n"
+
+
+async def test_bubblewrap_gives_files_back_and_follows_no_link(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("kept")
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "link").symlink_to(kept)
+    before = kept.stat()
+    await Bubblewrap().run(shell(work, "mkdir -p deep/er; echo x > deep/er/file; ln -s /etc/passwd p"))
+    after = kept.stat()
+    assert (after.st_uid, after.st_ctime_ns) == (before.st_uid, before.st_ctime_ns)
+    assert {path.lstat().st_uid for path in work.rglob("*")} == {os.geteuid()}
+    assert Path("/etc/passwd").stat().st_uid == 0
+
+
+# --- Choosing -----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_wall_is_taken_where_it_works() -> None:
+    assert (await choose("auto")).name == "bubblewrap"
+    assert (await choose("bubblewrap")).name == "bubblewrap"
+    assert (await choose("none")).name == "none"
+
+
+async def test_without_the_wall_root_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadSettings, match="not installed") as error:
+        await choose("bubblewrap")
+    assert "--sandbox none" in str(error.value.fix)
+    if os.geteuid() == 0:
+        with pytest.raises(BadSettings, match="as root"):
+            await choose("auto")
+    assert (await choose("auto", root_accepted=True)).name == "none"
+
+
+def test_head_and_tail_keep_what_fits() -> None:
+    kept = HeadAndTail(10)
+    for piece in (b"abc", b"defg", b"hij"):
+        kept.add(piece)
+    assert kept.content() == b"abcdefghij"
+    kept.add(b"klmnopqrstuvwxyz")
+    assert kept.cut
+    assert kept.content() == b"abcde\n[... 16 bytes cut ...]\nvwxyz"

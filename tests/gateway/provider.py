@@ -1,0 +1,115 @@
+"""A fake provider on 127.0.0.1 that speaks both protocols and remembers what reached it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+ANTHROPIC_KEY = "sk-ant-api03-upstream-key-0123456789"
+OPENAI_KEY = "sk-proj-upstream-key-0123456789abcdef"
+
+
+def sse(*bodies: dict[str, Any] | str) -> list[bytes]:
+    out = []
+    for body in bodies:
+        if isinstance(body, str):
+            out.append(f"data: {body}\n\n".encode())
+        else:
+            name = f"event: {body['type']}\n" if "type" in body else ""
+            out.append(f"{name}data: {json.dumps(body)}\n\n".encode())
+    return out
+
+
+def anthropic_stream(*pieces: str, stop: str = "end_turn", output: int = 7, **usage: Any) -> list[bytes]:
+    used = {"input_tokens": 100, "output_tokens": 1, **usage}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5-20250929"}
+    return sse(
+        {"type": "message_start", "message": message | {"content": [], "stop_reason": None, "usage": used}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
+            for piece in pieces
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": {"output_tokens": output}},
+        {"type": "message_stop"},
+    )
+
+
+def openai_stream(*pieces: str, usage: dict[str, Any] | None = None) -> list[bytes]:
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-5-2025-08-07"}
+    chunks: list[dict[str, Any] | str] = [
+        head | {"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]} for piece in pieces
+    ]
+    chunks.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    if usage is not None:
+        chunks.append(head | {"choices": [], "usage": usage})
+    return sse(*chunks, "[DONE]")
+
+
+class Provider:
+    """Answers with what `script` holds, one item per request; the last one repeats.
+
+    An item is a list of stream pieces (`None` in it breaks the connection, a number waits), a dict (JSON body), or
+    (status, headers, dict).
+    """
+
+    def __init__(self) -> None:
+        self.script: list[Any] = []
+        self.requests: list[tuple[str, dict[str, str], Any]] = []
+        self.cancelled = asyncio.Event()
+        self.url = ""
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "ANTHROPIC_API_KEY": ANTHROPIC_KEY,
+            "ANTHROPIC_BASE_URL": self.url,
+            "OPENAI_API_KEY": OPENAI_KEY,
+            "OPENAI_BASE_URL": f"{self.url}/v1",
+        }
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append((request.path_qs, headers, await request.json()))
+        item = self.script[min(len(self.requests), len(self.script)) - 1]
+        if isinstance(item, dict):
+            return web.json_response(item)
+        if isinstance(item, tuple):
+            status, extra, body = item
+            return web.json_response(body, status=status, headers=extra)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "request-id": "req_42"})
+        await response.prepare(request)
+        try:
+            for piece in item:
+                if piece is None:
+                    assert request.transport is not None
+                    request.transport.close()
+                    raise ConnectionResetError
+                if isinstance(piece, asyncio.Event):
+                    await piece.wait()
+                else:
+                    await response.write(piece)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return response
+
+
+@asynccontextmanager
+async def running_provider() -> AsyncIterator[Provider]:
+    provider = Provider()
+    app = web.Application()
+    app.add_routes([web.post("/{rest:.*}", provider.answer)])
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    provider.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield provider
+    finally:
+        await runner.cleanup()
