@@ -117,6 +117,12 @@ class App:
             self.builds, self.clock, spec, options, repository, base, project_id=project, user_id=user
         )
 
+    async def read_spec(self, path: Path) -> Spec:
+        """The spec in a file, whatever its form. Raises BadSpec naming file and line or key."""
+        from buildwright.advisors.spec_file import read_spec
+
+        return read_spec(path)
+
     async def pause(self, build_id: str, message: str = "") -> Build:
         return await commands.pause(self.builds, self.clock, build_id, message)
 
@@ -232,7 +238,7 @@ class App:
         match options.agent:
             case "direct":
                 from buildwright.agents.direct import DirectAgent
-                from buildwright.gateway.model import GatewayModel
+                from buildwright.gateway import GatewayModel
 
                 return DirectAgent(GatewayModel())
             case "claude":

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing
@@ -31,6 +32,9 @@ class ShellAgent:
     """
 
     name = "shell"
+    resumes = False
+    touches_files = True
+    uses_model: Literal["always", "if given", "never"] = "if given"
 
     def __init__(self, sandbox: Sandbox, path: str) -> None:
         self._sandbox = sandbox
@@ -39,7 +43,9 @@ class ShellAgent:
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a command or when the sandbox has no shell to run it."""
         if not assignment.command.strip():
-            raise AgentFailed("The shell agent has no command.", fix="Give one, for example --agent-command './build.sh'.")
+            raise AgentFailed(
+                "The shell agent has no command.", fix="Give one, for example --agent-command './build.sh'."
+            )
         files = _prepare(assignment)
         command = Command(
             argv=("/bin/sh", "-c", assignment.command),
@@ -134,7 +140,9 @@ class _Output:
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     dropped: int = 0
-    _decoder: codecs.IncrementalDecoder = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace"))
+    _decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
+    )
     _partial: str = ""
     _lines: deque[str] = field(default_factory=deque)
     _count: int = 0
@@ -202,4 +210,6 @@ def _finished(assignment: Assignment, completed: Completed) -> Finished:
     if completed.exit_code is None:
         why = f"The command was ended after {assignment.limits.task_seconds:g} s."
         return Finished(ok=False, failure="timeout", summary=f"{why}\n{tail}".strip())
-    return Finished(ok=False, failure="crashed", summary=f"The command exited with {completed.exit_code}.\n{tail}".strip())
+    return Finished(
+        ok=False, failure="crashed", summary=f"The command exited with {completed.exit_code}.\n{tail}".strip()
+    )

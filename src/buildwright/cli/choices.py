@@ -112,7 +112,7 @@ def read_check(text: str) -> Check:
     if found is None:
         if not text.strip():
             raise Refused("--check has no command", fix="write --check 'pytest -q', for example")
-        return Check(name=text.split()[0].rsplit("/", 1)[-1], command=text)
+        return Check(name=text.split(maxsplit=1)[0].rsplit("/", 1)[-1], command=text)
     kind = found["kind"] or (found["name"] if found["name"] in kinds else "test")
     if kind not in kinds:
         raise Refused(f"--check {text!r}: there is no kind {kind}", fix=f"use one of {', '.join(kinds)}")

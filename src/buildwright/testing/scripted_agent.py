@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple, TypeAlias, assert_never
+from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 from buildwright.beneath import delete_beneath, write_beneath
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, UsedTokens, Wrote
@@ -76,6 +76,9 @@ class ScriptedAgent:
     """
 
     name = "scripted"
+    resumes = False
+    touches_files = True
+    uses_model: Literal["always", "if given", "never"] = "never"
 
     def __init__(self, script: Mapping[tuple[str, int], Sequence[Step]] | None = None) -> None:
         self._script = dict(script or {})
@@ -86,7 +89,9 @@ class ScriptedAgent:
         """See `ports.Agent`. Raises AgentFailed where the script says `Refuse`, UnsafePath for a path out of the lane."""
         self.assignments.append(assignment)
         task = assignment.task.id
-        steps = self._script.get((task, assignment.attempt), self._script.get((task, 0), (Write(f"{task}.txt", f"{task}\n"),)))
+        steps = self._script.get(
+            (task, assignment.attempt), self._script.get((task, 0), (Write(f"{task}.txt", f"{task}\n"),))
+        )
         conversation = f"{assignment.conversation}{assignment.attempt};"
         for step in steps:
             activity = await self._play(step, assignment, inbox)
