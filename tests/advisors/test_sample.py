@@ -188,7 +188,9 @@ def test_the_finished_project_is_clean_typed_and_works(cassette: Cassette, base:
     assert int(suite.stderr.split("Ran ")[1].split()[0]) >= 25
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-B", "-m", *command], cwd=project, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, "-B", "-m", *command], cwd=project, capture_output=True, text=True, check=False
+        )
 
     for tool in (("ruff", "check", "--no-cache", "."), ("ruff", "format", "--check", "--no-cache", ".")):
         assert run(*tool).returncode == 0, run(*tool).stdout

@@ -12,7 +12,9 @@ from buildwright.ports import Door, Spent, Stopped, Text, Turn
 class ScriptedModel:
     """Answers number n (from 0) with entry n of the script. An exception in the script is raised; None waits for ever."""
 
-    def __init__(self, *script: str | tuple[str, Literal["end", "length", "refused"]] | Exception | None, piece: int = 7) -> None:
+    def __init__(
+        self, *script: str | tuple[str, Literal["end", "length", "refused"]] | Exception | None, piece: int = 7
+    ) -> None:
         self.script = list(script)
         self.piece = piece
         self.asked: list[list[Turn]] = []

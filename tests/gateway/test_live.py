@@ -70,7 +70,9 @@ async def test_long_context_is_priced_by_its_tier(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     usage = {"input_tokens": 300_000, "output_tokens": 1000}
-    provider.script = [{"type": "message", "model": "claude-sonnet-4-5", "content": [], "stop_reason": "end_turn", "usage": usage}]
+    provider.script = [
+        {"type": "message", "model": "claude-sonnet-4-5", "content": [], "stop_reason": "end_turn", "usage": usage}
+    ]
     door = await live.open("b1", "T1", 1, Options())
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
         assert (await got.json())["usage"] == usage
@@ -108,7 +110,9 @@ async def test_openai_client_that_asks_for_usage_gets_it(
         assert await got.read() == b"".join(written)
 
 
-async def test_an_unknown_model_has_no_cost(live: LocalGateway, provider: Provider, http: aiohttp.ClientSession) -> None:
+async def test_an_unknown_model_has_no_cost(
+    live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
+) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 2}
     choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
     provider.script = [{"model": "my-own-model", "choices": [choice], "usage": usage}]
@@ -173,7 +177,9 @@ async def test_shutting_a_door_breaks_off_what_goes_through_it(
         assert got.status == 401
 
 
-async def test_an_unreachable_provider_is_a_502_in_the_protocols_words(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+async def test_an_unreachable_provider_is_a_502_in_the_protocols_words(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
     environment = {"ANTHROPIC_API_KEY": ANTHROPIC_KEY, "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
     gateway = LocalGateway(environment, tmp_path)
     door = await gateway.open("b1", "T1", 1, Options())

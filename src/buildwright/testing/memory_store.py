@@ -17,6 +17,9 @@ from buildwright.errors import BuildIsRunning, Conflict, IllegalMove, LostLease,
 from buildwright.ports import BuildRow, Lease, LogEntry, LogLine
 
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -29,7 +32,7 @@ class _Journal:
     log: list[LogLine] = field(default_factory=list)
     holder: str = ""
     token: int = 0
-    expires_at: datetime = datetime.min.replace(tzinfo=UTC)
+    expires_at: datetime = _LONG_AGO
 
 
 class MemoryBuilds:

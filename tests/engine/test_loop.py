@@ -1,0 +1,303 @@
+"""The loop over real git with a scripted agent: what lands, what is tried again, what pauses, what stops."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from buildwright.core.build import Control
+from buildwright.core.limits import Delivery, Limits
+from buildwright.engine import commands
+from buildwright.errors import BuildIsRunning, IllegalMove
+from buildwright.ports import Builds, Judged
+from buildwright.testing.scripted_agent import Fail, Refuse, Say, Sleep, Wait, Write
+from tests.engine.harness import FunctionGate, git, make_site, tasks
+
+
+async def test_a_graph_becomes_commits_on_a_branch(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds)
+    build = await site.build(tasks("a", "b: a", "c: a", "d: b c"), gates=False)
+    assert build.outcome == "succeeded"
+    assert site.files() == {"README.md": "hello", "a.txt": "a", "b.txt": "b", "c.txt": "c", "d.txt": "d"}
+    subjects = site.subjects()
+    assert subjects[0] == "Task a: do a"
+    assert sorted(subjects[1:3]) == ["Task b: do b", "Task c: do c"]
+    assert subjects[3] == "Task d: do d"
+    body = git(site.repository, "log", "-1", "--format=%b", site.delivered())
+    assert f"Buildwright-Build: {site.build_id}" in body
+    assert "Buildwright-Task: d" in body
+    assert "Buildwright-Attempt: 1" in body
+    assert git(site.repository, "status", "--porcelain") == ""
+    assert git(site.repository, "rev-parse", "--abbrev-ref", "HEAD") == "main"
+
+
+async def test_findings_go_back_to_the_agent_and_the_second_attempt_lands(tmp_path: Path, builds: Builds) -> None:
+    def judge(files: Path, judged: Judged) -> list[str]:
+        return ["b.txt is wrong"] if (files / "b.txt").exists() and "right" not in (files / "b.txt").read_text() else []
+
+    script = {("b", 1): [Write("b.txt", "wrong\n")], ("b", 2): [Write("b.txt", "right\n")]}
+    site = make_site(tmp_path, builds, script, [FunctionGate(judge)])
+    build = await site.build(tasks("a", "b: a"))
+    assert build.outcome == "succeeded"
+    assert site.files()["b.txt"] == "right"
+    assert build.task("b").attempt == 2
+    second = site.agent.assignments[-1]
+    assert "b.txt is wrong" in second.feedback
+    assert "task.retried" in site.kinds()
+    assert site.subjects() == ["Task a: do a", "Task b: do b"]
+
+
+async def test_a_conflict_goes_back_and_both_changes_are_in_the_end(tmp_path: Path, builds: Builds) -> None:
+    script = {
+        ("a", 1): [Sleep(0.3), Write("shared.txt", "one\na\n")],
+        ("b", 1): [Sleep(0.3), Write("shared.txt", "one\nb\n")],
+        ("a", 2): [Write("shared.txt", "one\nb\na\n")],
+        ("b", 2): [Write("shared.txt", "one\na\nb\n")],
+    }
+    site = make_site(tmp_path, builds, script, files={"shared.txt": "one\n"})
+    build = await site.build(tasks("a", "b"), gates=False)
+    assert build.outcome == "succeeded"
+    assert sorted(site.files()["shared.txt"].splitlines()) == ["a", "b", "one"]
+    assert "merge.conflicted" in site.kinds()
+    again = site.agent.assignments[-1]
+    assert again.attempt == 2
+    assert "conflicts" in again.feedback
+
+
+async def test_what_passes_alone_but_not_together_is_sent_back(tmp_path: Path, builds: Builds) -> None:
+    """Two changes that merge cleanly and break each other: the branch never holds both."""
+
+    def judge(files: Path, judged: Judged) -> list[str]:
+        both = (files / "old.txt").exists() and (files / "new.txt").exists()
+        return ["old and new do not go together"] if both else []
+
+    script = {
+        ("a", 1): [Sleep(0.2), Write("old.txt", "x\n")],
+        ("b", 1): [Sleep(0.2), Write("new.txt", "x\n")],
+        ("a", 2): [Write("other.txt", "x\n")],
+        ("b", 2): [Write("other.txt", "x\n")],
+    }
+    gate = FunctionGate(judge)
+    site = make_site(tmp_path, builds, script, [gate])
+    build = await site.build(tasks("a", "b"))
+    assert build.outcome == "succeeded"
+    assert len({"old.txt", "new.txt"} & set(site.files())) == 1
+    assert "other.txt" in site.files()
+    assert build.head_tree in gate.trees, "what landed is exactly what was judged"
+
+
+async def test_repeated_failure_pauses_with_findings_and_each_choice_goes_on(tmp_path: Path, builds: Builds) -> None:
+    def judge(files: Path, judged: Judged) -> list[str]:
+        return ["never good"] if (files / "bad.txt").exists() else []
+
+    script = {("bad", n): [Write("bad.txt", "x\n")] for n in range(1, 5)} | {("bad", 5): [Write("good.txt", "x\n")]}
+    site = make_site(tmp_path, builds, script, [FunctionGate(judge)])
+    build = await site.build(tasks("bad", "after: bad"), limits=Limits(attempts=2))
+    assert build.control is Control.PAUSED
+    assert build.pause is not None
+    assert build.pause.reason == "failure"
+    assert build.task("bad").findings[0].message == "never good"
+    with pytest.raises(IllegalMove, match="needs your choice") as caught:
+        await commands.resume(builds, site.clock, site.build_id, "go")
+    assert "--skip" in str(caught.value.fix)
+
+    await commands.resume(builds, site.clock, site.build_id, "retry", "use good.txt")
+    build = await site.run()
+    assert build.control is Control.PAUSED
+    assert build.task("bad").attempt == 4
+    assert "use good.txt" in site.agent.assignments[-1].feedback
+    await commands.resume(builds, site.clock, site.build_id, "retry")
+    build = await site.run()
+    assert build.outcome == "succeeded"
+    assert set(site.files()) == {"README.md", "good.txt", "after.txt"}
+
+
+async def test_a_skipped_task_lets_its_dependents_run(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("bad", 0): [Fail()]})
+    build = await site.build(tasks("bad", "after: bad"), limits=Limits(attempts=1), gates=False)
+    assert build.control is Control.PAUSED
+    await commands.resume(builds, site.clock, site.build_id, "skip")
+    build = await site.run()
+    assert build.outcome == "succeeded"
+    assert build.skipped == 1
+    assert set(site.files()) == {"README.md", "after.txt"}
+
+
+async def test_giving_up_a_paused_build_ends_it(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("bad", 0): [Fail()]})
+    await site.build(tasks("bad"), limits=Limits(attempts=1), gates=False)
+    await commands.resume(builds, site.clock, site.build_id, "abort")
+    build = await site.run()
+    assert (build.outcome, build.control) == ("aborted", Control.STOPPED)
+    with pytest.raises(IllegalMove):
+        await commands.pause(builds, site.clock, site.build_id)
+
+
+async def test_more_than_three_failed_tasks_stop_the_run(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {(name, 0): [Fail()] for name in "abcd"})
+    build = await site.build(tasks(*"abcd", "e: a"), limits=Limits(attempts=1), gates=False, on_failure="fail")
+    assert build.outcome == "failed"
+    assert "4 tasks failed" in build.message
+    assert "build.stuck" in site.kinds()
+
+
+async def test_a_failed_critical_task_stops_the_run(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("db", 0): [Fail()], ("slow", 1): [Sleep(30)]})
+    build = await site.build(tasks("db", "slow", critical=["db"]), limits=Limits(attempts=1), gates=False)
+    assert build.outcome == "failed"
+    assert "critical task db" in build.message
+
+
+async def test_failed_tasks_block_only_what_needs_them(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("bad", 0): [Fail()]})
+    graph = tasks("bad", "after: bad", "other")
+    build = await site.build(graph, limits=Limits(attempts=1), gates=False, on_failure="fail")
+    assert build.outcome == "failed"
+    assert build.done == 1
+    assert "1 tasks that need them" in build.message
+
+
+async def test_tasks_that_share_a_file_never_run_at_once(tmp_path: Path, builds: Builds) -> None:
+    names = [f"t{n}" for n in range(4)]
+    script = {(name, 1): [Sleep(0.05), Write(f"{name}.txt")] for name in names}
+    site = make_site(tmp_path, builds, script)
+    build = await site.build(tasks(*names, files=dict.fromkeys(names, ("one.py",))), gates=False)
+    assert build.outcome == "succeeded"
+    assert site.kinds().count("task.waited") >= 3
+    running = 0
+    for recorded in site.journal:
+        running += {"task.started": 1, "change.landed": -1}.get(recorded.event.type, 0)
+        assert running <= 1
+
+
+async def test_time_limit_ends_an_attempt(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Sleep(60)]})
+    build = await site.build(tasks("a"), limits=Limits(attempts=2, task_seconds=0.2), gates=False)
+    assert build.outcome == "succeeded"
+    broke = next(r.event for r in site.journal if r.event.type == "agent.broke")
+    assert "timeout" in repr(broke)
+
+
+async def test_an_agent_that_changes_nothing_is_rejected(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Say("all fine")]})
+    build = await site.build(tasks("a"), gates=False)
+    assert build.outcome == "succeeded"
+    assert build.task("a").attempt == 2
+    assert "changed no file" in site.agent.assignments[-1].feedback
+
+
+@pytest.mark.parametrize("step", [Fail("rate_limit", "come back later"), Refuse("not installed")])
+async def test_trouble_that_is_not_the_tasks_fault_pauses_and_costs_no_attempt(
+    tmp_path: Path, builds: Builds, step: Fail | Refuse
+) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [step]})
+    build = await site.build(tasks("a"), gates=False)
+    assert build.pause is not None
+    assert build.pause.reason == "trouble"
+    site.agent = make_site(tmp_path / "again", builds).agent
+    await commands.resume(builds, site.clock, site.build_id)
+    build = await site.run()
+    assert build.outcome == "succeeded"
+    assert build.task("a").attempt == 1
+
+
+async def test_a_user_pauses_talks_and_resumes_while_it_runs(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Wait(), Write("a.txt", "a\n")]})
+    await site.start(tasks("a", "b: a"), gates=False)
+    running = asyncio.create_task(site.run())
+    await _until(site, "task.started")
+    await commands.pause(builds, site.clock, site.build_id)
+    message = await commands.say(builds, site.clock, site.build_id, "be careful", "a")
+    build = await asyncio.wait_for(running, 20)
+    assert build.control is Control.PAUSED
+    assert [heard.text for heard in site.agent.heard] == ["be careful"]
+    receipt = next(r.event for r in site.journal if r.event.type == "message.delivered")
+    assert receipt.id == message  # type: ignore[union-attr]
+    assert build.task("b").attempt == 0, "nothing new starts in a paused build"
+    await commands.resume(builds, site.clock, site.build_id)
+    assert (await site.run()).outcome == "succeeded"
+
+
+async def test_a_message_waits_for_the_next_attempt(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Say("working"), Write("a.txt")]})
+    await site.start(tasks("a"), gates=False)
+    await commands.say(builds, site.clock, site.build_id, "hello")
+    await site.run()
+    assert [heard.text for heard in site.agent.heard] == ["hello"]
+
+
+async def test_stop_ends_running_agents_and_nothing_lands_after(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Sleep(60)]})
+    await site.start(tasks("a", "b: a"), gates=False)
+    running = asyncio.create_task(site.run())
+    await _until(site, "task.started")
+    await commands.stop(builds, site.clock, site.build_id)
+    build = await asyncio.wait_for(running, 20)
+    assert (build.outcome, build.control) == ("stopped", Control.STOPPED)
+    assert site.kinds()[-1] == "build.finished"
+
+
+async def test_detaching_ends_cleanly_and_the_next_run_goes_on(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("b", 1): [Sleep(1.5), Write("b.txt")]})
+    await site.start(tasks("a", "b: a"), gates=False)
+    running = asyncio.create_task(site.run())
+    await _until(site, "task.started", times=2)
+    site.detach.set()
+    build = await asyncio.wait_for(running, 20)
+    assert not build.is_terminal
+    site.detach = asyncio.Event()
+    build = await site.run()
+    assert build.outcome == "succeeded"
+    assert build.task("b").attempt == 1
+
+
+async def test_a_build_has_one_runner(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Sleep(60)]})
+    await site.start(tasks("a"), gates=False)
+    running = asyncio.create_task(site.run(holder=_this_process()))
+    await _until(site, "task.started")
+    with pytest.raises(BuildIsRunning):
+        await site.run(holder=_this_process(other=True))
+    site.detach.set()
+    await running
+
+
+async def test_a_pause_that_lasts_too_long_ends_the_build(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("a", 0): [Fail()]})
+    site.stay = True
+    build = await site.build(tasks("a"), limits=Limits(attempts=1, pause_seconds=0.2), gates=False)
+    assert build.outcome == "aborted"
+    assert "paused for longer" in build.message
+
+
+async def test_delivery_pauses_when_the_branch_is_not_ours(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds)
+    git(site.repository, "branch", "taken")
+    git(site.repository, "commit", "--allow-empty", "-q", "-m", "more")
+    (site.repository / "x").write_text("x")
+    git(site.repository, "checkout", "-q", "taken")
+    git(site.repository, "commit", "--allow-empty", "-q", "-m", "theirs")
+    git(site.repository, "checkout", "-q", "main")
+    build = await site.build(tasks("a"), gates=False, delivery=Delivery(branch="taken"))
+    assert build.pause is not None
+    assert build.pause.reason == "delivery"
+    assert git(site.repository, "log", "-1", "--format=%s", "taken") == "theirs"
+
+
+async def _until(site: object, kind: str, times: int = 1) -> None:
+    async with asyncio.timeout(20):
+        while site.kinds().count(kind) < times:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+
+
+def _this_process(other: bool = False) -> str:
+    import os
+    import socket
+
+    import psutil
+
+    process = psutil.Process(os.getpid()).parent() if other else psutil.Process()
+    assert process is not None
+    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
