@@ -49,13 +49,18 @@ def make_app() -> App:
         help="Buildwright turns a description of software into merged, proven changes.",
         help_format="plaintext",
         version_flags=(),
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=_shown_default),
         suppress_keyboard_interrupt=False,
     )
     groups = {name: Group(name) for name in dict.fromkeys(verb.group for verb in VERBS)}
     for verb in VERBS:
         app.command(verb.target, name=verb.name, help=verb.words, group=groups[verb.group])
     return app
+
+
+def _shown_default(value: object) -> str | None:
+    """Defaults that say something; that an option is off or empty goes without saying."""
+    return str(value) if value not in ("", False, (), None) else None
 
 
 def _dispatch(argv: list[str]) -> int:

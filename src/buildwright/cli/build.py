@@ -40,13 +40,13 @@ async def build(
     from buildwright.cli.drive import drive_to_the_end, run_detached
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
-    from buildwright.cli.session import session
+    from buildwright.cli.session import read_spec, session
 
     output = Output(json)
     options = choices.options()
     repository = read_repository(repo, choices.no_lanes)
     async with session() as app:
-        read = await app.read_spec(spec)
+        read = await read_spec(spec)
         build_id = "" if new else await _unfinished(app, read, options, repository, choices.base)
         if build_id:
             output.say(f"Going on with build {build_id[:8]}, which is the same and unfinished (--new starts another).")

@@ -41,8 +41,8 @@ class LiveView:
         self._output = output
         self._clock = clock
         self.build: Build | None = None
+        """The state that is shown."""
         self._doing: dict[str, str] = {}
-        self._live: Live | None = None
         self._frame = 0
 
     @contextlib.asynccontextmanager
@@ -54,14 +54,13 @@ class LiveView:
         from rich.live import Live
 
         console = self._output.talk
-        with Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False) as self._live:
-            ticker = asyncio.create_task(self._tick())
+        with Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False) as live:
+            ticker = asyncio.create_task(self._tick(live))
             try:
                 yield self
             finally:
                 ticker.cancel()
                 await asyncio.gather(ticker, return_exceptions=True)
-                self._live = None
 
     def on_event(self, recorded: Recorded, build: Build) -> None:
         """Show an event; `build` is the state after it."""
@@ -84,15 +83,12 @@ class LiveView:
         sign = getattr(self._output.glyphs, line.tone)
         self._output.say(f"{sign} {line.text}", style=STYLES[line.tone])
 
-    async def _tick(self) -> None:
-        while self._live is not None:
+    async def _tick(self, live: Live) -> None:
+        while True:
             if self.build is not None:
                 self._frame += 1
-                self._live.update(self._region(self.build), refresh=True)
+                live.update(region(self.build, self._clock.now(), self._doing, self._frame, self._output), refresh=True)
             await asyncio.sleep(_REFRESH_SECONDS)
-
-    def _region(self, build: Build) -> RenderableType:
-        return region(build, self._clock.now(), self._doing, self._frame, self._output)
 
 
 def region(build: Build, now: datetime, doing: dict[str, str], frame: int, output: Output) -> RenderableType:

@@ -28,14 +28,14 @@ async def plan(
     from buildwright.cli.choices import BuildChoices, read_repository
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
-    from buildwright.cli.session import session
+    from buildwright.cli.session import read_spec, session
     from buildwright.core.views import plan_view
 
     output = Output(json)
     options = BuildChoices(planner_model=planner_model, cassette=cassette).options()
     repository = read_repository(repo) if repo else ""
     async with session() as app:
-        read = await app.read_spec(spec)
+        read = await read_spec(spec)
         if read.graph is None:
             output.say("Planning; a model reads the spec.")
         view = plan_view(await app.plan(read, repository=repository, options=options))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from buildwright.core.spec import Spec
     from buildwright.wiring import App
 
 
@@ -18,3 +20,10 @@ async def session() -> AsyncIterator[App]:
 
     async with open_app(Settings.load()) as app:
         yield app
+
+
+async def read_spec(path: Path) -> Spec:
+    """A spec or task list from a file. Raises BadSpec naming the file, and the line or key."""
+    from buildwright.advisors.spec_file import read_spec as read
+
+    return read(path)

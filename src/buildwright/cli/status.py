@@ -66,13 +66,13 @@ async def _watch(app: App, build_id: str, output: Output) -> None:
     async with view.shown():
         view.build = build
         while not build.is_terminal and build.pause is None and not output.reader_left:
-            for recorded in await app.builds.read(build_id, after=build.version):
+            news = await app.builds.read(build_id, after=build.version)
+            for recorded in news:
                 build = apply(build, recorded)
                 if not output.json:
                     view.on_event(recorded, build)
-            if output.json and view.build is not None and build.version != view.build.version:
+            if news and output.json:
                 output.data(summary_fields(build, app.clock.now()))
-            view.build = build
             await asyncio.sleep(_LOOK_SECONDS)
     if not output.json:
         print_summary(output, build, app.clock.now())

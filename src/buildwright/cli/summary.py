@@ -123,6 +123,8 @@ def next_command(view: BuildView) -> str:
         return command_for(view.id, view.pause.choices[0])
     if view.outcome == "succeeded":
         branch = branch_of(view.delivered)
+        if not branch:
+            return f"buildwright logs {short}"
         inspect = view.repository and "://" not in view.repository and branch
         return f"git -C {view.repository} log --oneline {branch}" if inspect else f"buildwright diff {short} --stat"
     if view.outcome:

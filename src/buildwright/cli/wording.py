@@ -165,8 +165,8 @@ _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     e.BuildPaused: lambda event, _b, _at: Line(
         "pause", "paused" + (f": {one_line(event.message)}" if event.message else "")
     ),
-    e.BuildResumed: lambda event, _b, _at: Line("again", "goes on"),
-    e.StopRequested: lambda event, _b, _at: Line("bad", "asked to end"),
+    e.BuildResumed: lambda _e, _b, _at: Line("again", "goes on"),
+    e.StopRequested: lambda _e, _b, _at: Line("bad", "asked to end"),
     e.MessageSent: lambda event, _b, _at: Line("dot", f"you said: {one_line(event.text, 120)}"),
     e.MessageDelivered: lambda event, _b, _at: Line("dot", f"the agent of {event.task} took in your message"),
     e.BuildVerified: _verified,

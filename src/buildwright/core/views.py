@@ -227,7 +227,7 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
         task=pause.task,
         since=pause.since,
         findings=tuple(map(str, findings)),
-        choices=tuple(_choices(pause)),
+        choices=tuple(_choices(pause, build.failed)),
     )
 
 
@@ -297,13 +297,14 @@ def _reason(build: Build, state: TaskState) -> str:
     return state.reason if state.phase in {TaskPhase.REJECTED, TaskPhase.FAILED} else ""
 
 
-def _choices(pause: Pause) -> Iterator[Choice]:
+def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
+    names = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
     match pause.reason:
-        case "failure" if pause.task:
+        case "failure" if failed:
             yield Choice(
-                name="retry", words=f"try {pause.task} again (add -m to tell its agent what to do differently)"
+                name="retry", words=f"try {names} again (add -m TEXT to tell the agent what to do differently)"
             )
-            yield Choice(name="skip", words=f"give {pause.task} up and go on with the rest")
+            yield Choice(name="skip", words=f"give up {names} and go on with the rest")
         case "delivery":
             yield Choice(name="go", words="try to deliver again")
         case "plan":

@@ -1,0 +1,77 @@
+"""`db`: the schema of the database under the home: migrate, roll back, ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+db = App(name="db", help_format="plaintext", version_flags=(), default_parameter=Parameter(negative=()))
+
+_Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
+
+
+@db.command
+async def migrate(*, json: _Json = False) -> int:
+    """Bring the database to the revision that this Buildwright needs. Happens by itself when a build opens it."""
+    from buildwright.settings import Settings
+    from buildwright.store.revisions import migrate as migrate_database
+
+    path = Settings.load().database
+    before = await revision_of(path)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    after = await migrate_database(path)
+    return _say(json, path, after, f"from {before}" if before and before != after else "")
+
+
+@db.command
+async def rollback(
+    *,
+    steps: Annotated[int, Parameter(help="How many revisions to undo.")] = 1,
+    drop_data: Annotated[bool, Parameter(help="Allow tables with rows to go; copy the file first.")] = False,
+    json: _Json = False,
+) -> int:
+    """Undo the last revisions of the schema."""
+    from buildwright.settings import Settings
+    from buildwright.store.revisions import rollback as roll_back
+
+    path = Settings.load().database
+    return _say(json, path, await roll_back(path, steps, drop_data=drop_data), "rolled back")
+
+
+@db.command
+async def version(*, json: _Json = False) -> int:
+    """Show the revision of the database and the one that is needed."""
+    from buildwright.settings import Settings
+
+    path = Settings.load().database
+    return _say(json, path, await revision_of(path), "")
+
+
+async def revision_of(path: Path) -> str:
+    """The revision of a database, "" when there is none. Raises StoreFailed when it is not ours."""
+    from buildwright.store.revisions import version as stored
+
+    return (await stored(path) or "") if path.is_file() else ""
+
+
+def wanted_revision() -> str:
+    """The revision that this Buildwright works with."""
+    from buildwright.store.revisions import head
+
+    return head()
+
+
+def _say(json: bool, path: Path, revision: str, note: str) -> int:
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+
+    output, wanted = Output(json), wanted_revision()
+    if output.json:
+        output.data({"database": path, "revision": revision, "wanted": wanted})
+        return Exit.DONE
+    output.print(f"{path}: {f'revision {revision}' if revision else 'no schema'}{f' ({note})' if note else ''}")
+    if revision != wanted:
+        output.say(f"This Buildwright works with revision {wanted}. Next: buildwright db migrate")
+    return Exit.DONE

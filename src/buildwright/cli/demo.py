@@ -1,0 +1,142 @@
+"""`demo`: build a small sample project offline, and check that what came out is what was promised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from buildwright.errors import CouldNot, Refused
+
+if TYPE_CHECKING:
+    from buildwright.cli.output import Output
+    from buildwright.core.build import Build
+    from buildwright.core.limits import Options
+
+
+async def demo(
+    *,
+    agent: Annotated[Literal["direct", "claude"], Parameter(help="Which agent writes the sample.")] = "direct",
+    directory: Annotated[
+        Path | None, Parameter(name="--dir", help="A new or empty folder for the sample repository.")
+    ] = None,
+    keep: Annotated[bool, Parameter(help="Keep the sample in a folder of its own even without --dir.")] = False,
+    json: Annotated[bool, Parameter(help="Events as JSON lines on stdout, then one summary object.")] = False,
+) -> int:
+    """Build a small sample project, offline and without a key.
+
+    The model's turns are replayed from a file; the planner, agents, git, tests and merges are real.
+    """
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+
+    output = Output(json)
+    place = _place(directory)
+    output.say(
+        "The model's turns in this demo are scripted: they are replayed from a file that ships with Buildwright."
+    )
+    output.say("Everything else is real: the planner, the agents, git, the tests, the corrections and the merges.")
+    build, code = await _build_sample(place, await _options(agent), output)
+    if code is not Exit.DONE:
+        output.say("The demo did not end as promised; please report what you see above.", style="red")
+        return code if code is Exit.INTERRUPTED else Exit.FAILED
+    tests = await _test_a_clone(place, build)
+    _close(output, place, build, tests, kept=keep or directory is not None)
+    return Exit.DONE
+
+
+def _place(directory: Path | None) -> Path:
+    """The folder for the sample repository. Raises Refused when it holds something."""
+    import tempfile
+
+    if directory is None:
+        return Path(tempfile.mkdtemp(prefix="buildwright-demo-")) / "sample"
+    path = directory.expanduser().absolute()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise Refused(f"{directory} is not an empty folder", fix="give --dir a folder that is new or empty")
+    return path
+
+
+async def _options(agent: str) -> Options:
+    """Inside bubblewrap where it works. The sample's code ships with Buildwright, so elsewhere it may run without."""
+    from buildwright.core.limits import Options
+    from buildwright.sandbox import Bubblewrap
+    from buildwright.testing.sample import cassette_path
+
+    walls = await Bubblewrap().usable() is None
+    return Options(agent=agent, cassette=str(cassette_path()), sandbox="bubblewrap" if walls else "none")
+
+
+async def _build_sample(place: Path, options: Options, output: Output) -> tuple[Build, int]:
+    """Make the sample repository, build its spec on it, and show how it went."""
+    from buildwright.cli.drive import drive
+    from buildwright.cli.exits import Exit, exit_of
+    from buildwright.cli.session import read_spec, session
+    from buildwright.cli.summary import print_summary, summary_fields
+    from buildwright.testing.sample import make_repository, spec_text
+
+    make_repository(place)
+    spec_file = place.parent / f"{place.name}-spec.md"
+    spec_file.write_text(spec_text(), encoding="utf-8")
+    output.say(f"The spec: {spec_file}")
+    output.say(f"The repository it is built on: {place}")
+    async with session() as app:
+        build_id = await app.start(await read_spec(spec_file), options, repository=str(place))
+        build = await drive(app, build_id, output)
+        code = exit_of(build)
+        if output.json:
+            output.data({"type": "summary", "exit": int(code), **summary_fields(build, app.clock.now())})
+        elif code is not Exit.INTERRUPTED:
+            print_summary(output, build, app.clock.now())
+    return build, code
+
+
+async def _test_a_clone(place: Path, build: Build) -> str:
+    """Clone the delivered branch afresh and run the project's own tests there once more. Raises CouldNot when they fail."""
+    import asyncio
+    import sys
+    import tempfile
+
+    from buildwright.cli.summary import branch_of
+
+    with tempfile.TemporaryDirectory(prefix="buildwright-demo-check-") as folder:
+        clone = Path(folder) / "clone"
+        branch = branch_of(build.delivered)
+        for command in (
+            ("git", "clone", "--quiet", "--branch", branch, str(place), str(clone)),
+            (sys.executable, "-m", "unittest", "discover", "-t", ".", "-s", "tests"),
+        ):
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=clone if clone.exists() else folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            said = (await process.communicate())[0].decode(errors="replace")
+            if process.returncode != 0:
+                raise CouldNot(
+                    f"the delivered branch did not pass its own tests in a fresh clone: {said[-2000:].strip()}",
+                    fix=f"look at the branch {branch} in {place}, and please report it",
+                )
+    return next((line for line in reversed(said.splitlines()) if line.startswith("Ran ")), "They ran")
+
+
+def _close(output: Output, place: Path, build: Build, tests: str, kept: bool) -> None:
+    from buildwright.cli.summary import branch_of
+
+    short, branch = build.id[:8], branch_of(build.delivered)
+    output.say()
+    output.say(f"A fresh clone of {branch} passes the project's own tests. {tests}.", style="green")
+    output.say("Look around:")
+    retried = next((task for task in build.tasks if build.task(task).attempt > 1), "")
+    for command in (
+        f"git -C {place} log --oneline {branch}",
+        f"buildwright status {short}",
+        f"buildwright diff {short} --stat",
+        f"buildwright why {short} {retried}" if retried else f"buildwright events {short}",
+    ):
+        output.say(f"  {command}")
+    if not kept:
+        output.say("The sample is in a temporary folder; --dir DIR puts it where you like.")

@@ -1,0 +1,94 @@
+"""`why`: the reason a task is where it is, and where it came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from buildwright.cli.output import Output
+    from buildwright.core.why import WhyView
+
+
+async def why(
+    build: Annotated[str, Parameter(help="Id of the build, or its first characters.")],
+    task: Annotated[str, Parameter(help="Id of the task.")],
+    /,
+    *,
+    json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
+) -> int:
+    """Explain why a task waits, runs, failed or was skipped, and where it came from."""
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+    from buildwright.cli.session import session
+    from buildwright.core.why import why as explain
+
+    output = Output(json)
+    async with session() as app:
+        build_id = await app.find(build)
+        loaded = await app.builds.load(build_id)
+        view = explain(loaded, task, await app.builds.read(build_id), app.clock.now())
+    if output.json:
+        output.data(view.model_dump(mode="json"))
+    else:
+        _print_why(output, view)
+    return Exit.DONE
+
+
+def _print_why(output: Output, view: WhyView) -> None:
+    task = view.task
+    output.print(f"{task.id} ({view.state.phase}): {task.title}", style="bold")
+    output.print(view.answer)
+    _print_list(output, "Findings of the last attempt", view.findings)
+    _print_list(output, "You told its agent", view.guidance)
+    if view.depends_on:
+        needs = ", ".join(f"{need.id} ({need.phase})" for need in view.depends_on)
+        output.print(f"Needs: {needs}")
+    if view.attempts:
+        output.print("Attempts:")
+    for attempt in view.attempts:
+        _print_attempt(output, attempt.number, attempt.seconds, attempt.detail or attempt.outcome)
+    for report in view.reports:
+        _print_report(output, view, report.gate)
+    _print_list(output, "Changed", view.changed)
+    if view.commit:
+        output.print(f"Commit: {view.commit}")
+    _print_list(output, "Required", task.requirements)
+    _print_list(output, "Accepted when", task.acceptance)
+    if task.goal:
+        output.print(f"Goal: {task.goal}")
+    following = f"buildwright diff {view.build[:8]} {task.id}" if view.changed else f"buildwright logs {view.build[:8]}"
+    output.say(f"Next: {following}" + ("" if view.changed else f" --task {task.id}"))
+
+
+def _print_attempt(output: Output, number: int, seconds: float | None, detail: str) -> None:
+    from buildwright.cli.output import one_line
+    from buildwright.cli.wording import duration
+
+    took = f" in {duration(seconds)}" if seconds is not None else ""
+    output.print(f"  {number}. {one_line(detail)}{took}")
+
+
+def _print_report(output: Output, view: WhyView, gate: str) -> None:
+    """One gate with its evidence: the command, how it exited, the tests it ran, the tree it judged."""
+    from buildwright.cli.wording import count, duration
+
+    report = next(report for report in view.reports if report.gate == gate)
+    line = f"Gate {report.gate}: {'passed' if report.ok else 'refused'}"
+    proof = report.evidence
+    if proof is not None:
+        tests = f", {count(proof.tests, 'test')}" if proof.tests is not None else ""
+        ended = "ended for its time" if proof.exit_code is None else f"exit {proof.exit_code}"
+        line += f" ({proof.command}, {ended}, {duration(proof.seconds)}{tests}, tree {proof.tree[:10]})"
+    output.print(line)
+
+
+def _print_list(output: Output, title: str, items: tuple[str, ...], most: int = 20) -> None:
+    if not items:
+        return
+    output.print(f"{title}:")
+    for item in items[:most]:
+        output.print(f"  {item}")
+    if len(items) > most:
+        output.print(f"  and {len(items) - most} more")

@@ -1,0 +1,300 @@
+"""Buildwright as a library: `Orchestrator`. The same application as the command line, without words for people.
+
+Must never print, read the command line, or install signal handlers: the program that uses it does that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+
+from buildwright.core.build import Build, TaskPhase
+from buildwright.core.event import Recorded
+from buildwright.core.graph import Graph, compile_plan
+from buildwright.core.limits import Options
+from buildwright.core.spec import Spec
+from buildwright.core.task import Task
+from buildwright.core.views import seconds_of
+from buildwright.errors import BadSpec, BuildwrightError, Refused
+from buildwright.settings import Settings
+from buildwright.wiring import App, open_app
+
+_ALL_BUILDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What became of one task. `findings` say why its last attempt was refused, if it was."""
+
+    id: str
+    phase: str
+    """`done`, `failed`, `skipped`, or how far it is (a `TaskPhase` value)."""
+    attempts: int
+    seconds: float
+    tokens: int
+    cost_usd: Decimal
+    commit: str
+    reason: str
+    findings: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return self.phase == TaskPhase.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSummary:
+    """How one build ended, or where it stands when it is paused or was detached from."""
+
+    build_id: str
+    title: str
+    outcome: str
+    """`succeeded`, `failed`, `stopped`, `aborted`; "" while it is unfinished."""
+    paused: str
+    """Why it is paused and needs a person; "" when it does not."""
+    message: str
+    tasks: tuple[TaskResult, ...]
+    seconds: float
+    tokens: int
+    cost_usd: Decimal
+    commit: str
+    """The last commit that landed."""
+    delivered: str
+    """Full name of the ref with the result (after the remote, if it was pushed)."""
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome == "succeeded"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """A list of tasks that was run as one build: the same tasks, in the order they were given."""
+
+    build: BuildSummary
+    results: tuple[TaskResult, ...]
+
+    @property
+    def successes(self) -> tuple[TaskResult, ...]:
+        return tuple(result for result in self.results if result.ok)
+
+    @property
+    def failures(self) -> tuple[TaskResult, ...]:
+        return tuple(result for result in self.results if result.phase == TaskPhase.FAILED)
+
+    @property
+    def ok(self) -> bool:
+        return self.build.ok and all(result.ok for result in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures over some builds. Seconds are of wall time per build, added up."""
+
+    builds: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    """Builds that ended otherwise than well."""
+    unfinished: int = 0
+    tasks: int = 0
+    successes: int = 0
+    failures: int = 0
+    skipped: int = 0
+    attempts: int = 0
+    tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    unpriced_requests: int = 0
+    """Requests that cost something nobody knows; not in `cost_usd`."""
+    seconds: float = 0.0
+    longest_seconds: float = 0.0
+
+
+class Orchestrator:
+    """Builds specs and task lists from a program of your own. An async context manager; one per event loop.
+
+    `repository` is the path or URL of a git repository, needed unless `options.lanes` is False. `home` is where state is
+    kept; the default is that of the command line, so that `buildwright status` shows these builds too. `agent` and
+    `agent_command` are short for the fields of `options` with that name. `on_event` is called with every recorded event
+    and the state of the build after it, in the event loop: it must not block.
+    """
+
+    def __init__(
+        self,
+        repository: str | Path = "",
+        *,
+        agent: str | None = None,
+        agent_command: str | None = None,
+        home: str | Path | None = None,
+        options: Options | None = None,
+        on_event: Callable[[Recorded, Build], None] | None = None,
+    ) -> None:
+        self._repository = _absolute(repository)
+        chosen = {"agent": agent, "agent_command": agent_command}
+        self._options = (options or Options()).model_copy(
+            update={name: value for name, value in chosen.items() if value is not None}
+        )
+        self._home = Path(home).expanduser().absolute() if home is not None else None
+        self._on_event = on_event
+        self._stack = AsyncExitStack()
+        self._app: App | None = None
+
+    async def __aenter__(self) -> Orchestrator:
+        settings = Settings.load()
+        if self._home is not None:
+            settings = dataclasses.replace(settings, home=self._home)
+        self._app = await self._stack.enter_async_context(open_app(settings))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._app = None
+        await self._stack.aclose()
+
+    async def run(self, spec: str | Path | Spec) -> BuildSummary:
+        """Build a spec: a `Spec`, or the path of a Markdown spec or task list. Returns when it is finished or paused.
+
+        Cancelling leaves a build that `resume` (here) or `buildwright run` goes on with. Raises BadSpec, BadSettings,
+        BadRepository, ModelFailed, StoreFailed; a build that fails is a summary, not an error.
+        """
+        from buildwright.advisors.spec_file import read_spec
+
+        read = spec if isinstance(spec, Spec) else read_spec(Path(spec))
+        build_id = await self._opened.start(read, self._options, repository=self._repository)
+        return await self.resume(build_id)
+
+    async def resume(self, build_id: str) -> BuildSummary:
+        """Go on with a build of this home by its id, or a unique beginning of it. Raises NotFound, BuildIsRunning."""
+        app = self._opened
+        build = await app.run(await app.find(build_id), on_event=self._on_event)
+        return summary_of(build, app.clock.now())
+
+    async def execute_batch(self, tasks: Sequence[Task | Mapping[str, object]], *, title: str = "Batch") -> BatchResult:
+        """Run a list of tasks as one build. Dependencies between them are kept; the rest runs side by side.
+
+        Raises BadGraph (BadSpec) naming the task when the list is not a graph that can be built.
+        """
+        graph = Graph(tasks=tuple(_task(number, task) for number, task in enumerate(tasks, start=1)))
+        compile_plan(graph)
+        summary = await self.run(Spec(title=title, form="tasks", graph=graph))
+        by_id = {result.id: result for result in summary.tasks}
+        return BatchResult(build=summary, results=tuple(by_id[task.id] for task in graph.tasks))
+
+    async def get_summary(
+        self, build_id: str | None = None, start: datetime | None = None, end: datetime | None = None
+    ) -> Summary:
+        """Figures of one build, or of all builds of this home created from `start` on and before `end` (with zone).
+
+        Raises NotFound for an unknown build, Refused for a time without a zone.
+        """
+        app = self._opened
+        for moment in (start, end):
+            if moment is not None and moment.tzinfo is None:
+                raise Refused(f"{moment} has no time zone", fix="give a time with a zone, such as datetime.now(UTC)")
+        if build_id is not None:
+            ids = [await app.find(build_id)]
+        else:
+            ids = [
+                row.build_id
+                for row in await app.builds.rows(limit=_ALL_BUILDS)
+                if (start is None or row.created_at >= start) and (end is None or row.created_at < end)
+            ]
+        total, now = Summary(), app.clock.now()
+        for found in ids:
+            total = _added(total, await app.builds.load(found), now)
+        return total
+
+    @property
+    def _opened(self) -> App:
+        if self._app is None:
+            raise BuildwrightError(
+                "the orchestrator is not open", fix="use it in a block: async with Orchestrator(...) as orchestrator"
+            )
+        return self._app
+
+
+def summary_of(build: Build, now: datetime) -> BuildSummary:
+    """A build as the library returns it."""
+    tasks = () if build.plan is None else tuple(_result(build, task.id, now) for task in build.plan.graph.tasks)
+    pause = build.pause
+    return BuildSummary(
+        build_id=build.id,
+        title=build.spec.title,
+        outcome=build.outcome or "",
+        paused="" if pause is None else pause.message or pause.reason,
+        message=build.message,
+        tasks=tasks,
+        seconds=seconds_of(build, now),
+        tokens=build.usage.tokens,
+        cost_usd=build.usage.cost_usd,
+        commit=build.head,
+        delivered=build.delivered,
+    )
+
+
+def _result(build: Build, task_id: str, now: datetime) -> TaskResult:
+    state = build.task(task_id)
+    ended = state.finished_at or build.finished_at or now
+    return TaskResult(
+        id=task_id,
+        phase=state.phase.value,
+        attempts=state.attempt,
+        seconds=0.0 if state.started_at is None else max(0.0, (ended - state.started_at).total_seconds()),
+        tokens=state.tokens,
+        cost_usd=state.cost_usd,
+        commit=state.commit,
+        reason=state.reason,
+        findings=tuple(map(str, state.findings)),
+    )
+
+
+def _added(total: Summary, build: Build, now: datetime) -> Summary:
+    seconds = seconds_of(build, now)
+    return Summary(
+        builds=total.builds + 1,
+        succeeded=total.succeeded + (build.outcome == "succeeded"),
+        failed=total.failed + (build.outcome not in {None, "succeeded"}),
+        unfinished=total.unfinished + (build.outcome is None),
+        tasks=total.tasks + build.total,
+        successes=total.successes + build.done,
+        failures=total.failures + len(build.failed),
+        skipped=total.skipped + build.skipped,
+        attempts=total.attempts + sum(state.attempt for state in build.tasks.values()),
+        tokens=total.tokens + build.usage.tokens,
+        cost_usd=total.cost_usd + build.usage.cost_usd,
+        unpriced_requests=total.unpriced_requests + build.usage.unpriced,
+        seconds=total.seconds + seconds,
+        longest_seconds=max(total.longest_seconds, seconds),
+    )
+
+
+def _task(number: int, task: Task | Mapping[str, object]) -> Task:
+    """A task from a record or a mapping. Raises BadSpec naming the place in the list and the key."""
+    if isinstance(task, Task):
+        return task
+    from pydantic import ValidationError
+
+    try:
+        return Task.model_validate_json(json.dumps(dict(task)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise BadSpec(
+            f"task {number} of the batch: {first['msg'].lower()}", key=key, fix=f"mend {key or 'the task'}"
+        ) from error
+    except TypeError as error:
+        raise BadSpec(f"task {number} of the batch: {error}", fix="use strings, numbers and lists only") from error
+
+
+def _absolute(repository: str | Path) -> str:
+    text = str(repository)
+    if not text or "://" in text or ("@" in text and ":" in text):
+        return text
+    return str(Path(text).expanduser().absolute())

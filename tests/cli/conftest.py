@@ -1,0 +1,110 @@
+"""The program as a user starts it: a process of its own, in a home and a repository of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
+WRITES = 'echo "$BUILDWRIGHT_TASK_ID" > "$BUILDWRIGHT_TASK_ID.txt"'
+"""An agent's command that adds one file named after its task."""
+
+
+@dataclass
+class Ended:
+    """How a run of the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """The one JSON object on stdout."""
+        (line,) = self.out.splitlines()
+        loaded: dict[str, Any] = json.loads(line)
+        return loaded
+
+
+@dataclass
+class Program:
+    """Starts `python -m buildwright`."""
+
+    home: Path
+    directory: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
+        process = self.start(*arguments, **environment)
+        out, err = process.communicate(timeout=60)
+        return Ended(process.returncode, out, err)
+
+    def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+        """Start it and do not wait."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "buildwright", *map(str, arguments)],
+            cwd=self.directory,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    directory = tmp_path / "work"
+    directory.mkdir()
+    home = tmp_path / "home"
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment |= {"PYTHONPATH": str(SOURCE), "BUILDWRIGHT_HOME": str(home), "PYTHONUTF8": "1"}
+    return Program(home, directory, environment)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A git repository with one commit."""
+    path = tmp_path / "target"
+    path.mkdir()
+    (path / "README.md").write_text("# Target\n", encoding="utf-8")
+    who = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
+    for command in (("init", "-q", "-b", "main"), ("add", "."), (*who, "commit", "-q", "-m", "Start")):
+        subprocess.run(["git", *command], cwd=path, check=True, capture_output=True)
+    return path
+
+
+def write_tasks(path: Path, *tasks: dict[str, object], title: str = "Sample") -> Path:
+    """A complete task list in our own form."""
+    path.write_text(json.dumps({"title": title, "tasks": tasks}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """A list of three tasks; two need the first."""
+    return write_tasks(
+        tmp_path / "tasks.json",
+        {"id": "a", "title": "First", "goal": "sleep 0.01"},
+        {"id": "b", "title": "Second", "goal": "sleep 0.01", "depends_on": ["a"]},
+        {"id": "c", "title": "Third", "goal": "sleep 0.01", "depends_on": ["a"]},
+    )
+
+
+def shell(command: str, *more: str) -> tuple[str, ...]:
+    """Options for a build by the shell agent, without walls and without gates found from the repository."""
+    return ("--agent", "shell", "--agent-command", command, "--sandbox", "none", *more)
