@@ -20,7 +20,9 @@ def open_journal(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
-    database.execute("CREATE TABLE IF NOT EXISTS done (build TEXT, task INTEGER, result TEXT, PRIMARY KEY (build, task))")
+    database.execute(
+        "CREATE TABLE IF NOT EXISTS done (build TEXT, task INTEGER, result TEXT, PRIMARY KEY (build, task))"
+    )
     return database
 
 

@@ -74,7 +74,7 @@ def remaining_of(graph: Graph) -> list[float]:
 
 def lower_bound(graph: Graph, slots: int = SLOTS) -> float:
     """Seconds no schedule can beat: the critical path, or all the work spread over the slots."""
-    return max(max(remaining_of(graph)), sum(job.seconds for job in graph) / slots)
+    return max(*remaining_of(graph), sum(job.seconds for job in graph) / slots)
 
 
 def perfect_makespan(graph: Graph, slots: int = SLOTS) -> float:
