@@ -1,4 +1,4 @@
-"""Buildwright on the workloads, through its public way in. The agents `noop` and `sleep` are those of `buildwright.testing`.
+"""Buildwright on the workloads, through its public way in, with the plain agents of its testing package.
 
 In w3-lanes every task changes a file of its own in a small repository, goes through a gate that always says yes, and is merged.
 """
@@ -36,7 +36,7 @@ def spec_of(graph: Graph, files: bool = False) -> Spec:
             title=f"Task {i}",
             goal=f"sleep {job.seconds}",
             depends_on=tuple(f"t{needed}" for needed in job.needs),
-            files_expected=(f"made/t{i}.txt",) if files else (),
+            files_expected=(f"tasks/t{i}.txt",) if files else (),
             minutes=max(job.seconds / 60, LEAST_MINUTES),
         )
         for i, job in enumerate(graph)
@@ -45,7 +45,7 @@ def spec_of(graph: Graph, files: bool = False) -> Spec:
 
 
 def options_of(workload: str, tasks: int) -> Options:
-    agent = "sleep" if workload.startswith(("w3", "w4")) else "noop"
+    agent = {"w3": "sleep", "w4": "sleep", "w3-lanes": "touch"}.get(workload, "noop")
     slots = SLOTS if workload in {"w3", "w3-lanes", "size"} else min(tasks, 1024)
     if workload == "w3-lanes":
         return Options(

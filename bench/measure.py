@@ -85,13 +85,14 @@ def _recovery(who: Contestant, kill_after: int) -> dict[str, Any]:
     trace = state / "trace"
     process = _spawn(who, "w4", state, 0, output)
     deadline = time.monotonic() + LIMIT
-    while sum(what == "end" for what, _, _ in _traced(trace)) < kill_after:
-        if process.poll() is not None or time.monotonic() > deadline:
-            _kill(process)
-            raise RunFailed("ended before it could be killed: " + output.read_text(errors="replace")[-2000:])
-        time.sleep(0.004)
-    time.sleep(CRASH_SECONDS / 2)
-    _kill(process)
+    try:
+        while sum(what == "end" for what, _, _ in _traced(trace)) < kill_after:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RunFailed("ended before it could be killed: " + output.read_text(errors="replace")[-2000:])
+            time.sleep(0.004)
+        time.sleep(CRASH_SECONDS / 2)
+    finally:
+        _kill(process)
     before = _traced(trace)
     ended = {task for what, task, _ in before if what == "end"}
     output.unlink()

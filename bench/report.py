@@ -156,12 +156,12 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
                 f"{_figure(steps[large])} ms (largest over smallest: {max(steps.values()) / min(steps.values()):.2f}), "
                 f"memory grows by {each:.1f} kB per task."
             )
-    for run in results["runs"]:
-        if "recorded_at_return" in run and run["round"] == 0:
-            notes.append(
-                f"{run['workload']}, {run['engine']}: when the flow returned, the end of {run['recorded_at_return']} of "
-                f"{run['tasks']} tasks was on the disk."
-            )
+    notes += [
+        f"{run['workload']}, {run['engine']}: when the flow returned, the end of {run['recorded_at_return']} of "
+        f"{run['tasks']} tasks was on the disk."
+        for run in results["runs"]
+        if "recorded_at_return" in run and run["round"] == 0
+    ]
     notes += [
         f"FAILED: {failure['workload']} {failure['engine']} (round {failure['round'] + 1}): {_last_line(failure['message'])}"
         for failure in results["failures"]

@@ -13,10 +13,11 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.measure import STATE, RunFailed
+from bench.measure import ROOT, STATE, RunFailed
 
 PROGRAM = (sys.executable, "-m", "buildwright")
 FIRST_TASK_LIMIT = 60.0
@@ -64,12 +65,18 @@ def measure_all(times: int) -> dict[str, Any]:
     STATE.mkdir(parents=True)
     try:
         return _measure_all(times, {**os.environ, "BUILDWRIGHT_HOME": str(STATE / "home"), "NO_COLOR": "1"})
+    except RunFailed as problem:
+        return {"times": times, "failures": [f"a build to look at: {problem}"]}
     finally:
         shutil.rmtree(STATE, ignore_errors=True)
 
 
 def _measure_all(times: int, environment: dict[str, str]) -> dict[str, Any]:
     tasks, repository = _small_build(STATE)
+    # A build of a hundred tasks, so that `status` has something to show.
+    _once(
+        (sys.executable, "-m", "bench.buildwright_core", "size", "--n", "100", "--state", str(STATE)), environment, ROOT
+    )
     # The lane may be gone when the build ends, so the agent's only act is to write the time into a file that is delivered.
     agent = "date +%s.%N > started.txt"
     build = (
@@ -93,11 +100,11 @@ def _measure_all(times: int, environment: dict[str, str]) -> dict[str, Any]:
         )
         return float(shown.stdout) - spawned, memory
 
-    parts = {
-        "first_task": first_task,
-        "help": lambda: _once((*PROGRAM, "--help"), environment, STATE),
+    parts: dict[str, Callable[[], tuple[float, int]]] = {
         "status": lambda: _once((*PROGRAM, "status"), environment, STATE),
+        "help": lambda: _once((*PROGRAM, "--help"), environment, STATE),
         "python": lambda: _once((sys.executable, "-c", "pass"), environment, STATE),
+        "first_task": first_task,
     }
     for name, part in parts.items():
         try:
