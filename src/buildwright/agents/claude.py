@@ -16,7 +16,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, TYPE_CHECKING
 
 from buildwright.agents.brood import Brood
 from buildwright.agents.claude_rules import CHANGES_FILES, TOOLS, path_of, why_not
@@ -51,6 +51,9 @@ class ClaudeAgent:
     """
 
     name = "claude"
+    resumes = True
+    touches_files = True
+    uses_model: Literal["always", "if given", "never"] = "always"
 
     def __init__(self, path: str, *, retries: int = 4, program: Path | None = None) -> None:
         self._path = path
