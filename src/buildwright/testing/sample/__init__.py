@@ -43,7 +43,7 @@ def make_repository(directory: Path) -> None:
         directory,
         dirs_exist_ok=True,
         copy_function=shutil.copyfile,
-        ignore=shutil.ignore_patterns("__pycache__"),
+        ignore=shutil.ignore_patterns("__pycache__", ".*_cache"),
     )
     for name, text in _NOT_SHIPPED_AS_FILES.items():
         (directory / name).write_text(text, encoding="utf-8")
