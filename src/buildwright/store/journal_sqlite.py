@@ -22,7 +22,7 @@ from buildwright.errors import Conflict, IllegalMove
 from buildwright.ports import BuildRow, Lease, LogEntry, LogLine
 from buildwright.store import artifacts, leases, logs
 from buildwright.store.journal_rows import Append, find_version, insert_head, load_build, select_events, store_snapshot
-from buildwright.store.opening import open_reader, open_writer
+from buildwright.store.opening import open_both
 from buildwright.store.rows import HEAD_COLUMNS, build_row, encode_all, event_rows, to_text
 from buildwright.store.thread import ConnectionThread, reading, writing
 
@@ -57,8 +57,7 @@ class SqliteBuilds:
         `now` is the time that leases run by. `patience` is how long, in seconds, a write waits for another process
         that holds the lock. Raises StoreFailed when the database is damaged, newer than this version, or not ours.
         """
-        writer = await asyncio.to_thread(open_writer, path, patience)
-        reader = await asyncio.to_thread(open_reader, path)
+        writer, reader = await asyncio.to_thread(open_both, path, patience)
         return cls(
             path,
             artifacts,
