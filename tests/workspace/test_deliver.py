@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -104,4 +103,4 @@ async def test_a_repository_by_file_address(workspace: GitWorkspace, repository:
     target = await workspace.prepare("by-address", address)
     done = await workspace.deliver("by-address", address, target.commit, Delivery())
     assert git(bare, "rev-parse", done.ref) == target.commit
-    assert os.listdir(tmp_path / "home")
+    assert git(bare, "fsck", "--full") == ""

