@@ -158,7 +158,9 @@ def work(text: str, size: int) -> int:
     return calls
 
 
-@pytest.mark.parametrize("line", ["=== FILE: a ===\n", "=== EDIT: a ===\n<<<<<<< SEARCH\n", "=== FILE: a", "=" * 40, "```\n"])
+@pytest.mark.parametrize(
+    "line", ["=== FILE: a ===\n", "=== EDIT: a ===\n<<<<<<< SEARCH\n", "=== FILE: a", "=" * 40, "```\n"]
+)
 def test_work_is_linear_in_the_answer(line: str) -> None:
     small, large = (work(line * (count // len(line)), 1000) for count in (100_000, 200_000))
     assert large / small < 2.2

@@ -96,14 +96,26 @@ async def test_a_change_with_missing_pieces_is_not_ok(assign: Assign) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../out", "/etc/out", "a/../../out", "link/out", ".git/hooks/x", ".GIT/config", ".github/workflows/x.yml", "a\x01b"]
+    "path",
+    [
+        "../out",
+        "/etc/out",
+        "a/../../out",
+        "link/out",
+        ".git/hooks/x",
+        ".GIT/config",
+        ".github/workflows/x.yml",
+        "a\x01b",
+    ],
 )
 async def test_writes_stay_in_the_lane(assign: Assign, tmp_path: Path, path: str) -> None:
     assignment = assign()
     outside = tmp_path / "outside"
     outside.mkdir()
     (assignment.lane / "link").symlink_to(outside)
-    out = await play(ScriptedModel(file(path) + edit(path, ("a\n", "b\n")) + f"=== DELETE: {path} ===\n"), assignment, turns=1)
+    out = await play(
+        ScriptedModel(file(path) + edit(path, ("a\n", "b\n")) + f"=== DELETE: {path} ===\n"), assignment, turns=1
+    )
     assert finish(out).failure == "no_change"
     assert sum(isinstance(activity, Warned) for activity in out) == 3
     assert list(outside.iterdir()) == []
@@ -133,7 +145,9 @@ async def test_a_cut_answer_goes_on_and_its_open_block_is_not_written(assign: As
     assert (assignment.lane / "b").read_text() == "whole\n"
 
 
-@pytest.mark.parametrize(("kind", "failure"), [("rate_limit", "rate_limit"), ("context_length", "context_length"), ("odd", "unavailable")])
+@pytest.mark.parametrize(
+    ("kind", "failure"), [("rate_limit", "rate_limit"), ("context_length", "context_length"), ("odd", "unavailable")]
+)
 async def test_a_failing_model_is_a_result_not_an_exception(assign: Assign, kind: str, failure: str) -> None:
     finished = finish(await play(ScriptedModel(ModelFailed("no answer", kind=kind)), assign()))
     assert (finished.ok, finished.failure, finished.summary) == (False, failure, "no answer")
@@ -165,14 +179,18 @@ async def test_messages_are_heard_between_turns(assign: Assign) -> None:
 async def test_the_next_attempt_goes_on_from_the_conversation(assign: Assign) -> None:
     first = finish(await play(ScriptedModel(file("a")), assign()))
     model = ScriptedModel(file("a", "better\n"))
-    out = await play(model, assign(attempt=2, prompt="Do it now.", conversation=first.conversation, feedback="tests failed"))
+    out = await play(
+        model, assign(attempt=2, prompt="Do it now.", conversation=first.conversation, feedback="tests failed")
+    )
     assert model.asked[0] == [Turn("user", "Do it now."), Turn("assistant", file("a")), Turn("user", "tests failed")]
     conversation = finish(out).conversation
     assert conversation is not None
     assert [kind for kind, _ in json.loads(conversation)["entries"]] == ["directive", "answer", "feedback", "answer"]
 
 
-@pytest.mark.parametrize("broken", ["{", "[]", '{"version": 9}', '{"version": 1, "entries": [["answer", "x"]]}', '{"session": "s"}'])
+@pytest.mark.parametrize(
+    "broken", ["{", "[]", '{"version": 9}', '{"version": 1, "entries": [["answer", "x"]]}', '{"session": "s"}']
+)
 async def test_a_broken_conversation_is_left_out_with_a_warning(assign: Assign, broken: str) -> None:
     model = ScriptedModel(file("a"))
     out = await play(model, assign(conversation=broken, feedback="why"))
@@ -183,7 +201,9 @@ async def test_a_broken_conversation_is_left_out_with_a_warning(assign: Assign, 
 async def test_near_the_limit_the_conversation_is_cut_with_a_warning(assign: Assign) -> None:
     entries = [Entry("directive", "d"), Entry("answer", "a" * 9000), Entry("feedback", "f"), Entry("answer", "last")]
     model = ScriptedModel(file("a"))
-    out = await play(model, assign(conversation=encode(entries), feedback="g"), context_tokens=3_000, answer_tokens=1_000)
+    out = await play(
+        model, assign(conversation=encode(entries), feedback="g"), context_tokens=3_000, answer_tokens=1_000
+    )
     assert isinstance(out[0], Warned)
     assert model.asked[0] == [Turn("user", "Do it.\n\nf"), Turn("assistant", "last"), Turn("user", "g")]
 
@@ -203,7 +223,12 @@ def test_compaction_keeps_directive_feedback_and_the_last_two_turns() -> None:
 
 
 async def test_prose_comes_in_readable_pieces_and_the_plan_whole(assign: Assign) -> None:
-    text = "word " * 200 + "\n=== BUILD PLAN ===\n- [ ] one\n=== END BUILD PLAN ===\n" + file("a") + "=== TASK DONE: 1 ===\n"
+    text = (
+        "word " * 200
+        + "\n=== BUILD PLAN ===\n- [ ] one\n=== END BUILD PLAN ===\n"
+        + file("a")
+        + "=== TASK DONE: 1 ===\n"
+    )
     out = await play(ScriptedModel(text, piece=1), assign())
     said = [activity.text for activity in out if isinstance(activity, Said)]
     assert "".join(said).startswith("word " * 200)

@@ -94,7 +94,9 @@ async def test_the_same_input_gives_the_same_bytes_in_another_order_and_process(
     )
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}, capture_output=True
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
         ).stdout
         for seed in ("1", "2")
     }
@@ -104,8 +106,12 @@ async def test_the_same_input_gives_the_same_bytes_in_another_order_and_process(
 
 async def test_everything_is_bounded_and_says_where_it_was_cut() -> None:
     big = b"line of text\n" * 100_000
-    tree = Tree({name: big for name in ("CLAUDE.md", "README.md", "src/dates.py")} | {f"d/{i}": b"" for i in range(20_000)})
-    context = await prime(TASK, tree.read, tree.paths, spec_text=big.decode(), others=[OtherTask("T", "t" * 90, "")] * 1000)
+    tree = Tree(
+        {name: big for name in ("CLAUDE.md", "README.md", "src/dates.py")} | {f"d/{i}": b"" for i in range(20_000)}
+    )
+    context = await prime(
+        TASK, tree.read, tree.paths, spec_text=big.decode(), others=[OtherTask("T", "t" * 90, "")] * 1000
+    )
     prompt = task_prompt(context)
     assert len(prompt.encode()) < 120_000
     assert prompt.count(CUT) >= 6
@@ -120,7 +126,13 @@ async def test_long_conventions_keep_the_sections_that_matter() -> None:
 
 
 async def test_a_binary_file_is_named_not_quoted() -> None:
-    tree = Tree({"src/dates.py": b"\x00\xff\xfe", "tests/test_dates.py": b"\xff\xfe\xfd\xfc\xfb\xfa", "README.md": "né".encode()[:-1]})
+    tree = Tree(
+        {
+            "src/dates.py": b"\x00\xff\xfe",
+            "tests/test_dates.py": b"\xff\xfe\xfd\xfc\xfb\xfa",
+            "README.md": "né".encode()[:-1],
+        }
+    )
     context = await prime(TASK, tree.read, tree.paths)
     assert [quote.text for quote in context.files] == ["(not a text file)"] * 2
     assert context.idea == (Quote("README.md", "n"),)

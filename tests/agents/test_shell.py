@@ -35,7 +35,7 @@ def finish(activities: list[Activity]) -> Finished:
 async def test_the_environment_is_exactly_the_promised_one(assign: Assign, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "a real key")
     monkeypatch.setenv("CANARY", "secret")
-    show = "env -0 > env.bin; test -z \"$(cat)\""
+    show = 'env -0 > env.bin; test -z "$(cat)"'
     assignment = assign(command=show, feedback="tests failed", door=Door("http://127.0.0.1:1/lane", "lane-token"))
     assert finish(await play(assignment)).ok
     pairs = (assignment.lane / "env.bin").read_text().rstrip("\0").split("\0")

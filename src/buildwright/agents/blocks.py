@@ -244,7 +244,9 @@ class BlockScanner:
     def _drop(self, why: str) -> None:
         name = {"file": "FILE", "plan": "BUILD PLAN"}.get(self._state, "EDIT")
         what = f"the {name} block {self._open.path}".rstrip()
-        self._out.append(Malformed(self._open.line, f"{what} (line {self._open.line}) {why}; nothing of it was applied"))
+        self._out.append(
+            Malformed(self._open.line, f"{what} (line {self._open.line}) {why}; nothing of it was applied")
+        )
         self._state = "prose"
 
 

@@ -72,13 +72,16 @@ class ClaudeAgent:
         before = decode(assignment.conversation) if assignment.conversation else None
         if before is not None:
             restore(before, assignment, key)
+            work.used = {each.model: each for each in before.used}
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
         brood = Brood(uuid.uuid4().hex)
         client = library.ClaudeSDKClient(self._options(library, work, assignment.door, before, brood.mark))
         try:
             await _connect(client, library)
-            async with aclosing(_converse(client, library, work, _first(assignment, before), inbox, brood)) as activities:
+            async with aclosing(
+                _converse(client, library, work, _first(assignment, before), inbox, brood)
+            ) as activities:
                 async for activity in activities:
                     yield activity
             if work.failure is None:
@@ -89,7 +92,7 @@ class ClaudeAgent:
             brood.kill()
             await client.disconnect()
             await brood.end()
-        yield work.finished(save(work.session, assignment, key))
+        yield work.finished(save(work.session, tuple(work.used.values()), assignment, key))
 
     def _options(
         self, library: Any, work: _Work, door: Door, before: Conversation | None, mark: str
@@ -176,7 +179,7 @@ class _Work:
     calls: dict[str, tuple[str, Mapping[str, object]]] = field(default_factory=dict)
     """Tool calls without a result yet, by id."""
     used: dict[str, UsedTokens] = field(default_factory=dict)
-    """Sums per model as the program reports them."""
+    """Sums per model as the program reports them, over all attempts of the session."""
     asked: dict[str, str] = field(default_factory=dict)
     """Our prompts that the program has not taken in yet: its id to the user's message ("" for the task)."""
 

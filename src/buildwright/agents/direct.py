@@ -100,7 +100,9 @@ class DirectAgent:
                 yield heard
             short = compacted(talk, self._context_tokens - self._answer_tokens)
             if len(short) < len(talk):
-                yield Warned(text=f"The conversation is near the model's limit: {len(talk) - len(short)} older turns were cut.")
+                yield Warned(
+                    text=f"The conversation is near the model's limit: {len(talk) - len(short)} older turns were cut."
+                )
                 talk = short
             answer = _Answer()
             try:
@@ -186,7 +188,7 @@ class _Speech:
     def add(self, text: str) -> Iterator[Said]:
         self._pieces.append(text)
         self._length += len(text)
-        if self._length >= SAID_PIECE:
+        if self._length >= SAID_PIECE or text.endswith("\n"):
             yield from self.rest()
 
     def rest(self) -> Iterator[Said]:
@@ -202,13 +204,17 @@ def _begin(assignment: Assignment) -> tuple[list[Entry], list[Warned]]:
     if assignment.conversation:
         talk = decode(assignment.conversation) or []
         if not talk:
-            notes.append(Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it."))
+            notes.append(
+                Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
+            )
     # The task as it stands now replaces the one of the first attempt: the files it quotes may have changed since.
     talk = [Entry("directive", assignment.prompt), *talk[1:]]
     if assignment.feedback:
         talk.append(Entry("feedback", assignment.feedback))
     elif len(talk) > 1:
-        talk.append(Entry("problems", "The attempt begins again from the files as the task shows them. Do the whole task."))
+        talk.append(
+            Entry("problems", "The attempt begins again from the files as the task shows them. Do the whole task.")
+        )
     return talk, notes
 
 

@@ -145,7 +145,9 @@ def task_prompt(context: PromptContext) -> str:
     if task.goal:
         parts.append(task.goal)
     parts += [_list("Requirements", task.requirements), _list("Acceptance", task.acceptance)]
-    parts.append(_list("Known traps", tuple(f"{g.text} ({g.pattern})" if g.pattern else g.text for g in context.gotchas)))
+    parts.append(
+        _list("Known traps", tuple(f"{g.text} ({g.pattern})" if g.pattern else g.text for g in context.gotchas))
+    )
     parts.append(_coordination(context))
     parts.append(_judged_by(context))
     if task.code_template:
@@ -286,7 +288,9 @@ def _coordination(context: PromptContext) -> str:
     lines = [f"- `{path}` (task {owner})" for path, owner in context.owners.items() if owner != context.task.id]
     if not lines:
         return ""
-    wanted = sorted(path for path in context.task.files_expected if context.owners.get(path, context.task.id) != context.task.id)
+    wanted = sorted(
+        path for path in context.task.files_expected if context.owners.get(path, context.task.id) != context.task.id
+    )
     note = f"\nThis task needs coordination over: {', '.join(wanted)}." if wanted else ""
     return "## Files other tasks are changing right now (do not touch them)\n" + "\n".join(lines) + note
 
@@ -302,7 +306,9 @@ def _judged_by(context: PromptContext) -> str:
 
 
 def _instructions(task: Task) -> str:
-    scope = " Stay within the files named above unless the task cannot be done otherwise." if task.files_expected else ""
+    scope = (
+        " Stay within the files named above unless the task cannot be done otherwise." if task.files_expected else ""
+    )
     return (
         "## Instructions\n"
         f"- Do the whole task and nothing beyond it.{scope}\n"

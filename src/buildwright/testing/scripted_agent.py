@@ -86,7 +86,9 @@ class ScriptedAgent:
         """See `ports.Agent`. Raises AgentFailed where the script says `Refuse`, UnsafePath for a path out of the lane."""
         self.assignments.append(assignment)
         task = assignment.task.id
-        steps = self._script.get((task, assignment.attempt), self._script.get((task, 0), (Write(f"{task}.txt", f"{task}\n"),)))
+        steps = self._script.get(
+            (task, assignment.attempt), self._script.get((task, 0), (Write(f"{task}.txt", f"{task}\n"),))
+        )
         conversation = f"{assignment.conversation}{assignment.attempt};"
         for step in steps:
             activity = await self._play(step, assignment, inbox)
