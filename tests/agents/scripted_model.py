@@ -10,7 +10,7 @@ from buildwright.ports import Door, Spent, Stopped, Text, Turn
 
 
 class ScriptedModel:
-    """Answers number n (from 0) with entry n of the script, or the last. An exception in the script is raised; None waits for ever."""
+    """Answers with the next entry of the script, or the last. An exception is raised; None waits for ever."""
 
     def __init__(
         self, *script: str | tuple[str, Literal["end", "length", "refused"]] | Exception | None, piece: int = 7

@@ -8,6 +8,7 @@ remembered while their parent still lives.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import psutil
@@ -22,9 +23,16 @@ class Brood:
     def __init__(self, mark: str) -> None:
         self.mark = mark
         self._seen: set[psutil.Process] = set()
+        self._looked = -1.0
+
+    def glance(self) -> None:
+        """`look`, but at most twice a second: reading every process costs some milliseconds."""
+        if time.monotonic() - self._looked > 0.5:
+            self.look()
 
     def look(self) -> list[psutil.Process]:
         """Those alive now: the marked, their descendants, and any descendant seen earlier."""
+        self._looked = time.monotonic()
         for process in _marked(self.mark):
             self._seen.add(process)
             try:

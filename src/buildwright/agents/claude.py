@@ -100,11 +100,11 @@ class ClaudeAgent:
         assignment = work.assignment
         launcher = write_launcher(assignment, door, self._find(library), self._path, self._retries, mark)
 
-        async def may(tool: str, tool_input: dict[str, Any], context: object) -> Any:
+        async def may(tool: str, tool_input: dict[str, Any], _context: object) -> Any:
             why = work.judge(tool, tool_input)
             return library.PermissionResultAllow() if why is None else library.PermissionResultDeny(message=why)
 
-        async def before_tool(call: Any, tool_use_id: str | None, context: object) -> Any:
+        async def before_tool(call: Any, _tool_use_id: str | None, _context: object) -> Any:
             # The program allows some calls by itself (reading in its directory, for example): this sees all of them.
             why = work.judge(call["tool_name"], call["tool_input"])
             if why is None:
@@ -141,7 +141,7 @@ class ClaudeAgent:
 
 def _library() -> Any:
     try:
-        import claude_agent_sdk  # noqa: PLC0415 - heavy, and an extra
+        import claude_agent_sdk
     except ImportError as missing:
         raise AgentFailed(
             "The Claude Agent SDK is not installed.", fix="pip install 'buildwright[claude]'"
@@ -213,7 +213,7 @@ async def _converse(
     stream = client.receive_messages()
     try:
         async for message in stream:
-            brood.look()
+            brood.glance()
             for activity in _activities(message, library, work):
                 yield activity
             if work.ended:
@@ -255,17 +255,11 @@ def _activities(message: object, library: Any, work: _Work) -> Iterator[Activity
         yield Warned(text=f"Refused {work.denied.popleft()}")
     if isinstance(message, library.AssistantMessage):
         yield from _heard(message, work)
+        yield from _answer(message.content, library, work)
+    elif isinstance(message, library.UserMessage) and isinstance(message.content, list):
         for block in message.content:
-            if isinstance(block, library.TextBlock) and block.text.strip():
-                work.said = block.text
-                yield Said(text=block.text)
-            elif isinstance(block, library.ToolUseBlock):
-                work.calls[block.id] = (block.name, block.input)
-    elif isinstance(message, library.UserMessage):
-        if isinstance(message.content, list):
-            for block in message.content:
-                if isinstance(block, library.ToolResultBlock):
-                    yield from _tool_result(block, work)
+            if isinstance(block, library.ToolResultBlock):
+                yield from _tool_result(block, work)
     elif isinstance(message, library.ResultMessage):
         yield from _result(message, work)
     elif isinstance(message, library.SystemMessage):
@@ -277,8 +271,18 @@ def _activities(message: object, library: Any, work: _Work) -> Iterator[Activity
             yield Warned(text=f"The model answered {status}; retry {data.get('attempt')} of {data.get('max_retries')}.")
 
 
-def _heard(message: Any, work: _Work) -> Iterator[Heard]:
-    taken = [work.asked.pop(identity) for identity in message.user_message_uuids or () if identity in work.asked]
+def _answer(content: list[Any], library: Any, work: _Work) -> Iterator[Said]:
+    for block in content:
+        if isinstance(block, library.TextBlock) and block.text.strip():
+            work.said = block.text
+            yield Said(text=block.text)
+        elif isinstance(block, library.ToolUseBlock):
+            work.calls[block.id] = (block.name, block.input)
+
+
+def _heard(message: Any, work: _Work, missing: tuple[str, ...] = ()) -> Iterator[Heard]:
+    named = missing if message.user_message_uuids is None else message.user_message_uuids
+    taken = [work.asked.pop(identity) for identity in named if identity in work.asked]
     ids = tuple(message_id for message_id in taken if message_id)
     if ids:
         yield Heard(message_ids=ids)
@@ -311,7 +315,8 @@ def _ran(command: str, block: Any) -> Ran:
 def _result(message: Any, work: _Work) -> Iterator[Activity]:
     work.session = message.session_id or work.session
     yield from _used(message.model_usage or {}, work)
-    yield from _heard(message, work)
+    # Older programs do not say what they took in: then one result stands for the oldest prompt.
+    yield from _heard(message, work, missing=tuple(work.asked)[:1])
     # A failed run says subtype "success" with is_error set; only then does the library raise.
     if message.is_error or message.subtype != "success":
         text = message.result or "; ".join(message.errors or ()) or f"Claude Code ended with {message.subtype}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def config_directory(home: Path) -> Path:
 
 def restore(conversation: Conversation, assignment: Assignment, project_key: str) -> None:
     """Put the transcript where the program looks for it. It looks by working directory, so the old lane's path is replaced."""
-    old, new = (json.dumps(path)[1:-1] for path in (conversation.lane, str(assignment.lane)))
+    old, new = (json.dumps(path)[1:-1] for path in (conversation.lane, os.path.realpath(assignment.lane)))
     directory = config_directory(assignment.home) / "projects" / project_key
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{conversation.session}.jsonl").write_text(
@@ -94,7 +95,7 @@ def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, pro
         return None
     if len(content) > LARGEST_TRANSCRIPT:
         return None
-    return Conversation(session, str(assignment.lane), content.decode("utf-8", "replace"), used)
+    return Conversation(session, os.path.realpath(assignment.lane), content.decode("utf-8", "replace"), used)
 
 
 def write_launcher(assignment: Assignment, door: Door, program: str, path: str, retries: int, mark: str) -> Path:
