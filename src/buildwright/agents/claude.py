@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buildwright.agents.brood import Brood
+from buildwright.agents.brood import Brood, end_orphans
 from buildwright.agents.claude_rules import CHANGES_FILES, TOOLS, path_of, why_not
 from buildwright.agents.claude_session import (
     Conversation,
@@ -75,7 +75,8 @@ class ClaudeAgent:
             work.used = {each.model: each for each in before.used}
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
-        brood = Brood(uuid.uuid4().hex)
+        end_orphans()
+        brood = Brood()
         client = library.ClaudeSDKClient(self._options(library, work, assignment.door, before, brood.mark))
         try:
             await _connect(client, library)
