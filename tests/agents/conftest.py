@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,3 +32,9 @@ def assign(tmp_path: Path) -> Assign:
         door=Door("http://127.0.0.1:9", "token"),
     )
     return lambda **changes: replace(plain, **changes)
+
+
+async def wait_for(condition: Callable[[], object]) -> None:
+    """Wait for something outside this process that sends no event."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.03)

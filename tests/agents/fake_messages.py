@@ -63,7 +63,7 @@ class FakeMessages:
 
 def _events(answer: list[str | Use], turn: int, model: str) -> list[dict[str, Any]]:
     uses = any(isinstance(part, Use) for part in answer)
-    message = {
+    message: dict[str, Any] = {
         "id": f"msg_{turn}", "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": None,
         "stop_sequence": None, "usage": {"input_tokens": 100, "output_tokens": 1, "cache_read_input_tokens": 20,
                                          "cache_creation_input_tokens": 10},

@@ -10,7 +10,7 @@ from buildwright.ports import Door, Spent, Stopped, Text, Turn
 
 
 class ScriptedModel:
-    """Answers number n (from 0) with entry n of the script. An exception in the script is raised; None waits for ever."""
+    """Answers with the next entry of the script, or the last. An exception is raised; None waits for ever."""
 
     def __init__(
         self, *script: str | tuple[str, Literal["end", "length", "refused"]] | Exception | None, piece: int = 7
@@ -25,7 +25,7 @@ class ScriptedModel:
         self, door: Door, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
     ) -> AsyncIterator[Text | Spent | Stopped]:
         self.asked.append(list(turns))
-        entry = self.script[len(self.asked) - 1]
+        entry = self.script[min(len(self.asked), len(self.script)) - 1]
         self.open_streams += 1
         self.started.set()
         try:

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -15,13 +17,13 @@ from typing import Any
 import psutil
 import pytest
 
-from buildwright.agents.brood import Brood
+from buildwright.agents.brood import MARK, Brood, end_orphans
 from buildwright.agents.claude import ClaudeAgent
 from buildwright.agents.claude_session import decode
 from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Door, Message
-from tests.agents.conftest import Assign
+from tests.agents.conftest import Assign, wait_for
 from tests.agents.fake_messages import FakeMessages, Round, Status, Use, serving
 
 PATH = os.environ["PATH"]
@@ -72,7 +74,9 @@ def last_text(body: dict[str, Any]) -> str:
     return json.dumps(body["messages"][-1])
 
 
-async def test_works_in_the_lane_and_goes_on_in_another_one(assign: Assign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_works_in_the_lane_and_goes_on_in_another_one(
+    assign: Assign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-of-the-parent")
     monkeypatch.setenv("OPENAI_API_KEY", "canary-of-the-parent")
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "canary-of-the-parent")
@@ -118,9 +122,20 @@ async def test_works_in_the_lane_and_goes_on_in_another_one(assign: Assign, tmp_
         home2.mkdir()
         fake.requests.clear()
         second = replace(
-            assignment, attempt=2, lane=lane2, home=home2, feedback="tests-failed-so", conversation=finish(out).conversation or ""
+            assignment,
+            attempt=2,
+            lane=lane2,
+            home=home2,
+            feedback="tests-failed-so",
+            conversation=finish(out).conversation or "",
         )
-        fake.answer = rounds([], [], [], [Use("Edit", {"file_path": f"{lane2}/a.txt", "old_string": "hello", "new_string": "bye"})], ["Mended."])
+        fake.answer = rounds(
+            [],
+            [],
+            [],
+            [Use("Edit", {"file_path": f"{lane2}/a.txt", "old_string": "hello", "new_string": "bye"})],
+            ["Mended."],
+        )
         out2 = await play(fake, second)
         assert finish(out2).ok, finish(out2)
         assert "tests-failed-so" in last_text(fake.requests[0])
@@ -186,17 +201,14 @@ async def test_messages_are_taken_in(assign: Assign) -> None:
         (400, "invalid_request_error", "prompt is too long: 300000 tokens > 200000 maximum", "context_length"),
     ],
 )
-async def test_a_failing_model_is_a_result_with_its_kind(assign: Assign, status: int, kind: str, text: str, failure: str) -> None:
+async def test_a_failing_model_is_a_result_with_its_kind(
+    assign: Assign, status: int, kind: str, text: str, failure: str
+) -> None:
     async with serving(rounds(Status(status, kind, text))) as fake:
         out = await play(fake, assign())
     assert (finish(out).ok, finish(out).failure) == (False, failure), finish(out)
     if status != 400:
         assert any(isinstance(activity, Warned) and "retry 1 of 1" in activity.text for activity in out)
-
-
-async def wait_for(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.05)
 
 
 async def test_after_kill_9_of_the_program_nothing_is_left(assign: Assign) -> None:
@@ -211,7 +223,9 @@ async def test_after_kill_9_of_the_program_nothing_is_left(assign: Assign) -> No
     assert sleepers("4712") == []
 
 
-@pytest.mark.parametrize("answer", [[Use("Bash", {"command": SLEEP.replace("4712", "4713")})], Status(529, "overloaded_error"), None])
+@pytest.mark.parametrize(
+    "answer", [[Use("Bash", {"command": SLEEP.replace("4712", "4713")})], Status(529, "overloaded_error"), None]
+)
 async def test_cancel_leaves_no_process(assign: Assign, answer: Round) -> None:
     assignment = assign()
     async with serving(rounds(answer)) as fake:
@@ -226,16 +240,33 @@ async def test_cancel_leaves_no_process(assign: Assign, answer: Round) -> None:
         assert sleepers("4713") == []
 
 
-@pytest.mark.parametrize("conversation", ["{", '{"version": 1, "entries": []}', '{"agent":"claude","version":1,"session":"../x","lane":"","transcript":""}'])
+@pytest.mark.parametrize(
+    "conversation",
+    [
+        "{",
+        '{"version": 1, "entries": []}',
+        '{"agent":"claude","version":1,"session":"../x","lane":"","transcript":"","used":[]}',
+    ],
+)
 async def test_a_broken_conversation_is_left_out(assign: Assign, conversation: str) -> None:
     async with serving(rounds(["Done."])) as fake:
         out = await play(fake, assign(conversation=conversation, feedback="so-and-so"))
         assert isinstance(out[0], Warned)
         assert finish(out).ok
-        assert "so-and-so" in last_text(fake.requests[0])
+        assert "so-and-so" in json.dumps(fake.requests[0]["messages"])
     kept = decode(finish(out).conversation or "")
     assert kept is not None
     assert "Done." in kept.transcript
+
+
+async def test_a_prompt_is_only_text(assign: Assign) -> None:
+    prompt = "/compact @secret.txt --settings={} --dangerously-skip-permissions"
+    assignment = assign(prompt=prompt)
+    (assignment.lane / "secret.txt").write_text("canary-secret")
+    async with serving(rounds(["Done."])) as fake:
+        assert finish(await play(fake, assignment)).ok
+        assert prompt in json.dumps(fake.requests[0]["messages"])
+        assert "canary-secret" not in json.dumps(fake.requests)
 
 
 async def test_without_a_door_or_a_working_program_it_cannot_start(assign: Assign, tmp_path: Path) -> None:
@@ -246,10 +277,52 @@ async def test_without_a_door_or_a_working_program_it_cannot_start(assign: Assig
 
 
 async def test_a_brood_is_found_by_its_mark_and_by_descent() -> None:
-    brood = Brood("mark-of-a-test")
+    brood = Brood()
     script = "setsid sh -c 'sleep 4714' & env -i sleep 4714 & sleep 4714 & wait"
-    process = await asyncio.create_subprocess_exec("sh", "-c", script, env={"BUILDWRIGHT_RUN": brood.mark, "PATH": PATH})
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", script, env={"BUILDWRIGHT_RUN": brood.mark, "PATH": PATH}
+    )
     await wait_for(lambda: sum(each.name() == "sleep" for each in brood.look()) == 3)
     await brood.end()
     assert brood.look() == []
     assert await process.wait() == -9
+
+
+def test_without_the_library_it_says_what_to_install() -> None:
+    code = (
+        "import asyncio, sys; sys.modules['claude_agent_sdk'] = None\n"
+        "from buildwright.agents.claude import ClaudeAgent\n"
+        "from buildwright.errors import AgentFailed\n"
+        "try: asyncio.run(anext(ClaudeAgent('/bin').run(None, None)))\n"
+        "except AgentFailed as error: print(error.fix)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == "pip install 'buildwright[claude]'"
+
+
+def test_importing_the_agents_imports_nothing_heavy() -> None:
+    code = "import sys, buildwright.agents.claude, buildwright.agents.direct, buildwright.agents.shell; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, check=True
+    )
+    assert not {"claude_agent_sdk", "aiohttp", "anthropic", "openai", "pydantic_ai"} & set(done.stdout.decode().split())
+
+
+async def test_what_a_killed_engine_left_is_ended_and_what_a_living_one_runs_is_not() -> None:
+    living = Brood()
+    namespace, _, started, name = living.mark.split("/")
+    dead = Brood(f"{namespace}/{os.getpid()}/{float(started) - 1000:.2f}/{name}")
+    elsewhere = Brood(f"pid:[1]/1/0.00/{name}")
+    broods = (dead, living, elsewhere)
+    sleeping = [
+        await asyncio.create_subprocess_exec("sleep", "4715", env={MARK: brood.mark, "PATH": PATH}) for brood in broods
+    ]
+    await wait_for(lambda: all(brood.look() for brood in broods))
+    assert end_orphans() == 1
+    assert await sleeping[0].wait() == -9
+    assert [len(brood.look()) for brood in broods] == [0, 1, 1]
+    for brood in (living, elsewhere):
+        await brood.end()
+    assert [await process.wait() for process in sleeping] == [-9, -9, -9]

@@ -88,6 +88,9 @@ async def test_the_same_input_gives_the_same_bytes_in_another_order_and_process(
     turned = dict(reversed(files.items()))
     two = await prime(TASK, Tree(turned).read, Tree(turned).paths, owners={"a": "T3", "b": "T2"})
     assert task_prompt(one) == task_prompt(two)
+
+
+def test_the_same_input_gives_the_same_bytes_in_another_process() -> None:
     code = (
         "from buildwright.agents.prompt import *; from buildwright.core.task import Task;"
         "print(task_prompt(PromptContext(task=Task(id='a', title='b', files_expected=('x', 'y')), owners={'x': 'T'})))"
@@ -97,6 +100,7 @@ async def test_the_same_input_gives_the_same_bytes_in_another_order_and_process(
             [sys.executable, "-c", code],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             capture_output=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
     }
@@ -106,9 +110,7 @@ async def test_the_same_input_gives_the_same_bytes_in_another_order_and_process(
 
 async def test_everything_is_bounded_and_says_where_it_was_cut() -> None:
     big = b"line of text\n" * 100_000
-    tree = Tree(
-        {name: big for name in ("CLAUDE.md", "README.md", "src/dates.py")} | {f"d/{i}": b"" for i in range(20_000)}
-    )
+    tree = Tree(dict.fromkeys(("CLAUDE.md", "README.md", "src/dates.py"), big) | {f"d/{i}": b"" for i in range(20_000)})
     context = await prime(
         TASK, tree.read, tree.paths, spec_text=big.decode(), others=[OtherTask("T", "t" * 90, "")] * 1000
     )

@@ -15,7 +15,7 @@ from buildwright.core.limits import Limits
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Door, Message
 from buildwright.sandbox.none import NoSandbox
-from tests.agents.conftest import Assign
+from tests.agents.conftest import Assign, wait_for
 
 PATH = os.environ["PATH"]
 
@@ -95,8 +95,7 @@ async def test_cancel_leaves_no_process(assign: Assign) -> None:
         return [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "4711"]]
 
     task = asyncio.create_task(consume())
-    while len(sleepers()) < 2:
-        await asyncio.sleep(0.02)
+    await wait_for(lambda: len(sleepers()) == 2)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

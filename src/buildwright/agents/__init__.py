@@ -1,1 +1,10 @@
-"""Programs that change files in a lane, each behind the Agent port."""
+"""Programs that change files in a lane, each behind the Agent port. Importing this must never import an agent."""
+
+from __future__ import annotations
+
+AGENTS = {
+    "direct": "buildwright.agents.direct:DirectAgent",
+    "claude": "buildwright.agents.claude:ClaudeAgent",
+    "shell": "buildwright.agents.shell:ShellAgent",
+}
+"""The agents there are, by the name a user gives: module and class, imported when one is asked for."""

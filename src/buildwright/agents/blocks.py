@@ -206,32 +206,35 @@ class BlockScanner:
 
     def _in_edit(self, line: str, mark: str) -> None:
         block = self._open
-        if self._state == "search":
-            if line[:3] == "===" and line.rstrip() == _MIDDLE:
+        if mark == _END["edit"]:
+            self._end_edit()
+        elif self._state == "search":
+            if mark == _MIDDLE:
                 block.search, block.lines, self._state = "".join(block.lines), [], "replace"
-            elif mark == _END["edit"]:
-                self._drop(f"has a SEARCH part without {_MIDDLE}")
             else:
                 block.lines.append(line)
         elif self._state == "replace":
             if mark == _REPLACE:
                 block.replacements.append(Replacement(block.search, "".join(block.lines)))
                 block.lines, self._state = [], "edit"
-            elif mark == _END["edit"]:
-                self._drop(f"has a replacement without {_REPLACE}")
             else:
                 block.lines.append(line)
         elif mark == _SEARCH:
             self._state = "search"
-        elif mark == _END["edit"]:
-            if not block.replacements:
-                self._drop("has no SEARCH part")
-            elif block.path:
-                self._out.append(EditBlock(block.path, tuple(block.replacements)))
-            self._state = "prose"
         elif line.strip() and not line.startswith(("```", "~~~")):
             # Dropped as a whole: guessing what such a line belongs to could edit the wrong place.
             self._drop(f"has text outside its SEARCH/REPLACE parts in line {self._line}")
+
+    def _end_edit(self) -> None:
+        if self._state == "search":
+            self._drop(f"has a SEARCH part without {_MIDDLE}")
+        elif self._state == "replace":
+            self._drop(f"has a replacement without {_REPLACE}")
+        elif not self._open.replacements:
+            self._drop("has no SEARCH part")
+        elif self._open.path:
+            self._out.append(EditBlock(self._open.path, tuple(self._open.replacements)))
+        self._state = "prose"
 
     def _in_plan(self, line: str, mark: str) -> None:
         if mark != _END["plan"]:

@@ -2,13 +2,17 @@
 
 Killing a process group is not enough: agents start tools in their own sessions, and a killed agent leaves them to the
 init process. So each run has a mark in its environment, which children inherit; and those who drop the mark are
-remembered while their parent still lives.
+remembered while their parent still lives. A run whose own process was killed cannot clean up: the mark says which
+process that was, and the next run ends what it left (`end_orphans`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
@@ -16,16 +20,36 @@ MARK = "BUILDWRIGHT_RUN"
 """Name of the environment variable that carries the mark of a run."""
 
 
-class Brood:
-    """The processes of one run. `mark` must be unique to it."""
+def end_orphans() -> int:
+    """Kill the processes of runs whose own process is dead, and say how many there were."""
+    count = 0
+    for mark in sorted({mark for mark, _ in _marked()}):
+        if _is_orphan(mark):
+            brood = Brood(mark)
+            count += len(brood.look())
+            brood.kill()
+    return count
 
-    def __init__(self, mark: str) -> None:
-        self.mark = mark
+
+class Brood:
+    """The processes of one run. Give `mark` only to look after a run that is not of this process."""
+
+    def __init__(self, mark: str = "") -> None:
+        self.mark = mark or _new_mark()
         self._seen: set[psutil.Process] = set()
+        self._looked = -1.0
+
+    def glance(self) -> None:
+        """`look`, but at most twice a second: reading every process costs some milliseconds."""
+        if time.monotonic() - self._looked > 0.5:
+            self.look()
 
     def look(self) -> list[psutil.Process]:
         """Those alive now: the marked, their descendants, and any descendant seen earlier."""
-        for process in _marked(self.mark):
+        self._looked = time.monotonic()
+        for mark, process in _marked():
+            if mark != self.mark:
+                continue
             self._seen.add(process)
             try:
                 self._seen.update(process.children(recursive=True))
@@ -53,11 +77,36 @@ class Brood:
             pause = min(pause * 2, 0.2)
 
 
-def _marked(mark: str) -> Iterator[psutil.Process]:
+def _new_mark() -> str:
+    me = psutil.Process()
+    return f"{_namespace()}/{me.pid}/{me.create_time():.2f}/{uuid.uuid4().hex}"
+
+
+def _namespace() -> str:
+    """Which process ids mean what they say: inside a container the same number is another process."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return "-"
+
+
+def _is_orphan(mark: str) -> bool:
+    match mark.split("/"):
+        case [namespace, pid, started, _] if namespace == _namespace() and pid.isdecimal():
+            try:
+                return f"{psutil.Process(int(pid)).create_time():.2f}" != started
+            except psutil.NoSuchProcess:
+                return True
+        case _:
+            return False
+
+
+def _marked() -> Iterator[tuple[str, psutil.Process]]:
     for process in psutil.process_iter():
         try:
-            if process.environ().get(MARK) == mark:
-                yield process
+            mark = process.environ().get(MARK)
+            if mark:
+                yield mark, process
         except psutil.Error:
             continue
         except OSError:

@@ -18,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TYPE_CHECKING
 
-from buildwright.agents.brood import Brood
+from buildwright.agents.brood import Brood, end_orphans
 from buildwright.agents.claude_rules import CHANGES_FILES, TOOLS, path_of, why_not
 from buildwright.agents.claude_session import (
     Conversation,
@@ -75,13 +75,17 @@ class ClaudeAgent:
         before = decode(assignment.conversation) if assignment.conversation else None
         if before is not None:
             restore(before, assignment, key)
+            work.used = {each.model: each for each in before.used}
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
-        brood = Brood(uuid.uuid4().hex)
+        end_orphans()
+        brood = Brood()
         client = library.ClaudeSDKClient(self._options(library, work, assignment.door, before, brood.mark))
         try:
             await _connect(client, library)
-            async with aclosing(_converse(client, library, work, _first(assignment, before), inbox, brood)) as activities:
+            async with aclosing(
+                _converse(client, library, work, _first(assignment, before), inbox, brood)
+            ) as activities:
                 async for activity in activities:
                     yield activity
             if work.failure is None:
@@ -92,7 +96,7 @@ class ClaudeAgent:
             brood.kill()
             await client.disconnect()
             await brood.end()
-        yield work.finished(save(work.session, assignment, key))
+        yield work.finished(save(work.session, tuple(work.used.values()), assignment, key))
 
     def _options(
         self, library: Any, work: _Work, door: Door, before: Conversation | None, mark: str
@@ -100,11 +104,11 @@ class ClaudeAgent:
         assignment = work.assignment
         launcher = write_launcher(assignment, door, self._find(library), self._path, self._retries, mark)
 
-        async def may(tool: str, tool_input: dict[str, Any], context: object) -> Any:
+        async def may(tool: str, tool_input: dict[str, Any], _context: object) -> Any:
             why = work.judge(tool, tool_input)
             return library.PermissionResultAllow() if why is None else library.PermissionResultDeny(message=why)
 
-        async def before_tool(call: Any, tool_use_id: str | None, context: object) -> Any:
+        async def before_tool(call: Any, _tool_use_id: str | None, _context: object) -> Any:
             # The program allows some calls by itself (reading in its directory, for example): this sees all of them.
             why = work.judge(call["tool_name"], call["tool_input"])
             if why is None:
@@ -141,7 +145,7 @@ class ClaudeAgent:
 
 def _library() -> Any:
     try:
-        import claude_agent_sdk  # noqa: PLC0415 - heavy, and an extra
+        import claude_agent_sdk
     except ImportError as missing:
         raise AgentFailed(
             "The Claude Agent SDK is not installed.", fix="pip install 'buildwright[claude]'"
@@ -179,7 +183,7 @@ class _Work:
     calls: dict[str, tuple[str, Mapping[str, object]]] = field(default_factory=dict)
     """Tool calls without a result yet, by id."""
     used: dict[str, UsedTokens] = field(default_factory=dict)
-    """Sums per model as the program reports them."""
+    """Sums per model as the program reports them, over all attempts of the session."""
     asked: dict[str, str] = field(default_factory=dict)
     """Our prompts that the program has not taken in yet: its id to the user's message ("" for the task)."""
 
@@ -213,7 +217,7 @@ async def _converse(
     stream = client.receive_messages()
     try:
         async for message in stream:
-            brood.look()
+            brood.glance()
             for activity in _activities(message, library, work):
                 yield activity
             if work.ended:
@@ -255,17 +259,11 @@ def _activities(message: object, library: Any, work: _Work) -> Iterator[Activity
         yield Warned(text=f"Refused {work.denied.popleft()}")
     if isinstance(message, library.AssistantMessage):
         yield from _heard(message, work)
+        yield from _answer(message.content, library, work)
+    elif isinstance(message, library.UserMessage) and isinstance(message.content, list):
         for block in message.content:
-            if isinstance(block, library.TextBlock) and block.text.strip():
-                work.said = block.text
-                yield Said(text=block.text)
-            elif isinstance(block, library.ToolUseBlock):
-                work.calls[block.id] = (block.name, block.input)
-    elif isinstance(message, library.UserMessage):
-        if isinstance(message.content, list):
-            for block in message.content:
-                if isinstance(block, library.ToolResultBlock):
-                    yield from _tool_result(block, work)
+            if isinstance(block, library.ToolResultBlock):
+                yield from _tool_result(block, work)
     elif isinstance(message, library.ResultMessage):
         yield from _result(message, work)
     elif isinstance(message, library.SystemMessage):
@@ -277,8 +275,18 @@ def _activities(message: object, library: Any, work: _Work) -> Iterator[Activity
             yield Warned(text=f"The model answered {status}; retry {data.get('attempt')} of {data.get('max_retries')}.")
 
 
-def _heard(message: Any, work: _Work) -> Iterator[Heard]:
-    taken = [work.asked.pop(identity) for identity in message.user_message_uuids or () if identity in work.asked]
+def _answer(content: list[Any], library: Any, work: _Work) -> Iterator[Said]:
+    for block in content:
+        if isinstance(block, library.TextBlock) and block.text.strip():
+            work.said = block.text
+            yield Said(text=block.text)
+        elif isinstance(block, library.ToolUseBlock):
+            work.calls[block.id] = (block.name, block.input)
+
+
+def _heard(message: Any, work: _Work, missing: tuple[str, ...] = ()) -> Iterator[Heard]:
+    named = missing if message.user_message_uuids is None else message.user_message_uuids
+    taken = [work.asked.pop(identity) for identity in named if identity in work.asked]
     ids = tuple(message_id for message_id in taken if message_id)
     if ids:
         yield Heard(message_ids=ids)
@@ -311,7 +319,8 @@ def _ran(command: str, block: Any) -> Ran:
 def _result(message: Any, work: _Work) -> Iterator[Activity]:
     work.session = message.session_id or work.session
     yield from _used(message.model_usage or {}, work)
-    yield from _heard(message, work)
+    # Older programs do not say what they took in: then one result stands for the oldest prompt.
+    yield from _heard(message, work, missing=tuple(work.asked)[:1])
     # A failed run says subtype "success" with is_error set; only then does the library raise.
     if message.is_error or message.subtype != "success":
         text = message.result or "; ".join(message.errors or ()) or f"Claude Code ended with {message.subtype}."

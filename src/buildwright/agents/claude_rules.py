@@ -49,7 +49,7 @@ def why_not(tool: str, tool_input: Mapping[str, object], assignment: Assignment,
         start = str(pattern).split("*", 1)[0].split("?", 1)[0].split("[", 1)[0].split("{", 1)[0]
         if ".." in str(pattern).split("/"):
             return "A search pattern must not contain '..'."
-        named = os.path.join(named, start) if named else start
+        named = str(Path(named) / start) if named else start
     if not named:
         return None if tool in {"Glob", "Grep"} else "The call names no path."
     if "\0" in named:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from buildwright.agents.brood import MARK
 from buildwright.beneath import read_beneath
+from buildwright.core.activity import UsedTokens
 from buildwright.errors import NotFound, UnsafePath
 from buildwright.ports import Assignment, Door
 
@@ -24,12 +28,14 @@ class Conversation:
     session: str
     lane: str
     transcript: str
+    used: tuple[UsedTokens, ...] = ()
+    """Sums per model so far: a resumed session goes on counting from them."""
 
     def encode(self) -> str:
         """As JSON, for `Finished.conversation`."""
-        return json.dumps(
-            {"agent": "claude", "version": 1, "session": self.session, "lane": self.lane, "transcript": self.transcript}
-        )
+        used = [each.model_dump(mode="json") for each in self.used]
+        fields = {"session": self.session, "lane": self.lane, "transcript": self.transcript, "used": used}
+        return json.dumps({"agent": "claude", "version": 1, **fields})
 
 
 def decode(text: str) -> Conversation | None:
@@ -45,12 +51,14 @@ def decode(text: str) -> Conversation | None:
             "session": str() as session,
             "lane": str() as lane,
             "transcript": str() as transcript,
-        } if _SESSION.fullmatch(session):
-            if all(_is_object(line) for line in transcript.splitlines()):
-                return Conversation(session, lane, transcript)
+            "used": list() as used,
+        } if _SESSION.fullmatch(session) and all(_is_object(line) for line in transcript.split("\n") if line):
+            try:
+                return Conversation(session, lane, transcript, tuple(UsedTokens.model_validate(each) for each in used))
+            except ValidationError:
+                return None
         case _:
-            pass
-    return None
+            return None
 
 
 def _is_object(line: str) -> bool:
@@ -67,13 +75,15 @@ def config_directory(home: Path) -> Path:
 
 def restore(conversation: Conversation, assignment: Assignment, project_key: str) -> None:
     """Put the transcript where the program looks for it. It looks by working directory, so the old lane's path is replaced."""
-    old, new = (json.dumps(path)[1:-1] for path in (conversation.lane, str(assignment.lane)))
+    old, new = (json.dumps(path)[1:-1] for path in (conversation.lane, os.path.realpath(assignment.lane)))
     directory = config_directory(assignment.home) / "projects" / project_key
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{conversation.session}.jsonl").write_text(conversation.transcript.replace(old, new), encoding="utf-8")
+    (directory / f"{conversation.session}.jsonl").write_text(
+        conversation.transcript.replace(old, new), encoding="utf-8"
+    )
 
 
-def save(session: str, assignment: Assignment, project_key: str) -> Conversation | None:
+def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, project_key: str) -> Conversation | None:
     """The transcript of a session, None when there is none (or it is too large to keep)."""
     if not _SESSION.fullmatch(session):
         return None
@@ -85,7 +95,7 @@ def save(session: str, assignment: Assignment, project_key: str) -> Conversation
         return None
     if len(content) > LARGEST_TRANSCRIPT:
         return None
-    return Conversation(session, str(assignment.lane), content.decode("utf-8", "replace"))
+    return Conversation(session, os.path.realpath(assignment.lane), content.decode("utf-8", "replace"), used)
 
 
 def write_launcher(assignment: Assignment, door: Door, program: str, path: str, retries: int, mark: str) -> Path:

@@ -204,7 +204,7 @@ def feedback_prompt(
     state = (
         "The change of the previous attempt is still in the files: mend it, do not start over."
         if carried
-        else "The change of the previous attempt was rolled back: the files are as they were before it, so make the whole change again."
+        else "The previous change was rolled back, the files are as they were before it: make the whole change again."
     )
     parts.append(
         f"## Now\n{state}\nThe change as a whole must satisfy every requirement and pass every check, "

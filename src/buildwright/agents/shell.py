@@ -62,11 +62,11 @@ class ShellAgent:
         running = asyncio.create_task(self._sandbox.run(command, output.feed))
         try:
             while not running.done():
-                await _first_of(running, output.changed, inbox)
+                messages = await _first_of(running, output.changed, inbox)
                 for said in output.take():
                     yield said
-                for heard in _pass_on(inbox, files.messages):
-                    yield heard
+                if messages:
+                    yield _pass_on(messages, files.messages)
             completed = await running
         except ToolMissing as missing:
             raise AgentFailed(f"The command could not be started: {missing}", fix=missing.fix) from missing
@@ -178,29 +178,26 @@ class _Output:
         yield from self.take()
 
 
-async def _first_of(running: asyncio.Task[Completed], changed: asyncio.Event, inbox: asyncio.Queue[Message]) -> None:
-    """Wait until the command ended, wrote something, or the user said something. Leaves the inbox as it is."""
-    waits: list[asyncio.Task[object]] = [asyncio.create_task(changed.wait()), asyncio.create_task(inbox.get())]
+async def _first_of(
+    running: asyncio.Task[Completed], changed: asyncio.Event, inbox: asyncio.Queue[Message]
+) -> list[Message]:
+    """Wait until the command ended, wrote something, or the user said something; what the user said."""
+    output, message = asyncio.create_task(changed.wait()), asyncio.create_task(inbox.get())
     try:
-        await asyncio.wait({running, *waits}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, output, message}, return_when=asyncio.FIRST_COMPLETED)
+        messages = [message.result()] if message.done() else []
     finally:
-        changed_wait, message_wait = waits
-        changed_wait.cancel()
-        if message_wait.done() and not message_wait.cancelled():
-            message = message_wait.result()
-            if isinstance(message, Message):
-                inbox.put_nowait(message)
-        message_wait.cancel()
-
-
-def _pass_on(inbox: asyncio.Queue[Message], file: Path) -> Iterator[Heard]:
-    messages: list[Message] = []
+        output.cancel()
+        message.cancel()
     while not inbox.empty():
         messages.append(inbox.get_nowait())
-    if messages:
-        with file.open("a", encoding="utf-8", errors="replace") as stream:
-            stream.writelines(f"{message.text}\n\n" for message in messages)
-        yield Heard(message_ids=tuple(message.id for message in messages))
+    return messages
+
+
+def _pass_on(messages: list[Message], file: Path) -> Heard:
+    with file.open("a", encoding="utf-8", errors="replace") as stream:
+        stream.writelines(f"{message.text}\n\n" for message in messages)
+    return Heard(message_ids=tuple(message.id for message in messages))
 
 
 def _finished(assignment: Assignment, completed: Completed) -> Finished:
