@@ -19,8 +19,9 @@ from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.gates.projects import PATH, TREE, judged, write
 
 ADD = "def add(a: int, b: int) -> int:\n    return a + b\n"
-GOOD = "from calc import add\n\ndef test_add():\n    assert add(1, 2) == 3\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
+GOOD = "from calc import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
 BAD = GOOD + "\ndef test_wrong():\n    assert add(1, 2) == 4, 'three is not four'\n"
+FAST = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q"
 
 
 @pytest.fixture(params=[NoSandbox(), Bubblewrap()], ids=lambda sandbox: sandbox.name)
@@ -65,7 +66,7 @@ async def test_a_failing_test_is_a_finding_with_its_place(sandbox: Sandbox, tmp_
     (report,) = await reports(tmp_path, sandbox)
     assert not report.ok
     (finding,) = report.findings
-    assert (finding.code, finding.file, finding.line) == ("test.failed", "tests/test_calc.py", 10)
+    assert (finding.code, finding.file, finding.line) == ("test.failed", "tests/test_calc.py", 11)
     assert "three is not four" in finding.message
     assert "test_wrong" in finding.message
     assert report.evidence is not None
@@ -74,16 +75,16 @@ async def test_a_failing_test_is_a_finding_with_its_place(sandbox: Sandbox, tmp_
 
 async def test_what_cannot_be_imported_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, {"test_calc.py": "import no_such_module_at_all\n"})
-    (report,) = await reports(tmp_path)
+    (report,) = await reports(tmp_path, checks=command(FAST))
     assert codes(report) == ["test.error"]
     assert "no_such_module_at_all" in report.findings[0].message
 
 
 NOTHING = {
-    "no test in the file": ({"test_a.py": "x = 1\n"}, ()),
-    "all skipped": ({"test_a.py": "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n"}, ()),
+    "no test in the file": ({"test_a.py": "x = 1\n"}, command(FAST)),
+    "all skipped": ({"test_a.py": "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n"}, command(FAST)),
     "settings only": ({"pyproject.toml": "[tool.pytest.ini_options]\n"}, ()),
-    "exit code hidden": ({"test_a.py": "x = 1\n"}, command("python -m pytest -q; true")),
+    "exit code hidden": ({"test_a.py": "x = 1\n"}, command(f"{FAST}; true")),
     "node without tests": (
         {"package.json": json.dumps({"scripts": {"test": "node --test"}}), "index.js": "1\n"},
         (),
@@ -104,13 +105,13 @@ async def test_nothing_collected_is_a_no(tmp_path: Path, name: str) -> None:
 
 async def test_a_report_that_says_failed_outweighs_exit_code_zero(tmp_path: Path) -> None:
     write(tmp_path, {"calc.py": ADD, "test_calc.py": BAD})
-    (report,) = await reports(tmp_path, checks=command("python -m pytest -q || true"))
+    (report,) = await reports(tmp_path, checks=command(f"{FAST} || true"))
     assert codes(report) == ["test.disagreement", "test.failed"]
 
 
 async def test_an_exit_code_outweighs_a_report_that_says_passed(tmp_path: Path) -> None:
     write(tmp_path, {"calc.py": ADD, "test_calc.py": GOOD})
-    (report,) = await reports(tmp_path, checks=command("python -m pytest -q; exit 9"))
+    (report,) = await reports(tmp_path, checks=command(f"{FAST}; exit 9"))
     assert codes(report) == ["check.failed"]
     assert "exit code 9" in report.findings[0].message
 
@@ -118,7 +119,7 @@ async def test_an_exit_code_outweighs_a_report_that_says_passed(tmp_path: Path) 
 async def test_a_forged_report_in_the_tree_is_not_taken(tmp_path: Path) -> None:
     forged = '<testsuite tests="1"><testcase name="a"/></testsuite>'
     write(tmp_path, {"report.xml": forged, "test_a.py": "x = 1\n"})
-    (report,) = await reports(tmp_path)
+    (report,) = await reports(tmp_path, checks=command(FAST))
     assert codes(report) == ["test.none_collected"]
 
 
@@ -141,9 +142,9 @@ async def test_the_first_no_ends_it(tmp_path: Path) -> None:
     assert (finding.code, finding.file, finding.line) == ("mypy.assignment", "a.py", 1)
 
 
-async def test_typecheck_lint_and_test_each_have_a_verdict(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_typecheck_lint_and_test_each_have_a_verdict(tmp_path: Path) -> None:
     write(tmp_path, {"mypy.ini": "[mypy]\n", "ruff.toml": "", "calc.py": ADD, "test_calc.py": GOOD})
-    found = await reports(tmp_path, sandbox)
+    found = await reports(tmp_path)
     assert [(report.gate, report.kind, report.ok) for report in found] == [
         ("mypy", "typecheck", True),
         ("ruff", "lint", True),
@@ -244,7 +245,7 @@ async def test_checks_see_only_the_allowed_environment(
 
 async def test_runs_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
     roots = [write(tmp_path / name, {"calc.py": ADD, "test_calc.py": GOOD if name == "a" else BAD}) for name in "ab"]
-    first, second = await asyncio.gather(*(reports(root) for root in roots))
+    first, second = await asyncio.gather(*(reports(root, checks=command(FAST)) for root in roots))
     assert [report.ok for report in (*first, *second)] == [True, False]
 
 

@@ -180,7 +180,7 @@ def _judge_check(run: _Run, check: Check, done: Completed, sandbox: str) -> Judg
     tests = _tests(run, check, text) if check.kind == "test" else None
     findings = _ended(check.name, check.command, done)
     if not findings and tests is not None and (tests.ran == 0 or _says_nothing(check, done)) and not tests.findings:
-        findings = [_nothing_collected(check, tests)]
+        findings = [_nothing_collected(check, tests, done)]
     elif not findings and done.exit_code == 0:
         findings = _despite_success(check, tests)
     elif not findings:
@@ -219,9 +219,9 @@ def _says_nothing(check: Check, done: Completed) -> bool:
     return "pytest" in check.command and done.exit_code == _PYTEST_NOTHING
 
 
-def _nothing_collected(check: Check, tests: Tally) -> Finding:
+def _nothing_collected(check: Check, tests: Tally, done: Completed) -> Finding:
     skipped = f"all {tests.skipped} tests were skipped" if tests.skipped else "no test was found"
-    message = f"{check.name} proved nothing: {skipped} by `{check.command}`."
+    message = f"{check.name} proved nothing: {skipped} by `{check.command}`.\n{_tail(done)}"
     return finding("test.none_collected", message, fix="write tests that this command finds and that are not skipped")
 
 

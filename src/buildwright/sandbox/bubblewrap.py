@@ -19,13 +19,16 @@ from buildwright.sandbox.view import system_paths, tool_paths
 NOBODY = 65_534
 """User and group that commands get when Buildwright itself runs as root."""
 
-_COULD_NOT_START = "bwrap: "
+_COULD_NOT_START = ("bwrap: ", "unshare: ", "setpriv: ", "mount: ")
 
 _STAGE = """
 stage=$1; shift
-mount -t tmpfs -o mode=755 stage "$stage" || exit 125
+mount -t tmpfs -o mode=755 stage "$stage" || exit 1
 n=0
-while [ "$1" != -- ]; do mkdir "$stage/$n" && mount --rbind "$1" "$stage/$n" || exit 125; n=$((n+1)); shift; done
+while [ "$1" != -- ]; do
+    mkdir "$stage/$n" && mount --rbind "$1" "$stage/$n" || exit 1
+    n=$((n+1)); shift
+done
 shift
 exec "$@"
 """

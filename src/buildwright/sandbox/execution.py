@@ -23,7 +23,9 @@ LARGEST_FILE = 2 * 1024**3
 OPEN_FILES = 4096
 """Files one process may have open (RLIMIT_NOFILE)."""
 
+_TIME = "time"
 _GRACE = 2.0
+_FIRST_LOOK = 0.01
 _LOOK = 0.1
 _PIECE = 65_536
 _DRAIN = 5.0
@@ -93,7 +95,7 @@ async def carry_out(
         stdin.close()
     try:
         ended = await _until_over(process, family, command)
-        if ended:
+        if ended == _TIME:
             family.ask_to_end(spare_root=guarded)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), _GRACE)
@@ -104,7 +106,7 @@ async def carry_out(
         reading.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await reading
-    timed_out = ended == "time"
+    timed_out = ended == _TIME
     if ended and not timed_out:
         kept.add(f"\n[ended by buildwright: {ended}]\n".encode())
     code = process.returncode or 0
@@ -125,7 +127,7 @@ async def _until_over(process: asyncio.subprocess.Process, family: Family, comma
         await asyncio.wait({waiting, watching}, timeout=command.seconds, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
             return ""
-        return watching.result() if watching.done() else "time"
+        return watching.result() if watching.done() else _TIME
     finally:
         waiting.cancel()
         watching.cancel()
@@ -136,11 +138,12 @@ async def _watch(family: Family, command: Command) -> str:
 
     Address space is not limited by the kernel (RLIMIT_AS): V8 and the JVM reserve far more than they use.
     """
-    pause = 0.01
+    pause = _FIRST_LOOK
     while True:
         await asyncio.sleep(pause)
-        pause = min(pause * 2, _LOOK)
         members = family.look()
+        # A fork bomb doubles faster than a steady look could follow.
+        pause = min(pause * 2, _LOOK) if len(members) < command.processes // 4 else _FIRST_LOOK
         if len(members) > command.processes:
             return f"more than {command.processes} processes"
         if family.memory(members) > command.memory_bytes:

@@ -73,8 +73,11 @@ class Family:
         self._marker = f"{MARKER}={marker}".encode()
         self._seen: dict[int, str] = {}
 
-    def look(self) -> list[int]:
-        """Every living process of the command now. Dead orphans that nobody else would wait for are reaped here."""
+    def look(self, *, stop: bool = False) -> list[int]:
+        """Every living process of the command now. Dead orphans that nobody else would wait for are reaped here.
+
+        `stop`: each is stopped before its children are listed, so that none can appear behind this walk.
+        """
         start = self._still_there() | set(self._orphans())
         members: list[int] = []
         waiting, known = list(start), set(start)
@@ -86,6 +89,8 @@ class Family:
             self._seen[pid] = stat.start
             if stat.state not in "ZX":
                 members.append(pid)
+                if stop:
+                    _send(pid, signal.SIGSTOP)
             elif pid != self._root and stat.parent == os.getpid():
                 _wait_for(pid)
             for child in _children(pid):
@@ -109,14 +114,13 @@ class Family:
                 _send(pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL to every process. They are stopped first, so that a fork bomb cannot outrun the killing."""
+        """SIGKILL to every process. All are stopped first, so that a fork bomb cannot outrun the killing."""
         stopped: set[int] = set()
         for _ in range(_MOST_ROUNDS):
-            fresh = set(self.look()) - stopped
+            # A second walk finds those whose parent died during the first, for they became our children.
+            fresh = set(self.look(stop=True)) - stopped
             if not fresh:
                 break
-            for pid in fresh:
-                _send(pid, signal.SIGSTOP)
             stopped |= fresh
         for pid in stopped:
             _send(pid, signal.SIGKILL)
