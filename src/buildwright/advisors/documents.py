@@ -176,7 +176,7 @@ def _check_plain(data: Any, name: str) -> None:
     stack: list[tuple[Any, tuple[str | int, ...]]] = [(data, ())]
     while stack:
         value, where = stack.pop()
-        if len(where) > DEPTH_LIMIT:
+        if len(where) >= DEPTH_LIMIT and isinstance(value, dict | list):
             raise _too_deep(name, "")
         if isinstance(value, dict):
             for key, inner in value.items():
