@@ -87,6 +87,8 @@ class TestOurs:
         ("change", "key", "said"),
         [
             ({"depend_on": ["a"]}, "tasks[1].depend_on", "did you mean 'depends_on'"),
+            ({"dependencies": ["a"]}, "tasks[1].dependencies", "did you mean 'depends_on'"),
+            ({"description": "x"}, "tasks[1].description", "unknown key"),
             ({"files": ["a"], "goal": "x"}, "tasks[1].files", "unknown key"),
             ({"depends_on": "a"}, "tasks[1].depends_on", "should be a list"),
             ({"depends_on": [1]}, "tasks[1].depends_on[0]", "should be text"),
@@ -102,7 +104,7 @@ class TestOurs:
         ],
     )
     def test_a_wrong_value_is_named_by_its_key(self, change: dict[str, Any], key: str, said: str) -> None:
-        data = {"tasks": [{"id": "a", "title": "A"}, {"id": "b", "title": "B", "goal": "g"} | change]}
+        data = {"tasks": [{"id": "a", "title": "A"}, {"id": "b", "title": "B"} | change]}
         error = refused(json.dumps(data), "tasks.json")
         assert error.key == key
         assert said in str(error)
@@ -129,6 +131,10 @@ class TestOurs:
 
     def test_no_tasks_are_a_bad_graph(self) -> None:
         assert isinstance(refused('{"tasks": []}', "tasks.json"), BadGraph)
+
+    def test_a_bare_list_of_ours_loses_nothing(self) -> None:
+        spec = parse_spec('[{"id": "a", "title": "A", "acceptance": ["x"]}]', "tasks.json")
+        assert graph_of(spec).tasks[0].acceptance == ("x",)
 
     def test_missing_and_top_level_keys_are_named(self) -> None:
         assert refused('{"task": []}', "tasks.json").key == "task"
@@ -401,7 +407,7 @@ class TestTaskMaster:
         [
             ([{"id": 1, "title": "A", "dependencies": [9]}], "1", "depends on 9"),
             ([{"id": 1, "title": "A", "dependencies": 2}], "master.tasks[0].dependencies", "list"),
-            ([{"id": "x", "title": "A", "dependencies": []}], "master.tasks[0].id", "is no id"),
+            ([{"id": "x", "title": "A", "dependencies": []}], "master.tasks[0].id", "is no number"),
             ([{"id": 1, "dependencies": []}], "master.tasks[0].title", "missing"),
             ([{"id": 1, "title": "A"}, {"id": 1, "title": "B"}], "master.tasks[1].id", "twice"),
             ([{"id": 1, "title": "A", "status": "odd"}], "master.tasks[0].status", "pending"),

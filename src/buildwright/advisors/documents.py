@@ -254,6 +254,8 @@ def _words(kind: str, message: str, context: dict[str, Any], key: str) -> tuple[
             return "should be a list", "write it as a list, also with a single item"
         case "model_type" | "dict_type" | "model_attributes_type":
             return "should be an object with named keys", "write keys and values"
+        case "string_pattern_mismatch" if "A-Z" not in str(context.get("pattern")):
+            return "is no number of a task", "write a number such as 3, or 3.1 for a subtask"
         case "string_pattern_mismatch":
             return (
                 "is no id",
