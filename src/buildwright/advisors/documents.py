@@ -176,7 +176,7 @@ def _check_plain(data: Any, name: str) -> None:
     stack: list[tuple[Any, tuple[str | int, ...]]] = [(data, ())]
     while stack:
         value, where = stack.pop()
-        if len(where) > DEPTH_LIMIT:
+        if len(where) >= DEPTH_LIMIT and isinstance(value, dict | list):
             raise _too_deep(name, "")
         if isinstance(value, dict):
             for key, inner in value.items():
@@ -254,6 +254,8 @@ def _words(kind: str, message: str, context: dict[str, Any], key: str) -> tuple[
             return "should be a list", "write it as a list, also with a single item"
         case "model_type" | "dict_type" | "model_attributes_type":
             return "should be an object with named keys", "write keys and values"
+        case "string_pattern_mismatch" if "A-Z" not in str(context.get("pattern")):
+            return "is no number of a task", "write a number such as 3, or 3.1 for a subtask"
         case "string_pattern_mismatch":
             return (
                 "is no id",

@@ -142,7 +142,7 @@ def _make_agent(model: Model, rejected: list[BadGraph]) -> Agent[None, PlannedGr
     instructions = resources.files("buildwright.advisors.prompts").joinpath("planner.md").read_text(encoding="utf-8")
     agent: Agent[None, PlannedGraph] = Agent(
         model,
-        output_type=ToolOutput(PlannedGraph, name="submit_plan"),
+        output_type=ToolOutput(PlannedGraph, name="final_result"),
         instructions=instructions,
         name="planner",
         deps_type=type(None),

@@ -43,7 +43,9 @@ def parse_spec(text: str, name: str) -> Spec:
 
 def _parse_data(data: Any, text: str, name: str, title: str) -> Spec:
     if isinstance(data, list):
-        return task_list.parse_task_list(data, text, name, title)
+        ours = any(isinstance(item, dict) and item.keys() & _OURS for item in data)
+        parse = parse_own_tasks if ours else task_list.parse_task_list
+        return parse({"tasks": data}, text, name, title)
     if not isinstance(data, dict):
         fix = "write an object with a list `tasks`"
         raise BadSpec("is neither a task list nor the artifacts of an interview", file=name, fix=fix)
@@ -59,18 +61,19 @@ def _parse_data(data: Any, text: str, name: str, title: str) -> Spec:
     keys = {key for item in items for key in item}
     # A key that only ours has settles it, so that a stray key of another format is named instead of obeyed.
     if not keys & _OURS:
-        numbered = any(isinstance(item.get("id"), int) for item in items)
-        if _is_task_master(keys, numbered):
+        if _is_task_master(keys, items):
             return task_master.parse_task_master(data, text, name, title)
         if keys & task_list.MARKS:
             return task_list.parse_task_list(data, text, name, title)
     return parse_own_tasks(data, text, name, title)
 
 
-def _is_task_master(keys: set[str], numbered: bool) -> bool:
-    if numbered and "depends_on" not in keys:
-        return True
-    return bool(keys & task_master.MARKS) and not keys & (task_list.MARKS - {"status"})
+def _is_task_master(keys: set[str], items: list[dict[str, Any]]) -> bool:
+    numbered = all(re.fullmatch(r"[\d.]+", str(item.get("id"))) for item in items)
+    if not items or not numbered or "depends_on" in keys:
+        return False
+    unlike = keys & (task_list.MARKS - {"status"})
+    return bool(keys & task_master.MARKS) and not unlike
 
 
 def _first_heading(text: str) -> str:

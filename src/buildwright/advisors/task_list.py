@@ -88,9 +88,8 @@ class ForeignList(BaseModel):
     tasks: tuple[ForeignTask, ...]
 
 
-def parse_task_list(data: Any, text: str, name: str, title: str) -> Spec:
+def parse_task_list(document: dict[str, Any], text: str, name: str, title: str) -> Spec:
     """Raises BadSpec or BadGraph naming key and line."""
-    document = data if isinstance(data, dict) else {"tasks": data}
     listed = validate(ForeignList, document, name).tasks
     finished = {task.id for task in listed if task.finished}
     pending = [task for task in listed if not task.finished]
