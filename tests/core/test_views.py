@@ -124,7 +124,9 @@ def test_a_fresh_plan_waits() -> None:
 
 
 def test_running_and_done_tasks_are_counted_and_timed() -> None:
-    used = e.TokensUsed(task="money", attempt=1, model="m", input_tokens=100, output_tokens=20, cost_usd=Decimal("0.02"))
+    used = e.TokensUsed(
+        task="money", attempt=1, model="m", input_tokens=100, output_tokens=20, cost_usd=Decimal("0.02")
+    )
     build = build_of(journal(started("money"), started("month"), used, finished("money"), *landed("money")))
     view = build_view(build, LATER)
     assert view.counts == {"done": 1, "working": 1, "waiting": 2}
