@@ -260,9 +260,9 @@ class App:
     def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
         if not options.gates or not options.lanes or sandbox is None:
             return ()
-        from buildwright.gates import make_gates
+        from buildwright.gates import gates
 
-        return make_gates(sandbox, self.settings.environment)
+        return gates(sandbox, self.settings.environment.get("PATH", os.defpath))
 
     def _planner(self) -> Planner:
         return _LazyPlanner()

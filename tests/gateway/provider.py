@@ -103,7 +103,7 @@ class Provider:
 @asynccontextmanager
 async def running_provider() -> AsyncIterator[Provider]:
     provider = Provider()
-    app = web.Application()
+    app = web.Application(client_max_size=64 * 1024 * 1024)
     app.add_routes([web.post("/{rest:.*}", provider.answer)])
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
     await runner.setup()

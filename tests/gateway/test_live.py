@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,21 @@ async def test_a_stream_is_relayed_in_order_and_metered(
     assert spend.cost_usd is not None
     assert Decimal(spend.cost_usd) == calc_price(usage, "claude-sonnet-4-5", provider_id="anthropic").total_price
     assert live.metered(door) == []
+
+
+@pytest.mark.parametrize("protocol", ["anthropic", "openai"])
+async def test_a_large_request_goes_through_whole(
+    live: LocalGateway, provider: Provider, http: aiohttp.ClientSession, protocol: str
+) -> None:
+    body = {**(MESSAGES if protocol == "anthropic" else CHAT), "stream": True}
+    body["messages"] = [{"role": "user", "content": "\u00fc" * 1_500_000}]
+    provider.script = [anthropic_stream("a") if protocol == "anthropic" else openai_stream("a")]
+    door = await live.open("b1", "T1", 1, Options())
+    path = "/v1/messages" if protocol == "anthropic" else "/v1/chat/completions"
+    data = io.BytesIO(json.dumps(body, ensure_ascii=False).encode())
+    async with http.post(door.url + path, data=data, headers=auth(door)) as got:
+        assert got.status == 200
+    assert provider.requests[0][2]["messages"] == body["messages"]
 
 
 async def test_the_first_piece_arrives_before_the_last_is_made(

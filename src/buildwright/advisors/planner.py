@@ -6,10 +6,11 @@ call. The prompt is a pure function of spec and context: the same input gives th
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import resources
+from importlib import import_module, resources
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from pydantic import Field, ValidationError, field_validator
@@ -86,6 +87,8 @@ class ModelPlanner:
 
         Raises ModelFailed with its kind, or BadGraph when the repaired answer is still wrong.
         """
+        # The libraries take seconds to import; a thread keeps the loop turning, and with it every other lane.
+        await asyncio.to_thread(_import_libraries, model or DEFAULT_MODEL)
         from pydantic_ai.exceptions import AgentRunError
 
         rejected: list[BadGraph] = []
@@ -190,6 +193,12 @@ async def _open_model(name: str, door: Door, retries: int) -> AsyncIterator[Mode
                 api_key=door.token, base_url=door.url, http_client=client, max_retries=retries, timeout=REQUEST_SECONDS
             )
             yield AnthropicModel(name, provider=AnthropicProvider(anthropic_client=anthropic))
+
+
+def _import_libraries(name: str) -> None:
+    provider = "openai" if _is_openai(name) else "anthropic"
+    import_module(f"pydantic_ai.models.{provider}")
+    import_module(f"pydantic_ai.providers.{provider}")
 
 
 def _is_openai(name: str) -> bool:

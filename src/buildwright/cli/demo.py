@@ -37,7 +37,7 @@ async def demo(
         "The model's turns in this demo are scripted: they are replayed from a file that ships with Buildwright."
     )
     output.say("Everything else is real: the planner, the agents, git, the tests, the corrections and the merges.")
-    build, code = await _build_sample(place, await _options(agent), output)
+    build, code = await _build_sample(place, _options(agent), output)
     if code is not Exit.DONE:
         output.say("The demo did not end as promised; please report what you see above.", style="red")
         return code if code is Exit.INTERRUPTED else Exit.FAILED
@@ -58,14 +58,12 @@ def _place(directory: Path | None) -> Path:
     return path
 
 
-async def _options(agent: str) -> Options:
-    """Inside bubblewrap where it works. The sample's code ships with Buildwright, so elsewhere it may run without."""
+def _options(agent: str) -> Options:
+    """No sandbox: the only foreign code that runs is the sample's own, which ships with Buildwright."""
     from buildwright.core.limits import Options
-    from buildwright.sandbox import Bubblewrap
     from buildwright.testing.sample import cassette_path
 
-    walls = await Bubblewrap().usable() is None
-    return Options(agent=agent, cassette=str(cassette_path()), sandbox="bubblewrap" if walls else "none")
+    return Options(agent=agent, cassette=str(cassette_path()), sandbox="none")
 
 
 async def _build_sample(place: Path, options: Options, output: Output) -> tuple[Build, int]:

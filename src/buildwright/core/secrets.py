@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Collection
 from functools import lru_cache
@@ -30,7 +31,7 @@ _SHAPES = re.compile(
 def mask(text: str, secrets: Collection[str] = ()) -> str:
     """`text` with every secret replaced by `MASK`.
 
-    Each of `secrets` is found as it is, reversed, URL-encoded and in base64 at any alignment; keys that nobody named are
+    Each of `secrets` is found as it is, reversed, URL-encoded, as in JSON and in base64 at any alignment; keys that nobody named are
     found by their shape (Anthropic, OpenAI, GitHub, GitLab, AWS, Google, Slack, Hugging Face, npm, PyPI).
     """
     if secrets and (pattern := _pattern(frozenset(secrets))) is not None:
@@ -48,6 +49,7 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
 
 def _forms(secret: str) -> set[str]:
     forms = {secret, secret[::-1], quote(secret, safe=""), quote_plus(secret), quote(secret)}
+    forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     raw = secret.encode()
     for lead in range(3):
         # Inside a longer text (`user:key`) base64 shifts by one of three alignments; only the groups that depend

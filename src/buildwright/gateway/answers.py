@@ -108,7 +108,7 @@ def _pieces(text: str, size: int) -> Iterator[str]:
 
 
 def _data(body: object) -> bytes:
-    return b"data: " + json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n\n"
 
 
 def _event(name: str, body: dict[str, Any]) -> bytes:

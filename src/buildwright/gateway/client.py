@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import logging
 import random
 import time
@@ -83,7 +85,8 @@ class GatewayModel:
         import aiohttp
 
         path = "/v1/messages" if protocol == "anthropic" else "/v1/chat/completions"
-        headers = {"Authorization": f"Bearer {door.token}"}
+        headers = {"Authorization": f"Bearer {door.token}", "Content-Type": "application/json"}
+        raw = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         if protocol == "anthropic":
             headers["anthropic-version"] = ANTHROPIC_VERSION
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=self._read_seconds)
@@ -92,7 +95,8 @@ class GatewayModel:
             async with (
                 # The door is on this machine: no proxy of the environment lies between.
                 aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
-                session.post(door.url + path, json=body, headers=headers, allow_redirects=False) as response,
+                # A file, for aiohttp warns of large bytes.
+                session.post(door.url + path, data=io.BytesIO(raw), headers=headers, allow_redirects=False) as response,
             ):
                 if response.status != 200:
                     raise _refused(response.status, response.headers.get("retry-after"), await _problem(response))

@@ -53,7 +53,8 @@ class Recorder:
             match value:
                 case str():
                     text = value.replace(str(lane), "${LANE}") if lane is not None else value
-                    return mask(text, secrets)
+                    # YAML has no lone surrogates, which a model can say.
+                    return mask(text.encode("utf-8", "replace").decode(), secrets)
                 case dict():
                     return {clean(key): clean(one) for key, one in value.items()}
                 case list():

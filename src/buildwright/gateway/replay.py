@@ -70,7 +70,6 @@ class Player:
         """The entry's answer in the words that suit the client: tool calls for those with tools, text for the others."""
         entry = found.entry
         text, calls = self._render(asked, found)
-        text, calls = self._with_lane(text), tuple(Call(c.name, self._filled(c.input)) for c in calls)
         where = f"{self.task}\0{self.attempt}\0{found.place}\0{asked.message}\0{asked.turn}"
         said = len(text) + sum(len(call.name) + len(json.dumps(call.input)) for call in calls)
         return Answer(
@@ -86,15 +85,16 @@ class Player:
     def _render(self, asked: Asked, found: Found) -> tuple[str, tuple[Call, ...]]:
         reply = found.entry.reply
         if reply.text is not None:
-            return reply.text, ()
+            return self._filled(reply.text), ()
         if reply.tools is not None:
             if found.continues:
                 return _CLOSING, ()
-            return reply.say, tuple(Call(tool.name, dict(tool.input)) for tool in reply.tools)
+            return self._filled(reply.say), tuple(Call(tool.name, self._filled(tool.input)) for tool in reply.tools)
         if reply.files is None and not reply.delete:
-            if asked.output_tool and isinstance(reply.json_, dict):
-                return "", (Call(asked.output_tool, reply.json_),)
-            return json.dumps(reply.json_, ensure_ascii=False), ()
+            value = self._filled(reply.json_)
+            if asked.output_tool and isinstance(value, dict):
+                return "", (Call(asked.output_tool, value),)
+            return json.dumps(value, ensure_ascii=False), ()
         if "Write" in asked.tools:
             return self._by_tools(asked, found)
         return _by_blocks(found.entry), ()
@@ -116,13 +116,11 @@ class Player:
     def _place(self, path: str) -> str:
         return str(self.lane / path) if self.lane is not None else path
 
-    def _with_lane(self, text: str) -> str:
-        return text.replace(_LANE, str(self.lane)) if self.lane is not None else text
-
     def _filled(self, value: object) -> Any:
+        """The value with the lane's path put in. Not for the content of files, which may mean the words as they are."""
         match value:
             case str():
-                return self._with_lane(value)
+                return value.replace(_LANE, str(self.lane)) if self.lane is not None else value
             case dict():
                 return {key: self._filled(one) for key, one in value.items()}
             case list():
@@ -185,4 +183,4 @@ async def at_once(asked: Asked, answer: Answer, pace: float | None, fault: Fault
         raise BrokenOff(scripted=True)
     if pace is not None:
         await asyncio.sleep(answer.tokens.output / pace)
-    return json.dumps(whole(asked, answer), ensure_ascii=False).encode()
+    return json.dumps(whole(asked, answer), ensure_ascii=False).encode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import AsyncGenerator, Mapping
@@ -128,7 +129,8 @@ async def request(
     try:
         response = await session.post(
             provider.url + tail,
-            data=_with_usage(asked) if adds_usage else raw,
+            # A file, for aiohttp warns of large bytes.
+            data=io.BytesIO(_with_usage(asked) if adds_usage else raw),
             headers=_headers_to(provider, headers),
             timeout=timeout,
             # A redirect would carry the key to a host that nobody named.
@@ -195,7 +197,7 @@ def _only_usage(data: str, reader: AnswerReader, drops_usage: bool) -> bool:
 def _with_usage(asked: Asked) -> bytes:
     options = asked.body.get("stream_options")
     merged = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-    return json.dumps({**asked.body, "stream_options": merged}, ensure_ascii=False).encode()
+    return json.dumps({**asked.body, "stream_options": merged}).encode()
 
 
 def _headers_to(provider: Provider, headers: Mapping[str, str]) -> dict[str, str]:

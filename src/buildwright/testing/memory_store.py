@@ -16,7 +16,6 @@ from buildwright.core.wire import BuildPhase
 from buildwright.errors import BuildIsRunning, Conflict, IllegalMove, LostLease, NotFound, StaleVersion
 from buildwright.ports import BuildRow, Lease, LogEntry, LogLine
 
-
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 

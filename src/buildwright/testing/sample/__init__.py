@@ -10,8 +10,6 @@ from typing import Final
 _HERE: Final = Path(__file__).parent
 
 _NOT_SHIPPED_AS_FILES: Final = {
-    # A second top-level package called `tests` would be taken for the house's own by its type checker.
-    "tests/__init__.py": "",
     # Build tools leave such files out of a wheel.
     ".gitignore": "__pycache__/\n*.jsonl\n",
 }
@@ -45,7 +43,7 @@ def make_repository(directory: Path) -> None:
         directory,
         dirs_exist_ok=True,
         copy_function=shutil.copyfile,
-        ignore=shutil.ignore_patterns("__pycache__"),
+        ignore=shutil.ignore_patterns("__pycache__", ".*_cache"),
     )
     for name, text in _NOT_SHIPPED_AS_FILES.items():
         (directory / name).write_text(text, encoding="utf-8")

@@ -1,10 +1,10 @@
 """The package itself."""
 
+import importlib
 import unittest
-
-import ledgerline
 
 
 class PackageTest(unittest.TestCase):
-    def test_has_a_version(self) -> None:
-        assert ledgerline.__version__ == "0.1.0"
+    def test_can_be_imported(self) -> None:
+        package = importlib.import_module("ledgerline")
+        assert package.__version__ == "0.1.0"

@@ -1,0 +1,150 @@
+"""`python -m bench`: runs every engine on every workload in turn, prints the comparison, keeps it in .bench/results.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import report, startup
+from bench.contestants import Contestant, contestants
+from bench.machine import calibrate, load, machine
+from bench.measure import ROOT, RunFailed, measure
+from bench.peers.environment import CannotMakeEnvironment
+from bench.workload import CRASH_CHAIN, graph_of, lower_bound, perfect_makespan
+
+RESULTS = ROOT / ".bench" / "results.json"
+SIZES = (10, 100, 1000, 10_000)
+WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w4", "size", "startup")
+SLOWER = 1.25
+"""Arithmetic this much slower than the best seen means that somebody else uses the processor."""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Compare Buildwright with other engines and with floors."
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything runs (default 3)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a workload or an engine; may be given several times",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one round, without w3-lanes and the 10,000 tasks: to see that it works"
+    )
+    parser.add_argument("--no-peers", action="store_true", help="only the floor and Buildwright: needs no network")
+    given = parser.parse_args()
+    if given.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    return given
+
+
+def _plan(given: argparse.Namespace, engines: list[Contestant]) -> list[tuple[Contestant, str, int]]:
+    """What one round runs, in its order: workload by workload, each engine in turn."""
+    named_engines = {engine.name for engine in engines} & set(given.only)
+    named_workloads = set(WORKLOADS) & set(given.only)
+    sizes = SIZES[:-1] if given.quick else SIZES
+    plan = []
+    for workload in WORKLOADS:
+        if (named_workloads and workload not in named_workloads) or (given.quick and workload == "w3-lanes"):
+            continue
+        for n in sizes if workload == "size" else (0,):
+            plan += [
+                (engine, workload, n)
+                for engine in engines
+                if workload in engine.workloads and (not named_engines or engine.name in named_engines)
+            ]
+    return plan
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _look_at_machine(best: list[float]) -> dict[str, float]:
+    """Load and speed now; warns when they say that the figures of this round will be noisy."""
+    now = {"load": round(load(), 2), "calibration": round(calibrate(), 4)}
+    best.append(now["calibration"])
+    slow = now["calibration"] / min(best)
+    _say(f"load {now['load']}, arithmetic {slow:.2f}x the best seen")
+    if now["load"] > (os.cpu_count() or 1) / 2 or slow > SLOWER:
+        _say("warning: this machine is busy; the figures of this round will be noisy")
+    return now
+
+
+def _run(given: argparse.Namespace, engines: list[Contestant]) -> dict[str, Any]:
+    runs: list[dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
+    rounds: list[dict[str, float]] = []
+    best: list[float] = []
+    plan = _plan(given, engines)
+    for turn in range(1 if given.quick else given.rounds):
+        rounds.append(_look_at_machine(best))
+        for engine, workload, n in plan:
+            label = f"round {turn + 1}: {workload}{f' {n}' if n else ''} {engine.name}"
+            began = time.perf_counter()
+            try:
+                result = measure(engine, workload, n, kill_after=CRASH_CHAIN * (3 + turn % 4) // 10)
+            except RunFailed as problem:
+                failures.append(
+                    {"engine": engine.name, "workload": workload, "n": n, "round": turn, "message": str(problem)}
+                )
+                _say(f"{label}: FAILED: {problem}")
+                continue
+            runs.append({**result, "engine": engine.name, "round": turn})
+            _say(f"{label}: {result['seconds']:.3f} s (whole process {time.perf_counter() - began:.1f} s)")
+    return {"rounds": rounds, "runs": runs, "failures": failures}
+
+
+def main() -> int:
+    given = _arguments()
+    try:
+        engines = contestants(peers=not given.no_peers)
+    except CannotMakeEnvironment as problem:
+        _say(f"{problem}\nOr leave the other engines out: python -m bench --no-peers")
+        return 1
+    unknown = set(given.only) - set(WORKLOADS) - {engine.name for engine in engines}
+    if unknown:
+        _say(
+            f"unknown: {', '.join(sorted(unknown))}. Known: {', '.join((*WORKLOADS, *(engine.name for engine in engines)))}"
+        )
+        return 2
+    if not any(engine.name == "buildwright" for engine in engines):
+        _say("buildwright is not installed here: comparing the others only")
+    RESULTS.parent.mkdir(exist_ok=True)
+    results: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(RESULTS.parent),
+        "command": " ".join(["python -m bench", *sys.argv[1:]]),
+        "engines": {engine.name: {"durable": engine.durable, "peer": engine.peer} for engine in engines},
+        "ideal": {
+            name: {"lower_bound": lower_bound(graph_of(name)), "perfect": perfect_makespan(graph_of(name))}
+            for name in ("w3", "w3-lanes")
+        },
+        **_run(given, engines),
+    }
+    wanted = not given.only or "startup" in given.only
+    if wanted and any(engine.name == "buildwright" for engine in engines):
+        results["startup"] = startup.measure_all(3 if given.quick else 7)
+    _keep(RESULTS, results)
+    print(report.as_text(results))
+    print(f"\nkept in {RESULTS.relative_to(ROOT)}; `python -m bench.report` makes docs/benchmarks.md of it")
+    return 1 if results["failures"] else 0
+
+
+def _keep(path: Path, results: dict[str, Any]) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(results, indent=1) + "\n")
+    fresh.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

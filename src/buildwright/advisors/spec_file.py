@@ -1,0 +1,89 @@
+"""The way in for every spec: recognises the format and hands over to its parser. Never asks a model, never writes.
+
+`.json`, `.yaml` and `.yml` are task lists or interview artifacts; everything else is Markdown, a spec-kit task list or free
+text. A text that begins like JSON is JSON under any name that does not say otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from buildwright.advisors import documents, task_list, task_master
+from buildwright.advisors.interview import ARTIFACTS, parse_interview
+from buildwright.advisors.own_tasks import parse_own_tasks
+from buildwright.advisors.spec_kit import lines_outside_fences, looks_like_spec_kit, parse_spec_kit
+from buildwright.core.spec import Spec
+from buildwright.errors import BadSpec
+
+_MARKDOWN: Final = frozenset({".md", ".markdown", ".txt", ".rst"})
+_OURS: Final = frozenset({"goal", "acceptance", "files_expected", "milestone", "critical", "minutes"})
+
+
+def read_spec(path: Path, text: str | None = None) -> Spec:
+    """The spec in a file; `text` is its content when the caller has it already. Raises BadSpec or BadGraph."""
+    return parse_spec(documents.read_text(path) if text is None else text, str(path))
+
+
+def parse_spec(text: str, name: str) -> Spec:
+    """A spec from text; `name` says where it came from and its ending what it is. Raises BadSpec or BadGraph."""
+    text = documents.check_text(text, name)
+    ending = Path(name).suffix.lower()
+    title = (Path(name).stem or "spec")[:200]
+    if ending == ".json" or (ending not in _MARKDOWN | {".yaml", ".yml"} and text.lstrip()[0] in "{["):
+        return _parse_data(documents.load_json(text, name), text, name, title)
+    if ending in (".yaml", ".yml") or (ending not in _MARKDOWN and re.search(r"^tasks:\s*$", text, re.MULTILINE)):
+        return _parse_data(documents.load_yaml(text, name), text, name, title)
+    title = _first_heading(text) or title
+    if looks_like_spec_kit(text):
+        return parse_spec_kit(text, name, title)
+    return Spec(title=title, source=name, form="markdown", text=text)
+
+
+def _parse_data(data: Any, text: str, name: str, title: str) -> Spec:
+    if isinstance(data, list):
+        return task_list.parse_task_list(data, text, name, title)
+    if not isinstance(data, dict):
+        fix = "write an object with a list `tasks`"
+        raise BadSpec("is neither a task list nor the artifacts of an interview", file=name, fix=fix)
+    if "tasks" not in data:
+        if ARTIFACTS & data.keys() or "seed" in data:
+            return parse_interview(data, text, name)
+        if task_master.has_tags(data):
+            return task_master.parse_task_master(data, text, name, title)
+    if "task_list" in data:
+        return task_list.parse_task_list(data, text, name, title)
+    tasks = data.get("tasks")
+    items = [item for item in tasks if isinstance(item, dict)] if isinstance(tasks, list) else []
+    keys = {key for item in items for key in item}
+    # A key that only ours has settles it, so that a stray key of another format is named instead of obeyed.
+    if not keys & _OURS:
+        numbered = any(isinstance(item.get("id"), int) for item in items)
+        if _is_task_master(keys, numbered):
+            return task_master.parse_task_master(data, text, name, title)
+        if keys & task_list.MARKS:
+            return task_list.parse_task_list(data, text, name, title)
+    return parse_own_tasks(data, text, name, title)
+
+
+def _is_task_master(keys: set[str], numbered: bool) -> bool:
+    if numbered and "depends_on" not in keys:
+        return True
+    return bool(keys & task_master.MARKS) and not keys & (task_list.MARKS - {"status"})
+
+
+def _first_heading(text: str) -> str:
+    lines = [line for _, line in lines_outside_fences(text)]
+    if lines and lines[0].strip() == "---" and "---" in (line.strip() for line in lines[1:]):
+        lines = lines[[line.strip() for line in lines[1:]].index("---") + 2 :]
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        if found := re.match(r" {0,3}#{1,6}\s+(.*?)\s*#*\s*$", line):
+            heading = found[1]
+        elif line.strip() and re.fullmatch(r" {0,3}(=+|-{2,})\s*", below):
+            heading = line.strip()
+        else:
+            continue
+        if heading:
+            return heading[:200]
+    return ""

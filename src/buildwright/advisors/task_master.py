@@ -1,0 +1,183 @@
+"""task-master's `tasks.json`: numbered tasks with subtasks. Pure; keys of that tool which mean nothing here are ignored.
+
+Source of the format: the files `task-master` 0.x writes, `{tasks: [...]}` or one object per tag, `{master: {tasks: [...]}}`.
+A task with open subtasks is replaced by them: what needed the task needs all of them, and they need what it needed.
+Done, cancelled and deferred ones are left out, and what waits for them does not.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from buildwright.advisors.documents import checked_graph, key_path, validate
+from buildwright.advisors.paths import paths_in
+from buildwright.core.graph import Graph
+from buildwright.core.spec import Spec
+from buildwright.core.task import Task
+from buildwright.errors import BadGraph, BadSpec
+
+MARKS: Final = frozenset({"dependencies", "subtasks", "testStrategy", "details", "description"})
+"""Keys of a task that tell this format from ours."""
+
+_PRIORITIES: Final = {"critical": 3, "high": 2, "medium": 1, "low": 0}
+
+
+class Item(BaseModel):
+    """A task or subtask."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str = Field(pattern=r"^\d+(\.\d+)*$")
+    title: str = Field(min_length=1)
+    description: str | None = None
+    details: str | None = None
+    test_strategy: str | None = Field(default=None, alias="testStrategy")
+    dependencies: tuple[str, ...] = ()
+    priority: Literal["critical", "high", "medium", "low"] | None = None
+    status: Literal[
+        "pending", "in-progress", "review", "blocked", "done", "completed", "cancelled", "canceled", "deferred"
+    ] = "pending"
+    subtasks: tuple[Item, ...] = ()
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        return _as_id(value)
+
+    @field_validator("dependencies", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        return () if value is None else [_as_id(item) for item in value] if isinstance(value, list) else value
+
+    @field_validator("subtasks", mode="before")
+    @classmethod
+    def _none_is_empty(cls, value: Any) -> Any:
+        return () if value is None else value
+
+    @property
+    def left_out(self) -> bool:
+        return self.status in ("done", "completed", "cancelled", "canceled", "deferred")
+
+
+class Tag(BaseModel):
+    """One list of tasks."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    tasks: tuple[Item, ...]
+
+
+def parse_task_master(data: dict[str, Any], text: str, name: str, title: str) -> Spec:
+    """Raises BadSpec or BadGraph naming key and line."""
+    where, tag = _choose_tag(data, name)
+    items = validate(Tag, tag, name, where).tasks
+    nodes = _Nodes(name)
+    for index, item in enumerate(items):
+        nodes.add(item, "", (*where, "tasks", index), ())
+    if items and not nodes.open:
+        raise BadSpec(
+            "every task is done, cancelled or deferred", file=name, fix="add a pending task: there is nothing to build"
+        )
+    graph = Graph(tasks=tuple(nodes.task(number) for number in nodes.open))
+    return Spec(title=title, source=name, form="task-master", graph=checked_graph(graph, text, name))
+
+
+def has_tags(data: dict[str, Any]) -> bool:
+    """Whether the lists lie under the names of tags."""
+    return "tasks" not in data and any(isinstance(value, dict) and "tasks" in value for value in data.values())
+
+
+def _choose_tag(data: dict[str, Any], name: str) -> tuple[tuple[str, ...], Any]:
+    if not has_tags(data):
+        return (), data
+    tags = [key for key, value in data.items() if isinstance(value, dict) and "tasks" in value]
+    if "master" in tags:
+        return ("master",), data["master"]
+    if len(tags) > 1:
+        fix = "name the tag to build 'master', or give a file with one tag"
+        raise BadSpec(f"has several tags and none is 'master': {', '.join(tags)}", file=name, fix=fix)
+    return (tags[0],), data[tags[0]]
+
+
+class _Nodes:
+    """All items of a file by full number, with what each stands for once groups are replaced by their open subtasks."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._items: dict[str, Item] = {}
+        self._parents: dict[str, tuple[str, ...]] = {}
+        self._children: dict[str, list[str]] = {}
+        self._open: dict[str, None] = {}
+
+    def add(
+        self, item: Item, parent: str, where: tuple[str | int, ...], parents: tuple[str, ...], gone: bool = False
+    ) -> None:
+        number = item.id if not parent or item.id.startswith(f"{parent}.") else f"{parent}.{item.id}"
+        if number in self._items:
+            raise BadGraph(
+                "this task id is used twice",
+                file=self._name,
+                key=key_path((*where, "id")),
+                fix=f"renumber one of the two {number}",
+            )
+        gone = gone or item.left_out
+        self._items[number] = item
+        self._parents[number] = parents
+        self._children[number] = []
+        if parent:
+            self._children[parent].append(number)
+        before = len(self._open)
+        for index, inner in enumerate(item.subtasks):
+            self.add(inner, number, (*where, "subtasks", index), (*parents, number), gone)
+        if not gone and len(self._open) == before:
+            self._open[number] = None
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Numbers of the items that become tasks, in the order of the file."""
+        return tuple(self._open)
+
+    def task(self, number: str) -> Task:
+        item = self._items[number]
+        above = [self._items[parent] for parent in self._parents[number]]
+        words = "\n\n".join(part for part in (item.description, item.details) if part)
+        context = "\n\n".join(f"Part of: {parent.title}\n{parent.description or ''}".strip() for parent in above)
+        priority = next((one.priority for one in (item, *reversed(above)) if one.priority), "medium")
+        return Task(
+            id=number,
+            title=item.title[:200],
+            goal="\n\n".join(part for part in (words or item.title, context) if part),
+            acceptance=(item.test_strategy,) if item.test_strategy else (),
+            depends_on=tuple(dict.fromkeys(self._needed(number))),
+            files_expected=paths_in(f"{item.title}\n{words}", quoted_only=True),
+            priority=_PRIORITIES[priority],
+        )
+
+    def _needed(self, number: str) -> list[str]:
+        needed: list[str] = []
+        for one in (number, *reversed(self._parents[number])):
+            for dependency in self._items[one].dependencies:
+                needed += self._stands_for(self._resolve(one, dependency))
+        return needed
+
+    def _resolve(self, number: str, dependency: str) -> str:
+        """A bare number in a subtask means a sibling first, then a task of the top level."""
+        parents = self._parents[number]
+        if parents and f"{parents[-1]}.{dependency}" in self._items:
+            return f"{parents[-1]}.{dependency}"
+        if dependency not in self._items:
+            fix = f"add a task {dependency}, or remove it from the dependencies of {number}"
+            raise BadGraph(f"depends on {dependency}, which is not in the list", file=self._name, key=number, fix=fix)
+        return dependency
+
+    def _stands_for(self, number: str) -> list[str]:
+        if number in self._open:
+            return [number]
+        return [task for child in self._children[number] for task in self._stands_for(child)]
+
+
+def _as_id(value: Any) -> Any:
+    # A subtask number such as 1.2 may come as a float; bool is an int in Python, but no id.
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value

@@ -1,0 +1,127 @@
+"""What a run of Claude Code starts from and leaves behind: its launcher, its environment, its transcript."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildwright.agents.brood import MARK
+from buildwright.beneath import read_beneath
+from buildwright.errors import NotFound, UnsafePath
+from buildwright.ports import Assignment, Door
+
+LARGEST_TRANSCRIPT = 20_000_000
+_SESSION = re.compile(r"[0-9a-fA-F-]{36}")
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A session of Claude Code as it is kept between attempts."""
+
+    session: str
+    lane: str
+    transcript: str
+
+    def encode(self) -> str:
+        """As JSON, for `Finished.conversation`."""
+        return json.dumps(
+            {"agent": "claude", "version": 1, "session": self.session, "lane": self.lane, "transcript": self.transcript}
+        )
+
+
+def decode(text: str) -> Conversation | None:
+    """What `encode` gave; None for anything else. A transcript line that is no JSON would make the program refuse to resume."""
+    try:
+        loaded = json.loads(text)
+    except ValueError:
+        return None
+    match loaded:
+        case {
+            "agent": "claude",
+            "version": 1,
+            "session": str() as session,
+            "lane": str() as lane,
+            "transcript": str() as transcript,
+        } if _SESSION.fullmatch(session):
+            if all(_is_object(line) for line in transcript.splitlines()):
+                return Conversation(session, lane, transcript)
+        case _:
+            pass
+    return None
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def config_directory(home: Path) -> Path:
+    """Where the program keeps its state, inside the private home."""
+    return home / "claude"
+
+
+def restore(conversation: Conversation, assignment: Assignment, project_key: str) -> None:
+    """Put the transcript where the program looks for it. It looks by working directory, so the old lane's path is replaced."""
+    old, new = (json.dumps(path)[1:-1] for path in (conversation.lane, str(assignment.lane)))
+    directory = config_directory(assignment.home) / "projects" / project_key
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{conversation.session}.jsonl").write_text(conversation.transcript.replace(old, new), encoding="utf-8")
+
+
+def save(session: str, assignment: Assignment, project_key: str) -> Conversation | None:
+    """The transcript of a session, None when there is none (or it is too large to keep)."""
+    if not _SESSION.fullmatch(session):
+        return None
+    try:
+        # The agent can write here, so the file is not trusted to be one.
+        path = f"{config_directory(Path()).as_posix()}/projects/{project_key}/{session}.jsonl"
+        content = read_beneath(assignment.home, path, LARGEST_TRANSCRIPT + 1)
+    except (NotFound, UnsafePath):
+        return None
+    if len(content) > LARGEST_TRANSCRIPT:
+        return None
+    return Conversation(session, str(assignment.lane), content.decode("utf-8", "replace"))
+
+
+def write_launcher(assignment: Assignment, door: Door, program: str, path: str, retries: int, mark: str) -> Path:
+    """A script to start instead of the program: it drops the whole inherited environment and sets ours.
+
+    The library merges its parent's environment into the child's, provider keys included; overriding names one by one
+    would miss those we do not know. Values stand in a file only we can read, not in arguments all can see.
+    """
+    home = assignment.home
+    temporary = home / "tmp"
+    for directory in (temporary, config_directory(home)):
+        directory.mkdir(mode=0o700, exist_ok=True)
+    environment = {
+        "PATH": path,
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "TMPDIR": str(temporary),
+        "CLAUDE_CONFIG_DIR": str(config_directory(home)),
+        "ANTHROPIC_BASE_URL": door.url,
+        "ANTHROPIC_API_KEY": door.token,
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_MAX_RETRIES": str(retries),
+        # The library sets these two for its own protocol with the program.
+        "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
+        "CLAUDE_CODE_SDK_READS_SESSION_STATE": "1",
+        MARK: mark,
+    }
+    inner = home / "claude-environment.sh"
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
+    _write(inner, f'{exports}exec {shlex.quote(program)} "$@"\n', 0o600)
+    launcher = home / "claude-start.sh"
+    _write(launcher, f'#!/bin/sh\nexec /usr/bin/env -i /bin/sh {shlex.quote(str(inner))} "$@"\n', 0o700)
+    return launcher
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    path.touch(mode=mode)
+    path.chmod(mode)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,53 @@
+"""The changed files of a patch, read from a private checkout. Never follows a link out of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from buildwright.core.patch import FileChange
+from buildwright.errors import GateBroken
+from buildwright.ports import Judged
+
+LARGEST_READ = 5_000_000
+"""Bytes; a larger file is not looked into."""
+
+
+def checkout(judged: Judged) -> Path:
+    """The checkout of what is judged. Raises GateBroken when there is none."""
+    if judged.files is None:
+        raise GateBroken("this gate needs a checkout of the files and got none")
+    return judged.files
+
+
+def changed_texts(judged: Judged) -> Iterator[tuple[FileChange, str]]:
+    """Every added or modified regular file that is UTF-8 text and not too large, with its text."""
+    root = checkout(judged)
+    for change in judged.patch.changes if judged.patch else ():
+        if change.kind == "deleted" or not change.mode.startswith("100"):
+            continue
+        content = read_bytes(root, change.path)
+        if content is None or b"\0" in content[:8000]:
+            continue
+        try:
+            yield change, content.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+def read_bytes(root: Path, path: str, limit: int = LARGEST_READ) -> bytes | None:
+    """A regular file's bytes, None when there is none inside `root` or it is larger than `limit`."""
+    full = root / path
+    try:
+        if not full.parent.resolve().is_relative_to(root.resolve()):
+            return None
+        descriptor = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+            return None
+        return file.read(limit)

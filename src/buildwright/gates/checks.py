@@ -1,0 +1,260 @@
+"""Runs a project's own commands on an exact tree and reads what they say. Never believes a report over an exit code."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import hashlib
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from buildwright.core.finding import CheckKind, Evidence, Finding
+from buildwright.core.limits import Check
+from buildwright.errors import GateBroken, ToolMissing
+from buildwright.gates.changed import checkout, read_bytes
+from buildwright.gates.junit import LARGEST_REPORT, Tally, read_junit
+from buildwright.gates.lines import findings_in, within
+from buildwright.gates.python import Python, find_python
+from buildwright.gates.reporting import clip, finding, judgement
+from buildwright.gates.runs import read_run
+from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
+from buildwright.ports import Command, Completed, Judged, Judgement, Sandbox
+
+_TAIL = 1_800
+_SETUP_SECONDS = 600.0
+_NOT_FOUND = 127
+_PYTEST_NOTHING = 5
+_UNSEEN_FOLDERS = frozenset((".git", "node_modules", ".venv", "__pycache__"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One judging: its checkout, its private directory, the environment of its commands."""
+
+    judged: Judged
+    files: Path
+    private: Path
+    env: dict[str, str]
+    say: Callable[[bytes], None] | None
+
+    @property
+    def report(self) -> Path:
+        return self.private / "report.xml"
+
+
+class ChecksGate:
+    """Typecheck, lint, test and build as the project defines them, and the validation command of the task.
+
+    The commands get nothing of our environment but the PATH, and no network except while dependencies are installed.
+    """
+
+    name = "checks"
+    needs_files = True
+
+    def __init__(self, sandbox: Sandbox, path: str) -> None:
+        """`path`: the PATH of the commands; the Python of the checks is put in front of it."""
+        self._sandbox = sandbox
+        self._path = path
+
+    async def judge(self, judged: Judged) -> list[Judgement]:
+        """One judgement per command, up to the first that says no.
+
+        Raises GateBroken without a checkout or when the sandbox fails, BadSettings when buildwright.toml is wrong.
+        """
+        files = checkout(judged)
+        python = await find_python(self._path, os.environ)
+        path = os.pathsep.join(dict.fromkeys((str(python.executable.parent), *self._path.split(os.pathsep))))
+        toolchain = find_toolchain(_project(files, python, path), judged.options)
+        done: list[Judgement] = []
+        if toolchain.findings:
+            done.append(judgement("checks", "other", toolchain.findings))
+            if not done[-1].report.ok:
+                return done
+        with tempfile.TemporaryDirectory(prefix="buildwright-checks-", ignore_cleanup_errors=True) as folder:
+            private = Path(folder)
+            run = _Run(judged, files, private, _environment(private, path), _decoder(judged.on_output))
+            async with contextlib.aclosing(self._in_order(run, toolchain)) as judgements:
+                async for one in judgements:
+                    done.append(one)
+                    if not one.report.ok:
+                        break
+        return done
+
+    async def _in_order(self, run: _Run, toolchain: Toolchain) -> AsyncGenerator[Judgement, None]:
+        for command in toolchain.setup:
+            completed = await self._carry_out(run, command, _SETUP_SECONDS, network=True)
+            yield _judge_plain(run, "setup", "other", command, completed, self._sandbox.name)
+        for check in toolchain.checks:
+            run.report.unlink(missing_ok=True)
+            completed = await self._carry_out(run, check.command, run.judged.options.limits.gate_seconds)
+            yield _judge_check(run, check, completed, self._sandbox.name)
+        task = run.judged.task
+        if task is not None and task.validation is not None:
+            command = task.validation.command
+            completed = await self._carry_out(run, command, run.judged.options.limits.gate_seconds)
+            yield _judge_plain(run, "validation", "validation", command, completed, self._sandbox.name)
+
+    async def _carry_out(self, run: _Run, command: str, seconds: float, *, network: bool = False) -> Completed:
+        limits = run.judged.options.limits
+        wanted = Command(
+            argv=("sh", "-c", command),
+            cwd=run.files,
+            env=run.env,
+            seconds=seconds,
+            output_bytes=limits.output_bytes,
+            memory_bytes=limits.memory_bytes,
+            processes=limits.processes,
+            network=network,
+            writable=(run.private,),
+        )
+        try:
+            return await self._sandbox.run(wanted, run.say)
+        except ToolMissing as error:
+            raise GateBroken(f"the check `{command}` could not run: {error}", fix=error.fix) from error
+
+
+def _project(files: Path, python: Python, path: str) -> Project:
+    def read(name: str) -> str | None:
+        content = read_bytes(files, name)
+        return None if content is None else content.decode("utf-8", "replace")
+
+    command = "python" if (python.executable.parent / "python").exists() else "python3"
+    listing = sorted(_listing(files))
+    return Project(
+        listing, read, lambda program: shutil.which(program, path=path) is not None, command, python.has_pytest
+    )
+
+
+def _listing(files: Path) -> Iterator[str]:
+    for folder, below, names in os.walk(files):
+        below[:] = [name for name in below if name not in _UNSEEN_FOLDERS]
+        for name in names:
+            yield (Path(folder) / name).relative_to(files).as_posix()
+
+
+def _environment(private: Path, path: str) -> dict[str, str]:
+    """All that a check may know of this machine. Home and temporary files are its own, so that runs cannot meet."""
+    home, scratch = private / "home", private / "tmp"
+    home.mkdir()
+    scratch.mkdir()
+    return {
+        "PATH": path,
+        "HOME": str(home),
+        "TMPDIR": str(scratch),
+        "LANG": "C.UTF-8",
+        "CI": "1",
+        "NO_COLOR": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_ADDOPTS": f"-p no:cacheprovider --junitxml={shlex.quote(str(private / 'report.xml'))}",
+    }
+
+
+def _decoder(listener: Callable[[str], None] | None) -> Callable[[bytes], None] | None:
+    """Pieces of bytes end anywhere, in the middle of a letter too."""
+    if listener is None:
+        return None
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def say(piece: bytes) -> None:
+        if text := decoder.decode(piece):
+            listener(text)
+
+    return say
+
+
+def _judge_plain(run: _Run, gate: str, kind: CheckKind, command: str, done: Completed, sandbox: str) -> Judgement:
+    """A command of which only the exit code counts."""
+    findings = _ended(gate, command, done)
+    if not findings and done.exit_code != 0:
+        findings = [_failed(f"{gate}.failed", command, done)]
+    return judgement(gate, kind, findings, done.output, _evidence(run, command, done, None, sandbox))
+
+
+def _judge_check(run: _Run, check: Check, done: Completed, sandbox: str) -> Judgement:
+    text = done.output.decode("utf-8", "replace")
+    tests = _tests(run, check, text) if check.kind == "test" else None
+    findings = _ended(check.name, check.command, done)
+    if not findings and tests is not None and (tests.ran == 0 or _says_nothing(check, done)) and not tests.findings:
+        findings = [_nothing_collected(check, tests)]
+    elif not findings and done.exit_code == 0:
+        findings = _despite_success(check, tests)
+    elif not findings:
+        parsed = list(tests.findings) if tests else []
+        parsed += [] if parsed else findings_in(text) if check.kind != "test" or not tests else []
+        findings = within(parsed, str(run.files))
+        if not any(one.severity == "error" for one in findings):
+            findings.append(_failed("check.failed", check.command, done))
+    ran = tests.ran if tests is not None else None
+    evidence = _evidence(run, check.command, done, ran, sandbox)
+    return judgement(check.name, check.kind, findings, done.output, evidence)
+
+
+def _tests(run: _Run, check: Check, text: str) -> Tally | None:
+    """What is known of a test run: from the report it named, the one pytest was asked for, else from its words."""
+    if "/" in check.report or check.report.endswith(".xml"):
+        content = read_bytes(run.files, check.report, LARGEST_REPORT)
+    else:
+        content = read_bytes(run.private, run.report.name, LARGEST_REPORT)
+    reported = read_junit(content) if content is not None else None
+    return reported if reported is not None else read_run(text)
+
+
+def _ended(name: str, command: str, done: Completed) -> list[Finding]:
+    """Findings about a command that did not come to its own end, or never began."""
+    if done.exit_code is None:
+        message = f"{name} was ended after {done.seconds:.0f} seconds: `{command}`\n{_tail(done)}"
+        return [finding("check.timeout", message, fix="make it finish sooner, or raise the limit for gates")]
+    if done.exit_code == _NOT_FOUND:
+        message = f"A program that `{command}` calls was not found.\n{_tail(done)}"
+        return [finding("check.tool_missing", message, fix="declare it as a dependency, or install it on this machine")]
+    return []
+
+
+def _says_nothing(check: Check, done: Completed) -> bool:
+    return "pytest" in check.command and done.exit_code == _PYTEST_NOTHING
+
+
+def _nothing_collected(check: Check, tests: Tally) -> Finding:
+    skipped = f"all {tests.skipped} tests were skipped" if tests.skipped else "no test was found"
+    message = f"{check.name} proved nothing: {skipped} by `{check.command}`."
+    return finding("test.none_collected", message, fix="write tests that this command finds and that are not skipped")
+
+
+def _despite_success(check: Check, tests: Tally | None) -> list[Finding]:
+    """What is wrong although the command ended with 0."""
+    if check.kind != "test":
+        return []
+    if tests is None:
+        message = f"How many tests `{check.command}` ran could not be read from its output."
+        fix = "let it write a JUnit XML report and name the file as the check's report"
+        return [finding("test.uncounted", message, severity="warning", fix=fix)]
+    if tests.findings:
+        message = f"`{check.command}` ended with exit code 0, but its report says that tests failed."
+        return [finding("test.disagreement", message), *tests.findings]
+    return []
+
+
+def _failed(code: str, command: str, done: Completed) -> Finding:
+    return finding(code, f"`{command}` ended with exit code {done.exit_code}.\n{_tail(done)}")
+
+
+def _tail(done: Completed) -> str:
+    return clip(done.output[-_TAIL:].decode("utf-8", "replace"), _TAIL)
+
+
+def _evidence(run: _Run, command: str, done: Completed, tests: int | None, sandbox: str) -> Evidence:
+    return Evidence(
+        tree=run.judged.tree,
+        command=command,
+        exit_code=done.exit_code,
+        seconds=done.seconds,
+        output_digest=hashlib.sha256(done.output).hexdigest(),
+        started_at=done.started_at,
+        tests=tests,
+        sandbox=sandbox,
+    )

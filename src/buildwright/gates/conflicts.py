@@ -1,0 +1,41 @@
+"""Judges whether a patch leaves merge conflict markers behind. Never judges files the patch does not touch."""
+
+from __future__ import annotations
+
+from buildwright.gates.changed import changed_texts
+from buildwright.gates.reporting import finding, judgement
+from buildwright.ports import Judged, Judgement
+
+_OPENS, _MIDDLE, _CLOSES = "<<<<<<< ", "=======", ">>>>>>> "
+
+
+class ConflictMarkersGate:
+    """A line of seven `=` underlines headings in many texts: only all three marks in their order are a conflict."""
+
+    name = "conflicts"
+    needs_files = True
+
+    async def judge(self, judged: Judged) -> list[Judgement]:
+        """One judgement; none when there is no patch. Raises GateBroken without a checkout."""
+        if judged.patch is None:
+            return []
+        findings = []
+        for change, text in changed_texts(judged):
+            if line := conflict_line(text):
+                message = f"{change.path} still holds the marks of a merge conflict."
+                fix = "choose between both sides and delete the <<<<<<<, ======= and >>>>>>> lines"
+                findings.append(finding("conflicts.marker", message, change.path, line, fix=fix))
+        return [judgement(self.name, "syntax", findings)]
+
+
+def conflict_line(text: str) -> int | None:
+    """The line (from 1) at which the first whole conflict opens."""
+    opened, middle = 0, False
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith(_OPENS):
+            opened, middle = number, False
+        elif opened and line.rstrip("\r") == _MIDDLE:
+            middle = True
+        elif opened and middle and line.startswith(_CLOSES):
+            return opened
+    return None

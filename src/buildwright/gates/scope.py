@@ -1,0 +1,134 @@
+"""Judges which paths a patch touches: protected, foreign to the task, or tests taken away. Never reads a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from buildwright.core.finding import Finding
+from buildwright.core.patch import FileChange, Patch
+from buildwright.core.paths import check_path, is_protected
+from buildwright.core.task import Task
+from buildwright.errors import UnsafePath
+from buildwright.gates.reporting import finding, judgement
+from buildwright.ports import Judged, Judgement
+
+OWN_PATHS = ("buildwright.toml",)
+"""Protected in every project: a patch that may choose its own checks is not checked."""
+
+_SUBMODULE = "160000"
+_LOCKFILES = frozenset(
+    (
+        "bun.lock",
+        "bun.lockb",
+        "cargo.lock",
+        "gemfile.lock",
+        "go.sum",
+        "npm-shrinkwrap.json",
+        "package-lock.json",
+        "pdm.lock",
+        "pipfile.lock",
+        "pnpm-lock.yaml",
+        "poetry.lock",
+        "uv.lock",
+        "yarn.lock",
+    )
+)
+_TEST_FOLDERS = frozenset(("test", "tests", "__tests__", "spec", "specs"))
+
+
+def is_test(path: str) -> bool:
+    """Whether a path is a test by the naming customs of Python, JavaScript, Go, Java and Rust."""
+    pure = PurePosixPath(path)
+    if any(part.lower() in _TEST_FOLDERS for part in pure.parts[:-1]):
+        return True
+    name, stem = pure.name.lower(), pure.stem
+    return (
+        stem.lower().startswith("test_")
+        or stem.lower().endswith("_test")
+        or ".test." in name
+        or ".spec." in name
+        or (pure.suffix in {".java", ".kt"} and stem.endswith(("Test", "Tests", "IT")))
+    )
+
+
+class ScopeGate:
+    """A1: is the patch where its task said it would be?
+
+    Four levels: a path the task named; a companion of one (a test, a lock file, a file of the same stem); any other,
+    which is noted; a protected one, which is refused. A task that names no files may touch what is not protected.
+    """
+
+    name = "scope"
+    needs_files = False
+
+    async def judge(self, judged: Judged) -> list[Judgement]:
+        """One judgement; none when there is no patch."""
+        if judged.patch is None:
+            return []
+        return [judgement(self.name, "scope", list(_findings(judged, judged.patch)))]
+
+
+def _findings(judged: Judged, patch: Patch) -> Iterator[Finding]:
+    if patch.is_empty:
+        yield finding("scope.empty", "Nothing was changed.", fix="make the change that the task asks for")
+    extra = (*judged.options.protected, *OWN_PATHS)
+    for change in patch.changes:
+        refused = list(_forbidden(change, extra, judged.options.allow))
+        yield from refused
+        if judged.task is not None and not refused:
+            yield from _out_of_scope(change, judged.task)
+
+
+def _forbidden(change: FileChange, extra: tuple[str, ...], allow: tuple[str, ...]) -> Iterator[Finding]:
+    path = change.path
+    try:
+        check_path(path)
+    except UnsafePath as error:
+        yield finding("scope.unsafe", error.message, fix=error.fix or "")
+        return
+    if reason := is_protected(path, extra, allow):
+        yield finding(
+            "scope.protected",
+            f"{path} may not be changed without a person: {reason}.",
+            path,
+            fix=f"leave {path} as it was; a person can open it with `--allow {path}`",
+        )
+    if _SUBMODULE in {change.mode, change.old_mode}:
+        yield finding(
+            "scope.submodule",
+            f"{path} is a git repository of its own (submodule), which cannot be merged as files.",
+            path,
+            fix=f"remove the .git directory in {path}, or leave the submodule as it was",
+        )
+
+
+def _out_of_scope(change: FileChange, task: Task) -> Iterator[Finding]:
+    path = change.path
+    named = _is_named(path, task.files_expected)
+    if change.kind == "deleted" and is_test(path) and task.action != "delete" and not named:
+        yield finding(
+            "scope.tests_deleted",
+            f"The test file {path} was deleted, and the task does not ask for that.",
+            path,
+            fix=f"bring {path} back; mend the code instead of removing its test",
+        )
+    elif task.files_expected and not named and not _is_companion(path, task.files_expected):
+        yield finding("scope.outside", f"{path} is not among the files the task named.", path, severity="note")
+
+
+def _is_named(path: str, expected: tuple[str, ...]) -> bool:
+    for pattern in expected:
+        wanted = pattern.removeprefix("./").rstrip("/")
+        if path == wanted or path.startswith(f"{wanted}/") or fnmatchcase(path, wanted):
+            return True
+    return False
+
+
+def _is_companion(path: str, expected: tuple[str, ...]) -> bool:
+    name = path.rpartition("/")[2]
+    if is_test(path) or name.lower() in _LOCKFILES or name == "__init__.py":
+        return True
+    stems = {pattern.rpartition("/")[2].split(".", 1)[0] for pattern in expected}
+    return name.split(".", 1)[0] in stems

@@ -1,0 +1,283 @@
+"""Finds a project's own commands from its files. Pure: sees a listing and a reader, runs and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from buildwright.core.finding import CheckKind, Finding
+from buildwright.core.limits import Check, Options
+from buildwright.errors import BadSettings
+from buildwright.gates.reporting import finding
+
+SETTINGS = "buildwright.toml"
+
+_ORDER: dict[CheckKind, int] = {"typecheck": 0, "lint": 1, "test": 2, "build": 3}
+_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "package.json", "go.mod", "Cargo.toml", "pom.xml")
+_SCRIPTS: dict[str, CheckKind] = {
+    "typecheck": "typecheck",
+    "type-check": "typecheck",
+    "check-types": "typecheck",
+    "lint": "lint",
+    "test": "test",
+    "build": "build",
+}
+_NO_TEST = "no test specified"
+
+
+class Project(NamedTuple):
+    """What is known of a project: its paths, a reader of them, and which programs can be run."""
+
+    files: Sequence[str]
+    read: Callable[[str], str | None]
+    have: Callable[[str], bool]
+    """Whether a program is on the PATH of the checks."""
+    python: str = "python3"
+    """The Python of the checks, as a command."""
+    has_pytest: bool = True
+
+
+class Toolchain(NamedTuple):
+    """Commands to make a checkout ready, commands that judge it, and what is to be said of them."""
+
+    setup: tuple[str, ...]
+    checks: tuple[Check, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+def find_toolchain(project: Project, options: Options) -> Toolchain:
+    """The commands: given for this build, else of the project's buildwright.toml, else found from its manifests.
+
+    Raises BadSettings when buildwright.toml is wrong.
+    """
+    settings = _settings(project)
+    found = _found(project) if not options.checks else Toolchain((), ())
+    checks = options.checks or settings.checks or found.checks
+    setup = options.setup or settings.setup or (found.setup if not settings.checks else ())
+    notes = () if options.checks or settings.checks else found.findings
+    if not checks:
+        nothing = finding(
+            "checks.none",
+            "No command that proves anything was found in this project, so nothing can be called proven.",
+            fix='add tests that the project\'s own tools find, or name a command: `--check "make test"`, '
+            f'or in {SETTINGS}: [checks] test = "make test"',
+        )
+        notes = (*notes, nothing)
+    return Toolchain(setup, checks, notes)
+
+
+def _settings(project: Project) -> Toolchain:
+    """[checks] name = "command" or a table; [setup] commands = [...]. Unknown keys are errors."""
+    text = project.read(SETTINGS)
+    if text is None:
+        return Toolchain((), ())
+    try:
+        document = tomllib.loads(text)
+        checks = tuple(_check(name, value) for name, value in document.get("checks", {}).items())
+        setup = document.get("setup", {}).get("commands", [])
+    except (tomllib.TOMLDecodeError, ValidationError, AttributeError, TypeError) as error:
+        words = str(error).splitlines()[0]
+        raise BadSettings(f"{SETTINGS} cannot be used: {words}", fix=f"mend {SETTINGS} in the repository") from error
+    if not isinstance(setup, list) or not all(isinstance(command, str) for command in setup):
+        raise BadSettings(f"{SETTINGS}: setup.commands is not a list of commands", fix='write commands = ["npm ci"]')
+    return Toolchain(tuple(setup), checks)
+
+
+def _check(name: str, value: Any) -> Check:
+    kind: CheckKind = _SCRIPTS.get(name, "test")
+    if isinstance(value, str):
+        return Check(name=name, command=value, kind=kind)
+    return Check(**{"name": name, "kind": kind, **value})
+
+
+def _found(project: Project) -> Toolchain:
+    setup: list[str] = []
+    checks: list[Check] = []
+    notes: list[Finding] = []
+    below = _parts(project)
+    top = _Folder(project, "", below)
+    for inside in (top, *(_Folder(project, folder) for folder in below)):
+        for part in (_python(inside), _node(inside), _go(inside), _rust(inside), _java(inside)):
+            setup += part.setup
+            checks += part.checks
+            notes += part.findings
+    if not any(check.kind == "test" for check in checks):
+        checks += _make(top)
+    checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
+    return Toolchain(tuple(setup), tuple(checks), tuple(notes))
+
+
+def _parts(project: Project) -> tuple[str, ...]:
+    """Directories right below the top that have a manifest of their own, where the top has none."""
+    paths = set(project.files)
+    if any(manifest in paths for manifest in _MANIFESTS):
+        return ()
+    split = [path.split("/") for path in paths if path.count("/") == 1]
+    return tuple(sorted({f"{folder}/" for folder, name in split if name in _MANIFESTS}))
+
+
+class _Folder:
+    """One directory of the project as if it were the whole of it."""
+
+    def __init__(self, project: Project, prefix: str, without: tuple[str, ...] = ()) -> None:
+        self.project = project
+        self._prefix = prefix
+        inside = (path for path in project.files if path.startswith(prefix) and not path.startswith(without))
+        self.paths = {path.removeprefix(prefix) for path in inside}
+
+    def read(self, path: str) -> str:
+        return (self.project.read(self._prefix + path) or "") if path in self.paths else ""
+
+    def table(self, path: str) -> Mapping[str, Any]:
+        """A TOML or JSON file as a table; an empty one when it cannot be read, for then the project's tool will say so."""
+        text = self.read(path)
+        try:
+            document = json.loads(text) if path.endswith(".json") else tomllib.loads(text)
+        except (ValueError, RecursionError):
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    def check(self, name: str, command: str, kind: CheckKind, report: str = "") -> Check:
+        folder = self._prefix.rstrip("/")
+        if not folder:
+            return Check(name=name, command=command, kind=kind, report=report)
+        return Check(name=f"{name} ({folder})", command=self.command(command), kind=kind, report=report)
+
+    def command(self, command: str) -> str:
+        folder = self._prefix.rstrip("/")
+        return f"cd {shlex.quote(folder)} && {command}" if folder else command
+
+
+def _python(folder: _Folder) -> Toolchain:
+    project, paths = folder.project, folder.paths
+    tools = folder.table("pyproject.toml").get("tool", {})
+    tools = tools if isinstance(tools, dict) else {}
+    setup_cfg = folder.read("setup.cfg")
+    wanted: list[tuple[str, str, CheckKind, bool]] = [
+        ("mypy", _mypy(folder, tools), "typecheck", "mypy" in tools or "mypy.ini" in paths or "[mypy]" in setup_cfg),
+        ("pyright", "pyright", "typecheck", "pyright" in tools or "pyrightconfig.json" in paths),
+        (
+            "ruff",
+            "ruff check --output-format=concise .",
+            "lint",
+            "ruff" in tools or "ruff.toml" in paths or ".ruff.toml" in paths,
+        ),
+    ]
+    checks, notes = [], []
+    for tool, command, kind, is_configured in wanted:
+        if is_configured and project.have(tool):
+            checks.append(folder.check(tool, command, kind))
+        elif is_configured:
+            message = f"The project configures {tool}, which is not installed here; this check did not run."
+            fix = f"install {tool} in the Python environment of the checks"
+            notes.append(finding("checks.tool_missing", message, severity="warning", fix=fix))
+    tests = [path for path in paths if _is_python_test(path)]
+    configured = "pytest" in tools or "pytest.ini" in paths or "[tool:pytest]" in setup_cfg
+    if tests or configured or "[pytest]" in folder.read("tox.ini"):
+        if project.has_pytest or configured or not _are_unittests(folder, tests):
+            checks.append(folder.check("pytest", f"{project.python} -m pytest -q", "test", "pytest"))
+        else:
+            checks.append(folder.check("unittest", f"{project.python} -m unittest discover -v", "test", "unittest"))
+    return Toolchain((), tuple(checks), tuple(notes))
+
+
+def _mypy(folder: _Folder, tools: Mapping[str, Any]) -> str:
+    section = tools.get("mypy", {})
+    names_files = isinstance(section, dict) and any(key in section for key in ("files", "packages", "modules"))
+    for name in ("mypy.ini", "setup.cfg"):
+        names_files |= any(line.startswith(("files", "packages", "modules")) for line in folder.read(name).splitlines())
+    return "mypy --no-error-summary" if names_files else "mypy --no-error-summary ."
+
+
+def _is_python_test(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
+
+
+def _are_unittests(folder: _Folder, tests: Sequence[str]) -> bool:
+    return bool(tests) and all("unittest" in folder.read(path) for path in tests[:50])
+
+
+def _node(folder: _Folder) -> Toolchain:
+    package = folder.table("package.json")
+    if not package:
+        return Toolchain((), ())
+    scripts = package.get("scripts")
+    scripts = scripts if isinstance(scripts, dict) else {}
+    manager = _manager(folder)
+    checks: list[Check] = []
+    for name, kind in _SCRIPTS.items():
+        body = scripts.get(name)
+        if isinstance(body, str) and body.strip() and _NO_TEST not in body:
+            run = f"{manager} test" if name == "test" else f"{manager} run {name}"
+            checks.append(folder.check(f"{manager} {name}", run, kind))
+    wanted = {key for kind in ("dependencies", "devDependencies") for key in (package.get(kind) or {})}
+    has_types = any(check.kind == "typecheck" for check in checks)
+    if "tsconfig.json" in folder.paths and "typescript" in wanted and not has_types:
+        checks.append(folder.check("tsc", "npx --no-install tsc --noEmit", "typecheck"))
+    setup = (folder.command(_install(folder, manager)),) if wanted else ()
+    return Toolchain(setup, tuple(checks))
+
+
+def _manager(folder: _Folder) -> str:
+    for lockfile, manager in (
+        ("pnpm-lock.yaml", "pnpm"),
+        ("yarn.lock", "yarn"),
+        ("bun.lock", "bun"),
+        ("bun.lockb", "bun"),
+    ):
+        if lockfile in folder.paths:
+            return manager
+    return "npm"
+
+
+def _install(folder: _Folder, manager: str) -> str:
+    """Without the scripts of packages: they run on this machine, with a network, before anybody has looked at them."""
+    if manager == "yarn":
+        modern = ".yarnrc.yml" in folder.paths
+        return (
+            "yarn install --immutable --mode=skip-build"
+            if modern
+            else "yarn install --frozen-lockfile --ignore-scripts"
+        )
+    if manager in {"pnpm", "bun"}:
+        return f"{manager} install --frozen-lockfile --ignore-scripts"
+    locked = "package-lock.json" in folder.paths or "npm-shrinkwrap.json" in folder.paths
+    return f"npm {'ci' if locked else 'install'} --ignore-scripts --no-audit --no-fund"
+
+
+def _go(folder: _Folder) -> Toolchain:
+    if "go.mod" not in folder.paths:
+        return Toolchain((), ())
+    vet = folder.check("go vet", "go vet ./...", "lint")
+    return Toolchain((), (vet, folder.check("go test", "go test -json ./...", "test", "go")))
+
+
+def _rust(folder: _Folder) -> Toolchain:
+    if "Cargo.toml" not in folder.paths:
+        return Toolchain((), ())
+    return Toolchain((), (folder.check("cargo test", "cargo test --no-fail-fast", "test"),))
+
+
+def _java(folder: _Folder) -> Toolchain:
+    if "pom.xml" in folder.paths:
+        command = "sh ./mvnw" if "mvnw" in folder.paths else "mvn"
+        return Toolchain((), (folder.check("maven", f"{command} -B test", "test"),))
+    if "build.gradle" in folder.paths or "build.gradle.kts" in folder.paths:
+        command = "sh ./gradlew" if "gradlew" in folder.paths else "gradle"
+        return Toolchain((), (folder.check("gradle", f"{command} --console=plain test", "test"),))
+    return Toolchain((), ())
+
+
+def _make(folder: _Folder) -> Iterator[Check]:
+    for name in ("Makefile", "makefile", "GNUmakefile"):
+        targets = {line.split(":")[0].strip() for line in folder.read(name).splitlines() if ":" in line}
+        for target in ("test", "check"):
+            if target in targets:
+                yield folder.check(f"make {target}", f"make {target}", "test")
+                return

@@ -1,0 +1,1 @@
+"""Tests of the comparison: its arithmetic, its crash, its report."""

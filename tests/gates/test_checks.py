@@ -1,0 +1,254 @@
+"""The checks gate on real projects, with the real tools, in both sandboxes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildwright.core.finding import Report
+from buildwright.core.limits import Check
+from buildwright.errors import BadSettings
+from buildwright.gates import ChecksGate
+from buildwright.ports import Sandbox
+from buildwright.sandbox import Bubblewrap, NoSandbox
+from tests.gates.projects import PATH, TREE, judged, write
+
+ADD = "def add(a: int, b: int) -> int:\n    return a + b\n"
+GOOD = "from calc import add\n\ndef test_add():\n    assert add(1, 2) == 3\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
+BAD = GOOD + "\ndef test_wrong():\n    assert add(1, 2) == 4, 'three is not four'\n"
+
+
+@pytest.fixture(params=[NoSandbox(), Bubblewrap()], ids=lambda sandbox: sandbox.name)
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    found: Sandbox = request.param
+    return found
+
+
+async def reports(root: Path, sandbox: Sandbox | None = None, **more: Any) -> list[Report]:
+    gate = ChecksGate(sandbox or NoSandbox(), PATH)
+    return [one.report for one in await gate.judge(judged(root, **more))]
+
+
+def command(line: str, **more: Any) -> tuple[Check, ...]:
+    return (Check(name="it", command=line, **more),)
+
+
+def codes(report: Report) -> list[str]:
+    return [one.code for one in report.findings]
+
+
+async def test_good_tests_pass_with_evidence(sandbox: Sandbox, tmp_path: Path) -> None:
+    write(tmp_path, {"calc.py": ADD, "test_calc.py": GOOD})
+    heard: list[str] = []
+    judgements = await ChecksGate(sandbox, PATH).judge(judged(tmp_path, on_output=heard.append))
+    assert len(judgements) == 1
+    report, output = judgements[0]
+    assert report.ok, report.findings
+    assert report.kind == "test"
+    assert b"2 passed" in output
+    assert "".join(heard).encode() == output
+    evidence = report.evidence
+    assert evidence is not None
+    assert (evidence.tree, evidence.exit_code, evidence.tests, evidence.sandbox) == (TREE, 0, 2, sandbox.name)
+    assert evidence.output_digest == hashlib.sha256(output).hexdigest()
+    assert evidence.command == "python -m pytest -q"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["calc.py", "test_calc.py"]
+
+
+async def test_a_failing_test_is_a_finding_with_its_place(sandbox: Sandbox, tmp_path: Path) -> None:
+    write(tmp_path, {"calc.py": ADD, "tests/test_calc.py": BAD, "conftest.py": ""})
+    (report,) = await reports(tmp_path, sandbox)
+    assert not report.ok
+    (finding,) = report.findings
+    assert (finding.code, finding.file, finding.line) == ("test.failed", "tests/test_calc.py", 10)
+    assert "three is not four" in finding.message
+    assert "test_wrong" in finding.message
+    assert report.evidence is not None
+    assert report.evidence.tests == 3
+
+
+async def test_what_cannot_be_imported_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, {"test_calc.py": "import no_such_module_at_all\n"})
+    (report,) = await reports(tmp_path)
+    assert codes(report) == ["test.error"]
+    assert "no_such_module_at_all" in report.findings[0].message
+
+
+NOTHING = {
+    "no test in the file": ({"test_a.py": "x = 1\n"}, ()),
+    "all skipped": ({"test_a.py": "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n"}, ()),
+    "settings only": ({"pyproject.toml": "[tool.pytest.ini_options]\n"}, ()),
+    "exit code hidden": ({"test_a.py": "x = 1\n"}, command("python -m pytest -q; true")),
+    "node without tests": (
+        {"package.json": json.dumps({"scripts": {"test": "node --test"}}), "index.js": "1\n"},
+        (),
+    ),
+    "unittest without tests": ({"test_a.py": "x = 1\n"}, command("python -m unittest discover || true")),
+    "said by jest": ({}, command("echo 'No tests found, exiting with code 0'")),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+async def test_nothing_collected_is_a_no(tmp_path: Path, name: str) -> None:
+    files, checks = NOTHING[name]
+    write(tmp_path, files)
+    (report,) = await reports(tmp_path, checks=checks)
+    assert not report.ok
+    assert codes(report) == ["test.none_collected"]
+
+
+async def test_a_report_that_says_failed_outweighs_exit_code_zero(tmp_path: Path) -> None:
+    write(tmp_path, {"calc.py": ADD, "test_calc.py": BAD})
+    (report,) = await reports(tmp_path, checks=command("python -m pytest -q || true"))
+    assert codes(report) == ["test.disagreement", "test.failed"]
+
+
+async def test_an_exit_code_outweighs_a_report_that_says_passed(tmp_path: Path) -> None:
+    write(tmp_path, {"calc.py": ADD, "test_calc.py": GOOD})
+    (report,) = await reports(tmp_path, checks=command("python -m pytest -q; exit 9"))
+    assert codes(report) == ["check.failed"]
+    assert "exit code 9" in report.findings[0].message
+
+
+async def test_a_forged_report_in_the_tree_is_not_taken(tmp_path: Path) -> None:
+    forged = '<testsuite tests="1"><testcase name="a"/></testsuite>'
+    write(tmp_path, {"report.xml": forged, "test_a.py": "x = 1\n"})
+    (report,) = await reports(tmp_path)
+    assert codes(report) == ["test.none_collected"]
+
+
+async def test_a_named_report_is_read_but_no_link_followed(tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside", {"r.xml": '<testsuite><testcase name="secret"/></testsuite>'})
+    root = write(tmp_path / "root", {"make.sh": "echo '<testsuite><testcase name=\"a\"/></testsuite>' > out.xml\n"})
+    (report,) = await reports(root, checks=command("sh make.sh", report="out.xml"))
+    assert report.ok
+    assert report.evidence is not None
+    assert report.evidence.tests == 1
+    (report,) = await reports(root, checks=command(f"ln -sf {outside}/r.xml out.xml", report="out.xml"))
+    assert codes(report) == ["test.uncounted"]
+
+
+async def test_the_first_no_ends_it(tmp_path: Path) -> None:
+    write(tmp_path, {"mypy.ini": "[mypy]\n", "a.py": "x: int = 'text'\n", "test_a.py": "def test_a(): pass\n"})
+    (report,) = await reports(tmp_path)
+    assert report.kind == "typecheck"
+    (finding,) = report.findings
+    assert (finding.code, finding.file, finding.line) == ("mypy.assignment", "a.py", 1)
+
+
+async def test_typecheck_lint_and_test_each_have_a_verdict(sandbox: Sandbox, tmp_path: Path) -> None:
+    write(tmp_path, {"mypy.ini": "[mypy]\n", "ruff.toml": "", "calc.py": ADD, "test_calc.py": GOOD})
+    found = await reports(tmp_path, sandbox)
+    assert [(report.gate, report.kind, report.ok) for report in found] == [
+        ("mypy", "typecheck", True),
+        ("ruff", "lint", True),
+        ("pytest", "test", True),
+    ]
+
+
+async def test_lint_findings_have_rule_and_place(tmp_path: Path) -> None:
+    write(tmp_path, {"ruff.toml": "", "a.py": "import os\n", "test_a.py": "def test_a(): pass\n"})
+    (report,) = await reports(tmp_path)
+    assert [(one.code, one.file, one.line) for one in report.findings] == [("ruff.F401", "a.py", 1)]
+
+
+async def test_node_tests_are_counted_and_their_failures_found(sandbox: Sandbox, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "package.json": json.dumps({"name": "x", "scripts": {"test": "node --test"}}),
+            "good.test.js": "require('node:test')('fine', () => {});\n",
+        },
+    )
+    (report,) = await reports(tmp_path, sandbox)
+    assert report.ok, report.findings
+    assert report.evidence is not None
+    assert report.evidence.tests == 1
+    bad = "const test = require('node:test');\ntest('broken', () => { throw new Error('it broke'); });\n"
+    write(tmp_path, {"bad.test.js": bad})
+    (report,) = await reports(tmp_path, sandbox)
+    assert not report.ok
+    assert any("it broke" in one.message and one.file == "bad.test.js" for one in report.findings), report.findings
+
+
+async def test_a_check_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    (report,) = await reports(tmp_path, checks=command("echo working; sleep 600"), gate_seconds=0.5)
+    assert codes(report) == ["check.timeout"]
+    assert "working" in report.findings[0].message
+    assert report.evidence is not None
+    assert report.evidence.exit_code is None
+
+
+async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (report,) = await reports(tmp_path, checks=command("no-such-linter --all", kind="lint"))
+    assert codes(report) == ["check.tool_missing"]
+    assert "no-such-linter" in report.findings[0].message
+
+
+async def test_failure_without_known_words_shows_the_end_of_the_output(tmp_path: Path) -> None:
+    line = "seq 1 5000; echo the last words; exit 3"
+    (report,) = await reports(tmp_path, checks=command(line, kind="build"))
+    assert codes(report) == ["check.failed"]
+    assert "the last words" in report.findings[0].message
+
+
+async def test_a_project_without_checks_is_not_proven(tmp_path: Path) -> None:
+    (report,) = await reports(tmp_path)
+    assert not report.ok
+    assert codes(report) == ["checks.none"]
+
+
+async def test_setup_runs_first_and_its_failure_ends_it(tmp_path: Path) -> None:
+    checks = command("test -f ready", kind="other")
+    found = await reports(tmp_path, checks=checks, setup=("touch ready",))
+    assert [(report.gate, report.ok) for report in found] == [("setup", True), ("it", True)]
+    found = await reports(tmp_path, checks=checks, setup=("echo no luck; exit 1",))
+    assert [(report.gate, codes(report)) for report in found] == [("setup", ["setup.failed"])]
+
+
+async def test_the_tasks_own_validation_comes_last(tmp_path: Path) -> None:
+    checks = command("true", kind="lint")
+    found = await reports(tmp_path, checks=checks, task={"validation": {"command": "test -f made"}})
+    assert [(report.kind, report.ok) for report in found] == [("lint", True), ("validation", False)]
+    write(tmp_path, {"made": ""})
+    found = await reports(tmp_path, checks=checks, task={"validation": {"command": "test -f made"}})
+    assert [report.ok for report in found] == [True, True]
+
+
+async def test_checks_see_only_the_allowed_environment(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUILDWRIGHT_CANARY", "canary-55aa")
+    gate = ChecksGate(sandbox, PATH)
+    judgements = await gate.judge(judged(tmp_path, checks=command("env; touch $HOME/a $TMPDIR/b", kind="other")))
+    output = judgements[0].output.decode()
+    names = {line.split("=")[0] for line in output.splitlines()}
+    assert names - {"PWD", "OLDPWD", "BUILDWRIGHT_COMMAND"} == {
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "LANG",
+        "CI",
+        "NO_COLOR",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTEST_ADDOPTS",
+    }
+    assert "canary-55aa" not in output
+    assert judgements[0].report.ok
+
+
+async def test_runs_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
+    roots = [write(tmp_path / name, {"calc.py": ADD, "test_calc.py": GOOD if name == "a" else BAD}) for name in "ab"]
+    first, second = await asyncio.gather(*(reports(root) for root in roots))
+    assert [report.ok for report in (*first, *second)] == [True, False]
+
+
+async def test_wrong_settings_of_the_project_are_named(tmp_path: Path) -> None:
+    write(tmp_path, {"buildwright.toml": "[checks\n"})
+    with pytest.raises(BadSettings, match=r"buildwright\.toml"):
+        await reports(tmp_path)

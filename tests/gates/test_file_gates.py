@@ -1,0 +1,181 @@
+"""The gates that look at a patch and its files, without running anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildwright.core.finding import MOST_FINDINGS
+from buildwright.errors import GateBroken
+from buildwright.gates import ORDER, ConflictMarkersGate, LinksGate, ScopeGate, SyntaxGate, gates
+from buildwright.gates.conflicts import conflict_line
+from buildwright.gates.scope import is_test
+from buildwright.ports import Gate, Judged
+from buildwright.sandbox import NoSandbox
+from tests.gates.projects import change, judged, patch, write
+
+
+async def said(gate: Gate, what: Judged) -> list[tuple[str, str]]:
+    judgements = await gate.judge(what)
+    assert len(judgements) == 1
+    report, output = judgements[0]
+    assert report.ok == all(one.severity != "error" for one in report.findings)
+    assert len(output.splitlines()) >= len(report.findings)
+    return [(one.code, one.severity) for one in report.findings]
+
+
+def test_gates_come_in_their_order() -> None:
+    assert tuple(gate.name for gate in gates(NoSandbox(), "/usr/bin")) == ORDER
+
+
+@pytest.mark.parametrize("gate", gates(NoSandbox(), "/usr/bin")[:4], ids=lambda gate: gate.name)
+async def test_without_a_patch_there_is_nothing_to_say(gate: Gate, tmp_path: Path) -> None:
+    assert await gate.judge(judged(tmp_path)) == []
+
+
+@pytest.mark.parametrize("gate", gates(NoSandbox(), "/usr/bin")[1:], ids=lambda gate: gate.name)
+async def test_without_files_a_gate_cannot_judge(gate: Gate) -> None:
+    with pytest.raises(GateBroken):
+        await gate.judge(judged(what=patch(change("a.py", mode="120000"))))
+
+
+SCOPES: list[tuple[str, Any, dict[str, Any], list[tuple[str, str]]]] = [
+    ("nothing", patch(), {}, [("scope.empty", "error")]),
+    ("named", patch("src/a.py"), {"files_expected": ("src/a.py",)}, []),
+    ("named directory", patch("src/deep/a.py"), {"files_expected": ("src/",)}, []),
+    ("named glob", patch("src/a.py"), {"files_expected": ("src/*.py",)}, []),
+    ("no files named", patch("anything.py"), {}, []),
+    ("its test", patch("tests/test_a.py"), {"files_expected": ("src/a.py",)}, []),
+    ("lock file", patch("web/package-lock.json"), {"files_expected": ("web/package.json",)}, []),
+    ("same stem", patch("src/card.module.css"), {"files_expected": ("src/card.tsx",)}, []),
+    ("outside", patch("src/b.py"), {"files_expected": ("src/a.py",)}, [("scope.outside", "note")]),
+    ("workflow", patch(".github/workflows/ci.yml"), {}, [("scope.protected", "error")]),
+    ("its own checks", patch("buildwright.toml"), {}, [("scope.protected", "error")]),
+    (
+        "named and protected",
+        patch(".github/workflows/ci.yml"),
+        {"files_expected": (".github/workflows/ci.yml",)},
+        [("scope.protected", "error")],
+    ),
+    ("submodule", patch(change("lib", "added", mode="160000")), {}, [("scope.submodule", "error")]),
+    ("submodule gone", patch(change("lib", "deleted", old_mode="160000")), {}, [("scope.submodule", "error")]),
+    ("test gone", patch(change("tests/test_a.py", "deleted")), {}, [("scope.tests_deleted", "error")]),
+    ("test gone, asked", patch(change("tests/test_a.py", "deleted")), {"action": "delete"}, []),
+    ("test gone, named", patch(change("tests/test_a.py", "deleted")), {"files_expected": ("tests/test_a.py",)}, []),
+    ("odd name", patch("a\nb.py"), {}, [("scope.unsafe", "error")]),
+]
+
+
+@pytest.mark.parametrize(("what", "task", "expected"), [case[1:] for case in SCOPES], ids=[case[0] for case in SCOPES])
+async def test_scope(what: Any, task: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert await said(ScopeGate(), judged(what=what, task=task)) == expected
+
+
+async def test_a_person_may_open_a_protected_path() -> None:
+    what = patch(".github/workflows/ci.yml", "secret/key.txt")
+    assert await said(ScopeGate(), judged(what=what, allow=(".github/workflows/ci.yml",))) == []
+    assert await said(ScopeGate(), judged(what=what, allow=(".github",), protected=("secret",))) == [
+        ("scope.protected", "error")
+    ]
+
+
+async def test_findings_are_bounded_and_errors_come_first() -> None:
+    many = patch(*(f"other/{number}.txt" for number in range(100)), ".envrc")
+    judgements = await ScopeGate().judge(judged(what=many, task={"files_expected": ("a",)}))
+    report = judgements[0].report
+    assert len(report.findings) == MOST_FINDINGS
+    assert report.dropped == 51
+    assert report.findings[0].code == "scope.protected"
+
+
+@pytest.mark.parametrize("path", ["tests/a.py", "test_a.py", "a_test.go", "a.test.ts", "a.spec.js", "src/ATest.java"])
+def test_tests_are_known_by_name(path: str) -> None:
+    assert is_test(path)
+
+
+@pytest.mark.parametrize("path", ["src/a.py", "latest.py", "contest/a.py", "attest.go"])
+def test_other_files_are_not_tests(path: str) -> None:
+    assert not is_test(path)
+
+
+@pytest.mark.parametrize(
+    ("target", "is_refused"),
+    [("/etc/passwd", True), ("../../etc/passwd", True), ("../a.txt", False), ("up/etc", True), ("gone.txt", False)],
+)
+async def test_links_stay_inside(tmp_path: Path, target: str, is_refused: bool) -> None:
+    root = write(tmp_path / "root", {"a.txt": "a", "deep/b.txt": "b"})
+    (root / "deep" / "up").symlink_to("../..")
+    (root / "deep" / "link").symlink_to(target)
+    what = patch(change("deep/link", "added", mode="120000"))
+    found = await said(LinksGate(), judged(root, what))
+    assert found == ([("links.outside", "error")] if is_refused else [])
+
+
+MARKED = "a\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (MARKED, 2),
+        (MARKED.replace("\n", "\r\n"), 2),
+        ("Title\n=======\n", None),
+        ("<<<<<<< only this\n", None),
+        (" <<<<<<< x\n =======\n >>>>>>> y\n", None),
+        (">>>>>>> y\n=======\n<<<<<<< x\n", None),
+    ],
+)
+def test_conflict_marks_need_all_three(text: str, line: int | None) -> None:
+    assert conflict_line(text) == line
+
+
+async def test_only_changed_text_is_searched_for_conflicts(tmp_path: Path) -> None:
+    write(tmp_path, {"old.txt": MARKED, "new.txt": MARKED})
+    (tmp_path / "image.bin").write_bytes(b"\0" + MARKED.encode())
+    what = patch("new.txt", "image.bin", change("old.txt", "deleted"))
+    judgements = await ConflictMarkersGate().judge(judged(tmp_path, what))
+    assert [(one.file, one.line) for one in judgements[0].report.findings] == [("new.txt", 2)]
+
+
+async def test_a_link_in_the_tree_is_not_read_through(tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside", {"x.py": "def ("})
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "x.py").symlink_to(outside / "x.py")
+    (root / "sub").symlink_to(outside)
+    assert await said(SyntaxGate(), judged(root, patch("x.py", "sub/x.py"))) == []
+
+
+SYNTAX = [
+    ("a.py", "x = 1\n", []),
+    ("a.py", "x = 1\ndef f(:\n", [("syntax.python", "error", 2)]),
+    ("a.py", "return 1\n", [("syntax.python", "error", 1)]),
+    ("a.py", "x = '\\d'\n", []),
+    ("tests/data/a.py", "def f(:\n", [("syntax.python", "warning", 1)]),
+    ("a.json", '{"a": [1, 2]}', []),
+    ("a.json", '{\n"a": 1,\n}', [("syntax.json", "error", 3)]),
+    ("a.json", "[" * 100_000, [("syntax.json", "error", None)]),
+    ("tsconfig.json", "{ // comment\n}", []),
+    ("a.toml", "a = 1\n", []),
+    ("a.toml", "a = 1\nb = = 2\n", [("syntax.toml", "error", 2)]),
+    ("a.yaml", "a: 1\nb: [1, 2]\n---\nc: !custom 3\n", []),
+    ("a.yml", "a: 1\nb: [1, 2\nc: 3\n", [("syntax.yaml", "error", 3)]),
+    ("chart.yaml", "a: {{ .Values.x }}\n  b: 1\n", []),
+    ("a.md", "def f(:\n", []),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "expected"), SYNTAX, ids=[f"{case[0]}-{n}" for n, case in enumerate(SYNTAX)])
+async def test_syntax(tmp_path: Path, path: str, text: str, expected: list[tuple[str, str, int | None]]) -> None:
+    write(tmp_path, {path: text})
+    judgements = await SyntaxGate().judge(judged(tmp_path, patch(path)))
+    report = judgements[0].report
+    assert [(one.code, one.severity, one.line) for one in report.findings] == expected
+    assert {one.file for one in report.findings} <= {path}
+
+
+async def test_a_newer_python_is_not_called_wrong(tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": '[project]\nrequires-python = ">=3.99"\n', "a.py": "brandnew syntax\n"})
+    assert await said(SyntaxGate(), judged(tmp_path, patch("a.py"))) == [("syntax.python", "warning")]

@@ -1,0 +1,167 @@
+"""Which commands are found in which project, by tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from buildwright.core.limits import Check, Options
+from buildwright.errors import BadSettings
+from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
+
+DEFAULTS = Options()
+
+
+def found(
+    files: Mapping[str, str], options: Options = DEFAULTS, *, has_pytest: bool = True, missing: tuple[str, ...] = ()
+) -> Toolchain:
+    project = Project(tuple(files), files.get, lambda program: program not in missing, "python", has_pytest)
+    return find_toolchain(project, options)
+
+
+def package(**keys: object) -> str:
+    return json.dumps(keys)
+
+
+TESTED = {"tests/test_a.py": "def test_a(): pass"}
+
+COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
+    ("pytest by file", {"a.py": "", **TESTED}, [], ["python -m pytest -q"]),
+    ("pytest by setting", {"pyproject.toml": "[tool.pytest.ini_options]"}, [], ["python -m pytest -q"]),
+    ("pytest by tox.ini", {"tox.ini": "[pytest]\n"}, [], ["python -m pytest -q"]),
+    (
+        "cheapest first",
+        {"pyproject.toml": "[tool.ruff]\n[tool.mypy]\nfiles=['src']", **TESTED},
+        [],
+        ["mypy --no-error-summary", "ruff check --output-format=concise .", "python -m pytest -q"],
+    ),
+    ("mypy without files", {"mypy.ini": "[mypy]\n"}, [], ["mypy --no-error-summary ."]),
+    ("broken pyproject", {"pyproject.toml": "[[[", **TESTED}, [], ["python -m pytest -q"]),
+    (
+        "npm",
+        {
+            "package.json": package(
+                scripts={"build": "b", "test": "node --test", "lint": "l", "start": "s"}, devDependencies={"x": "1"}
+            ),
+            "package-lock.json": "{}",
+        },
+        ["npm ci --ignore-scripts --no-audit --no-fund"],
+        ["npm run lint", "npm test", "npm run build"],
+    ),
+    ("npm without dependencies", {"package.json": package(scripts={"test": "node --test"})}, [], ["npm test"]),
+    (
+        "npm without a lock file",
+        {"package.json": package(scripts={"test": "jest"}, dependencies={"jest": "1"})},
+        ["npm install --ignore-scripts --no-audit --no-fund"],
+        ["npm test"],
+    ),
+    (
+        "pnpm and TypeScript",
+        {
+            "package.json": package(scripts={"test": "vitest run"}, devDependencies={"typescript": "5"}),
+            "pnpm-lock.yaml": "",
+            "tsconfig.json": "{}",
+        },
+        ["pnpm install --frozen-lockfile --ignore-scripts"],
+        ["npx --no-install tsc --noEmit", "pnpm test"],
+    ),
+    ("odd scripts", {"package.json": package(scripts=["test"]), "Makefile": "check: x\n"}, [], ["make check"]),
+    ("go", {"go.mod": "module x"}, [], ["go vet ./...", "go test -json ./..."]),
+    ("rust", {"Cargo.toml": "[package]"}, [], ["cargo test --no-fail-fast"]),
+    ("maven", {"pom.xml": "<project/>"}, [], ["mvn -B test"]),
+    ("gradle wrapper", {"build.gradle.kts": "", "gradlew": ""}, [], ["sh ./gradlew --console=plain test"]),
+    ("make is the last resort", {"Makefile": "all:\n\ntest: all\n\ttrue\n"}, [], ["make test"]),
+    ("make is not needed", {"Makefile": "test:\n\ttrue\n", **TESTED}, [], ["python -m pytest -q"]),
+    (
+        "parts in directories",
+        {
+            "api/pyproject.toml": "",
+            "api/test_a.py": "",
+            "my web/package.json": package(scripts={"test": "t"}, dependencies={"x": "1"}),
+        },
+        ["cd 'my web' && npm install --ignore-scripts --no-audit --no-fund"],
+        ["cd api && python -m pytest -q", "cd 'my web' && npm test"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("files", "setup", "checks"), [case[1:] for case in COMMANDS], ids=[case[0] for case in COMMANDS]
+)
+def test_commands_are_found(files: dict[str, str], setup: list[str], checks: list[str]) -> None:
+    toolchain = found(files)
+    assert list(toolchain.setup) == setup
+    assert [check.command for check in toolchain.checks] == checks
+    assert toolchain.findings == ()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"README.md": "hello"},
+        {"package.json": package(scripts={"test": 'echo "Error: no test specified" && exit 1'})},
+        {"package.json": "not json"},
+    ],
+)
+def test_no_command_is_an_error_that_says_what_to_do(files: dict[str, str]) -> None:
+    toolchain = found(files)
+    assert toolchain.checks == ()
+    assert [(one.code, one.severity) for one in toolchain.findings] == [("checks.none", "error")]
+    assert "--check" in toolchain.findings[0].fix
+
+
+def test_unittest_where_pytest_is_not() -> None:
+    files = {"test_a.py": "import unittest\n"}
+    assert found(files, has_pytest=False).checks[0].command == "python -m unittest discover -v"
+    assert found(files).checks[0].command == "python -m pytest -q"
+
+
+def test_a_tool_that_is_not_installed_is_said() -> None:
+    toolchain = found({"ruff.toml": "", **TESTED}, missing=("ruff",))
+    assert [check.name for check in toolchain.checks] == ["pytest"]
+    assert [(one.code, one.severity) for one in toolchain.findings] == [("checks.tool_missing", "warning")]
+
+
+SETTINGS = """
+[setup]
+commands = ["make ready"]
+[checks]
+lint = "make lint"
+unit = { command = "make unit", kind = "test", report = "out/report.xml" }
+"""
+
+
+def test_the_projects_settings_win_over_its_files() -> None:
+    toolchain = found({"buildwright.toml": SETTINGS, **TESTED})
+    assert toolchain.setup == ("make ready",)
+    assert toolchain.checks == (
+        Check(name="lint", command="make lint", kind="lint"),
+        Check(name="unit", command="make unit", kind="test", report="out/report.xml"),
+    )
+
+
+def test_the_build_wins_over_the_project() -> None:
+    options = Options(checks=(Check(name="mine", command="true"),), setup=("prepare",))
+    toolchain = found({"buildwright.toml": SETTINGS, **TESTED}, options)
+    assert toolchain.setup == ("prepare",)
+    assert [check.name for check in toolchain.checks] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[checks",
+        "checks = 3",
+        "[checks]\na = 3",
+        "[checks]\na = {command='x', colour='red'}",
+        "[checks]\na = {kind='test'}",
+        "[setup]\ncommands = 'make'",
+        "setup = 3",
+    ],
+)
+def test_wrong_settings_are_named(text: str) -> None:
+    with pytest.raises(BadSettings, match=r"buildwright\.toml"):
+        found({"buildwright.toml": text})

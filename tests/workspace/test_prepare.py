@@ -1,0 +1,174 @@
+"""Odd repositories: each is built on, or refused with a fix; the user's own repository never changes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from buildwright.errors import BadRepository, NotFound
+from buildwright.ports import LaneKey
+from buildwright.workspace import GitWorkspace
+from tests.workspace.repositories import commit, git, make, opened
+
+
+async def test_a_plain_repository_is_pinned_once(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "my répo it's")
+    first = await workspace.prepare("build-1", str(repository))
+    assert (first.commit, first.branch, first.notes) == (git(repository, "rev-parse", "HEAD"), "main", ())
+    commit(repository, {"new": b"x"})
+    assert await workspace.prepare("build-1", str(repository)) == first
+    # Another process, after a restart, sees the same pin.
+    assert await GitWorkspace(tmp_path / "home", dict(os.environ)).prepare("build-1", str(repository)) == first
+    second = await workspace.prepare("build-2", str(repository))
+    assert second.commit == git(repository, "rev-parse", "HEAD") != first.commit
+
+
+async def test_uncommitted_changes_are_counted_and_stay(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r", {"a": b"1\n", "b": b"2\n", ".gitignore": b"*.log\n"})
+    (repository / "a").write_text("changed\n")
+    (repository / "x.log").write_text("ignored\n")
+    (repository / "new").write_text("untracked\n")
+    (repository / "staged").write_text("s\n")
+    git(repository, "add", "staged")
+    before = git(repository, "status", "--porcelain")
+    target = await workspace.prepare("b", str(repository))
+    assert target.notes == ("3 uncommitted changes are left out; commit to include them.",)
+    assert git(repository, "status", "--porcelain") == before
+    lane = await workspace.open_lane(LaneKey("b", "t", 1), target.commit)
+    assert (lane.files / "a").read_bytes() == b"1\n"
+    assert not (lane.files / "new").exists()
+
+
+async def test_touched_but_equal_files_are_no_change(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    os.utime(repository / "README.md", (1, 1))
+    assert (await workspace.prepare("b", str(repository))).notes == ()
+
+
+async def test_bare_subfolder_detached_worktree_and_named_base(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    head = git(repository, "rev-parse", "HEAD")
+    git(tmp_path, "clone", "-q", "--bare", str(repository), "bare.git")
+    assert (await workspace.prepare("bare", str(tmp_path / "bare.git"))).commit == head
+    assert (await workspace.prepare("sub", str(repository / "src"))).commit == head
+    git(repository, "worktree", "add", "-q", "-b", "side", str(tmp_path / "linked"))
+    side = commit(tmp_path / "linked", {"side": b"1"})
+    found = await workspace.prepare("linked", str(tmp_path / "linked"))
+    assert (found.commit, found.branch, found.notes) == (side, "side", ())
+    assert (await workspace.prepare("named", str(repository), "side")).branch == "side"
+    git(repository, "tag", "-a", "-m", "t", "v1", "side")
+    tagged = await workspace.prepare("tagged", str(repository), "v1")
+    assert (tagged.commit, tagged.branch) == (side, "")
+    assert (await workspace.prepare("short", str(repository), side[:9])).commit == side
+    git(repository, "checkout", "-q", "--detach")
+    detached = await workspace.prepare("detached", str(repository))
+    assert detached.branch == ""
+    assert "detached" in detached.notes[0]
+    commit(repository, {"loose": b"1"})
+    assert (await workspace.prepare("loose", str(repository))).commit == git(repository, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("form", ["sha1", "sha256"])
+async def test_a_repository_without_commits_starts_from_nothing(
+    workspace: GitWorkspace, tmp_path: Path, form: str
+) -> None:
+    repository = tmp_path / "empty"
+    repository.mkdir()
+    git(repository, "init", "-q", "-b", "trunk", f"--object-format={form}")
+    target = await workspace.prepare("b", str(repository))
+    assert target.branch == "trunk"
+    assert "no commit yet" in target.notes[0]
+    lane = await workspace.open_lane(LaneKey("b", "t", 1), target.commit)
+    assert list(lane.files.iterdir()) == []
+    (lane.files / "first").write_text("1")
+    patch = await workspace.take_patch(lane)
+    assert [(change.path, change.kind) for change in patch.changes] == [("first", "added")]
+    assert len(patch.tree) == (40 if form == "sha1" else 64)
+
+
+async def test_submodules_stay_as_they_are(workspace: GitWorkspace, tmp_path: Path) -> None:
+    inner = make(tmp_path / "inner")
+    repository = make(tmp_path / "r")
+    git(repository, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner), "lib/inner")
+    git(repository, "commit", "-qm", "module")
+    target = await workspace.prepare("b", str(repository))
+    assert "submodule" in target.notes[0]
+    lane = await workspace.open_lane(LaneKey("b", "t", 1), target.commit)
+    assert not (lane.files / "lib/inner/README.md").exists()
+    assert (await workspace.take_patch(lane)).is_empty
+    shutil.rmtree(lane.files / "lib")
+    (lane.files / "x").write_text("x")
+    patch = await workspace.take_patch(lane)
+    assert patch.paths == ("x",)
+    assert "lib/inner" in await workspace.list_files("b", patch.tree)
+
+
+async def test_a_shallow_clone_works_and_is_noted(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    commit(repository, {"two": b"2"})
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{repository}", "shallow")
+    target = await workspace.prepare("b", str(tmp_path / "shallow"))
+    assert target.commit == git(repository, "rev-parse", "HEAD")
+    assert "shallow" in target.notes[0]
+    assert "two" in await workspace.list_files("b", target.tree)
+
+
+async def test_what_cannot_be_built_on_is_refused_with_a_fix(workspace: GitWorkspace, tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    repository = make(tmp_path / "r")
+    (tmp_path / "lost").mkdir()
+    (tmp_path / "lost" / ".git").write_text("gitdir: /nowhere/at/all\n")
+    for address, base in [
+        (str(tmp_path / "missing"), ""),
+        (str(tmp_path / "plain"), ""),
+        (str(tmp_path / "lost"), ""),
+        (str(repository), "no-such-branch"),
+        (str(repository), "--upload-pack=touch CANARY"),
+        ("", ""),
+        ("a\nb", ""),
+    ]:
+        with pytest.raises(BadRepository) as caught:
+            await workspace.prepare("b", address, base)
+        assert caught.value.fix
+    with pytest.raises(NotFound):
+        await workspace.list_files("never", "HEAD")
+
+
+async def test_a_repository_of_somebody_else_needs_consent(tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    me = os.geteuid()
+    assert me == 0, "the test needs to give a repository away, which only root can"
+    os.chown(repository / ".git", 12345, 12345)
+    home = tmp_path / "user"
+    home.mkdir()
+    workspace = GitWorkspace(tmp_path / "home", {**os.environ, "HOME": str(home)})
+    with pytest.raises(BadRepository) as caught:
+        await workspace.prepare("b", str(repository))
+    assert caught.value.fix
+    assert "safe.directory" in caught.value.fix
+    (home / ".gitconfig").write_text(f"[safe]\n\tdirectory = {repository}\n")
+    assert (await workspace.prepare("b", str(repository))).branch == "main"
+
+
+async def test_a_half_made_mirror_is_put_aside_and_made_again(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    target = await workspace.prepare("b", str(repository))
+    (mirror,) = [path for path in (tmp_path / "home" / "mirrors").iterdir() if path.name != "builds"]
+    (mirror / "HEAD").unlink()
+    again = GitWorkspace(tmp_path / "home", dict(os.environ))
+    assert await again.prepare("b", str(repository)) == target
+    assert await again.list_files("b", target.tree) == ["README.md", "src/app.py"]
+    assert [path.name for path in mirror.parent.iterdir() if ".broken-" in path.name]
+
+
+async def test_the_mirror_shares_no_file_with_the_repository(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    await opened(workspace, repository)
+    mine = {path.stat().st_ino for path in (repository / ".git").rglob("*") if path.is_file()}
+    theirs = {path.stat().st_ino for path in (tmp_path / "home" / "mirrors").rglob("*") if path.is_file()}
+    assert not mine & theirs
+    shutil.rmtree(repository)
+    assert await workspace.list_files("build-1", "refs/buildwright/build-1/base") == ["README.md", "src/app.py"]
