@@ -205,7 +205,7 @@ def test_bad_input_is_refused_with_a_fix(program: Program, repository: Path, tmp
         assert "Traceback" not in ended.err
 
 
-def test_an_unforeseen_error_leaves_a_report_and_no_traceback(program: Program) -> None:
+def test_a_home_that_cannot_be_used_is_an_error_in_words(program: Program) -> None:
     program.home.mkdir()
     (program.home / "buildwright.db").mkdir()
     ended = program("status")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from buildwright.cli.app import report_error
 from buildwright.cli.choices import BuildChoices, read_check, read_money, read_repository
 from buildwright.cli.diff import FileStat, file_stats
 from buildwright.cli.exits import MEANINGS, Exit, exit_for, exit_of
@@ -240,3 +241,30 @@ def test_a_diff_is_counted_by_file() -> None:
         "diff --git a/x.bin b/x.bin\nBinary files a/x.bin and b/x.bin differ\n"
     )
     assert file_stats(text) == [FileStat("a b.txt", 1, 2), FileStat("x.bin", 0, 0)]
+
+
+def test_an_unforeseen_error_leaves_a_report_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BUILDWRIGHT_HOME", str(tmp_path))
+    monkeypatch.delenv("BUILDWRIGHT_DEBUG", raising=False)
+    out, err = io.StringIO(), io.StringIO()
+    code = report_error(ValueError("boom"), Output(json=True, stdout=out, stderr=err))
+    assert code is Exit.FAILED
+    assert "ValueError: boom" in err.getvalue()
+    (report,) = (tmp_path / "crash").iterdir()
+    assert "ValueError: boom" in report.read_text(encoding="utf-8")
+    assert str(report) in json.loads(out.getvalue())["error"]["fix"]
+    assert "Traceback" not in err.getvalue() + capsys.readouterr().err
+
+
+def test_an_error_of_ours_is_found_inside_a_group_of_concurrent_work() -> None:
+    out = io.StringIO()
+    group = ExceptionGroup("tasks", [ValueError("x"), ExceptionGroup("more", [BadSettings("no key", fix="set one")])])
+    assert report_error(group, Output(json=True, stdout=out, stderr=io.StringIO())) is Exit.CONFIGURATION
+    assert json.loads(out.getvalue())["error"]["message"] == "no key"
+
+
+def test_asking_is_left_out_where_nobody_can_answer() -> None:
+    assert Output(stdout=io.StringIO(), stderr=io.StringIO()).confirm("Sure?", yes=False)
+    assert Output(json=True, stdout=io.StringIO(), stderr=Terminal()).confirm("Sure?", yes=False)
