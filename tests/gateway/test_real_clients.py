@@ -91,6 +91,8 @@ async def test_claude_code_writes_overwrites_and_deletes_files(replaying: LocalG
     lane.mkdir()
     home.mkdir()
     (lane / "old.py").write_text("before = 1\n")
+    (lane / "empty.py").touch()
+    (lane / "big.txt").write_text("a line of a large file\n" * 30_000)
     (lane / "gone file.txt").write_text("x\n")
     file = tmp_path / "files.yaml"
     file.write_text(
@@ -100,6 +102,8 @@ async def test_claude_code_writes_overwrites_and_deletes_files(replaying: LocalG
         "      say: I write two files.\n"
         "      files:\n"
         "        old.py: |\n          after = 2\n"
+        "        empty.py: |\n          filled = 3\n"
+        "        big.txt: |\n          small\n"
         "        pkg/new.py: |\n          VALUE = '${LANE} stays'\n"
         "      delete: [gone file.txt]\n"
         "    usage: {input: 100, output: 20}\n"
@@ -109,6 +113,7 @@ async def test_claude_code_writes_overwrites_and_deletes_files(replaying: LocalG
         cwd=lane,
         model="claude-sonnet-5-5",
         permission_mode="acceptEdits",
+        max_buffer_size=64 * 1024 * 1024,  # The CLI repeats whole files in one message.
         allowed_tools=["Bash", "Read", "Write"],
         env={
             "ANTHROPIC_BASE_URL": door.url,
@@ -123,6 +128,8 @@ async def test_claude_code_writes_overwrites_and_deletes_files(replaying: LocalG
     (result,) = [message for message in messages if isinstance(message, ResultMessage)]
     assert (result.is_error, result.result) == (False, "Done.")
     assert (lane / "old.py").read_text() == "after = 2\n"
+    assert (lane / "empty.py").read_text() == "filled = 3\n"
+    assert (lane / "big.txt").read_text() == "small\n"
     assert (lane / "pkg/new.py").read_text() == "VALUE = '${LANE} stays'\n"
     assert not (lane / "gone file.txt").exists()
     spends = replaying.metered(door)

@@ -143,12 +143,12 @@ async def test_special_files_are_left_out_and_bad_names_refused(workspace: GitWo
             os.chdir(here)
         assert (await workspace.take_patch(lane)).is_empty
     for name in (b"bad\xff", b"new\nline", b"back\\slash", b".GIT", b"git~1", "sub/.g\u200cit".encode()):
-        path = os.path.join(os.fsencode(lane.files), name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        Path(os.fsdecode(path)).write_bytes(b"x")
+        path = lane.files / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
         with pytest.raises(UnsafePath):
             await workspace.take_patch(lane)
-        os.unlink(path)
+        path.unlink()
 
 
 async def test_a_gitignore_that_is_a_pipe_hangs_nobody(workspace: GitWorkspace, tmp_path: Path) -> None:

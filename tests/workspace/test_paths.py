@@ -59,10 +59,10 @@ CORPUS = sorted(({shape.format(piece) for shape, piece in product(_SHAPES, _PIEC
 
 
 def snapshot(root: Path, without: Path) -> dict[str, bytes]:
-    found = {}
+    found: dict[str, bytes] = {}
     for folder, _, files in os.walk(root):
         if not Path(folder).is_relative_to(without):
-            found |= {os.path.join(folder, name): Path(folder, name).read_bytes() for name in files}
+            found |= {str(Path(folder, name)): Path(folder, name).read_bytes() for name in files}
     return found
 
 
@@ -167,7 +167,7 @@ def test_the_walk_for_older_kernels_follows_no_link_either(lane: Path) -> None:
     top = os.open(lane, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for parts in (["src", "link"], ["src", "link", "deep"]):
-            with pytest.raises(OSError, match="Not a directory|Too many levels"):
+            with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
                 _walk(top, parts, create=True)
         made = _walk(top, ["src", "new", "deep"], create=True)
         assert os.path.samestat(os.fstat(made), (lane / "src" / "new" / "deep").stat())
@@ -218,14 +218,40 @@ def test_a_directory_swapped_for_a_link_gains_nothing(lane: Path) -> None:
     assert {entry.name for entry in outside.iterdir()} == {"secret"}
 
 
-LISTED = [".git/hooks/pre-commit", ".git", "sub/.git/config", ".github/workflows/ci.yml", ".gitlab-ci.yml", ".claude/settings.json",
-          "deep/down/.claude/x", ".codex/config.toml", ".cursor/rules", ".vscode/tasks.json", ".gitmodules", ".envrc", ".mcp.json",
-          ".husky/pre-commit", "Jenkinsfile", ".circleci/config.yml", ".devcontainer/devcontainer.json"]  # fmt: skip
+LISTED = [
+    ".git/hooks/pre-commit",
+    ".git",
+    "sub/.git/config",
+    ".github/workflows/ci.yml",
+    ".gitlab-ci.yml",
+    ".claude/settings.json",
+    "deep/down/.claude/x",
+    ".codex/config.toml",
+    ".cursor/rules",
+    ".vscode/tasks.json",
+    ".gitmodules",
+    ".envrc",
+    ".mcp.json",
+    ".husky/pre-commit",
+    "Jenkinsfile",
+    ".circleci/config.yml",
+    ".devcontainer/devcontainer.json",
+]
 
 
 @pytest.mark.parametrize("path", LISTED)
-@pytest.mark.parametrize("change", [str, str.upper, str.title, lambda p: p.replace(".", ".\u200c", 1), lambda p: p + ".",
-                                    lambda p: p.replace("i", "\uff49"), lambda p: p + "::$INDEX_ALLOCATION"])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        str,
+        str.upper,
+        str.title,
+        lambda p: p.replace(".", ".\u200c", 1),
+        lambda p: p + ".",
+        lambda p: p.replace("i", "\uff49"),
+        lambda p: p + "::$INDEX_ALLOCATION",
+    ],
+)
 def test_listed_paths_are_protected_in_every_spelling(path: str, change: object) -> None:
     assert callable(change)
     assert is_protected(change(path)) is not None

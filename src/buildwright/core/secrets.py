@@ -31,8 +31,8 @@ _SHAPES = re.compile(
 def mask(text: str, secrets: Collection[str] = ()) -> str:
     """`text` with every secret replaced by `MASK`.
 
-    Each of `secrets` is found as it is, reversed, URL-encoded, as in JSON and in base64 at any alignment; keys that nobody named are
-    found by their shape (Anthropic, OpenAI, GitHub, GitLab, AWS, Google, Slack, Hugging Face, npm, PyPI).
+    Each of `secrets` is found as it is, reversed, URL-encoded, as in JSON and in base64 at any alignment; keys that
+    nobody named are found by their shape (Anthropic, OpenAI, GitHub, GitLab, AWS, Google, Slack, Hugging Face, npm, PyPI).
     """
     if secrets and (pattern := _pattern(frozenset(secrets))) is not None:
         text = pattern.sub(MASK, text)

@@ -7,6 +7,7 @@ append to the journal: it returns facts, and the loop records them.
 from __future__ import annotations
 
 import asyncio
+import errno
 import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
@@ -48,7 +49,8 @@ async def perform(runner: Runner, action: Action, build: Build) -> Sequence[AnyE
             facts = await _effect(runner, action, build)
         except Refused as refusal:
             return (_refused(action, refusal),)
-        except CouldNot as trouble:
+        except (CouldNot, OSError) as error:
+            trouble = error if isinstance(error, CouldNot) else _of_the_system(error)
             runner.logbook.note("engine", f"{action.key}: {trouble}")
             if tried == TRIES or isinstance(trouble, DiskFull):
                 return (_paused(trouble),)
@@ -146,6 +148,13 @@ def _refused(action: Action, refusal: Refused) -> AnyEvent:
 
 def _paused(error: BuildwrightError) -> AnyEvent:
     return e.BuildPaused(reason="trouble", message=_told(error))
+
+
+def _of_the_system(error: OSError) -> CouldNot:
+    """No process, no memory, no file handle, no space: often gone a moment later."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(fix="free some space, then resume")
+    return CouldNot(f"the system refused: {error}", fix="see what uses up the machine, then resume")
 
 
 def _told(error: BuildwrightError) -> str:

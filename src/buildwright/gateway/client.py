@@ -27,6 +27,14 @@ LONGEST_DELAY = 30.0
 
 _TOO_LONG_WORDS = ("prompt is too long", "context_length", "context length", "context window", "too many tokens")
 
+_FIXES: dict[FailureKind, str] = {
+    "auth": "Check the provider's key in the environment or in .env.",
+    "context_length": "Make the task smaller, or name a model with a longer context.",
+    "rate_limit": "Wait, or run fewer tasks at once.",
+    "overloaded": "Wait a while, or name another model.",
+    "timeout": "Try again; if it stays, name another model.",
+}
+
 _log = logging.getLogger(__name__)
 
 
@@ -109,7 +117,7 @@ class GatewayModel:
                             raise _failed_within(reader.error)
         except TimeoutError as error:
             message = f"The model was silent for {self._read_seconds:g} s."
-            raise _Again(ModelFailed(message, kind="timeout")) from error
+            raise _Again(ModelFailed(message, kind="timeout", fix=_FIXES["timeout"])) from error
         except aiohttp.ClientPayloadError as error:
             raise _Again(ModelFailed("The model's answer broke off.", kind="unavailable")) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -160,14 +168,16 @@ async def _problem(response: aiohttp.ClientResponse) -> tuple[ProviderError, boo
 
 def _refused(status: int, retry_after: str | None, problem: tuple[ProviderError, bool]) -> Exception:
     error, may_retry = problem
-    failure = ModelFailed(f"The model refused the request ({status}): {error.message}", kind=_kind(status, error))
+    kind = _kind(status, error)
+    failure = ModelFailed(f"The request failed ({status}): {error.message}", kind=kind, fix=_FIXES.get(kind))
     again = may_retry and (status in {408, 409, 429} or status >= 500) and error.type != "insufficient_quota"
     return _Again(failure, _seconds(retry_after)) if again else failure
 
 
 def _failed_within(error: ProviderError) -> Exception:
     status = {"overloaded_error": 529, "rate_limit_error": 429, "invalid_request_error": 400}.get(error.type, 500)
-    failure = ModelFailed(f"The model failed in its answer: {error.message}", kind=_kind(status, error))
+    kind = _kind(status, error)
+    failure = ModelFailed(f"The model failed in its answer: {error.message}", kind=kind, fix=_FIXES.get(kind))
     return _Again(failure) if status >= 429 else failure
 
 

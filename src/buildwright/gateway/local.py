@@ -115,6 +115,8 @@ class LocalGateway:
         if opened is not None:
             opened.open = False
             await _end(opened.under_way)
+            if not opened.spends:
+                self._doors.pop(opened.id, None)
 
     async def close(self) -> None:
         """End the server; nothing is left of it."""

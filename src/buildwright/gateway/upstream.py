@@ -38,6 +38,7 @@ _OURS = _HOP_BY_HOP | {
     "x-api-key",
     "api-key",
     "accept-encoding",
+    "content-encoding",
     "cookie",
     "expect",
 }

@@ -14,6 +14,7 @@ from buildwright.errors import NotFound, StoreFailed
 from buildwright.store.faults import fault
 
 _ABANDONED_SECONDS = 3600.0
+_ONLY_OURS = 0o700
 
 
 def digest_of(content: bytes) -> str:
@@ -30,7 +31,8 @@ def write_file(folder: Path, digest: str, content: bytes) -> None:
             # Another process may have renamed it a moment ago, without having synced the folder yet.
             _sync_folder(folder)
             return
-        incoming.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
+        incoming.mkdir(exist_ok=True)
         _sweep(incoming)
         draft = incoming / uuid4().hex
         try:

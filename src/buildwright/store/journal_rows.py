@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
-from buildwright.core.event import BuildCreated, Recorded
+from buildwright.core.event import BuildCreated
 from buildwright.core.projection import HeadChange
 from buildwright.core.record import Record
+from buildwright.core.snapshot import parse
 from buildwright.core.wire import BuildPhase
 from buildwright.errors import IllegalMove, LostLease, NotFound, StaleVersion, StoreFailed
 from buildwright.store.faults import damaged
-from buildwright.store.rows import recorded_from, text_crc
+from buildwright.store.rows import EventRow, recorded_from, text_crc
 
+SnapshotRow: TypeAlias = tuple[int, str, int]
+"""Seq, text, checksum."""
 _SNAPSHOTS_KEPT = 2
 _INSERT_EVENT = "INSERT INTO events (build_id, seq, at, type, data, crc) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -96,9 +100,8 @@ def find_version(conn: sqlite3.Connection, build_id: str) -> int:
 
 def select_events(
     conn: sqlite3.Connection, path: Path, build_id: str, after: int, limit: int | None = None
-) -> list[Recorded]:
-    """Events after `after`, checked against the head row. Raises NotFound, StoreFailed."""
-    after = max(after, 0)
+) -> list[EventRow]:
+    """Rows after `after`, as many as the head row says. Raises NotFound, StoreFailed."""
     conn.execute("BEGIN")
     version = find_version(conn, build_id)
     rows = conn.execute(
@@ -109,15 +112,12 @@ def select_events(
     wanted = max(version - after, 0)
     if len(rows) != (wanted if limit is None else min(wanted, max(limit, 0))):
         raise damaged(path, f"build {build_id} should have {version} events, some are missing")
-    return recorded_from(path, build_id, after, rows)
+    return rows
 
 
-def load_build(conn: sqlite3.Connection, path: Path, build_id: str) -> Build:
-    """The build as of its last event. Raises NotFound, StoreFailed."""
-    from buildwright.core.apply import apply
-
-    build = _newest_snapshot(conn, build_id, find_version(conn, build_id))
-    for recorded in select_events(conn, path, build_id, build.version if build else 0):
+def replay(path: Path, build_id: str, build: Build | None, rows: list[EventRow]) -> Build:
+    """The build after the events that follow `build`. Raises StoreFailed."""
+    for recorded in recorded_from(path, build_id, build.version if build else 0, rows):
         try:
             build = apply(build, recorded)
         except IllegalMove as error:
@@ -128,6 +128,27 @@ def load_build(conn: sqlite3.Connection, path: Path, build_id: str) -> Build:
     if build is None:
         raise damaged(path, f"build {build_id} has no events")
     return build
+
+
+def select_snapshots(conn: sqlite3.Connection, build_id: str) -> list[SnapshotRow]:
+    """Snapshots, newest first. Raises NotFound."""
+    version = find_version(conn, build_id)
+    statement = "SELECT seq, data, crc FROM snapshots WHERE build_id = ? AND seq <= ? ORDER BY seq DESC"
+    return conn.execute(statement, (build_id, version)).fetchall()
+
+
+def newest_of(build_id: str, snapshots: list[SnapshotRow]) -> Build | None:
+    """The newest that can be read: one that is damaged, or of another version of the program, is only slower."""
+    for seq, text, crc in snapshots:
+        if crc != text_crc(build_id, seq, text):
+            continue
+        try:
+            build = parse(text)
+        except (ValueError, KeyError):
+            continue
+        if (build.id, build.version) == (build_id, seq):
+            return build
+    return None
 
 
 def store_snapshot(conn: sqlite3.Connection, build_id: str, seq: int, text: str) -> None:
@@ -142,23 +163,6 @@ def store_snapshot(conn: sqlite3.Connection, build_id: str, seq: int, text: str)
         " (SELECT seq FROM snapshots WHERE build_id = ? ORDER BY seq DESC LIMIT ?)",
         (build_id, build_id, _SNAPSHOTS_KEPT),
     )
-
-
-def _newest_snapshot(conn: sqlite3.Connection, build_id: str, version: int) -> Build | None:
-    """The newest one that can be read: one that is damaged, or of another version of the program, is only slower."""
-    from buildwright.core.snapshot import parse
-
-    kept = conn.execute(
-        "SELECT seq, data, crc FROM snapshots WHERE build_id = ? AND seq <= ? ORDER BY seq DESC", (build_id, version)
-    ).fetchall()
-    for seq, text, crc in kept:
-        if crc != text_crc(build_id, seq, text):
-            continue
-        try:
-            return parse(text)
-        except (ValueError, KeyError):
-            continue
-    return None
 
 
 def _json(record: Record | None) -> str | None:

@@ -18,15 +18,27 @@ from typing import Self, TypeVar
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, BuildCreated, Recorded
 from buildwright.core.projection import head_change
+from buildwright.core.snapshot import dump
 from buildwright.errors import Conflict, IllegalMove
 from buildwright.ports import BuildRow, Lease, LogEntry, LogLine
 from buildwright.store import artifacts, leases, logs
-from buildwright.store.journal_rows import Append, find_version, insert_head, load_build, select_events, store_snapshot
-from buildwright.store.opening import open_reader, open_writer
-from buildwright.store.rows import HEAD_COLUMNS, build_row, encode_all, event_rows, to_text
+from buildwright.store.journal_rows import (
+    Append,
+    find_version,
+    insert_head,
+    newest_of,
+    replay,
+    select_events,
+    select_snapshots,
+    store_snapshot,
+)
+from buildwright.store.opening import open_both
+from buildwright.store.rows import HEAD_COLUMNS, build_row, encode_all, event_rows, recorded_from, to_text
 from buildwright.store.thread import ConnectionThread, reading, writing
 
 T = TypeVar("T")
+_FEW = 200
+"""Events that are decoded on the event loop; more would hold it up for over a millisecond."""
 _LARGEST_IN_TABLE = 64 * 1024
 """Bytes: SQLite reads blobs up to about this size faster than the file system does; larger ones only bloat the database."""
 
@@ -57,8 +69,7 @@ class SqliteBuilds:
         `now` is the time that leases run by. `patience` is how long, in seconds, a write waits for another process
         that holds the lock. Raises StoreFailed when the database is damaged, newer than this version, or not ours.
         """
-        writer = await asyncio.to_thread(open_writer, path, patience)
-        reader = await asyncio.to_thread(open_reader, path)
+        writer, reader = await asyncio.to_thread(open_both, path, patience)
         return cls(
             path,
             artifacts,
@@ -98,14 +109,19 @@ class SqliteBuilds:
         return _recorded(events, expected, at)
 
     async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
-        return await self._read(lambda conn: select_events(conn, self._path, build_id, after, limit))
+        after = max(after, 0)
+        rows = await self._read(lambda conn: select_events(conn, self._path, build_id, after, limit))
+        decode = partial(recorded_from, self._path, build_id, after, rows)
+        return decode() if len(rows) <= _FEW else await asyncio.to_thread(decode)
 
     async def load(self, build_id: str) -> Build:
-        return await self._read(lambda conn: load_build(conn, self._path, build_id))
+        snapshots = await self._read(lambda conn: select_snapshots(conn, build_id))
+        build = await asyncio.to_thread(newest_of, build_id, snapshots) if snapshots else None
+        after = build.version if build else 0
+        rows = await self._read(lambda conn: select_events(conn, self._path, build_id, after))
+        return await asyncio.to_thread(replay, self._path, build_id, build, rows)
 
     async def keep_snapshot(self, build: Build) -> None:
-        from buildwright.core.snapshot import dump
-
         text = await asyncio.to_thread(dump, build)
         await self._writer.run("snapshot", lambda conn: store_snapshot(conn, build.id, build.version, text))
 

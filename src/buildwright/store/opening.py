@@ -14,6 +14,8 @@ from buildwright.store.faults import fault, is_busy
 
 _HERE = Path(__file__).parent
 _BUSY_MILLISECONDS = 5000
+_ONLY_OURS = 0o700
+"""Mode of a folder that is made: prompts, code and logs are nobody else's business."""
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
 
 
@@ -28,7 +30,7 @@ def open_writer(path: Path, patience: float) -> sqlite3.Connection:
     Raises StoreFailed (damaged, of a newer version, not ours, locked, not writable) and DiskFull.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
         conn = connect(path, patience)
     except (sqlite3.Error, OSError) as error:
         raise fault(error, path) from error
@@ -61,14 +63,16 @@ def connect(path: Path, patience: float = 5.0) -> sqlite3.Connection:
     return conn
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that can only read, on a database that a writer has opened before."""
+def open_both(path: Path, patience: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """A connection to write with (see `open_writer`) and one that can only read."""
+    writer = open_writer(path, patience)
     try:
-        conn = connect(path)
-        conn.execute("PRAGMA query_only=ON")
+        reader = connect(path, patience)
+        reader.execute("PRAGMA query_only=ON")
     except sqlite3.Error as error:
+        writer.close()
         raise fault(error, path) from error
-    return conn
+    return writer, reader
 
 
 def stored_revision(conn: sqlite3.Connection, path: Path) -> str | None:

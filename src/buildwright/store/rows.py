@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from zlib import crc32
 
 from pydantic import ValidationError
@@ -15,7 +15,9 @@ from buildwright.errors import StoreFailed
 from buildwright.ports import BuildRow
 from buildwright.store.faults import damaged
 
-EncodedEvent = tuple[str, str]
+EventRow: TypeAlias = tuple[int, str, str, str, int]
+"""Seq, time, type, JSON, checksum: a row of the journal as it is read."""
+EncodedEvent: TypeAlias = tuple[str, str]
 """Type and JSON of an event."""
 
 HEAD_COLUMNS = (
@@ -51,8 +53,8 @@ def event_rows(build_id: str, after: int, at: str, encoded: Sequence[EncodedEven
     ]
 
 
-def recorded_from(path: Path, build_id: str, after: int, rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
-    """Events from rows (seq, at, type, data, crc). Raises StoreFailed for a gap, a changed row or an unknown event."""
+def recorded_from(path: Path, build_id: str, after: int, rows: Sequence[EventRow]) -> list[Recorded]:
+    """Events from the rows after `after`. Raises StoreFailed for a gap, a changed row or an unknown event."""
     found = []
     for expected, (seq, at, kind, data, crc) in enumerate(rows, after + 1):
         if seq != expected:

@@ -20,6 +20,8 @@ _QUIET_RECEIVER = (
     "git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand=true "
     "-c receive.denyCurrentBranch=refuse -c receive.autogc=false receive-pack"
 )
+# A remote's own hooks are its policy and run as in any push; ours would be taken for its setting on a local path.
+_LOCAL_RECEIVER = "git -c core.hooksPath=hooks receive-pack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,9 @@ async def _check_not_checked_out(git: Git, git_dir: Path, ref: str) -> None:
 
 
 async def _push(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> None:
-    receiver = [f"--receive-pack={_QUIET_RECEIVER}"] if goal.own else []
+    receiver = []
+    if goal.source.git_dir is not None:
+        receiver = [f"--receive-pack={_QUIET_RECEIVER if goal.own else _LOCAL_RECEIVER}"]
     try:
         await git.run(
             pin.mirror,

@@ -10,7 +10,8 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,10 +174,11 @@ class Git:
                 return
             flaws = "".join(f"\t{name} = ignore\n" for name in _HARMLESS.split())
             text = f'{_CONFIGURATION}[fetch "fsck"]\n{flaws}[receive "fsck"]\n{flaws}'
-            self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary = self._home / f"gitconfig.{os.getpid()}"
-            temporary.write_text(text)
-            temporary.replace(self._configuration)
+            with naming_full_disk(self._home):
+                self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+                temporary = self._home / f"gitconfig.{os.getpid()}"
+                temporary.write_text(text)
+                temporary.replace(self._configuration)
             answer = await self._spawn(["git", "--version"], self.environment(), b"", None, 30.0, "--version")
             require_version(answer.text)
             self._checked = True
@@ -252,6 +254,17 @@ def require_version(text: str) -> None:
     if found is None or (int(found.group(1)), int(found.group(2))) < FLOOR:
         wanted = ".".join(str(number) for number in FLOOR)
         raise ToolMissing(f"This git is too old or unknown: {text!r}.", fix=f"Install git {wanted} or newer.")
+
+
+@contextmanager
+def naming_full_disk(where: Path) -> Iterator[None]:
+    """Turns the system's words for a full disk into DiskFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise
+        raise DiskFull(f"No space is left in {where}.", fix="Free some space there, then resume.") from error
 
 
 def mask(text: str) -> str:

@@ -96,7 +96,13 @@ class GitWorkspace:
         """See `Workspace.read_file`. Raises UnsafePath for a path that could be none in a tree."""
         pin = await self._mirrors.pin(build_id)
         answer = await self._git.run(
-            pin.mirror, "cat-file", "blob", f"{tree}:{check_path(path)}", okay=(0, 1, 128), limit=limit
+            pin.mirror,
+            "cat-file",
+            "--end-of-options",
+            "blob",
+            f"{tree}:{check_path(path)}",
+            okay=(0, 1, 128),
+            limit=limit,
         )
         return answer.output if answer.code == 0 or len(answer.output) >= limit else None
 

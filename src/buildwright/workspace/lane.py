@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from buildwright.core.failpoint import failpoint
-from buildwright.errors import BadRepository, DiskFull, GitFailed
+from buildwright.errors import BadRepository, GitFailed
 from buildwright.ports import Lane, LaneKey
-from buildwright.workspace.git import Git, check_name
+from buildwright.workspace.git import Git, check_name, naming_full_disk
 from buildwright.workspace.mirror import Pin
 
 
@@ -36,9 +36,10 @@ class Lanes:
         if found.code:
             raise BadRepository(f"There is no commit {base!r} to open a lane on.", fix="Start the build again.")
         lane = Lane(key, folder / "files", folder / "home", found.text)
-        _make_directory(self._lanes)
-        lane.files.mkdir(parents=True, mode=0o700)
-        lane.home.mkdir(mode=0o700)
+        with naming_full_disk(folder):
+            self._lanes.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lane.files.mkdir(parents=True, mode=0o700)
+            lane.home.mkdir(mode=0o700)
         await self.fill(pin, carry or found.text, lane.files)
         failpoint("workspace.lane.after")
         return lane
@@ -71,8 +72,9 @@ class Lanes:
     async def checkout(self, pin: Pin, build_id: str, tree: str) -> AsyncIterator[Path]:
         """A private directory with a tree's files, gone at the end."""
         folder = self._checkouts / check_name(build_id, "build") / secrets.token_hex(8)
-        _make_directory(self._checkouts)
-        folder.mkdir(parents=True, mode=0o700)
+        with naming_full_disk(folder):
+            self._checkouts.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(parents=True, mode=0o700)
         try:
             await self.fill(pin, tree, folder)
             yield folder
@@ -88,13 +90,6 @@ class Lanes:
     def _folder(self, key: LaneKey) -> Path:
         name = f"{check_name(key.task, 'task')}-{int(key.attempt)}"
         return self._lanes / check_name(key.build_id, "build") / name
-
-
-def _make_directory(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise DiskFull(f"{folder} cannot be made: {error.strerror}.", fix="Free some space, then resume.") from error
 
 
 async def remove(path: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import DiskFull, GitFailed, NotFound
 from buildwright.ports import Target
-from buildwright.workspace.git import Git, check_name
+from buildwright.workspace.git import Git, check_name, naming_full_disk
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, read_head
 
@@ -81,7 +81,8 @@ class Mirrors:
             await self._git.run(mirror, "update-ref", "--end-of-options", integration, commit, "0" * head.width)
         tree = await self._git.run(mirror, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
         pin = Pin(mirror, Target(commit, tree.text, head.branch, head.notes), head.width)
-        await asyncio.to_thread(self._write_pin, build_id, pin)
+        with naming_full_disk(self._folder):
+            await asyncio.to_thread(self._write_pin, build_id, pin)
         self._pins[build_id] = pin
         return pin
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from buildwright.workspace.git import IDENTITY
+from buildwright.workspace.git import IDENTITY, naming_full_disk
 
 
 def object_id(kind: str, content: bytes, width: int) -> str:
@@ -38,21 +38,22 @@ class ObjectStore:
         target = folder / found[2:]
         if target.exists():
             return found
-        folder.mkdir(exist_ok=True)
         temporary = folder / f"tmp_obj_{secrets.token_hex(6)}"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(zlib.compress(b"%s %d\0" % (kind.encode(), len(content)) + content, 1))
-                file.flush()
+        with naming_full_disk(self.git_dir):
+            try:
+                folder.mkdir(exist_ok=True)
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(zlib.compress(b"%s %d\0" % (kind.encode(), len(content)) + content, 1))
+                    file.flush()
+                    if durable:
+                        os.fsync(descriptor)
+                temporary.replace(target)
                 if durable:
-                    os.fsync(descriptor)
-            temporary.replace(target)
-            if durable:
-                _sync_directory(folder)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+                    _sync_directory(folder)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         return found
 
     def commit(self, tree: str, parents: tuple[str, ...], message: str, at: datetime, *, durable: bool = True) -> str:

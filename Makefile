@@ -1,0 +1,53 @@
+# Every target sets up by itself what it needs, in .venv, from pinned and hashed requirement files.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	--custom-compile-command "make requirements"
+
+.PHONY: demo test check bench docs requirements clean
+
+demo: $(VENV)/.runtime ## build the sample project, offline and without a key
+	@$(BIN)/buildwright demo
+
+test: check ## everything that must hold: the checks, then the whole suite
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: $(VENV)/.dev ## format, lint, types, layers, generated documents
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/generate.py --check
+
+bench: $(VENV)/.dev ## the comparisons with floors and peers; prints ratios
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.dev ## draw again what is generated from the code
+	$(BIN)/python docs/generate.py
+
+requirements: $(VENV)/.uv ## pin again what pyproject.toml asks for
+	$(COMPILE) --upgrade requirements/bootstrap.in --output-file requirements/bootstrap.txt
+	$(COMPILE) --upgrade pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) --upgrade pyproject.toml --all-extras --group dev --constraints requirements/runtime.txt \
+		--output-file requirements/dev.txt
+
+clean: ## remove what was set up (not your builds)
+	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.uv: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Buildwright needs Python 3.11 or newer, this is %d.%d. Say which one to use: make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "Setting up $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module does not work here. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.uv requirements/runtime.txt pyproject.toml
+	@$(INSTALL) requirements/runtime.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@$(INSTALL) requirements/dev.txt
+	@touch $@
