@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Program:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+def program(tmp_path: Path) -> Program:
     directory = tmp_path / "work"
     directory.mkdir()
     home = tmp_path / "home"
@@ -88,7 +88,7 @@ def repository(tmp_path: Path) -> Path:
     return path
 
 
-def write_tasks(path: Path, *tasks: dict[str, object], title: str = "Sample") -> Path:
+def write_tasks(path: Path, *tasks: Mapping[str, object], title: str = "Sample") -> Path:
     """A complete task list in our own form."""
     path.write_text(json.dumps({"title": title, "tasks": tasks}), encoding="utf-8")
     return path

@@ -37,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Exception as error:
-        return _report(error, output)
+        return report_error(error, output)
 
 
 def make_app() -> App:
@@ -101,7 +101,8 @@ def _tell(output: Output, kind: str, message: str, fix: str, code: Exit) -> int:
     return code
 
 
-def _report(error: Exception, output: Output) -> int:
+def report_error(error: Exception, output: Output) -> int:
+    """Tell of an error, foreseen or not, and return its exit code. BUILDWRIGHT_DEBUG=1 adds the traceback."""
     known = _foreseen(error)
     if os.environ.get("BUILDWRIGHT_DEBUG") == "1":
         import traceback

@@ -37,6 +37,7 @@ async def demo(
         "The model's turns in this demo are scripted: they are replayed from a file that ships with Buildwright."
     )
     output.say("Everything else is real: the planner, the agents, git, the tests, the corrections and the merges.")
+    output.say("Tokens and cost are what the script would have cost; nothing is spent.")
     build, code = await _build_sample(place, _options(agent), output)
     if code is not Exit.DONE:
         output.say("The demo did not end as promised; please report what you see above.", style="red")

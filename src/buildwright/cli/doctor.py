@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from buildwright.cli.output import Output
     from buildwright.cli.examination import Finding
+    from buildwright.cli.output import Output
 
 
 async def doctor(

@@ -60,7 +60,9 @@ def _signals(view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[N
         view.say(Line("pause", "letting go; what is recorded is safe (again: end at once)"))
         view.say(Line("again", f"go on with: buildwright run {build_id}"))
 
-    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # What is ignored when we start (nohup, a background job of a script) stays ignored.
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    watched = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
     for number in watched:
         loop.add_signal_handler(number, on_signal)
     try:

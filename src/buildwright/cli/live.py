@@ -54,7 +54,7 @@ class LiveView:
         from rich.live import Live
 
         console = self._output.talk
-        with Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False) as live:
+        with Live(self, console=console, transient=True, auto_refresh=False, redirect_stdout=False) as live:
             ticker = asyncio.create_task(self._tick(live))
             try:
                 yield self
@@ -83,11 +83,16 @@ class LiveView:
         sign = getattr(self._output.glyphs, line.tone)
         self._output.say(f"{sign} {line.text}", style=STYLES[line.tone])
 
+    def __rich__(self) -> RenderableType:
+        """The region as of now: also below a line that is printed between two refreshes."""
+        if self.build is None:
+            return ""
+        return region(self.build, self._clock.now(), self._doing, self._frame, self._output)
+
     async def _tick(self, live: Live) -> None:
         while True:
-            if self.build is not None:
-                self._frame += 1
-                live.update(region(self.build, self._clock.now(), self._doing, self._frame, self._output), refresh=True)
+            self._frame += 1
+            live.refresh()
             await asyncio.sleep(_REFRESH_SECONDS)
 
 

@@ -150,7 +150,10 @@ def _is_terminal(stream: IO[str]) -> bool:
 
 def _show(console: Console, content: RenderableType, style: str) -> None:
     if isinstance(content, str):
-        console.print(clean(content), style=style or None, soft_wrap=True)
+        from rich.text import Text
+
+        # A style given to `print` would colour the live region below the line as well.
+        console.print(Text(clean(content), style=style), soft_wrap=True)
     else:
         console.print(content)
 

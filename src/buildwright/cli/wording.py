@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from buildwright.cli.output import one_line
 from buildwright.core import event as e
-from buildwright.core.build import Build
+from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Verdict
 
@@ -93,11 +93,17 @@ def _started(event: e.TaskStarted, build: Build, _at: datetime) -> Line:
     return Line("dot", f"{event.task} started{shown}")
 
 
-def _judged(event: e.PatchJudged | e.MergeJudged, _build: Build, _at: datetime) -> Line | None:
-    if event.verdict.ok:
-        return None
+def _judged(event: e.PatchJudged | e.MergeJudged, build: Build, _at: datetime) -> Line | None:
+    if event.verdict.ok or build.task(event.task).phase is TaskPhase.MERGING:
+        return None  # passed, or failed on top of a change that has not landed: it is tried again on the head
     where = " on top of what landed meanwhile" if isinstance(event, e.MergeJudged) else ""
     return Line("bad", f"{event.task} did not pass{where}, {first_finding(event.verdict)}")
+
+
+def _conflicted(event: e.MergeConflicted, build: Build, _at: datetime) -> Line | None:
+    if build.task(event.task).phase is TaskPhase.MERGING:
+        return None  # with a change that has not landed: it may go away
+    return Line("again", f"{event.task} conflicts with what landed meanwhile in {one_line(', '.join(event.files))}")
 
 
 def _landed(event: e.ChangeLanded, build: Build, at: datetime) -> Line:
@@ -154,9 +160,7 @@ _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     ),
     e.PatchJudged: _judged,
     e.MergeJudged: _judged,
-    e.MergeConflicted: lambda event, _b, _at: Line(
-        "again", f"{event.task} conflicts in {one_line(', '.join(event.files))}"
-    ),
+    e.MergeConflicted: _conflicted,
     e.ChangeLanded: _landed,
     e.TaskRetried: _retried,
     e.TaskFailed: lambda event, _b, _at: Line("bad", f"{event.task} failed: {one_line(event.message)}"),

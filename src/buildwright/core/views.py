@@ -278,9 +278,9 @@ def headline(build: Build) -> str:
 
 
 def _listed(build: Build, plan: Plan, limit: int) -> tuple[str, ...]:
-    """Ids for the list: in start order; when not all fit, those that somebody should look at come first."""
+    """Ids for the list, wave by wave; when not all fit, those that somebody should look at come first."""
     tasks = plan.graph.tasks
-    order = sorted(range(len(tasks)), key=plan.rank.__getitem__)
+    order = sorted(range(len(tasks)), key=lambda i: (plan.milestone[i], plan.depth[i], plan.rank[i]))
     if len(order) > limit:
         urgent = {*build.failed, *build.active}
         order.sort(key=lambda i: tasks[i].id not in urgent)

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from buildwright.cli.app import report_error
+from buildwright.cli.choices import BuildChoices, read_check, read_money, read_repository
+from buildwright.cli.diff import FileStat, file_stats
+from buildwright.cli.exits import MEANINGS, Exit, exit_for, exit_of
+from buildwright.cli.live import region, status_line
+from buildwright.cli.output import Glyphs, Output, clean, one_line
+from buildwright.cli.summary import print_summary
+from buildwright.cli.wording import count, duration, money, tell, tokens
+from buildwright.core import event as e
+from buildwright.core.finding import Finding, Report, Verdict
+from buildwright.errors import BadRepository, BadSettings, BadSpec, DiskFull, IllegalMove, Refused
+from tests.core.test_views import FAILED, LATER, build_of, finished, journal, landed, started
+
+SILENT = {"build.created", "agent.heartbeat", "tokens.used", "merge.prepared"}
+
+
+def heard(*events: e.AnyEvent) -> list[str]:
+    """The lines for a journal, in order, with the sign's name in front."""
+    recorded = journal(*events)
+    lines = [tell(each, build_of(recorded[:number])) for number, each in enumerate(recorded, 1)]
+    return [f"{line.tone} {line.text}" for line in lines if line is not None]
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_every_event_is_told_or_known_to_be_silent() -> None:
+    from buildwright.cli import wording
+
+    told = {event.model_fields["type"].default for event in wording._TELLERS}
+    assert told | SILENT == set(e.EVENT_TYPES)
+    assert not told & SILENT
+
+
+def test_a_good_run_is_told_in_few_words() -> None:
+    assert heard(started("money"), finished("money"), *landed("money")) == [
+        "dot building on main at c0",
+        "dot planned 4 tasks in 2 waves",
+        "dot money started: Amounts",
+        "done money done in 4.0 s",
+    ]
+
+
+def test_a_refusal_names_the_gate_and_the_first_finding() -> None:
+    lines = heard(*FAILED)
+    refused = "bad money did not pass, tests: test_money.py:4: 1 != 2 [pytest.failed] (+1 more)"
+    assert lines[3:6] == [refused, "again money starts again (attempt 2)", refused]
+    assert lines[-2:] == ["bad money failed: the gates refused the change", "pause paused: task money failed 2 times"]
+
+
+def test_text_of_others_cannot_steer_the_terminal() -> None:
+    assert clean("a\x1b[2Jb\x1b]0;title\x07c\u202ed\te\nf\x07") == "abcd\te\nf"
+    assert one_line("\n\n  \x1b[31mred   text\x1b[0m \r\n more") == "red text"
+    assert one_line("x" * 300, 10) == "xxxxxxx..."
+    broke = e.AgentBroke(task="money", attempt=1, kind="crashed", message="\x1b]0;pwned\x07bad\nnext")
+    assert heard(started("money"), broke)[-1] == "bad money: the agent failed (crashed): bad"
+
+
+def test_numbers_for_people() -> None:
+    assert [duration(s) for s in (0, 3.21, 59.94, 125, 3840)] == ["0.0 s", "3.2 s", "59.9 s", "2 min 5 s", "1 h 4 min"]
+    assert [tokens(n) for n in (950, 18_200, 1_400_000)] == ["950", "18.2k", "1.4M"]
+    assert [money(Decimal(m)) for m in ("0", "0.0042", "1.2")] == ["$0.00", "$0.0042", "$1.20"]
+    assert [count(n, w) for n, w in ((1, "task"), (1200, "task"), (2, "entry"))] == [
+        "1 task",
+        "1,200 tasks",
+        "2 entries",
+    ]
+
+
+def test_signs_fall_back_where_they_cannot_be_shown() -> None:
+    assert (Glyphs("utf-8").done, Glyphs("ascii").done, Glyphs(None).more) == ("✓", "ok", "...")
+
+
+def test_json_is_one_line_with_the_schema() -> None:
+    out = io.StringIO()
+    output = Output(json=True, stdout=out, stderr=io.StringIO())
+    output.data({"at": datetime(2026, 1, 2, tzinfo=UTC), "cost": Decimal("0.10"), "path": Path("/x"), "text": "a\nb"})
+    assert json.loads(out.getvalue()) == {
+        "schema": 1,
+        "at": "2026-01-02T00:00:00Z",
+        "cost": "0.10",
+        "path": "/x",
+        "text": "a\nb",
+    }
+    assert out.getvalue().count("\n") == 1
+
+
+def test_the_live_region_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "6")
+    output = Output(stdout=io.StringIO(), stderr=Terminal())
+    build = build_of(journal(started("money"), started("month")))
+    with output.talk.capture() as captured:
+        output.talk.print(region(build, LATER, {"money": "wrote: " + "x" * 200}, 0, output))
+    lines = captured.get().splitlines()
+    assert len(lines) == 3
+    assert "building" in lines[0]
+    assert all(len(clean(line)) <= 60 for line in lines)
+    assert status_line(build, LATER) == "building  0 of 4 tasks done  2 working  2 waiting  59 min 59 s"
+
+
+def test_a_summary_of_a_pause_shows_findings_then_commands_to_copy() -> None:
+    out = io.StringIO()
+    print_summary(Output(stdout=out, stderr=io.StringIO()), build_of(journal(*FAILED)), LATER)
+    text = out.getvalue()
+    assert "\x1b" not in text
+    order = [
+        "money  failed",
+        "0 of 4 tasks done",
+        "Paused: task money failed 2 times",
+        "\n  test_money.py:4: 1 != 2 [pytest.failed]",
+        "buildwright resume 3fa9c2d1 --retry",
+        "buildwright resume 3fa9c2d1 --skip",
+        "buildwright resume 3fa9c2d1 --abort",
+    ]
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+
+
+def test_colour_is_forced_and_forbidden_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    plain = io.StringIO()
+    Output(stdout=plain, stderr=plain).say("red", style="red")
+    assert "\x1b[31m" in plain.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    Output(stdout=terminal, stderr=terminal).say("red", style="red")
+    assert terminal.getvalue() == "red\n"
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Output(stdout=terminal, stderr=terminal).can_animate
+
+
+def test_every_error_has_its_exit_code() -> None:
+    assert exit_for(BadSettings()) is Exit.CONFIGURATION
+    assert exit_for(BadSpec()) is Exit.USAGE
+    assert exit_for(IllegalMove()) is Exit.CONFLICT
+    assert exit_for(DiskFull()) is Exit.FAILED
+    assert set(MEANINGS) == set(Exit)
+
+
+def test_every_ending_of_a_build_has_its_exit_code() -> None:
+    refused = Verdict(tree="t", reports=(Report(gate="g", ok=False, findings=(Finding(code="c", message="m"),)),))
+    assert exit_of(build_of(journal(started("money")))) is Exit.INTERRUPTED
+    assert exit_of(build_of(journal(*FAILED))) is Exit.PAUSED
+    assert exit_of(build_of(journal(e.BuildPaused(reason="budget")))) is Exit.BUDGET
+    assert exit_of(build_of(journal(*FAILED[:-1], e.BuildFinished(outcome="failed")))) is Exit.GATE_FAILED
+    assert refused.ok is False
+    broke = e.AgentBroke(task="money", attempt=1, kind="crashed", message="x")
+    crashed = journal(
+        started("money"), broke, e.TaskFailed(task="money", message="x"), e.BuildFinished(outcome="failed")
+    )
+    assert exit_of(build_of(crashed)) is Exit.FAILED
+    stopped = journal(e.StopRequested(), e.BuildFinished(outcome="stopped"))
+    assert exit_of(build_of(stopped)) is Exit.FAILED
+
+
+@pytest.mark.parametrize(
+    ("text", "check"),
+    [
+        ("pytest -q", ("pytest", "pytest -q", "test")),
+        ("unit=pytest -q", ("unit", "pytest -q", "test")),
+        ("lint=ruff check .", ("lint", "ruff check .", "lint")),
+        ("typecheck:types=mypy --strict src", ("types", "mypy --strict src", "typecheck")),
+        ("CI=1 npm test", ("CI=1", "CI=1 npm test", "test")),
+        ("./run -k a=b", ("run", "./run -k a=b", "test")),
+    ],
+)
+def test_a_check_is_read_in_its_three_forms(text: str, check: tuple[str, str, str]) -> None:
+    read = read_check(text)
+    assert (read.name, read.command, read.kind) == check
+
+
+@pytest.mark.parametrize("text", ["", "  ", "scope:x=true", "nonsense:x=true"])
+def test_a_check_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(Refused) as caught:
+        read_check(text)
+    assert caught.value.fix
+
+
+def test_choices_become_options() -> None:
+    options = BuildChoices(push="origin", branch="b", max_cost="$2.50", no_gates=True, allow=("x",)).options()
+    assert (options.delivery.kind, options.delivery.remote, options.delivery.branch) == ("push", "origin", "b")
+    assert (options.limits.budget_usd, options.gates, options.lanes, options.allow) == (
+        Decimal("2.50"),
+        False,
+        True,
+        ("x",),
+    )
+    assert BuildChoices(no_lanes=True).options().delivery.kind == "none"
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        (BuildChoices(agent="shell"), "command"),
+        (BuildChoices(agent_command="x"), "--agent shell|shell agent"),
+        (BuildChoices(concurrency=0), "--concurrency 0"),
+        (BuildChoices(task_time=-1), "--task-time"),
+        (BuildChoices(cassette=Path("nowhere.yaml")), "no cassette"),
+    ],
+)
+def test_contradictions_are_refused(choices: BuildChoices, said: str) -> None:
+    with pytest.raises(Refused, match=said) as caught:
+        choices.options()
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "0", "nan", "inf"])
+def test_money_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(Refused):
+        read_money(text, "--max-cost")
+
+
+def test_repositories_are_paths_or_urls(tmp_path: Path) -> None:
+    assert read_repository(str(tmp_path)) == str(tmp_path)
+    for url in ("https://host.invalid/a.git", "git@host.invalid:a.git", "file:///x"):
+        assert read_repository(url) == url
+    assert read_repository("anything", no_lanes=True) == ""
+    with pytest.raises(BadRepository):
+        read_repository(str(tmp_path / "nowhere"))
+
+
+def test_a_diff_is_counted_by_file() -> None:
+    text = (
+        "diff --git a/a b.txt b/a b.txt\nindex 1..2 100644\n--- a/a b.txt\t\n+++ b/a b.txt\t\n"
+        "@@ -1,2 +1,2 @@\n-old\n+new\n--- looks like a header\n context\n"
+        "diff --git a/x.bin b/x.bin\nBinary files a/x.bin and b/x.bin differ\n"
+    )
+    assert file_stats(text) == [FileStat("a b.txt", 1, 2), FileStat("x.bin", 0, 0)]
+
+
+def test_an_unforeseen_error_leaves_a_report_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BUILDWRIGHT_HOME", str(tmp_path))
+    monkeypatch.delenv("BUILDWRIGHT_DEBUG", raising=False)
+    out, err = io.StringIO(), io.StringIO()
+    code = report_error(ValueError("boom"), Output(json=True, stdout=out, stderr=err))
+    assert code is Exit.FAILED
+    assert "ValueError: boom" in err.getvalue()
+    (report,) = (tmp_path / "crash").iterdir()
+    assert "ValueError: boom" in report.read_text(encoding="utf-8")
+    assert str(report) in json.loads(out.getvalue())["error"]["fix"]
+    assert "Traceback" not in err.getvalue() + capsys.readouterr().err
+
+
+def test_an_error_of_ours_is_found_inside_a_group_of_concurrent_work() -> None:
+    out = io.StringIO()
+    group = ExceptionGroup("tasks", [ValueError("x"), ExceptionGroup("more", [BadSettings("no key", fix="set one")])])
+    assert report_error(group, Output(json=True, stdout=out, stderr=io.StringIO())) is Exit.CONFIGURATION
+    assert json.loads(out.getvalue())["error"]["message"] == "no key"
+
+
+def test_asking_is_left_out_where_nobody_can_answer() -> None:
+    assert Output(stdout=io.StringIO(), stderr=io.StringIO()).confirm("Sure?", yes=False)
+    assert Output(json=True, stdout=io.StringIO(), stderr=Terminal()).confirm("Sure?", yes=False)
