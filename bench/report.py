@@ -34,6 +34,7 @@ HEADER = (
     "peak MB",
     "first task s",
 )
+LANE = ("step of a lane", "bare git ms", "buildwright ms", "ratio")
 
 
 class Row(NamedTuple):
@@ -167,6 +168,8 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
         for failure in results["failures"]
     ]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("startup", {}).get("failures", [])]
+    if "failure" in results.get("lane", {}):
+        notes.append(f"FAILED: {_last_line(results['lane']['failure'])}")
     return notes
 
 
@@ -192,6 +195,15 @@ def _startup(results: dict[str, Any]) -> list[tuple[str, ...]]:
         for name, text in words.items()
         if name in found
     ]
+
+
+def _lane(results: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Each step of a lane: bare git, Buildwright, in ms, and the ratio."""
+    medians = results.get("lane", {}).get("medians_ms")
+    if not medians:
+        return []
+    git, ours = medians["bare git"], medians["buildwright"]
+    return [(step, _figure(git[step]), _figure(ours[step]), _figure(ours[step] / git[step])) for step in git]
 
 
 def _machine(results: dict[str, Any]) -> str:
@@ -224,6 +236,8 @@ def as_text(results: dict[str, Any]) -> str:
     lines = [_machine(results), ""]
     if rows:
         lines += [*_padded(HEADER, map(_cells, rows)), ""]
+    if _lane(results):
+        lines += [*_padded(LANE, _lane(results)), ""]
     if _startup(results):
         lines += [*_padded(("start-up", "median (min..max, n)", "peak MB"), _startup(results)), ""]
     return "\n".join([*lines, *_notes(results, rows)])
@@ -269,6 +283,10 @@ def as_page(results: dict[str, Any]) -> str:
                 *_markdown(HEADER[1:] if workload != "size" else HEADER, _page_cells(chosen)),
                 "",
             ]
+    if _lane(results):
+        about = results["lane"]
+        title = f"## A lane in a repository of {about['files']:,} files, {about['rounds']} round(s)"
+        lines += [title, "", *_markdown(LANE, _lane(results)), ""]
     if _startup(results):
         lines += ["## Start-up", "", *_markdown(("what", "median (min..max, n)", "peak MB"), _startup(results)), ""]
     lines += ["## Notes", "", *(f"- {note}" for note in _notes(results, rows)), *(f"- {note}" for note in METHOD), ""]
