@@ -139,7 +139,8 @@ def _last_line(text: str) -> str:
 def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
     """Sentences that the tables need, each made of results."""
     notes = []
-    for workload, ideal in results["ideal"].items():
+    ran = {row.workload for row in rows}
+    for workload, ideal in ((name, about) for name, about in results["ideal"].items() if name in ran):
         notes.append(
             f"{workload}: no schedule is shorter than {ideal['lower_bound']:.3f} s (critical path, or all work over 16 slots); "
             f"a greedy scheduler without any cost takes {ideal['perfect'] / ideal['lower_bound']:.3f} of it."
@@ -310,7 +311,7 @@ def as_page(results: dict[str, Any]) -> str:
 METHOD = """\
 W2 and W3 in DBOS and in LangGraph's functional interface: all tasks are called in a fixed order and wait inside their bodies \
 for what they need, so that a replay numbers them alike. LangGraph's graph runs in super-steps, by its design.
-W3 in Prefect: a thread for every task and a semaphore of 16, because waiting tasks hold threads of its pool.
+Prefect: W2 in 16 threads; W3 with a thread for every task and a semaphore of 16, because waiting tasks hold threads of its pool.
 W4: the process group is killed half-way through a task, after 30, 40, 50, 60 tasks in turn. *Run again* counts tasks whose \
 body had ended before the kill. Buildwright's first task is counted at its first event after the restart.
 Prefect starts from a home whose database is migrated; its very first start takes longer.""".splitlines()
