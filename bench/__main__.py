@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -14,13 +16,13 @@ from typing import Any
 from bench import report, startup
 from bench.contestants import Contestant, contestants
 from bench.machine import calibrate, load, machine
-from bench.measure import ROOT, RunFailed, measure
+from bench.measure import ROOT, STATE, RunFailed, measure
 from bench.peers.environment import CannotMakeEnvironment
 from bench.workload import CRASH_CHAIN, graph_of, lower_bound, perfect_makespan
 
 RESULTS = ROOT / ".bench" / "results.json"
 SIZES = (10, 100, 1000, 10_000)
-WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w4", "size", "startup")
+WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w4", "size", "lane", "startup")
 SLOWER = 1.25
 """Arithmetic this much slower than the best seen means that somebody else uses the processor."""
 
@@ -131,13 +133,34 @@ def main() -> int:
         },
         **_run(given, engines),
     }
-    wanted = not given.only or "startup" in given.only
-    if wanted and any(engine.name == "buildwright" for engine in engines):
-        results["startup"] = startup.measure_all(3 if given.quick else 7)
+    _keep(RESULTS, results)
+    if any(engine.name == "buildwright" for engine in engines):
+        if not given.only or "lane" in given.only:
+            results["lane"] = _lane(500 if given.quick else 5000, 1 if given.quick else given.rounds)
+        if not given.only or "startup" in given.only:
+            results["startup"] = startup.measure_all(3 if given.quick else 7)
     _keep(RESULTS, results)
     print(report.as_text(results))
     print(f"\nkept in {RESULTS.relative_to(ROOT)}; `python -m bench.report` makes docs/benchmarks.md of it")
-    return 1 if results["failures"] else 0
+    bad = results["failures"] or results.get("startup", {}).get("failures") or "failure" in results.get("lane", {})
+    return 1 if bad else 0
+
+
+def _lane(files: int, rounds: int) -> dict[str, Any]:
+    """What a lane costs beside bare git, on the disk that the other figures are from; `failure` when it could not be measured."""
+    shutil.rmtree(STATE, ignore_errors=True)
+    STATE.mkdir(parents=True)
+    argv = [sys.executable, "-m", "bench.lane", "--files", str(files), "--rounds", str(rounds)]
+    try:
+        done = subprocess.run(
+            argv, cwd=ROOT, env={**os.environ, "TMPDIR": str(STATE)}, capture_output=True, text=True, check=False
+        )
+    finally:
+        shutil.rmtree(STATE, ignore_errors=True)
+    found = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not found:
+        return {"failure": f"bench.lane: exit code {done.returncode}: {done.stderr[-1500:]}"}
+    return dict(json.loads(found[-1]))
 
 
 def _keep(path: Path, results: dict[str, Any]) -> None:

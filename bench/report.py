@@ -34,6 +34,7 @@ HEADER = (
     "peak MB",
     "first task s",
 )
+LANE = ("step of a lane", "bare git ms", "buildwright ms", "ratio")
 
 
 class Row(NamedTuple):
@@ -138,7 +139,8 @@ def _last_line(text: str) -> str:
 def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
     """Sentences that the tables need, each made of results."""
     notes = []
-    for workload, ideal in results["ideal"].items():
+    ran = {row.workload for row in rows}
+    for workload, ideal in ((name, about) for name, about in results["ideal"].items() if name in ran):
         notes.append(
             f"{workload}: no schedule is shorter than {ideal['lower_bound']:.3f} s (critical path, or all work over 16 slots); "
             f"a greedy scheduler without any cost takes {ideal['perfect'] / ideal['lower_bound']:.3f} of it."
@@ -167,6 +169,8 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
         for failure in results["failures"]
     ]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("startup", {}).get("failures", [])]
+    if "failure" in results.get("lane", {}):
+        notes.append(f"FAILED: {_last_line(results['lane']['failure'])}")
     return notes
 
 
@@ -192,6 +196,15 @@ def _startup(results: dict[str, Any]) -> list[tuple[str, ...]]:
         for name, text in words.items()
         if name in found
     ]
+
+
+def _lane(results: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Each step of a lane: bare git, Buildwright, in ms, and the ratio."""
+    medians = results.get("lane", {}).get("medians_ms")
+    if not medians:
+        return []
+    git, ours = medians["bare git"], medians["buildwright"]
+    return [(step, _figure(git[step]), _figure(ours[step]), _figure(ours[step] / git[step])) for step in git]
 
 
 def _machine(results: dict[str, Any]) -> str:
@@ -224,6 +237,8 @@ def as_text(results: dict[str, Any]) -> str:
     lines = [_machine(results), ""]
     if rows:
         lines += [*_padded(HEADER, map(_cells, rows)), ""]
+    if _lane(results):
+        lines += [*_padded(LANE, _lane(results)), ""]
     if _startup(results):
         lines += [*_padded(("start-up", "median (min..max, n)", "peak MB"), _startup(results)), ""]
     return "\n".join([*lines, *_notes(results, rows)])
@@ -269,6 +284,10 @@ def as_page(results: dict[str, Any]) -> str:
                 *_markdown(HEADER[1:] if workload != "size" else HEADER, _page_cells(chosen)),
                 "",
             ]
+    if _lane(results):
+        about = results["lane"]
+        title = f"## A lane in a repository of {about['files']:,} files, {about['rounds']} round(s)"
+        lines += [title, "", *_markdown(LANE, _lane(results)), ""]
     if _startup(results):
         lines += ["## Start-up", "", *_markdown(("what", "median (min..max, n)", "peak MB"), _startup(results)), ""]
     lines += ["## Notes", "", *(f"- {note}" for note in _notes(results, rows)), *(f"- {note}" for note in METHOD), ""]
@@ -292,7 +311,7 @@ def as_page(results: dict[str, Any]) -> str:
 METHOD = """\
 W2 and W3 in DBOS and in LangGraph's functional interface: all tasks are called in a fixed order and wait inside their bodies \
 for what they need, so that a replay numbers them alike. LangGraph's graph runs in super-steps, by its design.
-W3 in Prefect: a thread for every task and a semaphore of 16, because waiting tasks hold threads of its pool.
+Prefect: W2 in 16 threads; W3 with a thread for every task and a semaphore of 16, because waiting tasks hold threads of its pool.
 W4: the process group is killed half-way through a task, after 30, 40, 50, 60 tasks in turn. *Run again* counts tasks whose \
 body had ended before the kill. Buildwright's first task is counted at its first event after the restart.
 Prefect starts from a home whose database is migrated; its very first start takes longer.""".splitlines()

@@ -71,6 +71,11 @@ def results() -> dict[str, Any]:
         },
         "ideal": {"w3": {"lower_bound": 2.0, "perfect": 2.1}},
         "rounds": [{"load": 0.1, "calibration": 0.02}],
+        "lane": {
+            "files": 5000,
+            "rounds": 3,
+            "medians_ms": {"bare git": {"all": 200.0}, "buildwright": {"all": 300.0}},
+        },
         "failures": [{"engine": "dbos", "workload": "w2", "n": 0, "round": 0, "message": "exit code 1:\nboom"}],
         "runs": [
             *(_run("floor", "w1", seconds) for seconds in (0.1, 0.2, 0.3)),
@@ -98,4 +103,5 @@ def test_page_names_machine_durability_failures_and_how_to_make_it_again(results
         assert wanted in page
     table = [line for line in page.splitlines() if line.startswith("| buildwright | 2.00 ms/task")]
     assert len(table) == 1
+    assert "| all | 200 | 300 | 1.50 |" in page
     assert "run again: 1" in report.as_text(results)
