@@ -75,7 +75,7 @@ async def test_a_stale_lock_is_removed_and_a_live_one_waited_for(workspace: GitW
         assert not done
         assert lock.exists()
     finally:
-        await living.communicate()
+        await living.communicate(b"")
     await back
     assert not lock.exists()
 

@@ -304,7 +304,7 @@ def _fix(complaint: str) -> str:
         or "could not read username" in complaint
     ):
         return "Give access: load a key into ssh-agent, or set GIT_ASKPASS to a program that prints the token."
-    if "could not resolve host" in complaint or "timed out" in complaint or "connection" in complaint:
+    if "could not resolve host" in complaint or "timed out" in complaint or "connect" in complaint:
         return "Check the network and the address, then resume."
     if "fsck" in complaint or "corrupt" in complaint or "bad object" in complaint:
         return "Run `git fsck --full` in the repository and mend what it names."
