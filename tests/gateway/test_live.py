@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
 from decimal import Decimal
@@ -272,7 +273,10 @@ async def test_count_tokens_is_passed_on_and_not_metered(
         ({"ANTHROPIC_API_KEY": '"sk-12345678"'}, Options(), "ANTHROPIC_API_KEY"),
         ({"ANTHROPIC_API_KEY": "sk-12345678\n"}, Options(), "ANTHROPIC_API_KEY"),
         ({"ANTHROPIC_API_KEY": "sk 12345678"}, Options(), "ANTHROPIC_API_KEY"),
-        ({"ANTHROPIC_API_KEY": "sk-12345678", "ANTHROPIC_BASE_URL": "ftp://x"}, Options(), "ANTHROPIC_BASE_URL"),
+        *(
+            ({"ANTHROPIC_API_KEY": "sk-12345678", "ANTHROPIC_BASE_URL": url}, Options(), "ANTHROPIC_BASE_URL")
+            for url in ("ftp://x", "api.anthropic.com", "http://", "http://[x", "http://x:port", "http://me:pw@x")
+        ),
     ],
 )
 async def test_wrong_settings_are_refused_at_the_door(
@@ -283,6 +287,26 @@ async def test_wrong_settings_are_refused_at_the_door(
         await gateway.open("b1", "T1", 1, options)
     assert "12345678" not in f"{refused.value}{refused.value.fix}"
     assert refused.value.fix
+    await gateway.close()
+
+
+async def test_a_proxy_of_the_environment_is_used_and_netrc_is_not(
+    provider: Provider, tmp_path: Path, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", provider.url.replace("//", "//us%40er:pw@"))
+    provider.script = [openai_stream("a")]
+    environment = provider.environment() | {"OPENAI_BASE_URL": "http://models.invalid/v1"}
+    gateway = LocalGateway(environment, tmp_path)
+    door = await gateway.open("b1", "T1", 1, Options())
+    async with http.post(f"{door.url}/v1/chat/completions", json=CHAT | {"stream": True}, headers=auth(door)) as got:
+        assert got.status == 200
+    assert provider.requests[0][1]["host"] == "models.invalid"
+    assert provider.requests[0][1]["proxy-authorization"] == "Basic " + base64.b64encode(b"us@er:pw").decode()
+    assert provider.requests[0][1]["authorization"] == f"Bearer {OPENAI_KEY}"
     await gateway.close()
 
 

@@ -174,7 +174,9 @@ class LocalGateway:
         host, port = runner.addresses[0][:2]
         self._address = f"http://{host}:{port}"
         self._session = aiohttp.ClientSession(
-            trust_env=True, connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+            # Without trust_env, which would look up every host in .netrc too; see upstream for the proxies.
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         self._runner = runner
 

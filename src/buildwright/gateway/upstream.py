@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from buildwright.errors import BadSettings
 from buildwright.gateway.reading import AnswerReader, EventScanner, TooLong
@@ -96,14 +97,23 @@ def read_provider(environment: Mapping[str, str], protocol: Protocol) -> Provide
             fix=f"Set {key_variable} to the key alone, without quotes or a line end.",
         )
     url = (environment.get(url_variable) or default_url).rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not _is_address(url):
         raise BadSettings(
-            f"{url_variable} is not an http or https address.", fix=f"Set {url_variable} to one, or unset it."
+            f"{url_variable} is not an http or https address, or it carries a name and password.",
+            fix=f"Set {url_variable} to the address alone, or unset it.",
         )
     if protocol == "anthropic":
         url = url.removesuffix("/v1") + "/v1"
     return Provider(protocol, url, key)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = parts.hostname is not None and parts.port != 0
+    except ValueError:
+        return False
+    return named and parts.scheme in {"http", "https"} and "@" not in parts.netloc
 
 
 @dataclass(slots=True)
@@ -134,13 +144,14 @@ async def request(
             data=io.BytesIO(_with_usage(asked) if adds_usage else raw),
             headers=_headers_to(provider, headers),
             timeout=timeout,
+            proxy=_proxy(provider.url),
             # A redirect would carry the key to a host that nobody named.
             allow_redirects=False,
         )
     except TimeoutError as error:
         raise Declined(504, f"The provider did not answer within {SILENCE_SECONDS:.0f} s.", final=False) from error
     except (aiohttp.ClientError, OSError) as error:
-        host = urlsplit(provider.url).netloc.rpartition("@")[2]
+        host = urlsplit(provider.url).netloc
         raise Declined(502, f"The provider at {host} is not reached: {type(error).__name__}.", final=False) from error
     if 300 <= response.status < 400:
         response.close()
@@ -148,6 +159,12 @@ async def request(
     reader = AnswerReader(asked.protocol)
     back = {name: value for name, value in response.headers.items() if name.lower() not in _NOT_BACK}
     return Reply(response.status, back, _pieces(response, reader, drops_usage=adds_usage), reader)
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for this address, if any."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
 async def _pieces(
