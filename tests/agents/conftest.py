@@ -36,5 +36,5 @@ def assign(tmp_path: Path) -> Assign:
 
 async def wait_for(condition: Callable[[], object]) -> None:
     """Wait for something outside this process that sends no event."""
-    while not condition():  # noqa: ASYNC110
+    while not condition():
         await asyncio.sleep(0.03)

@@ -105,7 +105,7 @@ def test_lucky_builds_succeed_and_start_in_dependency_order(graph: Graph, chosen
         r.event.task
         for r in machine.journal
         if r.event.type in {"change.landed", "agent.finished"} and (r.event.type == "change.landed") == chosen.lanes
-    ]  # type: ignore[union-attr]
+    ]
     place = {task: index for index, task in enumerate(finished)}
     assert set(place) == {task.id for task in graph.tasks}
     for task in graph.tasks:

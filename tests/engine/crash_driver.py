@@ -12,25 +12,27 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 
+from buildwright.core.activity import Activity
 from buildwright.core.build import Build
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.loop import run
 from buildwright.engine.world import World
-from buildwright.ports import Assignment, Briefing, BriefingRequest, Judged
+from buildwright.ports import Assignment, Briefing, BriefingRequest, Judged, Message
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.testing.crash import arm_from
-from buildwright.testing.scripted_agent import ScriptedAgent, Sleep, Write
+from buildwright.testing.scripted_agent import ScriptedAgent, Sleep, Step, Write
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
 from tests.engine.harness import FunctionGate, git, make_repository, tasks
 
-SCRIPT = {
+SCRIPT: dict[tuple[str, int], list[Step]] = {
     ("a", 1): [Write("a.txt", "a\n")],
     ("b", 1): [Write("b.txt", "wrong\n")],
     ("b", 2): [Write("b.txt", "right\n")],
@@ -45,7 +47,7 @@ class CountingAgent(ScriptedAgent):
         super().__init__(SCRIPT)
         self._ledger = ledger
 
-    def run(self, assignment: Assignment, inbox: asyncio.Queue) -> object:  # type: ignore[override, type-arg]
+    def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         with self._ledger.open("a") as out:
             out.write(f"{assignment.task.id}/{assignment.attempt}\n")
         return super().run(assignment, inbox)

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
@@ -24,6 +25,9 @@ from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
 
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
+
+
+Script: TypeAlias = Mapping[tuple[str, int], Sequence[Step]]
 
 
 def git(repository: Path, *words: str) -> str:
@@ -94,7 +98,7 @@ class Site:
 
     async def start(self, graph: Graph, **options: object) -> str:
         limits = options.pop("limits", Limits())
-        chosen = Options(agent="scripted", sandbox="none", limits=limits, **options)  # type: ignore[arg-type]
+        chosen = Options(agent="scripted", sandbox="none", limits=limits, **options)
         self.build_id = await commands.create(
             self.builds, self.clock, Spec(title="test", graph=graph), chosen, str(self.repository), "", "p", "u"
         )
@@ -151,7 +155,7 @@ class Site:
 def make_site(
     tmp_path: Path,
     builds: Builds,
-    script: Mapping[tuple[str, int], Sequence[Step]] | None = None,
+    script: Script | None = None,
     gates: Sequence[Gate] = (),
     files: Mapping[str, str] | None = None,
 ) -> Site:

@@ -13,7 +13,7 @@ from buildwright.engine import commands
 from buildwright.errors import BuildIsRunning, IllegalMove
 from buildwright.ports import Builds, Judged
 from buildwright.testing.scripted_agent import Fail, Refuse, Say, Sleep, Wait, Write
-from tests.engine.harness import FunctionGate, git, make_site, tasks
+from tests.engine.harness import FunctionGate, Script, Site, git, make_site, tasks
 
 
 async def test_a_graph_becomes_commits_on_a_branch(tmp_path: Path, builds: Builds) -> None:
@@ -50,7 +50,7 @@ async def test_findings_go_back_to_the_agent_and_the_second_attempt_lands(tmp_pa
 
 
 async def test_a_conflict_goes_back_and_both_changes_are_in_the_end(tmp_path: Path, builds: Builds) -> None:
-    script = {
+    script: Script = {
         ("a", 1): [Sleep(0.3), Write("shared.txt", "one\na\n")],
         ("b", 1): [Sleep(0.3), Write("shared.txt", "one\nb\n")],
         ("a", 2): [Write("shared.txt", "one\nb\na\n")],
@@ -73,7 +73,7 @@ async def test_what_passes_alone_but_not_together_is_sent_back(tmp_path: Path, b
         both = (files / "old.txt").exists() and (files / "new.txt").exists()
         return ["old and new do not go together"] if both else []
 
-    script = {
+    script: Script = {
         ("a", 1): [Sleep(0.2), Write("old.txt", "x\n")],
         ("b", 1): [Sleep(0.2), Write("new.txt", "x\n")],
         ("a", 2): [Write("other.txt", "x\n")],
@@ -92,7 +92,7 @@ async def test_repeated_failure_pauses_with_findings_and_each_choice_goes_on(tmp
     def judge(files: Path, judged: Judged) -> list[str]:
         return ["never good"] if (files / "bad.txt").exists() else []
 
-    script = {("bad", n): [Write("bad.txt", "x\n")] for n in range(1, 5)} | {("bad", 5): [Write("good.txt", "x\n")]}
+    script: Script = {("bad", n): [Write("bad.txt" if n < 5 else "good.txt", "x\n")] for n in range(1, 6)}
     site = make_site(tmp_path, builds, script, [FunctionGate(judge)])
     build = await site.build(tasks("bad", "after: bad"), limits=Limits(attempts=2))
     assert build.control is Control.PAUSED
@@ -214,7 +214,7 @@ async def test_a_user_pauses_talks_and_resumes_while_it_runs(tmp_path: Path, bui
     assert build.control is Control.PAUSED
     assert [heard.text for heard in site.agent.heard] == ["be careful"]
     receipt = next(r.event for r in site.journal if r.event.type == "message.delivered")
-    assert receipt.id == message  # type: ignore[union-attr]
+    assert receipt.id == message
     assert build.task("b").attempt == 0, "nothing new starts in a paused build"
     await commands.resume(builds, site.clock, site.build_id)
     assert (await site.run()).outcome == "succeeded"
@@ -286,9 +286,9 @@ async def test_delivery_pauses_when_the_branch_is_not_ours(tmp_path: Path, build
     assert git(site.repository, "log", "-1", "--format=%s", "taken") == "theirs"
 
 
-async def _until(site: object, kind: str, times: int = 1) -> None:
+async def _until(site: Site, kind: str, times: int = 1) -> None:
     async with asyncio.timeout(20):
-        while site.kinds().count(kind) < times:  # type: ignore[attr-defined]
+        while site.kinds().count(kind) < times:
             await asyncio.sleep(0.01)
 
 

@@ -16,7 +16,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from buildwright.agents.brood import Brood, end_orphans
 from buildwright.agents.claude_rules import CHANGES_FILES, TOOLS, path_of, why_not
