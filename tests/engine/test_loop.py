@@ -161,7 +161,7 @@ async def test_failed_tasks_block_only_what_needs_them(tmp_path: Path, builds: B
 
 async def test_tasks_that_share_a_file_never_run_at_once(tmp_path: Path, builds: Builds) -> None:
     names = [f"t{n}" for n in range(4)]
-    script = {(name, 1): [Sleep(0.05), Write(f"{name}.txt")] for name in names}
+    script: Script = {(name, 1): [Sleep(0.05), Write(f"{name}.txt")] for name in names}
     site = make_site(tmp_path, builds, script)
     build = await site.build(tasks(*names, files=dict.fromkeys(names, ("one.py",))), gates=False)
     assert build.outcome == "succeeded"
