@@ -1,4 +1,6 @@
-"""Draws what docs/flow.md shows of the machine, from its table of moves. Writes nothing but between the page's markers.
+"""Draws what docs/flow.md shows of the machine, from its table of moves, and the map of the house in docs/architecture.md.
+
+Writes nothing but between the markers of these pages.
 
 python docs/generate.py            draw again
 python docs/generate.py --check    exit with 1 when the page is stale
@@ -6,9 +8,9 @@ python docs/generate.py --check    exit with 1 when the page is stale
 
 from __future__ import annotations
 
-import re
+import ast
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,7 +18,8 @@ from buildwright.core.apply import MOVES, Move
 from buildwright.core.build import Control, Stage, TaskPhase
 from buildwright.core.event import BuildCreated, BuildFinished, Event, PlanMade
 
-PAGE = Path(__file__).parent / "flow.md"
+DOCS = Path(__file__).parent
+SOURCE = DOCS.parent / "src" / "buildwright"
 
 # A task can move by another task's event. The table of moves is by event, so it does not have these arrows.
 BY_OTHERS = (
@@ -102,32 +105,63 @@ def listed(states: type[StrEnum], chosen: Iterable[StrEnum]) -> str:
     return ", ".join(state for state in states if state in wanted)
 
 
-def drawn(page: str) -> str:
+def house() -> str:
+    """Every package and module of the source, with the first sentence of the package's own words."""
+    rows = ["| where | holds | modules |", "| --- | --- | --- |"]
+    modules = [module for module in sorted(SOURCE.glob("*.py")) if module.stem != "__init__"]
+    rows += [f"| `{module.name}` | {first_sentence(module)} | |" for module in modules]
+    for package in sorted(SOURCE.rglob("__init__.py")):
+        folder = package.parent
+        # What lies below the sample is the project that the demo builds, not ours.
+        if folder == SOURCE or SOURCE / "testing" / "sample" in folder.parents:
+            continue
+        names = ", ".join(f"`{path.stem}`" for path in sorted(folder.glob("*.py")) if path.stem != "__init__")
+        rows.append(f"| `{folder.relative_to(SOURCE).as_posix()}/` | {first_sentence(package)} | {names or '-'} |")
+    return "\n".join(rows)
+
+
+def first_sentence(module: Path) -> str:
+    """The first sentence of a module's docstring. Raises ValueError without one."""
+    words = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+    if not words:
+        raise ValueError(f"{module} has no docstring")
+    return words.splitlines()[0].split(". ")[0].rstrip(".").replace("|", "\\|")
+
+
+PAGES: dict[str, tuple[Callable[[], str], ...]] = {
+    "flow.md": (stages, controls, tasks, moves),
+    "architecture.md": (house,),
+}
+
+
+def drawn(page: str, parts: Iterable[Callable[[], str]]) -> str:
     """The page with every generated part as the code has it now. Raises ValueError when a marker is missing."""
-    for draw in (tasks, stages, controls, moves):
+    for draw in parts:
         name = draw.__name__
         start, end = f"<!-- {name}: made by docs/generate.py -->", f"<!-- end of {name} -->"
-        pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
-        if len(pattern.findall(page)) != 1:
-            raise ValueError(f"{PAGE.name} does not have the markers of {name} exactly once")
-        body = f"{start}\n{draw()}\n{end}"
-        page = pattern.sub(lambda _: body, page)  # noqa: B023 (called at once)
+        if page.count(start) != 1 or page.count(end) != 1:
+            raise ValueError(f"the markers of {name} do not stand exactly once in its page")
+        before, after = page.partition(start)[0], page.partition(end)[2]
+        page = f"{before}{start}\n{draw()}\n{end}{after}"
     return page
 
 
 def main(arguments: list[str]) -> int:
     """Draw or check; the exit code."""
-    old = PAGE.read_text(encoding="utf-8")
-    new = drawn(old)
-    if arguments == ["--check"]:
-        if new != old:
-            sys.stderr.write("docs/flow.md is not what core/apply.py says. Run: make docs\n")
-        return int(new != old)
-    if arguments:
+    if arguments not in ([], ["--check"]):
         sys.stderr.write(__doc__ or "")
         return 2
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+    stale = 0
+    for name, parts in PAGES.items():
+        page = DOCS / name
+        old = page.read_text(encoding="utf-8")
+        new = drawn(old, parts)
+        if new != old and arguments:
+            sys.stderr.write(f"docs/{name} is not what the code says. Run: make docs\n")
+            stale = 1
+        elif new != old:
+            page.write_text(new, encoding="utf-8")
+    return stale
 
 
 if __name__ == "__main__":
