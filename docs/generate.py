@@ -146,14 +146,14 @@ def drawn(page: str, parts: Iterable[Callable[[], str]]) -> str:
     return page
 
 
-def main(arguments: list[str]) -> int:
-    """Draw or check; the exit code."""
+def main(arguments: list[str], docs: Path = DOCS) -> int:
+    """Draw or check the pages in `docs`; the exit code."""
     if arguments not in ([], ["--check"]):
         sys.stderr.write(__doc__ or "")
         return 2
     stale = 0
     for name, parts in PAGES.items():
-        page = DOCS / name
+        page = docs / name
         old = page.read_text(encoding="utf-8")
         new = drawn(old, parts)
         if new != old and arguments:
