@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 from buildwright.advisors.own_tasks import TaskList
 from buildwright.advisors.spec_file import parse_spec
@@ -97,3 +102,65 @@ def test_numbers_in_the_guides_are_the_defaults() -> None:
     assert (limits.stuck_after, limits.attempts, limits.failed_tasks, limits.train) == (3, 3, 3, 4)
     assert limits.budget_usd is None
     assert f"`{AGENTS_OF_OTHERS}`" in agents
+
+
+def git(repository: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=Reader", "-c", "user.email=reader@example.invalid")
+    return subprocess.run(["git", *who, *arguments], cwd=repository, capture_output=True, text=True, check=True).stdout
+
+
+def buildwright(home: Path, *arguments: str) -> tuple[int, str]:
+    """Runs the program as a reader would; the exit code and what came on stdout."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    own = {"BUILDWRIGHT_HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-m", "buildwright", *arguments],
+        cwd=home.parent,
+        env={**os.environ, **own},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.returncode, done.stdout
+
+
+def make_repository(folder: Path) -> Path:
+    repository = folder / "repository"
+    (repository / "tests").mkdir(parents=True)
+    (repository / "README.md").write_text("# Calculator\n", encoding="utf-8")
+    (repository / "tests" / "test_nothing.py").write_text("def test_true():\n    assert True\n", encoding="utf-8")
+    git(repository, "init", "--quiet", "--initial-branch=main")
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "--message=Start")
+    return repository
+
+
+def test_the_cassette_of_its_page_plays_a_whole_build(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path)
+    (tmp_path / "SPEC.md").write_text("# Calculator\n\nAdds and divides.\n", encoding="utf-8")
+    (text,) = blocks(ROOT / "docs" / "cassettes.md", "yaml")
+    (tmp_path / "cassette.yaml").write_text(text, encoding="utf-8")
+    common = ("--repo", str(repository), "--cassette", "cassette.yaml", "--sandbox", "none", "--json")
+    code, out = buildwright(tmp_path / "home", "build", "SPEC.md", *common)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0, lines[-1]
+    assert {task["id"]: task["attempt"] for task in lines[-1]["tasks"]} == {"add": 1, "divide": 2}
+    (branch,) = git(repository, "branch", "--list", "--format=%(refname:short)", "buildwright/*").split()
+    assert "return None if b == 0" in git(repository, "show", f"{branch}:divide.py")
+
+
+def test_the_first_build_of_the_guide_makes_its_two_commits(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path)
+    (text,) = blocks(GUIDES / "first-build.md", "json")
+    (tmp_path / "tasks.json").write_text(text, encoding="utf-8")
+    (command,) = re.findall(r"--agent-command '(echo .*)'$", read(GUIDES / "first-build.md"), re.MULTILINE)
+    options = ("--repo", str(repository), "--agent", "shell", "--agent-command", command, "--sandbox", "none")
+    code, _ = buildwright(tmp_path / "home", "build", "tasks.json", *options)
+    assert code == 0
+    (branch,) = git(repository, "branch", "--list", "--format=%(refname:short)", "buildwright/*").split()
+    subjects = git(repository, "log", "--format=%s", "--reverse", f"main..{branch}").splitlines()
+    assert subjects == ["Task first: Write the first note", "Task second: Write the second note"]
+    assert git(repository, "show", f"{branch}:second.txt") == "by second\n"
+    assert git(repository, "status", "--porcelain") == ""

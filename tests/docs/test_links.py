@@ -53,4 +53,4 @@ def test_paths_of_the_repository_that_pages_name_exist() -> None:
 def test_no_page_names_a_place_of_one_machine() -> None:
     for page in PAGES:
         found = re.search(r"(?:^|[\s`(\"'])/(?:root|home|work|tmp|Users)/", read(page))
-        assert found is None, f"{name(page)}: {found and found[0]}"
+        assert not found, f"{name(page)}: {found}"
