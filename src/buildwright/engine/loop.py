@@ -92,7 +92,8 @@ class Runner:
     async def _gather(self) -> list[Landing | AnyEvent]:
         """Everything that is there, at least one wake-up long: more facts in one append cost one commit."""
         first = await self._inbox.get()
-        await asyncio.sleep(0)
+        if self._flights.count > 1:
+            await asyncio.sleep(0)
         arrived = [first]
         while not self._inbox.empty():
             arrived.append(self._inbox.get_nowait())
