@@ -75,7 +75,7 @@ class Runner:
         await self._settle([])
         while not self._rests():
             await self._settle(await self._gather())
-        await self._keep_snapshot(spacing=SNAPSHOT_EVERY // 5)
+        await self._keep_snapshot(spacing=SNAPSHOT_EVERY)
         return self.build
 
     async def end(self) -> None:
