@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PATIENCE = 20.0
+_QUESTION = "import importlib.util, sys; print(int(importlib.util.find_spec('pytest') is not None), sys.executable)"
 
 
 class Python(NamedTuple):
@@ -28,11 +29,13 @@ async def find_python(path: str, environment: Mapping[str, str]) -> Python:
     active = environment.get("VIRTUAL_ENV")
     if active and (Path(active) / "bin" / "python").exists():
         executable = Path(active) / "bin" / "python"
-        return Python(executable, await _has_pytest(executable))
+        answered = await _ask(executable)
+        return Python(executable, answered is not None and answered.has_pytest)
     for executable in _candidates(path):
-        if await _has_pytest(executable):
-            return Python(executable, has_pytest=True)
-    return Python(Path(sys.executable), await _has_pytest(Path(sys.executable)))
+        answered = await _ask(executable)
+        if answered is not None and answered.has_pytest:
+            return answered
+    return await _ask(Path(sys.executable)) or Python(Path(sys.executable), has_pytest=False)
 
 
 def _candidates(path: str) -> Iterator[Path]:
@@ -44,27 +47,35 @@ def _candidates(path: str) -> Iterator[Path]:
                 break
 
 
-async def _has_pytest(executable: Path) -> bool:
-    """Asked from "/" and without PYTHONPATH: neither a directory nor a variable may answer for the environment."""
+async def _ask(executable: Path) -> Python | None:
+    """Asked from "/" and without PYTHONPATH: neither a directory nor a variable may answer for the environment.
+
+    The interpreter says itself where it is: a version manager's `python` is a script that needs a home, and the
+    sandbox shows none.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             str(executable),
             "-I",
             "-c",
-            "import importlib.util, sys; sys.exit(importlib.util.find_spec('pytest') is None)",
+            _QUESTION,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd="/",
         )
     except OSError:
-        return False
+        return None
     try:
-        return await asyncio.wait_for(process.wait(), _PATIENCE) == 0
+        answer, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)
     except TimeoutError:
-        return False
+        return None
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+    has_pytest, _, found = os.fsdecode(answer).rstrip("\n").partition(" ")
+    if process.returncode != 0 or not Path(found).is_absolute():
+        return None
+    return Python(Path(found), has_pytest == "1")
