@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from buildwright.engine.loop import Runner
 
 METER_SECONDS = 0.5
+LONGEST_SUMMARY = 4_000
+"""Characters of an agent's last words that the journal keeps."""
 NOT_THE_TASKS_FAULT = {"auth", "rate_limit", "overloaded", "unavailable"}
 """Failures of the model's provider: they pause the build and use up no attempt."""
 
@@ -159,13 +161,19 @@ async def _follow(runner: Runner, build: Build, assignment: Assignment, lane: La
     if not finished.ok:
         kind = finished.failure or "crashed"
         if kind in NOT_THE_TASKS_FAULT:
-            return (e.BuildPaused(reason="trouble", message=f"{kind}: {finished.summary}", task=task),)
-        return (broke(kind=kind, message=finished.summary, conversation=conversation),)
+            return (
+                e.BuildPaused(reason="trouble", message=f"{kind}: {finished.summary[:LONGEST_SUMMARY]}", task=task),
+            )
+        return (broke(kind=kind, message=finished.summary[:LONGEST_SUMMARY], conversation=conversation),)
     patch = None
     if lane is not None and runner.world.workspace is not None:
         patch = await runner.world.workspace.take_patch(lane)
     done = e.AgentFinished(
-        task=task, attempt=attempt, patch=patch, summary=finished.summary[:2000], conversation=conversation
+        task=task,
+        attempt=attempt,
+        patch=patch,
+        summary=finished.summary[:LONGEST_SUMMARY],
+        conversation=conversation,
     )
     return (done,)
 
