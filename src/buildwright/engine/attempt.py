@@ -19,6 +19,7 @@ from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Used
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
 from buildwright.core.task import Task
+from buildwright.engine.room import check_room
 from buildwright.engine.spending import spent
 from buildwright.errors import AgentFailed, BadSettings
 from buildwright.ports import Assignment, Briefing, BriefingRequest, Door, Lane, LaneKey, Merged, Message
@@ -164,6 +165,7 @@ async def _follow(runner: Runner, build: Build, assignment: Assignment, lane: La
             return (
                 e.BuildPaused(reason="trouble", message=f"{kind}: {finished.summary[:LONGEST_SUMMARY]}", task=task),
             )
+        check_room(assignment.lane)
         return (broke(kind=kind, message=finished.summary[:LONGEST_SUMMARY], conversation=conversation),)
     patch = None
     if lane is not None and runner.world.workspace is not None:
