@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import program, repository
+from tests.cli.conftest import program, repository, three
 
-__all__ = ["program", "repository"]
+__all__ = ["program", "repository", "three"]
