@@ -114,6 +114,8 @@ class ChecksGate:
                     kept = done[-1].report.ok and await self._setups.keep(key, setup, draft)
                 if kept and await self._setups.place(key, setup, run.files):
                     return done
+                if any(one.code == "check.timeout" for one in done[-1].report.findings):
+                    return done
         # Not to be kept, or its inputs were not all it needs: made in the checkout, for this once.
         return await self._set_up(run, setup, run.files)
 
