@@ -172,7 +172,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An open lane. `files` is all the agent sees, `home` a private empty home; both outside any repository."""
+    """An open lane. `files` is all the agent sees, `home` a private empty home.
+
+    What `files` has in `.git` is the agent's own and nobody else's: it is never read and never part of a patch.
+    """
 
     key: LaneKey
     files: Path

@@ -294,7 +294,8 @@ def check_branch(name: str) -> str:
 
 
 def _verb(arguments: tuple[str, ...]) -> str:
-    return arguments[0] if arguments else ""
+    named = arguments[2:] if arguments[:1] == ("-c",) else arguments
+    return named[0] if named else ""
 
 
 def _fix(complaint: str) -> str:

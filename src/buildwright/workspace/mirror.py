@@ -22,7 +22,7 @@ from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, read_head
 
 # A tree's own .gitattributes must not change one byte of what is written to a lane; this file outranks them.
-_ATTRIBUTES = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
+BYTE_FOR_BYTE = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
 _FETCH_WAITS = (0.5, 2.0, 5.0)
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -109,7 +109,7 @@ class Mirrors:
         form = "sha256" if width == 64 else "sha1"
         await self._git.run(fresh, "init", "--quiet", "--bare", f"--object-format={form}")
         (fresh / "info").mkdir(exist_ok=True)
-        (fresh / "info" / "attributes").write_text(_ATTRIBUTES)
+        (fresh / "info" / "attributes").write_text(BYTE_FOR_BYTE)
         try:
             fresh.rename(path)
         except OSError:
