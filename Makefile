@@ -6,6 +6,9 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	--custom-compile-command "make requirements"
 
+# The system's certificates where it has any (a company's proxy may have its own), else those that uv brings.
+export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
+
 .PHONY: demo test check bench docs requirements clean
 
 demo: $(VENV)/.runtime ## build the sample project, offline and without a key

@@ -58,7 +58,7 @@ def apply(build: Build | None, recorded: Recorded) -> Build:
     move = MOVES[type(event)]
     _check(build, event, move)
     changes = move.change(build, event, recorded.at)
-    return replace(build, version=recorded.seq, updated_at=recorded.at, **changes)
+    return build.evolve({**changes, "version": recorded.seq, "updated_at": recorded.at})
 
 
 def fold(events: list[Recorded], build: Build | None = None) -> Build:
@@ -272,7 +272,7 @@ def _change_landed(build: Build, event: e.ChangeLanded, at: datetime) -> Changes
         raise IllegalMove(f"task {event.task} cannot land: it is not the tested head of the train")
     state = replace(build.task(event.task), commit=event.commit)
     landed: Changes = {"head": event.commit, "head_tree": event.tree, "head_judged": build.options.gates}
-    finished = finish_task(replace(build, **landed), event.task, state, TaskPhase.DONE, at)
+    finished = finish_task(build.evolve(landed), event.task, state, TaskPhase.DONE, at)
     return {**landed, **finished, "train": build.train[1:]}
 
 
