@@ -24,8 +24,8 @@ turns:
     reply:
       json:
         tasks:
-          - {id: greet, title: Greet by name, goal: Say hello, acceptance: [it does], files_expected: [greet.py, test_greet.py]}
-          - {id: loud, title: Greet loudly, goal: Shout, acceptance: [it does], depends_on: [greet], files_expected: [loud.py, test_loud.py]}
+          - {id: greet, title: Greet by name, goal: Hello, acceptance: [it does], files_expected: [greet.py]}
+          - {id: loud, title: Greet loudly, goal: Shout, acceptance: [it does], depends_on: [greet], files_expected: [loud.py]}
   - when: {contains: "name 'upper' is not defined"}
     reply:
       text: |
