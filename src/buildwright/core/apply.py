@@ -31,6 +31,9 @@ from buildwright.errors import IllegalMove
 Changes: TypeAlias = dict[str, Any]
 """New values of fields of Build."""
 
+MOST_NAMED = 20
+"""Files that a reason names; a conflict can be in thousands."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -247,7 +250,8 @@ def _merge_conflicted(build: Build, event: e.MergeConflicted, _at: datetime) -> 
     if event.onto != build.head:
         # A conflict with a change that has not landed may go away when that change leaves the train.
         return {"train": _to_the_end(build, place)}
-    reason = f"the change conflicts with what landed meanwhile in {', '.join(event.files)}"
+    more = f" and {len(event.files) - MOST_NAMED} more files" if len(event.files) > MOST_NAMED else ""
+    reason = f"the change conflicts with what landed meanwhile in {', '.join(event.files[:MOST_NAMED])}{more}"
     changes = reject_task(build, event.task, build.task(event.task), "conflict", reason)
     return {**changes, "train": _without_car(build, place)}
 
@@ -327,7 +331,10 @@ def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
     return changes
 
 
-def _stop_requested(_build: Build, event: e.StopRequested, _at: datetime) -> Changes:
+def _stop_requested(build: Build, event: e.StopRequested, _at: datetime) -> Changes:
+    if event.how == "abort" and build.control is not Control.PAUSED:
+        # The pause limit and the user's answer can come at the same moment: the first of them counts.
+        raise IllegalMove("only a paused build can be given up", fix="stop it instead")
     return {"control": Control.STOPPING, "pause": None, "stop_how": event.how, "message": event.message}
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PATIENCE = 20.0
-_QUESTION = "import importlib.util, sys; print(int(importlib.util.find_spec('pytest') is not None), sys.executable)"
 
 
 class Python(NamedTuple):
@@ -27,14 +26,11 @@ async def find_python(path: str, environment: Mapping[str, str]) -> Python:
     The project's own environment is not in its tree, so it cannot be found there: activate it before the build.
     """
     active = environment.get("VIRTUAL_ENV")
-    if active and (Path(active) / "bin" / "python").exists():
-        executable = Path(active) / "bin" / "python"
-        answered = await _ask(executable)
-        return Python(executable, answered is not None and answered.has_pytest)
+    if active and (found := await _ask(Path(active) / "bin" / "python")):
+        return found
     for executable in _candidates(path):
-        answered = await _ask(executable)
-        if answered is not None and answered.has_pytest:
-            return answered
+        if (found := await _ask(executable)) and found.has_pytest:
+            return found
     return await _ask(Path(sys.executable)) or Python(Path(sys.executable), has_pytest=False)
 
 
@@ -47,18 +43,21 @@ def _candidates(path: str) -> Iterator[Path]:
                 break
 
 
-async def _ask(executable: Path) -> Python | None:
-    """Asked from "/" and without PYTHONPATH: neither a directory nor a variable may answer for the environment.
+_QUESTION = (
+    "import importlib.util, os, sys; found = importlib.util.find_spec('pytest') is not None; "
+    "sys.stdout.buffer.write(b'%d%s' % (found, os.fsencode(sys.executable)))"
+)
 
-    The interpreter says itself where it is: a version manager's `python` is a script that needs a home, and the
-    sandbox shows none.
+
+async def _ask(executable: Path) -> Python | None:
+    """What a program says it is; None when it is no Python. A shim (pyenv, asdf) names the interpreter behind it, which
+    alone can run where the shim's own home is out of sight.
+
+    Asked from "/" and without PYTHONPATH: neither a directory nor a variable may answer for the environment.
     """
     try:
         process = await asyncio.create_subprocess_exec(
-            str(executable),
-            "-I",
-            "-c",
-            _QUESTION,
+            *(str(executable), "-I", "-c", _QUESTION),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -67,7 +66,7 @@ async def _ask(executable: Path) -> Python | None:
     except OSError:
         return None
     try:
-        answer, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)
+        said, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)
     except TimeoutError:
         return None
     finally:
@@ -75,7 +74,5 @@ async def _ask(executable: Path) -> Python | None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    has_pytest, _, found = os.fsdecode(answer).rstrip("\n").partition(" ")
-    if process.returncode != 0 or not Path(found).is_absolute():
-        return None
-    return Python(Path(found), has_pytest == "1")
+    real = Path(os.fsdecode(said[1:]))
+    return Python(real, said.startswith(b"1")) if process.returncode == 0 and real.is_absolute() else None
