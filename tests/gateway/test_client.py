@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from buildwright.core.limits import Limits, Options
+from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
-from buildwright.gateway import DEFAULT_MODEL, GatewayModel, LocalGateway
+from buildwright.gateway import GatewayModel, LocalGateway
 from buildwright.gateway.upstream import protocol_of
 from buildwright.ports import Door, Spent, Stopped, Text, Turn
 from tests.gateway.provider import Provider, anthropic_stream, openai_stream, sse

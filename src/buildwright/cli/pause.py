@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
+
 
 async def pause(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
@@ -27,5 +29,5 @@ async def pause(
             output.data(summary_fields(paused, app.clock.now()))
         else:
             output.print(f"Paused build {paused.id[:8]}; what runs now may finish.")
-            output.say(f"Next: buildwright resume {paused.id[:8]}")
+            output.say(typed(f"Next: buildwright resume {paused.id[:8]}"))
     return Exit.DONE

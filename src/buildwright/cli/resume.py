@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
 from buildwright.errors import Refused
 
 
@@ -44,7 +45,7 @@ async def resume(
             output.data(summary_fields(resumed, app.clock.now()))
         else:
             output.print(f"Recorded for build {build_id[:8]}: {choice}.")
-            output.say(f"Next: buildwright status {build_id[:8]}")
+            output.say(typed(f"Next: buildwright status {build_id[:8]}"))
     return Exit.DONE
 
 

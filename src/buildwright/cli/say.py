@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
+
 
 async def say(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters.")],
@@ -31,5 +33,5 @@ async def say(
         output.data({"build": build_id, "message": message_id, "task": task})
     else:
         output.print(f"Queued message {message_id} for {task or 'every running agent, or the next'}.")
-        output.say(f"See its receipt: buildwright events {build_id[:8]} -f")
+        output.say(typed(f"See its receipt: buildwright events {build_id[:8]} -f"))
     return Exit.DONE

@@ -326,6 +326,7 @@ AnyEvent = Annotated[
     Field(discriminator="type"),
 ]
 
+
 class Recorded(NamedTuple):
     """An event with its place (`seq`, from 1, no gaps, per build) and its time (UTC)."""
 

@@ -18,9 +18,6 @@ from buildwright.gateway.wire import Asked, BrokenOff, Declined, Protocol
 if TYPE_CHECKING:
     import aiohttp
 
-DEFAULT_MODEL = "claude-sonnet-5-5"
-"""For a build that names no model: the newest Claude Sonnet in the price list."""
-
 ANTHROPIC_VERSION = "2023-06-01"
 CONNECT_SECONDS = 30.0
 SILENCE_SECONDS = 600.0
