@@ -186,7 +186,11 @@ class App:
         options = (await self.builds.load(build_id)).options
         world = await self._world(options)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
-        build = await run(world, build_id)
+        warming = asyncio.create_task(self._warm_up(options))
+        try:
+            build = await run(world, build_id)
+        finally:
+            await warming
         if build.is_terminal and options.lanes:
             await forget_lanes(self.workspace, build_id)
         return build
@@ -305,6 +309,13 @@ class App:
                 return PLAIN_AGENTS[options.agent]()
             case name:
                 return _agent_of_others(name, self.settings, sandbox)
+
+    async def _warm_up(self, options: Options) -> None:
+        """What the first attempt will need is loaded while the plan is made."""
+        if options.agent == "claude":
+            from buildwright.agents.claude import warm_up
+
+            await asyncio.to_thread(warm_up)
 
     def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
         if not options.gates or not options.lanes or sandbox is None:

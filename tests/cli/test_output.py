@@ -58,8 +58,8 @@ def test_a_good_run_is_told_in_few_words() -> None:
 def test_a_refusal_names_the_gate_and_the_first_finding() -> None:
     lines = heard(*FAILED)
     refused = "bad money did not pass, tests: test_money.py:4: 1 != 2 [pytest.failed] (+1 more)"
-    assert lines[3:6] == [refused, "again money starts again (attempt 2)", refused]
-    assert lines[-2:] == ["bad money failed: the gates refused the change", "pause paused: task money failed 2 times"]
+    assert lines[3:6] == [refused, "again money starts again (attempt 2), told what the gates found", refused]
+    assert lines[-2:] == ["bad money failed after 2 attempts", "pause paused: money needs you"]
 
 
 def test_text_of_others_cannot_steer_the_terminal() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from buildwright.cli.exits import Exit, exit_for
-from buildwright.cli.invocation import program, typed
+from buildwright.cli.invocation import name, typed
 from buildwright.cli.output import Output, silence
 from buildwright.cli.verbs import VERBS, program_help
 from buildwright.errors import BuildwrightError
@@ -88,7 +88,7 @@ def _dispatch(argv: list[str]) -> int:
 
 def _misused(error: Exception, argv: list[str]) -> int:
     verb = argv[0] if argv and argv[0] in {verb.name for verb in VERBS} else ""
-    fix = f"see {program()} {verb} --help" if verb else f"see {program()} --help"
+    fix = f"see {name()} {verb} --help" if verb else f"see {name()} --help"
     return _tell(Output(json="--json" in argv), "Usage", str(error).strip(), fix, Exit.USAGE)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from buildwright.cli.verbs import VERBS
 
-_OURS = re.compile(rf"(?<![\w/.-])buildwright (?={'|'.join(verb.name for verb in VERBS)})")
+_OURS = re.compile(rf"(?<![\w/.-])(?<!-m )buildwright (?={'|'.join(verb.name for verb in VERBS)})")
 
 
 def typed(text: str) -> str:
@@ -25,13 +25,18 @@ def typed(text: str) -> str:
 
 @cache
 def program() -> str:
-    """What to type for this program, with the home in front if it was named for this process."""
+    """What to type for this program, with the home in front if it was named by the environment."""
     home = os.environ.get("BUILDWRIGHT_HOME", "")
-    words = _words(sys.argv[0], os.environ.get("PATH", os.defpath), Path.cwd())
-    return " ".join(([f"BUILDWRIGHT_HOME={shlex.quote(str(Path(home).absolute()))}"] if home else []) + words)
+    return f"BUILDWRIGHT_HOME={shlex.quote(str(Path(home).expanduser().absolute()))} {name()}" if home else name()
 
 
-def _words(started_as: str, path: str, here: Path) -> list[str]:
+@cache
+def name() -> str:
+    """What to type for this program where its home does not matter, such as for its help."""
+    return " ".join(words_for(sys.argv[0], os.environ.get("PATH", os.defpath), Path.cwd()))
+
+
+def words_for(started_as: str, path: str, here: Path) -> list[str]:
     """`buildwright` where the search path leads to this very program, else its path, else the module with its Python."""
     started = Path(os.path.abspath(started_as))  # noqa: PTH100 - the name that was typed, links and all
     if started.name == "__main__.py" and started.parent.name == "buildwright":
@@ -42,8 +47,11 @@ def _words(started_as: str, path: str, here: Path) -> list[str]:
     return [_shown("buildwright", started, path, here)]
 
 
-def _shown(name: str, file: Path, path: str, here: Path) -> str:
-    found = shutil.which(name, path=path)
+def _shown(short: str, file: Path, path: str, here: Path) -> str:
+    found = shutil.which(short, path=path)
     if found is not None and Path(found).absolute() == file:
-        return name
-    return shlex.quote(str(file.relative_to(here) if file.is_relative_to(here) else file))
+        return short
+    if not file.is_relative_to(here):
+        return shlex.quote(str(file))
+    below = file.relative_to(here)
+    return shlex.quote(str(below) if len(below.parts) > 1 else f"./{below}")

@@ -100,6 +100,8 @@ def ending(view: BuildView) -> Iterator[str]:
             money(view.usage.cost_usd) + (" and requests without a known price" if view.usage.unpriced else "")
         )
     yield ", ".join(facts)
+    for message in view.unheard if not view.outcome else ():
+        yield f"Not heard yet by {message.task or 'any agent'}: {one_line(message.text, 120)}"
     if view.delivered:
         yield f"Result: {_where(view)}"
 
@@ -121,9 +123,13 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
 
 def command_for(build_id: str, choice: Choice) -> str:
     """What to type for a way out of a pause."""
+    return typed(_command(build_id, choice))
+
+
+def _command(build_id: str, choice: Choice) -> str:
     option = "" if choice.name == "go" else f" --{choice.name}"
     budget = " --max-cost USD" if "budget" in choice.words else ""
-    return typed(f"buildwright resume {build_id[:8]}{option}{budget}")
+    return f"buildwright resume {build_id[:8]}{option}{budget}"
 
 
 def next_command(view: BuildView) -> str:
@@ -134,7 +140,7 @@ def next_command(view: BuildView) -> str:
 def _next(view: BuildView) -> str:
     short = view.id[:8]
     if view.pause is not None:
-        return command_for(view.id, view.pause.choices[0])
+        return _command(view.id, view.pause.choices[0])
     if view.outcome == "succeeded":
         branch = branch_of(view.delivered)
         if not branch:
