@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Planner, Sandbox
+    from buildwright.workspace import GitWorkspace
 
 AGENTS_OF_OTHERS = "buildwright.agents"
 """Entry point group: a callable `(settings, sandbox) -> Agent` registered by another package."""
@@ -78,12 +79,12 @@ class App:
         self.settings = settings
         self.builds = builds
         self.clock = clock
-        self._workspace: Workspace | None = None
+        self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
         self._sandboxes: dict[str, Sandbox] = {}
 
     @property
-    def workspace(self) -> Workspace:
+    def workspace(self) -> GitWorkspace:
         if self._workspace is None:
             from buildwright.workspace import GitWorkspace
 
@@ -209,11 +210,11 @@ class App:
         place = f"plan-{uuid.uuid4()}"
         context = ""
         if repository:
+            target = await self.workspace.prepare(place, repository, base)
             try:
-                target = await self.workspace.prepare(place, repository, base)
                 context = await describe_repository(place, target.tree, self.workspace)
             finally:
-                await self.workspace.forget(place)
+                await self.workspace.release(place)
         door = await self.gateway.open(place, "", 0, options)
         try:
             return await self._planner().plan(spec, context, options.planner_model or options.model, door)

@@ -112,6 +112,7 @@ class Output:
     def print(self, content: str = "", style: str = "") -> None:
         """For people, on stdout. Shown as it is (no markup), never wrapped."""
         self._stdout.write(_painted([(content, style)], colours(self._stdout)) + "\n")
+        self._stdout.flush()  # whoever follows in a pipe wants it now
 
     def lines(self, table: Iterable[Sequence[Piece]]) -> None:
         """The lines of a table, on stdout."""
