@@ -207,7 +207,7 @@ def origin(repository: Path, tmp_path: Path) -> Path:
 def test_a_push_is_asked_for_on_a_terminal_and_happens(
     program: Program, repository: Path, origin: Path, three: Path
 ) -> None:
-    command = [
+    command: list[str | Path] = [
         "build",
         three,
         "--repo",

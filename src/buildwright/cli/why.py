@@ -68,7 +68,7 @@ def _print_attempt(output: Output, number: int, seconds: float | None, detail: s
     from buildwright.cli.output import one_line
     from buildwright.cli.wording import duration
 
-    took = f" in {duration(seconds)}" if seconds is not None else ""
+    took = f" ({duration(seconds)})" if seconds is not None else ""
     output.print(f"  {number}. {one_line(detail)}{took}")
 
 
