@@ -71,7 +71,7 @@ def toolchain(text: str) -> Toolchain:
 def test_the_example_of_buildwright_toml_is_accepted_as_it_is_explained() -> None:
     (text,) = blocks(GUIDES / "checks.md", "toml")
     found = toolchain(text)
-    assert found.setup == ("npm ci --ignore-scripts",)
+    assert [setup.commands for setup in found.setup] == [("npm ci --ignore-scripts",)]
     assert [(check.name, check.kind, check.report) for check in found.checks] == [
         ("test", "test", ""),
         ("style", "lint", ""),
