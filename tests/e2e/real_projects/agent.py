@@ -21,13 +21,13 @@ def main() -> None:
         sys.exit(f"this is not the prompt of {task}: {prompt[:200]}")
     time.sleep(float(sys.argv[2]) if len(sys.argv) > 2 else 0)
     edits = order["first"] if attempt == 1 and order["first"] is not None else order["edits"]
-    if not all(Path(path).read_text("utf-8").count(old) == 1 for path, old, _ in edits):
+    if not all(Path(path).read_text("utf-8").count(f"{old}\n") == 1 for path, old, _ in edits):
         edits = order["second"]
     for path, old, new in edits:
         text = Path(path).read_text("utf-8")
-        if text.count(old) != 1:
-            sys.exit(f"{path} has these lines {text.count(old)} times:\n{old}")
-        Path(path).write_text(text.replace(old, new), "utf-8")
+        if text.count(f"{old}\n") != 1:
+            sys.exit(f"{path} does not have these lines once:\n{old}")
+        Path(path).write_text(text.replace(f"{old}\n", f"{new}\n"), "utf-8")
         print(f"edited {path}")
     for path, content in order["files"].items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)

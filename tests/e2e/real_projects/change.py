@@ -58,9 +58,9 @@ def edited(tree: Mapping[str, str], edits: Iterable[Edit]) -> dict[str, str]:
     after = dict(tree)
     for edit in edits:
         text = after[edit.path]
-        if text.count(edit.old) != 1:
-            raise ValueError(f"{edit.path} has these lines {text.count(edit.old)} times:\n{edit.old}")
-        after[edit.path] = text.replace(edit.old, edit.new)
+        if text.count(f"{edit.old}\n") != 1:
+            raise ValueError(f"{edit.path} does not have these lines once:\n{edit.old}")
+        after[edit.path] = text.replace(f"{edit.old}\n", f"{edit.new}\n")
     return after
 
 
@@ -176,11 +176,10 @@ def _call(name: str, path: str, **more: str) -> dict[str, Any]:
 def _blocks(change: Change, edits: Sequence[Edit]) -> str:
     said: list[str] = []
     for path in dict.fromkeys(edit.path for edit in edits):
-        said.append(f"=== EDIT: {path} ===")
-        for edit in edits:
-            if edit.path == path:
-                said.append(f"<<<<<<< SEARCH\n{edit.old}\n=======\n{edit.new}\n>>>>>>> REPLACE")
-        said.append("=== END EDIT ===")
+        parts = [
+            f"<<<<<<< SEARCH\n{edit.old}\n=======\n{edit.new}\n>>>>>>> REPLACE" for edit in edits if edit.path == path
+        ]
+        said += [f"=== EDIT: {path} ===", *parts, "=== END EDIT ==="]
     for path, content in change.files.items():
         said.append(f"=== FILE: {path} ===\n{content}=== END FILE ===")
     return "\n".join(said) + "\n"

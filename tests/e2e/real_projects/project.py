@@ -9,8 +9,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.real_projects import inflection_names, inflection_words
-from tests.e2e.real_projects import toolz_dictionaries, toolz_more, toolz_sequences
+from tests.e2e.real_projects import inflection_names, inflection_words, toolz_dictionaries, toolz_more, toolz_sequences
 from tests.e2e.real_projects.change import Change
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.real_projects.change import Change, Edit, before
-from tests.e2e.real_projects.toolz_places import DICT, DICT_ALL_1, DICT_ALL_3, curried, imported, tests_of
+from tests.e2e.real_projects.toolz_places import DICT, DICT_ALL_1, DICT_ALL_3, curried, imported, suite_of
 
 DICTIONARIES = (
     Change(
@@ -34,7 +34,7 @@ def pick(keys, d, factory=dict):
             ),
             curried("pick", "peekn"),
         ),
-        tests_of(
+        suite_of(
             "pick",
             """
 def test_pick():
@@ -77,7 +77,7 @@ def omit(keys, d, factory=dict):
             ),
             curried("omit", "nth"),
         ),
-        tests_of(
+        suite_of(
             "omit",
             """
 def test_omit():
@@ -125,7 +125,7 @@ def rename_keys(names, d, factory=dict):
             ),
             curried("rename_keys", "remove"),
         ),
-        tests_of(
+        suite_of(
             "rename_keys",
             """
 def test_rename_keys():
@@ -176,7 +176,7 @@ def deep_merge(*dicts):
             ),
             imported("deep_merge", "diff", "curry"),
         ),
-        tests_of(
+        suite_of(
             "deep_merge",
             """
 def test_deep_merge():
@@ -225,7 +225,7 @@ def invert(d, factory=dict):
             ),
             curried("invert", "interpose"),
         ),
-        tests_of(
+        suite_of(
             "invert",
             """
 def test_invert():

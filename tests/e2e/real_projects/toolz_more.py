@@ -12,7 +12,7 @@ from tests.e2e.real_projects.toolz_places import (
     TESTS,
     curried,
     imported,
-    tests_of,
+    suite_of,
 )
 
 _PATHS = "toolz/pathtoolz.py"
@@ -67,7 +67,7 @@ def flatten_keys(d, sep='.'):
             rv[key] = value
     return rv
 ''',
-            **tests_of(
+            **suite_of(
                 "flatten_keys",
                 """
 def test_flatten_keys():
@@ -112,7 +112,7 @@ def unflatten_keys(d, sep='.'):
             ),
             curried("unflatten_keys", "topk"),
         ),
-        tests_of(
+        suite_of(
             "unflatten_keys",
             """
 def test_unflatten_keys():
@@ -133,7 +133,7 @@ def test_there_and_back():
         "Call a function once",
         "once(func) in functoolz calls func the first time and repeats its result after that.",
         (*_ONCE, _ONCE_CURRIED),
-        tests_of(
+        suite_of(
             "once",
             """
 def test_once():
@@ -176,7 +176,7 @@ def when(predicate, func, x):
             ),
             curried("when", "valmap"),
         ),
-        tests_of(
+        suite_of(
             "when",
             """
 def test_when():
@@ -230,7 +230,7 @@ CLASHES = (
             _COUNTWHERE,
             curried("countwhere", "countby"),
         ),
-        tests_of(
+        suite_of(
             "countwhere",
             """
 def test_countwhere():
@@ -259,7 +259,7 @@ def test_countwhere():
             _MAXBY,
             curried("maxby", "mapcat"),
         ),
-        tests_of(
+        suite_of(
             "maxby",
             """
 def test_maxby():

@@ -28,5 +28,5 @@ def imported(name: str, ahead_of: str, ahead_of_that: str) -> Edit:
     return Edit(CURRIED, old, f"    {ahead_of_that},\n    {name},\n    {ahead_of},")
 
 
-def tests_of(name: str, body: str, imports: str = "") -> dict[str, str]:
+def suite_of(name: str, body: str, imports: str = "") -> dict[str, str]:
     return {f"{TESTS}/test_{name}.py": f"{imports}from toolz import {name}\n\n\n{body.strip()}\n"}

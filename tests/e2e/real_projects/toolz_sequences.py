@@ -11,7 +11,7 @@ from tests.e2e.real_projects.toolz_places import (
     TESTS,
     curried,
     imported,
-    tests_of,
+    suite_of,
 )
 
 SEQUENCES = (
@@ -41,7 +41,7 @@ def consume(seq, n=None):
             ),
             curried("consume", "cons"),
         ),
-        tests_of(
+        suite_of(
             "consume",
             """
 def test_consume_all():
@@ -95,7 +95,7 @@ def split_at(predicate, seq):
             ),
             curried("split_at", "sorted"),
         ),
-        tests_of(
+        suite_of(
             "split_at",
             """
 def test_split_at():
@@ -137,7 +137,7 @@ def runs(seq):
             ),
             imported("runs", "second", "pipe"),
         ),
-        tests_of(
+        suite_of(
             "runs",
             """
 def test_runs():
@@ -183,7 +183,7 @@ def allequal(seq):
             ),
             imported("allequal", "comp", "apply"),
         ),
-        tests_of(
+        suite_of(
             "allequal",
             """
 def test_allequal():
@@ -232,7 +232,7 @@ def takeuntil(predicate, seq):
             ),
             curried("takeuntil", "take_nth"),
         ),
-        tests_of(
+        suite_of(
             "takeuntil",
             """
 def test_takeuntil():
