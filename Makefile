@@ -9,7 +9,12 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 # The system's certificates where it has any (a company's proxy may have its own), else those that uv brings.
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
-.PHONY: demo test check bench docs requirements clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs requirements clean
+
+help: ## list the targets
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(VENV)/.runtime ## build the sample project, offline and without a key
 	@$(BIN)/buildwright demo
