@@ -10,7 +10,7 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,14 +18,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from buildwright.core.build import Build
+from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
-from buildwright.errors import BadSettings, NotFound
+from buildwright.errors import BadSettings, BuildIsRunning, NotFound
 from buildwright.ports import Agent, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
 from buildwright.settings import Settings
 from buildwright.store.holders import this_process
@@ -33,7 +33,7 @@ from buildwright.store.holders import this_process
 if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Planner, Sandbox
+    from buildwright.ports import Sandbox
     from buildwright.workspace import GitWorkspace
 
 AGENTS_OF_OTHERS = "buildwright.agents"
@@ -146,11 +146,15 @@ class App:
         from buildwright.engine.loop import run
         from buildwright.engine.perform import forget_lanes
 
-        build = await commands.stop(self.builds, self.clock, build_id, message)
+        build = await self.builds.load(build_id)
+        if build.control is not Control.STOPPING:  # asked before, by a process that died before the build had ended
+            build = await commands.stop(self.builds, self.clock, build_id, message)
         if await self.builds.holder(build_id) is None:
-            build = await run(self._bare_world(), build_id)
-            if build.options.lanes:
-                await forget_lanes(self.workspace, build_id)
+            await self._end_orphans()
+            with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
+                build = await run(self._bare_world(), build_id)
+                if build.options.lanes:
+                    await forget_lanes(self.workspace, build_id)
         return build
 
     async def find(self, build: str = "") -> str:
@@ -217,7 +221,7 @@ class App:
                 await self.workspace.release(place)
         door = await self.gateway.open(place, "", 0, options)
         try:
-            return await self._planner().plan(spec, context, options.planner_model or options.model, door)
+            return await _LazyPlanner().plan(spec, context, options.planner_model or options.model, door)
         finally:
             await self.gateway.shut(door)
 
@@ -232,7 +236,7 @@ class App:
         if options.agent == "shell" and not options.agent_command.strip():
             raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
         options = with_cassette(options)
-        agent = self._agent(options, await self._sandbox(options))
+        agent = _agent_for(options, self.settings, await self._sandbox(options))
         if not options.cassette:
             if agent.uses_model == "always":
                 self.gateway.check_keys("any", options)
@@ -251,26 +255,28 @@ class App:
             agent=NoopAgent(),
             holder=this_process(),
             scratch=self.settings.home / "scratch",
-            brief=self._briefer(None),
+            brief=_briefer(None),
         )
 
     async def _world(self, options: Options) -> World:
         from buildwright.engine.world import World
 
         sandbox = await self._sandbox(options)
+        if sandbox is not None:
+            await self._end_orphans()
         workspace = self.workspace if options.lanes else None
         return World(
             builds=self.builds,
             clock=self.clock,
-            agent=self._agent(options, sandbox),
+            agent=_agent_for(options, self.settings, sandbox),
             holder=this_process(),
             scratch=self.settings.home / "scratch",
-            brief=self._briefer(workspace),
+            brief=_briefer(workspace),
             workspace=workspace,
             gates=self._gates(options, sandbox),
             gateway=self.gateway if options.agent not in PLAIN else None,
-            planner=self._planner(),
-            plan_context=self._plan_context(workspace),
+            planner=_LazyPlanner(),
+            plan_context=_plan_context(workspace),
         )
 
     async def _sandbox(self, options: Options) -> Sandbox | None:
@@ -283,33 +289,11 @@ class App:
             self._sandboxes[options.sandbox] = await choose(options.sandbox)
         return self._sandboxes[options.sandbox]
 
-    def _agent(self, options: Options, sandbox: Sandbox | None) -> Agent:
-        match options.agent:
-            case "direct":
-                from buildwright.agents.direct import DirectAgent
-                from buildwright.gateway import GatewayModel
+    async def _end_orphans(self) -> None:
+        """End what commands of a process of ours that was killed still do: nobody waits for it, and lanes are reused."""
+        from buildwright.sandbox import end_orphans
 
-                return DirectAgent(GatewayModel())
-            case "claude":
-                if find_spec("claude_agent_sdk") is None:
-                    raise BadSettings(
-                        "the agent claude needs the Claude Agent SDK, which is not installed",
-                        fix=f"{sys.executable} -m pip install 'buildwright[claude]'",
-                    )
-                from buildwright.agents.claude import ClaudeAgent
-
-                return ClaudeAgent(self._path)
-            case "shell":
-                from buildwright.agents.shell import ShellAgent
-
-                assert sandbox is not None
-                return ShellAgent(sandbox, self._path)
-            case "noop" | "sleep" | "touch":
-                from buildwright.testing.plain_agents import PLAIN_AGENTS
-
-                return PLAIN_AGENTS[options.agent]()
-            case name:
-                return _agent_of_others(name, self.settings, sandbox)
+        await asyncio.to_thread(end_orphans)
 
     async def _warm_up(self, options: Options) -> None:
         """What the first attempt will need is loaded while the plan is made."""
@@ -323,31 +307,7 @@ class App:
             return ()
         from buildwright.gates import gates
 
-        return gates(sandbox, self._path)
-
-    @property
-    def _path(self) -> str:
-        """PATH for agents and gates: the user's, and as the last resort the tools installed beside this Python."""
-        return os.pathsep.join((self.settings.environment.get("PATH", os.defpath), str(Path(sys.executable).parent)))
-
-    def _planner(self) -> Planner:
-        return _LazyPlanner()
-
-    def _briefer(self, workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitable[Briefing]]:
-        async def brief(request: BriefingRequest) -> Briefing:
-            from buildwright.agents.briefing import brief_attempt
-
-            return await brief_attempt(request, workspace)
-
-        return brief
-
-    def _plan_context(self, workspace: Workspace | None) -> Callable[[Build], Awaitable[str]]:
-        async def context(build: Build) -> str:
-            from buildwright.agents.briefing import describe_repository
-
-            return await describe_repository(build.id, build.base_tree, workspace) if workspace is not None else ""
-
-        return context
+        return gates(sandbox, _path_of(self.settings), self.settings.home / "setups")
 
 
 class _LazyPlanner:
@@ -369,6 +329,35 @@ def with_cassette(options: Options) -> Options:
     return options.model_copy(update={"cassette": str(path)})
 
 
+def _agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> Agent:
+    match options.agent:
+        case "direct":
+            from buildwright.agents.direct import DirectAgent
+            from buildwright.gateway import GatewayModel
+
+            return DirectAgent(GatewayModel())
+        case "claude":
+            if find_spec("claude_agent_sdk") is None:
+                raise BadSettings(
+                    "the agent claude needs the Claude Agent SDK, which is not installed",
+                    fix=f"{sys.executable} -m pip install 'buildwright[claude]'",
+                )
+            from buildwright.agents.claude import ClaudeAgent
+
+            return ClaudeAgent(_path_of(settings))
+        case "shell":
+            from buildwright.agents.shell import ShellAgent
+
+            assert sandbox is not None
+            return ShellAgent(sandbox, _path_of(settings))
+        case "noop" | "sleep" | "touch":
+            from buildwright.testing.plain_agents import PLAIN_AGENTS
+
+            return PLAIN_AGENTS[options.agent]()
+        case name:
+            return _agent_of_others(name, settings, sandbox)
+
+
 def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:
     from importlib.metadata import entry_points
 
@@ -378,3 +367,26 @@ def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> 
             return cast("Agent", entry.load()(settings, sandbox))
         known.append(entry.name)
     raise BadSettings(f"there is no agent {name!r}", fix=f"choose one of {', '.join(known)}")
+
+
+def _path_of(settings: Settings) -> str:
+    """PATH for agents and gates: the user's, and as the last resort the tools installed beside this Python."""
+    return os.pathsep.join((settings.environment.get("PATH", os.defpath), str(Path(sys.executable).parent)))
+
+
+def _briefer(workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitable[Briefing]]:
+    async def brief(request: BriefingRequest) -> Briefing:
+        from buildwright.agents.briefing import brief_attempt
+
+        return await brief_attempt(request, workspace)
+
+    return brief
+
+
+def _plan_context(workspace: Workspace | None) -> Callable[[Build], Awaitable[str]]:
+    async def context(build: Build) -> str:
+        from buildwright.agents.briefing import describe_repository
+
+        return await describe_repository(build.id, build.base_tree, workspace) if workspace is not None else ""
+
+    return context
