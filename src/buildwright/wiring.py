@@ -9,7 +9,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from buildwright.core.build import Build
+from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
@@ -27,7 +27,7 @@ from buildwright.engine.commands import Choice
 from buildwright.engine.loop import run
 from buildwright.engine.perform import forget_lanes
 from buildwright.engine.world import World
-from buildwright.errors import BadGraph, BadSettings, NotFound
+from buildwright.errors import BadGraph, BadSettings, BuildIsRunning, NotFound
 from buildwright.ports import Agent, Briefing, BriefingRequest, Builds, Clock, Gate, Gateway, LogEntry, Workspace
 from buildwright.settings import Settings
 
@@ -136,11 +136,15 @@ class App:
 
     async def stop(self, build_id: str, message: str = "") -> Build:
         """Ask the build to end; when no process runs it, it ends here and now."""
-        build = await commands.stop(self.builds, self.clock, build_id, message)
+        build = await self.builds.load(build_id)
+        if build.control is not Control.STOPPING:  # asked before, by a process that died before the build had ended
+            build = await commands.stop(self.builds, self.clock, build_id, message)
         if await self.builds.holder(build_id) is None:
-            build = await run(self._bare_world(), build_id)
-            if build.options.lanes:
-                await forget_lanes(self.workspace, build_id)
+            await self._end_orphans()
+            with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
+                build = await run(self._bare_world(), build_id)
+                if build.options.lanes:
+                    await forget_lanes(self.workspace, build_id)
         return build
 
     async def find(self, build: str = "") -> str:
@@ -231,7 +235,14 @@ class App:
     async def _sandbox(self, options: Options) -> Sandbox:
         from buildwright.sandbox import choose
 
+        await self._end_orphans()
         return await choose(options.sandbox)
+
+    async def _end_orphans(self) -> None:
+        """End what commands of a process of ours that was killed still do: nobody waits for it, and lanes are reused."""
+        from buildwright.sandbox import end_orphans
+
+        await asyncio.to_thread(end_orphans)
 
     def _agent(self, options: Options, sandbox: Sandbox | None) -> Agent:
         environment = self.settings.environment

@@ -9,11 +9,11 @@ from typing import Literal
 
 from buildwright.core import event as e
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
-from buildwright.errors import IllegalMove, StaleVersion
+from buildwright.errors import IllegalMove, NotFound, StaleVersion
 from buildwright.ports import Builds, Clock
 
 Choice = Literal["go", "retry", "skip", "abort"]
@@ -55,9 +55,22 @@ async def stop(builds: Builds, clock: Clock, build_id: str, message: str = "") -
 
 
 async def say(builds: Builds, clock: Clock, build_id: str, text: str, task: str = "") -> str:
-    """Tell the agents something; returns the message's id, which its receipt (`message.delivered`) names."""
+    """Tell the agents something; returns the message's id, which its receipt (`message.delivered`) names.
+
+    Raises NotFound for a task that is not in the plan, IllegalMove for one that is over.
+    """
     message_id = uuid.uuid4().hex[:12]
-    await _append(builds, clock, build_id, lambda _: (e.MessageSent(id=message_id, text=text, task=task),))
+
+    def facts(build: Build) -> Sequence[AnyEvent]:
+        if task and build.plan is not None:
+            if task not in build.plan.position:
+                raise NotFound(f"there is no task {task} in this build", fix="see `buildwright status` for its tasks")
+            phase = build.task(task).phase
+            if phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
+                raise IllegalMove(f"task {task} is {phase}: no agent works on it again", fix="leave --task out")
+        return (e.MessageSent(id=message_id, text=text, task=task),)
+
+    await _append(builds, clock, build_id, facts)
     return message_id
 
 
