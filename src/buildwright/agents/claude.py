@@ -63,7 +63,8 @@ class ClaudeAgent:
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a door, without the library, or when the program does not start."""
-        library = _library()
+        # Its import takes a second, in which the loop would stand still for every other lane.
+        library = await asyncio.to_thread(_library)
         if assignment.door is None:
             raise AgentFailed(
                 "Claude Code has no door to a language model.",
@@ -143,6 +144,16 @@ class ClaudeAgent:
         if found is None:
             raise AgentFailed("Claude Code is not installed.", fix="pip install 'buildwright[claude]'")
         return str(found)
+
+
+def warm_up() -> None:
+    """Do beforehand what the first attempt would wait for: import the library, ask for the pages of its large program."""
+    try:
+        bundled = Path(_library().__file__).parent / "_bundled" / "claude"
+        with bundled.open("rb") as program:
+            os.posix_fadvise(program.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+    except (AgentFailed, OSError, AttributeError):
+        return  # the attempt itself says what is missing; only Linux takes such advice
 
 
 def _library() -> Any:
