@@ -273,7 +273,8 @@ class App:
             return ()
         from buildwright.gates import gates
 
-        return gates(sandbox, self.settings.environment.get("PATH", os.defpath))
+        path = self.settings.environment.get("PATH", os.defpath)
+        return gates(sandbox, path, self.settings.home / "setups")
 
     def _planner(self) -> Planner:
         return _LazyPlanner()

@@ -29,6 +29,7 @@ from buildwright.agents.claude_session import (
     write_launcher,
 )
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
+from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Door, Message
 
@@ -119,7 +120,8 @@ class ClaudeAgent:
         options: sdk.ClaudeAgentOptions = library.ClaudeAgentOptions(
             cli_path=launcher,
             cwd=work.lane,
-            model=assignment.model or None,
+            # The program's own default is its makers' dearest model.
+            model=assignment.model or DEFAULT_MODEL,
             resume=before.session if before is not None else None,
             system_prompt={"type": "preset", "preset": "claude_code", "append": _RULES},
             tools=list(TOOLS),

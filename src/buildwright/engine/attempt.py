@@ -20,7 +20,7 @@ from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
 from buildwright.core.task import Task
 from buildwright.engine.room import check_room
-from buildwright.engine.spending import spent
+from buildwright.engine.spending import budget, spent
 from buildwright.errors import AgentFailed, BadSettings
 from buildwright.ports import Assignment, Briefing, BriefingRequest, Door, Lane, LaneKey, Merged, Message
 
@@ -117,7 +117,9 @@ async def _door(runner: Runner, build: Build, key: LaneKey, ground: Ground) -> A
     door: Door | None = None
     if gateway is not None and uses != "never":
         try:
-            door = await gateway.open(key.build_id, key.task, key.attempt, build.options, ground.files)
+            door = await gateway.open(
+                key.build_id, key.task, key.attempt, build.options, ground.files, budget(runner.build)
+            )
         except BadSettings:
             if uses == "always":
                 raise

@@ -83,7 +83,7 @@ class Runner:
         await self._settle([])
         while not self._rests():
             await self._settle(await self._gather())
-        await self._keep_snapshot(spacing=SNAPSHOT_EVERY // 5)
+        await self._keep_snapshot(spacing=SNAPSHOT_EVERY)
         return self.build
 
     async def end(self) -> None:
@@ -105,7 +105,8 @@ class Runner:
     async def _gather(self) -> list[Landing | AnyEvent]:
         """Everything that is there, at least one wake-up long: more facts in one append cost one commit."""
         first = await self._inbox.get()
-        await asyncio.sleep(0)
+        if self._flights.count > 1:
+            await asyncio.sleep(0)
         return [*([] if first is None else [first]), *self._arrived()]
 
     def _arrived(self) -> list[Landing | AnyEvent]:
