@@ -86,7 +86,7 @@ async def test_a_store_without_space_pauses_or_ends_the_run_and_the_next_goes_on
 
 async def test_a_snapshot_that_cannot_be_kept_is_no_harm(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds)
-    await site.start(tasks(*(f"t{n}" for n in range(60))), lanes=False, gates=False)
+    await site.start(tasks(*(f"t{n}" for n in range(260))), lanes=False, gates=False, limits=Limits(concurrency=32))
     failing: Any = Failing(builds, "keep_snapshot")
     assert (await site.run(builds=failing)).outcome == "succeeded"
     assert failing.refused > 0
