@@ -128,15 +128,15 @@ def _others(build: Build, task: Task) -> list[OtherTask]:
     ]
 
 
-async def describe_repository(build: Build, workspace: Workspace) -> str:
+async def describe_repository(build_id: str, tree: str, workspace: Workspace) -> str:
     """What the planner should know of the repository: its paths and the files that say what it is, bounded."""
-    paths = await workspace.list_files(build.id, build.base_tree)
+    paths = await workspace.list_files(build_id, tree)
     parts = [f"Files ({len(paths)}):\n" + "\n".join(paths[:MOST_PATHS])]
     if len(paths) > MOST_PATHS:
         parts.append(f"... and {len(paths) - MOST_PATHS} more")
     for name in PLANNER_FILES:
         if name in paths:
-            content = await workspace.read_file(build.id, build.base_tree, name)
+            content = await workspace.read_file(build_id, tree, name)
             if content:
                 parts.append(f"--- {name}\n{cut(content.decode(errors='replace'), MOST_OF_A_FILE)}")
     return "\n\n".join(parts)

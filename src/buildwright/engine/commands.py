@@ -46,7 +46,13 @@ async def create(
 
 async def pause(builds: Builds, clock: Clock, build_id: str, message: str = "") -> Build:
     """Nothing new starts; what runs goes on to its end."""
-    return await _append(builds, clock, build_id, lambda _: (e.BuildPaused(reason="user", message=message),))
+
+    def facts(build: Build) -> Sequence[AnyEvent]:
+        if build.pause is not None:
+            raise IllegalMove("the build is paused already", fix=f"go on with `buildwright resume {build_id}`")
+        return (e.BuildPaused(reason="user", message=message),)
+
+    return await _append(builds, clock, build_id, facts)
 
 
 async def stop(builds: Builds, clock: Clock, build_id: str, message: str = "") -> Build:
@@ -86,6 +92,16 @@ async def resume(
 
     def facts(build: Build) -> Sequence[AnyEvent]:
         resumed = e.BuildResumed(budget_usd=budget_usd)
+        if build.pause is None:
+            if choice == "abort":
+                raise IllegalMove(
+                    "the build is not paused, so there is no pause to answer",
+                    fix=f"end it with `buildwright stop {build_id}`",
+                )
+            raise IllegalMove(
+                "the build is not paused, so there is nothing to resume",
+                fix=f"see `buildwright status {build_id}`; if nobody runs it, `buildwright run {build_id}` goes on",
+            )
         match choice:
             case "abort":
                 return (e.StopRequested(how="abort", message=message or "given up by the user"),)
@@ -113,7 +129,8 @@ async def _append(builds: Builds, clock: Clock, build_id: str, facts: Callable[[
     while True:
         build = await builds.load(build_id)
         if build.control is Control.STOPPING or build.is_terminal:
-            raise IllegalMove(f"the build is {build.control}", fix="start a new build")
+            how = f"has ended ({build.outcome})" if build.outcome else "is ending"
+            raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build_id}`, or start a new build")
         events, at, expected = list(facts(build)), clock.now(), build.version
         for event in events:
             build = apply(build, Recorded(build.version + 1, at, event))

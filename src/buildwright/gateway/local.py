@@ -89,7 +89,7 @@ class LocalGateway:
             tape = await asyncio.to_thread(cassette.load, path)
             player = replay.Player(tape, str(path), task, attempt, lane)
         else:
-            self._check_keys(task, options)
+            self.check_keys(task, options)
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.prepare)
         async with self._starting:
@@ -144,18 +144,27 @@ class LocalGateway:
             if session is not None:
                 await session.close()
 
-    def _check_keys(self, task: str, options: Options) -> None:
+    def check_keys(self, task: str, options: Options) -> None:
+        """That a door for this task ("" for the planner) could be opened without a cassette. Raises BadSettings."""
+        if options.cassette:
+            return
         found = [name for name in ("anthropic", "openai") if self._provider(name) is not None]
         model = options.model if task else options.planner_model or options.model
         if options.agent == "shell" and task and not options.model and found:
             return  # The command chooses its provider itself.
-        wanted = upstream.protocol_of(model or DEFAULT_MODEL)
+        named = model or DEFAULT_MODEL
+        wanted = upstream.protocol_of(named)
         if wanted not in found:
-            variable = upstream.key_name(wanted)
+            who = "" if task else "planning a Markdown spec asks a model: "
+            other = (
+                "OPENAI_API_KEY and --model gpt-..."
+                if wanted == "anthropic"
+                else "ANTHROPIC_API_KEY and --model claude-..."
+            )
             raise BadSettings(
-                f"{variable} is not set, and {model or DEFAULT_MODEL} needs it.",
-                fix=f"Set {variable} in the environment or in .env, name a model of another provider, "
-                "or give a cassette to replay.",
+                f"{who}{upstream.key_name(wanted)} is not set, and {named} needs it",
+                fix=f"set {upstream.key_name(wanted)} (or {other}) in the environment or in .env; without a key, replay "
+                "with --cassette FILE, or give a complete task list to --agent shell",
             )
 
     def _provider(self, protocol: wire.Protocol) -> upstream.Provider | None:

@@ -116,3 +116,7 @@ class GitWorkspace:
     async def forget(self, build_id: str) -> None:
         """See `Workspace.forget`."""
         await self._lanes.forget(build_id)
+
+    async def release(self, build_id: str) -> None:
+        """Undo `prepare`, for a plan that is only shown. A build needs its preparation as long as it can be asked about."""
+        await self._mirrors.release(build_id)

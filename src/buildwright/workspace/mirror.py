@@ -86,6 +86,16 @@ class Mirrors:
         self._pins[build_id] = pin
         return pin
 
+    async def release(self, build_id: str) -> None:
+        """Undo `prepare` for something that was no build: its refs and its pin go, what was fetched stays for the next."""
+        pin = await self.pin(build_id)
+        for name in ("base", "integration"):
+            await self._git.run(
+                pin.mirror, "update-ref", "-d", "--end-of-options", f"refs/buildwright/{build_id}/{name}"
+            )
+        del self._pins[build_id]
+        await asyncio.to_thread((self._folder / "builds" / build_id).unlink, missing_ok=True)
+
     async def _holds(self, pin: Pin, build_id: str) -> bool:
         if not _is_whole(pin.mirror):
             return False
