@@ -6,7 +6,15 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	--custom-compile-command "make requirements"
 
-.PHONY: demo test check bench docs requirements clean
+# The system's certificates where it has any (a company's proxy may have its own), else those that uv brings.
+export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs requirements clean
+
+help: ## list the targets
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(VENV)/.runtime ## build the sample project, offline and without a key
 	@$(BIN)/buildwright demo

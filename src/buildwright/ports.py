@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -172,7 +173,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An open lane. `files` is all the agent sees, `home` a private empty home; both outside any repository."""
+    """An open lane. `files` is all the agent sees, `home` a private empty home.
+
+    What `files` has in `.git` is the agent's own and nobody else's: it is never read and never part of a patch.
+    """
 
     key: LaneKey
     files: Path
@@ -474,13 +478,32 @@ class Spend(NamedTuple):
     cost_usd: str | None
 
 
+class Budget(NamedTuple):
+    """What a build may spend in all (None: no bound) and what its journal says is spent. US dollars."""
+
+    most_usd: Decimal | None = None
+    spent_usd: Decimal = Decimal(0)
+
+
+NO_BUDGET = Budget()
+
+
 class Gateway(Protocol):
     """The one door to language models. Started on first use."""
 
-    async def open(self, build_id: str, task: str, attempt: int, options: Options, lane: Path | None = None) -> Door:
+    async def open(
+        self,
+        build_id: str,
+        task: str,
+        attempt: int,
+        options: Options,
+        lane: Path | None = None,
+        budget: Budget = NO_BUDGET,
+    ) -> Door:
         """A door for one attempt (task "" for the planner): starts the server if need be, mints its token.
 
-        `lane` lets a replayed answer name absolute paths for agents that want them.
+        `lane` lets a replayed answer name absolute paths for agents that want them. `budget` holds over restarts; what
+        the gateway has metered itself since counts too.
 
         Raises BadSettings when neither a key nor a cassette is there.
         """

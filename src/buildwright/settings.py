@@ -13,7 +13,7 @@ from pathlib import Path
 
 from buildwright.errors import BadSettings
 
-KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY")
 FROM_DOTENV = (*KEYS, "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")
 """What a `.env` file may add to the environment (R9); everything else in it is left alone."""
 

@@ -7,35 +7,40 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
+import sys
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from buildwright.core.build import Build
+from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
-from buildwright.engine.loop import run
-from buildwright.engine.perform import forget_lanes
-from buildwright.engine.world import World
-from buildwright.errors import BadGraph, BadSettings, NotFound
-from buildwright.ports import Agent, Briefing, BriefingRequest, Builds, Clock, Gate, Gateway, LogEntry, Workspace
+from buildwright.errors import BadSettings, BuildIsRunning, NotFound
+from buildwright.ports import Agent, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
 from buildwright.settings import Settings
+from buildwright.store.holders import this_process
 
 if TYPE_CHECKING:
+    from buildwright.engine.world import World
+    from buildwright.gateway import LocalGateway
     from buildwright.ports import Planner, Sandbox
+    from buildwright.workspace import GitWorkspace
 
 AGENTS_OF_OTHERS = "buildwright.agents"
 """Entry point group: a callable `(settings, sandbox) -> Agent` registered by another package."""
+
+PLAIN = frozenset({"noop", "sleep", "touch"})
+"""Agents that ask no model and run no command."""
 
 
 class SystemClock:
@@ -74,11 +79,12 @@ class App:
         self.settings = settings
         self.builds = builds
         self.clock = clock
-        self._workspace: Workspace | None = None
-        self._gateway: Gateway | None = None
+        self._workspace: GitWorkspace | None = None
+        self._gateway: LocalGateway | None = None
+        self._sandboxes: dict[str, Sandbox] = {}
 
     @property
-    def workspace(self) -> Workspace:
+    def workspace(self) -> GitWorkspace:
         if self._workspace is None:
             from buildwright.workspace import GitWorkspace
 
@@ -86,7 +92,7 @@ class App:
         return self._workspace
 
     @property
-    def gateway(self) -> Gateway:
+    def gateway(self) -> LocalGateway:
         if self._gateway is None:
             from buildwright.gateway import LocalGateway
 
@@ -106,11 +112,12 @@ class App:
     async def start(
         self, spec: Spec, options: Options, repository: str = "", base: str = "", project_id: str = ""
     ) -> str:
-        """Create a build; nothing runs yet. Returns its id. Raises BadSettings when the options contradict each other."""
-        if options.lanes and not repository:
-            raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")
-        if options.agent == "shell" and not options.agent_command.strip():
-            raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
+        """Create a build; nothing runs yet. Returns its id.
+
+        What can be known beforehand is checked first, so that a build which cannot run is never made. Raises BadSettings
+        (an agent, sandbox, key or cassette that cannot be had, options that contradict each other) and BadRepository.
+        """
+        options = await self._checked(options, repository, planning=spec.graph is None)
         project = project_id or (Path(repository).name if repository else "") or "default"
         user = self.settings.environment.get("USER", "") or str(os.getuid())
         return await commands.create(
@@ -136,11 +143,18 @@ class App:
 
     async def stop(self, build_id: str, message: str = "") -> Build:
         """Ask the build to end; when no process runs it, it ends here and now."""
-        build = await commands.stop(self.builds, self.clock, build_id, message)
+        from buildwright.engine.loop import run
+        from buildwright.engine.perform import forget_lanes
+
+        build = await self.builds.load(build_id)
+        if build.control is not Control.STOPPING:  # asked before, by a process that died before the build had ended
+            build = await commands.stop(self.builds, self.clock, build_id, message)
         if await self.builds.holder(build_id) is None:
-            build = await run(self._bare_world(), build_id)
-            if build.options.lanes:
-                await forget_lanes(self.workspace, build_id)
+            await self._end_orphans()
+            with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
+                build = await run(self._bare_world(), build_id)
+                if build.options.lanes:
+                    await forget_lanes(self.workspace, build_id)
         return build
 
     async def find(self, build: str = "") -> str:
@@ -171,70 +185,117 @@ class App:
 
         Raises BuildIsRunning, NotFound, LostLease, BadSettings (an agent or sandbox that cannot be had), StoreFailed.
         """
+        from buildwright.engine.loop import run
+        from buildwright.engine.perform import forget_lanes
+
         options = (await self.builds.load(build_id)).options
+        if options.agent not in PLAIN:
+            await self._end_orphans()
         world = await self._world(options)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
-        build = await run(world, build_id)
+        warming = asyncio.create_task(self._warm_up(options))
+        try:
+            build = await run(world, build_id)
+        finally:
+            await warming
         if build.is_terminal and options.lanes:
             await forget_lanes(self.workspace, build_id)
         return build
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
-        """The graph of a spec, without building it. Raises BadGraph, ModelFailed, BadSettings, BadRepository."""
+        """The graph of a spec, without building it. Leaves nothing behind.
+
+        Raises BadGraph, ModelFailed, BadSettings, BadRepository.
+        """
         if spec.graph is not None:
             return spec.graph
-        build_id = await self.start(spec, replace_lanes(options, bool(repository)), repository, base)
-        world = await self._world((await self.builds.load(build_id)).options)
-        planned: list[Graph] = []
+        from buildwright.agents.briefing import describe_repository
 
-        def seen(_recorded: Recorded, build: Build) -> None:
-            if build.plan is not None and not planned:
-                planned.append(build.plan.graph)
-                world.detach.set()
+        options = with_cassette(options)
+        self.gateway.check_keys("", options)
+        place = f"plan-{uuid.uuid4()}"
+        context = ""
+        if repository:
+            target = await self.workspace.prepare(place, repository, base)
+            try:
+                context = await describe_repository(place, target.tree, self.workspace)
+            finally:
+                await self.workspace.release(place)
+        door = await self.gateway.open(place, "", 0, options)
+        try:
+            return await self._planner().plan(spec, context, options.planner_model or options.model, door)
+        finally:
+            await self.gateway.shut(door)
 
-        build = await run(replace(world, on_event=seen), build_id)
-        await self.stop(build_id, "made only to show its plan")
-        if not planned:
-            raise BadGraph(build.plan_error or "the planner gave no graph", fix="make the spec clearer and try again")
-        return planned[0]
+    async def _checked(self, options: Options, repository: str, *, planning: bool) -> Options:
+        """The options as they are kept, once everything they ask for is known to be there."""
+        if options.lanes:
+            if not repository:
+                raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")
+            from buildwright.workspace.source import locate
+
+            locate(repository, self.settings.environment)
+        if options.agent == "shell" and not options.agent_command.strip():
+            raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
+        options = with_cassette(options)
+        agent = self._agent(options, await self._sandbox(options))
+        if not options.cassette:
+            if agent.uses_model == "always":
+                self.gateway.check_keys("any", options)
+            if planning:
+                self.gateway.check_keys("", options)
+        return options
 
     def _bare_world(self) -> World:
         """Enough to bring a build that is asked to stop to its end: that needs no effect."""
+        from buildwright.engine.world import World
         from buildwright.testing.plain_agents import NoopAgent
 
         return World(
             builds=self.builds,
             clock=self.clock,
             agent=NoopAgent(),
-            holder=_holder(),
+            holder=this_process(),
             scratch=self.settings.home / "scratch",
             brief=self._briefer(None),
         )
 
     async def _world(self, options: Options) -> World:
-        sandbox = await self._sandbox(options) if options.lanes or options.agent == "shell" else None
+        from buildwright.engine.world import World
+
+        sandbox = await self._sandbox(options)
         workspace = self.workspace if options.lanes else None
         return World(
             builds=self.builds,
             clock=self.clock,
             agent=self._agent(options, sandbox),
-            holder=_holder(),
+            holder=this_process(),
             scratch=self.settings.home / "scratch",
             brief=self._briefer(workspace),
             workspace=workspace,
             gates=self._gates(options, sandbox),
-            gateway=self.gateway if options.agent not in {"noop", "sleep", "touch"} else None,
+            gateway=self.gateway if options.agent not in PLAIN else None,
             planner=self._planner(),
             plan_context=self._plan_context(workspace),
         )
 
-    async def _sandbox(self, options: Options) -> Sandbox:
-        from buildwright.sandbox import choose
+    async def _sandbox(self, options: Options) -> Sandbox | None:
+        """The sandbox of the build, None when it runs no foreign command. Raises BadSettings."""
+        if not options.lanes and options.agent in PLAIN:
+            return None
+        if options.sandbox not in self._sandboxes:
+            from buildwright.sandbox import choose
 
-        return await choose(options.sandbox)
+            self._sandboxes[options.sandbox] = await choose(options.sandbox)
+        return self._sandboxes[options.sandbox]
+
+    async def _end_orphans(self) -> None:
+        """End what commands of a process of ours that was killed still do: nobody waits for it, and lanes are reused."""
+        from buildwright.sandbox import end_orphans
+
+        await asyncio.to_thread(end_orphans)
 
     def _agent(self, options: Options, sandbox: Sandbox | None) -> Agent:
-        environment = self.settings.environment
         match options.agent:
             case "direct":
                 from buildwright.agents.direct import DirectAgent
@@ -242,14 +303,19 @@ class App:
 
                 return DirectAgent(GatewayModel())
             case "claude":
+                if find_spec("claude_agent_sdk") is None:
+                    raise BadSettings(
+                        "the agent claude needs the Claude Agent SDK, which is not installed",
+                        fix=f"{sys.executable} -m pip install 'buildwright[claude]'",
+                    )
                 from buildwright.agents.claude import ClaudeAgent
 
-                return ClaudeAgent(environment.get("PATH", os.defpath))
+                return ClaudeAgent(self._path)
             case "shell":
                 from buildwright.agents.shell import ShellAgent
 
                 assert sandbox is not None
-                return ShellAgent(sandbox, environment.get("PATH", os.defpath))
+                return ShellAgent(sandbox, self._path)
             case "noop" | "sleep" | "touch":
                 from buildwright.testing.plain_agents import PLAIN_AGENTS
 
@@ -257,12 +323,24 @@ class App:
             case name:
                 return _agent_of_others(name, self.settings, sandbox)
 
+    async def _warm_up(self, options: Options) -> None:
+        """What the first attempt will need is loaded while the plan is made."""
+        if options.agent == "claude":
+            from buildwright.agents.claude import warm_up
+
+            await asyncio.to_thread(warm_up)
+
     def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
         if not options.gates or not options.lanes or sandbox is None:
             return ()
         from buildwright.gates import gates
 
-        return gates(sandbox, self.settings.environment.get("PATH", os.defpath))
+        return gates(sandbox, self._path, self.settings.home / "setups")
+
+    @property
+    def _path(self) -> str:
+        """PATH for agents and gates: the user's, and as the last resort the tools installed beside this Python."""
+        return os.pathsep.join((self.settings.environment.get("PATH", os.defpath), str(Path(sys.executable).parent)))
 
     def _planner(self) -> Planner:
         return _LazyPlanner()
@@ -279,7 +357,7 @@ class App:
         async def context(build: Build) -> str:
             from buildwright.agents.briefing import describe_repository
 
-            return await describe_repository(build, workspace) if workspace is not None else ""
+            return await describe_repository(build.id, build.base_tree, workspace) if workspace is not None else ""
 
         return context
 
@@ -293,21 +371,22 @@ class _LazyPlanner:
         return await ModelPlanner().plan(*arguments)
 
 
-def replace_lanes(options: Options, lanes: bool) -> Options:
-    """The options with lanes on or off."""
-    return options.model_copy(update={"lanes": lanes})
+def with_cassette(options: Options) -> Options:
+    """The options with the path of their cassette made absolute. Raises BadSettings when no file is there."""
+    if not options.cassette:
+        return options
+    path = Path(options.cassette).expanduser().absolute()
+    if not path.is_file():
+        raise BadSettings(f"there is no cassette {path}", fix="give the path of a cassette file")
+    return options.model_copy(update={"cassette": str(path)})
 
 
 def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:
+    from importlib.metadata import entry_points
+
     known = ["direct", "claude", "shell"]
     for entry in entry_points(group=AGENTS_OF_OTHERS):
         if entry.name == name:
             return cast("Agent", entry.load()(settings, sandbox))
         known.append(entry.name)
     raise BadSettings(f"there is no agent {name!r}", fix=f"choose one of {', '.join(known)}")
-
-
-def _holder() -> str:
-    import psutil
-
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"

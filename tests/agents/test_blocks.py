@@ -178,3 +178,21 @@ def test_one_endless_line_is_passed_on_in_pieces() -> None:
 def test_a_megabyte_of_openers_is_read() -> None:
     text = "=== FILE: a ===\n" * 65_536
     assert len(scan(text)) == 65_536
+
+
+def test_more_signs_hold_a_file_that_has_markers_itself() -> None:
+    inner = "=== FILE: x ===\ntext\n=== END FILE ===\n=== EDIT: y ===\n"
+    text = f"==== FILE: notes.md ====\n{inner}==== END FILE ====\n"
+    for size in (1, 7, len(text)):
+        scanner = BlockScanner()
+        blocks = [block for start in range(0, len(text), size) for block in scanner.feed(text[start : start + size])]
+        assert [*blocks, *scanner.finish()] == [FileBlock("notes.md", inner)]
+
+
+def test_more_signs_work_for_edits_and_still_notice_a_missing_end() -> None:
+    edit = "===== EDIT: a =====\n<<<<<<< SEARCH\n=== FILE: x ===\n=======\nnew\n>>>>>>> REPLACE\n===== END EDIT =====\n"
+    scanner = BlockScanner()
+    assert scanner.feed(edit) == [EditBlock("a", (Replacement("=== FILE: x ===\n", "new\n"),))]
+    blocks = scanner.feed("==== FILE: a ====\none\n==== FILE: b ====\ntwo\n==== END FILE ====\n")
+    assert [type(block) for block in blocks] == [Malformed, FileBlock]
+    assert blocks[1] == FileBlock("b", "two\n")

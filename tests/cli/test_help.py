@@ -70,7 +70,9 @@ def test_misuse_says_what_is_wrong_and_where_to_look(program: Program, arguments
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("error: ")
     assert said in ended.err
-    assert "  fix: see buildwright" in ended.err
+    assert "  fix: see " in ended.err
+    assert "-m buildwright " in ended.err
+    assert ended.err.endswith("--help\n")
     assert "Traceback" not in ended.err
 
 

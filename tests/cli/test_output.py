@@ -15,6 +15,7 @@ from buildwright.cli.exits import MEANINGS, Exit, exit_for, exit_of
 from buildwright.cli.live import region, status_line
 from buildwright.cli.output import Glyphs, Output, clean, one_line
 from buildwright.cli.summary import print_summary
+from buildwright.cli.table import Cell, Column, Piece, cells, table
 from buildwright.cli.wording import count, duration, money, tell, tokens
 from buildwright.core import event as e
 from buildwright.core.finding import Finding, Report, Verdict
@@ -58,8 +59,8 @@ def test_a_good_run_is_told_in_few_words() -> None:
 def test_a_refusal_names_the_gate_and_the_first_finding() -> None:
     lines = heard(*FAILED)
     refused = "bad money did not pass, tests: test_money.py:4: 1 != 2 [pytest.failed] (+1 more)"
-    assert lines[3:6] == [refused, "again money starts again (attempt 2)", refused]
-    assert lines[-2:] == ["bad money failed: the gates refused the change", "pause paused: task money failed 2 times"]
+    assert lines[3:6] == [refused, "again money starts again (attempt 2), told what the gates found", refused]
+    assert lines[-2:] == ["bad money failed after 2 attempts", "pause paused: money needs you"]
 
 
 def test_text_of_others_cannot_steer_the_terminal() -> None:
@@ -128,6 +129,31 @@ def test_a_summary_of_a_pause_shows_findings_then_commands_to_copy() -> None:
         "buildwright resume 3fa9c2d1 --abort",
     ]
     assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+
+
+def test_a_table_never_cuts_an_id_and_in_a_pipe_nothing() -> None:
+    columns = (
+        Column("task"),
+        Column("time", right=True, leaves=3),
+        Column("cost", right=True, leaves=5),
+        Column("why"),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        ("a-task-with-a-long-name-of-forty-letters", "3.2 s", "$0.01", "x" * 100),
+        ("日本", "", "", Piece("y")),
+    ]
+
+    def shown(width: int | None) -> list[str]:
+        return ["".join(piece.text for piece in line).rstrip() for line in table(columns, rows, width)]
+
+    assert shown(None)[1].endswith("$0.01  " + "x" * 100)
+    for width in (60, 80, 120):
+        assert all(cells(line) <= width for line in shown(width))
+        assert shown(width)[1].startswith("a-task-with-a-long-name-of-forty-letters")
+        assert shown(width)[1].endswith("x...")
+    assert "cost" not in shown(60)[0]
+    assert shown(10)[1].startswith("a-task-with-a-long-name-of-forty-letters")
+    assert [line.index("y") for line in shown(None)[2:]] == [shown(None)[1].index("x") - 2]  # two wide letters
 
 
 def test_colour_is_forced_and_forbidden_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

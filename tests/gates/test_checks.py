@@ -131,7 +131,28 @@ async def test_a_named_report_is_read_but_no_link_followed(tmp_path: Path) -> No
     assert report.evidence is not None
     assert report.evidence.tests == 1
     (report,) = await reports(root, checks=command(f"ln -sf {outside}/r.xml out.xml", report="out.xml"))
+    assert not report.ok
     assert codes(report) == ["test.uncounted"]
+
+
+@pytest.mark.parametrize(
+    ("line", "ok"), [("./vitest run", False), ("pytest --version", False), ("echo all is well", True)]
+)
+async def test_a_count_that_cannot_be_read_counts_against_known_runners_only(
+    tmp_path: Path, line: str, ok: bool
+) -> None:
+    write(tmp_path, {"vitest": "#!/bin/sh\necho '{}'\n"}).joinpath("vitest").chmod(0o755)
+    (report,) = await reports(tmp_path, checks=command(line))
+    assert report.ok == ok
+    assert [(one.code, one.severity) for one in report.findings] == [("test.uncounted", "note" if ok else "error")]
+
+
+async def test_the_trees_own_package_wins_over_an_installed_one(sandbox: Sandbox, tmp_path: Path) -> None:
+    """With a src layout `pytest` alone would import an installed package of that name: here, the real `iniconfig`."""
+    write(tmp_path, {"pyproject.toml": "[project]\nname='x'\n", "src/iniconfig/__init__.py": "OURS = True\n"})
+    line = "python -c 'import iniconfig; assert iniconfig.OURS'"
+    (report,) = await reports(tmp_path, sandbox, checks=command(line, kind="other"))
+    assert report.ok, report.findings
 
 
 async def test_the_first_no_ends_it(tmp_path: Path) -> None:

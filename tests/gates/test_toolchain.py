@@ -9,6 +9,7 @@ import pytest
 
 from buildwright.core.limits import Check, Options
 from buildwright.errors import BadSettings
+from buildwright.gates.setups import Setup
 from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
 
 DEFAULTS = Options()
@@ -19,6 +20,10 @@ def found(
 ) -> Toolchain:
     project = Project(tuple(files), files.get, lambda program: program not in missing, "python", has_pytest)
     return find_toolchain(project, options)
+
+
+def commands_of(toolchain: Toolchain) -> list[str]:
+    return [command for setup in toolchain.setup for command in setup.commands]
 
 
 def package(**keys: object) -> str:
@@ -92,7 +97,7 @@ COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
 )
 def test_commands_are_found(files: dict[str, str], setup: list[str], checks: list[str]) -> None:
     toolchain = found(files)
-    assert list(toolchain.setup) == setup
+    assert commands_of(toolchain) == setup
     assert [check.command for check in toolchain.checks] == checks
     assert toolchain.findings == ()
 
@@ -136,7 +141,7 @@ unit = { command = "make unit", kind = "test", report = "out/report.xml" }
 
 def test_the_projects_settings_win_over_its_files() -> None:
     toolchain = found({"buildwright.toml": SETTINGS, **TESTED})
-    assert toolchain.setup == ("make ready",)
+    assert toolchain.setup == (Setup(("make ready",)),)
     assert toolchain.checks == (
         Check(name="lint", command="make lint", kind="lint"),
         Check(name="unit", command="make unit", kind="test", report="out/report.xml"),
@@ -146,7 +151,7 @@ def test_the_projects_settings_win_over_its_files() -> None:
 def test_the_build_wins_over_the_project() -> None:
     options = Options(checks=(Check(name="mine", command="true"),), setup=("prepare",))
     toolchain = found({"buildwright.toml": SETTINGS, **TESTED}, options)
-    assert toolchain.setup == ("prepare",)
+    assert toolchain.setup == (Setup(("prepare",)),)
     assert [check.name for check in toolchain.checks] == ["mine"]
 
 
@@ -159,9 +164,70 @@ def test_the_build_wins_over_the_project() -> None:
         "[checks]\na = {command='x', colour='red'}",
         "[checks]\na = {kind='test'}",
         "[setup]\ncommands = 'make'",
+        "[setup]\ncommand = ['make']",
+        "[setup]\ncommands = ['make']\noutputs = ['../up']",
+        "[setup]\ncommands = ['make']\noutputs = ['.']",
+        "[setup]\ncommands = ['make']\ninputs = ['/etc/passwd']",
+        "[setup]\ncommands = ['make']\ninputs = ['a/../../b']",
         "setup = 3",
     ],
 )
 def test_wrong_settings_are_named(text: str) -> None:
     with pytest.raises(BadSettings, match=r"buildwright\.toml"):
         found({"buildwright.toml": text})
+
+
+LOCKED = {"package.json": package(dependencies={"x": "1"}), "package-lock.json": "{}", ".npmrc": ""}
+
+
+def test_what_a_lock_file_pins_may_be_kept() -> None:
+    (setup,) = found(LOCKED).setup
+    assert (setup.inputs, setup.outputs) == (("package.json", "package-lock.json", ".npmrc"), ("node_modules",))
+    (setup,) = found({f"my web/{name}": text for name, text in LOCKED.items()}).setup
+    assert setup.inputs == ("my web/package.json", "my web/package-lock.json", "my web/.npmrc")
+    assert setup.outputs == ("my web/node_modules",)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"package.json": package(dependencies={"x": "1"})},
+        {**LOCKED, "package.json": package(dependencies={"x": "file:../x"})},
+        {**LOCKED, "package.json": package(dependencies={"x": "1"}, workspaces=["a"])},
+        {**LOCKED, "pnpm-lock.yaml": "", "pnpm-workspace.yaml": ""},
+    ],
+    ids=["no lock file", "local", "workspaces", "pnpm workspaces"],
+)
+def test_what_comes_from_the_tree_or_is_not_pinned_is_never_kept(files: dict[str, str]) -> None:
+    (setup,) = found(files).setup
+    assert setup.outputs == ()
+
+
+def test_a_project_may_declare_what_its_setup_reads_and_writes() -> None:
+    text = '[setup]\ncommands = ["a", "b"]\ninputs = ["deps.txt"]\noutputs = ["out/deps"]\n'
+    (setup,) = found({"buildwright.toml": text, **TESTED}).setup
+    assert setup == Setup(("a", "b"), ("deps.txt",), ("out/deps",))
+
+
+@pytest.mark.parametrize(
+    ("files", "sources"),
+    [
+        ({"pyproject.toml": "", "src/calc/__init__.py": ""}, ("src",)),
+        ({"api/setup.py": "", "api/src/calc.py": ""}, ("api/src",)),
+        ({"pyproject.toml": "", "calc/__init__.py": ""}, ()),
+        ({"src/calc.py": ""}, ()),
+        ({"pyproject.toml": "", "src/main.rs": ""}, ()),
+    ],
+)
+def test_python_sources_below_the_top_are_found(files: dict[str, str], sources: tuple[str, ...]) -> None:
+    assert found(files).sources == sources
+    assert found(files, Options(checks=(Check(name="mine", command="true"),))).sources == sources
+
+
+@pytest.mark.parametrize(
+    ("script", "runner"),
+    [("vitest run", "vitest"), ("CI=1 jest --ci", "jest"), ("node --test src", "node --test"), ("./test.sh", "")],
+)
+def test_the_runner_behind_a_script_is_known(script: str, runner: str) -> None:
+    (check,) = found({"package.json": package(scripts={"test": script})}).checks
+    assert check.report == runner

@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 from genai_prices import Usage, calc_price
 
-from buildwright.core.limits import Limits, Options
+from buildwright.core.limits import Options
 from buildwright.errors import BadSettings
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Door
+from buildwright.ports import Budget, Door
 from tests.gateway.provider import ANTHROPIC_KEY, OPENAI_KEY, Provider, anthropic_stream, openai_stream
 
 MESSAGES = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
@@ -237,10 +237,10 @@ async def test_the_budget_of_a_build_refuses_the_next_request(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession, path: str
 ) -> None:
     provider.script = [anthropic_stream("x", output=1_000_000)]
-    options = Options(limits=Limits(budget_usd=Decimal(10)))
-    door = await live.open("b1", "T1", 1, options)
-    other = await live.open("b1", "T2", 1, options)
-    elsewhere = await live.open("b2", "T1", 1, options)
+    budget = Budget(most_usd=Decimal(10))
+    door = await live.open("b1", "T1", 1, Options(), budget=budget)
+    other = await live.open("b1", "T2", 1, Options(), budget=budget)
+    elsewhere = await live.open("b2", "T1", 1, Options(), budget=budget)
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES | {"stream": True}, headers=auth(door)) as got:
         await got.read()
     async with http.post(other.url + path, json=MESSAGES, headers=auth(other)) as got:
@@ -250,6 +250,39 @@ async def test_the_budget_of_a_build_refuses_the_next_request(
         assert "budget" in error["message"]
     async with http.post(f"{elsewhere.url}/v1/messages", json=MESSAGES, headers=auth(elsewhere)) as got:
         assert got.status == 200
+
+
+async def test_what_earlier_processes_spent_counts_and_a_raised_budget_too(
+    live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
+) -> None:
+    provider.script = [anthropic_stream("x")]
+
+    async def ask(most: int, spent: int) -> int:
+        door = await live.open("b1", "T1", 1, Options(), budget=Budget(Decimal(most), Decimal(spent)))
+        async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
+            return got.status
+
+    assert await ask(most=10, spent=9) == 200
+    assert await ask(most=10, spent=10) == 402
+    assert await ask(most=10, spent=0) == 402  # a journal that lags behind lowers nothing
+    assert await ask(most=20, spent=10) == 200
+
+
+async def test_a_bearer_token_stands_in_for_a_missing_key(
+    provider: Provider, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    provider.script = [anthropic_stream("x")]
+    environment = {name: value for name, value in provider.environment().items() if not name.endswith("_API_KEY")}
+    gateway = LocalGateway(environment | {"ANTHROPIC_AUTH_TOKEN": "token-12345678"}, tmp_path)
+    try:
+        door = await gateway.open("b1", "T1", 1, Options())
+        async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
+            assert got.status == 200
+    finally:
+        await gateway.close()
+    headers = provider.requests[0][1]
+    assert headers["authorization"] == "Bearer token-12345678"
+    assert "x-api-key" not in headers
 
 
 async def test_count_tokens_is_passed_on_and_not_metered(

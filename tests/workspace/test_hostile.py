@@ -140,11 +140,25 @@ async def test_a_git_file_and_an_embedded_bare_repository_run_nothing(workspace:
         evil = files / "evil"
         git(files, "init", "-q", "--bare", str(evil))
         plant(evil, tmp_path, "".join(SETTINGS[name] for name in ("fsmonitor", "ssh", "diff", "filter")))
+        shutil.rmtree(files / ".git")
         (files / ".git").write_text(f"gitdir: {evil}\n")
         for name in ("HEAD", "config"):
             shutil.copy(evil / name, files / name)
         for name in ("objects", "refs"):
             (files / name).mkdir()
+
+    await everything(workspace, repository, plan)
+    assert not (tmp_path / "CANARY").exists()
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+async def test_settings_planted_in_the_lanes_own_repository_run_nothing(
+    workspace: GitWorkspace, tmp_path: Path, kind: str
+) -> None:
+    repository = make(tmp_path / "r")
+
+    def plan(files: Path) -> None:
+        plant(files / ".git", tmp_path, SETTINGS[kind])
 
     await everything(workspace, repository, plan)
     assert not (tmp_path / "CANARY").exists()

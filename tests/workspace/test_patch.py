@@ -63,9 +63,7 @@ async def test_every_planted_change_is_seen(workspace: GitWorkspace, tmp_path: P
     git(repository, "commit", "-qm", "ignored but tracked")
     lane = await opened(workspace, repository)
     files = lane.files
-    git(files, "init", "-q")
-    git(files, "add", "-fA")
-    git(files, "commit", "-qm", "the agent's own")
+    git(files, "commit", "-qm", "the agent's own", "--allow-empty")
     git(files, "update-index", "--assume-unchanged", "assume")
     git(files, "update-index", "--skip-worktree", "skip")
     (files / ".git/info/exclude").write_text("excluded\n")

@@ -82,7 +82,7 @@ async def test_a_repository_without_commits_starts_from_nothing(
     assert target.branch == "trunk"
     assert "no commit yet" in target.notes[0]
     lane = await workspace.open_lane(LaneKey("b", "t", 1), target.commit)
-    assert list(lane.files.iterdir()) == []
+    assert [entry.name for entry in lane.files.iterdir()] == [".git"]
     (lane.files / "first").write_text("1")
     patch = await workspace.take_patch(lane)
     assert [(change.path, change.kind) for change in patch.changes] == [("first", "added")]

@@ -52,7 +52,7 @@ class PlannedTask(Record):
     milestone: str = ""
     priority: int = 0
     critical: bool = False
-    minutes: float = Field(gt=0)
+    minutes: float = Field(default=10.0, gt=0)
 
     @field_validator("files_expected")
     @classmethod

@@ -2,8 +2,8 @@
 
 A marker counts only at column 0 and outside a block: quoted inside a file it is content. One exception keeps a
 forgotten end from swallowing the next file: a FILE or EDIT opener inside an open FILE or EDIT block drops the open
-block with a warning and opens the new one. (A file that must contain such a line at column 0 cannot be written by
-this form; nothing wrong is written instead.) An unterminated block at the end of the answer is dropped as well.
+block with a warning and opens the new one. A file that must contain such a line stands between markers with more "="
+signs, where those with fewer are content. An unterminated block at the end of the answer is dropped as well.
 
 The formats, with one code fence around the content allowed and taken off when it is opened and closed:
 
@@ -102,6 +102,12 @@ class _Open:
     lines: list[str]
     search: str
     replacements: list[Replacement]
+    signs: int = 3
+    """How many "=" its markers have on each side."""
+
+    def ends(self, mark: str, kind: str) -> bool:
+        signs = "=" * self.signs
+        return mark == f"{signs} END {kind} {signs}"
 
 
 class BlockScanner:
@@ -162,7 +168,8 @@ class BlockScanner:
             return
         # Only a line that can be a marker is stripped: stripping costs the length of the line.
         mark = line.rstrip() if line[:3] in {"===", "<<<", ">>>"} else ""
-        if self._state in {"file", "edit", "search", "replace"} and _opener(mark):
+        inside = self._state in {"file", "edit", "search", "replace"}
+        if inside and (opener := _opener(mark)) is not None and opener.signs >= self._open.signs:
             self._drop("has no end line before the next block begins")
         match self._state:
             case "prose":
@@ -179,8 +186,8 @@ class BlockScanner:
     def _outside(self, line: str, mark: str) -> None:
         opener = _opener(mark)
         if opener is not None:
-            kind, path = opener
-            self._open = _Open(path, self._line, [], "", [])
+            kind, path, signs = opener
+            self._open = _Open(path, self._line, [], "", [], signs)
             if not path:
                 self._out.append(Malformed(self._line, f"the {kind} block in line {self._line} names no path"))
             self._state = "file" if kind == "FILE" else "edit"
@@ -197,7 +204,7 @@ class BlockScanner:
             self._out.append(Prose(line))
 
     def _in_file(self, line: str, mark: str) -> None:
-        if mark != _END["file"]:
+        if not self._open.ends(mark, "FILE"):
             self._open.lines.append(line)
             return
         if self._open.path:
@@ -206,7 +213,7 @@ class BlockScanner:
 
     def _in_edit(self, line: str, mark: str) -> None:
         block = self._open
-        if mark == _END["edit"]:
+        if block.ends(mark, "EDIT"):
             self._end_edit()
         elif self._state == "search":
             if mark == _MIDDLE:
@@ -259,11 +266,19 @@ def _named(mark: str, start: str) -> str | None:
     return None
 
 
-def _opener(mark: str) -> tuple[str, str] | None:
+class _Opener(NamedTuple):
+    kind: str
+    path: str
+    signs: int
+
+
+def _opener(mark: str) -> _Opener | None:
+    width = len(mark) - len(mark.lstrip("="))
+    signs = "=" * width
     for kind in ("FILE", "EDIT"):
-        start = f"=== {kind}:"
-        if mark.startswith(start) and mark.endswith("==="):
-            return kind, mark[len(start) : -3].strip()
+        start = f"{signs} {kind}:"
+        if width >= 3 and mark.startswith(start) and mark.endswith(signs):
+            return _Opener(kind, mark[len(start) : -width].strip(), width)
     return None
 
 

@@ -1,14 +1,19 @@
 """What one attempt is told, put together from the build, its tree and the last rejection. Must never write anything.
 
 The prompt of a task's first attempt and of its later ones differ in what the files hold; what was wrong is in the feedback.
+It is made of the plan, the tree and the task's own state, never of what other tasks are doing at the moment: an attempt
+that is run again after a crash gets the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from buildwright.agents.prompt import OtherTask, cut, feedback_prompt, prime, task_prompt
 from buildwright.core.build import Build
+from buildwright.core.graph import Plan
+from buildwright.core.task import Task
 from buildwright.ports import Briefing, BriefingRequest, Workspace
 
 PLANNER_FILES = (
@@ -22,6 +27,8 @@ PLANNER_FILES = (
 )
 MOST_OF_A_FILE = 4_000
 MOST_PATHS = 400
+MOST_OWNED = 50
+"""Files of other tasks that a prompt names."""
 
 
 async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -> Briefing:
@@ -45,8 +52,8 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
         list_files,
         spec_title=build.spec.title,
         spec_text=build.spec.text,
-        owners={file: holder for file, holder in build.holders.items() if holder != task.id},
-        others=_others(build, task.id),
+        owners=_owners(build, task),
+        others=_others(build, task),
         checks=[check.command for check in build.options.checks],
     )
     feedback = ""
@@ -57,25 +64,79 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
     return Briefing(task_prompt(context), feedback)
 
 
-def _others(build: Build, task_id: str) -> list[OtherTask]:
-    if build.plan is None:
+class _Around(NamedTuple):
+    """What the plan fixes about the other tasks, seen from one of them. Indexes of the plan."""
+
+    before: frozenset[int]
+    after: frozenset[int]
+
+    def place(self, index: int) -> str:
+        """When another task comes, "" when it may run at the same time."""
+        return "before yours" if index in self.before else "after yours" if index in self.after else ""
+
+
+def _around(plan: Plan, task: Task) -> _Around:
+    mine = plan.position[task.id]
+    tasks = plan.graph.tasks
+    sooner = {index for index, place in enumerate(plan.milestone) if place < plan.milestone[mine]}
+    later = {index for index, place in enumerate(plan.milestone) if place > plan.milestone[mine]}
+    before = _reached(mine, lambda index: [plan.position[needed] for needed in tasks[index].depends_on])
+    after = _reached(mine, lambda index: plan.dependents[index])
+    return _Around(frozenset(sooner | before), frozenset(later | after))
+
+
+def _reached(start: int, following: Callable[[int], Sequence[int]]) -> set[int]:
+    reached: set[int] = set()
+    ahead = [start]
+    while ahead:
+        fresh = set(following(ahead.pop())) - reached
+        reached |= fresh
+        ahead.extend(fresh)
+    return reached
+
+
+def _owners(build: Build, task: Task) -> dict[str, str]:
+    """Files of tasks that may run at the same time, by path; those beside the task's own files first, within a limit.
+
+    A file that both expect is not among them: the engine lets one wait until the other has landed.
+    """
+    plan = build.plan
+    if plan is None:
+        return {}
+    around = _around(plan, task)
+    owners = {
+        path: other.id
+        for index, other in enumerate(plan.graph.tasks)
+        if other.id != task.id and not around.place(index)
+        for path in other.files_expected
+        if path not in task.files_expected
+    }
+    near = {path.rpartition("/")[0] for path in task.files_expected}
+    nearest = sorted(owners, key=lambda path: (path.rpartition("/")[0] not in near, path))
+    return {path: owners[path] for path in nearest[:MOST_OWNED]}
+
+
+def _others(build: Build, task: Task) -> list[OtherTask]:
+    plan = build.plan
+    if plan is None:
         return []
+    around = _around(plan, task)
     return [
-        OtherTask(task.id, task.title, build.task(task.id).phase.value)
-        for task in build.plan.graph.tasks
-        if task.id != task_id
+        OtherTask(other.id, other.title, around.place(index))
+        for index, other in enumerate(plan.graph.tasks)
+        if other.id != task.id
     ]
 
 
-async def describe_repository(build: Build, workspace: Workspace) -> str:
+async def describe_repository(build_id: str, tree: str, workspace: Workspace) -> str:
     """What the planner should know of the repository: its paths and the files that say what it is, bounded."""
-    paths = await workspace.list_files(build.id, build.base_tree)
+    paths = await workspace.list_files(build_id, tree)
     parts = [f"Files ({len(paths)}):\n" + "\n".join(paths[:MOST_PATHS])]
     if len(paths) > MOST_PATHS:
         parts.append(f"... and {len(paths) - MOST_PATHS} more")
     for name in PLANNER_FILES:
         if name in paths:
-            content = await workspace.read_file(build.id, build.base_tree, name)
+            content = await workspace.read_file(build_id, tree, name)
             if content:
                 parts.append(f"--- {name}\n{cut(content.decode(errors='replace'), MOST_OF_A_FILE)}")
     return "\n\n".join(parts)

@@ -94,7 +94,8 @@ def _is_orphan(mark: str) -> bool:
     match mark.split("/"):
         case [namespace, pid, started, _] if namespace == _namespace() and pid.isdecimal():
             try:
-                return f"{psutil.Process(int(pid)).create_time():.2f}" != started
+                owner = psutil.Process(int(pid))
+                return owner.status() == psutil.STATUS_ZOMBIE or f"{owner.create_time():.2f}" != started
             except psutil.NoSuchProcess:
                 return True
         case _:

@@ -29,6 +29,7 @@ from buildwright.agents.claude_session import (
     write_launcher,
 )
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
+from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Door, Message
 
@@ -62,7 +63,8 @@ class ClaudeAgent:
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a door, without the library, or when the program does not start."""
-        library = _library()
+        # Its import takes a second, in which the loop would stand still for every other lane.
+        library = await asyncio.to_thread(_library)
         if assignment.door is None:
             raise AgentFailed(
                 "Claude Code has no door to a language model.",
@@ -119,7 +121,8 @@ class ClaudeAgent:
         options: sdk.ClaudeAgentOptions = library.ClaudeAgentOptions(
             cli_path=launcher,
             cwd=work.lane,
-            model=assignment.model or None,
+            # The program's own default is its makers' dearest model.
+            model=assignment.model or DEFAULT_MODEL,
             resume=before.session if before is not None else None,
             system_prompt={"type": "preset", "preset": "claude_code", "append": _RULES},
             tools=list(TOOLS),
@@ -141,6 +144,16 @@ class ClaudeAgent:
         if found is None:
             raise AgentFailed("Claude Code is not installed.", fix="pip install 'buildwright[claude]'")
         return str(found)
+
+
+def warm_up() -> None:
+    """Do beforehand what the first attempt would wait for: import the library, ask for the pages of its large program."""
+    try:
+        bundled = Path(_library().__file__).parent / "_bundled" / "claude"
+        with bundled.open("rb") as program:
+            os.posix_fadvise(program.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+    except (AgentFailed, OSError, AttributeError):
+        return  # the attempt itself says what is missing; only Linux takes such advice
 
 
 def _library() -> Any:

@@ -38,6 +38,7 @@ class OtherTask(NamedTuple):
     id: str
     title: str
     state: str
+    """What is fixed about it, such as "before yours"; never its live state, which would differ from run to run."""
 
 
 class Gotcha(NamedTuple):
@@ -78,7 +79,7 @@ class PromptContext:
     missing: tuple[str, ...] = ()
     """Expected files that do not exist yet."""
     owners: Mapping[str, str] = field(default_factory=dict)
-    """The running task that holds each file."""
+    """The task each file belongs to."""
     others: tuple[OtherTask, ...] = ()
     checks: tuple[str, ...] = ()
     """Commands that will judge the work."""
@@ -292,7 +293,7 @@ def _coordination(context: PromptContext) -> str:
         path for path in context.task.files_expected if context.owners.get(path, context.task.id) != context.task.id
     )
     note = f"\nThis task needs coordination over: {', '.join(wanted)}." if wanted else ""
-    return "## Files other tasks are changing right now (do not touch them)\n" + "\n".join(lines) + note
+    return "## Files that belong to other tasks (do not touch them)\n" + "\n".join(lines) + note
 
 
 def _judged_by(context: PromptContext) -> str:
@@ -315,7 +316,9 @@ def _instructions(task: Task) -> str:
         "- Follow the requirements, the traps and the conventions; keep the style of the code around you.\n"
         "- Handle errors; leave no placeholder and no unfinished part.\n"
         "- Add or adapt tests for what you change; never weaken one.\n"
-        "- Do not use git, and do not touch settings of editors, agents or continuous integration."
+        "- Look at your change with `git status` and `git diff` if you like, but do not commit, switch or stash: only the "
+        "files as they stand at the end are taken.\n"
+        "- Do not touch settings of editors, agents or continuous integration."
     )
 
 

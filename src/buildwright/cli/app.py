@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from buildwright.cli.exits import Exit, exit_for
+from buildwright.cli.invocation import name, typed
 from buildwright.cli.output import Output, silence
 from buildwright.cli.verbs import VERBS, program_help
 from buildwright.errors import BuildwrightError
@@ -87,12 +88,13 @@ def _dispatch(argv: list[str]) -> int:
 
 def _misused(error: Exception, argv: list[str]) -> int:
     verb = argv[0] if argv and argv[0] in {verb.name for verb in VERBS} else ""
-    fix = f"see buildwright {verb} --help" if verb else "see buildwright --help"
+    fix = f"see {name()} {verb} --help" if verb else f"see {name()} --help"
     return _tell(Output(json="--json" in argv), "Usage", str(error).strip(), fix, Exit.USAGE)
 
 
 def _tell(output: Output, kind: str, message: str, fix: str, code: Exit) -> int:
     """Say what happened, why, and the one thing to do, to people and to programs."""
+    fix = typed(fix)
     if output.json:
         output.data({"error": {"kind": kind, "message": message, "fix": fix, "exit": int(code)}})
     output.say(f"error: {message}", style="red")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from buildwright.cli.invocation import typed
+
 db = App(name="db", help_format="plaintext", version_flags=(), default_parameter=Parameter(negative=()))
 
 _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
@@ -73,5 +75,5 @@ def _say(json: bool, path: Path, revision: str, note: str) -> int:
         return Exit.DONE
     output.print(f"{path}: {f'revision {revision}' if revision else 'no schema'}{f' ({note})' if note else ''}")
     if revision != wanted:
-        output.say(f"This Buildwright works with revision {wanted}. Next: buildwright db migrate")
+        output.say(typed(f"This Buildwright works with revision {wanted}. Next: buildwright db migrate"))
     return Exit.DONE

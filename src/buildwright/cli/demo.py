@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
 from buildwright.errors import CouldNot, Refused
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ async def _test_a_clone(place: Path, build: Build) -> str:
 
 
 def _close(output: Output, place: Path, build: Build, tests: str, kept: bool) -> None:
+    import shlex
+
     from buildwright.cli.summary import branch_of
 
     short, branch = build.id[:8], branch_of(build.delivered)
@@ -131,11 +134,11 @@ def _close(output: Output, place: Path, build: Build, tests: str, kept: bool) ->
     output.say("Look around:")
     retried = next((task for task in build.tasks if build.task(task).attempt > 1), "")
     for command in (
-        f"git -C {place} log --oneline {branch}",
+        f"git -C {shlex.quote(str(place))} log --oneline {branch}",
         f"buildwright status {short}",
         f"buildwright diff {short} --stat",
         f"buildwright why {short} {retried}" if retried else f"buildwright events {short}",
     ):
-        output.say(f"  {command}")
+        output.say(f"  {typed(command)}")
     if not kept:
         output.say("The sample is in a temporary folder; --dir DIR puts it where you like.")

@@ -100,7 +100,7 @@ def _print_stats(output: Output, stats: list[FileStat]) -> None:
 
 def _print_diff(output: Output, text: str) -> None:
     """In colour on a terminal; unchanged in a pipe, so that `git apply` takes it."""
-    if not output.console.is_terminal:
+    if not output.on_terminal:
         output.raw(text)
         return
     for line in text.splitlines():

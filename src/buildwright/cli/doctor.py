@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
+
 if TYPE_CHECKING:
     from buildwright.cli.examination import Finding
     from buildwright.cli.output import Output
@@ -30,7 +32,7 @@ async def doctor(
     else:
         _print(output, findings)
         output.say("Everything that is needed is here." if healthy else "Something that is needed is missing.")
-        output.say("Next: buildwright demo" if healthy else "Next: mend the first line marked with a cross")
+        output.say(typed("Next: buildwright demo") if healthy else "Next: mend the first line marked with a cross")
     return Exit.DONE if healthy else Exit.CONFIGURATION
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from buildwright.cli.exits import Exit, exit_of
+from buildwright.cli.invocation import typed
 from buildwright.cli.live import LiveView
 from buildwright.cli.output import Output
 from buildwright.cli.summary import print_summary, summary_fields
@@ -58,7 +59,7 @@ def _signals(view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[N
             return
         detach.set()
         view.say(Line("pause", "letting go; what is recorded is safe (again: end at once)"))
-        view.say(Line("again", f"go on with: buildwright run {build_id}"))
+        view.say(Line("again", typed(f"go on with: buildwright run {build_id}")))
 
     # What is ignored when we start (nohup, a background job of a script) stays ignored.
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -97,5 +98,5 @@ async def run_detached(app: App, build_id: str, output: Output) -> int:
         return Exit.DONE
     output.print(build_id)
     output.say(f"It runs on its own (process {process.pid}); its output goes to {log}.")
-    output.say(f"Watch it: buildwright status {build_id[:8]} --watch")
+    output.say(typed(f"Watch it: buildwright status {build_id[:8]} --watch"))
     return Exit.DONE

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +19,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+    from buildwright.cli.table import Piece
 
 SCHEMA = 1
 """Version of every JSON object that the program prints; it changes when a key changes its meaning or goes."""
@@ -28,6 +33,9 @@ _UNSAFE = re.compile(
     "|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)"  # window titles and links, whole
     "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 def clean(text: str) -> str:
@@ -67,14 +75,19 @@ class Output:
         """The reader of stdout has gone (`| head`): nothing more is written to it."""
 
     @cached_property
-    def console(self) -> Console:
-        """For people, on stdout."""
-        return console_for(self._stdout)
-
-    @cached_property
     def talk(self) -> Console:
-        """For people, on stderr."""
+        """stderr for the changing region. Once it is there, all talk goes through it, so that lines stay above the region."""
         return console_for(self._stderr)
+
+    @property
+    def width(self) -> int | None:
+        """Cells of the terminal that stdout is, None for a pipe or a file, where nothing needs to be cut."""
+        return shutil.get_terminal_size().columns if self._stdout.isatty() else None
+
+    @property
+    def on_terminal(self) -> bool:
+        """stdout is a terminal."""
+        return _is_terminal(self._stdout)
 
     @cached_property
     def glyphs(self) -> Glyphs:
@@ -96,17 +109,31 @@ class Output:
             self.reader_left = True
             silence(self._stdout)
 
-    def print(self, content: RenderableType = "", style: str = "") -> None:
-        """For people, on stdout. Strings are shown as they are (no markup), and never wrapped."""
-        _show(self.console, content, style)
+    def print(self, content: str = "", style: str = "") -> None:
+        """For people, on stdout. Shown as it is (no markup), never wrapped."""
+        self._stdout.write(_painted([(content, style)], colours(self._stdout)) + "\n")
+        self._stdout.flush()  # whoever follows in a pipe wants it now
+
+    def lines(self, table: Iterable[Sequence[Piece]]) -> None:
+        """The lines of a table, on stdout."""
+        coloured = colours(self._stdout)
+        for line in table:
+            self._stdout.write(_painted(line, coloured).rstrip() + "\n")
 
     def raw(self, text: str) -> None:
         """Text for a program or a pager, on stdout, unchanged."""
         self._stdout.write(text)
 
-    def say(self, content: RenderableType = "", style: str = "") -> None:
+    def say(self, content: str = "", style: str = "") -> None:
         """Talk, on stderr."""
-        _show(self.talk, content, style)
+        if "talk" in vars(self):
+            from rich.text import Text
+
+            # A style given to `print` would colour the changing region below the line as well.
+            self.talk.print(Text(clean(content), style=style), soft_wrap=True)
+            return
+        self._stderr.write(_painted([(content, style)], colours(self._stderr)) + "\n")
+        self._stderr.flush()
 
     def confirm(self, question: str, yes: bool) -> bool:
         """Ask, where somebody can answer; where nobody can, or with `yes`, the command line was the answer."""
@@ -117,19 +144,22 @@ class Output:
         return sys.stdin.readline().strip().casefold() in {"y", "yes"}
 
 
+def colours(stream: IO[str]) -> bool:
+    """Whether to colour: NO_COLOR, FORCE_COLOR and TERM=dumb are obeyed."""
+    forced = os.environ.get("FORCE_COLOR", "") not in {"", "0"}
+    return not os.environ.get("NO_COLOR") and (forced or _is_terminal(stream))
+
+
 def console_for(stream: IO[str]) -> Console:
-    """A Rich console that obeys NO_COLOR, FORCE_COLOR and TERM=dumb, and draws no wider than the terminal."""
+    """A Rich console for a region that changes. Rich is imported here: it is slow to import, and lines need it not."""
     from rich.console import Console
 
-    forced = os.environ.get("FORCE_COLOR", "") not in {"", "0"}
-    colour = not os.environ.get("NO_COLOR") and (forced or _is_terminal(stream))
-    width = None if stream.isatty() or os.environ.get("COLUMNS") else 120
+    colour = colours(stream)
     return Console(
         file=stream,
         force_terminal=colour or _is_terminal(stream),
         color_system="auto" if colour else None,
         no_color=not colour,
-        width=width,
         highlight=False,
         markup=False,
         emoji=False,
@@ -148,14 +178,11 @@ def _is_terminal(stream: IO[str]) -> bool:
     return stream.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
-def _show(console: Console, content: RenderableType, style: str) -> None:
-    if isinstance(content, str):
-        from rich.text import Text
-
-        # A style given to `print` would colour the live region below the line as well.
-        console.print(Text(clean(content), style=style), soft_wrap=True)
-    else:
-        console.print(content)
+def _painted(pieces: Iterable[tuple[str, str]], coloured: bool) -> str:
+    return "".join(
+        f"\x1b[{_CODES[style]}m{clean(text)}\x1b[0m" if coloured and style and text else clean(text)
+        for text, style in pieces
+    )
 
 
 def _as_json(value: object) -> object:

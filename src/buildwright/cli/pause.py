@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
+
 
 async def pause(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
@@ -26,6 +28,9 @@ async def pause(
         if output.json:
             output.data(summary_fields(paused, app.clock.now()))
         else:
-            output.print(f"Paused build {paused.id[:8]}; what runs now may finish.")
-            output.say(f"Next: buildwright resume {paused.id[:8]}")
+            runs = await app.builds.holder(paused.id) is not None
+            output.print(
+                f"Paused build {paused.id[:8]}" + ("; what runs now may finish." if runs else "; nobody runs it.")
+            )
+            output.say(typed(f"Next: buildwright resume {paused.id[:8]}"))
     return Exit.DONE

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
+
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
     from buildwright.core.views import PlanView
@@ -25,6 +27,8 @@ async def plan(
 
     A complete task list needs no model. A Markdown spec goes through the planner.
     """
+    import shlex
+
     from buildwright.cli.choices import BuildChoices, read_repository
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
@@ -43,34 +47,37 @@ async def plan(
         output.data({"title": read.title, **view.model_dump(mode="json")})
     else:
         _print_plan(output, read.title, view)
-        rest = f" --repo {repo}" if repo else " --repo PATH"
-        output.say(f"Next: buildwright build {spec}{rest}")
+        given = [f"--repo {shlex.quote(repo) if repo else 'PATH'}"]
+        given += [f"--planner-model {shlex.quote(planner_model)}"] if planner_model else []
+        given += [f"--cassette {shlex.quote(str(cassette))}"] if cassette else []
+        output.say(typed(f"Next: buildwright build {shlex.quote(str(spec))} {' '.join(given)}"))
     return Exit.DONE
 
 
 def _print_plan(output: Output, title: str, view: PlanView) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     from buildwright.cli.output import one_line
+    from buildwright.cli.table import Column, table
     from buildwright.cli.wording import count
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("wave", justify="right")
-    for name in ("task", "title", "after"):
-        table.add_column(name, overflow="fold" if name == "after" else "ellipsis", no_wrap=name != "after")
-    table.add_column("min", justify="right", no_wrap=True)
-    for task in view.tasks:
-        sign = " *" if task.on_critical_path else ""
-        table.add_row(
+    columns = (
+        Column("wave", right=True),
+        Column("task"),
+        Column("min", right=True, leaves=3),
+        Column("after", leaves=2),
+        Column("title", leaves=1),
+    )
+    lines = [
+        (
             str(task.wave),
-            Text(task.id + sign),
-            Text(one_line(task.title)),
-            Text(" ".join(task.depends_on)),
+            task.id + (" *" if task.on_critical_path else ""),
             f"{task.minutes:g}",
+            " ".join(task.depends_on),
+            one_line(task.title),
         )
+        for task in view.tasks
+    ]
     output.print(f"{title}: {count(len(view.tasks), 'task')} in {count(len(view.waves), 'wave')}")
-    output.print(table)
+    output.lines(table(columns, lines, output.width))
     if len(view.milestones) > 1:
         output.print(f"Milestones: {', '.join(view.milestones)}")
     output.print(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
 from buildwright.errors import Refused
 
 
@@ -29,6 +30,7 @@ async def resume(
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
+    from buildwright.core.build import Control
 
     choice = _choice(retry, skip, abort)
     if message and choice != "retry":
@@ -37,14 +39,20 @@ async def resume(
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
+        before, holder = await app.builds.load(build_id), await app.builds.holder(build_id)
+        if before.control is Control.RUNNING and not holder and choice == "go" and not no_run:
+            output.say("It is not paused; nobody runs it, so it goes on here.")
+            return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
         resumed = await app.resume(build_id, choice, message, budget_usd=budget)
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
         if output.json:
             output.data(summary_fields(resumed, app.clock.now()))
         else:
-            output.print(f"Recorded for build {build_id[:8]}: {choice}.")
-            output.say(f"Next: buildwright status {build_id[:8]}")
+            output.print(f"Recorded for build {build_id[:8]}: {'go on' if choice == 'go' else choice}.")
+            if holder:
+                output.say(f"The process that runs it takes it up at once ({holder}).")
+            output.say(typed(f"Next: buildwright status {build_id[:8]}"))
     return Exit.DONE
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
+
 
 async def say(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters.")],
@@ -22,14 +24,24 @@ async def say(
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
+    from buildwright.core.views import running_tasks
 
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
         message_id = await app.say(build_id, text, task=task)
+        loaded, runner = await app.builds.load(build_id), await app.builds.holder(build_id)
+    at_work = [busy for busy in running_tasks(loaded) if task in {"", busy}] if runner else []
     if output.json:
-        output.data({"build": build_id, "message": message_id, "task": task})
+        output.data({"build": build_id, "message": message_id, "task": task, "runner": runner, "at_work": at_work})
+        return Exit.DONE
+    output.print(f"Queued message {message_id} for {task or 'the agents'}.")
+    if at_work:
+        output.say(f"At work now: {', '.join(at_work)}. An agent that can listen takes it in at its next turn.")
+    elif runner:
+        output.say(f"It goes to the next agent that starts{f' on {task}' if task else ''}.")
     else:
-        output.print(f"Queued message {message_id} for {task or 'every running agent, or the next'}.")
-        output.say(f"See its receipt: buildwright events {build_id[:8]} -f")
+        output.say(typed(f"Nobody runs this build now. It waits for the next agent: buildwright run {build_id[:8]}"))
+        return Exit.DONE
+    output.say(typed(f"See its receipt (message.delivered): buildwright events {build_id[:8]} -f"))
     return Exit.DONE

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from buildwright.core.spec import Spec
     from buildwright.wiring import App
 
+_LARGEST_LOG = 1_000_000
+
 
 @asynccontextmanager
 async def session() -> AsyncIterator[App]:
@@ -18,8 +20,25 @@ async def session() -> AsyncIterator[App]:
     from buildwright.settings import Settings
     from buildwright.wiring import open_app
 
-    async with open_app(Settings.load()) as app:
+    settings = Settings.load()
+    async with open_app(settings) as app:
+        _keep_warnings(settings.home / "warnings.log")
         yield app
+
+
+def _keep_warnings(file: Path) -> None:
+    """What libraries warn of goes to a file under the home: raw on the terminal it would tear the live view."""
+    import logging
+
+    if file.exists() and file.stat().st_size > _LARGEST_LOG:
+        file.replace(file.with_suffix(".old.log"))
+    handler = logging.FileHandler(file, encoding="utf-8", delay=True)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(name)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    for old in root.handlers:
+        old.close()
+    root.handlers[:] = [handler]
 
 
 async def read_spec(path: Path) -> Spec:

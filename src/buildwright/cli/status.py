@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
+
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
     from buildwright.wiring import App
@@ -48,7 +50,7 @@ async def _show(app: App, build_id: str, output: Output) -> None:
         output.print(f"Run by {runner}")
     print_summary(output, build, app.clock.now())
     if not runner and build.pause is None and not build.is_terminal:
-        output.say(f"Nobody runs it now; go on with: buildwright run {build.id[:8]}")
+        output.say(typed(f"Nobody runs it now; go on with: buildwright run {build.id[:8]}"))
 
 
 async def _watch(app: App, build_id: str, output: Output) -> None:
@@ -79,8 +81,8 @@ async def _watch(app: App, build_id: str, output: Output) -> None:
 
 
 async def _list(app: App, output: Output) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from buildwright.cli.output import one_line
+    from buildwright.cli.table import Column, table
 
     rows = await app.builds.rows()
     if output.json:
@@ -88,12 +90,16 @@ async def _list(app: App, output: Output) -> None:
         return
     if not rows:
         output.print("There are no builds yet.")
-        output.say("Next: buildwright demo")
+        output.say(typed("Next: buildwright demo"))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("build", "title", "state", "created"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        state = row.outcome or (row.phase if row.control == "running" else row.control)
-        table.add_row(row.build_id[:8], Text(row.title), state, f"{row.created_at:%Y-%m-%d %H:%M}")
-    output.print(table)
+    columns = (Column("build"), Column("state"), Column("created", leaves=1), Column("title", leaves=2))
+    lines = [
+        (
+            row.build_id[:8],
+            row.outcome or (row.phase if row.control == "running" else row.control),
+            f"{row.created_at:%Y-%m-%d %H:%M}",
+            one_line(row.title),
+        )
+        for row in rows
+    ]
+    output.lines(table(columns, lines, output.width))

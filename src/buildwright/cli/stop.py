@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
+
 
 async def stop(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
@@ -33,5 +35,5 @@ async def stop(
             output.data(summary_fields(ended, app.clock.now()))
         else:
             output.print(f"Asked build {build_id[:8]} to end.")
-            output.say(f"Next: buildwright status {build_id[:8]}")
+            output.say(typed(f"Next: buildwright status {build_id[:8]}"))
     return Exit.DONE

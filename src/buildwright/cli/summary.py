@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
 
+from buildwright.cli.invocation import typed
 from buildwright.cli.output import Output, one_line
+from buildwright.cli.table import Column, Piece, table
 from buildwright.cli.wording import duration, money, tokens
 from buildwright.core.build import Build
 from buildwright.core.views import BuildView, Choice, PauseView, TaskView, build_view
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _STYLES = {
     "done": "green",
@@ -41,9 +40,11 @@ def print_summary(output: Output, build: Build, now: datetime, limit: int = 200)
     view = build_view(build, now, limit)
     output.print()
     if view.tasks:
-        output.print(task_table(view.tasks, limit=output.console.width))
+        output.lines(task_table(view.tasks, output.width))
         if view.omitted:
-            output.print(f"and {view.omitted:,} more tasks (all of them: buildwright status {view.id[:8]} --json)")
+            output.print(
+                typed(f"and {view.omitted:,} more tasks (all of them: buildwright status {view.id[:8]} --json)")
+            )
         output.print()
     for line in ending(view):
         output.print(line)
@@ -53,29 +54,37 @@ def print_summary(output: Output, build: Build, now: datetime, limit: int = 200)
         output.print(f"Next: {next_command(view)}")
 
 
-def task_table(tasks: Iterable[TaskView], limit: int = 120) -> Table:
-    """One row per task."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+_COLUMNS = (
+    Column("task"),
+    Column("state"),
+    Column("tries", right=True, leaves=2),
+    Column("time", right=True, leaves=3),
+    Column("tokens", right=True, leaves=6),
+    Column("cost", right=True, leaves=5),
+    Column("commit", leaves=4),
+    Column("why", leaves=1),
+)
 
-    table = Table(box=box.ASCII2 if limit < 40 else None, pad_edge=False, header_style="bold")
-    table.add_column("task", no_wrap=True, overflow="ellipsis", max_width=40)
-    for name in ("state", "tries", "time", "tokens", "cost", "commit"):
-        table.add_column(name, no_wrap=True, justify="right" if name in {"tries", "time", "tokens", "cost"} else "left")
-    table.add_column("why", overflow="ellipsis", no_wrap=True)
-    for task in tasks:
-        table.add_row(
-            Text(task.id),
-            Text(task.phase, style=_STYLES.get(task.phase, "")),
-            str(task.attempt or ""),
-            duration(task.seconds) if task.seconds is not None else "",
-            tokens(task.tokens) if task.tokens else "",
-            money(task.cost_usd) if task.tokens else "",
-            task.commit[:10],
-            Text(one_line(task.reason, 160)),
-        )
-    return table
+
+def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[Piece]]:
+    """One row per task, as lines no wider than `width` cells if it is given; ids are never cut."""
+    return table(
+        _COLUMNS,
+        [
+            (
+                task.id,
+                Piece(task.phase, _STYLES.get(task.phase, "")),
+                str(task.attempt or ""),
+                duration(task.seconds) if task.seconds is not None else "",
+                tokens(task.tokens) if task.tokens else "",
+                money(task.cost_usd) if task.tokens else "",
+                task.commit[:10],
+                one_line(task.reason, 160),
+            )
+            for task in tasks
+        ],
+        width,
+    )
 
 
 def ending(view: BuildView) -> Iterator[str]:
@@ -91,6 +100,8 @@ def ending(view: BuildView) -> Iterator[str]:
             money(view.usage.cost_usd) + (" and requests without a known price" if view.usage.unpriced else "")
         )
     yield ", ".join(facts)
+    for message in view.unheard if not view.outcome else ():
+        yield f"Not heard yet by {message.task or 'any agent'}: {one_line(message.text, 120)}"
     if view.delivered:
         yield f"Result: {_where(view)}"
 
@@ -101,7 +112,8 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     for finding in pause.findings[:10]:
         output.print(f"  {one_line(finding)}")
     if len(pause.findings) > 10:
-        output.print(f"  and {len(pause.findings) - 10} more: buildwright why {build_id[:8]} {pause.task}")
+        more = f"  and {len(pause.findings) - 10} more"
+        output.print(more + (typed(f": buildwright why {build_id[:8]} {pause.task}") if pause.task else ""))
     output.print("You can")
     commands = [(choice.words, command_for(build_id, choice)) for choice in pause.choices]
     for words, command in commands:
@@ -111,6 +123,10 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
 
 def command_for(build_id: str, choice: Choice) -> str:
     """What to type for a way out of a pause."""
+    return typed(_command(build_id, choice))
+
+
+def _command(build_id: str, choice: Choice) -> str:
     option = "" if choice.name == "go" else f" --{choice.name}"
     budget = " --max-cost USD" if "budget" in choice.words else ""
     return f"buildwright resume {build_id[:8]}{option}{budget}"
@@ -118,15 +134,23 @@ def command_for(build_id: str, choice: Choice) -> str:
 
 def next_command(view: BuildView) -> str:
     """The one command that most likely comes next."""
+    return typed(_next(view))
+
+
+def _next(view: BuildView) -> str:
     short = view.id[:8]
     if view.pause is not None:
-        return command_for(view.id, view.pause.choices[0])
+        return _command(view.id, view.pause.choices[0])
     if view.outcome == "succeeded":
         branch = branch_of(view.delivered)
         if not branch:
             return f"buildwright logs {short}"
         inspect = view.repository and "://" not in view.repository and branch
-        return f"git -C {view.repository} log --oneline {branch}" if inspect else f"buildwright diff {short} --stat"
+        return (
+            f"git -C {shlex.quote(view.repository)} log --oneline {branch}"
+            if inspect
+            else f"buildwright diff {short} --stat"
+        )
     if view.outcome:
         bad = next((task.id for task in view.tasks if task.phase in {"failed", "rejected"}), "")
         return f"buildwright why {short} {bad}" if bad else f"buildwright logs {short} --tail 50"

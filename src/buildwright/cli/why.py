@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.invocation import typed
+
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
     from buildwright.core.why import WhyView
@@ -59,14 +61,14 @@ def _print_why(output: Output, view: WhyView) -> None:
     if task.goal:
         output.print(f"Goal: {task.goal}")
     following = f"buildwright diff {view.build[:8]} {task.id}" if view.changed else f"buildwright logs {view.build[:8]}"
-    output.say(f"Next: {following}" + ("" if view.changed else f" --task {task.id}"))
+    output.say(typed(f"Next: {following}" + ("" if view.changed else f" --task {task.id}")))
 
 
 def _print_attempt(output: Output, number: int, seconds: float | None, detail: str) -> None:
     from buildwright.cli.output import one_line
     from buildwright.cli.wording import duration
 
-    took = f" in {duration(seconds)}" if seconds is not None else ""
+    took = f" ({duration(seconds)})" if seconds is not None else ""
     output.print(f"  {number}. {one_line(detail)}{took}")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from buildwright.cli.output import one_line
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
-from buildwright.core.event import Recorded
+from buildwright.core.event import Recorded, Rejection
 from buildwright.core.finding import Verdict
 
 Tone = Literal["done", "bad", "dot", "again", "pause"]
@@ -85,9 +85,20 @@ def _plan(_event: e.PlanMade, build: Build, _at: datetime) -> Line | None:
     return Line("dot", f"planned {count(build.total, 'task')} in {count(waves, 'wave')}")
 
 
+_AGAIN: dict[Rejection, str] = {
+    "agent": "after the agent's failure",
+    "empty": "for it had changed nothing",
+    "gate": "told what the gates found",
+    "conflict": "to resolve the conflict",
+    "train": "told what did not fit",
+}
+
+
 def _started(event: e.TaskStarted, build: Build, _at: datetime) -> Line:
     if event.attempt > 1:
-        return Line("again", f"{event.task} starts again (attempt {event.attempt})")
+        rejection = build.task(event.task).rejection
+        why = f", {_AGAIN[rejection]}" if rejection is not None else ""
+        return Line("again", f"{event.task} starts again (attempt {event.attempt}){why}")
     title = build.plan.task(event.task).title if build.plan is not None else ""
     shown = "" if title.casefold() == event.task.casefold() else f": {one_line(title, 80)}"
     return Line("dot", f"{event.task} started{shown}")
@@ -122,6 +133,29 @@ def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> Line 
     return Line("done", f"{event.task} done in {duration(took)}")
 
 
+def _broke(event: e.AgentBroke, _build: Build, _at: datetime) -> Line:
+    return Line("bad", f"{event.task}: the agent failed ({event.kind}): {one_line(event.message, 120)}")
+
+
+def _failed(event: e.TaskFailed, build: Build, _at: datetime) -> Line:
+    """Without the reason: each attempt's line has said it, and the summary says it again."""
+    return Line("bad", f"{event.task} failed after {count(build.task(event.task).attempt, 'attempt')}")
+
+
+def _paused(event: e.BuildPaused, _build: Build, _at: datetime) -> Line:
+    """Short: the summary that follows a pause has the whole message and the ways out."""
+    match event.reason:
+        case "failure":
+            what = f"{event.task} needs you" if event.task else "it needs you"
+        case "plan":
+            what = "there is no plan to build"
+        case "delivery":
+            what = "the result could not be delivered"
+        case _:
+            what = one_line(event.message, 120) or ("as you asked" if event.reason == "user" else event.reason)
+    return Line("pause", f"paused: {what}")
+
+
 def _retried(event: e.TaskRetried, _build: Build, _at: datetime) -> Line | None:
     if event.by == "rule":
         return None
@@ -151,24 +185,20 @@ def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> Line | 
 _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     e.TargetPrepared: _target,
     e.PlanMade: _plan,
-    e.PlanRejected: lambda event, _b, _at: Line("bad", f"the plan was refused: {one_line(event.message)}"),
+    e.PlanRejected: lambda event, _b, _at: Line("bad", f"the plan was refused: {one_line(event.message, 160)}"),
     e.TaskStarted: _started,
     e.TaskWaited: lambda event, _b, _at: Line("dot", f"{event.task} waits for {event.file}, held by {event.holder}"),
     e.AgentFinished: _agent_finished,
-    e.AgentBroke: lambda event, _b, _at: Line(
-        "bad", f"{event.task}: the agent failed ({event.kind}): {one_line(event.message)}"
-    ),
+    e.AgentBroke: _broke,
     e.PatchJudged: _judged,
     e.MergeJudged: _judged,
     e.MergeConflicted: _conflicted,
     e.ChangeLanded: _landed,
     e.TaskRetried: _retried,
-    e.TaskFailed: lambda event, _b, _at: Line("bad", f"{event.task} failed: {one_line(event.message)}"),
+    e.TaskFailed: _failed,
     e.TaskSkipped: lambda event, _b, _at: Line("dot", f"{event.task} skipped"),
     e.BuildStuck: lambda event, _b, _at: Line("bad", f"{count(event.failures, 'failure')} in a row"),
-    e.BuildPaused: lambda event, _b, _at: Line(
-        "pause", "paused" + (f": {one_line(event.message)}" if event.message else "")
-    ),
+    e.BuildPaused: _paused,
     e.BuildResumed: lambda _e, _b, _at: Line("again", "goes on"),
     e.StopRequested: lambda _e, _b, _at: Line("bad", "asked to end"),
     e.MessageSent: lambda event, _b, _at: Line("dot", f"you said: {one_line(event.text, 120)}"),

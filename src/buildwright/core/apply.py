@@ -31,10 +31,16 @@ from buildwright.errors import IllegalMove
 Changes: TypeAlias = dict[str, Any]
 """New values of fields of Build."""
 
+MOST_NAMED = 20
+"""Files that a reason names; a conflict can be in thousands."""
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """When an event is legal and what it changes. `tasks` are the phases its task may be in, `to` where it goes."""
+    """When an event is legal and what it changes. `tasks` are the phases its task may be in.
+
+    `to`, `to_stage` and `to_control` are what its task, the stage and the control may become, if they change at all.
+    """
 
     change: Callable[[Build, Any, datetime], Changes]
     stages: frozenset[Stage]
@@ -42,6 +48,7 @@ class Move:
     tasks: frozenset[TaskPhase] = frozenset()
     to: tuple[TaskPhase, ...] = ()
     to_stage: tuple[Stage, ...] = ()
+    to_control: tuple[Control, ...] = ()
 
 
 def apply(build: Build | None, recorded: Recorded) -> Build:
@@ -58,7 +65,7 @@ def apply(build: Build | None, recorded: Recorded) -> Build:
     move = MOVES[type(event)]
     _check(build, event, move)
     changes = move.change(build, event, recorded.at)
-    return replace(build, version=recorded.seq, updated_at=recorded.at, **changes)
+    return build.evolve({**changes, "version": recorded.seq, "updated_at": recorded.at})
 
 
 def fold(events: list[Recorded], build: Build | None = None) -> Build:
@@ -243,7 +250,8 @@ def _merge_conflicted(build: Build, event: e.MergeConflicted, _at: datetime) -> 
     if event.onto != build.head:
         # A conflict with a change that has not landed may go away when that change leaves the train.
         return {"train": _to_the_end(build, place)}
-    reason = f"the change conflicts with what landed meanwhile in {', '.join(event.files)}"
+    more = f" and {len(event.files) - MOST_NAMED} more files" if len(event.files) > MOST_NAMED else ""
+    reason = f"the change conflicts with what landed meanwhile in {', '.join(event.files[:MOST_NAMED])}{more}"
     changes = reject_task(build, event.task, build.task(event.task), "conflict", reason)
     return {**changes, "train": _without_car(build, place)}
 
@@ -272,7 +280,7 @@ def _change_landed(build: Build, event: e.ChangeLanded, at: datetime) -> Changes
         raise IllegalMove(f"task {event.task} cannot land: it is not the tested head of the train")
     state = replace(build.task(event.task), commit=event.commit)
     landed: Changes = {"head": event.commit, "head_tree": event.tree, "head_judged": build.options.gates}
-    finished = finish_task(replace(build, **landed), event.task, state, TaskPhase.DONE, at)
+    finished = finish_task(build.evolve(landed), event.task, state, TaskPhase.DONE, at)
     return {**landed, **finished, "train": build.train[1:]}
 
 
@@ -323,7 +331,10 @@ def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
     return changes
 
 
-def _stop_requested(_build: Build, event: e.StopRequested, _at: datetime) -> Changes:
+def _stop_requested(build: Build, event: e.StopRequested, _at: datetime) -> Changes:
+    if event.how == "abort" and build.control is not Control.PAUSED:
+        # The pause limit and the user's answer can come at the same moment: the first of them counts.
+        raise IllegalMove("only a paused build can be given up", fix="stop it instead")
     return {"control": Control.STOPPING, "pause": None, "stop_how": event.how, "message": event.message}
 
 
@@ -391,29 +402,38 @@ MOVES: dict[type[Event], Move] = {
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
     e.TokensUsed: Move(_tokens_used, _ANY, _LIVE),
     e.AgentFinished: Move(
-        _agent_finished, _WORK, _LIVE, _in(_P.WORKING), (_P.JUDGING, _P.MERGING, _P.REJECTED, _P.DONE)
+        _agent_finished,
+        _WORK,
+        _LIVE,
+        _in(_P.WORKING),
+        (_P.JUDGING, _P.MERGING, _P.REJECTED, _P.DONE),
+        (Stage.DELIVERING,),
     ),
     e.AgentBroke: Move(_agent_broke, _WORK, _LIVE, _in(_P.WORKING), (_P.REJECTED,)),
     e.PatchJudged: Move(_patch_judged, _WORK, _LIVE, _in(_P.JUDGING), (_P.MERGING, _P.REJECTED)),
     e.MergePrepared: Move(_merge_prepared, _WORK, _LIVE, _in(_P.MERGING)),
     e.MergeConflicted: Move(_merge_conflicted, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
     e.MergeJudged: Move(_merge_judged, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
-    e.ChangeLanded: Move(
-        _change_landed, _WORK, _LIVE, _in(_P.MERGING), (_P.DONE,), (Stage.VERIFYING, Stage.DELIVERING)
-    ),
+    e.ChangeLanded: Move(_change_landed, _WORK, _LIVE, _in(_P.MERGING), (_P.DONE,), (Stage.DELIVERING,)),
     e.TaskRetried: Move(_task_retried, _WORK, _GOING, _in(_P.REJECTED, _P.FAILED), (_P.READY,)),
     e.TaskFailed: Move(_task_failed, _WORK, _RUNNING, _in(_P.REJECTED), (_P.FAILED,)),
     e.TaskSkipped: Move(
         _task_skipped, _WORK, _GOING, _in(_P.FAILED), (_P.SKIPPED,), (Stage.VERIFYING, Stage.DELIVERING)
     ),
     e.BuildStuck: Move(_build_stuck, _WORK, _RUNNING),
-    e.BuildPaused: Move(_paused, _ANY, _RUNNING),
-    e.BuildResumed: Move(_resumed, _ANY, _PAUSED),
-    e.StopRequested: Move(_stop_requested, _ANY, _GOING),
+    e.BuildPaused: Move(_paused, _ANY, _RUNNING, to_control=(Control.PAUSED,)),
+    e.BuildResumed: Move(_resumed, _ANY, _PAUSED, to_control=(Control.RUNNING,)),
+    e.StopRequested: Move(_stop_requested, _ANY, _GOING, to_control=(Control.STOPPING,)),
     e.MessageSent: Move(_message_sent, _ANY, _GOING),
     e.MessageDelivered: Move(_message_delivered, _WORK, _LIVE, _in(_P.WORKING)),
     e.BuildVerified: Move(_verified, frozenset({Stage.VERIFYING}), _LIVE, to_stage=(Stage.DELIVERING,)),
     e.BuildDelivered: Move(_delivered, frozenset({Stage.DELIVERING}), _LIVE),
     e.DeliveryFailed: Move(_delivery_failed, frozenset({Stage.DELIVERING}), _LIVE),
-    e.BuildFinished: Move(_finished, _ANY, frozenset({Control.RUNNING, Control.STOPPING}), to_stage=(Stage.FINISHED,)),
+    e.BuildFinished: Move(
+        _finished,
+        _ANY,
+        frozenset({Control.RUNNING, Control.STOPPING}),
+        to_stage=(Stage.FINISHED,),
+        to_control=(Control.STOPPED, Control.FINISHED),
+    ),
 }

@@ -70,7 +70,7 @@ class Options(Record):
     """False: no repository, no lanes, no merge (the agent's word is the result)."""
     gates: bool = True
     on_failure: Literal["pause", "fail"] = "pause"
-    delivery: Delivery = Delivery()
+    delivery: Delivery = Field(default_factory=Delivery)
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
     protected: tuple[str, ...] = ()
     """More path patterns no agent may touch, beside the built-in list."""
@@ -78,4 +78,4 @@ class Options(Record):
     """Protected paths the user has opened for this build."""
     cassette: str = ""
     """Replay the model from this cassette file instead of a provider."""
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=Limits)

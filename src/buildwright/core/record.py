@@ -9,9 +9,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Record(BaseModel):
-    """Frozen data. Unknown keys are an error, so that a misspelt key is never silently dropped."""
+    """Frozen data. Unknown keys are an error, so that a misspelt key is never silently dropped.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    Built at first use, and without reading docstrings from the source: both together were most of a command's start.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]

@@ -59,6 +59,14 @@ class PauseView(Record):
     choices: tuple[Choice, ...] = ()
 
 
+class MessageView(Record):
+    """A word of the user that no agent has taken in yet. `task` is "" when it is for all."""
+
+    id: str
+    text: str
+    task: str = ""
+
+
 class UsageView(Record):
     """Tokens and money of the whole build. `unpriced` counts requests whose price is not known."""
 
@@ -94,7 +102,7 @@ class BuildView(Record):
     tasks: tuple[TaskView, ...] = ()
     omitted: int = 0
     """Tasks that the limit left out of `tasks`."""
-    usage: UsageView = UsageView()
+    usage: UsageView = Field(default_factory=UsageView)
     budget_usd: Decimal | None = None
     pause: PauseView | None = None
     base: str = ""
@@ -104,6 +112,7 @@ class BuildView(Record):
     findings: tuple[str, ...] = ()
     """Why the final tree was refused, if it was."""
     notes: tuple[str, ...] = ()
+    unheard: tuple[MessageView, ...] = ()
 
 
 class PlannedTask(Record):
@@ -164,6 +173,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         delivered=build.delivered,
         findings=tuple(map(str, build.verdict.findings)) if build.verdict is not None else (),
         notes=build.notes,
+        unheard=tuple(MessageView(id=note.id, text=note.text, task=note.task) for note in build.notes_to_agents),
     )
 
 

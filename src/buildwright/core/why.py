@@ -163,7 +163,12 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
             return f"The gates judge attempt {state.attempt}."
         case TaskPhase.MERGING:
             place = next((i for i, car in enumerate(build.train, 1) if car.task == task.id), 0)
-            return f"It passed the gates and waits to land: place {place} of {len(build.train)} in the merge train."
+            held = (
+                "" if build.control is Control.RUNNING else f" The build is {headline(build)}, so it does not land now."
+            )
+            return (
+                f"It passed the gates and waits to land: place {place} of {len(build.train)} in the merge train.{held}"
+            )
         case TaskPhase.PARKED:
             holder = build.holders.get(state.waits_for)
             return f"It waits for {state.waits_for}" + (f", which {holder} works on." if holder else ".")

@@ -19,7 +19,8 @@ from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Used
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
 from buildwright.core.task import Task
-from buildwright.engine.spending import spent
+from buildwright.engine.room import check_room
+from buildwright.engine.spending import budget, spent
 from buildwright.errors import AgentFailed, BadSettings
 from buildwright.ports import Assignment, Briefing, BriefingRequest, Door, Lane, LaneKey, Merged, Message
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from buildwright.engine.loop import Runner
 
 METER_SECONDS = 0.5
+LONGEST_SUMMARY = 4_000
+"""Characters of an agent's last words that the journal keeps."""
 NOT_THE_TASKS_FAULT = {"auth", "rate_limit", "overloaded", "unavailable"}
 """Failures of the model's provider: they pause the build and use up no attempt."""
 
@@ -114,7 +117,9 @@ async def _door(runner: Runner, build: Build, key: LaneKey, ground: Ground) -> A
     door: Door | None = None
     if gateway is not None and uses != "never":
         try:
-            door = await gateway.open(key.build_id, key.task, key.attempt, build.options, ground.files)
+            door = await gateway.open(
+                key.build_id, key.task, key.attempt, build.options, ground.files, budget(runner.build)
+            )
         except BadSettings:
             if uses == "always":
                 raise
@@ -159,13 +164,20 @@ async def _follow(runner: Runner, build: Build, assignment: Assignment, lane: La
     if not finished.ok:
         kind = finished.failure or "crashed"
         if kind in NOT_THE_TASKS_FAULT:
-            return (e.BuildPaused(reason="trouble", message=f"{kind}: {finished.summary}", task=task),)
-        return (broke(kind=kind, message=finished.summary, conversation=conversation),)
+            return (
+                e.BuildPaused(reason="trouble", message=f"{kind}: {finished.summary[:LONGEST_SUMMARY]}", task=task),
+            )
+        check_room(assignment.lane)
+        return (broke(kind=kind, message=finished.summary[:LONGEST_SUMMARY], conversation=conversation),)
     patch = None
     if lane is not None and runner.world.workspace is not None:
         patch = await runner.world.workspace.take_patch(lane)
     done = e.AgentFinished(
-        task=task, attempt=attempt, patch=patch, summary=finished.summary[:2000], conversation=conversation
+        task=task,
+        attempt=attempt,
+        patch=patch,
+        summary=finished.summary[:LONGEST_SUMMARY],
+        conversation=conversation,
     )
     return (done,)
 

@@ -9,11 +9,11 @@ from typing import Literal
 
 from buildwright.core import event as e
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
-from buildwright.errors import IllegalMove, StaleVersion
+from buildwright.errors import IllegalMove, NotFound, StaleVersion
 from buildwright.ports import Builds, Clock
 
 Choice = Literal["go", "retry", "skip", "abort"]
@@ -46,7 +46,13 @@ async def create(
 
 async def pause(builds: Builds, clock: Clock, build_id: str, message: str = "") -> Build:
     """Nothing new starts; what runs goes on to its end."""
-    return await _append(builds, clock, build_id, lambda _: (e.BuildPaused(reason="user", message=message),))
+
+    def facts(build: Build) -> Sequence[AnyEvent]:
+        if build.pause is not None:
+            raise IllegalMove("the build is paused already", fix=f"go on with `buildwright resume {build_id}`")
+        return (e.BuildPaused(reason="user", message=message),)
+
+    return await _append(builds, clock, build_id, facts)
 
 
 async def stop(builds: Builds, clock: Clock, build_id: str, message: str = "") -> Build:
@@ -55,9 +61,22 @@ async def stop(builds: Builds, clock: Clock, build_id: str, message: str = "") -
 
 
 async def say(builds: Builds, clock: Clock, build_id: str, text: str, task: str = "") -> str:
-    """Tell the agents something; returns the message's id, which its receipt (`message.delivered`) names."""
+    """Tell the agents something; returns the message's id, which its receipt (`message.delivered`) names.
+
+    Raises NotFound for a task that is not in the plan, IllegalMove for one that is over.
+    """
     message_id = uuid.uuid4().hex[:12]
-    await _append(builds, clock, build_id, lambda _: (e.MessageSent(id=message_id, text=text, task=task),))
+
+    def facts(build: Build) -> Sequence[AnyEvent]:
+        if task and build.plan is not None:
+            if task not in build.plan.position:
+                raise NotFound(f"there is no task {task} in this build", fix="see `buildwright status` for its tasks")
+            phase = build.task(task).phase
+            if phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
+                raise IllegalMove(f"task {task} is {phase}: no agent works on it again", fix="leave --task out")
+        return (e.MessageSent(id=message_id, text=text, task=task),)
+
+    await _append(builds, clock, build_id, facts)
     return message_id
 
 
@@ -73,6 +92,11 @@ async def resume(
 
     def facts(build: Build) -> Sequence[AnyEvent]:
         resumed = e.BuildResumed(budget_usd=budget_usd)
+        if build.pause is None and choice != "abort":
+            raise IllegalMove(
+                "the build is not paused, so there is nothing to resume",
+                fix=f"see `buildwright status {build_id}`; if nobody runs it, `buildwright run {build_id}` goes on",
+            )
         match choice:
             case "abort":
                 return (e.StopRequested(how="abort", message=message or "given up by the user"),)
@@ -100,7 +124,8 @@ async def _append(builds: Builds, clock: Clock, build_id: str, facts: Callable[[
     while True:
         build = await builds.load(build_id)
         if build.control is Control.STOPPING or build.is_terminal:
-            raise IllegalMove(f"the build is {build.control}", fix="start a new build")
+            how = f"has ended ({build.outcome})" if build.outcome else "is ending"
+            raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build_id}`, or start a new build")
         events, at, expected = list(facts(build)), clock.now(), build.version
         for event in events:
             build = apply(build, Recorded(build.version + 1, at, event))

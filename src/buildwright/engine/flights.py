@@ -35,6 +35,10 @@ class Flights:
     def busy(self) -> bool:
         return bool(self._flying or self._ending)
 
+    @property
+    def count(self) -> int:
+        return len(self._flying)
+
     def landed(self, landing: Landing) -> None:
         """The facts of this flight are in the journal (or were dropped): its action may be begun again if still wanted."""
         if self._flying.get(landing.key) is landing.flight:

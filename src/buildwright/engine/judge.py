@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from buildwright.core.build import Build
 from buildwright.core.finding import Report, Verdict
+from buildwright.engine.room import check_room
 from buildwright.errors import GateBroken
 from buildwright.ports import Judged
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 async def judge(runner: Runner, build: Build, tree: str, task: str = "") -> Verdict:
     """The verdict of all gates on a tree: of one task's change, or (task "") of the whole build.
 
-    The gates get a private checkout of exactly that tree, made when the first of them needs files. Raises GateBroken.
+    The gates get a private checkout of exactly that tree, made when the first of them needs files. Raises GateBroken, DiskFull.
     """
     world = runner.world
     workspace = world.workspace
@@ -50,5 +51,7 @@ async def judge(runner: Runner, build: Build, tree: str, task: str = "") -> Verd
                 log(f"{report.gate}: {'passed' if report.ok else f'refused, {len(report.findings)} findings'}")
                 reports.append(report)
             if not all(judgement.report.ok for judgement in judgements):
+                if files is not None:
+                    check_room(files)
                 break
     return Verdict(tree=tree, reports=tuple(reports))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from buildwright.engine.world import World
-from buildwright.errors import LostLease, StoreFailed
+from buildwright.errors import CouldNot, LostLease
 from buildwright.ports import Lease
 
 
 @dataclass(frozen=True, slots=True)
 class HeldLease:
-    """A lease that is being renewed. `lost` raises LostLease (or StoreFailed) when it is gone."""
+    """A lease that is being renewed. `lost` raises LostLease (or StoreFailed, DiskFull) when it is gone."""
 
     lease: Lease
     lost: asyncio.Future[None]
@@ -35,7 +35,10 @@ async def held(world: World, build_id: str) -> AsyncIterator[HeldLease]:
     finally:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
-        await world.builds.release(lease)
+        lost.cancel()
+        # What ended the run must not hide behind this: a lease that is not given up runs out, or its process ends.
+        with suppress(CouldNot):
+            await world.builds.release(lease)
 
 
 async def _beat(world: World, lease: Lease, lost: asyncio.Future[None]) -> None:
@@ -48,7 +51,7 @@ async def _beat(world: World, lease: Lease, lost: asyncio.Future[None]) -> None:
         except LostLease as gone:
             lost.set_exception(gone)
             return
-        except StoreFailed as trouble:
+        except CouldNot as trouble:
             missed += 1
             if missed == 3:
                 lost.set_exception(trouble)

@@ -1,4 +1,7 @@
-"""The build's log: lines for people, buffered, written a few times a second. Not part of the truth; never waited for."""
+"""The build's log: lines for people, buffered, written a few times a second. Not part of the truth; never waited for.
+
+Must never end a build: lines that cannot be written are counted, and said so once the log can be written again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 from types import TracebackType
 
 from buildwright.engine.world import World
+from buildwright.errors import CouldNot
 from buildwright.ports import LogEntry
 
 LONGEST_LINE = 8_192
@@ -20,6 +24,8 @@ class Logbook:
         self._build_id = build_id
         self._waiting: list[LogEntry] = []
         self._writing: asyncio.Task[None] | None = None
+        self._unheard: asyncio.Queue[LogEntry] = asyncio.Queue()
+        self._lost = 0
 
     async def __aenter__(self) -> Logbook:
         return self
@@ -31,6 +37,16 @@ class Logbook:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
         await self._flush()
+        while error is None and not self._unheard.empty():
+            self._tell(self._unheard.get_nowait())
+
+    async def listen(self) -> None:
+        """Hand every line on to who listens to this run (`World.on_log`). Raises what the listener raises.
+
+        A task of its own, so that a listener that breaks ends the run as itself and not as trouble of some action.
+        """
+        while True:
+            self._tell(await self._unheard.get())
 
     def note(self, kind: str, text: str, task: str = "", attempt: int = 0) -> None:
         """Add lines. Long ones are folded to their first part; a carriage return keeps only what stood last."""
@@ -39,10 +55,13 @@ class Logbook:
             if shown.strip():
                 entry = LogEntry(self._world.clock.now(), task, attempt, kind, shown)
                 self._waiting.append(entry)
-                if self._world.on_log is not None:
-                    self._world.on_log(entry)
+                self._unheard.put_nowait(entry)
         if self._waiting and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._soon(), name="logbook")
+
+    def _tell(self, entry: LogEntry) -> None:
+        if self._world.on_log is not None:
+            self._world.on_log(entry)
 
     async def _soon(self) -> None:
         while self._waiting:
@@ -51,5 +70,15 @@ class Logbook:
 
     async def _flush(self) -> None:
         lines, self._waiting = self._waiting, []
-        if lines:
+        if not lines:
+            return
+        lost = self._lost
+        if lost:
+            text = f"{lost} log lines before this one could not be written"
+            lines = [LogEntry(lines[0].at, "", 0, "engine", text), *lines]
+        try:
             await self._world.builds.write_log(self._build_id, lines)
+        except CouldNot:
+            self._lost = lost + len(lines) - bool(lost)
+        else:
+            self._lost = 0

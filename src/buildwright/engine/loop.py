@@ -9,12 +9,14 @@ never write anything but through `Builds.append` with its lease token, and never
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
 from buildwright.core.decide import Decision, decide
-from buildwright.core.event import AnyEvent, BuildFinished, Recorded
+from buildwright.core.event import AnyEvent, BuildFinished, Recorded, TokensUsed
 from buildwright.engine.conversation import Conversations
 from buildwright.engine.flights import Flights, Landing
 from buildwright.engine.leases import HeldLease, held
@@ -22,7 +24,7 @@ from buildwright.engine.logbook import Logbook
 from buildwright.engine.perform import perform
 from buildwright.engine.watch import watch
 from buildwright.engine.world import World
-from buildwright.errors import IllegalMove, StaleVersion
+from buildwright.errors import BuildwrightError, IllegalMove, StaleVersion
 
 SNAPSHOT_EVERY = 500
 """Events between snapshots, at least; also at least twice the tasks, so that their cost per event is constant."""
@@ -31,23 +33,28 @@ SNAPSHOT_EVERY = 500
 async def run(world: World, build_id: str) -> Build:
     """Drive a build until it is finished, or paused with nothing left running, or the world says detach.
 
-    Raises BuildIsRunning when another live process has it, LostLease when it was taken away, NotFound, StoreFailed.
+    Raises BuildIsRunning when another live process has it, LostLease when it was taken away, NotFound, and StoreFailed
+    or DiskFull when the journal cannot be written: what is in it stands, and the next run goes on from there. What
+    `on_event` or `on_log` raise ends the run in the same way.
     """
     async with held(world, build_id) as lease, Logbook(world, build_id) as logbook:
         runner = Runner(world, lease, await world.builds.load(build_id), logbook)
+        if world.workspace is not None:
+            await world.workspace.forget(build_id)  # what a run that was killed has left: nobody else runs this build
         driving = asyncio.create_task(runner.drive(), name="drive")
         watching = asyncio.create_task(watch(runner), name="watch")
-        ends: set[asyncio.Future[Any]] = {driving, watching, lease.lost}
+        listening = asyncio.create_task(logbook.listen(), name="listen")
+        ends: list[asyncio.Future[Any]] = [lease.lost, watching, listening, driving]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for ended in (lease.lost, watching):
+            for ended in ends[:-1]:
                 if ended.done():
                     ended.result()  # raises what ended it: this process may write nothing more
             return driving.result()
         finally:
-            driving.cancel()
-            watching.cancel()
-            await asyncio.gather(driving, watching, return_exceptions=True)
+            for task in (driving, watching, listening):
+                task.cancel()
+            await asyncio.gather(driving, watching, listening, return_exceptions=True)
             await runner.end()
 
 
@@ -64,6 +71,7 @@ class Runner:
         self._inbox: asyncio.Queue[Landing | AnyEvent | None] = asyncio.Queue()
         self._flights = Flights(lambda action, at: perform(self, action, at), self._inbox.put_nowait)
         self._lease = lease
+        self._letting_go = False
         self._snapshot_at = build.version
 
     def tell(self, fact: AnyEvent | None) -> None:
@@ -75,12 +83,17 @@ class Runner:
         await self._settle([])
         while not self._rests():
             await self._settle(await self._gather())
-        await self._keep_snapshot(spacing=SNAPSHOT_EVERY // 5)
+        await self._keep_snapshot(spacing=SNAPSHOT_EVERY)
         return self.build
 
     async def end(self) -> None:
-        """End everything that is in flight."""
+        """End everything that is in flight. What it had spent until then is still recorded, if that can be."""
+        self._letting_go = True
         await self._flights.end_all()
+        spent = [fact for fact in self._arrived() if isinstance(fact, TokensUsed)]
+        if spent and not self.build.is_terminal:
+            with suppress(BuildwrightError):
+                await self._settle(spent)
 
     def _rests(self) -> bool:
         if self.build.is_terminal:
@@ -92,38 +105,42 @@ class Runner:
     async def _gather(self) -> list[Landing | AnyEvent]:
         """Everything that is there, at least one wake-up long: more facts in one append cost one commit."""
         first = await self._inbox.get()
-        await asyncio.sleep(0)
-        arrived = [first]
+        if self._flights.count > 1:
+            await asyncio.sleep(0)
+        return [*([] if first is None else [first]), *self._arrived()]
+
+    def _arrived(self) -> list[Landing | AnyEvent]:
+        """Everything that is there, without waiting."""
+        arrived = []
         while not self._inbox.empty():
             arrived.append(self._inbox.get_nowait())
         return [arrival for arrival in arrived if arrival is not None]
 
-    async def _settle(self, arrived: list[Landing | AnyEvent]) -> None:
+    async def _settle(self, arrived: Sequence[Landing | AnyEvent]) -> None:
         """Record the facts and all that follows from them; then make what is in flight what is wanted."""
-        facts: list[AnyEvent] = []
-        for arrival in arrived:
-            facts.extend(arrival.facts) if isinstance(arrival, Landing) else facts.append(arrival)
         while True:
             if self.behind:
                 self.behind = False
                 await self._catch_up()
-            steps, decision = self._step(facts)
-            if any(isinstance(recorded.event, BuildFinished) for recorded, _ in steps):
+            steps, decision = self._step(_facts(arrived))
+            if self._flights.busy and any(isinstance(recorded.event, BuildFinished) for recorded, _ in steps):
                 await self._flights.end_all()  # no effect after a build has ended
+                arrived = [*arrived, *self._arrived()]  # what it had spent until then counts
+                continue
             if await self._append(steps):
                 break
             self.behind = True
         for arrival in arrived:
             if isinstance(arrival, Landing):
                 self._flights.landed(arrival)
-        if self.world.detach.is_set():
+        if self._letting_go or self.world.detach.is_set():
             await self._flights.end_all()
         else:
             self._flights.reconcile(decision, self.build)
         self.conversations.offer(self.build)
         await self._keep_snapshot(spacing=max(SNAPSHOT_EVERY, 2 * self.build.total))
 
-    def _step(self, facts: list[AnyEvent]) -> tuple[list[tuple[Recorded, Build]], Decision]:
+    def _step(self, facts: Iterable[AnyEvent]) -> tuple[list[tuple[Recorded, Build]], Decision]:
         """The legal ones among the facts and everything `decide` adds, each with the build after it."""
         at = self.world.clock.now()
         build = self.build
@@ -140,7 +157,7 @@ class Runner:
                 take(fact)
             except IllegalMove as late:  # a result that came after the build had moved on
                 self.logbook.note("engine", f"dropped: {late}")
-        while not self.world.detach.is_set():
+        while not (self._letting_go or self.world.detach.is_set()):
             decision = decide(build)
             if not decision.facts:
                 return steps, decision
@@ -178,3 +195,11 @@ class Runner:
         if self.build.version - self._snapshot_at >= spacing:
             await self.world.builds.keep_snapshot(self.build)
             self._snapshot_at = self.build.version
+
+
+def _facts(arrived: Iterable[Landing | AnyEvent]) -> Iterator[AnyEvent]:
+    for arrival in arrived:
+        if isinstance(arrival, Landing):
+            yield from arrival.facts
+        else:
+            yield arrival

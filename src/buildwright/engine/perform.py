@@ -31,7 +31,16 @@ from buildwright.core.failpoint import failpoint
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.judge import judge
 from buildwright.engine.planning import make_plan
-from buildwright.errors import BuildwrightError, Conflict, CouldNot, DiskFull, GitFailed, Refused
+from buildwright.errors import (
+    BadSettings,
+    BuildwrightError,
+    Conflict,
+    CouldNot,
+    DiskFull,
+    GitFailed,
+    Refused,
+    ToolMissing,
+)
 from buildwright.ports import Merged, Workspace
 
 if TYPE_CHECKING:
@@ -52,7 +61,7 @@ async def perform(runner: Runner, action: Action, build: Build) -> Sequence[AnyE
         except (CouldNot, OSError) as error:
             trouble = error if isinstance(error, CouldNot) else _of_the_system(error)
             runner.logbook.note("engine", f"{action.key}: {trouble}")
-            if tried == TRIES or isinstance(trouble, DiskFull):
+            if tried == TRIES or isinstance(trouble, DiskFull | ToolMissing):
                 return (_paused(trouble),)
             await runner.world.clock.sleep(0.25 * 4**tried)
         except Conflict as conflict:
@@ -139,7 +148,7 @@ def _workspace(runner: Runner) -> Workspace:
 def _refused(action: Action, refusal: Refused) -> AnyEvent:
     if isinstance(action, PrepareTarget):
         return e.BuildFinished(outcome="failed", message=_told(refusal))
-    if isinstance(action, RunAgent):
+    if isinstance(action, RunAgent) and not isinstance(refusal, BadSettings):
         return e.AgentBroke(task=action.task, attempt=action.attempt, kind="refused", message=_told(refusal))
     if isinstance(action, MakePlan):
         return e.PlanRejected(message=_told(refusal))
@@ -152,7 +161,7 @@ def _paused(error: BuildwrightError) -> AnyEvent:
 
 def _of_the_system(error: OSError) -> CouldNot:
     """No process, no memory, no file handle, no space: often gone a moment later."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return DiskFull(fix="free some space, then resume")
     return CouldNot(f"the system refused: {error}", fix="see what uses up the machine, then resume")
 

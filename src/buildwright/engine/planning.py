@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from buildwright.core import event as e
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
-from buildwright.engine.spending import spent
+from buildwright.engine.spending import budget, spent
 from buildwright.errors import BadGraph, BadSettings, BadSpec, ModelFailed
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ async def make_plan(runner: Runner, build: Build) -> Sequence[AnyEvent]:
             "this spec is not a complete task list, and there is no planner", fix="give a task list as JSON or YAML"
         )
     try:
-        door = await world.gateway.open(build.id, "", 0, build.options)
+        door = await world.gateway.open(build.id, "", 0, build.options, budget=budget(build))
     except BadSettings as missing:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
     context = await world.plan_context(build) if world.plan_context else ""

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from buildwright.core.build import Build
 from buildwright.core.event import TokensUsed
-from buildwright.ports import Door, Gateway
+from buildwright.ports import Budget, Door, Gateway
+
+
+def budget(build: Build) -> Budget:
+    """What the build may spend (a resume can have raised it), and what it has spent in all processes."""
+    return Budget(build.budget_usd, build.usage.cost_usd)
 
 
 def spent(gateway: Gateway, door: Door) -> tuple[TokensUsed, ...]:

@@ -27,6 +27,7 @@ async def watch(runner: Runner) -> None:
         if await world.builds.version(build.id) > runner.build.version:
             runner.behind = True
             runner.tell(None)
+            continue
         if now - last_beat >= timedelta(seconds=build.options.limits.heartbeat_seconds):
             last_beat = now
             _beat(runner, build)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from buildwright.gates.checks import ChecksGate
 from buildwright.gates.conflicts import ConflictMarkersGate
 from buildwright.gates.links import LinksGate
@@ -15,6 +17,6 @@ ORDER = ("scope", "links", "conflicts", "syntax", "checks")
 """The names of the gates, cheapest first: a patch is judged until the first says no."""
 
 
-def gates(sandbox: Sandbox, path: str) -> tuple[Gate, ...]:
-    """The gates in `ORDER`. `path` is the PATH that the project's own commands get."""
-    return (ScopeGate(), LinksGate(), ConflictMarkersGate(), SyntaxGate(), ChecksGate(sandbox, path))
+def gates(sandbox: Sandbox, path: str, setups: Path | None = None) -> tuple[Gate, ...]:
+    """The gates in `ORDER`. `path` is the PATH of the project's own commands; below `setups` results of setups are kept."""
+    return (ScopeGate(), LinksGate(), ConflictMarkersGate(), SyntaxGate(), ChecksGate(sandbox, path, setups))

@@ -21,7 +21,8 @@ from buildwright.gates.junit import LARGEST_REPORT, Tally, read_junit
 from buildwright.gates.lines import findings_in, within
 from buildwright.gates.python import Python, find_python
 from buildwright.gates.reporting import clip, finding, judgement
-from buildwright.gates.runs import read_run
+from buildwright.gates.runs import read_run, runner_of
+from buildwright.gates.setups import Setup, Setups
 from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
 from buildwright.ports import Command, Completed, Judged, Judgement, Sandbox
 
@@ -56,10 +57,11 @@ class ChecksGate:
     name = "checks"
     needs_files = True
 
-    def __init__(self, sandbox: Sandbox, path: str) -> None:
-        """`path`: the PATH of the commands; the Python of the checks is put in front of it."""
+    def __init__(self, sandbox: Sandbox, path: str, setups: Path | None = None) -> None:
+        """`path`: the PATH of the commands, behind the Python of the checks. `setups`: where results of setups are kept."""
         self._sandbox = sandbox
         self._path = path
+        self._setups = Setups(setups) if setups is not None else None
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         """One judgement per command, up to the first that says no.
@@ -77,7 +79,9 @@ class ChecksGate:
                 return done
         with tempfile.TemporaryDirectory(prefix="buildwright-checks-", ignore_cleanup_errors=True) as folder:
             private = Path(folder)
-            run = _Run(judged, files, private, _environment(private, path), _decoder(judged.on_output))
+            run = _Run(
+                judged, files, private, _environment(private, path, files, toolchain), _decoder(judged.on_output)
+            )
             async with contextlib.aclosing(self._in_order(run, toolchain)) as judgements:
                 async for one in judgements:
                     done.append(one)
@@ -86,9 +90,9 @@ class ChecksGate:
         return done
 
     async def _in_order(self, run: _Run, toolchain: Toolchain) -> AsyncGenerator[Judgement, None]:
-        for command in toolchain.setup:
-            completed = await self._carry_out(run, command, _SETUP_SECONDS, network=True)
-            yield _judge_plain(run, "setup", "other", command, completed, self._sandbox.name)
+        for setup in toolchain.setup:
+            for judgement_of_setup in await self._make_ready(run, setup):
+                yield judgement_of_setup
         for check in toolchain.checks:
             run.report.unlink(missing_ok=True)
             completed = await self._carry_out(run, check.command, run.judged.options.limits.gate_seconds)
@@ -99,11 +103,38 @@ class ChecksGate:
             completed = await self._carry_out(run, command, run.judged.options.limits.gate_seconds)
             yield _judge_plain(run, "validation", "validation", command, completed, self._sandbox.name)
 
-    async def _carry_out(self, run: _Run, command: str, seconds: float, *, network: bool = False) -> Completed:
+    async def _make_ready(self, run: _Run, setup: Setup) -> list[Judgement]:
+        key = self._setups.key(setup, run.files, run.env["PATH"]) if self._setups is not None else None
+        if self._setups is not None and key is not None:
+            async with self._setups.alone(key):
+                if await self._setups.place(key, setup, run.files):
+                    return [judgement("setup", "other", [_reused(setup)])]
+                async with self._setups.draft(setup, run.files) as draft:
+                    done = await self._set_up(run, setup, draft)
+                    kept = done[-1].report.ok and await self._setups.keep(key, setup, draft)
+                if kept and await self._setups.place(key, setup, run.files):
+                    return done
+                if any(one.code == "check.timeout" for one in done[-1].report.findings):
+                    return done
+        # Not to be kept, or its inputs were not all it needs: made in the checkout, for this once.
+        return await self._set_up(run, setup, run.files)
+
+    async def _set_up(self, run: _Run, setup: Setup, folder: Path) -> list[Judgement]:
+        done: list[Judgement] = []
+        for command in setup.commands:
+            completed = await self._carry_out(run, command, _SETUP_SECONDS, network=True, folder=folder)
+            done.append(_judge_plain(run, "setup", "other", command, completed, self._sandbox.name))
+            if not done[-1].report.ok:
+                break
+        return done
+
+    async def _carry_out(
+        self, run: _Run, command: str, seconds: float, *, network: bool = False, folder: Path | None = None
+    ) -> Completed:
         limits = run.judged.options.limits
         wanted = Command(
             argv=("sh", "-c", command),
-            cwd=run.files,
+            cwd=folder or run.files,
             env=run.env,
             seconds=seconds,
             output_bytes=limits.output_bytes,
@@ -137,12 +168,15 @@ def _listing(files: Path) -> Iterator[str]:
             yield (Path(folder) / name).relative_to(files).as_posix()
 
 
-def _environment(private: Path, path: str) -> dict[str, str]:
+def _environment(private: Path, path: str, files: Path, toolchain: Toolchain) -> dict[str, str]:
     """All that a check may know of this machine. Home and temporary files are its own, so that runs cannot meet."""
+    # Without it an editable install of the project in the Python of the checks would be tested in place of the tree.
+    sources = {"PYTHONPATH": os.pathsep.join(str(files / source) for source in toolchain.sources)}
     home, scratch = private / "home", private / "tmp"
     home.mkdir()
     scratch.mkdir()
     return {
+        **(sources if toolchain.sources else {}),
         "PATH": path,
         "HOME": str(home),
         "TMPDIR": str(scratch),
@@ -232,7 +266,10 @@ def _despite_success(check: Check, tests: Tally | None) -> list[Finding]:
     if tests is None:
         message = f"How many tests `{check.command}` ran could not be read from its output."
         fix = "let it write a JUnit XML report and name the file as the check's report"
-        return [finding("test.uncounted", message, severity="warning", fix=fix)]
+        # A runner that usually says it, or a report that was promised, may hide that nothing ran; of another command
+        # nothing but its exit code is known.
+        promised = bool(check.report or runner_of(check.command))
+        return [finding("test.uncounted", message, severity="error" if promised else "note", fix=fix)]
     if tests.findings:
         message = f"`{check.command}` ended with exit code 0, but its report says that tests failed."
         return [finding("test.disagreement", message), *tests.findings]
@@ -241,6 +278,12 @@ def _despite_success(check: Check, tests: Tally | None) -> list[Finding]:
 
 def _failed(code: str, command: str, done: Completed) -> Finding:
     return finding(code, f"`{command}` ended with exit code {done.exit_code}.\n{_tail(done)}")
+
+
+def _reused(setup: Setup) -> Finding:
+    made, inputs = ", ".join(setup.outputs), ", ".join(setup.inputs)
+    message = f"{made}: taken from an earlier run of `{' && '.join(setup.commands)}` with the same {inputs}"
+    return finding("setup.reused", message, severity="note")
 
 
 def _tail(done: Completed) -> str:

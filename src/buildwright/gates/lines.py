@@ -14,7 +14,8 @@ LONGEST_LINE = 1_000
 """Characters of a line that are looked at; it bounds every pattern below."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
-# Formats: TypeScript `tsc` (plain and pretty), mypy, ruff concise, Go, generic compilers.
+# Formats: TypeScript `tsc` (plain and pretty), eslint, mypy, pyright, ruff (concise and full) and rustc as they are
+# recorded in tests/data/console; Go and Maven from their documentation.
 _TSC = re.compile(r"([^\s(][^(]{0,300})\((\d{1,9}),\d{1,9}\): (error|warning) (TS\d{1,6}): (.+)")
 _TSC_PRETTY = re.compile(r"([^\s:][^:]{0,300}):(\d{1,9}):\d{1,9} - (error|warning) (TS\d{1,6}): (.+)")
 _MYPY = re.compile(r"([^\s:][^:]{0,300}):(\d{1,9})(?::\d{1,9})?: (error|warning|note): (.+)")
@@ -22,7 +23,11 @@ _RUFF = re.compile(r"([^\s:][^:]{0,300}):(\d{1,9}):\d{1,9}: ([A-Z]{1,5}\d{1,5}|i
 _GO = re.compile(r"(?:vet: )?([^\s:][^:]{0,300}\.go):(\d{1,9})(?::\d{1,9})?: (.+)")
 _ESLINT = re.compile(r"\s{1,8}(\d{1,9}):\d{1,9}\s{1,8}(error|warning)\s{1,8}(\S.*)")
 _RUST_HEAD = re.compile(r"(error|warning)(?:\[(E\d{1,5})\])?: (.+)")
-_RUST_PLACE = re.compile(r"\s{0,12}--> ([^:]{1,300}):(\d{1,9}):\d{1,9}")
+_RUFF_HEAD = re.compile(r"([A-Z]{1,5}\d{1,5}|invalid-syntax):? (?:\[\*\] )?(.+)")
+_PLACE = re.compile(r"\s{0,12}--> ([^:]{1,300}):(\d{1,9}):\d{1,9}")
+_PYRIGHT = re.compile(r"\s{1,4}([^\s:][^:]{0,300}):(\d{1,9}):\d{1,9} - (error|warning): (.+)")
+_RULE = re.compile(r"\((report[A-Za-z]{1,60})\)$")
+_REFORMAT = "Would reformat: "
 _JAVA = re.compile(r"\[ERROR\] ([^\s:][^:\[]{0,300}\.(?:java|kt)):\[(\d{1,9}),\d{1,9}\] (.+)")
 _MYPY_CODE = re.compile(r"\[([a-z][a-z-]{1,40})\]$")
 
@@ -36,7 +41,7 @@ def plain_lines(text: str) -> Iterator[str]:
 def findings_in(text: str) -> list[Finding]:
     """What any known compiler or linter said, in order. A whole JSON report of ruff or eslint is read as one."""
     stripped = text.strip()
-    if stripped.startswith("[{") and stripped.endswith("]") and (found := _json_report(stripped)):
+    if stripped.startswith("[") and stripped.endswith("]") and (found := _json_report(stripped)):
         return found
     scan = _Scan()
     for line in plain_lines(text):
@@ -45,15 +50,15 @@ def findings_in(text: str) -> list[Finding]:
 
 
 class _Scan:
-    """The state between lines: eslint names its file, and rustc its message, on an earlier line."""
+    """The state between lines: eslint names its file, rustc and ruff their message, on an earlier line."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self._file = ""
-        self._rust: tuple[Severity, str, str] | None = None
+        self._said: tuple[Severity, str, str] | None = None
 
     def take(self, line: str) -> None:
-        if not line or not (self._one_line(line) or self._eslint(line) or self._rustc(line)):
+        if not line or not (self._one_line(line) or self._eslint(line) or self._two_lines(line)):
             self._remember(line)
 
     def _one_line(self, line: str) -> bool:
@@ -65,6 +70,12 @@ class _Scan:
             code = _MYPY_CODE.search(match[4])
             message = match[4][: code.start()].rstrip() if code else match[4]
             self._add(f"mypy.{code[1] if code else 'error'}", message, match[1], match[2], match[3])
+        elif match := _PYRIGHT.match(line):
+            rule = _RULE.search(match[4])
+            message = match[4][: rule.start()].rstrip() if rule else match[4]
+            self._add(f"pyright.{rule[1] if rule else 'error'}", message, match[1], match[2], match[3])
+        elif line.startswith(_REFORMAT):
+            self._add("ruff.format", "is not formatted", line.removeprefix(_REFORMAT), None)
         elif match := _GO.match(line):
             self._add("go.error", match[3], match[1], match[2])
         elif match := _JAVA.match(line):
@@ -83,24 +94,27 @@ class _Scan:
         )
         return True
 
-    def _rustc(self, line: str) -> bool:
+    def _two_lines(self, line: str) -> bool:
         if match := _RUST_HEAD.match(line):
-            self._rust = ("error" if match[1] == "error" else "warning", match[2] or "error", match[3])
-            return True
-        if (match := _RUST_PLACE.match(line)) and self._rust is not None:
-            severity, code, message = self._rust
-            self._rust = None
-            self._add(f"rustc.{code}", message, match[1], match[2], severity)
-            return True
-        return False
+            self._said = ("error" if match[1] == "error" else "warning", f"rustc.{match[2] or 'error'}", match[3])
+        elif match := _RUFF_HEAD.match(line):
+            self._said = ("error", f"ruff.{match[1]}", match[2])
+        elif (match := _PLACE.match(line)) and self._said is not None:
+            severity, code, message = self._said
+            self._said = None
+            self._add(code, message, match[1], match[2], severity)
+        else:
+            return False
+        return True
 
     def _remember(self, line: str) -> None:
         looks_like_path = "." in line and not line[0].isspace() and " " not in line.strip() if line else False
         self._file = line.strip() if looks_like_path else "" if not line else self._file
 
-    def _add(self, code: str, message: str, file: str, line: str, severity: str = "error") -> None:
+    def _add(self, code: str, message: str, file: str, line: str | None, severity: str = "error") -> None:
         known: dict[str, Severity] = {"error": "error", "warning": "warning", "note": "note"}
-        self.findings.append(finding(code, message.strip(), file.strip(), int(line), severity=known[severity]))
+        number = int(line) if line is not None else None
+        self.findings.append(finding(code, message.strip(), file.strip(), number, severity=known[severity]))
 
 
 def _json_report(text: str) -> list[Finding]:

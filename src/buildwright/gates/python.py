@@ -26,13 +26,12 @@ async def find_python(path: str, environment: Mapping[str, str]) -> Python:
     The project's own environment is not in its tree, so it cannot be found there: activate it before the build.
     """
     active = environment.get("VIRTUAL_ENV")
-    if active and (Path(active) / "bin" / "python").exists():
-        executable = Path(active) / "bin" / "python"
-        return Python(executable, await _has_pytest(executable))
+    if active and (found := await _ask(Path(active) / "bin" / "python")):
+        return found
     for executable in _candidates(path):
-        if await _has_pytest(executable):
-            return Python(executable, has_pytest=True)
-    return Python(Path(sys.executable), await _has_pytest(Path(sys.executable)))
+        if (found := await _ask(executable)) and found.has_pytest:
+            return found
+    return await _ask(Path(sys.executable)) or Python(Path(sys.executable), has_pytest=False)
 
 
 def _candidates(path: str) -> Iterator[Path]:
@@ -44,27 +43,36 @@ def _candidates(path: str) -> Iterator[Path]:
                 break
 
 
-async def _has_pytest(executable: Path) -> bool:
-    """Asked from "/" and without PYTHONPATH: neither a directory nor a variable may answer for the environment."""
+_QUESTION = (
+    "import importlib.util, os, sys; found = importlib.util.find_spec('pytest') is not None; "
+    "sys.stdout.buffer.write(b'%d%s' % (found, os.fsencode(sys.executable)))"
+)
+
+
+async def _ask(executable: Path) -> Python | None:
+    """What a program says it is; None when it is no Python. A shim (pyenv, asdf) names the interpreter behind it, which
+    alone can run where the shim's own home is out of sight.
+
+    Asked from "/" and without PYTHONPATH: neither a directory nor a variable may answer for the environment.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
-            str(executable),
-            "-I",
-            "-c",
-            "import importlib.util, sys; sys.exit(importlib.util.find_spec('pytest') is None)",
+            *(str(executable), "-I", "-c", _QUESTION),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd="/",
         )
     except OSError:
-        return False
+        return None
     try:
-        return await asyncio.wait_for(process.wait(), _PATIENCE) == 0
+        said, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)
     except TimeoutError:
-        return False
+        return None
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+    real = Path(os.fsdecode(said[1:]))
+    return Python(real, said.startswith(b"1")) if process.returncode == 0 and real.is_absolute() else None

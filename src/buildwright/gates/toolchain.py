@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import shlex
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from buildwright.core.finding import CheckKind, Finding
 from buildwright.core.limits import Check, Options
 from buildwright.errors import BadSettings
 from buildwright.gates.reporting import finding
+from buildwright.gates.runs import runner_of
+from buildwright.gates.setups import Setup
 
 SETTINGS = "buildwright.toml"
 
@@ -45,9 +48,11 @@ class Project(NamedTuple):
 class Toolchain(NamedTuple):
     """Commands to make a checkout ready, commands that judge it, and what is to be said of them."""
 
-    setup: tuple[str, ...]
+    setup: tuple[Setup, ...]
     checks: tuple[Check, ...]
     findings: tuple[Finding, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Directories of Python packages that are not at the top (`src`): the tree's own code must win over an installed one."""
 
 
 def find_toolchain(project: Project, options: Options) -> Toolchain:
@@ -56,9 +61,10 @@ def find_toolchain(project: Project, options: Options) -> Toolchain:
     Raises BadSettings when buildwright.toml is wrong.
     """
     settings = _settings(project)
-    found = _found(project) if not options.checks else Toolchain((), ())
+    found = _found(project)
     checks = options.checks or settings.checks or found.checks
-    setup = options.setup or settings.setup or (found.setup if not settings.checks else ())
+    setup = settings.setup or (found.setup if not (options.checks or settings.checks) else ())
+    setup = (Setup(options.setup),) if options.setup else setup
     notes = () if options.checks or settings.checks else found.findings
     if not checks:
         nothing = finding(
@@ -68,24 +74,32 @@ def find_toolchain(project: Project, options: Options) -> Toolchain:
             f'or in {SETTINGS}: [checks] test = "make test"',
         )
         notes = (*notes, nothing)
-    return Toolchain(setup, checks, notes)
+    return Toolchain(setup, checks, notes, found.sources)
 
 
 def _settings(project: Project) -> Toolchain:
-    """[checks] name = "command" or a table; [setup] commands = [...]. Unknown keys are errors."""
+    """[checks] name = "command" or a table; [setup] commands, inputs, outputs = [...]. Unknown keys are errors."""
     text = project.read(SETTINGS)
     if text is None:
         return Toolchain((), ())
+    mend = f"mend {SETTINGS} in the repository"
     try:
         document = tomllib.loads(text)
         checks = tuple(_check(name, value) for name, value in document.get("checks", {}).items())
-        setup = document.get("setup", {}).get("commands", [])
-    except (tomllib.TOMLDecodeError, ValidationError, AttributeError, TypeError) as error:
+        setup = dict(document.get("setup", {}))
+    except (tomllib.TOMLDecodeError, ValidationError, AttributeError, TypeError, ValueError) as error:
         words = str(error).splitlines()[0]
-        raise BadSettings(f"{SETTINGS} cannot be used: {words}", fix=f"mend {SETTINGS} in the repository") from error
-    if not isinstance(setup, list) or not all(isinstance(command, str) for command in setup):
-        raise BadSettings(f"{SETTINGS}: setup.commands is not a list of commands", fix='write commands = ["npm ci"]')
-    return Toolchain(tuple(setup), checks)
+        raise BadSettings(f"{SETTINGS} cannot be used: {words}", fix=mend) from error
+    for key, value in setup.items():
+        if key not in Setup._fields:
+            raise BadSettings(f"{SETTINGS}: there is no setup.{key}", fix=f"known are {', '.join(Setup._fields)}")
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise BadSettings(f"{SETTINGS}: setup.{key} is not a list of texts", fix='write commands = ["npm ci"]')
+    made = Setup(*(tuple(setup.get(key, ())) for key in Setup._fields))
+    for path in (*made.inputs, *made.outputs):
+        if posixpath.normpath(path) != path or path.startswith(("/", "..")) or path == ".":
+            raise BadSettings(f"{SETTINGS}: {path!r} is no path inside the project", fix=mend)
+    return Toolchain((made,) if made.commands else (), checks)
 
 
 def _check(name: str, value: Any) -> Check:
@@ -96,9 +110,10 @@ def _check(name: str, value: Any) -> Check:
 
 
 def _found(project: Project) -> Toolchain:
-    setup: list[str] = []
+    setup: list[Setup] = []
     checks: list[Check] = []
     notes: list[Finding] = []
+    sources: list[str] = []
     below = _parts(project)
     top = _Folder(project, "", below)
     for inside in (top, *(_Folder(project, folder) for folder in below)):
@@ -106,10 +121,11 @@ def _found(project: Project) -> Toolchain:
             setup += part.setup
             checks += part.checks
             notes += part.findings
+            sources += part.sources
     if not any(check.kind == "test" for check in checks):
         checks += _make(top)
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
-    return Toolchain(tuple(setup), tuple(checks), tuple(notes))
+    return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources))
 
 
 def _parts(project: Project) -> tuple[str, ...]:
@@ -148,6 +164,9 @@ class _Folder:
             return Check(name=name, command=command, kind=kind, report=report)
         return Check(name=f"{name} ({folder})", command=self.command(command), kind=kind, report=report)
 
+    def path(self, path: str) -> str:
+        return self._prefix + path
+
     def command(self, command: str) -> str:
         folder = self._prefix.rstrip("/")
         return f"cd {shlex.quote(folder)} && {command}" if folder else command
@@ -183,7 +202,9 @@ def _python(folder: _Folder) -> Toolchain:
             checks.append(folder.check("pytest", f"{project.python} -m pytest -q", "test", "pytest"))
         else:
             checks.append(folder.check("unittest", f"{project.python} -m unittest discover -v", "test", "unittest"))
-    return Toolchain((), tuple(checks), tuple(notes))
+    installed = any(name in paths for name in ("pyproject.toml", "setup.py", "setup.cfg"))
+    layout = installed and any(path.startswith("src/") and path.endswith(".py") for path in paths)
+    return Toolchain((), tuple(checks), tuple(notes), (folder.path("src"),) if layout else ())
 
 
 def _mypy(folder: _Folder, tools: Mapping[str, Any]) -> str:
@@ -215,13 +236,28 @@ def _node(folder: _Folder) -> Toolchain:
         body = scripts.get(name)
         if isinstance(body, str) and body.strip() and _NO_TEST not in body:
             run = f"{manager} test" if name == "test" else f"{manager} run {name}"
-            checks.append(folder.check(f"{manager} {name}", run, kind))
+            checks.append(folder.check(f"{manager} {name}", run, kind, runner_of(body) if kind == "test" else ""))
     wanted = {key for kind in ("dependencies", "devDependencies") for key in (package.get(kind) or {})}
     has_types = any(check.kind == "typecheck" for check in checks)
     if "tsconfig.json" in folder.paths and "typescript" in wanted and not has_types:
         checks.append(folder.check("tsc", "npx --no-install tsc --noEmit", "typecheck"))
-    setup = (folder.command(_install(folder, manager)),) if wanted else ()
-    return Toolchain(setup, tuple(checks))
+    return Toolchain((_node_setup(folder, manager),) if wanted else (), tuple(checks))
+
+
+_NODE_SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", "bunfig.toml", ".nvmrc", ".node-version", ".tool-versions")
+_LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb")
+_LOCAL = ('"workspaces"', '"file:', '"link:', '"workspace:', '"portal:', '"patch:')
+
+
+def _node_setup(folder: _Folder, manager: str) -> Setup:
+    """Kept for later trees when a lock file pins it and nothing of it comes from the tree itself."""
+    command = folder.command(_install(folder, manager))
+    locks = [name for name in _LOCKFILES if name in folder.paths]
+    text = folder.read("package.json")
+    if not locks or "pnpm-workspace.yaml" in folder.paths or any(mark in text for mark in _LOCAL):
+        return Setup((command,))
+    inputs = ["package.json", *locks, *(name for name in _NODE_SETTINGS if name in folder.paths)]
+    return Setup((command,), tuple(map(folder.path, inputs)), (folder.path("node_modules"),))
 
 
 def _manager(folder: _Folder) -> str:

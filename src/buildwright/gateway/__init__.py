@@ -2,6 +2,5 @@
 
 from buildwright.gateway.client import GatewayModel
 from buildwright.gateway.local import LocalGateway
-from buildwright.gateway.upstream import DEFAULT_MODEL
 
-__all__ = ["DEFAULT_MODEL", "GatewayModel", "LocalGateway"]
+__all__ = ["GatewayModel", "LocalGateway"]

@@ -13,9 +13,10 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from buildwright.core.activity import FailureKind
+from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
 from buildwright.gateway.reading import AnswerReader, EventScanner, ProviderError, TooLong
-from buildwright.gateway.upstream import ANTHROPIC_VERSION, DEFAULT_MODEL, protocol_of
+from buildwright.gateway.upstream import ANTHROPIC_VERSION, protocol_of
 from buildwright.gateway.wire import Protocol
 from buildwright.ports import Door, Spent, Stopped, Text, Turn
 

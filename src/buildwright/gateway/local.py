@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildwright.core.limits import Options
+from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import BadSettings
 from buildwright.gateway import cassette, http, prices, replay, upstream, wire
 from buildwright.gateway.answers import Tokens
 from buildwright.gateway.reading import AnswerReader, EventScanner
 from buildwright.gateway.recorder import Recorder
-from buildwright.ports import Door, Spend
+from buildwright.ports import NO_BUDGET, Budget, Door, Spend
 
 if TYPE_CHECKING:
     import aiohttp
@@ -64,6 +65,7 @@ class LocalGateway:
         self._starting = asyncio.Lock()
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._pricing: asyncio.Task[None] | None = None
         self._address = ""
         self._doors: dict[str, _Opened] = {}
         self._spent: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -71,7 +73,15 @@ class LocalGateway:
         self.refusals: Counter[int] = Counter()
         """How often a provider answered with each status of 400 and above."""
 
-    async def open(self, build_id: str, task: str, attempt: int, options: Options, lane: Path | None = None) -> Door:
+    async def open(
+        self,
+        build_id: str,
+        task: str,
+        attempt: int,
+        options: Options,
+        lane: Path | None = None,
+        budget: Budget = NO_BUDGET,
+    ) -> Door:
         """Open a door. Raises BadSettings (no usable key, no cassette), BadSpec (the cassette is wrong)."""
         player = None
         if options.cassette:
@@ -79,7 +89,7 @@ class LocalGateway:
             tape = await asyncio.to_thread(cassette.load, path)
             player = replay.Player(tape, str(path), task, attempt, lane)
         else:
-            self._check_keys(task, options)
+            self.check_keys(task, options)
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.prepare)
         async with self._starting:
@@ -93,9 +103,11 @@ class LocalGateway:
             attempt=attempt,
             lane=lane,
             model=options.model,
-            budget=options.limits.budget_usd,
+            budget=budget.most_usd,
             player=player,
         )
+        # The journal knows what earlier processes spent, this process what the journal has not got yet.
+        self._spent[build_id] = max(self._spent[build_id], budget.spent_usd)
         self._doors[opened.id] = opened
         return Door(url=f"{self._address}/d/{opened.id}", token=opened.token)
 
@@ -124,32 +136,47 @@ class LocalGateway:
             for opened in self._doors.values():
                 opened.open = False
                 await _end(opened.under_way)
+            if self._pricing is not None:
+                await self._pricing
             runner, session, self._runner, self._session = self._runner, self._session, None, None
             if runner is not None:
                 await runner.cleanup()
             if session is not None:
                 await session.close()
 
-    def _check_keys(self, task: str, options: Options) -> None:
+    def check_keys(self, task: str, options: Options) -> None:
+        """That a door for this task ("" for the planner) could be opened without a cassette. Raises BadSettings."""
+        if options.cassette:
+            return
         found = [name for name in ("anthropic", "openai") if self._provider(name) is not None]
         model = options.model if task else options.planner_model or options.model
         if options.agent == "shell" and task and not options.model and found:
             return  # The command chooses its provider itself.
-        wanted = upstream.protocol_of(model or upstream.DEFAULT_MODEL)
+        named = model or DEFAULT_MODEL
+        wanted = upstream.protocol_of(named)
         if wanted not in found:
-            variable = upstream.key_name(wanted)
+            who = "" if task else "planning a Markdown spec asks a model: "
+            other = (
+                "OPENAI_API_KEY and --model gpt-..."
+                if wanted == "anthropic"
+                else "ANTHROPIC_API_KEY and --model claude-..."
+            )
             raise BadSettings(
-                f"{variable} is not set, and {model or upstream.DEFAULT_MODEL} needs it.",
-                fix=f"Set {variable} in the environment or in .env, name a model of another provider, "
-                "or give a cassette to replay.",
+                f"{who}{upstream.key_name(wanted)} is not set, and {named} needs it",
+                fix=f"set {upstream.key_name(wanted)} (or {other}) in the environment or in .env; without a key, replay "
+                "with --cassette FILE, or give a complete task list to --agent shell",
             )
 
     def _provider(self, protocol: wire.Protocol) -> upstream.Provider | None:
         return upstream.read_provider(self._environment, protocol)
 
     async def _start(self) -> None:
+        await asyncio.to_thread(_import_aiohttp)
         import aiohttp
         from aiohttp import web
+
+        if self._pricing is None:
+            self._pricing = asyncio.create_task(asyncio.to_thread(prices.load))
 
         app = web.Application(client_max_size=LARGEST_REQUEST)
         app.add_routes(
@@ -243,6 +270,7 @@ class LocalGateway:
             raise wire.Declined(402, f"The build's budget of ${opened.budget} is spent (${spent:f}).")
         if opened.player is not None:
             return await self._replay(opened, opened.player, request, asked)
+        await self._priced()
         tail = "/messages" if protocol == "anthropic" else "/chat/completions"
         reply = await self._send_on(asked, raw, request, tail)
         try:
@@ -260,7 +288,7 @@ class LocalGateway:
         self, opened: _Opened, _request: web.Request, _protocol: wire.Protocol
     ) -> web.StreamResponse:
         model = opened.player.cassette.model if opened.player is not None else ""
-        return http.models(model or opened.model or upstream.DEFAULT_MODEL)
+        return http.models(model or opened.model or DEFAULT_MODEL)
 
     async def _send_on(self, asked: wire.Asked, raw: bytes, request: web.Request, tail: str) -> upstream.Reply:
         provider = self._provider(asked.protocol)
@@ -288,6 +316,7 @@ class LocalGateway:
         paced = found.entry.pace or player.cassette.pace
         pace = paced.tokens_per_second if paced is not None else None
         reader = AnswerReader(asked.protocol)
+        await self._priced()
         try:
             if not asked.stream:
                 body = await replay.at_once(asked, answer, pace, fault)
@@ -300,6 +329,11 @@ class LocalGateway:
             if reader.done and reader.tokens is None:
                 reader.tokens = answer.tokens  # A client of OpenAI's protocol that did not ask for usage.
             self._meter(opened, asked, reader)
+
+    async def _priced(self) -> None:
+        """Wait until the price list is there: reading it takes long enough to hold up every other door."""
+        if self._pricing is not None:
+            await asyncio.shield(self._pricing)
 
     def _meter(self, opened: _Opened, asked: wire.Asked, reader: AnswerReader) -> None:
         if reader.tokens is None and not reader.done:
@@ -325,6 +359,10 @@ class LocalGateway:
                 cost,
             )
         )
+
+
+def _import_aiohttp() -> None:
+    import aiohttp.web  # noqa: F401
 
 
 def _door_id(door: Door) -> str:

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.gateway.answers import Tokens
 from buildwright.gateway.wire import Protocol
+
+
+def load() -> None:
+    """Read the price list, which takes about half a second the first time."""
+    cost("anthropic", DEFAULT_MODEL, Tokens())
 
 
 def cost(protocol: Protocol, model: str, tokens: Tokens) -> Decimal | None:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -17,9 +17,6 @@ from buildwright.gateway.wire import Asked, BrokenOff, Declined, Protocol
 
 if TYPE_CHECKING:
     import aiohttp
-
-DEFAULT_MODEL = "claude-sonnet-5-5"
-"""For a build that names no model: the newest Claude Sonnet in the price list."""
 
 ANTHROPIC_VERSION = "2023-06-01"
 CONNECT_SECONDS = 30.0
@@ -62,16 +59,14 @@ class Provider:
     url: str
     """Up to and without `/messages` or `/chat/completions`."""
     key: str = field(repr=False)
+    bearer: bool = False
+    """The key is a token that goes into the header Authorization, whatever the protocol's own way is."""
 
     def auth(self) -> dict[str, str]:
         """The headers that carry the key."""
-        match self.protocol:
-            case "anthropic":
-                return {"x-api-key": self.key}
-            case "openai":
-                return {"Authorization": f"Bearer {self.key}"}
-            case _:
-                assert_never(self.protocol)
+        if self.bearer or self.protocol == "openai":
+            return {"Authorization": f"Bearer {self.key}"}
+        return {"x-api-key": self.key}
 
 
 _VARIABLES: dict[Protocol, tuple[str, str, str]] = {
@@ -80,15 +75,25 @@ _VARIABLES: dict[Protocol, tuple[str, str, str]] = {
 }
 
 
+BEARER_VARIABLE = "ANTHROPIC_AUTH_TOKEN"
+
+
 def key_name(protocol: Protocol) -> str:
     """The environment variable of a provider's key."""
     return _VARIABLES[protocol][0]
 
 
 def read_provider(environment: Mapping[str, str], protocol: Protocol) -> Provider | None:
-    """The provider as the environment names it, None without a key. Raises BadSettings naming the variable, never the key."""
+    """The provider as the environment names it, None without a key. Raises BadSettings naming the variable, never the key.
+
+    ANTHROPIC_AUTH_TOKEN is taken where ANTHROPIC_API_KEY is missing, as Anthropic's own clients do.
+    """
     key_variable, url_variable, default_url = _VARIABLES[protocol]
     key = environment.get(key_variable, "")
+    bearer = not key and protocol == "anthropic"
+    if bearer:
+        key_variable = BEARER_VARIABLE
+        key = environment.get(key_variable, "")
     if not key:
         return None
     if not _KEY.fullmatch(key):
@@ -104,7 +109,7 @@ def read_provider(environment: Mapping[str, str], protocol: Protocol) -> Provide
         )
     if protocol == "anthropic":
         url = url.removesuffix("/v1") + "/v1"
-    return Provider(protocol, url, key)
+    return Provider(protocol, url, key, bearer)
 
 
 def _is_address(url: str) -> bool:

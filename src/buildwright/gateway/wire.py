@@ -173,7 +173,7 @@ def _tool_names(tools: object) -> Iterator[str]:
 
 
 def _output_tool(choice: object, tools: tuple[str, ...]) -> str:
-    """The forced tool; else pydantic-ai's `final_result`, or the only tool: models that cannot be forced are only offered it."""
+    """The forced tool; else pydantic-ai's `final_result`, which it offers without force to models that cannot be forced."""
     if isinstance(choice, dict):
         function = choice.get("function")
         name = function.get("name") if isinstance(function, dict) else choice.get("name")
@@ -182,4 +182,5 @@ def _output_tool(choice: object, tools: tuple[str, ...]) -> str:
     for tool in tools:
         if tool.startswith("final_result"):
             return tool
-    return tools[0] if len(tools) == 1 else ""
+    forced = choice == "required" or (isinstance(choice, dict) and choice.get("type") == "any")
+    return tools[0] if forced and len(tools) == 1 else ""

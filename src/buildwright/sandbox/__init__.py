@@ -9,8 +9,9 @@ from buildwright.errors import BadSettings
 from buildwright.ports import Sandbox
 from buildwright.sandbox.bubblewrap import Bubblewrap
 from buildwright.sandbox.none import NoSandbox
+from buildwright.sandbox.orphans import end_orphans
 
-__all__ = ["Bubblewrap", "NoSandbox", "choose"]
+__all__ = ["Bubblewrap", "NoSandbox", "choose", "end_orphans"]
 
 
 async def choose(mode: Literal["auto", "bubblewrap", "none"], root_accepted: bool = False) -> Sandbox:

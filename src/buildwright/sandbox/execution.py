@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import resource
-import secrets
 import shutil
 import tempfile
 import time
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 
 from buildwright.errors import ToolMissing
 from buildwright.ports import Command, Completed
+from buildwright.sandbox.orphans import new_mark
 from buildwright.sandbox.output import HeadAndTail
 from buildwright.sandbox.processes import MARKER, Family, adopt_orphans
 
@@ -66,7 +66,7 @@ async def carry_out(
     if not command.cwd.is_dir():
         raise ToolMissing(f"the directory {command.cwd} to run {command.argv[0]} in is not there")
     adopt_orphans()
-    marker = secrets.token_hex(16)
+    marker = new_mark()
     environment = dict(env) if guarded else {**env, MARKER: marker}
     kept = HeadAndTail(command.output_bytes)
     started_at, began = datetime.now(UTC), time.monotonic()

@@ -33,7 +33,8 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _stat(pid: int) -> _Stat | None:
+def stat_of(pid: int) -> _Stat | None:
+    """What the process table says of a process, None when there is none of that number."""
     try:
         # The program's name stands in parentheses and may itself hold spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
@@ -42,7 +43,7 @@ def _stat(pid: int) -> _Stat | None:
     return _Stat(fields[0], int(fields[1]), int(fields[3]), fields[19])
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     """Direct children, asked of each thread: a child belongs to the thread that started it."""
     found: list[int] = []
     with contextlib.suppress(OSError):
@@ -83,17 +84,17 @@ class Family:
         waiting, known = list(start), set(start)
         while waiting:
             pid = waiting.pop()
-            stat = _stat(pid)
+            stat = stat_of(pid)
             if stat is None:
                 continue
             self._seen[pid] = stat.start
             if stat.state not in "ZX":
                 members.append(pid)
                 if stop:
-                    _send(pid, signal.SIGSTOP)
+                    send(pid, signal.SIGSTOP)
             elif pid != self._root and stat.parent == os.getpid():
                 _wait_for(pid)
-            for child in _children(pid):
+            for child in children_of(pid):
                 if child not in known:
                     known.add(child)
                     waiting.append(child)
@@ -111,7 +112,7 @@ class Family:
         """SIGTERM to every process. `spare_root`: not to the first, which only guards the others."""
         for pid in self.look():
             if not (spare_root and pid == self._root):
-                _send(pid, signal.SIGTERM)
+                send(pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """SIGKILL to every process. All are stopped first, so that a fork bomb cannot outrun the killing."""
@@ -123,13 +124,13 @@ class Family:
                 break
             stopped |= fresh
         for pid in stopped:
-            _send(pid, signal.SIGKILL)
+            send(pid, signal.SIGKILL)
 
     def _still_there(self) -> set[int]:
         """Processes seen before that are the same ones still; a number used again is somebody else's."""
         there = {self._root}
         for pid, start in list(self._seen.items()):
-            stat = _stat(pid)
+            stat = stat_of(pid)
             if stat is not None and stat.start == start:
                 there.add(pid)
             else:
@@ -139,11 +140,11 @@ class Family:
     def _orphans(self) -> list[int]:
         """Processes that lost their parent and became our children."""
         found = []
-        for pid in _children(os.getpid()):
-            stat = _stat(pid)
+        for pid in children_of(os.getpid()):
+            stat = stat_of(pid)
             if pid == self._root or stat is None:
                 continue
-            if stat.session == self._root or self._marker in _environment(pid):
+            if stat.session == self._root or self._marker in environment_of(pid):
                 found.append(pid)
             elif stat.state == "Z" and stat.session not in (pid, os.getsid(0)):
                 # A child we started leads a session or is in ours; this one is some command's orphan, without environment.
@@ -151,14 +152,16 @@ class Family:
         return found
 
 
-def _environment(pid: int) -> list[bytes]:
+def environment_of(pid: int) -> list[bytes]:
+    """The environment a process was started with, as `NAME=value`; empty when it may not be read."""
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return []
 
 
-def _send(pid: int, number: signal.Signals) -> None:
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may be gone, or somebody else's, by now."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 

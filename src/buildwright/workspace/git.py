@@ -10,7 +10,7 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,6 +248,24 @@ class Git:
         return GitFailed(f"git {_verb(arguments)} failed with {answer.code}: {mask(last)}", fix=_fix(text))
 
 
+_NETWORK_WAITS = (0.5, 2.0, 5.0)
+_FOR_GOOD = ("authentication failed", "permission denied", "could not read username", "not found", "host key")
+
+
+async def persistently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What `ask` answers, asked again after a while when a network failed it. Raises what the last try raises."""
+    for wait in _NETWORK_WAITS:
+        try:
+            return await ask()
+        except DiskFull:
+            raise
+        except GitFailed as error:
+            if any(sign in error.message.lower() for sign in _FOR_GOOD):
+                raise
+        await asyncio.sleep(wait)
+    return await ask()
+
+
 def require_version(text: str) -> None:
     """Raises ToolMissing when `git --version` says less than the floor."""
     found = re.search(r"(\d+)\.(\d+)", text)
@@ -294,7 +312,8 @@ def check_branch(name: str) -> str:
 
 
 def _verb(arguments: tuple[str, ...]) -> str:
-    return arguments[0] if arguments else ""
+    named = arguments[2:] if arguments[:1] == ("-c",) else arguments
+    return named[0] if named else ""
 
 
 def _fix(complaint: str) -> str:

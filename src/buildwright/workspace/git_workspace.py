@@ -51,7 +51,9 @@ class GitWorkspace:
                 f"The checkpoint is of {checkpoint.key.task} attempt {checkpoint.key.attempt}, not of this lane.",
                 fix="Restore a checkpoint of the same attempt.",
             )
-        await self._lanes.refill(await self._mirrors.pin(lane.key.build_id), checkpoint.tree, lane.files)
+        await self._lanes.refill(
+            await self._mirrors.pin(lane.key.build_id), checkpoint.tree, lane.files, lane.base_tree
+        )
 
     async def take_patch(self, lane: Lane) -> Patch:
         """See `Workspace.take_patch`. New files that the project's .gitignore names, and caches, are left out."""
@@ -114,3 +116,7 @@ class GitWorkspace:
     async def forget(self, build_id: str) -> None:
         """See `Workspace.forget`."""
         await self._lanes.forget(build_id)
+
+    async def release(self, build_id: str) -> None:
+        """Undo `prepare`, for a plan that is only shown. A build needs its preparation as long as it can be asked about."""
+        await self._mirrors.release(build_id)

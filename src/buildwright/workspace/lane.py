@@ -1,4 +1,7 @@
-"""Directories with exactly the files of a tree: lanes for agents, private checkouts for gates. Holds no git data in them."""
+"""Directories with exactly the files of a tree: lanes for agents, private checkouts for gates.
+
+The engine's git data lies outside of them. What a lane has in `.git` is for the agent, and must never be read here.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository, GitFailed
 from buildwright.ports import Lane, LaneKey
 from buildwright.workspace.git import Git, check_name, naming_full_disk
+from buildwright.workspace.lane_git import LaneGit
 from buildwright.workspace.mirror import Pin
 
 
@@ -40,13 +44,34 @@ class Lanes:
             self._lanes.mkdir(parents=True, exist_ok=True, mode=0o700)
             lane.files.mkdir(parents=True, mode=0o700)
             lane.home.mkdir(mode=0o700)
-        await self.fill(pin, carry or found.text, lane.files)
+        await self._fill_lane(pin, carry or found.text, lane.files, found.text)
         failpoint("workspace.lane.after")
         return lane
 
-    async def fill(self, pin: Pin, tree: str, files: Path) -> None:
-        """Write a tree's files, byte for byte, into an empty directory. The index that git needs lies outside of it."""
+    async def refill(self, pin: Pin, tree: str, files: Path, base: str) -> None:
+        """Bring a lane's directory to a tree; the directory itself stays, for whoever stands in it."""
+        for entry in await asyncio.to_thread(os.listdir, files):
+            await remove(files / entry)
+        await self._fill_lane(pin, tree, files, base)
+
+    async def _fill_lane(self, pin: Pin, tree: str, files: Path, base: str) -> None:
+        """The files of `tree`, and the throw-away repository on `base` while git writes them."""
+        repository = LaneGit(self._git, pin, files)
+        making = asyncio.create_task(repository.make(base, tree))
+        try:
+            async with self._filled(pin, tree, files) as index:
+                if await making:
+                    await repository.place(index)
+        finally:
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
+            await repository.discard()
+
+    @asynccontextmanager
+    async def _filled(self, pin: Pin, tree: str, files: Path) -> AsyncIterator[Path]:
+        """Write a tree's files, byte for byte, into an empty directory; gives git's index of them, which lies outside."""
         with tempfile.TemporaryDirectory(prefix="buildwright-") as name:
+            index = Path(name) / "index"
             await self._git.run(
                 pin.mirror,
                 "read-tree",
@@ -54,15 +79,10 @@ class Lanes:
                 "-u",
                 "--end-of-options",
                 tree,
-                index=Path(name) / "index",
+                index=index,
                 work_tree=files,
             )
-
-    async def refill(self, pin: Pin, tree: str, files: Path) -> None:
-        """Bring a lane's directory to a tree; the directory itself stays, for whoever stands in it."""
-        for entry in await asyncio.to_thread(os.listdir, files):
-            await remove(files / entry)
-        await self.fill(pin, tree, files)
+            yield index
 
     async def close(self, key: LaneKey) -> None:
         """Remove a lane, if it is there."""
@@ -76,7 +96,8 @@ class Lanes:
             self._checkouts.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.mkdir(parents=True, mode=0o700)
         try:
-            await self.fill(pin, tree, folder)
+            async with self._filled(pin, tree, folder):
+                pass
             yield folder
         finally:
             await remove(folder)

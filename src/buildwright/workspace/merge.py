@@ -12,10 +12,11 @@ from buildwright.workspace.git import Git, check_name
 from buildwright.workspace.mirror import Pin
 
 
-async def tree_of(git: Git, pin: Pin, name: str) -> str:
-    """The tree of a commit or tree. Raises GitFailed when it is not in the mirror."""
-    found = await git.run(pin.mirror, "rev-parse", "--verify", "--end-of-options", f"{name}^{{tree}}")
-    return found.text
+async def trees_of(git: Git, pin: Pin, *names: str) -> list[str]:
+    """The trees of commits. Raises GitFailed when one is not in the mirror."""
+    found = await git.run(pin.mirror, "rev-parse", "--end-of-options", *(f"{name}^{{tree}}" for name in names))
+    # Without --verify, which takes one name only, git repeats the option.
+    return found.text.split("\n")[-len(names) :]
 
 
 async def rebase(
@@ -36,7 +37,7 @@ async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: dateti
 
     This git cannot be told a merge base, so the three trees become three commits that have just that history.
     """
-    base_tree, onto_tree = await asyncio.gather(tree_of(git, pin, base), tree_of(git, pin, onto))
+    base_tree, onto_tree = await trees_of(git, pin, base, onto)
     if base_tree == onto_tree:
         return tree, ()
     write = pin.objects.commit
@@ -66,21 +67,18 @@ async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: dateti
 async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str) -> None:
     """Move the integration branch from `onto` to `commit`. Raises Conflict when it is at neither."""
     ref = f"refs/buildwright/{check_name(build_id, 'build')}/integration"
-    at = await _read_ref(git, pin, ref)
-    if at == commit:
-        return
-    if at != onto:
-        raise Conflict(
-            f"The integration branch of build {build_id} is at {at[:12]}, not at {onto[:12]}.",
-            fix="Merge the change onto where it is now.",
-        )
     failpoint("workspace.land.before")
     try:
         await git.run(pin.mirror, "update-ref", "--end-of-options", ref, commit, onto)
     except GitFailed as error:
-        if await _read_ref(git, pin, ref) not in {commit, onto}:
+        # Looked at only now: as a rule the branch is where it should be, and git compares it under its own lock.
+        at = await _read_ref(git, pin, ref)
+        if at == commit:
+            return
+        if at != onto:
             raise Conflict(
-                f"The integration branch of build {build_id} moved.", fix="Merge onto where it is now."
+                f"The integration branch of build {build_id} is at {at[:12]}, not at {onto[:12]}.",
+                fix="Merge the change onto where it is now.",
             ) from error
         raise
     failpoint("workspace.land.after")

@@ -6,6 +6,7 @@ A build's pin (which mirror, which commit) is a small file beside them, so that 
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import json
 import os
@@ -17,13 +18,12 @@ from pathlib import Path
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import DiskFull, GitFailed, NotFound
 from buildwright.ports import Target
-from buildwright.workspace.git import Git, check_name, naming_full_disk
+from buildwright.workspace.git import Git, check_name, naming_full_disk, persistently
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, read_head
 
 # A tree's own .gitattributes must not change one byte of what is written to a lane; this file outranks them.
-_ATTRIBUTES = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
-_FETCH_WAITS = (0.5, 2.0, 5.0)
+BYTE_FOR_BYTE = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -86,6 +86,16 @@ class Mirrors:
         self._pins[build_id] = pin
         return pin
 
+    async def release(self, build_id: str) -> None:
+        """Undo `prepare` for something that was no build: its refs and its pin go, what was fetched stays for the next."""
+        pin = await self.pin(build_id)
+        for name in ("base", "integration"):
+            await self._git.run(
+                pin.mirror, "update-ref", "-d", "--end-of-options", f"refs/buildwright/{build_id}/{name}"
+            )
+        del self._pins[build_id]
+        await asyncio.to_thread((self._folder / "builds" / build_id).unlink, missing_ok=True)
+
     async def _holds(self, pin: Pin, build_id: str) -> bool:
         if not _is_whole(pin.mirror):
             return False
@@ -109,7 +119,7 @@ class Mirrors:
         form = "sha256" if width == 64 else "sha1"
         await self._git.run(fresh, "init", "--quiet", "--bare", f"--object-format={form}")
         (fresh / "info").mkdir(exist_ok=True)
-        (fresh / "info" / "attributes").write_text(_ATTRIBUTES)
+        (fresh / "info" / "attributes").write_text(BYTE_FOR_BYTE)
         try:
             fresh.rename(path)
         except OSError:
@@ -129,18 +139,22 @@ class Mirrors:
         if head.shallow:
             options.append("--update-shallow")
         wanted = f"+{head.ref or head.commit}:{ref}"
-        for wait in (*_FETCH_WAITS, None):
-            try:
-                await self._git.run(
-                    mirror, "fetch", *options, "--end-of-options", source.location, wanted, protocol=source.protocol
-                )
-                break
-            except DiskFull:
-                raise
-            except GitFailed as error:
-                if wait is None or source.git_dir is not None:
-                    raise GitFailed(f"The repository could not be fetched: {error.message}", fix=error.fix) from error
-                await asyncio.sleep(wait)
+        fetch = functools.partial(
+            self._git.run,
+            mirror,
+            "fetch",
+            *options,
+            "--end-of-options",
+            source.location,
+            wanted,
+            protocol=source.protocol,
+        )
+        try:
+            await (fetch() if source.git_dir is not None else persistently(fetch))
+        except DiskFull:
+            raise
+        except GitFailed as error:
+            raise GitFailed(f"The repository could not be fetched: {error.message}", fix=error.fix) from error
 
     async def _root(self, objects: ObjectStore) -> str:
         tree = await asyncio.to_thread(objects.write, "tree", b"")

@@ -15,7 +15,7 @@ from buildwright.beneath import read_beneath, read_link_beneath
 from buildwright.core.patch import ChangeKind, FileChange, Patch
 from buildwright.core.paths import check_path, is_git_part
 from buildwright.errors import UnsafePath
-from buildwright.workspace.git import Git
+from buildwright.workspace.git import Answer, Git
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import object_id
 
@@ -45,6 +45,8 @@ _CACHES = frozenset(
     )
 )
 _CACHE_FILES = (".pyc", ".pyo", ".swp", ".DS_Store")
+LEFT_OUT = (*(f"{name}/" for name in sorted(_CACHES)), *(f"*{ending}" for ending in _CACHE_FILES))
+"""The same as patterns of gitignore(5)."""
 
 
 class Entry(NamedTuple):
@@ -85,6 +87,19 @@ async def write_lane(git: Git, pin: Pin, files: Path, base_tree: str) -> tuple[s
 
     Raises UnsafePath for a name or file that cannot be taken, GitFailed, DiskFull.
     """
+    with tempfile.TemporaryDirectory(prefix="buildwright-") as name:
+        index = Path(name) / "index"
+        reading = asyncio.create_task(git.run(pin.mirror, "read-tree", "--end-of-options", base_tree, index=index))
+        try:
+            return await _write_lane(git, pin, files, base_tree, reading, index)
+        finally:
+            await asyncio.gather(reading, return_exceptions=True)
+
+
+async def _write_lane(
+    git: Git, pin: Pin, files: Path, base_tree: str, reading: asyncio.Task[Answer], index: Path
+) -> tuple[str, tuple[FileChange, ...]]:
+    """See `write_lane`. `reading` puts the base tree into `index`, while the files are hashed."""
     base = await list_tree(git, pin.mirror, base_tree)
     scan = await asyncio.to_thread(_scan, files, base, pin.width)
     changes = _compare(base, scan.found)
@@ -98,11 +113,9 @@ async def write_lane(git: Git, pin: Pin, files: Path, base_tree: str) -> tuple[s
     lines, kept = await asyncio.to_thread(_store, pin, files, changes, base)
     if not kept:
         return base_tree, ()
-    with tempfile.TemporaryDirectory(prefix="buildwright-") as name:
-        index = Path(name) / "index"
-        await git.run(pin.mirror, "read-tree", "--end-of-options", base_tree, index=index)
-        await git.run(pin.mirror, "update-index", "-z", "--index-info", stdin=lines, index=index)
-        tree = await git.run(pin.mirror, "write-tree", index=index)
+    await reading
+    await git.run(pin.mirror, "update-index", "-z", "--index-info", stdin=lines, index=index)
+    tree = await git.run(pin.mirror, "write-tree", index=index)
     return tree.text, tuple(kept)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from buildwright.errors import BadRepository, GitFailed
-from buildwright.workspace.git import Git, check_branch, mask
+from buildwright.workspace.git import Git, check_branch, mask, persistently
 
 _SCP = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9~./_][^\s]*$")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -245,7 +245,8 @@ async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, fil
 
 
 async def _ask_remote(git: Git, source: Source, base: str) -> Head:
-    answer = await git.run(
+    listing = functools.partial(
+        git.run,
         Path("/dev/null"),
         "ls-remote",
         "--symref",
@@ -254,6 +255,7 @@ async def _ask_remote(git: Git, source: Source, base: str) -> Head:
         protocol=source.protocol,
         seconds=120,
     )
+    answer = await persistently(listing)
     refs: dict[str, str] = {}
     branch = ""
     for line in answer.text.splitlines():

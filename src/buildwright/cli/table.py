@@ -1,0 +1,98 @@
+"""Tables of plain text: columns side by side. Never cuts an id, and in a pipe or a file cuts nothing at all."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_GAP = 2
+_LEAST = 16
+"""Cells that the last column keeps; narrower it says nothing."""
+
+
+class Column(NamedTuple):
+    """A column. `leaves` says how soon it goes when the terminal is too narrow: 0 never, larger earlier."""
+
+    name: str
+    right: bool = False
+    leaves: int = 0
+
+
+class Piece(NamedTuple):
+    """Some text of one line in one style."""
+
+    text: str
+    style: str = ""
+
+
+Cell = str | Piece
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None) -> list[list[Piece]]:
+    """The head and one line per row. `width` is that of the terminal in cells, None for no limit.
+
+    Columns that may leave do so until the rest fits; then the last column, if it is not an id, is cut to what is left.
+    """
+    head = [Piece(column.name, "bold") for column in columns]
+    lines = [head, *([cell if isinstance(cell, Piece) else Piece(cell) for cell in row] for row in rows)]
+    widths = [max(cells(line[index].text) for line in lines) for index in range(len(columns))]
+    kept = [index for index in range(len(columns)) if any(row[index].text for row in lines[1:])]
+    room = None
+    if width is not None:
+        while _needed(columns, widths, kept) > width:
+            going = max(kept, key=lambda index: (columns[index].leaves, index))
+            if columns[going].leaves == 0:
+                break
+            kept.remove(going)
+        room = max(_LEAST, width - sum(widths[index] + _GAP for index in kept[:-1]))
+    return [_line(line, columns, widths, kept, room) for line in lines]
+
+
+def cells(text: str) -> int:
+    """Cells of a terminal that the text takes: wide letters two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
+
+
+def _needed(columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int]) -> int:
+    """Cells of the kept columns; the last one, if it can be cut, counts with the least it keeps."""
+    if not kept:
+        return 0
+    last = kept[-1]
+    tail = min(widths[last], _LEAST) if _may_be_cut(columns, last) else widths[last]
+    return sum(widths[index] + _GAP for index in kept[:-1]) + tail
+
+
+def _may_be_cut(columns: Sequence[Column], index: int) -> bool:
+    return index == len(columns) - 1 and index > 0
+
+
+def _line(
+    line: Sequence[Piece], columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], room: int | None
+) -> list[Piece]:
+    pieces: list[Piece] = []
+    for index in kept:
+        text, style = line[index]
+        if index == kept[-1]:
+            if room is not None and _may_be_cut(columns, index):
+                text = _cut(text, room)
+            missing = widths[index] - cells(text) if columns[index].right else 0
+            pieces.append(Piece(" " * max(0, missing) + text, style))
+        else:
+            fill = " " * (widths[index] - cells(text))
+            pieces.append(Piece(f"{fill}{text}" if columns[index].right else f"{text}{fill}", style))
+            pieces.append(Piece(" " * _GAP))
+    return pieces
+
+
+def _cut(text: str, room: int) -> str:
+    if cells(text) <= room:
+        return text
+    while text and cells(text) > room - 3:
+        text = text[:-1]
+    return text + "..."

@@ -1,0 +1,94 @@
+"""What a process of ours that was killed has left running: found by the mark of its commands, and ended.
+
+Must never touch a process without such a mark, or one whose owner lives. A command behind bubblewrap needs none: it dies
+with its owner.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import time
+from pathlib import Path
+
+from buildwright.sandbox.processes import MARKER, children_of, environment_of, send, stat_of
+
+_MOST_ROUNDS = 50
+_PATIENCE_SECONDS = 5.0
+_ROUND_SECONDS = 0.005
+
+
+def new_mark() -> str:
+    """A mark for one command: which process owns it (namespace, id, start in ticks) and which of its commands it is."""
+    me = stat_of(os.getpid())
+    return f"{_namespace()}/{os.getpid()}/{me.start if me else '-'}/{secrets.token_hex(8)}"
+
+
+def end_orphans() -> int:
+    """Kill what commands of dead owners have left, and say how many processes it was. Blocks for some milliseconds."""
+    stopped: set[int] = set()
+    for _ in range(_MOST_ROUNDS):
+        # Stopped first and looked for again, so that none can start another behind this walk.
+        fresh = _orphans() - stopped
+        if not fresh:
+            break
+        for pid in fresh:
+            send(pid, signal.SIGSTOP)
+        stopped |= fresh
+    for pid in stopped:
+        send(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while any(_lives(pid) for pid in stopped) and time.monotonic() < deadline:
+        time.sleep(_ROUND_SECONDS)
+    return len(stopped)
+
+
+def _orphans() -> set[int]:
+    """The marked whose owner is dead, those in their sessions, and all descendants."""
+    prefix, mine = f"{MARKER}=".encode(), os.getsid(0)
+    sessions: dict[int, int] = {}
+    found: set[int] = set()
+    for pid in _all():
+        stat = stat_of(pid)
+        if stat is None or stat.state in "ZX" or stat.session == mine:
+            continue  # ours too: Buildwright may itself run as the agent's command of another one
+        sessions[pid] = stat.session
+        if any(entry.startswith(prefix) and _is_abandoned(entry) for entry in environment_of(pid)):
+            found.add(pid)
+    # Each command leads a session of its own, so whoever is in one with a marked process belongs to it.
+    theirs = {sessions[pid] for pid in found}
+    waiting = [pid for pid, session in sessions.items() if pid in found or session in theirs]
+    found.update(waiting)
+    while waiting:
+        for child in children_of(waiting.pop()):
+            if child not in found and _lives(child):
+                found.add(child)
+                waiting.append(child)
+    return found
+
+
+def _all() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def _is_abandoned(entry: bytes) -> bool:
+    match entry.decode("ascii", "replace").partition("=")[2].split("/"):
+        case [namespace, pid, start, _] if namespace == _namespace() and pid.isdecimal():
+            owner = stat_of(int(pid))
+            return owner is None or owner.start != start or owner.state in "ZX"
+        case _:
+            return False
+
+
+def _lives(pid: int) -> bool:
+    stat = stat_of(pid)
+    return stat is not None and stat.state not in "ZX"
+
+
+def _namespace() -> str:
+    """Which process ids mean what they say: inside a container the same number is another process."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return "-"

@@ -1,1 +1,0 @@
-"""Structured logs with secrets masked."""

@@ -1,0 +1,347 @@
+"""How the program ends, seen from outside: refusals before anything is made, exit codes, signals, and what is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
+
+CASSETTE = """
+version: 1
+model: claude-sonnet-5-5
+turns:
+  - when: {task: plan}
+    reply: {json: {tasks: [{id: one, title: One, goal: g, acceptance: [a], files_expected: [one.txt], minutes: 1}]}}
+  - when: {task: a}
+    reply: {files: {a.txt: "a\\n"}}
+    usage: {input: 1000000, output: 1000}
+  - when: {task: b}
+    reply: {files: {b.txt: "b\\n"}}
+"""
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> str:
+    """Everything that the program says until the words are there."""
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(f"{words!r} was never said:\n{said}")
+
+
+@pytest.fixture
+def cassette(tmp_path: Path) -> Path:
+    path = tmp_path / "model.yaml"
+    path.write_text(CASSETTE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "SPEC.md"
+    path.write_text("# A thing\n\nIt writes one.txt.\n", encoding="utf-8")
+    return path
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_run_is_refused_before_a_build_is_made(
+    program: Program, repository: Path, three: Path, spec: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    asked: list[tuple[tuple[str | Path, ...], int, str]] = [
+        ((three, "--repo", repository, "--agent", "nobody"), 78, "direct, claude, shell"),
+        ((three, "--repo", repository), 78, "ANTHROPIC_API_KEY.*OPENAI_API_KEY.*--cassette.*--agent shell"),
+        ((three, "--repo", repository, "--model", "gpt-5"), 78, "OPENAI_API_KEY is not set, and gpt-5"),
+        ((spec, "--repo", repository, *shell("true")), 78, "planning a Markdown spec asks a model"),
+        ((three, "--repo", plain, *shell("true")), 2, "not in a git repository"),
+        ((three, "--repo", "ftp://host.invalid/x", *shell("true")), 2, "https://"),
+    ]
+    for arguments, code, said in asked:
+        ended = program("build", *arguments, "--json")
+        assert ended.code == code, (arguments, ended)
+        error = ended.object["error"]
+        assert error["exit"] == code
+        assert re.search(said, f"{error['message']} {error['fix']}", re.DOTALL), error
+    assert program("status", "--all", "--json").object["builds"] == []
+
+
+def test_misuse_with_json_is_one_object(program: Program, three: Path) -> None:
+    for arguments in (
+        ("build", "--json"),
+        ("build", three, "--no-lanes", "--concurrency", "x", "--json"),
+        ("nix", "--json"),
+    ):
+        ended = program(*arguments)
+        assert (ended.code, ended.object["error"]["exit"], ended.object["schema"]) == (2, 2, 1)
+
+
+def test_a_plan_of_a_spec_leaves_nothing(program: Program, repository: Path, cassette: Path, spec: Path) -> None:
+    plan = program("plan", spec, "--repo", repository, "--cassette", cassette, "--json")
+    assert plan.code == 0, plan.err
+    assert [task["id"] for task in plan.object["tasks"]] == ["one"]
+    assert program("status", "--all", "--json").object["builds"] == []
+    kept = [path for path in program.home.rglob("*") if "plan-" in path.name]
+    assert kept == []
+
+
+def test_the_cassette_is_found_from_another_folder(
+    program: Program, repository: Path, cassette: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "b.json", {"id": "b", "title": "B", "goal": "write b.txt"})
+    relative = os.path.relpath(cassette, program.directory)
+    built = program("build", tasks, "--repo", repository, "--cassette", relative, "--no-gates", "--sandbox", "none")
+    assert built.code == 0, built.err
+    created = program("events", "").lines[0]
+    assert created["options"]["cassette"] == str(cassette)
+
+
+def test_warnings_of_libraries_go_to_a_file(program: Program, repository: Path, cassette: Path, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "none.json", {"id": "none", "title": "No answer", "goal": "x"})
+    paused = program(
+        "build",
+        tasks,
+        "--repo",
+        repository,
+        "--cassette",
+        cassette,
+        "--no-gates",
+        "--sandbox",
+        "none",
+        "--attempts",
+        "1",
+    )
+    assert paused.code == 4, paused.err
+    assert "has no answer" in (program.home / "warnings.log").read_text(encoding="utf-8")
+    assert all(line[:1] in "✗•↻‖" for line in paused.err.splitlines()[2:]), paused.err
+    assert paused.err.count("The request failed") == 1
+    assert max(map(len, paused.err.splitlines())) < 220
+
+
+# --- exit codes -----------------------------------------------------------------------------------------------------
+
+
+def test_a_spent_budget_is_exit_5_and_a_larger_one_goes_on(
+    program: Program, repository: Path, cassette: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(
+        tmp_path / "two.json",
+        {"id": "a", "title": "A", "goal": "write a.txt"},
+        {"id": "b", "title": "B", "goal": "write b.txt", "depends_on": ["a"]},
+    )
+    given = ("--cassette", cassette, "--no-gates", "--sandbox", "none", "--max-cost", "0.50")
+    spent = program("build", tasks, "--repo", repository, *given)
+    assert spent.code == 5, spent.err
+    assert "--max-cost USD" in spent.out
+    more = program("resume", "--max-cost", "100")
+    assert more.code == 0, more.err
+
+
+def test_a_final_refusal_by_a_gate_is_exit_3(program: Program, repository: Path, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    options = shell(WRITES, "--check", "test:never=false", "--attempts", "1", "--on-failure", "fail")
+    refused = program("build", tasks, "--repo", repository, *options)
+    assert refused.code == 3, refused.err + refused.out
+    why = program("why", "", "a")
+    assert why.code == 0
+    assert "Gate never: refused" in why.out
+
+
+def test_a_task_can_be_skipped(program: Program, repository: Path, three: Path) -> None:
+    fails = f'test "$BUILDWRIGHT_TASK_ID" != a && {WRITES}'
+    assert program("build", three, "--repo", repository, *shell(fails, "--no-gates", "--attempts", "1")).code == 4
+    done = program("resume", "--skip", "--json")
+    assert done.code == 0, done.err
+    assert done.lines[-1]["counts"] == {"done": 2, "skipped": 1}
+    assert "given up by the user" in program("why", "", "a").out
+
+
+def test_steering_a_build_in_the_wrong_state_is_exit_7_in_words(
+    program: Program, repository: Path, three: Path
+) -> None:
+    assert program("build", three, "--repo", repository, *shell("false", "--no-gates", "--attempts", "1")).code == 4
+    again = program("pause")
+    assert (again.code, "paused already" in again.err, "fix" in again.err) == (7, True, True)
+    said = program("say", "", "be quick")
+    assert said.code == 0
+    assert "Nobody runs this build now" in said.err
+    assert "Not heard yet by any agent: be quick" in program("status").out
+    assert program("status", "--json").object["unheard"][0]["text"] == "be quick"
+    assert program("resume", "--retry", "--no-run").code == 0
+    twice = program("resume", "--retry")
+    assert (twice.code, "not paused" in twice.err) == (7, True)
+    assert program("resume", "--abort", "--no-run").code == 0
+    assert program("resume").code == 7
+
+
+# --- pushing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def origin(repository: Path, tmp_path: Path) -> Path:
+    bare = tmp_path / "origin.git"
+    subprocess.run(["git", "clone", "-q", "--bare", repository, bare], check=True)
+    subprocess.run(["git", "remote", "add", "origin", bare], cwd=repository, check=True)
+    return bare
+
+
+def test_a_push_is_asked_for_on_a_terminal_and_happens(
+    program: Program, repository: Path, origin: Path, three: Path
+) -> None:
+    command: list[str | Path] = [
+        "build",
+        three,
+        "--repo",
+        repository,
+        "--push",
+        "origin",
+        "--branch",
+        "made",
+        *shell(WRITES, "--no-gates"),
+    ]
+    leader, follower = pty.openpty()
+    try:
+        asking = subprocess.Popen(
+            [sys.executable, "-m", "buildwright", *map(str, command)],
+            cwd=program.directory,
+            env=program.environment,
+            stdin=follower,
+            stdout=subprocess.PIPE,
+            stderr=follower,
+        )
+        os.write(leader, b"n\n")
+        asking.communicate(timeout=60)
+        assert asking.returncode == 2
+        assert b"Push the result to origin" in os.read(leader, 10_000)
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert program("status", "--all", "--json").object["builds"] == []
+    pushed = program(*command, "--yes")
+    assert pushed.code == 0, pushed.err
+    log = subprocess.run(["git", "log", "--oneline", "made"], cwd=origin, capture_output=True, text=True, check=True)
+    assert len(log.stdout.splitlines()) == 4
+
+
+# --- signals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_termination_and_a_closed_terminal_let_go(program: Program, tmp_path: Path, number: signal.Signals) -> None:
+    tasks = write_tasks(tmp_path / "slow.json", {"id": "slow", "title": "Slow", "goal": "sleep 60"})
+    running = program.start("build", tasks, "--agent", "sleep", "--no-lanes")
+    wait_for(running, "slow started")
+    running.send_signal(number)
+    running.communicate(timeout=30)
+    assert running.returncode == 130
+    status = program("status", "--json").object
+    assert (status["control"], status["runner"]) == ("running", None)
+
+
+def test_a_second_ctrl_c_ends_at_once_even_if_the_agent_will_not(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "deaf.json", {"id": "deaf", "title": "Deaf", "goal": "x"})
+    mark = tmp_path / "pid"
+    deaf = f"trap '' TERM INT HUP; echo $$ > {mark}; echo ready; while :; do sleep 1; done"
+    running = program.start("build", tasks, "--repo", repository, *shell(deaf, "--no-gates"))
+    wait_for(running, "deaf started")
+    while not mark.exists() or not mark.read_text():
+        assert running.poll() is None
+    agent = psutil.Process(int(mark.read_text()))
+    running.send_signal(signal.SIGINT)
+    wait_for(running, "letting go")
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode == 130
+    psutil.wait_procs([agent], timeout=10)
+    assert not agent.is_running()
+    again = program("status", "--json").object
+    assert (again["control"], again["runner"]) == ("running", None)
+
+
+# --- watching -------------------------------------------------------------------------------------------------------
+
+
+def test_logs_are_followed_to_the_end_and_no_socket_is_opened_without_a_model(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    gate = tmp_path / "go"
+    says = f'echo started; while [ ! -e {gate} ]; do sleep 0.05; done; echo "url:$ANTHROPIC_BASE_URL."; {WRITES}'
+    running = program.start("build", tasks, "--repo", repository, *shell(says, "--no-gates"), "--json")
+    assert running.stdout is not None
+    for line in running.stdout:
+        if json.loads(line)["type"] == "task.started":
+            break
+    following = program.start("logs", "", "-f", "--task", "a")
+    assert following.stdout is not None
+    assert "started" in following.stdout.readline()
+    listening = [each for each in psutil.Process(running.pid).net_connections("inet") if each.status == "LISTEN"]
+    assert listening == []
+    gate.touch()
+    out, err = following.communicate(timeout=30)
+    assert (following.returncode, "url:." in out) == (0, True), out + err
+    running.communicate(timeout=30)
+    assert running.returncode == 0
+
+
+def test_the_shell_agent_works_without_lanes(program: Program, three: Path, tmp_path: Path) -> None:
+    done = program("build", three, "--no-lanes", *shell(f'echo "$BUILDWRIGHT_TASK_ID" >> {tmp_path}/done'))
+    assert done.code == 0, done.err
+    assert sorted((tmp_path / "done").read_text().split()) == ["a", "b", "c"]
+
+
+@contextlib.contextmanager
+def provider() -> Iterator[str]:
+    """A server that answers 404 to everything, as a provider's bare address does."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Silent."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_doctor_asks_the_providers_only_when_told(program: Program) -> None:
+    with socket.socket() as closed, provider() as url:
+        closed.bind(("127.0.0.1", 0))
+        refused = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        ended = program("doctor", "--online", "--json", ANTHROPIC_BASE_URL=url, OPENAI_BASE_URL=refused)
+    checks = {check["name"]: check for check in ended.object["checks"]}
+    assert checks["anthropic online"]["ok"]
+    assert "(404)" in checks["anthropic online"]["found"]
+    assert not checks["openai online"]["ok"]
+    offline = program("doctor", "--json").object
+    assert not any("online" in check["name"] for check in offline["checks"])

@@ -1,0 +1,134 @@
+"""What the pages show of the code is what the code says; and the table of moves that they show is kept by real runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from buildwright.core.apply import MOVES, apply
+from buildwright.core.build import Build, TaskPhase
+from buildwright.core.event import BuildCreated
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Options
+from tests.core.machine import Machine, graphs, options
+from tests.docs.pages import PACKAGES, ROOT, name, read
+
+SCRIPT = ROOT / "docs" / "generate.py"
+SOURCE = ROOT / "src" / "buildwright"
+
+
+@pytest.fixture
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate_docs", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_generated_parts_are_current() -> None:
+    done = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_stale_page_is_found_and_drawn_again(
+    generate: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for page in generate.PAGES:
+        (tmp_path / page).write_text(read(ROOT / "docs" / page), encoding="utf-8")
+    stale = tmp_path / "flow.md"
+    stale.write_text(read(stale).replace("ready --> working", "ready --> done"), encoding="utf-8")
+    assert generate.main(["--check"], tmp_path) == 1
+    assert "make docs" in capsys.readouterr().err
+    assert "ready --> done" in read(stale), "a check changes nothing"
+    assert generate.main([], tmp_path) == 0
+    assert read(stale) == read(ROOT / "docs" / "flow.md")
+    assert generate.main(["--check"], tmp_path) == 0
+
+
+def test_a_page_without_its_markers_is_an_error(generate: ModuleType) -> None:
+    with pytest.raises(ValueError, match="markers of moves"):
+        generate.drawn("# A page", (generate.moves,))
+
+
+def test_the_map_names_every_package_and_module(generate: ModuleType) -> None:
+    page = read(ROOT / "docs" / "architecture.md")
+    rows = dict(re.findall(r"^\| `([\w/.]+)` \| .* \| ?(.*?) ?\|$", page, re.MULTILINE))
+    for module in SOURCE.rglob("*.py"):
+        where = module.parent.relative_to(SOURCE).as_posix()
+        if "base" in module.parts or module == SOURCE / "__init__.py":
+            continue
+        if where == ".":
+            assert module.name in rows
+        else:
+            assert f"{where}/" in rows
+            assert module.stem == "__init__" or f"`{module.stem}`" in rows[f"{where}/"], module
+
+
+@pytest.mark.parametrize("package", sorted(path.parent for path in SOURCE.glob("*/__init__.py")), ids=name)
+def test_a_packages_readme_has_a_line_for_every_file(package: Path) -> None:
+    assert package / "README.md" in PACKAGES
+    text = read(package / "README.md")
+    for path in sorted(package.iterdir()):
+        if path.name in {"README.md", "__init__.py", "__pycache__"}:
+            continue
+        shown = f"`{path.name}/`" if path.is_dir() else f"`{path.name}`"
+        assert shown in text, shown
+    for named in re.findall(r"^(?:\| |- )`([\w.]+\.\w+)`", text, re.MULTILINE):
+        assert (package / named).exists(), f"{named} is described and not there"
+
+
+@settings(max_examples=100, deadline=None)
+@given(graph=graphs(), chosen=options(), data=st.data())
+def test_what_happens_to_a_build_is_in_the_table(graph: Graph, chosen: Options, data: st.DataObject) -> None:
+    machine = Machine(graph, chosen, lambda n: data.draw(st.integers(0, n - 1)))
+    machine.run()
+    build: Any = None
+    for recorded in machine.journal:
+        before: Build | None = build
+        build = apply(build, recorded)
+        if before is None:
+            assert isinstance(recorded.event, BuildCreated)
+            continue
+        move = MOVES[type(recorded.event)]
+        assert build.stage in {before.stage, *move.to_stage}, recorded.event.type
+        assert build.control in {before.control, *move.to_control}, recorded.event.type
+        if move.tasks:
+            task = getattr(recorded.event, "task", "")
+            assert build.task(task).phase in {before.task(task).phase, *move.to}, recorded.event.type
+
+
+def test_every_phase_of_a_task_can_be_left_or_is_an_end() -> None:
+    left = {phase for move in MOVES.values() if move.to for phase in move.tasks}
+    assert set(TaskPhase) - left == {TaskPhase.WAITING, TaskPhase.PARKED, TaskPhase.DONE, TaskPhase.SKIPPED}
+
+
+def test_every_decision_has_its_four_parts_and_its_place_in_the_list() -> None:
+    folder = ROOT / "docs" / "adr"
+    index = read(folder / "README.md")
+    pages = sorted(folder.glob("0*.md"))
+    assert len(pages) >= 9
+    for number, page in enumerate(pages, start=1):
+        text = read(page)
+        assert page.name.startswith(f"{number:04d}-")
+        assert text.startswith(f"# {number}. ")
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Status", "Context", "Decision", "Consequences"]
+        for part in re.split(r"^## .+$", text, flags=re.MULTILINE)[1:]:
+            assert part.strip(), page.name
+        assert f"({page.name})" in index
+
+
+def test_the_glossary_is_in_order_and_says_each_word_once() -> None:
+    words = re.findall(r"^\| ([a-z][^|]*?) \| ", read(ROOT / "docs" / "glossary.md"), re.MULTILINE)[1:]
+    assert words == sorted(set(words))
+    assert len(words) > 40

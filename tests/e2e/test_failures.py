@@ -1,0 +1,226 @@
+"""What a user meets when things break: kill -9, a full disk, git that is not there, agents that fail and are talked to."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
+
+EIGHT = [{"id": f"t{n}", "title": f"Task {n}", "depends_on": [f"t{n - 2}"] if n > 2 else []} for n in range(1, 9)]
+
+
+def git(repository: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-c", "user.name=T", "-c", "user.email=t@example.invalid", "-C", str(repository), *words],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def delivered(repository: Path) -> str:
+    """The one branch that builds have made."""
+    (name,) = git(repository, "branch", "--list", "--format=%(refname:short)", "buildwright/*").splitlines()
+    return name
+
+
+def events(program: Program) -> list[dict[str, Any]]:
+    """The journal of the newest build."""
+    ended = program("events", program("status", "--json").object["id"])
+    assert ended.code == 0, ended.err
+    return ended.lines
+
+
+def processes_with(word: str) -> list[int]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if word in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def left_behind(home: Path) -> list[str]:
+    """Lanes, checkouts and lock files; the folders they stand in do not count."""
+    inside = [path for name in ("lanes", "checkouts", "scratch") for path in (home / name).glob("*/*")]
+    return sorted(str(path) for path in [*inside, *home.rglob("*.lock")])
+
+
+def test_killed_again_and_again_a_build_ends_as_if_undisturbed(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    calm_repository = tmp_path / "calm"
+    subprocess.run(["git", "clone", "-q", str(repository), str(calm_repository)], check=True)
+    tasks = write_tasks(tmp_path / "eight.json", *EIGHT)
+    ledger = tmp_path / "ledger"
+    trap = f"sleep 86400.{os.getpid()}"
+    # Each agent leaves a process in a session of its own, without its parent: the hardest to find again.
+    command = (
+        f"(setsid {trap} >/dev/null 2>&1 &); echo $BUILDWRIGHT_TASK_ID/$BUILDWRIGHT_ATTEMPT >> {ledger}; sleep 0.4;"
+        ' echo "$BUILDWRIGHT_TASK_ID" > "$BUILDWRIGHT_TASK_ID.txt"'
+    )
+    words = (*shell(command), "--check", "sleep 0.2; ls t*.txt")
+
+    calm = program("build", tasks, "--repo", calm_repository, *words, BUILDWRIGHT_HOME=str(tmp_path / "calm-home"))
+    assert calm.code == 0, calm.err
+    wanted = git(calm_repository, "rev-parse", f"{delivered(calm_repository)}^{{tree}}")
+
+    dice = random.Random(20)
+    kills = 0
+    for _ in range(8):
+        living = program.start("build", tasks, "--repo", repository, *words)
+        try:
+            living.communicate(timeout=dice.uniform(0.3, 1.7))
+        except subprocess.TimeoutExpired:
+            living.send_signal(signal.SIGKILL)
+            living.communicate()
+            kills += 1
+        if git(repository, "branch", "--list", "buildwright/*"):
+            break
+    last = program("build", tasks, "--repo", repository, *words) if kills == 8 else None
+    assert kills >= 3, "the build was over before it could be killed"
+    assert last is None or (last.code == 0 and "Going on with build" in last.err)
+
+    assert git(repository, "rev-parse", f"{delivered(repository)}^{{tree}}") == wanted
+    journal = events(program)
+    assert [event["seq"] for event in journal] == list(range(1, len(journal) + 1))
+    for kind in ("agent.finished", "patch.judged", "change.landed", "task.started"):
+        counts = Counter((event["task"], event["attempt"]) for event in journal if event["type"] == kind)
+        assert set(counts.values()) == {1}, f"{kind}: {counts}"
+    attempts = Counter(ledger.read_text().split())
+    assert {name for name in attempts if not name.endswith("/1")} == set(), "a kill costs no attempt"
+    assert left_behind(program.home) == []
+    assert processes_with(trap) == []
+    assert git(repository, "status", "--porcelain") == ""
+
+
+# --- A full disk ---------------------------------------------------------------------------------------------------
+
+TINY = """
+mkdir -p "$BUILDWRIGHT_HOME" && mount -t tmpfs -o size=4m tmpfs "$BUILDWRIGHT_HOME" || exit 99
+filler="$BUILDWRIGHT_HOME/filler"
+step() { echo "step $1"; shift; "$@" </dev/null; echo "code $?"; }
+"""
+"""A home of 4 MB in a mount namespace of its own; with it everything in it ends."""
+
+
+def in_tiny_home(program: Program, script: str, **words: str | Path) -> list[tuple[str, int, str]]:
+    """Run shell commands with the tiny home; the name, exit code and output of each step."""
+    namespace = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    done = subprocess.run(
+        [*namespace, "sh", "-c", TINY + script],
+        env=program.environment | {"PYTHON": sys.executable} | {name: str(word) for name, word in words.items()},
+        cwd=program.directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    steps = [part for part in done.stdout.split("step ") if "\ncode " in part]
+    assert steps, done.stdout
+    return [(part.split("\n", 1)[0], int(part.rsplit("\ncode ", 1)[1]), part.split("\n", 1)[1]) for part in steps]
+
+
+def test_a_full_disk_pauses_the_build_and_it_goes_on_when_there_is_room(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"}, {"id": "b", "title": "B"})
+    # The agent itself finds no room and fails; that is no fault of the task.
+    script = """
+    run() { $PYTHON -m buildwright "$@"; }
+    build() { run build "$TASKS" --repo "$REPO" --agent shell --sandbox none -j 1 --check true --agent-command \\
+        'head -c 600000 /dev/zero > $BUILDWRIGHT_TASK_ID.bin'; }
+    run status >/dev/null 2>&1
+    free=$(df -k --output=avail "$BUILDWRIGHT_HOME" | tail -1)
+    head -c $(((free - 400) * 1024)) /dev/zero > "$filler"
+    step full build
+    rm "$filler"
+    step resume run resume
+    step files sh -c 'cd "$BUILDWRIGHT_HOME"; find . -mindepth 2 -name "*.lock" -o -path "*/lanes/*" -o -path "*/checkouts/*"'
+    """
+    full, resumed, files = in_tiny_home(program, script, TASKS=tasks, REPO=repository)
+    assert full[1] == 4, full
+    assert "No space is left" in full[2]
+    assert "Free some space" in full[2]
+    assert resumed[1] == 0, resumed
+    assert files[2].strip() == "code 0", "no lock, lane or checkout is left"
+    assert git(repository, "ls-tree", "--name-only", delivered(repository)).splitlines() == [
+        "README.md",
+        "a.bin",
+        "b.bin",
+    ]
+
+
+def test_when_not_even_the_pause_can_be_written_the_same_command_goes_on_later(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"}, {"id": "b", "title": "B"})
+    # The agent fills the whole disk (and the log has something to write meanwhile) until the file `freed` is there.
+    script = """
+    run() { $PYTHON -m buildwright "$@"; }
+    build() { run build "$TASKS" --repo "$REPO" --agent shell --sandbox none -j 1 --no-gates --agent-command \\
+        'echo x > $BUILDWRIGHT_TASK_ID.txt; test -e '"$FREED"' || { cat /dev/zero > '"$filler"'; seq 500; }; true'; }
+    fill() { cat /dev/zero > "$filler.2" 2>/dev/null; }
+    step first build
+    fill
+    step second build
+    step say run say "$(ls "$BUILDWRIGHT_HOME/mirrors/builds")" hello
+    step status run status
+    touch "$FREED"; rm "$filler"*
+    step later build
+    step resume run resume
+    """
+    first, second, say, status, later, resumed = in_tiny_home(
+        program, script, TASKS=tasks, REPO=repository, FREED=tmp_path / "freed"
+    )
+    assert first[1] in {1, 4}
+    for name, code, told in (first, second, say):
+        assert code == 1 or name == "first"
+        assert "no space is left" in told.lower(), told
+        assert "unforeseen" not in told, told
+    assert status[1] == 0
+    assert (later[1], resumed[1]) in {(0, 7), (4, 0)}, later[2] + resumed[2]
+    assert set(git(repository, "ls-tree", "--name-only", delivered(repository)).splitlines()) == {
+        "README.md",
+        "a.txt",
+        "b.txt",
+    }
+
+
+# --- Git that is not there -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["", "2.20.1"])
+def test_a_missing_or_old_git_is_named_with_its_fix(
+    program: Program, repository: Path, three: Path, tmp_path: Path, version: str
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "rm", "env"):
+        (tools / name).symlink_to(f"/bin/{name}")
+    if version:
+        (tools / "git").write_text(f"#!/bin/sh\necho git version {version}\n")
+        (tools / "git").chmod(0o755)
+    ended = program("build", three, "--repo", repository, *shell(WRITES, "--no-gates"), PATH=str(tools))
+    assert ended.code == 4, ended.err
+    assert ("too old" if version else "git is not installed") in ended.err
+    assert "Install git 2.38 or newer" in ended.err
+    doctor = program("doctor", "--json", PATH=str(tools))
+    assert doctor.code != 0
+    (found,) = [one for one in doctor.object["checks"] if one["name"] == "git"]
+    assert found["ok"] is False
+    assert program("resume").code == 0

@@ -1,0 +1,220 @@
+"""When the store, a listener or the moment is against the engine: nothing recorded is lost, and it says what happened."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildwright.core import event as e
+from buildwright.core.build import Build, Control
+from buildwright.core.event import Recorded
+from buildwright.core.limits import Limits
+from buildwright.engine import commands
+from buildwright.errors import DiskFull, IllegalMove, NotFound
+from buildwright.ports import Builds, Door, LogEntry, Spend
+from buildwright.testing.scripted_agent import Fail, Say, Sleep, Write
+from tests.engine.harness import FunctionGate, Script, make_site, tasks
+
+
+class Failing:
+    """The real store, but the named methods find no space while `full` is set."""
+
+    def __init__(self, builds: Builds, *methods: str) -> None:
+        self._builds = builds
+        self._methods = methods
+        self.full = True
+        self.refused = 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._methods:
+            return getattr(self._builds, name)
+
+        async def refuse(*arguments: Any, **more: Any) -> Any:
+            if self.full:
+                self.refused += 1
+                raise DiskFull("no space is left to write", fix="free some space")
+            return await getattr(self._builds, name)(*arguments, **more)
+
+        return refuse
+
+
+async def test_a_log_that_cannot_be_written_is_counted_and_ends_nothing(tmp_path: Path, builds: Builds) -> None:
+    script: Script = {("a", 1): [Say("one\ntwo"), Sleep(0.6), Write("a.txt")], ("b", 1): [Say("three"), Write("b.txt")]}
+    site = make_site(tmp_path, builds, script)
+    await site.start(tasks("a", "b: a"), gates=False)
+    failing: Any = Failing(builds, "write_log")
+
+    def free(recorded: Recorded, _build: Build) -> None:
+        failing.full = failing.full and not isinstance(recorded.event, e.ChangeLanded)
+
+    build = await site.run(builds=failing, on_event=free)
+    assert build.outcome == "succeeded"
+    assert failing.refused > 0
+    lines = [line.text for line in await builds.read_log(site.build_id)]
+    assert "three" in lines
+    assert not {"one", "two"} & set(lines)
+    assert any("log lines before this one could not be written" in line for line in lines)
+
+
+@pytest.mark.parametrize("method", ["put_artifact", "keep_snapshot", "append", "renew"])
+async def test_a_store_without_space_pauses_or_ends_the_run_and_the_next_goes_on(
+    tmp_path: Path, builds: Builds, method: str
+) -> None:
+    """An artifact can be told of by a pause; a journal that cannot be written ends the run with the error itself."""
+    script: Script = {("a", 1): [Write("bad.txt")], ("b", 1): [Sleep(0.5), Write("b.txt")]}
+    site = make_site(tmp_path, builds, script, [FunctionGate(lambda files, _: [])])
+    await site.start(tasks("a", "b: a"))
+    failing: Any = Failing(builds, method)
+    if method == "put_artifact":
+        build = await site.run(builds=failing)
+        assert build.pause is not None
+        assert build.pause.reason == "trouble"
+        assert "free some space" in build.pause.message
+        await commands.resume(builds, site.clock, site.build_id)
+    elif method == "keep_snapshot":
+        await site.run(builds=failing)
+    else:
+        with pytest.raises(DiskFull):
+            await site.run(builds=failing, lease_seconds=0.06)
+    assert await builds.holder(site.build_id) is None, "the lease was given up"
+    build = await site.run()
+    assert build.outcome == "succeeded"
+    assert set(site.files()) == {"README.md", "bad.txt", "b.txt"}
+
+
+@pytest.mark.parametrize("listener", ["on_event", "on_log"])
+async def test_a_listener_that_breaks_ends_the_run_as_itself(tmp_path: Path, builds: Builds, listener: str) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Say("hello"), Sleep(30), Write("a.txt")]})
+    await site.start(tasks("a"), gates=False)
+
+    def broken(told: Recorded | LogEntry, _build: Build | None = None) -> None:
+        if isinstance(told, LogEntry) or isinstance(told.event, e.TaskStarted):
+            raise BrokenPipeError("nobody reads this any more")
+
+    with pytest.raises(BrokenPipeError):
+        await asyncio.wait_for(site.run(**{listener: broken}), 20)
+    build = await builds.load(site.build_id)
+    assert build.control is Control.RUNNING, "the build is no worse for it"
+    site.agent = make_site(tmp_path / "again", builds).agent
+    assert (await site.run()).outcome == "succeeded"
+
+
+class Metered:
+    """A gateway whose doors have used something each time they are asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def open(self, *_: Any) -> Door:
+        return Door("http://127.0.0.1:9", "token")
+
+    def metered(self, door: Door) -> list[Spend]:
+        self.asked += 1
+        return [Spend("b", "a", 1, "model", 10, 1, 0, 0, "0.25")]
+
+    async def shut(self, door: Door) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("end", ["stop", "detach", "cancel"])
+async def test_what_an_agent_spent_until_it_was_ended_is_in_the_sum(tmp_path: Path, builds: Builds, end: str) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Sleep(60)]})
+    site.agent.uses_model = "if given"
+    await site.start(tasks("a"), gates=False)
+    gateway = Metered()
+    running = asyncio.create_task(site.run(gateway=gateway))
+    while gateway.asked < 1:
+        await asyncio.sleep(0.02)
+    if end == "stop":
+        await commands.stop(builds, site.clock, site.build_id)
+        await running
+    elif end == "detach":
+        site.detach.set()
+        await running
+    else:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    build = await builds.load(site.build_id)
+    assert build.usage.cost_usd == Decimal("0.25") * gateway.asked
+
+
+async def test_an_answer_to_a_pause_is_not_undone_by_its_time_limit(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
+    build = await site.build(tasks("a"), limits=Limits(attempts=1), gates=False)
+    assert build.control is Control.PAUSED
+    await commands.resume(builds, site.clock, site.build_id, "retry")
+    with pytest.raises(IllegalMove, match="only a paused build"):
+        await commands.resume(builds, site.clock, site.build_id, "abort")
+    assert (await site.run()).outcome == "succeeded"
+
+
+async def test_a_message_goes_only_to_a_task_that_can_hear_it(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("b", 1): [Fail()]})
+    await site.start(tasks("a", "b: a"), gates=False, limits=Limits(attempts=1))
+    await commands.say(builds, site.clock, site.build_id, "before the plan is made", "a")
+    await site.run()
+    with pytest.raises(NotFound, match="no task nope"):
+        await commands.say(builds, site.clock, site.build_id, "hello", "nope")
+    with pytest.raises(IllegalMove, match="task a is done"):
+        await commands.say(builds, site.clock, site.build_id, "hello", "a")
+    await commands.say(builds, site.clock, site.build_id, "hello", "b")
+
+
+async def test_what_a_killed_run_left_is_gone_when_the_next_begins(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds)
+    await site.start(tasks("a"), gates=False)
+    left = [site.home / name / site.build_id / "left" for name in ("lanes", "checkouts")]
+    for folder in left:
+        (folder / "files").mkdir(parents=True)
+    seen: list[bool] = []
+
+    def look(_recorded: Recorded, _build: Build) -> None:
+        seen.append(any(folder.exists() for folder in left))
+
+    assert (await site.run(on_event=look)).outcome == "succeeded"
+    assert not any(seen)
+
+
+async def test_eight_callers_at_once_leave_a_legal_journal_and_a_finished_build(tmp_path: Path, builds: Builds) -> None:
+    names = [f"t{n}" for n in range(12)]
+    script: Script = {(name, 1): [Sleep(0.05), Write(f"{name}.txt")] for name in names}
+    site = make_site(tmp_path, builds, script)
+    await site.start(tasks(*names), gates=False, limits=Limits(concurrency=3))
+    site.stay = True
+    running = asyncio.create_task(site.run())
+    refused = 0
+
+    async def caller(number: int) -> None:
+        nonlocal refused
+        for turn in range(6):
+            try:
+                match (number + turn) % 3:
+                    case 0:
+                        await commands.pause(builds, site.clock, site.build_id, f"{number}")
+                    case 1:
+                        await commands.resume(builds, site.clock, site.build_id)
+                    case _:
+                        await commands.say(builds, site.clock, site.build_id, f"{number}/{turn}")
+            except IllegalMove:
+                refused += 1
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(caller(number) for number in range(8)))
+    while not running.done():
+        if (await builds.load(site.build_id)).control is Control.PAUSED:
+            await commands.resume(builds, site.clock, site.build_id)
+        await asyncio.wait({running}, timeout=0.05)
+    assert running.result().outcome == "succeeded"
+    journal = await builds.read(site.build_id)
+    assert [recorded.seq for recorded in journal] == list(range(1, len(journal) + 1))
+    starts = [recorded.event.task for recorded in journal if isinstance(recorded.event, e.TaskStarted)]
+    assert sorted(starts) == sorted(names), "each was started once, whatever the callers did"
+    assert refused > 0
+    assert set(site.files()) == {"README.md", *(f"{name}.txt" for name in names)}

@@ -1,0 +1,217 @@
+"""What a setup made is kept for later checkouts, and only what cannot differ or be touched."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import io
+import json
+import os
+import tarfile
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from buildwright.core.finding import Report
+from buildwright.gates import ChecksGate
+from buildwright.gates.setups import Setup, Setups
+from buildwright.ports import Sandbox
+from buildwright.sandbox import Bubblewrap, NoSandbox
+from tests.gates.projects import PATH, judged, write
+
+
+@pytest.fixture(params=[NoSandbox(), Bubblewrap()], ids=lambda sandbox: sandbox.name)
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    found: Sandbox = request.param
+    return found
+
+
+async def judge(root: Path, folder: Path, sandbox: Sandbox | None = None) -> list[Report]:
+    gate = ChecksGate(sandbox or NoSandbox(), PATH, folder)
+    return [one.report for one in await gate.judge(judged(root))]
+
+
+def summary(reports: list[Report]) -> list[tuple[str, bool, list[str]]]:
+    return [(report.gate, report.ok, [one.code for one in report.findings]) for report in reports]
+
+
+MADE: tuple[str, bool, list[str]] = ("setup", True, [])
+REUSED = ("setup", True, ["setup.reused"])
+
+
+# --- a real `npm ci` against a registry of our own ------------------------------------------------------------------
+
+
+@cache
+def tarball() -> bytes:
+    """The same bytes each time: gzip notes the second it was made in, and the lock file holds their hash."""
+    files = {"package.json": '{"name": "tiny", "version": "1.0.0"}', "index.js": "module.exports = 'tiny';\n"}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"package/{name}")
+            entry.size, entry.mode = len(text), 0o644
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return packed.getvalue()
+
+
+@pytest.fixture
+def registry() -> Iterator[tuple[str, list[str]]]:
+    """The address of a registry that has one package, and the paths that were asked for."""
+    content, asked = tarball(), list[str]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name http.server gives it
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def node_project(root: Path, url: str, script: str = "node --test", name: str = "sample") -> Path:
+    integrity = f"sha512-{base64.b64encode(hashlib.sha512(tarball()).digest()).decode()}"
+    wanted = {"tiny": "1.0.0"}
+    tiny = {"version": "1.0.0", "resolved": f"{url}/tiny-1.0.0.tgz", "integrity": integrity}
+    lock = {"name": name, "lockfileVersion": 3, "packages": {"": {"dependencies": wanted}, "node_modules/tiny": tiny}}
+    test = "require('node:test')('it', () => require('node:assert').equal(require('tiny'), 'tiny'));\n"
+    return write(
+        root,
+        {
+            "package.json": json.dumps({"name": name, "dependencies": wanted, "scripts": {"test": script}}),
+            "package-lock.json": json.dumps(lock),
+            ".npmrc": f"registry={url}\n",
+            "it.test.js": test,
+        },
+    )
+
+
+async def test_npm_ci_runs_once_and_no_test_can_spoil_it(
+    sandbox: Sandbox, tmp_path: Path, registry: tuple[str, list[str]]
+) -> None:
+    url, asked = registry
+    spoils = (
+        "node --test; code=$?; echo spoiled > node_modules/tiny/index.js; rm node_modules/tiny/package.json; exit $code"
+    )
+    first, second = (node_project(tmp_path / name, url, spoils) for name in ("first", "second"))
+    reports = await judge(first, tmp_path / "setups", sandbox)
+    assert summary(reports) == [MADE, ("npm test", True, [])], reports
+    assert reports[0].evidence is not None
+    assert (first / "node_modules" / "tiny" / "index.js").read_text() == "spoiled\n"
+    reports = await judge(second, tmp_path / "setups", sandbox)
+    assert summary(reports) == [REUSED, ("npm test", True, [])], reports
+    assert asked == ["/tiny-1.0.0.tgz"]
+    (kept,) = (tmp_path / "setups").iterdir()
+    assert (kept / "node_modules" / "tiny" / "index.js").read_text() == "module.exports = 'tiny';\n"
+    assert kept.stat().st_uid == os.geteuid()
+
+
+async def test_other_inputs_are_another_setup(tmp_path: Path, registry: tuple[str, list[str]]) -> None:
+    url, asked = registry
+    for name in ("one", "other"):
+        root = node_project(tmp_path / name, url, name=name)
+        assert summary(await judge(root, tmp_path / "setups"))[0] == MADE
+    assert len(asked) == 2
+
+
+# --- setups that a project declares ------------------------------------------------------------------------------------
+
+
+def declared(root: Path, command: str, files: Mapping[str, str] | None = None) -> Path:
+    text = f"[setup]\ncommands = [{json.dumps(command)}]\ninputs = ['deps.txt']\noutputs = ['out']\n"
+    text += '[checks]\nother = { command = "cat out/made", kind = "other" }\n'
+    return write(root, {"buildwright.toml": text, "deps.txt": "one\n", "other.txt": "else\n", **(files or {})})
+
+
+async def test_trees_judged_at_the_same_time_make_it_once(tmp_path: Path) -> None:
+    command = "sleep 0.2; mkdir out; cp deps.txt out/made"
+    roots = [declared(tmp_path / str(number), command) for number in range(3)]
+    gate = ChecksGate(NoSandbox(), PATH, tmp_path / "setups")
+    judgements = await asyncio.gather(*(gate.judge(judged(root)) for root in roots))
+    found = [summary([one.report for one in each]) for each in judgements]
+    assert sorted(map(str, (one[0] for one in found))) == sorted(map(str, (MADE, REUSED, REUSED)))
+    assert [(root / "out" / "made").read_text() for root in roots] == ["one\n"] * 3
+
+
+NOT_KEPT = {
+    "it reads more than its inputs": "mkdir -p out; cp other.txt out/made",
+    "it makes nothing it said, but in the tree": "test -f other.txt && mkdir -p out && cp deps.txt out/made; true",
+    "its output is a link": 'if [ -f other.txt ]; then mkdir out; cp deps.txt out/made; else mkdir x; ln -s "$PWD/x" out; fi',
+}
+
+
+@pytest.mark.parametrize("name", NOT_KEPT)
+async def test_what_is_not_as_declared_is_made_each_time(tmp_path: Path, name: str) -> None:
+    for number in "12":
+        root = declared(tmp_path / number, NOT_KEPT[name])
+        assert summary(await judge(root, tmp_path / "setups")) == [MADE, ("other", True, [])]
+    assert list((tmp_path / "setups").iterdir()) == []
+
+
+async def test_a_setup_that_fails_says_why_and_is_not_kept(tmp_path: Path) -> None:
+    root = declared(tmp_path / "root", "echo no luck; exit 3")
+    assert summary(await judge(root, tmp_path / "setups")) == [("setup", False, ["setup.failed"])]
+    assert list((tmp_path / "setups").iterdir()) == []
+
+
+async def test_what_the_tree_brings_itself_is_not_replaced(tmp_path: Path) -> None:
+    command = "mkdir -p out; cp deps.txt out/made"
+    await judge(declared(tmp_path / "a", command), tmp_path / "setups")
+    root = declared(tmp_path / "b", command, {"out/own": "own\n"})
+    assert summary(await judge(root, tmp_path / "setups"))[0] == MADE
+    assert (root / "out" / "own").read_text() == "own\n"
+
+
+async def test_a_link_in_the_tree_leads_no_copy_outside(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    root = write(tmp_path / "root", {"deps.txt": "one\n"})
+    (root / "part").symlink_to(outside)
+    assert Setups(tmp_path / "setups").key(Setup(("true",), ("deps.txt",), ("part/out",)), root, PATH) is None
+
+
+async def test_only_the_newest_stay(tmp_path: Path) -> None:
+    setups = Setups(tmp_path / "setups", kept=2)
+    setup = Setup(("true",), ("deps.txt",), ("out",))
+    keys = []
+    for number in range(4):
+        root = write(tmp_path / str(number), {"deps.txt": str(number)})
+        key = setups.key(setup, root, PATH)
+        assert key is not None
+        async with setups.draft(setup, root) as draft:
+            write(draft, {"out/made": str(number)})
+            os.utime(draft, (number, number))
+            assert await setups.keep(key, setup, draft)
+        keys.append(key)
+    assert {path.name for path in (tmp_path / "setups").iterdir()} == set(keys[2:])
+    assert not await setups.place(keys[0], setup, tmp_path / "0")
+    assert await setups.place(keys[3], setup, tmp_path / "3")
+    assert (tmp_path / "3" / "out" / "made").read_text() == "3"
+
+
+async def test_a_copy_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    setups = Setups(tmp_path / "setups")
+    setup = Setup(("true",), (), ("out", "more"))
+    root = write(tmp_path / "root", {"a": ""})
+    async with setups.draft(setup, root) as draft:
+        write(draft, {"out/made": "x", "more/made": "x"})
+        assert await setups.keep("key", setup, draft)
+    (tmp_path / "setups" / "key" / "more" / "made").unlink()
+    (tmp_path / "setups" / "key" / "more").rmdir()
+    assert not await setups.place("key", setup, root)
+    assert sorted(path.name for path in root.iterdir()) == ["a"]

@@ -1,0 +1,120 @@
+"""A lane is a repository for whoever works in it, and no repository at all for the engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from buildwright.ports import LaneKey
+from buildwright.workspace import GitWorkspace, lane_git
+from buildwright.workspace.git import Git
+from buildwright.workspace.mirror import Mirrors
+from buildwright.workspace.source import locate
+from tests.workspace.repositories import git, make, opened
+
+
+async def test_git_shows_the_agents_change(workspace: GitWorkspace, tmp_path: Path) -> None:
+    lane = await opened(workspace, make(tmp_path / "r"))
+    assert git(lane.files, "status", "--porcelain") == ""
+    (lane.files / "README.md").write_text("changed\n")
+    (lane.files / "new.txt").write_text("new\n")
+    (lane.files / "__pycache__").mkdir()
+    (lane.files / "__pycache__" / "x.pyc").write_bytes(b"x")
+    assert git(lane.files, "status", "--porcelain").splitlines() == ["M README.md", "?? new.txt"]
+    assert "-hello\n+changed" in git(lane.files, "diff")
+    assert git(lane.files, "log", "--format=%s") == "base"
+    git(lane.files, "fsck", "--full", "--strict")
+
+
+async def test_it_commits_without_anybodys_identity(workspace: GitWorkspace, tmp_path: Path) -> None:
+    lane = await opened(workspace, make(tmp_path / "r"))
+    (lane.files / "README.md").write_text("changed\n")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(lane.home)}
+    assert os.spawnvpe(os.P_WAIT, "git", ["git", "-C", str(lane.files), "commit", "-qam", "mine"], environment) == 0
+    patch = await workspace.take_patch(lane)
+    assert [change.path for change in patch.changes] == ["README.md"]
+
+
+@pytest.mark.parametrize("form", ["sha1", "sha256"])
+async def test_attributes_and_both_forms_of_ids(workspace: GitWorkspace, tmp_path: Path, form: str) -> None:
+    files = {".gitattributes": b"* text=auto eol=crlf\n*.id ident\n", "a.txt": b"a\n", "b.txt": b"b\r\n"}
+    lane = await opened(workspace, make(tmp_path / "r", files, f"--object-format={form}"))
+    assert (lane.files / "a.txt").read_bytes() == b"a\n"
+    assert git(lane.files, "status", "--porcelain") == ""
+    assert git(lane.files, "fsck", "--full") == ""
+
+
+async def test_it_shares_nothing_with_the_mirror(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    lane = await opened(workspace, repository)
+    inner = lane.files / ".git"
+    assert not (inner / "objects" / "info").exists()
+    linked = [path for path in inner.rglob("*") if path.is_symlink() or (path.is_file() and path.stat().st_nlink > 1)]
+    assert linked == []
+    shutil.rmtree(inner / "objects")
+    again = await workspace.open_lane(LaneKey("build-1", "two", 1), git(repository, "rev-parse", "HEAD"))
+    assert git(again.files, "status", "--porcelain") == ""
+
+
+async def test_a_carried_change_is_staged_and_a_restored_one_too(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    lane = await opened(workspace, repository)
+    (lane.files / "README.md").write_text("kept\n")
+    point = await workspace.checkpoint(lane)
+    carried = await workspace.open_lane(LaneKey("build-1", "one", 2), git(repository, "rev-parse", "HEAD"), point.tree)
+    assert git(carried.files, "diff", "--name-only", "HEAD") == "README.md"
+    assert git(carried.files, "diff", "--name-only") == ""
+    (lane.files / "README.md").write_text("more\n")
+    await workspace.restore(lane, point)
+    assert git(lane.files, "diff", "--name-only", "--cached") == "README.md"
+    assert git(lane.files, "diff", "--name-only") == ""
+    assert (await workspace.take_patch(lane)).tree == point.tree
+
+
+@pytest.mark.parametrize("what", ["gone", "file", "link", "pipe", "rewritten"])
+async def test_whatever_becomes_of_it_the_patch_is_the_same(workspace: GitWorkspace, tmp_path: Path, what: str) -> None:
+    lane = await opened(workspace, make(tmp_path / "r"))
+    inner = lane.files / ".git"
+    (lane.files / "README.md").write_text("changed\n")
+    expected = await workspace.take_patch(lane)
+    if what == "rewritten":
+        (inner / "info" / "exclude").write_text("*\n")
+        (inner / "config").write_text("[core]\n\tworktree = /\n\tbare = true\n")
+        git(lane.files, "--git-dir", str(inner), "update-index", "--assume-unchanged", "README.md", check=False)
+    else:
+        shutil.rmtree(inner)
+    if what == "file":
+        inner.write_text("gitdir: /\n")
+    if what == "link":
+        inner.symlink_to(tmp_path)
+    if what == "pipe":
+        os.mkfifo(inner)
+    assert await workspace.take_patch(lane) == expected
+    point = await workspace.checkpoint(lane)
+    await workspace.restore(lane, point)
+    assert git(lane.files, "diff", "--name-only", "HEAD") == "README.md"
+
+
+async def test_a_tree_of_very_many_files_gets_none(tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    blob = git(repository, "rev-parse", "HEAD:README.md")
+    # One directory object, named many times: a tree of many files without as many objects.
+    inner = "".join(f"100644 blob {blob}\tf{number}\n" for number in range(250))
+    folder = git(repository, "mktree", stdin=inner.encode())
+    outer = "".join(f"040000 tree {folder}\td{number}\n" for number in range(lane_git.MOST_FILES // 250))
+    fits = git(repository, "mktree", stdin=outer.encode())
+    too_many = git(repository, "mktree", stdin=f"{outer}100644 blob {blob}\tone\n".encode())
+    both = git(repository, "mktree", stdin=f"040000 tree {fits}\tfits\n040000 tree {too_many}\ttoo-many\n".encode())
+    git(repository, "update-ref", "refs/heads/main", git(repository, "commit-tree", both, "-m", "large"))
+    runner = Git(tmp_path / "home", dict(os.environ))
+    mirrors = Mirrors(tmp_path / "home" / "mirrors", runner)
+    pin = await mirrors.prepare("build-1", locate(str(repository), dict(os.environ)), "")
+    for tree, expected in ((fits, True), (too_many, False)):
+        made = lane_git.LaneGit(runner, pin, tmp_path / "lane" / "files")
+        assert await made.make(tree, tree) is expected
+        assert (tmp_path / "lane").exists()
+        await made.discard()
+        assert list((tmp_path / "lane").iterdir()) == []
