@@ -196,3 +196,30 @@ def test_more_signs_work_for_edits_and_still_notice_a_missing_end() -> None:
     blocks = scanner.feed("==== FILE: a ====\none\n==== FILE: b ====\ntwo\n==== END FILE ====\n")
     assert [type(block) for block in blocks] == [Malformed, FileBlock]
     assert blocks[1] == FileBlock("b", "two\n")
+
+
+CONFLICT = "<<<<<<< 1a2b3c\nx = 1\n=======\nx = 2\n>>>>>>> 4d5e6f\n"
+HEADING = "Foo bar\n=======\nwords\n"
+
+
+def edit(search: str, replace: str, width: int = 7) -> str:
+    return f"=== EDIT: a.txt ===\n{'<' * width} SEARCH\n{search}{'=' * width}\n{replace}{'>' * width} REPLACE\n=== END EDIT ===\n"
+
+
+@pytest.mark.parametrize(
+    ("search", "replace", "width"),
+    [(CONFLICT, "x = 3\n", 7), ("x = 3\n", CONFLICT, 7), (HEADING, HEADING.upper(), 8), (CONFLICT, HEADING, 9)],
+)
+def test_an_edit_may_quote_a_conflict_and_with_more_signs_any_line(search: str, replace: str, width: int) -> None:
+    assert scan(edit(search, replace, width)) == [EditBlock("a.txt", (Replacement(search, replace),))]
+
+
+@pytest.mark.parametrize(
+    ("search", "replace"),
+    [(HEADING, "x\n"), ("x\n", HEADING), ("<<<<<<< 1a2b3c\n", "x\n"), ("x\n", "<<<<<<< SEARCH\n")],
+)
+def test_an_edit_whose_parts_are_not_certain_is_refused(search: str, replace: str) -> None:
+    refused, *rest = [block for block in scan(edit(search, replace)) if not isinstance(block, Prose)]
+    assert isinstance(refused, Malformed)
+    assert "nothing of it was applied" in refused.problem
+    assert not [block for block in rest if not isinstance(block, Malformed)]

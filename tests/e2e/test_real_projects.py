@@ -23,7 +23,6 @@ from tests.e2e.real_projects.project import PROJECTS, SUITE, Project, fetch, fil
 pytestmark = [pytest.mark.real_input, pytest.mark.timeout(600)]
 SOURCE = Path(__file__).parents[2] / "src"
 BRANCH = "made"
-EACH = pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +109,7 @@ def site(project: Project, archives: dict[str, Path], tmp_path: Path, tmp_path_f
     return Site(project, tmp_path, files_of(tmp_path / "target", "HEAD"))
 
 
-@EACH
+@pytest.mark.parametrize("project", PROJECTS, ids=str)
 @pytest.mark.parametrize("agent", ["shell", "direct", "claude"])
 def test_every_agent_builds_the_same(site: Site, agent: str) -> None:
     untouched = site.checkout()
@@ -128,19 +127,19 @@ def test_every_agent_builds_the_same(site: Site, agent: str) -> None:
     assert all(used > 500 for used in tokens.values()), tokens
 
 
-@EACH
-def test_a_build_that_is_killed_goes_on_where_it_was(site: Site) -> None:
+@pytest.mark.parametrize(("project", "agent"), list(zip(PROJECTS, ("shell", "claude"), strict=True)), ids=str)
+def test_a_build_that_is_killed_goes_on_where_it_was(site: Site, agent: str) -> None:
     untouched = site.checkout()
-    agent = site.by("shell", thinks=0.3)
-    process = site.build(*agent)
+    options = site.by(agent, thinks=0.3)
+    process = site.build(*options)
     assert process.stdout is not None
-    landed = 0
-    while landed < len(site.project.changes) // 3:
-        line = json.loads(process.stdout.readline())
-        landed += line["type"] == "change.landed"
+    seen: Counter[str] = Counter()
+    while seen["change.landed"] < len(site.project.changes) // 3:
+        seen[json.loads(process.stdout.readline())["type"]] += 1
     process.kill()
     process.communicate()
-    again = site.build(*agent)
+    assert seen["task.started"] > seen["change.landed"]
+    again = site.build(*options)
     out, _ = again.communicate(timeout=500)
     assert again.returncode == 0, site.talk.read_text("utf-8")[-4000:]
     assert "Going on with build" in site.talk.read_text("utf-8")

@@ -5,6 +5,9 @@ forgotten end from swallowing the next file: a FILE or EDIT opener inside an ope
 block with a warning and opens the new one. A file that must contain such a line stands between markers with more "="
 signs, where those with fewer are content. An unterminated block at the end of the answer is dropped as well.
 
+The same holds for the parts of an EDIT, which may quote a merge conflict as it is. A part with a second middle line
+(the line below a heading, say) is refused: where it is to be split would be a guess.
+
 The formats, with one code fence around the content allowed and taken off when it is opened and closed:
 
     === FILE: path ===           === EDIT: path ===          === DELETE: path ===
@@ -90,7 +93,9 @@ Block: TypeAlias = Prose | FileBlock | EditBlock | DeleteBlock | PlanBlock | Don
 
 _State = Literal["prose", "file", "edit", "search", "replace", "plan"]
 _END: dict[str, str] = {"file": "=== END FILE ===", "edit": "=== END EDIT ===", "plan": "=== END BUILD PLAN ==="}
-_SEARCH, _MIDDLE, _REPLACE = "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"
+_WIDTH = 7
+"""Signs of the markers of a SEARCH/REPLACE part, at least: as many as git puts around a conflict."""
+_MORE_SIGNS = "write its markers with more signs: <<<<<<<< SEARCH, ========, >>>>>>>> REPLACE"
 
 
 @dataclass(slots=True)
@@ -104,6 +109,9 @@ class _Open:
     replacements: list[Replacement]
     signs: int = 3
     """How many "=" its markers have on each side."""
+    width: int = _WIDTH
+    torn: bool = False
+    """Inside a merge conflict that the part quotes."""
 
     def ends(self, mark: str, kind: str) -> bool:
         signs = "=" * self.signs
@@ -215,28 +223,36 @@ class BlockScanner:
         block = self._open
         if block.ends(mark, "EDIT"):
             self._end_edit()
-        elif self._state == "search":
-            if mark == _MIDDLE:
+        elif self._state == "edit":
+            self._between_parts(line, mark)
+        elif block.torn or (block.width == _WIDTH and mark.startswith("<" * _WIDTH)):
+            # A merge conflict quoted from the file: the middle line in it is not the middle of this part.
+            block.torn = not mark.startswith(">" * _WIDTH)
+            block.lines.append(line)
+        elif mark == "=" * block.width:
+            if self._state == "replace":
+                self._drop(f"has two lines {mark} in one part, so its SEARCH text is not certain; {_MORE_SIGNS}")
+            else:
                 block.search, block.lines, self._state = "".join(block.lines), [], "replace"
-            else:
-                block.lines.append(line)
-        elif self._state == "replace":
-            if mark == _REPLACE:
-                block.replacements.append(Replacement(block.search, "".join(block.lines)))
-                block.lines, self._state = [], "edit"
-            else:
-                block.lines.append(line)
-        elif mark == _SEARCH:
-            self._state = "search"
+        elif self._state == "replace" and mark == f"{'>' * block.width} REPLACE":
+            block.replacements.append(Replacement(block.search, "".join(block.lines)))
+            block.lines, self._state = [], "edit"
+        else:
+            block.lines.append(line)
+
+    def _between_parts(self, line: str, mark: str) -> None:
+        width = len(mark) - len(mark.lstrip("<"))
+        if width >= _WIDTH and mark[width:] == " SEARCH":
+            self._open.width, self._open.torn, self._state = width, False, "search"
         elif line.strip() and not line.startswith(("```", "~~~")):
             # Dropped as a whole: guessing what such a line belongs to could edit the wrong place.
             self._drop(f"has text outside its SEARCH/REPLACE parts in line {self._line}")
 
     def _end_edit(self) -> None:
         if self._state == "search":
-            self._drop(f"has a SEARCH part without {_MIDDLE}")
+            self._drop(f"has a SEARCH part without {'=' * self._open.width}")
         elif self._state == "replace":
-            self._drop(f"has a replacement without {_REPLACE}")
+            self._drop(f"has a replacement without {'>' * self._open.width} REPLACE")
         elif not self._open.replacements:
             self._drop("has no SEARCH part")
         elif self._open.path:

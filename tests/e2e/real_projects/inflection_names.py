@@ -248,7 +248,7 @@ def squish(text: str) -> str:
             "squish",
             """
     ("  one\\n  two ", "one two"),
-    ("\\u2003wide\\u2003", "wide"),
+    ("\\xa0wide\\xa0", "wide"),
     ("", ""),
 """,
             3,

@@ -24,6 +24,9 @@ class Project:
     """Tests that its suite has as released, skipped ones included."""
     changes: tuple[Change, ...]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 PROJECTS = (
     Project(
