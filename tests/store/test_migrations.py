@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from buildwright.errors import Conflict, NotFound, StoreFailed
-from buildwright.store import opening, revisions
+from buildwright.store import alembic_runs, opening, revisions
 from buildwright.store.holders import this_process
 from buildwright.store.tables import metadata
 from tests.store.process import AT, created, open_in
@@ -53,7 +53,7 @@ def test_the_migrations_make_what_the_tables_say(tmp_path: Path) -> None:
 def test_the_migrations_speak_postgresql(down: bool) -> None:
     from alembic import command
 
-    config = revisions.config_for("postgresql://")
+    config = alembic_runs.config_for("postgresql://")
     config.output_buffer = out = io.StringIO()
     if down:
         command.downgrade(config, "head:base", sql=True)
@@ -88,7 +88,7 @@ async def test_up_down_up(tmp_path: Path) -> None:
 async def test_the_migration_itself_makes_the_schema_of_a_fresh_home(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     conn = opening.connect(path)
-    revisions.upgrade(conn, path)
+    alembic_runs.upgrade(conn, path)
     conn.close()
     store = await open_in(tmp_path)
     build_id = str(uuid.uuid4())

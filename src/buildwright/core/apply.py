@@ -13,9 +13,10 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Car, Control, Note, Pause, Stage, TaskPhase, TaskState
+from buildwright.core.build import Build, Control, Note, Pause, Stage, TaskPhase
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
+from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
 from buildwright.core.progress import (
     begin_tasks,
     finish_task,
@@ -30,9 +31,6 @@ from buildwright.errors import IllegalMove
 
 Changes: TypeAlias = dict[str, Any]
 """New values of fields of Build."""
-
-MOST_NAMED = 20
-"""Files that a reason names; a conflict can be in thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +189,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
         reason = "the agent changed no file"
         return {**reject_task(build, event.task, state, "empty", reason), **working}
     if not build.options.gates:
-        return {**_board(build, event.task, replace(state, phase=TaskPhase.MERGING)), **working}
+        return {**board(build, event.task, replace(state, phase=TaskPhase.MERGING)), **working}
     return {**set_task(build, event.task, state), **working}
 
 
@@ -204,84 +202,9 @@ def _agent_broke(build: Build, event: e.AgentBroke, _at: datetime) -> Changes:
 def _patch_judged(build: Build, event: e.PatchJudged, _at: datetime) -> Changes:
     state = replace(build.task(event.task), verdict=event.verdict)
     if event.verdict.ok:
-        return _board(build, event.task, replace(state, phase=TaskPhase.MERGING))
+        return board(build, event.task, replace(state, phase=TaskPhase.MERGING))
     reason = "the gates refused the change"
     return reject_task(build, event.task, state, "gate", reason, event.verdict.findings)
-
-
-# --- The merge train -----------------------------------------------------------------------------------------------
-
-
-def _board(build: Build, task_id: str, state: TaskState) -> Changes:
-    return {**set_task(build, task_id, state), "train": (*build.train, Car(task_id, state.attempt))}
-
-
-def _car(build: Build, task_id: str) -> int:
-    for place, car in enumerate(build.train):
-        if car.task == task_id:
-            return place
-    raise IllegalMove(f"task {task_id} is not in the merge train")
-
-
-def _with_car(build: Build, place: int, car: Car) -> tuple[Car, ...]:
-    return (*build.train[:place], car, *build.train[place + 1 :])
-
-
-def _without_car(build: Build, place: int) -> tuple[Car, ...]:
-    return (*build.train[:place], *build.train[place + 1 :])
-
-
-def _to_the_end(build: Build, place: int) -> tuple[Car, ...]:
-    car = build.train[place]
-    return (*_without_car(build, place), Car(car.task, car.attempt, alone=True))
-
-
-def _merge_prepared(build: Build, event: e.MergePrepared, _at: datetime) -> Changes:
-    place = _car(build, event.task)
-    verdict = build.task(event.task).verdict
-    judged = verdict is not None and verdict.ok and verdict.tree == event.tree
-    passed = judged or not build.options.gates
-    car = build.train[place]._replace(onto=event.onto, commit=event.commit, tree=event.tree, passed=passed)
-    return {"train": _with_car(build, place, car)}
-
-
-def _merge_conflicted(build: Build, event: e.MergeConflicted, _at: datetime) -> Changes:
-    place = _car(build, event.task)
-    if event.onto != build.head:
-        # A conflict with a change that has not landed may go away when that change leaves the train.
-        return {"train": _to_the_end(build, place)}
-    more = f" and {len(event.files) - MOST_NAMED} more files" if len(event.files) > MOST_NAMED else ""
-    reason = f"the change conflicts with what landed meanwhile in {', '.join(event.files[:MOST_NAMED])}{more}"
-    changes = reject_task(build, event.task, build.task(event.task), "conflict", reason)
-    return {**changes, "train": _without_car(build, place)}
-
-
-def _merge_judged(build: Build, event: e.MergeJudged, _at: datetime) -> Changes:
-    place = _car(build, event.task)
-    car = build.train[place]
-    if car.tree != event.verdict.tree:
-        raise IllegalMove(f"merge.judged is of tree {event.verdict.tree}, the train tests {car.tree or 'none'}")
-    state = replace(build.task(event.task), verdict=event.verdict)
-    if event.verdict.ok:
-        changes = set_task(build, event.task, state)
-        return {**changes, "train": _with_car(build, place, car._replace(passed=True))}
-    if place > 0:
-        # It failed on top of changes that are not in yet: its own fault only if it fails on the head.
-        return {**set_task(build, event.task, state), "train": _to_the_end(build, place)}
-    reason = "the gates refused the change on top of what landed meanwhile"
-    changes = reject_task(build, event.task, state, "train", reason, event.verdict.findings)
-    return {**changes, "train": _without_car(build, place)}
-
-
-def _change_landed(build: Build, event: e.ChangeLanded, at: datetime) -> Changes:
-    place = _car(build, event.task)
-    car = build.train[0]
-    if place != 0 or not car.passed or car.commit != event.commit or car.onto != build.head:
-        raise IllegalMove(f"task {event.task} cannot land: it is not the tested head of the train")
-    state = replace(build.task(event.task), commit=event.commit)
-    landed: Changes = {"head": event.commit, "head_tree": event.tree, "head_judged": build.options.gates}
-    finished = finish_task(build.evolve(landed), event.task, state, TaskPhase.DONE, at)
-    return {**landed, **finished, "train": build.train[1:]}
 
 
 # --- What becomes of a rejected task -------------------------------------------------------------------------------
@@ -411,10 +334,10 @@ MOVES: dict[type[Event], Move] = {
     ),
     e.AgentBroke: Move(_agent_broke, _WORK, _LIVE, _in(_P.WORKING), (_P.REJECTED,)),
     e.PatchJudged: Move(_patch_judged, _WORK, _LIVE, _in(_P.JUDGING), (_P.MERGING, _P.REJECTED)),
-    e.MergePrepared: Move(_merge_prepared, _WORK, _LIVE, _in(_P.MERGING)),
-    e.MergeConflicted: Move(_merge_conflicted, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
-    e.MergeJudged: Move(_merge_judged, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
-    e.ChangeLanded: Move(_change_landed, _WORK, _LIVE, _in(_P.MERGING), (_P.DONE,), (Stage.DELIVERING,)),
+    e.MergePrepared: Move(merge_prepared, _WORK, _LIVE, _in(_P.MERGING)),
+    e.MergeConflicted: Move(merge_conflicted, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
+    e.MergeJudged: Move(merge_judged, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
+    e.ChangeLanded: Move(change_landed, _WORK, _LIVE, _in(_P.MERGING), (_P.DONE,), (Stage.DELIVERING,)),
     e.TaskRetried: Move(_task_retried, _WORK, _GOING, _in(_P.REJECTED, _P.FAILED), (_P.READY,)),
     e.TaskFailed: Move(_task_failed, _WORK, _RUNNING, _in(_P.REJECTED), (_P.FAILED,)),
     e.TaskSkipped: Move(

@@ -13,11 +13,8 @@ from buildwright.core import event as e
 from buildwright.core.action import (
     Action,
     Deliver,
-    JudgeMerge,
     JudgePatch,
-    LandChange,
     MakePlan,
-    PrepareMerge,
     PrepareTarget,
     RunAgent,
     VerifyBuild,
@@ -25,6 +22,7 @@ from buildwright.core.action import (
 from buildwright.core.build import Build, Control, Stage, TaskPhase
 from buildwright.core.event import AnyEvent
 from buildwright.core.heap import pop
+from buildwright.core.merge import train_actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +173,7 @@ def _wanted(build: Build) -> tuple[Action, ...]:
         case Stage.PLANNING:
             return (MakePlan(),)
         case Stage.WORKING:
-            return (*_task_actions(build), *_train_actions(build))
+            return (*_task_actions(build), *train_actions(build))
         case Stage.VERIFYING:
             return (VerifyBuild(build.head_tree),)
         case Stage.DELIVERING:
@@ -192,24 +190,6 @@ def _task_actions(build: Build) -> list[Action]:
             actions.append(RunAgent(task, state.attempt))
         elif state.phase is TaskPhase.JUDGING and state.patch is not None:
             actions.append(JudgePatch(task, state.attempt, state.patch.tree))
-    return actions
-
-
-def _train_actions(build: Build) -> list[Action]:
-    """Each car is tested on top of those ahead of it, several at once; only the first, tested on the head, lands."""
-    actions: list[Action] = []
-    ahead = build.head
-    for place, car in enumerate(build.train[: build.options.limits.train]):
-        if car.alone and place > 0:
-            continue
-        if car.onto != ahead or not car.commit:
-            actions.append(PrepareMerge(car.task, car.attempt, ahead))
-            break  # what is behind needs this car's commit first
-        if place == 0 and car.passed:
-            actions.append(LandChange(car.task, car.attempt, car.onto, car.commit, car.tree))
-        elif not car.passed:
-            actions.append(JudgeMerge(car.task, car.attempt, car.tree))
-        ahead = car.commit
     return actions
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 
 from buildwright.core import event as e
 from buildwright.core.action import RunAgent
@@ -21,11 +21,9 @@ from buildwright.core.event import AnyEvent
 from buildwright.core.task import Task
 from buildwright.engine.room import check_room
 from buildwright.engine.spending import budget, spent
+from buildwright.engine.workbench import Workbench
 from buildwright.errors import AgentFailed, BadSettings
 from buildwright.ports import Assignment, Briefing, BriefingRequest, Door, Lane, LaneKey, Merged, Message
-
-if TYPE_CHECKING:
-    from buildwright.engine.loop import Runner
 
 METER_SECONDS = 0.5
 LONGEST_SUMMARY = 4_000
@@ -45,19 +43,19 @@ class Ground(NamedTuple):
     conflicts: tuple[str, ...]
 
 
-async def run_attempt(runner: Runner, action: RunAgent, build: Build) -> Sequence[AnyEvent]:
+async def run_attempt(bench: Workbench, action: RunAgent, build: Build) -> Sequence[AnyEvent]:
     """The facts of one attempt, the last of them its end. Raises what the workspace and the gateway raise."""
     assert build.plan is not None
-    world = runner.world
+    world = bench.world
     task, state = build.plan.task(action.task), build.task(action.task)
     if not world.agent.touches_files:
         assignment = Assignment(build.id, task, action.attempt, world.scratch, world.scratch, prompt=task.goal)
-        return await _follow(runner, build, assignment, None)
+        return await _follow(bench, build, assignment, None)
     key = LaneKey(build.id, action.task, action.attempt)
     try:
-        ground = await _open_ground(runner, build, key, state)
-        async with _door(runner, build, key, ground) as door:
-            briefing = await _brief(runner, build, task, state, ground)
+        ground = await _open_ground(bench, build, key, state)
+        async with _door(bench, build, key, ground) as door:
+            briefing = await _brief(bench, build, task, state, ground)
             assignment = Assignment(
                 build_id=build.id,
                 task=task,
@@ -66,7 +64,7 @@ async def run_attempt(runner: Runner, action: RunAgent, build: Build) -> Sequenc
                 home=ground.home,
                 prompt=briefing.prompt,
                 feedback=briefing.feedback,
-                conversation=await _conversation(runner, state),
+                conversation=await _conversation(bench, state),
                 model=build.options.model,
                 door=door,
                 limits=build.options.limits,
@@ -74,14 +72,14 @@ async def run_attempt(runner: Runner, action: RunAgent, build: Build) -> Sequenc
                 allow=build.options.allow,
                 command=build.options.agent_command,
             )
-            return await _follow(runner, build, assignment, ground.lane)
+            return await _follow(bench, build, assignment, ground.lane)
     finally:
         if world.workspace is not None and build.options.lanes:
             await asyncio.shield(world.workspace.close_lane(key))
 
 
-async def _open_ground(runner: Runner, build: Build, key: LaneKey, state: TaskState) -> Ground:
-    world = runner.world
+async def _open_ground(bench: Workbench, build: Build, key: LaneKey, state: TaskState) -> Ground:
+    world = bench.world
     if world.workspace is None or not build.options.lanes:
         scratch = world.scratch / key.build_id / f"{key.task}-{key.attempt}"
         files, home = scratch / "files", scratch / "home"
@@ -101,29 +99,29 @@ async def _open_ground(runner: Runner, build: Build, key: LaneKey, state: TaskSt
     return Ground(lane.files, lane.home, lane, carry or lane.base_tree, bool(carry), conflicts)
 
 
-async def _brief(runner: Runner, build: Build, task: Task, state: TaskState, ground: Ground) -> Briefing:
-    return await runner.world.brief(BriefingRequest(build, task, state, ground.tree, ground.carried, ground.conflicts))
+async def _brief(bench: Workbench, build: Build, task: Task, state: TaskState, ground: Ground) -> Briefing:
+    return await bench.world.brief(BriefingRequest(build, task, state, ground.tree, ground.carried, ground.conflicts))
 
 
-async def _conversation(runner: Runner, state: TaskState) -> str:
-    if not state.conversation or not runner.world.agent.resumes:
+async def _conversation(bench: Workbench, state: TaskState) -> str:
+    if not state.conversation or not bench.world.agent.resumes:
         return ""
-    return (await runner.world.builds.get_artifact(state.conversation)).decode()
+    return (await bench.world.builds.get_artifact(state.conversation)).decode()
 
 
 @asynccontextmanager
-async def _door(runner: Runner, build: Build, key: LaneKey, ground: Ground) -> AsyncIterator[Door | None]:
-    gateway, uses = runner.world.gateway, runner.world.agent.uses_model
+async def _door(bench: Workbench, build: Build, key: LaneKey, ground: Ground) -> AsyncIterator[Door | None]:
+    gateway, uses = bench.world.gateway, bench.world.agent.uses_model
     door: Door | None = None
     if gateway is not None and uses != "never":
         try:
             door = await gateway.open(
-                key.build_id, key.task, key.attempt, build.options, ground.files, budget(runner.build)
+                key.build_id, key.task, key.attempt, build.options, ground.files, budget(bench.newest())
             )
         except BadSettings:
             if uses == "always":
                 raise
-    metering = asyncio.create_task(_meter(runner, door)) if door else None
+    metering = asyncio.create_task(_meter(bench, door)) if door else None
     try:
         yield door
     finally:
@@ -131,28 +129,28 @@ async def _door(runner: Runner, build: Build, key: LaneKey, ground: Ground) -> A
             metering.cancel()
             await asyncio.gather(metering, return_exceptions=True)
             for fact in spent(gateway, door):
-                runner.tell(fact)
+                bench.tell(fact)
             await gateway.shut(door)
 
 
-async def _meter(runner: Runner, door: Door) -> None:
-    gateway = runner.world.gateway
+async def _meter(bench: Workbench, door: Door) -> None:
+    gateway = bench.world.gateway
     assert gateway is not None
     while True:
-        await runner.world.clock.sleep(METER_SECONDS)
+        await bench.world.clock.sleep(METER_SECONDS)
         for fact in spent(gateway, door):
-            runner.tell(fact)
+            bench.tell(fact)
 
 
-async def _follow(runner: Runner, build: Build, assignment: Assignment, lane: Lane | None) -> Sequence[AnyEvent]:
+async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: Lane | None) -> Sequence[AnyEvent]:
     """Let the agent work within its time; its end becomes facts."""
     task, attempt = assignment.task.id, assignment.attempt
     seconds = build.options.limits.task_seconds
     broke = partial(e.AgentBroke, task=task, attempt=attempt)
     try:
         async with asyncio.timeout(seconds):
-            with runner.conversations.inbox(runner.build, task) as inbox:
-                finished = await _listen(runner, assignment, inbox)
+            with bench.conversations.inbox(bench.newest(), task) as inbox:
+                finished = await _listen(bench, assignment, inbox)
     except TimeoutError:
         return (broke(kind="timeout", message=f"the agent was not done after {seconds:g} s"),)
     except AgentFailed as failure:
@@ -160,7 +158,7 @@ async def _follow(runner: Runner, build: Build, assignment: Assignment, lane: La
         return (e.BuildPaused(reason="trouble", message=f"the agent cannot run: {failure}{fix}", task=task),)
     conversation = ""
     if finished.conversation:
-        conversation = await runner.world.builds.put_artifact(finished.conversation.encode())
+        conversation = await bench.world.builds.put_artifact(finished.conversation.encode())
     if not finished.ok:
         kind = finished.failure or "crashed"
         if kind in NOT_THE_TASKS_FAULT:
@@ -170,8 +168,8 @@ async def _follow(runner: Runner, build: Build, assignment: Assignment, lane: La
         check_room(assignment.lane)
         return (broke(kind=kind, message=finished.summary[:LONGEST_SUMMARY], conversation=conversation),)
     patch = None
-    if lane is not None and runner.world.workspace is not None:
-        patch = await runner.world.workspace.take_patch(lane)
+    if lane is not None and bench.world.workspace is not None:
+        patch = await bench.world.workspace.take_patch(lane)
     done = e.AgentFinished(
         task=task,
         attempt=attempt,
@@ -182,16 +180,16 @@ async def _follow(runner: Runner, build: Build, assignment: Assignment, lane: La
     return (done,)
 
 
-async def _listen(runner: Runner, assignment: Assignment, inbox: asyncio.Queue[Message]) -> Finished:
+async def _listen(bench: Workbench, assignment: Assignment, inbox: asyncio.Queue[Message]) -> Finished:
     task, attempt = assignment.task.id, assignment.attempt
-    async with aclosing(runner.world.agent.run(assignment, inbox)) as activities:  # type: ignore[type-var]
+    async with aclosing(bench.world.agent.run(assignment, inbox)) as activities:  # type: ignore[type-var]
         async for activity in activities:
             if isinstance(activity, Finished):
                 return activity
             if isinstance(activity, Heard):
                 for message in activity.message_ids:
-                    runner.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
-            runner.logbook.note(activity.type, _line(activity), task, attempt)
+                    bench.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
+            bench.logbook.note(activity.type, _line(activity), task, attempt)
     raise AgentFailed("the agent ended without saying whether it had finished")
 
 

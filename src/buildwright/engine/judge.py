@@ -5,29 +5,26 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from buildwright.core.build import Build
 from buildwright.core.finding import Report, Verdict
 from buildwright.engine.room import check_room
+from buildwright.engine.workbench import Workbench
 from buildwright.errors import GateBroken
 from buildwright.ports import Judged
 
-if TYPE_CHECKING:
-    from buildwright.engine.loop import Runner
 
-
-async def judge(runner: Runner, build: Build, tree: str, task: str = "") -> Verdict:
+async def judge(bench: Workbench, build: Build, tree: str, task: str = "") -> Verdict:
     """The verdict of all gates on a tree: of one task's change, or (task "") of the whole build.
 
     The gates get a private checkout of exactly that tree, made when the first of them needs files. Raises GateBroken, DiskFull.
     """
-    world = runner.world
+    world = bench.world
     workspace = world.workspace
     if workspace is None:
         raise GateBroken("there is no workspace to check the tree out of")
     state = build.task(task)
-    log = partial(runner.logbook.note, "gate", task=task, attempt=state.attempt)
+    log = partial(bench.logbook.note, "gate", task=task, attempt=state.attempt)
     reports: list[Report] = []
     async with AsyncExitStack() as stack:
         files: Path | None = None

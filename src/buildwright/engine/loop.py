@@ -23,6 +23,7 @@ from buildwright.engine.leases import HeldLease, held
 from buildwright.engine.logbook import Logbook
 from buildwright.engine.perform import perform
 from buildwright.engine.watch import watch
+from buildwright.engine.workbench import Workbench
 from buildwright.engine.world import World
 from buildwright.errors import BuildwrightError, CouldNot, IllegalMove, StaleVersion
 
@@ -42,7 +43,7 @@ async def run(world: World, build_id: str) -> Build:
         if world.workspace is not None:
             await world.workspace.forget(build_id)  # what a run that was killed has left: nobody else runs this build
         driving = asyncio.create_task(runner.drive(), name="drive")
-        watching = asyncio.create_task(watch(runner), name="watch")
+        watching = asyncio.create_task(watch(runner.bench, runner.fall_behind), name="watch")
         listening = asyncio.create_task(logbook.listen(), name="listen")
         ends: list[asyncio.Future[Any]] = [lease.lost, watching, listening, driving]
         try:
@@ -65,18 +66,19 @@ class Runner:
         self.world = world
         self.build = build
         self.logbook = logbook
-        self.conversations = Conversations()
-        self.behind = False
+        self._behind = False
         """Somebody else appended: read before deciding."""
         self._inbox: asyncio.Queue[Landing | AnyEvent | None] = asyncio.Queue()
-        self._flights = Flights(lambda action, at: perform(self, action, at), self._inbox.put_nowait)
+        self._flights = Flights(lambda action, at: perform(self.bench, action, at), self._inbox.put_nowait)
+        self.bench = Workbench(world, logbook, Conversations(), lambda: self.build, self._inbox.put_nowait)
         self._lease = lease
         self._letting_go = False
         self._snapshot_at = build.version
 
-    def tell(self, fact: AnyEvent | None) -> None:
-        """Hand the loop a fact that is not the end of a flight; None only wakes it."""
-        self._inbox.put_nowait(fact)
+    def fall_behind(self) -> None:
+        """Somebody else appended: the loop wakes up and reads."""
+        self._behind = True
+        self._inbox.put_nowait(None)
 
     async def drive(self) -> Build:
         """Settle, wait for facts, settle again, until the build rests."""
@@ -119,8 +121,8 @@ class Runner:
     async def _settle(self, arrived: Sequence[Landing | AnyEvent]) -> None:
         """Record the facts and all that follows from them; then make what is in flight what is wanted."""
         while True:
-            if self.behind:
-                self.behind = False
+            if self._behind:
+                self._behind = False
                 await self._catch_up()
             steps, decision = self._step(_facts(arrived))
             if self._flights.busy and any(isinstance(recorded.event, BuildFinished) for recorded, _ in steps):
@@ -129,7 +131,7 @@ class Runner:
                 continue
             if await self._append(steps):
                 break
-            self.behind = True
+            self._behind = True
         for arrival in arrived:
             if isinstance(arrival, Landing):
                 self._flights.landed(arrival)
@@ -137,7 +139,7 @@ class Runner:
             await self._flights.end_all()
         else:
             self._flights.reconcile(decision, self.build)
-        self.conversations.offer(self.build)
+        self.bench.conversations.offer(self.build)
         await self._keep_snapshot(spacing=max(SNAPSHOT_EVERY, 2 * self.build.total))
 
     def _step(self, facts: Iterable[AnyEvent]) -> tuple[list[tuple[Recorded, Build]], Decision]:

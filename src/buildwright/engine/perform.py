@@ -10,7 +10,7 @@ import asyncio
 import errno
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from buildwright.core import event as e
 from buildwright.core.action import (
@@ -31,6 +31,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.judge import judge
 from buildwright.engine.planning import make_plan
+from buildwright.engine.workbench import Workbench
 from buildwright.errors import (
     BadSettings,
     BuildwrightError,
@@ -43,31 +44,28 @@ from buildwright.errors import (
 )
 from buildwright.ports import Merged, Workspace
 
-if TYPE_CHECKING:
-    from buildwright.engine.loop import Runner
-
 TRIES = 3
 """An effect that the world refuses is tried so often before the build pauses."""
 
 
-async def perform(runner: Runner, action: Action, build: Build) -> Sequence[AnyEvent]:
+async def perform(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
     """Carry out the action; what went wrong comes back as a fact too. Raises only CancelledError."""
     for tried in range(1, TRIES + 1):
         failpoint(f"perform.{type(action).__name__}.before")
         try:
-            facts = await _effect(runner, action, build)
+            facts = await _effect(bench, action, build)
         except Refused as refusal:
             return (_refused(action, refusal),)
         except (CouldNot, OSError) as error:
             trouble = error if isinstance(error, CouldNot) else _of_the_system(error)
-            runner.logbook.note("engine", f"{action.key}: {trouble}")
+            bench.logbook.note("engine", f"{action.key}: {trouble}")
             if tried == TRIES or isinstance(trouble, DiskFull | ToolMissing):
                 return (_paused(trouble),)
-            await runner.world.clock.sleep(0.25 * 4**tried)
+            await bench.world.clock.sleep(0.25 * 4**tried)
         except Conflict as conflict:
             return (_paused(conflict),)
         except Exception as bug:  # an effect must become an event whatever happened
-            runner.logbook.note("engine", f"{action.key}:\n{''.join(traceback.format_exception(bug))}")
+            bench.logbook.note("engine", f"{action.key}:\n{''.join(traceback.format_exception(bug))}")
             return (e.BuildPaused(reason="trouble", message=f"{action.key} broke: {type(bug).__name__}: {bug}"),)
         else:
             failpoint(f"perform.{type(action).__name__}.after")
@@ -75,35 +73,35 @@ async def perform(runner: Runner, action: Action, build: Build) -> Sequence[AnyE
     raise AssertionError("unreachable: the last try returns")
 
 
-async def _effect(runner: Runner, action: Action, build: Build) -> Sequence[AnyEvent]:
+async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
     match action:
         case PrepareTarget():
-            target = await _workspace(runner).prepare(build.id, build.repository, build.base_ref)
+            target = await _workspace(bench).prepare(build.id, build.repository, build.base_ref)
             return (e.TargetPrepared(commit=target.commit, tree=target.tree, branch=target.branch, notes=target.notes),)
         case MakePlan():
-            return await make_plan(runner, build)
+            return await make_plan(bench, build)
         case RunAgent():
-            return await run_attempt(runner, action, build)
+            return await run_attempt(bench, action, build)
         case JudgePatch():
-            verdict = await judge(runner, build, action.tree, action.task)
+            verdict = await judge(bench, build, action.tree, action.task)
             return (e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case PrepareMerge():
-            return (await _prepare_merge(runner, action, build),)
+            return (await _prepare_merge(bench, action, build),)
         case JudgeMerge():
-            verdict = await judge(runner, build, action.tree, action.task)
+            verdict = await judge(bench, build, action.tree, action.task)
             return (e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case LandChange():
-            await _workspace(runner).land(build.id, action.commit, action.onto)
+            await _workspace(bench).land(build.id, action.commit, action.onto)
             return (e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree),)
         case VerifyBuild():
-            return (e.BuildVerified(verdict=await judge(runner, build, action.tree)),)
+            return (e.BuildVerified(verdict=await judge(bench, build, action.tree)),)
         case Deliver():
-            return (await _deliver(runner, action, build),)
+            return (await _deliver(bench, action, build),)
         case _:
             assert_never(action)
 
 
-async def _prepare_merge(runner: Runner, action: PrepareMerge, build: Build) -> AnyEvent:
+async def _prepare_merge(bench: Workbench, action: PrepareMerge, build: Build) -> AnyEvent:
     assert build.plan is not None
     state = build.task(action.task)
     assert state.patch is not None
@@ -113,7 +111,7 @@ async def _prepare_merge(runner: Runner, action: PrepareMerge, build: Build) -> 
         f"Task {action.task}: {title}\n\n"
         f"Buildwright-Build: {build.id}\nBuildwright-Task: {action.task}\nBuildwright-Attempt: {action.attempt}\n"
     )
-    result = await _workspace(runner).rebase(
+    result = await _workspace(bench).rebase(
         build.id, state.base, state.patch.tree, action.onto, message, state.attempt_at
     )
     if isinstance(result, Merged):
@@ -125,11 +123,11 @@ async def _prepare_merge(runner: Runner, action: PrepareMerge, build: Build) -> 
     )
 
 
-async def _deliver(runner: Runner, action: Deliver, build: Build) -> AnyEvent:
+async def _deliver(bench: Workbench, action: Deliver, build: Build) -> AnyEvent:
     if action.attempt > 1:
-        await runner.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
+        await bench.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
     try:
-        delivered = await _workspace(runner).deliver(build.id, build.repository, action.commit, build.options.delivery)
+        delivered = await _workspace(bench).deliver(build.id, build.repository, action.commit, build.options.delivery)
     except GitFailed as failure:
         return e.DeliveryFailed(message=_told(failure), temporary=True)
     except Conflict as conflict:
@@ -138,8 +136,8 @@ async def _deliver(runner: Runner, action: Deliver, build: Build) -> AnyEvent:
     return e.BuildDelivered(kind=kind, ref=delivered.ref, commit=delivered.commit, remote=delivered.remote)
 
 
-def _workspace(runner: Runner) -> Workspace:
-    workspace = runner.world.workspace
+def _workspace(bench: Workbench) -> Workspace:
+    workspace = bench.world.workspace
     if workspace is None:
         raise BuildwrightError("this build uses lanes, but the engine was given no workspace")
     return workspace

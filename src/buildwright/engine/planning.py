@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from buildwright.core import event as e
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.engine.spending import budget, spent
+from buildwright.engine.workbench import Workbench
 from buildwright.errors import BadGraph, BadSettings, BadSpec, ModelFailed
 
-if TYPE_CHECKING:
-    from buildwright.engine.loop import Runner
 
-
-async def make_plan(runner: Runner, build: Build) -> Sequence[AnyEvent]:
+async def make_plan(bench: Workbench, build: Build) -> Sequence[AnyEvent]:
     """Ask the planner; what its requests cost is recorded whether or not there is a plan."""
-    world = runner.world
+    world = bench.world
     if world.planner is None or world.gateway is None:
         raise BadSpec(
             "this spec is not a complete task list, and there is no planner", fix="give a task list as JSON or YAML"
@@ -27,7 +24,7 @@ async def make_plan(runner: Runner, build: Build) -> Sequence[AnyEvent]:
     except BadSettings as missing:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
     context = await world.plan_context(build) if world.plan_context else ""
-    runner.logbook.note("engine", "planning: asking the model for a graph of tasks")
+    bench.logbook.note("engine", "planning: asking the model for a graph of tasks")
     try:
         graph = await world.planner.plan(build.spec, context, build.options.planner_model or build.options.model, door)
         outcome: AnyEvent = e.PlanMade(graph=graph)

@@ -5,43 +5,40 @@ Looks a few times a second. Must never decide: it only wakes the loop or hands i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.event import AgentHeartbeat, StopRequested
-
-if TYPE_CHECKING:
-    from buildwright.engine.loop import Runner
+from buildwright.engine.workbench import Workbench
 
 
-async def watch(runner: Runner) -> None:
+async def watch(bench: Workbench, fall_behind: Callable[[], None]) -> None:
     """Watch for as long as the build is driven. Raises what the store raises."""
-    world = runner.world
+    world = bench.world
     last_beat = world.clock.now()
     while True:
         await world.clock.sleep(world.poll_seconds)
-        build, now = runner.build, world.clock.now()
+        build, now = bench.newest(), world.clock.now()
         if world.detach.is_set():
-            runner.tell(None)
-        if await world.builds.version(build.id) > runner.build.version:
-            runner.behind = True
-            runner.tell(None)
+            bench.tell(None)
+        if await world.builds.version(build.id) > bench.newest().version:
+            fall_behind()
             continue
         if now - last_beat >= timedelta(seconds=build.options.limits.heartbeat_seconds):
             last_beat = now
-            _beat(runner, build)
+            _beat(bench, build)
         if build.control is Control.PAUSED and build.pause is not None:
             limit = timedelta(seconds=build.options.limits.pause_seconds)
             if now - build.pause.since > limit:
                 minutes = build.options.limits.pause_seconds / 60
-                runner.tell(StopRequested(how="abort", message=f"paused for longer than {minutes:g} minutes"))
+                bench.tell(StopRequested(how="abort", message=f"paused for longer than {minutes:g} minutes"))
 
 
-def _beat(runner: Runner, build: Build) -> None:
+def _beat(bench: Workbench, build: Build) -> None:
     """Every agent that works is alive, as far as this process can tell (P2)."""
     percent = 100 * (build.done + build.skipped) // max(build.total, 1)
     for task in build.active:
         state = build.task(task)
         if state.phase is TaskPhase.WORKING:
-            runner.tell(AgentHeartbeat(task=task, attempt=state.attempt, status="running", percent=percent))
+            bench.tell(AgentHeartbeat(task=task, attempt=state.attempt, status="running", percent=percent))

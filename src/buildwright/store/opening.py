@@ -37,7 +37,7 @@ def open_writer(path: Path, patience: float) -> sqlite3.Connection:
     try:
         if not _is_current(conn, path):
             # Loaded here because Alembic takes longer to import than most commands take to run.
-            from buildwright.store.revisions import upgrade
+            from buildwright.store.alembic_runs import upgrade
 
             upgrade(conn, path)
     except sqlite3.Error as error:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from buildwright.errors import Conflict, NotFound, StoreFailed
 from buildwright.store import opening
+from buildwright.store.alembic_runs import run_alembic, upgrade
 from buildwright.store.faults import fault
 from buildwright.store.leases import live_holder
 
 if TYPE_CHECKING:
-    from alembic.config import Config
+    pass
 
 T = TypeVar("T")
 _PATIENCE = 15.0
@@ -46,13 +47,6 @@ async def rollback(path: Path, steps: int = 1, *, drop_data: bool = False) -> st
     return await _on(path, lambda conn: _downgrade(conn, path, steps, drop_data))
 
 
-def upgrade(conn: sqlite3.Connection, path: Path) -> None:
-    """Run the migrations that a database lacks, all or none."""
-    from alembic import command
-
-    _run(conn, path, lambda config: command.upgrade(config, "head"))
-
-
 def schema_sql() -> str:
     """What `schema.sql` must say: the schema that the migrations make in SQLite, as one statement per `;` and line end."""
     conn = sqlite3.connect(":memory:", isolation_level=None)
@@ -64,17 +58,6 @@ def schema_sql() -> str:
     note = "-- Generated from the migrations (`python -m buildwright.store.revisions`); a test compares. Do not edit.\n"
     stamp = f"INSERT INTO alembic_version (version_num) VALUES ('{head()}');\n"  # noqa: S608  a file name of ours
     return note + "".join(f"{sql.strip()};\n" for (sql,) in made) + stamp
-
-
-def config_for(url: str) -> Config:
-    """Alembic's configuration without an ini file. `url` says the dialect when SQL is only printed."""
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    return config
 
 
 async def _on(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -119,7 +102,7 @@ def _downgrade(conn: sqlite3.Connection, path: Path, steps: int, drop_data: bool
                 fix="make a copy of the file first, then roll back with --drop-data",
             )
 
-    _run(conn, path, lambda config: command.downgrade(config, target), before=look, after=agree)
+    run_alembic(conn, path, lambda config: command.downgrade(config, target), before=look, after=agree)
     return "" if target == "base" else target
 
 
@@ -142,42 +125,6 @@ def _tables(conn: sqlite3.Connection) -> set[str]:
 def _filled_tables(conn: sqlite3.Connection) -> set[str]:
     count = "SELECT 1 FROM {} LIMIT 1"
     return {name for name in _tables(conn) if conn.execute(count.format(name)).fetchone()}
-
-
-def _nothing() -> None:
-    """For `_run`, where there is nothing to look at."""
-
-
-def _run(
-    conn: sqlite3.Connection,
-    path: Path,
-    action: Callable[[Config], None],
-    *,
-    before: Callable[[], None] = _nothing,
-    after: Callable[[], None] = _nothing,
-) -> None:
-    """Let Alembic work on this connection in one transaction of ours; `before` and `after` are in it and may refuse."""
-    import sqlalchemy
-    from sqlalchemy.pool import StaticPool
-
-    config = config_for("sqlite://")
-    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: conn, poolclass=StaticPool)
-    try:
-        # SQLAlchemy rolls back when it first connects, so our transaction starts after that. Having begun one of its
-        # own, which says nothing to SQLite, it leaves ours alone, and Alembic joins it.
-        with engine.connect() as connection, connection.begin() as unused:
-            config.attributes["connection"] = connection
-            conn.execute("BEGIN IMMEDIATE")
-            before()
-            action(config)
-            after()
-            conn.execute("COMMIT")
-            unused.rollback()
-    except sqlalchemy.exc.DBAPIError as error:
-        raise fault(error.orig, path) if isinstance(error.orig, sqlite3.Error) else error from error
-    finally:
-        if conn.in_transaction:
-            conn.execute("ROLLBACK")
 
 
 if __name__ == "__main__":

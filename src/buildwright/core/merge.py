@@ -1,0 +1,119 @@
+"""The merge train: what becomes of the changes that wait to land, and which of them to test next. Pure data in and out.
+
+Changes queue in the order in which they were judged; tasks that depend on each other never wait at once. The train
+tests change N on top of the changes ahead of it, several at once, and lands only its first car, tested on the head. The
+idea is that of Zuul's dependent pipeline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from buildwright.core import event as e
+from buildwright.core.action import Action, JudgeMerge, LandChange, PrepareMerge
+from buildwright.core.build import Build, Car, TaskPhase, TaskState
+from buildwright.core.progress import finish_task, reject_task, set_task
+from buildwright.errors import IllegalMove
+
+Changes: TypeAlias = dict[str, Any]
+"""New values of fields of Build."""
+
+MOST_NAMED = 20
+"""Files that a reason names; a conflict can be in thousands."""
+
+
+def train_actions(build: Build) -> list[Action]:
+    """Each car is tested on top of those ahead of it, several at once; only the first, tested on the head, lands."""
+    actions: list[Action] = []
+    ahead = build.head
+    for place, car in enumerate(build.train[: build.options.limits.train]):
+        if car.alone and place > 0:
+            continue
+        if car.onto != ahead or not car.commit:
+            actions.append(PrepareMerge(car.task, car.attempt, ahead))
+            break  # what is behind needs this car's commit first
+        if place == 0 and car.passed:
+            actions.append(LandChange(car.task, car.attempt, car.onto, car.commit, car.tree))
+        elif not car.passed:
+            actions.append(JudgeMerge(car.task, car.attempt, car.tree))
+        ahead = car.commit
+    return actions
+
+
+def board(build: Build, task_id: str, state: TaskState) -> Changes:
+    """The change joins the end of the train."""
+    return {**set_task(build, task_id, state), "train": (*build.train, Car(task_id, state.attempt))}
+
+
+def _car(build: Build, task_id: str) -> int:
+    for place, car in enumerate(build.train):
+        if car.task == task_id:
+            return place
+    raise IllegalMove(f"task {task_id} is not in the merge train")
+
+
+def _with_car(build: Build, place: int, car: Car) -> tuple[Car, ...]:
+    return (*build.train[:place], car, *build.train[place + 1 :])
+
+
+def _without_car(build: Build, place: int) -> tuple[Car, ...]:
+    return (*build.train[:place], *build.train[place + 1 :])
+
+
+def _to_the_end(build: Build, place: int) -> tuple[Car, ...]:
+    car = build.train[place]
+    return (*_without_car(build, place), Car(car.task, car.attempt, alone=True))
+
+
+def merge_prepared(build: Build, event: e.MergePrepared, _at: datetime) -> Changes:
+    """The car stands on top of `onto`; it has passed already if exactly this tree was judged before."""
+    place = _car(build, event.task)
+    verdict = build.task(event.task).verdict
+    judged = verdict is not None and verdict.ok and verdict.tree == event.tree
+    passed = judged or not build.options.gates
+    car = build.train[place]._replace(onto=event.onto, commit=event.commit, tree=event.tree, passed=passed)
+    return {"train": _with_car(build, place, car)}
+
+
+def merge_conflicted(build: Build, event: e.MergeConflicted, _at: datetime) -> Changes:
+    """A conflict with the head sends the task back; one with a change that has not landed only makes the car wait."""
+    place = _car(build, event.task)
+    if event.onto != build.head:
+        # A conflict with a change that has not landed may go away when that change leaves the train.
+        return {"train": _to_the_end(build, place)}
+    more = f" and {len(event.files) - MOST_NAMED} more files" if len(event.files) > MOST_NAMED else ""
+    reason = f"the change conflicts with what landed meanwhile in {', '.join(event.files[:MOST_NAMED])}{more}"
+    changes = reject_task(build, event.task, build.task(event.task), "conflict", reason)
+    return {**changes, "train": _without_car(build, place)}
+
+
+def merge_judged(build: Build, event: e.MergeJudged, _at: datetime) -> Changes:
+    """The car passes; or it failed on the head and is sent back; or on top of others, and is tried again when it is first."""
+    place = _car(build, event.task)
+    car = build.train[place]
+    if car.tree != event.verdict.tree:
+        raise IllegalMove(f"merge.judged is of tree {event.verdict.tree}, the train tests {car.tree or 'none'}")
+    state = replace(build.task(event.task), verdict=event.verdict)
+    if event.verdict.ok:
+        changes = set_task(build, event.task, state)
+        return {**changes, "train": _with_car(build, place, car._replace(passed=True))}
+    if place > 0:
+        # It failed on top of changes that are not in yet: its own fault only if it fails on the head.
+        return {**set_task(build, event.task, state), "train": _to_the_end(build, place)}
+    reason = "the gates refused the change on top of what landed meanwhile"
+    changes = reject_task(build, event.task, state, "train", reason, event.verdict.findings)
+    return {**changes, "train": _without_car(build, place)}
+
+
+def change_landed(build: Build, event: e.ChangeLanded, at: datetime) -> Changes:
+    """The first car is the new head, and its task is done."""
+    place = _car(build, event.task)
+    car = build.train[0]
+    if place != 0 or not car.passed or car.commit != event.commit or car.onto != build.head:
+        raise IllegalMove(f"task {event.task} cannot land: it is not the tested head of the train")
+    state = replace(build.task(event.task), commit=event.commit)
+    landed: Changes = {"head": event.commit, "head_tree": event.tree, "head_judged": build.options.gates}
+    finished = finish_task(build.evolve(landed), event.task, state, TaskPhase.DONE, at)
+    return {**landed, **finished, "train": build.train[1:]}

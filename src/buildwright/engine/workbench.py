@@ -1,0 +1,25 @@
+"""What carrying out an action may use: the world, the log, the talk, and a way to hand the loop a fact. Holds no rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from buildwright.core.build import Build
+from buildwright.core.event import AnyEvent
+from buildwright.engine.conversation import Conversations
+from buildwright.engine.logbook import Logbook
+from buildwright.engine.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """One build's, in one process."""
+
+    world: World
+    logbook: Logbook
+    conversations: Conversations
+    newest: Callable[[], Build]
+    """The build as the loop knows it now."""
+    tell: Callable[[AnyEvent | None], None]
+    """Hand the loop a fact that is not the end of a flight; None only wakes it."""
