@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from buildwright.core import event as e
+from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.limits import Limits
@@ -155,9 +156,10 @@ async def test_an_answer_to_a_pause_is_not_undone_by_its_time_limit(tmp_path: Pa
     site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
     build = await site.build(tasks("a"), limits=Limits(attempts=1), gates=False)
     assert build.control is Control.PAUSED
-    await commands.resume(builds, site.clock, site.build_id, "retry")
+    build = await commands.resume(builds, site.clock, site.build_id, "retry")
+    late = e.StopRequested(how="abort", message="paused for too long")
     with pytest.raises(IllegalMove, match="only a paused build"):
-        await commands.resume(builds, site.clock, site.build_id, "abort")
+        apply(build, Recorded(build.version + 1, build.updated_at, late))
     assert (await site.run()).outcome == "succeeded"
 
 
