@@ -68,6 +68,8 @@ class Runner:
         self.conversations = Conversations()
         self.behind = False
         """Somebody else appended: read before deciding."""
+        self.judging = asyncio.Semaphore(build.options.limits.concurrency)
+        """Changes judged at once. Agents can be much faster than a suite, and too many suites at once run into time limits."""
         self._inbox: asyncio.Queue[Landing | AnyEvent | None] = asyncio.Queue()
         self._flights = Flights(lambda action, at: perform(self, action, at), self._inbox.put_nowait)
         self._lease = lease

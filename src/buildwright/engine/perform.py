@@ -85,7 +85,8 @@ async def _effect(runner: Runner, action: Action, build: Build) -> Sequence[AnyE
         case RunAgent():
             return await run_attempt(runner, action, build)
         case JudgePatch():
-            verdict = await judge(runner, build, action.tree, action.task)
+            async with runner.judging:
+                verdict = await judge(runner, build, action.tree, action.task)
             return (e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case PrepareMerge():
             return (await _prepare_merge(runner, action, build),)
