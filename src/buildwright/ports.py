@@ -1,4 +1,4 @@
-"""What the engine asks of the world, as Protocols. Each has at least two real implementations; this file holds no logic.
+"""What the engine asks of the world, as Protocols. Holds no logic, and never names an implementation.
 
 Everything here speaks in core's records, plain paths and plain ids. Implementations live in the row of packages and
 never import each other; `wiring` puts them together.

@@ -33,7 +33,7 @@ from buildwright.store.holders import this_process
 if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Planner, Sandbox
+    from buildwright.ports import Sandbox
     from buildwright.workspace import GitWorkspace
 
 AGENTS_OF_OTHERS = "buildwright.agents"
@@ -189,8 +189,6 @@ class App:
         from buildwright.engine.perform import forget_lanes
 
         options = (await self.builds.load(build_id)).options
-        if options.agent not in PLAIN:
-            await self._end_orphans()
         world = await self._world(options)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
         warming = asyncio.create_task(self._warm_up(options))
@@ -223,7 +221,7 @@ class App:
                 await self.workspace.release(place)
         door = await self.gateway.open(place, "", 0, options)
         try:
-            return await self._planner().plan(spec, context, options.planner_model or options.model, door)
+            return await _LazyPlanner().plan(spec, context, options.planner_model or options.model, door)
         finally:
             await self.gateway.shut(door)
 
@@ -238,7 +236,7 @@ class App:
         if options.agent == "shell" and not options.agent_command.strip():
             raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
         options = with_cassette(options)
-        agent = self._agent(options, await self._sandbox(options))
+        agent = _agent_for(options, self.settings, await self._sandbox(options))
         if not options.cassette:
             if agent.uses_model == "always":
                 self.gateway.check_keys("any", options)
@@ -257,26 +255,28 @@ class App:
             agent=NoopAgent(),
             holder=this_process(),
             scratch=self.settings.home / "scratch",
-            brief=self._briefer(None),
+            brief=_briefer(None),
         )
 
     async def _world(self, options: Options) -> World:
         from buildwright.engine.world import World
 
         sandbox = await self._sandbox(options)
+        if sandbox is not None:
+            await self._end_orphans()
         workspace = self.workspace if options.lanes else None
         return World(
             builds=self.builds,
             clock=self.clock,
-            agent=self._agent(options, sandbox),
+            agent=_agent_for(options, self.settings, sandbox),
             holder=this_process(),
             scratch=self.settings.home / "scratch",
-            brief=self._briefer(workspace),
+            brief=_briefer(workspace),
             workspace=workspace,
             gates=self._gates(options, sandbox),
             gateway=self.gateway if options.agent not in PLAIN else None,
-            planner=self._planner(),
-            plan_context=self._plan_context(workspace),
+            planner=_LazyPlanner(),
+            plan_context=_plan_context(workspace),
         )
 
     async def _sandbox(self, options: Options) -> Sandbox | None:
@@ -295,34 +295,6 @@ class App:
 
         await asyncio.to_thread(end_orphans)
 
-    def _agent(self, options: Options, sandbox: Sandbox | None) -> Agent:
-        match options.agent:
-            case "direct":
-                from buildwright.agents.direct import DirectAgent
-                from buildwright.gateway import GatewayModel
-
-                return DirectAgent(GatewayModel())
-            case "claude":
-                if find_spec("claude_agent_sdk") is None:
-                    raise BadSettings(
-                        "the agent claude needs the Claude Agent SDK, which is not installed",
-                        fix=f"{sys.executable} -m pip install 'buildwright[claude]'",
-                    )
-                from buildwright.agents.claude import ClaudeAgent
-
-                return ClaudeAgent(self._path)
-            case "shell":
-                from buildwright.agents.shell import ShellAgent
-
-                assert sandbox is not None
-                return ShellAgent(sandbox, self._path)
-            case "noop" | "sleep" | "touch":
-                from buildwright.testing.plain_agents import PLAIN_AGENTS
-
-                return PLAIN_AGENTS[options.agent]()
-            case name:
-                return _agent_of_others(name, self.settings, sandbox)
-
     async def _warm_up(self, options: Options) -> None:
         """What the first attempt will need is loaded while the plan is made."""
         if options.agent == "claude":
@@ -335,31 +307,7 @@ class App:
             return ()
         from buildwright.gates import gates
 
-        return gates(sandbox, self._path, self.settings.home / "setups")
-
-    @property
-    def _path(self) -> str:
-        """PATH for agents and gates: the user's, and as the last resort the tools installed beside this Python."""
-        return os.pathsep.join((self.settings.environment.get("PATH", os.defpath), str(Path(sys.executable).parent)))
-
-    def _planner(self) -> Planner:
-        return _LazyPlanner()
-
-    def _briefer(self, workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitable[Briefing]]:
-        async def brief(request: BriefingRequest) -> Briefing:
-            from buildwright.agents.briefing import brief_attempt
-
-            return await brief_attempt(request, workspace)
-
-        return brief
-
-    def _plan_context(self, workspace: Workspace | None) -> Callable[[Build], Awaitable[str]]:
-        async def context(build: Build) -> str:
-            from buildwright.agents.briefing import describe_repository
-
-            return await describe_repository(build.id, build.base_tree, workspace) if workspace is not None else ""
-
-        return context
+        return gates(sandbox, _path_of(self.settings), self.settings.home / "setups")
 
 
 class _LazyPlanner:
@@ -381,6 +329,35 @@ def with_cassette(options: Options) -> Options:
     return options.model_copy(update={"cassette": str(path)})
 
 
+def _agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> Agent:
+    match options.agent:
+        case "direct":
+            from buildwright.agents.direct import DirectAgent
+            from buildwright.gateway import GatewayModel
+
+            return DirectAgent(GatewayModel())
+        case "claude":
+            if find_spec("claude_agent_sdk") is None:
+                raise BadSettings(
+                    "the agent claude needs the Claude Agent SDK, which is not installed",
+                    fix=f"{sys.executable} -m pip install 'buildwright[claude]'",
+                )
+            from buildwright.agents.claude import ClaudeAgent
+
+            return ClaudeAgent(_path_of(settings))
+        case "shell":
+            from buildwright.agents.shell import ShellAgent
+
+            assert sandbox is not None
+            return ShellAgent(sandbox, _path_of(settings))
+        case "noop" | "sleep" | "touch":
+            from buildwright.testing.plain_agents import PLAIN_AGENTS
+
+            return PLAIN_AGENTS[options.agent]()
+        case name:
+            return _agent_of_others(name, settings, sandbox)
+
+
 def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:
     from importlib.metadata import entry_points
 
@@ -390,3 +367,26 @@ def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> 
             return cast("Agent", entry.load()(settings, sandbox))
         known.append(entry.name)
     raise BadSettings(f"there is no agent {name!r}", fix=f"choose one of {', '.join(known)}")
+
+
+def _path_of(settings: Settings) -> str:
+    """PATH for agents and gates: the user's, and as the last resort the tools installed beside this Python."""
+    return os.pathsep.join((settings.environment.get("PATH", os.defpath), str(Path(sys.executable).parent)))
+
+
+def _briefer(workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitable[Briefing]]:
+    async def brief(request: BriefingRequest) -> Briefing:
+        from buildwright.agents.briefing import brief_attempt
+
+        return await brief_attempt(request, workspace)
+
+    return brief
+
+
+def _plan_context(workspace: Workspace | None) -> Callable[[Build], Awaitable[str]]:
+    async def context(build: Build) -> str:
+        from buildwright.agents.briefing import describe_repository
+
+        return await describe_repository(build.id, build.base_tree, workspace) if workspace is not None else ""
+
+    return context

@@ -189,8 +189,11 @@ def test_steering_a_build_in_the_wrong_state_is_exit_7_in_words(
     assert program("resume", "--retry", "--no-run").code == 0
     twice = program("resume", "--retry")
     assert (twice.code, "not paused" in twice.err) == (7, True)
-    assert program("resume", "--abort", "--no-run").code == 0
-    assert program("resume").code == 7
+    given_up = program("resume", "--abort", "--no-run")
+    assert (given_up.code, "buildwright stop " in given_up.err) == (7, True)
+    assert program("stop", "--yes").code == 0
+    ended = program("resume")
+    assert (ended.code, "has ended (stopped)" in ended.err) == (7, True)
 
 
 # --- pushing --------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -267,6 +268,76 @@ async def test_bubblewrap_gives_files_back_and_follows_no_link(tmp_path: Path) -
     assert (after.st_uid, after.st_ctime_ns) == (before.st_uid, before.st_ctime_ns)
     assert {path.lstat().st_uid for path in work.rglob("*")} == {os.geteuid()}
     assert Path("/etc/passwd").stat().st_uid == 0
+
+
+SERVE = """
+import asyncio, sys
+from pathlib import Path
+from buildwright.ports import Command
+from buildwright.sandbox import Bubblewrap
+script, folder, path = sys.argv[1:]
+command = Command(("sh", "-c", script), Path(folder), {"PATH": path})
+asyncio.run(Bubblewrap().run(command, lambda _: print("up", flush=True)))
+"""
+"""A process of its own that runs one command, to be killed."""
+
+
+async def test_bubblewrap_ends_with_the_engine_and_the_next_use_gives_the_files_back(tmp_path: Path) -> None:
+    mark = uuid.uuid4().hex
+    script = f"touch left; nohup setsid sh -c 'sleep 600; : {mark}' >/dev/null 2>&1 & echo up; sleep 601; : {mark}"
+    engine = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", SERVE, script, str(tmp_path), ENV["PATH"]), stdout=asyncio.subprocess.PIPE
+    )
+    assert engine.stdout is not None
+    assert await engine.stdout.readline() == b"up\n"
+    # The engine names the mark too: without it, there are at least the two shells and their wall.
+    assert len(alive(mark)) >= 3
+    engine.kill()
+    await engine.wait()
+    async with asyncio.timeout(10):
+        while alive(mark):
+            await asyncio.sleep(0.02)
+    owner = (tmp_path / "left").stat().st_uid
+    assert owner == (65_534 if os.geteuid() == 0 else os.geteuid())
+    done = await Bubblewrap().run(shell(tmp_path, "echo again > left"))
+    assert done.exit_code == 0, done.output
+    assert {path.stat().st_uid for path in (tmp_path, *tmp_path.iterdir())} == {os.geteuid()}
+
+
+async def test_two_commands_may_write_in_one_directory(sandbox: Sandbox, tmp_path: Path) -> None:
+    short = sandbox.run(shell(tmp_path, "touch short; while ! [ -e long ]; do sleep 0.02; done"))
+    long = sandbox.run(
+        shell(
+            tmp_path, "while ! [ -e short ]; do sleep 0.02; done; touch long; sleep 0.6; echo last > late", seconds=20.0
+        )
+    )
+    done = await asyncio.gather(short, long)
+    assert [one.exit_code for one in done] == [0, 0], done
+    assert (tmp_path / "late").read_text() == "last\n"
+    assert {path.stat().st_uid for path in (tmp_path, *tmp_path.iterdir())} == {os.geteuid()}
+
+
+async def test_bubblewrap_reaches_no_socket_of_the_host(tmp_path: Path) -> None:
+    """By its path, by its path in /tmp (which is another one inside), and by a name without a file."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        places = [f"{short}/s", f"\0buildwright-{uuid.uuid4().hex}"]
+        servers = [socket.socket(socket.AF_UNIX) for _ in places]
+        for server, place in zip(servers, places, strict=True):
+            server.bind(place)
+            server.listen()
+        Path(places[0]).chmod(0o777)
+        Path(short).chmod(0o777)
+        program = (
+            f"import socket\nfor place in {places!r}:\n    s = socket.socket(socket.AF_UNIX)\n"
+            "    try:\n        s.connect(place); print('connected')\n"
+            "    except OSError as error: print(type(error).__name__)"
+        )
+        walled = await Bubblewrap().run(python(tmp_path, program))
+        open_to_all = await NoSandbox().run(python(tmp_path, program))
+        for server in servers:
+            server.close()
+    assert walled.output == b"FileNotFoundError\nConnectionRefusedError\n"
+    assert open_to_all.output == b"connected\nconnected\n"
 
 
 # --- Choosing -----------------------------------------------------------------------------------------------------------

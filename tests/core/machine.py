@@ -135,11 +135,13 @@ class Machine:
             for fact in decision.facts:
                 self.take(fact)
             return True
-        if self.build.is_terminal or not decision.actions:
+        # A paused build still names what it would want; a plan that is in the spec was never asked for.
+        actions = [action for action in decision.actions if not isinstance(action, a.MakePlan)]
+        if self.build.is_terminal or not actions:
             return False
         if not decision.start and self.roll(3) == 0:
             return False  # what was in flight when the pause came need not end
-        chosen = decision.actions[self.roll(len(decision.actions))]
+        chosen = actions[self.roll(len(actions))]
         for fact in outcome(self.build, chosen, self.roll):
             self.take(fact)
         return True

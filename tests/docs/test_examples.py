@@ -16,6 +16,7 @@ from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.gates import ORDER
+from buildwright.gates.setups import Setup
 from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
 from buildwright.wiring import AGENTS_OF_OTHERS
 from tests.docs.pages import ROOT, blocks, read
@@ -71,7 +72,9 @@ def toolchain(text: str) -> Toolchain:
 def test_the_example_of_buildwright_toml_is_accepted_as_it_is_explained() -> None:
     (text,) = blocks(GUIDES / "checks.md", "toml")
     found = toolchain(text)
-    assert [setup.commands for setup in found.setup] == [("npm ci --ignore-scripts",)]
+    assert found.setup == (
+        Setup(("npm ci --ignore-scripts",), ("package.json", "package-lock.json"), ("node_modules",)),
+    )
     assert [(check.name, check.kind, check.report) for check in found.checks] == [
         ("test", "test", ""),
         ("style", "lint", ""),

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,137 @@ def test_a_missing_or_old_git_is_named_with_its_fix(
     (found,) = [one for one in doctor.object["checks"] if one["name"] == "git"]
     assert found["ok"] is False
     assert program("resume").code == 0
+
+
+# --- Agents that fail, and users who answer --------------------------------------------------------------------------
+
+
+def test_repeated_failure_waits_with_its_findings_for_each_of_the_four_choices(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"}, {"id": "b", "title": "B"})
+    # Task a writes what the gate wants only when the prompt tells it the word.
+    command = (
+        'case $BUILDWRIGHT_TASK_ID in a) grep -o "say please" "$BUILDWRIGHT_PROMPT_FILE" > a.txt || echo no > a.txt;;'
+        " b) echo b > b.txt;; esac"
+    )
+    check = 'test ! -e a.txt || grep -q please a.txt || { echo "FAILED a.txt: the magic word is missing"; exit 1; }'
+    words = shell(command, "--check", f"manners={check}", "--attempts", "2", "-j", "1")
+    starts = {}
+    for choice in ("--retry", "--skip", "--abort"):
+        ended = program("build", tasks, "--repo", repository, *words, "--new")
+        assert ended.code == 4, ended.err
+        assert "task a failed 2 times" in ended.err + ended.out
+        starts[choice] = program("status", "--json").object["id"]
+    # Other processes, later: the pause is in the journal.
+    for build in starts.values():
+        status = program("status", build, "--json").object
+        assert status["pause"]["reason"] == "failure"
+        assert "magic word" in program("why", build, "a").out
+        refused = program("resume", build)
+        assert refused.code == 7
+        assert "--skip" in refused.err
+
+    retried = program("resume", starts["--retry"], "--retry", "-m", "say please")
+    assert retried.code == 0, retried.err
+    skipped = program("resume", starts["--skip"], "--skip")
+    assert skipped.code == 0, skipped.err
+    aborted = program("resume", starts["--abort"], "--abort")
+    assert aborted.code == 1
+    outcomes = {choice: program("status", build, "--json").object for choice, build in starts.items()}
+    assert {choice: status["outcome"] for choice, status in outcomes.items()} == {
+        "--retry": "succeeded",
+        "--skip": "succeeded",
+        "--abort": "aborted",
+    }
+    assert outcomes["--skip"]["counts"] == {"done": 1, "skipped": 1}
+    made = {
+        choice: git(repository, "ls-tree", "--name-only", f"buildwright/{build[:8]}").splitlines()
+        for choice, build in starts.items()
+        if choice != "--abort"
+    }
+    assert made == {"--retry": ["README.md", "a.txt", "b.txt"], "--skip": ["README.md", "b.txt"]}
+
+
+@pytest.mark.parametrize("critical", [True, False])
+def test_too_many_failures_or_a_critical_one_end_the_run(
+    program: Program, repository: Path, tmp_path: Path, critical: bool
+) -> None:
+    names = ["c"] if critical else list("abcd")
+    failing = [{"id": name, "title": name, "critical": critical} for name in names]
+    tasks = write_tasks(tmp_path / "tasks.json", *failing, {"id": "later", "title": "Later", "depends_on": names})
+    words = ("--attempts", "1", "--no-gates", *([] if critical else ["--on-failure", "fail"]))
+    ended = program("build", tasks, "--repo", repository, *shell("exit 3", *words))
+    assert ended.code == 1, ended.err
+    assert ("critical task c" if critical else "4 tasks failed") in ended.err + ended.out
+    journal = events(program)
+    assert journal[-1]["type"] == "build.finished"
+    assert not [event for event in journal if event.get("task") == "later"]
+    if not critical:
+        (stuck,) = [event for event in journal if event["type"] == "build.stuck"]
+        assert stuck["failures"] == 3
+        assert all("exited with 3" in error for error in stuck["errors"])
+
+
+def test_words_to_a_running_agent_and_to_none_are_heard_and_receipted(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(
+        tmp_path / "tasks.json", {"id": "a", "title": "A"}, {"id": "b", "title": "B", "depends_on": ["a"]}
+    )
+    flag = tmp_path / "running"
+    command = (
+        f'touch {flag}; for i in $(seq 300); do grep -q "word for $BUILDWRIGHT_TASK_ID" "$BUILDWRIGHT_MESSAGES_FILE"'
+        ' && cp "$BUILDWRIGHT_MESSAGES_FILE" $BUILDWRIGHT_TASK_ID.txt && exit 0; sleep 0.1; done; exit 1'
+    )
+    running = program.start("build", tasks, "--repo", repository, *shell(command, "--no-gates"))
+    while not flag.exists():
+        assert running.poll() is None
+        time.sleep(0.05)
+    build = program("status", "--json").object["id"]
+    first = program("say", build, "a word for a", "--task", "a", "--json").object["message"]
+    nowhere = program("say", build, "hello", "--task", "zebra")
+    assert nowhere.code == 2
+    assert "no task zebra" in nowhere.err
+    while not any(event["type"] == "change.landed" for event in events(program)):
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)  # lets go: the agent of b is ended, and nobody hears the next word
+    running.communicate(timeout=30)
+    second = program("say", build, "a word for b", "--json").object["message"]
+    ended = program("run", build)
+    assert ended.code == 0, ended.err
+    receipts = {e["id"]: (e["task"], e["attempt"]) for e in events(program) if e["type"] == "message.delivered"}
+    assert receipts == {first: ("a", 1), second: ("b", 1)}
+    assert git(repository, "show", f"{delivered(repository)}:a.txt") == "a word for a"
+    assert git(repository, "show", f"{delivered(repository)}:b.txt") == "a word for b"
+
+
+def test_words_reach_a_model_in_the_middle_of_its_attempt(program: Program, repository: Path, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    cassette = tmp_path / "cassette.yaml"
+    cassette.write_text(
+        """\
+version: 1
+model: claude-sonnet-5-5
+turns:
+  - when: {task: a, message: 1, contains: in capitals}
+    reply: {files: {a.txt: "HELLO\\n"}}
+  - when: {task: a, message: 0}
+    reply:
+      say: I think about it for a while, word by word by word, before I write the file that was asked for.
+      files: {a.txt: "hello\\n"}
+    pace: {tokens_per_second: 10}
+""",
+        encoding="utf-8",
+    )
+    running = program.start("build", tasks, "--repo", repository, "--cassette", cassette, "--no-gates")
+    while not (program.home / "lanes").is_dir() or not any((program.home / "lanes").glob("*/a-1/files")):
+        assert running.poll() is None
+        time.sleep(0.02)
+    said = program("say", program("status", "--json").object["id"], "write it in capitals", "--json").object["message"]
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 0, told
+    receipts = [(e["id"], e["task"], e["attempt"]) for e in events(program) if e["type"] == "message.delivered"]
+    assert receipts == [(said, "a", 1)]
+    assert git(repository, "show", f"{delivered(repository)}:a.txt") == "HELLO"

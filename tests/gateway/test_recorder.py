@@ -15,6 +15,7 @@ from buildwright.ports import Door, Text, Turn
 from tests.gateway.provider import ANTHROPIC_KEY, Provider, anthropic_stream, sse
 
 TOOLS = [{"name": "Write", "input_schema": {}}, {"name": "final_result", "input_schema": {}}]
+DONE = {"type": "text", "text": "Written."}
 ODD = "# code: |\n  indented  \n\ttab ünï 🌍\n\n- a: *b\n'quoted' \x07"
 
 
@@ -123,3 +124,29 @@ async def test_a_file_that_is_no_record_is_not_touched(provider: Provider, tmp_p
         await gateway.open("b1", "T1", 1, Options())
     assert file.read_text() == "shopping: [bread]\n"
     await gateway.close()
+
+
+async def test_thoughts_are_not_recorded_and_not_needed_to_replay(
+    provider: Provider, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    lane = tmp_path / "lane-7"
+    thought = {"type": "thinking", "thinking": "a private thought", "signature": "c2ln"}
+    call = {"type": "tool_use", "id": "t1", "name": "Write", "input": {"file_path": f"{lane}/a.py", "content": "x"}}
+    provider.script = [message(thought, {"type": "text", "text": "I write."}, call), message(thought, DONE)]
+    recording = LocalGateway(provider.environment(), tmp_path, Path("tape.yaml"))
+    door = await recording.open("b1", "T1", 1, Options(), lane)
+    start: dict[str, Any] = {"role": "user", "content": "do it"}
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]}
+    await post(http, door, start)
+    await post(http, door, start, {"role": "assistant", "content": [thought, call]}, result)
+    await recording.close()
+    assert "private" not in (tmp_path / "tape.yaml").read_text()
+
+    playing = LocalGateway({}, tmp_path)
+    door = await playing.open("b2", "T1", 1, Options(cassette=str(tmp_path / "tape.yaml")), lane)
+    first = await post(http, door, start)
+    assert [block["type"] for block in first] == ["text", "tool_use"]
+    with_thought = await post(http, door, start, {"role": "assistant", "content": [thought, call]}, result)
+    without = await post(http, door, start, {"role": "assistant", "content": [call]}, result)
+    assert with_thought == without == [DONE]
+    await playing.close()

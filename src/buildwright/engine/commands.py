@@ -92,7 +92,12 @@ async def resume(
 
     def facts(build: Build) -> Sequence[AnyEvent]:
         resumed = e.BuildResumed(budget_usd=budget_usd)
-        if build.pause is None and choice != "abort":
+        if build.pause is None:
+            if choice == "abort":
+                raise IllegalMove(
+                    "the build is not paused, so there is no pause to answer",
+                    fix=f"end it with `buildwright stop {build_id}`",
+                )
             raise IllegalMove(
                 "the build is not paused, so there is nothing to resume",
                 fix=f"see `buildwright status {build_id}`; if nobody runs it, `buildwright run {build_id}` goes on",

@@ -24,7 +24,7 @@ from buildwright.engine.logbook import Logbook
 from buildwright.engine.perform import perform
 from buildwright.engine.watch import watch
 from buildwright.engine.world import World
-from buildwright.errors import BuildwrightError, IllegalMove, StaleVersion
+from buildwright.errors import BuildwrightError, CouldNot, IllegalMove, StaleVersion
 
 SNAPSHOT_EVERY = 500
 """Events between snapshots, at least; also at least twice the tasks, so that their cost per event is constant."""
@@ -195,7 +195,8 @@ class Runner:
 
     async def _keep_snapshot(self, spacing: int) -> None:
         if self.build.version - self._snapshot_at >= spacing:
-            await self.world.builds.keep_snapshot(self.build)
+            with suppress(CouldNot):  # without it the next load only takes longer
+                await self.world.builds.keep_snapshot(self.build)
             self._snapshot_at = self.build.version
 
 

@@ -26,8 +26,8 @@ async def find_python(path: str, environment: Mapping[str, str]) -> Python:
     The project's own environment is not in its tree, so it cannot be found there: activate it before the build.
     """
     active = environment.get("VIRTUAL_ENV")
-    if active and (found := await _ask(Path(active) / "bin" / "python")):
-        return found
+    if active and (executable := Path(active) / "bin" / "python").exists():
+        return await _ask(executable) or Python(executable, has_pytest=False)
     for executable in _candidates(path):
         if (found := await _ask(executable)) and found.has_pytest:
             return found

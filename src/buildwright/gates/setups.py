@@ -8,6 +8,7 @@ what later trees are judged with.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import shutil
@@ -66,9 +67,10 @@ class Setups:
     async def place(self, key: str, setup: Setup, files: Path) -> bool:
         """Copy a kept result into a checkout; False when there is none (or another process has just dropped it)."""
         kept = self._folder / key
-        if not kept.is_dir():
+        try:
+            os.utime(kept)
+        except FileNotFoundError:
             return False
-        os.utime(kept)
         for output in setup.outputs:
             if not await _copy(kept / output, files / output):
                 for other in setup.outputs:
@@ -105,7 +107,12 @@ class Setups:
         return True
 
     async def _prune(self) -> None:
-        ages = sorted(((path.stat().st_mtime, path) for path in self._folder.iterdir()), reverse=True)
+        ages: list[tuple[float, Path]] = []
+        for path in self._folder.iterdir():
+            # Another process may be dropping it.
+            with contextlib.suppress(FileNotFoundError):
+                ages.append((path.stat().st_mtime, path))
+        ages.sort(reverse=True)
         kept = [path for _, path in ages if not path.name.startswith(_DRAFT)]
         dead = [path for age, path in ages if path.name.startswith(_DRAFT) and age < time.time() - _DRAFT_SECONDS]
         for path in (*kept[self._kept :], *dead):

@@ -22,17 +22,14 @@ NOBODY = 65_534
 _COULD_NOT_START = ("bwrap: ", "unshare: ", "setpriv: ", "mount: ")
 
 _STAGE = """
-stage=$1; shift
-mount -t tmpfs -o mode=755 stage "$stage" || exit 1
-n=0
 while [ "$1" != -- ]; do
-    mkdir "$stage/$n" && mount --rbind "$1" "$stage/$n" || exit 1
-    n=$((n+1)); shift
+    mount --rbind "$1" "$2" || exit 1
+    shift 2
 done
 shift
 exec "$@"
 """
-"""Shows directories under a path that everybody may walk, in a mount namespace of its own; then goes on as the rest."""
+"""Shows directories at places that everybody may walk to, in a mount namespace of its own; then goes on as the rest."""
 
 
 class Bubblewrap:
@@ -41,11 +38,14 @@ class Bubblewrap:
     The command sees the system's programs and the tools on its PATH read-only, an empty /tmp, and may write only its
     working directory and `writable`. The host's root is not behind the namespace's user: as root Buildwright first
     becomes nobody (bwrap of a root process could write /proc/sys of the host) and lends that user the writable
-    directories for the time of the run, so two commands must not share one. /proc/1/environ inside is empty because
+    directories for the time of the run. /proc/1/environ inside is empty because
     bwrap itself gets no environment; its arguments travel by a descriptor, so that no secret stands in a process list.
     """
 
     name = "bubblewrap"
+
+    def __init__(self) -> None:
+        self._loans = _Loans()
 
     async def usable(self) -> str | None:
         """Why bubblewrap cannot be used here, or None when it can: a real command is run in it to know."""
@@ -67,7 +67,7 @@ class Bubblewrap:
         for path in writable:
             if not path.is_dir():
                 raise ToolMissing(f"the directory {path} that {command.argv[0]} is to write is not there")
-        with _lent(writable), _reachable([*tool_paths(command), *writable]) as (sources, around):
+        with self._loans.lent(writable), _reachable([*tool_paths(command), *writable]) as (sources, around):
             arguments = self._arguments(command, sources, writable)
             descriptor = os.memfd_create("arguments")
             try:
@@ -144,20 +144,40 @@ def _explain(command: Command, done: Completed) -> None:
         raise ToolMissing(f"{program} is not to be found inside the sandbox", fix=f"install {program} under /usr")
 
 
-@contextmanager
-def _lent(folders: Sequence[Path]) -> Iterator[None]:
-    """As root: give the directories to nobody for a while. Ownership is changed without following any link."""
-    if os.geteuid() != 0:
-        yield
-        return
-    owners = {folder: folder.stat() for folder in folders}
-    try:
-        for folder in folders:
-            _give(folder, NOBODY, NOBODY)
-        yield
-    finally:
-        for folder, owner in owners.items():
-            _give(folder, owner.st_uid, owner.st_gid)
+class _Loans:
+    """As root: directories that belong to nobody while commands write in them. Without root there is nothing to lend."""
+
+    def __init__(self) -> None:
+        self._borrowers: dict[Path, int] = {}
+        self._owners: dict[Path, tuple[int, int]] = {}
+
+    @contextmanager
+    def lent(self, folders: Sequence[Path]) -> Iterator[None]:
+        """Given back when the last command that borrowed a directory has ended."""
+        if os.geteuid() != 0:
+            yield
+            return
+        borrowed: list[Path] = []
+        try:
+            for folder in folders:
+                borrowed.append(folder)
+                self._borrowers[folder] = self._borrowers.get(folder, 0) + 1
+                if self._borrowers[folder] == 1:
+                    self._owners[folder] = _owner(folder)
+                _give(folder, NOBODY, NOBODY)
+            yield
+        finally:
+            for folder in borrowed:
+                self._borrowers[folder] -= 1
+                if self._borrowers[folder] == 0:
+                    del self._borrowers[folder]
+                    _give(folder, *self._owners.pop(folder))
+
+
+def _owner(folder: Path) -> tuple[int, int]:
+    """Whose a directory is. One that is nobody's was lent by a process that died before it got it back: it is ours."""
+    found = folder.stat()
+    return (os.geteuid(), os.getegid()) if found.st_uid == NOBODY else (found.st_uid, found.st_gid)
 
 
 def _give(folder: Path, user: int, group: int) -> None:
@@ -184,12 +204,18 @@ def _reachable(paths: Sequence[Path]) -> Iterator[tuple[dict[Path, Path], list[s
         yield {path: path for path in paths}, become
         return
     stage = Path(tempfile.mkdtemp(prefix="buildwright-stage-", dir="/tmp"))
+    stage.chmod(0o755)
+    shown = {path: stage / str(number) for number, path in enumerate(hidden)}
     try:
-        sources = {path: stage / str(hidden.index(path)) if path in hidden else path for path in paths}
+        for place in shown.values():
+            place.mkdir()
+        pairs = [str(one) for pair in shown.items() for one in pair]
         private = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _STAGE, "sh"]
-        yield sources, [*private, str(stage), *map(str, hidden), "--", *become]
+        yield {path: shown.get(path, path) for path in paths}, [*private, *pairs, "--", *become]
     finally:
-        stage.rmdir()
+        for place in (*shown.values(), stage):
+            with contextlib.suppress(FileNotFoundError):
+                place.rmdir()
 
 
 def _walkable(path: Path) -> bool:

@@ -70,7 +70,7 @@ class Lanes:
     @asynccontextmanager
     async def _filled(self, pin: Pin, tree: str, files: Path) -> AsyncIterator[Path]:
         """Write a tree's files, byte for byte, into an empty directory; gives git's index of them, which lies outside."""
-        with tempfile.TemporaryDirectory(prefix="buildwright-") as name:
+        with tempfile.TemporaryDirectory(prefix="index-", dir=files.parent) as name:
             index = Path(name) / "index"
             await self._git.run(
                 pin.mirror,

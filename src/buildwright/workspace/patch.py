@@ -87,7 +87,7 @@ async def write_lane(git: Git, pin: Pin, files: Path, base_tree: str) -> tuple[s
 
     Raises UnsafePath for a name or file that cannot be taken, GitFailed, DiskFull.
     """
-    with tempfile.TemporaryDirectory(prefix="buildwright-") as name:
+    with tempfile.TemporaryDirectory(prefix="index-", dir=files.parent) as name:
         index = Path(name) / "index"
         reading = asyncio.create_task(git.run(pin.mirror, "read-tree", "--end-of-options", base_tree, index=index))
         try:
