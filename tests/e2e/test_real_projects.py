@@ -26,7 +26,7 @@ BRANCH = "made"
 
 
 @pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def archives() -> dict[str, Path]:
     """Filled as projects are asked for: one download each."""
     return {}
 

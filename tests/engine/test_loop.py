@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from buildwright.core.build import Control
+from buildwright.core.finding import Report
 from buildwright.core.limits import Delivery, Limits
 from buildwright.engine import commands
 from buildwright.errors import BuildIsRunning, IllegalMove
-from buildwright.ports import Builds, Judged
+from buildwright.ports import Builds, Judged, Judgement
 from buildwright.testing.scripted_agent import Fail, Refuse, Say, Sleep, Wait, Write
 from tests.engine.harness import FunctionGate, Script, Site, git, make_site, tasks
 
@@ -31,6 +33,34 @@ async def test_a_graph_becomes_commits_on_a_branch(tmp_path: Path, builds: Build
     assert "Buildwright-Attempt: 1" in body
     assert git(site.repository, "status", "--porcelain") == ""
     assert git(site.repository, "rev-parse", "--abbrev-ref", "HEAD") == "main"
+
+
+class BusyGate:
+    """Passes everything once it is let go on, and knows how many of its judgements ran at once."""
+
+    name = "busy"
+    needs_files = False
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self.go_on: Callable[[], bool] = lambda: True
+
+    async def judge(self, judged: Judged) -> list[Judgement]:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        while not self.go_on():
+            await asyncio.sleep(0.01)
+        self.now -= 1
+        return [Judgement(Report(gate=self.name, kind="test", ok=True), b"")]
+
+
+async def test_quick_agents_do_not_start_every_check_at_once(tmp_path: Path, builds: Builds) -> None:
+    gate = BusyGate()
+    site = make_site(tmp_path, builds, gates=[gate])
+    gate.go_on = lambda: len(site.agent.assignments) == 10
+    build = await site.build(tasks(*"abcdefghij"), limits=Limits(concurrency=2, train=1))
+    assert build.outcome == "succeeded"
+    assert gate.most in {2, 3}  # two changes and the head of the train
 
 
 async def test_findings_go_back_to_the_agent_and_the_second_attempt_lands(tmp_path: Path, builds: Builds) -> None:

@@ -70,7 +70,10 @@ class Runner:
         """Somebody else appended: read before deciding."""
         self._inbox: asyncio.Queue[Landing | AnyEvent | None] = asyncio.Queue()
         self._flights = Flights(lambda action, at: perform(self.bench, action, at), self._inbox.put_nowait)
-        self.bench = Workbench(world, logbook, Conversations(), lambda: self.build, self._inbox.put_nowait)
+        judging = asyncio.Semaphore(build.options.limits.concurrency)
+        self.bench = Workbench(
+            world, logbook, Conversations(), judging, newest=lambda: self.build, tell=self._inbox.put_nowait
+        )
         self._lease = lease
         self._letting_go = False
         self._snapshot_at = build.version

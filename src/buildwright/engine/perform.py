@@ -83,7 +83,8 @@ async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[An
         case RunAgent():
             return await run_attempt(bench, action, build)
         case JudgePatch():
-            verdict = await judge(bench, build, action.tree, action.task)
+            async with bench.judging:
+                verdict = await judge(bench, build, action.tree, action.task)
             return (e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case PrepareMerge():
             return (await _prepare_merge(bench, action, build),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ class Workbench:
     world: World
     logbook: Logbook
     conversations: Conversations
+    judging: asyncio.Semaphore
+    """Changes judged at once. Agents can be much faster than a suite, and too many suites at once run into time limits."""
     newest: Callable[[], Build]
     """The build as the loop knows it now."""
     tell: Callable[[AnyEvent | None], None]
