@@ -97,6 +97,8 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
             return [e.MergeJudged(task=task, attempt=attempt, verdict=verdict(tree, good))]
         case a.LandChange(task, attempt, _, commit, tree):
             return [e.ChangeLanded(task=task, attempt=attempt, commit=commit, tree=tree)]
+        case a.JudgeBase(tree):
+            return [e.BaseJudged(verdict=verdict(tree, good))]
         case a.VerifyBuild(tree):
             return [e.BuildVerified(verdict=verdict(tree, good))]
         case a.Deliver(commit, _):

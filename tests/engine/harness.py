@@ -52,14 +52,15 @@ class FunctionGate:
     name = "function"
     needs_files = True
 
-    def __init__(self, judge: Callable[[Path, Judged], Sequence[str]]) -> None:
+    def __init__(self, judge: Callable[[Path, Judged], Sequence[str]], code: str = "test") -> None:
+        self._code = code
         self._judge = judge
         self.trees: list[str] = []
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         assert judged.files is not None
         self.trees.append(judged.tree)
-        findings = tuple(Finding(code="test", message=text) for text in self._judge(judged.files, judged))
+        findings = tuple(Finding(code=self._code, message=text) for text in self._judge(judged.files, judged))
         return [Judgement(Report(gate=self.name, kind="test", ok=not findings, findings=findings), b"said so\n")]
 
 

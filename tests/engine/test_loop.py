@@ -14,7 +14,7 @@ from buildwright.core.limits import Delivery, Limits
 from buildwright.engine import commands
 from buildwright.errors import BuildIsRunning, IllegalMove
 from buildwright.ports import Builds, Judged, Judgement
-from buildwright.testing.scripted_agent import Fail, Refuse, Say, Sleep, Wait, Write
+from buildwright.testing.scripted_agent import Delete, Fail, Refuse, Say, Sleep, Wait, Write
 from tests.engine.harness import FunctionGate, Script, Site, git, make_site, tasks
 
 
@@ -331,3 +331,32 @@ def _this_process(other: bool = False) -> str:
     process = psutil.Process(os.getpid()).parent() if other else psutil.Process()
     assert process is not None
     return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+
+
+async def test_a_base_that_fails_its_own_checks_pauses_the_build_and_can_be_accepted(
+    tmp_path: Path, builds: Builds
+) -> None:
+    def judge(files: Path, judged: Judged) -> list[str]:
+        return ["the old bug"] if (files / "bug.txt").exists() else []
+
+    script: Script = {("mend", 1): [Sleep(0.5), Delete("bug.txt")]}
+    site = make_site(tmp_path, builds, script, [FunctionGate(judge)], files={"bug.txt": "x\n"})
+    build = await site.build(tasks("mend"))
+    assert build.pause is not None
+    assert build.pause.reason == "base"
+    assert "before any change: the old bug" in build.pause.message
+    await commands.resume(builds, site.clock, site.build_id)
+    build = await site.run()
+    assert build.outcome == "succeeded"
+    assert site.kinds().count("base.judged") == 1
+    assert build.task("mend").attempt == 1
+
+
+async def test_a_base_without_checks_yet_is_no_trouble(tmp_path: Path, builds: Builds) -> None:
+    gate = FunctionGate(
+        lambda files, _judged: [] if (files / "a.txt").exists() else ["nothing to run"], code="checks.none"
+    )
+    site = make_site(tmp_path, builds, gates=[gate])
+    build = await site.build(tasks("a"))
+    assert build.outcome == "succeeded"
+    assert "build.paused" not in site.kinds()

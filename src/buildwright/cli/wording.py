@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from buildwright.cli.output import one_line
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
+from buildwright.core.decide import base_troubles
 from buildwright.core.event import Recorded, Rejection
 from buildwright.core.finding import Verdict
 
@@ -175,6 +176,12 @@ def _verified(event: e.BuildVerified, _build: Build, _at: datetime) -> Line:
     return Line("bad", f"the final tree was refused by {first_finding(event.verdict)}")
 
 
+def _base(event: e.BaseJudged, build: Build, _at: datetime) -> Line | None:
+    if not base_troubles(build):
+        return None
+    return Line("bad", f"before any change the project is refused by {first_finding(event.verdict)}")
+
+
 def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> Line | None:
     if event.kind == "none":
         return None
@@ -203,6 +210,7 @@ _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     e.StopRequested: lambda _e, _b, _at: Line("bad", "asked to end"),
     e.MessageSent: lambda event, _b, _at: Line("dot", f"you said: {one_line(event.text, 120)}"),
     e.MessageDelivered: lambda event, _b, _at: Line("dot", f"the agent of {event.task} took in your message"),
+    e.BaseJudged: _base,
     e.BuildVerified: _verified,
     e.BuildDelivered: _delivered,
     e.DeliveryFailed: lambda event, _b, _at: Line("bad", f"delivery failed: {one_line(event.message)}"),

@@ -29,6 +29,17 @@ class MakePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeBase:
+    """Run the gates on the tree the build starts from: what fails there no task can be blamed for."""
+
+    tree: str
+
+    @property
+    def key(self) -> str:
+        return f"judge-base/{self.tree}"
+
+
+@dataclass(frozen=True, slots=True)
 class RunAgent:
     """Open a lane, run the agent, take its patch."""
 
@@ -118,5 +129,14 @@ class Deliver:
 
 
 Action: TypeAlias = (
-    PrepareTarget | MakePlan | RunAgent | JudgePatch | PrepareMerge | JudgeMerge | LandChange | VerifyBuild | Deliver
+    PrepareTarget
+    | MakePlan
+    | JudgeBase
+    | RunAgent
+    | JudgePatch
+    | PrepareMerge
+    | JudgeMerge
+    | LandChange
+    | VerifyBuild
+    | Deliver
 )

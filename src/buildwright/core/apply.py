@@ -136,6 +136,11 @@ def _plan_rejected(_build: Build, event: e.PlanRejected, _at: datetime) -> Chang
     return {"plan_error": event.message}
 
 
+def _base_judged(build: Build, event: e.BaseJudged, _at: datetime) -> Changes:
+    untouched = build.head == build.base
+    return {"base_verdict": event.verdict, "head_judged": build.head_judged or (untouched and event.verdict.ok)}
+
+
 # --- Attempts ------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +252,7 @@ def _paused(_build: Build, event: e.BuildPaused, at: datetime) -> Changes:
 def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
     changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", "stuck": False}
     changes["failures_in_row"] = ()
+    changes["base_accepted"] = build.base_accepted or (build.pause is not None and build.pause.reason == "base")
     if build.delivery_error:
         changes |= {"deliveries": 0, "delivery_error": ""}
     if event.budget_usd is not None:
@@ -320,6 +326,7 @@ MOVES: dict[type[Event], Move] = {
     e.TargetPrepared: Move(_target_prepared, frozenset({Stage.CREATED}), _LIVE, to_stage=(Stage.PLANNING,)),
     e.PlanMade: Move(_plan_made, frozenset({Stage.PLANNING}), _LIVE, to_stage=(Stage.WORKING,)),
     e.PlanRejected: Move(_plan_rejected, frozenset({Stage.PLANNING}), _LIVE),
+    e.BaseJudged: Move(_base_judged, _WORK, _LIVE),
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),

@@ -199,6 +199,10 @@ class Build:
     failed: tuple[str, ...] = ()
     failures_in_row: tuple[str, ...] = ()
     stuck: bool = False
+    base_verdict: Verdict | None = None
+    """What the gates say of the tree the build started from."""
+    base_accepted: bool = False
+    """The user goes on although the base itself does not pass."""
     # the end of the road
     verdict: Verdict | None = None
     delivered: str = ""

@@ -13,6 +13,7 @@ from buildwright.core import event as e
 from buildwright.core.action import (
     Action,
     Deliver,
+    JudgeBase,
     JudgePatch,
     MakePlan,
     PrepareTarget,
@@ -21,6 +22,7 @@ from buildwright.core.action import (
 )
 from buildwright.core.build import Build, Control, Stage, TaskPhase
 from buildwright.core.event import AnyEvent
+from buildwright.core.finding import Finding
 from buildwright.core.heap import pop
 from buildwright.core.merge import train_actions
 
@@ -76,9 +78,23 @@ def _planning_facts(build: Build) -> tuple[AnyEvent, ...]:
     return ()
 
 
+NOTHING_THERE_YET = {"checks.none", "test.none_collected"}
+"""What gates say of a base that has no checks or tests yet: no reason to pause, the tasks are to write them."""
+
+
+def base_troubles(build: Build) -> tuple[Finding, ...]:
+    """What the gates refuse in the tree the build started from, before any change."""
+    if build.base_verdict is None:
+        return ()
+    return tuple(finding for finding in build.base_verdict.findings if finding.code not in NOTHING_THERE_YET)
+
+
 def _trouble(build: Build) -> tuple[AnyEvent, ...]:
     """Reasons to end or to pause, the gravest first."""
     limits = build.options.limits
+    if not build.base_accepted and (troubles := base_troubles(build)):
+        message = f"the project does not pass its own checks before any change: {str(troubles[0])[:300]}"
+        return (e.BuildPaused(reason="base", message=message),)
     if build.failed:
         assert build.plan is not None
         critical = [task for task in build.failed if build.plan.task(task).critical]
@@ -173,13 +189,19 @@ def _wanted(build: Build) -> tuple[Action, ...]:
         case Stage.PLANNING:
             return (MakePlan(),)
         case Stage.WORKING:
-            return (*_task_actions(build), *train_actions(build))
+            return (*_base_actions(build), *_task_actions(build), *train_actions(build))
         case Stage.VERIFYING:
             return (VerifyBuild(build.head_tree),)
         case Stage.DELIVERING:
             return (Deliver(build.head, build.deliveries + 1),)
         case Stage.FINISHED:
             return ()
+
+
+def _base_actions(build: Build) -> tuple[Action, ...]:
+    """Beside the first attempts: a base that fails would send every one of them back for what it has not done."""
+    judged = build.base_verdict is not None or not build.options.gates or not build.options.lanes
+    return () if judged else (JudgeBase(build.base_tree),)
 
 
 def _task_actions(build: Build) -> list[Action]:

@@ -67,6 +67,13 @@ class PlanRejected(Event):
     message: str
 
 
+class BaseJudged(Event):
+    """The gates spoke on the tree the build starts from, before any change."""
+
+    type: Literal["base.judged"] = "base.judged"
+    verdict: Verdict
+
+
 class TaskStarted(Event):
     """An attempt at a task was given a slot. Its lane opens at commit `base`."""
 
@@ -221,7 +228,7 @@ class BuildPaused(Event):
     """Nothing new starts until somebody resumes."""
 
     type: Literal["build.paused"] = "build.paused"
-    reason: Literal["user", "failure", "delivery", "plan", "budget", "trouble"]
+    reason: Literal["user", "base", "failure", "delivery", "plan", "budget", "trouble"]
     message: str = ""
     task: str = ""
 
@@ -299,6 +306,7 @@ AnyEvent = Annotated[
     | TargetPrepared
     | PlanMade
     | PlanRejected
+    | BaseJudged
     | TaskStarted
     | TaskWaited
     | AgentHeartbeat

@@ -212,7 +212,7 @@ def _from_history(history: Sequence[Recorded]) -> tuple[list[PatchSet], list[tup
             patches.append(
                 PatchSet(id=name, task_id=event.task, touched_files=paths, notes=event.summary, created_at=at)
             )
-        elif isinstance(event, e.PatchJudged | e.MergeJudged | e.BuildVerified):
+        elif isinstance(event, e.PatchJudged | e.MergeJudged | e.BaseJudged | e.BuildVerified):
             verdicts.append((at, event.verdict))
     return patches, verdicts
 

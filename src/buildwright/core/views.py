@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState
+from buildwright.core.decide import base_troubles
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.record import Record
 
@@ -231,6 +232,8 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
     findings = build.task(pause.task).findings if pause.task else ()
     if not findings and not pause.task and build.verdict is not None and not build.verdict.ok:
         findings = build.verdict.findings
+    if pause.reason == "base":
+        findings = base_troubles(build)
     return PauseView(
         reason=pause.reason,
         message=pause.message,
@@ -315,6 +318,8 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
                 name="retry", words=f"try {names} again (add -m TEXT to tell the agent what to do differently)"
             )
             yield Choice(name="skip", words=f"give up {names} and go on with the rest")
+        case "base":
+            yield Choice(name="go", words="go on all the same: the tasks are to mend it")
         case "delivery":
             yield Choice(name="go", words="try to deliver again")
         case "plan":

@@ -16,6 +16,7 @@ from buildwright.core import event as e
 from buildwright.core.action import (
     Action,
     Deliver,
+    JudgeBase,
     JudgeMerge,
     JudgePatch,
     LandChange,
@@ -80,6 +81,8 @@ async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[An
             return (e.TargetPrepared(commit=target.commit, tree=target.tree, branch=target.branch, notes=target.notes),)
         case MakePlan():
             return await make_plan(bench, build)
+        case JudgeBase():
+            return (e.BaseJudged(verdict=await judge(bench, build, action.tree)),)
         case RunAgent():
             return await run_attempt(bench, action, build)
         case JudgePatch():
