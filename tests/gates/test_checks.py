@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from buildwright.core.finding import Report
+from buildwright.core.finding import Report, Verdict
 from buildwright.core.limits import Check
+from buildwright.core.patch import FileChange, Patch
 from buildwright.errors import BadSettings
 from buildwright.gates import ChecksGate
 from buildwright.ports import Sandbox
@@ -274,3 +275,19 @@ async def test_wrong_settings_of_the_project_are_named(tmp_path: Path) -> None:
     write(tmp_path, {"buildwright.toml": "[checks\n"})
     with pytest.raises(BadSettings, match=r"buildwright\.toml"):
         await reports(tmp_path)
+
+
+@pytest.mark.parametrize(("touched", "ran"), [("server/app.py", True), ("web/page.html", False)])
+async def test_a_check_with_paths_runs_for_the_changes_it_concerns(tmp_path: Path, touched: str, ran: bool) -> None:
+    write(tmp_path, {"server/app.py": "x = 1\n"})
+    checks = (
+        Check(name="all", command="true", kind="other"),
+        Check(name="api", command="false", kind="other", paths=("server/*",)),
+    )
+    patch = Patch(base_tree="b", tree=TREE, changes=(FileChange(path=touched, kind="modified"),))
+    first, api = await reports(tmp_path, checks=checks, what=patch)
+    assert first.ok
+    assert api.ok is not ran
+    assert Verdict(tree=TREE, reports=(first, api)).whole is ran
+    _, whole = await reports(tmp_path, checks=checks)
+    assert not whole.ok, "on a whole tree every check runs"

@@ -16,6 +16,10 @@ MOST_FINDINGS = 50
 LONGEST_MESSAGE = 2_000
 
 
+NOT_RUN = "check.not_run"
+"""Code of the note that a gate leaves in place of a check that does not concern the change."""
+
+
 class Finding(Record):
     """One thing a gate noticed."""
 
@@ -70,6 +74,11 @@ class Verdict(Record):
     @property
     def ok(self) -> bool:
         return all(report.ok for report in self.reports)
+
+    @property
+    def whole(self) -> bool:
+        """Every check was run: nothing was left out because it did not concern the change."""
+        return not any(finding.code == NOT_RUN for report in self.reports for finding in report.findings)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from pydantic import Field
@@ -19,6 +21,12 @@ class Check(Record):
     kind: CheckKind = "test"
     report: str = ""
     """Path (relative to the tree) of a report file to parse, or the name of a parser; "" to recognise it."""
+    paths: tuple[str, ...] = ()
+    """Patterns (`server/*`): the check runs only for a change that touches one of them. Empty: always (P7)."""
+
+    def concerns(self, touched: Iterable[str]) -> bool:
+        """Whether a change of these paths is one the check is for. `*` in a pattern also stands for slashes."""
+        return not self.paths or any(fnmatchcase(path, pattern) for path in touched for pattern in self.paths)
 
 
 class Delivery(Record):

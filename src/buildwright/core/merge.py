@@ -114,6 +114,7 @@ def change_landed(build: Build, event: e.ChangeLanded, at: datetime) -> Changes:
     if place != 0 or not car.passed or car.commit != event.commit or car.onto != build.head:
         raise IllegalMove(f"task {event.task} cannot land: it is not the tested head of the train")
     state = replace(build.task(event.task), commit=event.commit)
-    landed: Changes = {"head": event.commit, "head_tree": event.tree, "head_judged": build.options.gates}
+    judged = build.options.gates and state.verdict is not None and state.verdict.whole
+    landed: Changes = {"head": event.commit, "head_tree": event.tree, "head_judged": judged}
     finished = finish_task(build.evolve(landed), event.task, state, TaskPhase.DONE, at)
     return {**landed, **finished, "train": build.train[1:]}

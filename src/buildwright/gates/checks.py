@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildwright.core.finding import CheckKind, Evidence, Finding
+from buildwright.core.finding import NOT_RUN, CheckKind, Evidence, Finding
 from buildwright.core.limits import Check
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.changed import checkout, read_bytes
@@ -93,7 +93,12 @@ class ChecksGate:
         for setup in toolchain.setup:
             for judgement_of_setup in await self._make_ready(run, setup):
                 yield judgement_of_setup
+        patch = run.judged.patch
         for check in toolchain.checks:
+            if patch is not None and not check.concerns(patch.paths):
+                message = f"not run: the change touches none of {', '.join(check.paths)}"
+                yield judgement(check.name, check.kind, [finding(NOT_RUN, message, severity="note")])
+                continue
             run.report.unlink(missing_ok=True)
             completed = await self._carry_out(run, check.command, run.judged.options.limits.gate_seconds)
             yield _judge_check(run, check, completed, self._sandbox.name)
