@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,12 +23,13 @@ from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
+from buildwright.core.secrets import mask
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound
 from buildwright.ports import Agent, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
-from buildwright.settings import Settings
+from buildwright.settings import KEYS, Settings
 from buildwright.store.holders import this_process
 
 if TYPE_CHECKING:
@@ -275,6 +277,7 @@ class App:
             workspace=workspace,
             gates=self._gates(options, sandbox),
             gateway=self.gateway if options.agent not in PLAIN else None,
+            mask=partial(_masked, self.settings),
             planner=_LazyPlanner(),
             plan_context=_plan_context(workspace),
         )
@@ -356,6 +359,10 @@ def _agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) ->
             return PLAIN_AGENTS[options.agent]()
         case name:
             return _agent_of_others(name, settings, sandbox)
+
+
+def _masked(settings: Settings, text: str) -> str:
+    return mask(text, [settings.environment[name] for name in KEYS if settings.environment.get(name)])
 
 
 def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:

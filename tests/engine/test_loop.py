@@ -360,3 +360,15 @@ async def test_a_base_without_checks_yet_is_no_trouble(tmp_path: Path, builds: B
     build = await site.build(tasks("a"))
     assert build.outcome == "succeeded"
     assert "build.paused" not in site.kinds()
+
+
+async def test_no_secret_reaches_log_or_journal(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(
+        tmp_path, builds, {("a", 1): [Say("the key is sk-canary-1"), Fail("crashed", "sk-canary-1 refused")]}
+    )
+    await site.start(tasks("a"), gates=False)
+    await site.run(mask=lambda text: text.replace("sk-canary-1", "[secret]"))
+    kept = repr(await builds.read_log(site.build_id)) + repr(await builds.read(site.build_id))
+    assert "the key is [secret]" in kept
+    assert "[secret] refused" in kept
+    assert "sk-canary-1" not in kept

@@ -159,14 +159,13 @@ async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: 
     conversation = ""
     if finished.conversation:
         conversation = await bench.world.builds.put_artifact(finished.conversation.encode())
+    summary = bench.world.mask(finished.summary)[:LONGEST_SUMMARY]
     if not finished.ok:
         kind = finished.failure or "crashed"
         if kind in NOT_THE_TASKS_FAULT:
-            return (
-                e.BuildPaused(reason="trouble", message=f"{kind}: {finished.summary[:LONGEST_SUMMARY]}", task=task),
-            )
+            return (e.BuildPaused(reason="trouble", message=f"{kind}: {summary}", task=task),)
         check_room(assignment.lane)
-        return (broke(kind=kind, message=finished.summary[:LONGEST_SUMMARY], conversation=conversation),)
+        return (broke(kind=kind, message=summary, conversation=conversation),)
     patch = None
     if lane is not None and bench.world.workspace is not None:
         patch = await bench.world.workspace.take_patch(lane)
@@ -174,7 +173,7 @@ async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: 
         task=task,
         attempt=attempt,
         patch=patch,
-        summary=finished.summary[:LONGEST_SUMMARY],
+        summary=summary,
         conversation=conversation,
     )
     return (done,)

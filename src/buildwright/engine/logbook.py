@@ -50,7 +50,7 @@ class Logbook:
 
     def note(self, kind: str, text: str, task: str = "", attempt: int = 0) -> None:
         """Add lines. Long ones are folded to their first part; a carriage return keeps only what stood last."""
-        for line in text.splitlines():
+        for line in self._world.mask(text).splitlines():
             shown = line.rsplit("\r", 1)[-1][:LONGEST_LINE]
             if shown.strip():
                 entry = LogEntry(self._world.clock.now(), task, attempt, kind, shown)

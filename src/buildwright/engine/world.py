@@ -45,6 +45,8 @@ class World:
     on_log: Callable[[LogEntry], None] | None = None
     detach: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: nothing new starts, what runs is ended cleanly, the lease is given up."""
+    mask: Callable[[str], str] = str
+    """Takes secrets out of text, before it is logged or stored."""
     stay: bool = False
     """Wait while the build is paused (until its pause limit) instead of returning."""
     lease_seconds: float = 30.0
