@@ -156,9 +156,20 @@ def test_a_spent_budget_is_exit_5_and_a_larger_one_goes_on(
     assert more.code == 0, more.err
 
 
+def test_a_base_that_does_not_pass_pauses_or_ends_the_build(program: Program, repository: Path, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    options = shell("sleep 1; " + WRITES, "--check", "test:never=false")
+    ended = program("build", tasks, "--repo", repository, *options, "--on-failure", "fail")
+    assert ended.code == 3, ended.err + ended.out
+    assert "before any change" in ended.err
+    paused = program("build", tasks, "--repo", repository, *options)
+    assert paused.code == 4
+    assert "go on all the same" in paused.out
+
+
 def test_a_final_refusal_by_a_gate_is_exit_3(program: Program, repository: Path, tmp_path: Path) -> None:
     tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
-    options = shell(WRITES, "--check", "test:never=false", "--attempts", "1", "--on-failure", "fail")
+    options = shell(WRITES, "--check", "test:never=test ! -e a.txt", "--attempts", "1", "--on-failure", "fail")
     refused = program("build", tasks, "--repo", repository, *options)
     assert refused.code == 3, refused.err + refused.out
     why = program("why", "", "a")

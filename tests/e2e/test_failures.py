@@ -73,27 +73,31 @@ def test_killed_again_and_again_a_build_ends_as_if_undisturbed(
         f"(setsid {trap} >/dev/null 2>&1 &); echo $BUILDWRIGHT_TASK_ID/$BUILDWRIGHT_ATTEMPT >> {ledger}; sleep 0.4;"
         ' echo "$BUILDWRIGHT_TASK_ID" > "$BUILDWRIGHT_TASK_ID.txt"'
     )
-    words = (*shell(command), "--check", "sleep 0.2; ls t*.txt")
+    words = (*shell(command), "--check", "sleep 0.2; ls README.md")
 
     calm = program("build", tasks, "--repo", calm_repository, *words, BUILDWRIGHT_HOME=str(tmp_path / "calm-home"))
     assert calm.code == 0, calm.err
     wanted = git(calm_repository, "rev-parse", f"{delivered(calm_repository)}^{{tree}}")
 
     dice = random.Random(20)
-    kills = 0
+    kills, told = 0, ""
     for _ in range(8):
+        begun = _lines(ledger)
         living = program.start("build", tasks, "--repo", repository, *words)
+        while living.poll() is None and _lines(ledger) == begun:
+            time.sleep(0.02)  # until an agent of this life has begun: a kill before that would prove little
         try:
-            living.communicate(timeout=dice.uniform(0.3, 1.7))
+            told += living.communicate(timeout=dice.uniform(0.0, 1.2))[1]
         except subprocess.TimeoutExpired:
             living.send_signal(signal.SIGKILL)
-            living.communicate()
+            told += living.communicate()[1]
             kills += 1
         if git(repository, "branch", "--list", "buildwright/*"):
             break
     last = program("build", tasks, "--repo", repository, *words) if kills == 8 else None
     assert kills >= 3, "the build was over before it could be killed"
-    assert last is None or (last.code == 0 and "Going on with build" in last.err)
+    assert last is None or last.code == 0
+    assert "Going on with build" in told
 
     assert git(repository, "rev-parse", f"{delivered(repository)}^{{tree}}") == wanted
     journal = events(program)
@@ -106,6 +110,10 @@ def test_killed_again_and_again_a_build_ends_as_if_undisturbed(
     assert left_behind(program.home) == []
     assert processes_with(trap) == []
     assert git(repository, "status", "--porcelain") == ""
+
+
+def _lines(ledger: Path) -> int:
+    return len(ledger.read_text().splitlines()) if ledger.exists() else 0
 
 
 # --- A full disk ---------------------------------------------------------------------------------------------------
@@ -189,9 +197,10 @@ def test_when_not_even_the_pause_can_be_written_the_same_command_goes_on_later(
         program, script, TASKS=tasks, REPO=repository, FREED=tmp_path / "freed"
     )
     assert first[1] in {1, 4}
-    for name, code, told in (first, second, say):
-        assert code == 1 or name == "first"
-        assert "no space is left" in told.lower(), told
+    assert second[1] in {1, 4}
+    assert say[1] in {0, 1}, "SQLite may find room for one more line"
+    for _name, code, told in (first, second, say):
+        assert code == 0 or "no space is left" in told.lower(), told
         assert "unforeseen" not in told, told
     assert status[1] == 0
     assert (later[1], resumed[1]) in {(0, 7), (4, 0)}, later[2] + resumed[2]
