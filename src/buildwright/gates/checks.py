@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import contextlib
 import hashlib
@@ -62,6 +63,7 @@ class ChecksGate:
         self._sandbox = sandbox
         self._path = path
         self._setups = Setups(setups) if setups is not None else None
+        self._python: asyncio.Future[Python] | None = None
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         """One judgement per command, up to the first that says no.
@@ -69,7 +71,7 @@ class ChecksGate:
         Raises GateBroken without a checkout or when the sandbox fails, BadSettings when buildwright.toml is wrong.
         """
         files = checkout(judged)
-        python = await find_python(self._path, os.environ)
+        python = await self._find_python()
         path = os.pathsep.join(dict.fromkeys((str(python.executable.parent), *self._path.split(os.pathsep))))
         toolchain = find_toolchain(_project(files, python, path), judged.options)
         done: list[Judgement] = []
@@ -88,6 +90,12 @@ class ChecksGate:
                     if not one.report.ok:
                         break
         return done
+
+    async def _find_python(self) -> Python:
+        """Asked once per gate: a version manager's script takes a tenth of a second to answer."""
+        if self._python is None or self._python.cancelled():
+            self._python = asyncio.ensure_future(find_python(self._path, os.environ))
+        return await asyncio.shield(self._python)
 
     async def _in_order(self, run: _Run, toolchain: Toolchain) -> AsyncGenerator[Judgement, None]:
         for setup in toolchain.setup:
