@@ -22,7 +22,7 @@ from bench.workload import CRASH_CHAIN, graph_of, lower_bound, perfect_makespan
 
 RESULTS = ROOT / ".bench" / "results.json"
 SIZES = (10, 100, 1000, 10_000)
-WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w4", "size", "lane", "startup")
+WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w3-lanes-memory", "w4", "size", "lane", "startup")
 SLOWER = 1.25
 """Arithmetic this much slower than the best seen means that somebody else uses the processor."""
 
@@ -56,7 +56,7 @@ def _plan(given: argparse.Namespace, engines: list[Contestant]) -> list[tuple[Co
     sizes = SIZES[:-1] if given.quick else SIZES
     plan = []
     for workload in WORKLOADS:
-        if (named_workloads and workload not in named_workloads) or (given.quick and workload == "w3-lanes"):
+        if (named_workloads and workload not in named_workloads) or (given.quick and workload.startswith("w3-lanes")):
             continue
         for n in sizes if workload == "size" else (0,):
             plan += [
@@ -129,7 +129,7 @@ def main() -> int:
         "engines": {engine.name: {"durable": engine.durable, "peer": engine.peer} for engine in engines},
         "ideal": {
             name: {"lower_bound": lower_bound(graph_of(name)), "perfect": perfect_makespan(graph_of(name))}
-            for name in ("w3", "w3-lanes")
+            for name in ("w3", "w3-lanes", "w3-lanes-memory")
         },
         **_run(given, engines),
     }

@@ -1,13 +1,16 @@
 """Buildwright on the workloads, through its public way in, with the plain agents of its testing package.
 
-In w3-lanes every task changes a file of its own in a small repository, goes through a gate that always says yes, and is merged.
+In w3-lanes every task changes a file of its own in a small repository, goes through a gate that always says yes, and is
+merged; w3-lanes-memory is the same with all state in memory (`/dev/shm`), which leaves the disk's own speed out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -45,9 +48,9 @@ def spec_of(graph: Graph, files: bool = False) -> Spec:
 
 
 def options_of(workload: str, tasks: int) -> Options:
-    agent = {"w3": "sleep", "w4": "sleep", "w3-lanes": "touch"}.get(workload, "noop")
-    slots = SLOTS if workload in {"w3", "w3-lanes", "size"} else min(tasks, 1024)
-    if workload == "w3-lanes":
+    agent = {"w3": "sleep", "w4": "sleep", "w3-lanes": "touch", "w3-lanes-memory": "touch"}.get(workload, "noop")
+    slots = SLOTS if workload in {"w3", "w3-lanes", "w3-lanes-memory", "size"} else min(tasks, 1024)
+    if workload.startswith("w3-lanes"):
         return Options(
             agent=agent,
             checks=(Check(name="noop", command="true", kind="other"),),
@@ -116,11 +119,14 @@ async def recover(app: App, spec: Spec, options: Options, trace: Trace) -> int:
 async def main() -> None:
     given = arguments()
     graph = graph_of(given.workload, given.n)
-    lanes = given.workload == "w3-lanes"
+    lanes = given.workload.startswith("w3-lanes")
+    place = given.state
+    if given.workload == "w3-lanes-memory":
+        place = Path(tempfile.mkdtemp(prefix="buildwright-bench-", dir="/dev/shm"))
     spec, options = spec_of(graph, files=lanes), options_of(given.workload, len(graph))
     meter = Meter("buildwright", version("buildwright"), given.workload, given.n or len(graph))
     settings = Settings.load(
-        environment={"BUILDWRIGHT_HOME": str(given.state.resolve() / "home"), "PATH": os.environ["PATH"]},
+        environment={"BUILDWRIGHT_HOME": str(place.resolve() / "home"), "PATH": os.environ["PATH"]},
         directory=given.state,
     )
     async with open_app(settings) as app:
@@ -129,13 +135,15 @@ async def main() -> None:
             if done != CRASH_CHAIN:
                 raise SystemExit(f"{done} of {CRASH_CHAIN} tasks are done")
         else:
-            repository = str(small_repository(given.state.resolve() / "repository")) if lanes else ""
+            repository = str(small_repository(place.resolve() / "repository")) if lanes else ""
             warm_up = chain(WARM_UP)
             await build(app, spec_of(warm_up, files=lanes), options, meter, repository)
             meter.start()
             await build(app, spec, options, meter, repository)
             meter.stop()
         meter.report(len(graph))
+    if place != given.state:
+        shutil.rmtree(place)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ OURS = Contestant(
     "SQLite WAL, synchronous=FULL; every event is committed before anything that follows from it starts; commits that wait "
     "are grouped. Lanes, git and gates are off (except in w3-lanes).",
     peer=False,
-    workloads=("w1", "w2", "w3", "w3-lanes", "w4", "size"),
+    workloads=("w1", "w2", "w3", "w3-lanes", "w3-lanes-memory", "w4", "size"),
 )
 DURABLE = {
     "langgraph-graph": 'durability="sync", AsyncSqliteSaver: WAL, synchronous=FULL; a checkpoint of the whole state per '

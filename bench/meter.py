@@ -121,7 +121,7 @@ class Trace:
 def arguments(engine_modes: tuple[str, ...] = ()) -> argparse.Namespace:
     """The command line every measured script shares: WORKLOAD --state DIR [--n N] [--mode MODE]."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("workload", choices=["w1", "w2", "w3", "w3-lanes", "w4", "size"])
+    parser.add_argument("workload", choices=["w1", "w2", "w3", "w3-lanes", "w3-lanes-memory", "w4", "size"])
     parser.add_argument("--state", type=Path, required=True, help="folder for the engine's files")
     parser.add_argument("--n", type=int, default=0, help="number of tasks, if not the usual one")
     parser.add_argument("--mode", choices=engine_modes, default=engine_modes[0] if engine_modes else None)

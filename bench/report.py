@@ -20,6 +20,7 @@ TITLES = {
     "w1": "W1: chain of 200 no-op tasks",
     "w2": "W2: 1,000 no-op tasks and a join",
     "w3": "W3: layered graph of 300 tasks sleeping 50-250 ms, 16 at once",
+    "w3-lanes-memory": "W3 with lanes, all state in memory: the same without the speed of this machine's disk",
     "w3-lanes": "W3 with lanes: the same graph with 0.5-2.5 s, a git lane, a patch, a gate and a merge per task",
     "w4": "W4: kill -9 in a chain of 100 tasks of 20 ms, the same command again",
     "size": "Sizes: layered graphs of no-op tasks",
@@ -64,7 +65,7 @@ def _value(run: dict[str, Any], ideal: dict[str, Any]) -> tuple[float, str]:
             return run["seconds"] / run["tasks"] * 1000, "ms/task"
         case "w2":
             return run["tasks"] / run["seconds"], "tasks/s"
-        case "w3" | "w3-lanes":
+        case "w3" | "w3-lanes" | "w3-lanes-memory":
             return run["seconds"] / ideal[run["workload"]]["lower_bound"], "x bound"
         case _:
             return _time(run), "s"

@@ -106,7 +106,7 @@ def graph_of(workload: str, n: int = 0) -> Graph:
             return fan(n or FAN)
         case "w3":
             return layered(n or LAYERED, 0.05, 0.25)
-        case "w3-lanes":
+        case "w3-lanes" | "w3-lanes-memory":
             return layered(n or LAYERED, 0.5, 2.5)
         case "w4":
             return chain(n or CRASH_CHAIN, CRASH_SECONDS)
