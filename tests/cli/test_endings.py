@@ -156,15 +156,20 @@ def test_a_spent_budget_is_exit_5_and_a_larger_one_goes_on(
     assert more.code == 0, more.err
 
 
-def test_a_base_that_does_not_pass_pauses_or_ends_the_build(program: Program, repository: Path, tmp_path: Path) -> None:
+def test_a_base_that_does_not_pass_pauses_unless_that_is_accepted(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
     tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
-    options = shell("sleep 1; " + WRITES, "--check", "test:never=false")
-    ended = program("build", tasks, "--repo", repository, *options, "--on-failure", "fail")
-    assert ended.code == 3, ended.err + ended.out
-    assert "before any change" in ended.err
+    options = shell("sleep 1; " + WRITES, "--check", "test:goal=test -e a.txt")
     paused = program("build", tasks, "--repo", repository, *options)
     assert paused.code == 4
+    assert "before any change" in paused.err
     assert "go on all the same" in paused.out
+    assert program("resume").code == 0
+    for more in ("--accept-base",), ("--on-failure", "fail"):
+        accepted = program("build", tasks, "--repo", repository, *options, "--new", *more)
+        assert accepted.code == 0, accepted.err
+        assert "before any change" in accepted.err
 
 
 def test_a_final_refusal_by_a_gate_is_exit_3(program: Program, repository: Path, tmp_path: Path) -> None:

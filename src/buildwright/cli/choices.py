@@ -54,6 +54,9 @@ class BuildChoices:
     sandbox: Annotated[
         Literal["auto", "bubblewrap", "none"], Parameter(help="Where agents and checks run; none is said out loud.")
     ] = "auto"
+    accept_base: Annotated[
+        bool, Parameter(help="Do not ask when the project fails its own checks before any change.")
+    ] = False
     no_gates: Annotated[bool, Parameter(help="Merge without judging.")] = False
     no_lanes: Annotated[bool, Parameter(help="No repository: run the agents, keep no files.")] = False
     allow: Annotated[tuple[str, ...], Parameter(help="Open a protected path to the agents; may be repeated.")] = ()
@@ -92,6 +95,7 @@ class BuildChoices:
             checks=tuple(read_check(text) for text in self.check),
             setup=self.setup,
             lanes=not self.no_lanes,
+            accept_base=self.accept_base,
             gates=not self.no_gates and not self.no_lanes,
             on_failure=self.on_failure,
             delivery=Delivery(kind="none") if self.no_lanes else delivery,

@@ -65,12 +65,8 @@ def exit_of(build: Build) -> Exit:
 
 
 def _a_gate_said_no(build: Build) -> bool:
-    """The base or the final tree was refused, or every failed task was refused by gates (and no agent broke)."""
-    from buildwright.core.decide import base_troubles
-
+    """The final tree was refused, or every failed task was refused by gates (and no agent broke)."""
     if build.verdict is not None and not build.verdict.ok:
-        return True
-    if base_troubles(build) and not build.base_accepted:
         return True
     rejections = {build.task(task_id).rejection for task_id in build.failed}
     return bool(rejections) and rejections <= {"gate", "train"}

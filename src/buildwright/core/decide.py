@@ -92,10 +92,9 @@ def base_troubles(build: Build) -> tuple[Finding, ...]:
 def _trouble(build: Build) -> tuple[AnyEvent, ...]:
     """Reasons to end or to pause, the gravest first."""
     limits = build.options.limits
-    if not build.base_accepted and (troubles := base_troubles(build)):
+    asks = build.options.on_failure == "pause" and not build.base_accepted and not build.options.accept_base
+    if asks and (troubles := base_troubles(build)):
         message = f"the project does not pass its own checks before any change: {str(troubles[0])[:300]}"
-        if build.options.on_failure == "fail":
-            return (e.BuildFinished(outcome="failed", message=message),)
         return (e.BuildPaused(reason="base", message=message),)
     if build.failed:
         assert build.plan is not None

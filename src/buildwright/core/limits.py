@@ -78,6 +78,8 @@ class Options(Record):
     lanes: bool = True
     """False: no repository, no lanes, no merge (the agent's word is the result)."""
     gates: bool = True
+    accept_base: bool = False
+    """Go on although the project does not pass its checks before any change (the tasks are to make it pass)."""
     on_failure: Literal["pause", "fail"] = "pause"
     delivery: Delivery = Field(default_factory=Delivery)
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
