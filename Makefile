@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs requirements clean
+.PHONY: help demo test tools check bench docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -19,8 +19,14 @@ help: ## list the targets
 demo: $(VENV)/.runtime ## build the sample project, offline and without a key
 	@$(BIN)/buildwright demo
 
-test: check ## everything that must hold: the checks, then the whole suite
+test: tools check ## everything that must hold: the checks, then the whole suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+tools: ## the programs that the tests run beside ours: bubblewrap is installed if it is missing and can be
+	@command -v bwrap >/dev/null || { echo "Installing bubblewrap, which the tests of the sandbox need ..."; \
+		apt-get update -qq && apt-get install -y -qq bubblewrap >/dev/null; } || \
+		{ echo "The tests need bubblewrap. Install it with your system's packages, for example: sudo apt-get install bubblewrap"; exit 1; }
+	@for tool in git node npm; do command -v $$tool >/dev/null || { echo "The tests need $$tool. Install it with your system's packages."; exit 1; }; done
 
 check: $(VENV)/.dev ## format, lint, types, layers, generated documents
 	$(BIN)/ruff format --check --quiet .
