@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +23,12 @@ from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.core.views import seconds_of
 from buildwright.errors import BadSpec, BuildwrightError, Refused
+from buildwright.ports import BuildRow
 from buildwright.settings import Settings
 from buildwright.wiring import App, open_app
 
-_ALL_BUILDS = 1_000_000
+_FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +203,22 @@ class Orchestrator:
         if build_id is not None:
             ids = [await app.find(build_id)]
         else:
-            ids = [
-                row.build_id
-                for row in await app.builds.rows(limit=_ALL_BUILDS)
-                if (start is None or row.created_at >= start) and (end is None or row.created_at < end)
-            ]
+            async with app.runs() as runs:
+                ids = [row.build_id for row in await runs.list_between(start or _FIRST_TIME, end or _LAST_TIME)]
         total, now = Summary(), app.clock.now()
         for found in ids:
             total = _added(total, await app.builds.load(found), now)
         return total
+
+    async def list_builds(self, project_id: str) -> list[BuildRow]:
+        """The builds of a project, newest first. A project is the repository's name, unless it was given another."""
+        async with self._opened.runs() as runs:
+            return await runs.list_by_project(project_id)
+
+    async def latest_build(self, project_id: str) -> BuildRow | None:
+        """The newest build of a project, None when it has none."""
+        async with self._opened.runs() as runs:
+            return await runs.latest_by_project(project_id)
 
     @property
     def _opened(self) -> App:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox
+    from buildwright.store.runs import BuildRuns
     from buildwright.workspace import GitWorkspace
 
 AGENTS_OF_OTHERS = "buildwright.agents"
@@ -125,6 +126,17 @@ class App:
         return await commands.create(
             self.builds, self.clock, spec, options, repository, base, project_id=project, user_id=user
         )
+
+    @asynccontextmanager
+    async def runs(self) -> AsyncIterator[BuildRuns]:
+        """Questions about many builds: by project, by time, the latest (Z4)."""
+        from buildwright.store.runs import BuildRuns
+
+        opened = BuildRuns.open(self.settings.database)
+        try:
+            yield opened
+        finally:
+            await opened.close()
 
     async def read_spec(self, path: Path) -> Spec:
         """The spec in a file, whatever its form. Raises BadSpec naming file and line or key."""

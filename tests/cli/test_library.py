@@ -69,6 +69,18 @@ async def test_figures_are_added_up_over_a_span_of_time(tmp_path: Path) -> None:
             await orchestrator.get_summary("nowhere")
 
 
+async def test_builds_are_listed_by_project_newest_first(tmp_path: Path) -> None:
+    async with Orchestrator(home=tmp_path / "home", options=NOOP) as orchestrator:
+        batches = [await orchestrator.execute_batch([{"id": "a", "title": "A"}]) for _ in range(3)]
+        rows = await orchestrator.list_builds("default")
+        assert [row.build_id for row in rows] == [batch.build.build_id for batch in reversed(batches)]
+        assert {row.outcome for row in rows} == {"succeeded"}
+        latest = await orchestrator.latest_build("default")
+        assert latest is not None
+        assert latest.build_id == batches[-1].build.build_id
+        assert await orchestrator.latest_build("nobody's") is None
+
+
 async def test_bad_batches_are_refused_before_anything_is_made(tmp_path: Path) -> None:
     async with Orchestrator(home=tmp_path, options=NOOP) as orchestrator:
         with pytest.raises(BadGraph, match="circle"):
