@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,6 +127,7 @@ class Mirrors:
             # Another process was faster, and its mirror is as good as this one.
             if not _is_whole(path):
                 raise
+            await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
         failpoint("workspace.mirror.after")
         return path
 
