@@ -1,0 +1,76 @@
+"""What the engine asks of the world, as Protocols. Holds no logic, and never names an implementation.
+
+Everything here speaks in core's records, plain paths and plain ids. Implementations live in the row of packages and
+never import each other; `wiring` puts them together.
+"""
+
+from __future__ import annotations
+
+from buildwright.ports.agents import (
+    Agent,
+    Assignment,
+    Briefing,
+    BriefingRequest,
+    Door,
+    Message,
+    Model,
+    Planner,
+    Spent,
+    Stopped,
+    Text,
+    Turn,
+)
+from buildwright.ports.board import ActionLease, Board, Due, Holding, Jobs, Posted, Settlement, WorkerRow
+from buildwright.ports.commands import Command, Completed, Sandbox
+from buildwright.ports.gates import NO_BUDGET, AnswerKey, Answers, Budget, Gate, Gateway, Judged, Judgement, Spend
+from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Lane, LaneKey, Merged, Target, Workspace
+from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine
+
+__all__ = [
+    "NO_BUDGET",
+    "ActionLease",
+    "Agent",
+    "AnswerKey",
+    "Answers",
+    "Assignment",
+    "Board",
+    "Briefing",
+    "BriefingRequest",
+    "Budget",
+    "BuildRow",
+    "Builds",
+    "Checkpoint",
+    "Clock",
+    "Command",
+    "Completed",
+    "Conflicted",
+    "Delivered",
+    "Door",
+    "Due",
+    "Gate",
+    "Gateway",
+    "Holding",
+    "Jobs",
+    "Judged",
+    "Judgement",
+    "Lane",
+    "LaneKey",
+    "Lease",
+    "LogEntry",
+    "LogLine",
+    "Merged",
+    "Message",
+    "Model",
+    "Planner",
+    "Posted",
+    "Sandbox",
+    "Settlement",
+    "Spend",
+    "Spent",
+    "Stopped",
+    "Target",
+    "Text",
+    "Turn",
+    "WorkerRow",
+    "Workspace",
+]

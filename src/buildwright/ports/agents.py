@@ -1,0 +1,133 @@
+"""Agents, models and advisors. Holds no logic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+from buildwright.core.activity import Activity
+from buildwright.core.build import Build, TaskState
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Limits
+from buildwright.core.spec import Spec
+from buildwright.core.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The gateway as an agent sees it: base URL (no trailing slash) and a token for this attempt; never a provider's key."""
+
+    url: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something the user said to a running agent."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One attempt, as an agent gets it. `prompt` is the whole task; `feedback` why the attempt before was rejected."""
+
+    build_id: str
+    task: Task
+    attempt: int
+    lane: Path
+    home: Path
+    prompt: str
+    feedback: str = ""
+    conversation: str = ""
+    """What the agent gave in its last `Finished`, to go on from."""
+    model: str = ""
+    door: Door | None = None
+    limits: Limits = Limits()
+    protected: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    command: str = ""
+
+
+class Agent(Protocol):
+    """A program that changes files in its lane. Cancelling the iteration ends it and everything it started."""
+
+    name: str
+    resumes: bool
+    """It goes on from its rejected change and what was said of it; otherwise a new attempt starts from the base."""
+    touches_files: bool
+    """False for an agent that needs no directory at all."""
+    uses_model: Literal["always", "if given", "never"]
+
+    def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
+        """Work on the assignment; the last activity is `Finished`. Raises AgentFailed when it cannot even start.
+
+        Messages put in `inbox` while it runs are taken in at the next turn and acknowledged by `Heard`.
+        """
+
+
+class Briefing(NamedTuple):
+    """What an attempt is told: the task, and why the attempt before it was rejected ("" for the first)."""
+
+    prompt: str
+    feedback: str
+
+
+class BriefingRequest(NamedTuple):
+    """What a briefing is made from. `tree` is what the lane holds; `conflicts` are files with both sides marked."""
+
+    build: Build
+    task: Task
+    state: TaskState
+    tree: str
+    carried: bool
+    conflicts: tuple[str, ...]
+
+
+class Turn(NamedTuple):
+    """One turn of a conversation with a model."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class Text(NamedTuple):
+    """A piece of a model's answer."""
+
+    text: str
+
+
+class Spent(NamedTuple):
+    """What the request used; input excludes cache."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+
+
+class Stopped(NamedTuple):
+    """Why the answer ended; the last chunk."""
+
+    reason: Literal["end", "length", "refused"]
+
+
+class Model(Protocol):
+    """A language model behind the gateway."""
+
+    def stream(
+        self, door: Door, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
+    ) -> AsyncIterator[Text | Spent | Stopped]:
+        """Stream one answer. Raises ModelFailed with its kind; a cut stream is retried inside only before any text came."""
+
+
+class Planner(Protocol):
+    """The advisor that turns a spec into a graph."""
+
+    async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
+        """Raises ModelFailed, or BadGraph when the repaired answer is still not a graph."""

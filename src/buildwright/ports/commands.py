@@ -1,0 +1,47 @@
+"""Where foreign commands run. Holds no logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A foreign command. The environment is exactly `env`: nothing is inherited."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes = b""
+    seconds: float = 120.0
+    output_bytes: int = 4_000_000
+    memory_bytes: int = 4 * 1024**3
+    processes: int = 512
+    network: bool = False
+    writable: tuple[Path, ...] = ()
+    """Directories beside `cwd` that the command may write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a command ended. `exit_code` is None when it was ended for its time; `output` is stdout and stderr as they came."""
+
+    exit_code: int | None
+    output: bytes
+    cut: bool
+    """Output beyond the limit was dropped from the middle."""
+    seconds: float
+    started_at: datetime
+
+
+class Sandbox(Protocol):
+    """Where foreign code runs. When `run` returns or is cancelled, no process of the command is left."""
+
+    name: str
+
+    async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
+        """Raises ToolMissing when the program is not there."""

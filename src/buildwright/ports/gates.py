@@ -1,0 +1,119 @@
+"""Judges of a tree, and the door to the models with its meter. Holds no logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from buildwright.core.finding import Report
+from buildwright.core.limits import Options
+from buildwright.core.patch import Patch
+from buildwright.core.task import Task
+from buildwright.ports.agents import Door
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a gate judges: an exact tree, the patch that led to it, and (for gates that need files) a private checkout."""
+
+    build_id: str
+    task: Task | None
+    """None when the whole build is judged."""
+    tree: str
+    patch: Patch | None
+    files: Path | None
+    options: Options
+    on_output: Callable[[str], None] | None = None
+    """Called with pieces of command output as they come."""
+
+
+class Judgement(NamedTuple):
+    """A gate's report and the whole output behind it."""
+
+    report: Report
+    output: bytes
+
+
+class Gate(Protocol):
+    """Judges a patch. Says no by report; raises GateBroken when it cannot judge."""
+
+    name: str
+    needs_files: bool
+
+    async def judge(self, judged: Judged) -> list[Judgement]:
+        """One judgement per check it ran, in order; stops after the first that says no."""
+
+
+class Spend(NamedTuple):
+    """What the gateway metered for one request."""
+
+    build_id: str
+    task: str
+    attempt: int
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_usd: str | None
+
+
+class Budget(NamedTuple):
+    """What a build may spend in all (None: no bound) and what its journal says is spent. US dollars."""
+
+    most_usd: Decimal | None = None
+    spent_usd: Decimal = Decimal(0)
+
+
+NO_BUDGET = Budget()
+
+
+class Gateway(Protocol):
+    """The one door to language models. Started on first use."""
+
+    async def open(
+        self,
+        build_id: str,
+        task: str,
+        attempt: int,
+        options: Options,
+        lane: Path | None = None,
+        budget: Budget = NO_BUDGET,
+    ) -> Door:
+        """A door for one attempt (task "" for the planner): starts the server if need be, mints its token.
+
+        `lane` lets a replayed answer name absolute paths for agents that want them. `budget` holds over restarts; what
+        the gateway has metered itself since counts too.
+
+        Raises BadSettings when neither a key nor a cassette is there.
+        """
+
+    def metered(self, door: Door) -> list[Spend]:
+        """Take the spends of a door since the last call, in order."""
+
+    async def shut(self, door: Door) -> None:
+        """Close a door: its token is worth nothing from here on."""
+
+    async def close(self) -> None: ...
+
+
+class AnswerKey(NamedTuple):
+    """Which answer of a model: of one attempt, to one request (SHA-256 of what matters in it), the `nth` of its kind from 0."""
+
+    build_id: str
+    task: str
+    attempt: int
+    digest: str
+    nth: int
+
+
+class Answers(Protocol):
+    """Finished answers of models, so that an attempt which is begun again does not buy them twice."""
+
+    async def find_answer(self, key: AnswerKey) -> bytes | None: ...
+
+    async def keep_answer(self, key: AnswerKey, answer: bytes) -> None:
+        """Durable when it returns. The first answer kept under a key stays."""

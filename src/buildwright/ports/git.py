@@ -1,0 +1,127 @@
+"""Git, lanes and merges, as the engine asks for them. Holds no logic."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from buildwright.core.limits import Delivery
+from buildwright.core.patch import Patch
+
+
+class LaneKey(NamedTuple):
+    """Which attempt a lane belongs to."""
+
+    build_id: str
+    task: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A repository made ready: the commit and tree to build on (an unborn branch gets an empty root commit)."""
+
+    commit: str
+    tree: str
+    branch: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """An open lane. `files` is all the agent sees, `home` a private empty home.
+
+    What `files` has in `.git` is the agent's own and nobody else's: it is never read and never part of a patch.
+    """
+
+    key: LaneKey
+    files: Path
+    home: Path
+    base_tree: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A state of one lane to come back to. Only that lane takes it."""
+
+    key: LaneKey
+    tree: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The change fits: `commit` is it on top of the other, `tree` its tree."""
+
+    commit: str
+    tree: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    """The change does not fit: `files` conflict; `tree` holds them with both sides marked."""
+
+    tree: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where the result is: full ref name, commit, and the remote ("" for the user's own repository)."""
+
+    ref: str
+    commit: str
+    remote: str = ""
+
+
+class Workspace(Protocol):
+    """Git, lanes and merges. Never touches the user's checkout; never runs git where an agent can write.
+
+    Every method is idempotent. Raises GitFailed, BadRepository, DiskFull, ToolMissing.
+    """
+
+    async def prepare(self, build_id: str, repository: str, base: str = "") -> Target:
+        """Mirror the repository (path or URL) and pin the commit. Raises BadRepository with the fix."""
+
+    async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
+        """A fresh directory with the files of commit `base`, or of tree `carry`; an older lane of that key is removed."""
+
+    async def checkpoint(self, lane: Lane) -> Checkpoint:
+        """Remember the lane's files as they are."""
+
+    async def restore(self, lane: Lane, checkpoint: Checkpoint) -> None:
+        """Bring the lane's files back. Raises UnsafePath when the checkpoint is another lane's."""
+
+    async def take_patch(self, lane: Lane) -> Patch:
+        """The difference of the lane's files to its base tree, by re-hashing every file; the tree is in the mirror."""
+
+    async def close_lane(self, key: LaneKey) -> None:
+        """Remove the lane's directory, if any."""
+
+    def checkout(self, build_id: str, tree: str) -> AbstractAsyncContextManager[Path]:
+        """A private directory with exactly the files of `tree`, gone at the end."""
+
+    async def rebase(
+        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime
+    ) -> Merged | Conflicted:
+        """Put the change (commit `base` to `tree`) on top of commit `onto` as one commit; same input, same commit id."""
+
+    async def land(self, build_id: str, commit: str, onto: str) -> None:
+        """Move the integration branch from `onto` to `commit`; nothing to do when it is there. Raises Conflict otherwise."""
+
+    async def deliver(self, build_id: str, repository: str, commit: str, delivery: Delivery) -> Delivered:
+        """Put the commit where asked, looking first whether it is there. Raises GitFailed, Conflict (branch is not ours)."""
+
+    async def diff(self, build_id: str, old: str, new: str) -> str:
+        """Unified diff of two commits or trees."""
+
+    async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:
+        """The content of a file in a tree (at most `limit` bytes), None when there is none."""
+
+    async def list_files(self, build_id: str, tree: str) -> list[str]:
+        """All paths in a tree, sorted."""
+
+    async def forget(self, build_id: str) -> None:
+        """Remove every lane and checkout of a build; its integration branch and mirror stay."""

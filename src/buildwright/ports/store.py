@@ -1,0 +1,132 @@
+"""The journal and what stands beside it, and time. Holds no logic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from buildwright.core.build import Build
+from buildwright.core.event import AnyEvent, Recorded
+
+
+class Clock(Protocol):
+    """Time. `now` is UTC with zone; `sleep` takes seconds."""
+
+    def now(self) -> datetime: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run a build. `token` only grows; every append of a runner carries it."""
+
+    build_id: str
+    holder: str
+    token: int
+
+
+class BuildRow(NamedTuple):
+    """A build as a list shows it, without reading its journal."""
+
+    build_id: str
+    project_id: str
+    user_id: str
+    title: str
+    phase: str
+    """A `BuildPhase` value."""
+    control: str
+    """A `Control` value."""
+    outcome: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+    current_task_id: str
+
+
+class LogLine(NamedTuple):
+    """One line of a build's log. `seq` counts per build from 1; `kind` is an activity type, or gate, engine, git."""
+
+    seq: int
+    at: datetime
+    task: str
+    attempt: int
+    kind: str
+    text: str
+
+
+class LogEntry(NamedTuple):
+    """A log line before it is stored."""
+
+    at: datetime
+    task: str
+    attempt: int
+    kind: str
+    text: str
+
+
+class Builds(Protocol):
+    """The journal: append-only, one gapless sequence per build, compare-and-set; with leases, logs and artifacts beside it.
+
+    Durable when the call returns. Raises StoreFailed or DiskFull when it cannot be.
+    """
+
+    async def create(self, build_id: str, events: Sequence[AnyEvent], at: datetime) -> list[Recorded]:
+        """Start a journal; the first event is `build.created`. Raises Conflict if the id exists."""
+
+    async def append(
+        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, token: int | None = None
+    ) -> list[Recorded]:
+        """Append after `expected` (the seq of the last event the caller knows), all or nothing.
+
+        `token` is the lease token of a runner; None is for commands of a user. Raises StaleVersion when the journal
+        has moved on, LostLease when `token` is no longer the newest, NotFound for an unknown build.
+        """
+
+    async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
+        """Events with seq > after, in order. Raises NotFound for an unknown build."""
+
+    async def load(self, build_id: str) -> Build:
+        """The build as of its last event, from the newest snapshot and the events after it."""
+
+    async def keep_snapshot(self, build: Build) -> None:
+        """Store a snapshot so that the next `load` need not start at the beginning. Losing it loses nothing."""
+
+    async def version(self, build_id: str) -> int:
+        """Seq of the last event: a cheap look whether somebody else appended."""
+
+    async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
+        """Newest first; `build_prefix` selects ids that start so."""
+
+    async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
+        """Take the lease with a new, larger token. Raises BuildIsRunning while a live holder has it.
+
+        A holder string is `host:pid:start-time`; on the same host a dead process holds nothing.
+        """
+
+    async def renew(self, lease: Lease, seconds: float) -> None:
+        """Keep the lease. Raises LostLease."""
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lease up; harmless when it is lost already."""
+
+    async def holder(self, build_id: str) -> str | None:
+        """Who runs the build now, if a live process does."""
+
+    async def write_log(self, build_id: str, entries: Sequence[LogEntry]) -> None:
+        """Append log lines. Not part of the truth: may be lost with the process."""
+
+    async def read_log(
+        self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
+    ) -> list[LogLine]:
+        """Lines with seq > after (the last `limit` of them when `tail`), of one task when given."""
+
+    async def put_artifact(self, content: bytes) -> str:
+        """Keep bytes under their SHA-256 (hex); the same content twice is one artifact. Durable when it returns."""
+
+    async def get_artifact(self, digest: str) -> bytes:
+        """Raises NotFound."""
+
+    async def close(self) -> None: ...
