@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from buildwright.errors import BuildwrightError, Conflict, GitFailed
+from buildwright.errors import BuildwrightError, Conflict, CouldNot, GitFailed
 from buildwright.jobs.processes import Known, begin, carrying, end, ended, fresh_log, how_it_ended, seen, send
 from buildwright.jobs.servers import PostgresServer, RedisServer
 from buildwright.jobs.state import load, save, try_lock
@@ -47,7 +47,12 @@ class Wanted(NamedTuple):
 def wanted(folder: Path) -> Wanted | None:
     """What was asked for last; None when nothing ever was. Raises CouldNot."""
     fields = load(folder / WANTED)
-    return None if fields is None else Wanted(int(fields["workers"]), int(fields["slots"]))
+    if fields is None:
+        return None
+    try:
+        return Wanted(int(fields["workers"]), int(fields["slots"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CouldNot(f"{folder / WANTED} is damaged", fix="take it away, and say again how many workers") from error
 
 
 def want(folder: Path, wish: Wanted) -> None:
