@@ -48,8 +48,8 @@ def encode_all(events: Sequence[AnyEvent]) -> list[EncodedEvent]:
 
 
 def plain(text: str) -> str:
-    """Text that every database takes: a lone surrogate becomes "?", NUL (which PostgreSQL refuses) its picture."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\u2400")
+    """Text that a database takes: a lone surrogate, as output of programs may hold, becomes "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def event_rows(build_id: str, after: int, at: str, encoded: Sequence[EncodedEvent]) -> list[tuple[Any, ...]]:
