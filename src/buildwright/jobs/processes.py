@@ -56,15 +56,17 @@ class Rights(TypedDict, total=False):
 
 def start_of(pid: int) -> str:
     """Boot of the machine and start in ticks since then (proc(5)); "" when no such process runs, or it is dead already."""
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
-        _children.pop(pid, None)
     try:
         # The program's name stands in parentheses and may itself hold spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if fields[0] in "ZX" else f"{_boot()}:{fields[19]}"
+    if fields[0] not in "ZX":
+        return f"{_boot()}:{fields[19]}"
+    child = _children.pop(pid, None)
+    if child is not None:
+        child.wait()
+    return ""
 
 
 def seen(pid: int) -> Known:

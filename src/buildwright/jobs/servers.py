@@ -29,8 +29,8 @@ NAME = "buildwright"
 _HOST = "127.0.0.1"
 _ANSWER_SECONDS = 60.0
 """PostgreSQL may have to recover first."""
-_TRIES = 20
-_PAUSE_SECONDS = 0.5
+_TRIES = 75
+_PAUSE_SECONDS = 0.2
 _PASSING = ("shared memory block", "lock file")
 """What PostgreSQL complains of while the children of one that was killed still run. They notice, and go."""
 _LOOK_SECONDS = 0.05
