@@ -80,7 +80,8 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
             if not good:
                 return [e.AgentBroke(task=task, attempt=attempt, kind="crashed", message="boom")]
             changes = (FileChange(path=f"{task}.txt", kind="added"),) if roll(8) else ()
-            patch = Patch(base_tree="x", tree=f"tree-{task}-{attempt}", changes=changes)
+            version = attempt if roll(3) else 0  # now and then the same change comes back
+            patch = Patch(base_tree="x", tree=f"tree-{task}-{version}", changes=changes)
             return [e.AgentFinished(task=task, attempt=attempt, patch=patch if build.options.lanes else None)]
         case a.JudgePatch(task, attempt, tree):
             return [e.PatchJudged(task=task, attempt=attempt, verdict=verdict(tree, good))]
@@ -99,6 +100,13 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
             return [e.ChangeLanded(task=task, attempt=attempt, commit=commit, tree=tree)]
         case a.JudgeBase(tree):
             return [e.BaseJudged(verdict=verdict(tree, good))]
+        case a.Diagnose(number):
+            row = build.failures_in_row
+            tasks = tuple(dict.fromkeys(row))
+            if not good:
+                return [e.BuildStuck(failures=len(row), tasks=tasks, number=number, no_advice="no model")]
+            ask = roll(3) == 2
+            return [e.BuildStuck(failures=len(row), tasks=tasks, number=number, advice="why", ask_person=ask)]
         case a.VerifyBuild(tree):
             return [e.BuildVerified(verdict=verdict(tree, good))]
         case a.Deliver(commit, _):

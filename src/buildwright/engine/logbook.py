@@ -59,6 +59,10 @@ class Logbook:
         if self._waiting and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._soon(), name="logbook")
 
+    async def flush(self) -> None:
+        """Hand what waits to the store, for whoever reads the log next."""
+        await self._flush()
+
     def _tell(self, entry: LogEntry) -> None:
         if self._world.on_log is not None:
             self._world.on_log(entry)
