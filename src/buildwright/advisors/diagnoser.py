@@ -48,7 +48,7 @@ class ModelDiagnoser:
         async with open_model(model or DEFAULT_MODEL, door, self._retries) as connected:
             agent: Agent[None, Diagnosis] = Agent(
                 connected,
-                output_type=ToolOutput(Diagnosis, name="final_result"),
+                output_type=ToolOutput(Diagnosis, name="final_result_diagnosis"),
                 instructions=instructions("diagnoser.md"),
                 name="diagnoser",
                 deps_type=type(None),

@@ -44,7 +44,7 @@ async def diagnose(bench: Workbench, action: Diagnose, build: Build) -> Sequence
     tasks = tuple(dict.fromkeys(build.failures_in_row))
     context = await _context(bench, build, tasks)
     digest = await bench.world.builds.put_artifact(context.encode("utf-8", "replace"))
-    answer = await _ask(bench, build, context)
+    answer = await _ask(bench, action.number, build, context)
     mask = bench.world.mask
     stuck = e.BuildStuck(
         failures=len(build.failures_in_row),
@@ -119,14 +119,14 @@ def _masked(value: object, mask: Callable[[str], str]) -> object:
             return value
 
 
-async def _ask(bench: Workbench, build: Build, context: str) -> _Answer:
+async def _ask(bench: Workbench, number: int, build: Build, context: str) -> _Answer:
     """Ask the advisor; what its requests cost is recorded whatever comes of it."""
     world = bench.world
     gateway = world.gateway
     if world.diagnoser is None or gateway is None:
         return _Answer(None, "no model is at hand")
     try:
-        door = await gateway.open(build.id, "", 0, build.options, budget=budget(bench.newest()))
+        door = await gateway.open(build.id, "", number, build.options, budget=budget(bench.newest()))
     except BadSettings as missing:
         return _Answer(None, f"no model is at hand: {missing}")
     model = build.options.planner_model or build.options.model
