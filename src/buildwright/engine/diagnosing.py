@@ -19,7 +19,7 @@ from buildwright.core.event import AnyEvent
 from buildwright.core.rejections import RejectedAttempt, rejections
 from buildwright.engine.spending import budget, spent
 from buildwright.engine.workbench import Workbench
-from buildwright.errors import BadSettings, ModelFailed
+from buildwright.errors import BadSettings, BadSpec, ModelFailed
 from buildwright.ports import LogLine
 
 LOG_ENTRIES = 500
@@ -127,7 +127,7 @@ async def _ask(bench: Workbench, number: int, build: Build, context: str) -> _An
         return _Answer(None, "no model is at hand")
     try:
         door = await gateway.open(build.id, "", number, build.options, budget=budget(bench.newest()))
-    except BadSettings as missing:
+    except (BadSettings, BadSpec) as missing:
         return _Answer(None, f"no model is at hand: {missing}")
     model = build.options.planner_model or build.options.model
     try:
