@@ -26,7 +26,7 @@ def test_without_a_model_it_says_that_it_is_stuck_and_why_there_is_no_diagnosis(
     assert (
         "stuck: 3 failures in a row (a); no diagnosis, no model is at hand: ANTHROPIC_API_KEY is not set" in ended.err
     )
-    events = program("events").lines
+    events = program("events", str(program("status", "--json").object["id"])).lines
     (stuck,) = [event for event in events if event["type"] == "build.stuck"]
     assert "advice" not in stuck
     assert len(str(stuck["context"])) == 64
