@@ -16,6 +16,7 @@ from buildwright.core import event as e
 from buildwright.core.action import (
     Action,
     Deliver,
+    Diagnose,
     JudgeBase,
     JudgeMerge,
     JudgePatch,
@@ -30,6 +31,7 @@ from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
 from buildwright.engine.attempt import run_attempt
+from buildwright.engine.diagnosing import diagnose
 from buildwright.engine.judge import judge
 from buildwright.engine.planning import make_plan
 from buildwright.engine.workbench import Workbench
@@ -101,6 +103,8 @@ async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[An
         case LandChange():
             await _workspace(bench).land(build.id, action.commit, action.onto, bench.guard)
             return (e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree),)
+        case Diagnose():
+            return await diagnose(bench, action, build)
         case VerifyBuild():
             return (e.BuildVerified(verdict=await judge(bench, build, action.tree)),)
         case Deliver():

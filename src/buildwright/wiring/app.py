@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from buildwright.core.build import Build, Control
+from buildwright.core.diagnosis import Diagnosis
 from buildwright.core.event import Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
@@ -353,6 +354,7 @@ class App:
             gateway=self.gateway if options.agent not in PLAIN else None,
             mask=partial(_masked, self.settings),
             planner=_LazyPlanner(),
+            diagnoser=_LazyDiagnoser(),
             plan_context=_plan_context(workspace),
         )
 
@@ -411,6 +413,15 @@ class _LazyPlanner:
         from buildwright.advisors.planner import ModelPlanner
 
         return await ModelPlanner().plan(*arguments)
+
+
+class _LazyDiagnoser:
+    """The diagnoser, likewise."""
+
+    async def diagnose(self, *arguments: Any) -> Diagnosis:
+        from buildwright.advisors.diagnoser import ModelDiagnoser
+
+        return await ModelDiagnoser().diagnose(*arguments)
 
 
 def with_cassette(options: Options) -> Options:
