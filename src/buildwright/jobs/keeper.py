@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,8 +83,11 @@ def start_keeper(folder: Path, environment: Mapping[str, str], command: Sequence
 class Keeper:
     """One keeper of the cluster below `folder`. `environment` is what workers get, and ours beside it."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], command: Command) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], command: Command, say: Callable[[str], None] | None = None
+    ) -> None:
         self._folder = folder
+        self._say = say or _say
         self._environment = environment
         self._command = command
         self._postgres = _Kept(PostgresServer(folder / "postgres"))
@@ -97,24 +100,26 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep everything alive until SIGTERM; SIGQUIT ends it at once. Raises Conflict when another keeper is here."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = try_lock(self._folder / "keeper.lock")
-        if lock is None:
-            raise Conflict(f"another keeper keeps the cluster in {self._folder}", fix="buildwright cluster status")
-        told = _Told()
-        self._say(f"keeper starts as process {os.getpid()}")
-        try:
+        with self._alone():
+            told = _Told()
+            self._say(f"keeper starts as process {os.getpid()}")
             self._adopt()
             while not told.to_end.is_set():
                 await self._attend()
                 await told.within(_LOOK_SECONDS)
-            await self.end(told.at_once)
-        finally:
-            os.close(lock)
+            await self._end(told.at_once)
 
-    async def end(self, at_once: asyncio.Event) -> None:
-        """End workers, then Redis, then PostgreSQL, whoever started them. No keeper may run here meanwhile."""
-        self._adopt()
+    async def end(self, *, at_once: bool) -> None:
+        """End what a keeper that has died left behind. Raises Conflict when one is here."""
+        with self._alone():
+            self._adopt()
+            hurry = asyncio.Event()
+            if at_once:
+                hurry.set()
+            await self._end(hurry)
+
+    async def _end(self, at_once: asyncio.Event) -> None:
+        """End the workers, then Redis, then PostgreSQL."""
         self._phase = "stopping"
         with suppress(BuildwrightError):
             self._record()
@@ -124,6 +129,17 @@ class Keeper:
         await self._postgres.server.stop(at_once=at_once.is_set())
         (self._folder / STATE).unlink(missing_ok=True)
         self._say("everything has ended")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = try_lock(self._folder / "keeper.lock")
+        if lock is None:
+            raise Conflict(f"another keeper keeps the cluster in {self._folder}", fix="buildwright cluster status")
+        try:
+            yield
+        finally:
+            os.close(lock)
 
     def _adopt(self) -> None:
         """Find the workers of a keeper that has died. The servers find themselves."""
@@ -234,17 +250,11 @@ class Keeper:
             "redis_url": redis,
             "hub": str(self._folder / "hub.git"),
             "keeper": seen(os.getpid()),
-            "postgres": self._postgres.server.process(),
-            "redis": self._redis.server.process(),
             "workers": {worker.name: worker.fields() for worker in self._workers.values()},
         }
         if state != self._written:
             save(self._folder / STATE, state)
             self._written = state
-
-    def _say(self, text: str) -> None:
-        sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}\n")
-        sys.stderr.flush()
 
 
 class _Told:
@@ -306,9 +316,7 @@ class _Kept:
         self._patience.begun()
         try:
             self.url, self.trouble = await self.server.start(), ""
-            process = self.server.process()
-            assert process is not None
-            say(f"{self.server.title} runs as process {process.pid}")
+            say(f"{self.server.title} runs as process {self.server.process().pid}")
         except (BuildwrightError, OSError) as error:
             self.trouble = _words(error)
 
@@ -343,3 +351,8 @@ class _Worker:
 def _words(error: Exception) -> str:
     fix = error.fix if isinstance(error, BuildwrightError) else ""
     return f"{error} ({fix})" if fix else str(error)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}\n")
+    sys.stderr.flush()
