@@ -54,13 +54,15 @@ async def up(
         if keeper is None:
             keeper = start_keeper(settings.cluster, settings.environment, own_command("cluster", "keep"))
         await _until_ready(settings.cluster, keeper.pid, wish, output)
-        await _until_signed_on(settings.cluster, output)
+        await _until_signed_on(settings.cluster)
     view = await look_at(Settings.load())
     if output.json:
         output.data(fields_of(view))
         return Exit.DONE
     say_what_runs(output, view)
-    output.say(typed("Builds of this home are now carried out by the workers. Next: buildwright build SPEC --repo PATH"))
+    output.say(
+        typed("Builds of this home are now carried out by the workers. Next: buildwright build SPEC --repo PATH")
+    )
     return Exit.DONE
 
 
@@ -85,7 +87,7 @@ async def down(
             output.print(f"No cluster is up in {settings.home}.")
         return Exit.DONE
     with _alone(settings.cluster):
-        unfinished = await _unfinished(settings)
+        unfinished = await _unfinished()
         await _end(settings, now, output)
     if output.json:
         output.data({"up": False, "unfinished": unfinished})
@@ -141,7 +143,7 @@ def _own(settings: Settings) -> None:
     from buildwright.settings import SHARED
 
     named = [name for name in SHARED if settings.environment.get(name)]
-    if named and settings.database_url:
+    if named:
         raise BadSettings(
             f"{', '.join(named)} name a cluster already, whose servers are not kept here",
             fix=f"start a worker of it with `buildwright worker`, or first: unset {' '.join(named)}",
@@ -216,7 +218,9 @@ async def _until_ready(folder: Path, keeper: int, wish: Wanted, output: Output) 
                     return
                 if not start_of(keeper):
                     raise CouldNot("the keeper of the cluster has ended", fix=f"see {folder / LOG}")
-                news = state.get("trouble") or ("Starting workers ..." if state.get("database_url") else "Starting servers ...")
+                news = state.get("trouble") or (
+                    "Starting workers ..." if state.get("database_url") else "Starting servers ..."
+                )
                 if news != said:
                     output.say(news)
                     said = news
@@ -230,7 +234,7 @@ async def _until_ready(folder: Path, keeper: int, wish: Wanted, output: Output) 
         raise CouldNot(f"the cluster is not ready: {why}", fix=f"see {folder / LOG}") from None
 
 
-async def _until_signed_on(folder: Path, output: Output) -> None:
+async def _until_signed_on(folder: Path) -> None:
     """Wait until every worker that is kept here stands on the board. Raises CouldNot."""
     import asyncio
 
@@ -260,7 +264,7 @@ async def _until_signed_on(folder: Path, output: Output) -> None:
         raise CouldNot(f"workers do not sign on: {', '.join(missing)}", fix=f"see {log}") from None
 
 
-async def _unfinished(settings: Settings) -> int | None:
+async def _unfinished() -> int | None:
     """How many builds of the cluster have not ended; None when it cannot be asked."""
     from buildwright.cli.session import session
     from buildwright.errors import CouldNot

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildwright.errors import BuildwrightError, Conflict, CouldNot, GitFailed
-from buildwright.jobs.processes import Known, begin, carrying, end, ended, fresh_log, how_it_ended, seen, send
+from buildwright.jobs.processes import Known, begin, carrying, end, ended, fresh_log, how_it_ended, seen, send, start_of
 from buildwright.jobs.servers import PostgresServer, RedisServer
 from buildwright.jobs.state import load, save, try_lock
 
@@ -66,6 +66,13 @@ def keeper_of(folder: Path) -> Known | None:
     state = load(folder / STATE)
     found = None if state is None else Known(*state["keeper"])
     return found if found is not None and found.alive else None
+
+
+def is_settled(state: Mapping[str, Any], wish: Wanted) -> bool:
+    """Whether a keeper's state is what is asked for: that many workers run, and none is leaving."""
+    workers = [worker for worker in state["workers"].values() if start_of(worker["pid"]) == worker["start"]]
+    there = [worker for worker in workers if not worker["leaving"] and worker["slots"] in {0, wish.slots}]
+    return state["phase"] == "up" and not state["trouble"] and len(workers) == len(there) == wish.workers
 
 
 def own_command(*words: str) -> list[str]:
