@@ -67,7 +67,11 @@ async def look_at(settings: Settings) -> View:
 
 
 def state_of(worker: WorkerRow) -> str:
-    """`alive`; `suspect` after two heartbeats of silence; `gone` after three, when its work is taken over."""
+    """`alive`; `suspect` after two heartbeats of silence; `gone` after three, or when its process is known to be dead."""
+    from buildwright.store.holders import may_live
+
+    if not may_live(worker.holder):
+        return "gone"
     beats = worker.silent_seconds / worker.heartbeat_seconds
     return "gone" if beats >= 3 else "suspect" if beats >= 2 else "alive"
 

@@ -131,7 +131,7 @@ class Keeper:
         with suppress(BuildwrightError):
             self._record()
         self._say("ending, at once" if at_once.is_set() else "ending")
-        await asyncio.gather(*self._leaving, *(worker.leave(at_once) for worker in self._workers.values()))
+        await asyncio.gather(*self._leaving, *(worker.leave(at_once, self._say) for worker in self._workers.values()))
         await self._redis.server.stop(at_once=at_once.is_set())
         await self._postgres.server.stop(at_once=at_once.is_set())
         (self._folder / STATE).unlink(missing_ok=True)
@@ -223,7 +223,7 @@ class Keeper:
             worker = self._workers[name]
             if worker.process.alive and not worker.leaving:
                 self._say(f"worker {name} (process {worker.process.pid}) is told to end")
-                task = asyncio.create_task(worker.leave(asyncio.Event()))
+                task = asyncio.create_task(worker.leave(asyncio.Event(), self._say))
                 self._leaving.add(task)
                 task.add_done_callback(self._leaving.discard)
 
@@ -342,7 +342,7 @@ class _Worker:
     def fields(self) -> dict[str, Any]:
         return {**self.process._asdict(), "slots": self.slots, "leaving": self.leaving, "deaths": self.patience.deaths}
 
-    async def leave(self, at_once: asyncio.Event) -> None:
+    async def leave(self, at_once: asyncio.Event, say: Callable[[str], None]) -> None:
         """Let it put down what it has, unless there is no time."""
         self.leaving = True
         if not at_once.is_set():
@@ -352,6 +352,8 @@ class _Worker:
             await asyncio.wait((waiting, hurry), return_when=asyncio.FIRST_COMPLETED)
             for task in (waiting, hurry):
                 task.cancel()
+            if self.process.alive:
+                say(f"worker {self.name} (process {self.process.pid}) has not ended by itself")
         await end(self.process)
 
 
