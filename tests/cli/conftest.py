@@ -46,9 +46,9 @@ class Program:
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
+    def __call__(self, *arguments: str | Path, timeout: float = 60, **environment: str) -> Ended:
         process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=timeout)
         return Ended(process.returncode, out, err)
 
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
