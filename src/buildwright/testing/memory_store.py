@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from buildwright.core.apply import fold
 from buildwright.core.build import Build, Control
-from buildwright.core.event import AnyEvent, BuildCreated, Recorded
+from buildwright.core.event import AnyEvent, BuildCreated, Recorded, encode
 from buildwright.core.projection import head_change
 from buildwright.core.snapshot import dump, parse
 from buildwright.core.wire import BuildPhase
 from buildwright.errors import BuildIsRunning, Conflict, IllegalMove, LostLease, NotFound, StaleVersion
-from buildwright.ports import BuildRow, Lease, LogEntry, LogLine
+from buildwright.ports import BuildRow, Lease, LogEntry, LogLine, Loose, Weight
 
+_HASH = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -136,14 +138,14 @@ class MemoryBuilds:
     async def write_log(self, build_id: str, entries: Sequence[LogEntry]) -> None:
         journal = self._journals.get(build_id)
         log = journal.log if journal else self._early_logs.setdefault(build_id, [])
-        log.extend(LogLine(seq, *entry) for seq, entry in enumerate(entries, len(log) + 1))
+        log.extend(LogLine(seq, *entry) for seq, entry in enumerate(entries, (log[-1].seq if log else 0) + 1))
 
     async def read_log(
         self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
     ) -> list[LogLine]:
         journal = self._journals.get(build_id)
         log = journal.log if journal else self._early_logs.get(build_id, [])
-        found = [line for line in log[max(after, 0) :] if task in {"", line.task}]
+        found = [line for line in log if line.seq > after and task in {"", line.task}]
         return found[max(len(found) - limit, 0) :] if tail else found[:limit]
 
     async def put_artifact(self, content: bytes) -> str:
@@ -155,6 +157,62 @@ class MemoryBuilds:
         if digest not in self._artifacts:
             raise NotFound(f"there is no artifact {digest}")
         return self._artifacts[digest]
+
+    async def weigh(self, build_id: str) -> Weight:
+        journal = self._journal(build_id)
+        size = sum(len(encode(recorded.event)) for recorded in journal.events)
+        return Weight(len(journal.events), len(journal.log), size + sum(len(line.text) for line in journal.log))
+
+    async def retire(self, build_id: str) -> None:
+        if build_id in self._journals:
+            await self._refuse_live(build_id)
+            del self._journals[build_id]
+
+    async def finish_retiring(self) -> int:
+        """Nothing is ever left half done."""
+        return 0
+
+    async def trim_log(self, build_id: str, most: int) -> int:
+        await self._refuse_live(build_id)
+        log = self._journals[build_id].log
+        last = log[-1].seq if log else 0
+        cut = last - most
+        if cut < 1 or len(log) <= most + 1:
+            return 0
+        kept = [line for line in log if line.seq > cut]
+        at = next(line.at for line in log if line.seq == cut)
+        text = f"{cut} log lines before this one were cut by `buildwright prune`"
+        self._journals[build_id].log = [LogLine(cut, at, "", 0, "engine", text), *kept]
+        return len(log) - len(kept) - 1
+
+    async def loose_artifacts(self) -> Loose:
+        named = {found for build_id in self._journals for found in await self.named_ids(build_id)}
+        loose = [len(content) for digest, content in self._artifacts.items() if digest not in named]
+        if [build_id for build_id in self._journals if await self.holder(build_id)]:
+            return Loose(0, 0, len(loose))
+        return Loose(len(loose), sum(loose))
+
+    async def sweep_artifacts(self) -> Loose:
+        found = await self.loose_artifacts()
+        if found.number:
+            named = {digest for build_id in self._journals for digest in await self.named_ids(build_id)}
+            self._artifacts = {digest: kept for digest, kept in self._artifacts.items() if digest in named}
+        return found
+
+    async def named_ids(self, build_id: str) -> frozenset[str]:
+        texts = (encode(recorded.event) for recorded in self._journal(build_id).events)
+        return frozenset(found for text in texts for found in _HASH.findall(text))
+
+    async def compact(self) -> int | None:
+        """Memory is given back by itself."""
+        return 0
+
+    async def _refuse_live(self, build_id: str) -> None:
+        if self._journal(build_id).head.control not in {Control.FINISHED, Control.STOPPED}:
+            raise Conflict(f"build {build_id} has not ended", fix=f"stop it first with `buildwright stop {build_id}`")
+        holder = await self.holder(build_id)
+        if holder is not None:
+            raise BuildIsRunning(f"build {build_id} is still held by {holder}")
 
     async def close(self) -> None:
         """Nothing to let go of: what was kept can still be read."""

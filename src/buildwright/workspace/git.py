@@ -226,7 +226,7 @@ class Git:
 
     async def _free(self, lock: Path, git_dir: Path) -> None:
         """A lock left by a killed git is removed; that of a living one is waited for."""
-        if not await asyncio.to_thread(_is_used, git_dir, lock):
+        if not await asyncio.to_thread(is_used, git_dir, lock):
             lock.unlink(missing_ok=True)
         else:
             await asyncio.sleep(0.05)
@@ -351,7 +351,7 @@ def _kill(pid: int) -> None:
         return
 
 
-def _is_used(git_dir: Path, lock: Path) -> bool:
+def is_used(git_dir: Path, lock: Path) -> bool:
     """Whether a living git process works on this git directory (its locks carry no owner, its command line does)."""
     import psutil
 

@@ -6,12 +6,15 @@ A build's pin (which mirror, which commit) is a small file beside them, so that 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import functools
 import hashlib
 import json
 import os
 import secrets
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +28,7 @@ from buildwright.workspace.source import Head, Source, read_head
 
 # A tree's own .gitattributes must not change one byte of what is written to a lane; this file outranks them.
 BYTE_FOR_BYTE = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
+_GUARD_SECONDS = 0.05
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -65,6 +69,10 @@ class Mirrors:
         if pinned is not None and await self._holds(pinned, build_id):
             self._pins[build_id] = pinned
             return pinned
+        async with guarded(self._folder):
+            return await self._prepare(build_id, source, base)
+
+    async def _prepare(self, build_id: str, source: Source, base: str) -> Pin:
         head = await read_head(self._git, source, base)
         mirror = await self._mirror(source, head.width)
         ref = f"refs/buildwright/{build_id}/base"
@@ -192,6 +200,34 @@ class Mirrors:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(folder / build_id)
+
+
+@asynccontextmanager
+async def guarded(folder: Path, *, alone: bool = False) -> AsyncIterator[bool]:
+    """Held while a mirror is made ready, by as many as like, or `alone` while unused ones go and others are compacted.
+
+    Who wants to be alone does not wait: False when somebody is at work. Ends with the process, however it ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder / "guard", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if alone:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+        else:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    await asyncio.sleep(_GUARD_SECONDS)
+                else:
+                    break
+        yield True
+    finally:
+        os.close(descriptor)
 
 
 def _is_whole(path: Path) -> bool:
