@@ -25,7 +25,7 @@ ENDED = (Control.FINISHED, Control.STOPPED)
 _PIECE = 5_000
 """Rows that go in one transaction: some ten milliseconds."""
 _HASH = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
-_OF_A_BUILD = ("events", "snapshots", "logs")
+_IN_PIECES = ("events", "snapshots", "logs")
 _WORTH_IT = 10
 """The database is written anew when more than one in so many of its bytes is free."""
 _SETTLED_SECONDS = 86_400.0
@@ -63,13 +63,13 @@ def retire_head(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
     refuse_live(conn, build_id, now)
     conn.execute("DELETE FROM build_runs WHERE build_id = ?", (build_id,))
     conn.execute("DELETE FROM leases WHERE build_id = ?", (build_id,))
-    for table in sorted(_tables_by_build(conn) - {"build_runs", "leases", *_OF_A_BUILD}):
+    for table in sorted(_tables_by_build(conn) - {"build_runs", "leases", *_IN_PIECES}):
         conn.execute(f"DELETE FROM {table} WHERE build_id = ?", (build_id,))  # noqa: S608  a table of our schema
 
 
 def delete_piece(conn: sqlite3.Connection, build_id: str) -> bool:
     """Delete some rows of a build that has no head row; False when none is left."""
-    for table in _OF_A_BUILD:
+    for table in _IN_PIECES:
         statement = (
             f"DELETE FROM {table} WHERE build_id = ?1 AND seq IN"  # noqa: S608  a constant
             f" (SELECT seq FROM {table} WHERE build_id = ?1 ORDER BY seq DESC LIMIT ?2)"
