@@ -193,6 +193,7 @@ class Keeper:
             try:
                 await self._builds.version(build_id)
             except NotFound:
+                await self._retention.retire(build_id)
                 await self._forget(build_id)
             else:
                 # It was noted and its journal is whole: nothing has happened yet, and the rules decide anew.
