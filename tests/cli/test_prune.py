@@ -39,13 +39,13 @@ def age(program: Program, *build_ids: str) -> None:
     database.close()
 
 
-def rows(home: Path, build_id: str) -> str:
-    """A digest of everything the database has of a build."""
+def rows(home: Path, build_id: str, *tables: str) -> str:
+    """A digest of everything the database has of a build, or of some tables."""
     database = sqlite3.connect(home / "buildwright.db")
     try:
         found = [
-            database.execute(f"SELECT * FROM {table} WHERE build_id = ?", (build_id,)).fetchall()  # noqa: S608
-            for table in ("build_runs", "events", "snapshots", "logs", "leases")
+            database.execute(f"SELECT * FROM {table} WHERE build_id = ?", (build_id,)).fetchall()
+            for table in tables or ("build_runs", "events", "snapshots", "logs", "leases")
         ]
     finally:
         database.close()

@@ -67,16 +67,6 @@ async def prune(
     return Exit.DONE
 
 
-def size(number: int) -> str:
-    """Bytes as people read them."""
-    value = float(number)
-    for unit in ("B", "KiB", "MiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GiB"
-
-
 def _rules(environment: Mapping[str, str], older_than: str, keep: int, log_lines: int, logs_older_than: str) -> Rules:
     from buildwright.errors import Refused
     from buildwright.keeping.rules import Rules, default_age, duration
@@ -106,7 +96,7 @@ def _nothing(output: Output) -> int:
 
 
 def _print(output: Output, going: Going, rules: Rules) -> None:
-    from buildwright.cli.table import Column, table
+    from buildwright.cli.table import Column, size, table
     from buildwright.keeping.rules import words
 
     if going.builds:
@@ -139,6 +129,8 @@ def _print(output: Output, going: Going, rules: Rules) -> None:
 
 
 def _tell(output: Output, gone: Gone) -> None:
+    from buildwright.cli.table import size
+
     parts = [
         f"{number} {what}"
         for number, what in (

@@ -24,7 +24,7 @@ from buildwright.ports.board import ActionLease, Board, Due, Holding, Jobs, Post
 from buildwright.ports.commands import Command, Completed, Sandbox
 from buildwright.ports.gates import NO_BUDGET, AnswerKey, Answers, Budget, Gate, Gateway, Judged, Judgement, Spend
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Lane, LaneKey, Merged, Target, Workspace
-from buildwright.ports.retention import Leftover, Loose, Retention, Weight
+from buildwright.ports.retention import Found, Leftover, Loose, Retention, Weight
 from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Delivered",
     "Door",
     "Due",
+    "Found",
     "Gate",
     "Gateway",
     "Holding",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -36,6 +37,13 @@ class Leftover(NamedTuple):
     fix: str = ""
     """What the user can do, where nothing here can mend it; "" when it can be mended."""
     mended: bool = False
+
+
+class Found(NamedTuple):
+    """A leftover and how to mend it. `mend` looks again first, and says whether it did anything; None: only a person can."""
+
+    leftover: Leftover
+    mend: Callable[[], Awaitable[bool]] | None
 
 
 class Retention(Protocol):

@@ -63,6 +63,13 @@ def connect(path: Path, patience: float = 5.0) -> sqlite3.Connection:
     return conn
 
 
+def connect_to_look(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, not even the write-ahead log when it is closed."""
+    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+    conn.execute("PRAGMA query_only=ON")
+    return conn
+
+
 def open_both(path: Path, patience: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """A connection to write with (see `open_writer`) and one that can only read."""
     writer = open_writer(path, patience)

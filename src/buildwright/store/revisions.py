@@ -28,7 +28,7 @@ def head() -> str:
 
 async def version(path: Path) -> str | None:
     """The revision of a database, None when it has none. Raises NotFound when there is no file."""
-    return await _on(path, lambda conn: opening.stored_revision(conn, path))
+    return await _on(path, lambda conn: opening.stored_revision(conn, path), opening.connect_to_look)
 
 
 async def migrate(path: Path) -> str:
@@ -70,15 +70,23 @@ def schema_sql_of_postgres() -> str:
     return NOTE + "\n".join(lines) + "\n"
 
 
-async def _on(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+def _connect(path: Path) -> sqlite3.Connection:
+    return opening.connect(path, _PATIENCE)
+
+
+async def _on(
+    path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection] = _connect
+) -> T:
     if not path.is_file():
         raise NotFound(f"there is no database {path}", fix="make one with `buildwright db migrate`")
-    return await asyncio.to_thread(_with_connection, path, work)
+    return await asyncio.to_thread(_with_connection, path, work, connect)
 
 
-def _with_connection(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+def _with_connection(
+    path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection]
+) -> T:
     try:
-        conn = opening.connect(path, _PATIENCE)
+        conn = connect(path)
         try:
             return work(conn)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from buildwright.workspace.git import Git, check_name
 from buildwright.workspace.lane import remove
 from buildwright.workspace.mirror import guarded
 
+_HALF = re.compile(r"\.(new|broken|old)-[0-9a-f]{8}$")
 _YOUNG = "1.hour.ago"
 _LONGEST_SECONDS = 3600.0
 _KEPT_TYPES = ("commit", "tree")
@@ -57,6 +59,10 @@ class Attic:
         """Every mirror that is in its place."""
         return [path for path in _entries(self._mirrors) if (path / "objects").is_dir() and "." not in path.name]
 
+    def halves(self) -> list[Path]:
+        """Mirrors that were being made, replaced or removed. While somebody makes one ready this may be his."""
+        return [path for path in _entries(self._mirrors) if _HALF.search(path.name)]
+
     def weigh(self, build_id: str) -> int:
         """Bytes of the lanes, checkouts and scratch folders of a build."""
         return sum(
@@ -83,12 +89,15 @@ class Attic:
 
     async def drop_unused(self) -> int | None:
         """Remove the mirrors that no build uses, and say how many bytes; None when a repository is being made ready now."""
-        if not self.mirrors():
+        if not self.mirrors() and not self.halves():
             return 0
         async with guarded(self._mirrors, alone=True) as alone:
             if not alone:
                 return None
             freed = 0
+            for half in self.halves():
+                freed += size_of(half)
+                await remove(half)
             for mirror in self.unused():
                 freed += size_of(mirror)
                 going = self._mirrors / f"{mirror.name}.old-{secrets.token_hex(4)}"
