@@ -130,7 +130,8 @@ def test_an_empty_home_and_one_with_nothing_to_remove(program: Program, three: P
 
 
 def test_keep_and_logs(program: Program, three: Path) -> None:
-    ids = [program("build", three, "--agent", "noop", "--no-lanes", "--yes", "--new", "--json").lines[-1]["id"] for _ in range(2)]  # fmt: skip
+    plain = ("--agent", "noop", "--no-lanes", "--yes", "--new", "--json")
+    ids = [program("build", three, *plain).lines[-1]["id"] for _ in range(2)]
     age(program, *ids)
     database = sqlite3.connect(program.home / "buildwright.db")
     database.execute("DELETE FROM logs")

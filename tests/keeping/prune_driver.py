@@ -87,7 +87,8 @@ async def make_home(home: Path, folder: Path) -> dict[str, str]:
     made["paused"] = await one_build(home, folder / "shared", "paused", paused=True)
     database = sqlite3.connect(home / "buildwright.db")
     for name in ("old", "gone", "paused"):
-        database.execute("UPDATE build_runs SET completed_at = ?1, updated_at = ?1 WHERE build_id = ?2", (LONG_AGO, made[name]))  # fmt: skip
+        ended = "UPDATE build_runs SET completed_at = ?1, updated_at = ?1 WHERE build_id = ?2"
+        database.execute(ended, (LONG_AGO, made[name]))
     database.commit()
     database.close()
     cache = home / "setups" / "0123"

@@ -59,7 +59,7 @@ async def mend(found: list[Found]) -> list[Leftover]:
 
 
 def open_paths(but: Collection[int] = ()) -> Callable[[Path], bool]:
-    """Whether a process that lives now, other than this one and those in `but`, has a path (or one below it) open, mapped or as its folder."""
+    """Whether a process that lives now, other than this one and those in `but`, has a path or one below it open."""
     used: set[str] = set()
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal() or int(process.name) in {os.getpid(), *but}:
