@@ -33,7 +33,7 @@ def test_killed_at_any_point_the_next_one_ends_the_same(tmp_path: Path) -> None:
     assert "missing" not in calm["named"]
     steps = {name.split(".")[1] for name in first["points"]}
     assert steps == {
-        "note", "journal", "rows", "refs", "pin", "artifacts", "mirror", "file", "repack", "vacuum",
+        "note", "journal", "rows", "refs", "artifacts", "mirror", "file", "repack", "vacuum",
     }  # fmt: skip
     assert len(runs) >= len(first["points"])
     for run in runs:

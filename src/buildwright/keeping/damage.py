@@ -33,13 +33,17 @@ def find(settings: Settings) -> list[Found]:
     left_running = orphans()
     # They are ended first, so what only they still use is not in use.
     in_use = open_paths(frozenset(left_running))
-    live = store.live_builds(settings.database)
+    # Who runs a build of a cluster is known to its database, not to the file in this home.
+    shared = bool(settings.environment.get("DATABASE_URL"))
+    live = store.live_builds(settings.database) | ({"of the cluster"} if shared else set())
     found = [Found(left, _end_orphans) for left in left_running.values()]
     if settings.database.is_file():
         found += store.find(settings.database, settings.artifacts, in_use)
     found += workspace.find(home, Attic(home, settings.environment), in_use, live)
     # Without the list of builds nobody can tell whose lanes these are.
-    for build_id, left, folder in workspace.lanes(home, in_use, live) if settings.database.is_file() else ():
+    for build_id, left, folder in (
+        workspace.lanes(home, in_use, live) if settings.database.is_file() and not shared else ()
+    ):
         found.append(Found(left, partial(_drop_lanes, settings, build_id, folder)))
     return found
 

@@ -26,6 +26,7 @@ from buildwright.workspace.retention import Attic, size_of
 
 if TYPE_CHECKING:
     from buildwright.wiring import App
+    from buildwright.workspace import GitWorkspace
 
 Tell = Callable[[str], None]
 _EVERY = 10**9
@@ -94,11 +95,12 @@ class Gone:
 class Keeper:
     """Prunes one home and its store."""
 
-    def __init__(self, home: Path, builds: Builds, retention: Retention, attic: Attic) -> None:
+    def __init__(self, home: Path, builds: Builds, retention: Retention, attic: Attic, workspace: GitWorkspace) -> None:
         self._home = home
         self._builds = builds
         self._retention = retention
         self._attic = attic
+        self._workspace = workspace
         self._notes = home / "retiring"
         self._to_compact = self._notes / _COMPACT
 
@@ -107,7 +109,7 @@ class Keeper:
         """For an application's store and home. Raises Conflict when its store cannot forget."""
         builds = app.builds
         attic = Attic(app.settings.home, app.settings.environment)
-        return cls(app.settings.home, builds, _as_retention(builds), attic)
+        return cls(app.settings.home, builds, _as_retention(builds), attic, app.workspace)
 
     async def look(self, rules: Rules, now: datetime) -> Going:
         """What would go by these rules."""
@@ -179,7 +181,7 @@ class Keeper:
 
     async def _forget(self, build_id: str) -> None:
         """Everything outside the store that is a build's alone; the note last."""
-        await self._attic.retire(build_id)
+        await self._attic.retire(build_id, self._workspace)
         (self._home / "detached" / f"{build_id}.log").unlink(missing_ok=True)
         failpoint("prune.note.before")
         (self._notes / build_id).unlink(missing_ok=True)

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from buildwright.ports import Found, Leftover
-from buildwright.workspace.git import is_used
+from buildwright.workspace.guard import guarded
 from buildwright.workspace.lane import remove
-from buildwright.workspace.mirror import guarded
+from buildwright.workspace.locks import is_used
 from buildwright.workspace.retention import Attic, size_of
 
 _TEMPORARY = re.compile(r"^(tmp_(pack|idx|rev|obj|bitmap)_|tmp_objdir-|incoming-|\.tmp-)")

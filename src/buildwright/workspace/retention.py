@@ -17,8 +17,9 @@ from typing import NamedTuple
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository
 from buildwright.workspace.git import Git, check_name
+from buildwright.workspace.git_workspace import GitWorkspace
+from buildwright.workspace.guard import guarded
 from buildwright.workspace.lane import remove
-from buildwright.workspace.mirror import guarded
 
 _HALF = re.compile(r"\.(new|broken|old)-[0-9a-f]{8}$")
 _YOUNG = "1.hour.ago"
@@ -74,18 +75,13 @@ class Attic:
         used = {mirror for build_id, mirror in self.pins().items() if build_id not in going}
         return [mirror for mirror in self.mirrors() if mirror not in used]
 
-    async def retire(self, build_id: str) -> None:
-        """Remove what a build has here: lanes, then its refs, then its pin. Objects go when the mirror is compacted."""
+    async def retire(self, build_id: str, workspace: GitWorkspace) -> None:
+        """Remove what a build has here and in the hub: lanes, refs, pin. Objects go when the mirror is compacted."""
         check_name(build_id, "build")
-        for name in ("lanes", "checkouts", "scratch"):
-            await remove(self._home / name / build_id)
         failpoint("prune.refs.before")
-        mirror = self.pins().get(build_id)
-        if mirror is not None and (mirror / "HEAD").exists():
-            await self._drop_refs(mirror, f"refs/buildwright/{build_id}/")
+        await workspace.retire(build_id)
         failpoint("prune.refs.after")
-        (self._mirrors / "builds" / build_id).unlink(missing_ok=True)
-        failpoint("prune.pin.after")
+        await remove(self._home / "scratch" / build_id)
 
     async def drop_unused(self) -> int | None:
         """Remove the mirrors that no build uses, and say how many bytes; None when a repository is being made ready now."""
@@ -148,12 +144,6 @@ class Attic:
         there = [words[0] for words in lines if len(words) == 2 and words[1] in _KEPT_TYPES]
         if there:
             orders = "".join(f"update refs/buildwright/{build_id}/named/{found} {found}\n" for found in there)
-            await self._git.run(mirror, "update-ref", "--stdin", stdin=orders.encode())
-
-    async def _drop_refs(self, mirror: Path, prefix: str) -> None:
-        answer = await self._git.run(mirror, "for-each-ref", "--format=%(refname)", "--end-of-options", prefix)
-        if answer.text:
-            orders = "".join(f"delete {name}\n" for name in answer.text.splitlines())
             await self._git.run(mirror, "update-ref", "--stdin", stdin=orders.encode())
 
 
