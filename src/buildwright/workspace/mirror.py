@@ -69,10 +69,14 @@ class Mirrors:
         """The pin of a prepared build; one that was prepared elsewhere is fetched from the hub. Raises NotFound."""
         if build_id in self._pins:
             return self._pins[build_id]
-        async with self._asking:
-            found = self._pins.get(build_id) or await self._known(build_id)
+        if self._hub is None:
+            found = _parse(await asyncio.to_thread(self._read_pin, build_id), self._folder)
+        else:
+            async with self._asking:
+                found = self._pins.get(build_id) or await self._known(build_id)
         if found is None:
             raise NotFound(f"Build {build_id} has no prepared repository here.", fix="Start the build again.")
+        self._pins[build_id] = found
         return found
 
     async def prepare(self, build_id: str, repository: str, base: str) -> Pin:
