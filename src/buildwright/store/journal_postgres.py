@@ -46,7 +46,7 @@ _LOG_LOCK = "SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(ha
 """One writer of a build's log at a time, so that its numbers have no gap and a reader never sees 7 before 6."""
 _PUT_LOG = """
 INSERT INTO logs (build_id, seq, at, task, attempt, kind, text)
-SELECT $1, (SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = $1) + l.n, l.at, l.task, l.attempt, l.kind, l.text
+SELECT $1::text, (SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = $1::text) + l.n, l.at, l.task, l.attempt, l.kind, l.text
 FROM unnest($2::timestamptz[], $3::text[], $4::int[], $5::text[], $6::text[])
     WITH ORDINALITY AS l (at, task, attempt, kind, text, n)
 """
