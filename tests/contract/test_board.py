@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -83,7 +83,6 @@ async def taken(store: Store, build_id: str, key: str, holder: str = ONE, second
 
 async def keys(store: Store, build_id: str) -> dict[str, bool]:
     return {posted.key: posted.wanted for posted in await store.board(build_id)}
-
 
 
 async def test_what_is_wanted_is_posted_with_the_events_it_follows_from(store: Store) -> None:

@@ -30,7 +30,7 @@ AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 
 
 class Now:
-    """Time that only moves when told to; a tick is a second. PostgreSQL's cannot be moved: there a tick is short, and waited for."""
+    """Time that only moves when told to; a tick is a second. PostgreSQL's is waited for, in short ticks."""
 
     def __init__(self, real: bool) -> None:
         self.time = AT

@@ -31,7 +31,8 @@ allowed AS (
 ),
 head AS (
     UPDATE build_runs SET {CHANGED_HEAD}, settled = true,
-        updated_at = CASE WHEN cardinality($8::text[]) > 0 THEN $3::timestamptz ELSE updated_at END, wake_at = $13, offered_at = NULL
+        updated_at = CASE WHEN cardinality($8::text[]) > 0 THEN $3::timestamptz ELSE updated_at END,
+        wake_at = $13, offered_at = NULL
     WHERE build_id = $1 AND version = $2 AND EXISTS (SELECT 1 FROM allowed) RETURNING 1
 ),
 put AS ({PUT_EVENTS}),
