@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 _LOOK_SECONDS = 0.05
+_LARGEST_LOG = 1_000_000
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """Those begun by this process, so that they are waited for and leave no dead entry in the process table."""
+
+_codes: dict[int, int] = {}
 
 
 class Known(NamedTuple):
@@ -65,8 +68,16 @@ def start_of(pid: int) -> str:
         return f"{_boot()}:{fields[19]}"
     child = _children.pop(pid, None)
     if child is not None:
-        child.wait()
+        _codes[pid] = child.wait()
     return ""
+
+
+def how_it_ended(process: Known) -> str:
+    """In words, for a process that was begun by this one; "" when that is not known. Tells it once."""
+    code = None if process.alive else _codes.pop(process.pid, None)
+    if code is None:
+        return ""
+    return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
 
 def seen(pid: int) -> Known:
@@ -80,6 +91,19 @@ def directory_of(pid: int) -> str | None:
         return str(Path(f"/proc/{pid}/cwd").readlink())
     except OSError:
         return None
+
+
+def carrying(mark: str) -> list[Known]:
+    """Processes that lead a session and were started with `mark` (`NAME=value`) in their environment, the eldest first."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal():
+            continue
+        pid = int(folder.name)
+        with suppress(OSError):
+            if os.getsid(pid) == pid and mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(seen(pid))
+    return sorted((one for one in found if one.alive), key=lambda one: int(one.start.rpartition(":")[2]))
 
 
 def begin(
@@ -147,6 +171,14 @@ async def end(process: Known, *steps: tuple[signal.Signals, float]) -> None:
             return
     send(process, signal.SIGKILL)
     await ended(process, 10)
+
+
+def fresh_log(path: Path) -> Path:
+    """The path of a log, which begins anew when it has become large; the old one is kept once, as `NAME.old`."""
+    with suppress(FileNotFoundError):
+        if path.stat().st_size > _LARGEST_LOG:
+            path.replace(path.with_name(f"{path.name}.old"))
+    return path
 
 
 @cache

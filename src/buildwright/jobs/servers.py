@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from buildwright.errors import CouldNot
-from buildwright.jobs.processes import Known, begin, directory_of, end, rights, seen, start_of
+from buildwright.jobs.processes import Known, begin, directory_of, end, fresh_log, rights, seen, start_of
 from buildwright.jobs.programs import ENVIRONMENT, Program, find_postgres, find_redis
 from buildwright.jobs.state import load, locked, save
 
@@ -34,7 +34,6 @@ _PAUSE_SECONDS = 0.2
 _PASSING = ("shared memory block", "lock file")
 """What PostgreSQL complains of while the children of one that was killed still run. They notice, and go."""
 _LOOK_SECONDS = 0.05
-_LARGEST_LOG = 1_000_000
 _HERE = "/proc/self/cwd"
 """The server's own folder, also where its account may not walk the folders above it: a home of mode 0700, owned by root."""
 
@@ -110,7 +109,7 @@ class PostgresServer:
             [program.path, "-D", here],
             cwd=data,
             environment=ENVIRONMENT,
-            log=_log(self.folder),
+            log=fresh_log(self.folder / "server.log"),
             account=program.account,
         )
 
@@ -212,7 +211,7 @@ class RedisServer:
             said=text,
             cwd=data,
             environment=ENVIRONMENT,
-            log=_log(self.folder),
+            log=fresh_log(self.folder / "server.log"),
             account=program.account,
         )
 
@@ -394,14 +393,6 @@ def _disown_dead(data: Path) -> None:
     file = data / "postmaster.pid"
     _, newline, rest = file.read_text("utf-8").partition("\n")
     file.write_text(f"{os.getpid()}{newline}{rest}", encoding="utf-8")
-
-
-def _log(folder: Path) -> Path:
-    log = folder / "server.log"
-    with suppress(FileNotFoundError):
-        if log.stat().st_size > _LARGEST_LOG:
-            log.replace(folder / "server.old.log")
-    return log
 
 
 def _last_line(folder: Path) -> str:
