@@ -219,6 +219,8 @@ async def test_an_action_that_is_let_go_waits_for_somebody_else(store: Store) ->
     await store.drop(lease)
     await store.drop(lease)
     assert (await store.due(LONG)).actions == ((build_id, "a"),)
+    with pytest.raises(LostLease):
+        await post(store, build_id, "a", events=(beat("x"),), lease=lease)
     assert (await taken(store, build_id, "a", TWO)).token > lease.token
 
 

@@ -85,7 +85,7 @@ class PostgresBuilds:
             opened = True
         finally:
             if not opened:
-                await pool.close()
+                pool.close()
         return cls(pool)
 
     # --- the journal ---
@@ -250,7 +250,7 @@ class PostgresBuilds:
     async def close(self) -> None:
         """Write what is waiting and let go of the connections. Harmless when closed already."""
         await self._logs.drain()
-        await self._pool.close()
+        self._pool.close()
 
     async def _put_logs(self, batch: logs.Batch, lost: dict[str, int]) -> None:
         """Write lines, those of one process in the order it gave them. A batch whose connection broke may be there twice."""

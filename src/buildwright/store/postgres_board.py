@@ -27,7 +27,7 @@ _SETTLE = f"""
 WITH {_NOW},
 allowed AS (
     SELECT 1 FROM leases l, now WHERE l.build_id = $1 AND NOT {_LIVE_LEASE}
-    AND ($14::text IS NULL OR EXISTS (SELECT 1 FROM actions WHERE build_id = $1 AND key = $14 AND token = $15))
+    AND ($14::text IS NULL OR EXISTS (SELECT 1 FROM actions WHERE build_id = $1 AND key = $14 AND token = $15 AND holder <> ''))
 ),
 head AS (
     UPDATE build_runs SET {CHANGED_HEAD}, settled = true,
@@ -235,7 +235,7 @@ async def _refusal(connection: Connection, entry: Entry, lease: ActionLease | No
     version = await find_version(connection, entry.build_id)
     if lease is not None:
         token = await connection.fetchval(
-            "SELECT token FROM actions WHERE build_id = $1 AND key = $2", lease.build_id, lease.key
+            "SELECT token FROM actions WHERE build_id = $1 AND key = $2 AND holder <> ''", lease.build_id, lease.key
         )
         if token != lease.token:
             return LostLease(f"the lease on {lease.key} of build {lease.build_id} went to another holder, or is over")

@@ -93,7 +93,7 @@ def _with_connection(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
             return work(conn)
         finally:
             conn.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise fault(error, path) from error
 
 
