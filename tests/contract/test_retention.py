@@ -27,9 +27,9 @@ Store = SqliteBuilds | MemoryBuilds
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     opened: Store
     if request.param == "memory":
-        opened = MemoryBuilds(Now())
+        opened = MemoryBuilds(Now(False))
     else:
-        opened = await SqliteBuilds.open(tmp_path / "buildwright.db", tmp_path / "artifacts", now=Now())
+        opened = await SqliteBuilds.open(tmp_path / "buildwright.db", tmp_path / "artifacts", now=Now(False))
     yield opened
     await opened.close()
 
@@ -132,8 +132,8 @@ async def test_hashes_in_a_journal_are_found_by_their_form(store: Store) -> None
 
 async def test_a_sweep_and_puts_of_the_same_content_at_the_same_time(tmp_path: Path) -> None:
     """Two stores on one database: what was put while a build runs can be read, whatever a sweep does meanwhile."""
-    first = await SqliteBuilds.open(tmp_path / "buildwright.db", tmp_path / "artifacts", now=Now())
-    second = await SqliteBuilds.open(tmp_path / "buildwright.db", tmp_path / "artifacts", now=Now())
+    first = await SqliteBuilds.open(tmp_path / "buildwright.db", tmp_path / "artifacts", now=Now(False))
+    second = await SqliteBuilds.open(tmp_path / "buildwright.db", tmp_path / "artifacts", now=Now(False))
     try:
         content = b"same" * 50_000
         build_id = await start(first)
@@ -152,7 +152,7 @@ async def test_a_sweep_and_puts_of_the_same_content_at_the_same_time(tmp_path: P
 
 
 async def test_a_database_gives_its_space_back_when_nobody_runs(tmp_path: Path) -> None:
-    store = await SqliteBuilds.open(tmp_path / "buildwright.db", tmp_path / "artifacts", now=Now())
+    store = await SqliteBuilds.open(tmp_path / "buildwright.db", tmp_path / "artifacts", now=Now(False))
     try:
         going, running = await ended(store), await start(store)
         await store.append(going, 3, [], AT + timedelta(seconds=1))

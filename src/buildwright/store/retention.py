@@ -126,7 +126,7 @@ def refuse_live(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
         raise NotFound(f"there is no build {build_id}")
     if row[0] not in ENDED:
         raise Conflict(f"build {build_id} has not ended", fix=f"stop it first with `buildwright stop {build_id}`")
-    holder = _holder(conn, build_id, now)
+    holder = _holder(conn, build_id, now) or next(iter(_action_leases(conn, build_id)), "")
     if holder:
         raise BuildIsRunning(f"build {build_id} is still held by {holder}")
 
@@ -210,10 +210,10 @@ def _holder(conn: sqlite3.Connection, build_id: str, now: datetime) -> str:
     return "" if expired and not is_here(row[0]) else row[0]
 
 
-def _action_leases(conn: sqlite3.Connection) -> list[str]:
-    if "actions" not in _tables_by_build(conn):
-        return []
-    return [holder for (holder,) in conn.execute("SELECT holder FROM actions WHERE holder <> ''") if may_live(holder)]
+def _action_leases(conn: sqlite3.Connection, build_id: str = "") -> list[str]:
+    """Who may be carrying out an action, of one build or any."""
+    held = conn.execute("SELECT holder FROM actions WHERE holder <> '' AND (?1 = '' OR build_id = ?1)", (build_id,))
+    return [holder for (holder,) in held if may_live(holder)]
 
 
 def _tables_by_build(conn: sqlite3.Connection) -> set[str]:
