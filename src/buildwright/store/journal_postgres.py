@@ -46,7 +46,7 @@ _LOG_LOCK = "SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(ha
 """One writer of a build's log at a time, so that its numbers have no gap and a reader never sees 7 before 6."""
 _PUT_LOG = """
 INSERT INTO logs (build_id, seq, at, task, attempt, kind, text)
-SELECT $1, (SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = $1) + l.n, l.at, l.task, l.attempt, l.kind, l.text
+SELECT $1::text, (SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = $1::text) + l.n, l.at, l.task, l.attempt, l.kind, l.text
 FROM unnest($2::timestamptz[], $3::text[], $4::int[], $5::text[], $6::text[])
     WITH ORDINALITY AS l (at, task, attempt, kind, text, n)
 """
@@ -85,7 +85,7 @@ class PostgresBuilds:
             opened = True
         finally:
             if not opened:
-                await pool.close()
+                pool.close()
         return cls(pool)
 
     # --- the journal ---
@@ -250,7 +250,7 @@ class PostgresBuilds:
     async def close(self) -> None:
         """Write what is waiting and let go of the connections. Harmless when closed already."""
         await self._logs.drain()
-        await self._pool.close()
+        self._pool.close()
 
     async def _put_logs(self, batch: logs.Batch, lost: dict[str, int]) -> None:
         """Write lines, those of one process in the order it gave them. A batch whose connection broke may be there twice."""

@@ -27,10 +27,12 @@ _SETTLE = f"""
 WITH {_NOW},
 allowed AS (
     SELECT 1 FROM leases l, now WHERE l.build_id = $1 AND NOT {_LIVE_LEASE}
-    AND ($14::text IS NULL OR EXISTS (SELECT 1 FROM actions WHERE build_id = $1 AND key = $14 AND token = $15))
+    AND ($14::text IS NULL OR EXISTS (SELECT 1 FROM actions WHERE build_id = $1 AND key = $14 AND token = $15 AND holder <> ''))
 ),
 head AS (
-    UPDATE build_runs SET {CHANGED_HEAD}, settled = true, wake_at = $13, offered_at = NULL
+    UPDATE build_runs SET {CHANGED_HEAD}, settled = true,
+        updated_at = CASE WHEN cardinality($8::text[]) > 0 THEN $3::timestamptz ELSE updated_at END,
+        wake_at = $13, offered_at = NULL
     WHERE build_id = $1 AND version = $2 AND EXISTS (SELECT 1 FROM allowed) RETURNING 1
 ),
 put AS ({PUT_EVENTS}),
@@ -90,23 +92,24 @@ WHERE ($1 = '' OR build_id = $1) AND (wanted OR {_LIVE_ACTION}) ORDER BY wanted_
 """  # noqa: S608  constants
 _HOLDERS_HERE = """
 SELECT holder FROM actions WHERE holder <> '' AND starts_with(holder, $1)
-UNION SELECT l.holder FROM build_runs b JOIN leases l USING (build_id)
-WHERE (NOT b.settled OR b.control = 'stopping') AND l.holder <> '' AND starts_with(l.holder, $1)
-UNION SELECT l.holder FROM build_runs b JOIN leases l USING (build_id)
-WHERE b.wake_at <= clock_timestamp() AND l.holder <> '' AND starts_with(l.holder, $1)
+UNION SELECT holder FROM leases WHERE holder <> '' AND starts_with(holder, $1)
 """
+_OFFER = f"""
+    (b.offered_at IS NULL OR b.offered_at <= (SELECT at FROM now) - make_interval(secs => $1))
+    AND (SELECT {_LIVE_LEASE} FROM leases l, now WHERE l.build_id = b.build_id) IS NOT TRUE
+"""  # noqa: S608  constants
 _DUE_BUILDS = f"""
 WITH {_NOW},
-due AS (
-    SELECT build_id FROM build_runs WHERE NOT settled OR control = 'stopping'
-    UNION SELECT build_id FROM build_runs WHERE wake_at <= (SELECT at FROM now)
-),
 chosen AS (
-    SELECT b.build_id FROM now, due JOIN build_runs b USING (build_id) LEFT JOIN leases l USING (build_id)
-    WHERE (b.offered_at IS NULL OR b.offered_at <= now.at - make_interval(secs => $1)) AND NOT coalesce({_LIVE_LEASE}, false)
-    ORDER BY b.updated_at LIMIT $2 FOR UPDATE OF b SKIP LOCKED
+    SELECT build_id FROM build_runs b WHERE (NOT settled OR control = 'stopping') AND {_OFFER}
+    ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
+),
+woken AS (
+    SELECT build_id FROM build_runs b WHERE wake_at <= (SELECT at FROM now) AND {_OFFER}
+    ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
-UPDATE build_runs b SET offered_at = now.at FROM chosen, now WHERE b.build_id = chosen.build_id RETURNING b.build_id
+UPDATE build_runs SET offered_at = (SELECT at FROM now)
+WHERE build_id = ANY(ARRAY(SELECT build_id FROM chosen UNION SELECT build_id FROM woken LIMIT $2)) RETURNING build_id
 """  # noqa: S608  constants
 _DUE_ACTIONS = f"""
 WITH {_NOW},
@@ -232,7 +235,7 @@ async def _refusal(connection: Connection, entry: Entry, lease: ActionLease | No
     version = await find_version(connection, entry.build_id)
     if lease is not None:
         token = await connection.fetchval(
-            "SELECT token FROM actions WHERE build_id = $1 AND key = $2", lease.build_id, lease.key
+            "SELECT token FROM actions WHERE build_id = $1 AND key = $2 AND holder <> ''", lease.build_id, lease.key
         )
         if token != lease.token:
             return LostLease(f"the lease on {lease.key} of build {lease.build_id} went to another holder, or is over")
@@ -307,8 +310,8 @@ async def bury_the_dead(connection: Connection, holders: Sequence[str]) -> bool:
     """Take from holders of this host whose process is gone all that they have; whether there was one. They never come back."""
     dead = [holder for holder in holders if not may_live(holder)]
     if dead:
-        await connection.execute(f"UPDATE actions SET {_FREED} WHERE holder = ANY($1::text[])", dead)  # noqa: S608  a constant
-        await connection.execute("UPDATE leases SET holder = '' WHERE holder = ANY($1::text[])", dead)
+        await connection.execute(f"UPDATE actions SET {_FREED} WHERE holder <> '' AND holder = ANY($1::text[])", dead)  # noqa: S608  a constant
+        await connection.execute("UPDATE leases SET holder = '' WHERE holder <> '' AND holder = ANY($1::text[])", dead)
     return bool(dead)
 
 

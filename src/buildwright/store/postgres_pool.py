@@ -71,6 +71,7 @@ class Pool:
         self._free = asyncio.Semaphore(connections)
         self._idle: list[Connection] = []
         self._reached = False
+        self._closed = False
 
     async def run(self, work: Callable[[Connection, bool], Awaitable[T]], size: int = 0) -> T:
         """Do work on a connection, again and again while the server is away. `size` in bytes gives it more time.
@@ -101,8 +102,12 @@ class Pool:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def close(self) -> None:
-        """Let go of all connections."""
+    def close(self) -> None:
+        """Let go of all connections; those at work when their work is done. Harmless when closed already."""
+        self._closed = True
+        self._forget_idle()
+
+    def _forget_idle(self) -> None:
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.terminate()
@@ -122,7 +127,9 @@ class Pool:
             if not whole or connection.is_closed() or connection.is_in_transaction():
                 connection.terminate()
                 # What broke this one has most likely broken the others.
-                await self.close()
+                self._forget_idle()
+            elif self._closed:
+                connection.terminate()
             else:
                 self._idle.append(connection)
 

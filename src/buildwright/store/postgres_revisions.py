@@ -87,4 +87,4 @@ async def _opened(url: str) -> AsyncIterator[Pool]:
     try:
         yield pool
     finally:
-        await pool.close()
+        pool.close()

@@ -33,11 +33,11 @@ async def version(path: Path | str) -> str | None:
     """
     if isinstance(path, str):
         return await postgres_revisions.version(path)
-    return await _on(path, lambda conn: opening.stored_revision(conn, path))
+    return await _on(path, lambda conn: opening.stored_revision(conn, path), opening.connect_to_look)
 
 
 async def migrate(path: Path | str) -> str:
-    """Bring a database (a file, or a PostgreSQL URL) to the newest revision, making it if there is none, and say which that is."""
+    """Bring a database (a file, or a PostgreSQL URL) to the newest revision, making its tables if need be; which that is."""
     if isinstance(path, str):
         await postgres_revisions.migrate(path)
         return head()
@@ -80,20 +80,28 @@ def schema_sql_of_postgres() -> str:
     return NOTE + "\n".join(lines) + "\n"
 
 
-async def _on(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+def _connect(path: Path) -> sqlite3.Connection:
+    return opening.connect(path, _PATIENCE)
+
+
+async def _on(
+    path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection] = _connect
+) -> T:
     if not path.is_file():
         raise NotFound(f"there is no database {path}", fix="make one with `buildwright db migrate`")
-    return await asyncio.to_thread(_with_connection, path, work)
+    return await asyncio.to_thread(_with_connection, path, work, connect)
 
 
-def _with_connection(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+def _with_connection(
+    path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection]
+) -> T:
     try:
-        conn = opening.connect(path, _PATIENCE)
+        conn = connect(path)
         try:
             return work(conn)
         finally:
             conn.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise fault(error, path) from error
 
 

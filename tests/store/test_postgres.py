@@ -1,0 +1,420 @@
+"""The PostgreSQL store when things go wrong: the server killed, stopped, cut off; workers that die; schemas old and new."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from buildwright.core import event as e
+from buildwright.errors import BadSettings, Conflict, LostLease, StaleVersion, StoreFailed
+from buildwright.jobs.servers import PostgresServer
+from buildwright.ports import LogEntry, Settlement, WorkerRow
+from buildwright.store import alembic_runs, postgres_board, revisions
+from buildwright.store.holders import this_host, this_process
+from buildwright.store.journal_postgres import PostgresBuilds
+from buildwright.store.postgres_pool import address_of
+from buildwright.store.runs import BuildRuns
+from buildwright.store.tables import metadata
+from tests.store.process import AT, beat, created
+from tests.store.proxy import proxy_to
+
+LONG = 600.0
+ELSEWHERE = "elsewhere:1:1.0"
+
+
+@pytest.fixture
+async def store(postgres_url: str) -> AsyncIterator[PostgresBuilds]:
+    opened = await PostgresBuilds.open(postgres_url)
+    yield opened
+    await opened.close()
+
+
+async def start(store: PostgresBuilds) -> str:
+    build_id = str(uuid.uuid4())
+    await store.create(build_id, [created(build_id)], AT)
+    return build_id
+
+
+async def statuses(store: PostgresBuilds, build_id: str) -> list[str]:
+    events = [recorded.event for recorded in await store.read(build_id)]
+    return [event.status for event in events if isinstance(event, e.AgentHeartbeat)]
+
+
+def processes(server: PostgresServer) -> list[psutil.Process]:
+    known = server.process()
+    assert known is not None
+    parent = psutil.Process(known.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+# --- A server that goes away ---------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(own_postgres: PostgresServer) -> None:
+    store = await PostgresBuilds.open(own_postgres.url())
+    builds = [await start(store) for _ in range(4)]
+    over = asyncio.Event()
+
+    async def write(build_id: str) -> list[str]:
+        said: list[str] = []
+        while not over.is_set():
+            said.append(str(len(said)))
+            await store.append(build_id, len(said), [beat(said[-1])], AT)
+        return said
+
+    async def settle(build_id: str) -> list[str]:
+        said: list[str] = []
+        while not over.is_set():
+            said.append(str(len(said)))
+            await store.settle(build_id, len(said), [beat(said[-1])], AT, Settlement((said[-1], "always")))
+        return said
+
+    writers = [
+        asyncio.create_task(work(build_id))
+        for work, build_id in zip([write, write, write, settle], builds, strict=True)
+    ]
+    for _ in range(2):
+        before = await store.version(builds[0])
+        while await store.version(builds[0]) < before + 20:
+            await asyncio.sleep(0.01)
+        processes(own_postgres)[0].kill()
+        await asyncio.sleep(0.1)
+        await own_postgres.start()
+    before = await store.version(builds[0])
+    while await store.version(builds[0]) < before + 5:
+        await asyncio.sleep(0.01)
+    over.set()
+    for build_id, said in zip(builds, await asyncio.gather(*writers), strict=True):
+        assert await statuses(store, build_id) == said
+    assert {posted.key for posted in await store.board()} == {"always", (await statuses(store, builds[3]))[-1]}
+    await store.close()
+
+
+async def test_a_server_that_is_frozen_is_given_up_on_and_found_again(own_postgres: PostgresServer) -> None:
+    store = await PostgresBuilds.open(own_postgres.url(), command_seconds=0.4)
+    build_id = await start(store)
+    frozen = processes(own_postgres)
+    for process in frozen:
+        process.send_signal(signal.SIGSTOP)
+    waiting = asyncio.create_task(store.append(build_id, 1, [beat("x")], AT))
+    settling = asyncio.create_task(store.due(0))
+    await asyncio.sleep(1.5)
+    assert not waiting.done()
+    for process in frozen:
+        process.send_signal(signal.SIGCONT)
+    assert (await waiting)[0].seq == 2
+    assert (await settling).builds == (build_id,)
+    assert await statuses(store, build_id) == ["x"]
+    await store.close()
+
+
+async def test_patience_ends(own_postgres: PostgresServer) -> None:
+    store = await PostgresBuilds.open(own_postgres.url(), patience=0.5)
+    build_id = await start(store)
+    await own_postgres.stop(at_once=True)
+    with pytest.raises(StoreFailed) as failed:
+        await store.append(build_id, 1, [beat("x")], AT)
+    assert failed.value.fix
+    await own_postgres.start()
+    assert await store.version(build_id) == 1
+    await store.close()
+
+
+# --- An answer that is lost ----------------------------------------------------------------------------------------
+
+
+async def test_what_was_committed_when_the_connection_broke_is_not_written_again(postgres_url: str) -> None:
+    async with proxy_to(postgres_url) as (proxy, url):
+        store = await PostgresBuilds.open(url, connections=1)
+        build_id = str(uuid.uuid4())
+        proxy.mark, proxy.swallow = build_id.encode(), 1
+        await store.create(build_id, [created(build_id)], AT)
+        with pytest.raises(Conflict):
+            await store.create(build_id, [created(build_id)], AT)
+        for number in range(1, 4):
+            proxy.swallow = 1
+            await store.append(build_id, number, [beat(str(number))], AT)
+        assert proxy.swallowed == 4
+        with pytest.raises(StaleVersion):
+            await store.append(build_id, 3, [beat("3")], AT)
+        proxy.mark, proxy.swallow = b"COMMIT", 1
+        _, free = await store.settle(build_id, 4, [beat("4")], AT, Settlement(("a", "b")))
+        assert free == ["a", "b"]
+        lease = await store.take(build_id, "a", ELSEWHERE, LONG)
+        proxy.swallow = 2
+        await store.settle(build_id, 5, [beat("5")], AT, Settlement(("b",), lease=lease, ended=True))
+        lease = await store.take(build_id, "b", ELSEWHERE, LONG)
+        proxy.swallow = 1
+        assert (await store.settle(build_id, 6, [], AT, Settlement(("b",), lease=lease, ended=True)))[1] == ["b"]
+        assert proxy.swallowed == 8
+        assert await statuses(store, build_id) == ["1", "2", "3", "4", "5"]
+        assert await store.take(build_id, "b", ELSEWHERE, LONG) is not None
+        await store.close()
+
+
+async def test_another_who_was_first_is_not_mistaken_for_us(postgres_url: str, store: PostgresBuilds) -> None:
+    build_id = await start(store)
+    async with proxy_to(postgres_url) as (proxy, url):
+        late = await PostgresBuilds.open(url, connections=1)
+        await late.version(build_id)
+        proxy.mark, proxy.swallow = build_id.encode(), 1
+        await store.append(build_id, 1, [beat("ours")], AT)
+        with pytest.raises(StaleVersion):
+            await late.append(build_id, 1, [beat("theirs")], AT)
+        proxy.swallow = 1
+        with pytest.raises(StaleVersion):
+            await late.append(build_id, 1, [beat("ours")], AT + timedelta(seconds=1))
+        await late.close()
+    assert await statuses(store, build_id) == ["ours"]
+
+
+async def test_who_stops_waiting_leaves_no_broken_connection_behind(postgres_url: str) -> None:
+    store = await PostgresBuilds.open(postgres_url, connections=1)
+    build_id = await start(store)
+    for delay in (0, 0.0005, 0.001, 0.002, 0.004):
+        task = asyncio.create_task(store.settle(build_id, 1, [], AT, Settlement(("a",))))
+        await asyncio.sleep(delay)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await store.version(build_id) == 1
+    await store.close()
+
+
+# --- Holders that die ----------------------------------------------------------------------------------------------
+
+
+async def test_what_a_dead_process_of_this_host_had_is_free_at_once(store: PostgresBuilds) -> None:
+    whole, parts = await start(store), await start(store)
+    child = psutil.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    holder = f"{this_host()}:{child.pid}:{child.create_time():.2f}"
+    lease = await store.acquire(whole, holder, LONG)
+    await store.settle(parts, 1, [], AT, Settlement(("a", "b")))
+    for key in "ab":
+        assert await store.take(parts, key, holder, LONG)
+    await store.beat(WorkerRow(holder, "child", 1, 1, AT, AT, 30.0, 0.0, "{}"))
+    assert await store.due(0) == ((), ())
+    child.kill()
+    child.wait()
+    assert await store.holder(whole) is None
+    taken = await store.take(parts, "a", this_process(), LONG)
+    assert taken is not None
+    due = await store.due(0)
+    assert due == ((whole,), ((parts, "b"),))
+    await store.settle(whole, 1, [], AT, Settlement(()))
+    with pytest.raises(LostLease):
+        await store.renew(lease, LONG)
+    await store.sign_off(this_process())
+    assert await store.workers() == []
+
+
+async def test_a_build_whose_runner_died_settles_at_once(store: PostgresBuilds) -> None:
+    build_id = await start(store)
+    gone = f"{this_host()}:{os.getpid()}:1.00"
+    await store.acquire(build_id, gone, LONG)
+    assert (await store.settle(build_id, 1, [], AT, Settlement(("a",))))[1] == ["a"]
+    assert await store.take(build_id, "a", gone, LONG)
+    assert (await store.acquire(build_id, this_process(), LONG)).holder == this_process()
+
+
+# --- Logs and text -------------------------------------------------------------------------------------------------
+
+
+async def test_lines_of_many_writers_are_numbered_without_a_gap(postgres_url: str) -> None:
+    build_id = str(uuid.uuid4())
+    stores = [await PostgresBuilds.open(postgres_url, connections=2) for _ in range(3)]
+
+    async def write(number: int, store: PostgresBuilds) -> None:
+        for line in range(30):
+            await store.write_log(build_id, [LogEntry(AT, "T", number, "said", f"{line}")])
+            if line % 10 == 9:
+                await store.read_log(build_id)
+
+    await asyncio.gather(*(write(number, store) for number, store in enumerate(stores)))
+    for store in stores:
+        await store.read_log(build_id, limit=1)
+    lines = await stores[0].read_log(build_id)
+    assert [line.seq for line in lines] == list(range(1, 91))
+    for number in range(3):
+        assert [line.text for line in lines if line.attempt == number] == [str(line) for line in range(30)]
+    for store in stores:
+        await store.close()
+
+
+async def test_any_text_can_be_kept(store: PostgresBuilds) -> None:
+    odd = "NUL \0, half \ud800 a pair, 家"
+    build_id = str(uuid.uuid4())
+    await store.create(build_id, [created(build_id).model_copy(update={"project_id": odd})], AT)
+    await store.append(build_id, 1, [beat(odd)], AT)
+    await store.write_log(build_id, [LogEntry(AT, "", 0, "said", odd)])
+    assert await statuses(store, build_id) == ["NUL \0, half ? a pair, 家"]
+    assert [line.text for line in await store.read_log(build_id)] == ["NUL \u2400, half ? a pair, 家"]
+    assert (await store.rows())[0].project_id == "NUL \u2400, half ? a pair, 家"
+    assert await store.rows(build_prefix="\0\ud800") == []
+    assert await store.board("\0") == []
+
+
+async def test_what_was_changed_behind_our_back_is_noticed(store: PostgresBuilds, postgres_url: str) -> None:
+    build_id = await start(store)
+    await store.append(build_id, 1, [beat("x")], AT)
+    digest = await store.put_artifact(b"content")
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("UPDATE artifacts SET content = 'other'; UPDATE events SET data = replace(data, 'x', 'y')")
+    with pytest.raises(StoreFailed, match="not what was written"):
+        await store.read(build_id)
+    with pytest.raises(StoreFailed, match="damaged"):
+        await store.get_artifact(digest)
+    await connection.execute("DELETE FROM events WHERE seq = 1")
+    with pytest.raises(StoreFailed, match="some are missing"):
+        await store.load(build_id)
+    await connection.close()
+
+
+async def test_builds_at_rest_cost_due_nothing(store: PostgresBuilds, postgres_url: str) -> None:
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(
+        "INSERT INTO build_runs (build_id, project_id, user_id, title, phase, control, outcome, version, current_task_id,"
+        " created_at, updated_at, settled, wake_at) SELECT 'b' || n, 'p', 'u', 't', 'planning', 'paused', '', 1, '',"
+        " now(), now(), true, now() + interval '1 day' FROM generate_series(1, 5000) AS n;"
+        " INSERT INTO leases SELECT build_id, '', 1, now() FROM build_runs; ANALYZE"
+    )
+    build_id = await start(store)
+    plan = await connection.fetch(f"EXPLAIN {postgres_board._DUE_BUILDS}", 1.0, 200)
+    assert "Seq Scan on build_runs" not in "\n".join(line for (line,) in plan)
+    assert "Seq Scan on leases" not in "\n".join(line for (line,) in plan)
+    assert await store.due(0) == ((build_id,), ())
+    await connection.close()
+
+
+# --- Opening -------------------------------------------------------------------------------------------------------
+
+
+async def test_workers_that_open_a_new_database_at_once_do_not_clash(postgres_url: str) -> None:
+    stores = await asyncio.gather(*(PostgresBuilds.open(postgres_url, connections=1) for _ in range(5)))
+    build_id = await start(stores[0])
+    assert [await store.version(build_id) for store in stores] == [1] * 5
+    for store in stores:
+        await store.close()
+        await store.close()
+
+
+async def test_each_thing_that_is_wrong_with_an_address_is_said_without_the_password(postgres_url: str) -> None:
+    password = postgres_url.split(":")[2].partition("@")[0]
+    assert len(password) > 8
+    wrong: list[tuple[str, type[Exception], str]] = [
+        (postgres_url.replace(password, f"{password}x"), BadSettings, "password"),
+        (postgres_url.rpartition("/")[0] + "/nowhere", BadSettings, "nowhere"),
+        (postgres_url.replace("postgresql://", "mysql://"), BadSettings, "not the address"),
+        (f"postgresql://u:{password}@127.0.0.1:port/x", BadSettings, "not well formed"),
+        (f"postgresql://u:{password}@127.0.0.1:1/x", StoreFailed, "127.0.0.1:1/x"),
+        (f"postgresql://u:{password}@no.such.host.invalid/x", StoreFailed, "no.such.host.invalid"),
+        ("", BadSettings, "not the address"),
+    ]
+    for url, kind, text in wrong:
+        with pytest.raises(kind, match=text) as refused:
+            await PostgresBuilds.open(url, patience=0.2)
+        assert password not in str(refused.value)
+        assert getattr(refused.value, "fix", None)
+
+
+async def test_a_database_that_is_newer_or_not_ours_is_left_alone(postgres_url: str) -> None:
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("CREATE TABLE events (id int)")
+    with pytest.raises(StoreFailed, match="not Buildwright's: events"):
+        await PostgresBuilds.open(postgres_url)
+    await connection.execute("DROP TABLE events; CREATE TABLE of_somebody (id int)")
+    await (await PostgresBuilds.open(postgres_url)).close()
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreFailed, match="9999"):
+        await PostgresBuilds.open(postgres_url)
+    with pytest.raises(StoreFailed, match="9999"):
+        await revisions.rollback(postgres_url)
+    assert await revisions.version(postgres_url) == "9999"
+    await connection.close()
+
+
+def test_opening_loads_no_orm(postgres_url: str) -> None:
+    program = (
+        "import asyncio, sys; from buildwright.store.journal_postgres import PostgresBuilds;"
+        f"asyncio.run(PostgresBuilds.open({postgres_url!r}));"
+        "print(sorted({'sqlalchemy', 'alembic'} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+# --- The schema ----------------------------------------------------------------------------------------------------
+
+
+def test_the_schema_file_is_what_the_migrations_make() -> None:
+    stored = (Path(revisions.__file__).parent / "schema_postgres.sql").read_text(encoding="utf-8")
+    assert stored == revisions.schema_sql_of_postgres(), "run: python -m buildwright.store.revisions"
+
+
+async def test_the_tables_are_what_the_metadata_says(store: PostgresBuilds, postgres_url: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from sqlalchemy import Connection
+
+    def differences(connection: Connection) -> list[object]:
+        options = {"compare_type": True, "compare_server_default": True}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+    engine = alembic_runs.postgres_engine(address_of(postgres_url))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()
+
+
+async def test_up_and_down_with_data(postgres_url: str) -> None:
+    assert await revisions.version(postgres_url) is None
+    assert await revisions.migrate(postgres_url) == revisions.head()
+    store = await PostgresBuilds.open(postgres_url)
+    build_id, ended = await start(store), await start(store)
+    await store.append(ended, 1, [e.BuildFinished(outcome="failed")], AT)
+    await store.settle(build_id, 1, [], AT, Settlement(("a",)))
+    lease = await store.take(build_id, "a", ELSEWHERE, LONG)
+    assert lease is not None
+    with pytest.raises(Conflict, match="in use"):
+        await revisions.rollback(postgres_url)
+    await store.drop(lease)
+    with pytest.raises(Conflict, match="actions"):
+        await revisions.rollback(postgres_url)
+    assert await revisions.rollback(postgres_url, drop_data=True) == "0001"
+    await store.close()
+    store = await PostgresBuilds.open(postgres_url)
+    assert await revisions.version(postgres_url) == revisions.head()
+    assert await store.due(0) == ((build_id,), ())
+    assert (await store.load(build_id)).id == build_id
+    await store.close()
+    with pytest.raises(Conflict, match="build_runs, events"):
+        await revisions.rollback(postgres_url, 2)
+    assert await revisions.rollback(postgres_url, 2, drop_data=True) == ""
+    assert await revisions.version(postgres_url) is None
+    store = await PostgresBuilds.open(postgres_url)
+    assert await store.rows() == []
+    await store.close()
+
+
+async def test_builds_are_found_by_project(store: PostgresBuilds, postgres_url: str) -> None:
+    build_id = await start(store)
+    runs = BuildRuns.open(postgres_url)
+    assert await runs.list_by_project("p") == await store.rows()
+    assert (await runs.get(build_id)).created_at == AT
+    assert await runs.list_between(AT, AT + timedelta(seconds=1)) == await store.rows()
+    await runs.close()
+    nowhere = BuildRuns.open("postgresql://u:secret@127.0.0.1:1/x")
+    with pytest.raises(StoreFailed, match=r"127\.0\.0\.1:1") as failed:
+        await nowhere.list_by_project("p")
+    assert "secret" not in str(failed.value)
+    await nowhere.close()
