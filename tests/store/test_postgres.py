@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from buildwright.core import event as e
-from buildwright.errors import Conflict, LostLease, StaleVersion, StoreFailed
+from buildwright.errors import BuildIsRunning, Conflict, LostLease, StaleVersion, StoreFailed
 from buildwright.jobs.servers import PostgresServer
 from buildwright.ports import LogEntry, Settlement, WorkerRow
 from buildwright.store import postgres_board
@@ -141,6 +141,29 @@ async def test_what_was_committed_when_the_connection_broke_is_not_written_again
         assert proxy.swallowed == 8
         assert await statuses(store, build_id) == ["1", "2", "3", "4", "5"]
         assert await store.take(build_id, "b", ELSEWHERE, LONG) is not None
+        await store.close()
+
+
+async def test_a_lease_whose_answer_was_lost_is_not_lost_itself(postgres_url: str) -> None:
+    async with proxy_to(postgres_url) as (proxy, url):
+        store = await PostgresBuilds.open(url, connections=1)
+        build_id = await start(store)
+        await store.settle(build_id, 1, [], AT, Settlement(("a", "b")))
+        assert await store.take(build_id, "b", ELSEWHERE, LONG)
+        proxy.mark, proxy.swallow = build_id.encode(), 1
+        lease = await store.take(build_id, "a", ELSEWHERE, LONG)
+        assert lease is not None
+        assert {held.token for held in await store.holdings(ELSEWHERE)} > {lease.token}
+        proxy.swallow = 1
+        assert await store.take(build_id, "b", ELSEWHERE, LONG) is None
+        await store.settle(build_id, 1, [beat("x")], AT, Settlement(("a",), lease=lease))
+        whole = await start(store)
+        proxy.mark, proxy.swallow = b"COMMIT", 1
+        held = await store.acquire(whole, ELSEWHERE, LONG)
+        await store.append(whole, 1, [beat("x")], AT, held.token)
+        with pytest.raises(BuildIsRunning):
+            await store.acquire(whole, ELSEWHERE, LONG)
+        assert proxy.swallowed == 3
         await store.close()
 
 
