@@ -61,11 +61,12 @@ SELECT EXISTS (SELECT 1 FROM head), ARRAY(SELECT key FROM rows WHERE live AND NO
 """  # noqa: S608  constants
 _SWEEP = "DELETE FROM actions WHERE NOT wanted AND (holder = '' OR expires_at <= clock_timestamp())"
 _LOCK = "SELECT 1 FROM leases WHERE build_id = {} FOR UPDATE"
+_FREE_FOR = f"(NOT {_LIVE_ACTION} OR (a.holder = $3 AND a.token <> $5::bigint))"
 _TAKE = f"""
 WITH {_NOW},
 found AS (
-    SELECT a.build_id, greatest(a.wanted_at, CASE WHEN a.holder <> '' THEN a.expires_at END) AS free_since
-    FROM actions a, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND NOT {_LIVE_ACTION}
+    SELECT a.build_id, greatest(a.wanted_at, CASE WHEN a.expires_at <= now.at THEN a.expires_at END) AS free_since
+    FROM actions a, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
 ),
 counter AS (
     UPDATE leases l SET token = l.token + 1, holder = '' FROM found, now
@@ -73,7 +74,7 @@ counter AS (
 )
 UPDATE actions a SET holder = $3, token = counter.token, beat_at = now.at, offered_at = NULL,
     expires_at = now.at + make_interval(secs => $4)
-FROM counter, found, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND NOT {_LIVE_ACTION}
+FROM counter, found, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
 RETURNING a.token, extract(epoch FROM now.at - found.free_since)::float8
 """  # noqa: S608  constants
 _KEEP = f"""
@@ -140,8 +141,11 @@ ON CONFLICT (holder) DO UPDATE SET name = excluded.name, slots = excluded.slots,
 # --- The whole build -----------------------------------------------------------------------------------------------
 
 
-async def acquire(connection: Connection, build_id: str, holder: str, seconds: float) -> Lease:
-    """Take the lease on a build and clear its board. Raises NotFound; BuildIsRunning while somebody works on it."""
+async def acquire(connection: Connection, build_id: str, holder: str, seconds: float, again: bool) -> Lease:
+    """Take the lease on a build and clear its board. Raises NotFound; BuildIsRunning while somebody works on it.
+
+    `again`: an earlier try may have succeeded, so the holder itself does not count.
+    """
     await bury_the_dead(connection, await holders_of(connection, build_id))
     async with transaction(connection, _LOCK.format(literal(build_id))):
         found = await connection.fetch(
@@ -149,8 +153,9 @@ async def acquire(connection: Connection, build_id: str, holder: str, seconds: f
             f" UNION ALL SELECT holder FROM actions a, now WHERE build_id = $1 AND {_LIVE_ACTION}",
             build_id,
         )
-        if found:
-            raise _is_running(build_id, found[0][0])
+        others = [other for (other,) in found if not (again and other == holder)]
+        if others:
+            raise _is_running(build_id, others[0])
         token = await connection.fetchval(
             "WITH board AS (DELETE FROM actions WHERE build_id = $1),"  # noqa: S608  a constant
             " head AS (UPDATE build_runs SET settled = false WHERE build_id = $1)"
@@ -246,9 +251,15 @@ async def _refusal(connection: Connection, entry: Entry, lease: ActionLease | No
     return _is_running(entry.build_id, holder) if holder else stale(entry, version)
 
 
-async def take(connection: Connection, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
-    """Take an action that is wanted and that nobody has, in one round trip."""
-    row = await connection.fetchrow(_TAKE, build_id, key, holder, seconds)
+async def take(
+    connection: Connection, build_id: str, key: str, holder: str, seconds: float, known: int | None
+) -> ActionLease | None:
+    """Take an action that is wanted and that nobody has, in one round trip.
+
+    `known` is given when an answer was lost: the last token for this action that did reach the holder (0: none). If the
+    row is the holder's with another token, that was the lost answer, and it is taken once more.
+    """
+    row = await connection.fetchrow(_TAKE, build_id, key, holder, seconds, known)
     return ActionLease(build_id, key, holder, row[0], max(row[1], 0.0)) if row else None
 
 

@@ -217,6 +217,10 @@ def fault(error: Exception, shown: str) -> BuildwrightError:
             return StoreFailed(
                 f"{shown}: {error}", fix="give the user of DATABASE_URL the right to make and change tables"
             )
+        case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError():
+            # A pooler that gives each transaction another connection.
+            fix = "let DATABASE_URL name the server itself, or a pooler that pools whole sessions"
+            return StoreFailed(f"{shown}: {error}", fix=fix)
         case asyncpg.TooManyConnectionsError():
             return StoreFailed(f"{shown}: {error}", fix="raise max_connections of the server, or run fewer workers")
         case TimeoutError():
