@@ -90,6 +90,11 @@ class WorkerRow(NamedTuple):
     report: str
     """JSON object: what it measured of itself (latencies in seconds, counts)."""
 
+    @property
+    def alive(self) -> bool:
+        """It has not been silent for three heartbeats."""
+        return self.silent_seconds < 3 * self.heartbeat_seconds
+
 
 class Board(Protocol):
     """The board. Times are the store's own: no clock of a worker decides about a lease. Raises StoreFailed, DiskFull."""

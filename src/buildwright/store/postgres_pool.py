@@ -19,6 +19,8 @@ from buildwright.errors import BadSettings, BuildwrightError, DiskFull, StoreFai
 T = TypeVar("T")
 Connection: TypeAlias = Any
 """An asyncpg.Connection: that library comes without types."""
+SCHEMA_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('buildwright schema', 0))"
+"""Held by whoever changes the schema, to the end of its transaction."""
 COMMAND_SECONDS = 20.0
 """How long a piece of work may take before its connection is taken for dead."""
 _BYTES_PER_SECOND = 1_000_000

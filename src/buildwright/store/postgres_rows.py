@@ -23,7 +23,7 @@ from buildwright.store.rows import HEAD_COLUMNS, EventRow, encode_all, event_row
 _SNAPSHOTS_KEPT = 2
 
 CHANGED_HEAD = """
-    version = $2::bigint + cardinality($8::text[]), updated_at = CASE WHEN cardinality($8::text[]) > 0 THEN $3::timestamptz ELSE updated_at END,
+    version = $2::bigint + cardinality($8::text[]),
     phase = coalesce($4::text, phase), control = coalesce($5::text, control), outcome = coalesce($6::text, outcome),
     current_task_id = coalesce($7::text, current_task_id),
     completed_at = CASE WHEN $6::text IS NOT NULL THEN $3::timestamptz ELSE completed_at END
@@ -37,7 +37,7 @@ PUT_EVENTS = """
 _APPEND = f"""
 WITH lease AS MATERIALIZED (SELECT token FROM leases WHERE $11::bigint IS NOT NULL AND build_id = $1 FOR SHARE),
 head AS (
-    UPDATE build_runs SET {CHANGED_HEAD}, settled = false
+    UPDATE build_runs SET {CHANGED_HEAD}, updated_at = $3::timestamptz, settled = false
     WHERE build_id = $1 AND version = $2 AND ($11::bigint IS NULL OR $11 = (SELECT token FROM lease)) RETURNING 1
 ),
 put AS ({PUT_EVENTS})

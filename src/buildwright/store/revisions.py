@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from buildwright.errors import Conflict, NotFound, StoreFailed
-from buildwright.store import opening
+from buildwright.store import opening, postgres_revisions
 from buildwright.store.alembic_runs import config_for, run_alembic, upgrade
 from buildwright.store.faults import fault
 from buildwright.store.leases import live_holder
@@ -26,23 +26,33 @@ def head() -> str:
     return opening.revisions()[-1]
 
 
-async def version(path: Path) -> str | None:
-    """The revision of a database, None when it has none. Raises NotFound when there is no file."""
+async def version(path: Path | str) -> str | None:
+    """The revision of a database, None when it has none: of a file, or (a str) of a PostgreSQL URL.
+
+    Raises NotFound when there is no file; for a URL also BadSettings.
+    """
+    if isinstance(path, str):
+        return await postgres_revisions.version(path)
     return await _on(path, lambda conn: opening.stored_revision(conn, path))
 
 
-async def migrate(path: Path) -> str:
-    """Bring a database to the newest revision, making it if there is none, and say which that is."""
+async def migrate(path: Path | str) -> str:
+    """Bring a database (a file, or a PostgreSQL URL) to the newest revision, making it if there is none, and say which that is."""
+    if isinstance(path, str):
+        await postgres_revisions.migrate(path)
+        return head()
     conn = await asyncio.to_thread(opening.open_writer, path, _PATIENCE)
     conn.close()
     return head()
 
 
-async def rollback(path: Path, steps: int = 1, *, drop_data: bool = False) -> str:
+async def rollback(path: Path | str, steps: int = 1, *, drop_data: bool = False) -> str:
     """Undo the last `steps` revisions and say which is left ("" for none).
 
     Raises Conflict while a build runs, and when tables with rows would go and `drop_data` does not say so.
     """
+    if isinstance(path, str):
+        return await postgres_revisions.rollback(path, steps, drop_data)
     return await _on(path, lambda conn: _downgrade(conn, path, steps, drop_data))
 
 
