@@ -16,21 +16,22 @@ from tests.cli.conftest import Program
 @pytest.fixture
 def cluster(program: Program) -> Iterator[Program]:
     """A home; a cluster that is left up in it is taken down."""
+    program.patience = 120
     yield program
-    assert program("cluster", "down", "--now", timeout=120).code == 0
+    assert program("cluster", "down", "--now").code == 0
     assert program("cluster", "status", "--json").object["up"] is False
 
 
 def test_up_status_and_down(cluster: Program) -> None:
     assert cluster("cluster", "status", "--json").object["up"] is False
-    up = cluster("cluster", "up", "--workers", "1", "--json", timeout=120)
+    up = cluster("cluster", "up", "--workers", "1", "--json")
     assert (up.code, up.err) == (0, up.err)
     seen_up = up.object
     assert [server["alive"] for server in seen_up["servers"]] == [True, True]
     assert [(worker["name"], worker["state"], worker["slots"]) for worker in seen_up["workers"]] == [("w1", "alive", 2)]
     secrets = json.loads((cluster.home / "cluster" / "postgres" / "server.json").read_text("utf-8"))["password"]
 
-    again = cluster("cluster", "up", timeout=120)
+    again = cluster("cluster", "up")
     assert again.code == 0
     assert "1 worker with 2 slots" in again.out
     status = cluster("cluster", "status")
@@ -47,13 +48,13 @@ def test_up_status_and_down(cluster: Program) -> None:
     assert broken.code == 6
     assert broken.object["keeper"]["alive"] is False
     assert broken.object["unreachable"] == "PostgreSQL does not run"
-    mended = cluster("cluster", "up", "--json", timeout=120).object
+    mended = cluster("cluster", "up", "--json").object
     assert mended["workers"][0]["holder"] == seen_up["workers"][0]["holder"]
     assert mended["servers"][0]["pid"] != postgres.pid
 
     # Only the keeper dies: `down` ends what it has left.
     os.kill(mended["keeper"]["pid"], signal.SIGKILL)
-    down = cluster("cluster", "down", "--now", "--json", timeout=120)
+    down = cluster("cluster", "down", "--now", "--json")
     assert down.object == {"schema": 1, "up": False, "unfinished": 0}
     assert not [server for server in mended["servers"] if seen(server["pid"]).alive]
 
