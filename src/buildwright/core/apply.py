@@ -19,6 +19,7 @@ from buildwright.core.graph import compile_plan
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
 from buildwright.core.progress import (
     begin_tasks,
+    end_attempt,
     finish_task,
     park_task,
     reject_task,
@@ -132,8 +133,8 @@ def _plan_made(build: Build, event: e.PlanMade, _at: datetime) -> Changes:
     return {"stage": Stage.WORKING, "plan": plan, "plan_error": "", **begin_tasks(build, plan)}
 
 
-def _plan_rejected(_build: Build, event: e.PlanRejected, _at: datetime) -> Changes:
-    return {"plan_error": event.message}
+def _plan_rejected(build: Build, event: e.PlanRejected, _at: datetime) -> Changes:
+    return {"plan_error": event.message, "plans_rejected": build.plans_rejected + 1}
 
 
 def _base_judged(build: Build, event: e.BaseJudged, _at: datetime) -> Changes:
@@ -173,13 +174,32 @@ def _tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
     }
     if event.task and build.plan and event.task in build.plan.position:
         state = build.task(event.task)
+        if event.request and (state.phase, state.attempt) == (TaskPhase.WORKING, event.attempt):
+            if event.request in state.counted:
+                raise IllegalMove(f"request {event.request} of task {event.task} is counted already")
+            state = replace(state, counted=(*state.counted, event.request))
         state = replace(state, tokens=state.tokens + used, cost_usd=state.cost_usd + cost)
         changes["tasks"] = build.tasks.set(event.task, state)
     return changes
 
 
-def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Changes:
+def _checkpoint_created(build: Build, event: e.CheckpointCreated, _at: datetime) -> Changes:
     state = build.task(event.task)
+    return set_task(
+        build,
+        event.task,
+        replace(state, checkpoint_tree=event.tree, checkpoint_conversation=event.conversation),
+    )
+
+
+def _checkpoint_restored(build: Build, event: e.CheckpointRestored, _at: datetime) -> Changes:
+    if event.tree != build.task(event.task).checkpoint_tree:
+        raise IllegalMove(f"{event.tree} is not the newest checkpoint of task {event.task}, attempt {event.attempt}")
+    return {}
+
+
+def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Changes:
+    state = end_attempt(build.task(event.task))
     state = replace(
         state,
         phase=TaskPhase.JUDGING,
@@ -199,7 +219,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
 
 
 def _agent_broke(build: Build, event: e.AgentBroke, _at: datetime) -> Changes:
-    state = replace(build.task(event.task), patch=None, conversation=event.conversation)
+    state = replace(end_attempt(build.task(event.task)), patch=None, conversation=event.conversation)
     changes = reject_task(build, event.task, state, "agent", f"{event.kind}: {event.message}")
     return {**changes, "working": build.working - 1}
 
@@ -331,6 +351,8 @@ MOVES: dict[type[Event], Move] = {
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
     e.TokensUsed: Move(_tokens_used, _ANY, _LIVE),
+    e.CheckpointCreated: Move(_checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
+    e.CheckpointRestored: Move(_checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),
     e.AgentFinished: Move(
         _agent_finished,
         _WORK,

@@ -93,6 +93,13 @@ class TaskState:
     finished_at: datetime | None = None
     cost_usd: Decimal = Decimal(0)
     tokens: int = 0
+    # of the attempt that runs; nothing of it when none does
+    checkpoint_tree: str = ""
+    """What its lane held at its newest checkpoint; "" while it has none."""
+    checkpoint_conversation: str = ""
+    """Digest of the artifact with the agent's conversation up to there."""
+    counted: tuple[str, ...] = ()
+    """Requests (`TokensUsed.request`) that are counted in `tokens` and `cost_usd`."""
 
 
 NOT_STARTED = TaskState(TaskPhase.WAITING)
@@ -216,6 +223,7 @@ class Build:
     notes_to_agents: tuple[Note, ...] = ()
     usage: Usage = Usage()
     plan_error: str = ""
+    plans_rejected: int = 0
     budget_usd: Decimal | None = None
 
     @property

@@ -115,6 +115,27 @@ class TokensUsed(Event):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: Decimal | None = None
+    request: str = ""
+    """Which answer of its attempt, if the gateway has kept it: an answer that is played again counts once. "" if not kept."""
+
+
+class CheckpointCreated(Event):
+    """An attempt could go on from here: the lane's tree, and the digest of the artifact with the agent's conversation."""
+
+    type: Literal["checkpoint.created"] = "checkpoint.created"
+    task: TaskId
+    attempt: int
+    tree: str
+    conversation: str
+
+
+class CheckpointRestored(Event):
+    """An attempt whose process died goes on from its newest checkpoint."""
+
+    type: Literal["checkpoint.restored"] = "checkpoint.restored"
+    task: TaskId
+    attempt: int
+    tree: str
 
 
 class AgentFinished(Event):
@@ -311,6 +332,8 @@ AnyEvent = Annotated[
     | TaskWaited
     | AgentHeartbeat
     | TokensUsed
+    | CheckpointCreated
+    | CheckpointRestored
     | AgentFinished
     | AgentBroke
     | PatchJudged
