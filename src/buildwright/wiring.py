@@ -233,7 +233,7 @@ class App:
                 context = await describe_repository(place, target.tree, self.workspace)
             finally:
                 await self.workspace.release(place)
-        door = await self.gateway.open(place, "", 0, options)
+        door = await self.gateway.open(place, "", 1, options, kept=False)
         try:
             return await _LazyPlanner().plan(spec, context, options.planner_model or options.model, door)
         finally:

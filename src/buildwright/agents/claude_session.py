@@ -6,7 +6,8 @@ import json
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from buildwright.agents.brood import MARK
 from buildwright.beneath import read_beneath
 from buildwright.core.activity import UsedTokens
 from buildwright.errors import NotFound, UnsafePath
-from buildwright.ports import Assignment, Door
+from buildwright.ports import GO_ON, Assignment, Door
 
 LARGEST_TRANSCRIPT = 20_000_000
 _SESSION = re.compile(r"[0-9a-fA-F-]{36}")
@@ -98,11 +99,40 @@ def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, pro
     return Conversation(session, os.path.realpath(assignment.lane), content.decode("utf-8", "replace"), used)
 
 
-def write_launcher(assignment: Assignment, door: Door, program: str, path: str, retries: int, mark: str) -> Path:
+def save_round(
+    session: str, calls: Collection[str], used: tuple[UsedTokens, ...], assignment: Assignment, project_key: str
+) -> Conversation | None:
+    """The transcript up to the results of these tool calls; None as long as they are not all in it.
+
+    It ends in the middle of the program's turn, so that the program goes on by itself when it is resumed.
+    """
+    whole = save(session, used, assignment, project_key)
+    if whole is None:
+        return None
+    # The last line may be half written.
+    lines = whole.transcript.split("\n")[:-1]
+    missing, end = set(calls), 0
+    for number in range(len(lines), 0, -1):
+        found = (
+            {call for call in missing if f'"{call}"' in lines[number - 1]}
+            if '"tool_result"' in lines[number - 1]
+            else ()
+        )
+        end = end or (number if found else 0)
+        missing.difference_update(found)
+        if not missing:
+            return replace(whole, transcript="\n".join([*lines[:end], ""]))
+    return None
+
+
+def write_launcher(
+    assignment: Assignment, door: Door, program: str, path: str, retries: int, mark: str, *, continues: bool
+) -> Path:
     """A script to start instead of the program: it drops the whole inherited environment and sets ours.
 
     The library merges its parent's environment into the child's, provider keys included; overriding names one by one
-    would miss those we do not know. Values stand in a file only we can read, not in arguments all can see.
+    would miss those we do not know. Values stand in a file only we can read, not in arguments all can see. With
+    `continues` the program goes on with the turn in which its session ends.
     """
     home = assignment.home
     temporary = home / "tmp"
@@ -123,6 +153,8 @@ def write_launcher(assignment: Assignment, door: Door, program: str, path: str, 
         "CLAUDE_CODE_SDK_READS_SESSION_STATE": "1",
         MARK: mark,
     }
+    if continues:
+        environment |= {"CLAUDE_CODE_RESUME_INTERRUPTED_TURN": "1", "CLAUDE_CODE_RESUME_PROMPT": GO_ON}
     inner = home / "claude-environment.sh"
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
     _write(inner, f'{exports}exec {shlex.quote(program)} "$@"\n', 0o600)
