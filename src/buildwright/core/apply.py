@@ -175,13 +175,19 @@ def _tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
     }
     if event.task and build.plan and event.task in build.plan.position:
         state = build.task(event.task)
-        if event.request and (state.phase, state.attempt) == (TaskPhase.WORKING, event.attempt):
-            if event.request in state.counted:
-                raise IllegalMove(f"request {event.request} of task {event.task} is counted already")
-            state = replace(state, counted=(*state.counted, event.request))
-        state = replace(state, tokens=state.tokens + used, cost_usd=state.cost_usd + cost)
+        counted = _counted(state.counted, event.request)
+        state = replace(state, tokens=state.tokens + used, cost_usd=state.cost_usd + cost, counted=counted)
         changes["tasks"] = build.tasks.set(event.task, state)
+    else:
+        changes["planning_counted"] = _counted(build.planning_counted, event.request)
     return changes
+
+
+def _counted(names: tuple[str, ...], request: str) -> tuple[str, ...]:
+    """The names with this one. An answer that was bought once and played again counts once, whoever tells of it."""
+    if request and request in names:
+        raise IllegalMove(f"the answer {request} is counted already")
+    return (*names, request) if request else names
 
 
 def _checkpoint_created(build: Build, event: e.CheckpointCreated, _at: datetime) -> Changes:

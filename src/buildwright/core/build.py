@@ -93,13 +93,13 @@ class TaskState:
     finished_at: datetime | None = None
     cost_usd: Decimal = Decimal(0)
     tokens: int = 0
-    # of the attempt that runs; nothing of it when none does
+    counted: tuple[str, ...] = ()
+    """Kept answers (`TokensUsed.request`) that `tokens` and `cost_usd` include, of all attempts: a worker that was taken
+    for dead may still tell of one that its successor has counted."""
     checkpoint_tree: str = ""
-    """What its lane held at its newest checkpoint; "" while it has none."""
+    """What the lane of the attempt that runs held at its newest checkpoint; "" without one."""
     checkpoint_conversation: str = ""
     """Digest of the artifact with the agent's conversation up to there."""
-    counted: tuple[str, ...] = ()
-    """Requests (`TokensUsed.request`) that are counted in `tokens` and `cost_usd`."""
 
 
 NOT_STARTED = TaskState(TaskPhase.WAITING)
@@ -225,6 +225,8 @@ class Build:
     usage: Usage = Usage()
     plan_error: str = ""
     plans_rejected: int = 0
+    planning_counted: tuple[str, ...] = ()
+    """Kept answers of the planner that `usage` includes; those of agents are with their tasks."""
     budget_usd: Decimal | None = None
 
     @property

@@ -118,7 +118,7 @@ class TokensUsed(Event):
     cache_write_tokens: int = 0
     cost_usd: Decimal | None = None
     request: str = ""
-    """Which answer of its attempt, if the gateway has kept it: an answer that is played again counts once. "" if not kept."""
+    """The name of the answer, if the gateway has kept it ("" if not): one that is played again is not counted again."""
 
 
 class CheckpointCreated(Event):

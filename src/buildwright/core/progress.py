@@ -86,7 +86,7 @@ def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
 
 def end_attempt(state: TaskState) -> TaskState:
     """The attempt is over: what was kept to go on with it goes."""
-    return replace(state, checkpoint_tree="", checkpoint_conversation="", counted=())
+    return replace(state, checkpoint_tree="", checkpoint_conversation="")
 
 
 def park_task(build: Build, task_id: str, file: str) -> Changes:

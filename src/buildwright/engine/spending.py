@@ -14,6 +14,11 @@ def budget(build: Build) -> Budget:
     return Budget(build.budget_usd, build.usage.cost_usd)
 
 
+def counted(build: Build, task: str) -> tuple[str, ...]:
+    """The kept answers whose cost the journal has."""
+    return build.task(task).counted if task else build.planning_counted
+
+
 def spent(gateway: Gateway, door: Door, build: Build) -> tuple[TokensUsed, ...]:
     """The requests of a door since the last call, but for those that `build` has counted in an earlier life of the attempt."""
     return tuple(
@@ -29,5 +34,5 @@ def spent(gateway: Gateway, door: Door, build: Build) -> tuple[TokensUsed, ...]:
             request=spend.request,
         )
         for spend in gateway.metered(door)
-        if not spend.request or spend.request not in build.task(spend.task).counted
+        if not spend.request or spend.request not in counted(build, spend.task)
     )

@@ -5,7 +5,7 @@ many answers to just that question came through this door before, so that asking
 
 Each purchase is counted once, whenever the process is killed: its spend is kept in the same write as the answer, under a
 name of its own, before the agent gets the answer's end. Killed before that write, the answer was lost in the air; after it,
-answer and spend come again under the same name, and `apply` refuses a name that it has counted in this attempt.
+answer and spend come again under the same name, and `apply` refuses a name that it has counted.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Spend(NamedTuple):
     cache_write_tokens: int
     cost_usd: str | None
     request: str = ""
-    """Which answer of its attempt, if it is kept; a kept answer that is played again comes with the same one."""
+    """The name of the answer, if it is kept; played again, it comes with the same one. "" if it is not kept."""
 
 
 class Budget(NamedTuple):

@@ -28,7 +28,7 @@ from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound
-from buildwright.ports import Agent, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
+from buildwright.ports import Agent, Answers, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
 from buildwright.settings import KEYS, Settings
 from buildwright.store.holders import this_process
 
@@ -67,7 +67,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         arm_from(settings.environment)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     builds = await SqliteBuilds.open(settings.database, settings.artifacts)
-    app = App(settings, builds, SystemClock())
+    app = App(settings, builds, SystemClock(), builds)
     try:
         yield app
     finally:
@@ -78,9 +78,10 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
 class App:
     """What the command line, the library and later the server use. Commands work while another process runs the build."""
 
-    def __init__(self, settings: Settings, builds: Builds, clock: Clock) -> None:
+    def __init__(self, settings: Settings, builds: Builds, clock: Clock, answers: Answers | None = None) -> None:
         self.settings = settings
         self.builds = builds
+        self._answers = answers
         self.clock = clock
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
@@ -101,7 +102,7 @@ class App:
 
             record = self.settings.environment.get("BUILDWRIGHT_RECORD", "")
             self._gateway = LocalGateway(
-                self.settings.environment, self.settings.home, Path(record) if record else None
+                self.settings.environment, self.settings.home, Path(record) if record else None, self._answers
             )
         return self._gateway
 
