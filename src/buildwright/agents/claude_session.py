@@ -31,11 +31,15 @@ class Conversation:
     transcript: str
     used: tuple[UsedTokens, ...] = ()
     """Sums per model so far: a resumed session goes on counting from them."""
+    home: str = ""
+    key: str = ""
+    """The program's name for the lane."""
 
     def encode(self) -> str:
         """As JSON, for `Finished.conversation`."""
         used = [each.model_dump(mode="json") for each in self.used]
         fields = {"session": self.session, "lane": self.lane, "transcript": self.transcript, "used": used}
+        fields |= {"home": self.home, "key": self.key}
         return json.dumps({"agent": "claude", "version": 1, **fields})
 
 
@@ -55,7 +59,9 @@ def decode(text: str) -> Conversation | None:
             "used": list() as used,
         } if _SESSION.fullmatch(session) and all(_is_object(line) for line in transcript.split("\n") if line):
             try:
-                return Conversation(session, lane, transcript, tuple(UsedTokens.model_validate(each) for each in used))
+                sums = tuple(UsedTokens.model_validate(each) for each in used)
+                home, key = str(loaded.get("home", "")), str(loaded.get("key", ""))
+                return Conversation(session, lane, transcript, sums, home, key)
             except ValidationError:
                 return None
         case _:
@@ -75,13 +81,22 @@ def config_directory(home: Path) -> Path:
 
 
 def restore(conversation: Conversation, assignment: Assignment, project_key: str) -> None:
-    """Put the transcript where the program looks for it. It looks by working directory, so the old lane's path is replaced."""
-    old, new = (json.dumps(path)[1:-1] for path in (conversation.lane, os.path.realpath(assignment.lane)))
+    """Put the transcript where the program looks for it. It looks by working directory, so the old lane's path is replaced.
+
+    The home's too: the program keeps its instructions, which name it, with the session.
+    """
+    moves = (
+        (conversation.lane, os.path.realpath(assignment.lane)),
+        (conversation.home, str(assignment.home)),
+        (conversation.key, project_key),
+    )
+    transcript = conversation.transcript
+    for old, new in moves:
+        if old:
+            transcript = transcript.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
     directory = config_directory(assignment.home) / "projects" / project_key
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{conversation.session}.jsonl").write_text(
-        conversation.transcript.replace(old, new), encoding="utf-8"
-    )
+    (directory / f"{conversation.session}.jsonl").write_text(transcript, encoding="utf-8")
 
 
 def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, project_key: str) -> Conversation | None:
@@ -96,7 +111,9 @@ def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, pro
         return None
     if len(content) > LARGEST_TRANSCRIPT:
         return None
-    return Conversation(session, os.path.realpath(assignment.lane), content.decode("utf-8", "replace"), used)
+    transcript = content.decode("utf-8", "replace")
+    lane = os.path.realpath(assignment.lane)
+    return Conversation(session, lane, transcript, used, str(assignment.home), project_key)
 
 
 def save_round(

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from buildwright.core import event as e
+from buildwright.core.attempts import checkpoint_created, checkpoint_restored, end_attempt, tokens_used
 from buildwright.core.build import Build, Control, Note, Pause, Stage, TaskPhase
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
 from buildwright.core.progress import (
     begin_tasks,
-    end_attempt,
     finish_task,
     park_task,
     reject_task,
@@ -158,53 +157,6 @@ def _nothing(_build: Build, _event: Event, _at: datetime) -> Changes:
     return {}
 
 
-def _tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
-    cost = event.cost_usd or Decimal(0)
-    used = event.input_tokens + event.output_tokens + event.cache_read_tokens + event.cache_write_tokens
-    total = build.usage
-    changes: Changes = {
-        "usage": total._replace(
-            requests=total.requests + 1,
-            input_tokens=total.input_tokens + event.input_tokens,
-            output_tokens=total.output_tokens + event.output_tokens,
-            cache_read_tokens=total.cache_read_tokens + event.cache_read_tokens,
-            cache_write_tokens=total.cache_write_tokens + event.cache_write_tokens,
-            cost_usd=total.cost_usd + cost,
-            unpriced=total.unpriced + (event.cost_usd is None),
-        )
-    }
-    if event.task and build.plan and event.task in build.plan.position:
-        state = build.task(event.task)
-        counted = _counted(state.counted, event.request)
-        state = replace(state, tokens=state.tokens + used, cost_usd=state.cost_usd + cost, counted=counted)
-        changes["tasks"] = build.tasks.set(event.task, state)
-    else:
-        changes["planning_counted"] = _counted(build.planning_counted, event.request)
-    return changes
-
-
-def _counted(names: tuple[str, ...], request: str) -> tuple[str, ...]:
-    """The names with this one. An answer that was bought once and played again counts once, whoever tells of it."""
-    if request and request in names:
-        raise IllegalMove(f"the answer {request} is counted already")
-    return (*names, request) if request else names
-
-
-def _checkpoint_created(build: Build, event: e.CheckpointCreated, _at: datetime) -> Changes:
-    state = build.task(event.task)
-    return set_task(
-        build,
-        event.task,
-        replace(state, checkpoint_tree=event.tree, checkpoint_conversation=event.conversation),
-    )
-
-
-def _checkpoint_restored(build: Build, event: e.CheckpointRestored, _at: datetime) -> Changes:
-    if event.tree != build.task(event.task).checkpoint_tree:
-        raise IllegalMove(f"{event.tree} is not the newest checkpoint of task {event.task}, attempt {event.attempt}")
-    return {}
-
-
 def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Changes:
     state = end_attempt(build.task(event.task))
     state = replace(
@@ -299,7 +251,10 @@ def _message_sent(build: Build, event: e.MessageSent, _at: datetime) -> Changes:
 
 
 def _message_delivered(build: Build, event: e.MessageDelivered, _at: datetime) -> Changes:
-    return {"notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id)}
+    state = build.task(event.task)
+    heard = tuple(note for note in build.notes_to_agents if note.id == event.id)
+    changes = set_task(build, event.task, replace(state, heard=(*state.heard, *heard)))
+    return changes | {"notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id)}
 
 
 # --- The end -------------------------------------------------------------------------------------------------------
@@ -357,9 +312,9 @@ MOVES: dict[type[Event], Move] = {
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
-    e.TokensUsed: Move(_tokens_used, _ANY, _LIVE),
-    e.CheckpointCreated: Move(_checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
-    e.CheckpointRestored: Move(_checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),
+    e.TokensUsed: Move(tokens_used, _ANY, _LIVE),
+    e.CheckpointCreated: Move(checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
+    e.CheckpointRestored: Move(checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),
     e.AgentFinished: Move(
         _agent_finished,
         _WORK,

@@ -98,6 +98,8 @@ class TaskState:
     for dead may still tell of one that its successor has counted."""
     checkpoint_tree: str = ""
     """What the lane of the attempt that runs held at its newest checkpoint; "" without one."""
+    heard: tuple[Note, ...] = ()
+    """What the user has said to the attempt that runs since its newest checkpoint: its next life must hear it again."""
     checkpoint_conversation: str = ""
     """Digest of the artifact with the agent's conversation up to there."""
 

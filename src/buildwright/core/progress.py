@@ -84,11 +84,6 @@ def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
     }
 
 
-def end_attempt(state: TaskState) -> TaskState:
-    """The attempt is over: what was kept to go on with it goes."""
-    return replace(state, checkpoint_tree="", checkpoint_conversation="")
-
-
 def park_task(build: Build, task_id: str, file: str) -> Changes:
     """A ready task is set aside until `file` is free."""
     assert build.plan is not None

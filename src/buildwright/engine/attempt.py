@@ -198,7 +198,8 @@ async def _listen(
             if isinstance(activity, Saved):
                 await checkpoints.keep(activity)
             if isinstance(activity, Heard):
-                for message in activity.message_ids:
+                waiting = {note.id for note in bench.newest().notes_to_agents}
+                for message in waiting.intersection(activity.message_ids):
                     bench.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
             bench.logbook.note(activity.type, _line(activity), task, attempt)
     raise AgentFailed("the agent ended without saying whether it had finished")

@@ -35,6 +35,10 @@ LARGEST = 8 * 1024 * 1024
 
 _WHO_ASKS = frozenset({"metadata", "user", "safety_identifier", "prompt_cache_key"})
 """What names the asker and changes with every process, but not the answer."""
+_TOKENS_LEFT = re.compile(
+    r"(?:\\n)*<system-reminder>\\n<total_tokens>\d+ tokens left</total_tokens>\\n</system-reminder>"
+)
+"""What Claude Code notes beside a tool's result, and has forgotten when it is resumed. As it stands in JSON."""
 _REFUSALS = frozenset({"refusal", "content_filter"})
 
 _log = logging.getLogger(__name__)
@@ -127,11 +131,12 @@ class KeptAnswers:
 
 
 def digest_of(asked: Asked, lane: Path | None) -> str:
-    """SHA-256 (hex) of what makes the answer: neither who asks, nor from which directory, nor how it is to be cached."""
+    """SHA-256 (hex) of what makes the answer: neither who asks, nor from which directory, nor what its client counts."""
     body = {name: _question(value) for name, value in asked.body.items() if name not in _WHO_ASKS}
     text = json.dumps([asked.protocol, body], sort_keys=True, ensure_ascii=False)
     for path, name in _names(lane):
         text = text.replace(json.dumps(path, ensure_ascii=False)[1:-1], name)
+    text = _TOKENS_LEFT.sub("", text)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
