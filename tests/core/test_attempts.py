@@ -36,9 +36,8 @@ def test_a_checkpoint_lasts_as_long_as_its_attempt() -> None:
     assert parse(dump(build)) == build
     refuses(build, e.CheckpointRestored(task="money", attempt=1, tree="t1"))
     refuses(build, e.CheckpointRestored(task="money", attempt=2, tree="t2"))
-    assert fold(
-        [Recorded(build.version + 1, build.updated_at, e.CheckpointRestored(task="money", attempt=1, tree="t2"))], build
-    )
+    restored = e.CheckpointRestored(task="money", attempt=1, tree="t2")
+    assert fold([Recorded(build.version + 1, build.updated_at, restored)], build).task("money") == state
     for end in (finished("money"), e.AgentBroke(task="money", attempt=1, kind="crashed", message="boom")):
         over = after(CREATED, end)
         assert (over.task("money").checkpoint_tree, over.task("money").checkpoint_conversation) == ("", "")

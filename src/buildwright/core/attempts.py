@@ -1,4 +1,4 @@
-"""What a running attempt leaves for its next life, and what it costs: checkpoints and counts. Pure; bookkeeping behind `apply`."""
+"""What a running attempt leaves for its next life, and what it costs. Pure; bookkeeping behind `apply`."""
 
 from __future__ import annotations
 
