@@ -29,7 +29,7 @@ from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound
-from buildwright.ports import Agent, Board, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
+from buildwright.ports import Agent, Answers, Board, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
 from buildwright.settings import KEYS, Settings
 from buildwright.store.holders import this_process
 
@@ -69,7 +69,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         arm_from(settings.environment)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     builds = await _open_store(settings)
-    app = App(settings, builds, SystemClock())
+    app = App(settings, builds, SystemClock(), builds)
     try:
         yield app
     finally:
@@ -90,9 +90,10 @@ async def _open_store(settings: Settings) -> SqliteBuilds | PostgresBuilds:
 class App:
     """What the command line, the library and later the server use. Commands work while another process runs the build."""
 
-    def __init__(self, settings: Settings, builds: Builds, clock: Clock) -> None:
+    def __init__(self, settings: Settings, builds: Builds, clock: Clock, answers: Answers | None = None) -> None:
         self.settings = settings
         self.builds = builds
+        self._answers = answers
         self.clock = clock
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
@@ -113,7 +114,7 @@ class App:
 
             record = self.settings.environment.get("BUILDWRIGHT_RECORD", "")
             self._gateway = LocalGateway(
-                self.settings.environment, self.settings.home, Path(record) if record else None
+                self.settings.environment, self.settings.home, Path(record) if record else None, self._answers
             )
         return self._gateway
 
@@ -292,7 +293,7 @@ class App:
                 context = await describe_repository(place, target.tree, self.workspace)
             finally:
                 await self.workspace.release(place)
-        door = await self.gateway.open(place, "", 0, options)
+        door = await self.gateway.open(place, "", 1, options, kept=False)
         try:
             return await _LazyPlanner().plan(spec, context, options.planner_model or options.model, door)
         finally:
