@@ -115,8 +115,10 @@ class Hand:
             after = self.known.learn(steps[-1].build) if steps else build
             self._report(steps)
             await self.known.keep_snapshot(after)
+            known = {action.key for action in decide(build).actions} if steps else set()
             for key in free:
-                await self._hint(build_id, key)
+                if key not in known:  # else a hint is on its way, or lost: then a patrol finds the action on the board
+                    await self._hint(build_id, key)
             return after
 
     async def _others_work(self, build_id: str, mine: ActionLease | None) -> bool:

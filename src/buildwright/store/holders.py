@@ -1,4 +1,4 @@
-"""Who holds a lease: `host:pid:start-time`, and whether that process lives. Never trusts a bare pid: they are used again.
+"""Who holds a lease: `host:pid:start`, and whether that process lives. Never trusts a bare pid: they are used again.
 
 The host part names one space of process ids: containers may share a host name, and a machine that has started anew has
 other processes.
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 _CLOCK_SLACK = 2.0
-"""Seconds by which two readings of one process's start may differ when the system's clock was set."""
+"""Seconds by which two readings of one process's start may differ where there is no /proc and the system's clock was set."""
 
 
 @cache
@@ -27,10 +27,8 @@ def this_host() -> str:
 
 
 def this_process() -> str:
-    """The holder string of the calling process; its start in seconds since the epoch."""
-    import psutil
-
-    return f"{this_host()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+    """The holder string of the calling process."""
+    return f"{this_host()}:{os.getpid()}:{_start_of(os.getpid()):.2f}"
 
 
 def is_here(holder: str) -> bool:
@@ -52,8 +50,21 @@ def may_live(holder: str) -> bool:
 
     try:
         process = psutil.Process(int(pid))
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - start) <= _CLOCK_SLACK
+        return process.status() != psutil.STATUS_ZOMBIE and abs(_start_of(int(pid)) - start) <= _CLOCK_SLACK
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
         return True
+
+
+def _start_of(pid: int) -> float:
+    """When a process started: in seconds since the system did, which no setting of the clock changes, where /proc tells that
+    (proc(5)); else since the epoch. Raises psutil.NoSuchProcess, psutil.AccessDenied."""
+    try:
+        # The program's name stands in parentheses and may itself hold spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        import psutil
+
+        return psutil.Process(pid).create_time()

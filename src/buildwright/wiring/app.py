@@ -31,6 +31,7 @@ from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound
 from buildwright.ports import Agent, Answers, Board, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
 from buildwright.settings import KEYS, Settings
+from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
 
 if TYPE_CHECKING:
@@ -69,11 +70,15 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         arm_from(settings.environment)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     builds = await _open_store(settings)
-    app = App(settings, builds, SystemClock(), builds)
     try:
-        yield app
+        # Pauses are timed by the clock that all machines share: this one's may be wrong.
+        clock = await StoreClock.open(cast("Board", builds)) if settings.database_url else SystemClock()
+        app = App(settings, builds, clock, builds)
+        try:
+            yield app
+        finally:
+            await app.close()
     finally:
-        await app.close()
         await builds.close()
 
 
@@ -132,7 +137,11 @@ class App:
 
     def mask(self, text: str) -> str:
         """The text without the secrets of this process."""
-        return _masked(self.settings, text)
+        return masked(self.settings, text)
+
+    def hurry(self) -> None:
+        """Wait no more for a database that is away: this process is to end, and others go on."""
+        cast("PostgresBuilds", self.builds).hurry()
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
@@ -353,7 +362,7 @@ class App:
             workspace=workspace,
             gates=self._gates(options, sandbox),
             gateway=self.gateway if options.agent not in PLAIN else None,
-            mask=partial(_masked, self.settings),
+            mask=partial(masked, self.settings),
             planner=_LazyPlanner(),
             diagnoser=_LazyDiagnoser(),
             plan_context=_plan_context(workspace),
@@ -464,7 +473,8 @@ def _agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) ->
             return _agent_of_others(name, settings, sandbox)
 
 
-def _masked(settings: Settings, text: str) -> str:
+def masked(settings: Settings, text: str) -> str:
+    """The text without the secrets of this process."""
     return mask(text, [settings.environment[name] for name in KEYS if settings.environment.get(name)])
 
 
