@@ -17,7 +17,8 @@ from buildwright.core import event as e
 from buildwright.core.event import AnyEvent
 from buildwright.store.journal_sqlite import SqliteBuilds
 from tests.agents.fake_messages import FakeMessages, Round, Use, serving
-from tests.engine.harness import git, make_repository
+from tests.engine.harness import make_repository
+from tests.git import git
 
 OUTPUT = 50
 """Tokens of every answer of the fake provider."""
