@@ -83,8 +83,8 @@ class Lives:
         else:
             raise Broken("the build does not end")
         for process, main in self._ghosts:
-            await asyncio.wait([main])
-            self._ended(process, main)
+            await asyncio.wait([main, asyncio.create_task(process.died.wait())], return_when=asyncio.FIRST_COMPLETED)
+            await self._end(process, main)
         await asyncio.gather(*others)
 
     def _victims(self) -> list[Process]:

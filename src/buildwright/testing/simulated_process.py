@@ -93,7 +93,7 @@ class Process:
     @property
     def left(self) -> list[str]:
         """Names of tasks that still run."""
-        return [task.get_name() for task in self._tasks if not task.done()]
+        return [f"{task.get_name()} ({task.get_coro()!r})" for task in self._tasks if not task.done()]
 
     # --- Time -----------------------------------------------------------------------------------------------------
 
