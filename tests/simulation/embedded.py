@@ -9,6 +9,7 @@ from pathlib import Path
 from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.engine.loop import run
+from buildwright.engine.perform import forget_lanes
 from buildwright.engine.world import World
 from buildwright.errors import BuildIsRunning, CouldNot, LostLease
 from buildwright.ports import Briefing, BriefingRequest
@@ -58,6 +59,14 @@ def engine_world(world: SimulatedWorld, process: Process, detach: asyncio.Event 
     )
 
 
+async def _run(world: World) -> Build:
+    """As the program does: what has ended is cleared away."""
+    build = await run(world, BUILD)
+    if build.is_terminal and world.workspace is not None:
+        await forget_lanes(world.workspace, BUILD)
+    return build
+
+
 class Lives:
     """The lives of the program on one build."""
 
@@ -88,14 +97,14 @@ class Lives:
         await asyncio.gather(*others)
 
     def _victims(self) -> list[Process]:
-        return [] if self._now is None else [self._now]
+        return [] if self._now is None or not self._now.alive or not self._now.left else [self._now]
 
     async def _life(self, number: int) -> Build | None:
         """What the run returned; None when it ended in another way, or when somebody else has to take over."""
         world, draw = self._world, self._draw
         process = world.process(f"engine.{number}")
         detach = asyncio.Event()
-        main = process.start(run(engine_world(world, process, detach), BUILD))
+        main = process.start(_run(engine_world(world, process, detach)))
         self._now = process
         death = asyncio.create_task(process.died.wait())
         if not world.luck.calm and draw.random() < 0.1:

@@ -91,9 +91,10 @@ class SimulatedWorld:
         process = self.process("patient.1")
         draw = random.Random(f"patient/{self.scenario.seed}")
         answers = 0
-        while not (build := await self.build()).is_terminal:
+        while not (await self.build()).is_terminal:
             await asyncio.sleep(draw.randrange(10, 100))
-            if build.control is not Control.PAUSED or build.version != (await self.build()).version:
+            build = await self.build()
+            if build.control is not Control.PAUSED:
                 continue
             answers += 1
             choice, budget = self._answer(build, draw, answers)
@@ -130,7 +131,7 @@ class SimulatedWorld:
         draw = random.Random(f"victims/{self.scenario.seed}")
         for at, kind in self.fates():
             await asyncio.sleep(max(0.0, at - self.loop.time()))
-            living = [process for process in victims() if process.alive]
+            living = victims()
             if kind == "outage":
                 self._cut_off(living, draw.choice([1.0, 10.0, 90.0]), kind)
             elif living:

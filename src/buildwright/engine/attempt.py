@@ -90,12 +90,12 @@ async def _close_lane(bench: Workbench, workspace: Workspace, key: LaneKey) -> N
             await asyncio.wait([closing])
         except asyncio.CancelledError as cancel:
             cancelled = cancel
-    if cancelled is not None:
-        raise cancelled
     try:
         await closing
     except (CouldNot, OSError) as trouble:
         bench.logbook.note("engine", f"the lane is left behind: {trouble}", key.task, key.attempt)
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _open_ground(bench: Workbench, build: Build, key: LaneKey, state: TaskState) -> Ground:
