@@ -27,7 +27,9 @@ async def brief(request: BriefingRequest) -> Briefing:
     return Briefing(f"do {request.task.id}", request.state.reason)
 
 
-def engine_world(world: SimulatedWorld, process: Process, detach: asyncio.Event | None = None) -> World:
+def engine_world(
+    world: SimulatedWorld, process: Process, detach: asyncio.Event | None = None, *, told: bool = True
+) -> World:
     """Everything the engine of this process is given."""
     chosen = world.scenario
     gateway = SimulatedGateway(process, world.ledger)
@@ -51,7 +53,7 @@ def engine_world(world: SimulatedWorld, process: Process, detach: asyncio.Event 
         gates=[SimulatedGate(process, world.git)],
         gateway=gateway,
         planner=SimulatedPlanner(process, gateway, chosen.graph, world.luck),
-        on_event=on_event,
+        on_event=on_event if told else None,
         stay=chosen.stay,
         lease_seconds=LEASE_SECONDS,
         poll_seconds=1.0,

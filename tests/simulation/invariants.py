@@ -26,6 +26,7 @@ def must(holds: bool, what: str) -> None:
 
 async def check(world: SimulatedWorld) -> None:
     """Raises Broken with the invariant that does not hold."""
+    must(not world.broken, "; ".join(world.broken[:3]))
     journal = await world.store.read(BUILD)
     build = await world.build()
     journal_holds(world, journal, build)
@@ -100,7 +101,7 @@ def effects_hold(world: SimulatedWorld, journal: Sequence[Recorded], build: Buil
         must(delivery.commit == build.head, "something else than the head was delivered")
     if build.outcome == "succeeded" and build.delivered:
         must([delivery.commit for delivery in deliveries] == [build.head], f"delivered: {deliveries}")
-    late = [effect for effect in world.git.effects if effect.at > world.trace.newest["build.finished"]]
+    late = [effect for effect in world.git.effects if effect.sent > world.trace.newest["build.finished"]]
     must(not late, f"after the build had ended: {late}")
 
 

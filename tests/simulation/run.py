@@ -9,14 +9,14 @@ from collections import Counter
 from typing import NamedTuple
 
 from buildwright.errors import BuildwrightError
-from buildwright.testing.memory_store import MemoryBuilds
 from buildwright.testing.simulated_loop import Deadlock, Runaway, SimulatedLoop
+from tests.simulation.cluster import Cluster
 from tests.simulation.embedded import Lives
 from tests.simulation.invariants import check
 from tests.simulation.scenario import scenario
 from tests.simulation.world import Broken, SimulatedWorld
 
-LONGEST = 100_000.0
+LONGEST = 20_000.0
 """Virtual seconds after which a build that has not ended is taken to be stuck."""
 
 
@@ -35,7 +35,7 @@ class Result(NamedTuple):
 
 async def story(world: SimulatedWorld) -> None:
     async with asyncio.timeout(LONGEST):
-        await Lives(world).live()
+        await (Cluster(world) if world.scenario.workers > 1 else Lives(world)).live()
     await check(world)
 
 
@@ -43,7 +43,7 @@ def simulate(seed: int, whole_trace: bool = False) -> Result:
     """Run one seed."""
     chosen = scenario(seed)
     loop = SimulatedLoop(seed)
-    world = SimulatedWorld.make(chosen, loop, MemoryBuilds)
+    world = SimulatedWorld.make(chosen, loop)
     failure = ""
     try:
         loop.run_until_complete(story(world))

@@ -93,6 +93,7 @@ def scenario(seed: int) -> Scenario:
         jumps=draw.choice([0, 0, 2]),
         outages=draw.choice([0, 0, 1]),
         calm_after=draw.choice([60.0, 150.0, 300.0]),
+        workers=draw.choice([1, 2, 3, 5]),
     )
 
 
@@ -139,11 +140,11 @@ def _late(task: Task, tasks: list[Task]) -> bool:
 
 def _chances(draw: random.Random) -> dict[str, float]:
     """How often what goes wrong: in a third of the worlds nothing of the kind, in some of them often."""
-    services = ("store", "git", "gate", "planner")
-    faults = {"store": ("lost", "unanswered", "slow"), "planner": ("model", "graph")}
+    services = ("store", "git", "gate", "planner", "redis", "hint")
+    faults = {"planner": ("model", "graph"), "hint": ("lost", "doubled", "late")}
     chances: dict[str, float] = {}
     for service in services:
         often = draw.choice([0.0, 0.0, 0.01, 0.05])
         for fault in faults.get(service, ("lost", "unanswered", "slow")):
-            chances[f"{service}.{fault}"] = often * (10 if service == "planner" else 1)
+            chances[f"{service}.{fault}"] = often * (10 if service in {"planner", "hint"} else 1)
     return chances

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from buildwright.core.build import Build, Control
 from buildwright.engine import commands
@@ -41,16 +40,20 @@ class SimulatedWorld:
     git: SimulatedGit = field(default_factory=SimulatedGit)
     ledger: Ledger = field(default_factory=Ledger)
     processes: list[Process] = field(default_factory=list)
-    commanded: set[str] = field(default_factory=set)
-    """Commands of users that may change what comes out."""
+    broken: list[str] = field(default_factory=list)
+    """What was seen on the way that must never be."""
 
     @classmethod
-    def make(cls, scenario: Scenario, loop: SimulatedLoop, store: Callable[[Callable[[], datetime]], Any]) -> SimulatedWorld:
+    def make(cls, scenario: Scenario, loop: SimulatedLoop) -> SimulatedWorld:
         luck = Luck(f"faults/{scenario.seed}", scenario.chances)
-        world = cls(scenario, loop, luck, Trace(loop), store(lambda: START + timedelta(seconds=loop.time())))
+        world = cls(scenario, loop, luck, Trace(loop), MemoryBuilds(lambda: world.store_time()))
         git = world.git
         git.repositories[REPOSITORY] = git.commit(git.tree(scenario.base), "", "base")
         return world
+
+    def store_time(self) -> datetime:
+        """The store's own clock: the one that decides about leases."""
+        return START + timedelta(seconds=self.loop.time())
 
     def process(self, name: str) -> Process:
         made = Process(name, self.loop, self.luck, self.trace)

@@ -7,7 +7,7 @@ has seen. Ids are hashes of content, so the same change is the same commit. Must
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -31,9 +31,13 @@ class Commit(NamedTuple):
     parent: str
 
 
-class Effect(NamedTuple):
-    """Something that the outside has seen: a ref that moved, `at` virtual seconds."""
+Guard = Callable[[], Awaitable[None]]
 
+
+class Effect(NamedTuple):
+    """Something that the outside has seen: a ref that moved, `at` virtual seconds; who did it had begun it when it was `sent`."""
+
+    sent: float
     at: float
     process: str
     kind: str
@@ -54,6 +58,8 @@ class SimulatedGit:
         self.integration: dict[str, str] = {}
         self.remote: dict[str, str] = {}
         self.effects: list[Effect] = []
+        self.on_begin: Callable[[Process, str, str, str], None] = _nobody_asks
+        """Called when a process (first) begins to land or deliver (second), for a build, a commit."""
         self.folders: dict[Path, dict[str, str]] = {}
         """Files of each lane and checkout that is open, by its directory."""
 
@@ -167,7 +173,11 @@ class SimulatedWorkspace:
 
         return await self._ask("rebase", effect)
 
-    async def land(self, build_id: str, commit: str, onto: str) -> None:
+    async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
+        if guard is not None:
+            await guard()
+        sent = self._begin("land", build_id, commit)
+
         def effect() -> None:
             now = self._git.integration[build_id]
             if now == commit:
@@ -175,13 +185,18 @@ class SimulatedWorkspace:
             if now != onto:
                 raise Conflict(f"the integration branch is at {now[:8]}, not at {onto[:8]}")
             self._git.integration[build_id] = commit
-            self._note("land", build_id, "integration", commit)
+            self._note("land", sent, build_id, "integration", commit)
 
         await self._ask("land", effect)
 
-    async def deliver(self, build_id: str, repository: str, commit: str, delivery: Delivery) -> Delivered:
+    async def deliver(
+        self, build_id: str, repository: str, commit: str, delivery: Delivery, guard: Guard | None = None
+    ) -> Delivered:
         ref = f"refs/heads/{delivery.branch or build_id}"
         remote = "origin" if delivery.kind == "push" else ""
+        if guard is not None:
+            await guard()
+        sent = self._begin("deliver", build_id, commit)
 
         def effect() -> Delivered:
             before = self._git.remote.get(ref, "")
@@ -190,7 +205,7 @@ class SimulatedWorkspace:
             if before and not self._git.is_behind(before, commit):
                 raise Conflict(f"the branch {ref} has commits that are not of this build")
             self._git.remote[ref] = commit
-            self._note("deliver", build_id, ref, commit)
+            self._note("deliver", sent, build_id, ref, commit)
             return Delivered(ref, commit, remote)
 
         return await self._ask("deliver", effect, 3.0)
@@ -228,10 +243,15 @@ class SimulatedWorkspace:
             raise GitFailed(f"the lane {folder} is gone")
         return self._git.folders[folder]
 
-    def _note(self, kind: str, build_id: str, ref: str, commit: str) -> None:
+    def _begin(self, kind: str, build_id: str, commit: str) -> float:
+        """From here on the effect cannot be called back."""
+        self._git.on_begin(self._process, kind, build_id, commit)
+        return self._process.time()
+
+    def _note(self, kind: str, sent: float, build_id: str, ref: str, commit: str) -> None:
         process = self._process
         process.trace.note(process.name, f"{kind}: {ref} moves to {commit[:8]}")
-        self._git.effects.append(Effect(process.time(), process.name, kind, build_id, ref, commit))
+        self._git.effects.append(Effect(sent, process.time(), process.name, kind, build_id, ref, commit))
 
     async def _ask(self, name: str, effect: Callable[[], T], seconds: float = 0.4) -> T:
         return await self._process.request(f"git.{name}", effect, _git_failed, seconds, ends=True)
@@ -248,3 +268,7 @@ def _change(path: str, old: Files, new: Files) -> FileChange:
 
 def _digest(*parts: str) -> str:
     return hashlib.sha1("\0".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+
+def _nobody_asks(process: Process, kind: str, build_id: str, commit: str) -> None:
+    """Whether it may is nobody's question."""

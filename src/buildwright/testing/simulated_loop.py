@@ -51,7 +51,7 @@ class _Timer(NamedTuple):
 class SimulatedLoop(asyncio.AbstractEventLoop):
     """Runs one coroutine to its end. `steps` and `time()` tell how far it is; `unheard` is what nobody caught."""
 
-    def __init__(self, seed: int, most_steps: int = 2_000_000) -> None:
+    def __init__(self, seed: int, most_steps: int = 300_000) -> None:
         self.steps = 0
         self.unheard: list[str] = []
         self._most_steps = most_steps

@@ -12,7 +12,19 @@ from typing import Any, TypeVar
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, MessageDelivered, MessageSent, Recorded, encode
 from buildwright.errors import StoreFailed
-from buildwright.ports import BuildRow, Lease, LogEntry, LogLine
+from buildwright.ports import (
+    ActionLease,
+    Board,
+    BuildRow,
+    Due,
+    Holding,
+    Lease,
+    LogEntry,
+    LogLine,
+    Posted,
+    Settlement,
+    WorkerRow,
+)
 from buildwright.testing.memory_store import MemoryBuilds
 from buildwright.testing.simulated_process import Process, at_once
 
@@ -102,3 +114,63 @@ def note_events(process: Process, recorded: Sequence[Recorded]) -> None:
         process.luck.seen[event.type] += 1
         process.trace.newest[event.type] = process.time()
         process.trace.note(process.name, f"#{seq} {event.type} {told}")
+
+
+class SimulatedBoard:
+    """`Board` for one process. Token 0 of a settlement is the machine's own."""
+
+    def __init__(self, process: Process, board: Board) -> None:
+        self._process = process
+        self._board = board
+
+    async def time(self) -> datetime:
+        return await self._ask("time", self._board.time)
+
+    async def settle(
+        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: Settlement
+    ) -> tuple[list[Recorded], list[str]]:
+        def effect() -> tuple[list[Recorded], list[str]]:
+            recorded, free = at_once(self._board.settle(build_id, expected, events, at, settlement))
+            note_events(self._process, recorded)
+            return recorded, free
+
+        return await self._send("settle", effect)
+
+    async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
+        def effect() -> ActionLease | None:
+            lease = at_once(self._board.take(build_id, key, holder, seconds))
+            if lease is not None:
+                self._process.trace.note(self._process.name, f"takes {key} by token {lease.token}")
+            return lease
+
+        return await self._send("take", effect)
+
+    async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:
+        await self._ask("keep", lambda: self._board.keep(leases, seconds))
+
+    async def drop(self, lease: ActionLease) -> None:
+        await self._ask("drop", lambda: self._board.drop(lease))
+
+    async def holdings(self, holder: str) -> list[Holding]:
+        return await self._ask("holdings", lambda: self._board.holdings(holder))
+
+    async def board(self, build_id: str = "") -> list[Posted]:
+        return await self._ask("board", lambda: self._board.board(build_id))
+
+    async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
+        return await self._ask("due", lambda: self._board.due(quiet_seconds, limit))
+
+    async def beat(self, worker: WorkerRow) -> None:
+        await self._ask("beat", lambda: self._board.beat(worker))
+
+    async def workers(self) -> list[WorkerRow]:
+        return await self._ask("workers", self._board.workers)
+
+    async def sign_off(self, holder: str) -> None:
+        await self._ask("sign_off", lambda: self._board.sign_off(holder))
+
+    async def _ask(self, name: str, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return await self._send(name, lambda: at_once(call()))
+
+    async def _send(self, name: str, effect: Callable[[], T]) -> T:
+        return await self._process.request(f"store.{name}", effect, StoreFailed)
