@@ -67,8 +67,10 @@ class Errand:
         """Facts told since the last call, at least one; empty once the flight has ended and all are taken."""
         first = await self._told.get()
         told = [first]
-        while not self._told.empty():
+        while not self._told.empty() and told[-1] is not None:
             told.append(self._told.get_nowait())
+        if told[-1] is None and len(told) > 1:
+            self._told.put_nowait(None)  # for the next call, which has nothing to wait for
         return [fact for fact in told if fact is not None]
 
     def hush(self) -> None:

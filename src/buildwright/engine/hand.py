@@ -101,6 +101,7 @@ class Hand:
             )
             if finishing is not None and await self._others_work(build_id, lease if ended else None):
                 # No effect may come after the end of a build: it ends when the last action has been let go.
+                wanted: tuple[str, ...] = ()
                 steps, start = steps[:finishing], False
                 wake_at: datetime | None = at + LOOK_AGAIN
             else:

@@ -95,7 +95,7 @@ async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[An
             verdict = await judge(bench, build, action.tree, action.task)
             return (e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case LandChange():
-            await _workspace(bench).land(build.id, action.commit, action.onto)
+            await _workspace(bench).land(build.id, action.commit, action.onto, bench.guard)
             return (e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree),)
         case VerifyBuild():
             return (e.BuildVerified(verdict=await judge(bench, build, action.tree)),)
@@ -131,7 +131,9 @@ async def _deliver(bench: Workbench, action: Deliver, build: Build) -> AnyEvent:
     if action.attempt > 1:
         await bench.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
     try:
-        delivered = await _workspace(bench).deliver(build.id, build.repository, action.commit, build.options.delivery)
+        delivered = await _workspace(bench).deliver(
+            build.id, build.repository, action.commit, build.options.delivery, bench.guard
+        )
     except GitFailed as failure:
         return e.DeliveryFailed(message=_told(failure), temporary=True)
     except Conflict as conflict:
