@@ -19,7 +19,7 @@ from tests.simulation.embedded import engine_world
 from tests.simulation.scenario import BUILD
 from tests.simulation.world import Broken, SimulatedWorld
 
-SETTLING = 300.0
+SETTLING = 120.0
 """Virtual seconds after the end of the build in which everything must come to rest."""
 
 

@@ -110,7 +110,7 @@ class Hand:
             events = [step.recorded.event for step in steps]
             settlement = Settlement(wanted, start=start, lease=lease, ended=ended, wake_at=wake_at)
             try:
-                _, free = await self.board.settle(build_id, build.version, events, at, settlement)
+                free = await self._send(build, events, at, settlement, again=bool(facts))
             except StaleVersion:
                 continue
             after = self.known.learn(steps[-1].build) if steps else build
@@ -119,6 +119,24 @@ class Hand:
             for key in free:
                 await self._hint(build_id, key)
             return after
+
+    async def _send(
+        self, build: Build, events: Sequence[AnyEvent], at: datetime, settlement: Settlement, *, again: bool
+    ) -> list[str]:
+        """Settle. Facts are sent `again`, the very same, until there is an answer: a try that broke may have arrived.
+
+        Made anew from a newer state they would be recorded twice where that is legal, and money counted twice.
+        """
+        while True:
+            try:
+                _, free = await self.board.settle(build.id, build.version, events, at, settlement)
+            except CouldNot as trouble:
+                if not again or self._closing:
+                    raise
+                self.say("not-recorded", build.id, why=str(trouble))
+                await self.clock.sleep(SLOW_SECONDS)
+            else:
+                return free
 
     async def _others_work(self, build_id: str, mine: ActionLease | None) -> bool:
         rows = await self.board.board(build_id)

@@ -152,8 +152,8 @@ class SimulatedWorkspace:
         def effect() -> None:
             self._git.folders[folder] = dict(self._git.trees[tree])
 
-        await self._ask("checkout", effect)
         try:
+            await self._ask("checkout", effect)
             yield folder
         finally:
             if self._process.alive:
