@@ -147,8 +147,9 @@ class SimulatedWorld:
 
     def _befall(self, victim: Process, kind: str, draw: random.Random) -> None:
         self.luck.seen[f"fate: {kind}"] += 1
-        if kind == "death" and draw.random() < 0.5:
-            victim.fuse = draw.randrange(1, 40)
+        if kind in {"death", "freeze"} and draw.random() < 0.6:
+            victim.fuse = draw.randrange(1, 25)
+            victim.fuse_freezes = draw.choice([5.0, 40.0, 200.0]) if kind == "freeze" else 0.0
         elif kind == "death":
             victim.die()
         elif kind == "freeze":

@@ -174,11 +174,12 @@ class Hand:
             action, build = await self._wanted(build_id, key)
             if action is None or build is None or self._closing:
                 return
+            asked_at = asyncio.get_running_loop().time()
             lease = await self.board.take(build_id, key, self.holder, lease_seconds(build))
             if lease is None:
                 return
             self.waited.append(lease.waited)
-            errand = Errand(self.board, lease, action, build)
+            errand = Errand(self.board, lease, action, build, asked_at)
             self.errands[errand.name] = errand
             self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
             try:

@@ -38,6 +38,7 @@ async def tend(hand: Hand) -> None:
 
 
 async def _tend(hand: Hand, errands: list[Errand]) -> None:
+    asked_at = asyncio.get_running_loop().time()
     overdue = [errand for errand in errands if errand.overdue]
     for seconds in {errand.seconds for errand in overdue}:
         group = [errand for errand in overdue if errand.seconds == seconds]
@@ -53,7 +54,7 @@ async def _tend(hand: Hand, errands: list[Errand]) -> None:
         elif row.version > errand.build.version:
             errand.catch_up(await hand.known.newest(errand.lease.build_id))
         if errand in overdue:
-            errand.kept()
+            errand.kept(asked_at)
             _beat(errand)
 
 

@@ -21,6 +21,8 @@ T = TypeVar("T")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _OUTSIDE = Context()
 """Where the other side of a request runs: it belongs to no process."""
+_POLLS = frozenset({"store.version", "store.due", "store.write_log", "redis.send"})
+"""Requests that are made over and over: dying there is not worth a try."""
 
 
 class Luck:
@@ -72,7 +74,8 @@ class Process:
         self.cut_off = False
         """Its connection to the store is gone."""
         self.fuse = 0
-        """It dies at its nth request from now (0: not so)."""
+        """At its nth request from now (0: not so) it dies, or freezes for `fuse_freezes` seconds. Polls do not count."""
+        self.fuse_freezes = 0.0
         self.died = asyncio.Event()
         self._loop = loop
         self._tasks: list[asyncio.Task[Any]] = []
@@ -159,7 +162,7 @@ class Process:
         Faults: lost on the way (`<where's first part>.lost`), done but the answer is lost (`.unanswered`), slow (`.slow`). Both
         losses raise `trouble`. With `ends`, cancelling the request ends the effect, as ending a command does.
         """
-        self._pass()
+        self._pass(counts=where not in _POLLS)
         service = where.partition(".")[0]
         luck = self.luck
         delay = luck.draw.randrange(1, 9) * seconds / 8
@@ -196,14 +199,17 @@ class Process:
 
         self._loop.call_later(delay, carry_out, context=_OUTSIDE)
         result = await answer
-        self._pass()
+        self._pass(counts=False)
         return result
 
-    def _pass(self) -> None:
-        """A place where this process may die."""
-        if self.alive and self.fuse:
+    def _pass(self, counts: bool) -> None:
+        """A place where this process may die. What a frozen one has sent is carried out; it hears of it when it wakes up."""
+        if self.alive and self.fuse and counts:
             self.fuse -= 1
-            if not self.fuse:
+            if not self.fuse and self.fuse_freezes:
+                self.luck.seen["froze at a request"] += 1
+                self.freeze(self.fuse_freezes)
+            elif not self.fuse:
                 self.luck.seen["died at a request"] += 1
                 self.die()
         if not self.alive:
