@@ -19,7 +19,7 @@ from tests.simulation.embedded import engine_world
 from tests.simulation.scenario import BUILD
 from tests.simulation.world import Broken, SimulatedWorld
 
-SETTLING = 120.0
+SETTLING = 45.0
 """Virtual seconds after the end of the build in which everything must come to rest."""
 
 
@@ -163,7 +163,9 @@ class Cluster:
         key = next((key for key, holder in self._board.holders(build_id) if commit in key and key.startswith(kind)), "")
         holder = dict(self._board.holders(build_id)).get(key, "")
         if holder != f"host:{process.name}:1":
-            self._world.broken.append(f"{process.name} begins to {kind} {commit[:8]}, but {holder or 'nobody'} has that")
+            self._world.broken.append(
+                f"{process.name} begins to {kind} {commit[:8]}, but {holder or 'nobody'} has that"
+            )
 
     async def _at_rest(self) -> None:
         rows = await self._board.board(BUILD)

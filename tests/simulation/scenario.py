@@ -93,7 +93,7 @@ def scenario(seed: int) -> Scenario:
         jumps=draw.choice([0, 0, 2]),
         outages=draw.choice([0, 0, 1]),
         calm_after=draw.choice([60.0, 150.0, 300.0]),
-        workers=draw.choice([1, 2, 3, 5]),
+        workers=draw.choice([1, 1, 2, 3, 5]),
     )
 
 

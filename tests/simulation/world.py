@@ -46,7 +46,7 @@ class SimulatedWorld:
     @classmethod
     def make(cls, scenario: Scenario, loop: SimulatedLoop) -> SimulatedWorld:
         luck = Luck(f"faults/{scenario.seed}", scenario.chances)
-        world = cls(scenario, loop, luck, Trace(loop), MemoryBuilds(lambda: world.store_time()))
+        world = cls(scenario, loop, luck, Trace(loop), MemoryBuilds(lambda: START + timedelta(seconds=loop.time())))
         git = world.git
         git.repositories[REPOSITORY] = git.commit(git.tree(scenario.base), "", "base")
         return world

@@ -70,6 +70,8 @@ class Hand:
         self._worlds = worlds
         self._long, self._short = asyncio.Semaphore(slots), asyncio.Semaphore(slots)
         self._judging = asyncio.Semaphore(slots)
+        self._begun: set[tuple[str, str]] = set()
+        """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
 
     # --- advance ----------------------------------------------------------------------------------------------------
@@ -168,8 +170,15 @@ class Hand:
 
         Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record what came of it.
         """
-        if (build_id, key) in self.errands or self._closing:
-            return
+        if (build_id, key) in self._begun or self._closing:
+            return  # never twice here, not even when the lease was lost: both would use the same lane
+        self._begun.add((build_id, key))
+        try:
+            await self._take(build_id, key)
+        finally:
+            self._begun.discard((build_id, key))
+
+    async def _take(self, build_id: str, key: str) -> None:
         async with self._long if is_long(key) else self._short:
             action, build = await self._wanted(build_id, key)
             if action is None or build is None or self._closing:

@@ -78,7 +78,8 @@ def select(conn: sqlite3.Connection, digest: str) -> bytes | None:
 def select_answer(conn: sqlite3.Connection, key: AnswerKey) -> bytes | None:
     """A kept answer of a model. One that is damaged is as good as none: it is asked for again."""
     row = conn.execute(
-        "SELECT answer, crc FROM answers WHERE build_id = ? AND task = ? AND attempt = ? AND digest = ? AND nth = ?", key
+        "SELECT answer, crc FROM answers WHERE build_id = ? AND task = ? AND attempt = ? AND digest = ? AND nth = ?",
+        key,
     ).fetchone()
     return row[0] if row is not None and crc32(row[0]) == row[1] else None
 

@@ -191,17 +191,23 @@ def fault(error: Exception, shown: str) -> BuildwrightError:
     reach = "see whether the server runs and can be reached, and check DATABASE_URL"
     match error:
         case asyncpg.ClientConfigurationError():
-            return BadSettings(f"{shown}: DATABASE_URL cannot be used", fix="see what the driver says to it with `psql`")
+            return BadSettings(
+                f"{shown}: DATABASE_URL cannot be used", fix="see what the driver says to it with `psql`"
+            )
         case asyncpg.InvalidAuthorizationSpecificationError():
             return BadSettings(f"{shown}: {error}", fix="check the user and the password in DATABASE_URL")
         case asyncpg.InvalidCatalogNameError():
             return BadSettings(f"{shown}: {error}", fix="make it with `createdb`, or correct DATABASE_URL")
         case asyncpg.DiskFullError():
-            return DiskFull(f"{shown}: {error}", fix="free some space on the database server; nothing acknowledged is lost")
+            return DiskFull(
+                f"{shown}: {error}", fix="free some space on the database server; nothing acknowledged is lost"
+            )
         case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
             return StoreFailed(f"{shown}: {error}", fix="run `buildwright db migrate`")
         case asyncpg.InsufficientPrivilegeError():
-            return StoreFailed(f"{shown}: {error}", fix="give the user of DATABASE_URL the right to make and change tables")
+            return StoreFailed(
+                f"{shown}: {error}", fix="give the user of DATABASE_URL the right to make and change tables"
+            )
         case asyncpg.TooManyConnectionsError():
             return StoreFailed(f"{shown}: {error}", fix="raise max_connections of the server, or run fewer workers")
         case TimeoutError():

@@ -139,7 +139,9 @@ def stale(entry: Entry, version: int) -> StaleVersion:
 
 async def find_version(connection: Connection, build_id: str) -> int:
     """Seq of the last event. Raises NotFound."""
-    version: int | None = await connection.fetchval("SELECT version FROM build_runs WHERE build_id = $1", text_of(build_id))
+    version: int | None = await connection.fetchval(
+        "SELECT version FROM build_runs WHERE build_id = $1", text_of(build_id)
+    )
     if version is None:
         raise not_found(build_id)
     return version

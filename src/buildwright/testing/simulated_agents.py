@@ -1,4 +1,4 @@
-"""Agents, a gate, a planner and a gateway for simulated worlds. What an attempt does depends on its task, its number and the seed only.
+"""Agents, a gate, a planner and a gateway for simulated worlds. The seed, the task and the attempt decide what an agent does.
 
 So an attempt that is begun again after a crash does the same again, as a replayed model would. Must never touch a file.
 """

@@ -87,8 +87,11 @@ class SimulatedGit:
         conflicts: list[str] = []
         for path in sorted({*base, *ours, *theirs}):
             old, our, their = base.get(path), ours.get(path), theirs.get(path)
-            chosen = their if our == old or our == their else our if their == old else None
-            if chosen is None and not (our == old or our == their or their == old):
+            if our in {old, their}:
+                chosen = their
+            elif their == old:
+                chosen = our
+            else:
                 conflicts.append(path)
                 chosen = f"<<<<<<<\n{our or ''}=======\n{their or ''}>>>>>>>\n"
             if chosen is not None:

@@ -49,7 +49,7 @@ class Broker:
         for _ in range(copies):
             delay = self._luck.draw.choice((0.002, 0.01, 0.05))
             if self._luck.strikes("hint.late"):
-                delay += self._luck.draw.choice((1.0, 20.0, 100.0))
+                delay += self._luck.draw.choice((1.0, 5.0, 20.0))
             self._loop.call_later(delay, self._arrive, hint, self._wiped, context=_OUTSIDE)
 
     def _arrive(self, hint: Hint, wiped: int) -> None:

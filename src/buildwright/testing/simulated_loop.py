@@ -48,7 +48,11 @@ class _Timer(NamedTuple):
     owner: Owner | None
 
 
-class SimulatedLoop(asyncio.AbstractEventLoop):
+_ABSTRACT: Any = asyncio.AbstractEventLoop
+"""Its methods raise NotImplementedError, which is the answer to whatever this loop does not do."""
+
+
+class SimulatedLoop(_ABSTRACT):  # type: ignore[misc]
     """Runs one coroutine to its end. `steps` and `time()` tell how far it is; `unheard` is what nobody caught."""
 
     def __init__(self, seed: int, most_steps: int = 300_000) -> None:
