@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ def test_two_hundred_builds() -> None:
     results = simulate_many(range(20_000, 20_200))
     failed = [f"{result.seed}: {result.failure}" for result in results if result.failure]
     assert not failed
-    assert {len(result.seen) > 10 for result in results} == {True}
+    seen: Counter[str] = sum((result.seen for result in results), Counter())
+    met = {"change.landed", "build.delivered", "fate: death", "store.unanswered", "hint.lost", "done after death"}
+    assert met <= set(seen)
 
 
 def test_a_seed_is_one_run_whatever_the_hashes_of_strings() -> None:
