@@ -32,7 +32,8 @@ from buildwright.testing.crash import arm_from
 from buildwright.testing.scripted_agent import ScriptedAgent, Sleep, Step, Write
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
-from tests.engine.harness import FunctionGate, git, make_repository, tasks
+from tests.engine.harness import FunctionGate, make_repository, tasks
+from tests.git import git
 
 
 class Scene(NamedTuple):
@@ -67,7 +68,7 @@ SCENES = {
             ("b", 2): [Write("b.txt", "wrong\n")],
             ("b", 3): [Write("b.txt", "right\n")],
         },
-        Limits(concurrency=2, attempts=2),
+        Limits(concurrency=2, attempts=2, stuck_after=2),
         pushed=True,
     ),
 }

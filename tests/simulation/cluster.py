@@ -11,9 +11,9 @@ from buildwright.engine.hand import Hand
 from buildwright.engine.patrol import patrol, tend
 from buildwright.engine.world import World
 from buildwright.errors import CouldNot
-from buildwright.testing.memory_board import MemoryBoard
+from buildwright.testing.memory_store import MemoryBuilds
 from buildwright.testing.simulated_jobs import Broker, Hint, SimulatedJobs
-from buildwright.testing.simulated_process import START, Process
+from buildwright.testing.simulated_process import START, Process, at_once
 from buildwright.testing.simulated_store import SimulatedBoard, SimulatedBuilds
 from tests.simulation.embedded import engine_world
 from tests.simulation.scenario import BUILD
@@ -26,7 +26,7 @@ SETTLING = 45.0
 class Worker:
     """One life of a worker."""
 
-    def __init__(self, world: SimulatedWorld, broker: Broker, board: MemoryBoard, name: str) -> None:
+    def __init__(self, world: SimulatedWorld, broker: Broker, board: MemoryBuilds, name: str) -> None:
         self.process = world.process(name)
         self.leaving = asyncio.Event()
         self._world = world
@@ -97,7 +97,7 @@ class Cluster:
         self._world = world
         self._draw = random.Random(f"cluster/{world.scenario.seed}")
         self._broker = Broker(world.loop, world.luck)
-        self._board = MemoryBoard(world.store, world.store_time)
+        self._board = world.store
         self._workers: dict[int, Worker] = {}
         self._over = asyncio.Event()
         world.git.on_begin = self._may_begin
@@ -160,8 +160,8 @@ class Cluster:
 
     def _may_begin(self, process: Process, kind: str, build_id: str, commit: str) -> None:
         """Whoever begins to land or deliver must be the one who has the action, by the store's word."""
-        key = next((key for key, holder in self._board.holders(build_id) if commit in key and key.startswith(kind)), "")
-        holder = dict(self._board.holders(build_id)).get(key, "")
+        rows = at_once(self._board.board(build_id))
+        holder = next((row.holder for row in rows if row.live and row.key.startswith(kind) and commit in row.key), "")
         if holder != f"host:{process.name}:1":
             self._world.broken.append(
                 f"{process.name} begins to {kind} {commit[:8]}, but {holder or 'nobody'} has that"

@@ -16,8 +16,10 @@ from buildwright.core import event as e
 from buildwright.core.build import Build, Control, Note, Pause, Stage, TaskPhase
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
+from buildwright.core.loops import refused, same_change
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
 from buildwright.core.progress import (
+    NOT_STUCK,
     begin_tasks,
     finish_task,
     park_task,
@@ -210,7 +212,18 @@ def _patch_judged(build: Build, event: e.PatchJudged, _at: datetime) -> Changes:
     if event.verdict.ok:
         return board(build, event.task, replace(state, phase=TaskPhase.MERGING))
     reason = "the gates refused the change"
+    if state.patch is not None:
+        state = replace(state, refused=refused(state, state.patch, event.verdict.findings))
     return reject_task(build, event.task, state, "gate", reason, event.verdict.findings)
+
+
+def _loop_detected(build: Build, event: e.LoopDetected, _at: datetime) -> Changes:
+    """A change that was refused before is refused again, for the same findings: the gates need not say it twice."""
+    state = replace(build.task(event.task), loop=event.message)
+    if state.phase is TaskPhase.REJECTED:
+        return set_task(build, event.task, state)
+    before = same_change(state)
+    return reject_task(build, event.task, state, "gate", event.message, before.findings if before else ())
 
 
 # --- What becomes of a rejected task -------------------------------------------------------------------------------
@@ -220,7 +233,10 @@ def _task_retried(build: Build, event: e.TaskRetried, _at: datetime) -> Changes:
     state = build.task(event.task)
     allowed = state.allowed if event.by == "rule" else state.attempt + build.options.limits.attempts
     guidance = (*state.guidance, event.message) if event.message else state.guidance
-    return restart_task(build, event.task, replace(state, allowed=allowed, guidance=guidance))
+    state = replace(state, allowed=allowed, guidance=guidance)
+    if event.by == "user":  # who was told something new may come to the same change for another reason
+        state = replace(state, refused=(), loop="", reason=state.loop or state.reason)
+    return restart_task(build, event.task, state)
 
 
 def _task_failed(build: Build, event: e.TaskFailed, at: datetime) -> Changes:
@@ -239,8 +255,21 @@ def _task_skipped(build: Build, event: e.TaskSkipped, at: datetime) -> Changes:
     return {**changes, "failed": failed}
 
 
-def _build_stuck(_build: Build, _event: e.BuildStuck, _at: datetime) -> Changes:
-    return {"stuck": True}
+def _build_stuck(build: Build, event: e.BuildStuck, _at: datetime) -> Changes:
+    if event.number and (event.number != build.diagnoses + 1 or not build.needs_diagnosis):
+        raise IllegalMove(f"diagnosis {event.number} comes too late: the build is not stuck any more")
+    tasks = build.tasks
+    told = {advice.task: advice.text for advice in event.task_advice}
+    for task in event.tasks if event.advice else ():
+        words = "\n".join(filter(None, (event.advice, told.get(task, ""))))
+        tasks = tasks.set(task, replace(build.task(task), diagnosis=words))
+    return {
+        "tasks": tasks,
+        "stuck": True,
+        "diagnoses": build.diagnoses + 1,
+        "diagnosis": event.advice,
+        "asks_person": event.ask_person,
+    }
 
 
 # --- Control -------------------------------------------------------------------------------------------------------
@@ -251,8 +280,7 @@ def _paused(_build: Build, event: e.BuildPaused, at: datetime) -> Changes:
 
 
 def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
-    changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", "stuck": False}
-    changes["failures_in_row"] = ()
+    changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", **NOT_STUCK}
     changes["base_accepted"] = build.base_accepted or (build.pause is not None and build.pause.reason == "base")
     if build.delivery_error:
         changes |= {"deliveries": 0, "delivery_error": ""}
@@ -351,7 +379,8 @@ MOVES: dict[type[Event], Move] = {
     e.TaskSkipped: Move(
         _task_skipped, _WORK, _GOING, _in(_P.FAILED), (_P.SKIPPED,), (Stage.VERIFYING, Stage.DELIVERING)
     ),
-    e.BuildStuck: Move(_build_stuck, _WORK, _RUNNING),
+    e.LoopDetected: Move(_loop_detected, _WORK, _RUNNING, _in(_P.JUDGING, _P.REJECTED), (_P.REJECTED,)),
+    e.BuildStuck: Move(_build_stuck, _WORK, _LIVE),
     e.BuildPaused: Move(_paused, _ANY, _RUNNING, to_control=(Control.PAUSED,)),
     e.BuildResumed: Move(_resumed, _ANY, _PAUSED, to_control=(Control.RUNNING,)),
     e.StopRequested: Move(_stop_requested, _ANY, _GOING, to_control=(Control.STOPPING,)),

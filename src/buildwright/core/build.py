@@ -45,6 +45,17 @@ class Control(StrEnum):
     FINISHED = "finished"
 
 
+class Refused(NamedTuple):
+    """An attempt that the gates refused, as the loop detector remembers it. `reasons` is equal for like findings."""
+
+    attempt: int
+    base_tree: str
+    tree: str
+    reasons: str
+    findings: tuple[Finding, ...] = ()
+    """The first of them."""
+
+
 class TaskPhase(StrEnum):
     """Where a task stands. `rejected` is a task whose last attempt was refused and about which a decision is due."""
 
@@ -79,6 +90,12 @@ class TaskState:
     """Why the last attempt was rejected; feedback for the next."""
     guidance: tuple[str, ...] = ()
     """What the user said with a retry; given to the next attempt."""
+    diagnosis: str = ""
+    """What the diagnosing advisor said when the build was stuck on it; given to the next attempt."""
+    refused: tuple[Refused, ...] = ()
+    """Attempts the gates refused since the user's last retry. Empty once it is done."""
+    loop: str = ""
+    """How it goes in circles; "" while it does not."""
     kept_base: str = ""
     """Commit that the rejected change was made on; "" when nothing of it is kept."""
     kept_tree: str = ""
@@ -199,7 +216,15 @@ class Build:
     skipped: int = 0
     failed: tuple[str, ...] = ()
     failures_in_row: tuple[str, ...] = ()
+    """Tasks of the newest failures since anything landed, as many as make a build stuck, in the journal's order."""
     stuck: bool = False
+    """The failures in a row have been diagnosed; until something lands or the user resumes."""
+    diagnoses: int = 0
+    """How often it has been stuck."""
+    diagnosis: str = ""
+    """What stands behind the failures, while it is stuck; "" when nobody could say."""
+    asks_person: bool = False
+    """While it is stuck: the diagnosis says that a person has to act first."""
     base_verdict: Verdict | None = None
     """What the gates say of the tree the build started from."""
     base_accepted: bool = False
@@ -231,6 +256,11 @@ class Build:
     def all_tasks_done(self) -> bool:
         """Every task has landed or was given up by the user."""
         return self.plan is not None and self.done + self.skipped == self.total
+
+    @property
+    def needs_diagnosis(self) -> bool:
+        """So many failures in a row that nothing new should start before their cause was looked for."""
+        return not self.stuck and len(self.failures_in_row) >= self.options.limits.stuck_after
 
     def task(self, task_id: str) -> TaskState:
         return self.tasks.get(task_id, NOT_STARTED)

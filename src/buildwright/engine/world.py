@@ -15,6 +15,7 @@ from buildwright.ports import (
     BriefingRequest,
     Builds,
     Clock,
+    Diagnoser,
     Gate,
     Gateway,
     LogEntry,
@@ -39,6 +40,7 @@ class World:
     gates: Sequence[Gate] = ()
     gateway: Gateway | None = None
     planner: Planner | None = None
+    diagnoser: Diagnoser | None = None
     plan_context: Callable[[Build], Awaitable[str]] | None = None
     """What the planner is told of the repository."""
     on_event: Callable[[Recorded, Build], None] | None = None

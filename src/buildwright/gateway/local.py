@@ -89,7 +89,7 @@ class LocalGateway:
             tape = await asyncio.to_thread(cassette.load, path)
             player = replay.Player(tape, str(path), task, attempt, lane)
         else:
-            self.check_keys(task, options)
+            self.check_keys(task, options, why="")
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.prepare)
         async with self._starting:
@@ -144,8 +144,11 @@ class LocalGateway:
             if session is not None:
                 await session.close()
 
-    def check_keys(self, task: str, options: Options) -> None:
-        """That a door for this task ("" for the planner) could be opened without a cassette. Raises BadSettings."""
+    def check_keys(self, task: str, options: Options, why: str = "planning a Markdown spec asks a model: ") -> None:
+        """That a door for this task ("" for an advisor) could be opened without a cassette. Raises BadSettings.
+
+        `why` says in front what an advisor is for.
+        """
         if options.cassette:
             return
         found = [name for name in ("anthropic", "openai") if self._provider(name) is not None]
@@ -155,7 +158,7 @@ class LocalGateway:
         named = model or DEFAULT_MODEL
         wanted = upstream.protocol_of(named)
         if wanted not in found:
-            who = "" if task else "planning a Markdown spec asks a model: "
+            who = "" if task else why
             other = (
                 "OPENAI_API_KEY and --model gpt-..."
                 if wanted == "anthropic"

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from buildwright.core.activity import Activity
 from buildwright.core.build import Build, TaskState
+from buildwright.core.diagnosis import Diagnosis
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Limits
 from buildwright.core.spec import Spec
@@ -131,3 +132,10 @@ class Planner(Protocol):
 
     async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
         """Raises ModelFailed, or BadGraph when the repaired answer is still not a graph."""
+
+
+class Diagnoser(Protocol):
+    """The advisor that says why a build is stuck."""
+
+    async def diagnose(self, context: str, model: str, door: Door) -> Diagnosis:
+        """`context` is JSON: tasks, history of errors, log. Raises ModelFailed, also for an answer that is no diagnosis."""

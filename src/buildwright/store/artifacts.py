@@ -30,13 +30,15 @@ def write_file(folder: Path, digest: str, content: bytes) -> None:
     incoming = folder / "incoming"
     try:
         if target.is_file() and target.stat().st_size == len(content):
+            # Its age says to a sweep that nobody wants it any more (`retention.candidates`).
+            os.utime(target)
             # Another process may have renamed it a moment ago, without having synced the folder yet.
             _sync_folder(folder)
             return
         folder.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
         incoming.mkdir(exist_ok=True)
         _sweep(incoming)
-        draft = incoming / uuid4().hex
+        draft = incoming / f"{os.getpid()}-{uuid4().hex}"
         try:
             with draft.open("xb") as file:
                 file.write(content)

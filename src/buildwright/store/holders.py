@@ -33,6 +33,11 @@ def this_process() -> str:
     return f"{this_host()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
+def is_here(holder: str) -> bool:
+    """Whether the holder is, or was, a process of this host."""
+    return holder.rpartition(":")[0].rpartition(":")[0] == this_host()
+
+
 def may_live(holder: str) -> bool:
     """False only when it is certain that the holder is gone: a process of this host that no longer runs."""
     host, _, rest = holder.rpartition(":")[0].rpartition(":")
