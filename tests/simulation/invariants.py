@@ -15,6 +15,7 @@ from buildwright.core.event import Recorded, decode, encode
 from buildwright.core.heap import keys_of
 from buildwright.core.snapshot import dump, parse
 from buildwright.testing.simulated_agents import leave, refusals
+from buildwright.testing.simulated_store import BEAT_OF_NOBODY
 from tests.simulation.scenario import BUILD, Scenario
 from tests.simulation.world import Broken, SimulatedWorld
 
@@ -135,6 +136,7 @@ def end_holds(world: SimulatedWorld, build: Build) -> None:
         must(build.all_tasks_done and not build.failed, "succeeded without all tasks")
         done = [task for task, state in build.tasks.items() if state.phase is TaskPhase.DONE]
         must(len(done) == build.done, "the count of tasks that are done is wrong")
+    must(not world.luck.seen[BEAT_OF_NOBODY], BEAT_OF_NOBODY)
     must(bool(build.message) or build.outcome in {"succeeded", "stopped"}, f"{build.outcome} without a reason")
 
 

@@ -121,6 +121,7 @@ class SimulatedAgent:
         """See `ports.Agent`. Raises AgentFailed, UnsafePath where its behaviour is so."""
         task, draw = assignment.task.id, self._process.luck.draw
         behaviour = self.behaviour(task, assignment.attempt)
+        self._process.agents.add((task, assignment.attempt))
         self._process.luck.seen[f"agent: {behaviour}"] += 1
         self._process.trace.note(self._process.name, f"agent {task}/{assignment.attempt}: {behaviour}")
         if behaviour == "refuse":

@@ -76,6 +76,8 @@ class Process:
         self.fuse = 0
         """At its nth request from now (0: not so) it dies, or freezes for `fuse_freezes` seconds. Polls do not count."""
         self.fuse_freezes = 0.0
+        self.agents: set[tuple[str, int]] = set()
+        """Attempts (task, number) whose agent it has started."""
         self.died = asyncio.Event()
         self._loop = loop
         self._tasks: list[asyncio.Task[Any]] = []

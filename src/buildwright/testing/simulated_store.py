@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from buildwright.core.build import Build
-from buildwright.core.event import AnyEvent, MessageDelivered, MessageSent, Recorded, encode
+from buildwright.core.event import AgentHeartbeat, AnyEvent, MessageDelivered, MessageSent, Recorded, encode
 from buildwright.errors import StoreFailed
 from buildwright.ports import (
     ActionLease,
@@ -29,6 +29,7 @@ from buildwright.testing.memory_store import MemoryBuilds
 from buildwright.testing.simulated_process import Process, at_once
 
 T = TypeVar("T")
+BEAT_OF_NOBODY = "heartbeat of an agent that the process has not started"
 
 
 class SimulatedBuilds:
@@ -112,6 +113,8 @@ def note_events(process: Process, recorded: Sequence[Recorded]) -> None:
     for seq, _, event in recorded:
         told = "" if isinstance(event, MessageSent | MessageDelivered) else encode(event)
         process.luck.seen[event.type] += 1
+        if isinstance(event, AgentHeartbeat) and (event.task, event.attempt) not in process.agents:
+            process.luck.seen[BEAT_OF_NOBODY] += 1
         process.trace.newest[event.type] = process.time()
         process.trace.note(process.name, f"#{seq} {event.type} {told}")
 
