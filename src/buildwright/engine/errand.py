@@ -95,9 +95,8 @@ class Errand:
         held = await self._board.holdings(self.lease.holder)
         mine = (self.lease.build_id, self.lease.key, self.lease.token, True)
         here = mine in {(row.build_id, row.key, row.token, row.wanted) for row in held}
-        if (
-            not here or self.silent_seconds >= self.seconds
-        ):  # again: this process may have been stopped before the answer
+        # Looked at again: the answer may have come late, or this process may have been stopped before it came.
+        if not here or self.silent_seconds >= self.seconds:
             raise lost
 
 

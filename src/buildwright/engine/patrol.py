@@ -60,7 +60,7 @@ async def _tend(hand: Hand, errands: list[Errand]) -> None:
 
 def _beat(errand: Errand) -> None:
     """Say in the journal that the agent is alive, as far as this process can tell (P2)."""
-    if isinstance(errand.action, RunAgent):
+    if isinstance(errand.action, RunAgent) and errand.action.task in errand.conversations.tasks:
         build = errand.build
         percent = 100 * (build.done + build.skipped) // max(build.total, 1)
         beat = AgentHeartbeat(task=errand.action.task, attempt=errand.action.attempt, status="running", percent=percent)
