@@ -16,8 +16,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 from buildwright.core.activity import Activity
 from buildwright.core.build import Build
 from buildwright.core.graph import Graph
@@ -27,6 +25,7 @@ from buildwright.engine import commands
 from buildwright.engine.loop import run
 from buildwright.engine.world import World
 from buildwright.ports import Assignment, Briefing, BriefingRequest, Judged, Message
+from buildwright.store.holders import this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.testing.crash import arm_from
 from buildwright.testing.scripted_agent import ScriptedAgent, Sleep, Step, Write
@@ -97,7 +96,6 @@ async def brief(request: BriefingRequest) -> Briefing:
 
 async def live(folder: Path, scene: Scene) -> None:
     """One life: go on with the build there is, or make it."""
-    process = psutil.Process()
     builds = await SqliteBuilds.open(folder / "state.db", folder / "artifacts")
     clock = SystemClock()
     rows = await builds.rows()
@@ -112,7 +110,7 @@ async def live(folder: Path, scene: Scene) -> None:
         builds=builds,
         clock=clock,
         agent=CountingAgent(folder / "ledger", scene),
-        holder=f"{os.uname().nodename}:{process.pid}:{process.create_time():.2f}",
+        holder=this_process(),
         scratch=folder / "scratch",
         brief=brief,
         workspace=GitWorkspace(folder / "home", {}),

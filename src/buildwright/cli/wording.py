@@ -202,6 +202,7 @@ _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     e.PlanRejected: lambda event, _b, _at: Line("bad", f"the plan was refused: {one_line(event.message, 160)}"),
     e.TaskStarted: _started,
     e.TaskWaited: lambda event, _b, _at: Line("dot", f"{event.task} waits for {event.file}, held by {event.holder}"),
+    e.CheckpointRestored: lambda event, _b, _at: Line("again", f"{event.task} goes on from its last checkpoint"),
     e.AgentFinished: _agent_finished,
     e.AgentBroke: _broke,
     e.PatchJudged: _judged,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from buildwright.core import event as e
+from buildwright.core.attempts import checkpoint_created, checkpoint_restored, end_attempt, tokens_used
 from buildwright.core.build import Build, Control, Note, Pause, Stage, TaskPhase
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
@@ -135,8 +135,8 @@ def _plan_made(build: Build, event: e.PlanMade, _at: datetime) -> Changes:
     return {"stage": Stage.WORKING, "plan": plan, "plan_error": "", **begin_tasks(build, plan)}
 
 
-def _plan_rejected(_build: Build, event: e.PlanRejected, _at: datetime) -> Changes:
-    return {"plan_error": event.message}
+def _plan_rejected(build: Build, event: e.PlanRejected, _at: datetime) -> Changes:
+    return {"plan_error": event.message, "plans_rejected": build.plans_rejected + 1}
 
 
 def _base_judged(build: Build, event: e.BaseJudged, _at: datetime) -> Changes:
@@ -159,30 +159,8 @@ def _nothing(_build: Build, _event: Event, _at: datetime) -> Changes:
     return {}
 
 
-def _tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
-    cost = event.cost_usd or Decimal(0)
-    used = event.input_tokens + event.output_tokens + event.cache_read_tokens + event.cache_write_tokens
-    total = build.usage
-    changes: Changes = {
-        "usage": total._replace(
-            requests=total.requests + 1,
-            input_tokens=total.input_tokens + event.input_tokens,
-            output_tokens=total.output_tokens + event.output_tokens,
-            cache_read_tokens=total.cache_read_tokens + event.cache_read_tokens,
-            cache_write_tokens=total.cache_write_tokens + event.cache_write_tokens,
-            cost_usd=total.cost_usd + cost,
-            unpriced=total.unpriced + (event.cost_usd is None),
-        )
-    }
-    if event.task and build.plan and event.task in build.plan.position:
-        state = build.task(event.task)
-        state = replace(state, tokens=state.tokens + used, cost_usd=state.cost_usd + cost)
-        changes["tasks"] = build.tasks.set(event.task, state)
-    return changes
-
-
 def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Changes:
-    state = build.task(event.task)
+    state = end_attempt(build.task(event.task))
     state = replace(
         state,
         phase=TaskPhase.JUDGING,
@@ -202,7 +180,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
 
 
 def _agent_broke(build: Build, event: e.AgentBroke, _at: datetime) -> Changes:
-    state = replace(build.task(event.task), patch=None, conversation=event.conversation)
+    state = replace(end_attempt(build.task(event.task)), patch=None, conversation=event.conversation)
     changes = reject_task(build, event.task, state, "agent", f"{event.kind}: {event.message}")
     return {**changes, "working": build.working - 1}
 
@@ -301,7 +279,10 @@ def _message_sent(build: Build, event: e.MessageSent, _at: datetime) -> Changes:
 
 
 def _message_delivered(build: Build, event: e.MessageDelivered, _at: datetime) -> Changes:
-    return {"notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id)}
+    state = build.task(event.task)
+    heard = tuple(note for note in build.notes_to_agents if note.id == event.id)
+    changes = set_task(build, event.task, replace(state, heard=(*state.heard, *heard)))
+    return changes | {"notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id)}
 
 
 # --- The end -------------------------------------------------------------------------------------------------------
@@ -359,7 +340,9 @@ MOVES: dict[type[Event], Move] = {
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
-    e.TokensUsed: Move(_tokens_used, _ANY, _LIVE),
+    e.TokensUsed: Move(tokens_used, _ANY, _LIVE),
+    e.CheckpointCreated: Move(checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
+    e.CheckpointRestored: Move(checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),
     e.AgentFinished: Move(
         _agent_finished,
         _WORK,

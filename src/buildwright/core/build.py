@@ -110,6 +110,15 @@ class TaskState:
     finished_at: datetime | None = None
     cost_usd: Decimal = Decimal(0)
     tokens: int = 0
+    counted: tuple[str, ...] = ()
+    """Kept answers (`TokensUsed.request`) that `tokens` and `cost_usd` include, of all attempts: a worker that was taken
+    for dead may still tell of one that its successor has counted."""
+    checkpoint_tree: str = ""
+    """What the lane of the attempt that runs held at its newest checkpoint; "" without one."""
+    heard: tuple[Note, ...] = ()
+    """What the user has said to the attempt that runs since its newest checkpoint: its next life must hear it again."""
+    checkpoint_conversation: str = ""
+    """Digest of the artifact with the agent's conversation up to there."""
 
 
 NOT_STARTED = TaskState(TaskPhase.WAITING)
@@ -242,6 +251,9 @@ class Build:
     notes_to_agents: tuple[Note, ...] = ()
     usage: Usage = Usage()
     plan_error: str = ""
+    plans_rejected: int = 0
+    planning_counted: tuple[str, ...] = ()
+    """Kept answers of the planner that `usage` includes; those of agents are with their tasks."""
     budget_usd: Decimal | None = None
 
     @property

@@ -118,6 +118,27 @@ class TokensUsed(Event):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: Decimal | None = None
+    request: str = ""
+    """The name of the answer, if the gateway has kept it ("" if not): one that is played again is not counted again."""
+
+
+class CheckpointCreated(Event):
+    """An attempt could go on from here: the lane's tree, and the digest of the artifact with the agent's conversation."""
+
+    type: Literal["checkpoint.created"] = "checkpoint.created"
+    task: TaskId
+    attempt: int
+    tree: str
+    conversation: str
+
+
+class CheckpointRestored(Event):
+    """An attempt whose process died goes on from its newest checkpoint."""
+
+    type: Literal["checkpoint.restored"] = "checkpoint.restored"
+    task: TaskId
+    attempt: int
+    tree: str
 
 
 class AgentFinished(Event):
@@ -334,6 +355,8 @@ AnyEvent = Annotated[
     | TaskWaited
     | AgentHeartbeat
     | TokensUsed
+    | CheckpointCreated
+    | CheckpointRestored
     | AgentFinished
     | AgentBroke
     | PatchJudged

@@ -24,10 +24,15 @@ class Conversations:
 
     @contextmanager
     def inbox(self, build: Build, task: str) -> Iterator[asyncio.Queue[Message]]:
-        """The inbox of a task's attempt while it runs, with what is waiting already in it."""
+        """The inbox of a task's attempt while it runs, with what is waiting already in it.
+
+        So is what a life of the attempt that died had heard and took with it.
+        """
         self._inboxes[task] = asyncio.Queue()
         self._offered[task] = set()
         try:
+            for note in build.task(task).heard:
+                self._inboxes[task].put_nowait(Message(note.id, note.text))
             self.offer(build)
             yield self._inboxes[task]
         finally:

@@ -138,6 +138,6 @@ async def _ask(bench: Workbench, number: int, build: Build, context: str) -> _An
     except TimeoutError:
         return _Answer(None, f"the model had not answered after {DIAGNOSIS_SECONDS:g} s")
     finally:
-        for fact in spent(gateway, door):
+        for fact in spent(gateway, door, bench.newest()):
             bench.tell(fact)
         await gateway.shut(door)

@@ -52,5 +52,7 @@ class World:
     stay: bool = False
     """Wait while the build is paused (until its pause limit) instead of returning."""
     lease_seconds: float = 30.0
+    checkpoint_seconds: float = 5.0
+    """Least time between two checkpoints of an attempt."""
     poll_seconds: float = 0.1
     """How often to look whether somebody else appended."""

@@ -7,6 +7,7 @@ never import each other; `wiring` puts them together.
 from __future__ import annotations
 
 from buildwright.ports.agents import (
+    GO_ON,
     Agent,
     Assignment,
     Briefing,
@@ -29,6 +30,7 @@ from buildwright.ports.retention import Found, Leftover, Loose, Retention, Weigh
 from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine
 
 __all__ = [
+    "GO_ON",
     "NO_BUDGET",
     "ActionLease",
     "Agent",

@@ -16,6 +16,9 @@ from buildwright.core.limits import Limits
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 
+GO_ON = "Go on from where you were."
+"""All that a resumed agent tells its model. The gateway knows it, and does not take it for a part of the question."""
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -45,7 +48,9 @@ class Assignment:
     prompt: str
     feedback: str = ""
     conversation: str = ""
-    """What the agent gave in its last `Finished`, to go on from."""
+    """What the agent gave in its last `Finished` (or, if it is `resumed`, `Saved`), to go on from."""
+    resumed: bool = False
+    """The attempt was begun before and its process died: lane and conversation are those of its newest checkpoint."""
     model: str = ""
     door: Door | None = None
     limits: Limits = Limits()
