@@ -63,6 +63,8 @@ class SimulatedGateway:
         options: Options,
         lane: Path | None = None,
         budget: Budget = NO_BUDGET,
+        *,
+        kept: bool = True,
     ) -> Door:
         self._opened += 1
         token = f"{self._process.name}/{self._opened}/{build_id}/{task}/{attempt}"
