@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tools check bench docs requirements clean
+.PHONY: help demo test tools check simulate bench docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -34,6 +34,9 @@ check: $(VENV)/.dev ## format, lint, types, layers, generated documents
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
+
+simulate: $(VENV)/.dev ## ten thousand builds on virtual time with random faults, every seed repeatable
+	$(BIN)/python -m tests.simulation --seeds 10000
 
 bench: $(VENV)/.dev ## the comparisons with floors and peers; prints ratios
 	$(BIN)/python -m bench
