@@ -1,0 +1,302 @@
+"""One life of a build in a forked child, and what it notes of its outside effects. The parent never runs an event loop.
+
+Every note is one line appended to the file `ledger`, which outlives the process that wrote it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+import threading
+import traceback
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from buildwright.core.activity import Activity
+from buildwright.core.build import Build, Control
+from buildwright.core.failpoint import arm, failpoint
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Delivery, Options
+from buildwright.core.secrets import mask
+from buildwright.core.spec import Spec
+from buildwright.engine import commands
+from buildwright.engine.loop import run
+from buildwright.engine.world import World
+from buildwright.errors import IllegalMove
+from buildwright.ports import (
+    NO_BUDGET,
+    Assignment,
+    Briefing,
+    BriefingRequest,
+    Budget,
+    Builds,
+    Door,
+    Judged,
+    Lease,
+    Message,
+    Spend,
+)
+from buildwright.store.holders import this_process
+from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.testing.scripted_agent import ScriptedAgent
+from buildwright.wiring import SystemClock
+from buildwright.workspace import GitWorkspace
+from tests.crash.scenes import CANARY, SCENES, Act, Scene
+from tests.engine.harness import FunctionGate
+
+POLL_SECONDS = 0.02
+
+
+class Place(NamedTuple):
+    """Where one build lives, with all that it may touch. `database` is the address of a server, "" for SQLite."""
+
+    folder: Path
+    scene: str
+    database: str = ""
+
+    @property
+    def build_id_file(self) -> Path:
+        return self.folder / "build"
+
+    def note(self, *words: object) -> None:
+        """Add a line to the ledger; whole or not at all, also when several processes do."""
+        line = f"{' '.join(map(str, words))}\n".encode()
+        ledger = os.open(self.folder / "ledger", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.write(ledger, line)
+        os.close(ledger)
+
+    def ledger(self, first: str = "") -> list[list[str]]:
+        """The lines (that begin with a word), split."""
+        path = self.folder / "ledger"
+        lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        return [line for line in lines if not first or line[0] == first]
+
+
+async def open_builds(place: Place) -> Builds:
+    """The store of a place."""
+    return await SqliteBuilds.open(place.folder / "home" / "state.db", place.folder / "home" / "artifacts")
+
+
+class NotedAgent(ScriptedAgent):
+    """Notes every start of an attempt, and asks the model first when it is given a door."""
+
+    def __init__(self, place: Place, scene: Scene, till: Till) -> None:
+        super().__init__(scene.script)
+        self._place = place
+        self._till = till
+        if scene.paid:
+            self.uses_model = "always"
+
+    async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
+        self._place.note("start", assignment.task.id, assignment.attempt)
+        if assignment.door is not None:
+            self._till.ask(assignment.door)
+        async for activity in super().run(assignment, inbox):
+            yield activity
+        for message in self.heard:
+            self._place.note("heard", message.id, assignment.task.id, assignment.attempt)
+        self.heard.clear()
+
+
+class Till:
+    """A gateway and its provider. Each call has a number of its own, which comes back as its input tokens."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._doors: dict[str, tuple[str, str, int, list[Spend]]] = {}
+
+    async def open(
+        self, build_id: str, task: str, attempt: int, _options: Options, _lane: Path | None = None,
+        budget: Budget = NO_BUDGET,
+    ) -> Door:  # fmt: skip
+        token = f"{task}-{attempt}-{len(self._doors)}"
+        self._doors[token] = (build_id, task, attempt, [])
+        return Door("http://127.0.0.1:9", token)
+
+    def ask(self, door: Door) -> None:
+        """One call to the provider, which is paid for from here on."""
+        build_id, task, attempt, spends = self._doors[door.token]
+        number = 1 + len(self._place.ledger("call"))
+        failpoint("provider.call.before")
+        self._place.note("call", number, task or "plan", attempt)
+        spends.append(Spend(build_id, task, attempt, "scripted", number, 1, 0, 0, "0.01"))
+        failpoint("provider.call.after")
+
+    def metered(self, door: Door) -> list[Spend]:
+        spends = self._doors[door.token][3]
+        taken = list(spends)
+        spends.clear()
+        return taken
+
+    async def shut(self, door: Door) -> None:
+        """The doors of this till have no lock."""
+
+    async def close(self) -> None:
+        """Nothing to end."""
+
+
+class NotedPlanner:
+    """Answers with the scene's graph, for one call."""
+
+    def __init__(self, scene: Scene, till: Till) -> None:
+        self._graph = scene.graph
+        self._till = till
+
+    async def plan(self, _spec: Spec, _context: str, _model: str, door: Door) -> Graph:
+        self._till.ask(door)
+        return self._graph
+
+
+class NotedBuilds:
+    """The store, noting the token of every lease that it gives."""
+
+    def __init__(self, builds: Builds, place: Place) -> None:
+        self._builds = builds
+        self._place = place
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._builds, name)
+
+    async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
+        lease = await self._builds.acquire(build_id, holder, seconds)
+        self._place.note("token", lease.token)
+        return lease
+
+
+def judge(files: Path, _judged: Judged) -> list[str]:
+    return ["b is wrong"] if (files / "b.txt").exists() and (files / "b.txt").read_text() != "right\n" else []
+
+
+async def brief(request: BriefingRequest) -> Briefing:
+    return Briefing(f"do {request.task.id}", request.state.reason)
+
+
+def make_world(place: Place, scene: Scene, builds: Builds) -> World:
+    """Everything a life of this build is given."""
+    till = Till(place)
+    noted: Any = NotedBuilds(builds, place)
+    return World(
+        builds=noted,
+        clock=SystemClock(),
+        agent=NotedAgent(place, scene, till),
+        holder=this_process(),
+        scratch=place.folder / "home" / "scratch",
+        brief=brief,
+        workspace=GitWorkspace(place.folder / "home", os.environ),
+        gates=[FunctionGate(judge)],
+        gateway=till,
+        planner=NotedPlanner(scene, till),
+        mask=partial(mask, secrets=[CANARY]),
+        poll_seconds=POLL_SECONDS,
+    )
+
+
+async def begin(place: Place, scene: Scene, builds: Builds) -> str:
+    """The build of this place, made if it is not there. Its name is the folder's, as the project's id."""
+    for row in await builds.rows():
+        if row.project_id == place.folder.name:
+            return row.build_id
+    spec = Spec(title="crash", text="Make it.") if scene.planned else Spec(title="crash", graph=scene.graph)
+    delivery = Delivery(kind="push", remote=str(place.folder / "remote")) if scene.pushed else Delivery()
+    options = Options(agent="scripted", sandbox="none", limits=scene.limits, delivery=delivery)
+    repository = str(place.folder / "repository")
+    return await commands.create(builds, SystemClock(), spec, options, repository, "", place.folder.name, "u")
+
+
+async def act(place: Place, builds: Builds, build_id: str, what: Act) -> None:
+    """Do what the user does and note what was acknowledged. A move that is not legal any more is none."""
+    clock = SystemClock()
+    with suppress(IllegalMove):
+        match what:
+            case "pause":
+                await commands.pause(builds, clock, build_id)
+            case "stop":
+                await commands.stop(builds, clock, build_id)
+            case "say":
+                word = await commands.say(builds, clock, build_id, "mind the gap", "a")
+                place.note("ack", "say", word)
+                return
+            case choice:
+                await commands.resume(builds, clock, build_id, choice)
+        place.note("ack", what)
+
+
+async def use(place: Place, scene: Scene, builds: Builds, build_id: str) -> None:
+    """The user, who looks often and is never tired."""
+    while True:
+        build = await builds.load(build_id)
+        if build.is_terminal:
+            return
+        what = scene.user(build, await builds.read(build_id), [line[1] for line in place.ledger("start")])
+        if what is not None:
+            await act(place, builds, build_id, what)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def live(place: Place) -> None:
+    """One life: go on with the build there is, or make it, to its end."""
+    scene = SCENES[place.scene]
+    builds = await open_builds(place)
+    build_id = await begin(place, scene, builds)
+    user = asyncio.create_task(use(place, scene, builds, build_id))
+    build = await drive(make_world(place, scene, builds), build_id)
+    await user
+    place.note("over", build.outcome)
+    await builds.close()
+
+
+async def drive(world: World, build_id: str) -> Build:
+    """Run the build, again after each pause, and tidy up as the program does."""
+    while not (build := await run(replace(world, stay=False), build_id)).is_terminal:
+        while build.control is Control.PAUSED:
+            await asyncio.sleep(POLL_SECONDS)
+            build = await world.builds.load(build_id)
+    assert world.workspace is not None
+    await world.workspace.forget(build_id)
+    return build
+
+
+def one_life(place: Place, kill: int = 0) -> int:
+    """Fork, live, be killed at the point of this number (0: at none), and give the wait status back.
+
+    The names of the points that were passed are in the file `points` afterwards, one a line.
+    """
+    points = place.folder / "points"
+    points.write_text("")
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    code = 1
+    try:
+        os.dup2(os.open(place.folder / "stderr", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+        os.environ.update(HOME=str(place.folder / "user"), TMPDIR=str(place.folder / "tmp"), ANTHROPIC_API_KEY=CANARY)
+        tempfile.tempdir = None  # what the parent found does not count
+        arm(_fuse(points, kill))
+        asyncio.run(live(place))
+        code = 0
+    finally:
+        # Printed here because the child must never take the parent's way out.
+        if code:
+            traceback.print_exc()
+        os._exit(code)
+
+
+def _fuse(points: Path, kill: int) -> Callable[[str], None]:
+    out = os.open(points, os.O_WRONLY | os.O_APPEND)
+    passed = count(1)
+    lock = threading.Lock()
+
+    def hit(name: str) -> None:
+        with lock:  # the store passes its points in a thread of its own
+            os.write(out, f"{name}\n".encode())
+            if next(passed) == kill:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return hit
