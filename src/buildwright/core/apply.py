@@ -88,6 +88,7 @@ def _create(recorded: Recorded) -> Build:
         base_ref=event.base,
         spec=event.spec,
         options=event.options,
+        correlation_id=event.correlation_id,
         budget_usd=event.options.limits.budget_usd,
         created_at=recorded.at,
         updated_at=recorded.at,

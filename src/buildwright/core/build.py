@@ -158,6 +158,7 @@ class Build:
     options: Options
     created_at: datetime
     updated_at: datetime
+    correlation_id: str = ""
     stage: Stage = Stage.CREATED
     control: Control = Control.RUNNING
     outcome: Outcome | None = None

@@ -40,6 +40,8 @@ class BuildCreated(Event):
     """Branch, tag or commit to build on; "" means what the repository has checked out."""
     spec: Spec
     options: Options
+    correlation_id: str = ""
+    """Leads from the command to every line that any process logs of the build (D5, D15)."""
 
 
 class TargetPrepared(Event):

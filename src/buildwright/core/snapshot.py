@@ -17,7 +17,7 @@ from buildwright.core.build import Build, TaskState
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.heap import Heap, heap_of, keys_of
 
-FORMAT = 2
+FORMAT = 3
 _MAPS_OF_HEAPS = ("later", "parked")
 _MAPS = ("tasks", "unmet", "holders")
 _SPECIAL = {"plan", "ready", "active", *_MAPS_OF_HEAPS, *_MAPS}

@@ -28,8 +28,9 @@ async def create(
     base: str,
     project_id: str,
     user_id: str,
+    correlation_id: str = "",
 ) -> str:
-    """A new build; returns its id (a UUID)."""
+    """A new build; returns its id (a UUID). Without a correlation id it gets a new one."""
     build_id = str(uuid.uuid4())
     created = e.BuildCreated(
         build_id=build_id,
@@ -39,6 +40,7 @@ async def create(
         base=base,
         spec=spec,
         options=options,
+        correlation_id=correlation_id or uuid.uuid4().hex,
     )
     await builds.create(build_id, [created], clock.now())
     return build_id

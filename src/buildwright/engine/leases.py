@@ -23,6 +23,11 @@ class HeldLease:
     def token(self) -> int:
         return self.lease.token
 
+    async def guard(self) -> None:
+        """Asked right before an effect that others see. Raises what the lease was lost by."""
+        if self.lost.done():
+            self.lost.result()
+
 
 @asynccontextmanager
 async def held(world: World, build_id: str) -> AsyncIterator[HeldLease]:

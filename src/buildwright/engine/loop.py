@@ -15,13 +15,14 @@ from typing import Any
 
 from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
-from buildwright.core.decide import Decision, decide
-from buildwright.core.event import AnyEvent, BuildFinished, Recorded, TokensUsed
+from buildwright.core.decide import Decision
+from buildwright.core.event import AnyEvent, BuildFinished, TokensUsed
 from buildwright.engine.conversation import Conversations
 from buildwright.engine.flights import Flights, Landing
 from buildwright.engine.leases import HeldLease, held
 from buildwright.engine.logbook import Logbook
 from buildwright.engine.perform import perform
+from buildwright.engine.steps import Step, take_steps
 from buildwright.engine.watch import watch
 from buildwright.engine.workbench import Workbench
 from buildwright.engine.world import World
@@ -72,7 +73,13 @@ class Runner:
         self._flights = Flights(lambda action, at: perform(self.bench, action, at), self._inbox.put_nowait)
         judging = asyncio.Semaphore(build.options.limits.concurrency)
         self.bench = Workbench(
-            world, logbook, Conversations(), judging, newest=lambda: self.build, tell=self._inbox.put_nowait
+            world,
+            logbook,
+            Conversations(),
+            judging,
+            newest=lambda: self.build,
+            tell=self._inbox.put_nowait,
+            guard=lease.guard,
         )
         self._lease = lease
         self._letting_go = False
@@ -145,32 +152,15 @@ class Runner:
         self.bench.conversations.offer(self.build)
         await self._keep_snapshot(spacing=max(SNAPSHOT_EVERY, 2 * self.build.total))
 
-    def _step(self, facts: Iterable[AnyEvent]) -> tuple[list[tuple[Recorded, Build]], Decision]:
+    def _step(self, facts: Iterable[AnyEvent]) -> tuple[list[Step], Decision]:
         """The legal ones among the facts and everything `decide` adds, each with the build after it."""
-        at = self.world.clock.now()
-        build = self.build
-        steps: list[tuple[Recorded, Build]] = []
+        deciding = not (self._letting_go or self.world.detach.is_set())
+        return take_steps(self.build, facts, self.world.clock.now(), self._dropped, deciding=deciding)
 
-        def take(event: AnyEvent) -> None:
-            nonlocal build
-            recorded = Recorded(build.version + 1, at, event)
-            build = apply(build, recorded)
-            steps.append((recorded, build))
+    def _dropped(self, late: IllegalMove) -> None:
+        self.logbook.note("engine", f"dropped: {late}")
 
-        for fact in facts:
-            try:
-                take(fact)
-            except IllegalMove as late:  # a result that came after the build had moved on
-                self.logbook.note("engine", f"dropped: {late}")
-        while not (self._letting_go or self.world.detach.is_set()):
-            decision = decide(build)
-            if not decision.facts:
-                return steps, decision
-            for fact in decision.facts:
-                take(fact)
-        return steps, Decision(start=False)
-
-    async def _append(self, steps: list[tuple[Recorded, Build]]) -> bool:
+    async def _append(self, steps: list[Step]) -> bool:
         """True when the steps are in the journal; False when somebody was faster and all must be looked at anew."""
         if not steps:
             return True
@@ -185,13 +175,13 @@ class Runner:
 
     async def _catch_up(self) -> None:
         """Apply what others (commands of a user) have appended."""
-        steps: list[tuple[Recorded, Build]] = []
+        steps: list[Step] = []
         for recorded in await self.world.builds.read(self.build.id, after=self.build.version):
             self.build = apply(self.build, recorded)
-            steps.append((recorded, self.build))
+            steps.append(Step(recorded, self.build))
         self._show(steps)
 
-    def _show(self, steps: list[tuple[Recorded, Build]]) -> None:
+    def _show(self, steps: list[Step]) -> None:
         if self.world.on_event is not None:
             for recorded, build in steps:
                 self.world.on_event(recorded, build)

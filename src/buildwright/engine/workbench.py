@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from buildwright.core.build import Build
@@ -26,3 +26,5 @@ class Workbench:
     """The build as the loop knows it now."""
     tell: Callable[[AnyEvent | None], None]
     """Hand the loop a fact that is not the end of a flight; None only wakes it."""
+    guard: Callable[[], Awaitable[None]]
+    """Asked right before an effect that others see. Raises LostLease when this process may not have it any more."""

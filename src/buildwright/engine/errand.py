@@ -1,0 +1,103 @@
+"""One action that this process carries out by a lease: its flight, its talk, and the facts it tells on the way.
+
+Must never append: it only collects, and `hand` records by the lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from buildwright.core.action import Action
+from buildwright.core.build import Build
+from buildwright.core.event import AnyEvent, TokensUsed
+from buildwright.engine.conversation import Conversations
+from buildwright.errors import LostLease
+from buildwright.ports import ActionLease, Board
+
+
+class Errand:
+    """An action in flight. `build` is the newest state it knows of."""
+
+    def __init__(self, board: Board, lease: ActionLease, action: Action, build: Build) -> None:
+        self.lease = lease
+        self.action = action
+        self.build = build
+        self.conversations = Conversations()
+        self.seconds = lease_seconds(build)
+        self.flight: asyncio.Task[Sequence[AnyEvent]] | None = None
+        self.lost = False
+        """Somebody else may have the action: nothing that others see may be changed any more."""
+        self.over = asyncio.Event()
+        self._board = board
+        self._told: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
+        self._kept_at = asyncio.get_running_loop().time()
+        self._ending = False
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.lease.build_id, self.lease.key
+
+    @property
+    def silent_seconds(self) -> float:
+        """Since the lease was last known to be ours, by a clock that nobody sets."""
+        return asyncio.get_running_loop().time() - self._kept_at
+
+    @property
+    def overdue(self) -> bool:
+        """A third of the lease has gone by: one heartbeat."""
+        return self.silent_seconds >= self.seconds / 3
+
+    def kept(self) -> None:
+        """The lease was just renewed."""
+        self._kept_at = asyncio.get_running_loop().time()
+
+    def tell(self, fact: AnyEvent | None) -> None:
+        """Take a fact in that is not the end of the flight."""
+        if fact is not None:
+            self._told.put_nowait(fact)
+
+    def catch_up(self, build: Build) -> None:
+        """The build has moved on: what the user has said since goes to the agent."""
+        if build.version > self.build.version:
+            self.build = build
+            self.conversations.offer(build)
+
+    async def next_told(self) -> list[AnyEvent]:
+        """Facts told since the last call, at least one; empty once the flight has ended and all are taken."""
+        first = await self._told.get()
+        told = [first]
+        while not self._told.empty():
+            told.append(self._told.get_nowait())
+        return [fact for fact in told if fact is not None]
+
+    def hush(self) -> None:
+        """Nothing is told any more: `next_told` gives what is left, then an empty list."""
+        self._told.put_nowait(None)
+
+    def end(self, *, lost: bool = False) -> None:
+        """End the flight: its action is not wanted any more, or (`lost`) no longer ours."""
+        self.lost = self.lost or lost
+        if self.flight is not None and not self.flight.done() and not self._ending:
+            self._ending = True
+            self.flight.cancel()
+
+    async def guard(self) -> None:
+        """Asked right before an effect that others see. Raises LostLease when the action is no longer ours to do."""
+        lost = LostLease(f"{self.lease.key} of build {self.lease.build_id} went to another worker, or is not wanted")
+        if self.lost or self.silent_seconds >= self.seconds:
+            raise lost
+        held = await self._board.holdings(self.lease.holder)
+        mine = (self.lease.build_id, self.lease.key, self.lease.token, True)
+        if mine not in {(row.build_id, row.key, row.token, row.wanted) for row in held}:
+            raise lost
+
+
+def lease_seconds(build: Build) -> float:
+    """How long a lease lasts without being renewed: three heartbeats (P2)."""
+    return 3 * build.options.limits.heartbeat_seconds
+
+
+def spent(facts: Sequence[AnyEvent]) -> list[AnyEvent]:
+    """What was paid for, which is true whoever holds the action."""
+    return [fact for fact in facts if isinstance(fact, TokensUsed)]

@@ -1,0 +1,55 @@
+"""Facts become steps: each legal fact and all that `decide` adds to it, with the build after each. Never waits or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from buildwright.core.apply import apply
+from buildwright.core.build import Build
+from buildwright.core.decide import Decision, decide
+from buildwright.core.event import AnyEvent, Recorded
+from buildwright.errors import IllegalMove
+
+
+class Step(NamedTuple):
+    """One event that is to be appended, and the build after it."""
+
+    recorded: Recorded
+    build: Build
+
+
+def take_steps(
+    build: Build,
+    facts: Iterable[AnyEvent],
+    at: datetime,
+    dropped: Callable[[IllegalMove], None],
+    *,
+    deciding: bool = True,
+) -> tuple[list[Step], Decision]:
+    """The steps that the facts lead to, and what should be in flight after them.
+
+    A result that comes after the build has moved on is no longer legal: `dropped` is told. With `deciding` False nothing
+    follows from the facts and nothing is begun.
+    """
+    steps: list[Step] = []
+
+    def take(event: AnyEvent) -> None:
+        nonlocal build
+        recorded = Recorded(build.version + 1, at, event)
+        build = apply(build, recorded)
+        steps.append(Step(recorded, build))
+
+    for fact in facts:
+        try:
+            take(fact)
+        except IllegalMove as late:
+            dropped(late)
+    while deciding:
+        decision = decide(build)
+        if not decision.facts:
+            return steps, decision
+        for fact in decision.facts:
+            take(fact)
+    return steps, Decision(start=False)

@@ -1,0 +1,178 @@
+"""Hints as Celery tasks over Redis: `advance(build)` and `perform(build, key)`, JSON with ids only. Never the truth.
+
+A message may be lost, doubled, late or out of order, and all of Redis may be wiped: what is due stands on the board in the
+database, and each worker looks there. So nothing here waits for Redis for long, and nothing here retries for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol
+
+from buildwright.errors import StoreFailed
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+ADVANCE, PERFORM = "buildwright.advance", "buildwright.perform"
+LONG = "buildwright.perform.long"
+"""A queue of its own for actions that wait for a model: they must not hold up checks and merges."""
+_CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
+_VISIBLE_SECONDS = 6 * 3600
+"""When Redis gives a message that was not acknowledged to somebody else. Late on purpose: the board does that sooner."""
+
+
+class Hands(Protocol):
+    """What the messages are for: `engine.Hand`."""
+
+    slots: int
+
+    async def advance(self, build_id: str) -> Any: ...
+    async def perform(self, build_id: str, key: str) -> None: ...
+
+
+class CeleryJobs:
+    """Sends hints. Each send is one command to Redis, in a thread of its own."""
+
+    def __init__(self, redis_url: str, is_long: Callable[[str], bool]) -> None:
+        self._url = redis_url
+        self._is_long = is_long
+        self._app: Celery | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hints")
+
+    async def advance(self, build_id: str) -> None:
+        """See `Jobs.advance`."""
+        await self._send(ADVANCE, ADVANCE, build_id)
+
+    async def perform(self, build_id: str, key: str) -> None:
+        """See `Jobs.perform`."""
+        await self._send(PERFORM, LONG if self._is_long(key) else PERFORM, build_id, key)
+
+    async def close(self) -> None:
+        """Send what is waiting and let go of the connection."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown()
+
+    async def _send(self, task: str, queue: str, *ids: str) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._publish, task, queue, ids)
+
+    def _publish(self, task: str, queue: str, ids: tuple[str, ...]) -> None:
+        from kombu.exceptions import KombuError
+
+        if self._app is None:
+            self._app = _app("buildwright", self._url, patient=False)
+        try:
+            # Past any exchange: what Redis keeps of exchanges is gone when it is wiped.
+            self._app.send_task(task, ids, queue=queue, retry=False, ignore_result=True)
+        except (KombuError, OSError) as error:
+            raise StoreFailed(f"Redis cannot be reached: {error}", fix="start it, or correct REDIS_URL") from error
+
+    def _disconnect(self) -> None:
+        if self._app is not None:
+            self._app.close()
+
+
+class CeleryConsumers:
+    """Takes hints in and gives them to the hand on its event loop. One thread per queue, and one per action that runs."""
+
+    def __init__(self, redis_url: str, hands: Hands, name: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._hands = hands
+        self._workers = [
+            self._consumer(redis_url, name, ADVANCE, 1, self._advance, ADVANCE),
+            self._consumer(redis_url, name, PERFORM, hands.slots, self._perform, PERFORM),
+            self._consumer(redis_url, name, PERFORM, hands.slots, self._perform, LONG),
+        ]
+        self._threads = [
+            threading.Thread(target=worker.start, name=f"hints-{number}", daemon=True)
+            for number, worker in enumerate(self._workers)
+        ]
+
+    def start(self) -> None:
+        """Begin to take hints in. A Redis that is away is waited for."""
+        logging.getLogger("celery").setLevel(logging.ERROR)
+        logging.getLogger("kombu").setLevel(logging.ERROR)
+        for thread in self._threads:
+            thread.start()
+
+    async def stop(self) -> None:
+        """Take no more hints in; returns when those that were taken in are done. The hand must have been closed before."""
+        for worker in self._workers:
+            worker.should_stop = True
+            await asyncio.to_thread(worker.stop)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, _ANSWER_SECONDS)
+
+    def _consumer(
+        self, url: str, name: str, task: str, slots: int, run: Callable[..., None], queue: str
+    ) -> Any:  # celery has no types
+        app = _app(f"buildwright-{queue}", url, patient=True)
+        app.conf.task_queues = [_queue(queue)]
+        app.task(name=task, shared=False)(run)
+        return app.WorkController(
+            pool="solo" if slots == 1 else "threads",
+            concurrency=slots,
+            hostname=f"{queue}@{name}",
+            quiet=True,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+        )
+
+    def _advance(self, build_id: str) -> None:
+        self._wait_for(self._hands.advance(build_id))
+
+    def _perform(self, build_id: str, key: str) -> None:
+        self._wait_for(self._hands.perform(build_id, key))
+
+    def _wait_for(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run on the loop, and hold the message until it is done: it is acknowledged late."""
+        try:
+            asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except CancelledError:
+            logging.getLogger(__name__).info("a hint was let go: the worker ends")
+
+
+def _queue(name: str) -> Any:
+    from kombu import Exchange, Queue
+
+    return Queue(name, Exchange(""), routing_key=name)
+
+
+def _app(name: str, url: str, *, patient: bool) -> Celery:
+    """A Celery application that only carries JSON. With `patient` it waits for Redis for ever, else not at all."""
+    from celery import Celery
+
+    app = Celery(name, broker=url, set_as_current=False)
+    transport: dict[str, Any] = {
+        "visibility_timeout": _VISIBLE_SECONDS,
+        "socket_connect_timeout": _CONNECT_SECONDS,
+        "socket_keepalive": True,
+    }
+    if not patient:
+        transport |= {"socket_timeout": _ANSWER_SECONDS, "max_retries": 0}
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_create_missing_queues=True,
+        task_create_missing_queue_exchange_type="direct",
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+        broker_connection_retry=patient,
+        broker_connection_retry_on_startup=patient,
+        broker_connection_max_retries=None if patient else 0,
+        broker_transport_options=transport,
+        task_queues=[_queue(queue) for queue in (ADVANCE, PERFORM, LONG)],
+        task_default_queue=ADVANCE,
+    )
+    return app

@@ -1,0 +1,7 @@
+"""Settings become an App: the only place that constructs adapters, each imported when it is first asked for."""
+
+from __future__ import annotations
+
+from buildwright.wiring.app import AGENTS_OF_OTHERS, App, SystemClock, open_app
+
+__all__ = ["AGENTS_OF_OTHERS", "App", "SystemClock", "open_app"]
