@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -39,6 +40,8 @@ def main() -> int:
     if asked.write:
         write_page(rows, asked.seed)
     failures = sum(row.failures for row in rows)
+    if not failures and not asked.folder:
+        shutil.rmtree(folder)
     tell(f"{sum(row.runs for row in rows)} killed builds, {failures} failures")
     return 1 if failures else 0
 

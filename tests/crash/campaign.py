@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
@@ -17,7 +18,6 @@ from typing import NamedTuple
 from tests.crash.evidence import Evidence, gather
 from tests.crash.invariants import broken
 from tests.crash.life import Place, one_life
-from tests.crash.scenes import SCENES
 from tests.engine.harness import git, make_repository
 
 MORE_POINTS = 12
@@ -78,16 +78,19 @@ def attempt(grounds: Grounds, trial: Trial, calm: Evidence | None) -> Result:
     """Carry out one trial: its lives, then one that is left alone, then the judgement."""
     began = time.monotonic()
     place = make_place(grounds, trial.scene)
-    killed, where = 0, []
+    killed, status = 0, -1
+    where: list[str] = []
     wrong: list[str] = []
     for kill in trial.kills:
-        if not os.WIFSIGNALED(one_life(place, kill)):
+        status = one_life(place, kill)
+        if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
             break
         killed += 1
         where.append(points_of(place)[-1])
-    finished = killed < len(trial.kills)
-    if not finished and one_life(place) != 0:
-        wrong.append(f"the last life failed: {(place.folder / 'stderr').read_text()[-2000:]}")
+    if killed == len(trial.kills):
+        status = one_life(place)
+    if status != 0:
+        wrong.append(f"the last life failed ({status}): {(place.folder / 'stderr').read_text()[-2000:]}")
     elif calm is not None:
         wrong += broken(gather(place, killed), calm)
     folder = str(place.folder) if wrong or grounds.keep else ""
@@ -136,7 +139,9 @@ def carry_out(
     grounds: Grounds, trials: Iterable[Trial], calm: dict[str, Evidence], jobs: int
 ) -> Iterator[Result]:  # fmt: skip
     """Results as they come, `jobs` at a time. Workers are started afresh: they fork lives, so they must have no threads."""
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(grounds, calm)) as pool:
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(grounds, calm)
+    ) as pool:
         yield from pool.map(_work, trials, chunksize=4)
 
 
@@ -151,8 +156,3 @@ def _begin(grounds: Grounds, calm: dict[str, Evidence]) -> None:
 
 def _work(trial: Trial) -> Result:
     return attempt(_GROUNDS[0], trial, _CALM[trial.scene])
-
-
-def known(scenes: Sequence[str]) -> Sequence[str]:
-    """The scenes of these names, or all. Raises KeyError for one that is not there."""
-    return [name for name in scenes if SCENES[name]] or list(SCENES)

@@ -20,8 +20,9 @@ Invariant = Callable[[Evidence, Evidence], Iterator[str]]
 
 def same_result(seen: Evidence, calm: Evidence) -> Iterator[str]:
     """I1: the delivered tree and the subjects of its commits are those of the undisturbed build, and so is what the journal
-    means: for each task the same kinds of events in the same order with the same attempts and verdicts, and for the build
-    the same ones in any order (a user's words and the work go on beside each other). Heartbeats and the tokens of requests that had to be made again are not part of the meaning."""
+    means: for each task the same kinds of events in the same order with the same attempts and verdicts, for the build the
+    same ones in any order (a user's words and the work go on beside each other). Heartbeats and the tokens of requests
+    that had to be made again are not part of the meaning."""
     if seen.tree != calm.tree:
         yield f"the tree is {seen.tree or 'not there'}, not {calm.tree}"
     if _subjects(seen) != _subjects(calm):

@@ -10,6 +10,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -52,6 +53,7 @@ from tests.crash.scenes import CANARY, SCENES, Act, Scene
 from tests.engine.harness import FunctionGate
 
 POLL_SECONDS = 0.02
+LONGEST_LIFE_SECONDS = 60.0
 
 
 class Place(NamedTuple):
@@ -272,7 +274,7 @@ def one_life(place: Place, kill: int = 0) -> int:
     points.write_text("")
     child = os.fork()
     if child:
-        return os.waitpid(child, 0)[1]
+        return _await(child)
     code = 1
     try:
         os.dup2(os.open(place.folder / "stderr", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
@@ -286,6 +288,18 @@ def one_life(place: Place, kill: int = 0) -> int:
         if code:
             traceback.print_exc()
         os._exit(code)
+
+
+def _await(child: int) -> int:
+    """The wait status. A life that hangs is killed like by a failpoint, but by SIGABRT, so that it does not pass for one."""
+    deadline = time.monotonic() + LONGEST_LIFE_SECONDS
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        time.sleep(0.002)
+    os.kill(child, signal.SIGABRT)
+    return os.waitpid(child, 0)[1]
 
 
 def _fuse(points: Path, kill: int) -> Callable[[str], None]:

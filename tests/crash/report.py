@@ -40,7 +40,8 @@ def as_table(rows: Sequence[Row]) -> str:
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {row.scene} | {row.store} | {row.points} | {row.singles:,} | {row.pairs:,} | {row.failures} |" for row in rows
+        f"| {row.scene} | {row.store} | {row.points} | {row.singles:,} | {row.pairs:,} | {row.failures} |"
+        for row in rows
     ]
     return "\n".join(lines)
 

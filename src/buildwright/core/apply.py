@@ -273,7 +273,12 @@ def _message_sent(build: Build, event: e.MessageSent, _at: datetime) -> Changes:
 
 
 def _message_delivered(build: Build, event: e.MessageDelivered, _at: datetime) -> Changes:
-    return {"notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id)}
+    state = build.task(event.task)
+    heard = tuple(note for note in build.notes_to_agents if note.id == event.id)
+    return {
+        "notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id),
+        "tasks": build.tasks.set(event.task, replace(state, heard=(*state.heard, *heard))),
+    }
 
 
 # --- The end -------------------------------------------------------------------------------------------------------

@@ -60,6 +60,14 @@ class TaskPhase(StrEnum):
     SKIPPED = "skipped"
 
 
+class Note(NamedTuple):
+    """A message of the user; `task` "" is for whoever works."""
+
+    id: str
+    text: str
+    task: str
+
+
 @dataclass(frozen=True, slots=True)
 class TaskState:
     """What has happened to one task. A task that nothing has happened to has no state (it waits)."""
@@ -79,6 +87,8 @@ class TaskState:
     """Why the last attempt was rejected; feedback for the next."""
     guidance: tuple[str, ...] = ()
     """What the user said with a retry; given to the next attempt."""
+    heard: tuple[Note, ...] = ()
+    """What the user said to the current attempt: should it have to begin again, it is told again."""
     kept_base: str = ""
     """Commit that the rejected change was made on; "" when nothing of it is kept."""
     kept_tree: str = ""
@@ -125,14 +135,6 @@ class Usage(NamedTuple):
     @property
     def tokens(self) -> int:
         return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
-
-
-class Note(NamedTuple):
-    """A message of the user that no agent has taken in yet."""
-
-    id: str
-    text: str
-    task: str
 
 
 class Pause(NamedTuple):

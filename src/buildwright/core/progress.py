@@ -65,6 +65,7 @@ def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
         attempt=state.attempt + 1,
         base=base,
         patch=None,
+        heard=(),
         started_at=state.started_at or at,
         attempt_at=at,
     )

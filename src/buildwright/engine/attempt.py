@@ -186,8 +186,10 @@ async def _listen(bench: Workbench, assignment: Assignment, inbox: asyncio.Queue
             if isinstance(activity, Finished):
                 return activity
             if isinstance(activity, Heard):
+                signed = {note.id for note in bench.newest().task(task).heard}
                 for message in activity.message_ids:
-                    bench.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
+                    if message not in signed:
+                        bench.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
             bench.logbook.note(activity.type, _line(activity), task, attempt)
     raise AgentFailed("the agent ended without saying whether it had finished")
 
