@@ -21,8 +21,9 @@ Invariant = Callable[[Evidence, Evidence], Iterator[str]]
 def same_result(seen: Evidence, calm: Evidence) -> Iterator[str]:
     """I1: the delivered tree and the subjects of its commits are those of the undisturbed build, and so is what the journal
     means: for each task the same kinds of events in the same order with the same attempts and verdicts, for the build the
-    same ones in any order (a user's words and the work go on beside each other). Heartbeats and the tokens of requests
-    that had to be made again are not part of the meaning."""
+    same ones in any order (a user's words and the work go on beside each other). Heartbeats, the tokens of requests
+    that had to be made again, and whether a merge needed a verdict of its own (it does when something else landed since the
+    attempt began, which is a matter of time) are not part of the meaning."""
     if seen.tree != calm.tree:
         yield f"the tree is {seen.tree or 'not there'}, not {calm.tree}"
     if _subjects(seen) != _subjects(calm):
@@ -200,6 +201,8 @@ def meaning(seen: Evidence) -> dict[str, list[str]]:
     for recorded in seen.journal:
         event = recorded.event
         if isinstance(event, e.AgentHeartbeat | e.TokensUsed):
+            continue
+        if isinstance(event, e.MergeJudged) and event.verdict.ok:
             continue
         verdict = getattr(event, "verdict", None)
         parts = [event.type, getattr(event, "attempt", ""), "" if verdict is None else verdict.ok]
