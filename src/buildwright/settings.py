@@ -14,8 +14,12 @@ from pathlib import Path
 from buildwright.errors import BadSettings
 
 KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY")
+SHARED = ("DATABASE_URL", "REDIS_URL", "BUILDWRIGHT_HUB")
+"""What makes this process one of many: the database, the hints, and the repository through which commits travel."""
 FROM_DOTENV = (*KEYS, "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")
-"""What a `.env` file may add to the environment (R9); everything else in it is left alone."""
+"""What a `.env` file may add to the environment (R9), and `SHARED` if it names the hub; everything else in it is left alone."""
+
+_SCHEMES = {"DATABASE_URL": ("postgresql", "postgres"), "REDIS_URL": ("redis", "rediss")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +28,33 @@ class Settings:
 
     home: Path
     environment: Mapping[str, str] = field(repr=False)
+    database_url: str = field(default="", repr=False)
+    """Of the PostgreSQL that many processes share; "" when this process is alone and keeps all it knows under `home`."""
+    redis_url: str = field(default="", repr=False)
+    hub: str = field(default="", repr=False)
+    """Path or URL of the bare repository through which commits travel."""
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
-        """From the process environment, then `.env` in the working directory. Raises BadSettings naming the key."""
+        """From the process environment, then `.env` in the working directory, then the cluster that is up in the home.
+
+        Raises BadSettings naming every key that is wrong or missing, CouldNot when the cluster's file cannot be read.
+        """
         merged = dict(os.environ if environment is None else environment)
         for name, value in _dotenv((directory or Path.cwd()) / ".env").items():
             merged.setdefault(name, value)
-        return cls(home=_home(merged), environment=merged)
+        home = _home(merged)
+        database_url, redis_url, hub = _shared(merged) or _cluster_in(home / "cluster") or ("", "", "")
+        return cls(home, merged, database_url, redis_url, hub)
 
     @property
     def database(self) -> Path:
         return self.home / "buildwright.db"
+
+    @property
+    def cluster(self) -> Path:
+        """Where a cluster of this machine is kept, if there is one."""
+        return self.home / "cluster"
 
     @property
     def artifacts(self) -> Path:
@@ -56,6 +75,37 @@ def _home(environment: Mapping[str, str]) -> Path:
     return (Path(data) if data.startswith("/") else Path.home() / ".local" / "share") / "buildwright"
 
 
+def _shared(environment: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """What the environment says of a cluster; None when it says nothing. All three, or BadSettings for what is wrong."""
+    given = {name: environment.get(name, "").strip() for name in SHARED}
+    if not any(given.values()):
+        return None
+    wrong = []
+    for name, value in given.items():
+        schemes = _SCHEMES.get(name)
+        if not value:
+            wrong.append(f"{name} is missing")
+        elif schemes and value.partition("://")[0] not in schemes:
+            wrong.append(f"{name} is no {schemes[0]}:// URL")
+    if wrong:
+        there = [name for name, value in given.items() if value]
+        raise BadSettings(
+            f"a cluster needs {', '.join(SHARED[:-1])} and {SHARED[-1]}: {', '.join(wrong)}",
+            fix=f"set all three, or work without a cluster: unset {' '.join(there)}",
+        )
+    return given["DATABASE_URL"], given["REDIS_URL"], given["BUILDWRIGHT_HUB"]
+
+
+def _cluster_in(folder: Path) -> tuple[str, str, str] | None:
+    """The cluster that is up there. One look at the disk when there is none: every command passes here."""
+    if not (folder / "cluster.json").exists():
+        return None
+    from buildwright.jobs.state import load
+
+    state = load(folder / "cluster.json")
+    return (state["database_url"], state["redis_url"], state["hub"]) if state and state["database_url"] else None
+
+
 def _dotenv(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
@@ -65,4 +115,6 @@ def _dotenv(path: Path) -> dict[str, str]:
         values = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"{path} cannot be read: {error}", fix="mend or remove the file") from error
-    return {name: value for name, value in values.items() if name in FROM_DOTENV and value}
+    # The project that is built may well have a DATABASE_URL in its `.env`, and that is not ours to write to.
+    wanted = (*FROM_DOTENV, *SHARED) if values.get("BUILDWRIGHT_HUB") else FROM_DOTENV
+    return {name: value for name, value in values.items() if name in wanted and value}

@@ -76,6 +76,8 @@ async def test_up_down_up(tmp_path: Path) -> None:
     assert await revisions.version(path) == revisions.head()
     before = tables(path)
     assert before == {*metadata.tables, "alembic_version"}
+    assert await revisions.rollback(path) == "0001"
+    assert await revisions.version(path) == "0001"
     assert await revisions.rollback(path) == ""
     assert await revisions.version(path) is None
     assert tables(path) == {"alembic_version"}
@@ -108,15 +110,15 @@ async def test_a_rollback_never_destroys_a_journal_unasked(tmp_path: Path) -> No
     await store.release(lease)
     await store.close()
     with pytest.raises(Conflict, match="build_runs, events, leases"):
-        await revisions.rollback(path)
-    with pytest.raises(Conflict, match="no 2 revisions"):
-        await revisions.rollback(path, 2, drop_data=True)
+        await revisions.rollback(path, 2)
+    with pytest.raises(Conflict, match="no 3 revisions"):
+        await revisions.rollback(path, 3, drop_data=True)
     with pytest.raises(Conflict, match="no 0 revisions"):
         await revisions.rollback(path, 0)
     store = await open_in(tmp_path)
     assert await store.version(build_id) == 1
     await store.close()
-    assert await revisions.rollback(path, drop_data=True) == ""
+    assert await revisions.rollback(path, 2, drop_data=True) == ""
     assert tables(path) == {"alembic_version"}
 
 

@@ -12,7 +12,6 @@ from buildwright.ports import LaneKey
 from buildwright.workspace import GitWorkspace, lane_git
 from buildwright.workspace.git import Git
 from buildwright.workspace.mirror import Mirrors
-from buildwright.workspace.source import locate
 from tests.workspace.repositories import git, make, opened
 
 
@@ -110,8 +109,8 @@ async def test_a_tree_of_very_many_files_gets_none(tmp_path: Path) -> None:
     both = git(repository, "mktree", stdin=f"040000 tree {fits}\tfits\n040000 tree {too_many}\ttoo-many\n".encode())
     git(repository, "update-ref", "refs/heads/main", git(repository, "commit-tree", both, "-m", "large"))
     runner = Git(tmp_path / "home", dict(os.environ))
-    mirrors = Mirrors(tmp_path / "home" / "mirrors", runner)
-    pin = await mirrors.prepare("build-1", locate(str(repository), dict(os.environ)), "")
+    mirrors = Mirrors(tmp_path / "home" / "mirrors", runner, dict(os.environ), None)
+    pin = await mirrors.prepare("build-1", str(repository), "")
     for tree, expected in ((fits, True), (too_many, False)):
         made = lane_git.LaneGit(runner, pin, tmp_path / "lane" / "files")
         assert await made.make(tree, tree) is expected

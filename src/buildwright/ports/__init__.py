@@ -23,7 +23,7 @@ from buildwright.ports.agents import (
 from buildwright.ports.board import ActionLease, Board, Due, Holding, Jobs, Posted, Settlement, WorkerRow
 from buildwright.ports.commands import Command, Completed, Sandbox
 from buildwright.ports.gates import NO_BUDGET, AnswerKey, Answers, Budget, Gate, Gateway, Judged, Judgement, Spend
-from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Lane, LaneKey, Merged, Target, Workspace
+from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
 from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "Due",
     "Gate",
     "Gateway",
+    "Guard",
     "Holding",
     "Jobs",
     "Judged",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,6 +77,10 @@ class Delivered:
     remote: str = ""
 
 
+Guard = Callable[[], Awaitable[None]]
+"""Asked right before a ref moves that others see. Raises LostLease when the caller may not do it any more."""
+
+
 class Workspace(Protocol):
     """Git, lanes and merges. Never touches the user's checkout; never runs git where an agent can write.
 
@@ -108,11 +113,19 @@ class Workspace(Protocol):
     ) -> Merged | Conflicted:
         """Put the change (commit `base` to `tree`) on top of commit `onto` as one commit; same input, same commit id."""
 
-    async def land(self, build_id: str, commit: str, onto: str) -> None:
-        """Move the integration branch from `onto` to `commit`; nothing to do when it is there. Raises Conflict otherwise."""
+    async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
+        """Move the integration branch from `onto` to `commit`; nothing to do when it is there. Raises Conflict otherwise.
 
-    async def deliver(self, build_id: str, repository: str, commit: str, delivery: Delivery) -> Delivered:
-        """Put the commit where asked, looking first whether it is there. Raises GitFailed, Conflict (branch is not ours)."""
+        Also raises what `guard` raises, and has moved nothing then.
+        """
+
+    async def deliver(
+        self, build_id: str, repository: str, commit: str, delivery: Delivery, guard: Guard | None = None
+    ) -> Delivered:
+        """Put the commit where asked, looking first whether it is there. Raises GitFailed, Conflict (branch is not ours).
+
+        Also raises what `guard` raises, and has moved nothing then.
+        """
 
     async def diff(self, build_id: str, old: str, new: str) -> str:
         """Unified diff of two commits or trees."""

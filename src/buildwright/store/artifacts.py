@@ -1,4 +1,4 @@
-"""Large artifacts as files named by their SHA-256. A file is there whole and synced, or not at all; it is never changed."""
+"""Large artifacts as files named by their SHA-256, and answers of models. A file is there whole and synced, or not at all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import sqlite3
 import time
 from pathlib import Path
 from uuid import uuid4
+from zlib import crc32
 
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import NotFound, StoreFailed
+from buildwright.ports import AnswerKey
 from buildwright.store.faults import fault
 
 _ABANDONED_SECONDS = 3600.0
@@ -71,6 +73,20 @@ def select(conn: sqlite3.Connection, digest: str) -> bytes | None:
         raise NotFound(f"there is no artifact {digest}")
     content: bytes | None = row[0]
     return content
+
+
+def select_answer(conn: sqlite3.Connection, key: AnswerKey) -> bytes | None:
+    """A kept answer of a model. One that is damaged is as good as none: it is asked for again."""
+    row = conn.execute(
+        "SELECT answer, crc FROM answers WHERE build_id = ? AND task = ? AND attempt = ? AND digest = ? AND nth = ?", key
+    ).fetchone()
+    return row[0] if row is not None and crc32(row[0]) == row[1] else None
+
+
+def insert_answer(conn: sqlite3.Connection, key: AnswerKey, answer: bytes) -> None:
+    """Keep an answer, unless there is one that can be read."""
+    if select_answer(conn, key) is None:
+        conn.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, answer, crc32(answer)))
 
 
 def check(digest: str, content: bytes, where: str) -> None:

@@ -43,8 +43,10 @@ def fault(error: sqlite3.Error | OSError, path: Path) -> CouldNot:
     return StoreFailed(f"{path}: {error}", fix="look at the disk and the file; the journal is as it was before")
 
 
-def damaged(path: Path, what: str) -> StoreFailed:
-    """The database, or a row of it, is not what was written."""
+def damaged(path: Path | str, what: str) -> StoreFailed:
+    """The database, a file or (a str) a server's, or a row of it, is not what was written."""
+    if isinstance(path, str):
+        return StoreFailed(f"{path} is damaged: {what}", fix="restore a backup of the database")
     return StoreFailed(
         f"{path} is damaged: {what}",
         fix=f"restore a backup, or move the file away and save what can be read with: sqlite3 {path.name} .recover",

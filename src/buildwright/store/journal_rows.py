@@ -115,7 +115,7 @@ def select_events(
     return rows
 
 
-def replay(path: Path, build_id: str, build: Build | None, rows: list[EventRow]) -> Build:
+def replay(path: Path | str, build_id: str, build: Build | None, rows: list[EventRow]) -> Build:
     """The build after the events that follow `build`. Raises StoreFailed."""
     for recorded in recorded_from(path, build_id, build.version if build else 0, rows):
         try:

@@ -1,4 +1,4 @@
-"""The journal on SQLite, and what stands beside it: leases, logs, snapshots, artifacts. READ THIS FIRST of the package.
+"""The journal on SQLite, and what stands beside it: leases, logs, snapshots, artifacts, answers. READ THIS FIRST of the package.
 
 Straight on `sqlite3`, because an append is the hot path: one thread owns the writing connection and commits all
 transactions that wait as one. Reads go to a second connection and wait for no write. Nothing here may import
@@ -20,7 +20,7 @@ from buildwright.core.event import AnyEvent, BuildCreated, Recorded
 from buildwright.core.projection import head_change
 from buildwright.core.snapshot import dump
 from buildwright.errors import Conflict, IllegalMove
-from buildwright.ports import BuildRow, Lease, LogEntry, LogLine
+from buildwright.ports import AnswerKey, BuildRow, Lease, LogEntry, LogLine
 from buildwright.store import artifacts, leases, logs
 from buildwright.store.journal_rows import (
     Append,
@@ -48,7 +48,7 @@ def _utc_now() -> datetime:
 
 
 class SqliteBuilds:
-    """`Builds` in one SQLite file and a folder. For the event loop that opened it; close it when done."""
+    """`Builds` and `Answers` in one SQLite file and a folder. For the event loop that opened it; close it when done."""
 
     def __init__(
         self, path: Path, folder: Path, writer: ConnectionThread, reader: ConnectionThread, now: Callable[[], datetime]
@@ -58,7 +58,7 @@ class SqliteBuilds:
         self._writer = writer
         self._reader = reader
         self._now = now
-        self._logs = logs.LogBuffer(writer)
+        self._logs = logs.LogBuffer(lambda batch, lost: writer.run("log", partial(logs.insert, batch=batch, lost=lost)))
 
     @classmethod
     async def open(
@@ -187,6 +187,14 @@ class SqliteBuilds:
             return await asyncio.to_thread(artifacts.read_file, self._folder, digest)
         artifacts.check(digest, content, str(self._path))
         return content
+
+    # --- answers ---
+
+    async def find_answer(self, key: AnswerKey) -> bytes | None:
+        return await self._read(partial(artifacts.select_answer, key=key))
+
+    async def keep_answer(self, key: AnswerKey, answer: bytes) -> None:
+        await self._writer.run("answer", partial(artifacts.insert_answer, key=key, answer=answer))
 
     async def close(self) -> None:
         """Write what is waiting and let go of the file. Harmless when closed already."""

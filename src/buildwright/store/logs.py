@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from buildwright.ports import LogEntry, LogLine
-from buildwright.store.rows import to_text, to_time
-from buildwright.store.thread import ConnectionThread
+from buildwright.store.rows import plain, to_text, to_time
 
 _GATHER_SECONDS = 0.1
 _MOST_GATHERED = 1000
@@ -25,8 +24,9 @@ Batch = dict[str, list[LogEntry]]
 class LogBuffer:
     """Lines that are not written yet. `drain` before reading, and before the writer is closed."""
 
-    def __init__(self, writer: ConnectionThread) -> None:
-        self._writer = writer
+    def __init__(self, write: Callable[[Batch, dict[str, int]], asyncio.Future[None]]) -> None:
+        """`write` stores a batch, after a line on how many were lost before it; called on the event loop, never waits."""
+        self._store = write
         self._batch: Batch = {}
         self._gathered = 0
         self._waiting = 0
@@ -60,7 +60,7 @@ class LogBuffer:
             return
         batch, self._batch, self._gathered = self._batch, {}, 0
         lost, self._lost = self._lost, {}
-        write = self._writer.run("log", lambda conn: insert(conn, batch, lost))
+        write = self._store(batch, lost)
         self._writes.add(write)
         write.add_done_callback(lambda done: self._written(done, batch, lost))
 
@@ -72,16 +72,22 @@ class LogBuffer:
                 self._lost[build_id] = self._lost.get(build_id, 0) + lost.get(build_id, 0) + len(entries)
 
 
+def lines_of(batch: Batch, lost: dict[str, int], build_id: str) -> list[LogEntry]:
+    """The lines of one build, after one on how many were lost before."""
+    entries = batch[build_id]
+    if not lost.get(build_id) or not entries:
+        return entries
+    text = f"{lost[build_id]} log lines before this one could not be written"
+    return [LogEntry(entries[0].at, "", 0, "engine", text), *entries]
+
+
 def insert(conn: sqlite3.Connection, batch: Batch, lost: dict[str, int]) -> None:
     """Write lines behind those that each build has, after a line about those that were `lost` before."""
-    for build_id, entries in batch.items():
+    for build_id in batch:
         (seq,) = conn.execute("SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = ?", (build_id,)).fetchone()
-        lines = entries
-        if lost.get(build_id) and entries:
-            text = f"{lost[build_id]} log lines before this one could not be written"
-            lines = [LogEntry(entries[0].at, "", 0, "engine", text), *entries]
+        lines = lines_of(batch, lost, build_id)
         rows = [
-            (build_id, number, to_text(at), task, attempt, kind, _plain(text))
+            (build_id, number, to_text(at), task, attempt, kind, plain(text))
             for number, (at, task, attempt, kind, text) in enumerate(lines, seq + 1)
         ]
         conn.executemany("INSERT INTO logs (build_id, seq, at, task, attempt, kind, text) VALUES (?,?,?,?,?,?,?)", rows)
@@ -99,7 +105,3 @@ def select(conn: sqlite3.Connection, build_id: str, after: int, task: str, limit
         rows.reverse()
     return [LogLine(seq, to_time(at), *rest) for seq, at, *rest in rows]
 
-
-def _plain(text: str) -> str:
-    """Output of programs may hold lone surrogates, which no database takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from buildwright.errors import Conflict, NotFound, StoreFailed
 from buildwright.store import opening
-from buildwright.store.alembic_runs import run_alembic, upgrade
+from buildwright.store.alembic_runs import config_for, run_alembic, upgrade
 from buildwright.store.faults import fault
 from buildwright.store.leases import live_holder
 
-if TYPE_CHECKING:
-    pass
-
 T = TypeVar("T")
 _PATIENCE = 15.0
+NOTE = "-- Generated from the migrations (`python -m buildwright.store.revisions`); a test compares. Do not edit.\n"
 
 
 def head() -> str:
@@ -55,9 +54,20 @@ def schema_sql() -> str:
         made = conn.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name").fetchall()
     finally:
         conn.close()
-    note = "-- Generated from the migrations (`python -m buildwright.store.revisions`); a test compares. Do not edit.\n"
     stamp = f"INSERT INTO alembic_version (version_num) VALUES ('{head()}');\n"  # noqa: S608  a file name of ours
-    return note + "".join(f"{sql.strip()};\n" for (sql,) in made) + stamp
+    return NOTE + "".join(f"{sql.strip()};\n" for (sql,) in made) + stamp
+
+
+def schema_sql_of_postgres() -> str:
+    """What `schema_postgres.sql` must say: the migrations as Alembic prints them for PostgreSQL, to be run in one transaction."""
+    from alembic import command
+
+    out = io.StringIO()
+    config = config_for("postgresql://")
+    config.output_buffer = out
+    command.upgrade(config, "head", sql=True)
+    lines = [line for line in out.getvalue().splitlines() if line not in {"", "BEGIN;", "COMMIT;"}]
+    return NOTE + "\n".join(lines) + "\n"
 
 
 async def _on(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -129,3 +139,4 @@ def _filled_tables(conn: sqlite3.Connection) -> set[str]:
 
 if __name__ == "__main__":
     (Path(__file__).parent / "schema.sql").write_text(schema_sql(), encoding="utf-8")
+    (Path(__file__).parent / "schema_postgres.sql").write_text(schema_sql_of_postgres(), encoding="utf-8")

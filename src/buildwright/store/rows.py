@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, TypeAlias
 from zlib import crc32
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from buildwright.core.event import EVENT_TYPES, AnyEvent, Recorded, decode, encode
 from buildwright.errors import StoreFailed
@@ -42,7 +44,12 @@ def to_time(text: str) -> datetime:
 
 def encode_all(events: Sequence[AnyEvent]) -> list[EncodedEvent]:
     """Events as type and JSON. Done on the caller's side, so that the writer thread only writes."""
-    return [(event.type, encode(event)) for event in events]
+    return [(event.type, _encode(event)) for event in events]
+
+
+def plain(text: str) -> str:
+    """Text that a database takes: a lone surrogate, as output of programs may hold, becomes "?"."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def event_rows(build_id: str, after: int, at: str, encoded: Sequence[EncodedEvent]) -> list[tuple[Any, ...]]:
@@ -53,7 +60,7 @@ def event_rows(build_id: str, after: int, at: str, encoded: Sequence[EncodedEven
     ]
 
 
-def recorded_from(path: Path, build_id: str, after: int, rows: Sequence[EventRow]) -> list[Recorded]:
+def recorded_from(path: Path | str, build_id: str, after: int, rows: Sequence[EventRow]) -> list[Recorded]:
     """Events from the rows after `after`. Raises StoreFailed for a gap, a changed row or an unknown event."""
     found = []
     for expected, (seq, at, kind, data, crc) in enumerate(rows, after + 1):
@@ -75,6 +82,15 @@ def build_row(row: tuple[Any, ...]) -> BuildRow:
     *start, created, updated, completed, task = row
     ended = to_time(completed) if completed else None
     return BuildRow._make((*start, to_time(created), to_time(updated), ended, task))
+
+
+def _encode(event: AnyEvent) -> str:
+    try:
+        return encode(event)
+    except PydanticSerializationError:
+        # Output of programs and names of files may hold lone surrogates, which are no JSON.
+        found = event.model_dump(mode="python", exclude_defaults=True, exclude={"type"})
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace").decode()
 
 
 def _event_crc(build_id: str, seq: int, at: str, kind: str, data: str) -> int:

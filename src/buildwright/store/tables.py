@@ -11,9 +11,11 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -22,6 +24,8 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
+    text,
 )
 
 
@@ -42,6 +46,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 build_runs = Table(
     "build_runs",
     metadata,
@@ -60,12 +69,22 @@ build_runs = Table(
     Column("brief", Text, nullable=True),
     Column("build_plan", Text, nullable=True),
     Column("product_doc", Text, nullable=True),
+    Column("settled", Boolean, nullable=False, server_default=false()),
+    Column("wake_at", UtcDateTime, nullable=True),
+    Column("offered_at", UtcDateTime, nullable=True),
     Index("ix_build_runs_project_phase", "project_id", "phase"),
     Index("ix_build_runs_created_at", "created_at"),
     Index("ix_build_runs_project_id", "project_id"),
     Index("ix_build_runs_user_id", "user_id"),
+    Index("ix_build_runs_unsettled", "build_id", **_where("NOT settled OR control = 'stopping'")),
+    Index("ix_build_runs_wake_at", "wake_at", **_where("wake_at IS NOT NULL")),
 )
-"""One head row per build, kept up by the journal in the transaction of each append."""
+"""One head row per build, kept up by the journal in the transaction of each append.
+
+`settled` says that the board is right as of the last event, `wake_at` when time itself will be a fact, `offered_at` when
+`due` named the build last. The partial indexes hold only builds with something to do, so that builds at rest cost nothing;
+no append of a settlement changes a column of theirs.
+"""
 
 events = Table(
     "events",
@@ -98,7 +117,52 @@ leases = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     sqlite_with_rowid=False,
 )
-"""A released lease keeps its row, so that its token goes on growing."""
+"""Who runs a whole build, and the counter of the build's tokens: leases of its actions take theirs from it as well.
+
+A released lease keeps its row, so that the counter goes on growing.
+"""
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("build_id", String(64), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("wanted", Boolean, nullable=False),
+    Column("wanted_at", UtcDateTime, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("beat_at", UtcDateTime, nullable=True),
+    Column("expires_at", UtcDateTime, nullable=True),
+    Column("offered_at", UtcDateTime, nullable=True),
+    Index("ix_actions_held", "holder", **_where("holder <> ''")),
+)
+"""The board. `wanted_at` is when the action was wanted, or was last free again; `holder` is "" when nobody has it."""
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("holder", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("busy", Integer, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("beat_at", UtcDateTime, nullable=False),
+    Column("heartbeat_seconds", Double, nullable=False),
+    Column("report", Text, nullable=False),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("build_id", String(64), primary_key=True),
+    Column("task", String(80), primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("digest", String(64), primary_key=True),
+    Column("nth", Integer, primary_key=True, autoincrement=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("crc", BigInteger, nullable=False),
+)
+"""Finished answers of models, under what was asked."""
 
 logs = Table(
     "logs",

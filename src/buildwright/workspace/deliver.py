@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,11 @@ from pathlib import Path
 from buildwright.core.failpoint import failpoint
 from buildwright.core.limits import Delivery
 from buildwright.errors import BadRepository, Conflict, DiskFull, GitFailed
-from buildwright.ports import Delivered
+from buildwright.ports import Delivered, Guard
 from buildwright.workspace.git import Git, check_branch, check_name, mask
+from buildwright.workspace.hub import Hub
 from buildwright.workspace.mirror import Pin
-from buildwright.workspace.source import Source, locate
+from buildwright.workspace.source import Source, is_elsewhere, is_remote_name, locate, look, read_remotes
 
 # The user's own repository is written without its hooks and helpers, and never into its working tree.
 _QUIET_RECEIVER = (
@@ -31,76 +31,86 @@ class _Goal:
     remote: str
     """As the user knows it; "" for their own repository."""
     own: bool
+    writing: tuple[str, ...] = ()
+    """Options for a push to it, and for a look at its refs."""
+    looking: tuple[str, ...] = ()
 
 
-async def deliver(
-    git: Git, environment: Mapping[str, str], pin: Pin, build_id: str, repository: str, commit: str, delivery: Delivery
-) -> Delivered:
-    """Put `commit` where `delivery` says, unless it is there. Raises Conflict, GitFailed, BadRepository, DiskFull."""
-    goal = await _goal(git, environment, build_id, repository, delivery)
-    done = Delivered(goal.ref, commit, goal.remote)
-    if delivery.kind == "none":
-        return Delivered("", commit)
-    before = await _look(git, goal)
-    if before == commit:
+class Delivering:
+    """Delivers results; the hub, if there is one, takes branches of repositories that are on another machine."""
+
+    def __init__(self, git: Git, environment: Mapping[str, str], hub: Hub | None) -> None:
+        self._git = git
+        self._environment = environment
+        self._hub = hub
+
+    async def deliver(
+        self, pin: Pin, build_id: str, repository: str, commit: str, delivery: Delivery, guard: Guard | None
+    ) -> Delivered:
+        """Put `commit` where `delivery` says, unless it is there.
+
+        Raises Conflict, GitFailed, BadRepository, DiskFull, and what `guard` raises.
+        """
+        if delivery.kind == "none":
+            return Delivered("", commit)
+        goal = await self._goal(pin, build_id, repository, delivery)
+        done = Delivered(goal.ref, commit, goal.remote)
+        before = await _look(self._git, goal)
+        if before == commit:
+            return done
+        if before:
+            await _check_ours(self._git, pin, goal, before, commit)
+        if goal.own and goal.source.git_dir is not None:
+            await _check_not_checked_out(self._git, goal.source.git_dir, goal.ref)
+        if guard is not None:
+            await guard()
+        failpoint("workspace.deliver.before")
+        await _push(self._git, pin, goal, before, commit)
+        failpoint("workspace.deliver.after")
         return done
-    if before:
-        await _check_ours(git, pin, goal, before, commit)
-    if goal.own and goal.source.git_dir is not None:
-        await _check_not_checked_out(git, goal.source.git_dir, goal.ref)
-    failpoint("workspace.deliver.before")
-    await _push(git, pin, goal, before, commit)
-    failpoint("workspace.deliver.after")
-    return done
+
+    async def _goal(self, pin: Pin, build_id: str, repository: str, delivery: Delivery) -> _Goal:
+        branch = check_branch(delivery.branch or f"buildwright/{check_name(build_id, 'build')[:8]}")
+        ref = f"refs/heads/{branch}"
+        if delivery.kind == "push":
+            address, remote = await self._remote(pin, repository, delivery.remote)
+            source = locate(address, self._environment, climb=False)
+            return _Goal(source, ref, remote, False, _receiver(source, _LOCAL_RECEIVER))
+        if self._hub is not None and is_elsewhere(repository):
+            writing, looking = (self._hub.options(end, build_id, ref) for end in ("receive-pack", "upload-pack"))
+            return _Goal(self._hub.source, ref, self._hub.name, False, writing, looking)
+        source = locate(repository, self._environment)
+        own = source.git_dir is not None
+        return _Goal(source, ref, "" if own else mask(repository), own, _receiver(source, _QUIET_RECEIVER))
+
+    async def _remote(self, pin: Pin, repository: str, remote: str) -> tuple[str, str]:
+        """The address to push to, and its name for the user."""
+        if remote and not is_remote_name(remote):
+            return remote, mask(remote)
+        if self._hub is not None and is_elsewhere(repository):
+            known = pin.remotes
+        else:
+            source = locate(repository, self._environment)
+            if source.git_dir is None:
+                return remote or repository, mask(remote or repository)
+            known = await read_remotes(self._git, source)
+        name = remote or "origin"
+        if name in known:
+            return known[name], name
+        names = ", ".join(known)
+        raise BadRepository(
+            f"The repository has no remote {name!r}.",
+            fix=f"Name one of: {names}." if names else "Run `git remote add origin <address>` there first.",
+        )
 
 
-async def _goal(git: Git, environment: Mapping[str, str], build_id: str, repository: str, delivery: Delivery) -> _Goal:
-    branch = check_branch(delivery.branch or f"buildwright/{check_name(build_id, 'build')[:8]}")
-    ref = f"refs/heads/{branch}"
-    source = locate(repository, environment)
-    if delivery.kind != "push":
-        return _Goal(source, ref, "" if source.git_dir else mask(repository), source.git_dir is not None)
-    if source.git_dir is None:
-        address = delivery.remote if delivery.remote else repository
-        return _Goal(locate(address, environment, climb=False), ref, mask(address), own=False)
-    remote = delivery.remote or "origin"
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", remote) or Path(remote).is_absolute():
-        return _Goal(locate(remote, environment, climb=False), ref, mask(remote), own=False)
-    address = await _address(git, source.git_dir, remote)
-    if not re.match(r"[A-Za-z0-9+.-]+:", address) and not address.startswith("/"):
-        address = str((source.work_tree or source.git_dir) / address)
-    return _Goal(locate(address, environment, climb=False), ref, remote, own=False)
-
-
-async def _address(git: Git, git_dir: Path, remote: str) -> str:
-    for key in ("pushurl", "url"):
-        answer = await git.run(git_dir, "config", "--get", f"remote.{remote}.{key}", okay=(0, 1))
-        if answer.code == 0 and answer.text:
-            return answer.text
-    listing = await git.run(git_dir, "config", "--name-only", "--get-regexp", r"^remote\..*\.url$", okay=(0, 1))
-    names = ", ".join(name.removeprefix("remote.").removesuffix(".url") for name in listing.text.split("\n") if name)
-    raise BadRepository(
-        f"The repository has no remote {remote!r}.",
-        fix=f"Name one of: {names}." if names else "Run `git remote add origin <address>` there first.",
-    )
+def _receiver(source: Source, program: str) -> tuple[str, ...]:
+    return (f"--receive-pack={program}",) if source.git_dir is not None else ()
 
 
 async def _look(git: Git, goal: _Goal) -> str:
     """The commit that the branch has now, "" when it is not there."""
-    answer = await git.run(
-        Path("/dev/null"),
-        "ls-remote",
-        "--end-of-options",
-        goal.source.location,
-        goal.ref,
-        protocol=goal.source.protocol,
-        seconds=120,
-    )
-    for line in answer.text.splitlines():
-        found, _, name = line.partition("\t")
-        if name == goal.ref:
-            return found
-    return ""
+    return (await look(git, goal.source, goal.ref, options=goal.looking)).get(goal.ref, "")
 
 
 async def _check_ours(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> None:
@@ -132,9 +142,7 @@ async def _check_not_checked_out(git: Git, git_dir: Path, ref: str) -> None:
 
 
 async def _push(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> None:
-    receiver = []
-    if goal.source.git_dir is not None:
-        receiver = [f"--receive-pack={_QUIET_RECEIVER if goal.own else _LOCAL_RECEIVER}"]
+    options = goal.writing
     try:
         await git.run(
             pin.mirror,
@@ -142,7 +150,7 @@ async def _push(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> No
             "--quiet",
             "--no-verify",
             "--no-recurse-submodules",
-            *receiver,
+            *options,
             f"--force-with-lease={goal.ref}:{before}",
             "--end-of-options",
             goal.source.location,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildwright.errors import BadRepository, DiskFull, GitFailed, ToolMissing
+from buildwright.workspace import locks
 
 FLOOR = (2, 38)
 """`merge-tree --write-tree` and `safe.bareRepository` came with 2.38."""
@@ -43,6 +44,9 @@ _CONFIGURATION = """\
 	fsckObjects = true
 [fetch]
 	recurseSubmodules = false
+[http]
+	lowSpeedLimit = 1000
+	lowSpeedTime = 60
 [submodule]
 	recurse = false
 [gc]
@@ -87,7 +91,6 @@ _FOR_NETWORK = (
     "SSL_CERT_DIR",
     "GIT_SSL_CAINFO",
 )
-_LOCKED = re.compile(rb"Unable to create '([^'\n]+\.lock)': File exists")
 _LOCK_SECONDS = 10.0
 
 
@@ -125,9 +128,11 @@ class Git:
         limit: int | None = None,
         seconds: float | None = None,
         protocol: str = "",
+        peer: Path | None = None,
     ) -> Answer:
         """Run `git <arguments>` on `git_dir`; `protocol` (file, https, ssh, http) is the one transport it may use.
 
+        `peer` is a repository of this machine that the command writes to as well: old locks in it are healed too.
         `limit` ends the command after so many bytes of output. Raises GitFailed for an exit code not in `okay` or
         after `seconds`, DiskFull, ToolMissing.
         """
@@ -143,10 +148,11 @@ class Git:
             )
             if answer.code in okay or (limit is not None and len(answer.output) >= limit):
                 return answer
-            lock = _LOCKED.search(answer.complaint.encode())
+            lock = locks.named_in(answer.complaint, git_dir, index, peer)
             if lock is None or asyncio.get_running_loop().time() > deadline:
                 raise self._failure(arguments, answer)
-            await self._free(Path(os.fsdecode(lock.group(1))), git_dir)
+            if not await asyncio.to_thread(locks.free, lock, git_dir, peer):
+                await asyncio.sleep(0.05)
 
     def environment(self, protocol: str = "") -> dict[str, str]:
         """The whole environment of a git process."""
@@ -159,7 +165,7 @@ class Git:
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_ALLOW_PROTOCOL": protocol,
             "GIT_TERMINAL_PROMPT": "0",
-            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=20",
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=20 -oServerAliveInterval=20",
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_OPTIONAL_LOCKS": "0",
@@ -224,13 +230,6 @@ class Git:
                 _kill(process.pid)
                 await process.wait()
 
-    async def _free(self, lock: Path, git_dir: Path) -> None:
-        """A lock left by a killed git is removed; that of a living one is waited for."""
-        if not await asyncio.to_thread(_is_used, git_dir, lock):
-            lock.unlink(missing_ok=True)
-        else:
-            await asyncio.sleep(0.05)
-
     def _failure(self, arguments: tuple[str, ...], answer: Answer) -> GitFailed | DiskFull:
         lines = [line for line in answer.complaint.splitlines() if line.strip()]
         last = " / ".join(lines[-3:]) or "it said nothing"
@@ -249,7 +248,14 @@ class Git:
 
 
 _NETWORK_WAITS = (0.5, 2.0, 5.0)
-_FOR_GOOD = ("authentication failed", "permission denied", "could not read username", "not found", "host key")
+_FOR_GOOD = (
+    "authentication failed",
+    "permission denied",
+    "could not read username",
+    "not found",
+    "host key",
+    "algorithm",
+)
 
 
 async def persistently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -349,17 +355,3 @@ def _kill(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def _is_used(git_dir: Path, lock: Path) -> bool:
-    """Whether a living git process works on this git directory (its locks carry no owner, its command line does)."""
-    import psutil
-
-    wanted = {f"--git-dir={git_dir}", str(lock.parent)}
-    for process in psutil.process_iter():
-        try:
-            if process.status() != psutil.STATUS_ZOMBIE and wanted.intersection(process.cmdline()):
-                return True
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return False

@@ -11,37 +11,54 @@ from buildwright.core.limits import Delivery
 from buildwright.core.patch import Patch
 from buildwright.core.paths import check_path
 from buildwright.errors import UnsafePath
-from buildwright.ports import Checkpoint, Conflicted, Delivered, Lane, LaneKey, Merged, Target
-from buildwright.workspace import deliver, merge, patch
+from buildwright.ports import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target
+from buildwright.workspace import merge, patch
+from buildwright.workspace.deliver import Delivering
+from buildwright.workspace.exchange import Exchange
 from buildwright.workspace.git import Git
+from buildwright.workspace.hub import Hub
 from buildwright.workspace.lane import Lanes
-from buildwright.workspace.mirror import Mirrors
-from buildwright.workspace.source import locate
+from buildwright.workspace.mirror import Mirrors, Pin
 
 
 class GitWorkspace:
-    """Mirrors, lanes and checkouts below `home`; `environment` is the user's, of which git sees a chosen few names."""
+    """Mirrors, lanes and checkouts below `home`; `environment` is the user's, of which git sees a chosen few names.
 
-    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+    `hub` is a bare repository by absolute path or URL: with it, homes of many machines share builds. What a method hands
+    out is in the hub when it returns, and what it is given is fetched from there when this home has not got it.
+    """
+
+    def __init__(self, home: Path, environment: Mapping[str, str], hub: str = "") -> None:
         home = home.absolute()
         self._git = Git(home, environment)
-        self._mirrors = Mirrors(home / "mirrors", self._git)
+        self._hub = Hub(hub, environment, self._git) if hub else None
+        self._exchange = Exchange(self._hub, self._git) if self._hub else None
+        self._mirrors = Mirrors(home / "mirrors", self._git, environment, self._hub)
         self._lanes = Lanes(home, self._git)
+        self._delivery = Delivering(self._git, environment, self._hub)
+
+    async def create_hub(self) -> None:
+        """Make the hub if it is a path with nothing there; harmless otherwise."""
+        if self._hub is not None:
+            await self._hub.create()
 
     async def prepare(self, build_id: str, repository: str, base: str = "") -> Target:
-        """See `Workspace.prepare`. The first call pins the commit; later ones give it again."""
-        source = locate(repository, self._environment)
-        return (await self._mirrors.prepare(build_id, source, base)).target
+        """See `Workspace.prepare`. The first call pins the commit; later ones, in whatever home, give it again.
+
+        A `repository` that is on another machine need not be there once the hub has the pin.
+        """
+        return (await self._mirrors.prepare(build_id, repository, base)).target
 
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
         """See `Workspace.open_lane`."""
-        return await self._lanes.open(await self._mirrors.pin(key.build_id), key, base, carry)
+        return await self._lanes.open(await self._ready(key.build_id, base, carry), key, base, carry)
 
     async def checkpoint(self, lane: Lane) -> Checkpoint:
         """See `Workspace.checkpoint`."""
         pin = await self._mirrors.pin(lane.key.build_id)
         tree, _ = await patch.write_lane(self._git, pin, lane.files, lane.base_tree)
+        if self._exchange is not None:
+            await self._exchange.share_tree(lane.key.build_id, pin, tree)
         return Checkpoint(lane.key, tree)
 
     async def restore(self, lane: Lane, checkpoint: Checkpoint) -> None:
@@ -51,14 +68,16 @@ class GitWorkspace:
                 f"The checkpoint is of {checkpoint.key.task} attempt {checkpoint.key.attempt}, not of this lane.",
                 fix="Restore a checkpoint of the same attempt.",
             )
-        await self._lanes.refill(
-            await self._mirrors.pin(lane.key.build_id), checkpoint.tree, lane.files, lane.base_tree
-        )
+        pin = await self._ready(lane.key.build_id, checkpoint.tree)
+        await self._lanes.refill(pin, checkpoint.tree, lane.files, lane.base_tree)
 
     async def take_patch(self, lane: Lane) -> Patch:
         """See `Workspace.take_patch`. New files that the project's .gitignore names, and caches, are left out."""
         pin = await self._mirrors.pin(lane.key.build_id)
-        return await patch.take(self._git, pin, lane.files, lane.base_tree)
+        taken = await patch.take(self._git, pin, lane.files, lane.base_tree)
+        if self._exchange is not None:
+            await self._exchange.share_tree(lane.key.build_id, pin, taken.tree)
+        return taken
 
     async def close_lane(self, key: LaneKey) -> None:
         """See `Workspace.close_lane`."""
@@ -67,28 +86,40 @@ class GitWorkspace:
     @asynccontextmanager
     async def checkout(self, build_id: str, tree: str) -> AsyncIterator[Path]:
         """See `Workspace.checkout`."""
-        async with self._lanes.checkout(await self._mirrors.pin(build_id), build_id, tree) as files:
+        async with self._lanes.checkout(await self._ready(build_id, tree), build_id, tree) as files:
             yield files
 
     async def rebase(
         self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime
     ) -> Merged | Conflicted:
         """See `Workspace.rebase`."""
-        pin = await self._mirrors.pin(build_id)
-        return await merge.rebase(self._git, pin, base, tree, onto, message, at)
+        pin = await self._ready(build_id, base, tree, onto)
+        result = await merge.rebase(self._git, pin, base, tree, onto, message, at)
+        if self._exchange is not None:
+            if isinstance(result, Merged):
+                await self._exchange.share_commit(build_id, pin, result.commit, result.tree)
+            else:
+                await self._exchange.share_tree(build_id, pin, result.tree)
+        return result
 
-    async def land(self, build_id: str, commit: str, onto: str) -> None:
-        """See `Workspace.land`."""
-        await merge.land(self._git, await self._mirrors.pin(build_id), build_id, commit, onto)
-
-    async def deliver(self, build_id: str, repository: str, commit: str, delivery: Delivery) -> Delivered:
-        """See `Workspace.deliver`."""
+    async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
+        """See `Workspace.land`. With a hub, its integration branch is the one that counts."""
         pin = await self._mirrors.pin(build_id)
-        return await deliver.deliver(self._git, self._environment, pin, build_id, repository, commit, delivery)
+        if self._exchange is None:
+            await merge.land(self._git, pin, build_id, commit, onto, guard)
+        else:
+            await self._exchange.land(build_id, pin, commit, onto, guard)
+
+    async def deliver(
+        self, build_id: str, repository: str, commit: str, delivery: Delivery, guard: Guard | None = None
+    ) -> Delivered:
+        """See `Workspace.deliver`. A branch for a repository on another machine goes to the hub, to be fetched from there."""
+        pin = await self._ready(build_id, commit)
+        return await self._delivery.deliver(pin, build_id, repository, commit, delivery, guard)
 
     async def diff(self, build_id: str, old: str, new: str) -> str:
         """See `Workspace.diff`. Bytes that are no UTF-8 show as the replacement character."""
-        pin = await self._mirrors.pin(build_id)
+        pin = await self._ready(build_id, old, new)
         answer = await self._git.run(
             pin.mirror, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "-M", "--end-of-options", old, new, "--"
         )
@@ -96,7 +127,7 @@ class GitWorkspace:
 
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:
         """See `Workspace.read_file`. Raises UnsafePath for a path that could be none in a tree."""
-        pin = await self._mirrors.pin(build_id)
+        pin = await self._ready(build_id, tree)
         answer = await self._git.run(
             pin.mirror,
             "cat-file",
@@ -110,13 +141,34 @@ class GitWorkspace:
 
     async def list_files(self, build_id: str, tree: str) -> list[str]:
         """See `Workspace.list_files`."""
-        pin = await self._mirrors.pin(build_id)
+        pin = await self._ready(build_id, tree)
         return sorted(await patch.list_tree(self._git, pin.mirror, tree))
 
     async def forget(self, build_id: str) -> None:
         """See `Workspace.forget`."""
         await self._lanes.forget(build_id)
+        if self._exchange is not None:
+            self._exchange.forget(build_id)
 
     async def release(self, build_id: str) -> None:
         """Undo `prepare`, for a plan that is only shown. A build needs its preparation as long as it can be asked about."""
-        await self._mirrors.release(build_id)
+        await self.retire(build_id)
+
+    async def retire(self, build_id: str) -> None:
+        """Remove all that is kept of a finished build, here and in the hub: refs, pin, lanes. Delivered branches stay."""
+        await self._lanes.forget(build_id)
+        if self._exchange is not None:
+            self._exchange.forget(build_id)
+        await self._mirrors.retire(build_id)
+
+    async def sweep(self) -> None:
+        """Remove what processes that are gone have left in this home: lanes, checkouts, halves of mirrors and of packs."""
+        await self._lanes.sweep()
+        await self._mirrors.sweep()
+
+    async def _ready(self, build_id: str, *names: str) -> Pin:
+        """The build's pin, with these commits and trees in its mirror."""
+        pin = await self._mirrors.pin(build_id)
+        if self._exchange is not None:
+            await self._exchange.need(build_id, pin, *names)
+        return pin

@@ -6,9 +6,12 @@ The engine's git data lies outside of them. What a lane has in `.git` is for the
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import secrets
 import tempfile
+import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +23,9 @@ from buildwright.workspace.git import Git, check_name, naming_full_disk
 from buildwright.workspace.lane_git import LaneGit
 from buildwright.workspace.mirror import Pin
 
+_OWNED = "owner"
+_YOUNG_SECONDS = 60.0
+
 
 class Lanes:
     """All lanes and checkouts below one home."""
@@ -28,6 +34,7 @@ class Lanes:
         self._lanes = home / "lanes"
         self._checkouts = home / "checkouts"
         self._git = git
+        self._owner = Owner(home / "owners")
 
     async def open(self, pin: Pin, key: LaneKey, base: str, carry: str) -> Lane:
         """A fresh lane; what an earlier one of that key left is removed."""
@@ -42,7 +49,9 @@ class Lanes:
         lane = Lane(key, folder / "files", folder / "home", found.text)
         with naming_full_disk(folder):
             self._lanes.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lane.files.mkdir(parents=True, mode=0o700)
+            folder.mkdir(parents=True, mode=0o700)
+            (folder / _OWNED).write_text(self._owner.name())
+            lane.files.mkdir(mode=0o700)
             lane.home.mkdir(mode=0o700)
         await self._fill_lane(pin, carry or found.text, lane.files, found.text)
         failpoint("workspace.lane.after")
@@ -91,8 +100,9 @@ class Lanes:
     @asynccontextmanager
     async def checkout(self, pin: Pin, build_id: str, tree: str) -> AsyncIterator[Path]:
         """A private directory with a tree's files, gone at the end."""
-        folder = self._checkouts / check_name(build_id, "build") / secrets.token_hex(8)
-        with naming_full_disk(folder):
+        with naming_full_disk(self._checkouts):
+            owner = self._owner.name()
+            folder = self._checkouts / check_name(build_id, "build") / f"{owner}-{secrets.token_hex(4)}"
             self._checkouts.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.mkdir(parents=True, mode=0o700)
         try:
@@ -108,9 +118,80 @@ class Lanes:
         await remove(self._lanes / build_id)
         await remove(self._checkouts / build_id)
 
+    async def sweep(self) -> None:
+        """Remove every lane and checkout whose process is gone."""
+        for path in await asyncio.to_thread(self._abandoned):
+            await remove(path)
+        await asyncio.to_thread(self._owner.tidy)
+
+    def _abandoned(self) -> list[Path]:
+        young = time.time() - _YOUNG_SECONDS
+        found = []
+        for top in (self._lanes, self._checkouts):
+            for folder in top.glob("*/*"):
+                try:
+                    owner = (folder / _OWNED).read_text() if top == self._lanes else folder.name.partition("-")[0]
+                except (FileNotFoundError, NotADirectoryError):
+                    owner = ""
+                try:
+                    # Without an owner it may be one that another process is just making.
+                    if not self._owner.lives(owner) and (owner or folder.lstat().st_mtime < young):
+                        found.append(folder)
+                except FileNotFoundError:
+                    continue
+        return found
+
     def _folder(self, key: LaneKey) -> Path:
         name = f"{check_name(key.task, 'task')}-{int(key.attempt)}"
         return self._lanes / check_name(key.build_id, "build") / name
+
+
+class Owner:
+    """This process as the owner of lanes: a file that is locked as long as the process lives, whoever asks.
+
+    Unlike a process id, the lock is seen from other containers too, and is nobody else's after a restart.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._name = ""
+        self._pid = 0
+
+    def name(self) -> str:
+        """Its name; made when first asked for."""
+        # A forked child is another owner, though it has its parent's memory.
+        if self._pid != os.getpid():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            name = secrets.token_hex(8)
+            fresh = self._folder / f"{name}.new"
+            descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            weakref.finalize(self, os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fresh.rename(self._folder / name)  # never seen unlocked
+            self._name, self._pid = name, os.getpid()
+        return self._name
+
+    def lives(self, name: str) -> bool:
+        """Whether the process of that name lives."""
+        if not name:
+            return False
+        try:
+            descriptor = os.open(self._folder / name, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def tidy(self) -> None:
+        """Remove the files of owners that are gone."""
+        for file in self._folder.glob("*"):
+            if file.suffix != ".new" and not self.lives(file.name):
+                file.unlink(missing_ok=True)
 
 
 async def remove(path: Path) -> None:

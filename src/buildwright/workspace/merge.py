@@ -7,8 +7,9 @@ from datetime import datetime
 
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import Conflict, GitFailed
-from buildwright.ports import Conflicted, Merged
-from buildwright.workspace.git import Git, check_name
+from buildwright.ports import Conflicted, Guard, Merged
+from buildwright.workspace.git import Git
+from buildwright.workspace.hub import ref_of
 from buildwright.workspace.mirror import Pin
 
 
@@ -64,9 +65,11 @@ async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: dateti
     return found, tuple(dict.fromkeys(files)) if answer.code == 1 else ()
 
 
-async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str) -> None:
-    """Move the integration branch from `onto` to `commit`. Raises Conflict when it is at neither."""
-    ref = f"refs/buildwright/{check_name(build_id, 'build')}/integration"
+async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str, guard: Guard | None) -> None:
+    """Move the integration branch from `onto` to `commit`. Raises Conflict when it is at neither, and what `guard` raises."""
+    ref = ref_of(build_id, "integration")
+    if guard is not None:
+        await guard()
     failpoint("workspace.land.before")
     try:
         await git.run(pin.mirror, "update-ref", "--end-of-options", ref, commit, onto)

@@ -1,6 +1,7 @@
 """The mirrors: bare repositories of our own that hold what builds need. No agent ever sees one.
 
 A build's pin (which mirror, which commit) is a small file beside them, so that a restart finds it without asking anybody.
+With a hub the pin is there too, where it was first: whoever comes second takes what is there.
 """
 
 from __future__ import annotations
@@ -10,22 +11,31 @@ import functools
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from buildwright.core.failpoint import failpoint
-from buildwright.errors import DiskFull, GitFailed, NotFound
+from buildwright.errors import Conflict, DiskFull, GitFailed, NotFound
 from buildwright.ports import Target
-from buildwright.workspace.git import Git, check_name, naming_full_disk, persistently
+from buildwright.workspace.git import Git, check_name, mask, naming_full_disk, persistently
+from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.objects import ObjectStore
-from buildwright.workspace.source import Head, Source, read_head
+from buildwright.workspace.source import Head, Source, locate, read_head, read_remotes
 
 # A tree's own .gitattributes must not change one byte of what is written to a lane; this file outranks them.
 BYTE_FOR_BYTE = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
 _START = datetime(2020, 1, 1, tzinfo=UTC)
+_NEIGHBOURS = 16
+_STALE_SECONDS = 3600.0
+_NAME = re.compile(r"[0-9a-f]{20}(-256)?")
+_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,8 @@ class Pin:
     mirror: Path
     target: Target
     width: int
+    remotes: Mapping[str, str] = field(default_factory=dict)
+    """Where the repository's remotes are, for a delivery from a machine that has not got the repository."""
 
     @property
     def objects(self) -> ObjectStore:
@@ -44,70 +56,161 @@ class Pin:
 class Mirrors:
     """All mirrors below one directory."""
 
-    def __init__(self, folder: Path, git: Git) -> None:
+    def __init__(self, folder: Path, git: Git, environment: Mapping[str, str], hub: Hub | None) -> None:
         self._folder = folder
         self._git = git
+        self._environment = environment
+        self._hub = hub
         self._pins: dict[str, Pin] = {}
+        self._asking = asyncio.Lock()
 
     async def pin(self, build_id: str) -> Pin:
-        """The pin of a prepared build. Raises NotFound."""
-        if build_id not in self._pins:
-            found = await asyncio.to_thread(self._read_pin, build_id)
-            if found is None:
-                raise NotFound(f"Build {build_id} has no prepared repository here.", fix="Start the build again.")
-            self._pins[build_id] = found
-        return self._pins[build_id]
+        """The pin of a prepared build; one that was prepared elsewhere is fetched from the hub. Raises NotFound."""
+        if build_id in self._pins:
+            return self._pins[build_id]
+        async with self._asking:
+            found = self._pins.get(build_id) or await self._known(build_id)
+        if found is None:
+            raise NotFound(f"Build {build_id} has no prepared repository here.", fix="Start the build again.")
+        return found
 
-    async def prepare(self, build_id: str, source: Source, base: str) -> Pin:
+    async def prepare(self, build_id: str, repository: str, base: str) -> Pin:
         """Fetch what the build stands on and pin it. A second call gives the same pin, whatever moved meanwhile."""
         check_name(build_id, "build")
-        pinned = await asyncio.to_thread(self._read_pin, build_id)
-        if pinned is not None and await self._holds(pinned, build_id):
-            self._pins[build_id] = pinned
-            return pinned
+        # With a hub the pin comes first: the repository may be on another machine.
+        source = locate(repository, self._environment) if self._hub is None else None
+        async with self._asking:
+            known = await self._known(build_id)
+            if known is not None:
+                return known
+            pin = await self._make(build_id, source or locate(repository, self._environment), base)
+            return await self._settle(build_id, pin)
+
+    async def _known(self, build_id: str) -> Pin | None:
+        """The pin that this home or the hub has."""
+        text = await asyncio.to_thread(self._read_pin, build_id)
+        pin = _parse(text, self._folder)
+        if pin is not None and await self._holds(pin, build_id):
+            if self._hub is None or (text or {}).get("hub") == self._hub.name:
+                self._pins[build_id] = pin
+                return pin
+            return await self._settle(build_id, pin)
+        return await self._adopt(build_id)
+
+    async def _make(self, build_id: str, source: Source, base: str) -> Pin:
         head = await read_head(self._git, source, base)
-        mirror = await self._mirror(source, head.width)
-        ref = f"refs/buildwright/{build_id}/base"
+        name = hashlib.sha256(os.fsencode(source.location)).hexdigest()[:20] + ("-256" if head.width == 64 else "")
+        mirror = await self._mirror(name, head.width)
+        ref = ref_of(build_id, "base")
         if head.commit:
             await self._fetch(mirror, source, head, ref)
             commit = head.commit
         else:
             commit = await self._root(ObjectStore(mirror, head.width))
         await self._git.run(mirror, "update-ref", "--end-of-options", ref, commit)
-        integration = f"refs/buildwright/{build_id}/integration"
+        integration = ref_of(build_id, "integration")
         held = await self._git.run(
             mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", integration, okay=(0, 1)
         )
         if held.code:
             await self._git.run(mirror, "update-ref", "--end-of-options", integration, commit, "0" * head.width)
         tree = await self._git.run(mirror, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
-        pin = Pin(mirror, Target(commit, tree.text, head.branch, head.notes), head.width)
+        remotes = {}
+        if self._hub is not None and source.git_dir is not None:
+            known = await read_remotes(self._git, source)
+            remotes = {name: address for name, address in known.items() if mask(address) == address}
+        return Pin(mirror, Target(commit, tree.text, head.branch, head.notes), head.width, remotes)
+
+    async def _settle(self, build_id: str, pin: Pin) -> Pin:
+        """Make the pin of this home everybody's, unless somebody was faster: then theirs is ours."""
+        if self._hub is not None:
+            integration = ref_of(build_id, "integration")
+            landed = await self._git.run(pin.mirror, "rev-parse", "--verify", "--end-of-options", integration)
+            blob = await asyncio.to_thread(pin.objects.write, "blob", json.dumps(_record(pin)).encode())
+            refs = {
+                ref_of(build_id, "pin"): blob,
+                ref_of(build_id, "base"): pin.target.commit,
+                integration: landed.text,
+            }
+            try:
+                await self._hub.push(
+                    pin.mirror,
+                    build_id,
+                    refs,
+                    leases=dict.fromkeys(refs, ""),
+                    near=await self._neighbours(pin),
+                )
+            except Conflict:
+                theirs = await self._adopt(build_id)
+                if theirs is None:
+                    raise
+                return theirs
+        await self._keep(build_id, pin)
+        return pin
+
+    async def _adopt(self, build_id: str) -> Pin | None:
+        """The pin that the hub has, with its commits fetched."""
+        if self._hub is None:
+            return None
+        text = await self._hub.read(build_id, "pin")
+        if text is None:
+            return None
+        pin = _parse(_decode(text), self._folder)
+        if pin is None:
+            raise GitFailed(f"The pin of build {build_id} in the hub cannot be read.", fix="Start the build again.")
+        await self._mirror(pin.mirror.name, pin.width)
+        refs = (ref_of(build_id, "base"), ref_of(build_id, "integration"))
+        if not await self._hub.fetch(pin.mirror, build_id, *refs, near=False):
+            return None
+        await self._keep(build_id, pin)
+        return pin
+
+    async def _keep(self, build_id: str, pin: Pin) -> None:
         with naming_full_disk(self._folder):
             await asyncio.to_thread(self._write_pin, build_id, pin)
         self._pins[build_id] = pin
-        return pin
 
-    async def release(self, build_id: str) -> None:
-        """Undo `prepare` for something that was no build: its refs and its pin go, what was fetched stays for the next."""
-        pin = await self.pin(build_id)
-        for name in ("base", "integration"):
-            await self._git.run(
-                pin.mirror, "update-ref", "-d", "--end-of-options", f"refs/buildwright/{build_id}/{name}"
+    async def _neighbours(self, pin: Pin) -> tuple[str, ...]:
+        """The bases of the newest other builds of the same repository: the hub may have them, and all before them."""
+        listed = await self._git.run(
+            pin.mirror,
+            "for-each-ref",
+            f"--count={_NEIGHBOURS}",
+            "--sort=-creatordate",
+            "--format=%(refname)",
+            "refs/buildwright/*/base",
+        )
+        return tuple(listed.text.split())
+
+    async def retire(self, build_id: str) -> None:
+        """Remove all refs and the pin of a build, here and in the hub; what was fetched stays for the next build."""
+        if self._hub is not None:
+            await self._hub.retire(build_id)
+        self._pins.pop(build_id, None)
+        pin = _parse(await asyncio.to_thread(self._read_pin, build_id), self._folder)
+        if pin is None:
+            return
+        if _is_whole(pin.mirror):
+            listed = await self._git.run(
+                pin.mirror, "for-each-ref", "--format=delete %(refname)", "--end-of-options", ref_of(build_id)
             )
-        del self._pins[build_id]
+            await self._git.run(pin.mirror, "update-ref", "--stdin", stdin=listed.output)
         await asyncio.to_thread((self._folder / "builds" / build_id).unlink, missing_ok=True)
+
+    async def sweep(self) -> None:
+        """Remove what killed processes have left half made."""
+        await asyncio.to_thread(_tidy, self._folder)
 
     async def _holds(self, pin: Pin, build_id: str) -> bool:
         if not _is_whole(pin.mirror):
             return False
-        wanted = f"refs/buildwright/{build_id}/integration^{{tree}}"
+        wanted = f"{ref_of(build_id, 'integration')}^{{tree}}"
         found = await self._git.run(
             pin.mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", wanted, okay=(0, 1, 128)
         )
         return found.code == 0
 
-    async def _mirror(self, source: Source, width: int) -> Path:
-        name = hashlib.sha256(os.fsencode(source.location)).hexdigest()[:20] + ("-256" if width == 64 else "")
+    async def _mirror(self, name: str, width: int) -> Path:
         path = self._folder / name
         if _is_whole(path):
             return path
@@ -162,28 +265,15 @@ class Mirrors:
         tree = await asyncio.to_thread(objects.write, "tree", b"")
         return await asyncio.to_thread(objects.commit, tree, (), "Start of an empty repository", _START)
 
-    def _read_pin(self, build_id: str) -> Pin | None:
+    def _read_pin(self, build_id: str) -> dict[str, Any] | None:
         check_name(build_id, "build")
         try:
-            data = json.loads((self._folder / "builds" / build_id).read_text())
-            notes = tuple(data["notes"])
-            target = Target(data["commit"], data["tree"], data["branch"], notes)
-            return Pin(self._folder / data["mirror"], target, data["width"])
-        except (FileNotFoundError, ValueError, KeyError):
+            return _decode((self._folder / "builds" / build_id).read_bytes())
+        except FileNotFoundError:
             return None
 
     def _write_pin(self, build_id: str, pin: Pin) -> None:
-        target = pin.target
-        text = json.dumps(
-            {
-                "mirror": pin.mirror.name,
-                "commit": target.commit,
-                "tree": target.tree,
-                "branch": target.branch,
-                "notes": target.notes,
-                "width": pin.width,
-            }
-        )
+        text = json.dumps(_record(pin) | ({"hub": self._hub.name} if self._hub else {}))
         folder = self._folder / "builds"
         folder.mkdir(exist_ok=True)
         temporary = folder / f"{build_id}.{secrets.token_hex(4)}"
@@ -192,6 +282,58 @@ class Mirrors:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(folder / build_id)
+
+
+def _record(pin: Pin) -> dict[str, Any]:
+    target = pin.target
+    return {
+        "mirror": pin.mirror.name,
+        "commit": target.commit,
+        "tree": target.tree,
+        "branch": target.branch,
+        "notes": target.notes,
+        "width": pin.width,
+        "remotes": dict(pin.remotes),
+    }
+
+
+def _decode(text: bytes) -> dict[str, Any] | None:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _parse(data: dict[str, Any] | None, folder: Path) -> Pin | None:
+    """The pin that a record says, None when it says none that could be ours: another machine wrote it."""
+    if data is None:
+        return None
+    match data:
+        case {
+            "mirror": str(mirror),
+            "commit": str(commit),
+            "tree": str(tree),
+            "branch": str(branch),
+            "notes": list(notes),
+            "width": 40 | 64 as width,
+        } if _NAME.fullmatch(mirror) and _ID.fullmatch(commit) and _ID.fullmatch(tree):
+            remotes = {str(name): str(address) for name, address in dict(data.get("remotes", {})).items()}
+            return Pin(folder / mirror, Target(commit, tree, branch, tuple(map(str, notes))), width, remotes)
+        case _:
+            return None
+
+
+def _tidy(folder: Path) -> None:
+    """Remove halves that a killed git or process left an hour ago or earlier. Blocks."""
+    old = time.time() - _STALE_SECONDS
+    halves = [*folder.glob("*.new-*"), *folder.glob("*/objects/pack/tmp_*"), *folder.glob("*/objects/??/tmp_obj_*")]
+    for half in halves:
+        try:
+            if half.stat().st_mtime < old:
+                shutil.rmtree(half) if half.is_dir() else half.unlink()
+        except FileNotFoundError:
+            continue
 
 
 def _is_whole(path: Path) -> bool:

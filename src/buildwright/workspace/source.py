@@ -63,6 +63,19 @@ def locate(repository: str, environment: Mapping[str, str], *, climb: bool = Tru
     return _local(path, environment, climb=climb)
 
 
+def is_elsewhere(repository: str) -> bool:
+    """Whether it is a path (or a file address) with nothing there: as a rule the repository of another machine."""
+    if "://" in repository:
+        parts = urlsplit(repository)
+        return parts.scheme == "file" and not Path(unquote(parts.path)).exists()
+    return Path(repository).is_absolute() and not Path(repository).exists()
+
+
+def is_remote_name(name: str) -> bool:
+    """Whether it can name a remote of a repository; an address cannot."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", name) is not None
+
+
 def _remote(address: str, environment: Mapping[str, str], *, climb: bool) -> Source:
     try:
         parts = urlsplit(address)
@@ -158,6 +171,39 @@ async def read_head(git: Git, source: Source, base: str) -> Head:
     if source.git_dir is None:
         return await _ask_remote(git, source, base)
     return await _ask_local(git, source, source.git_dir, base)
+
+
+async def read_remotes(git: Git, source: Source) -> dict[str, str]:
+    """The address that each remote of a local repository is pushed to, relative paths made whole."""
+    assert source.git_dir is not None
+    listing = await git.run(source.git_dir, "config", "-z", "--get-regexp", r"^remote\..*\.(push)?url$", okay=(0, 1))
+    lines = [entry.partition("\n") for entry in listing.output.decode(errors="surrogateescape").split("\0") if entry]
+    found: dict[str, str] = {}
+    for ending in (".url", ".pushurl"):
+        for key, _, address in lines:
+            if key.endswith(ending) and address:
+                found[key.removeprefix("remote.").removesuffix(ending)] = address
+    top = source.work_tree or source.git_dir
+    return {
+        name: address if re.match(r"[A-Za-z0-9+.-]+:", address) or _SCP.match(address) else str(top / address)
+        for name, address in found.items()
+    }
+
+
+async def look(git: Git, source: Source, *names: str, options: tuple[str, ...] = ()) -> dict[str, str]:
+    """What the refs point to that match `names` (as git-ls-remote(1) takes them); those that are not there are left out."""
+    answer = await git.run(
+        Path("/dev/null"),
+        "ls-remote",
+        *options,
+        "--end-of-options",
+        source.location,
+        *names,
+        protocol=source.protocol,
+        seconds=120,
+    )
+    pairs = (line.partition("\t") for line in answer.text.splitlines())
+    return {name: found for found, _, name in pairs}
 
 
 async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head:

@@ -1,0 +1,275 @@
+"""The journal on PostgreSQL, what stands beside it, and the board. Read this before the other `postgres_*` files.
+
+Straight on asyncpg. Every method is work for the pool, which does it again when the server went away in the middle: what
+reads, or may be repeated, simply runs again; what appends looks first whether it had succeeded. Nothing here may import
+SQLAlchemy, and no clock of this process decides about a lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Self, TypeVar
+from zlib import crc32
+
+from buildwright.core.build import Build
+from buildwright.core.event import AnyEvent, BuildCreated, Recorded
+from buildwright.core.snapshot import dump
+from buildwright.errors import BuildIsRunning, Conflict, IllegalMove, NotFound
+from buildwright.ports import (
+    ActionLease,
+    AnswerKey,
+    BuildRow,
+    Due,
+    Holding,
+    Lease,
+    LogEntry,
+    LogLine,
+    Posted,
+    Settlement,
+    WorkerRow,
+)
+from buildwright.store import artifacts, logs
+from buildwright.store import postgres_board as board
+from buildwright.store import postgres_rows as rows
+from buildwright.store.journal_rows import newest_of, replay
+from buildwright.store.postgres_opening import prepare
+from buildwright.store.postgres_pool import COMMAND_SECONDS, Connection, Pool, address_of, literal, transaction
+from buildwright.store.rows import recorded_from
+
+T = TypeVar("T")
+_FEW = 200
+"""Events that are decoded on the event loop; more would hold it up for over a millisecond."""
+_LOG_LOCK = "SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(hashtextextended({}, 1))"
+"""One writer of a build's log at a time, so that its numbers have no gap and a reader never sees 7 before 6."""
+_PUT_LOG = """
+INSERT INTO logs (build_id, seq, at, task, attempt, kind, text)
+SELECT $1, (SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = $1) + l.n, l.at, l.task, l.attempt, l.kind, l.text
+FROM unnest($2::timestamptz[], $3::text[], $4::int[], $5::text[], $6::text[])
+    WITH ORDINALITY AS l (at, task, attempt, kind, text, n)
+"""
+_FIND_ANSWER = (
+    "SELECT answer, crc FROM answers WHERE build_id = $1 AND task = $2 AND attempt = $3 AND digest = $4 AND nth = $5"
+)
+_KEEP_ANSWER = """
+INSERT INTO answers (build_id, task, attempt, digest, nth, answer, crc) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (build_id, task, attempt, digest, nth) DO UPDATE SET answer = excluded.answer, crc = excluded.crc WHERE $8
+"""
+
+
+class PostgresBuilds:
+    """`Builds`, `Board` and `Answers` in one PostgreSQL database. For the event loop that opened it; close it when done."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._shown = pool.address.shown
+        self._log_turn = asyncio.Lock()
+        self._logs = logs.LogBuffer(lambda batch, lost: asyncio.ensure_future(self._put_logs(batch, lost)))
+
+    @classmethod
+    async def open(
+        cls, url: str, *, connections: int = 4, patience: float = 60.0, command_seconds: float = COMMAND_SECONDS
+    ) -> Self:
+        """Open the database at `url` (see `address_of`), making or migrating its tables if need be.
+
+        `patience` is how long, in seconds, a call waits for a server that is away; a call that gets no answer for
+        `command_seconds` takes its connection for dead. Raises BadSettings (address, password, no such database) and
+        StoreFailed (nobody there, of a newer version, not ours).
+        """
+        pool = Pool(address_of(url), connections, patience, command_seconds)
+        opened = False
+        try:
+            await prepare(pool)
+            opened = True
+        finally:
+            if not opened:
+                await pool.close()
+        return cls(pool)
+
+    # --- the journal ---
+
+    async def create(self, build_id: str, events: Sequence[AnyEvent], at: datetime) -> list[Recorded]:
+        first = events[0] if events else None
+        if not isinstance(first, BuildCreated):
+            raise IllegalMove("a journal starts with build.created")
+        if first.build_id != build_id:
+            raise IllegalMove(f"build.created names build {first.build_id}, the journal is of build {build_id}")
+        entry = rows.Entry.of(build_id, 0, events, at)
+        if not await self._pool.run(lambda conn, again: rows.create(conn, entry, first, again)):
+            raise Conflict(f"there is a build {build_id} already")
+        return _recorded(events, 0, at)
+
+    async def append(
+        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, token: int | None = None
+    ) -> list[Recorded]:
+        entry = rows.Entry.of(build_id, expected, events, at)
+        await self._pool.run(lambda conn, again: rows.append(conn, entry, token, again))
+        return _recorded(events, expected, at)
+
+    async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
+        after = max(after, 0)
+        found = await self._run(lambda conn: rows.select_events(conn, self._shown, build_id, after, limit))
+        decode = partial(recorded_from, self._shown, build_id, after, found)
+        return decode() if len(found) <= _FEW else await asyncio.to_thread(decode)
+
+    async def load(self, build_id: str) -> Build:
+        snapshots = await self._run(lambda conn: rows.select_snapshots(conn, build_id))
+        build = await asyncio.to_thread(newest_of, build_id, snapshots) if snapshots else None
+        after = build.version if build else 0
+        found = await self._run(lambda conn: rows.select_events(conn, self._shown, build_id, after, None))
+        return await asyncio.to_thread(replay, self._shown, build_id, build, found)
+
+    async def keep_snapshot(self, build: Build) -> None:
+        text = await asyncio.to_thread(dump, build)
+        await self._run(lambda conn: rows.keep_snapshot(conn, build.id, build.version, text), len(text))
+
+    async def version(self, build_id: str) -> int:
+        return await self._run(lambda conn: rows.find_version(conn, build_id))
+
+    async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
+        return await self._run(lambda conn: rows.select_heads(conn, limit, build_prefix))
+
+    # --- leases on whole builds ---
+
+    async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
+        return await self._run(lambda conn: board.acquire(conn, build_id, holder, seconds))
+
+    async def renew(self, lease: Lease, seconds: float) -> None:
+        await self._run(lambda conn: board.renew(conn, lease, seconds))
+
+    async def release(self, lease: Lease) -> None:
+        await self._run(lambda conn: board.release(conn, lease))
+
+    async def holder(self, build_id: str) -> str | None:
+        return await self._run(lambda conn: board.live_holder(conn, build_id))
+
+    # --- the board ---
+
+    async def time(self) -> datetime:
+        async def ask(conn: Connection) -> datetime:
+            now: datetime = await conn.fetchval("SELECT clock_timestamp()")
+            return now
+
+        return await self._run(ask)
+
+    async def settle(
+        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: Settlement
+    ) -> tuple[list[Recorded], list[str]]:
+        entry = rows.Entry.of(build_id, expected, events, at)
+
+        async def work(conn: Connection, again: bool) -> list[str]:
+            try:
+                return await board.settle(conn, entry, settlement, again)
+            except BuildIsRunning:
+                if not await board.bury_the_dead(conn, await board.holders_of(conn, build_id)):
+                    raise
+            return await board.settle(conn, entry, settlement, again)
+
+        free = await self._pool.run(work)
+        return _recorded(events, expected, at), free
+
+    async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
+        async def work(conn: Connection) -> ActionLease | None:
+            lease = await board.take(conn, build_id, key, holder, seconds)
+            if lease is None and await board.bury_the_dead(conn, await board.holders_of(conn, build_id, key)):
+                lease = await board.take(conn, build_id, key, holder, seconds)
+            return lease
+
+        return await self._run(work)
+
+    async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:
+        if leases:
+            await self._run(lambda conn: board.keep(conn, leases, seconds))
+
+    async def drop(self, lease: ActionLease) -> None:
+        await self._run(lambda conn: board.drop(conn, lease))
+
+    async def holdings(self, holder: str) -> list[Holding]:
+        return await self._run(lambda conn: board.holdings(conn, holder))
+
+    async def board(self, build_id: str = "") -> list[Posted]:
+        return await self._run(lambda conn: board.board(conn, build_id))
+
+    async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
+        return await self._run(lambda conn: board.due(conn, quiet_seconds, limit))
+
+    async def beat(self, worker: WorkerRow) -> None:
+        await self._run(lambda conn: board.beat(conn, worker))
+
+    async def workers(self) -> list[WorkerRow]:
+        return await self._run(board.workers)
+
+    async def sign_off(self, holder: str) -> None:
+        await self._run(lambda conn: board.sign_off(conn, holder))
+
+    # --- logs, artifacts, answers ---
+
+    async def write_log(self, build_id: str, entries: Sequence[LogEntry]) -> None:
+        await self._logs.add(build_id, entries)
+
+    async def read_log(
+        self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
+    ) -> list[LogLine]:
+        await self._logs.drain()
+        statement = (
+            "SELECT seq, at, task, attempt, kind, text FROM logs WHERE build_id = $1 AND seq > $2"  # noqa: S608  ours
+            f" AND ($3 = '' OR task = $3) ORDER BY seq {'DESC' if tail else 'ASC'} LIMIT $4"
+        )
+        found = await self._run(lambda conn: conn.fetch(statement, rows.text_of(build_id), after, task, limit))
+        return [LogLine(*row) for row in (reversed(found) if tail else found)]
+
+    async def put_artifact(self, content: bytes) -> str:
+        digest = await asyncio.to_thread(artifacts.digest_of, content)
+        statement = "INSERT INTO artifacts (digest, size, content) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+        await self._run(lambda conn: conn.execute(statement, digest, len(content), content), len(content))
+        return digest
+
+    async def get_artifact(self, digest: str) -> bytes:
+        statement = "SELECT content FROM artifacts WHERE digest = $1"
+        content: bytes | None = await self._run(lambda conn: conn.fetchval(statement, rows.text_of(digest)))
+        if content is None:
+            raise NotFound(f"there is no artifact {digest}")
+        await asyncio.to_thread(artifacts.check, digest, content, self._shown)
+        return content
+
+    async def find_answer(self, key: AnswerKey) -> bytes | None:
+        row = await self._run(lambda conn: conn.fetchrow(_FIND_ANSWER, *key))
+        # One that is damaged is as good as none: it is asked for again.
+        return row[0] if row is not None and crc32(row[0]) == row[1] else None
+
+    async def keep_answer(self, key: AnswerKey, answer: bytes) -> None:
+        async def work(conn: Connection) -> None:
+            found = await conn.fetchrow(_FIND_ANSWER, *key)
+            damaged = found is not None and crc32(found[0]) != found[1]
+            await conn.execute(_KEEP_ANSWER, *key, answer, crc32(answer), damaged)
+
+        await self._run(work, len(answer))
+
+    async def close(self) -> None:
+        """Write what is waiting and let go of the connections. Harmless when closed already."""
+        await self._logs.drain()
+        await self._pool.close()
+
+    async def _put_logs(self, batch: logs.Batch, lost: dict[str, int]) -> None:
+        """Write lines, those of one process in the order it gave them. A batch whose connection broke may be there twice."""
+        async with self._log_turn:
+            for build_id in batch:
+                columns = zip(*logs.lines_of(batch, lost, build_id), strict=True)
+                at, task, attempt, kind, text = columns
+                values = (at, task, attempt, kind, [rows.text_of(line) for line in text])
+                await self._run(partial(_put_log, build_id=build_id, values=values))
+
+    def _run(self, work: Callable[[Connection], Awaitable[T]], size: int = 0) -> Awaitable[T]:
+        """Work that may simply be done again."""
+        return self._pool.run(lambda conn, _: work(conn), size)
+
+
+async def _put_log(conn: Connection, build_id: str, values: tuple[Sequence[object], ...]) -> None:
+    async with transaction(conn, _LOG_LOCK.format(literal(build_id))):
+        await conn.execute(_PUT_LOG, build_id, *values)
+
+
+def _recorded(events: Sequence[AnyEvent], after: int, at: datetime) -> list[Recorded]:
+    return [Recorded(seq, at, event) for seq, event in enumerate(events, after + 1)]

@@ -1,0 +1,66 @@
+"""How a PostgreSQL database is opened: a fresh schema, an older or newer revision. Never changes a database it does not know.
+
+A fresh database is made from `schema_postgres.sql`, without SQLAlchemy or Alembic; those are loaded only when an older one
+is migrated. Whoever changes the schema holds an advisory lock, so that workers which start together do not clash.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from buildwright.errors import StoreFailed
+from buildwright.store.opening import revisions
+from buildwright.store.postgres_pool import Connection, Pool, transaction
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('buildwright schema', 0))"
+"""Held by whoever changes the schema, to the end of its transaction."""
+_OURS = ("build_runs", "events", "snapshots", "leases", "logs", "artifacts")
+_FIND = "SELECT c.relname FROM pg_class c WHERE c.oid = ANY(SELECT to_regclass(n) FROM unnest($1::text[]) AS n)"
+
+
+async def prepare(pool: Pool) -> None:
+    """Make sure that the database is of the newest revision. Raises StoreFailed when it is newer, or not ours."""
+    found = await pool.run(_make_if_empty)
+    known = revisions()
+    if found not in known:
+        raise StoreFailed(
+            f"{pool.address.shown} is of schema revision {found}, this version of Buildwright knows {known[0]} to {known[-1]}",
+            fix="update Buildwright, or set DATABASE_URL to another database",
+        )
+    if found != known[-1]:
+        # Loaded here because Alembic takes longer to import than a worker takes to start.
+        from buildwright.store.postgres_revisions import upgrade
+
+        await upgrade(pool.address)
+
+
+async def stored_revision(connection: Connection, shown: str) -> str | None:
+    """The revision a database says it is of, None for one without our tables. Raises StoreFailed when it is somebody else's."""
+    tables = {row[0] for row in await connection.fetch(_FIND, ["alembic_version", *_OURS])}
+    if "alembic_version" in tables:
+        found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        if found is not None:
+            return found
+        tables.discard("alembic_version")
+    if tables:
+        names = ", ".join(sorted(tables))
+        raise StoreFailed(
+            f"{shown} has tables of these names that are not Buildwright's: {names}",
+            fix="make a database of its own for Buildwright, and set DATABASE_URL to it",
+        )
+    return None
+
+
+async def _make_if_empty(connection: Connection, again: bool) -> str:  # noqa: ARG001  made once, however often it is tried
+    # The address is not known here; errors of `stored_revision` name the database as the server calls it.
+    shown = f"the database {await connection.fetchval('SELECT current_database()')}"
+    found = await stored_revision(connection, shown)
+    if found is not None:
+        return found
+    async with transaction(connection, LOCK):
+        found = await stored_revision(connection, shown)
+        if found is None:
+            script = (Path(__file__).parent / "schema_postgres.sql").read_text(encoding="utf-8")
+            # A rollback of the first revision leaves an empty table of versions behind.
+            await connection.execute(f"DROP TABLE IF EXISTS alembic_version; {script}")
+    return found or revisions()[-1]

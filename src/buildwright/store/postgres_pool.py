@@ -1,0 +1,221 @@
+"""Connections to PostgreSQL: a few, given out one at a time, made anew when they break. Knows no table.
+
+The server may vanish for seconds at any point. Work is a function of a connection that may be called again: it is told
+whether an earlier call broke with an unknown outcome, and must then look before it writes. A connection that has failed,
+or that somebody stopped waiting for, is never given out again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from buildwright.errors import BadSettings, BuildwrightError, DiskFull, StoreFailed
+
+T = TypeVar("T")
+Connection: TypeAlias = Any
+"""An asyncpg.Connection: that library comes without types."""
+COMMAND_SECONDS = 20.0
+"""How long a piece of work may take before its connection is taken for dead."""
+_BYTES_PER_SECOND = 1_000_000
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_UNREACHABLE_AT_START = 5.0
+"""Seconds to wait at opening for a server that nothing is heard of: more likely a wrong address than a restart."""
+_SESSION = """
+SELECT set_config('application_name', 'buildwright', false),
+       set_config('idle_in_transaction_session_timeout', '20s', false),
+       set_config('tcp_keepalives_idle', '30', false),
+       set_config('jit', 'off', false),
+       CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END
+"""
+"""A worker that is stopped in the middle of a transaction must not hold its locks for ever; a commit must be on the disk."""
+
+
+class Address(NamedTuple):
+    """Where a database is: for the driver, and as it may be shown (no password, no options)."""
+
+    dsn: str
+    shown: str
+
+
+def address_of(url: str) -> Address:
+    """The address that a DATABASE_URL gives; `postgres://` and `postgresql+driver://` are taken too. Raises BadSettings."""
+    scheme, mark, rest = url.strip().partition("://")
+    fix = "set DATABASE_URL to something like postgresql://user:password@host:5432/database"
+    if not mark or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
+        raise BadSettings("DATABASE_URL is not the address of a PostgreSQL database", fix=fix)
+    dsn = f"postgresql://{rest}"
+    try:
+        parts = urlsplit(dsn)
+        where = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    except ValueError as error:
+        # Its text may quote the password.
+        raise BadSettings("DATABASE_URL cannot be read: a part of it is not well formed", fix=fix) from error
+    user = f"{unquote(parts.username)}@" if parts.username else ""
+    return Address(dsn, f"postgresql://{user}{where}{parts.path}")
+
+
+class Pool:
+    """At most `connections` connections. `patience` is how long, in seconds, work waits for a server that is away."""
+
+    def __init__(self, address: Address, connections: int, patience: float, command_seconds: float) -> None:
+        self.address = address
+        self._patience = patience
+        self._command_seconds = command_seconds
+        self._free = asyncio.Semaphore(connections)
+        self._idle: list[Connection] = []
+        self._reached = False
+
+    async def run(self, work: Callable[[Connection, bool], Awaitable[T]], size: int = 0) -> T:
+        """Do work on a connection, again and again while the server is away. `size` in bytes gives it more time.
+
+        Raises what the work raises; StoreFailed when patience is over, BadSettings when the server will not have us,
+        DiskFull.
+        """
+        import asyncpg
+
+        failures = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+        start, pause, again = time.monotonic(), _FIRST_PAUSE, False
+        seconds = self._command_seconds + size / _BYTES_PER_SECOND
+        async with self._free:
+            while True:
+                try:
+                    async with asyncio.timeout(seconds), self._connection() as connection:
+                        done = await work(connection, again)
+                except failures as error:  # a TimeoutError is an OSError
+                    if not is_passing(error):
+                        raise fault(error, self.address.shown) from error
+                    again = True
+                    patience = self._patience if self._reached or _answers(error) else _UNREACHABLE_AT_START
+                    if time.monotonic() + pause - start > min(patience, self._patience):
+                        raise fault(error, self.address.shown) from error
+                else:
+                    self._reached = True
+                    return done
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """One for the caller alone. It comes back only if it is as it was: whole, and in no transaction."""
+        connection = await self._take()
+        whole = False
+        try:
+            yield connection
+            whole = True
+        except BuildwrightError:
+            whole = True
+            raise
+        finally:
+            if not whole or connection.is_closed() or connection.is_in_transaction():
+                connection.terminate()
+                # What broke this one has most likely broken the others.
+                await self.close()
+            else:
+                self._idle.append(connection)
+
+    async def _take(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        import asyncpg
+
+        connection = await asyncpg.connect(self.address.dsn)
+        settled = False
+        try:
+            await connection.execute(_SESSION)
+            settled = True
+        finally:
+            if not settled:
+                connection.terminate()
+        return connection
+
+
+@asynccontextmanager
+async def transaction(connection: Connection, first: str) -> AsyncIterator[None]:
+    """BEGIN and one statement in one round trip, then COMMIT, or ROLLBACK when the body raises an error of ours."""
+    await connection.execute(f"BEGIN; {first}")
+    try:
+        yield
+    except BuildwrightError:
+        await connection.execute("ROLLBACK")
+        raise
+    if connection.is_in_transaction():
+        await connection.execute("COMMIT")
+
+
+def literal(text: str) -> str:
+    """A string inside a statement that takes no parameters."""
+    quoted = text.replace("\0", "").replace("'", "''").replace("\\", "\\\\")
+    return f"E'{quoted}'"
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same work may succeed later: the server is away, starting, full, or has undone the transaction."""
+    import asyncpg
+
+    passing = (
+        OSError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.IdleInTransactionSessionTimeoutError,
+        asyncpg.ReadOnlySQLTransactionError,
+        asyncpg.SerializationError,
+        asyncpg.DeadlockDetectedError,
+        asyncpg.InternalClientError,
+    )
+    if isinstance(error, asyncpg.InterfaceError):
+        # The driver's answer to a connection that broke; its ValueErrors are about what we gave it.
+        return not isinstance(error, ValueError)
+    return isinstance(error, passing)
+
+
+def fault(error: Exception, shown: str) -> BuildwrightError:
+    """The error to raise for one of the driver or the server, without a password in it."""
+    import asyncpg
+
+    reach = "see whether the server runs and can be reached, and check DATABASE_URL"
+    match error:
+        case asyncpg.ClientConfigurationError():
+            return BadSettings(f"{shown}: DATABASE_URL cannot be used", fix="see what the driver says to it with `psql`")
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return BadSettings(f"{shown}: {error}", fix="check the user and the password in DATABASE_URL")
+        case asyncpg.InvalidCatalogNameError():
+            return BadSettings(f"{shown}: {error}", fix="make it with `createdb`, or correct DATABASE_URL")
+        case asyncpg.DiskFullError():
+            return DiskFull(f"{shown}: {error}", fix="free some space on the database server; nothing acknowledged is lost")
+        case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
+            return StoreFailed(f"{shown}: {error}", fix="run `buildwright db migrate`")
+        case asyncpg.InsufficientPrivilegeError():
+            return StoreFailed(f"{shown}: {error}", fix="give the user of DATABASE_URL the right to make and change tables")
+        case asyncpg.TooManyConnectionsError():
+            return StoreFailed(f"{shown}: {error}", fix="raise max_connections of the server, or run fewer workers")
+        case TimeoutError():
+            return StoreFailed(f"{shown}: the server does not answer", fix=reach)
+        case OSError() if not isinstance(error, asyncpg.PostgresError):
+            return StoreFailed(f"{shown}: {error.strerror or error}", fix=reach)
+        case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | asyncpg.CannotConnectNowError():
+            return StoreFailed(f"{shown}: {error}", fix=reach)
+        case _:
+            return StoreFailed(f"{shown}: {error}", fix="look at the log of the server")
+
+
+def _answers(error: Exception) -> bool:
+    """Somebody is there, though not ready: that is a server which starts, not a wrong address."""
+    import asyncpg
+
+    return isinstance(error, asyncpg.PostgresError)

@@ -1,0 +1,109 @@
+"""What of a build is in this home and what is in the hub: brings objects there before others need them, and here before use.
+
+A tree travels inside a commit on top of the build's base, never alone: git leaves out what the other side has only where it
+can compare commits, and would send all files of a lone tree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from buildwright.errors import Conflict, GitFailed
+from buildwright.ports import Guard
+from buildwright.workspace.git import Git
+from buildwright.workspace.hub import Hub, ref_of
+from buildwright.workspace.mirror import Pin
+
+_AT = datetime(2020, 1, 1, tzinfo=UTC)
+_MOST = 20_000
+
+
+class Exchange:
+    """The objects of all builds of one home, to and from the hub."""
+
+    def __init__(self, hub: Hub, git: Git) -> None:
+        self._hub = hub
+        self._git = git
+        self._here: set[tuple[str, str]] = set()
+        """Known to be whole in the mirror; a matter of speed only."""
+        self._there: set[tuple[str, str]] = set()
+
+    async def need(self, build_id: str, pin: Pin, *names: str) -> None:
+        """See that commits and trees are in the mirror with all that belongs to them. No network if they are."""
+        for name in dict.fromkeys(names):
+            if not name or name in {pin.target.commit, pin.target.tree} or (build_id, name) in self._here:
+                continue
+            if not await self._is_whole(pin, name):
+                await self._bring(build_id, pin, name)
+            self._note(self._here, build_id, name)
+
+    async def share_tree(self, build_id: str, pin: Pin, tree: str) -> None:
+        """See that the tree is in the hub."""
+        await self._share(build_id, pin, tree)
+
+    async def share_commit(self, build_id: str, pin: Pin, commit: str, tree: str) -> None:
+        """See that the commit is in the hub, and that its tree can be asked for by name."""
+        await self._share(build_id, pin, tree, commit)
+
+    async def _share(self, build_id: str, pin: Pin, tree: str, commit: str = "") -> None:
+        refs: dict[str, str] = {}
+        if (build_id, tree) not in self._there:
+            write = pin.objects.commit
+            carrier = await asyncio.to_thread(write, tree, (pin.target.commit,), "tree", _AT, durable=False)
+            refs[ref_of(build_id, "trees", tree)] = carrier
+        if commit and (build_id, commit) not in self._there:
+            refs[ref_of(build_id, "commits", commit)] = commit
+        if refs:
+            await self._hub.push(pin.mirror, build_id, refs)
+        for name in (tree, commit):
+            if name:
+                self._note(self._here, build_id, name)
+                self._note(self._there, build_id, name)
+
+    async def land(self, build_id: str, pin: Pin, commit: str, onto: str, guard: Guard | None) -> None:
+        """Move the hub's integration branch from `onto` to `commit`. Raises Conflict when it is at neither."""
+        await self.need(build_id, pin, commit)
+        ref = ref_of(build_id, "integration")
+        try:
+            await self._hub.push(
+                pin.mirror, build_id, {ref: commit}, leases={ref: onto}, guard=guard, point="workspace.hub-land"
+            )
+        except Conflict as error:
+            raise Conflict(
+                f"The integration branch of build {build_id} is not at {onto[:12]} any more.",
+                fix="Merge the change onto where it is now.",
+            ) from error
+
+    def forget(self, build_id: str) -> None:
+        """Nothing is known of the build any more."""
+        for known in (self._here, self._there):
+            known.difference_update([one for one in known if one[0] == build_id])
+
+    async def _is_whole(self, pin: Pin, name: str) -> bool:
+        found = await self._git.run(
+            pin.mirror,
+            "rev-list",
+            "--objects",
+            "--quiet",
+            "--end-of-options",
+            name,
+            f"^{pin.target.commit}",
+            okay=(0, 1, 128),
+        )
+        return found.code == 0
+
+    async def _bring(self, build_id: str, pin: Pin, name: str) -> None:
+        for kind in ("trees", "commits"):
+            if await self._hub.fetch(pin.mirror, build_id, ref_of(build_id, kind, name)):
+                return
+        raise GitFailed(
+            f"The hub {self._hub.name} has nothing named {name[:12]} of build {build_id}.",
+            fix="Start the build again if its refs were removed from the hub.",
+        )
+
+    @staticmethod
+    def _note(known: set[tuple[str, str]], build_id: str, name: str) -> None:
+        if len(known) >= _MOST:
+            known.clear()
+        known.add((build_id, name))

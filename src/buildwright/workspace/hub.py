@@ -1,0 +1,250 @@
+"""The hub: a bare repository through which homes on many machines share builds. Knows refs and objects, nothing of builds.
+
+All of a build is below `refs/buildwright/<build>/`. A receiving git shows every ref it has before it takes one, so a hub on
+this machine is told to show this build's only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from buildwright.core.failpoint import failpoint
+from buildwright.errors import BadRepository, Conflict, GitFailed
+from buildwright.ports import Guard
+from buildwright.workspace.git import Answer, Git, check_name, mask, persistently
+from buildwright.workspace.source import Source, locate, look
+
+_SECONDS = 3600.0
+"""For one transfer: the first of a build carries a whole history. A connection that has gone quiet ends long before."""
+_AT_ONCE = 500
+"""Refs deleted by one command."""
+# The hub's own hooks are its policy and run as in any push; ours would be taken for its setting on a local path.
+_LOCAL = (
+    "git -c core.hooksPath=hooks -c core.fsmonitor=false -c core.alternateRefsCommand=true "
+    "-c receive.autogc=false -c receive.shallowUpdate=true -c receive.denyCurrentBranch=refuse"
+)
+_FETCH = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
+
+
+def ref_of(build_id: str, *parts: str) -> str:
+    """A ref of a build. Raises BadRepository for an id that cannot be in one."""
+    return "/".join(("refs/buildwright", check_name(build_id, "build"), *parts))
+
+
+class Hub:
+    """The hub at `address`: an absolute path or a URL. Raises BadRepository when it is none, GitFailed when it fails."""
+
+    def __init__(self, address: str, environment: Mapping[str, str], git: Git) -> None:
+        self._address = address
+        self._environment = environment
+        self._git = git
+        self._located: Source | None = None
+        self._form = "sha1"
+
+    @property
+    def name(self) -> str:
+        """As the user knows it."""
+        return mask(self._address)
+
+    @property
+    def source(self) -> Source:
+        """Where it is."""
+        if self._located is None:
+            if "://" not in self._address and ":" not in self._address and not Path(self._address).is_absolute():
+                raise BadRepository(
+                    f"The hub {self.name!r} is no absolute path and no URL.", fix="Give the whole path."
+                )
+            try:
+                found = locate(self._address, self._environment, climb=False)
+            except BadRepository as error:
+                raise BadRepository(f"The hub cannot be used: {error.message}", fix=error.fix) from error
+            if found.work_tree is not None:
+                raise BadRepository(
+                    f"The hub {self.name} has a working tree.", fix="Make one with `git init --bare <path>`."
+                )
+            self._located = found
+        return self._located
+
+    async def create(self) -> None:
+        """Make the hub if it is a path with nothing there; harmless otherwise."""
+        path = Path(self._address)
+        if "://" in self._address or not path.is_absolute() or path.exists():
+            return
+        # `git init` on what another process has just made changes nothing.
+        await self._git.run(path, "init", "--quiet", "--bare")
+
+    async def look(self, build_id: str, *names: str) -> dict[str, str]:
+        """What refs of the build, or branches, point to there."""
+        return await look(self._git, self.source, *names, options=self.options("upload-pack", build_id, *names))
+
+    def options(self, program: str, build_id: str, *refs: str) -> tuple[str, ...]:
+        """For git's other end (`receive-pack` or `upload-pack`): show this build's refs and `refs` only. "" for a URL's.
+
+        A URL's end obeys nobody; it shows all it has to a push, and to a fetch what is asked for.
+        """
+        if self.source.git_dir is None:
+            return ()
+        kind = program.partition("-")[0].replace("upload", "uploadpack")
+        shown = (ref_of(build_id), *(ref for ref in refs if "*" not in ref))
+        hidden = " ".join(f"-c '{kind}.hideRefs={name}'" for name in ("refs/", *(f"!{ref}" for ref in shown)))
+        return (f"--{program}={_LOCAL} {hidden} {program}",)
+
+    async def push(
+        self,
+        mirror: Path,
+        build_id: str,
+        refs: Mapping[str, str],
+        *,
+        leases: Mapping[str, str] | None = None,
+        guard: Guard | None = None,
+        near: tuple[str, ...] = (),
+        point: str = "workspace.hub-push",
+    ) -> None:
+        """Bring refs (full name to object id) there, all of them or none. There for good when it returns.
+
+        `near` names refs of other builds whose objects need not be sent again if the hub has them.
+        A ref with a lease moves from that value only ("": from nowhere). Raises Conflict when it is elsewhere, and what
+        `guard` raises, which is asked before each try.
+        """
+        held = leases or {}
+        options = [f"--force-with-lease={ref}:{old}" for ref, old in held.items()]
+
+        async def attempt() -> Answer:
+            if guard is not None:
+                await guard()
+            failpoint(f"{point}.before")
+            try:
+                answer = await self._push(
+                    mirror, build_id, [f"{new}:{ref}" for ref, new in refs.items()], options, near
+                )
+            except GitFailed as error:
+                # A push that fails may have arrived all the same: the answer can be lost on the way back.
+                found = await self.look(build_id, *refs)
+                if any(found.get(ref, "") != new for ref, new in refs.items()):
+                    for ref, old in held.items():
+                        if found.get(ref, "") not in {old, refs[ref]}:
+                            where = found.get(ref, "")[:12] or "not there"
+                            raise Conflict(
+                                f"{ref} moved meanwhile: it is {where}.", fix="Look where it is now."
+                            ) from error
+                    raise
+                answer = Answer(0, b"", "")
+            failpoint(f"{point}.after")
+            return answer
+
+        await self._ask(attempt)
+
+    async def _push(
+        self, mirror: Path, build_id: str, changes: list[str], options: list[str], near: tuple[str, ...] = ()
+    ) -> Answer:
+        options = [*self.options("receive-pack", build_id, *near), *options]
+        if len(changes) > 1:
+            options.append("--atomic")
+        return await self._git.run(
+            mirror,
+            "push",
+            "--quiet",
+            "--no-verify",
+            "--no-recurse-submodules",
+            *options,
+            "--end-of-options",
+            self.source.location,
+            *changes,
+            protocol=self.source.protocol,
+            seconds=_SECONDS,
+            peer=self.source.git_dir,
+        )
+
+    async def fetch(self, mirror: Path, build_id: str, *refs: str, near: bool = True) -> bool:
+        """Bring exactly these refs into `mirror` under the same names, with all they need; False when one is not there.
+
+        `near`: only this build's refs are offered as what is here already, not those of a thousand others.
+        """
+        options = [*_FETCH, *self.options("upload-pack", build_id)]
+        if near:
+            options.append(f"--negotiation-tip={ref_of(build_id)}/*")
+
+        async def attempt() -> Answer:
+            failpoint("workspace.hub-fetch.before")
+            try:
+                await self._git.run(
+                    mirror,
+                    "fetch",
+                    *options,
+                    "--update-shallow",
+                    "--end-of-options",
+                    self.source.location,
+                    *(f"+{ref}:{ref}" for ref in refs),
+                    protocol=self.source.protocol,
+                    seconds=_SECONDS,
+                )
+            except GitFailed as error:
+                if "couldn't find remote ref" in error.message:
+                    return Answer(1, b"", error.message)
+                raise
+            failpoint("workspace.hub-fetch.after")
+            return Answer(0, b"", "")
+
+        return (await self._ask(attempt)).code == 0
+
+    async def read(self, build_id: str, name: str) -> bytes | None:
+        """The blob that a ref of the build points to, None when there is none. Needs no mirror."""
+        ref = ref_of(build_id, name)
+        for form in (self._form, "sha256" if self._form == "sha1" else "sha1"):
+            async with self._scratch(form) as scratch:
+                try:
+                    if not await self.fetch(scratch, build_id, ref, near=False):
+                        return None
+                except BadRepository:
+                    continue
+                self._form = form
+                return (await self._git.run(scratch, "cat-file", "--end-of-options", "blob", ref)).output
+        raise BadRepository(
+            f"The hub {self.name} has an unknown object format.", fix="Make one with `git init --bare`."
+        )
+
+    async def retire(self, build_id: str) -> None:
+        """Delete all refs of a build; branches that were delivered stay."""
+
+        async def attempt() -> Answer:
+            found = await self.look(build_id, f"{ref_of(build_id)}/*")
+            names = [name for name in found if name.startswith(f"{ref_of(build_id)}/")]
+            if names:
+                async with self._scratch("sha256" if len(found[names[0]]) == 64 else "sha1") as scratch:
+                    for first in range(0, len(names), _AT_ONCE):
+                        await self._push(
+                            scratch, build_id, [f":{name}" for name in names[first : first + _AT_ONCE]], []
+                        )
+            return Answer(0, b"", "")
+
+        await self._ask(attempt)
+
+    @asynccontextmanager
+    async def _scratch(self, form: str) -> AsyncIterator[Path]:
+        """A repository for one question."""
+        with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
+            await self._git.run(Path(folder) / "git", "init", "--quiet", "--bare", f"--object-format={form}")
+            yield Path(folder) / "git"
+
+    async def _ask(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        with self._named():
+            return await persistently(attempt)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Failures say that it was the hub."""
+        try:
+            yield
+        except GitFailed as error:
+            if "algorithm" in error.message:
+                raise BadRepository(
+                    f"The hub {self.name} and the repository have different object formats.",
+                    fix="Use a hub of the repository's format: `git init --bare --object-format=sha256 <path>` or sha1.",
+                ) from error
+            fix = error.fix
+            if "shallow" in error.message:
+                fix = "Fetch the whole history (`git fetch --unshallow`), or set receive.shallowUpdate in the hub."
+            raise GitFailed(f"The hub {self.name} did not do its part: {error.message}", fix=fix) from error

@@ -1,0 +1,71 @@
+"""Servers for every test that asks for them: see `tests/services.py`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from buildwright.jobs.servers import PostgresServer, RedisServer
+from tests import services
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        services.announce()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        services.dismiss()
+
+
+@pytest.fixture
+async def postgres_url() -> AsyncIterator[str]:
+    """A fresh, empty database of its own; dropped afterwards, whoever is still connected."""
+    import asyncpg
+
+    url = services.shared()["postgres"]
+    name = f"test_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        yield f"{url.rpartition('/')[0]}/{name}"
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def redis_url() -> AsyncIterator[str]:
+    """A database of Redis that no other worker of this run uses; empty, before and after."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")
+    url = f"{services.shared()['redis'].rpartition('/')[0]}/{int(worker) + 1}"
+    assert await services.redis_command(url, "FLUSHDB") == ["+OK"]
+    yield url
+    await services.redis_command(url, "FLUSHDB")
+
+
+@pytest.fixture
+async def own_postgres(tmp_path: Path) -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL of one test, running and durable: it may be killed, stopped and started."""
+    server = PostgresServer(tmp_path / "postgres")
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop(at_once=True)
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    """A Redis of one test, running: it may be killed, stopped and started."""
+    server = RedisServer(tmp_path / "redis")
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()

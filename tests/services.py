@@ -1,0 +1,117 @@
+"""PostgreSQL and Redis for the tests: started once per run, by the first test that needs them, and shared by all its workers.
+
+They belong to a process of their own, the guard (`python -m tests.services`), which stops them when the run has ended, in
+whatever way it ended. Nothing is skipped: a server that does not start fails the tests that need it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from buildwright.jobs.processes import Known, begin, end, seen
+from buildwright.jobs.servers import PostgresServer, RedisServer
+from buildwright.jobs.state import load, save
+
+ROOT = Path(__file__).parents[1]
+FOLDER = "BUILDWRIGHT_TEST_SERVICES"
+"""The environment variable by which the workers of a run know its folder and its process: `pid:start:folder`."""
+
+_START_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+
+
+def announce() -> None:
+    """Called by the process that a run belongs to, before it starts workers."""
+    own = seen(os.getpid())
+    folder = Path(tempfile.gettempdir()) / f"buildwright-tests-{own.pid}-{secrets.token_hex(4)}"
+    os.environ[FOLDER] = json.dumps([own.pid, own.start, str(folder)])
+
+
+def dismiss() -> None:
+    """Called by the process that a run belongs to, at its end: returns when the servers are gone."""
+    _, folder = _run()
+    guard = load(folder / "guard.json") if folder.exists() else None
+    if guard is not None:
+        asyncio.run(end(Known(guard["pid"], guard["start"]), (signal.SIGTERM, 30.0)))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def shared() -> dict[str, Any]:
+    """The URLs of the shared servers, `postgres` and `redis`, which run from now on."""
+    run, folder = _run()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        urls = load(folder / "urls.json")
+        if urls is None:
+            command = [sys.executable, "-m", "tests.services", str(folder), str(run.pid), run.start]
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+            guard = begin(command, cwd=ROOT, environment=environment, log=folder / "guard.log")
+            save(folder / "guard.json", guard._asdict())
+            urls = _wait_for(folder, guard)
+    return urls
+
+
+def _wait_for(folder: Path, guard: Known) -> dict[str, Any]:
+    deadline = time.monotonic() + _START_SECONDS
+    while guard.alive and time.monotonic() < deadline:
+        urls = load(folder / "urls.json")
+        if urls is not None:
+            return urls
+        time.sleep(_LOOK_SECONDS)
+    said = (folder / "guard.log").read_text("utf-8", "replace")
+    raise RuntimeError(f"the servers for the tests did not start:\n{said}")
+
+
+def _run() -> tuple[Known, Path]:
+    pid, start, folder = json.loads(os.environ[FOLDER])
+    return Known(pid, start), Path(folder)
+
+
+async def _guard(folder: Path, run: Known) -> None:
+    """Keep the servers until the run is over."""
+    over = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    postgres, redis = PostgresServer(folder / "postgres", durable=False), RedisServer(folder / "redis")
+    try:
+        save(folder / "urls.json", {"postgres": await postgres.start(), "redis": await redis.start()})
+        while run.alive and not over.is_set():
+            await asyncio.sleep(_LOOK_SECONDS)
+    finally:
+        (folder / "urls.json").unlink(missing_ok=True)
+        await redis.stop()
+        await postgres.stop(at_once=True)
+    if not run.alive:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def redis_command(url: str, *lines: str) -> list[str]:
+    """Send commands to a Redis, one line each, and return the first line of each answer."""
+    password, _, address = url.removeprefix("redis://:").partition("@")
+    port, _, database = address.partition(":")[2].partition("/")
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+    answers = []
+    try:
+        for line in (f"AUTH {password}", f"SELECT {database}", *lines):
+            writer.write(f"{line}\r\n".encode())
+            answers.append((await reader.readline()).decode().strip())
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    return answers[2:]
+
+
+if __name__ == "__main__":
+    asyncio.run(_guard(Path(sys.argv[1]), Known(int(sys.argv[2]), sys.argv[3])))
