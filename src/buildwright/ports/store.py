@@ -103,7 +103,8 @@ class Builds(Protocol):
     async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
         """Take the lease with a new, larger token. Raises BuildIsRunning while a live holder has it.
 
-        A holder string is `host:pid:start-time`; on the same host a dead process holds nothing.
+        A holder string is `host:pid:start`. On the same host a dead process holds nothing, and one that can be seen to live keeps
+        what it holds, whatever the clock says.
         """
 
     async def renew(self, lease: Lease, seconds: float) -> None:
