@@ -44,8 +44,11 @@ def may_live(holder: str) -> bool:
 
 
 def surely_lives(holder: str) -> bool:
-    """Whether the holder is a process of this host that is there and has not been halted (Ctrl-Z)."""
-    return _lives(holder) is True
+    """Whether the holder is another process of this host, which is there and has not been halted (Ctrl-Z).
+
+    Not this one: it would know, and what it could not give up (the disk was full) must not be in its own way.
+    """
+    return holder != this_process() and _lives(holder) is True
 
 
 def _lives(holder: str) -> bool | None:
