@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,24 +24,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture
 async def postgres_url() -> AsyncIterator[str]:
     """A fresh, empty database of its own; dropped afterwards, whoever is still connected."""
-    import asyncpg
-
-    url = services.shared()["postgres"]
-    name = f"test_{secrets.token_hex(6)}"
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(f"CREATE DATABASE {name}")
-        yield f"{url.rpartition('/')[0]}/{name}"
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.close()
+    async with services.fresh_database() as url:
+        yield url
 
 
 @pytest.fixture
 async def redis_url() -> AsyncIterator[str]:
     """A database of Redis that no other worker of this run uses; empty, before and after."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")
-    url = f"{services.shared()['redis'].rpartition('/')[0]}/{int(worker) + 1}"
+    url = services.redis_of_this_worker()
     assert await services.redis_command(url, "FLUSHDB") == ["+OK"]
     yield url
     await services.redis_command(url, "FLUSHDB")

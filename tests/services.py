@@ -16,6 +16,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,30 @@ def shared() -> dict[str, Any]:
             save(folder / "guard.json", guard._asdict())
             urls = _wait_for(folder, guard)
     return urls
+
+
+@asynccontextmanager
+async def fresh_database() -> AsyncIterator[str]:
+    """The URL of an empty database; dropped at the end, whoever is still connected."""
+    import asyncpg
+
+    url = shared()["postgres"]
+    name = f"test_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield f"{url.rpartition('/')[0]}/{name}"
+        finally:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+def redis_of_this_worker() -> str:
+    """The URL of a database of Redis that no other worker of this run uses."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")
+    return f"{shared()['redis'].rpartition('/')[0]}/{int(worker) + 1}"
 
 
 def _wait_for(folder: Path, guard: Known) -> dict[str, Any]:

@@ -45,10 +45,12 @@ class Program:
     home: Path
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
+    patience: float = 60
+    """Seconds that a run may take."""
 
     def __call__(self, *arguments: str | Path, **environment: str) -> Ended:
         process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=self.patience)
         return Ended(process.returncode, out, err)
 
     def start(self, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:

@@ -14,6 +14,12 @@ from buildwright.cli.verbs import VERBS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
 
+BELOW: dict[str, list[tuple[str, ...]]] = {
+    "db": [("migrate",), ("rollback",), ("version",)],
+    "cluster": [("up",), ("down",), ("status",)],
+}
+"""Verbs that have verbs."""
+
 
 def sections() -> dict[str, str]:
     """The text under each `### ` heading, by its verb."""
@@ -39,7 +45,7 @@ def test_every_verb_has_a_section_with_an_example() -> None:
 def test_every_option_of_a_verb_is_documented_and_no_other() -> None:
     app = make_app()
     for verb in VERBS:
-        below = [("migrate",), ("rollback",), ("version",)] if verb.name == "db" else [()]
+        below = BELOW.get(verb.name, [()])
         known = {option for path in below for option in options_of(app, verb.name, *path)}
         text = sections()[verb.name].partition("\n## ")[0]
         named = {word for span in re.findall(r"`([^`]+)`", text) for word in re.findall(r"(?<!\S)--?[a-z-]+", span)}

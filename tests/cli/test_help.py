@@ -27,6 +27,7 @@ ASKED = [
     [],
     *[[verb.name, "--help"] for verb in VERBS],
     *[["db", name, "--help"] for name in ("migrate", "rollback", "version")],
+    *[["cluster", name, "--help"] for name in ("up", "down", "status")],
     ["help", "build"],
 ]
 

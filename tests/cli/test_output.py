@@ -22,7 +22,7 @@ from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.errors import BadRepository, BadSettings, BadSpec, DiskFull, IllegalMove, Refused
 from tests.core.test_views import FAILED, LATER, build_of, finished, journal, landed, started
 
-SILENT = {"build.created", "agent.heartbeat", "tokens.used", "merge.prepared"}
+SILENT = {"build.created", "agent.heartbeat", "tokens.used", "checkpoint.created", "merge.prepared"}
 
 
 def heard(*events: e.AnyEvent) -> list[str]:

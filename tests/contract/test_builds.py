@@ -1,4 +1,4 @@
-"""One suite for the port `Builds`, over the SQLite store and the memory one."""
+"""One suite for the port `Builds`, over the memory store, the SQLite one and the PostgreSQL one."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from buildwright.core.spec import ProjectBrief, Spec
 from buildwright.core.task import Task
 from buildwright.errors import BuildIsRunning, Conflict, IllegalMove, LostLease, NotFound, StaleVersion
 from buildwright.ports import Builds, Lease, LogEntry
+from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.testing.memory_store import MemoryBuilds
 
@@ -29,27 +30,47 @@ AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 
 
 class Now:
-    """Time that only moves when told to."""
+    """Time that only moves when told to; a tick is a second. PostgreSQL's is waited for, in short ticks."""
 
-    def __init__(self) -> None:
+    def __init__(self, real: bool) -> None:
         self.time = AT
+        self.tick = 0.1 if real else 1.0
+        self._real = real
 
     def __call__(self) -> datetime:
         return self.time
 
+    async def pass_by(self, ticks: float) -> None:
+        self.time += timedelta(seconds=ticks)
+        if self._real:
+            await asyncio.sleep(ticks * self.tick)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
 
 @pytest.fixture
-def now() -> Now:
-    return Now()
+def now(kind: str) -> Now:
+    return Now(real=kind == "postgres")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def builds(request: pytest.FixtureRequest, tmp_path: Path, now: Now) -> AsyncIterator[Builds]:
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    """A database for the kind that needs a server: only then is it started."""
+    return str(request.getfixturevalue("postgres_url")) if kind == "postgres" else ""
+
+
+@pytest.fixture
+async def builds(kind: str, url: str, tmp_path: Path, now: Now) -> AsyncIterator[Builds]:
     store: Builds
-    if request.param == "memory":
+    if kind == "memory":
         store = MemoryBuilds(now)
-    else:
+    elif kind == "sqlite":
         store = await SqliteBuilds.open(tmp_path / "db" / "buildwright.db", tmp_path / "artifacts", now=now)
+    else:
+        store = await PostgresBuilds.open(url)
     yield store
     await store.close()
 
@@ -241,22 +262,22 @@ async def test_rows_are_newest_first_and_selected_by_prefix(builds: Builds) -> N
 async def test_a_lease_excludes_others_until_it_ends(builds: Builds, now: Now) -> None:
     build_id = await start(builds)
     assert await builds.holder(build_id) is None
-    first = await builds.acquire(build_id, "elsewhere:1:1.0", 10)
+    first = await builds.acquire(build_id, "elsewhere:1:1.0", 10 * now.tick)
     assert await builds.holder(build_id) == "elsewhere:1:1.0"
     with pytest.raises(BuildIsRunning, match="elsewhere:1:1"):
-        await builds.acquire(build_id, "elsewhere:2:1.0", 10)
+        await builds.acquire(build_id, "elsewhere:2:1.0", 10 * now.tick)
     with pytest.raises(BuildIsRunning):
-        await builds.acquire(build_id, "elsewhere:1:1.0", 10)
-    now.time += timedelta(seconds=9)
-    await builds.renew(first, 10)
-    now.time += timedelta(seconds=9)
+        await builds.acquire(build_id, "elsewhere:1:1.0", 10 * now.tick)
+    await now.pass_by(5)
+    await builds.renew(first, 10 * now.tick)
+    await now.pass_by(5)
     assert await builds.holder(build_id) == "elsewhere:1:1.0"
-    now.time += timedelta(seconds=2)
+    await now.pass_by(6)
     assert await builds.holder(build_id) is None
-    second = await builds.acquire(build_id, "elsewhere:2:1.0", 10)
+    second = await builds.acquire(build_id, "elsewhere:2:1.0", 10 * now.tick)
     assert second.token > first.token
     with pytest.raises(LostLease):
-        await builds.renew(first, 10)
+        await builds.renew(first, 10 * now.tick)
     await builds.release(first)
     assert await builds.holder(build_id) == "elsewhere:2:1.0"
 
@@ -279,9 +300,9 @@ async def test_a_stale_runner_writes_nothing(builds: Builds, now: Now) -> None:
     build_id = await start(builds)
     with pytest.raises(LostLease):
         await builds.append(build_id, 1, [beat()], AT, token=1)
-    first = await builds.acquire(build_id, "elsewhere:1:1.0", 10)
+    first = await builds.acquire(build_id, "elsewhere:1:1.0", 10 * now.tick)
     await builds.append(build_id, 1, [beat()], AT, first.token)
-    now.time += timedelta(seconds=11)
+    await now.pass_by(11)
     await builds.append(build_id, 2, [beat()], AT, first.token)
     second = await builds.acquire(build_id, "elsewhere:2:1.0", 10)
     with pytest.raises(LostLease):

@@ -77,34 +77,52 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
         case a.MakePlan():
             raise AssertionError("the specs of these tests have graphs")
         case a.RunAgent(task, attempt):
-            if not good:
-                return [e.AgentBroke(task=task, attempt=attempt, kind="crashed", message="boom")]
-            changes = (FileChange(path=f"{task}.txt", kind="added"),) if roll(8) else ()
-            patch = Patch(base_tree="x", tree=f"tree-{task}-{attempt}", changes=changes)
-            return [e.AgentFinished(task=task, attempt=attempt, patch=patch if build.options.lanes else None)]
+            return [_attempted(build, task, attempt, roll if good else None)]
         case a.JudgePatch(task, attempt, tree):
             return [e.PatchJudged(task=task, attempt=attempt, verdict=verdict(tree, good))]
         case a.PrepareMerge(task, attempt, onto):
             if not good:
                 return [e.MergeConflicted(task=task, attempt=attempt, onto=onto, files=("f",), tree="marked")]
-            state = build.task(task)
-            same = onto == state.base and state.patch is not None
-            tree = state.patch.tree if same and state.patch else f"tree({onto}+{task}-{attempt})"
-            return [
-                e.MergePrepared(task=task, attempt=attempt, onto=onto, commit=f"({onto}+{task}-{attempt})", tree=tree)
-            ]
+            return [_prepared(build, task, attempt, onto)]
         case a.JudgeMerge(task, attempt, tree):
             return [e.MergeJudged(task=task, attempt=attempt, verdict=verdict(tree, good))]
         case a.LandChange(task, attempt, _, commit, tree):
             return [e.ChangeLanded(task=task, attempt=attempt, commit=commit, tree=tree)]
         case a.JudgeBase(tree):
             return [e.BaseJudged(verdict=verdict(tree, good))]
+        case a.Diagnose(number):
+            return [_diagnosed(build, number, roll if good else None)]
         case a.VerifyBuild(tree):
             return [e.BuildVerified(verdict=verdict(tree, good))]
         case a.Deliver(commit, _):
             if not good:
                 return [e.DeliveryFailed(message="net", temporary=roll(2) == 0)]
             return [e.BuildDelivered(kind="branch", ref="refs/heads/x", commit=commit)]
+
+
+def _attempted(build: Build, task: str, attempt: int, roll: Callable[[int], int] | None) -> AnyEvent:
+    """Without `roll` the agent broke. Now and then the patch is empty, and now and then the one that was there before."""
+    if roll is None:
+        return e.AgentBroke(task=task, attempt=attempt, kind="crashed", message="boom")
+    changes = (FileChange(path=f"{task}.txt", kind="added"),) if roll(8) else ()
+    patch = Patch(base_tree="x", tree=f"tree-{task}-{attempt if roll(3) else 0}", changes=changes)
+    return e.AgentFinished(task=task, attempt=attempt, patch=patch if build.options.lanes else None)
+
+
+def _prepared(build: Build, task: str, attempt: int, onto: str) -> AnyEvent:
+    state = build.task(task)
+    same = onto == state.base and state.patch is not None
+    tree = state.patch.tree if same and state.patch else f"tree({onto}+{task}-{attempt})"
+    return e.MergePrepared(task=task, attempt=attempt, onto=onto, commit=f"({onto}+{task}-{attempt})", tree=tree)
+
+
+def _diagnosed(build: Build, number: int, roll: Callable[[int], int] | None) -> AnyEvent:
+    """Without `roll` there is no model."""
+    row = build.failures_in_row
+    stuck = e.BuildStuck(failures=len(row), tasks=tuple(dict.fromkeys(row)), number=number, no_advice="no model")
+    if roll is None:
+        return stuck
+    return stuck.model_copy(update={"no_advice": "", "advice": "why", "ask_person": roll(3) == 2})
 
 
 class Machine:

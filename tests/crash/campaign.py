@@ -18,7 +18,8 @@ from typing import NamedTuple
 from tests.crash.evidence import Evidence, gather
 from tests.crash.invariants import broken
 from tests.crash.life import Place, one_life
-from tests.engine.harness import git, make_repository
+from tests.engine.harness import make_repository
+from tests.git import git
 
 MORE_POINTS = 12
 """A recovery passes some points again, so a second life may be killed at so many more than the first had left."""

@@ -16,7 +16,7 @@ from buildwright.core.event import Recorded
 from buildwright.ports import BuildRow
 from tests.crash.life import Place, open_builds
 from tests.crash.scenes import CANARY, SCENES
-from tests.engine.harness import git
+from tests.git import git
 
 PATIENCE_SECONDS = 60.0
 """How long processes of a life that was killed may take to be gone."""

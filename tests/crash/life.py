@@ -116,7 +116,7 @@ class Till:
 
     async def open(
         self, build_id: str, task: str, attempt: int, _options: Options, _lane: Path | None = None,
-        budget: Budget = NO_BUDGET,
+        budget: Budget = NO_BUDGET, *, kept: bool = False,
     ) -> Door:  # fmt: skip
         token = f"{task}-{attempt}-{len(self._doors)}"
         self._doors[token] = (build_id, task, attempt, [])

@@ -94,7 +94,7 @@ SCENES = {
             ("b", 2): [Write("b.txt", "wrong\n")],
             ("b", 3): [Write("b.txt", "right\n")],
         },
-        Limits(concurrency=2, attempts=2),
+        Limits(concurrency=2, attempts=2, stuck_after=2),
         user=_answers_failure,
         pushed=True,
     ),

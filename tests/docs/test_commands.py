@@ -21,10 +21,17 @@ SHOWN = [
 ]
 
 
-def options_of(verb: str) -> set[str]:
+BELOW = {"db": {"migrate", "rollback", "version"}, "cluster": {"up", "down", "status"}}
+"""Verbs that have verbs."""
+
+
+def options_of(verb: str, *below: str) -> set[str]:
     app = make_app()
-    with app.app_stack([verb]):
-        arguments = app[verb].assemble_argument_collection()
+    with app.app_stack([verb, *below]):
+        command = app[verb]
+        for part in below:
+            command = command[part]
+        arguments = command.assemble_argument_collection()
         return {option for argument in arguments for option in argument.names if option.startswith("-")}
 
 
@@ -35,11 +42,10 @@ def test_a_shown_command_exists_with_its_options(page: Path, line: str) -> None:
         return
     verb = words[0]
     assert verb in {known.name for known in VERBS}
-    if verb == "db":
-        assert words[1] in {"migrate", "rollback", "version"}
-        return
+    below = words[1:2] if verb in BELOW else []
+    assert set(below) <= BELOW.get(verb, set())
     used = {word for word in words[1:] if re.fullmatch(r"--[a-z-]+|-[a-z]", word)}
-    assert used - options_of(verb) == set()
+    assert used - options_of(verb, *below) == set()
 
 
 def test_the_main_pages_show_commands() -> None:
@@ -49,7 +55,8 @@ def test_the_main_pages_show_commands() -> None:
 
 def test_verbs_and_options_in_the_text_exist() -> None:
     known = {verb.name for verb in VERBS}
-    options = set().union(*(options_of(verb) for verb in known - {"db"})) | {"--help", "--steps", "--drop-data"}
+    paths = [[verb] for verb in known - set(BELOW)] + [[verb, below] for verb in BELOW for below in BELOW[verb]]
+    options = set().union(*(options_of(*path) for path in paths)) | {"--help"}
     for page in PAGES:
         text = outside_fences(page)
         for verb in re.findall(r"`buildwright ([a-z]+)\b", text):

@@ -1,4 +1,4 @@
-"""Both journals, for every test of the engine."""
+"""Every way to build, for every test of the engine: one process over two journals, and workers over PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from pathlib import Path
 import pytest
 
 from buildwright.ports import Builds
+from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.testing.memory_store import MemoryBuilds
+from tests import services
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "cluster"])
 async def builds(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Builds]:
-    if request.param == "memory":
-        yield MemoryBuilds()
-        return
-    opened = await SqliteBuilds.open(tmp_path / "state.db", tmp_path / "artifacts")
-    try:
-        yield opened
-    finally:
-        await opened.close()
+    match request.param:
+        case "memory":
+            yield MemoryBuilds()
+        case "sqlite":
+            journal = await SqliteBuilds.open(tmp_path / "state.db", tmp_path / "artifacts")
+            try:
+                yield journal
+            finally:
+                await journal.close()
+        case _:
+            async with services.fresh_database() as url:
+                shared = await PostgresBuilds.open(url)
+                try:
+                    yield shared
+                finally:
+                    await shared.close()

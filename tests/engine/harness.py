@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,19 +19,15 @@ from buildwright.engine import commands
 from buildwright.engine.loop import run
 from buildwright.engine.world import World
 from buildwright.ports import Briefing, BriefingRequest, Builds, Clock, Gate, Judged, Judgement, Workspace
+from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.testing.scripted_agent import ScriptedAgent, Step
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
-
-GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
-
+from tests import services
+from tests.engine.workers import run_by_workers
+from tests.git import git
 
 Script: TypeAlias = Mapping[tuple[str, int], Sequence[Step]]
-
-
-def git(repository: Path, *words: str) -> str:
-    done = subprocess.run([*GIT, "-C", str(repository), *words], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 def make_repository(path: Path, files: Mapping[str, str] | None = None) -> Path:
@@ -131,7 +126,10 @@ class Site:
         )
 
     async def run(self, **changes: object) -> Build:
-        return await run(replace(self.world(), **changes), self.build_id)  # type: ignore[arg-type]
+        world = replace(self.world(), **changes)  # type: ignore[arg-type]
+        if isinstance(self.builds, PostgresBuilds):
+            return await run_by_workers(world, self.build_id, services.redis_of_this_worker(), self.home)
+        return await run(world, self.build_id)
 
     async def build(self, graph: Graph, **options: object) -> Build:
         await self.start(graph, **options)

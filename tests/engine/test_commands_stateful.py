@@ -239,12 +239,12 @@ class Users(RuleBasedStateMachine):
             inbox = open_inbox.enter_context(self.conversations.inbox(build, action.task))
             self.inboxes[action.task] = (action.attempt, open_inbox, inbox)
         self.conversations.offer(build)
-        signed = {note.id for note in build.task(action.task).heard}
-        waiting = [inbox.get_nowait() for _ in range(inbox.qsize())]
+        unsigned = {note.id for note in build.notes_to_agents}
+        heard = [inbox.get_nowait().id for _ in range(inbox.qsize())]
         return [
-            e.MessageDelivered(id=message.id, task=action.task, attempt=action.attempt)
-            for message in waiting
-            if message.id not in signed
+            e.MessageDelivered(id=message, task=action.task, attempt=action.attempt)
+            for message in heard
+            if message in unsigned
         ]
 
     def teardown(self) -> None:

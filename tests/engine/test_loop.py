@@ -15,7 +15,8 @@ from buildwright.engine import commands
 from buildwright.errors import BuildIsRunning, IllegalMove
 from buildwright.ports import Builds, Judged, Judgement
 from buildwright.testing.scripted_agent import Delete, Fail, Refuse, Say, Sleep, Wait, Write
-from tests.engine.harness import FunctionGate, Script, Site, git, make_site, tasks
+from tests.engine.harness import FunctionGate, Script, Site, make_site, tasks
+from tests.git import git
 
 
 async def test_a_graph_becomes_commits_on_a_branch(tmp_path: Path, builds: Builds) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.harness import git, make_repository
+from tests.engine.harness import make_repository
 from tests.faults.amount import amount, dice
+from tests.git import git
 
 SIZE_KILOBYTES = 8_000
 PROGRAM = Path(__file__).parent / "tiny_home.py"

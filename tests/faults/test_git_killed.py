@@ -16,8 +16,9 @@ from buildwright.engine import commands
 from buildwright.testing.memory_store import MemoryBuilds
 from buildwright.testing.scripted_agent import Write
 from buildwright.workspace import GitWorkspace
-from tests.engine.harness import Script, Site, git, make_site, tasks
+from tests.engine.harness import Script, Site, make_site, tasks
 from tests.faults.amount import amount, dice
+from tests.git import git
 
 MOST_KILLED_MS = 160
 CHANCE = 0.06

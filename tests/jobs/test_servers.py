@@ -1,26 +1,169 @@
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
 import asyncpg
+import psutil
 import pytest
 
+from buildwright.errors import CouldNot, ToolMissing
+from buildwright.jobs.accounts import server_account
+from buildwright.jobs.processes import ended
+from buildwright.jobs.programs import find_postgres
+from buildwright.jobs.servers import PostgresServer, RedisServer
+from buildwright.jobs.state import load, save
 from tests.services import redis_command
 
 
-async def test_a_database_of_the_tests_own(postgres_url: str, redis_url: str) -> None:
-    connection = await asyncpg.connect(postgres_url)
+async def ask(url: str, statement: str) -> object:
+    connection = await asyncpg.connect(url)
     try:
-        await connection.execute("CREATE TABLE only_here (a int)")
-        assert await connection.fetchval("SELECT current_setting('server_version_num')::int") >= 150000
+        return await connection.fetchval(statement)
     finally:
         await connection.close()
-    assert await redis_command(redis_url, "SET a 1", "GET a", "DBSIZE") == ["+OK", "$1", "1"]
+
+
+async def kill(server: PostgresServer | RedisServer) -> None:
+    process = server.process()
+    os.kill(process.pid, signal.SIGKILL)
+    assert await ended(process, 10)
+
+
+@pytest.fixture
+def far_away(tmp_path: Path) -> Path:
+    """A folder whose path has blanks and is longer than a socket's may be, below one that only we may enter."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    return closed / ("a home with blanks, 'quotes' and $signs " * 5) / "cluster"
+
+
+async def test_a_database_of_the_tests_own(postgres_url: str, redis_url: str) -> None:
+    await ask(postgres_url, "CREATE TABLE only_here (a int)")
+    assert await redis_command(redis_url, "SET a 1", "DBSIZE") == ["+OK", ":1"]
 
 
 @pytest.mark.parametrize("round_", [1, 2])
 async def test_each_test_finds_an_empty_one(postgres_url: str, redis_url: str, round_: int) -> None:
-    connection = await asyncpg.connect(postgres_url)
-    try:
-        await connection.execute("CREATE TABLE t (a int)")
-    finally:
-        await connection.close()
+    assert await ask(postgres_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
     assert await redis_command(redis_url, "DBSIZE", "SET left behind") == [":0", "+OK"]
+    await ask(postgres_url, "CREATE TABLE t (a int)")
+
+
+async def test_postgres_is_adopted_recovered_and_moved(far_away: Path) -> None:
+    server = PostgresServer(far_away / "postgres")
+    try:
+        url, other = await asyncio.gather(server.start(), PostgresServer(far_away / "postgres").start())
+        first = server.process()
+        assert url == other
+        assert await server.start() == url
+        assert server.process() == first
+        assert await ask(url, "SELECT current_setting('fsync') || current_setting('synchronous_commit')") == "onon"
+        await ask(url, "CREATE TABLE kept AS SELECT 7 AS a")
+
+        # Begun, and not yet recorded when its starter died: it is found, not started twice.
+        recorded = load(far_away / "postgres" / "server.json") or {}
+        save(far_away / "postgres" / "server.json", recorded | {"pid": 0, "start": ""})
+        assert await server.start() == url
+        assert server.process() == first
+
+        await kill(server)
+        assert not server.alive()
+        assert await server.start() == url
+        assert server.process() != first
+        assert await ask(url, "SELECT a FROM kept") == 7
+
+        # It died, its number is somebody else's by now, and so is its port.
+        await kill(server)
+        file = far_away / "postgres" / "data" / "postmaster.pid"
+        file.write_text(file.read_text().replace(file.read_text().split()[0], str(os.getppid()), 1))
+        with socket.socket() as stranger:
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            stranger.bind(("127.0.0.1", int(url.rpartition(":")[2].partition("/")[0])))
+            stranger.listen()
+            moved = await server.start()
+        assert moved != url
+        assert await ask(moved, "SELECT a FROM kept") == 7
+    finally:
+        await server.stop()
+    assert not server.alive()
+    assert psutil.pid_exists(os.getppid())
+
+
+async def test_redis_is_adopted_and_started_again(own_redis: RedisServer) -> None:
+    url, first = own_redis.url(), own_redis.process()
+    assert await own_redis.start() == url
+    assert own_redis.process() == first
+    recorded = load(own_redis.folder / "server.json") or {}
+    save(own_redis.folder / "server.json", recorded | {"pid": 0, "start": ""})
+    assert await own_redis.start() == url
+    assert own_redis.process() == first
+    assert await redis_command(url, "SET a 1") == ["+OK"]
+    await kill(own_redis)
+    assert await own_redis.start() == url
+    assert await redis_command(url, "DBSIZE") == [":0"]
+
+
+async def test_servers_are_closed_to_the_network_and_to_strangers(
+    own_postgres: PostgresServer, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threat 53: bound to loopback, a password asked for, the password nowhere to be seen."""
+    for server in (own_postgres, own_redis):
+        process = psutil.Process(server.process().pid)
+        listening = [found.laddr.ip for found in process.net_connections() if found.status == psutil.CONN_LISTEN]
+        assert listening == ["127.0.0.1"]
+        assert process.uids().effective != 0
+        assert set(process.environ()) <= {"PATH", "LC_ALL", "TZ", "PGDATA"}
+        assert {path.stat().st_mode & 0o077 for path in server.folder.rglob("*") if path.parent == server.folder} == {0}
+        secret = str((load(server.folder / "server.json") or {})["password"])
+        assert len(secret) == 32
+        assert secret in server.url()
+        assert not any(secret in " ".join(each.cmdline()) for each in [process, *process.children(recursive=True)])
+        assert secret not in (server.folder / "server.log").read_text()
+
+    url = own_postgres.url()
+    wrong = url.replace(url.split(":")[2].split("@")[0], "guess")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(wrong)
+    port = (load(own_redis.folder / "server.json") or {})["port"]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"AUTH guess\r\nKEYS *\r\n")
+    assert (await reader.readline()).startswith(b"-WRONGPASS")
+    assert (await reader.readline()).startswith(b"-NOAUTH")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_lost_password_is_said_and_nothing_is_overwritten(own_postgres: PostgresServer) -> None:
+    await own_postgres.stop()
+    (own_postgres.folder / "server.json").rename(own_postgres.folder / "away")
+    with pytest.raises(CouldNot, match="password of the PostgreSQL") as lost:
+        await own_postgres.start()
+    assert "bring the file back" in (lost.value.fix or "")
+    (own_postgres.folder / "away").rename(own_postgres.folder / "server.json")
+    await own_postgres.start()
+
+
+async def test_data_of_another_version_is_not_touched(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "PG_VERSION").write_text("9\n")
+    account = server_account()
+    if account is not None:
+        account.give(data)
+    with pytest.raises(ToolMissing, match="PostgreSQL 9, which made") as missing:
+        await find_postgres(data)
+    assert missing.value.fix == "pip install 'buildwright[cluster]'"
+
+
+async def test_a_damaged_record_is_said(own_redis: RedisServer) -> None:
+    record = (own_redis.folder / "server.json").read_bytes()
+    for damaged in (b"{", b"[]", b'{"port": 1}'):
+        (own_redis.folder / "server.json").write_bytes(damaged)
+        with pytest.raises(CouldNot, match=r"server\.json .*is damaged"):
+            await own_redis.start()
+    (own_redis.folder / "server.json").write_bytes(record)
+    assert own_redis.alive()

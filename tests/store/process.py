@@ -17,6 +17,7 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import DiskFull, StaleVersion
 from buildwright.store.holders import this_process
+from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -29,6 +30,13 @@ def beat(text: str, number: int = 0) -> e.AgentHeartbeat:
 def created(build_id: str) -> e.BuildCreated:
     spec = Spec(title="t")
     return e.BuildCreated(build_id=build_id, project_id="p", user_id="u", repository="", spec=spec, options=Options())
+
+
+async def start(store: PostgresBuilds) -> str:
+    """A new build in a store, and its id."""
+    build_id = str(uuid.uuid4())
+    await store.create(build_id, [created(build_id)], AT)
+    return build_id
 
 
 def say(*words: object) -> None:

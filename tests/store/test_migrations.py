@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from buildwright.core.event import BuildFinished
 from buildwright.errors import Conflict, NotFound, StoreFailed
+from buildwright.ports import LogEntry
 from buildwright.store import alembic_runs, opening, revisions
 from buildwright.store.holders import this_process
 from buildwright.store.tables import metadata
-from tests.store.process import AT, created, open_in
+from tests.store.process import AT, beat, created, open_in
 
 DATABASE = "buildwright.db"
 
@@ -97,6 +99,35 @@ async def test_the_migration_itself_makes_the_schema_of_a_fresh_home(tmp_path: P
     await store.create(build_id, [created(build_id)], AT)
     assert (await store.load(build_id)).id == build_id
     await store.close()
+
+
+async def test_a_database_of_the_first_revision_is_migrated_with_all_that_is_in_it(tmp_path: Path) -> None:
+    store = await open_in(tmp_path)
+    ids = [str(uuid.uuid4()) for _ in range(2)]
+    for build_id in ids:
+        await store.create(build_id, [created(build_id)], AT)
+    await store.append(ids[1], 1, [BuildFinished(outcome="failed")], AT)
+    await store.keep_snapshot(await store.load(ids[0]))
+    lease = await store.acquire(ids[0], "elsewhere:1:1.0", 60)
+    await store.write_log(ids[0], [LogEntry(AT, "", 0, "engine", "a line")])
+    digest = await store.put_artifact(b"content")
+    before = [(await store.read(build_id), await store.load(build_id)) for build_id in ids]
+    await store.release(lease)
+    await store.close()
+    path = tmp_path / DATABASE
+    assert await revisions.rollback(path) == "0001"
+    store = await open_in(tmp_path)
+    assert await revisions.version(path) == revisions.head()
+    assert [(await store.read(build_id), await store.load(build_id)) for build_id in ids] == before
+    assert [line.text for line in await store.read_log(ids[0])] == ["a line"]
+    assert await store.get_artifact(digest) == b"content"
+    assert (await store.acquire(ids[0], "elsewhere:1:1.0", 60)).token == lease.token + 1
+    await store.append(ids[0], 1, [beat("x")], AT)
+    await store.close()
+    conn = sqlite3.connect(path)
+    settled = conn.execute("SELECT build_id FROM build_runs WHERE settled").fetchall()
+    conn.close()
+    assert settled == [(ids[1],)]
 
 
 async def test_a_rollback_never_destroys_a_journal_unasked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from buildwright.core.limits import Delivery
 from buildwright.errors import BadRepository, Conflict, GitFailed
 from buildwright.ports import Merged
 from buildwright.workspace import GitWorkspace
+from buildwright.workspace.git import Git
+from buildwright.workspace.source import locate, read_remotes
 from tests.workspace.repositories import AT, commit, git, make, opened
 
 
@@ -94,6 +97,21 @@ async def test_a_remote_that_says_no(workspace: GitWorkspace, repository: Path, 
     late.chmod(0o755)
     done = await workspace.deliver("build-123456", str(repository), made, Delivery(kind="push", remote=str(remote)))
     assert git(remote, "rev-parse", done.ref) == made
+
+
+async def test_addresses_of_remotes_are_read_as_git_reads_them(repository: Path, tmp_path: Path) -> None:
+    addresses = {
+        "short": "git@example.org:me/x.git",
+        "url": "ssh://git@example.org/me/x.git",
+        "whole": "/srv/x.git",
+        "beside": "../x.git",
+    }
+    for name, address in addresses.items():
+        git(repository, "remote", "add", name, address)
+    git(repository, "config", "remote.url.pushurl", "https://example.org/me/x.git")
+    source = locate(str(repository), {})
+    found = await read_remotes(Git(tmp_path / "home", dict(os.environ)), source)
+    assert found == {**addresses, "url": "https://example.org/me/x.git", "beside": f"{repository}/../x.git"}
 
 
 async def test_a_repository_by_file_address(workspace: GitWorkspace, repository: Path, tmp_path: Path) -> None:

@@ -59,7 +59,13 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
     feedback = ""
     if state.rejection is not None:
         feedback = feedback_prompt(
-            state.rejection, state.reason, state.findings, state.guidance, request.carried, request.conflicts
+            state.rejection,
+            state.reason,
+            state.findings,
+            state.guidance,
+            request.carried,
+            request.conflicts,
+            state.diagnosis,
         )
     return Briefing(task_prompt(context), feedback)
 

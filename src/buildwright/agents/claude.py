@@ -12,13 +12,13 @@ import shutil
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from buildwright.agents.brood import Brood, end_orphans
+from buildwright.agents.claude_reports import TAIL, failure_kind, ran, used
 from buildwright.agents.claude_rules import CHANGES_FILES, TOOLS, path_of, why_not
 from buildwright.agents.claude_session import (
     Conversation,
@@ -26,19 +26,23 @@ from buildwright.agents.claude_session import (
     decode,
     restore,
     save,
+    save_round,
     write_launcher,
 )
-from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
+from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, Saved, UsedTokens, Warned, Wrote
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed
-from buildwright.ports import Assignment, Door, Message
+from buildwright.ports import GO_ON, Assignment, Door, Message
 
 if TYPE_CHECKING:
     import claude_agent_sdk as sdk
 
-_TAIL = 2_000
 _LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of one protocol message; the library's own limit of 1 MB is less than one large file read."""
+
+_PATIENCE = 30.0
+"""Seconds that a tool call waits for our reader, and that we wait for a resumed program to begin by itself."""
+_LOOKS, _LOOK_SECONDS = 20, 0.05
 
 _RULES = """\
 You work in one directory: the current one. Every file you read, write or search lies in it. Nobody can answer questions: \
@@ -74,7 +78,7 @@ class ClaudeAgent:
         # The program looks its sessions up by the real path of its directory.
         lane = Path(os.path.realpath(assignment.lane))
         key = library.project_key_for_directory(lane)
-        work = _Work(assignment, lane)
+        work = _Work(assignment, lane, key)
         before = decode(assignment.conversation) if assignment.conversation else None
         if before is not None:
             restore(before, assignment, key)
@@ -105,13 +109,22 @@ class ClaudeAgent:
         self, library: Any, work: _Work, door: Door, before: Conversation | None, mark: str
     ) -> sdk.ClaudeAgentOptions:
         assignment = work.assignment
-        launcher = write_launcher(assignment, door, self._find(library), self._path, self._retries, mark)
+        launcher = write_launcher(
+            assignment,
+            door,
+            self._find(library),
+            self._path,
+            self._retries,
+            mark,
+            continues=before is not None and assignment.resumed,
+        )
 
         async def may(tool: str, tool_input: dict[str, Any], _context: object) -> Any:
             why = work.judge(tool, tool_input)
             return library.PermissionResultAllow() if why is None else library.PermissionResultDeny(message=why)
 
-        async def before_tool(call: Any, _tool_use_id: str | None, _context: object) -> Any:
+        async def before_tool(call: Any, call_id: str | None, _context: object) -> Any:
+            await work.reached(call_id)
             # The program allows some calls by itself (reading in its directory, for example): this sees all of them.
             why = work.judge(call["tool_name"], call["tool_input"])
             if why is None:
@@ -175,6 +188,9 @@ async def _connect(client: sdk.ClaudeSDKClient, library: Any) -> None:
 
 
 def _first(assignment: Assignment, before: Conversation | None) -> str:
+    """What is said first; "" to a session that was cut off in its turn, which goes on by itself."""
+    if before is not None and assignment.resumed:
+        return ""
     if before is not None and assignment.feedback:
         return assignment.feedback
     return "\n\n".join(part for part in (assignment.prompt, assignment.feedback) if part)
@@ -186,6 +202,8 @@ class _Work:
 
     assignment: Assignment
     lane: Path
+    key: str
+    """The program's name for the lane."""
     session: str = ""
     said: str = ""
     failure: FailureKind | None = None
@@ -196,6 +214,12 @@ class _Work:
     denied: deque[str] = field(default_factory=deque)
     calls: dict[str, tuple[str, Mapping[str, object]]] = field(default_factory=dict)
     """Tool calls without a result yet, by id."""
+    settled: list[str] = field(default_factory=list)
+    """Tool calls with a result since the last time that no call was open."""
+    announced: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Set for every tool call that our reader has come to."""
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """The program has said something."""
     used: dict[str, UsedTokens] = field(default_factory=dict)
     """Sums per model as the program reports them, over all attempts of the session."""
     asked: dict[str, str] = field(default_factory=dict)
@@ -207,14 +231,35 @@ class _Work:
             self.denied.append(f"{tool}: {why}")
         return why
 
+    async def reached(self, call_id: str | None) -> None:
+        """Wait until our reader has come to this call, for a checkpoint before it must not see what it does."""
+        if call_id is not None:
+            with suppress(TimeoutError):  # a call that is never announced is not worth the attempt
+                async with asyncio.timeout(_PATIENCE):
+                    await self.announced.setdefault(call_id, asyncio.Event()).wait()
+
+    async def saved(self) -> str | None:
+        """The conversation up to a round of tools that is just over; None if none is, or it is not to be had."""
+        if self.calls or not self.settled:
+            return None
+        ids, self.settled = tuple(self.settled), []
+        used = tuple(self.used.values())
+        for _ in range(_LOOKS):
+            kept = await asyncio.to_thread(save_round, self.session, ids, used, self.assignment, self.key)
+            if kept is not None:
+                return kept.encode()
+            # The program writes its transcript a moment after it has told us.
+            await asyncio.sleep(_LOOK_SECONDS)
+        return None
+
     def fail(self, kind: FailureKind, why: str) -> None:
         self.failure, self.why, self.ended = kind, why, True
 
     def finished(self, conversation: Conversation | None) -> Finished:
         kept = conversation.encode() if conversation is not None else None
         if self.failure is None:
-            return Finished(ok=True, summary=self.said[-_TAIL:], conversation=kept)
-        return Finished(ok=False, failure=self.failure, summary=self.why[-_TAIL:], conversation=kept)
+            return Finished(ok=True, summary=self.said[-TAIL:], conversation=kept)
+        return Finished(ok=False, failure=self.failure, summary=self.why[-TAIL:], conversation=kept)
 
 
 async def _converse(
@@ -226,16 +271,21 @@ async def _converse(
     brood: Brood,
 ) -> AsyncGenerator[Activity]:
     """Send the task and what the user says, and give everything up to the last result."""
-    await _ask(client, work, first, "")
+    if first:
+        await _ask(client, work, first, "")
+        work.begun.set()
     talking = asyncio.create_task(_talk(client, library, work, inbox))
     stream = client.receive_messages()
     try:
         async for message in stream:
             brood.glance()
+            work.begun.set()
             for activity in _activities(message, library, work):
                 yield activity
             if work.ended:
                 return
+            if (conversation := await work.saved()) is not None:
+                yield Saved(conversation=conversation)
         work.fail("crashed", "Claude Code ended without a result.")
     except library.ClaudeSDKError as error:
         if not work.ended:
@@ -259,13 +309,19 @@ async def _ask(client: sdk.ClaudeSDKClient, work: _Work, text: str, message_id: 
 
 async def _talk(client: sdk.ClaudeSDKClient, library: Any, work: _Work, inbox: asyncio.Queue[Message]) -> None:
     """Pass on what the user says as it comes. The program takes it in at its next turn, or begins a new one for it."""
-    while True:
-        message = await inbox.get()
+    try:
         try:
+            async with asyncio.timeout(_PATIENCE):
+                await work.begun.wait()
+        except TimeoutError:
+            # An older program that does not know how to go on by itself.
+            await _ask(client, work, GO_ON, "")
+        while True:
+            message = await inbox.get()
             await _ask(client, work, f"The user says: {message.text}", message.id)
-        except library.ClaudeSDKError:
-            # The program is gone; the reader of its messages says why. The message stays unheard.
-            return
+    except library.ClaudeSDKError:
+        # The program is gone; the reader of its messages says why. The message stays unheard.
+        return
 
 
 def _activities(message: object, library: Any, work: _Work) -> Iterator[Activity]:
@@ -296,6 +352,7 @@ def _answer(content: list[Any], library: Any, work: _Work) -> Iterator[Said]:
             yield Said(text=block.text)
         elif isinstance(block, library.ToolUseBlock):
             work.calls[block.id] = (block.name, block.input)
+            work.announced.setdefault(block.id, asyncio.Event()).set()
 
 
 def _heard(message: Any, work: _Work, missing: tuple[str, ...] = ()) -> Iterator[Heard]:
@@ -308,80 +365,25 @@ def _heard(message: Any, work: _Work, missing: tuple[str, ...] = ()) -> Iterator
 
 def _tool_result(block: Any, work: _Work) -> Iterator[Activity]:
     tool, tool_input = work.calls.pop(block.tool_use_id, ("", {}))
+    work.settled.append(block.tool_use_id)
     if tool == "Bash":
-        yield _ran(str(tool_input.get("command", "")), block)
+        yield ran(str(tool_input.get("command", "")), block)
     elif tool in CHANGES_FILES and not block.is_error:
         target = Path(os.path.realpath(work.lane / path_of(tool, tool_input)))
         if target.is_relative_to(work.lane) and target.is_file():
             yield Wrote(path=target.relative_to(work.lane).as_posix(), size_bytes=target.stat().st_size)
 
 
-def _ran(command: str, block: Any) -> Ran:
-    content = block.content
-    if isinstance(content, list):
-        content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    output = str(content or "")
-    exit_code: int | None = 0
-    if block.is_error:
-        # The program reports a failed command as "Exit code N" and its output; other errors have no code.
-        first, _, rest = output.partition("\n")
-        number = first.removeprefix("Exit code ")
-        exit_code, output = (int(number), rest) if number.isdecimal() else (None, output)
-    return Ran(command=command, exit_code=exit_code, output=output[-_TAIL:])
-
-
 def _result(message: Any, work: _Work) -> Iterator[Activity]:
     work.session = message.session_id or work.session
-    yield from _used(message.model_usage or {}, work)
+    yield from used(message.model_usage or {}, work.used)
     # Older programs do not say what they took in: then one result stands for the oldest prompt.
     yield from _heard(message, work, missing=tuple(work.asked)[:1])
     # A failed run says subtype "success" with is_error set; only then does the library raise.
     if message.is_error or message.subtype != "success":
         text = message.result or "; ".join(message.errors or ()) or f"Claude Code ended with {message.subtype}."
-        work.fail(_kind(message.api_error_status, text), text)
+        work.fail(failure_kind(message.api_error_status, text), text)
     elif message.stop_reason == "refusal":
         work.fail("refused", message.result or "The model refused.")
     elif not work.asked:
         work.ended = True
-
-
-def _used(usage: Mapping[str, Mapping[str, Any]], work: _Work) -> Iterator[UsedTokens]:
-    """What was used since the last result; the program reports sums."""
-    for model, counts in usage.items():
-        new = UsedTokens(
-            model=model,
-            input_tokens=int(counts.get("inputTokens", 0)),
-            output_tokens=int(counts.get("outputTokens", 0)),
-            cache_read_tokens=int(counts.get("cacheReadInputTokens", 0)),
-            cache_write_tokens=int(counts.get("cacheCreationInputTokens", 0)),
-            cost_usd=Decimal(str(counts.get("costUSD", 0))),
-        )
-        old = work.used.get(model, UsedTokens(model=model, cost_usd=Decimal(0)))
-        work.used[model] = new
-        if new != old:
-            yield UsedTokens(
-                model=model,
-                input_tokens=max(new.input_tokens - old.input_tokens, 0),
-                output_tokens=max(new.output_tokens - old.output_tokens, 0),
-                cache_read_tokens=max(new.cache_read_tokens - old.cache_read_tokens, 0),
-                cache_write_tokens=max(new.cache_write_tokens - old.cache_write_tokens, 0),
-                cost_usd=max((new.cost_usd or Decimal(0)) - (old.cost_usd or Decimal(0)), Decimal(0)),
-            )
-
-
-_BY_STATUS: dict[int, FailureKind] = {
-    401: "auth", 403: "auth", 408: "timeout", 413: "context_length", 429: "rate_limit", 504: "timeout", 529: "overloaded",
-}  # fmt: skip
-
-
-def _kind(status: int | None, text: str) -> FailureKind:
-    said = text.casefold()
-    if "prompt is too long" in said or "context window" in said:
-        return "context_length"
-    if status is not None:
-        return _BY_STATUS.get(status, "unavailable" if status >= 500 else "crashed")
-    if "timed out" in said or "timeout" in said:
-        return "timeout"
-    if "overloaded" in said:
-        return "overloaded"
-    return "unavailable" if "connection" in said else "crashed"

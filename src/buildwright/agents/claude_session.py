@@ -6,7 +6,8 @@ import json
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from buildwright.agents.brood import MARK
 from buildwright.beneath import read_beneath
 from buildwright.core.activity import UsedTokens
 from buildwright.errors import NotFound, UnsafePath
-from buildwright.ports import Assignment, Door
+from buildwright.ports import GO_ON, Assignment, Door
 
 LARGEST_TRANSCRIPT = 20_000_000
 _SESSION = re.compile(r"[0-9a-fA-F-]{36}")
@@ -30,11 +31,15 @@ class Conversation:
     transcript: str
     used: tuple[UsedTokens, ...] = ()
     """Sums per model so far: a resumed session goes on counting from them."""
+    home: str = ""
+    key: str = ""
+    """The program's name for the lane."""
 
     def encode(self) -> str:
         """As JSON, for `Finished.conversation`."""
         used = [each.model_dump(mode="json") for each in self.used]
         fields = {"session": self.session, "lane": self.lane, "transcript": self.transcript, "used": used}
+        fields |= {"home": self.home, "key": self.key}
         return json.dumps({"agent": "claude", "version": 1, **fields})
 
 
@@ -54,7 +59,9 @@ def decode(text: str) -> Conversation | None:
             "used": list() as used,
         } if _SESSION.fullmatch(session) and all(_is_object(line) for line in transcript.split("\n") if line):
             try:
-                return Conversation(session, lane, transcript, tuple(UsedTokens.model_validate(each) for each in used))
+                sums = tuple(UsedTokens.model_validate(each) for each in used)
+                home, key = str(loaded.get("home", "")), str(loaded.get("key", ""))
+                return Conversation(session, lane, transcript, sums, home, key)
             except ValidationError:
                 return None
         case _:
@@ -74,13 +81,22 @@ def config_directory(home: Path) -> Path:
 
 
 def restore(conversation: Conversation, assignment: Assignment, project_key: str) -> None:
-    """Put the transcript where the program looks for it. It looks by working directory, so the old lane's path is replaced."""
-    old, new = (json.dumps(path)[1:-1] for path in (conversation.lane, os.path.realpath(assignment.lane)))
+    """Put the transcript where the program looks for it. It looks by working directory, so the old lane's path is replaced.
+
+    The home's too: the program keeps its instructions, which name it, with the session.
+    """
+    moves = (
+        (conversation.lane, os.path.realpath(assignment.lane)),
+        (conversation.home, str(assignment.home)),
+        (conversation.key, project_key),
+    )
+    transcript = conversation.transcript
+    for old, new in moves:
+        if old:
+            transcript = transcript.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
     directory = config_directory(assignment.home) / "projects" / project_key
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{conversation.session}.jsonl").write_text(
-        conversation.transcript.replace(old, new), encoding="utf-8"
-    )
+    (directory / f"{conversation.session}.jsonl").write_text(transcript, encoding="utf-8")
 
 
 def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, project_key: str) -> Conversation | None:
@@ -95,14 +111,45 @@ def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, pro
         return None
     if len(content) > LARGEST_TRANSCRIPT:
         return None
-    return Conversation(session, os.path.realpath(assignment.lane), content.decode("utf-8", "replace"), used)
+    transcript = content.decode("utf-8", "replace")
+    lane = os.path.realpath(assignment.lane)
+    return Conversation(session, lane, transcript, used, str(assignment.home), project_key)
 
 
-def write_launcher(assignment: Assignment, door: Door, program: str, path: str, retries: int, mark: str) -> Path:
+def save_round(
+    session: str, calls: Collection[str], used: tuple[UsedTokens, ...], assignment: Assignment, project_key: str
+) -> Conversation | None:
+    """The transcript up to the results of these tool calls; None as long as they are not all in it.
+
+    It ends in the middle of the program's turn, so that the program goes on by itself when it is resumed.
+    """
+    whole = save(session, used, assignment, project_key)
+    if whole is None:
+        return None
+    # The last line may be half written.
+    lines = whole.transcript.split("\n")[:-1]
+    missing, end = set(calls), 0
+    for number in range(len(lines), 0, -1):
+        found = (
+            {call for call in missing if f'"{call}"' in lines[number - 1]}
+            if '"tool_result"' in lines[number - 1]
+            else ()
+        )
+        end = end or (number if found else 0)
+        missing.difference_update(found)
+        if not missing:
+            return replace(whole, transcript="\n".join([*lines[:end], ""]))
+    return None
+
+
+def write_launcher(
+    assignment: Assignment, door: Door, program: str, path: str, retries: int, mark: str, *, continues: bool
+) -> Path:
     """A script to start instead of the program: it drops the whole inherited environment and sets ours.
 
     The library merges its parent's environment into the child's, provider keys included; overriding names one by one
-    would miss those we do not know. Values stand in a file only we can read, not in arguments all can see.
+    would miss those we do not know. Values stand in a file only we can read, not in arguments all can see. With
+    `continues` the program goes on with the turn in which its session ends.
     """
     home = assignment.home
     temporary = home / "tmp"
@@ -123,6 +170,8 @@ def write_launcher(assignment: Assignment, door: Door, program: str, path: str, 
         "CLAUDE_CODE_SDK_READS_SESSION_STATE": "1",
         MARK: mark,
     }
+    if continues:
+        environment |= {"CLAUDE_CODE_RESUME_INTERRUPTED_TURN": "1", "CLAUDE_CODE_RESUME_PROMPT": GO_ON}
     inner = home / "claude-environment.sh"
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
     _write(inner, f'{exports}exec {shlex.quote(program)} "$@"\n', 0o600)

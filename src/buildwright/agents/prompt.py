@@ -179,6 +179,7 @@ def feedback_prompt(
     guidance: Sequence[str] = (),
     carried: bool = False,
     conflict_files: Sequence[str] = (),
+    diagnosis: str = "",
 ) -> str:
     """Why the attempt before was rejected, findings first. `carried`: its change is still in the files."""
     opening = {
@@ -202,6 +203,11 @@ def feedback_prompt(
     if guidance:
         said = "\n".join(f"- {text}" for text in guidance)
         parts.append(f"## What the user says about it\n{said}")
+    if diagnosis:
+        parts.append(
+            "## A diagnosis of the failures\nA model that read the log of the build says this. Check it against what you see.\n"
+            f"{_fenced(cut(diagnosis, 8_000))}"
+        )
     state = (
         "The change of the previous attempt is still in the files: mend it, do not start over."
         if carried

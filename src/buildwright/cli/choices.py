@@ -42,6 +42,12 @@ class BuildChoices:
     ] = ()
     concurrency: Annotated[int, Parameter(name=["--concurrency", "-j"], help="Agents at once.")] = 4
     attempts: Annotated[int, Parameter(help="Tries per task.")] = 3
+    stuck_after: Annotated[
+        int, Parameter(help="Failures in a row, over all tasks, after which the cause is looked for.")
+    ] = 3
+    loop_after: Annotated[
+        int, Parameter(help="Tries of a task refused for the same findings after which it gets no more.")
+    ] = 3
     on_failure: Annotated[
         Literal["pause", "fail"], Parameter(help="When a task has used up its tries: ask you, or go on without it.")
     ] = "pause"
@@ -80,6 +86,8 @@ class BuildChoices:
             limits = Limits(
                 concurrency=self.concurrency,
                 attempts=self.attempts,
+                stuck_after=self.stuck_after,
+                loop_after=self.loop_after,
                 task_seconds=self.task_time,
                 gate_seconds=self.gate_time,
                 budget_usd=read_money(self.max_cost, "--max-cost"),
@@ -159,6 +167,8 @@ def _existing_file(path: Path | None) -> str:
 _OPTION_OF = {
     "concurrency": "--concurrency",
     "attempts": "--attempts",
+    "stuck_after": "--stuck-after",
+    "loop_after": "--loop-after",
     "task_seconds": "--task-time",
     "gate_seconds": "--gate-time",
 }

@@ -1,4 +1,4 @@
-"""`db`: the schema of the database under the home: migrate, roll back, ask."""
+"""`db`: the schema of the database, the file under the home or the one of DATABASE_URL: migrate, roll back, ask."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
 @db.command
 async def migrate(*, json: _Json = False) -> int:
     """Bring the database to the revision that this Buildwright needs. Happens by itself when a build opens it."""
-    from buildwright.settings import Settings
     from buildwright.store.revisions import migrate as migrate_database
 
-    path = Settings.load().database
+    path = _database()
     before = await revision_of(path)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if isinstance(path, Path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     after = await migrate_database(path)
     return _say(json, path, after, f"from {before}" if before and before != after else "")
 
@@ -35,27 +35,24 @@ async def rollback(
     json: _Json = False,
 ) -> int:
     """Undo the last revisions of the schema."""
-    from buildwright.settings import Settings
     from buildwright.store.revisions import rollback as roll_back
 
-    path = Settings.load().database
+    path = _database()
     return _say(json, path, await roll_back(path, steps, drop_data=drop_data), "rolled back")
 
 
 @db.command
 async def version(*, json: _Json = False) -> int:
     """Show the revision of the database and the one that is needed."""
-    from buildwright.settings import Settings
-
-    path = Settings.load().database
+    path = _database()
     return _say(json, path, await revision_of(path), "")
 
 
-async def revision_of(path: Path) -> str:
-    """The revision of a database, "" when there is none. Raises StoreFailed when it is not ours."""
+async def revision_of(path: Path | str) -> str:
+    """The revision of a database (a file, or a PostgreSQL URL), "" when there is none. Raises StoreFailed when it is not ours."""
     from buildwright.store.revisions import version as stored
 
-    return (await stored(path) or "") if path.is_file() else ""
+    return "" if isinstance(path, Path) and not path.is_file() else await stored(path) or ""
 
 
 def wanted_revision() -> str:
@@ -65,11 +62,23 @@ def wanted_revision() -> str:
     return head()
 
 
-def _say(json: bool, path: Path, revision: str, note: str) -> int:
+def _database() -> Path | str:
+    """The file under the home, or the URL of a PostgreSQL database when DATABASE_URL is set."""
+    from buildwright.settings import Settings
+
+    settings = Settings.load()
+    return settings.database_url or settings.database
+
+
+def _say(json: bool, path: Path | str, revision: str, note: str) -> int:
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
 
     output, wanted = Output(json), wanted_revision()
+    if isinstance(path, str):
+        from buildwright.store.postgres_pool import address_of
+
+        path = address_of(path).shown
     if output.json:
         output.data({"database": path, "revision": revision, "wanted": wanted})
         return Exit.DONE

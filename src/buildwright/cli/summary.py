@@ -93,6 +93,8 @@ def ending(view: BuildView) -> Iterator[str]:
     yield f"{view.title}: {state}" + (f", {one_line(view.message)}" if view.message else "")
     for finding in view.findings[:10]:
         yield f"  {one_line(finding)}"
+    if view.diagnosis and not (view.pause and view.pause.message == view.diagnosis):
+        yield f"Diagnosis of the failures in a row: {one_line(view.diagnosis, 400)}"
     facts = [f"{view.counts.get('done', 0)} of {view.total} tasks done", duration(view.seconds)]
     if view.usage.tokens:
         facts.append(f"{tokens(view.usage.tokens)} tokens")

@@ -49,6 +49,16 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int 
     return [_line(line, columns, widths, kept, room) for line in lines]
 
 
+def size(number: int) -> str:
+    """Bytes as people read them."""
+    value = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GiB"
+
+
 def cells(text: str) -> int:
     """Cells of a terminal that the text takes: wide letters two, combining marks none."""
     if text.isascii():

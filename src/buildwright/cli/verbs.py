@@ -32,7 +32,10 @@ VERBS: tuple[Verb, ...] = (
     _verb("resume", "Steer", "Answer a pause: go on, retry, skip or abort."),
     _verb("say", "Steer", "Tell the agents something while they work."),
     _verb("stop", "Steer", "End a build; what has landed stays."),
-    _verb("doctor", "Keep", "Check this machine: tools, keys, disk, database."),
+    _verb("cluster", "Cluster", "Let many processes build: PostgreSQL, Redis and workers on this machine."),
+    _verb("worker", "Cluster", "Take part in building, as one of many processes."),
+    _verb("doctor", "Keep", "Check this machine, and mend what a crash left behind."),
+    _verb("prune", "Keep", "Remove old builds that have ended, and what nothing needs."),
     _verb("db", "Keep", "Migrate the database, or show its version.", "db"),
     _verb("version", "Keep", "Show the version of Buildwright."),
 )

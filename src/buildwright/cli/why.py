@@ -44,6 +44,7 @@ def _print_why(output: Output, view: WhyView) -> None:
     output.print(view.answer)
     _print_list(output, "Findings of the last attempt", view.findings)
     _print_list(output, "You told its agent", view.guidance)
+    _print_list(output, "A diagnosis of its failures", tuple(view.diagnosis.splitlines()))
     if view.depends_on:
         needs = ", ".join(f"{need.id} ({need.phase})" for need in view.depends_on)
         output.print(f"Needs: {needs}")

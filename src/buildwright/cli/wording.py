@@ -157,6 +157,13 @@ def _paused(event: e.BuildPaused, _build: Build, _at: datetime) -> Line:
     return Line("pause", f"paused: {what}")
 
 
+def _stuck(event: e.BuildStuck, _build: Build, _at: datetime) -> Line:
+    row = f"stuck: {count(event.failures, 'failure')} in a row ({', '.join(event.tasks)})"
+    if event.advice:
+        return Line("bad", f"{row}; the diagnosis: {one_line(event.advice, 300)}")
+    return Line("bad", f"{row}; no diagnosis, {one_line(event.no_advice, 160)}" if event.no_advice else row)
+
+
 def _retried(event: e.TaskRetried, _build: Build, _at: datetime) -> Line | None:
     if event.by == "rule":
         return None
@@ -195,6 +202,7 @@ _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     e.PlanRejected: lambda event, _b, _at: Line("bad", f"the plan was refused: {one_line(event.message, 160)}"),
     e.TaskStarted: _started,
     e.TaskWaited: lambda event, _b, _at: Line("dot", f"{event.task} waits for {event.file}, held by {event.holder}"),
+    e.CheckpointRestored: lambda event, _b, _at: Line("again", f"{event.task} goes on from its last checkpoint"),
     e.AgentFinished: _agent_finished,
     e.AgentBroke: _broke,
     e.PatchJudged: _judged,
@@ -204,7 +212,8 @@ _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     e.TaskRetried: _retried,
     e.TaskFailed: _failed,
     e.TaskSkipped: lambda event, _b, _at: Line("dot", f"{event.task} skipped"),
-    e.BuildStuck: lambda event, _b, _at: Line("bad", f"{count(event.failures, 'failure')} in a row"),
+    e.LoopDetected: lambda event, _b, _at: Line("bad", f"{event.task} goes in circles: {event.message}"),
+    e.BuildStuck: _stuck,
     e.BuildPaused: _paused,
     e.BuildResumed: lambda _e, _b, _at: Line("again", "goes on"),
     e.StopRequested: lambda _e, _b, _at: Line("bad", "asked to end"),

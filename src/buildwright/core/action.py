@@ -106,6 +106,17 @@ class LandChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnose:
+    """Look for the cause of the failures in a row. `number` counts, from 1, how often the build is stuck."""
+
+    number: int
+
+    @property
+    def key(self) -> str:
+        return f"diagnose/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyBuild:
     """Run the gates on the final tree."""
 
@@ -137,6 +148,7 @@ Action: TypeAlias = (
     | PrepareMerge
     | JudgeMerge
     | LandChange
+    | Diagnose
     | VerifyBuild
     | Deliver
 )

@@ -1,4 +1,4 @@
-"""What an agent does while it works, as one typed stream: said, wrote, ran, heard, used tokens, finished. Pure data.
+"""What an agent does while it works, as one typed stream: said, wrote, ran, heard, used tokens, saved, finished. Pure data.
 
 Every agent, whatever program it is, yields these and nothing else; the last one is always `Finished`.
 """
@@ -69,6 +69,16 @@ class Warned(Record):
     text: str
 
 
+class Saved(Record):
+    """The agent could go on from here: from the lane as it is now and this (opaque) conversation.
+
+    Until whoever reads the stream asks for the next activity, the agent changes nothing in its lane.
+    """
+
+    type: Literal["saved"] = "saved"
+    conversation: str
+
+
 class Finished(Record):
     """The agent is done with this attempt. `conversation` is opaque and comes back with the next attempt."""
 
@@ -79,4 +89,4 @@ class Finished(Record):
     conversation: str | None = None
 
 
-Activity = Annotated[Said | Wrote | Ran | Heard | UsedTokens | Warned | Finished, Field(discriminator="type")]
+Activity = Annotated[Said | Wrote | Ran | Heard | UsedTokens | Warned | Saved | Finished, Field(discriminator="type")]

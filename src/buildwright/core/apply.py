@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from buildwright.core import event as e
+from buildwright.core.attempts import checkpoint_created, checkpoint_restored, end_attempt, tokens_used
 from buildwright.core.build import Build, Control, Note, Pause, Stage, TaskPhase
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
+from buildwright.core.loops import refused, same_change
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
 from buildwright.core.progress import (
+    NOT_STUCK,
     begin_tasks,
     finish_task,
     park_task,
@@ -133,8 +135,8 @@ def _plan_made(build: Build, event: e.PlanMade, _at: datetime) -> Changes:
     return {"stage": Stage.WORKING, "plan": plan, "plan_error": "", **begin_tasks(build, plan)}
 
 
-def _plan_rejected(_build: Build, event: e.PlanRejected, _at: datetime) -> Changes:
-    return {"plan_error": event.message}
+def _plan_rejected(build: Build, event: e.PlanRejected, _at: datetime) -> Changes:
+    return {"plan_error": event.message, "plans_rejected": build.plans_rejected + 1}
 
 
 def _base_judged(build: Build, event: e.BaseJudged, _at: datetime) -> Changes:
@@ -157,30 +159,8 @@ def _nothing(_build: Build, _event: Event, _at: datetime) -> Changes:
     return {}
 
 
-def _tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
-    cost = event.cost_usd or Decimal(0)
-    used = event.input_tokens + event.output_tokens + event.cache_read_tokens + event.cache_write_tokens
-    total = build.usage
-    changes: Changes = {
-        "usage": total._replace(
-            requests=total.requests + 1,
-            input_tokens=total.input_tokens + event.input_tokens,
-            output_tokens=total.output_tokens + event.output_tokens,
-            cache_read_tokens=total.cache_read_tokens + event.cache_read_tokens,
-            cache_write_tokens=total.cache_write_tokens + event.cache_write_tokens,
-            cost_usd=total.cost_usd + cost,
-            unpriced=total.unpriced + (event.cost_usd is None),
-        )
-    }
-    if event.task and build.plan and event.task in build.plan.position:
-        state = build.task(event.task)
-        state = replace(state, tokens=state.tokens + used, cost_usd=state.cost_usd + cost)
-        changes["tasks"] = build.tasks.set(event.task, state)
-    return changes
-
-
 def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Changes:
-    state = build.task(event.task)
+    state = end_attempt(build.task(event.task))
     state = replace(
         state,
         phase=TaskPhase.JUDGING,
@@ -200,7 +180,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
 
 
 def _agent_broke(build: Build, event: e.AgentBroke, _at: datetime) -> Changes:
-    state = replace(build.task(event.task), patch=None, conversation=event.conversation)
+    state = replace(end_attempt(build.task(event.task)), patch=None, conversation=event.conversation)
     changes = reject_task(build, event.task, state, "agent", f"{event.kind}: {event.message}")
     return {**changes, "working": build.working - 1}
 
@@ -210,7 +190,18 @@ def _patch_judged(build: Build, event: e.PatchJudged, _at: datetime) -> Changes:
     if event.verdict.ok:
         return board(build, event.task, replace(state, phase=TaskPhase.MERGING))
     reason = "the gates refused the change"
+    if state.patch is not None:
+        state = replace(state, refused=refused(state, state.patch, event.verdict.findings))
     return reject_task(build, event.task, state, "gate", reason, event.verdict.findings)
+
+
+def _loop_detected(build: Build, event: e.LoopDetected, _at: datetime) -> Changes:
+    """A change that was refused before is refused again, for the same findings: the gates need not say it twice."""
+    state = replace(build.task(event.task), loop=event.message)
+    if state.phase is TaskPhase.REJECTED:
+        return set_task(build, event.task, state)
+    before = same_change(state)
+    return reject_task(build, event.task, state, "gate", event.message, before.findings if before else ())
 
 
 # --- What becomes of a rejected task -------------------------------------------------------------------------------
@@ -220,7 +211,10 @@ def _task_retried(build: Build, event: e.TaskRetried, _at: datetime) -> Changes:
     state = build.task(event.task)
     allowed = state.allowed if event.by == "rule" else state.attempt + build.options.limits.attempts
     guidance = (*state.guidance, event.message) if event.message else state.guidance
-    return restart_task(build, event.task, replace(state, allowed=allowed, guidance=guidance))
+    state = replace(state, allowed=allowed, guidance=guidance)
+    if event.by == "user":  # who was told something new may come to the same change for another reason
+        state = replace(state, refused=(), loop="", reason=state.loop or state.reason)
+    return restart_task(build, event.task, state)
 
 
 def _task_failed(build: Build, event: e.TaskFailed, at: datetime) -> Changes:
@@ -239,8 +233,21 @@ def _task_skipped(build: Build, event: e.TaskSkipped, at: datetime) -> Changes:
     return {**changes, "failed": failed}
 
 
-def _build_stuck(_build: Build, _event: e.BuildStuck, _at: datetime) -> Changes:
-    return {"stuck": True}
+def _build_stuck(build: Build, event: e.BuildStuck, _at: datetime) -> Changes:
+    if event.number and (event.number != build.diagnoses + 1 or not build.needs_diagnosis):
+        raise IllegalMove(f"diagnosis {event.number} comes too late: the build is not stuck any more")
+    tasks = build.tasks
+    told = {advice.task: advice.text for advice in event.task_advice}
+    for task in event.tasks if event.advice else ():
+        words = "\n".join(filter(None, (event.advice, told.get(task, ""))))
+        tasks = tasks.set(task, replace(build.task(task), diagnosis=words))
+    return {
+        "tasks": tasks,
+        "stuck": True,
+        "diagnoses": build.diagnoses + 1,
+        "diagnosis": event.advice,
+        "asks_person": event.ask_person,
+    }
 
 
 # --- Control -------------------------------------------------------------------------------------------------------
@@ -251,8 +258,7 @@ def _paused(_build: Build, event: e.BuildPaused, at: datetime) -> Changes:
 
 
 def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
-    changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", "stuck": False}
-    changes["failures_in_row"] = ()
+    changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", **NOT_STUCK}
     changes["base_accepted"] = build.base_accepted or (build.pause is not None and build.pause.reason == "base")
     if build.delivery_error:
         changes |= {"deliveries": 0, "delivery_error": ""}
@@ -275,10 +281,8 @@ def _message_sent(build: Build, event: e.MessageSent, _at: datetime) -> Changes:
 def _message_delivered(build: Build, event: e.MessageDelivered, _at: datetime) -> Changes:
     state = build.task(event.task)
     heard = tuple(note for note in build.notes_to_agents if note.id == event.id)
-    return {
-        "notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id),
-        "tasks": build.tasks.set(event.task, replace(state, heard=(*state.heard, *heard))),
-    }
+    changes = set_task(build, event.task, replace(state, heard=(*state.heard, *heard)))
+    return changes | {"notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id)}
 
 
 # --- The end -------------------------------------------------------------------------------------------------------
@@ -336,7 +340,9 @@ MOVES: dict[type[Event], Move] = {
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
-    e.TokensUsed: Move(_tokens_used, _ANY, _LIVE),
+    e.TokensUsed: Move(tokens_used, _ANY, _LIVE),
+    e.CheckpointCreated: Move(checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
+    e.CheckpointRestored: Move(checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),
     e.AgentFinished: Move(
         _agent_finished,
         _WORK,
@@ -356,7 +362,8 @@ MOVES: dict[type[Event], Move] = {
     e.TaskSkipped: Move(
         _task_skipped, _WORK, _GOING, _in(_P.FAILED), (_P.SKIPPED,), (Stage.VERIFYING, Stage.DELIVERING)
     ),
-    e.BuildStuck: Move(_build_stuck, _WORK, _RUNNING),
+    e.LoopDetected: Move(_loop_detected, _WORK, _RUNNING, _in(_P.JUDGING, _P.REJECTED), (_P.REJECTED,)),
+    e.BuildStuck: Move(_build_stuck, _WORK, _LIVE),
     e.BuildPaused: Move(_paused, _ANY, _RUNNING, to_control=(Control.PAUSED,)),
     e.BuildResumed: Move(_resumed, _ANY, _PAUSED, to_control=(Control.RUNNING,)),
     e.StopRequested: Move(_stop_requested, _ANY, _GOING, to_control=(Control.STOPPING,)),

@@ -45,6 +45,17 @@ class Control(StrEnum):
     FINISHED = "finished"
 
 
+class Refused(NamedTuple):
+    """An attempt that the gates refused, as the loop detector remembers it. `reasons` is equal for like findings."""
+
+    attempt: int
+    base_tree: str
+    tree: str
+    reasons: str
+    findings: tuple[Finding, ...] = ()
+    """The first of them."""
+
+
 class TaskPhase(StrEnum):
     """Where a task stands. `rejected` is a task whose last attempt was refused and about which a decision is due."""
 
@@ -58,14 +69,6 @@ class TaskPhase(StrEnum):
     DONE = "done"
     FAILED = "failed"
     SKIPPED = "skipped"
-
-
-class Note(NamedTuple):
-    """A message of the user; `task` "" is for whoever works."""
-
-    id: str
-    text: str
-    task: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,12 @@ class TaskState:
     """Why the last attempt was rejected; feedback for the next."""
     guidance: tuple[str, ...] = ()
     """What the user said with a retry; given to the next attempt."""
-    heard: tuple[Note, ...] = ()
-    """What the user said to the current attempt: should it have to begin again, it is told again."""
+    diagnosis: str = ""
+    """What the diagnosing advisor said when the build was stuck on it; given to the next attempt."""
+    refused: tuple[Refused, ...] = ()
+    """Attempts the gates refused since the user's last retry. Empty once it is done."""
+    loop: str = ""
+    """How it goes in circles; "" while it does not."""
     kept_base: str = ""
     """Commit that the rejected change was made on; "" when nothing of it is kept."""
     kept_tree: str = ""
@@ -103,6 +110,15 @@ class TaskState:
     finished_at: datetime | None = None
     cost_usd: Decimal = Decimal(0)
     tokens: int = 0
+    counted: tuple[str, ...] = ()
+    """Kept answers (`TokensUsed.request`) that `tokens` and `cost_usd` include, of all attempts: a worker that was taken
+    for dead may still tell of one that its successor has counted."""
+    checkpoint_tree: str = ""
+    """What the lane of the attempt that runs held at its newest checkpoint; "" without one."""
+    heard: tuple[Note, ...] = ()
+    """What the user has said to the attempt that runs since its newest checkpoint: its next life must hear it again."""
+    checkpoint_conversation: str = ""
+    """Digest of the artifact with the agent's conversation up to there."""
 
 
 NOT_STARTED = TaskState(TaskPhase.WAITING)
@@ -135,6 +151,14 @@ class Usage(NamedTuple):
     @property
     def tokens(self) -> int:
         return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+
+class Note(NamedTuple):
+    """A message of the user that no agent has taken in yet."""
+
+    id: str
+    text: str
+    task: str
 
 
 class Pause(NamedTuple):
@@ -201,7 +225,15 @@ class Build:
     skipped: int = 0
     failed: tuple[str, ...] = ()
     failures_in_row: tuple[str, ...] = ()
+    """Tasks of the newest failures since anything landed, as many as make a build stuck, in the journal's order."""
     stuck: bool = False
+    """The failures in a row have been diagnosed; until something lands or the user resumes."""
+    diagnoses: int = 0
+    """How often it has been stuck."""
+    diagnosis: str = ""
+    """What stands behind the failures, while it is stuck; "" when nobody could say."""
+    asks_person: bool = False
+    """While it is stuck: the diagnosis says that a person has to act first."""
     base_verdict: Verdict | None = None
     """What the gates say of the tree the build started from."""
     base_accepted: bool = False
@@ -219,6 +251,9 @@ class Build:
     notes_to_agents: tuple[Note, ...] = ()
     usage: Usage = Usage()
     plan_error: str = ""
+    plans_rejected: int = 0
+    planning_counted: tuple[str, ...] = ()
+    """Kept answers of the planner that `usage` includes; those of agents are with their tasks."""
     budget_usd: Decimal | None = None
 
     @property
@@ -233,6 +268,11 @@ class Build:
     def all_tasks_done(self) -> bool:
         """Every task has landed or was given up by the user."""
         return self.plan is not None and self.done + self.skipped == self.total
+
+    @property
+    def needs_diagnosis(self) -> bool:
+        """So many failures in a row that nothing new should start before their cause was looked for."""
+        return not self.stuck and len(self.failures_in_row) >= self.options.limits.stuck_after
 
     def task(self, task_id: str) -> TaskState:
         return self.tasks.get(task_id, NOT_STARTED)

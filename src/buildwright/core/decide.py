@@ -13,6 +13,7 @@ from buildwright.core import event as e
 from buildwright.core.action import (
     Action,
     Deliver,
+    Diagnose,
     JudgeBase,
     JudgePatch,
     MakePlan,
@@ -24,6 +25,7 @@ from buildwright.core.build import Build, Control, Stage, TaskPhase
 from buildwright.core.event import AnyEvent
 from buildwright.core.finding import Finding
 from buildwright.core.heap import pop
+from buildwright.core.loops import same_change, same_findings
 from buildwright.core.merge import train_actions
 
 
@@ -61,7 +63,12 @@ def _facts(build: Build) -> tuple[AnyEvent, ...]:
         case Stage.PLANNING:
             return _planning_facts(build)
         case Stage.WORKING:
-            return _trouble(build) or _rejected_facts(build) or _starts(build) or _dead_end(build)
+            facts = _trouble(build) or _loops(build)
+            if facts or build.needs_diagnosis:
+                # Whatever stands behind failures of several tasks is likely to meet the next one too, so no task starts
+                # before somebody has looked. Nor is one retried or given up: who is asked then knows the diagnosis.
+                return facts
+            return _rejected_facts(build) or _asks_person(build) or _starts(build) or _dead_end(build)
         case Stage.VERIFYING:
             return ()
         case Stage.DELIVERING:
@@ -111,11 +118,30 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
     if build.budget_usd is not None and build.usage.cost_usd >= build.budget_usd:
         message = f"{build.usage.cost_usd:.4f} USD of a budget of {build.budget_usd} USD are spent"
         return (e.BuildPaused(reason="budget", message=message),)
-    if len(build.failures_in_row) >= limits.stuck_after and not build.stuck:
-        tasks = tuple(dict.fromkeys(build.failures_in_row))
-        errors = tuple(build.task(task).reason for task in tasks)
-        return (e.BuildStuck(failures=len(build.failures_in_row), tasks=tasks, errors=errors),)
     return ()
+
+
+def _asks_person(build: Build) -> tuple[AnyEvent, ...]:
+    """The diagnosis says that no attempt can mend it. Asked after tasks without attempts left have failed: one pause, not two."""
+    if build.asks_person and build.options.on_failure == "pause":
+        return (e.BuildPaused(reason="stuck", message=build.diagnosis),)
+    return ()
+
+
+def _loops(build: Build) -> tuple[AnyEvent, ...]:
+    """Tasks that go in circles: more attempts would only cost more."""
+    facts: list[AnyEvent] = []
+    for task in _by_rank(build):
+        state = build.task(task)
+        if state.phase is TaskPhase.JUDGING and (before := same_change(state)):
+            message = f"attempt {state.attempt} made exactly the change that was refused in attempt {before.attempt}"
+            facts.append(e.LoopDetected(task=task, attempt=state.attempt, kind="patch", message=message))
+        elif state.phase is TaskPhase.REJECTED and not state.loop:
+            row = same_findings(state)
+            if row >= build.options.limits.loop_after:
+                message = f"{row} attempts in a row were refused for the same findings"
+                facts.append(e.LoopDetected(task=task, attempt=state.attempt, kind="finding", message=message))
+    return tuple(facts)
 
 
 def _rejected_facts(build: Build) -> tuple[AnyEvent, ...]:
@@ -124,7 +150,10 @@ def _rejected_facts(build: Build) -> tuple[AnyEvent, ...]:
         state = build.task(task)
         if state.phase is not TaskPhase.REJECTED:
             continue
-        if state.attempt < state.allowed:
+        if state.loop:
+            message = f"it goes in circles: {state.loop}. Tell it what to do differently: resume --retry -m TEXT"
+            facts.append(e.TaskFailed(task=task, message=message, findings=state.findings))
+        elif state.attempt < state.allowed:
             facts.append(e.TaskRetried(task=task))
         else:
             facts.append(e.TaskFailed(task=task, message=state.reason, findings=state.findings))
@@ -190,7 +219,7 @@ def _wanted(build: Build) -> tuple[Action, ...]:
         case Stage.PLANNING:
             return (MakePlan(),)
         case Stage.WORKING:
-            return (*_base_actions(build), *_task_actions(build), *train_actions(build))
+            return (*_base_actions(build), *_task_actions(build), *train_actions(build), *_diagnosis(build))
         case Stage.VERIFYING:
             return (VerifyBuild(build.head_tree),)
         case Stage.DELIVERING:
@@ -203,6 +232,10 @@ def _base_actions(build: Build) -> tuple[Action, ...]:
     """Beside the first attempts: a base that fails would send every one of them back for what it has not done."""
     judged = build.base_verdict is not None or not build.options.gates or not build.options.lanes
     return () if judged else (JudgeBase(build.base_tree),)
+
+
+def _diagnosis(build: Build) -> tuple[Action, ...]:
+    return (Diagnose(build.diagnoses + 1),) if build.needs_diagnosis else ()
 
 
 def _task_actions(build: Build) -> list[Action]:

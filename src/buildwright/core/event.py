@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, TypeAdapter
 
 from buildwright.core.activity import FailureKind
+from buildwright.core.diagnosis import TaskAdvice
 from buildwright.core.finding import Finding, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
@@ -109,7 +110,7 @@ class TokensUsed(Event):
 
     type: Literal["tokens.used"] = "tokens.used"
     task: str = ""
-    """"" for the planner."""
+    """"" for an advisor: the planner, the diagnoser."""
     attempt: int = 0
     model: str
     input_tokens: int = 0
@@ -117,6 +118,27 @@ class TokensUsed(Event):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: Decimal | None = None
+    request: str = ""
+    """The name of the answer, if the gateway has kept it ("" if not): one that is played again is not counted again."""
+
+
+class CheckpointCreated(Event):
+    """An attempt could go on from here: the lane's tree, and the digest of the artifact with the agent's conversation."""
+
+    type: Literal["checkpoint.created"] = "checkpoint.created"
+    task: TaskId
+    attempt: int
+    tree: str
+    conversation: str
+
+
+class CheckpointRestored(Event):
+    """An attempt whose process died goes on from its newest checkpoint."""
+
+    type: Literal["checkpoint.restored"] = "checkpoint.restored"
+    task: TaskId
+    attempt: int
+    tree: str
 
 
 class AgentFinished(Event):
@@ -217,20 +239,40 @@ class TaskSkipped(Event):
     task: TaskId
 
 
+class LoopDetected(Event):
+    """A task goes in circles: `attempt` made a change that was refused before, or was refused for the same findings again."""
+
+    type: Literal["loop.detected"] = "loop.detected"
+    task: TaskId
+    attempt: int
+    kind: Literal["patch", "finding"]
+    message: str
+
+
 class BuildStuck(Event):
-    """Several failures in a row (P8)."""
+    """Several failures in a row (P8), and what was found out about them. Older journals have only the first three fields."""
 
     type: Literal["build.stuck"] = "build.stuck"
     failures: int
     tasks: tuple[TaskId, ...]
     errors: tuple[str, ...] = ()
+    number: int = 0
+    """Which time it is, from 1; 0 in older journals."""
+    context: str = ""
+    """Digest of the artifact with the log, its tail and the history of errors."""
+    advice: str = ""
+    """What stands behind the failures, in the words of the diagnosing advisor; "" when it said nothing."""
+    task_advice: tuple[TaskAdvice, ...] = ()
+    ask_person: bool = False
+    no_advice: str = ""
+    """Why there is no advice."""
 
 
 class BuildPaused(Event):
     """Nothing new starts until somebody resumes."""
 
     type: Literal["build.paused"] = "build.paused"
-    reason: Literal["user", "base", "failure", "delivery", "plan", "budget", "trouble"]
+    reason: Literal["user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble"]
     message: str = ""
     task: str = ""
 
@@ -313,6 +355,8 @@ AnyEvent = Annotated[
     | TaskWaited
     | AgentHeartbeat
     | TokensUsed
+    | CheckpointCreated
+    | CheckpointRestored
     | AgentFinished
     | AgentBroke
     | PatchJudged
@@ -323,6 +367,7 @@ AnyEvent = Annotated[
     | TaskRetried
     | TaskFailed
     | TaskSkipped
+    | LoopDetected
     | BuildStuck
     | BuildPaused
     | BuildResumed

@@ -53,6 +53,8 @@ class Limits(Record):
     """More failed tasks than this stop the run (P6)."""
     stuck_after: int = Field(default=3, ge=1)
     """Failures in a row, over all tasks, that count as stuck (P8)."""
+    loop_after: int = Field(default=3, ge=2)
+    """Attempts in a row at one task, refused for the same findings, that count as a loop."""
     train: int = Field(default=4, ge=1)
     """Cars of the merge train that are tested at once."""
     pushes: int = Field(default=4, ge=1)

@@ -65,7 +65,6 @@ def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
         attempt=state.attempt + 1,
         base=base,
         patch=None,
-        heard=(),
         started_at=state.started_at or at,
         attempt_at=at,
     )
@@ -108,7 +107,11 @@ def reject_task(
     reason: str,
     findings: tuple[Finding, ...] = (),
 ) -> Changes:
-    """An attempt came to nothing. Its change is kept to go on from, if there was one."""
+    """An attempt came to nothing. Its change is kept to go on from, if there was one.
+
+    It is one more failure in a row unless only the base has moved: who conflicts with a landing came late and did nothing
+    wrong, and a wide plan has many of those without being stuck.
+    """
     kept = state.patch is not None and not state.patch.is_empty
     state = replace(
         state,
@@ -119,10 +122,14 @@ def reject_task(
         kept_base=state.base if kept else "",
         kept_tree=state.patch.tree if kept and state.patch else "",
     )
-    return {
-        "tasks": build.tasks.set(task_id, state),
-        "failures_in_row": (*build.failures_in_row, task_id)[-build.options.limits.stuck_after :],
-    }
+    changes: Changes = {"tasks": build.tasks.set(task_id, state)}
+    if rejection not in {"conflict", "train"}:
+        changes["failures_in_row"] = (*build.failures_in_row, task_id)[-build.options.limits.stuck_after :]
+    return changes
+
+
+NOT_STUCK: Changes = {"failures_in_row": (), "stuck": False, "diagnosis": "", "asks_person": False}
+"""Counting starts anew: something landed, or a person has looked at it."""
 
 
 def restart_task(build: Build, task_id: str, state: TaskState) -> Changes:
@@ -164,7 +171,9 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
     """A task is done or given up: files are freed, dependents and perhaps the next milestone come free."""
     plan = build.plan
     assert plan is not None
-    state = replace(state, phase=phase, finished_at=at, reason="", findings=(), kept_base="", kept_tree="")
+    state = replace(
+        state, phase=phase, finished_at=at, reason="", findings=(), kept_base="", kept_tree="", refused=(), loop=""
+    )
     changes = {"tasks": build.tasks.set(task_id, state), "ready": build.ready, **release_files(build, task_id, state)}
     tasks: Map[str, TaskState] = changes["tasks"]
     ready: Heap = changes["ready"]
@@ -199,8 +208,7 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
         "active": build.active.delete(task_id) if task_id in build.active else build.active,
         "done": done,
         "skipped": skipped,
-        "failures_in_row": () if phase is TaskPhase.DONE else build.failures_in_row,
-        "stuck": build.stuck and phase is not TaskPhase.DONE,
+        **(NOT_STUCK if phase is TaskPhase.DONE else {}),
     }
     if done + skipped == len(plan.graph.tasks):
         changes["stage"] = _stage_after_tasks(build)

@@ -106,6 +106,8 @@ class BuildView(Record):
     usage: UsageView = Field(default_factory=UsageView)
     budget_usd: Decimal | None = None
     pause: PauseView | None = None
+    diagnosis: str = ""
+    """What stands behind the failures in a row, while the build is stuck."""
     base: str = ""
     head: str = ""
     delivered: str = ""
@@ -169,6 +171,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         usage=UsageView(tokens=build.usage.tokens, **build.usage._asdict()),
         budget_usd=build.options.limits.budget_usd,
         pause=pause_view(build, build.pause) if build.pause is not None else None,
+        diagnosis=build.diagnosis,
         base=build.base,
         head=build.head,
         delivered=build.delivered,
@@ -287,6 +290,8 @@ def headline(build: Build) -> str:
         return build.outcome or "finished"
     if build.control is not Control.RUNNING:
         return build.control.value
+    if build.stage is Stage.WORKING and build.needs_diagnosis:
+        return "looking for the cause of the failures"
     return {Stage.CREATED: "starting", Stage.WORKING: "building"}.get(build.stage, build.stage.value)
 
 
@@ -320,6 +325,9 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
             yield Choice(name="skip", words=f"give up {names} and go on with the rest")
         case "base":
             yield Choice(name="go", words="go on all the same: the tasks are to mend it")
+        case "stuck":
+            yield Choice(name="go", words="go on, once you have done what the diagnosis asks for")
+            yield Choice(name="retry", words="go on and tell the agents something (add -m TEXT)")
         case "delivery":
             yield Choice(name="go", words="try to deliver again")
         case "plan":

@@ -54,6 +54,8 @@ class WhyView(Record):
     """Why the last attempt was refused."""
     guidance: tuple[str, ...] = ()
     """What the user told its agent."""
+    diagnosis: str = ""
+    """What the diagnosing advisor said when the build was stuck on it."""
     summary: str = ""
     """What the agent said of its work."""
     commit: str = ""
@@ -89,6 +91,7 @@ def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -
         attempts=attempts_of(task_id, events),
         findings=tuple(map(str, state.findings)),
         guidance=state.guidance,
+        diagnosis=state.diagnosis,
         summary=state.summary,
         commit=state.commit,
         changed=state.patch.paths if state.patch is not None else (),
@@ -142,6 +145,7 @@ _OUTCOMES: dict[type[e.Event], Callable[[Any], dict[str, Any] | None]] = {
     e.PatchJudged: _judged,
     e.MergeJudged: _merge_judged,
     e.MergeConflicted: lambda event: {"outcome": "conflict", "detail": f"conflicted in {', '.join(event.files)}"},
+    e.LoopDetected: lambda event: {"outcome": "refused", "detail": event.message} if event.kind == "patch" else None,
     e.ChangeLanded: lambda event: {"outcome": "landed", "detail": f"landed as {event.commit[:12]}"},
 }
 

@@ -1,7 +1,8 @@
 """One attempt: open a lane, brief the agent, follow what it does, take its patch. Must never believe the agent's word.
 
 The lane is always fresh: whatever an attempt that died has left is removed. An agent that goes on from its rejected
-change finds it in the lane, put on top of the newest head; any other starts from the head itself.
+change finds it in the lane, put on top of the newest head; any other starts from the head itself. An attempt that died goes
+on from its newest checkpoint, if its agent can; else it begins anew, and the gateway plays it the answers it had.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import NamedTuple, assert_never
 
 from buildwright.core import event as e
 from buildwright.core.action import RunAgent
-from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
+from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Saved, UsedTokens, Warned, Wrote
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
 from buildwright.core.task import Task
+from buildwright.engine.checkpoints import Checkpoints, restore
 from buildwright.engine.room import check_room
 from buildwright.engine.spending import budget, spent
 from buildwright.engine.workbench import Workbench
@@ -41,6 +43,8 @@ class Ground(NamedTuple):
     tree: str
     carried: bool
     conflicts: tuple[str, ...]
+    talk: str | None = None
+    """The conversation of the checkpoint that the lane holds, None when it holds none."""
 
 
 async def run_attempt(bench: Workbench, action: RunAgent, build: Build) -> Sequence[AnyEvent]:
@@ -64,7 +68,8 @@ async def run_attempt(bench: Workbench, action: RunAgent, build: Build) -> Seque
                 home=ground.home,
                 prompt=briefing.prompt,
                 feedback=briefing.feedback,
-                conversation=await _conversation(bench, state),
+                conversation=await _conversation(bench, state) if ground.talk is None else ground.talk,
+                resumed=ground.talk is not None,
                 model=build.options.model,
                 door=door,
                 limits=build.options.limits,
@@ -86,6 +91,9 @@ async def _open_ground(bench: Workbench, build: Build, key: LaneKey, state: Task
         for folder in (files, home):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return Ground(files, home, None, "", carried=False, conflicts=())
+    if world.agent.resumes and (restored := await restore(bench, key, state)) is not None:
+        lane, talk = restored
+        return Ground(lane.files, lane.home, lane, state.checkpoint_tree, carried=True, conflicts=(), talk=talk)
     carry: str = ""
     conflicts: tuple[str, ...] = ()
     if world.agent.resumes and state.kept_tree:
@@ -128,7 +136,7 @@ async def _door(bench: Workbench, build: Build, key: LaneKey, ground: Ground) ->
         if metering is not None and door is not None and gateway is not None:
             metering.cancel()
             await asyncio.gather(metering, return_exceptions=True)
-            for fact in spent(gateway, door):
+            for fact in spent(gateway, door, bench.newest()):
                 bench.tell(fact)
             await gateway.shut(door)
 
@@ -138,7 +146,7 @@ async def _meter(bench: Workbench, door: Door) -> None:
     assert gateway is not None
     while True:
         await bench.world.clock.sleep(METER_SECONDS)
-        for fact in spent(gateway, door):
+        for fact in spent(gateway, door, bench.newest()):
             bench.tell(fact)
 
 
@@ -150,7 +158,7 @@ async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: 
     try:
         async with asyncio.timeout(seconds):
             with bench.conversations.inbox(bench.newest(), task) as inbox:
-                finished = await _listen(bench, assignment, inbox)
+                finished = await _listen(bench, assignment, inbox, Checkpoints(bench, lane))
     except TimeoutError:
         return (broke(kind="timeout", message=f"the agent was not done after {seconds:g} s"),)
     except AgentFailed as failure:
@@ -179,17 +187,20 @@ async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: 
     return (done,)
 
 
-async def _listen(bench: Workbench, assignment: Assignment, inbox: asyncio.Queue[Message]) -> Finished:
+async def _listen(
+    bench: Workbench, assignment: Assignment, inbox: asyncio.Queue[Message], checkpoints: Checkpoints
+) -> Finished:
     task, attempt = assignment.task.id, assignment.attempt
     async with aclosing(bench.world.agent.run(assignment, inbox)) as activities:  # type: ignore[type-var]
         async for activity in activities:
             if isinstance(activity, Finished):
                 return activity
+            if isinstance(activity, Saved):
+                await checkpoints.keep(activity)
             if isinstance(activity, Heard):
-                signed = {note.id for note in bench.newest().task(task).heard}
-                for message in activity.message_ids:
-                    if message not in signed:
-                        bench.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
+                waiting = {note.id for note in bench.newest().notes_to_agents}
+                for message in waiting.intersection(activity.message_ids):
+                    bench.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
             bench.logbook.note(activity.type, _line(activity), task, attempt)
     raise AgentFailed("the agent ended without saying whether it had finished")
 
@@ -210,6 +221,8 @@ def _line(activity: Activity) -> str:
             return f"took in {len(activity.message_ids)} message(s) of the user"
         case UsedTokens():
             return f"{activity.model}: {activity.input_tokens} tokens in, {activity.output_tokens} out"
+        case Saved():
+            return ""
         case Finished():
             return activity.summary
         case _:

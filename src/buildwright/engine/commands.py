@@ -28,10 +28,11 @@ async def create(
     base: str,
     project_id: str,
     user_id: str,
+    build_id: str = "",
     correlation_id: str = "",
 ) -> str:
-    """A new build; returns its id (a UUID). Without a correlation id it gets a new one."""
-    build_id = str(uuid.uuid4())
+    """A new build; returns its id (a UUID). Without an id or a correlation id it gets a new one."""
+    build_id = build_id or str(uuid.uuid4())
     created = e.BuildCreated(
         build_id=build_id,
         project_id=project_id,

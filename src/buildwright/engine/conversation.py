@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from buildwright.core.build import Build, Note
+from buildwright.core.build import Build
 from buildwright.ports import Message
 
 
@@ -19,13 +19,15 @@ class Conversations:
 
     @contextmanager
     def inbox(self, build: Build, task: str) -> Iterator[asyncio.Queue[Message]]:
-        """The inbox of a task's attempt while it runs, with what is waiting already in it."""
+        """The inbox of a task's attempt while it runs, with what is waiting already in it.
+
+        So is what a life of the attempt that died had heard and took with it.
+        """
         self._inboxes[task] = asyncio.Queue()
         self._offered[task] = set()
         try:
-            if build.plan is not None:
-                # The receipt is in the journal, but whoever signed it died with its process or was ended.
-                self._put(task, build.task(task).heard)
+            for note in build.task(task).heard:
+                self._inboxes[task].put_nowait(Message(note.id, note.text))
             self.offer(build)
             yield self._inboxes[task]
         finally:
@@ -34,12 +36,7 @@ class Conversations:
     def offer(self, build: Build) -> None:
         """Put every message that no agent has heard into the inboxes it is meant for."""
         for note in build.notes_to_agents:
-            for task in self._inboxes:
-                if note.task in {"", task}:
-                    self._put(task, (note,))
-
-    def _put(self, task: str, notes: Iterable[Note]) -> None:
-        for note in notes:
-            if note.id not in self._offered[task]:
-                self._offered[task].add(note.id)
-                self._inboxes[task].put_nowait(Message(note.id, note.text))
+            for task, inbox in self._inboxes.items():
+                if note.task in {"", task} and note.id not in self._offered[task]:
+                    self._offered[task].add(note.id)
+                    inbox.put_nowait(Message(note.id, note.text))

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from buildwright.core.action import Action, MakePlan, RunAgent
+from buildwright.core.action import Action, Diagnose, MakePlan, RunAgent
 from buildwright.core.build import Build, Control
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, BuildFinished, StopRequested
@@ -262,11 +262,12 @@ class Hand:
 
 def is_long(key: str) -> bool:
     """Whether an action of that key waits for a model: those must not hold up checks and merges."""
-    return key.startswith((_AGENT, _PLAN))
+    return key.startswith((_AGENT, _PLAN, _DIAGNOSIS))
 
 
 _AGENT = RunAgent("", 0).key.partition("/")[0]
 _PLAN = MakePlan().key
+_DIAGNOSIS = Diagnose(0).key.partition("/")[0]
 
 
 def _facts_of_time(build: Build, now: datetime) -> tuple[AnyEvent, ...]:

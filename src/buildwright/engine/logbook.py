@@ -36,7 +36,7 @@ class Logbook:
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
-        await self._flush()
+        await self.flush()
         while error is None and not self._unheard.empty():
             self._tell(self._unheard.get_nowait())
 
@@ -66,9 +66,10 @@ class Logbook:
     async def _soon(self) -> None:
         while self._waiting:
             await asyncio.sleep(FLUSH_SECONDS)
-            await self._flush()
+            await self.flush()
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Hand what waits to the store, for whoever reads the log next."""
         lines, self._waiting = self._waiting, []
         if not lines:
             return

@@ -16,6 +16,7 @@ from buildwright.core import event as e
 from buildwright.core.action import (
     Action,
     Deliver,
+    Diagnose,
     JudgeBase,
     JudgeMerge,
     JudgePatch,
@@ -30,6 +31,7 @@ from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
 from buildwright.engine.attempt import run_attempt
+from buildwright.engine.diagnosing import diagnose
 from buildwright.engine.judge import judge
 from buildwright.engine.planning import make_plan
 from buildwright.engine.workbench import Workbench
@@ -40,6 +42,7 @@ from buildwright.errors import (
     CouldNot,
     DiskFull,
     GitFailed,
+    LostLease,
     Refused,
     ToolMissing,
 )
@@ -55,6 +58,9 @@ async def perform(bench: Workbench, action: Action, build: Build) -> Sequence[An
         failpoint(f"perform.{type(action).__name__}.before")
         try:
             facts = await _effect(bench, action, build)
+        except LostLease as lost:
+            bench.logbook.note("engine", f"{action.key}: left to others: {lost}")
+            return ()
         except Refused as refusal:
             return (_refused(action, refusal),)
         except (CouldNot, OSError) as error:
@@ -95,8 +101,10 @@ async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[An
             verdict = await judge(bench, build, action.tree, action.task)
             return (e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case LandChange():
-            await _workspace(bench).land(build.id, action.commit, action.onto)
+            await _workspace(bench).land(build.id, action.commit, action.onto, bench.guard)
             return (e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree),)
+        case Diagnose():
+            return await diagnose(bench, action, build)
         case VerifyBuild():
             return (e.BuildVerified(verdict=await judge(bench, build, action.tree)),)
         case Deliver():
@@ -131,7 +139,11 @@ async def _deliver(bench: Workbench, action: Deliver, build: Build) -> AnyEvent:
     if action.attempt > 1:
         await bench.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
     try:
-        delivered = await _workspace(bench).deliver(build.id, build.repository, action.commit, build.options.delivery)
+        delivered = await _workspace(bench).deliver(
+            build.id, build.repository, action.commit, build.options.delivery, bench.guard
+        )
+    except LostLease:
+        raise
     except GitFailed as failure:
         return e.DeliveryFailed(message=_told(failure), temporary=True)
     except Conflict as conflict:

@@ -20,7 +20,9 @@ async def make_plan(bench: Workbench, build: Build) -> Sequence[AnyEvent]:
             "this spec is not a complete task list, and there is no planner", fix="give a task list as JSON or YAML"
         )
     try:
-        door = await world.gateway.open(build.id, "", 0, build.options, budget=budget(build))
+        # A plan that was refused is asked for anew; the same answer again would be refused again.
+        attempt = build.plans_rejected + 1
+        door = await world.gateway.open(build.id, "", attempt, build.options, budget=budget(build))
     except BadSettings as missing:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
     context = await world.plan_context(build) if world.plan_context else ""
@@ -33,6 +35,6 @@ async def make_plan(bench: Workbench, build: Build) -> Sequence[AnyEvent]:
     except ModelFailed as failure:
         outcome = e.PlanRejected(message=f"the planner's model failed ({failure.kind}): {failure}")
     finally:
-        costs = spent(world.gateway, door)
+        costs = spent(world.gateway, door, build)
         await world.gateway.shut(door)
     return (*costs, outcome)

@@ -14,8 +14,13 @@ def budget(build: Build) -> Budget:
     return Budget(build.budget_usd, build.usage.cost_usd)
 
 
-def spent(gateway: Gateway, door: Door) -> tuple[TokensUsed, ...]:
-    """The requests of a door since the last call."""
+def counted(build: Build, task: str) -> tuple[str, ...]:
+    """The kept answers whose cost the journal has."""
+    return build.task(task).counted if task else build.planning_counted
+
+
+def spent(gateway: Gateway, door: Door, build: Build) -> tuple[TokensUsed, ...]:
+    """The requests of a door since the last call, but for those that `build` has counted in an earlier life of the attempt."""
     return tuple(
         TokensUsed(
             task=spend.task,
@@ -26,6 +31,8 @@ def spent(gateway: Gateway, door: Door) -> tuple[TokensUsed, ...]:
             cache_read_tokens=spend.cache_read_tokens,
             cache_write_tokens=spend.cache_write_tokens,
             cost_usd=Decimal(spend.cost_usd) if spend.cost_usd is not None else None,
+            request=spend.request,
         )
         for spend in gateway.metered(door)
+        if not spend.request or spend.request not in counted(build, spend.task)
     )

@@ -15,6 +15,7 @@ from buildwright.ports import (
     BriefingRequest,
     Builds,
     Clock,
+    Diagnoser,
     Gate,
     Gateway,
     LogEntry,
@@ -39,6 +40,7 @@ class World:
     gates: Sequence[Gate] = ()
     gateway: Gateway | None = None
     planner: Planner | None = None
+    diagnoser: Diagnoser | None = None
     plan_context: Callable[[Build], Awaitable[str]] | None = None
     """What the planner is told of the repository."""
     on_event: Callable[[Recorded, Build], None] | None = None
@@ -50,5 +52,7 @@ class World:
     stay: bool = False
     """Wait while the build is paused (until its pause limit) instead of returning."""
     lease_seconds: float = 30.0
+    checkpoint_seconds: float = 5.0
+    """Least time between two checkpoints of an attempt."""
     poll_seconds: float = 0.1
     """How often to look whether somebody else appended."""

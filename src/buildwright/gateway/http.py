@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+WHOLE_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
 
 async def send(

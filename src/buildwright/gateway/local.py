@@ -10,64 +10,52 @@ import hmac
 import logging
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import BadSettings
 from buildwright.gateway import cassette, http, prices, replay, upstream, wire
-from buildwright.gateway.answers import Tokens
-from buildwright.gateway.reading import AnswerReader, EventScanner
+from buildwright.gateway.door import Opened, door_id, end
+from buildwright.gateway.kept import KeptAnswers, Played, Purchase
+from buildwright.gateway.reading import AnswerReader
 from buildwright.gateway.recorder import Recorder
-from buildwright.ports import NO_BUDGET, Budget, Door, Spend
+from buildwright.ports import NO_BUDGET, Answers, Budget, Door, Spend
 
 if TYPE_CHECKING:
     import aiohttp
     from aiohttp import web
 
-    _Handle = Callable[["_Opened", web.Request, wire.Protocol], Awaitable[web.StreamResponse]]
+    _Handle = Callable[["Opened", web.Request, wire.Protocol], Awaitable[web.StreamResponse]]
 
 LARGEST_REQUEST = 32 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Opened:
-    """A door from the inside."""
-
-    id: str
-    token: str
-    build_id: str
-    task: str
-    attempt: int
-    lane: Path | None
-    model: str
-    budget: Decimal | None
-    player: replay.Player | None
-    open: bool = True
-    spends: list[Spend] = field(default_factory=list)
-    under_way: set[asyncio.Task[Any]] = field(default_factory=set)
-
-
 class LocalGateway:
     """The one door to language models. `environment` holds the providers' keys and addresses, `home` is where records go
-    when `record_to` is relative. One per process and event loop."""
+    when `record_to` is relative, `answers` keeps what was bought. One per process and event loop."""
 
-    def __init__(self, environment: Mapping[str, str], home: Path, record_to: Path | None = None) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        home: Path,
+        record_to: Path | None = None,
+        answers: Answers | None = None,
+    ) -> None:
         self._environment = environment
+        self._answers = answers
         self._recorder = Recorder(home / record_to) if record_to is not None else None
         self._starting = asyncio.Lock()
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self._pricing: asyncio.Task[None] | None = None
         self._address = ""
-        self._doors: dict[str, _Opened] = {}
+        self._doors: dict[str, Opened] = {}
         self._spent: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._unpriced: set[str] = set()
         self.refusals: Counter[int] = Counter()
@@ -81,6 +69,8 @@ class LocalGateway:
         options: Options,
         lane: Path | None = None,
         budget: Budget = NO_BUDGET,
+        *,
+        kept: bool = True,
     ) -> Door:
         """Open a door. Raises BadSettings (no usable key, no cassette), BadSpec (the cassette is wrong)."""
         player = None
@@ -89,13 +79,13 @@ class LocalGateway:
             tape = await asyncio.to_thread(cassette.load, path)
             player = replay.Player(tape, str(path), task, attempt, lane)
         else:
-            self.check_keys(task, options)
+            self.check_keys(task, options, why="")
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.prepare)
         async with self._starting:
             if self._runner is None:
                 await self._start()
-        opened = _Opened(
+        opened = Opened(
             id=secrets.token_urlsafe(9),
             token=f"lane-{secrets.token_urlsafe(32)}",
             build_id=build_id,
@@ -105,6 +95,7 @@ class LocalGateway:
             model=options.model,
             budget=budget.most_usd,
             player=player,
+            kept=KeptAnswers(self._answers, build_id, task, attempt, lane) if self._answers and kept else None,
         )
         # The journal knows what earlier processes spent, this process what the journal has not got yet.
         self._spent[build_id] = max(self._spent[build_id], budget.spent_usd)
@@ -113,7 +104,7 @@ class LocalGateway:
 
     def metered(self, door: Door) -> list[Spend]:
         """Take the spends since the last call. A door that was shut gives its last ones once."""
-        opened = self._doors.get(_door_id(door))
+        opened = self._doors.get(door_id(door))
         if opened is None:
             return []
         taken, opened.spends = opened.spends, []
@@ -123,10 +114,10 @@ class LocalGateway:
 
     async def shut(self, door: Door) -> None:
         """Close the door and break off what still goes through it; its spends can be taken once more."""
-        opened = self._doors.get(_door_id(door))
+        opened = self._doors.get(door_id(door))
         if opened is not None:
             opened.open = False
-            await _end(opened.under_way)
+            await end(opened.under_way)
             if not opened.spends:
                 self._doors.pop(opened.id, None)
 
@@ -135,7 +126,7 @@ class LocalGateway:
         async with self._starting:
             for opened in self._doors.values():
                 opened.open = False
-                await _end(opened.under_way)
+                await end(opened.under_way)
             if self._pricing is not None:
                 await self._pricing
             runner, session, self._runner, self._session = self._runner, self._session, None, None
@@ -144,8 +135,11 @@ class LocalGateway:
             if session is not None:
                 await session.close()
 
-    def check_keys(self, task: str, options: Options) -> None:
-        """That a door for this task ("" for the planner) could be opened without a cassette. Raises BadSettings."""
+    def check_keys(self, task: str, options: Options, why: str = "planning a Markdown spec asks a model: ") -> None:
+        """That a door for this task ("" for an advisor) could be opened without a cassette. Raises BadSettings.
+
+        `why` says in front what an advisor is for.
+        """
         if options.cassette:
             return
         found = [name for name in ("anthropic", "openai") if self._provider(name) is not None]
@@ -155,7 +149,7 @@ class LocalGateway:
         named = model or DEFAULT_MODEL
         wanted = upstream.protocol_of(named)
         if wanted not in found:
-            who = "" if task else "planning a Markdown spec asks a model: "
+            who = "" if task else why
             other = (
                 "OPENAI_API_KEY and --model gpt-..."
                 if wanted == "anthropic"
@@ -243,7 +237,7 @@ class LocalGateway:
             if opened is not None and task is not None:
                 opened.under_way.discard(task)
 
-    def _admit(self, request: web.Request) -> _Opened:
+    def _admit(self, request: web.Request) -> Opened:
         opened = self._doors.get(request.match_info["door"])
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
         tokens = [token.encode() for token in (request.headers.get("x-api-key", ""), bearer) if token]
@@ -252,7 +246,7 @@ class LocalGateway:
             raise wire.Declined(401, "This token opens no door of the gateway.")
         return opened
 
-    async def _count(self, opened: _Opened, request: web.Request, protocol: wire.Protocol) -> web.StreamResponse:
+    async def _count(self, opened: Opened, request: web.Request, protocol: wire.Protocol) -> web.StreamResponse:
         from aiohttp import web
 
         raw = await request.read()
@@ -262,31 +256,40 @@ class LocalGateway:
         reply = await self._send_on(asked, raw, request, "/messages/count_tokens")
         return await http.send(request, reply.pieces, reply.status, reply.headers)
 
-    async def _converse(self, opened: _Opened, request: web.Request, protocol: wire.Protocol) -> web.StreamResponse:
+    async def _converse(self, opened: Opened, request: web.Request, protocol: wire.Protocol) -> web.StreamResponse:
+        from aiohttp import web
+
         raw = await request.read()
         asked = wire.read_request(protocol, raw)
+        found = await opened.kept.find(asked) if opened.kept is not None else None
+        if isinstance(found, Played):
+            # Bought before: free, whatever the budget says.
+            opened.spends.append(found.spend)
+            return web.Response(body=found.body, headers={"Content-Type": found.content_type})
         spent = self._spent[opened.build_id]
         if opened.budget is not None and spent >= opened.budget:
             raise wire.Declined(402, f"The build's budget of ${opened.budget} is spent (${spent:f}).")
         if opened.player is not None:
-            return await self._replay(opened, opened.player, request, asked)
+            return await self._replay(opened, opened.player, request, asked, found)
         await self._priced()
         tail = "/messages" if protocol == "anthropic" else "/chat/completions"
         reply = await self._send_on(asked, raw, request, tail)
+        pieces = reply.pieces
+        if reply.status < 300:
+            content_type = next((reply.headers[name] for name in reply.headers if name.lower() == "content-type"), "")
+            pieces = _kept(opened, asked, found, pieces, reply.reader, content_type)
         try:
-            response = await http.send(request, reply.pieces, reply.status, reply.headers)
+            response = await http.send(request, pieces, reply.status, reply.headers)
         finally:
             if reply.status < 300:
-                self._meter(opened, asked, reply.reader)
+                self._meter(opened, asked, reply.reader, found)
         if self._recorder is not None and reply.status < 300 and reply.reader.done and reply.reader.error is None:
             provider = self._provider(protocol)
             hidden = [opened.token] + ([provider.key] if provider is not None else [])
             self._recorder.keep(opened.task, opened.attempt, opened.lane, asked, reply.reader, hidden)
         return response
 
-    async def _list_models(
-        self, opened: _Opened, _request: web.Request, _protocol: wire.Protocol
-    ) -> web.StreamResponse:
+    async def _list_models(self, opened: Opened, _request: web.Request, _protocol: wire.Protocol) -> web.StreamResponse:
         model = opened.player.cassette.model if opened.player is not None else ""
         return http.models(model or opened.model or DEFAULT_MODEL)
 
@@ -304,10 +307,13 @@ class LocalGateway:
         return reply
 
     async def _replay(
-        self, opened: _Opened, player: replay.Player, request: web.Request, asked: wire.Asked
+        self,
+        opened: Opened,
+        player: replay.Player,
+        request: web.Request,
+        asked: wire.Asked,
+        purchase: Purchase | None,
     ) -> web.StreamResponse:
-        from aiohttp import web
-
         found, fault = player.find(asked)
         if (no := replay.status_fault(fault)) is not None:
             return http.scripted_error(asked.protocol, no.status, no.retry_after)
@@ -317,69 +323,45 @@ class LocalGateway:
         pace = paced.tokens_per_second if paced is not None else None
         reader = AnswerReader(asked.protocol)
         await self._priced()
+        headers = http.STREAM_HEADERS if asked.stream else http.WHOLE_HEADERS
+        # Metered by what went out, as a live answer is.
+        pieces = replay.play(asked, answer, pace, fault, reader)
         try:
-            if not asked.stream:
-                body = await replay.at_once(asked, answer, pace, fault)
-                reader.body(body)
-                return web.Response(body=body, content_type="application/json")
-            # Metered by what went out, as a live answer is.
-            pieces = _read_on_the_way(replay.stream(asked, answer, pace, fault), reader)
-            return await http.send(request, pieces, 200, http.STREAM_HEADERS)
+            pieces = _kept(opened, asked, purchase, pieces, reader, headers["Content-Type"])
+            return await http.send(request, pieces, 200, headers)
         finally:
-            if reader.done and reader.tokens is None:
-                reader.tokens = answer.tokens  # A client of OpenAI's protocol that did not ask for usage.
-            self._meter(opened, asked, reader)
+            self._meter(opened, asked, reader, purchase)
 
     async def _priced(self) -> None:
         """Wait until the price list is there: reading it takes long enough to hold up every other door."""
         if self._pricing is not None:
             await asyncio.shield(self._pricing)
 
-    def _meter(self, opened: _Opened, asked: wire.Asked, reader: AnswerReader) -> None:
+    def _meter(self, opened: Opened, asked: wire.Asked, reader: AnswerReader, purchase: Purchase | None) -> None:
         if reader.tokens is None and not reader.done:
             return
-        tokens, model = reader.tokens or Tokens(), reader.model or asked.model
-        price = prices.cost(asked.protocol, model, tokens) if reader.tokens is not None else None
-        if price is not None:
-            self._spent[opened.build_id] += price
-        elif model not in self._unpriced:
-            self._unpriced.add(model)
-            _log.warning("No price is known for %s: its requests count as nothing against a budget.", model)
-        cost = f"{price:f}" if price is not None else None
-        opened.spends.append(
-            Spend(
-                opened.build_id,
-                opened.task,
-                opened.attempt,
-                model,
-                tokens.input,
-                tokens.output,
-                tokens.cache_read,
-                tokens.cache_write,
-                cost,
-            )
-        )
+        spend = opened.spend(asked, reader, purchase.name if purchase is not None else "")
+        if spend.cost_usd is not None:
+            self._spent[opened.build_id] += Decimal(spend.cost_usd)
+        elif spend.model not in self._unpriced:
+            self._unpriced.add(spend.model)
+            _log.warning("No price is known for %s: its requests count as nothing against a budget.", spend.model)
+        opened.spends.append(spend)
 
 
 def _import_aiohttp() -> None:
     import aiohttp.web  # noqa: F401
 
 
-def _door_id(door: Door) -> str:
-    return door.url.rpartition("/")[2]
-
-
-async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    ending = list(tasks)
-    for task in ending:
-        task.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)
-
-
-async def _read_on_the_way(pieces: AsyncGenerator[bytes, None], reader: AnswerReader) -> AsyncGenerator[bytes, None]:
-    scanner = EventScanner()
-    async with aclosing(pieces):
-        async for piece in pieces:
-            for event in scanner.feed(piece):
-                reader.event(event.data)
-            yield piece
+def _kept(
+    opened: Opened,
+    asked: wire.Asked,
+    purchase: Purchase | None,
+    pieces: AsyncGenerator[bytes, None],
+    reader: AnswerReader,
+    content_type: str,
+) -> AsyncGenerator[bytes, None]:
+    """The pieces of an answer that is kept on its way, if this door keeps its answers."""
+    if opened.kept is None or purchase is None:
+        return pieces
+    return opened.kept.keeping(purchase, pieces, reader, content_type, lambda: opened.spend(asked, reader))

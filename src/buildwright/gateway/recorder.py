@@ -70,6 +70,7 @@ class Recorder:
         }
         text, calls, reply = "".join(reader.text), reader.calls, dict[str, Any]()
         if len(calls) == 1 and calls[0].name == asked.output_tool:
+            when["tool"] = asked.output_tool  # advisors share the task's name
             reply["json"] = clean(calls[0].input)
         elif calls:
             # Only a client that has these tools can play this turn.

@@ -9,12 +9,14 @@ import logging
 import shlex
 from collections import Counter
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildwright.gateway.answers import Answer, Call, Tokens, error_frame, frames, whole
 from buildwright.gateway.cassette import PLANNER, Cassette, Entry, Fault, Found, find
+from buildwright.gateway.reading import AnswerReader, EventScanner
 from buildwright.gateway.wire import Asked, BrokenOff, Declined
 
 CHARS_PER_TOKEN = 4
@@ -141,6 +143,25 @@ def _by_blocks(entry: Entry) -> str:
 def status_fault(fault: Fault | None) -> StatusFault | None:
     """The fault as a status, when it is one."""
     return StatusFault(int(fault.kind), fault.retry_after) if fault is not None and fault.kind.isdigit() else None
+
+
+async def play(
+    asked: Asked, answer: Answer, pace: float | None, fault: Fault | None, reader: AnswerReader
+) -> AsyncGenerator[bytes, None]:
+    """The answer as the client wants it, read by `reader` on the way. Raises BrokenOff where `fault` breaks it."""
+    if not asked.stream:
+        body = await at_once(asked, answer, pace, fault)
+        reader.body(body)
+        yield body
+        return
+    scanner = EventScanner()
+    async with aclosing(stream(asked, answer, pace, fault)) as pieces:
+        async for piece in pieces:
+            for event in scanner.feed(piece):
+                reader.event(event.data)
+            if reader.done and reader.tokens is None:
+                reader.tokens = answer.tokens  # A client of OpenAI's protocol that did not ask for usage.
+            yield piece
 
 
 async def stream(asked: Asked, answer: Answer, pace: float | None, fault: Fault | None) -> AsyncGenerator[bytes, None]:

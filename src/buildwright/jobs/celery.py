@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from buildwright.errors import StoreFailed
+from buildwright.errors import BuildwrightError, StoreFailed
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 ADVANCE, PERFORM = "buildwright.advance", "buildwright.perform"
 LONG = "buildwright.perform.long"
 """A queue of its own for actions that wait for a model: they must not hold up checks and merges."""
+_SPARE_THREADS = 3
+"""For `advance`, and for a hint of each other queue that comes in while the last slot is taken."""
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 _VISIBLE_SECONDS = 6 * 3600
 """When Redis gives a message that was not acknowledged to somebody else. Late on purpose: the board does that sooner."""
@@ -76,65 +80,95 @@ class CeleryJobs:
             self._app.close()
 
 
-class CeleryConsumers:
-    """Takes hints in and gives them to the hand on its event loop. One thread per queue, and one per action that runs."""
+class CeleryConsumer:
+    """Takes hints in and gives them to the hand on its event loop. Each message that is worked on holds a thread.
 
-    def __init__(self, redis_url: str, hands: Hands, name: str) -> None:
+    A queue is listened to only while there is room for its actions, so that a hint goes to a worker that is free.
+    """
+
+    def __init__(self, redis_url: str, hands: Hands, is_long: Callable[[str], bool], name: str) -> None:
         self._loop = asyncio.get_running_loop()
         self._hands = hands
-        self._workers = [
-            self._consumer(redis_url, name, ADVANCE, 1, self._advance, ADVANCE),
-            self._consumer(redis_url, name, PERFORM, hands.slots, self._perform, PERFORM),
-            self._consumer(redis_url, name, PERFORM, hands.slots, self._perform, LONG),
-        ]
-        self._threads = [
-            threading.Thread(target=worker.start, name=f"hints-{number}", daemon=True)
-            for number, worker in enumerate(self._workers)
-        ]
-
-    def start(self) -> None:
-        """Begin to take hints in. A Redis that is away is waited for."""
-        logging.getLogger("celery").setLevel(logging.ERROR)
-        logging.getLogger("kombu").setLevel(logging.ERROR)
-        for thread in self._threads:
-            thread.start()
-
-    async def stop(self) -> None:
-        """Take no more hints in; returns when those that were taken in are done. The hand must have been closed before."""
-        for worker in self._workers:
-            worker.should_stop = True
-            await asyncio.to_thread(worker.stop)
-        for thread in self._threads:
-            await asyncio.to_thread(thread.join, _ANSWER_SECONDS)
-
-    def _consumer(
-        self, url: str, name: str, task: str, slots: int, run: Callable[..., None], queue: str
-    ) -> Any:  # celery has no types
-        app = _app(f"buildwright-{queue}", url, patient=True)
-        app.conf.task_queues = [_queue(queue)]
-        app.task(name=task, shared=False)(run)
-        return app.WorkController(
-            pool="solo" if slots == 1 else "threads",
-            concurrency=slots,
-            hostname=f"{queue}@{name}",
+        self._is_long = is_long
+        self._busy = Counter[str]()
+        self._lock = threading.Lock()
+        app = _app(f"buildwright@{name}", redis_url, patient=True)
+        app.task(name=ADVANCE, shared=False, lazy=False)(self._advance)
+        app.task(name=PERFORM, shared=False, lazy=False)(self._perform)
+        self._worker = app.WorkController(
+            pool=_threads_of_an_app(),
+            concurrency=2 * hands.slots + _SPARE_THREADS,
+            hostname=f"buildwright@{name}",
             quiet=True,
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,
         )
+        self._thread = threading.Thread(target=self._worker.start, name="hints", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take hints in. A Redis that is away is waited for."""
+        for library in ("celery", "kombu"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
+        self._thread.start()
+
+    def listen_again(self) -> None:
+        """Listen to every queue that there is room for, should a broken connection have lost the order to do so."""
+        consumer = self._worker.consumer
+        with self._lock:
+            for queue in (PERFORM, LONG):
+                if (
+                    self._busy[queue] < self._hands.slots
+                    and consumer is not None
+                    and consumer.task_consumer is not None
+                ):
+                    consumer.call_soon(consumer.add_task_queue, queue)
+
+    async def stop(self) -> None:
+        """Take no more hints in; returns when those that were taken in are done. The hand must have been closed before."""
+        await asyncio.to_thread(self._worker.stop)
+        await asyncio.to_thread(self._thread.join, _ANSWER_SECONDS)
 
     def _advance(self, build_id: str) -> None:
         self._wait_for(self._hands.advance(build_id))
 
     def _perform(self, build_id: str, key: str) -> None:
-        self._wait_for(self._hands.perform(build_id, key))
+        queue = LONG if self._is_long(key) else PERFORM
+        self._take_in(queue, 1)
+        try:
+            self._wait_for(self._hands.perform(build_id, key))
+        finally:
+            self._take_in(queue, -1)
+
+    def _take_in(self, queue: str, more: int) -> None:
+        with self._lock:
+            before = self._busy[queue] >= self._hands.slots
+            self._busy[queue] += more
+            full = self._busy[queue] >= self._hands.slots
+        consumer = self._worker.consumer
+        if full and not before:
+            consumer.call_soon(consumer.cancel_task_queue, queue)
+        if before and not full:
+            consumer.call_soon(consumer.add_task_queue, queue)
 
     def _wait_for(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run on the loop, and hold the message until it is done: it is acknowledged late."""
         try:
             asyncio.run_coroutine_threadsafe(work, self._loop).result()
-        except CancelledError:
-            logging.getLogger(__name__).info("a hint was let go: the worker ends")
+        except (CancelledError, BuildwrightError) as trouble:
+            # Nothing is lost: what is due stands on the board.
+            logging.getLogger(__name__).warning("a hint came to nothing: %s", trouble)
+
+
+def _threads_of_an_app() -> Any:
+    """Celery's pool of threads, with tasks looked up in its own application instead of the process's current one."""
+    from celery.concurrency.thread import TaskPool
+
+    class Threads(TaskPool):  # type: ignore[misc]  # celery has no types
+        def on_apply(self, target: Callable[..., Any], *args: Any, **options: Any) -> Any:
+            return super().on_apply(partial(target, app=self.app), *args, **options)
+
+    return Threads
 
 
 def _queue(name: str) -> Any:

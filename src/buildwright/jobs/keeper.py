@@ -11,14 +11,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildwright.errors import BuildwrightError, Conflict, CouldNot, GitFailed
-from buildwright.jobs.processes import Known, begin, carrying, end, ended, fresh_log, how_it_ended, seen, send
+from buildwright.jobs.processes import Known, begin, carrying, end, ended, fresh_log, how_it_ended, seen, send, start_of
 from buildwright.jobs.servers import PostgresServer, RedisServer
 from buildwright.jobs.state import load, save, try_lock
 
@@ -68,6 +68,13 @@ def keeper_of(folder: Path) -> Known | None:
     return found if found is not None and found.alive else None
 
 
+def is_settled(state: Mapping[str, Any], wish: Wanted) -> bool:
+    """Whether a keeper's state is what is asked for: that many workers run, and none is leaving."""
+    workers = [worker for worker in state["workers"].values() if start_of(worker["pid"]) == worker["start"]]
+    there = [worker for worker in workers if not worker["leaving"] and worker["slots"] in {0, wish.slots}]
+    return state["phase"] == "up" and not state["trouble"] and len(workers) == len(there) == wish.workers
+
+
 def own_command(*words: str) -> list[str]:
     """This program, as another process of the same Python. Never from the current folder, whatever lies there."""
     return [sys.executable, "-P", "-m", "buildwright", *words]
@@ -83,8 +90,11 @@ def start_keeper(folder: Path, environment: Mapping[str, str], command: Sequence
 class Keeper:
     """One keeper of the cluster below `folder`. `environment` is what workers get, and ours beside it."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], command: Command) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], command: Command, say: Callable[[str], None] | None = None
+    ) -> None:
         self._folder = folder
+        self._say = say or _say
         self._environment = environment
         self._command = command
         self._postgres = _Kept(PostgresServer(folder / "postgres"))
@@ -97,33 +107,46 @@ class Keeper:
 
     async def run(self) -> None:
         """Keep everything alive until SIGTERM; SIGQUIT ends it at once. Raises Conflict when another keeper is here."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = try_lock(self._folder / "keeper.lock")
-        if lock is None:
-            raise Conflict(f"another keeper keeps the cluster in {self._folder}", fix="buildwright cluster status")
-        told = _Told()
-        self._say(f"keeper starts as process {os.getpid()}")
-        try:
+        with self._alone():
+            told = _Told()
+            self._say(f"keeper starts as process {os.getpid()}")
             self._adopt()
             while not told.to_end.is_set():
                 await self._attend()
                 await told.within(_LOOK_SECONDS)
-            await self.end(told.at_once)
-        finally:
-            os.close(lock)
+            await self._end(told.at_once)
 
-    async def end(self, at_once: asyncio.Event) -> None:
-        """End workers, then Redis, then PostgreSQL, whoever started them. No keeper may run here meanwhile."""
-        self._adopt()
+    async def end(self, *, at_once: bool) -> None:
+        """End what a keeper that has died left behind. Raises Conflict when one is here."""
+        with self._alone():
+            self._adopt()
+            hurry = asyncio.Event()
+            if at_once:
+                hurry.set()
+            await self._end(hurry)
+
+    async def _end(self, at_once: asyncio.Event) -> None:
+        """End the workers, then Redis, then PostgreSQL."""
         self._phase = "stopping"
         with suppress(BuildwrightError):
             self._record()
         self._say("ending, at once" if at_once.is_set() else "ending")
-        await asyncio.gather(*self._leaving, *(worker.leave(at_once) for worker in self._workers.values()))
+        await asyncio.gather(*self._leaving, *(worker.leave(at_once, self._say) for worker in self._workers.values()))
         await self._redis.server.stop(at_once=at_once.is_set())
         await self._postgres.server.stop(at_once=at_once.is_set())
         (self._folder / STATE).unlink(missing_ok=True)
         self._say("everything has ended")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = try_lock(self._folder / "keeper.lock")
+        if lock is None:
+            raise Conflict(f"another keeper keeps the cluster in {self._folder}", fix="buildwright cluster status")
+        try:
+            yield
+        finally:
+            os.close(lock)
 
     def _adopt(self) -> None:
         """Find the workers of a keeper that has died. The servers find themselves."""
@@ -200,7 +223,7 @@ class Keeper:
             worker = self._workers[name]
             if worker.process.alive and not worker.leaving:
                 self._say(f"worker {name} (process {worker.process.pid}) is told to end")
-                task = asyncio.create_task(worker.leave(asyncio.Event()))
+                task = asyncio.create_task(worker.leave(asyncio.Event(), self._say))
                 self._leaving.add(task)
                 task.add_done_callback(self._leaving.discard)
 
@@ -234,17 +257,11 @@ class Keeper:
             "redis_url": redis,
             "hub": str(self._folder / "hub.git"),
             "keeper": seen(os.getpid()),
-            "postgres": self._postgres.server.process(),
-            "redis": self._redis.server.process(),
             "workers": {worker.name: worker.fields() for worker in self._workers.values()},
         }
         if state != self._written:
             save(self._folder / STATE, state)
             self._written = state
-
-    def _say(self, text: str) -> None:
-        sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}\n")
-        sys.stderr.flush()
 
 
 class _Told:
@@ -306,9 +323,7 @@ class _Kept:
         self._patience.begun()
         try:
             self.url, self.trouble = await self.server.start(), ""
-            process = self.server.process()
-            assert process is not None
-            say(f"{self.server.title} runs as process {process.pid}")
+            say(f"{self.server.title} runs as process {self.server.process().pid}")
         except (BuildwrightError, OSError) as error:
             self.trouble = _words(error)
 
@@ -327,7 +342,7 @@ class _Worker:
     def fields(self) -> dict[str, Any]:
         return {**self.process._asdict(), "slots": self.slots, "leaving": self.leaving, "deaths": self.patience.deaths}
 
-    async def leave(self, at_once: asyncio.Event) -> None:
+    async def leave(self, at_once: asyncio.Event, say: Callable[[str], None]) -> None:
         """Let it put down what it has, unless there is no time."""
         self.leaving = True
         if not at_once.is_set():
@@ -337,9 +352,16 @@ class _Worker:
             await asyncio.wait((waiting, hurry), return_when=asyncio.FIRST_COMPLETED)
             for task in (waiting, hurry):
                 task.cancel()
+            if self.process.alive:
+                say(f"worker {self.name} (process {self.process.pid}) has not ended by itself")
         await end(self.process)
 
 
 def _words(error: Exception) -> str:
     fix = error.fix if isinstance(error, BuildwrightError) else ""
     return f"{error} ({fix})" if fix else str(error)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}\n")
+    sys.stderr.flush()

@@ -8,60 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
 import signal
-import socket
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 from buildwright.errors import CouldNot
-from buildwright.jobs.processes import Known, begin, directory_of, end, fresh_log, rights, seen, start_of
+from buildwright.jobs.processes import Known, begin, directory_of, fresh_log, rights, start_of
 from buildwright.jobs.programs import ENVIRONMENT, Program, find_postgres, find_redis
-from buildwright.jobs.state import load, locked, save
+from buildwright.jobs.server_life import HOST, Facts, Record, bring_up, facts, known, read_record, stop
 
 NAME = "buildwright"
 """The database and the role that owns it."""
 
-_HOST = "127.0.0.1"
-_ANSWER_SECONDS = 60.0
-"""PostgreSQL may have to recover first."""
-_TRIES = 75
-_PAUSE_SECONDS = 0.2
-_PASSING = ("shared memory block", "lock file")
-"""What PostgreSQL complains of while the children of one that was killed still run. They notice, and go."""
-_LOOK_SECONDS = 0.05
 _HERE = "/proc/self/cwd"
 """The server's own folder, also where its account may not walk the folders above it: a home of mode 0700, owned by root."""
-
-
-class _Record(NamedTuple):
-    """What `server.json` keeps of a server."""
-
-    port: int
-    password: str
-    process: Known
-
-
-class _Kind(Protocol):
-    """What is particular to one kind of server."""
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def folder(self) -> Path: ...
-
-    async def begin(self, record: _Record) -> Known: ...
-
-    async def find(self, record: _Record) -> int | None:
-        """The process id of one that was begun and not recorded: we died in between."""
-
-    async def answers(self, record: _Record) -> bool:
-        """Whether it takes commands, and our password."""
 
 
 @dataclass(frozen=True)
@@ -77,49 +40,58 @@ class PostgresServer:
 
         Raises ToolMissing, BadSettings (nobody it may run as), CouldNot.
         """
-        return _postgres_url(await _bring_up(self))
+        if (self.folder / "data").exists() and read_record(self.folder) is None:
+            raise CouldNot(
+                f"the password of the PostgreSQL in {self.folder} is lost: server.json is gone",
+                fix="bring the file back from a copy, or move the folder away to begin with an empty database",
+            )
+        return _postgres_url(await bring_up(self))
 
     async def stop(self, *, at_once: bool = False) -> None:
         """End it: open transactions are rolled back. `at_once` leaves the tidying to the next start; nothing is lost."""
         steps = () if at_once else ((signal.SIGINT, 30.0),)
-        await _stop(self.folder, *steps, (signal.SIGQUIT, 5.0))
+        await stop(self, *steps, (signal.SIGQUIT, 5.0))
 
-    def process(self) -> Known | None:
-        """The process of the server, alive or not; None before the first start."""
-        record = _read(self.folder)
-        return None if record is None else record.process
+    def process(self) -> Known:
+        """The process of the server, alive or not. Raises CouldNot before the first start."""
+        return known(self).process
+
+    def facts(self) -> Facts | None:
+        """What may be told of it; None before the first start."""
+        return facts(self)
 
     def alive(self) -> bool:
-        process = self.process()
-        return process is not None and process.alive
+        record = read_record(self.folder)
+        return record is not None and record.process.alive
 
     def url(self) -> str:
         """Where it answers, or did. Raises CouldNot before the first start."""
-        return _postgres_url(_known(self))
+        return _postgres_url(known(self))
 
-    async def begin(self, record: _Record) -> Known:
+    async def begin(self, record: Record) -> Record:
         program = await find_postgres(self.folder / "data")
         await _make_data(self.folder, program, record.password)
         data = self.folder / "data"
         (data / "postgresql.conf").write_text(self._configuration(record, program), encoding="utf-8")
-        (data / "pg_hba.conf").write_text(f"host all all {_HOST}/32 scram-sha-256\n", encoding="utf-8")
+        (data / "pg_hba.conf").write_text(f"host all all {HOST}/32 scram-sha-256\n", encoding="utf-8")
         _disown_dead(data)
         here = _HERE if program.account else str(data)
-        return begin(
+        process = begin(
             [program.path, "-D", here],
             cwd=data,
             environment=ENVIRONMENT,
             log=fresh_log(self.folder / "server.log"),
             account=program.account,
         )
+        return record._replace(process=process, version=program.version)
 
-    async def find(self, record: _Record) -> int | None:
+    async def find(self, record: Record) -> int | None:
         del record
         data = self.folder / "data"
         pid = _postmaster(data)
         return pid if pid is not None and directory_of(pid) == str(data.resolve()) else None
 
-    async def answers(self, record: _Record) -> bool:
+    async def answers(self, record: Record) -> bool:
         import asyncpg
 
         try:
@@ -135,9 +107,9 @@ class PostgresServer:
             connection.terminate()
         return True
 
-    def _configuration(self, record: _Record, program: Program) -> str:
+    def _configuration(self, record: Record, program: Program) -> str:
         settings = {
-            "listen_addresses": f"'{_HOST}'",
+            "listen_addresses": f"'{HOST}'",
             "port": record.port,
             "unix_socket_directories": "''",
             "password_encryption": "'scram-sha-256'",
@@ -168,31 +140,34 @@ class RedisServer:
 
     async def start(self) -> str:
         """The URL of the live server; it is started when it does not run. Raises ToolMissing, BadSettings, CouldNot."""
-        return _redis_url(await _bring_up(self))
+        return _redis_url(await bring_up(self))
 
     async def stop(self, *, at_once: bool = False) -> None:
         """End it; what it held is gone. `at_once` makes no difference worth waiting for."""
-        await _stop(self.folder, (signal.SIGTERM, 1.0 if at_once else 10.0))
+        await stop(self, (signal.SIGTERM, 1.0 if at_once else 10.0))
 
-    def process(self) -> Known | None:
-        """The process of the server, alive or not; None before the first start."""
-        record = _read(self.folder)
-        return None if record is None else record.process
+    def process(self) -> Known:
+        """The process of the server, alive or not. Raises CouldNot before the first start."""
+        return known(self).process
+
+    def facts(self) -> Facts | None:
+        """What may be told of it; None before the first start."""
+        return facts(self)
 
     def alive(self) -> bool:
-        process = self.process()
-        return process is not None and process.alive
+        record = read_record(self.folder)
+        return record is not None and record.process.alive
 
     def url(self) -> str:
         """Where it answers, or did. Raises CouldNot before the first start."""
-        return _redis_url(_known(self))
+        return _redis_url(known(self))
 
-    async def begin(self, record: _Record) -> Known:
+    async def begin(self, record: Record) -> Record:
         program = await find_redis()
         data = self.folder / "data"
         data.mkdir(mode=0o700, exist_ok=True)
         settings = {
-            "bind": _HOST,
+            "bind": HOST,
             "protected-mode": "yes",
             "port": record.port,
             "requirepass": record.password,
@@ -206,7 +181,7 @@ class RedisServer:
         text = "".join(f"{name} {value}\n" for name, value in settings.items())
         if program.account:
             program.account.give(data)
-        return begin(
+        process = begin(
             [program.path, "-"],
             said=text,
             cwd=data,
@@ -214,11 +189,12 @@ class RedisServer:
             log=fresh_log(self.folder / "server.log"),
             account=program.account,
         )
+        return record._replace(process=process, version=program.version)
 
-    async def find(self, record: _Record) -> int | None:
+    async def find(self, record: Record) -> int | None:
         try:
             async with asyncio.timeout(5):
-                reader, writer = await asyncio.open_connection(_HOST, record.port)
+                reader, writer = await asyncio.open_connection(HOST, record.port)
                 try:
                     writer.write(f"AUTH {record.password}\r\nINFO server\r\n".encode("ascii"))
                     if await reader.readline() != b"+OK\r\n":
@@ -232,7 +208,7 @@ class RedisServer:
             return None
         return None
 
-    async def answers(self, record: _Record) -> bool:
+    async def answers(self, record: Record) -> bool:
         return await self.find(record) is not None
 
 
@@ -267,110 +243,12 @@ async def _make_data(folder: Path, program: Program, password: str) -> None:
     new.rename(data)
 
 
-async def _bring_up(server: _Kind) -> _Record:
-    """The live server below the folder: the one that was recorded, one that was begun and not yet recorded, or a new one."""
-    server.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with locked(server.folder / "lock"):
-        record = _read(server.folder) or _Record(_free_port(), secrets.token_hex(16), Known(0, ""))
-        for _ in range(_TRIES):
-            adopted = record.process.alive
-            if not adopted:
-                record = await _begin(server, record)
-            with suppress(_Ended):
-                return await _until_it_answers(server, record)
-            passing = not _is_free(record.port) or any(word in _last_line(server.folder) for word in _PASSING)
-            if not adopted and not passing:
-                break
-            await asyncio.sleep(_PAUSE_SECONDS)
-        why = _last_line(server.folder)
-        raise CouldNot(f"{server.title} did not start: {why}", fix=f"see {server.folder / 'server.log'}")
+def _postgres_url(record: Record, database: str = NAME) -> str:
+    return f"postgresql://{NAME}:{record.password}@{HOST}:{record.port}/{database}"
 
 
-async def _begin(server: _Kind, record: _Record) -> _Record:
-    pid = await server.find(record)
-    if pid is not None:
-        return _write(server.folder, record._replace(process=seen(pid)))
-    if not _is_free(record.port):
-        record = record._replace(port=_free_port())
-    _write(server.folder, record)  # the password must outlive whatever happens from here on
-    return _write(server.folder, record._replace(process=await server.begin(record)))
-
-
-class _Ended(Exception):
-    """The server has ended before it answered."""
-
-
-async def _until_it_answers(server: _Kind, record: _Record) -> _Record:
-    deadline = asyncio.get_running_loop().time() + _ANSWER_SECONDS
-    while not await server.answers(record):
-        if not record.process.alive:
-            raise _Ended
-        if asyncio.get_running_loop().time() >= deadline:
-            raise CouldNot(
-                f"{server.title} runs as process {record.process.pid} and does not answer on port {record.port}",
-                fix=f"see {server.folder / 'server.log'}",
-            )
-        await asyncio.sleep(_LOOK_SECONDS)
-    return record
-
-
-async def _stop(folder: Path, *steps: tuple[signal.Signals, float]) -> None:
-    if not folder.exists():
-        return
-    async with locked(folder / "lock"):
-        record = _read(folder)
-        if record is not None:
-            await end(record.process, *steps)
-
-
-def _read(folder: Path) -> _Record | None:
-    fields = load(folder / "server.json")
-    if fields is None:
-        return None
-    try:
-        process = Known(int(fields["pid"]), str(fields["start"]))
-        return _Record(int(fields["port"]), str(fields["password"]), process)
-    except (KeyError, ValueError, TypeError) as error:
-        raise CouldNot(f"{folder / 'server.json'} is damaged", fix="mend the file, or take it away") from error
-
-
-def _write(folder: Path, record: _Record) -> _Record:
-    pid, start = record.process
-    save(folder / "server.json", {"port": record.port, "password": record.password, "pid": pid, "start": start})
-    return record
-
-
-def _known(server: _Kind) -> _Record:
-    record = _read(server.folder)
-    if record is None:
-        raise CouldNot(f"{server.title} was never started in {server.folder}", fix="buildwright cluster up")
-    return record
-
-
-def _postgres_url(record: _Record, database: str = NAME) -> str:
-    return f"postgresql://{NAME}:{record.password}@{_HOST}:{record.port}/{database}"
-
-
-def _redis_url(record: _Record) -> str:
-    return f"redis://:{record.password}@{_HOST}:{record.port}/0"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As the servers do: what is left of closed connections does not keep the port.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-        return True
+def _redis_url(record: Record) -> str:
+    return f"redis://:{record.password}@{HOST}:{record.port}/0"
 
 
 def _postmaster(data: Path) -> int | None:
@@ -393,12 +271,3 @@ def _disown_dead(data: Path) -> None:
     file = data / "postmaster.pid"
     _, newline, rest = file.read_text("utf-8").partition("\n")
     file.write_text(f"{os.getpid()}{newline}{rest}", encoding="utf-8")
-
-
-def _last_line(folder: Path) -> str:
-    """What the server complained of last, for an error."""
-    with suppress(OSError):
-        lines = (folder / "server.log").read_text("utf-8", "replace").splitlines()
-        telling = [line for line in lines if "FATAL" in line or "ERROR" in line or "Fatal" in line] or lines
-        return telling[-1].strip()[:300] if telling else "it said nothing"
-    return "it said nothing"

@@ -7,10 +7,12 @@ never import each other; `wiring` puts them together.
 from __future__ import annotations
 
 from buildwright.ports.agents import (
+    GO_ON,
     Agent,
     Assignment,
     Briefing,
     BriefingRequest,
+    Diagnoser,
     Door,
     Message,
     Model,
@@ -24,9 +26,11 @@ from buildwright.ports.board import ActionLease, Board, Due, Holding, Jobs, Post
 from buildwright.ports.commands import Command, Completed, Sandbox
 from buildwright.ports.gates import NO_BUDGET, AnswerKey, Answers, Budget, Gate, Gateway, Judged, Judgement, Spend
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
+from buildwright.ports.retention import Found, Leftover, Loose, Retention, Weight
 from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine
 
 __all__ = [
+    "GO_ON",
     "NO_BUDGET",
     "ActionLease",
     "Agent",
@@ -45,8 +49,10 @@ __all__ = [
     "Completed",
     "Conflicted",
     "Delivered",
+    "Diagnoser",
     "Door",
     "Due",
+    "Found",
     "Gate",
     "Gateway",
     "Guard",
@@ -57,13 +63,16 @@ __all__ = [
     "Lane",
     "LaneKey",
     "Lease",
+    "Leftover",
     "LogEntry",
     "LogLine",
+    "Loose",
     "Merged",
     "Message",
     "Model",
     "Planner",
     "Posted",
+    "Retention",
     "Sandbox",
     "Settlement",
     "Spend",
@@ -72,6 +81,7 @@ __all__ = [
     "Target",
     "Text",
     "Turn",
+    "Weight",
     "WorkerRow",
     "Workspace",
 ]

@@ -10,10 +10,14 @@ from typing import Literal, NamedTuple, Protocol
 
 from buildwright.core.activity import Activity
 from buildwright.core.build import Build, TaskState
+from buildwright.core.diagnosis import Diagnosis
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Limits
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
+
+GO_ON = "Go on from where you were."
+"""All that a resumed agent tells its model. The gateway knows it, and does not take it for a part of the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,9 @@ class Assignment:
     prompt: str
     feedback: str = ""
     conversation: str = ""
-    """What the agent gave in its last `Finished`, to go on from."""
+    """What the agent gave in its last `Finished` (or, if it is `resumed`, `Saved`), to go on from."""
+    resumed: bool = False
+    """The attempt was begun before and its process died: lane and conversation are those of its newest checkpoint."""
     model: str = ""
     door: Door | None = None
     limits: Limits = Limits()
@@ -131,3 +137,10 @@ class Planner(Protocol):
 
     async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
         """Raises ModelFailed, or BadGraph when the repaired answer is still not a graph."""
+
+
+class Diagnoser(Protocol):
+    """The advisor that says why a build is stuck."""
+
+    async def diagnose(self, context: str, model: str, door: Door) -> Diagnosis:
+        """`context` is JSON: tasks, history of errors, log. Raises ModelFailed, also for an answer that is no diagnosis."""

@@ -90,6 +90,11 @@ class WorkerRow(NamedTuple):
     report: str
     """JSON object: what it measured of itself (latencies in seconds, counts)."""
 
+    @property
+    def alive(self) -> bool:
+        """It has not been silent for three heartbeats."""
+        return self.silent_seconds < 3 * self.heartbeat_seconds
+
 
 class Board(Protocol):
     """The board. Times are the store's own: no clock of a worker decides about a lease. Raises StoreFailed, DiskFull."""
@@ -103,14 +108,18 @@ class Board(Protocol):
         """Append (events may be empty) and make the board what the settlement says, all or nothing.
 
         A row that is no longer wanted goes at once when nobody has it, else when its holder lets go or its lease runs
-        out. Returns the events and the keys that are wanted and that nobody has. Sending the same again after a
-        connection broke in the middle gives the same answer and appends nothing twice. Raises StaleVersion; LostLease
+        out. Returns the events and the keys that are wanted and that nobody has. Sending the same again (events, times
+        and `expected`) gives the same answer and appends nothing twice. A lease that has run out counts until somebody
+        else takes the action. Raises StaleVersion; LostLease
         when the settlement's lease is not the newest on its row, or its row is gone; BuildIsRunning while a live process
         holds the whole build (`Builds.acquire`); NotFound.
         """
 
     async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
-        """Take a wanted action that nobody (alive) has; None when it is not wanted or somebody has it."""
+        """Take a wanted action that nobody (alive) has.
+
+        None when it is not wanted, somebody has it, or a live process holds the whole build.
+        """
 
     async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:
         """Keep leases for `seconds` from now. Those that are lost stay lost: `holdings` tells."""
@@ -119,17 +128,18 @@ class Board(Protocol):
         """Let go: the action waits for somebody else, or its row goes if it is not wanted. Harmless when it is lost."""
 
     async def holdings(self, holder: str) -> list[Holding]:
-        """All that a holder has."""
+        """All that a holder has; also what ran out, as long as nobody else took it: it can be kept still."""
 
     async def board(self, build_id: str = "") -> list[Posted]:
-        """The rows of one build, or all, oldest first."""
+        """The rows of one build, or all, oldest first (a row that is let go counts as wanted from then on)."""
 
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         """What is due and has not been offered for `quiet_seconds`; counts as offered from now on.
 
         Builds: those whose journal has moved on since the board was settled, whose wake-up time has come, or that are
         being stopped. Actions: wanted ones of running builds that nobody alive has (a holder of this host whose process
-        is gone is not alive). Never a build that a live process holds as a whole.
+        is gone is not alive). Never a build that a live process holds as a whole. What `settle` has just posted, and what
+        has just been let go, has not been offered yet. Two who ask at once are not offered the same.
         """
 
     async def beat(self, worker: WorkerRow) -> None:
@@ -139,7 +149,7 @@ class Board(Protocol):
         """All workers that have not signed off, in the order they started."""
 
     async def sign_off(self, holder: str) -> None:
-        """A worker has ended; its row goes, and so do the rows of holders that are known to be dead."""
+        """A worker has ended; its row goes, and so do those of holders that are known to be dead or silent for a day."""
 
 
 class Jobs(Protocol):

@@ -59,6 +59,8 @@ class Spend(NamedTuple):
     cache_read_tokens: int
     cache_write_tokens: int
     cost_usd: str | None
+    request: str = ""
+    """The name of the answer, if it is kept; played again, it comes with the same one. "" if it is not kept."""
 
 
 class Budget(NamedTuple):
@@ -82,17 +84,19 @@ class Gateway(Protocol):
         options: Options,
         lane: Path | None = None,
         budget: Budget = NO_BUDGET,
+        *,
+        kept: bool = True,
     ) -> Door:
         """A door for one attempt (task "" for the planner): starts the server if need be, mints its token.
 
         `lane` lets a replayed answer name absolute paths for agents that want them. `budget` holds over restarts; what
-        the gateway has metered itself since counts too.
+        the gateway has metered itself since counts too. `kept` False: answers are not kept, for nothing will run again.
 
         Raises BadSettings when neither a key nor a cassette is there.
         """
 
     def metered(self, door: Door) -> list[Spend]:
-        """Take the spends of a door since the last call, in order."""
+        """Take the spends of a door since the last call, in order; those of answers that were played again, too."""
 
     async def shut(self, door: Door) -> None:
         """Close a door: its token is worth nothing from here on."""

@@ -10,8 +10,10 @@ import os
 import secrets
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+from buildwright.ports import Leftover
 from buildwright.sandbox.processes import MARKER, children_of, environment_of, send, stat_of
 
 _MOST_ROUNDS = 50
@@ -44,6 +46,20 @@ def end_orphans() -> int:
     return len(stopped)
 
 
+def orphans() -> dict[int, Leftover]:
+    """What `end_orphans` would end, by process id. Empty where there is no /proc."""
+    return {pid: _described(pid) for pid in sorted(_orphans())}
+
+
+def _described(pid: int) -> Leftover:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        since = datetime.fromtimestamp(Path(f"/proc/{pid}").stat().st_mtime, UTC)
+    except OSError:
+        words, since = "", None
+    return Leftover("a process that a killed run has left", f"process {pid}: {words[:120]}", since, 0)
+
+
 def _orphans() -> set[int]:
     """The marked whose owner is dead, those in their sessions, and all descendants."""
     prefix, mine = f"{MARKER}=".encode(), os.getsid(0)
@@ -69,6 +85,8 @@ def _orphans() -> set[int]:
 
 
 def _all() -> list[int]:
+    if not Path("/proc").is_dir():
+        return []
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 

@@ -30,13 +30,15 @@ def write_file(folder: Path, digest: str, content: bytes) -> None:
     incoming = folder / "incoming"
     try:
         if target.is_file() and target.stat().st_size == len(content):
+            # Its age says to a sweep that nobody wants it any more (`retention.candidates`).
+            os.utime(target)
             # Another process may have renamed it a moment ago, without having synced the folder yet.
             _sync_folder(folder)
             return
         folder.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
         incoming.mkdir(exist_ok=True)
         _sweep(incoming)
-        draft = incoming / uuid4().hex
+        draft = incoming / f"{os.getpid()}-{uuid4().hex}"
         try:
             with draft.open("xb") as file:
                 file.write(content)
@@ -78,7 +80,8 @@ def select(conn: sqlite3.Connection, digest: str) -> bytes | None:
 def select_answer(conn: sqlite3.Connection, key: AnswerKey) -> bytes | None:
     """A kept answer of a model. One that is damaged is as good as none: it is asked for again."""
     row = conn.execute(
-        "SELECT answer, crc FROM answers WHERE build_id = ? AND task = ? AND attempt = ? AND digest = ? AND nth = ?", key
+        "SELECT answer, crc FROM answers WHERE build_id = ? AND task = ? AND attempt = ? AND digest = ? AND nth = ?",
+        key,
     ).fetchone()
     return row[0] if row is not None and crc32(row[0]) == row[1] else None
 

@@ -21,8 +21,11 @@ def is_busy(error: sqlite3.Error) -> bool:
     return _primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def fault(error: sqlite3.Error | OSError, path: Path) -> CouldNot:
+def fault(error: sqlite3.Error | OSError | UnicodeDecodeError, path: Path) -> CouldNot:
     """The error to raise for one of the database or a file at `path`."""
+    if isinstance(error, UnicodeDecodeError):
+        # SQLite quotes a damaged schema in its message, which Python then cannot read.
+        return damaged(path, "its schema is not what was written")
     if isinstance(error, OSError):
         if error.errno in _NO_SPACE:
             return DiskFull(f"{path}: {error.strerror}", fix=_FREE_SPACE)

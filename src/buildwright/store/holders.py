@@ -38,6 +38,11 @@ def holder_of(pid: int) -> str:
     return f"{this_host()}:{pid}:{_seen(pid).start}"
 
 
+def is_here(holder: str) -> bool:
+    """Whether the holder is, or was, a process of this host."""
+    return holder.rpartition(":")[0].rpartition(":")[0] == this_host()
+
+
 def may_live(holder: str) -> bool:
     """False only when it is certain that the holder is gone: a process of this host that no longer runs."""
     return _lives(holder) is not False

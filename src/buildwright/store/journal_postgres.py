@@ -46,7 +46,7 @@ _LOG_LOCK = "SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(ha
 """One writer of a build's log at a time, so that its numbers have no gap and a reader never sees 7 before 6."""
 _PUT_LOG = """
 INSERT INTO logs (build_id, seq, at, task, attempt, kind, text)
-SELECT $1, (SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = $1) + l.n, l.at, l.task, l.attempt, l.kind, l.text
+SELECT $1::text, (SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = $1::text) + l.n, l.at, l.task, l.attempt, l.kind, l.text
 FROM unnest($2::timestamptz[], $3::text[], $4::int[], $5::text[], $6::text[])
     WITH ORDINALITY AS l (at, task, attempt, kind, text, n)
 """
@@ -65,6 +65,8 @@ class PostgresBuilds:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._shown = pool.address.shown
+        self._tokens: dict[tuple[str, str], int] = {}
+        """Tokens of actions that were taken here and are not over, as far as we know."""
         self._log_turn = asyncio.Lock()
         self._logs = logs.LogBuffer(lambda batch, lost: asyncio.ensure_future(self._put_logs(batch, lost)))
 
@@ -85,7 +87,7 @@ class PostgresBuilds:
             opened = True
         finally:
             if not opened:
-                await pool.close()
+                pool.close()
         return cls(pool)
 
     # --- the journal ---
@@ -134,7 +136,7 @@ class PostgresBuilds:
     # --- leases on whole builds ---
 
     async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
-        return await self._run(lambda conn: board.acquire(conn, build_id, holder, seconds))
+        return await self._pool.run(lambda conn, again: board.acquire(conn, build_id, holder, seconds, again))
 
     async def renew(self, lease: Lease, seconds: float) -> None:
         await self._run(lambda conn: board.renew(conn, lease, seconds))
@@ -168,16 +170,22 @@ class PostgresBuilds:
             return await board.settle(conn, entry, settlement, again)
 
         free = await self._pool.run(work)
+        if settlement.lease is not None and settlement.ended:
+            self._tokens.pop((build_id, settlement.lease.key), None)
         return _recorded(events, expected, at), free
 
     async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
-        async def work(conn: Connection) -> ActionLease | None:
-            lease = await board.take(conn, build_id, key, holder, seconds)
+        async def work(conn: Connection, again: bool) -> ActionLease | None:
+            known = self._tokens.get((build_id, key), 0) if again else None
+            lease = await board.take(conn, build_id, key, holder, seconds, known)
             if lease is None and await board.bury_the_dead(conn, await board.holders_of(conn, build_id, key)):
-                lease = await board.take(conn, build_id, key, holder, seconds)
+                lease = await board.take(conn, build_id, key, holder, seconds, known)
             return lease
 
-        return await self._run(work)
+        lease = await self._pool.run(work)
+        if lease is not None:
+            self._tokens[build_id, key] = lease.token
+        return lease
 
     async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:
         if leases:
@@ -185,6 +193,7 @@ class PostgresBuilds:
 
     async def drop(self, lease: ActionLease) -> None:
         await self._run(lambda conn: board.drop(conn, lease))
+        self._tokens.pop((lease.build_id, lease.key), None)
 
     async def holdings(self, holder: str) -> list[Holding]:
         return await self._run(lambda conn: board.holdings(conn, holder))
@@ -250,7 +259,7 @@ class PostgresBuilds:
     async def close(self) -> None:
         """Write what is waiting and let go of the connections. Harmless when closed already."""
         await self._logs.drain()
-        await self._pool.close()
+        self._pool.close()
 
     async def _put_logs(self, batch: logs.Batch, lost: dict[str, int]) -> None:
         """Write lines, those of one process in the order it gave them. A batch whose connection broke may be there twice."""

@@ -17,11 +17,13 @@ from typing import Self, TypeVar
 
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, BuildCreated, Recorded
+from buildwright.core.failpoint import failpoint
 from buildwright.core.projection import head_change
 from buildwright.core.snapshot import dump
 from buildwright.errors import Conflict, IllegalMove
-from buildwright.ports import AnswerKey, BuildRow, Lease, LogEntry, LogLine
-from buildwright.store import artifacts, leases, logs
+from buildwright.ports import AnswerKey, BuildRow, Lease, LogEntry, LogLine, Loose, Weight
+from buildwright.store import artifacts, leases, logs, retention
+from buildwright.store.faults import fault, is_busy
 from buildwright.store.journal_rows import (
     Append,
     find_version,
@@ -32,7 +34,7 @@ from buildwright.store.journal_rows import (
     select_snapshots,
     store_snapshot,
 )
-from buildwright.store.opening import open_both
+from buildwright.store.opening import connect, open_both
 from buildwright.store.rows import HEAD_COLUMNS, build_row, encode_all, event_rows, recorded_from, to_text
 from buildwright.store.thread import ConnectionThread, reading, writing
 
@@ -179,6 +181,9 @@ class SqliteBuilds:
             conn.execute("INSERT OR IGNORE INTO artifacts VALUES (?, ?, ?)", (digest, len(content), kept))
 
         await self._writer.run("artifact-row", work)
+        if kept is None and not (self._folder / digest).is_file():
+            # A sweep took the file between the two steps; now that its row is there, none will.
+            await asyncio.to_thread(artifacts.write_file, self._folder, digest, content)
         return digest
 
     async def get_artifact(self, digest: str) -> bytes:
@@ -187,6 +192,63 @@ class SqliteBuilds:
             return await asyncio.to_thread(artifacts.read_file, self._folder, digest)
         artifacts.check(digest, content, str(self._path))
         return content
+
+    # --- retention ---
+
+    async def weigh(self, build_id: str) -> Weight:
+        return await self._read(partial(retention.weigh, build_id=build_id))
+
+    async def retire(self, build_id: str) -> None:
+        failpoint("prune.journal.before")
+        await self._writer.run("retire", partial(retention.retire_head, build_id=build_id, now=self._now()))
+        failpoint("prune.journal.after")
+        await self._delete_rows(build_id)
+
+    async def finish_retiring(self) -> int:
+        left = await self._read(partial(retention.orphans, now=self._now()))
+        for build_id in left:
+            await self._delete_rows(build_id)
+        return len(left)
+
+    async def _delete_rows(self, build_id: str) -> None:
+        while await self._writer.run("retire-rows", partial(retention.delete_piece, build_id=build_id)):
+            failpoint("prune.rows.after")
+
+    async def trim_log(self, build_id: str, most: int) -> int:
+        await self._logs.drain()
+        cut = partial(retention.trim_log, build_id=build_id, most=most, now=self._now())
+        return await self._writer.run("trim-log", cut)
+
+    async def loose_artifacts(self) -> Loose:
+        found = await self._read(partial(retention.candidates, folder=self._folder, now=self._now()))
+        return retention.loose(found)
+
+    async def sweep_artifacts(self) -> Loose:
+        sweep = partial(retention.sweep, folder=self._folder, now=self._now())
+        failpoint("prune.artifacts.before")
+        first = await self._writer.run("sweep-rows", sweep)
+        failpoint("prune.artifacts.after")
+        await self._writer.run("sweep-files", sweep)
+        return first
+
+    async def named_ids(self, build_id: str) -> frozenset[str]:
+        return await self._read(partial(retention.named_ids, build_id=build_id))
+
+    async def compact(self) -> int | None:
+        now = self._now()
+
+        def work() -> int | None:
+            conn = connect(self._path)
+            try:
+                return None if retention.any_live(conn, now) else retention.vacuum(conn, self._path)
+            except sqlite3.Error as error:
+                if is_busy(error):
+                    return None
+                raise fault(error, self._path) from error
+            finally:
+                conn.close()
+
+        return await asyncio.to_thread(work)
 
     # --- answers ---
 

@@ -104,4 +104,3 @@ def select(conn: sqlite3.Connection, build_id: str, after: int, task: str, limit
     if tail:
         rows.reverse()
     return [LogLine(seq, to_time(at), *rest) for seq, at, *rest in rows]
-

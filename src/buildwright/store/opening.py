@@ -32,7 +32,7 @@ def open_writer(path: Path, patience: float) -> sqlite3.Connection:
     try:
         path.parent.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
         conn = connect(path, patience)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise fault(error, path) from error
     try:
         if not _is_current(conn, path):
@@ -40,7 +40,7 @@ def open_writer(path: Path, patience: float) -> sqlite3.Connection:
             from buildwright.store.alembic_runs import upgrade
 
             upgrade(conn, path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         conn.close()
         raise fault(error, path) from error
     except StoreFailed:
@@ -57,9 +57,16 @@ def connect(path: Path, patience: float = 5.0) -> sqlite3.Connection:
         _use_wal(conn, patience)
         conn.execute("PRAGMA synchronous=FULL")
         conn.execute(f"PRAGMA journal_size_limit={_WAL_BYTES_KEPT}")
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         conn.close()
         raise
+    return conn
+
+
+def connect_to_look(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, not even the write-ahead log when it is closed."""
+    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+    conn.execute("PRAGMA query_only=ON")
     return conn
 
 
@@ -69,7 +76,7 @@ def open_both(path: Path, patience: float) -> tuple[sqlite3.Connection, sqlite3.
     try:
         reader = connect(path, patience)
         reader.execute("PRAGMA query_only=ON")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         writer.close()
         raise fault(error, path) from error
     return writer, reader

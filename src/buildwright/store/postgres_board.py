@@ -27,10 +27,12 @@ _SETTLE = f"""
 WITH {_NOW},
 allowed AS (
     SELECT 1 FROM leases l, now WHERE l.build_id = $1 AND NOT {_LIVE_LEASE}
-    AND ($14::text IS NULL OR EXISTS (SELECT 1 FROM actions WHERE build_id = $1 AND key = $14 AND token = $15))
+    AND ($14::text IS NULL OR EXISTS (SELECT 1 FROM actions WHERE build_id = $1 AND key = $14 AND token = $15 AND holder <> ''))
 ),
 head AS (
-    UPDATE build_runs SET {CHANGED_HEAD}, settled = true, wake_at = $13, offered_at = NULL
+    UPDATE build_runs SET {CHANGED_HEAD}, settled = true,
+        updated_at = CASE WHEN cardinality($8::text[]) > 0 THEN $3::timestamptz ELSE updated_at END,
+        wake_at = $13, offered_at = NULL
     WHERE build_id = $1 AND version = $2 AND EXISTS (SELECT 1 FROM allowed) RETURNING 1
 ),
 put AS ({PUT_EVENTS}),
@@ -59,11 +61,12 @@ SELECT EXISTS (SELECT 1 FROM head), ARRAY(SELECT key FROM rows WHERE live AND NO
 """  # noqa: S608  constants
 _SWEEP = "DELETE FROM actions WHERE NOT wanted AND (holder = '' OR expires_at <= clock_timestamp())"
 _LOCK = "SELECT 1 FROM leases WHERE build_id = {} FOR UPDATE"
+_FREE_FOR = f"(NOT {_LIVE_ACTION} OR (a.holder = $3 AND a.token <> $5::bigint))"
 _TAKE = f"""
 WITH {_NOW},
 found AS (
-    SELECT a.build_id, greatest(a.wanted_at, CASE WHEN a.holder <> '' THEN a.expires_at END) AS free_since
-    FROM actions a, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND NOT {_LIVE_ACTION}
+    SELECT a.build_id, greatest(a.wanted_at, CASE WHEN a.expires_at <= now.at THEN a.expires_at END) AS free_since
+    FROM actions a, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
 ),
 counter AS (
     UPDATE leases l SET token = l.token + 1, holder = '' FROM found, now
@@ -71,7 +74,7 @@ counter AS (
 )
 UPDATE actions a SET holder = $3, token = counter.token, beat_at = now.at, offered_at = NULL,
     expires_at = now.at + make_interval(secs => $4)
-FROM counter, found, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND NOT {_LIVE_ACTION}
+FROM counter, found, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
 RETURNING a.token, extract(epoch FROM now.at - found.free_since)::float8
 """  # noqa: S608  constants
 _KEEP = f"""
@@ -90,23 +93,24 @@ WHERE ($1 = '' OR build_id = $1) AND (wanted OR {_LIVE_ACTION}) ORDER BY wanted_
 """  # noqa: S608  constants
 _HOLDERS_HERE = """
 SELECT holder FROM actions WHERE holder <> '' AND starts_with(holder, $1)
-UNION SELECT l.holder FROM build_runs b JOIN leases l USING (build_id)
-WHERE (NOT b.settled OR b.control = 'stopping') AND l.holder <> '' AND starts_with(l.holder, $1)
-UNION SELECT l.holder FROM build_runs b JOIN leases l USING (build_id)
-WHERE b.wake_at <= clock_timestamp() AND l.holder <> '' AND starts_with(l.holder, $1)
+UNION SELECT holder FROM leases WHERE holder <> '' AND starts_with(holder, $1)
 """
+_OFFER = f"""
+    (b.offered_at IS NULL OR b.offered_at <= (SELECT at FROM now) - make_interval(secs => $1))
+    AND (SELECT {_LIVE_LEASE} FROM leases l, now WHERE l.build_id = b.build_id) IS NOT TRUE
+"""  # noqa: S608  constants
 _DUE_BUILDS = f"""
 WITH {_NOW},
-due AS (
-    SELECT build_id FROM build_runs WHERE NOT settled OR control = 'stopping'
-    UNION SELECT build_id FROM build_runs WHERE wake_at <= (SELECT at FROM now)
-),
 chosen AS (
-    SELECT b.build_id FROM now, due JOIN build_runs b USING (build_id) LEFT JOIN leases l USING (build_id)
-    WHERE (b.offered_at IS NULL OR b.offered_at <= now.at - make_interval(secs => $1)) AND NOT coalesce({_LIVE_LEASE}, false)
-    ORDER BY b.updated_at LIMIT $2 FOR UPDATE OF b SKIP LOCKED
+    SELECT build_id FROM build_runs b WHERE (NOT settled OR control = 'stopping') AND {_OFFER}
+    ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
+),
+woken AS (
+    SELECT build_id FROM build_runs b WHERE wake_at <= (SELECT at FROM now) AND {_OFFER}
+    ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
-UPDATE build_runs b SET offered_at = now.at FROM chosen, now WHERE b.build_id = chosen.build_id RETURNING b.build_id
+UPDATE build_runs SET offered_at = (SELECT at FROM now)
+WHERE build_id = ANY(ARRAY(SELECT build_id FROM chosen UNION SELECT build_id FROM woken LIMIT $2)) RETURNING build_id
 """  # noqa: S608  constants
 _DUE_ACTIONS = f"""
 WITH {_NOW},
@@ -137,8 +141,11 @@ ON CONFLICT (holder) DO UPDATE SET name = excluded.name, slots = excluded.slots,
 # --- The whole build -----------------------------------------------------------------------------------------------
 
 
-async def acquire(connection: Connection, build_id: str, holder: str, seconds: float) -> Lease:
-    """Take the lease on a build and clear its board. Raises NotFound; BuildIsRunning while somebody works on it."""
+async def acquire(connection: Connection, build_id: str, holder: str, seconds: float, again: bool) -> Lease:
+    """Take the lease on a build and clear its board. Raises NotFound; BuildIsRunning while somebody works on it.
+
+    `again`: an earlier try may have succeeded, so the holder itself does not count.
+    """
     await bury_the_dead(connection, await holders_of(connection, build_id))
     async with transaction(connection, _LOCK.format(literal(build_id))):
         found = await connection.fetch(
@@ -146,8 +153,9 @@ async def acquire(connection: Connection, build_id: str, holder: str, seconds: f
             f" UNION ALL SELECT holder FROM actions a, now WHERE build_id = $1 AND {_LIVE_ACTION}",
             build_id,
         )
-        if found:
-            raise _is_running(build_id, found[0][0])
+        others = [other for (other,) in found if not (again and other == holder)]
+        if others:
+            raise _is_running(build_id, others[0])
         token = await connection.fetchval(
             "WITH board AS (DELETE FROM actions WHERE build_id = $1),"  # noqa: S608  a constant
             " head AS (UPDATE build_runs SET settled = false WHERE build_id = $1)"
@@ -232,7 +240,7 @@ async def _refusal(connection: Connection, entry: Entry, lease: ActionLease | No
     version = await find_version(connection, entry.build_id)
     if lease is not None:
         token = await connection.fetchval(
-            "SELECT token FROM actions WHERE build_id = $1 AND key = $2", lease.build_id, lease.key
+            "SELECT token FROM actions WHERE build_id = $1 AND key = $2 AND holder <> ''", lease.build_id, lease.key
         )
         if token != lease.token:
             return LostLease(f"the lease on {lease.key} of build {lease.build_id} went to another holder, or is over")
@@ -243,9 +251,15 @@ async def _refusal(connection: Connection, entry: Entry, lease: ActionLease | No
     return _is_running(entry.build_id, holder) if holder else stale(entry, version)
 
 
-async def take(connection: Connection, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
-    """Take an action that is wanted and that nobody has, in one round trip."""
-    row = await connection.fetchrow(_TAKE, build_id, key, holder, seconds)
+async def take(
+    connection: Connection, build_id: str, key: str, holder: str, seconds: float, known: int | None
+) -> ActionLease | None:
+    """Take an action that is wanted and that nobody has, in one round trip.
+
+    `known` is given when an answer was lost: the last token for this action that did reach the holder (0: none). If the
+    row is the holder's with another token, that was the lost answer, and it is taken once more.
+    """
+    row = await connection.fetchrow(_TAKE, build_id, key, holder, seconds, known)
     return ActionLease(build_id, key, holder, row[0], max(row[1], 0.0)) if row else None
 
 
@@ -307,8 +321,8 @@ async def bury_the_dead(connection: Connection, holders: Sequence[str]) -> bool:
     """Take from holders of this host whose process is gone all that they have; whether there was one. They never come back."""
     dead = [holder for holder in holders if not may_live(holder)]
     if dead:
-        await connection.execute(f"UPDATE actions SET {_FREED} WHERE holder = ANY($1::text[])", dead)  # noqa: S608  a constant
-        await connection.execute("UPDATE leases SET holder = '' WHERE holder = ANY($1::text[])", dead)
+        await connection.execute(f"UPDATE actions SET {_FREED} WHERE holder <> '' AND holder = ANY($1::text[])", dead)  # noqa: S608  a constant
+        await connection.execute("UPDATE leases SET holder = '' WHERE holder <> '' AND holder = ANY($1::text[])", dead)
     return bool(dead)
 
 

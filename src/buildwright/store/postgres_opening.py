@@ -10,10 +10,8 @@ from pathlib import Path
 
 from buildwright.errors import StoreFailed
 from buildwright.store.opening import revisions
-from buildwright.store.postgres_pool import Connection, Pool, transaction
+from buildwright.store.postgres_pool import SCHEMA_LOCK, Connection, Pool, transaction
 
-LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('buildwright schema', 0))"
-"""Held by whoever changes the schema, to the end of its transaction."""
 _OURS = ("build_runs", "events", "snapshots", "leases", "logs", "artifacts")
 _FIND = "SELECT c.relname FROM pg_class c WHERE c.oid = ANY(SELECT to_regclass(n) FROM unnest($1::text[]) AS n)"
 
@@ -29,9 +27,9 @@ async def prepare(pool: Pool) -> None:
         )
     if found != known[-1]:
         # Loaded here because Alembic takes longer to import than a worker takes to start.
-        from buildwright.store.postgres_revisions import upgrade
+        from buildwright.store.alembic_runs import upgrade_postgres
 
-        await upgrade(pool.address)
+        await upgrade_postgres(pool.address)
 
 
 async def stored_revision(connection: Connection, shown: str) -> str | None:
@@ -57,7 +55,7 @@ async def _make_if_empty(connection: Connection, again: bool) -> str:  # noqa: A
     found = await stored_revision(connection, shown)
     if found is not None:
         return found
-    async with transaction(connection, LOCK):
+    async with transaction(connection, SCHEMA_LOCK):
         found = await stored_revision(connection, shown)
         if found is None:
             script = (Path(__file__).parent / "schema_postgres.sql").read_text(encoding="utf-8")

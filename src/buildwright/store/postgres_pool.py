@@ -19,6 +19,8 @@ from buildwright.errors import BadSettings, BuildwrightError, DiskFull, StoreFai
 T = TypeVar("T")
 Connection: TypeAlias = Any
 """An asyncpg.Connection: that library comes without types."""
+SCHEMA_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('buildwright schema', 0))"
+"""Held by whoever changes the schema, to the end of its transaction."""
 COMMAND_SECONDS = 20.0
 """How long a piece of work may take before its connection is taken for dead."""
 _BYTES_PER_SECOND = 1_000_000
@@ -69,6 +71,7 @@ class Pool:
         self._free = asyncio.Semaphore(connections)
         self._idle: list[Connection] = []
         self._reached = False
+        self._closed = False
 
     async def run(self, work: Callable[[Connection, bool], Awaitable[T]], size: int = 0) -> T:
         """Do work on a connection, again and again while the server is away. `size` in bytes gives it more time.
@@ -99,8 +102,12 @@ class Pool:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def close(self) -> None:
-        """Let go of all connections."""
+    def close(self) -> None:
+        """Let go of all connections; those at work when their work is done. Harmless when closed already."""
+        self._closed = True
+        self._forget_idle()
+
+    def _forget_idle(self) -> None:
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.terminate()
@@ -120,7 +127,9 @@ class Pool:
             if not whole or connection.is_closed() or connection.is_in_transaction():
                 connection.terminate()
                 # What broke this one has most likely broken the others.
-                await self.close()
+                self._forget_idle()
+            elif self._closed:
+                connection.terminate()
             else:
                 self._idle.append(connection)
 
@@ -191,17 +200,27 @@ def fault(error: Exception, shown: str) -> BuildwrightError:
     reach = "see whether the server runs and can be reached, and check DATABASE_URL"
     match error:
         case asyncpg.ClientConfigurationError():
-            return BadSettings(f"{shown}: DATABASE_URL cannot be used", fix="see what the driver says to it with `psql`")
+            return BadSettings(
+                f"{shown}: DATABASE_URL cannot be used", fix="see what the driver says to it with `psql`"
+            )
         case asyncpg.InvalidAuthorizationSpecificationError():
             return BadSettings(f"{shown}: {error}", fix="check the user and the password in DATABASE_URL")
         case asyncpg.InvalidCatalogNameError():
             return BadSettings(f"{shown}: {error}", fix="make it with `createdb`, or correct DATABASE_URL")
         case asyncpg.DiskFullError():
-            return DiskFull(f"{shown}: {error}", fix="free some space on the database server; nothing acknowledged is lost")
+            return DiskFull(
+                f"{shown}: {error}", fix="free some space on the database server; nothing acknowledged is lost"
+            )
         case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
             return StoreFailed(f"{shown}: {error}", fix="run `buildwright db migrate`")
         case asyncpg.InsufficientPrivilegeError():
-            return StoreFailed(f"{shown}: {error}", fix="give the user of DATABASE_URL the right to make and change tables")
+            return StoreFailed(
+                f"{shown}: {error}", fix="give the user of DATABASE_URL the right to make and change tables"
+            )
+        case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError():
+            # A pooler that gives each transaction another connection.
+            fix = "let DATABASE_URL name the server itself, or a pooler that pools whole sessions"
+            return StoreFailed(f"{shown}: {error}", fix=fix)
         case asyncpg.TooManyConnectionsError():
             return StoreFailed(f"{shown}: {error}", fix="raise max_connections of the server, or run fewer workers")
         case TimeoutError():

@@ -1,4 +1,4 @@
-"""The journal's statements on PostgreSQL: head rows, events, snapshots. Functions of a connection; no retry, no lease of an action.
+"""The journal's statements on PostgreSQL: head rows, events, snapshots. Functions of a connection; knows no board.
 
 One append is one statement, so one round trip and one commit. Text that is about to be stored has gone through `text_of`.
 """
@@ -23,7 +23,7 @@ from buildwright.store.rows import HEAD_COLUMNS, EventRow, encode_all, event_row
 _SNAPSHOTS_KEPT = 2
 
 CHANGED_HEAD = """
-    version = $2::bigint + cardinality($8::text[]), updated_at = CASE WHEN cardinality($8::text[]) > 0 THEN $3::timestamptz ELSE updated_at END,
+    version = $2::bigint + cardinality($8::text[]),
     phase = coalesce($4::text, phase), control = coalesce($5::text, control), outcome = coalesce($6::text, outcome),
     current_task_id = coalesce($7::text, current_task_id),
     completed_at = CASE WHEN $6::text IS NOT NULL THEN $3::timestamptz ELSE completed_at END
@@ -37,7 +37,7 @@ PUT_EVENTS = """
 _APPEND = f"""
 WITH lease AS MATERIALIZED (SELECT token FROM leases WHERE $11::bigint IS NOT NULL AND build_id = $1 FOR SHARE),
 head AS (
-    UPDATE build_runs SET {CHANGED_HEAD}, settled = false
+    UPDATE build_runs SET {CHANGED_HEAD}, updated_at = $3::timestamptz, settled = false
     WHERE build_id = $1 AND version = $2 AND ($11::bigint IS NULL OR $11 = (SELECT token FROM lease)) RETURNING 1
 ),
 put AS ({PUT_EVENTS})
@@ -47,8 +47,10 @@ _CREATE = f"""
 WITH head AS (
     INSERT INTO build_runs (build_id, project_id, user_id, title, phase, control, outcome, version, current_task_id,
         created_at, updated_at, completed_at, brief, build_plan, product_doc)
-    VALUES ($1, $11, $12, $13, coalesce($4::text, '{BuildPhase.PLANNING}'), coalesce($5::text, '{Control.RUNNING}'), coalesce($6::text, ''),
-        $2::bigint + cardinality($8::text[]), coalesce($7::text, ''), $3::timestamptz, $3::timestamptz, CASE WHEN $6::text IS NOT NULL THEN $3::timestamptz END, $14, $15, $16)
+    VALUES ($1, $11, $12, $13, coalesce($4::text, '{BuildPhase.PLANNING}'), coalesce($5::text, '{Control.RUNNING}'),
+        coalesce($6::text, ''),
+        $2::bigint + cardinality($8::text[]), coalesce($7::text, ''), $3::timestamptz, $3::timestamptz,
+        CASE WHEN $6::text IS NOT NULL THEN $3::timestamptz END, $14, $15, $16)
     ON CONFLICT (build_id) DO NOTHING RETURNING 1
 ),
 lease AS (
@@ -112,7 +114,10 @@ class Entry:
 
 
 async def append(connection: Connection, entry: Entry, token: int | None, again: bool) -> None:
-    """Compare and set the head row, and insert. `again`: an earlier try may have succeeded. Raises StaleVersion, LostLease, NotFound."""
+    """Compare and set the head row, and insert. `again`: an earlier try may have succeeded.
+
+    Raises StaleVersion, LostLease, NotFound, having written nothing.
+    """
     if await connection.fetchval(_APPEND, *entry.parameters, token) or (again and await entry.is_there(connection)):
         return
     version = await find_version(connection, entry.build_id)
@@ -139,7 +144,9 @@ def stale(entry: Entry, version: int) -> StaleVersion:
 
 async def find_version(connection: Connection, build_id: str) -> int:
     """Seq of the last event. Raises NotFound."""
-    version: int | None = await connection.fetchval("SELECT version FROM build_runs WHERE build_id = $1", text_of(build_id))
+    version: int | None = await connection.fetchval(
+        "SELECT version FROM build_runs WHERE build_id = $1", text_of(build_id)
+    )
     if version is None:
         raise not_found(build_id)
     return version

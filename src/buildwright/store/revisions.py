@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from buildwright.errors import Conflict, NotFound, StoreFailed
-from buildwright.store import opening
+from buildwright.store import opening, postgres_revisions
 from buildwright.store.alembic_runs import config_for, run_alembic, upgrade
 from buildwright.store.faults import fault
 from buildwright.store.leases import live_holder
@@ -26,23 +26,33 @@ def head() -> str:
     return opening.revisions()[-1]
 
 
-async def version(path: Path) -> str | None:
-    """The revision of a database, None when it has none. Raises NotFound when there is no file."""
-    return await _on(path, lambda conn: opening.stored_revision(conn, path))
+async def version(path: Path | str) -> str | None:
+    """The revision of a database, None when it has none: of a file, or (a str) of a PostgreSQL URL.
+
+    Raises NotFound when there is no file; for a URL also BadSettings.
+    """
+    if isinstance(path, str):
+        return await postgres_revisions.version(path)
+    return await _on(path, lambda conn: opening.stored_revision(conn, path), opening.connect_to_look)
 
 
-async def migrate(path: Path) -> str:
-    """Bring a database to the newest revision, making it if there is none, and say which that is."""
+async def migrate(path: Path | str) -> str:
+    """Bring a database (a file, or a PostgreSQL URL) to the newest revision, making its tables if need be; which that is."""
+    if isinstance(path, str):
+        await postgres_revisions.migrate(path)
+        return head()
     conn = await asyncio.to_thread(opening.open_writer, path, _PATIENCE)
     conn.close()
     return head()
 
 
-async def rollback(path: Path, steps: int = 1, *, drop_data: bool = False) -> str:
+async def rollback(path: Path | str, steps: int = 1, *, drop_data: bool = False) -> str:
     """Undo the last `steps` revisions and say which is left ("" for none).
 
     Raises Conflict while a build runs, and when tables with rows would go and `drop_data` does not say so.
     """
+    if isinstance(path, str):
+        return await postgres_revisions.rollback(path, steps, drop_data)
     return await _on(path, lambda conn: _downgrade(conn, path, steps, drop_data))
 
 
@@ -70,20 +80,28 @@ def schema_sql_of_postgres() -> str:
     return NOTE + "\n".join(lines) + "\n"
 
 
-async def _on(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+def _connect(path: Path) -> sqlite3.Connection:
+    return opening.connect(path, _PATIENCE)
+
+
+async def _on(
+    path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection] = _connect
+) -> T:
     if not path.is_file():
         raise NotFound(f"there is no database {path}", fix="make one with `buildwright db migrate`")
-    return await asyncio.to_thread(_with_connection, path, work)
+    return await asyncio.to_thread(_with_connection, path, work, connect)
 
 
-def _with_connection(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+def _with_connection(
+    path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection]
+) -> T:
     try:
-        conn = opening.connect(path, _PATIENCE)
+        conn = connect(path)
         try:
             return work(conn)
         finally:
             conn.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise fault(error, path) from error
 
 

@@ -90,7 +90,11 @@ def _encode(event: AnyEvent) -> str:
     except PydanticSerializationError:
         # Output of programs and names of files may hold lone surrogates, which are no JSON.
         found = event.model_dump(mode="python", exclude_defaults=True, exclude={"type"})
-        return json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace").decode()
+        return (
+            json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str)
+            .encode("utf-8", "replace")
+            .decode()
+        )
 
 
 def _event_crc(build_id: str, seq: int, at: str, kind: str, data: str) -> int:

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from buildwright.errors import NotFound, StoreFailed
 from buildwright.ports import BuildRow
+from buildwright.store.alembic_runs import driver_fault, postgres_engine
+from buildwright.store.postgres_pool import Address, address_of, fault
 from buildwright.store.tables import build_runs
 
 _COLUMNS = [build_runs.c[name] for name in BuildRow._fields]
@@ -20,12 +22,16 @@ _COLUMNS = [build_runs.c[name] for name in BuildRow._fields]
 class BuildRuns:
     """The builds of a database, newest first. The database must be of the newest revision (see `revisions.migrate`)."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, address: Address | None = None) -> None:
         self._engine = engine
+        self._address = address
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """On the SQLite database at `path`; opens no connection yet."""
+    def open(cls, path: Path | str) -> Self:
+        """On the SQLite database at `path`, or on a PostgreSQL URL; opens no connection yet. Raises BadSettings."""
+        if isinstance(path, str):
+            address = address_of(path)
+            return cls(postgres_engine(address), address)
         from sqlalchemy import URL
 
         return cls(create_async_engine(URL.create("sqlite+aiosqlite", database=str(path))))
@@ -52,14 +58,18 @@ class BuildRuns:
         return await self._fetch(_newest_first().where(created >= start, created < end))
 
     async def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, or of the connections."""
         await self._engine.dispose()
 
     async def _fetch(self, query: Select[tuple[object, ...]]) -> list[BuildRow]:
         try:
             async with self._engine.connect() as connection:
                 return [BuildRow._make(row) for row in await connection.execute(query)]
+        except OSError as error:
+            raise fault(error, self._address.shown if self._address else "the database") from error
         except DBAPIError as error:
+            if self._address is not None:
+                raise driver_fault(error, self._address) from error
             raise StoreFailed(
                 f"the builds cannot be listed: {error.orig}", fix="run `buildwright db migrate`"
             ) from error

@@ -103,4 +103,5 @@ CREATE INDEX ix_build_runs_project_phase ON build_runs (project_id, phase);
 CREATE INDEX ix_build_runs_unsettled ON build_runs (build_id) WHERE NOT settled OR control = 'stopping';
 CREATE INDEX ix_build_runs_user_id ON build_runs (user_id);
 CREATE INDEX ix_build_runs_wake_at ON build_runs (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
 INSERT INTO alembic_version (version_num) VALUES ('0002');

@@ -73,6 +73,7 @@ ALTER TABLE build_runs ADD COLUMN offered_at TIMESTAMP WITH TIME ZONE;
 UPDATE build_runs SET settled = true WHERE completed_at IS NOT NULL;
 CREATE INDEX ix_build_runs_unsettled ON build_runs (build_id) WHERE NOT settled OR control = 'stopping';
 CREATE INDEX ix_build_runs_wake_at ON build_runs (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
 CREATE TABLE actions (
     build_id VARCHAR(64) NOT NULL, 
     key TEXT NOT NULL, 

@@ -115,6 +115,7 @@ leases = Table(
     Column("holder", Text, nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Index("ix_leases_held", "holder", **_where("holder <> ''")),
     sqlite_with_rowid=False,
 )
 """Who runs a whole build, and the counter of the build's tokens: leases of its actions take theirs from it as well.

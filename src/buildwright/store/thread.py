@@ -206,4 +206,4 @@ def _commit(conn: sqlite3.Connection, group: list[Job]) -> None:
 
 
 def _ours(error: BaseException, path: Path) -> BaseException:
-    return fault(error, path) if isinstance(error, sqlite3.Error) else error
+    return fault(error, path) if isinstance(error, sqlite3.Error | UnicodeDecodeError) else error

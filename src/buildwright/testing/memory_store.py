@@ -1,21 +1,38 @@
-"""`Builds` in memory, for tests and trials: the same answers and errors as the real one, and nothing left when it is gone."""
+"""`Builds`, `Board` and `Answers` in memory, for tests and trials: the same answers and errors as the real ones, nothing kept."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from buildwright.core.apply import fold
 from buildwright.core.build import Build, Control
-from buildwright.core.event import AnyEvent, BuildCreated, Recorded
+from buildwright.core.event import AnyEvent, BuildCreated, Recorded, encode
 from buildwright.core.projection import head_change
 from buildwright.core.snapshot import dump, parse
 from buildwright.core.wire import BuildPhase
 from buildwright.errors import BuildIsRunning, Conflict, IllegalMove, LostLease, NotFound, StaleVersion
-from buildwright.ports import BuildRow, Lease, LogEntry, LogLine
+from buildwright.ports import (
+    ActionLease,
+    AnswerKey,
+    BuildRow,
+    Due,
+    Holding,
+    Lease,
+    LogEntry,
+    LogLine,
+    Loose,
+    Posted,
+    Settlement,
+    Weight,
+    WorkerRow,
+)
+from buildwright.testing.memory_board import ActionRows, quiet_since
 
+_HASH = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -32,16 +49,19 @@ class _Journal:
     holder: str = ""
     token: int = 0
     expires_at: datetime = _LONG_AGO
+    board: ActionRows = field(default_factory=ActionRows)
 
 
 class MemoryBuilds:
-    """`Builds` for one process. A holder lives until its lease runs out by `now`."""
+    """`Builds`, `Board` and `Answers` for one process. A holder lives until its lease runs out by `now`."""
 
     def __init__(self, now: Callable[[], datetime] = _utc_now) -> None:
         self._now = now
         self._journals: dict[str, _Journal] = {}
         self._artifacts: dict[str, bytes] = {}
         self._early_logs: dict[str, list[LogLine]] = {}
+        self._answers: dict[AnswerKey, bytes] = {}
+        self._workers: dict[str, WorkerRow] = {}
 
     async def create(self, build_id: str, events: Sequence[AnyEvent], at: datetime) -> list[Recorded]:
         first = events[0] if events else None
@@ -80,6 +100,7 @@ class MemoryBuilds:
             raise LostLease(f"the lease on build {build_id} went to another holder")
         if expected != journal.head.version:
             raise StaleVersion(f"build {build_id} is at event {journal.head.version}, not {expected}")
+        journal.board.settled = False
         return _extend(journal, events, at)
 
     async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
@@ -111,9 +132,11 @@ class MemoryBuilds:
 
     async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
         journal = self._journal(build_id)
-        running = await self.holder(build_id)
+        at_work = (row.holder for row in journal.board.rows.values() if row.live(self._now()))
+        running = await self.holder(build_id) or next(at_work, None)
         if running is not None:
             raise BuildIsRunning(f"build {build_id} is being run by {running}")
+        journal.board = ActionRows()
         journal.token += 1
         journal.holder, journal.expires_at = holder, self._now() + timedelta(seconds=seconds)
         return Lease(build_id, holder, journal.token)
@@ -133,17 +156,117 @@ class MemoryBuilds:
         journal = self._journals.get(build_id)
         return journal.holder if journal and journal.holder and journal.expires_at > self._now() else None
 
+    async def time(self) -> datetime:
+        return self._now()
+
+    async def settle(
+        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: Settlement
+    ) -> tuple[list[Recorded], list[str]]:
+        journal, lease = self._journal(build_id), settlement.lease
+        recorded = [Recorded(seq, at, event) for seq, event in enumerate(events, expected + 1)]
+        if events and journal.events[expected : expected + len(events)] == recorded:
+            rows = journal.board.rows
+            live = {key for key, row in rows.items() if row.live(self._now())}
+            return recorded, [key for key in settlement.wanted if key not in live] if settlement.start else []
+        if lease is not None and not journal.board.holds(lease):
+            raise LostLease(f"the lease on {lease.key} of build {build_id} went to another holder, or is over")
+        running = await self.holder(build_id)
+        if running is not None:
+            raise BuildIsRunning(f"build {build_id} is being run by {running}")
+        if expected != journal.head.version:
+            raise StaleVersion(f"build {build_id} is at event {journal.head.version}, not {expected}")
+        if events:
+            _extend(journal, events, at)
+        return recorded, journal.board.settle(settlement, self._now())
+
+    async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
+        journal = self._journals.get(build_id)
+        if journal is None or await self.holder(build_id):
+            return None
+        lease = ActionLease(build_id, key, holder, journal.token + 1, 0.0)
+        taken = journal.board.take(lease, seconds, self._now())
+        if taken is not None:
+            journal.token, journal.holder = taken.token, ""
+        return taken
+
+    async def keep(self, leases: Sequence[ActionLease], seconds: float) -> None:
+        for lease in leases:
+            board = self._board(lease.build_id)
+            if board.holds(lease):
+                row = board.rows[lease.key]
+                row.beat_at, row.expires_at = self._now(), self._now() + timedelta(seconds=seconds)
+
+    async def drop(self, lease: ActionLease) -> None:
+        board = self._board(lease.build_id)
+        if board.holds(lease):
+            board.rows[lease.key].free(self._now())
+            board.sweep(self._now())
+
+    async def holdings(self, holder: str) -> list[Holding]:
+        return [
+            Holding(build_id, key, row.token, row.wanted, journal.head.version)
+            for build_id, journal in sorted(self._journals.items())
+            for key, row in sorted(journal.board.rows.items())
+            if holder and row.holder == holder
+        ]
+
+    async def board(self, build_id: str = "") -> list[Posted]:
+        found = [
+            posted
+            for of, journal in self._journals.items()
+            if build_id in {"", of}
+            for posted in journal.board.posted(of, self._now())
+        ]
+        return sorted(found, key=lambda posted: (posted.wanted_at, posted.build_id, posted.key))
+
+    async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
+        now, quiet = self._now(), timedelta(seconds=quiet_seconds)
+        builds, waiting = [], []
+        for build_id, journal in self._journals.items():
+            board, control = journal.board, journal.head.control
+            woken = board.wake_at is not None and board.wake_at <= now
+            is_due = not board.settled or woken or control == Control.STOPPING
+            if is_due and quiet_since(board.offered_at, quiet, now) and await self.holder(build_id) is None:
+                builds.append(build_id)
+            if control == Control.RUNNING:
+                waiting += [(at, build_id, key) for at, key in board.waiting(quiet, now)]
+        actions = [(build_id, key) for _, build_id, key in sorted(waiting)[:limit]]
+        for build_id in builds[:limit]:
+            self._journals[build_id].board.offered_at = now
+        for build_id, key in actions:
+            self._journals[build_id].board.rows[key].offered_at = now
+        return Due(tuple(builds[:limit]), tuple(actions))
+
+    async def beat(self, worker: WorkerRow) -> None:
+        known = self._workers.get(worker.holder)
+        started_at = known.started_at if known else self._now()
+        self._workers[worker.holder] = worker._replace(started_at=started_at, beat_at=self._now())
+
+    async def workers(self) -> list[WorkerRow]:
+        now = self._now()
+        rows = [row._replace(silent_seconds=(now - row.beat_at).total_seconds()) for row in self._workers.values()]
+        return sorted(rows, key=lambda row: (row.started_at, row.holder))
+
+    async def sign_off(self, holder: str) -> None:
+        self._workers.pop(holder, None)
+
+    async def find_answer(self, key: AnswerKey) -> bytes | None:
+        return self._answers.get(key)
+
+    async def keep_answer(self, key: AnswerKey, answer: bytes) -> None:
+        self._answers.setdefault(key, bytes(answer))
+
     async def write_log(self, build_id: str, entries: Sequence[LogEntry]) -> None:
         journal = self._journals.get(build_id)
         log = journal.log if journal else self._early_logs.setdefault(build_id, [])
-        log.extend(LogLine(seq, *entry) for seq, entry in enumerate(entries, len(log) + 1))
+        log.extend(LogLine(seq, *entry) for seq, entry in enumerate(entries, (log[-1].seq if log else 0) + 1))
 
     async def read_log(
         self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
     ) -> list[LogLine]:
         journal = self._journals.get(build_id)
         log = journal.log if journal else self._early_logs.get(build_id, [])
-        found = [line for line in log[max(after, 0) :] if task in {"", line.task}]
+        found = [line for line in log if line.seq > after and task in {"", line.task}]
         return found[max(len(found) - limit, 0) :] if tail else found[:limit]
 
     async def put_artifact(self, content: bytes) -> str:
@@ -156,8 +279,69 @@ class MemoryBuilds:
             raise NotFound(f"there is no artifact {digest}")
         return self._artifacts[digest]
 
+    async def weigh(self, build_id: str) -> Weight:
+        journal = self._journal(build_id)
+        size = sum(len(encode(recorded.event)) for recorded in journal.events)
+        return Weight(len(journal.events), len(journal.log), size + sum(len(line.text) for line in journal.log))
+
+    async def retire(self, build_id: str) -> None:
+        if build_id in self._journals:
+            await self._refuse_live(build_id)
+            del self._journals[build_id]
+
+    async def finish_retiring(self) -> int:
+        """Nothing is ever left half done."""
+        return 0
+
+    async def trim_log(self, build_id: str, most: int) -> int:
+        await self._refuse_live(build_id)
+        log = self._journals[build_id].log
+        last = log[-1].seq if log else 0
+        cut = last - most
+        if cut < 1 or len(log) <= most + 1:
+            return 0
+        kept = [line for line in log if line.seq > cut]
+        at = next(line.at for line in log if line.seq == cut)
+        text = f"{cut} log lines before this one were cut by `buildwright prune`"
+        self._journals[build_id].log = [LogLine(cut, at, "", 0, "engine", text), *kept]
+        return len(log) - len(kept) - 1
+
+    async def loose_artifacts(self) -> Loose:
+        named = {found for build_id in self._journals for found in await self.named_ids(build_id)}
+        loose = [len(content) for digest, content in self._artifacts.items() if digest not in named]
+        if [build_id for build_id in self._journals if await self.holder(build_id)]:
+            return Loose(0, 0, len(loose))
+        return Loose(len(loose), sum(loose))
+
+    async def sweep_artifacts(self) -> Loose:
+        found = await self.loose_artifacts()
+        if found.number:
+            named = {digest for build_id in self._journals for digest in await self.named_ids(build_id)}
+            self._artifacts = {digest: kept for digest, kept in self._artifacts.items() if digest in named}
+        return found
+
+    async def named_ids(self, build_id: str) -> frozenset[str]:
+        texts = (encode(recorded.event) for recorded in self._journal(build_id).events)
+        return frozenset(found for text in texts for found in _HASH.findall(text))
+
+    async def compact(self) -> int | None:
+        """Memory is given back by itself."""
+        return 0
+
+    async def _refuse_live(self, build_id: str) -> None:
+        if self._journal(build_id).head.control not in {Control.FINISHED, Control.STOPPED}:
+            raise Conflict(f"build {build_id} has not ended", fix=f"stop it first with `buildwright stop {build_id}`")
+        at_work = (row.holder for row in self._journal(build_id).board.rows.values() if row.live(self._now()))
+        holder = await self.holder(build_id) or next(at_work, None)
+        if holder is not None:
+            raise BuildIsRunning(f"build {build_id} is still held by {holder}")
+
     async def close(self) -> None:
         """Nothing to let go of: what was kept can still be read."""
+
+    def _board(self, build_id: str) -> ActionRows:
+        journal = self._journals.get(build_id)
+        return journal.board if journal else ActionRows()
 
     def _journal(self, build_id: str) -> _Journal:
         journal = self._journals.get(build_id)

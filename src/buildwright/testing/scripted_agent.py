@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 from buildwright.beneath import delete_beneath, write_beneath
-from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, UsedTokens, Wrote
+from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, Saved, UsedTokens, Wrote
 from buildwright.core.paths import check_path, is_protected
 from buildwright.errors import AgentFailed, UnsafePath
 from buildwright.ports import Assignment, Message
@@ -53,6 +53,10 @@ class Spend(NamedTuple):
     cost_usd: str | None = "0.01"
 
 
+class Save(NamedTuple):
+    """Say that the attempt could go on from here. Resumed, it goes on with the steps after this one."""
+
+
 class Fail(NamedTuple):
     """End the attempt with this failure."""
 
@@ -66,21 +70,25 @@ class Refuse(NamedTuple):
     message: str = "The script says so."
 
 
-Step: TypeAlias = Write | Delete | Say | Sleep | Wait | Spend | Fail | Refuse
+_Played: TypeAlias = Write | Delete | Say | Sleep | Wait | Spend | Fail | Refuse
+Step: TypeAlias = _Played | Save
 
 
 class ScriptedAgent:
     """Plays the steps for (task id, attempt); else those for (task id, 0), which stand for every attempt.
 
-    A task without a script writes `<task id>.txt`. `assignments` keeps what it was given, in order.
+    A task without a script writes `<task id>.txt`. With `resumes` it goes on from its checkpoints, too. `assignments` keeps
+    what it was given, in order.
     """
 
     name = "scripted"
-    resumes = False
     touches_files = True
     uses_model: Literal["always", "if given", "never"] = "never"
 
-    def __init__(self, script: Mapping[tuple[str, int], Sequence[Step]] | None = None) -> None:
+    def __init__(
+        self, script: Mapping[tuple[str, int], Sequence[Step]] | None = None, *, resumes: bool = False
+    ) -> None:
+        self.resumes = resumes
         self._script = dict(script or {})
         self.assignments: list[Assignment] = []
         self.heard: list[Message] = []
@@ -92,8 +100,12 @@ class ScriptedAgent:
         steps = self._script.get(
             (task, assignment.attempt), self._script.get((task, 0), (Write(f"{task}.txt", f"{task}\n"),))
         )
+        played = int(assignment.conversation) if assignment.resumed else 0
         conversation = f"{assignment.conversation}{assignment.attempt};"
-        for step in steps:
+        for number, step in enumerate(steps[played:], played + 1):
+            if isinstance(step, Save):
+                yield Saved(conversation=str(number))
+                continue
             activity = await self._play(step, assignment, inbox)
             if activity is not None:
                 yield activity
@@ -103,7 +115,7 @@ class ScriptedAgent:
                 yield self._hear([inbox.get_nowait() for _ in range(inbox.qsize())])
         yield Finished(ok=True, summary=f"played {len(steps)} steps", conversation=conversation)
 
-    async def _play(self, step: Step, assignment: Assignment, inbox: asyncio.Queue[Message]) -> Activity | None:
+    async def _play(self, step: _Played, assignment: Assignment, inbox: asyncio.Queue[Message]) -> Activity | None:
         match step:
             case Write(path, content, executable):
                 checked = _checked(path, assignment)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from buildwright.core.build import Build, Control
+from buildwright.core.diagnosis import Diagnosis
 from buildwright.core.event import Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
@@ -28,14 +29,17 @@ from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound
-from buildwright.ports import Agent, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
+from buildwright.ports import Agent, Answers, Board, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
 from buildwright.settings import KEYS, Settings
 from buildwright.store.holders import this_process
 
 if TYPE_CHECKING:
+    from buildwright.engine.follow import Onlooker
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox
+    from buildwright.store.journal_postgres import PostgresBuilds
+    from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
     from buildwright.workspace import GitWorkspace
 
@@ -59,15 +63,13 @@ class SystemClock:
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[App]:
     """The application on these settings; everything it opened is closed at the end. Raises StoreFailed, DiskFull."""
-    from buildwright.store.journal_sqlite import SqliteBuilds
-
     if "BUILDWRIGHT_FAILPOINT" in settings.environment:
         from buildwright.testing.crash import arm_from
 
         arm_from(settings.environment)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    builds = await SqliteBuilds.open(settings.database, settings.artifacts)
-    app = App(settings, builds, SystemClock())
+    builds = await _open_store(settings)
+    app = App(settings, builds, SystemClock(), builds)
     try:
         yield app
     finally:
@@ -75,12 +77,23 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         await builds.close()
 
 
+async def _open_store(settings: Settings) -> SqliteBuilds | PostgresBuilds:
+    if settings.database_url:
+        from buildwright.store.journal_postgres import PostgresBuilds
+
+        return await PostgresBuilds.open(settings.database_url)
+    from buildwright.store.journal_sqlite import SqliteBuilds
+
+    return await SqliteBuilds.open(settings.database, settings.artifacts)
+
+
 class App:
     """What the command line, the library and later the server use. Commands work while another process runs the build."""
 
-    def __init__(self, settings: Settings, builds: Builds, clock: Clock) -> None:
+    def __init__(self, settings: Settings, builds: Builds, clock: Clock, answers: Answers | None = None) -> None:
         self.settings = settings
         self.builds = builds
+        self._answers = answers
         self.clock = clock
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
@@ -91,7 +104,7 @@ class App:
         if self._workspace is None:
             from buildwright.workspace import GitWorkspace
 
-            self._workspace = GitWorkspace(self.settings.home, self.settings.environment)
+            self._workspace = GitWorkspace(self.settings.home, self.settings.environment, hub=self.settings.hub)
         return self._workspace
 
     @property
@@ -101,9 +114,25 @@ class App:
 
             record = self.settings.environment.get("BUILDWRIGHT_RECORD", "")
             self._gateway = LocalGateway(
-                self.settings.environment, self.settings.home, Path(record) if record else None
+                self.settings.environment, self.settings.home, Path(record) if record else None, self._answers
             )
         return self._gateway
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether workers carry out the builds, and not this process."""
+        return bool(self.settings.redis_url)
+
+    @property
+    def board(self) -> Board:
+        """What is wanted of the workers. Raises BadSettings when there are none."""
+        if not self.in_cluster:
+            raise BadSettings("there is no cluster here", fix="start one with `buildwright cluster up`")
+        return cast("Board", self.builds)
+
+    def mask(self, text: str) -> str:
+        """The text without the secrets of this process."""
+        return _masked(self.settings, text)
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
@@ -123,8 +152,12 @@ class App:
         options = await self._checked(options, repository, planning=spec.graph is None)
         project = project_id or (Path(repository).name if repository else "") or "default"
         user = self.settings.environment.get("USER", "") or str(os.getuid())
+        build_id = str(uuid.uuid4())
+        if self.in_cluster and options.lanes:
+            # From here the repository can be reached, whatever it is; the workers find what they need of it in the hub.
+            await self.workspace.prepare(build_id, repository, base)
         return await commands.create(
-            self.builds, self.clock, spec, options, repository, base, project_id=project, user_id=user
+            self.builds, self.clock, spec, options, repository, base, project, user, build_id=build_id
         )
 
     @asynccontextmanager
@@ -163,6 +196,8 @@ class App:
         build = await self.builds.load(build_id)
         if build.control is not Control.STOPPING:  # asked before, by a process that died before the build had ended
             build = await commands.stop(self.builds, self.clock, build_id, message)
+        if self.in_cluster:
+            return await self._end_in_cluster(build_id)
         if await self.builds.holder(build_id) is None:
             await self._end_orphans()
             with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
@@ -199,11 +234,17 @@ class App:
 
         Raises BuildIsRunning, NotFound, LostLease, BadSettings (an agent or sandbox that cannot be had), StoreFailed.
         """
+        from buildwright.engine.follow import Onlooker
         from buildwright.engine.loop import run
         from buildwright.engine.perform import forget_lanes
 
-        options = (await self.builds.load(build_id)).options
-        world = await self._world(options)
+        build = await self.builds.load(build_id)
+        if self.in_cluster:
+            return await self._follow(build, Onlooker(on_event, on_log, detach or asyncio.Event(), stay))
+        options = build.options
+        if await self._sandbox(options) is not None:
+            await self._end_orphans()
+        world = await self.world(options, self.clock)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
         warming = asyncio.create_task(self._warm_up(options))
         try:
@@ -213,6 +254,25 @@ class App:
         if build.is_terminal and options.lanes:
             await forget_lanes(self.workspace, build_id)
         return build
+
+    async def _follow(self, build: Build, onlooker: Onlooker) -> Build:
+        """Watch the workers build. Raises BadSettings when there are none: the build waits for them."""
+        from buildwright.engine.follow import follow
+
+        if not build.is_terminal and not [row for row in await self.board.workers() if row.alive]:
+            raise BadSettings(
+                f"no worker is running, so build {build.id} waits",
+                fix="start one with `buildwright worker` or `buildwright cluster up`; the build then goes on by itself",
+            )
+        seen = await self.builds.read_log(build.id, limit=1, tail=True)
+        return await follow(self.builds, self.board, self.clock, build, seen[-1].seq if seen else 0, onlooker)
+
+    async def _end_in_cluster(self, build_id: str) -> Build:
+        """A build that nobody works on is over at once, also without any worker; else its workers let go first."""
+        from buildwright.engine.hand import Hand
+
+        hand = Hand(self.builds, self.board, _NoHints(), self.clock, this_process(), _no_world)
+        return await hand.advance(build_id) or await self.builds.load(build_id)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -233,7 +293,7 @@ class App:
                 context = await describe_repository(place, target.tree, self.workspace)
             finally:
                 await self.workspace.release(place)
-        door = await self.gateway.open(place, "", 0, options)
+        door = await self.gateway.open(place, "", 1, options, kept=False)
         try:
             return await _LazyPlanner().plan(spec, context, options.planner_model or options.model, door)
         finally:
@@ -272,16 +332,20 @@ class App:
             brief=_briefer(None),
         )
 
-    async def _world(self, options: Options) -> World:
+    async def clean_up(self) -> None:
+        """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
+        await self._end_orphans()
+        await self.workspace.sweep()
+
+    async def world(self, options: Options, clock: Clock) -> World:
+        """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
         from buildwright.engine.world import World
 
         sandbox = await self._sandbox(options)
-        if sandbox is not None:
-            await self._end_orphans()
         workspace = self.workspace if options.lanes else None
         return World(
             builds=self.builds,
-            clock=self.clock,
+            clock=clock,
             agent=_agent_for(options, self.settings, sandbox),
             holder=this_process(),
             scratch=self.settings.home / "scratch",
@@ -291,6 +355,7 @@ class App:
             gateway=self.gateway if options.agent not in PLAIN else None,
             mask=partial(_masked, self.settings),
             planner=_LazyPlanner(),
+            diagnoser=_LazyDiagnoser(),
             plan_context=_plan_context(workspace),
         )
 
@@ -325,6 +390,23 @@ class App:
         return gates(sandbox, _path_of(self.settings), self.settings.home / "setups")
 
 
+class _NoHints:
+    """Nobody is told: the workers look for themselves."""
+
+    async def advance(self, build_id: str) -> None:
+        """Nothing."""
+
+    async def perform(self, build_id: str, key: str) -> None:
+        """Nothing."""
+
+    async def close(self) -> None:
+        """Nothing."""
+
+
+async def _no_world(_options: Options) -> World:
+    raise AssertionError("a hand that only advances carries out nothing")
+
+
 class _LazyPlanner:
     """The planner, whose model library is imported when it is first asked."""
 
@@ -332,6 +414,15 @@ class _LazyPlanner:
         from buildwright.advisors.planner import ModelPlanner
 
         return await ModelPlanner().plan(*arguments)
+
+
+class _LazyDiagnoser:
+    """The diagnoser, likewise."""
+
+    async def diagnose(self, *arguments: Any) -> Diagnosis:
+        from buildwright.advisors.diagnoser import ModelDiagnoser
+
+        return await ModelDiagnoser().diagnose(*arguments)
 
 
 def with_cassette(options: Options) -> Options:

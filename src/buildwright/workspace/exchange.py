@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from buildwright.errors import Conflict, GitFailed
+from buildwright.errors import Conflict, GitFailed, LostLease
 from buildwright.ports import Guard
 from buildwright.workspace.git import Git
 from buildwright.workspace.hub import Hub, ref_of
@@ -69,6 +69,8 @@ class Exchange:
             await self._hub.push(
                 pin.mirror, build_id, {ref: commit}, leases={ref: onto}, guard=guard, point="workspace.hub-land"
             )
+        except LostLease:
+            raise
         except Conflict as error:
             raise Conflict(
                 f"The integration branch of build {build_id} is not at {onto[:12]} any more.",

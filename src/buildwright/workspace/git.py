@@ -45,8 +45,8 @@ _CONFIGURATION = """\
 [fetch]
 	recurseSubmodules = false
 [http]
-	lowSpeedLimit = 1000
-	lowSpeedTime = 60
+	lowSpeedLimit = 1
+	lowSpeedTime = 300
 [submodule]
 	recurse = false
 [gc]
@@ -248,13 +248,15 @@ class Git:
 
 
 _NETWORK_WAITS = (0.5, 2.0, 5.0)
+OTHER_FORMAT = ("hash algorithm", "mismatched algorithms", "capabilities^{}")
+"""What git says when one side has SHA-1 and the other SHA-256; the last of a side that has no ref to show."""
 _FOR_GOOD = (
     "authentication failed",
     "permission denied",
     "could not read username",
     "not found",
     "host key",
-    "algorithm",
+    *OTHER_FORMAT,
 )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository, Conflict, GitFailed
 from buildwright.ports import Guard
-from buildwright.workspace.git import Answer, Git, check_name, mask, persistently
+from buildwright.workspace.git import OTHER_FORMAT, Answer, Git, check_name, mask, naming_full_disk, persistently
 from buildwright.workspace.source import Source, locate, look
 
 _SECONDS = 3600.0
@@ -42,7 +42,8 @@ class Hub:
         self._environment = environment
         self._git = git
         self._located: Source | None = None
-        self._form = "sha1"
+        self._form = ""
+        """Its object format, once it is known."""
 
     @property
     def name(self) -> str:
@@ -73,6 +74,8 @@ class Hub:
         path = Path(self._address)
         if "://" in self._address or not path.is_absolute() or path.exists():
             return
+        with naming_full_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         # `git init` on what another process has just made changes nothing.
         await self._git.run(path, "init", "--quiet", "--bare")
 
@@ -81,9 +84,9 @@ class Hub:
         return await look(self._git, self.source, *names, options=self.options("upload-pack", build_id, *names))
 
     def options(self, program: str, build_id: str, *refs: str) -> tuple[str, ...]:
-        """For git's other end (`receive-pack` or `upload-pack`): show this build's refs and `refs` only. "" for a URL's.
+        """For git's other end (`receive-pack` or `upload-pack`): show this build's refs and `refs` only.
 
-        A URL's end obeys nobody; it shows all it has to a push, and to a fetch what is asked for.
+        Nothing for a URL, whose end obeys nobody: it shows all it has to a push, and to a fetch what is asked for.
         """
         if self.source.git_dir is None:
             return ()
@@ -193,13 +196,14 @@ class Hub:
     async def read(self, build_id: str, name: str) -> bytes | None:
         """The blob that a ref of the build points to, None when there is none. Needs no mirror."""
         ref = ref_of(build_id, name)
-        for form in (self._form, "sha256" if self._form == "sha1" else "sha1"):
+        for form in (self._form,) if self._form else ("sha1", "sha256"):
             async with self._scratch(form) as scratch:
                 try:
-                    if not await self.fetch(scratch, build_id, ref, near=False):
-                        return None
+                    found = await self.fetch(scratch, build_id, ref, near=False)
                 except BadRepository:
                     continue
+                if not found:
+                    return None
                 self._form = form
                 return (await self._git.run(scratch, "cat-file", "--end-of-options", "blob", ref)).output
         raise BadRepository(
@@ -239,10 +243,10 @@ class Hub:
         try:
             yield
         except GitFailed as error:
-            if "algorithm" in error.message:
+            if any(sign in error.message for sign in OTHER_FORMAT):
                 raise BadRepository(
                     f"The hub {self.name} and the repository have different object formats.",
-                    fix="Use a hub of the repository's format: `git init --bare --object-format=sha256 <path>` or sha1.",
+                    fix="Use a hub of the repository's format: `git init --bare --object-format=sha256 <path>`, or sha1.",
                 ) from error
             fix = error.fix
             if "shallow" in error.message:

@@ -25,6 +25,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import Conflict, DiskFull, GitFailed, NotFound
 from buildwright.ports import Target
 from buildwright.workspace.git import Git, check_name, mask, naming_full_disk, persistently
+from buildwright.workspace.guard import guarded
 from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, locate, read_head, read_remotes
@@ -68,10 +69,14 @@ class Mirrors:
         """The pin of a prepared build; one that was prepared elsewhere is fetched from the hub. Raises NotFound."""
         if build_id in self._pins:
             return self._pins[build_id]
-        async with self._asking:
-            found = self._pins.get(build_id) or await self._known(build_id)
+        if self._hub is None:
+            found = _parse(await asyncio.to_thread(self._read_pin, build_id), self._folder)
+        else:
+            async with self._asking:
+                found = self._pins.get(build_id) or await self._known(build_id)
         if found is None:
             raise NotFound(f"Build {build_id} has no prepared repository here.", fix="Start the build again.")
+        self._pins[build_id] = found
         return found
 
     async def prepare(self, build_id: str, repository: str, base: str) -> Pin:
@@ -83,8 +88,9 @@ class Mirrors:
             known = await self._known(build_id)
             if known is not None:
                 return known
-            pin = await self._make(build_id, source or locate(repository, self._environment), base)
-            return await self._settle(build_id, pin)
+            async with guarded(self._folder):
+                pin = await self._make(build_id, source or locate(repository, self._environment), base)
+                return await self._settle(build_id, pin)
 
     async def _known(self, build_id: str) -> Pin | None:
         """The pin that this home or the hub has."""
@@ -95,7 +101,10 @@ class Mirrors:
                 self._pins[build_id] = pin
                 return pin
             return await self._settle(build_id, pin)
-        return await self._adopt(build_id)
+        if self._hub is None:
+            return None
+        async with guarded(self._folder):
+            return await self._adopt(build_id)
 
     async def _make(self, build_id: str, source: Source, base: str) -> Pin:
         head = await read_head(self._git, source, base)

@@ -29,6 +29,7 @@ def upgrade() -> None:
         "ix_build_runs_unsettled", "build_runs", ["build_id"], sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED
     )
     op.create_index("ix_build_runs_wake_at", "build_runs", ["wake_at"], sqlite_where=_WAKING, postgresql_where=_WAKING)
+    op.create_index("ix_leases_held", "leases", ["holder"], sqlite_where=_HELD, postgresql_where=_HELD)
     _create_actions()
     op.create_table(
         "workers",
@@ -75,6 +76,7 @@ def downgrade() -> None:
         op.drop_table(table)
     op.drop_index("ix_actions_held", table_name="actions")
     op.drop_table("actions")
+    op.drop_index("ix_leases_held", table_name="leases")
     op.drop_index("ix_build_runs_wake_at", table_name="build_runs")
     op.drop_index("ix_build_runs_unsettled", table_name="build_runs")
     for column in ("offered_at", "wake_at", "settled"):

@@ -1,0 +1,138 @@
+"""How an advisor asks a model through its door with pydantic-ai, and what the library's errors mean. Must never hold a prompt.
+
+The libraries that speak the providers' protocols are imported at the first call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module, resources
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from buildwright.errors import ModelFailed
+from buildwright.ports import Door
+
+if TYPE_CHECKING:
+    from pydantic_ai import RunContext
+    from pydantic_ai.models import Model
+
+REQUEST_SECONDS: Final = 900.0
+"""Longest time for one answer of the model."""
+
+
+@asynccontextmanager
+async def open_model(name: str, door: Door, retries: int) -> AsyncIterator[Model]:
+    """The model behind the door; `retries` bounds repeated requests after a transport failure."""
+    import httpx2
+
+    # The door is on this machine: a proxy named in the environment must not be asked for it.
+    async with httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(REQUEST_SECONDS, connect=10.0)) as client:
+        if _is_openai(name):
+            from openai import AsyncOpenAI
+            from pydantic_ai.models.openai import OpenAIChatModel
+            from pydantic_ai.providers.openai import OpenAIProvider
+
+            openai = AsyncOpenAI(
+                api_key=door.token,
+                base_url=f"{door.url}/v1",
+                http_client=client,
+                max_retries=retries,
+                timeout=REQUEST_SECONDS,
+            )
+            yield OpenAIChatModel(name, provider=OpenAIProvider(openai_client=openai))
+        else:
+            from anthropic import AsyncAnthropic
+            from pydantic_ai.models.anthropic import AnthropicModel
+            from pydantic_ai.providers.anthropic import AnthropicProvider
+
+            anthropic = AsyncAnthropic(
+                api_key=door.token, base_url=door.url, http_client=client, max_retries=retries, timeout=REQUEST_SECONDS
+            )
+            yield AnthropicModel(name, provider=AnthropicProvider(anthropic_client=anthropic))
+
+
+def import_libraries(name: str) -> None:
+    """Import what asking this model needs. Takes seconds: call it in a thread."""
+    provider = "openai" if _is_openai(name) else "anthropic"
+    import_module(f"pydantic_ai.models.{provider}")
+    import_module(f"pydantic_ai.providers.{provider}")
+
+
+def _is_openai(name: str) -> bool:
+    return re.match(r"(gpt-|chatgpt-|o\d)", name) is not None
+
+
+def instructions(file: str) -> str:
+    """The text that tells an advisor what it is."""
+    return resources.files("buildwright.advisors.prompts").joinpath(file).read_text(encoding="utf-8")
+
+
+def fenced(text: str) -> str:
+    """The text as data in a prompt."""
+    # One backtick more than any run inside, so that no text can close its own fence.
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def model_failure(error: Exception, what: str) -> ModelFailed | None:
+    """The error of our tree that says what the library's error means; None when it is about the answer's form."""
+    from pydantic_ai import exceptions as theirs
+
+    kinds: tuple[tuple[type[Exception], str, str], ...] = (
+        (theirs.ModelRateLimitError, "rate_limit", "wait a while, then resume the build"),
+        (theirs.ModelQuotaExceededError, "auth", "check the credit and limits of the provider's account, then resume"),
+        (theirs.ModelOverloadedError, "overloaded", "wait a while, then resume the build"),
+        (
+            theirs.ModelContextWindowExceededError,
+            "context_length",
+            "split the spec, or choose a model with a larger window",
+        ),
+        (theirs.ModelAuthenticationError, "auth", "check the provider's key, then resume the build"),
+        (theirs.ModelNotFoundError, "refused", "choose another model with --planner-model"),
+        (theirs.ModelRequestRejectedError, "refused", "read the message above; another model may accept the request"),
+        (theirs.ModelTimeoutError, "timeout", "resume the build to ask again"),
+        (theirs.ModelRequestTimeout, "timeout", "resume the build to ask again"),
+        (theirs.ModelAPIError, "unavailable", "check the connection to the provider, then resume the build"),
+        (theirs.ContentFilterError, "refused", "reword the spec, or choose another model"),
+        (theirs.OutputTokenLimitExceeded, "context_length", "split the spec into smaller ones"),
+    )
+    for kind_of_error, kind, fix in kinds:
+        if isinstance(error, kind_of_error):
+            return ModelFailed(f"The model did not deliver {what}: {told(error)}", kind=kind, fix=fix)
+    return None
+
+
+async def read_on(_: RunContext[None], events: AsyncIterable[object]) -> None:
+    """Reads a stream to its end."""
+    # A handler makes the library stream, so that no proxy on the way takes a long answer for a dead connection.
+    async for _event in events:
+        pass
+
+
+def told(error: Exception) -> str:
+    """The provider's own words where it sent some, on one line."""
+    match getattr(error, "body", None):
+        case {"error": {"message": str(words)}} | {"message": str(words)}:
+            pass
+        case _:
+            words = str(error)
+    status = getattr(error, "status_code", None)
+    said = " ".join(words.split())[:500]
+    return f"{said} (HTTP {status})" if status else said
+
+
+def shape_problem(error: BaseException) -> str:
+    """What was wrong with an answer that does not fit its record."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ValidationError):
+            first = cause.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            return f"{where}: {first['msg']}" if where else first["msg"]
+        cause = cause.__cause__
+    return "it did not call the tool that takes the answer"

@@ -1,0 +1,183 @@
+"""`prune`: shows what has been kept long enough, asks, and lets it go. Decides nothing: the rules are in `keeping`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from buildwright.cli.invocation import typed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from buildwright.cli.output import Output
+    from buildwright.keeping.prune import Going, Gone
+    from buildwright.keeping.rules import Rules
+
+_SHOWN = 20
+
+
+async def prune(
+    *,
+    older_than: Annotated[str, Parameter(help="Builds that ended longer ago go, such as 12h, 30d or 2w (30d).")] = "",
+    keep: Annotated[int, Parameter(help="The newest so many ended builds stay, however old.")] = 0,
+    log_lines: Annotated[int, Parameter(help="Lines of log that a kept build keeps; the oldest go.")] = 100_000,
+    logs_older_than: Annotated[str, Parameter(help="Only logs go: those of builds that ended longer ago.")] = "",
+    dry_run: Annotated[bool, Parameter(help="Show what would go, and stop.")] = False,
+    json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y", "--no-input"], help="Ask nothing.")] = False,
+) -> int:
+    """Remove old builds that have ended, and what nothing needs any more. A build that has not ended is never touched."""
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.output import Output
+    from buildwright.cli.session import session
+    from buildwright.errors import Conflict, Refused
+    from buildwright.keeping.prune import Keeper
+    from buildwright.settings import Settings
+
+    output = Output(json)
+    settings = Settings.load()
+    rules = _rules(settings.environment, older_than, keep, log_lines, logs_older_than)
+    if settings.environment.get("DATABASE_URL"):
+        raise Conflict(
+            "builds of a cluster cannot be pruned yet", fix="unset DATABASE_URL to prune the builds of this home alone"
+        )
+    if not settings.database.is_file():
+        return _nothing(output)
+    async with session() as app:
+        keeper = Keeper.of(app)
+        going = await keeper.look(rules, app.clock.now())
+        if not output.json:
+            _print(output, going, rules)
+        if going.is_nothing and not output.json:
+            return _nothing(output)
+        if dry_run or going.is_nothing:
+            if output.json:
+                output.data({"dry_run": dry_run, "going": _fields(going), "gone": None})
+            return Exit.DONE
+        if not yes and (json or not sys.stdin.isatty()):
+            raise Refused("nobody is there to be asked", fix="look with `buildwright prune --dry-run`, then say --yes")
+        if not output.confirm("Remove this for good?", yes):
+            return Exit.USAGE
+        gone = await keeper.carry_out(
+            rules, app.clock.now(), lambda text: None if output.json else output.say(f"  {text}")
+        )
+    if output.json:
+        output.data({"dry_run": False, "going": _fields(going), "gone": _gone_fields(gone)})
+    else:
+        _tell(output, gone)
+    return Exit.DONE
+
+
+def _rules(environment: Mapping[str, str], older_than: str, keep: int, log_lines: int, logs_older_than: str) -> Rules:
+    from buildwright.errors import Refused
+    from buildwright.keeping.rules import Rules, default_age, duration
+
+    for name, number in (("--keep", keep), ("--log-lines", log_lines)):
+        if number < 0:
+            raise Refused(f"{name} is {number}, and less than nothing cannot be kept", fix=f"give {name} 0 or more")
+    if logs_older_than and older_than:
+        raise Refused("--older-than removes builds and --logs-older-than only logs", fix="give one of the two")
+    return Rules(
+        older_than=duration(older_than) if older_than else default_age(environment),
+        keep=keep,
+        log_lines=log_lines,
+        logs_older_than=duration(logs_older_than) if logs_older_than else None,
+        only_logs=bool(logs_older_than),
+    )
+
+
+def _nothing(output: Output) -> int:
+    from buildwright.cli.exits import Exit
+
+    if output.json:
+        output.data({"dry_run": True, "going": None, "gone": None})
+    else:
+        output.say("There is nothing to remove.")
+    return Exit.DONE
+
+
+def _print(output: Output, going: Going, rules: Rules) -> None:
+    from buildwright.cli.table import Column, size, table
+    from buildwright.keeping.rules import words
+
+    if going.builds:
+        output.print(f"{len(going.builds)} builds that ended more than {words(rules.older_than)} ago", style="bold")
+        columns = [Column("build"), Column("ended"), Column("size", right=True), Column("title")]
+        rows = [
+            (
+                build.row.build_id[:8],
+                f"{build.row.completed_at or build.row.updated_at:%Y-%m-%d}",
+                size(build.weight.bytes + build.lane_bytes),
+                build.row.title,
+            )
+            for build in going.builds[:_SHOWN]
+        ]
+        output.lines(table(columns, rows, output.width))
+        if len(going.builds) > _SHOWN:
+            output.print(f"and {len(going.builds) - _SHOWN} more")
+    for log in going.logs:
+        output.print(f"log of {log.row.build_id[:8]}: the oldest {log.lines} lines")
+    for mirror in going.mirrors:
+        output.print(f"mirror that no build uses: {mirror.path} ({size(mirror.bytes)})")
+    for old in going.files:
+        output.print(f"{old.kind}: {old.path} ({size(old.bytes)})")
+    if going.artifacts.number:
+        output.print(f"{going.artifacts.number} artifacts that no build needs ({size(going.artifacts.bytes)})")
+    if going.unfinished:
+        output.print("what an earlier prune left unfinished")
+    if going.live:
+        output.say(f"{going.live} builds have not ended: they and what they need stay.")
+
+
+def _tell(output: Output, gone: Gone) -> None:
+    from buildwright.cli.table import size
+
+    parts = [
+        f"{number} {what}"
+        for number, what in (
+            (gone.builds, "builds"),
+            (gone.log_lines, "log lines"),
+            (gone.artifacts, "artifacts"),
+            (gone.files, "old files and caches"),
+        )
+        if number
+    ]
+    output.print(f"Freed {size(gone.freed)}{': ' + ', '.join(parts) if parts else ''}.")
+    for note in gone.notes:
+        output.say(typed(note))
+
+
+def _fields(going: Going) -> dict[str, object]:
+    return {
+        "builds": [
+            {
+                "build": build.row.build_id,
+                "title": build.row.title,
+                "ended_at": build.row.completed_at or build.row.updated_at,
+                "events": build.weight.events,
+                "log_lines": build.weight.log_lines,
+                "bytes": build.weight.bytes + build.lane_bytes,
+            }
+            for build in going.builds
+        ],
+        "logs": [{"build": log.row.build_id, "lines": log.lines} for log in going.logs],
+        "mirrors": [{"path": mirror.path, "bytes": mirror.bytes} for mirror in going.mirrors],
+        "files": [{"kind": old.kind, "path": old.path, "bytes": old.bytes} for old in going.files],
+        "artifacts": going.artifacts._asdict(),
+        "live": going.live,
+        "unfinished": going.unfinished,
+    }
+
+
+def _gone_fields(gone: Gone) -> dict[str, object]:
+    return {
+        "builds": gone.builds,
+        "log_lines": gone.log_lines,
+        "artifacts": gone.artifacts,
+        "files": gone.files,
+        "freed_bytes": gone.freed,
+        "notes": gone.notes,
+    }

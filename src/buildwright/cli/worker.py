@@ -1,0 +1,46 @@
+"""`worker`: take part in building, as one of many processes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+async def worker(
+    *,
+    slots: Annotated[int, Parameter(help="Agents at once in this worker, and as many checks and merges.")] = 2,
+    name: Annotated[str, Parameter(help="What to call it; the name of this machine when left out.")] = "",
+    json: Annotated[bool, Parameter(help="The log as JSON lines, also on a terminal.")] = False,
+) -> int:
+    """Carry out actions of builds for as long as it runs, together with all workers of the same database.
+
+    Needs DATABASE_URL, REDIS_URL and BUILDWRIGHT_HUB, and a BUILDWRIGHT_HOME of its own. Keys of models come from
+    its environment. Ctrl-C or termination lets go of its work, and other workers take it up at once.
+    """
+    import asyncio
+    import signal
+    import socket
+    import sys
+
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.session import session
+    from buildwright.errors import BadSettings, Refused
+    from buildwright.telemetry.logs import open_log
+    from buildwright.wiring.worker import work
+
+    if slots < 1:
+        raise Refused(f"--slots {slots} leaves no room for work", fix="give 1 or more")
+    async with session() as app:
+        if not app.in_cluster:
+            raise BadSettings(
+                "a worker needs the database, Redis and the hub that all workers share",
+                fix="set DATABASE_URL, REDIS_URL and BUILDWRIGHT_HUB, or let `buildwright cluster up` start workers here",
+            )
+        ending = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, ending.set)
+        called = name or socket.gethostname()
+        log = open_log(sys.stdout, app.mask, json=json or not sys.stdout.isatty(), worker=called)
+        await work(app, called, slots, ending, log)
+    return Exit.DONE

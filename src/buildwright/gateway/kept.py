@@ -1,0 +1,209 @@
+"""Finished answers of one attempt, kept so that they are never bought twice. Must never keep half an answer, or a no.
+
+An attempt whose process died asks the same questions again. Its answers are found by what was asked (`digest`) and by how
+many answers to just that question came through this door before, so that asking twice in one run still buys twice.
+
+Each purchase is counted once, whenever the process is killed: its spend is kept in the same write as the answer, under a
+name of its own, before the agent gets the answer's end. Killed before that write, the answer was lost in the air; after it,
+answer and spend come again under the same name, and `apply` refuses a name that it has counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from buildwright.errors import CouldNot
+from buildwright.gateway.moving import Renaming, move_answer
+from buildwright.gateway.reading import AnswerReader
+from buildwright.gateway.wire import Asked, Declined, Protocol
+from buildwright.ports import GO_ON, AnswerKey, Answers, Spend
+
+LARGEST = 8 * 1024 * 1024
+"""Bytes of an answer that is kept."""
+
+_WHO_ASKS = frozenset({"metadata", "user", "safety_identifier", "prompt_cache_key"})
+"""What names the asker and changes with every process, but not the answer."""
+_TOKENS_LEFT = re.compile(
+    r"(?:\\n)*<system-reminder>\\n<total_tokens>\d+ tokens left</total_tokens>\\n</system-reminder>"
+)
+"""What Claude Code notes beside a tool's result, and has forgotten when it is resumed. As it stands in JSON."""
+_REFUSALS = frozenset({"refusal", "content_filter"})
+
+_log = logging.getLogger(__name__)
+
+
+class Played(NamedTuple):
+    """A kept answer as it goes out again, and what it cost when it was bought."""
+
+    content_type: str
+    body: bytes
+    spend: Spend
+
+
+@dataclass(slots=True)
+class Purchase:
+    """An answer on its way. `name` is "" as long as nobody has tried to keep it."""
+
+    digest: str
+    protocol: Protocol
+    name: str = ""
+
+
+class KeptAnswers:
+    """The kept answers of one attempt, through one door."""
+
+    def __init__(self, answers: Answers, build_id: str, task: str, attempt: int, lane: Path | None) -> None:
+        self._answers = answers
+        self._of = (build_id, task, attempt)
+        self._lane = lane
+        self._had: Counter[str] = Counter()
+        """Answers that came through the door so far, by what was asked."""
+        self._turn = asyncio.Lock()
+
+    async def find(self, asked: Asked) -> Played | Purchase:
+        """The answer that was bought before; else what is to be bought. Raises Declined(503) when the record cannot be read."""
+        # Requests grow to megabytes.
+        digest = await asyncio.to_thread(digest_of, asked, self._lane)
+        async with self._turn:
+            try:
+                record = await self._answers.find_answer(AnswerKey(*self._of, digest, self._had[digest]))
+            except CouldNot as error:
+                message = f"What was answered before cannot be looked up: {error}"
+                raise Declined(503, message, final=False) from error
+            played = _decode(record, asked.protocol, self._lane) if record is not None else None
+            if played is None:
+                return Purchase(digest, asked.protocol)
+            self._had[digest] += 1
+            return played
+
+    async def keeping(
+        self,
+        purchase: Purchase,
+        pieces: AsyncGenerator[bytes, None],
+        reader: AnswerReader,
+        content_type: str,
+        spend: Callable[[], Spend],
+    ) -> AsyncGenerator[bytes, None]:
+        """Pass the pieces on; the one that ends the answer only after the whole of it is kept."""
+        gathered: bytearray | None = bytearray()
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if gathered is not None:
+                    gathered += piece
+                    if reader.done or len(gathered) > LARGEST:
+                        await self.keep(purchase, bytes(gathered), reader, content_type, spend)
+                        gathered = None
+                yield piece
+
+    async def keep(
+        self, purchase: Purchase, body: bytes, reader: AnswerReader, content_type: str, spend: Callable[[], Spend]
+    ) -> None:
+        """Keep an answer that has come to its own end. What cannot be written is said in the log: it is bought already."""
+        if not reader.done and len(body) <= LARGEST:
+            return
+        async with self._turn:
+            nth = self._had[purchase.digest]
+            self._had[purchase.digest] += 1
+            if reader.error is not None or reader.stop in _REFUSALS:
+                return
+            if len(body) > LARGEST:
+                _log.warning("An answer of more than %d bytes was not kept: begun again, it is bought again.", LARGEST)
+                return
+            # Before it is written: what is written and cut off in the middle may be there all the same.
+            purchase.name = secrets.token_hex(8)
+            record = _encode(content_type, self._lane, spend()._replace(request=purchase.name), body)
+            try:
+                await self._answers.keep_answer(AnswerKey(*self._of, purchase.digest, nth), record)
+            except CouldNot as error:
+                _log.warning("An answer was not kept, so that begun again it is bought again: %s", error)
+
+
+def digest_of(asked: Asked, lane: Path | None) -> str:
+    """SHA-256 (hex) of what makes the answer: neither who asks, nor from which directory, nor what its client counts."""
+    body = {name: _question(value) for name, value in asked.body.items() if name not in _WHO_ASKS}
+    text = json.dumps([asked.protocol, body], sort_keys=True, ensure_ascii=False)
+    for path, name in _names(lane):
+        text = text.replace(json.dumps(path, ensure_ascii=False)[1:-1], name)
+    text = _TOKENS_LEFT.sub("", text)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _question(value: object) -> object:
+    """A value of the request without marks for the provider's cache, and without words that only say: go on."""
+    if not isinstance(value, list):
+        return value
+    plain = [_part(one) for one in value]
+    return [one for one in plain if one not in _ONLY_GO_ON]
+
+
+_SAID_GO_ON = {"type": "text", "text": GO_ON}
+_ONLY_GO_ON = ({"role": "user", "content": GO_ON}, {"role": "user", "content": []})
+
+
+def _part(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    plain = {key: one for key, one in value.items() if key != "cache_control"}
+    if isinstance(content := plain.get("content"), list):
+        blocks = [_part(block) for block in content]
+        plain["content"] = [block for block in blocks if block != _SAID_GO_ON]
+    return plain
+
+
+def _names(lane: Path | None) -> list[tuple[str, str]]:
+    """What a lane's place is called in requests, each with a name for it that is the same everywhere.
+
+    Agents name the lane, the home beside it, and (Claude Code) a folder called after the lane's path.
+    """
+    if lane is None:
+        return []
+    real = Path(os.path.realpath(lane))
+    places = dict.fromkeys((str(lane), str(real)))
+    homes = dict.fromkeys((str(lane.parent / "home"), str(real.parent / "home")))
+    folders = dict.fromkeys(re.sub(r"[^a-zA-Z0-9]", "-", place) for place in places)
+    return [
+        *((place, "${LANE}") for place in places),
+        *((home, "${HOME}") for home in homes),
+        *((folder, "${LANE_FOLDER}") for folder in folders),
+    ]
+
+
+def _encode(content_type: str, lane: Path | None, spend: Spend, body: bytes) -> bytes:
+    head = {"version": 1, "type": content_type, "lane": str(lane or ""), "spend": spend}
+    return json.dumps(head).encode() + b"\n" + body
+
+
+def _decode(record: bytes, protocol: Protocol, lane: Path | None) -> Played | None:
+    """A kept answer with its lane's names made those of `lane`; None when another version of the program has written it."""
+    head, _, body = record.partition(b"\n")
+    try:
+        match json.loads(head):
+            case {"version": 1, "type": str() as content_type, "lane": str() as place, "spend": list() as spend}:
+                renaming = _renaming(Path(place), lane) if place and lane is not None else ()
+                moved = move_answer(body, protocol, renaming, streamed="event-stream" in content_type)
+                return Played(content_type, moved, Spend(*spend))
+    except (ValueError, TypeError):
+        pass
+    _log.warning("A kept answer cannot be read; it is bought again.")
+    return None
+
+
+def _renaming(old: Path, new: Path) -> Renaming:
+    if old == new:
+        return ()
+    now: dict[str, Any] = {}
+    for path, name in _names(new):
+        now.setdefault(name, path)
+    return tuple((path, now[name]) for path, name in _names(old))

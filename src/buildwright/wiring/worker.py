@@ -1,0 +1,138 @@
+"""This process as one of many that build: a hand on the shared board, hints from Redis, its own gateway and home.
+
+Must never hold anything that another worker could miss: what it does stands on the board, what it knows is in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildwright.core.limits import Options
+from buildwright.engine.hand import Hand, is_long
+from buildwright.engine.patrol import patrol, tend
+from buildwright.errors import Conflict, CouldNot
+from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
+from buildwright.ports import WorkerRow
+from buildwright.store.clock import StoreClock
+from buildwright.store.holders import this_process
+
+if TYPE_CHECKING:
+    from buildwright.engine.world import World
+    from buildwright.wiring.app import App
+
+HEARTBEAT_SECONDS = 5.0
+"""Between a worker's signs of life; how long its leases last is said by each build."""
+
+Log = Callable[..., None]
+
+
+async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log) -> None:
+    """Be a worker until `ending` is set, then let go of everything so that others take it up at once.
+
+    Raises Conflict when another worker uses this home, BadSettings, StoreFailed when the database cannot be reached.
+    """
+    async with Worker.at_work(app, name, slots, log) as worker:
+        await worker.watch(ending)
+
+
+class Worker:
+    """A worker that has begun."""
+
+    def __init__(self, hand: Hand, consumer: CeleryConsumer, name: str, tasks: Sequence[asyncio.Task[None]]) -> None:
+        self._hand = hand
+        self._consumer = consumer
+        self._name = name
+        self._tasks = tasks
+
+    @classmethod
+    @asynccontextmanager
+    async def at_work(cls, app: App, name: str, slots: int, log: Log) -> AsyncIterator[Worker]:
+        """Begin to work; let go of everything at the end."""
+        settings, board = app.settings, app.board
+        with _alone_in(settings.home):
+            await app.clean_up()
+            clock = await StoreClock.open(board)
+            jobs = CeleryJobs(settings.redis_url, is_long)
+
+            async def world_of(options: Options) -> World:
+                return await app.world(options, clock)
+
+            hand = Hand(app.builds, board, jobs, clock, this_process(), world_of, slots, log)
+            consumer = CeleryConsumer(settings.redis_url, hand, is_long, name)
+            works = (tend(hand), patrol(hand, jobs), clock.stay_set(board))
+            worker = cls(hand, consumer, name, [asyncio.create_task(work) for work in works])
+            log("begins", slots=slots, home=str(settings.home))
+            try:
+                await worker.beat()
+                consumer.start()
+                yield worker
+            finally:
+                log("ends", busy=len(hand.errands))
+                await hand.close()
+                await consumer.stop()
+                for task in worker._tasks:
+                    task.cancel()
+                await asyncio.gather(*worker._tasks, return_exceptions=True)
+                await jobs.close()
+                await board.sign_off(hand.holder)
+                log("ended")
+
+    async def watch(self, ending: asyncio.Event) -> None:
+        """Give signs of life until `ending` is set. Raises what breaks the worker."""
+        while not ending.is_set():
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+            try:
+                await asyncio.wait_for(ending.wait(), HEARTBEAT_SECONDS)
+            except TimeoutError:
+                self._consumer.listen_again()
+                await self.beat()
+
+    async def beat(self) -> None:
+        """Tell the board that this worker lives and what it has measured. A store that is away is tried again next time."""
+        hand = self._hand
+        now = hand.clock.now()
+        row = WorkerRow(
+            holder=hand.holder,
+            name=self._name,
+            slots=hand.slots,
+            busy=len(hand.errands),
+            started_at=now,
+            beat_at=now,
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            silent_seconds=0.0,
+            report=json.dumps(measured(hand)),
+        )
+        try:
+            await hand.board.beat(row)
+        except CouldNot as trouble:
+            hand.log("no-sign-of-life", why=str(trouble))
+
+
+def measured(hand: Hand) -> dict[str, float | int]:
+    """What a worker measures of itself: actions done, and how long the newest ones had waited (seconds, D16)."""
+    waited = sorted(hand.waited)
+    report: dict[str, float | int] = {"performed": hand.performed}
+    for name, part in (("queue_p50", 0.5), ("queue_p95", 0.95)):
+        if waited:
+            report[name] = round(waited[min(int(len(waited) * part), len(waited) - 1)], 4)
+    return report
+
+
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """Holds a home for one worker: two in one would clear away each other's lanes. Raises Conflict."""
+    import fcntl
+
+    with (home / "worker.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as taken:
+            raise Conflict(f"another worker uses {home}", fix="give each worker its own BUILDWRIGHT_HOME") from taken
+        yield

@@ -1,0 +1,40 @@
+"""Keeps who makes a mirror ready and who tidies mirrors up out of each other's way. Holds no state but a lock of the system."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+_GUARD_SECONDS = 0.05
+
+
+@asynccontextmanager
+async def guarded(folder: Path, *, alone: bool = False) -> AsyncIterator[bool]:
+    """Held while a mirror is made ready, by as many as like, or `alone` while unused ones go and others are compacted.
+
+    Who wants to be alone does not wait: False when somebody is at work. Ends with the process, however it ends.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder.with_name(f"{folder.name}.guard"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if alone:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+        else:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    await asyncio.sleep(_GUARD_SECONDS)
+                else:
+                    break
+        yield True
+    finally:
+        os.close(descriptor)

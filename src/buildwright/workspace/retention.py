@@ -1,0 +1,165 @@
+"""Taking builds, unused mirrors and unreachable objects out of the home. Never touches a mirror that a live build is on.
+
+Nothing of git is removed by guess: what a journal that is kept names is given a ref before objects go, and objects
+younger than an hour stay in any case.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from buildwright.core.failpoint import failpoint
+from buildwright.errors import BadRepository
+from buildwright.workspace.git import Git, check_name
+from buildwright.workspace.git_workspace import GitWorkspace
+from buildwright.workspace.guard import guarded
+from buildwright.workspace.lane import remove
+
+_HALF = re.compile(r"\.(new|broken|old)-[0-9a-f]{8}$")
+_YOUNG = "1.hour.ago"
+_LONGEST_SECONDS = 3600.0
+_KEPT_TYPES = ("commit", "tree")
+
+Ids = Callable[[str], Awaitable[Collection[str]]]
+"""The git ids that a build's journal names, by build."""
+
+
+class Compacted(NamedTuple):
+    """What compacting the mirrors gave."""
+
+    bytes: int
+    waiting: int
+    """Mirrors that stay as they are because a live build is on them."""
+
+
+class Attic:
+    """The folders of one home, as seen by who tidies them up."""
+
+    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
+        self._home = home.absolute()
+        self._mirrors = self._home / "mirrors"
+        self._git = Git(self._home, environment)
+
+    def pins(self) -> dict[str, Path]:
+        """The mirror of every build that has one."""
+        found = {}
+        for file in _entries(self._mirrors / "builds"):
+            try:
+                found[check_name(file.name, "build")] = self._mirrors / str(json.loads(file.read_text())["mirror"])
+            except (OSError, ValueError, KeyError, TypeError, BadRepository):
+                continue
+        return found
+
+    def mirrors(self) -> list[Path]:
+        """Every mirror that is in its place."""
+        return [path for path in _entries(self._mirrors) if (path / "objects").is_dir() and "." not in path.name]
+
+    def halves(self) -> list[Path]:
+        """Mirrors that were being made, replaced or removed. While somebody makes one ready this may be his."""
+        return [path for path in _entries(self._mirrors) if _HALF.search(path.name)]
+
+    def weigh(self, build_id: str) -> int:
+        """Bytes of the lanes, checkouts and scratch folders of a build."""
+        return sum(
+            size_of(self._home / name / check_name(build_id, "build")) for name in ("lanes", "checkouts", "scratch")
+        )
+
+    def unused(self, going: Collection[str] = ()) -> list[Path]:
+        """Mirrors that no build uses once those that are `going` are gone."""
+        used = {mirror for build_id, mirror in self.pins().items() if build_id not in going}
+        return [mirror for mirror in self.mirrors() if mirror not in used]
+
+    async def retire(self, build_id: str, workspace: GitWorkspace) -> None:
+        """Remove what a build has here and in the hub: lanes, refs, pin. Objects go when the mirror is compacted."""
+        check_name(build_id, "build")
+        failpoint("prune.refs.before")
+        await workspace.retire(build_id)
+        failpoint("prune.refs.after")
+        await remove(self._home / "scratch" / build_id)
+
+    async def drop_unused(self) -> int | None:
+        """Remove the mirrors that no build uses, and say how many bytes; None when a repository is being made ready now."""
+        if not self.mirrors() and not self.halves():
+            return 0
+        async with guarded(self._mirrors, alone=True) as alone:
+            if not alone:
+                return None
+            freed = 0
+            for half in self.halves():
+                freed += size_of(half)
+                await remove(half)
+            for mirror in self.unused():
+                freed += size_of(mirror)
+                going = self._mirrors / f"{mirror.name}.old-{secrets.token_hex(4)}"
+                failpoint("prune.mirror.before")
+                mirror.rename(going)
+                failpoint("prune.mirror.after")
+                await remove(going)
+            return freed
+
+    async def compact(self, ended: Collection[str], named: Ids, tell: Callable[[str], None]) -> Compacted | None:
+        """Free the objects that no kept build needs, in every mirror whose builds have all `ended`.
+
+        None when a repository is being made ready now. Raises GitFailed, DiskFull.
+        """
+        freed = waiting = 0
+        if not self.mirrors():
+            return Compacted(0, 0)
+        async with guarded(self._mirrors, alone=True) as alone:
+            if not alone:
+                return None
+            for mirror in self.mirrors():
+                builds = [build_id for build_id, place in self.pins().items() if place == mirror]
+                if not set(builds) <= set(ended):
+                    waiting += 1
+                    continue
+                tell(f"compacting {mirror.name}")
+                before = size_of(mirror)
+                for build_id in builds:
+                    await self._hold(mirror, build_id, await named(build_id))
+                failpoint("prune.repack.before")
+                for words in (
+                    ("pack-refs", "--all"),
+                    ("repack", "-A", "-d", "-l", "-q", f"--unpack-unreachable={_YOUNG}"),
+                    ("prune", f"--expire={_YOUNG}"),
+                ):
+                    await self._git.run(mirror, *words, seconds=_LONGEST_SECONDS)
+                failpoint("prune.repack.after")
+                freed += max(before - size_of(mirror), 0)
+        return Compacted(freed, waiting)
+
+    async def _hold(self, mirror: Path, build_id: str, ids: Collection[str]) -> None:
+        """A ref for every commit and tree that a build's journal names: `diff` and `why` show them, and no branch has them."""
+        if not ids:
+            return
+        asked = "\n".join(sorted(ids)).encode() + b"\n"
+        answer = await self._git.run(mirror, "cat-file", "--batch-check=%(objectname) %(objecttype)", stdin=asked)
+        lines = (line.split() for line in answer.text.splitlines())
+        there = [words[0] for words in lines if len(words) == 2 and words[1] in _KEPT_TYPES]
+        if there:
+            orders = "".join(f"update refs/buildwright/{build_id}/named/{found} {found}\n" for found in there)
+            await self._git.run(mirror, "update-ref", "--stdin", stdin=orders.encode())
+
+
+def size_of(path: Path) -> int:
+    """Bytes on the disk below a path, links not followed; 0 when nothing is there."""
+    total, waiting = 0, [path]
+    while waiting:
+        place = waiting.pop()
+        try:
+            total += place.lstat().st_blocks * 512
+            if place.is_dir() and not place.is_symlink():
+                waiting += [Path(entry) for entry in os.scandir(place)]
+        except OSError:
+            continue
+    return total
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,63 @@
+"""Where a process finds the cluster it belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from buildwright.errors import BadSettings
+from buildwright.jobs.state import save
+from buildwright.settings import Settings
+
+THERE = {
+    "DATABASE_URL": "postgresql://me:hush@db/name",
+    "REDIS_URL": "redis://:hush@cache",
+    "BUILDWRIGHT_HUB": "https://me:hush@git/hub.git",
+}
+
+
+def load(home: Path, **environment: str) -> Settings:
+    return Settings.load({"BUILDWRIGHT_HOME": str(home)} | environment, home)
+
+
+def test_alone_unless_a_cluster_is_named_or_up(tmp_path: Path) -> None:
+    alone = load(tmp_path)
+    assert (alone.database_url, alone.redis_url, alone.hub) == ("", "", "")
+    (tmp_path / "cluster").mkdir()
+    state = {"database_url": "postgresql://here", "redis_url": "redis://here", "hub": "/hub"}
+    save(tmp_path / "cluster" / "cluster.json", state | {"database_url": ""})  # it is only just starting
+    assert load(tmp_path).database_url == ""
+    save(tmp_path / "cluster" / "cluster.json", state)
+    assert load(tmp_path).database_url == "postgresql://here"
+    named = load(tmp_path, **THERE)
+    assert (named.database_url, named.redis_url, named.hub) == tuple(THERE.values())
+    assert "hush" not in repr(named)
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"DATABASE_URL": ""}, ["DATABASE_URL is missing"]),
+        ({"DATABASE_URL": "", "BUILDWRIGHT_HUB": " "}, ["DATABASE_URL is missing", "BUILDWRIGHT_HUB is missing"]),
+        ({"DATABASE_URL": "mysql://me:hush@db"}, ["DATABASE_URL is no postgresql:// URL"]),
+        (
+            {"DATABASE_URL": "sqlite:///x", "REDIS_URL": "localhost:6379", "BUILDWRIGHT_HUB": ""},
+            ["DATABASE_URL is no postgresql:// URL", "REDIS_URL is no redis:// URL", "BUILDWRIGHT_HUB is missing"],
+        ),
+    ],
+)
+def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path, given: dict[str, str], wrong: list[str]) -> None:
+    with pytest.raises(BadSettings) as refused:
+        load(tmp_path, **(THERE | given))
+    assert str(refused.value).partition(": ")[2].split(", ") == wrong
+    assert "hush" not in str(refused.value)
+    assert "unset" in (refused.value.fix or "")
+
+
+def test_a_projects_own_dotenv_makes_no_cluster(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("DATABASE_URL=mysql://shop\nREDIS_URL=redis://shop\n", encoding="utf-8")
+    assert load(tmp_path).database_url == ""
+    dotenv.write_text("".join(f"{name}={value}\n" for name, value in THERE.items()), encoding="utf-8")
+    assert load(tmp_path).database_url == THERE["DATABASE_URL"]

@@ -1,0 +1,83 @@
+"""What a user sees of a build that is stuck, of its diagnosis, and of a task that goes in circles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Program, shell, write_tasks
+
+MODEL = """
+version: 1
+model: claude-sonnet-5-5
+turns:
+  - when: {task: plan, tool: final_result_diagnosis, contains: no such tool}
+    reply: {json: {cause: the tool frob is not installed, advice: [{task: a, text: do without frob}], ask_person: true}}
+"""
+BREAKS = "echo no such tool: frob; exit 3"
+
+
+def test_without_a_model_it_says_that_it_is_stuck_and_why_there_is_no_diagnosis(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    ended = program("build", tasks, "--repo", repository, *shell(BREAKS, "--no-gates"))
+    assert ended.code == 4, ended.err
+    assert (
+        "stuck: 3 failures in a row (a); no diagnosis, no model is at hand: ANTHROPIC_API_KEY is not set" in ended.err
+    )
+    events = program("events", str(program("status", "--json").object["id"])).lines
+    (stuck,) = [event for event in events if event["type"] == "build.stuck"]
+    assert "advice" not in stuck
+    assert len(str(stuck["context"])) == 64
+
+
+def test_a_diagnosis_is_shown_everywhere_and_its_pause_is_answered(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "model.yaml"
+    model.write_text(MODEL, encoding="utf-8")
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    command = f"[ $BUILDWRIGHT_ATTEMPT -gt 2 ] && cp $BUILDWRIGHT_PROMPT_FILE a.txt && exit 0; {BREAKS}"
+    words = shell(command, "--no-gates", "--stuck-after", "2", "--cassette", str(model))
+    ended = program("build", tasks, "--repo", repository, *words)
+    assert ended.code == 4, ended.err
+    cause = "the tool frob is not installed"
+    assert f"stuck: 2 failures in a row (a); the diagnosis: {cause}" in ended.err
+    assert f"Paused: {cause}" in ended.out
+    assert "go on, once you have done what the diagnosis asks for" in ended.out
+    seen = program("status", "--json").object
+    assert (seen["diagnosis"], seen["pause"]["reason"]) == (cause, "stuck")
+    build = str(seen["id"])
+    why = program("why", build, "a")
+    assert f"A diagnosis of its failures:\n  {cause}\n  do without frob" in why.out
+    assert json.loads(program("why", build, "a", "--json").out)["diagnosis"] == f"{cause}\ndo without frob"
+    resumed = program("resume", build)
+    assert resumed.code == 0, resumed.err
+    told = program("diff", build, "a").out
+    assert "do without frob" in told, "the next attempt was told"
+    assert "Check it against what you see" in told
+
+
+def test_a_task_in_circles_fails_before_its_tries_are_used_up(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    words = shell("echo same > a.txt", "--check", "! grep same a.txt", "--attempts", "7")
+    ended = program("build", tasks, "--repo", repository, *words)
+    assert ended.code == 4, ended.err
+    assert "a goes in circles: attempt 2 made exactly the change that was refused in attempt 1" in ended.err
+    assert "resume --retry -m" in ended.out
+    build = str(program("status", "--json").object["id"])
+    why = program("why", build, "a").out
+    assert "It failed after 2 attempts: it goes in circles" in why
+
+
+def test_a_limit_that_makes_no_sense_is_refused_by_its_option(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    for option, number in (("--stuck-after", "0"), ("--loop-after", "1")):
+        ended = program("build", tasks, "--repo", repository, *shell("true", option, number))
+        assert ended.code == 2
+        assert f"{option} {number}" in ended.err

@@ -1,0 +1,92 @@
+"""Builds of a test carried out by workers: hands over PostgreSQL, hints by Celery over Redis, lanes in homes of their own.
+
+The workers live in the test's process, because agents and gates of a test are objects; everything between them is real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from buildwright.core.build import Build
+from buildwright.core.limits import Options
+from buildwright.engine.follow import Onlooker, follow
+from buildwright.engine.hand import Hand, is_long
+from buildwright.engine.patrol import patrol, tend
+from buildwright.engine.world import World
+from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
+from buildwright.store.clock import StoreClock
+from buildwright.store.holders import this_process
+from buildwright.store.journal_postgres import PostgresBuilds
+from buildwright.workspace import GitWorkspace
+from tests.git import git
+
+WORKERS = 2
+
+
+async def run_by_workers(world: World, build_id: str, redis_url: str, home: Path) -> Build:
+    """What `loop.run` does, done by workers: returns when the build is over, paused or detached from."""
+    builds = world.builds
+    assert isinstance(builds, PostgresBuilds)
+    hub = home / "hub.git"
+    if not hub.exists():
+        git(home, "init", "-q", "--bare", str(hub))
+    build = await builds.load(build_id)
+    onlooker = Onlooker(world.on_event, world.on_log, world.detach, world.stay)
+    async with at_work(world, redis_url, home, str(hub)):
+        seen = await builds.read_log(build_id, limit=1, tail=True)
+        build = await follow(builds, builds, world.clock, build, seen[-1].seq if seen else 0, onlooker)
+    if world.workspace is not None and build.is_terminal:
+        await world.workspace.forget(build_id)
+    return build
+
+
+@asynccontextmanager
+async def at_work(world: World, redis_url: str, home: Path, hub: str) -> AsyncIterator[list[Hand]]:
+    """Workers, each with its own home, until the end of the block; then they let go of what they have."""
+    builds = world.builds
+    assert isinstance(builds, PostgresBuilds)
+    clock = await StoreClock.open(builds)
+    jobs = CeleryJobs(redis_url, is_long)
+    hands, tasks = [], []
+    for number in range(WORKERS):
+        own = replace(world, clock=clock, workspace=world.workspace and GitWorkspace(home / f"w{number}", {}, hub=hub))
+
+        async def world_of(_options: Options, own: World = own) -> World:
+            return own
+
+        holder = f"{this_process()}#{uuid.uuid4().hex[:6]}"
+        hand = Hand(builds, builds, jobs, clock, holder, world_of, slots=4)
+        tasks += [asyncio.create_task(tend(hand)), asyncio.create_task(patrol(hand, jobs))]
+        hands.append(hand)
+    consumer = CeleryConsumer(redis_url, Turns(hands), is_long, "test")
+    consumer.start()
+    try:
+        yield hands
+    finally:
+        for hand in hands:
+            await hand.close()
+        await consumer.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await jobs.close()
+
+
+class Turns:
+    """Gives each hint to the next hand: a process can have but one consumer."""
+
+    def __init__(self, hands: list[Hand]) -> None:
+        self.slots = sum(hand.slots for hand in hands)
+        self._next = itertools.cycle(hands)
+
+    async def advance(self, build_id: str) -> Build | None:
+        return await next(self._next).advance(build_id)
+
+    async def perform(self, build_id: str, key: str) -> None:
+        await next(self._next).perform(build_id, key)

@@ -1,0 +1,300 @@
+"""The PostgreSQL store when things go wrong: the server killed, stopped, cut off; workers that die; schemas old and new."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import uuid
+from datetime import timedelta
+
+import asyncpg
+import psutil
+import pytest
+
+from buildwright.core import event as e
+from buildwright.errors import BuildIsRunning, Conflict, LostLease, StaleVersion, StoreFailed
+from buildwright.jobs.servers import PostgresServer
+from buildwright.ports import LogEntry, Settlement, WorkerRow
+from buildwright.store import postgres_board
+from buildwright.store.holders import this_host, this_process
+from buildwright.store.journal_postgres import PostgresBuilds
+from tests.store.process import AT, beat, created, start
+from tests.store.proxy import proxy_to
+
+LONG = 600.0
+ELSEWHERE = "elsewhere:1:1.0"
+
+
+async def statuses(store: PostgresBuilds, build_id: str) -> list[str]:
+    events = [recorded.event for recorded in await store.read(build_id)]
+    return [event.status for event in events if isinstance(event, e.AgentHeartbeat)]
+
+
+def processes(server: PostgresServer) -> list[psutil.Process]:
+    known = server.process()
+    assert known is not None
+    parent = psutil.Process(known.pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+# --- A server that goes away ---------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(own_postgres: PostgresServer) -> None:
+    store = await PostgresBuilds.open(own_postgres.url())
+    builds = [await start(store) for _ in range(4)]
+    over = asyncio.Event()
+
+    async def write(build_id: str) -> list[str]:
+        said: list[str] = []
+        while not over.is_set():
+            said.append(str(len(said)))
+            await store.append(build_id, len(said), [beat(said[-1])], AT)
+        return said
+
+    async def settle(build_id: str) -> list[str]:
+        said: list[str] = []
+        while not over.is_set():
+            said.append(str(len(said)))
+            await store.settle(build_id, len(said), [beat(said[-1])], AT, Settlement((said[-1], "always")))
+        return said
+
+    writers = [
+        asyncio.create_task(work(build_id))
+        for work, build_id in zip([write, write, write, settle], builds, strict=True)
+    ]
+    for _ in range(2):
+        before = await store.version(builds[0])
+        while await store.version(builds[0]) < before + 20:
+            await asyncio.sleep(0.01)
+        processes(own_postgres)[0].kill()
+        await asyncio.sleep(0.1)
+        await own_postgres.start()
+    before = await store.version(builds[0])
+    while await store.version(builds[0]) < before + 5:
+        await asyncio.sleep(0.01)
+    over.set()
+    for build_id, said in zip(builds, await asyncio.gather(*writers), strict=True):
+        assert await statuses(store, build_id) == said
+    assert {posted.key for posted in await store.board()} == {"always", (await statuses(store, builds[3]))[-1]}
+    await store.close()
+
+
+async def test_a_server_that_is_frozen_is_given_up_on_and_found_again(own_postgres: PostgresServer) -> None:
+    store = await PostgresBuilds.open(own_postgres.url(), command_seconds=0.4)
+    build_id = await start(store)
+    frozen = processes(own_postgres)
+    for process in frozen:
+        process.send_signal(signal.SIGSTOP)
+    waiting = asyncio.create_task(store.append(build_id, 1, [beat("x")], AT))
+    settling = asyncio.create_task(store.due(0))
+    await asyncio.sleep(1.5)
+    assert not waiting.done()
+    for process in frozen:
+        process.send_signal(signal.SIGCONT)
+    assert (await waiting)[0].seq == 2
+    assert (await settling).builds == (build_id,)
+    assert await statuses(store, build_id) == ["x"]
+    await store.close()
+
+
+async def test_patience_ends(own_postgres: PostgresServer) -> None:
+    store = await PostgresBuilds.open(own_postgres.url(), patience=0.5)
+    build_id = await start(store)
+    await own_postgres.stop(at_once=True)
+    with pytest.raises(StoreFailed) as failed:
+        await store.append(build_id, 1, [beat("x")], AT)
+    assert failed.value.fix
+    await own_postgres.start()
+    assert await store.version(build_id) == 1
+    await store.close()
+
+
+# --- An answer that is lost ----------------------------------------------------------------------------------------
+
+
+async def test_what_was_committed_when_the_connection_broke_is_not_written_again(postgres_url: str) -> None:
+    async with proxy_to(postgres_url) as (proxy, url):
+        store = await PostgresBuilds.open(url, connections=1)
+        build_id = str(uuid.uuid4())
+        proxy.mark, proxy.swallow = build_id.encode(), 1
+        await store.create(build_id, [created(build_id)], AT)
+        with pytest.raises(Conflict):
+            await store.create(build_id, [created(build_id)], AT)
+        for number in range(1, 4):
+            proxy.swallow = 1
+            await store.append(build_id, number, [beat(str(number))], AT)
+        assert proxy.swallowed == 4
+        with pytest.raises(StaleVersion):
+            await store.append(build_id, 3, [beat("3")], AT)
+        proxy.mark, proxy.swallow = b"COMMIT", 1
+        _, free = await store.settle(build_id, 4, [beat("4")], AT, Settlement(("a", "b")))
+        assert free == ["a", "b"]
+        lease = await store.take(build_id, "a", ELSEWHERE, LONG)
+        proxy.swallow = 2
+        await store.settle(build_id, 5, [beat("5")], AT, Settlement(("b",), lease=lease, ended=True))
+        lease = await store.take(build_id, "b", ELSEWHERE, LONG)
+        proxy.swallow = 1
+        assert (await store.settle(build_id, 6, [], AT, Settlement(("b",), lease=lease, ended=True)))[1] == ["b"]
+        assert proxy.swallowed == 8
+        assert await statuses(store, build_id) == ["1", "2", "3", "4", "5"]
+        assert await store.take(build_id, "b", ELSEWHERE, LONG) is not None
+        await store.close()
+
+
+async def test_a_lease_whose_answer_was_lost_is_not_lost_itself(postgres_url: str) -> None:
+    async with proxy_to(postgres_url) as (proxy, url):
+        store = await PostgresBuilds.open(url, connections=1)
+        build_id = await start(store)
+        await store.settle(build_id, 1, [], AT, Settlement(("a", "b")))
+        assert await store.take(build_id, "b", ELSEWHERE, LONG)
+        proxy.mark, proxy.swallow = build_id.encode(), 1
+        lease = await store.take(build_id, "a", ELSEWHERE, LONG)
+        assert lease is not None
+        assert {held.token for held in await store.holdings(ELSEWHERE)} > {lease.token}
+        proxy.swallow = 1
+        assert await store.take(build_id, "b", ELSEWHERE, LONG) is None
+        await store.settle(build_id, 1, [beat("x")], AT, Settlement(("a",), lease=lease))
+        whole = await start(store)
+        proxy.mark, proxy.swallow = b"COMMIT", 1
+        held = await store.acquire(whole, ELSEWHERE, LONG)
+        await store.append(whole, 1, [beat("x")], AT, held.token)
+        with pytest.raises(BuildIsRunning):
+            await store.acquire(whole, ELSEWHERE, LONG)
+        assert proxy.swallowed == 3
+        await store.close()
+
+
+async def test_another_who_was_first_is_not_mistaken_for_us(postgres_url: str, store: PostgresBuilds) -> None:
+    build_id = await start(store)
+    async with proxy_to(postgres_url) as (proxy, url):
+        late = await PostgresBuilds.open(url, connections=1)
+        await late.version(build_id)
+        proxy.mark, proxy.swallow = build_id.encode(), 1
+        await store.append(build_id, 1, [beat("ours")], AT)
+        with pytest.raises(StaleVersion):
+            await late.append(build_id, 1, [beat("theirs")], AT)
+        proxy.swallow = 1
+        with pytest.raises(StaleVersion):
+            await late.append(build_id, 1, [beat("ours")], AT + timedelta(seconds=1))
+        await late.close()
+    assert await statuses(store, build_id) == ["ours"]
+
+
+async def test_who_stops_waiting_leaves_no_broken_connection_behind(postgres_url: str) -> None:
+    store = await PostgresBuilds.open(postgres_url, connections=1)
+    build_id = await start(store)
+    for delay in (0, 0.0005, 0.001, 0.002, 0.004):
+        task = asyncio.create_task(store.settle(build_id, 1, [], AT, Settlement(("a",))))
+        await asyncio.sleep(delay)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await store.version(build_id) == 1
+    await store.close()
+
+
+# --- Holders that die ----------------------------------------------------------------------------------------------
+
+
+async def test_what_a_dead_process_of_this_host_had_is_free_at_once(store: PostgresBuilds) -> None:
+    whole, parts = await start(store), await start(store)
+    child = psutil.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    holder = f"{this_host()}:{child.pid}:{child.create_time():.2f}"
+    lease = await store.acquire(whole, holder, LONG)
+    await store.settle(parts, 1, [], AT, Settlement(("a", "b")))
+    for key in "ab":
+        assert await store.take(parts, key, holder, LONG)
+    await store.beat(WorkerRow(holder, "child", 1, 1, AT, AT, 30.0, 0.0, "{}"))
+    assert await store.due(0) == ((), ())
+    child.kill()
+    child.wait()
+    assert await store.holder(whole) is None
+    taken = await store.take(parts, "a", this_process(), LONG)
+    assert taken is not None
+    due = await store.due(0)
+    assert due == ((whole,), ((parts, "b"),))
+    await store.settle(whole, 1, [], AT, Settlement(()))
+    with pytest.raises(LostLease):
+        await store.renew(lease, LONG)
+    await store.sign_off(this_process())
+    assert await store.workers() == []
+
+
+async def test_a_build_whose_runner_died_settles_at_once(store: PostgresBuilds) -> None:
+    build_id = await start(store)
+    gone = f"{this_host()}:{os.getpid()}:1.00"
+    await store.acquire(build_id, gone, LONG)
+    assert (await store.settle(build_id, 1, [], AT, Settlement(("a",))))[1] == ["a"]
+    assert await store.take(build_id, "a", gone, LONG)
+    assert (await store.acquire(build_id, this_process(), LONG)).holder == this_process()
+
+
+# --- Logs and text -------------------------------------------------------------------------------------------------
+
+
+async def test_lines_of_many_writers_are_numbered_without_a_gap(postgres_url: str) -> None:
+    build_id = str(uuid.uuid4())
+    stores = [await PostgresBuilds.open(postgres_url, connections=2) for _ in range(3)]
+
+    async def write(number: int, store: PostgresBuilds) -> None:
+        for line in range(30):
+            await store.write_log(build_id, [LogEntry(AT, "T", number, "said", f"{line}")])
+            if line % 10 == 9:
+                await store.read_log(build_id)
+
+    await asyncio.gather(*(write(number, store) for number, store in enumerate(stores)))
+    for store in stores:
+        await store.read_log(build_id, limit=1)
+    lines = await stores[0].read_log(build_id)
+    assert [line.seq for line in lines] == list(range(1, 91))
+    for number in range(3):
+        assert [line.text for line in lines if line.attempt == number] == [str(line) for line in range(30)]
+    for store in stores:
+        await store.close()
+
+
+async def test_any_text_can_be_kept(store: PostgresBuilds) -> None:
+    odd = "NUL \0, half \ud800 a pair, 家"
+    build_id = str(uuid.uuid4())
+    await store.create(build_id, [created(build_id).model_copy(update={"project_id": odd})], AT)
+    await store.append(build_id, 1, [beat(odd)], AT)
+    await store.write_log(build_id, [LogEntry(AT, "", 0, "said", odd)])
+    assert await statuses(store, build_id) == ["NUL \0, half ? a pair, 家"]
+    assert [line.text for line in await store.read_log(build_id)] == ["NUL \u2400, half ? a pair, 家"]
+    assert (await store.rows())[0].project_id == "NUL \u2400, half ? a pair, 家"
+    assert await store.rows(build_prefix="\0\ud800") == []
+    assert await store.board("\0") == []
+
+
+async def test_what_was_changed_behind_our_back_is_noticed(store: PostgresBuilds, postgres_url: str) -> None:
+    build_id = await start(store)
+    await store.append(build_id, 1, [beat("x")], AT)
+    digest = await store.put_artifact(b"content")
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("UPDATE artifacts SET content = 'other'; UPDATE events SET data = replace(data, 'x', 'y')")
+    with pytest.raises(StoreFailed, match="not what was written"):
+        await store.read(build_id)
+    with pytest.raises(StoreFailed, match="damaged"):
+        await store.get_artifact(digest)
+    await connection.execute("DELETE FROM events WHERE seq = 1")
+    with pytest.raises(StoreFailed, match="some are missing"):
+        await store.load(build_id)
+    await connection.close()
+
+
+async def test_builds_at_rest_cost_due_nothing(store: PostgresBuilds, postgres_url: str) -> None:
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(
+        "INSERT INTO build_runs (build_id, project_id, user_id, title, phase, control, outcome, version, current_task_id,"
+        " created_at, updated_at, settled, wake_at) SELECT 'b' || n, 'p', 'u', 't', 'planning', 'paused', '', 1, '',"
+        " now(), now(), true, now() + interval '1 day' FROM generate_series(1, 5000) AS n;"
+        " INSERT INTO leases SELECT build_id, '', 1, now() FROM build_runs; ANALYZE"
+    )
+    build_id = await start(store)
+    plan = await connection.fetch(f"EXPLAIN {postgres_board._DUE_BUILDS}", 1.0, 200)
+    assert "Seq Scan on build_runs" not in "\n".join(line for (line,) in plan)
+    assert "Seq Scan on leases" not in "\n".join(line for (line,) in plan)
+    assert await store.due(0) == ((build_id,), ())
+    await connection.close()
