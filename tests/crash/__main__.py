@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import secrets
 import shutil
 import sys
 import tempfile
@@ -10,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests import services
 from tests.crash.campaign import Grounds, Result, Trial, carry_out, pairs, singles, undisturbed
 from tests.crash.report import Row, as_json, write_page
 from tests.crash.scenes import SCENES
@@ -18,6 +21,7 @@ from tests.crash.scenes import SCENES
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--scenes", nargs="*", default=list(SCENES), choices=SCENES, help="which builds to kill")
+    parser.add_argument("--store", default="sqlite", choices=("sqlite", "postgres", "both"))
     parser.add_argument("--every", type=int, default=1, help="take only every so many of the single points (0: none)")
     parser.add_argument("--pairs", default="2000", help="how many pairs of points, drawn by the seed; or `all`")
     parser.add_argument("--seed", type=int, default=1, help="of the draw")
@@ -33,8 +37,15 @@ def main() -> int:
     # A killed process needs no disk: what it had written is in the kernel, in memory as well as on a device.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     folder = asked.folder or tempfile.mkdtemp(prefix="crash-", dir=memory)
-    grounds = Grounds(folder)
-    rows = campaign(asked, grounds)
+    rows = []
+    if asked.store != "postgres":
+        rows += campaign(asked, Grounds(folder), "SQLite")
+    if asked.store != "sqlite":
+        services.announce()
+        try:
+            rows += campaign(asked, Grounds(folder, asyncio.run(new_database())), "PostgreSQL")
+        finally:
+            services.dismiss()
     if asked.json:
         sys.stdout.write(as_json(rows) + "\n")
     if asked.write:
@@ -46,11 +57,23 @@ def main() -> int:
     return 1 if failures else 0
 
 
-def campaign(asked: argparse.Namespace, grounds: Grounds) -> list[Row]:
+async def new_database() -> str:
+    """The address of an empty database on the server of the tests."""
+    import asyncpg
+
+    url: str = services.shared()["postgres"]
+    name = f"crash_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+def campaign(asked: argparse.Namespace, grounds: Grounds, store: str) -> list[Row]:
     calm, names = {}, {}
     for scene in asked.scenes:
         calm[scene], names[scene] = undisturbed(grounds, scene)
-        tell(f"{scene}: {len(names[scene])} points, undisturbed {len(calm[scene].journal)} events")
+        tell(f"{scene} on {store}: {len(names[scene])} points, undisturbed {len(calm[scene].journal)} events")
     points = {scene: len(passed) for scene, passed in names.items()}
     trials: list[Trial] = singles(points, asked.every) if asked.every else []
     wanted = None if asked.pairs == "all" else int(asked.pairs)
@@ -62,16 +85,16 @@ def campaign(asked: argparse.Namespace, grounds: Grounds) -> list[Row]:
             tell(f"FAILED {result.trial} ({' then '.join(result.where)}): {wrong}\n  everything is in {result.folder}")
         if number % 200 == 0:
             tell(f"{number} of {len(trials)} in {time.monotonic() - began:.0f} s")
-    return [row(scene, names[scene], results) for scene in asked.scenes]
+    return [row(scene, store, names[scene], results) for scene in asked.scenes]
 
 
-def row(scene: str, points: list[str], results: list[Result]) -> Row:
+def row(scene: str, store: str, points: list[str], results: list[Result]) -> Row:
     mine = [result for result in results if result.trial.scene == scene]
     # A kill that was not reached is no kill: the trial counts for what it was.
     reached = Counter(result.killed for result in mine)
     kinds = sorted({place for result in mine for place in result.where} | set(points))
     failures = sum(bool(result.wrong) for result in mine)
-    return Row(scene, "SQLite", len(points), kinds, reached[1], reached[2], failures)
+    return Row(scene, store, len(points), kinds, reached[1], reached[2], failures)
 
 
 def tell(words: str) -> None:

@@ -48,7 +48,7 @@ class Result(NamedTuple):
 
 
 class Grounds(NamedTuple):
-    """What a worker needs to know: where to work, which store."""
+    """What a worker needs to know: where to work, and the address of the database, "" for SQLite."""
 
     folder: str
     database: str = ""

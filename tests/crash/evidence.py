@@ -131,9 +131,9 @@ def _processes(folder: Path) -> list[str]:
 
 
 OURS = {"home", "repository", "remote", "ledger", "points", "stderr", "user", "tmp"}
-IN_HOME = {
-    "artifacts", "checkouts", "gitconfig", "lanes", "mirrors", "scratch", "state.db", "state.db-shm", "state.db-wal",
-}  # fmt: skip
+IN_HOME = set(
+    "artifacts checkouts gitconfig lanes mirrors mirrors.guard owners scratch state.db state.db-shm state.db-wal".split()
+)
 
 
 def _strays(folder: Path) -> list[str]:

@@ -45,6 +45,7 @@ from buildwright.ports import (
     Spend,
 )
 from buildwright.store.holders import this_process
+from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.testing.scripted_agent import ScriptedAgent
 from buildwright.wiring import SystemClock
@@ -83,6 +84,8 @@ class Place(NamedTuple):
 
 async def open_builds(place: Place) -> Builds:
     """The store of a place."""
+    if place.database:
+        return await PostgresBuilds.open(place.database)
     return await SqliteBuilds.open(place.folder / "home" / "state.db", place.folder / "home" / "artifacts")
 
 
@@ -156,19 +159,35 @@ class NotedPlanner:
         return self._graph
 
 
+WRITES = frozenset({"append", "create", "renew", "release", "keep_snapshot", "put_artifact"})
+
+
 class NotedBuilds:
-    """The store, noting the token of every lease that it gives."""
+    """The store, noting the token of every lease that it gives. Each write to a server is between two points: what is
+    inside of it is the server's, which takes the whole statement or nothing."""
 
     def __init__(self, builds: Builds, place: Place) -> None:
         self._builds = builds
         self._place = place
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._builds, name)
+        method = getattr(self._builds, name)
+        if name not in WRITES or not self._place.database:
+            return method
+
+        async def between_points(*arguments: Any, **more: Any) -> Any:
+            failpoint(f"store.{name}.before")
+            answer = await method(*arguments, **more)
+            failpoint(f"store.{name}.after")
+            return answer
+
+        return between_points
 
     async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
+        failpoint("store.acquire.before")
         lease = await self._builds.acquire(build_id, holder, seconds)
         self._place.note("token", lease.token)
+        failpoint("store.acquire.noted")
         return lease
 
 
@@ -183,9 +202,8 @@ async def brief(request: BriefingRequest) -> Briefing:
 def make_world(place: Place, scene: Scene, builds: Builds) -> World:
     """Everything a life of this build is given."""
     till = Till(place)
-    noted: Any = NotedBuilds(builds, place)
     return World(
-        builds=noted,
+        builds=builds,
         clock=SystemClock(),
         agent=NotedAgent(place, scene, till),
         holder=this_process(),
@@ -245,7 +263,8 @@ async def use(place: Place, scene: Scene, builds: Builds, build_id: str) -> None
 async def live(place: Place) -> None:
     """One life: go on with the build there is, or make it, to its end."""
     scene = SCENES[place.scene]
-    builds = await open_builds(place)
+    noted: Any = NotedBuilds(await open_builds(place), place)
+    builds: Builds = noted
     build_id = await begin(place, scene, builds)
     user = asyncio.create_task(use(place, scene, builds, build_id))
     build = await drive(make_world(place, scene, builds), build_id)
