@@ -36,7 +36,7 @@ check: $(VENV)/.dev ## format, lint, types, layers, generated documents
 	$(BIN)/python docs/generate.py --check
 
 crash: tools $(VENV)/.dev ## kill builds at every point, and at pairs of points, on SQLite and PostgreSQL (half an hour or more)
-	$(BIN)/python -m tests.crash --store both $(if $(WRITE),--write)
+	$(BIN)/python -m tests.crash --store all $(if $(WRITE),--write)
 
 faults: tools $(VENV)/.dev ## a full disk, a killed git, torn files, users at once: all of it (half an hour or more)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/faults tests/store/test_damage.py tests/engine/test_commands_stateful.py

@@ -21,7 +21,7 @@ from tests.crash.scenes import SCENES
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--scenes", nargs="*", default=list(SCENES), choices=SCENES, help="which builds to kill")
-    parser.add_argument("--store", default="sqlite", choices=("sqlite", "postgres", "both"))
+    parser.add_argument("--store", default="sqlite", choices=("sqlite", "postgres", "workers", "all"))
     parser.add_argument("--every", type=int, default=1, help="take only every so many of the single points (0: none)")
     parser.add_argument("--pairs", default="2000", help="how many pairs of points, drawn by the seed; or `all`")
     parser.add_argument("--seed", type=int, default=1, help="of the draw")
@@ -38,12 +38,16 @@ def main() -> int:
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     folder = asked.folder or tempfile.mkdtemp(prefix="crash-", dir=memory)
     rows = []
-    if asked.store != "postgres":
+    if asked.store in {"sqlite", "all"}:
         rows += campaign(asked, Grounds(folder), "SQLite")
     if asked.store != "sqlite":
         services.announce()
         try:
-            rows += campaign(asked, Grounds(folder, asyncio.run(new_database())), "PostgreSQL")
+            database = asyncio.run(new_database())
+            if asked.store in {"postgres", "all"}:
+                rows += campaign(asked, Grounds(folder, database), "PostgreSQL")
+            if asked.store in {"workers", "all"}:
+                rows += campaign(asked, Grounds(folder, database, shared=True), "PostgreSQL, workers")
         finally:
             services.dismiss()
     if asked.json:

@@ -52,6 +52,7 @@ class Grounds(NamedTuple):
 
     folder: str
     database: str = ""
+    shared: bool = False
     keep: bool = False
 
 
@@ -62,7 +63,7 @@ def make_place(grounds: Grounds, scene: str) -> Place:
     shutil.copytree(template, folder, dirs_exist_ok=True)
     for name in ("home", "user", "tmp"):
         (folder / name).mkdir()
-    return Place(folder, scene, grounds.database)
+    return Place(folder, scene, grounds.database, grounds.shared)
 
 
 @lru_cache

@@ -69,11 +69,12 @@ def gather(place: Place, kills: int) -> Evidence:
         tree=git(result, "rev-parse", f"{branch}^{{tree}}") if delivered else "",
         commits=[(commit, tree, message) for commit, tree, message in commits],
         moves=_moves(result, branch),
-        integration=_integration(place.folder / "home", loaded.id),
+        integration=_integration(place, loaded.id),
         processes=_processes(place.folder),
         locks=sorted(str(path.relative_to(place.folder)) for path in place.folder.rglob("*.lock")),
-        lanes=_entries(place.folder / "home" / "lanes") + _entries(place.folder / "home" / "checkouts"),
-        strays=_strays(place.folder),
+        # A home whose worker never comes back is not looked at: nobody is there to tidy it up.
+        lanes=[entry for name in ("lanes", "checkouts") for entry in _entries(place.homes()[-1] / name)],
+        strays=_strays(place),
         checkout=git(repository, "status", "--porcelain", "--ignored"),
         leaks=_leaks(place.folder),
     )
@@ -104,8 +105,10 @@ def _moves(repository: Path, branch: str) -> list[tuple[str, str]]:
     return [(line.split()[0], line.split()[1]) for line in lines]
 
 
-def _integration(home: Path, build_id: str) -> str:
-    found = [path.read_text().strip() for path in home.glob(f"mirrors/*/refs/buildwright/{build_id}/integration")]
+def _integration(place: Place, build_id: str) -> str:
+    name = f"refs/buildwright/{build_id}/integration"
+    where = [place.hub / name] if place.shared else place.homes()[-1].glob(f"mirrors/*/{name}")
+    found = [path.read_text().strip() for path in where if path.exists()]
     return found[0] if found else ""
 
 
@@ -131,17 +134,21 @@ def _processes(folder: Path) -> list[str]:
 
 
 OURS = {"home", "repository", "remote", "ledger", "points", "stderr", "user", "tmp"}
-IN_HOME = set(
-    "artifacts checkouts gitconfig lanes mirrors mirrors.guard owners scratch state.db state.db-shm state.db-wal".split()
-)
+IN_HOME = {"artifacts", "checkouts", "gitconfig", "lanes", "mirrors", "mirrors.guard", "owners", "scratch"}
+DATABASE = {"state.db", "state.db-shm", "state.db-wal"}
 
 
-def _strays(folder: Path) -> list[str]:
+def _strays(place: Place) -> list[str]:
+    folder, homes = place.folder, place.homes()
+    known = {folder / "home" / "hub.git", *homes} if place.shared else set()
     beside = [path for path in folder.iterdir() if path.name not in OURS]
-    inside = [path for path in (folder / "home").iterdir() if path.name not in IN_HOME]
+    inside = [
+        path for home in {folder / "home", *homes} for path in home.iterdir() if path.name not in IN_HOME | DATABASE
+    ]
     private = [path for name in ("user", "tmp") for path in (folder / name).iterdir()]
-    mirrors = [path for path in (folder / "home" / "mirrors").glob("*") if "." in path.name]
-    return sorted(str(path.relative_to(folder)) for path in (*beside, *inside, *private, *mirrors))
+    mirrors = [path for path in (homes[-1] / "mirrors").glob("*") if "." in path.name]
+    found = {*beside, *inside, *private, *mirrors} - known
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def _leaks(folder: Path) -> list[str]:

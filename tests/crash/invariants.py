@@ -90,10 +90,14 @@ def views_agree(seen: Evidence, _calm: Evidence) -> Iterator[str]:
 
 
 def one_lease(seen: Evidence, _calm: Evidence) -> Iterator[str]:
-    """I6: the tokens of the leases that were given (noted when they were) only grow, and nobody holds the build at the end."""
+    """I6: the tokens of the leases that were given (noted when they were) only grow, those of actions are never given twice,
+    and nobody holds the build at the end."""
     tokens = [int(line[1]) for line in seen.ledger if line[0] == "token"]
     if tokens != sorted(set(tokens)):
         yield f"the tokens were {tokens}"
+    taken = Counter(line[1] for line in seen.ledger if line[0] == "taken")
+    if set(taken.values()) - {1}:
+        yield f"tokens of actions were {taken}"
     if seen.holder is not None:
         yield f"{seen.holder} still holds the build"
 

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -28,11 +28,14 @@ from buildwright.core.limits import Delivery, Options
 from buildwright.core.secrets import mask
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
+from buildwright.engine.hand import Hand
 from buildwright.engine.loop import run
+from buildwright.engine.patrol import patrol, tend
 from buildwright.engine.world import World
 from buildwright.errors import IllegalMove
 from buildwright.ports import (
     NO_BUDGET,
+    ActionLease,
     Assignment,
     Briefing,
     BriefingRequest,
@@ -44,6 +47,7 @@ from buildwright.ports import (
     Message,
     Spend,
 )
+from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
@@ -63,6 +67,17 @@ class Place(NamedTuple):
     folder: Path
     scene: str
     database: str = ""
+    shared: bool = False
+    """Built by a worker over the board, in a home of its own for each life; git objects go through a hub."""
+
+    @property
+    def hub(self) -> Path:
+        return self.folder / "home" / "hub.git"
+
+    def homes(self) -> list[Path]:
+        """The homes that the lives so far had, oldest first."""
+        home = self.folder / "home"
+        return sorted(home.glob("worker-*")) if self.shared else [home]
 
     @property
     def build_id_file(self) -> Path:
@@ -159,7 +174,7 @@ class NotedPlanner:
         return self._graph
 
 
-WRITES = frozenset({"append", "create", "renew", "release", "keep_snapshot", "put_artifact"})
+WRITES = frozenset({"append", "create", "renew", "release", "keep_snapshot", "put_artifact", "settle"})
 
 
 class NotedBuilds:
@@ -188,6 +203,13 @@ class NotedBuilds:
         lease = await self._builds.acquire(build_id, holder, seconds)
         self._place.note("token", lease.token)
         failpoint("store.acquire.noted")
+        return lease
+
+    async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
+        lease: ActionLease | None = await self._builds.take(build_id, key, holder, seconds)  # type: ignore[attr-defined]
+        if lease is not None:
+            self._place.note("taken", lease.token)
+            failpoint("store.take.noted")
         return lease
 
 
@@ -267,7 +289,8 @@ async def live(place: Place) -> None:
     builds: Builds = noted
     build_id = await begin(place, scene, builds)
     user = asyncio.create_task(use(place, scene, builds, build_id))
-    build = await drive(make_world(place, scene, builds), build_id)
+    world = make_world(place, scene, builds)
+    build = await (work(place, world, build_id) if place.shared else drive(world, build_id))
     await user
     place.note("over", build.outcome)
     await builds.close()
@@ -281,6 +304,60 @@ async def drive(world: World, build_id: str) -> Build:
             build = await world.builds.load(build_id)
     assert world.workspace is not None
     await world.workspace.forget(build_id)
+    return build
+
+
+class Hints:
+    """Every hint reaches the one worker there is."""
+
+    def __init__(self) -> None:
+        self.hand: Hand | None = None
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def advance(self, build_id: str) -> None:
+        assert self.hand is not None
+        self._begin(self.hand.advance(build_id))
+
+    async def perform(self, build_id: str, key: str) -> None:
+        assert self.hand is not None
+        self._begin(self.hand.perform(build_id, key))
+
+    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._tasks)
+
+
+async def work(place: Place, world: World, build_id: str) -> Build:
+    """Be a worker until the build is over. Each life has a home of its own, as if it were on another machine."""
+    store: Any = world.builds
+    home = place.folder / "home" / f"worker-{len(place.homes())}"
+    home.mkdir()
+    clock = await StoreClock.open(store)
+    workspace = GitWorkspace(home, os.environ, hub=str(place.hub))
+    await workspace.create_hub()
+    own = replace(world, clock=clock, workspace=workspace, scratch=home / "scratch")
+
+    async def world_of(_options: Options) -> World:
+        return own
+
+    hints = Hints()
+    hand = Hand(store, store, hints, clock, this_process(), world_of, slots=2)
+    hints.hand = hand
+    works = [asyncio.create_task(tend(hand)), asyncio.create_task(patrol(hand, hints))]
+    build: Build = await store.load(build_id)
+    while not build.is_terminal:
+        await asyncio.sleep(POLL_SECONDS)
+        build = await store.load(build_id)
+    await hand.close()
+    await hints.close()
+    for task in works:
+        task.cancel()
+    await asyncio.gather(*works, return_exceptions=True)
+    await workspace.forget(build_id)
     return build
 
 
