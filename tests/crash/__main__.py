@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import secrets
 import shutil
 import sys
 import tempfile
@@ -13,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests import services
-from tests.crash.campaign import Grounds, Result, Trial, carry_out, pairs, singles, undisturbed
+from tests.crash.campaign import Grounds, Result, Trial, carry_out, new_database, pairs, singles, undisturbed
 from tests.crash.report import Row, as_json, write_page
 from tests.crash.scenes import SCENES
 
@@ -43,7 +42,7 @@ def main() -> int:
     if asked.store != "sqlite":
         services.announce()
         try:
-            database = asyncio.run(new_database())
+            database = asyncio.run(new_database(services.shared()["postgres"]))
             if asked.store in {"postgres", "all"}:
                 rows += campaign(asked, Grounds(folder, database), "PostgreSQL")
             if asked.store in {"workers", "all"}:
@@ -59,18 +58,6 @@ def main() -> int:
         shutil.rmtree(folder)
     tell(f"{sum(row.runs for row in rows)} killed builds, {failures} failures")
     return 1 if failures else 0
-
-
-async def new_database() -> str:
-    """The address of an empty database on the server of the tests."""
-    import asyncpg
-
-    url: str = services.shared()["postgres"]
-    name = f"crash_{secrets.token_hex(4)}"
-    connection = await asyncpg.connect(url)
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return f"{url.rpartition('/')[0]}/{name}"
 
 
 def campaign(asked: argparse.Namespace, grounds: Grounds, store: str) -> list[Row]:

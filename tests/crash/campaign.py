@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
+import secrets
 import shutil
 import signal
 import tempfile
@@ -63,7 +65,22 @@ def make_place(grounds: Grounds, scene: str) -> Place:
     shutil.copytree(template, folder, dirs_exist_ok=True)
     for name in ("home", "user", "tmp"):
         (folder / name).mkdir()
-    return Place(folder, scene, grounds.database, grounds.shared)
+    database = grounds.database
+    if grounds.shared:
+        # Workers do whatever is due in their database: no two trials may share one.
+        database = asyncio.run(new_database(database))
+    return Place(folder, scene, database, grounds.shared)
+
+
+async def new_database(server: str) -> str:
+    """The address of an empty database on the server of this one."""
+    import asyncpg
+
+    name = f"crash_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(server)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return f"{server.rpartition('/')[0]}/{name}"
 
 
 @lru_cache

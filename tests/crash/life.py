@@ -90,6 +90,12 @@ class Place(NamedTuple):
         os.write(ledger, line)
         os.close(ledger)
 
+    def begun(self) -> list[str]:
+        """The tasks whose agents have begun in this life."""
+        lines = self.ledger()
+        lives = [number for number, line in enumerate(lines) if line[0] == "life"]
+        return [line[1] for line in lines[lives[-1] :] if line[0] == "start"]
+
     def ledger(self, first: str = "") -> list[list[str]]:
         """The lines (that begin with a word), split."""
         path = self.folder / "ledger"
@@ -276,7 +282,7 @@ async def use(place: Place, scene: Scene, builds: Builds, build_id: str) -> None
         build = await builds.load(build_id)
         if build.is_terminal:
             return
-        what = scene.user(build, await builds.read(build_id), [line[1] for line in place.ledger("start")])
+        what = scene.user(build, await builds.read(build_id), place.begun())
         if what is not None:
             await act(place, builds, build_id, what)
         await asyncio.sleep(POLL_SECONDS)
@@ -285,6 +291,7 @@ async def use(place: Place, scene: Scene, builds: Builds, build_id: str) -> None
 async def live(place: Place) -> None:
     """One life: go on with the build there is, or make it, to its end."""
     scene = SCENES[place.scene]
+    place.note("life")
     noted: Any = NotedBuilds(await open_builds(place), place)
     builds: Builds = noted
     build_id = await begin(place, scene, builds)

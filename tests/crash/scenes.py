@@ -20,7 +20,7 @@ CANARY = "canary-7f3a91c2d4"
 Act = Literal["pause", "go", "retry", "skip", "abort", "stop", "say"]
 
 User = Callable[[Build, Sequence[Recorded], Collection[str]], Act | None]
-"""From the build, its journal, and the tasks whose agents have begun."""
+"""From the build, its journal, and the tasks whose agents have begun in this life."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ for seconds in sys.argv[2:]:
     print("held", flush=True)
     time.sleep(float(seconds))
     other.execute("ROLLBACK")
-    time.sleep(0.02)
+    time.sleep(0.2)  # longer than the longest pause between two looks of a writer, or it might never get a turn
 """
 LONGEST_HOLD = 1.5 if FULL else 0.15
 """Seconds, as a rule."""
