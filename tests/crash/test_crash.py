@@ -50,6 +50,14 @@ def test_so_can_two_in_a_row_of_any_build() -> None:
     assert "workspace.deliver.after" in rows["rough"]["names"]
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("store", ["postgres", "workers"])
+def test_so_can_those_on_a_server(store: str) -> None:
+    rows = campaign("--store", store, "--scenes", "talk", "stop", "--every", "25", "--pairs", "4")
+    assert sum(row["failures"] for row in rows.values()) == 0
+    assert all(row["singles"] > 1 for row in rows.values())
+
+
 def test_a_broken_promise_is_a_failure_of_the_trial_and_its_folder_is_kept(tmp_path: Path) -> None:
     calm, _ = undisturbed(Grounds(str(tmp_path)), "stop")
     result = attempt(Grounds(str(tmp_path)), Trial("stop", (20,)), calm._replace(tree="f" * 40))
