@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 
 from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.event import AgentHeartbeat, StopRequested
@@ -17,24 +16,27 @@ from buildwright.engine.workbench import Workbench
 async def watch(bench: Workbench, fall_behind: Callable[[], None]) -> None:
     """Watch for as long as the build is driven. Raises what the store raises."""
     world = bench.world
-    steady = asyncio.get_running_loop().time  # the wall clock may be set, and then nothing would beat for hours
-    last_beat = steady()
+    time = asyncio.get_running_loop().time  # not the time of day, which can jump
+    last_beat, paused_at, pause = time(), time(), None
     while True:
         await world.clock.sleep(world.poll_seconds)
-        build, now = bench.newest(), world.clock.now()
+        build = bench.newest()
         if world.detach.is_set():
             bench.tell(None)
         if await world.builds.version(build.id) > bench.newest().version:
             fall_behind()
             continue
-        if steady() - last_beat >= build.options.limits.heartbeat_seconds:
-            last_beat = steady()
+        if time() - last_beat >= build.options.limits.heartbeat_seconds:
+            last_beat = time()
             _beat(bench, build)
-        if build.control is Control.PAUSED and build.pause is not None:
-            limit = timedelta(seconds=build.options.limits.pause_seconds)
-            if now - build.pause.since > limit:
-                minutes = build.options.limits.pause_seconds / 60
-                bench.tell(StopRequested(how="abort", message=f"paused for longer than {minutes:g} minutes"))
+        if build.pause is not pause:
+            pause = build.pause
+            # How long it lasted while nobody looked can be told by the time of day only.
+            before = (world.clock.now() - pause.since).total_seconds() if pause else 0.0
+            paused_at = time() - max(before, 0.0)
+        limit = build.options.limits.pause_seconds
+        if build.control is Control.PAUSED and time() - paused_at > limit:
+            bench.tell(StopRequested(how="abort", message=f"paused for longer than {limit / 60:g} minutes"))
 
 
 def _beat(bench: Workbench, build: Build) -> None:
