@@ -72,6 +72,8 @@ class Hand:
         self._long, self._short = asyncio.Semaphore(slots), asyncio.Semaphore(slots)
         self._judging = asyncio.Semaphore(slots)
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
+        self._begun: set[tuple[str, str]] = set()
+        """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
 
     # --- advance ----------------------------------------------------------------------------------------------------
@@ -118,7 +120,9 @@ class Hand:
             )
             if finishing is not None and await self._others_work(build_id, lease if ended else None):
                 # No effect may come after the end of a build: it ends when the last action has been let go.
+                # Nothing is wanted until then, which is how those who work learn of it.
                 steps, start = steps[:finishing], False
+                wanted: tuple[str, ...] = ()
                 wake_at: datetime | None = at + LOOK_AGAIN
             else:
                 wanted, start = tuple(action.key for action in decision.actions), decision.start
@@ -126,13 +130,31 @@ class Hand:
             events = [step.recorded.event for step in steps]
             settlement = Settlement(wanted, start=start, lease=lease, ended=ended, wake_at=wake_at)
             try:
-                _, free = await self.board.settle(build_id, build.version, events, at, settlement)
+                free = await self._send(build, events, at, settlement, again=bool(facts))
             except StaleVersion:
                 continue
             after = self.known.learn(steps[-1].build) if steps else build
             self._report(steps)
             await self.known.keep_snapshot(after)
             return after, free
+
+    async def _send(
+        self, build: Build, events: Sequence[AnyEvent], at: datetime, settlement: Settlement, *, again: bool
+    ) -> list[str]:
+        """Settle. Facts are sent `again`, the very same, until there is an answer: a try that broke may have arrived.
+
+        Made anew from a newer state they would be recorded twice where that is legal, and money counted twice.
+        """
+        while True:
+            try:
+                _, free = await self.board.settle(build.id, build.version, events, at, settlement)
+            except CouldNot as trouble:
+                if not again or self._closing:
+                    raise
+                self.say("not-recorded", build.id, why=str(trouble))
+                await self.clock.sleep(SLOW_SECONDS)
+            else:
+                return free
 
     async def _others_work(self, build_id: str, mine: ActionLease | None) -> bool:
         rows = await self.board.board(build_id)
@@ -164,11 +186,16 @@ class Hand:
 
         Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record what came of it.
         """
-        if (build_id, key) in self.errands or self._closing:
-            return
+        name = (build_id, key)
+        if name in self._begun or self._closing:
+            return  # never twice here, not even when the lease was lost: both would use the same lane
         room = self._long if is_long(key) else self._short
-        async with room:
-            await self._take_up(build_id, key)
+        self._begun.add(name)
+        try:
+            async with room:
+                await self._take_up(build_id, key)
+        finally:
+            self._begun.discard(name)
         # Whoever has become free goes on with what has waited longest: that is fair to all builds, and quicker than a hint.
         # Who waits for room here comes first, and looks on afterwards.
         done = True
@@ -179,13 +206,19 @@ class Hand:
     async def _take_up_oldest(self, long: bool) -> bool:
         if self._closing:
             return False
-        waiting = [name for name in await self.board.waiting() if is_long(name[1]) is long and name not in self.errands]
+        waiting = [name for name in await self.board.waiting() if is_long(name[1]) is long]
         near = waiting[: 2 * self.slots]
         # Several who look at once begin in different places, else all but one would come too late for each.
         first = self.performed % len(near) if near else 0
-        for build_id, key in (*near[first:], *near[:first]):
-            if await self._take_up(build_id, key):
-                return True
+        for name in (*near[first:], *near[:first]):
+            if name in self._begun:
+                continue
+            self._begun.add(name)
+            try:
+                if await self._take_up(*name):
+                    return True
+            finally:
+                self._begun.discard(name)
         return False
 
     async def _take_up(self, build_id: str, key: str) -> bool:
@@ -193,11 +226,12 @@ class Hand:
         action, build = await self._wanted(build_id, key)
         if action is None or build is None or self._closing:
             return False
+        asked_at = asyncio.get_running_loop().time()
         lease = await self.board.take(build_id, key, self.holder, lease_seconds(build))
         if lease is None:
             return False
         self.waited.append(lease.waited)
-        errand = Errand(self.board, lease, action, build)
+        errand = Errand(self.board, lease, action, build, asked_at)
         self.errands[errand.name] = errand
         self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
         try:
