@@ -9,8 +9,9 @@ import os
 import time
 from pathlib import Path
 
-from bench.meter import Trace
 from celery import Celery
+
+from bench.meter import Trace
 
 app = Celery("bench", broker=os.environ["BENCH_REDIS_URL"])
 app.conf.update(

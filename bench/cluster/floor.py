@@ -10,7 +10,9 @@ import sys
 
 import asyncpg
 
-_TABLE = "CREATE TABLE jobs (id integer PRIMARY KEY, holder text NOT NULL DEFAULT '', done boolean NOT NULL DEFAULT false)"
+_TABLE = (
+    "CREATE TABLE jobs (id integer PRIMARY KEY, holder text NOT NULL DEFAULT '', done boolean NOT NULL DEFAULT false)"
+)
 _TAKE = """
 UPDATE jobs SET holder = $1 WHERE id = (
     SELECT id FROM jobs WHERE NOT done AND holder = '' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED

@@ -73,20 +73,7 @@ async def celery_alone(stage: Stage, folder: Path, times: int) -> list[float]:
     for number in range(times):
         _, url = await stage.addresses()
         trace = folder / f"celery-trace-{number}"
-        environment = {
-            **os.environ,
-            **{"BENCH_REDIS_URL": url, "BENCH_TRACE": str(trace), "BENCH_VISIBILITY": str(VISIBLE_SECONDS)},
-        }
-        workers = [
-            subprocess.Popen(
-                celery_argv("solo", 1),
-                cwd=runs.ROOT,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            for _ in range(2)
-        ]
+        workers = [_celery_worker(url, trace) for _ in range(2)]
         try:
             with Celery("sender", broker=url, set_as_current=False) as app:
                 app.send_task("nap", (600,), ignore_result=True)
@@ -102,6 +89,14 @@ async def celery_alone(stage: Stage, folder: Path, times: int) -> list[float]:
                 worker.kill()
                 worker.wait()
     return seconds
+
+
+def _celery_worker(url: str, trace: Path) -> subprocess.Popen[bytes]:
+    given = {"BENCH_REDIS_URL": url, "BENCH_TRACE": str(trace), "BENCH_VISIBILITY": str(VISIBLE_SECONDS)}
+    silence = subprocess.DEVNULL
+    return subprocess.Popen(
+        celery_argv("solo", 1), cwd=runs.ROOT, env={**os.environ, **given}, stdout=silence, stderr=silence
+    )
 
 
 async def dbos(stage: Stage, contestant: Contestant, times: int) -> list[float]:

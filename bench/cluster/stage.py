@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis and worker processes for one measurement, below one folder; all of it is gone at the end. Measures nothing."""
+"""PostgreSQL, Redis and worker processes for one measurement, below one folder, gone at the end. Measures nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ import asyncpg
 import psutil
 
 from bench.buildwright_core import spec_of
-from bench.measure import ROOT
 from bench.workload import Graph, Job
 from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.jobs.servers import PostgresServer, RedisServer
@@ -146,7 +145,6 @@ class Cluster:
             worker.end()
 
 
-
 class Stage:
     """The servers, which several clusters use in turn."""
 
@@ -188,11 +186,14 @@ class Stage:
         folder = self._folder / database.rpartition("/")[2]
         folder.mkdir()
         hub = folder / "hub.git"
-        subprocess.run(["git", "init", "-q", "--bare", str(hub)], check=True)
+        await asyncio.to_thread(subprocess.run, ["git", "init", "-q", "--bare", str(hub)], check=True)
         environment = {
             **os.environ,
-            **{"BUILDWRIGHT_HOME": str(folder / "home"), "BUILDWRIGHT_HUB": str(hub), "NO_COLOR": "1"},
-            **{"DATABASE_URL": database, "REDIS_URL": redis},
+            "BUILDWRIGHT_HOME": str(folder / "home"),
+            "BUILDWRIGHT_HUB": str(hub),
+            "DATABASE_URL": database,
+            "REDIS_URL": redis,
+            "NO_COLOR": "1",
         }
         async with open_app(Settings.load(environment=environment, directory=folder)) as app:
             cluster = Cluster(folder, environment, app)

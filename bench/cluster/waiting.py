@@ -13,11 +13,10 @@ from typing import Any
 
 from bench.cluster.stage import Cluster, Stage
 from bench.workload import Job
-from buildwright.core.limits import Limits
+from buildwright.core.limits import Limits, Options
 from buildwright.engine.hand import Hand
 from buildwright.engine.patrol import QUIET_SECONDS
 from buildwright.engine.world import World
-from buildwright.core.limits import Options
 from buildwright.store.holders import this_process
 
 RUNNING = 20
@@ -46,7 +45,11 @@ async def measure(stage: Stage, *, tiny: bool) -> dict[str, dict[str, float]]:
     few, many = (2, 6) if tiny else (10, 1000)
     times = 2 if tiny else 7
     found = {}
-    for name, count, ended in ((f"{few:,} paused", few, False), (f"{many:,} paused", many, False), (f"{many:,} finished", many, True)):
+    for name, count, ended in (
+        (f"{few:,} paused", few, False),
+        (f"{many:,} paused", many, False),
+        (f"{many:,} finished", many, True),
+    ):
         async with stage.cluster() as cluster:
             hand = Hand(cluster.builds, cluster.builds, _NoHints(), cluster.app.clock, this_process(), _no_world)
             await _many(cluster, hand, count, ended=ended)

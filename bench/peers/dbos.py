@@ -84,7 +84,9 @@ async def main() -> None:
     if database.exists():
         with sqlite3.connect(database) as reader:
             # dbos leaves both pragmas alone: a new connection sees the journal mode of the file and SQLite's default level.
-            journal, level = (reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous"))
+            journal, level = (
+                reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+            )
             meter.extra["sqlite"] = f"{journal}, synchronous={level}"
     meter.report(len(measured))
     DBOS.destroy()

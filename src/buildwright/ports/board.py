@@ -109,7 +109,8 @@ class Board(Protocol):
 
         A row that is no longer wanted goes at once when nobody has it, else when its holder lets go or its lease runs
         out. Returns the events and the keys that wait for somebody since now: those newly posted, and the ended one if it is
-        wanted again. Sending the same again (events, times and `expected`) appends nothing twice, and names no fewer keys. A lease that has run out counts until somebody
+        wanted again. Sending the same again (events, times and `expected`) appends nothing twice, and names
+        no fewer keys. A lease that has run out counts until somebody
         else takes the action. Raises StaleVersion; LostLease
         when the settlement's lease is not the newest on its row, or its row is gone; BuildIsRunning while a live process
         holds the whole build (`Builds.acquire`); NotFound.
