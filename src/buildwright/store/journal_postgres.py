@@ -201,6 +201,9 @@ class PostgresBuilds:
     async def board(self, build_id: str = "") -> list[Posted]:
         return await self._run(lambda conn: board.board(conn, build_id))
 
+    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
+        return await self._run(lambda conn: board.waiting(conn, limit))
+
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         return await self._run(lambda conn: board.due(conn, quiet_seconds, limit))
 
