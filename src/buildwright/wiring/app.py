@@ -366,14 +366,14 @@ class App:
         if options.sandbox not in self._sandboxes:
             from buildwright.sandbox import choose
 
-            self._sandboxes[options.sandbox] = await choose(options.sandbox)
+            self._sandboxes[options.sandbox] = await choose(options.sandbox, home=self.settings.tag)
         return self._sandboxes[options.sandbox]
 
     async def _end_orphans(self) -> None:
         """End what commands of a process of ours that was killed still do: nobody waits for it, and lanes are reused."""
         from buildwright.sandbox import end_orphans
 
-        await asyncio.to_thread(end_orphans)
+        await asyncio.to_thread(end_orphans, self.settings.tag)
 
     async def _warm_up(self, options: Options) -> None:
         """What the first attempt will need is loaded while the plan is made."""
@@ -450,7 +450,7 @@ def _agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) ->
                 )
             from buildwright.agents.claude import ClaudeAgent
 
-            return ClaudeAgent(_path_of(settings))
+            return ClaudeAgent(_path_of(settings), home=settings.tag)
         case "shell":
             from buildwright.agents.shell import ShellAgent
 
