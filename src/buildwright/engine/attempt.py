@@ -158,7 +158,7 @@ async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: 
     try:
         async with asyncio.timeout(seconds):
             with bench.conversations.inbox(bench.newest(), task) as inbox:
-                finished = await _listen(bench, assignment, inbox, Checkpoints(bench, lane))
+                finished = await _listen(bench, assignment, inbox, Checkpoints(bench, lane, assignment.door))
     except TimeoutError:
         return (broke(kind="timeout", message=f"the agent was not done after {seconds:g} s"),)
     except AgentFailed as failure:
