@@ -66,9 +66,9 @@ async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
     """What a crash has left, mended when asked."""
     import asyncio
 
-    from buildwright.keeping import damage
+    from buildwright.keeping import damage, shared
 
-    found = await asyncio.to_thread(damage.find, settings)
+    found = await asyncio.to_thread(damage.find, settings) + await shared.find(settings)
     return await damage.mend(found) if fix else [left for left, _ in found]
 
 

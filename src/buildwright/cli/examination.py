@@ -41,9 +41,11 @@ _PROGRAMS: tuple[tuple[str, bool, str], ...] = (
 
 async def examine(settings: Settings, online: bool) -> list[Finding]:
     """Look at everything, programs side by side. Absence is a finding, never an error."""
+    from buildwright.cli.examination_shared import examine_shared
+
     programs = [_program(name, required, costs) for name, required, costs in _PROGRAMS]
     findings = [_python(), *await asyncio.gather(*programs), _claude_sdk(), _home(settings), await _database(settings)]
-    findings += _keys(settings.environment)
+    findings += [*await examine_shared(settings), *_keys(settings.environment)]
     if online:
         findings += await asyncio.gather(*(_reach(name, url) for name, url in _providers(settings.environment)))
     return findings
