@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from buildwright.cli.invocation import typed
 
 if TYPE_CHECKING:
-    from buildwright.cli.examination import Finding
+    from buildwright.cli.finding import Finding
     from buildwright.cli.output import Output
     from buildwright.ports import Leftover
     from buildwright.settings import Settings

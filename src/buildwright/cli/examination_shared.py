@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from buildwright.cli.finding import Finding
 from buildwright.settings import SHARED, Settings
-
-if TYPE_CHECKING:
-    from buildwright.cli.examination import Finding
 
 _PATIENCE_SECONDS = 5.0
 
 
 async def examine_shared(settings: Settings) -> list[Finding]:
     """The mode; in a cluster also PostgreSQL, Redis and the hub."""
-    from buildwright.cli.examination import Finding
-
     if not settings.database_url:
         return [Finding("mode", True, True, "one process, which keeps all it knows in the home")]
     named = [name for name in SHARED if settings.environment.get(name)]
@@ -40,7 +36,6 @@ def _fix(settings: Settings) -> str:
 async def _postgres(url: str, fix: str) -> Finding:
     import asyncpg
 
-    from buildwright.cli.examination import Finding
     from buildwright.errors import BuildwrightError
     from buildwright.store.opening import revisions
     from buildwright.store.postgres_opening import stored_revision
@@ -90,8 +85,6 @@ async def _asks_for_password(dsn: str) -> bool:
 async def _redis(url: str, fix: str) -> Finding:
     from redis.asyncio import Redis
     from redis.exceptions import RedisError
-
-    from buildwright.cli.examination import Finding
 
     parts = urlsplit(url)
     where = parts.netloc.rpartition("@")[2]
@@ -149,7 +142,6 @@ def _is_loopback(host: str) -> bool:
 
 
 async def _hub(settings: Settings, fix: str) -> Finding:
-    from buildwright.cli.examination import Finding
     from buildwright.workspace.git import mask
 
     shown = mask(settings.hub)

@@ -24,7 +24,6 @@ from buildwright.store.holders import this_process
 from buildwright.store.opening import connect_to_look
 from buildwright.workspace import GitWorkspace
 from buildwright.workspace import leftovers as workspace
-from buildwright.workspace.lane import remove
 from buildwright.workspace.leftovers import open_paths
 from buildwright.workspace.retention import Attic
 
@@ -122,7 +121,7 @@ async def _drop_folder(home: Path, settings: Settings, build_id: str, folder: Pa
     try:
         async with _held(home, settings, build_id) as held:
             if held:
-                await remove(folder)
+                await workspace.drop_lane(folder)
             return held
     finally:
         if lock >= 0:

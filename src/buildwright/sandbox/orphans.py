@@ -52,15 +52,17 @@ def end_orphans(home: str) -> int:
 
 def orphans(homes: Collection[str]) -> dict[int, Leftover]:
     """What `end_orphans` would end for these homes, by process id. Empty where there is no /proc."""
-    return {pid: _described(pid) for pid in sorted(_orphans(homes))}
+    described = {pid: _described(pid) for pid in sorted(_orphans(homes))}
+    return {pid: left for pid, left in described.items() if left is not None}
 
 
-def _described(pid: int) -> Leftover:
+def _described(pid: int) -> Leftover | None:
+    """None when it has ended meanwhile."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
         since = datetime.fromtimestamp(Path(f"/proc/{pid}").stat().st_mtime, UTC)
     except OSError:
-        words, since = "", None
+        return None
     return Leftover("a process that a killed run has left", f"process {pid}: {words[:120]}", since, 0)
 
 

@@ -100,6 +100,13 @@ def in_hub(hub: Path, builds: Collection[str], known: Collection[str], in_use: I
     return found
 
 
+async def drop_lane(folder: Path) -> None:
+    """Remove a lane, checkout or scratch folder, and the folder of its build when that is empty then."""
+    await remove(folder)
+    with suppress(OSError):
+        folder.parent.rmdir()
+
+
 async def sweep(home: Path, environment: Mapping[str, str]) -> None:
     """Remove all of it at once. Only for who has the home alone."""
     in_use = open_paths()
@@ -108,7 +115,7 @@ async def sweep(home: Path, environment: Mapping[str, str]) -> None:
         if mend is not None:
             await mend()
     for _, _, folder in lanes(home):
-        await remove(folder)
+        await drop_lane(folder)
     Owner(home / "owners").tidy()
 
 
