@@ -18,6 +18,7 @@ import pytest
 
 from buildwright.cli.examination_shared import examine_shared
 from buildwright.core import event as e
+from buildwright.core.event import AnyEvent
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
@@ -63,8 +64,8 @@ async def one(builds: PostgresBuilds, settings: Settings, repository: Path, titl
     spec, options = Spec(title=title, graph=tasks("a")), Options(agent="noop", limits=Limits(attempts=1))
     await commands.create(builds, SystemClock(), spec, options, str(repository), "", "p", "u", build_id=build_id)
     digest = await builds.put_artifact(title.encode() * 1000)
-    facts = [e.TargetPrepared(commit=target.commit, tree=target.tree), e.MessageSent(id="m", text=f"see {digest}")]
-    end = [e.StopRequested(), e.BuildFinished(outcome="stopped")] if ended else []
+    facts: list[AnyEvent] = [e.TargetPrepared(commit=target.commit, tree=target.tree), e.MessageSent(id="m", text=f"see {digest}")]
+    end: list[AnyEvent] = [e.StopRequested(), e.BuildFinished(outcome="stopped")] if ended else []
     await builds.append(build_id, await builds.version(build_id), [*facts, *end], LONG_AGO if ended else NOW)
     await builds.write_log(build_id, [LogEntry(NOW, "a", 1, "gate", "line")])
     await builds.read_log(build_id)

@@ -59,7 +59,7 @@ def _print(output: Output, findings: list[Finding]) -> None:
             f"{getattr(output.glyphs, tone)} {finding.name:<{width}}  {finding.found or 'absent'}", style=style
         )
         if not finding.ok and finding.costs:
-            output.print(f"  {'':<{width}}  {finding.costs}")
+            output.print(f"  {'':<{width}}  {typed(finding.costs)}")
 
 
 async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
@@ -88,7 +88,7 @@ def _print_leftovers(output: Output, leftovers: list[Leftover], fix: bool) -> No
         output.print(f"{glyph} {state}{left.what}{shown}", style=style)
         output.print(f"    {left.where}")
         if left.fix:
-            output.print(f"    fix: {left.fix}")
+            output.print(f"    fix: {typed(left.fix)}")
     if len(leftovers) > _SHOWN:
         output.print(f"and {len(leftovers) - _SHOWN} more (all with --json)")
     if not fix and any(not left.fix for left in leftovers):

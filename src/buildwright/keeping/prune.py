@@ -149,7 +149,7 @@ class Keeper:
 
     async def carry_out(self, rules: Rules, now: datetime, tell: Tell) -> Gone:
         """Let everything go that `look` finds now. Raises StoreFailed, DiskFull, GitFailed; the same call goes on then."""
-        before = size_of(self._home)
+        before = self._size()
         gone = Gone()
         if not rules.only_logs:
             await self._finish(tell)
@@ -167,7 +167,7 @@ class Keeper:
             await self._sweep(rules, gone, tell)
         if self._to_compact.exists() and await self._compact(gone, tell):
             self._to_compact.unlink(missing_ok=True)
-        gone.freed = max(before - size_of(self._home), 0)
+        gone.freed = max(before - self._size(), 0)
         return gone
 
     def _note(self, name: str) -> Path:
@@ -245,7 +245,8 @@ class Keeper:
         ):
             gone.notes.append("the database keeps its size: there is no room to write it anew")
             return False
-        tell("compacting the database")
+        if not self._settings.database_url:
+            tell("compacting the database")
         given = await self._retention.compact()
         if given is None:
             gone.notes.append("the database keeps its size while builds run; new builds use what is free in it")
@@ -264,6 +265,10 @@ class Keeper:
     async def _has_ended(self, row: BuildRow) -> bool:
         ended = row.control in {Control.FINISHED, Control.STOPPED}
         return ended and await self._builds.holder(row.build_id) is None
+
+    def _size(self) -> int:
+        """Of the home, but for the files of PostgreSQL, which gives room to new rows and seldom to the disk."""
+        return size_of(self._home) - size_of(self._settings.cluster / "postgres")
 
     def _known(self, build_ids: Iterable[str]) -> set[str]:
         """These, and in a cluster all that have a log of a detached run: such a run is of the database in the home."""
