@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,19 +19,27 @@ import pytest
 
 from buildwright.cli.examination_shared import examine_shared
 from buildwright.core import event as e
+from buildwright.core.action import MakePlan
 from buildwright.core.event import AnyEvent
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
+from buildwright.engine.errand import Errand
+from buildwright.engine.hand import Hand
+from buildwright.errors import StoreFailed
 from buildwright.keeping import damage, shared
 from buildwright.keeping.prune import Keeper
 from buildwright.keeping.rules import Rules
 from buildwright.keeping.worker_home import tidy
-from buildwright.ports import LogEntry, WorkerRow
+from buildwright.ports import ActionLease, LogEntry, WorkerRow
 from buildwright.settings import Settings
 from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
+from buildwright.testing.clock import ManualClock
+from buildwright.testing.memory_store import MemoryBuilds
 from buildwright.wiring import SystemClock, open_app
+from buildwright.wiring.adapters import NoHints, no_world
+from buildwright.wiring.worker import IDLE_LOOK_SECONDS, TIDY_SECONDS, stay_tidy
 from buildwright.workspace import GitWorkspace
 from tests.engine.harness import make_repository, tasks
 
@@ -64,7 +73,10 @@ async def one(builds: PostgresBuilds, settings: Settings, repository: Path, titl
     spec, options = Spec(title=title, graph=tasks("a")), Options(agent="noop", limits=Limits(attempts=1))
     await commands.create(builds, SystemClock(), spec, options, str(repository), "", "p", "u", build_id=build_id)
     digest = await builds.put_artifact(title.encode() * 1000)
-    facts: list[AnyEvent] = [e.TargetPrepared(commit=target.commit, tree=target.tree), e.MessageSent(id="m", text=f"see {digest}")]
+    facts: list[AnyEvent] = [
+        e.TargetPrepared(commit=target.commit, tree=target.tree),
+        e.MessageSent(id="m", text=f"see {digest}"),
+    ]
     end: list[AnyEvent] = [e.StopRequested(), e.BuildFinished(outcome="stopped")] if ended else []
     await builds.append(build_id, await builds.version(build_id), [*facts, *end], LONG_AGO if ended else NOW)
     await builds.write_log(build_id, [LogEntry(NOW, "a", 1, "gate", "line")])
@@ -165,6 +177,80 @@ async def test_a_workers_home_keeps_what_unfinished_builds_need(
     # And what has gone comes back from the hub.
     target = await GitWorkspace(home, settings.environment, settings.hub).prepare(old, "/nowhere", "")
     assert target.tree
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["journal.after", "rows.after", "refs.before", "refs.after", "note.before", "artifacts.after", "hub.before"],
+)
+async def test_a_prune_that_is_killed_is_finished_by_the_next(
+    builds: PostgresBuilds, settings: Settings, tmp_path: Path, point: str
+) -> None:
+    make_repository(tmp_path / "r", {"README.md": "r"})
+    await one(builds, settings, tmp_path / "r", "old", ended=True)
+    live = await one(builds, settings, tmp_path / "r", "live", ended=False)
+    journal = await builds.read(live)
+    code = (
+        "import asyncio; from tests.keeping.test_shared import prune; from buildwright.settings import Settings;"
+        "asyncio.run(prune(Settings.load()))"
+    )
+    dying = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code,
+        env={**settings.environment, "BUILDWRIGHT_FAILPOINT": f"prune.{point}:1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        cwd=Path(__file__).parents[2], stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, said = await dying.communicate()
+    assert dying.returncode == -signal.SIGKILL, said
+    await prune(settings)
+    assert [row.build_id for row in await builds.rows()] == [live]
+    assert await builds.read(live) == journal
+    assert set(refs(Path(settings.hub))) == {live}
+    (mirror,) = (path.parent for path in (settings.home / "mirrors").glob("*/HEAD"))
+    assert set(refs(mirror)) == {live}
+    assert [path.name for path in (settings.home / "mirrors" / "builds").iterdir()] == [live]
+    assert (await builds.loose_artifacts()).number == 0
+    async with open_app(settings) as app:
+        going = await Keeper.of(app).look(Rules(), NOW)
+    assert (going.builds, going.artifacts.number, going.mirrors) == ([], 0, [])
+
+
+async def test_a_worker_tidies_up_now_and_then_and_only_when_it_is_idle() -> None:
+    clock = ManualClock(NOW)
+    store = MemoryBuilds(clock.now)
+    said: list[str] = []
+    hand = Hand(store, store, NoHints(), clock, this_process(), no_world, log=lambda what, **_: said.append(what))
+    tidied: list[datetime] = []
+
+    async def tidy_up() -> int:
+        tidied.append(clock.now())
+        if len(tidied) == 2:
+            raise StoreFailed("away")
+        return 1
+
+    async def after(seconds: float) -> int:
+        await clock.advance(seconds)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return len(tidied)
+
+    running = asyncio.create_task(stay_tidy(hand, tidy_up))
+    try:
+        assert await after(0) == 0
+        assert await after(TIDY_SECONDS - 1) == 0
+        assert await after(1) == 1
+        spec = Spec(title="t", graph=tasks("a"))
+        build_id = await commands.create(store, clock, spec, Options(agent="noop", lanes=False), "", "", "p", "u")
+        lease = ActionLease(build_id, "make-plan", hand.holder, 1, 0.0)
+        hand.errands[build_id, "make-plan"] = Errand(store, lease, MakePlan(), await store.load(build_id), 0.0)
+        assert await after(TIDY_SECONDS) == 1
+        assert await after(IDLE_LOOK_SECONDS) == 1
+        hand.errands.clear()
+        assert await after(IDLE_LOOK_SECONDS) == 2
+        assert await after(TIDY_SECONDS) == 3
+        assert said == ["tidied-up", "not-tidied-up", "tidied-up"]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_what_dead_processes_leave_in_the_database_is_mended(builds: PostgresBuilds, settings: Settings) -> None:

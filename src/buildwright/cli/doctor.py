@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has, what it lacks, and what each lack costs. Contacts nobody unless asked."""
+"""`doctor`: what this machine has, what it lacks, and what each lack costs. Contacts its own servers only, unless asked."""
 
 from __future__ import annotations
 

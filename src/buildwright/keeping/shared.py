@@ -19,7 +19,7 @@ from buildwright.jobs.processes import Known
 from buildwright.jobs.state import load, try_lock
 from buildwright.keeping.damage import builds_of_home
 from buildwright.ports import Found, Leftover, Posted
-from buildwright.settings import Settings
+from buildwright.settings import SHARED, Settings
 from buildwright.store.postgres_leftovers import find as find_in_database
 from buildwright.store.postgres_leftovers import is_current
 from buildwright.workspace import GitWorkspace
@@ -52,8 +52,9 @@ async def find(settings: Settings) -> list[Found]:
             shared = None
     if settings.hub and shared is not None:
         found += await _hub(settings, shared)
-    # A mirror of a cluster that is down has pins too, and nobody can say now whether their builds are known.
-    elsewhere = not settings.database_url and (settings.cluster / "postgres").exists()
+    # A cluster kept here that is not the one that was asked has pins too, and nobody can say now whether it knows them.
+    kept = (settings.cluster / "postgres").exists()
+    elsewhere = kept and (not settings.database_url or any(settings.environment.get(name) for name in SHARED))
     if known is not None and shared is not None and not elsewhere:
         attic = Attic(settings.home, settings.environment)
         found += workspace.unknown_pins(settings.home, attic, known | shared)

@@ -18,7 +18,7 @@ from buildwright.store.postgres_opening import stored_revision
 from buildwright.store.postgres_pool import COMMAND_SECONDS, Connection, Pool, address_of
 
 T = TypeVar("T")
-_PATIENCE = 5.0
+_PATIENCE = 1.0
 _LEASES = """
 SELECT build_id, '', holder, expires_at FROM leases WHERE holder <> ''
 UNION ALL SELECT build_id, key, holder, beat_at FROM actions WHERE holder <> '' ORDER BY 1, 2

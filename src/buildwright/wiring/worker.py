@@ -70,7 +70,7 @@ class Worker:
 
             hand = Hand(app.builds, board, jobs, clock, this_process(), world_of, slots, log)
             consumer = CeleryConsumer(settings.redis_url, hand, is_long, name)
-            works = (tend(hand), patrol(hand, jobs), clock.stay_set(board), _stay_tidy(hand, tidy))
+            works = (tend(hand), patrol(hand, jobs), clock.stay_set(board), stay_tidy(hand, tidy))
             worker = cls(hand, consumer, name, [asyncio.create_task(work) for work in works])
             log("begins", slots=slots, home=str(settings.home))
             try:
@@ -121,7 +121,7 @@ class Worker:
             hand.log("no-sign-of-life", why=str(trouble))
 
 
-async def _stay_tidy(hand: Hand, tidy: Tidy) -> None:
+async def stay_tidy(hand: Hand, tidy: Tidy) -> None:
     """Tidy up every few hours, when nothing is carried out here. Runs until cancelled."""
     while True:
         await hand.clock.sleep(TIDY_SECONDS)
