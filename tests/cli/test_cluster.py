@@ -76,7 +76,7 @@ def test_up_status_and_down(cluster: Program) -> None:
 def test_what_cannot_be_is_said_and_nothing_is_started(
     program: Program, options: tuple[str, ...], environment: dict[str, str], code: int, words: str
 ) -> None:
-    refused = program("cluster", "up", *options, **environment)  # type: ignore[arg-type]  # names and values of variables
+    refused = program("cluster", "up", *options, **environment)
     assert refused.code == code
     assert words in refused.err
     assert "hush" not in refused.err

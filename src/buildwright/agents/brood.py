@@ -3,12 +3,13 @@
 Killing a process group is not enough: agents start tools in their own sessions, and a killed agent leaves them to the
 init process. So each run has a mark in its environment, which children inherit; and those who drop the mark are
 remembered while their parent still lives. A run whose own process was killed cannot clean up: the mark says which
-process that was, and the next run ends what it left (`end_orphans`).
+process that was and of which home, and the next run of that home ends what it left (`end_orphans`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,15 +17,16 @@ from pathlib import Path
 
 import psutil
 
-MARK = "BUILDWRIGHT_RUN"
-"""Name of the environment variable that carries the mark of a run."""
+MARK = "BUILDWRIGHT_RUN_MARK"
+"""Name of the environment variable that carries the mark of a run. Another form of mark needs another name: a version that
+does not know the form would take every process for an orphan."""
 
 
-def end_orphans() -> int:
-    """Kill the processes of runs whose own process is dead, and say how many there were."""
+def end_orphans(home: str) -> int:
+    """Kill the processes of runs of that home whose own process is dead, and say how many there were."""
     count = 0
     for mark in sorted({mark for mark, _ in _marked()}):
-        if _is_orphan(mark):
+        if _is_orphan(mark, home):
             brood = Brood(mark)
             count += len(brood.look())
             brood.kill()
@@ -32,10 +34,13 @@ def end_orphans() -> int:
 
 
 class Brood:
-    """The processes of one run. Give `mark` only to look after a run that is not of this process."""
+    """The processes of one run. Give `mark` only to look after a run that is not of this process.
 
-    def __init__(self, mark: str = "") -> None:
-        self.mark = mark or _new_mark()
+    `home` is the tag of the home whose later runs may end what this one leaves.
+    """
+
+    def __init__(self, mark: str = "", home: str = "") -> None:
+        self.mark = mark or _new_mark(home)
         self._seen: set[psutil.Process] = set()
         self._looked = -1.0
 
@@ -77,9 +82,21 @@ class Brood:
             pause = min(pause * 2, 0.2)
 
 
-def _new_mark() -> str:
-    me = psutil.Process()
-    return f"{_namespace()}/{me.pid}/{me.create_time():.2f}/{uuid.uuid4().hex}"
+def _new_mark(home: str) -> str:
+    return f"{_namespace()}/{os.getpid()}/{_start_of(os.getpid())}/{home}/{uuid.uuid4().hex}"
+
+
+def _start_of(pid: int) -> str:
+    """When a process began, in ticks since the system did (proc(5)); "" when it has ended.
+
+    A time of day moves when the clock is set, and then every living owner would look like another process.
+    """
+    try:
+        # The program's name stands in parentheses and may itself hold spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
 
 
 def _namespace() -> str:
@@ -90,14 +107,10 @@ def _namespace() -> str:
         return "-"
 
 
-def _is_orphan(mark: str) -> bool:
+def _is_orphan(mark: str, home: str) -> bool:
     match mark.split("/"):
-        case [namespace, pid, started, _] if namespace == _namespace() and pid.isdecimal():
-            try:
-                owner = psutil.Process(int(pid))
-                return owner.status() == psutil.STATUS_ZOMBIE or f"{owner.create_time():.2f}" != started
-            except psutil.NoSuchProcess:
-                return True
+        case [namespace, pid, started, of, _] if namespace == _namespace() and of == home and pid.isdecimal():
+            return _start_of(int(pid)) != started
         case _:
             return False
 

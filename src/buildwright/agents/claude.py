@@ -42,7 +42,8 @@ _LONGEST_LINE = 64 * 1024 * 1024
 
 _PATIENCE = 30.0
 """Seconds that a tool call waits for our reader, and that we wait for a resumed program to begin by itself."""
-_LOOKS, _LOOK_SECONDS = 20, 0.05
+_LOOKS, _LOOK_SECONDS = 60, 0.05
+"""How often a transcript is looked at for what the program has told us, and how long we wait between two looks."""
 
 _RULES = """\
 You work in one directory: the current one. Every file you read, write or search lies in it. Nobody can answer questions: \
@@ -61,10 +62,11 @@ class ClaudeAgent:
     touches_files = True
     uses_model: Literal["always", "if given", "never"] = "always"
 
-    def __init__(self, path: str, *, retries: int = 4, program: Path | None = None) -> None:
+    def __init__(self, path: str, *, retries: int = 4, program: Path | None = None, home: str = "") -> None:
         self._path = path
         self._retries = retries
         self._program = program
+        self._home = home
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a door, without the library, or when the program does not start."""
@@ -85,8 +87,8 @@ class ClaudeAgent:
             work.used = {each.model: each for each in before.used}
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
-        end_orphans()
-        brood = Brood()
+        end_orphans(self._home)
+        brood = Brood(home=self._home)
         client = library.ClaudeSDKClient(self._options(library, work, assignment.door, before, brood.mark))
         try:
             await _connect(client, library)

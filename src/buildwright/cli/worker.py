@@ -27,6 +27,8 @@ async def worker(
     from buildwright.cli.exits import Exit
     from buildwright.cli.session import keep_warnings
     from buildwright.errors import BadSettings, Refused
+    from buildwright.keeping.rules import default_age
+    from buildwright.keeping.worker_home import tidy
     from buildwright.settings import Settings
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring import masked
@@ -45,8 +47,10 @@ async def worker(
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     called = name or socket.gethostname()
     log = open_log(sys.stdout, partial(masked, settings), json=json or not sys.stdout.isatty(), worker=called)
+    age = default_age(settings.environment)
     async with app_when_there(settings, ending, log) as app:
         if app is not None:
-            keep_warnings(settings.home)
-            await work(app, called, slots, ending, log)
+            keep_warnings(settings.home / "warnings.log")
+            home, environment, builds, clock = settings.home, settings.environment, app.builds, app.clock
+            await work(app, called, slots, ending, log, lambda: tidy(home, environment, builds, clock.now(), age))
     return Exit.DONE

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from buildwright.core import event as e
 from buildwright.core.activity import Saved
 from buildwright.core.build import TaskState
+from buildwright.engine.spending import spent
 from buildwright.engine.workbench import Workbench
 from buildwright.errors import CouldNot, Refused
-from buildwright.ports import Lane, LaneKey
+from buildwright.ports import Door, Lane, LaneKey
 
 
 class Restored(NamedTuple):
@@ -42,9 +43,10 @@ async def restore(bench: Workbench, key: LaneKey, state: TaskState) -> Restored 
 class Checkpoints:
     """The checkpoints of one attempt. Without a lane there is nothing to keep."""
 
-    def __init__(self, bench: Workbench, lane: Lane | None) -> None:
+    def __init__(self, bench: Workbench, lane: Lane | None, door: Door | None) -> None:
         self._bench = bench
         self._lane = lane
+        self._door = door
         self._next: datetime | None = None
 
     async def keep(self, saved: Saved) -> None:
@@ -62,5 +64,9 @@ class Checkpoints:
             # A file that cannot be taken (Refused) is judged when the attempt ends.
             self._bench.logbook.note("engine", f"no checkpoint of {task}: {failure}", task, attempt)
         else:
+            # Recorded before it: whoever goes on from here does not ask again for the answers up to here.
+            if world.gateway is not None and self._door is not None:
+                for fact in spent(world.gateway, self._door, self._bench.newest()):
+                    self._bench.tell(fact)
             self._bench.tell(e.CheckpointCreated(task=task, attempt=attempt, tree=tree, conversation=conversation))
         self._next = world.clock.now() + timedelta(seconds=world.checkpoint_seconds)

@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 from buildwright.core.action import Action, Diagnose, MakePlan, RunAgent
 from buildwright.core.build import Build, Control
@@ -70,6 +71,9 @@ class Hand:
         self._worlds = worlds
         self._long, self._short = asyncio.Semaphore(slots), asyncio.Semaphore(slots)
         self._judging = asyncio.Semaphore(slots)
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
+        self._begun: set[tuple[str, str]] = set()
+        """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
 
     # --- advance ----------------------------------------------------------------------------------------------------
@@ -92,6 +96,21 @@ class Hand:
 
         Raises LostLease when the facts are not ours to record any more.
         """
+        # In turn: of those who settle one build at once all but one would be late, and have to begin again.
+        turn = self._turns.setdefault(build_id, asyncio.Lock())
+        async with turn:
+            after, free = await self._settle_now(build_id, facts, lease, ended=ended)
+        if lease is not None and ended:
+            # Whoever carried this out has room now, and takes one up without a hint.
+            spared = next((key for key in free if is_long(key) is is_long(lease.key)), None)
+            free = [key for key in free if key != spared]
+        for key in free:
+            await self._hint(build_id, key)
+        return after
+
+    async def _settle_now(
+        self, build_id: str, facts: Sequence[AnyEvent], lease: ActionLease | None, *, ended: bool
+    ) -> tuple[Build, list[str]]:
         while True:
             build = await self.known.newest(build_id)
             at = self.clock.now()
@@ -101,7 +120,9 @@ class Hand:
             )
             if finishing is not None and await self._others_work(build_id, lease if ended else None):
                 # No effect may come after the end of a build: it ends when the last action has been let go.
+                # Nothing is wanted until then, which is how those who work learn of it.
                 steps, start = steps[:finishing], False
+                wanted: tuple[str, ...] = ()
                 wake_at: datetime | None = at + LOOK_AGAIN
             else:
                 wanted, start = tuple(action.key for action in decision.actions), decision.start
@@ -109,17 +130,31 @@ class Hand:
             events = [step.recorded.event for step in steps]
             settlement = Settlement(wanted, start=start, lease=lease, ended=ended, wake_at=wake_at)
             try:
-                _, free = await self.board.settle(build_id, build.version, events, at, settlement)
+                free = await self._send(build, events, at, settlement, again=bool(facts))
             except StaleVersion:
                 continue
             after = self.known.learn(steps[-1].build) if steps else build
             self._report(steps)
             await self.known.keep_snapshot(after)
-            known = {action.key for action in decide(build).actions} if steps else set()
-            for key in free:
-                if key not in known:  # else a hint is on its way, or lost: then a patrol finds the action on the board
-                    await self._hint(build_id, key)
-            return after
+            return after, free
+
+    async def _send(
+        self, build: Build, events: Sequence[AnyEvent], at: datetime, settlement: Settlement, *, again: bool
+    ) -> list[str]:
+        """Settle. Facts are sent `again`, the very same, until there is an answer: a try that broke may have arrived.
+
+        Made anew from a newer state they would be recorded twice where that is legal, and money counted twice.
+        """
+        while True:
+            try:
+                _, free = await self.board.settle(build.id, build.version, events, at, settlement)
+            except CouldNot as trouble:
+                if not again or self._closing:
+                    raise
+                self.say("not-recorded", build.id, why=str(trouble))
+                await self.clock.sleep(SLOW_SECONDS)
+            else:
+                return free
 
     async def _others_work(self, build_id: str, mine: ActionLease | None) -> bool:
         rows = await self.board.board(build_id)
@@ -151,25 +186,60 @@ class Hand:
 
         Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record what came of it.
         """
-        if (build_id, key) in self.errands or self._closing:
-            return
-        async with self._long if is_long(key) else self._short:
-            action, build = await self._wanted(build_id, key)
-            if action is None or build is None or self._closing:
-                return
-            lease = await self.board.take(build_id, key, self.holder, lease_seconds(build))
-            if lease is None:
-                return
-            self.waited.append(lease.waited)
-            errand = Errand(self.board, lease, action, build)
-            self.errands[errand.name] = errand
-            self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
+        name = (build_id, key)
+        if name in self._begun or self._closing:
+            return  # never twice here, not even when the lease was lost: both would use the same lane
+        room = self._long if is_long(key) else self._short
+        self._begun.add(name)
+        try:
+            async with room:
+                await self._take_up(build_id, key)
+        finally:
+            self._begun.discard(name)
+        # Whoever has become free goes on with what has waited longest: that is fair to all builds, and quicker than a hint.
+        # Who waits for room here comes first, and looks on afterwards.
+        done = True
+        while done and not room.locked():
+            async with room:
+                done = await self._take_up_oldest(is_long(key))
+
+    async def _take_up_oldest(self, long: bool) -> bool:
+        if self._closing:
+            return False
+        waiting = [name for name in await self.board.waiting() if is_long(name[1]) is long]
+        near = waiting[: 2 * self.slots]
+        # Several who look at once begin in different places, else all but one would come too late for each.
+        first = self.performed % len(near) if near else 0
+        for name in (*near[first:], *near[:first]):
+            if name in self._begun:
+                continue
+            self._begun.add(name)
             try:
-                await self._carry_out(errand)
+                if await self._take_up(*name):
+                    return True
             finally:
-                del self.errands[errand.name]
-                errand.over.set()
-                self.performed += 1
+                self._begun.discard(name)
+        return False
+
+    async def _take_up(self, build_id: str, key: str) -> bool:
+        """Carry out an action if it is to be had; whether it was, and all that came of it is recorded."""
+        action, build = await self._wanted(build_id, key)
+        if action is None or build is None or self._closing:
+            return False
+        asked_at = asyncio.get_running_loop().time()
+        lease = await self.board.take(build_id, key, self.holder, lease_seconds(build))
+        if lease is None:
+            return False
+        self.waited.append(lease.waited)
+        errand = Errand(self.board, lease, action, build, asked_at)
+        self.errands[errand.name] = errand
+        self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
+        try:
+            return await self._carry_out(errand)
+        finally:
+            del self.errands[errand.name]
+            errand.over.set()
+            self.performed += 1
 
     async def _wanted(self, build_id: str, key: str) -> tuple[Action | None, Build | None]:
         """The action of that key if it may be begun now, and the build it is wanted for."""
@@ -186,7 +256,7 @@ class Hand:
         action = next((action for action in decision.actions if action.key == key), None)
         return (action if decision.start else None), build
 
-    async def _carry_out(self, errand: Errand) -> None:
+    async def _carry_out(self, errand: Errand) -> bool:
         world = await self._worlds(errand.build.options)
         async with Logbook(world, errand.lease.build_id) as logbook:
             bench = Workbench(
@@ -208,8 +278,10 @@ class Hand:
             errand.hush()
             await telling
         facts = () if errand.flight.cancelled() else errand.flight.result()
-        if errand.flight.cancelled() or not await self._record(errand, facts, ended=True):
-            await self._let_go(errand)
+        if not errand.flight.cancelled() and await self._record(errand, facts, ended=True):
+            return True
+        await self._let_go(errand)
+        return False
 
     async def _pass_on(self, errand: Errand) -> None:
         """Record what the action tells on its way, until it has ended."""
@@ -249,6 +321,8 @@ class Hand:
             if not errand.lost:
                 await self.board.drop(errand.lease)
             await self.advance(errand.lease.build_id)
+            if not errand.lost:
+                await self._hint(errand.lease.build_id, errand.lease.key)
         except CouldNot as trouble:  # the lease runs out, and whoever patrols goes on
             self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble))
 

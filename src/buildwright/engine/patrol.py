@@ -1,6 +1,6 @@
 """What a worker does without being told: keeps its leases, follows its builds, and finds what was forgotten.
 
-Must never take more than this process has room for: others may be free.
+Must never begin much more than this process has room for: others may be free.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ async def tend(hand: Hand) -> None:
 
 
 async def _tend(hand: Hand, errands: list[Errand]) -> None:
+    asked_at = asyncio.get_running_loop().time()
     overdue = [errand for errand in errands if errand.overdue]
     for seconds in {errand.seconds for errand in overdue}:
         group = [errand for errand in overdue if errand.seconds == seconds]
@@ -53,13 +54,13 @@ async def _tend(hand: Hand, errands: list[Errand]) -> None:
         elif row.version > errand.build.version:
             errand.catch_up(await hand.known.newest(errand.lease.build_id))
         if errand in overdue:
-            errand.kept()
+            errand.kept(asked_at)
             _beat(errand)
 
 
 def _beat(errand: Errand) -> None:
     """Say in the journal that the agent is alive, as far as this process can tell (P2)."""
-    if isinstance(errand.action, RunAgent):
+    if isinstance(errand.action, RunAgent) and errand.action.task in errand.conversations.tasks:
         build = errand.build
         percent = 100 * (build.done + build.skipped) // max(build.total, 1)
         beat = AgentHeartbeat(task=errand.action.task, attempt=errand.action.attempt, status="running", percent=percent)
@@ -73,33 +74,39 @@ async def patrol(hand: Hand, jobs: Jobs) -> None:
     wait there too, until workers do nothing but read old hints.
     """
     doing: dict[tuple[str, str], asyncio.Task[None]] = {}
-    while True:
-        try:
-            due = await hand.board.due(QUIET_SECONDS, 4 * hand.slots)
-            for build_id in due.builds:
-                await _offer(hand, jobs, doing, build_id)
-            for build_id, key in due.actions:
-                if sum(is_long(other) == is_long(key) for _, other in doing if other) < 2 * hand.slots:
-                    _begin(hand, doing, build_id, key)
-        except CouldNot as trouble:
-            hand.log("not-patrolled", why=str(trouble))
-        await hand.clock.sleep(PATROL_SECONDS)
-
-
-async def _offer(hand: Hand, jobs: Jobs, doing: dict[tuple[str, str], asyncio.Task[None]], build_id: str) -> None:
     try:
-        await jobs.advance(build_id)
+        while True:
+            await _look(hand, jobs, doing)
+            await hand.clock.sleep(PATROL_SECONDS)
+    finally:
+        tasks = list(doing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _look(hand: Hand, jobs: Jobs, doing: dict[tuple[str, str], asyncio.Task[None]]) -> None:
+    try:
+        due = await hand.board.due(QUIET_SECONDS, 4 * hand.slots)
+        for build_id in due.builds:
+            try:
+                await jobs.advance(build_id)
+            except CouldNot as trouble:
+                hand.say("hint-lost", build_id, why=str(trouble))
+                _begin(hand, doing, build_id, "")
+        for build_id, key in due.actions:
+            if sum(other != "" and is_long(other) == is_long(key) for _, other in doing) < 2 * hand.slots:
+                _begin(hand, doing, build_id, key)
     except CouldNot as trouble:
-        hand.say("hint-lost", build_id, why=str(trouble))
-        _begin(hand, doing, build_id, "")
+        hand.log("not-patrolled", why=str(trouble))
 
 
 def _begin(hand: Hand, doing: dict[tuple[str, str], asyncio.Task[None]], build_id: str, key: str) -> None:
-    """Do it beside the patrol; half of what is done so waits until there is room, so that no slot is ever idle."""
-    if (build_id, key) not in doing:
-        task = asyncio.create_task(_do(hand, build_id, key))
-        doing[build_id, key] = task
-        task.add_done_callback(lambda _: doing.pop((build_id, key)))
+    """Do it beside the patrol. Half of what is begun so may wait for room, so that no slot is idle until the next look."""
+    name = (build_id, key)
+    if name not in doing:
+        doing[name] = asyncio.create_task(_do(hand, build_id, key))
+        doing[name].add_done_callback(lambda _: doing.pop(name, None))
 
 
 async def _do(hand: Hand, build_id: str, key: str) -> None:

@@ -27,6 +27,8 @@ LONG = "buildwright.perform.long"
 _SPARE_THREADS = 3
 """For `advance`, and for a hint of each other queue that comes in while the last slot is taken."""
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
+_LISTEN_SECONDS = 0.1
+"""How long one look at the queues lasts. Only the next one is for a queue that was added meanwhile."""
 _AWAY_SECONDS = 3.0
 """After a hint could not be sent, the next ones are not even tried for so long: each might wait for an answer."""
 _VISIBLE_SECONDS = 6 * 3600
@@ -133,8 +135,12 @@ class CeleryConsumer:
 
     async def stop(self) -> None:
         """Take no more hints in; returns when those that were taken in are done. The hand must have been closed before."""
-        await asyncio.to_thread(self._worker.stop)
-        await asyncio.to_thread(self._thread.join, _ANSWER_SECONDS)
+        if self._worker.consumer is not None:
+            # In its own thread: from another one it would pull the connection away while it is being read.
+            self._worker.consumer.call_soon(_shut_down)
+            await asyncio.to_thread(self._thread.join, _ANSWER_SECONDS)
+        if self._thread.is_alive():  # it waits for a Redis that is away
+            await asyncio.to_thread(self._worker.terminate)
 
     def _advance(self, build_id: str) -> None:
         self._wait_for(self._hands.advance(build_id))
@@ -167,6 +173,12 @@ class CeleryConsumer:
             logging.getLogger(__name__).warning("a hint came to nothing: %s", trouble)
 
 
+def _shut_down() -> None:
+    from celery.exceptions import WorkerShutdown
+
+    raise WorkerShutdown(0)
+
+
 def _threads_of_an_app() -> Any:
     """Celery's pool of threads, with tasks looked up in its own application instead of the process's current one."""
     from celery.concurrency.thread import TaskPool
@@ -191,6 +203,7 @@ def _app(name: str, url: str, *, patient: bool) -> Celery:
     app = Celery(name, broker=url, set_as_current=False)
     transport: dict[str, Any] = {
         "visibility_timeout": _VISIBLE_SECONDS,
+        "polling_interval": _LISTEN_SECONDS,
         "socket_connect_timeout": _CONNECT_SECONDS,
         "socket_keepalive": True,
     }

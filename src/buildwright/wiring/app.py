@@ -7,32 +7,40 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from buildwright.core.build import Build, Control
-from buildwright.core.diagnosis import Diagnosis
 from buildwright.core.event import Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
-from buildwright.core.secrets import mask
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound
-from buildwright.ports import Agent, Answers, Board, Briefing, BriefingRequest, Builds, Clock, Gate, LogEntry, Workspace
-from buildwright.settings import KEYS, Settings
+from buildwright.ports import Answers, Board, Builds, Clock, Gate, LogEntry
+from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
+from buildwright.wiring.adapters import (
+    LazyDiagnoser,
+    LazyPlanner,
+    NoHints,
+    SystemClock,
+    agent_for,
+    briefer,
+    masked,
+    no_world,
+    path_of,
+    plan_context,
+    with_cassette,
+)
 
 if TYPE_CHECKING:
     from buildwright.engine.follow import Onlooker
@@ -44,21 +52,8 @@ if TYPE_CHECKING:
     from buildwright.store.runs import BuildRuns
     from buildwright.workspace import GitWorkspace
 
-AGENTS_OF_OTHERS = "buildwright.agents"
-"""Entry point group: a callable `(settings, sandbox) -> Agent` registered by another package."""
-
 PLAIN = frozenset({"noop", "sleep", "touch"})
 """Agents that ask no model and run no command."""
-
-
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 @asynccontextmanager
@@ -139,10 +134,6 @@ class App:
         """The text without the secrets of this process."""
         return masked(self.settings, text)
 
-    def hurry(self) -> None:
-        """Wait no more for a database that is away: this process is to end, and others go on."""
-        cast("PostgresBuilds", self.builds).hurry()
-
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
         if self._gateway is not None:
@@ -206,7 +197,8 @@ class App:
         if build.control is not Control.STOPPING:  # asked before, by a process that died before the build had ended
             build = await commands.stop(self.builds, self.clock, build_id, message)
         if self.in_cluster:
-            return await self._end_in_cluster(build_id)
+            # A build that nobody works on is over at once, also without any worker; else its workers let go first.
+            return await self.advance(build_id) or await self.builds.load(build_id)
         if await self.builds.holder(build_id) is None:
             await self._end_orphans()
             with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
@@ -276,12 +268,11 @@ class App:
         seen = await self.builds.read_log(build.id, limit=1, tail=True)
         return await follow(self.builds, self.board, self.clock, build, seen[-1].seq if seen else 0, onlooker)
 
-    async def _end_in_cluster(self, build_id: str) -> Build:
-        """A build that nobody works on is over at once, also without any worker; else its workers let go first."""
+    async def advance(self, build_id: str) -> Build | None:
+        """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
         from buildwright.engine.hand import Hand
 
-        hand = Hand(self.builds, self.board, _NoHints(), self.clock, this_process(), _no_world)
-        return await hand.advance(build_id) or await self.builds.load(build_id)
+        return await Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world).advance(build_id)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -291,10 +282,11 @@ class App:
         if spec.graph is not None:
             return spec.graph
         from buildwright.agents.briefing import describe_repository
+        from buildwright.workspace.leftovers import PLAN
 
         options = with_cassette(options)
         self.gateway.check_keys("", options)
-        place = f"plan-{uuid.uuid4()}"
+        place = f"{PLAN}{uuid.uuid4()}"
         context = ""
         if repository:
             target = await self.workspace.prepare(place, repository, base)
@@ -304,7 +296,7 @@ class App:
                 await self.workspace.release(place)
         door = await self.gateway.open(place, "", 1, options, kept=False)
         try:
-            return await _LazyPlanner().plan(spec, context, options.planner_model or options.model, door)
+            return await LazyPlanner().plan(spec, context, options.planner_model or options.model, door)
         finally:
             await self.gateway.shut(door)
 
@@ -319,7 +311,7 @@ class App:
         if options.agent == "shell" and not options.agent_command.strip():
             raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
         options = with_cassette(options)
-        agent = _agent_for(options, self.settings, await self._sandbox(options))
+        agent = agent_for(options, self.settings, await self._sandbox(options))
         if not options.cassette:
             if agent.uses_model == "always":
                 self.gateway.check_keys("any", options)
@@ -338,13 +330,15 @@ class App:
             agent=NoopAgent(),
             holder=this_process(),
             scratch=self.settings.home / "scratch",
-            brief=_briefer(None),
+            brief=briefer(None),
         )
 
     async def clean_up(self) -> None:
         """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
         await self._end_orphans()
-        await self.workspace.sweep()
+        from buildwright.workspace.leftovers import sweep
+
+        await sweep(self.settings.home, self.settings.environment)
 
     async def world(self, options: Options, clock: Clock) -> World:
         """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
@@ -355,17 +349,17 @@ class App:
         return World(
             builds=self.builds,
             clock=clock,
-            agent=_agent_for(options, self.settings, sandbox),
+            agent=agent_for(options, self.settings, sandbox),
             holder=this_process(),
             scratch=self.settings.home / "scratch",
-            brief=_briefer(workspace),
+            brief=briefer(workspace),
             workspace=workspace,
             gates=self._gates(options, sandbox),
             gateway=self.gateway if options.agent not in PLAIN else None,
             mask=partial(masked, self.settings),
-            planner=_LazyPlanner(),
-            diagnoser=_LazyDiagnoser(),
-            plan_context=_plan_context(workspace),
+            planner=LazyPlanner(),
+            diagnoser=LazyDiagnoser(),
+            plan_context=plan_context(workspace),
         )
 
     async def _sandbox(self, options: Options) -> Sandbox | None:
@@ -375,14 +369,14 @@ class App:
         if options.sandbox not in self._sandboxes:
             from buildwright.sandbox import choose
 
-            self._sandboxes[options.sandbox] = await choose(options.sandbox)
+            self._sandboxes[options.sandbox] = await choose(options.sandbox, home=self.settings.tag)
         return self._sandboxes[options.sandbox]
 
     async def _end_orphans(self) -> None:
         """End what commands of a process of ours that was killed still do: nobody waits for it, and lanes are reused."""
         from buildwright.sandbox import end_orphans
 
-        await asyncio.to_thread(end_orphans)
+        await asyncio.to_thread(end_orphans, self.settings.tag)
 
     async def _warm_up(self, options: Options) -> None:
         """What the first attempt will need is loaded while the plan is made."""
@@ -396,117 +390,4 @@ class App:
             return ()
         from buildwright.gates import gates
 
-        return gates(sandbox, _path_of(self.settings), self.settings.home / "setups")
-
-
-class _NoHints:
-    """Nobody is told: the workers look for themselves."""
-
-    async def advance(self, build_id: str) -> None:
-        """Nothing."""
-
-    async def perform(self, build_id: str, key: str) -> None:
-        """Nothing."""
-
-    async def close(self) -> None:
-        """Nothing."""
-
-
-async def _no_world(_options: Options) -> World:
-    raise AssertionError("a hand that only advances carries out nothing")
-
-
-class _LazyPlanner:
-    """The planner, whose model library is imported when it is first asked."""
-
-    async def plan(self, *arguments: Any) -> Graph:
-        from buildwright.advisors.planner import ModelPlanner
-
-        return await ModelPlanner().plan(*arguments)
-
-
-class _LazyDiagnoser:
-    """The diagnoser, likewise."""
-
-    async def diagnose(self, *arguments: Any) -> Diagnosis:
-        from buildwright.advisors.diagnoser import ModelDiagnoser
-
-        return await ModelDiagnoser().diagnose(*arguments)
-
-
-def with_cassette(options: Options) -> Options:
-    """The options with the path of their cassette made absolute. Raises BadSettings when no file is there."""
-    if not options.cassette:
-        return options
-    path = Path(options.cassette).expanduser().absolute()
-    if not path.is_file():
-        raise BadSettings(f"there is no cassette {path}", fix="give the path of a cassette file")
-    return options.model_copy(update={"cassette": str(path)})
-
-
-def _agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> Agent:
-    match options.agent:
-        case "direct":
-            from buildwright.agents.direct import DirectAgent
-            from buildwright.gateway import GatewayModel
-
-            return DirectAgent(GatewayModel())
-        case "claude":
-            if find_spec("claude_agent_sdk") is None:
-                raise BadSettings(
-                    "the agent claude needs the Claude Agent SDK, which is not installed",
-                    fix=f"{sys.executable} -m pip install 'buildwright[claude]'",
-                )
-            from buildwright.agents.claude import ClaudeAgent
-
-            return ClaudeAgent(_path_of(settings))
-        case "shell":
-            from buildwright.agents.shell import ShellAgent
-
-            assert sandbox is not None
-            return ShellAgent(sandbox, _path_of(settings))
-        case "noop" | "sleep" | "touch":
-            from buildwright.testing.plain_agents import PLAIN_AGENTS
-
-            return PLAIN_AGENTS[options.agent]()
-        case name:
-            return _agent_of_others(name, settings, sandbox)
-
-
-def masked(settings: Settings, text: str) -> str:
-    """The text without the secrets of this process."""
-    return mask(text, [settings.environment[name] for name in KEYS if settings.environment.get(name)])
-
-
-def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:
-    from importlib.metadata import entry_points
-
-    known = ["direct", "claude", "shell"]
-    for entry in entry_points(group=AGENTS_OF_OTHERS):
-        if entry.name == name:
-            return cast("Agent", entry.load()(settings, sandbox))
-        known.append(entry.name)
-    raise BadSettings(f"there is no agent {name!r}", fix=f"choose one of {', '.join(known)}")
-
-
-def _path_of(settings: Settings) -> str:
-    """PATH for agents and gates: the user's, and as the last resort the tools installed beside this Python."""
-    return os.pathsep.join((settings.environment.get("PATH", os.defpath), str(Path(sys.executable).parent)))
-
-
-def _briefer(workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitable[Briefing]]:
-    async def brief(request: BriefingRequest) -> Briefing:
-        from buildwright.agents.briefing import brief_attempt
-
-        return await brief_attempt(request, workspace)
-
-    return brief
-
-
-def _plan_context(workspace: Workspace | None) -> Callable[[Build], Awaitable[str]]:
-    async def context(build: Build) -> str:
-        from buildwright.agents.briefing import describe_repository
-
-        return await describe_repository(build.id, build.base_tree, workspace) if workspace is not None else ""
-
-    return context
+        return gates(sandbox, path_of(self.settings), self.settings.home / "setups")

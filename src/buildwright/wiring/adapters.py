@@ -1,0 +1,157 @@
+"""What an App is put together from, each imported when it is first asked for. Holds no rule and no state."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from buildwright.core.build import Build
+from buildwright.core.diagnosis import Diagnosis
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Options
+from buildwright.core.secrets import mask
+from buildwright.errors import BadSettings
+from buildwright.ports import Agent, Briefing, BriefingRequest, Workspace
+from buildwright.settings import KEYS, Settings
+
+if TYPE_CHECKING:
+    from buildwright.engine.world import World
+    from buildwright.ports import Sandbox
+
+AGENTS_OF_OTHERS = "buildwright.agents"
+"""Entry point group: a callable `(settings, sandbox) -> Agent` registered by another package."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class NoHints:
+    """Nobody is told: the workers look for themselves."""
+
+    async def advance(self, build_id: str) -> None:
+        """Nothing."""
+
+    async def perform(self, build_id: str, key: str) -> None:
+        """Nothing."""
+
+    async def close(self) -> None:
+        """Nothing."""
+
+
+async def no_world(_options: Options) -> World:
+    """For a hand that only advances."""
+    raise AssertionError("a hand that only advances carries out nothing")
+
+
+class LazyPlanner:
+    """The planner, whose model library is imported when it is first asked."""
+
+    async def plan(self, *arguments: Any) -> Graph:
+        from buildwright.advisors.planner import ModelPlanner
+
+        return await ModelPlanner().plan(*arguments)
+
+
+class LazyDiagnoser:
+    """The diagnoser, likewise."""
+
+    async def diagnose(self, *arguments: Any) -> Diagnosis:
+        from buildwright.advisors.diagnoser import ModelDiagnoser
+
+        return await ModelDiagnoser().diagnose(*arguments)
+
+
+def with_cassette(options: Options) -> Options:
+    """The options with the path of their cassette made absolute. Raises BadSettings when no file is there."""
+    if not options.cassette:
+        return options
+    path = Path(options.cassette).expanduser().absolute()
+    if not path.is_file():
+        raise BadSettings(f"there is no cassette {path}", fix="give the path of a cassette file")
+    return options.model_copy(update={"cassette": str(path)})
+
+
+def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> Agent:
+    """The agent of a build. Raises BadSettings when it cannot be had."""
+    match options.agent:
+        case "direct":
+            from buildwright.agents.direct import DirectAgent
+            from buildwright.gateway import GatewayModel
+
+            return DirectAgent(GatewayModel())
+        case "claude":
+            if find_spec("claude_agent_sdk") is None:
+                raise BadSettings(
+                    "the agent claude needs the Claude Agent SDK, which is not installed",
+                    fix=f"{sys.executable} -m pip install 'buildwright[claude]'",
+                )
+            from buildwright.agents.claude import ClaudeAgent
+
+            return ClaudeAgent(path_of(settings), home=settings.tag)
+        case "shell":
+            from buildwright.agents.shell import ShellAgent
+
+            assert sandbox is not None
+            return ShellAgent(sandbox, path_of(settings))
+        case "noop" | "sleep" | "touch":
+            from buildwright.testing.plain_agents import PLAIN_AGENTS
+
+            return PLAIN_AGENTS[options.agent]()
+        case name:
+            return _agent_of_others(name, settings, sandbox)
+
+
+def masked(settings: Settings, text: str) -> str:
+    """The text without secrets, of any shape known and of these settings."""
+    return mask(text, [settings.environment[name] for name in KEYS if settings.environment.get(name)])
+
+
+def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:
+    from importlib.metadata import entry_points
+
+    known = ["direct", "claude", "shell"]
+    for entry in entry_points(group=AGENTS_OF_OTHERS):
+        if entry.name == name:
+            return cast("Agent", entry.load()(settings, sandbox))
+        known.append(entry.name)
+    raise BadSettings(f"there is no agent {name!r}", fix=f"choose one of {', '.join(known)}")
+
+
+def path_of(settings: Settings) -> str:
+    """PATH for agents and gates: the user's, and as the last resort the tools installed beside this Python."""
+    return os.pathsep.join((settings.environment.get("PATH", os.defpath), str(Path(sys.executable).parent)))
+
+
+def briefer(workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitable[Briefing]]:
+    """What makes an attempt's briefing."""
+
+    async def brief(request: BriefingRequest) -> Briefing:
+        from buildwright.agents.briefing import brief_attempt
+
+        return await brief_attempt(request, workspace)
+
+    return brief
+
+
+def plan_context(workspace: Workspace | None) -> Callable[[Build], Awaitable[str]]:
+    """What tells the planner of the repository."""
+
+    async def context(build: Build) -> str:
+        from buildwright.agents.briefing import describe_repository
+
+        return await describe_repository(build.id, build.base_tree, workspace) if workspace is not None else ""
+
+    return context
