@@ -176,6 +176,7 @@ class Orchestrator:
         """Go on with a build of this home by its id, or a unique beginning of it. Raises NotFound, BuildIsRunning."""
         app = self._opened
         build = await app.run(await app.find(build_id), on_event=self._on_event)
+        build, _ = await app.bring_home(build)
         return summary_of(build, app.clock.now())
 
     async def execute_batch(self, tasks: Sequence[Task | Mapping[str, object]], *, title: str = "Batch") -> BatchResult:

@@ -6,6 +6,7 @@ Never prints a secret, and imports nothing heavy: every command passes here.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ SHARED = ("DATABASE_URL", "REDIS_URL", "BUILDWRIGHT_HUB")
 FROM_DOTENV = (*KEYS, "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")
 """What a `.env` file may add to the environment (R9), and `SHARED` if it names the hub; everything else in it is left alone."""
 
+_CORRELATION = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SCHEMES = {"DATABASE_URL": ("postgresql", "postgres"), "REDIS_URL": ("redis", "rediss")}
 
 
@@ -46,6 +48,17 @@ class Settings:
         home = _home(merged)
         database_url, redis_url, hub = _shared(merged) or _cluster_in(home / "cluster") or ("", "", "")
         return cls(home, merged, database_url, redis_url, hub)
+
+    @property
+    def correlation_id(self) -> str:
+        """What builds that are started here are found by in other systems (D15); "" when nobody says. Raises BadSettings."""
+        given = self.environment.get("BUILDWRIGHT_CORRELATION_ID", "").strip()
+        if given and not _CORRELATION.fullmatch(given):
+            raise BadSettings(
+                "BUILDWRIGHT_CORRELATION_ID has characters that are not allowed, or too many",
+                fix="use at most 128 letters, digits and . _ : / -",
+            )
+        return given
 
     @property
     def database(self) -> Path:

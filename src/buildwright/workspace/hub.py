@@ -196,6 +196,7 @@ class Hub:
     async def read(self, build_id: str, name: str) -> bytes | None:
         """The blob that a ref of the build points to, None when there is none. Needs no mirror."""
         ref = ref_of(build_id, name)
+        _ = self.source  # what is wrong with the address is not a matter of formats
         for form in (self._form,) if self._form else ("sha1", "sha256"):
             async with self._scratch(form) as scratch:
                 try:
