@@ -61,7 +61,12 @@ class Hub:
             try:
                 found = locate(self._address, self._environment, climb=False)
             except BadRepository as error:
-                raise BadRepository(f"The hub cannot be used: {error.message}", fix=error.fix) from error
+                fix = (
+                    error.fix
+                    if "://" in self._address
+                    else f"Make one with `git init --bare {self.name}`, or correct BUILDWRIGHT_HUB."
+                )
+                raise BadRepository(f"The hub cannot be used: {error.message}", fix=fix) from error
             if found.work_tree is not None:
                 raise BadRepository(
                     f"The hub {self.name} has a working tree.", fix="Make one with `git init --bare <path>`."
@@ -78,6 +83,11 @@ class Hub:
             path.parent.mkdir(parents=True, exist_ok=True)
         # `git init` on what another process has just made changes nothing.
         await self._git.run(path, "init", "--quiet", "--bare")
+
+    async def check(self) -> None:
+        """See that it is a repository and answers. Raises BadRepository, GitFailed."""
+        with self._named():
+            await self.look("check", ref_of("check", "*"))
 
     async def look(self, build_id: str, *names: str) -> dict[str, str]:
         """What refs of the build, or branches, point to there."""
