@@ -115,7 +115,9 @@ class Hand:
             )
             if finishing is not None and await self._others_work(build_id, lease if ended else None):
                 # No effect may come after the end of a build: it ends when the last action has been let go.
+                # Nothing is wanted until then, which is how those who work learn of it.
                 steps, start = steps[:finishing], False
+                wanted: tuple[str, ...] = ()
                 wake_at: datetime | None = at + LOOK_AGAIN
             else:
                 wanted, start = tuple(action.key for action in decision.actions), decision.start
