@@ -5,8 +5,8 @@ Must never print, read the command line, or install signal handlers: the program
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -148,9 +148,8 @@ class Orchestrator:
         self._app: App | None = None
 
     async def __aenter__(self) -> Orchestrator:
-        settings = Settings.load()
-        if self._home is not None:
-            settings = dataclasses.replace(settings, home=self._home)
+        named = {"BUILDWRIGHT_HOME": str(self._home)} if self._home is not None else {}
+        settings = Settings.load({**os.environ, **named})
         self._app = await self._stack.enter_async_context(open_app(settings))
         return self
 

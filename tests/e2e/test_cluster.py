@@ -90,9 +90,9 @@ def tree(repository: Path, branch: str) -> str:
 def test_the_same_commands_give_the_same_results(
     cluster: Program, program: Program, three: Path, repository: Path
 ) -> None:
-    arguments = ("build", three, "--repo", repository, "--check", "true", "--json", *shell(WRITES))
-    here = program(*arguments, "--branch", "alone").lines[-1]
-    there = cluster(*arguments, "--branch", "together", BUILDWRIGHT_CORRELATION_ID="ticket-7").lines[-1]
+    arguments: tuple[str | Path, ...] = (three, "--repo", repository, "--check", "true", "--json", *shell(WRITES))
+    here = program("build", *arguments, "--branch", "alone").lines[-1]
+    there = cluster("build", *arguments, "--branch", "together", BUILDWRIGHT_CORRELATION_ID="ticket-7").lines[-1]
     assert (there["outcome"], there["exit"], there["counts"]) == (here["outcome"], 0, here["counts"])
     assert there["delivered"] == "refs/heads/together"
     assert tree(repository, "together") == tree(repository, "alone")
@@ -121,13 +121,12 @@ def test_a_build_that_is_watched_is_steered_from_elsewhere(cluster: Program, tmp
     said = cluster("say", build_id, "be quick")
     assert "At work now: a" in said.err
     until(lambda: "message.delivered" in cluster("events", build_id).out)
-    paused = cluster("pause", build_id)
-    assert "what runs now may finish" in paused.out
     watching.send_signal(signal.SIGINT)
     _, told = watching.communicate(timeout=PATIENCE)
     assert watching.returncode == 130
     assert "the workers go on" in told
-    assert "run-agent" in str(status(cluster, build_id)["workers"])
+    assert "what runs now may finish" in cluster("pause", build_id).out
+    assert [held["task"] for held in status(cluster, build_id)["workers"]] == ["a"]
     resumed = cluster("resume", build_id, "--no-run")
     assert "The workers take it up at once" in resumed.err
     stopped = cluster("stop", build_id, "-m", "enough")
@@ -184,8 +183,8 @@ async def test_the_library_works_in_a_cluster_and_a_pause_ends_by_itself(
     options = Options(agent="shell", agent_command="exit 3", sandbox="none", limits=limits)
     async with Orchestrator(repository, options=options, home=cluster.home) as orchestrator:
         batch = await orchestrator.execute_batch([{"id": "a", "title": "First"}], title="By library")
-        assert "agent" in batch.build.paused
-        assert [row.title for row in await orchestrator.list_builds(repository.name)][0] == "By library"
+        assert "The command exited with 3" in batch.build.paused
+        assert next(row.title for row in await orchestrator.list_builds(repository.name)) == "By library"
         assert (await orchestrator.get_summary(batch.build.build_id)).builds == 1
     # Nobody watches: the workers end it.
     ended = until(lambda: (seen := status(cluster, batch.build.build_id))["outcome"] and seen)
@@ -194,13 +193,13 @@ async def test_the_library_works_in_a_cluster_and_a_pause_ends_by_itself(
 
 
 def test_a_key_and_the_passwords_are_seen_nowhere(cluster: Program, three: Path, repository: Path) -> None:
-    leaky = f"echo {KEY}; {WRITES}"
+    leaky = f"echo '{KEY[:12]}''{KEY[12:]}'; {WRITES}"  # not in one piece, or the command itself would show it
     build_id = started(cluster, three, "--repo", repository, "--check", "true", *shell(leaky))
     until(lambda: status(cluster, build_id)["outcome"])
     state = json.loads((cluster.home / "cluster" / "cluster.json").read_text("utf-8"))
     passwords = [state[name].split("@")[0].rpartition(":")[2] for name in ("database_url", "redis_url")]
     shown = "".join(cluster(verb, build_id).out for verb in ("logs", "status", "events"))
-    assert "[masked]" in shown or "***" in shown
+    assert "[secret]" in shown
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             shown += command.read_bytes().replace(b"\0", b" ").decode(errors="replace")

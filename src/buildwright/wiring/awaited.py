@@ -49,6 +49,8 @@ class Awaited:
         Raises Conflict (the branch is checked out, or has other commits), BadRepository, GitFailed, DiskFull; then it is
         still waited for.
         """
+        from buildwright.workspace.source import locate
+
         note = self._folder / build.id
         if not build.is_terminal or not note.exists():
             return Brought(build, False)
@@ -57,6 +59,7 @@ class Awaited:
         if not build.delivered:
             note.unlink()
             return Brought(build, False)
+        locate(build.repository, self._environment)  # gone, it would be taken for another machine's
         found = await workspace.deliver(build.id, build.repository, build.delivered_commit, build.options.delivery)
         note.write_text(found.ref, "utf-8")
         return Brought(replace(build, delivered=found.ref), found.ref != build.delivered)
