@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tools check bench docs requirements clean
+.PHONY: help demo test tools check simulate crash faults bench docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -34,6 +34,15 @@ check: $(VENV)/.dev ## format, lint, types, layers, generated documents
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
+
+simulate: $(VENV)/.dev ## ten thousand builds on virtual time with random faults, every seed repeatable
+	$(BIN)/python -m tests.simulation --seeds 10000
+
+crash: tools $(VENV)/.dev ## kill builds at every point, and at pairs of points, on SQLite and PostgreSQL (half an hour or more)
+	$(BIN)/python -m tests.crash --store all $(if $(WRITE),--write)
+
+faults: tools $(VENV)/.dev ## a full disk, a killed git, torn files, users at once: all of it (half an hour or more)
+	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/faults tests/store/test_damage.py tests/engine/test_commands_stateful.py
 
 bench: $(VENV)/.dev ## the comparisons with floors and peers; prints ratios
 	$(BIN)/python -m bench

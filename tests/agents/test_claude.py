@@ -279,9 +279,7 @@ async def test_without_a_door_or_a_working_program_it_cannot_start(assign: Assig
 async def test_a_brood_is_found_by_its_mark_and_by_descent() -> None:
     brood = Brood()
     script = "setsid sh -c 'sleep 4714' & env -i sleep 4714 & sleep 4714 & wait"
-    process = await asyncio.create_subprocess_exec(
-        "sh", "-c", script, env={"BUILDWRIGHT_RUN": brood.mark, "PATH": PATH}
-    )
+    process = await asyncio.create_subprocess_exec("sh", "-c", script, env={MARK: brood.mark, "PATH": PATH})
     await wait_for(lambda: sum(each.name() == "sleep" for each in brood.look()) == 3)
     await brood.end()
     assert brood.look() == []

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+import pytest
+
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Finding, Report
@@ -24,8 +26,11 @@ from buildwright.testing.scripted_agent import ScriptedAgent, Step
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
 from tests import services
-from tests.engine.workers import run_by_workers
+from tests.engine.workers import make_hub, run_by_workers
 from tests.git import git
+
+ONE_PROCESS = pytest.mark.parametrize("builds", ["memory", "sqlite"], indirect=True)
+"""For what only a process that drives a build alone does."""
 
 Script: TypeAlias = Mapping[tuple[str, int], Sequence[Step]]
 
@@ -161,4 +166,5 @@ def make_site(
     repository = make_repository(tmp_path / "repository", files)
     home = tmp_path / "home"
     home.mkdir()
-    return Site(builds, GitWorkspace(home, {}), repository, home, ScriptedAgent(script), gates)
+    hub = str(make_hub(home)) if isinstance(builds, PostgresBuilds) else ""
+    return Site(builds, GitWorkspace(home, {}, hub=hub), repository, home, ScriptedAgent(script), gates)

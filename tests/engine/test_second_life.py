@@ -6,8 +6,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import sys
+import time
 from asyncio.subprocess import Process, create_subprocess_exec
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,13 @@ async def look(folder: Path) -> tuple[list[AnyEvent], dict[str, str]]:
     return events, {name: git(repository, "show", f"{branch}:{name}") for name in names}
 
 
+def wait_for_checkpoint(journal: Path) -> None:
+    """Until one is in the journal, which another process writes while this one stands still."""
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as reading:
+        while not reading.execute("SELECT 1 FROM events WHERE type = 'checkpoint.created'").fetchone():
+            time.sleep(0.02)
+
+
 def counted(events: list[AnyEvent]) -> list[int]:
     return [event.output_tokens for event in events if isinstance(event, e.TokensUsed)]
 
@@ -73,6 +83,7 @@ async def test_claude_goes_on_in_another_process_and_another_home(tmp_path: Path
 
     def answer(turn: int, body: dict[str, Any]) -> Round:
         if turn == killed_at and len(lives) == 1:
+            wait_for_checkpoint(tmp_path / "state.db")
             lives[0].send_signal(signal.SIGKILL)
         return rounds(turn, body)
 

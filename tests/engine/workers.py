@@ -27,15 +27,23 @@ from buildwright.workspace import GitWorkspace
 from tests.git import git
 
 WORKERS = 2
+SLOTS = 4
+"""Of each worker."""
+
+
+def make_hub(home: Path) -> Path:
+    """The hub of a test's workers."""
+    hub = home / "hub.git"
+    if not hub.exists():
+        git(home, "init", "-q", "--bare", str(hub))
+    return hub
 
 
 async def run_by_workers(world: World, build_id: str, redis_url: str, home: Path) -> Build:
     """What `loop.run` does, done by workers: returns when the build is over, paused or detached from."""
     builds = world.builds
     assert isinstance(builds, PostgresBuilds)
-    hub = home / "hub.git"
-    if not hub.exists():
-        git(home, "init", "-q", "--bare", str(hub))
+    hub = make_hub(home)
     build = await builds.load(build_id)
     onlooker = Onlooker(world.on_event, world.on_log, world.detach, world.stay)
     async with at_work(world, redis_url, home, str(hub)):
@@ -61,7 +69,7 @@ async def at_work(world: World, redis_url: str, home: Path, hub: str) -> AsyncIt
             return own
 
         holder = f"{this_process()}#{uuid.uuid4().hex[:6]}"
-        hand = Hand(builds, builds, jobs, clock, holder, world_of, slots=4)
+        hand = Hand(builds, builds, jobs, clock, holder, world_of, slots=SLOTS)
         tasks += [asyncio.create_task(tend(hand)), asyncio.create_task(patrol(hand, jobs))]
         hands.append(hand)
     consumer = CeleryConsumer(redis_url, Turns(hands), is_long, "test")

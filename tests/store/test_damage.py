@@ -13,6 +13,7 @@ import pytest
 from buildwright.core.event import Recorded
 from buildwright.errors import NotFound, StoreFailed
 from buildwright.store.journal_sqlite import SqliteBuilds
+from tests.faults.amount import amount
 from tests.store.process import AT, beat, created, open_in
 
 DATABASE = "buildwright.db"
@@ -55,7 +56,7 @@ async def test_a_torn_write_ahead_log_gives_a_prefix_of_whole_commits(tmp_path: 
     whole = await store.read(build_id)
     dice = random.Random(11)
     prefixes = set()
-    for number in range(25):
+    for number in range(amount(25, 200)):
         copy = tmp_path / f"copy{number}"
         copy.mkdir()
         shutil.copy(home / DATABASE, copy)
@@ -83,7 +84,7 @@ async def test_a_flipped_bit_in_the_database_is_never_read_as_something_else(tmp
     dice = random.Random(5)
     content = (home / DATABASE).read_bytes()
     refused = 0
-    for number in range(60):
+    for number in range(amount(60, 200)):
         copy = tmp_path / f"copy{number}"
         copy.mkdir()
         flipped = bytearray(content)

@@ -9,6 +9,7 @@ process that was, and the next run ends what it left (`end_orphans`).
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import psutil
 
-MARK = "BUILDWRIGHT_RUN"
-"""Name of the environment variable that carries the mark of a run."""
+MARK = "BUILDWRIGHT_RUN_MARK"
+"""Name of the environment variable that carries the mark of a run. Another form of mark needs another name: a version that
+does not know the form would take every process for an orphan."""
 
 
 def end_orphans() -> int:
@@ -78,8 +80,20 @@ class Brood:
 
 
 def _new_mark() -> str:
-    me = psutil.Process()
-    return f"{_namespace()}/{me.pid}/{me.create_time():.2f}/{uuid.uuid4().hex}"
+    return f"{_namespace()}/{os.getpid()}/{_start_of(os.getpid())}/{uuid.uuid4().hex}"
+
+
+def _start_of(pid: int) -> str:
+    """When a process began, in ticks since the system did (proc(5)); "" when it has ended.
+
+    A time of day moves when the clock is set, and then every living owner would look like another process.
+    """
+    try:
+        # The program's name stands in parentheses and may itself hold spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
 
 
 def _namespace() -> str:
@@ -93,11 +107,7 @@ def _namespace() -> str:
 def _is_orphan(mark: str) -> bool:
     match mark.split("/"):
         case [namespace, pid, started, _] if namespace == _namespace() and pid.isdecimal():
-            try:
-                owner = psutil.Process(int(pid))
-                return owner.status() == psutil.STATUS_ZOMBIE or f"{owner.create_time():.2f}" != started
-            except psutil.NoSuchProcess:
-                return True
+            return _start_of(int(pid)) != started
         case _:
             return False
 

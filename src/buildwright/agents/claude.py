@@ -42,7 +42,8 @@ _LONGEST_LINE = 64 * 1024 * 1024
 
 _PATIENCE = 30.0
 """Seconds that a tool call waits for our reader, and that we wait for a resumed program to begin by itself."""
-_LOOKS, _LOOK_SECONDS = 20, 0.05
+_LOOKS, _LOOK_SECONDS = 60, 0.05
+"""How often a transcript is looked at for what the program has told us, and how long we wait between two looks."""
 
 _RULES = """\
 You work in one directory: the current one. Every file you read, write or search lies in it. Nobody can answer questions: \

@@ -24,8 +24,8 @@ from buildwright.engine.checkpoints import Checkpoints, restore
 from buildwright.engine.room import check_room
 from buildwright.engine.spending import budget, spent
 from buildwright.engine.workbench import Workbench
-from buildwright.errors import AgentFailed, BadSettings
-from buildwright.ports import Assignment, Briefing, BriefingRequest, Door, Lane, LaneKey, Merged, Message
+from buildwright.errors import AgentFailed, BadSettings, CouldNot
+from buildwright.ports import Assignment, Briefing, BriefingRequest, Door, Lane, LaneKey, Merged, Message, Workspace
 
 METER_SECONDS = 0.5
 LONGEST_SUMMARY = 4_000
@@ -80,7 +80,27 @@ async def run_attempt(bench: Workbench, action: RunAgent, build: Build) -> Seque
             return await _follow(bench, build, assignment, ground.lane)
     finally:
         if world.workspace is not None and build.options.lanes:
-            await asyncio.shield(world.workspace.close_lane(key))
+            await _close_lane(bench, world.workspace, key)
+
+
+async def _close_lane(bench: Workbench, workspace: Workspace, key: LaneKey) -> None:
+    """Remove the lane to the end, even when cancelled meanwhile: the next attempt of that name opens one in the same place.
+
+    One that cannot be removed is no reason to throw away what the agent has done in it.
+    """
+    closing = asyncio.ensure_future(workspace.close_lane(key))
+    cancelled: asyncio.CancelledError | None = None
+    while not closing.done():
+        try:
+            await asyncio.wait([closing])
+        except asyncio.CancelledError as cancel:
+            cancelled = cancel
+    try:
+        await closing
+    except (CouldNot, OSError) as trouble:
+        bench.logbook.note("engine", f"the lane is left behind: {trouble}", key.task, key.attempt)
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _open_ground(bench: Workbench, build: Build, key: LaneKey, state: TaskState) -> Ground:

@@ -17,6 +17,11 @@ class Conversations:
         self._inboxes: dict[str, asyncio.Queue[Message]] = {}
         self._offered: dict[str, set[str]] = {}
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks whose agents run in this process now."""
+        return tuple(self._inboxes)
+
     @contextmanager
     def inbox(self, build: Build, task: str) -> Iterator[asyncio.Queue[Message]]:
         """The inbox of a task's attempt while it runs, with what is waiting already in it.

@@ -17,9 +17,9 @@ from buildwright.ports import ActionLease, Board
 
 
 class Errand:
-    """An action in flight. `build` is the newest state it knows of."""
+    """An action in flight. `build` is the newest state it knows of; `asked_at` when the lease was asked for (see `kept`)."""
 
-    def __init__(self, board: Board, lease: ActionLease, action: Action, build: Build) -> None:
+    def __init__(self, board: Board, lease: ActionLease, action: Action, build: Build, asked_at: float) -> None:
         self.lease = lease
         self.action = action
         self.build = build
@@ -31,7 +31,7 @@ class Errand:
         self.over = asyncio.Event()
         self._board = board
         self._told: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
-        self._kept_at = asyncio.get_running_loop().time()
+        self._kept_at = asked_at
         self._ending = False
 
     @property
@@ -48,9 +48,12 @@ class Errand:
         """A third of the lease has gone by: one heartbeat."""
         return self.silent_seconds >= self.seconds / 3
 
-    def kept(self) -> None:
-        """The lease was just renewed."""
-        self._kept_at = asyncio.get_running_loop().time()
+    def kept(self, asked_at: float) -> None:
+        """The lease was renewed, on a request sent at `asked_at` (seconds of the event loop's clock).
+
+        Not when the answer came: this process may have been stopped in between, while the lease ran on.
+        """
+        self._kept_at = asked_at
 
     def tell(self, fact: AnyEvent | None) -> None:
         """Take a fact in that is not the end of the flight."""
@@ -67,8 +70,10 @@ class Errand:
         """Facts told since the last call, at least one; empty once the flight has ended and all are taken."""
         first = await self._told.get()
         told = [first]
-        while not self._told.empty():
+        while not self._told.empty() and told[-1] is not None:
             told.append(self._told.get_nowait())
+        if told[-1] is None and len(told) > 1:
+            self._told.put_nowait(None)  # for the next call, which has nothing to wait for
         return [fact for fact in told if fact is not None]
 
     def hush(self) -> None:
@@ -89,7 +94,9 @@ class Errand:
             raise lost
         held = await self._board.holdings(self.lease.holder)
         mine = (self.lease.build_id, self.lease.key, self.lease.token, True)
-        if mine not in {(row.build_id, row.key, row.token, row.wanted) for row in held}:
+        here = mine in {(row.build_id, row.key, row.token, row.wanted) for row in held}
+        # Looked at again: the answer may have come late, or this process may have been stopped before it came.
+        if not here or self.silent_seconds >= self.seconds:
             raise lost
 
 

@@ -84,6 +84,8 @@ class Hand:
         self._judging = asyncio.Semaphore(slots)
         self._declined: dict[str, float] = {}
         """Builds that cannot be carried out here, and until when by the loop's clock."""
+        self._begun: set[tuple[str, str]] = set()
+        """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
 
     # --- advance ----------------------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ class Hand:
             events = [step.recorded.event for step in steps]
             settlement = Settlement(wanted, start=start, lease=lease, ended=ended, wake_at=wake_at)
             try:
-                _, free = await self.board.settle(build_id, build.version, events, at, settlement)
+                free = await self._send(build, events, at, settlement, again=bool(facts))
             except StaleVersion:
                 continue
             after = self.known.learn(steps[-1].build) if steps else build
@@ -134,6 +136,24 @@ class Hand:
             for key in free:
                 await self._hint(build_id, key)
             return after
+
+    async def _send(
+        self, build: Build, events: Sequence[AnyEvent], at: datetime, settlement: Settlement, *, again: bool
+    ) -> list[str]:
+        """Settle. Facts are sent `again`, the very same, until there is an answer: a try that broke may have arrived.
+
+        Made anew from a newer state they would be recorded twice where that is legal, and money counted twice.
+        """
+        while True:
+            try:
+                _, free = await self.board.settle(build.id, build.version, events, at, settlement)
+            except CouldNot as trouble:
+                if not again or self._closing:
+                    raise
+                self.say("not-recorded", build.id, why=str(trouble))
+                await self.clock.sleep(SLOW_SECONDS)
+            else:
+                return free
 
     async def _others_work(self, build_id: str, mine: ActionLease | None) -> bool:
         rows = await self.board.board(build_id)
@@ -165,17 +185,25 @@ class Hand:
 
         Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record what came of it.
         """
-        if (build_id, key) in self.errands or self._closing or self._declines(build_id):
-            return
+        if (build_id, key) in self._begun or self._closing or self._declines(build_id):
+            return  # never twice here, not even when the lease was lost: both would use the same lane
+        self._begun.add((build_id, key))
+        try:
+            await self._take(build_id, key)
+        finally:
+            self._begun.discard((build_id, key))
+
+    async def _take(self, build_id: str, key: str) -> None:
         async with self._long if is_long(key) else self._short:
             action, build = await self._wanted(build_id, key)
             if action is None or build is None or self._closing:
                 return
+            asked_at = asyncio.get_running_loop().time()
             lease = await self.board.take(build_id, key, self.holder, lease_seconds(build))
             if lease is None:
                 return
             self.waited.append(lease.waited)
-            errand = Errand(self.board, lease, action, build)
+            errand = Errand(self.board, lease, action, build, asked_at)
             self.errands[errand.name] = errand
             self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
             try:

@@ -38,6 +38,7 @@ async def tend(hand: Hand) -> None:
 
 
 async def _tend(hand: Hand, errands: list[Errand]) -> None:
+    asked_at = asyncio.get_running_loop().time()
     overdue = [errand for errand in errands if errand.overdue]
     for seconds in {errand.seconds for errand in overdue}:
         group = [errand for errand in overdue if errand.seconds == seconds]
@@ -53,13 +54,13 @@ async def _tend(hand: Hand, errands: list[Errand]) -> None:
         elif row.version > errand.build.version:
             errand.catch_up(await hand.known.newest(errand.lease.build_id))
         if errand in overdue:
-            errand.kept()
+            errand.kept(asked_at)
             _beat(errand)
 
 
 def _beat(errand: Errand) -> None:
     """Say in the journal that the agent is alive, as far as this process can tell (P2)."""
-    if isinstance(errand.action, RunAgent):
+    if isinstance(errand.action, RunAgent) and errand.action.task in errand.conversations.tasks:
         build = errand.build
         percent = 100 * (build.done + build.skipped) // max(build.total, 1)
         beat = AgentHeartbeat(task=errand.action.task, attempt=errand.action.attempt, status="running", percent=percent)
@@ -68,27 +69,36 @@ def _beat(errand: Errand) -> None:
 
 async def patrol(hand: Hand, jobs: Jobs) -> None:
     """Look for what is due and say so again, or do it if it cannot be said. Runs until cancelled."""
-    doing: set[asyncio.Task[None]] = set()
-    while True:
-        try:
-            due = await hand.board.due(QUIET_SECONDS)
-            for build_id in due.builds:
-                await _send(hand, jobs, doing, build_id, "")
-            for build_id, key in due.actions:
-                await _send(hand, jobs, doing, build_id, key)
-        except CouldNot as trouble:
-            hand.log("not-patrolled", why=str(trouble))
-        await hand.clock.sleep(PATROL_SECONDS)
+    doing: dict[asyncio.Task[None], None] = {}
+    try:
+        while True:
+            await _look(hand, jobs, doing)
+            await hand.clock.sleep(PATROL_SECONDS)
+    finally:
+        for task in doing:
+            task.cancel()
+        await asyncio.gather(*doing, return_exceptions=True)
 
 
-async def _send(hand: Hand, jobs: Jobs, doing: set[asyncio.Task[None]], build_id: str, key: str) -> None:
+async def _look(hand: Hand, jobs: Jobs, doing: dict[asyncio.Task[None], None]) -> None:
+    try:
+        due = await hand.board.due(QUIET_SECONDS)
+        for build_id in due.builds:
+            await _send(hand, jobs, doing, build_id, "")
+        for build_id, key in due.actions:
+            await _send(hand, jobs, doing, build_id, key)
+    except CouldNot as trouble:
+        hand.log("not-patrolled", why=str(trouble))
+
+
+async def _send(hand: Hand, jobs: Jobs, doing: dict[asyncio.Task[None], None], build_id: str, key: str) -> None:
     try:
         await (jobs.perform(build_id, key) if key else jobs.advance(build_id))
     except CouldNot as trouble:
         hand.say("hint-lost", build_id, action=key, why=str(trouble))
         task = asyncio.create_task(_do(hand, build_id, key))
-        doing.add(task)
-        task.add_done_callback(doing.discard)
+        doing[task] = None
+        task.add_done_callback(lambda done: doing.pop(done, None))
 
 
 async def _do(hand: Hand, build_id: str, key: str) -> None:

@@ -5,8 +5,8 @@ Looks a few times a second. Must never decide: it only wakes the loop or hands i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 
 from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.event import AgentHeartbeat, StopRequested
@@ -16,29 +16,33 @@ from buildwright.engine.workbench import Workbench
 async def watch(bench: Workbench, fall_behind: Callable[[], None]) -> None:
     """Watch for as long as the build is driven. Raises what the store raises."""
     world = bench.world
-    last_beat = world.clock.now()
+    time = asyncio.get_running_loop().time  # not the time of day, which can jump
+    last_beat, paused_at, pause = time(), time(), None
     while True:
         await world.clock.sleep(world.poll_seconds)
-        build, now = bench.newest(), world.clock.now()
+        build = bench.newest()
         if world.detach.is_set():
             bench.tell(None)
         if await world.builds.version(build.id) > bench.newest().version:
             fall_behind()
             continue
-        if now - last_beat >= timedelta(seconds=build.options.limits.heartbeat_seconds):
-            last_beat = now
+        if time() - last_beat >= build.options.limits.heartbeat_seconds:
+            last_beat = time()
             _beat(bench, build)
-        if build.control is Control.PAUSED and build.pause is not None:
-            limit = timedelta(seconds=build.options.limits.pause_seconds)
-            if now - build.pause.since > limit:
-                minutes = build.options.limits.pause_seconds / 60
-                bench.tell(StopRequested(how="abort", message=f"paused for longer than {minutes:g} minutes"))
+        if build.pause is not pause:
+            pause = build.pause
+            # How long it lasted while nobody looked can be told by the time of day only.
+            before = (world.clock.now() - pause.since).total_seconds() if pause else 0.0
+            paused_at = time() - max(before, 0.0)
+        limit = build.options.limits.pause_seconds
+        if build.control is Control.PAUSED and time() - paused_at > limit:
+            bench.tell(StopRequested(how="abort", message=f"paused for longer than {limit / 60:g} minutes"))
 
 
 def _beat(bench: Workbench, build: Build) -> None:
-    """Every agent that works is alive, as far as this process can tell (P2)."""
+    """Every agent that runs here is alive, as far as this process can tell (P2)."""
     percent = 100 * (build.done + build.skipped) // max(build.total, 1)
-    for task in build.active:
+    for task in bench.conversations.tasks:
         state = build.task(task)
         if state.phase is TaskPhase.WORKING:
             bench.tell(AgentHeartbeat(task=task, attempt=state.attempt, status="running", percent=percent))

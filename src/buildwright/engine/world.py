@@ -32,7 +32,7 @@ class World:
     clock: Clock
     agent: Agent
     holder: str
-    """Who this process is, for leases: `host:pid:start-time`."""
+    """Who this process is, for leases: `host:pid:start`."""
     scratch: Path
     """Where attempts without lanes get a directory."""
     brief: Callable[[BriefingRequest], Awaitable[Briefing]]

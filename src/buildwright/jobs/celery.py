@@ -132,8 +132,12 @@ class CeleryConsumer:
 
     async def stop(self) -> None:
         """Take no more hints in; returns when those that were taken in are done. The hand must have been closed before."""
-        await asyncio.to_thread(self._worker.stop)
-        await asyncio.to_thread(self._thread.join, _ANSWER_SECONDS)
+        if self._worker.consumer is not None:
+            # In its own thread: from another one it would pull the connection away while it is being read.
+            self._worker.consumer.call_soon(_shut_down)
+            await asyncio.to_thread(self._thread.join, _ANSWER_SECONDS)
+        if self._thread.is_alive():  # it waits for a Redis that is away
+            await asyncio.to_thread(self._worker.terminate)
 
     def _advance(self, build_id: str) -> None:
         self._wait_for(self._hands.advance(build_id))
@@ -164,6 +168,12 @@ class CeleryConsumer:
         except (CancelledError, BuildwrightError) as trouble:
             # Nothing is lost: what is due stands on the board.
             logging.getLogger(__name__).warning("a hint came to nothing: %s", trouble)
+
+
+def _shut_down() -> None:
+    from celery.exceptions import WorkerShutdown
+
+    raise WorkerShutdown(0)
 
 
 def _threads_of_an_app() -> Any:

@@ -103,8 +103,9 @@ class Builds(Protocol):
     async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
         """Take the lease with a new, larger token. Raises BuildIsRunning while a live holder has it, or one of its actions.
 
-        A holder string is `host:pid:start-time`; on the same host a dead process holds nothing. Where there is a board,
-        the build's rows go: whoever worked on them has lost its lease.
+        A holder string is `host:pid:start`. On the same host a dead process holds nothing, and another one that can be
+        seen to live keeps what it holds, whatever the clock says. Where there is a board, the build's rows go: whoever
+        worked on them has lost its lease.
         """
 
     async def renew(self, lease: Lease, seconds: float) -> None:

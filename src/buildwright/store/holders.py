@@ -1,4 +1,4 @@
-"""Who holds a lease: `host:pid:start-time`, and whether that process lives. Never trusts a bare pid: they are used again.
+"""Who holds a lease: `host:pid:start`, and whether that process lives. Never trusts a bare pid: they are used again.
 
 The host part names one space of process ids: containers may share a host name, and a machine that has started anew has
 other processes.
@@ -10,9 +10,11 @@ import os
 import socket
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-_CLOCK_SLACK = 2.0
-"""Seconds by which two readings of one process's start may differ when the system's clock was set."""
+_HAS_PROC = Path("/proc/self/stat").exists()
+_GONE = frozenset("ZX")
+_HALTED = frozenset("Tt")
 
 
 @cache
@@ -27,10 +29,13 @@ def this_host() -> str:
 
 
 def this_process() -> str:
-    """The holder string of the calling process; its start in seconds since the epoch."""
-    import psutil
+    """The holder string of the calling process."""
+    return holder_of(os.getpid())
 
-    return f"{this_host()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+def holder_of(pid: int) -> str:
+    """The holder string of a process of this host."""
+    return f"{this_host()}:{pid}:{_seen(pid).start}"
 
 
 def is_here(holder: str) -> bool:
@@ -40,20 +45,42 @@ def is_here(holder: str) -> bool:
 
 def may_live(holder: str) -> bool:
     """False only when it is certain that the holder is gone: a process of this host that no longer runs."""
-    host, _, rest = holder.rpartition(":")[0].rpartition(":")
-    pid, started = rest, holder.rpartition(":")[2]
-    if host != this_host() or not pid.isdecimal():
-        return True
-    try:
-        start = float(started)
-    except ValueError:
-        return True
-    import psutil
+    return _lives(holder) is not False
 
-    try:
-        process = psutil.Process(int(pid))
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - start) <= _CLOCK_SLACK
-    except psutil.NoSuchProcess:
+
+def surely_lives(holder: str) -> bool:
+    """Whether the holder is another process of this host, which is there and has not been halted (Ctrl-Z).
+
+    Not this one: it would know, and what it could not give up (the disk was full) must not be in its own way.
+    """
+    return holder != this_process() and _lives(holder) is True
+
+
+def _lives(holder: str) -> bool | None:
+    """None when it cannot be known from here, or when a halted process may not come back."""
+    host, _, pid = holder.rpartition(":")[0].rpartition(":")
+    started = holder.rpartition(":")[2]
+    if host != this_host() or not pid.isdecimal() or not started.isdecimal() or not _HAS_PROC:
+        return None
+    found = _seen(int(pid))
+    if found.state in _GONE or found.start != started:
         return False
-    except psutil.AccessDenied:
-        return True
+    return None if found.state in _HALTED else True
+
+
+class _Seen(NamedTuple):
+    state: str
+    start: str
+
+
+def _seen(pid: int) -> _Seen:
+    """State and start of a process, in ticks since the start of the system (proc(5)).
+
+    Not a time of day: that moves whenever the clock is set, and then a living process would look like another one.
+    """
+    try:
+        # The program's name stands in parentheses and may itself hold spaces and parentheses.
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except OSError:
+        return _Seen("X", "0")
+    return _Seen(fields[0], fields[19])

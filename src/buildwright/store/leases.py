@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from buildwright.errors import BuildIsRunning, LostLease, NotFound
 from buildwright.ports import Lease
-from buildwright.store.holders import may_live
+from buildwright.store.holders import may_live, surely_lives
 from buildwright.store.rows import to_text
 
 
@@ -48,11 +48,17 @@ def release(conn: sqlite3.Connection, lease: Lease, now: datetime) -> None:
 
 
 def live_holder(conn: sqlite3.Connection, build_id: str, now: datetime) -> str | None:
-    """Who runs the build, unless the lease ran out or its process is gone."""
-    row = conn.execute(
-        "SELECT holder FROM leases WHERE build_id = ? AND expires_at > ?", (build_id, to_text(now))
-    ).fetchone()
-    return row[0] if row and row[0] and may_live(row[0]) else None
+    """Who runs the build, unless its process is gone, or may be and the lease ran out.
+
+    A lease runs out by the time of day, which can jump, or stand still while the machine sleeps. That takes nothing from a
+    process that can be seen to live.
+    """
+    row = conn.execute("SELECT holder, expires_at FROM leases WHERE build_id = ?", (build_id,)).fetchone()
+    if row is None or not row[0]:
+        return None
+    holder, expires_at = row
+    held = may_live(holder) if expires_at > to_text(now) else surely_lives(holder)
+    return holder if held else None
 
 
 def _until(now: datetime, seconds: float) -> str:

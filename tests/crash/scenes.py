@@ -1,0 +1,128 @@
+"""The builds that are killed: their tasks, what the agents do, what the user does meanwhile. Holds no judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from buildwright.core import event as e
+from buildwright.core.build import Build, Control, TaskPhase
+from buildwright.core.event import Recorded
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Limits
+from buildwright.testing.scripted_agent import Say, Sleep, Step, Wait, Write
+from tests.engine.harness import tasks
+
+CANARY = "canary-7f3a91c2d4"
+"""A secret that every life has in its environment and that agents say aloud: it may be found in no file afterwards."""
+
+Act = Literal["pause", "go", "retry", "skip", "abort", "stop", "say"]
+
+User = Callable[[Build, Sequence[Recorded], Collection[str]], Act | None]
+"""From the build, its journal, and the tasks whose agents have begun in this life."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A build to be killed. `user` says what to do now from what outlives the process, so that nothing is done twice."""
+
+    graph: Graph
+    script: Mapping[tuple[str, int], Sequence[Step]]
+    limits: Limits
+    user: User = field(default=lambda *_: None)
+    planned: bool = False
+    """The spec is words, and a planner makes the graph of them."""
+    pushed: bool = False
+    paid: bool = False
+    """Every attempt asks the model once."""
+    outcome: str = "succeeded"
+
+
+def _happened(journal: Sequence[Recorded], kind: type[e.Event]) -> int:
+    return sum(isinstance(recorded.event, kind) for recorded in journal)
+
+
+def _phase(build: Build, task: str) -> TaskPhase | None:
+    return build.task(task).phase if build.plan is not None else None
+
+
+def _answers_failure(build: Build, _journal: Sequence[Recorded], _begun: Collection[str]) -> Act | None:
+    return "retry" if build.control is Control.PAUSED else None
+
+
+def _skips_failure(build: Build, _journal: Sequence[Recorded], _begun: Collection[str]) -> Act | None:
+    return "skip" if build.control is Control.PAUSED else None
+
+
+def _talks(build: Build, journal: Sequence[Recorded], _begun: Collection[str]) -> Act | None:
+    """A word to the first task, a pause while it works, and on."""
+    if build.control is Control.PAUSED:
+        return "go"
+    if _phase(build, "a") is TaskPhase.WORKING and not _happened(journal, e.MessageSent):
+        return "say"
+    if _happened(journal, e.MessageSent) and not _happened(journal, e.BuildPaused):
+        return "pause"
+    return None
+
+
+def _stops(build: Build, _journal: Sequence[Recorded], begun: Collection[str]) -> Act | None:
+    return "stop" if "b" in begun and build.control is Control.RUNNING else None
+
+
+SCENES = {
+    # One after the other, so that the points come in the same order each time: a gate that refuses, a retry, a join.
+    "plain": Scene(
+        tasks("a", "b", "c: a b"),
+        {
+            ("a", 1): [Say(f"the key is {CANARY}"), Write("a.txt", "a\n")],
+            ("b", 1): [Write("b.txt", "wrong\n")],
+            ("b", 2): [Write("b.txt", "right\n")],
+            ("c", 1): [Sleep(0.05), Write("c.txt", "c\n")],
+        },
+        Limits(concurrency=1),
+    ),
+    # Two at once whose changes do not fit together, a task that fails for good until the user says retry, then a push.
+    "rough": Scene(
+        tasks("x", "y", "b: x y"),
+        {
+            ("x", 1): [Write("README.md", "x\n")],
+            ("y", 1): [Sleep(0.3), Write("README.md", "y\n")],
+            ("x", 2): [Write("README.md", "both\n")],
+            ("y", 2): [Write("README.md", "both\n")],
+            ("b", 1): [Write("b.txt", "wrong\n")],
+            ("b", 2): [Write("b.txt", "wrong\n")],
+            ("b", 3): [Write("b.txt", "right\n")],
+        },
+        Limits(concurrency=2, attempts=2, stuck_after=2),
+        user=_answers_failure,
+        pushed=True,
+    ),
+    # Words become a plan, every attempt is paid for, and the user talks, pauses and goes on meanwhile.
+    "talk": Scene(
+        tasks("a", "b: a"),
+        {
+            ("a", 1): [Wait(), Say(f"the key is {CANARY}"), Write("a.txt", "a\n")],
+            ("b", 1): [Write("b.txt", "right\n")],
+        },
+        Limits(concurrency=2),
+        user=_talks,
+        planned=True,
+        paid=True,
+    ),
+    # One task is given up, the one that needs it runs all the same.
+    "skip": Scene(
+        tasks("b", "a: b"),
+        {("b", 0): [Write("b.txt", "wrong\n")], ("a", 1): [Write("a.txt", "a\n")]},
+        Limits(concurrency=1, attempts=1),
+        user=_skips_failure,
+    ),
+    # The user ends it while the second task works.
+    "stop": Scene(
+        tasks("a", "b: a"),
+        {("a", 1): [Write("a.txt", "a\n")], ("b", 1): [Sleep(30), Write("b.txt", "right\n")]},
+        Limits(concurrency=1),
+        user=_stops,
+        outcome="stopped",
+    ),
+}
