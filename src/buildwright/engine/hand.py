@@ -19,6 +19,7 @@ from buildwright.core.build import Build, Control
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, BuildFinished, StopRequested
 from buildwright.core.limits import Options
+from buildwright.engine.declined import Declined
 from buildwright.engine.errand import Errand, lease_seconds, spent
 from buildwright.engine.known import KnownBuilds
 from buildwright.engine.logbook import Logbook
@@ -28,7 +29,6 @@ from buildwright.engine.workbench import Workbench
 from buildwright.engine.world import World
 from buildwright.errors import (
     BuildIsRunning,
-    BuildwrightError,
     CouldNot,
     IllegalMove,
     LostLease,
@@ -36,12 +36,10 @@ from buildwright.errors import (
     Refused,
     StaleVersion,
 )
-from buildwright.ports import ActionLease, Board, Builds, Clock, Jobs, LogEntry, Settlement
+from buildwright.ports import ActionLease, Board, Builds, Clock, Jobs, Settlement
 
 LOOK_AGAIN = timedelta(seconds=2)
 """A build that waits for running actions to let go before it ends is looked at again after this."""
-DECLINED_SECONDS = 15.0
-"""How long a build is left to others whose agent or sandbox this machine has not got."""
 SLOW_SECONDS = 1.0
 """Between tries to record what an action has yielded while the store does not answer."""
 
@@ -72,7 +70,6 @@ class Hand:
         self.holder = holder
         self.slots = slots
         self.known = KnownBuilds(builds)
-        self._builds = builds
         self.errands: dict[tuple[str, str], Errand] = {}
         self.waited: deque[float] = deque(maxlen=2000)
         """Queue latencies of the newest actions, in seconds."""
@@ -82,8 +79,7 @@ class Hand:
         self._worlds = worlds
         self._long, self._short = asyncio.Semaphore(slots), asyncio.Semaphore(slots)
         self._judging = asyncio.Semaphore(slots)
-        self._declined: dict[str, float] = {}
-        """Builds that cannot be carried out here, and until when by the loop's clock."""
+        self._declined = Declined(builds, board, self.say)
         self._begun: set[tuple[str, str]] = set()
         """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
@@ -185,7 +181,7 @@ class Hand:
 
         Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record what came of it.
         """
-        if (build_id, key) in self._begun or self._closing or self._declines(build_id):
+        if (build_id, key) in self._begun or self._closing or self._declined.has(build_id):
             return  # never twice here, not even when the lease was lost: both would use the same lane
         self._begun.add((build_id, key))
         try:
@@ -232,7 +228,7 @@ class Hand:
         try:
             world = await self._worlds(errand.build.options)
         except (Refused, CouldNot) as lacking:
-            await self._decline(errand, lacking)
+            await self._declined.decline(errand, lacking, self.clock.now())
             return
         async with Logbook(world, errand.lease.build_id) as logbook:
             bench = Workbench(
@@ -297,25 +293,6 @@ class Hand:
             await self.advance(errand.lease.build_id)
         except CouldNot as trouble:  # the lease runs out, and whoever patrols goes on
             self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble))
-
-    def _declines(self, build_id: str) -> bool:
-        now = asyncio.get_running_loop().time()
-        self._declined = {build: until for build, until in self._declined.items() if until > now}
-        return build_id in self._declined
-
-    async def _decline(self, errand: Errand, lacking: BuildwrightError) -> None:
-        """This machine lacks what the build asks for (an agent, a sandbox): leave it to others for a while, and say so."""
-        build_id, key = errand.name
-        self._declined[build_id] = asyncio.get_running_loop().time() + DECLINED_SECONDS
-        self.say("declined", build_id, action=key, why=str(lacking), fix=lacking.fix or "")
-        text = f"{self.holder.partition('/')[0]} cannot carry out {key}: {lacking}"
-        text += f" (fix: {lacking.fix})" if lacking.fix else ""
-        try:
-            await self.board.drop(errand.lease)
-            line = LogEntry(self.clock.now(), getattr(errand.action, "task", ""), 0, "warned", text)
-            await self._builds.write_log(build_id, [line])
-        except CouldNot as trouble:  # the lease runs out
-            self.say("not-let-go", build_id, action=key, why=str(trouble))
 
     async def close(self) -> None:
         """End what this process carries out and let go of it, so that others take it up at once."""
