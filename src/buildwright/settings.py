@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from buildwright.errors import BadSettings
 
@@ -59,6 +60,18 @@ class Settings:
                 fix="use at most 128 letters, digits and . _ : / -",
             )
         return given
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """Those in the addresses of the servers, as they stand there and as they are meant."""
+        found: set[str] = set()
+        for url in (self.database_url, self.redis_url):
+            try:
+                written = urlsplit(url).password or ""
+            except ValueError:  # said by whoever uses the address
+                continue
+            found |= {written, unquote(written)} - {""}
+        return tuple(sorted(found))
 
     @property
     def database(self) -> Path:

@@ -77,8 +77,7 @@ class Hand:
         self.log = log
         self._jobs = jobs
         self._worlds = worlds
-        self._long, self._short = asyncio.Semaphore(slots), asyncio.Semaphore(slots)
-        self._judging = asyncio.Semaphore(slots)
+        self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
         self._declined = Declined(builds, board, self.say)
         self._begun: set[tuple[str, str]] = set()
         """Actions that are being carried out here, or wait for a slot or their lease."""
