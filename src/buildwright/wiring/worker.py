@@ -40,7 +40,8 @@ Tidy = Callable[[], Awaitable[int]]
 async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log, tidy: Tidy) -> None:
     """Be a worker until `ending` is set, then let go of everything so that others take it up at once.
 
-    Raises Conflict when another worker uses this home, BadSettings, StoreFailed when the database cannot be reached.
+    Raises Conflict when another worker uses this home, BadSettings, BadRepository and GitFailed when the hub is none or
+    does not answer, StoreFailed when the database cannot be reached.
     """
     async with Worker.at_work(app, name, slots, log, tidy) as worker:
         await worker.watch(ending)
@@ -51,6 +52,8 @@ class Worker:
 
     def __init__(self, hand: Hand, consumer: CeleryConsumer, name: str, tasks: Sequence[asyncio.Task[None]]) -> None:
         self._hand = hand
+        self._log = hand.log
+        self._listens = True
         self._consumer = consumer
         self._name = name
         self._tasks = tasks
@@ -62,6 +65,8 @@ class Worker:
         settings, board = app.settings, app.board
         with _alone_in(settings.home):
             await app.clean_up()
+            await app.workspace.create_hub()
+            await app.workspace.check_hub()
             clock = await StoreClock.open(board)
             jobs = CeleryJobs(settings.redis_url, is_long)
 
@@ -97,8 +102,16 @@ class Worker:
             try:
                 await asyncio.wait_for(ending.wait(), HEARTBEAT_SECONDS)
             except TimeoutError:
+                self._tell_of_redis()
                 self._consumer.listen_again()
                 await self.beat()
+
+    def _tell_of_redis(self) -> None:
+        """Say once that Redis is away, and once that it is back: without it everything goes on, only later."""
+        if self._consumer.listens != self._listens:
+            self._listens = not self._listens
+            why = "what is due is found in the database; start Redis, or correct REDIS_URL"
+            self._log("redis-is-back") if self._listens else self._log("redis-is-away", why=why)
 
     async def beat(self) -> None:
         """Tell the board that this worker lives and what it has measured. A store that is away is tried again next time."""
