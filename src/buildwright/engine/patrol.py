@@ -1,11 +1,12 @@
 """What a worker does without being told: keeps its leases, follows its builds, and finds what was forgotten.
 
-Must never begin much more than this process has room for: others may be free.
+Must never take more than this process has room for: others may be free.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import TypeAlias
 
 from buildwright.core.action import RunAgent
 from buildwright.core.event import AgentHeartbeat
@@ -13,6 +14,9 @@ from buildwright.engine.errand import Errand
 from buildwright.engine.hand import Hand, is_long
 from buildwright.errors import BuildwrightError, CouldNot
 from buildwright.ports import Jobs
+
+Doing: TypeAlias = dict[tuple[str, str], asyncio.Task[None]]
+"""What a patrol has begun itself, by build and key ("" for an advance)."""
 
 TEND_SECONDS = 0.2
 """Between looks at the own leases: what users say, and a stop, reaches an agent within this time."""
@@ -73,7 +77,7 @@ async def patrol(hand: Hand, jobs: Jobs) -> None:
     An action is not hinted at again: while all are busy its hint still waits in its queue, and every further one would
     wait there too, until workers do nothing but read old hints.
     """
-    doing: dict[tuple[str, str], asyncio.Task[None]] = {}
+    doing: Doing = {}
     try:
         while True:
             await _look(hand, jobs, doing)
@@ -85,28 +89,32 @@ async def patrol(hand: Hand, jobs: Jobs) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _look(hand: Hand, jobs: Jobs, doing: dict[tuple[str, str], asyncio.Task[None]]) -> None:
+async def _look(hand: Hand, jobs: Jobs, doing: Doing) -> None:
     try:
         due = await hand.board.due(QUIET_SECONDS, 4 * hand.slots)
         for build_id in due.builds:
-            try:
-                await jobs.advance(build_id)
-            except CouldNot as trouble:
-                hand.say("hint-lost", build_id, why=str(trouble))
-                _begin(hand, doing, build_id, "")
+            await _offer(hand, jobs, doing, build_id)
         for build_id, key in due.actions:
-            if sum(other != "" and is_long(other) == is_long(key) for _, other in doing) < 2 * hand.slots:
+            if sum(is_long(other) == is_long(key) for _, other in doing if other) < 2 * hand.slots:
                 _begin(hand, doing, build_id, key)
     except CouldNot as trouble:
         hand.log("not-patrolled", why=str(trouble))
 
 
-def _begin(hand: Hand, doing: dict[tuple[str, str], asyncio.Task[None]], build_id: str, key: str) -> None:
-    """Do it beside the patrol. Half of what is begun so may wait for room, so that no slot is idle until the next look."""
-    name = (build_id, key)
-    if name not in doing:
-        doing[name] = asyncio.create_task(_do(hand, build_id, key))
-        doing[name].add_done_callback(lambda _: doing.pop(name, None))
+async def _offer(hand: Hand, jobs: Jobs, doing: Doing, build_id: str) -> None:
+    try:
+        await jobs.advance(build_id)
+    except CouldNot as trouble:
+        hand.say("hint-lost", build_id, why=str(trouble))
+        _begin(hand, doing, build_id, "")
+
+
+def _begin(hand: Hand, doing: Doing, build_id: str, key: str) -> None:
+    """Do it beside the patrol; half of what is done so waits until there is room, so that no slot is ever idle."""
+    if (build_id, key) not in doing:
+        task = asyncio.create_task(_do(hand, build_id, key))
+        doing[build_id, key] = task
+        task.add_done_callback(lambda _: doing.pop((build_id, key), None))
 
 
 async def _do(hand: Hand, build_id: str, key: str) -> None:

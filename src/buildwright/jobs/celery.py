@@ -121,6 +121,12 @@ class CeleryConsumer:
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self._thread.start()
 
+    @property
+    def listens(self) -> bool:
+        """Redis has been reached, and is not known to be away."""
+        consumer = self._worker.consumer
+        return consumer is not None and consumer.task_consumer is not None
+
     def listen_again(self) -> None:
         """Listen to every queue that there is room for, should a broken connection have lost the order to do so."""
         consumer = self._worker.consumer

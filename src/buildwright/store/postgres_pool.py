@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from buildwright.errors import BadSettings, BuildwrightError, DiskFull, StoreFailed
+from buildwright.errors import BadSettings, BuildwrightError, DiskFull, StoreFailed, Unreachable
 
 T = TypeVar("T")
 Connection: TypeAlias = Any
@@ -245,11 +245,11 @@ def fault(error: Exception, shown: str) -> BuildwrightError:
         case asyncpg.TooManyConnectionsError():
             return StoreFailed(f"{shown}: {error}", fix="raise max_connections of the server, or run fewer workers")
         case TimeoutError():
-            return StoreFailed(f"{shown}: the server does not answer", fix=reach)
+            return Unreachable(f"{shown}: the server does not answer", fix=reach)
         case OSError() if not isinstance(error, asyncpg.PostgresError):
-            return StoreFailed(f"{shown}: {error.strerror or error}", fix=reach)
+            return Unreachable(f"{shown}: {error.strerror or error}", fix=reach)
         case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | asyncpg.CannotConnectNowError():
-            return StoreFailed(f"{shown}: {error}", fix=reach)
+            return Unreachable(f"{shown}: {error}", fix=reach)
         case _:
             return StoreFailed(f"{shown}: {error}", fix="look at the log of the server")
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,16 +24,6 @@ if TYPE_CHECKING:
 
 AGENTS_OF_OTHERS = "buildwright.agents"
 """Entry point group: a callable `(settings, sandbox) -> Agent` registered by another package."""
-
-
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class NoHints:
@@ -116,7 +104,8 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
 
 def masked(settings: Settings, text: str) -> str:
     """The text without secrets, of any shape known and of these settings."""
-    return mask(text, [settings.environment[name] for name in KEYS if settings.environment.get(name)])
+    own = [settings.environment[name] for name in KEYS if settings.environment.get(name)]
+    return mask(text, [*own, *settings.passwords])
 
 
 def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:

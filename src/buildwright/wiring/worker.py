@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from buildwright.core.limits import Options
 from buildwright.engine.hand import Hand, is_long
@@ -25,7 +25,6 @@ from buildwright.wiring.app import open_app
 if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.settings import Settings
-    from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.wiring.app import App
 
 T = TypeVar("T")
@@ -47,11 +46,12 @@ Tidy = Callable[[], Awaitable[int]]
 async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log, tidy: Tidy) -> None:
     """Be a worker until `ending` is set, then let go of everything so that others take it up at once.
 
-    Raises Conflict when another worker uses this home, BadSettings.
+    Raises Conflict when another worker uses this home, BadSettings, BadRepository and GitFailed when the hub is none or
+    does not answer, StoreFailed when the database went away meanwhile.
     """
     async with Worker.at_work(app, name, slots, log, tidy) as worker:
         await worker.watch(ending)
-        cast("PostgresBuilds", app.builds).hurry()
+        app.hurry()
 
 
 @asynccontextmanager
@@ -88,6 +88,8 @@ class Worker:
 
     def __init__(self, hand: Hand, consumer: CeleryConsumer, name: str, tasks: Sequence[asyncio.Task[None]]) -> None:
         self._hand = hand
+        self._log = hand.log
+        self._listens = True
         self._consumer = consumer
         self._name = name
         self._tasks = tasks
@@ -99,6 +101,8 @@ class Worker:
         settings, board = app.settings, app.board
         with _alone_in(settings.home):
             await app.clean_up()
+            await app.workspace.create_hub()
+            await app.workspace.check_hub()
             clock = app.clock
             assert isinstance(clock, StoreClock)
             jobs = CeleryJobs(settings.redis_url, is_long)
@@ -136,7 +140,15 @@ class Worker:
                     task.result()
             await _unless(ending, self.beat())
             await _unless(ending, asyncio.sleep(HEARTBEAT_SECONDS))
+            self._tell_of_redis()
             self._consumer.listen_again()
+
+    def _tell_of_redis(self) -> None:
+        """Say once that Redis is away, and once that it is back: without it everything goes on, only later."""
+        if self._consumer.listens != self._listens:
+            self._listens = not self._listens
+            why = "what is due is found in the database; start Redis, or correct REDIS_URL"
+            self._log("redis-is-back") if self._listens else self._log("redis-is-away", why=why)
 
     async def beat(self) -> None:
         """Tell the board that this worker lives and what it has measured. A store that is away is tried again next time."""
