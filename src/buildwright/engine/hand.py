@@ -283,6 +283,8 @@ class Hand:
             )
             errand.flight = asyncio.create_task(perform(bench, errand.action, errand.build), name=errand.lease.key)
             telling = asyncio.create_task(self._pass_on(errand), name=f"telling of {errand.lease.key}")
+            if self._closing:  # since the action was taken: `close` had nothing to end yet
+                errand.end()
             try:
                 await asyncio.wait([errand.flight])
             except asyncio.CancelledError:

@@ -1,0 +1,62 @@
+"""What only a hand by itself shows: how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from buildwright.core.action import RunAgent
+from buildwright.core.limits import Options
+from buildwright.engine.hand import Hand
+from buildwright.engine.world import World
+from buildwright.testing.memory_store import MemoryBuilds
+from buildwright.testing.scripted_agent import Wait
+from buildwright.wiring import SystemClock
+from tests.engine.harness import make_site, tasks
+
+
+class Nobody:
+    """Takes no hint."""
+
+    async def advance(self, build_id: str) -> None:
+        """Nothing."""
+
+    async def perform(self, build_id: str, key: str) -> None:
+        """Nothing."""
+
+    async def close(self) -> None:
+        """Nothing."""
+
+
+async def test_an_action_that_is_just_being_begun_is_let_go_of_too(tmp_path: Path) -> None:
+    builds = MemoryBuilds()
+    site = make_site(tmp_path, builds, {("a", 1): [Wait()]})
+    build_id = await site.start(tasks("a"), lanes=False, gates=False)
+    world = replace(site.world(), workspace=None)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(_options: Options) -> World:
+        begun.set()
+        await go_on.wait()
+        return world
+
+    hand = Hand(builds, builds, Nobody(), SystemClock(), "here:1:1", slowly)
+    key = RunAgent("a", 1).key
+    await hand.advance(build_id)
+    while key not in {row.key for row in await builds.board(build_id)}:
+        (waiting,) = await builds.board(build_id)
+        go_on.set()
+        await hand.perform(build_id, waiting.key)
+    begun.clear()
+    go_on.clear()
+    performing = asyncio.create_task(hand.perform(build_id, key))
+    await begun.wait()
+    closing = asyncio.create_task(hand.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    async with asyncio.timeout(30):
+        await closing
+        await performing
+    (row,) = await builds.board(build_id)
+    assert (row.key, row.wanted, row.live) == (key, True, False)
