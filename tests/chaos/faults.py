@@ -176,8 +176,8 @@ async def _redis_away(stand: Stand, seconds: float) -> None:
 
 
 async def _busy(stand: Stand, luck: random.Random) -> tuple[Worker, list[Posted]]:
-    """A worker that has work now, and what it has."""
-    while True:
+    """A worker that has work now, and what it has; any worker when there is no work for a while."""
+    for _ in range(100):
         rows = [row for row in await stand.app.board.board() if row.live]
         workers = [worker for worker in stand.workers if not worker.lock.locked()]
         luck.shuffle(workers)
@@ -185,6 +185,7 @@ async def _busy(stand: Stand, luck: random.Random) -> tuple[Worker, list[Posted]
             if held := [row for row in rows if f":{worker.process.pid}:" in row.holder]:
                 return worker, held
         await asyncio.sleep(0.05)
+    return luck.choice(stand.workers), []
 
 
 async def _see_it_taken_over(stand: Stand, worker: Worker, names: set[tuple[str, str]]) -> None:
