@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -26,6 +27,10 @@ LONG = "buildwright.perform.long"
 _SPARE_THREADS = 3
 """For `advance`, and for a hint of each other queue that comes in while the last slot is taken."""
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
+_LISTEN_SECONDS = 0.1
+"""How long one look at the queues lasts. Only the next one is for a queue that was added meanwhile."""
+_AWAY_SECONDS = 3.0
+"""After a hint could not be sent, the next ones are not even tried for so long: each might wait for an answer."""
 _VISIBLE_SECONDS = 6 * 3600
 """When Redis gives a message that was not acknowledged to somebody else. Late on purpose: the board does that sooner."""
 
@@ -47,6 +52,7 @@ class CeleryJobs:
         self._is_long = is_long
         self._app: Celery | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hints")
+        self._away_until = 0.0
 
     async def advance(self, build_id: str) -> None:
         """See `Jobs.advance`."""
@@ -67,12 +73,15 @@ class CeleryJobs:
     def _publish(self, task: str, queue: str, ids: tuple[str, ...]) -> None:
         from kombu.exceptions import KombuError
 
+        if time.monotonic() < self._away_until:
+            raise StoreFailed("Redis could not be reached a moment ago", fix="start it, or correct REDIS_URL")
         if self._app is None:
             self._app = _app("buildwright", self._url, patient=False)
         try:
             # Past any exchange: what Redis keeps of exchanges is gone when it is wiped.
             self._app.send_task(task, ids, queue=queue, retry=False, ignore_result=True)
         except (KombuError, OSError) as error:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
             raise StoreFailed(f"Redis cannot be reached: {error}", fix="start it, or correct REDIS_URL") from error
 
     def _disconnect(self) -> None:
@@ -111,6 +120,12 @@ class CeleryConsumer:
         for library in ("celery", "kombu"):
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self._thread.start()
+
+    @property
+    def listens(self) -> bool:
+        """Redis has been reached, and is not known to be away."""
+        consumer = self._worker.consumer
+        return consumer is not None and consumer.task_consumer is not None
 
     def listen_again(self) -> None:
         """Listen to every queue that there is room for, should a broken connection have lost the order to do so."""
@@ -194,6 +209,7 @@ def _app(name: str, url: str, *, patient: bool) -> Celery:
     app = Celery(name, broker=url, set_as_current=False)
     transport: dict[str, Any] = {
         "visibility_timeout": _VISIBLE_SECONDS,
+        "polling_interval": _LISTEN_SECONDS,
         "socket_connect_timeout": _CONNECT_SECONDS,
         "socket_keepalive": True,
     }

@@ -193,6 +193,7 @@ class Keeper:
         """Everything outside the store that is a build's alone; the note last."""
         await self._attic.retire(build_id, self._workspace)
         (self._home / "detached" / f"{build_id}.log").unlink(missing_ok=True)
+        (self._home / "awaited" / build_id).unlink(missing_ok=True)
         failpoint("prune.note.before")
         (self._notes / build_id).unlink(missing_ok=True)
 

@@ -208,6 +208,9 @@ class PostgresBuilds:
     async def board(self, build_id: str = "") -> list[Posted]:
         return await self._run(lambda conn: board.board(conn, build_id))
 
+    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
+        return await self._run(lambda conn: board.waiting(conn, limit))
+
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         return await self._run(lambda conn: board.due(conn, quiet_seconds, limit))
 
@@ -305,6 +308,10 @@ class PostgresBuilds:
     async def compact(self) -> int | None:
         """PostgreSQL does that by itself."""
         return 0
+
+    def hurry(self) -> None:
+        """Wait for a server that is away for a second at most from now on: this process is to end."""
+        self._pool.hurry()
 
     async def close(self) -> None:
         """Write what is waiting and let go of the connections. Harmless when closed already."""

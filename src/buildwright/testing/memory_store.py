@@ -219,6 +219,12 @@ class MemoryBuilds:
         ]
         return sorted(found, key=lambda posted: (posted.wanted_at, posted.build_id, posted.key))
 
+    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
+        now = self._now()
+        running = [of for of, journal in self._journals.items() if journal.head.control == Control.RUNNING]
+        found = [(at, of, key) for of in running for at, key in self._journals[of].board.waiting(timedelta(0), now)]
+        return [(build_id, key) for _, build_id, key in sorted(found)[:limit]]
+
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         now, quiet = self._now(), timedelta(seconds=quiet_seconds)
         builds, waiting = [], []

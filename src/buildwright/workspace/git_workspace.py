@@ -42,6 +42,11 @@ class GitWorkspace:
         if self._hub is not None:
             await self._hub.create()
 
+    async def check_hub(self) -> None:
+        """See that the hub is there and answers. Raises BadRepository, GitFailed."""
+        if self._hub is not None:
+            await self._hub.check()
+
     async def prepare(self, build_id: str, repository: str, base: str = "") -> Target:
         """See `Workspace.prepare`. The first call pins the commit; later ones, in whatever home, give it again.
 

@@ -63,7 +63,12 @@ class Hub:
             try:
                 found = locate(self._address, self._environment, climb=False)
             except BadRepository as error:
-                raise BadRepository(f"The hub cannot be used: {error.message}", fix=error.fix) from error
+                fix = (
+                    error.fix
+                    if "://" in self._address
+                    else f"Make one with `git init --bare {self.name}`, or correct BUILDWRIGHT_HUB."
+                )
+                raise BadRepository(f"The hub cannot be used: {error.message}", fix=fix) from error
             if found.work_tree is not None:
                 raise BadRepository(
                     f"The hub {self.name} has a working tree.", fix="Make one with `git init --bare <path>`."
@@ -80,6 +85,11 @@ class Hub:
             path.parent.mkdir(parents=True, exist_ok=True)
         # `git init` on what another process has just made changes nothing.
         await self._git.run(path, "init", "--quiet", "--bare")
+
+    async def check(self) -> None:
+        """See that it is a repository and answers. Raises BadRepository, GitFailed."""
+        with self._named():
+            await self.look("check", ref_of("check", "*"))
 
     async def look(self, build_id: str, *names: str) -> dict[str, str]:
         """What refs of the build, or branches, point to there."""
@@ -198,6 +208,7 @@ class Hub:
     async def read(self, build_id: str, name: str) -> bytes | None:
         """The blob that a ref of the build points to, None when there is none. Needs no mirror."""
         ref = ref_of(build_id, name)
+        _ = self.source  # what is wrong with the address is not a matter of formats
         for form in (self._form,) if self._form else ("sha1", "sha256"):
             async with self._scratch(form) as scratch:
                 try:
