@@ -18,7 +18,7 @@ from buildwright.errors import BuildIsRunning, Conflict, LostLease, StaleVersion
 from buildwright.jobs.servers import PostgresServer
 from buildwright.ports import LogEntry, Settlement, WorkerRow
 from buildwright.store import postgres_board
-from buildwright.store.holders import this_host, this_process
+from buildwright.store.holders import holder_of, this_host, this_process
 from buildwright.store.journal_postgres import PostgresBuilds
 from tests.store.process import AT, beat, created, start
 from tests.store.proxy import proxy_to
@@ -201,7 +201,7 @@ async def test_who_stops_waiting_leaves_no_broken_connection_behind(postgres_url
 async def test_what_a_dead_process_of_this_host_had_is_free_at_once(store: PostgresBuilds) -> None:
     whole, parts = await start(store), await start(store)
     child = psutil.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    holder = f"{this_host()}:{child.pid}:{child.create_time():.2f}"
+    holder = holder_of(child.pid)
     lease = await store.acquire(whole, holder, LONG)
     await store.settle(parts, 1, [], AT, Settlement(("a", "b")))
     for key in "ab":
@@ -224,7 +224,7 @@ async def test_what_a_dead_process_of_this_host_had_is_free_at_once(store: Postg
 
 async def test_a_build_whose_runner_died_settles_at_once(store: PostgresBuilds) -> None:
     build_id = await start(store)
-    gone = f"{this_host()}:{os.getpid()}:1.00"
+    gone = f"{this_host()}:{os.getpid()}:1"
     await store.acquire(build_id, gone, LONG)
     assert (await store.settle(build_id, 1, [], AT, Settlement(("a",))))[1] == ["a"]
     assert await store.take(build_id, "a", gone, LONG)
