@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import report, startup
+from bench.cluster.parts import PARTS, run_part
 from bench.contestants import Contestant, contestants
 from bench.machine import calibrate, load, machine
 from bench.measure import ROOT, STATE, RunFailed, measure
@@ -22,7 +23,7 @@ from bench.workload import CRASH_CHAIN, graph_of, lower_bound, perfect_makespan
 
 RESULTS = ROOT / ".bench" / "results.json"
 SIZES = (10, 100, 1000, 10_000)
-WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w3-lanes-memory", "w4", "size", "lane", "startup")
+WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w3-lanes-memory", "w4", "size", "lane", "startup", *PARTS)
 SLOWER = 1.25
 """Arithmetic this much slower than the best seen means that somebody else uses the processor."""
 
@@ -37,13 +38,15 @@ def _arguments() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME",
-        help="a workload or an engine; may be given several times",
+        help="a workload, an engine, or `cluster` for all of its parts; may be given several times",
     )
     parser.add_argument(
         "--quick", action="store_true", help="one round, without w3-lanes and the 10,000 tasks: to see that it works"
     )
     parser.add_argument("--no-peers", action="store_true", help="only the floor and Buildwright: needs no network")
     given = parser.parse_args()
+    if "cluster" in given.only:
+        given.only = [name for name in given.only if name != "cluster"] + list(PARTS)
     if given.rounds < 1:
         parser.error("--rounds must be at least 1")
     return given
@@ -139,11 +142,37 @@ def main() -> int:
             results["lane"] = _lane(500 if given.quick else 5000, 1 if given.quick else given.rounds)
         if not given.only or "startup" in given.only:
             results["startup"] = startup.measure_all(3 if given.quick else 7)
+        results["cluster"] = _cluster(given, [part for part in PARTS if not given.only or part in given.only])
     _keep(RESULTS, results)
     print(report.as_text(results))
     print(f"\nkept in {RESULTS.relative_to(ROOT)}; `python -m bench.report` makes docs/benchmarks.md of it")
-    bad = results["failures"] or results.get("startup", {}).get("failures") or "failure" in results.get("lane", {})
+    bad = (
+        results["failures"]
+        or results.get("cluster", {}).get("failures")
+        or results.get("startup", {}).get("failures")
+        or "failure" in results.get("lane", {})
+    )
     return 1 if bad else 0
+
+
+def _cluster(given: argparse.Namespace, parts: list[str]) -> dict[str, Any]:
+    """What each round of each part of the cluster's benchmarks found, the parts in turn; `failures` says what did not run."""
+    found: dict[str, Any] = {"rounds": {part: [] for part in parts}, "loads": [], "failures": []}
+    for turn in range(1 if given.quick else given.rounds):
+        found["loads"].append(round(load(), 2))
+        for part in parts:
+            options = [*(["--tiny"] if given.quick else []), *([] if given.no_peers else ["--peers"])]
+            if turn == 0 and not given.quick:
+                options.append("--long")
+            began = time.perf_counter()
+            try:
+                found["rounds"][part].append(run_part(part, *options))
+            except RunFailed as problem:
+                found["failures"].append(f"{part} (round {turn + 1}): {problem}")
+                _say(found["failures"][-1])
+                continue
+            _say(f"round {turn + 1}: cluster, {part}: {time.perf_counter() - began:.0f} s")
+    return found
 
 
 def _lane(files: int, rounds: int) -> dict[str, Any]:

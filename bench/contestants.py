@@ -67,10 +67,15 @@ def _langgraph() -> list[Contestant]:
     ]
 
 
+def dbos() -> Contestant:
+    """DBOS; makes its environment. Raises CannotMakeEnvironment."""
+    return Contestant("dbos", (str(environment.python_of("dbos")), "-m", "bench.peers.dbos"), DURABLE["dbos"])
+
+
 def _others() -> list[Contestant]:
     home = {"BENCH_PREFECT_HOME": str(environment.prefect_home())}
     return [
-        Contestant("dbos", (str(environment.python_of("dbos")), "-m", "bench.peers.dbos"), DURABLE["dbos"]),
+        dbos(),
         Contestant(
             "prefect",
             (str(environment.python_of("prefect")), "-m", "bench.peers.prefect"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contestants import Contestant
-from bench.meter import SPAWNED_AT
+from bench.meter import SPAWNED_AT, traced
 from bench.workload import CRASH_CHAIN, CRASH_SECONDS
 
 ROOT = Path(__file__).parent.parent
@@ -68,13 +68,6 @@ def measure(who: Contestant, workload: str, n: int = 0, kill_after: int = CRASH_
         shutil.rmtree(STATE, ignore_errors=True)
 
 
-def _traced(path: Path) -> list[tuple[str, int, float]]:
-    """Whole lines of a trace: what, which task, when."""
-    text = path.read_text() if path.exists() else ""
-    rows = [line.split() for line in text[: text.rfind("\n") + 1].splitlines()]
-    return [(what, int(task), float(at)) for what, task, at in rows]
-
-
 def _recovery(who: Contestant, kill_after: int) -> dict[str, Any]:
     """Kill -9 half-way through the task after the first `kill_after`; then the same command again.
 
@@ -86,19 +79,19 @@ def _recovery(who: Contestant, kill_after: int) -> dict[str, Any]:
     process = _spawn(who, "w4", state, 0, output)
     deadline = time.monotonic() + LIMIT
     try:
-        while sum(what == "end" for what, _, _ in _traced(trace)) < kill_after:
+        while sum(what == "end" for what, _, _ in traced(trace)) < kill_after:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RunFailed("ended before it could be killed: " + output.read_text(errors="replace")[-2000:])
             time.sleep(0.004)
         time.sleep(CRASH_SECONDS / 2)
     finally:
         _kill(process)
-    before = _traced(trace)
+    before = traced(trace)
     ended = {task for what, task, _ in before if what == "end"}
     output.unlink()
     spawned = time.time()
     result = _result(_spawn(who, "w4", state, 0, output), output)
-    after = _traced(trace)[len(before) :]
+    after = traced(trace)[len(before) :]
     if not after:
         raise RunFailed("no task ran after the restart")
     if len(ended | {task for what, task, _ in after if what == "end"}) != CRASH_CHAIN:

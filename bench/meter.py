@@ -118,6 +118,13 @@ class Trace:
         os.write(self._file, f"end {task} {time.time()}\n".encode())
 
 
+def traced(path: Path) -> list[tuple[str, int, float]]:
+    """Whole lines of a trace: what, which task, when."""
+    text = path.read_text() if path.exists() else ""
+    rows = [line.split() for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [(what, int(task), float(at)) for what, task, at in rows]
+
+
 def arguments(engine_modes: tuple[str, ...] = ()) -> argparse.Namespace:
     """The command line every measured script shares: WORKLOAD --state DIR [--n N] [--mode MODE]."""
     parser = argparse.ArgumentParser()

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.cluster.tables import Table, tables
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / ".bench" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -170,6 +172,7 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
         for failure in results["failures"]
     ]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("startup", {}).get("failures", [])]
+    notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("cluster", {}).get("failures", [])]
     if "failure" in results.get("lane", {}):
         notes.append(f"FAILED: {_last_line(results['lane']['failure'])}")
     return notes
@@ -208,6 +211,10 @@ def _lane(results: dict[str, Any]) -> list[tuple[str, ...]]:
     return [(step, _figure(git[step]), _figure(ours[step]), _figure(ours[step] / git[step])) for step in git]
 
 
+def _cluster(results: dict[str, Any]) -> list[Table]:
+    return tables(results.get("cluster", {}).get("rounds", {}))
+
+
 def _machine(results: dict[str, Any]) -> str:
     about = results["machine"]
     loads = ", ".join(str(turn["load"]) for turn in results["rounds"])
@@ -242,6 +249,8 @@ def as_text(results: dict[str, Any]) -> str:
         lines += [*_padded(LANE, _lane(results)), ""]
     if _startup(results):
         lines += [*_padded(("start-up", "median (min..max, n)", "peak MB"), _startup(results)), ""]
+    for table in _cluster(results):
+        lines += [table.title, *_padded(table.header, table.rows), *table.notes, ""]
     return "\n".join([*lines, *_notes(results, rows)])
 
 
@@ -291,6 +300,15 @@ def as_page(results: dict[str, Any]) -> str:
         lines += [title, "", *_markdown(LANE, _lane(results)), ""]
     if _startup(results):
         lines += ["## Start-up", "", *_markdown(("what", "median (min..max, n)", "peak MB"), _startup(results)), ""]
+    for table in _cluster(results):
+        lines += [
+            f"## {table.title}",
+            "",
+            *_markdown(table.header, table.rows),
+            "",
+            *(f"- {note}" for note in table.notes),
+            "",
+        ]
     lines += ["## Notes", "", *(f"- {note}" for note in _notes(results, rows)), *(f"- {note}" for note in METHOD), ""]
     lines += [
         "## Again",
@@ -299,6 +317,7 @@ def as_page(results: dict[str, Any]) -> str:
         "make bench                                    # everything; makes the other engines' environments once (network)",
         "python -m bench --rounds 5 --only w1 --only w4",
         "python -m bench --no-peers                    # the floor and Buildwright; no network",
+        "python -m bench --only cluster --rounds 2     # PostgreSQL, Redis and workers",
         "python -m bench.report                        # this page",
         "```",
         "",

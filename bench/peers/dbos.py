@@ -7,6 +7,7 @@ for those it needs; otherwise a replay could number them in another way.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from importlib.metadata import version
 
@@ -68,7 +69,7 @@ async def main() -> None:
     DBOS(
         config={
             "name": "bench",
-            "system_database_url": f"sqlite:///{database}",
+            "system_database_url": os.environ.get("BENCH_DATABASE_URL") or f"sqlite:///{database}",
             "console_log_level": "ERROR",
         }
     )
@@ -80,10 +81,13 @@ async def main() -> None:
         meter.start()
         await run("measured", in_line)
         meter.stop()
-    with sqlite3.connect(database) as reader:
-        # dbos leaves both pragmas alone: a new connection sees the journal mode of the file and SQLite's default level.
-        journal, level = (reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous"))
-        meter.extra["sqlite"] = f"{journal}, synchronous={level}"
+    if database.exists():
+        with sqlite3.connect(database) as reader:
+            # dbos leaves both pragmas alone: a new connection sees the journal mode of the file and SQLite's default level.
+            journal, level = (
+                reader.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+            )
+            meter.extra["sqlite"] = f"{journal}, synchronous={level}"
     meter.report(len(measured))
     DBOS.destroy()
 

@@ -5,6 +5,7 @@ Never prints a secret, and imports nothing heavy: every command passes here.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -74,6 +75,11 @@ class Settings:
         return tuple(sorted(found))
 
     @property
+    def tag(self) -> str:
+        """Names this home in the environment of the commands it runs."""
+        return tag_of(self.home)
+
+    @property
     def database(self) -> Path:
         return self.home / "buildwright.db"
 
@@ -85,6 +91,11 @@ class Settings:
     @property
     def artifacts(self) -> Path:
         return self.home / "artifacts"
+
+
+def tag_of(home: Path) -> str:
+    """A short name for a home, the same by whatever path it is reached."""
+    return hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
 
 
 def _home(environment: Mapping[str, str]) -> Path:

@@ -95,7 +95,7 @@ async def test_what_is_wanted_is_posted_with_the_events_it_follows_from(store: S
         assert posted.wanted
         assert (posted.holder, posted.live, posted.beat_at, posted.expires_at) == ("", False, None, None)
     assert await keys(store, build_id) == {"a": True, "b": True}
-    assert await post(store, build_id, "b", "c") == ["b", "c"]
+    assert await post(store, build_id, "b", "c") == ["c"]
     assert await keys(store, build_id) == {"b": True, "c": True}
     assert {posted.build_id for posted in await store.board()} == {build_id}
     assert await store.board(str(uuid.uuid4())) == []
@@ -364,3 +364,17 @@ async def test_workers_are_listed_until_they_sign_off(store: Store, now: Now) ->
     await store.sign_off(ONE)
     await store.sign_off(ONE)
     assert [worker.holder for worker in await store.workers()] == [TWO]
+
+
+async def test_who_has_room_sees_what_has_waited_longest_in_all_builds(store: Store) -> None:
+    one, other = await start(store), await start(store)
+    await post(store, one, "b")
+    await post(store, other, "a")
+    await post(store, one, "b", "c")
+    await taken(store, one, "b")
+    assert await store.waiting() == [(other, "a"), (one, "c")]
+    assert await store.waiting(limit=1) == [(other, "a")]
+    assert len((await store.due(LONG)).actions) == 2
+    assert await store.waiting() == [(other, "a"), (one, "c")]
+    await post(store, other, "a", events=(e.BuildPaused(reason="user"),), start=False)
+    assert await store.waiting() == [(one, "c")]

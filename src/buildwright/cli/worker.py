@@ -26,6 +26,8 @@ async def worker(
     from buildwright.cli.exits import Exit
     from buildwright.cli.session import session
     from buildwright.errors import BadSettings, Refused
+    from buildwright.keeping.rules import default_age
+    from buildwright.keeping.worker_home import tidy
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring.worker import work
 
@@ -42,5 +44,7 @@ async def worker(
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
         called = name or socket.gethostname()
         log = open_log(sys.stdout, app.mask, json=json or not sys.stdout.isatty(), worker=called)
-        await work(app, called, slots, ending, log)
+        age = default_age(app.settings.environment)
+        home, environment, builds = app.settings.home, app.settings.environment, app.builds
+        await work(app, called, slots, ending, log, lambda: tidy(home, environment, builds, app.clock.now(), age))
     return Exit.DONE

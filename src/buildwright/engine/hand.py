@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 from buildwright.core.action import Action, Diagnose, MakePlan, RunAgent
 from buildwright.core.build import Build, Control
@@ -79,6 +80,7 @@ class Hand:
         self._worlds = worlds
         self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
         self._declined = Declined(builds, board, self.say)
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
         self._begun: set[tuple[str, str]] = set()
         """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
@@ -103,6 +105,21 @@ class Hand:
 
         Raises LostLease when the facts are not ours to record any more.
         """
+        # In turn: of those who settle one build at once all but one would be late, and have to begin again.
+        turn = self._turns.setdefault(build_id, asyncio.Lock())
+        async with turn:
+            after, free = await self._settle_now(build_id, facts, lease, ended=ended)
+        if lease is not None and ended:
+            # Whoever carried this out has room now, and takes one up without a hint.
+            spared = next((key for key in free if is_long(key) is is_long(lease.key)), None)
+            free = [key for key in free if key != spared]
+        for key in free:
+            await self._hint(build_id, key)
+        return after
+
+    async def _settle_now(
+        self, build_id: str, facts: Sequence[AnyEvent], lease: ActionLease | None, *, ended: bool
+    ) -> tuple[Build, list[str]]:
         while True:
             build = await self.known.newest(build_id)
             at = self.clock.now()
@@ -128,9 +145,7 @@ class Hand:
             after = self.known.learn(steps[-1].build) if steps else build
             self._report(steps)
             await self.known.keep_snapshot(after)
-            for key in free:
-                await self._hint(build_id, key)
-            return after
+            return after, free
 
     async def _send(
         self, build: Build, events: Sequence[AnyEvent], at: datetime, settlement: Settlement, *, again: bool
@@ -180,33 +195,62 @@ class Hand:
 
         Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record what came of it.
         """
-        if (build_id, key) in self._begun or self._closing or self._declined.has(build_id):
+        name = (build_id, key)
+        if name in self._begun or self._closing:
             return  # never twice here, not even when the lease was lost: both would use the same lane
-        self._begun.add((build_id, key))
+        room = self._long if is_long(key) else self._short
+        self._begun.add(name)
         try:
-            await self._take(build_id, key)
+            async with room:
+                await self._take_up(build_id, key)
         finally:
-            self._begun.discard((build_id, key))
+            self._begun.discard(name)
+        # Whoever has become free goes on with what has waited longest: that is fair to all builds, and quicker than a hint.
+        # Who waits for room here comes first, and looks on afterwards.
+        done = True
+        while done and not room.locked():
+            async with room:
+                done = await self._take_up_oldest(is_long(key))
 
-    async def _take(self, build_id: str, key: str) -> None:
-        async with self._long if is_long(key) else self._short:
-            action, build = await self._wanted(build_id, key)
-            if action is None or build is None or self._closing:
-                return
-            asked_at = asyncio.get_running_loop().time()
-            lease = await self.board.take(build_id, key, self.holder, lease_seconds(build))
-            if lease is None:
-                return
-            self.waited.append(lease.waited)
-            errand = Errand(self.board, lease, action, build, asked_at)
-            self.errands[errand.name] = errand
-            self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
+    async def _take_up_oldest(self, long: bool) -> bool:
+        if self._closing:
+            return False
+        waiting = [name for name in await self.board.waiting() if is_long(name[1]) is long]
+        near = waiting[: 2 * self.slots]
+        # Several who look at once begin in different places, else all but one would come too late for each.
+        first = self.performed % len(near) if near else 0
+        for name in (*near[first:], *near[:first]):
+            if name in self._begun:
+                continue
+            self._begun.add(name)
             try:
-                await self._carry_out(errand)
+                if await self._take_up(*name):
+                    return True
             finally:
-                del self.errands[errand.name]
-                errand.over.set()
-                self.performed += 1
+                self._begun.discard(name)
+        return False
+
+    async def _take_up(self, build_id: str, key: str) -> bool:
+        """Carry out an action if it is to be had; whether it was, and all that came of it is recorded."""
+        if self._declined.has(build_id):
+            return False
+        action, build = await self._wanted(build_id, key)
+        if action is None or build is None or self._closing:
+            return False
+        asked_at = asyncio.get_running_loop().time()
+        lease = await self.board.take(build_id, key, self.holder, lease_seconds(build))
+        if lease is None:
+            return False
+        self.waited.append(lease.waited)
+        errand = Errand(self.board, lease, action, build, asked_at)
+        self.errands[errand.name] = errand
+        self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
+        try:
+            return await self._carry_out(errand)
+        finally:
+            del self.errands[errand.name]
+            errand.over.set()
+            self.performed += 1
 
     async def _wanted(self, build_id: str, key: str) -> tuple[Action | None, Build | None]:
         """The action of that key if it may be begun now, and the build it is wanted for."""
@@ -223,12 +267,12 @@ class Hand:
         action = next((action for action in decision.actions if action.key == key), None)
         return (action if decision.start else None), build
 
-    async def _carry_out(self, errand: Errand) -> None:
+    async def _carry_out(self, errand: Errand) -> bool:
         try:
             world = await self._worlds(errand.build.options)
         except (Refused, CouldNot) as lacking:
             await self._declined.decline(errand, lacking, self.clock.now())
-            return
+            return False
         async with Logbook(world, errand.lease.build_id) as logbook:
             bench = Workbench(
                 world,
@@ -249,8 +293,10 @@ class Hand:
             errand.hush()
             await telling
         facts = () if errand.flight.cancelled() else errand.flight.result()
-        if errand.flight.cancelled() or not await self._record(errand, facts, ended=True):
-            await self._let_go(errand)
+        if not errand.flight.cancelled() and await self._record(errand, facts, ended=True):
+            return True
+        await self._let_go(errand)
+        return False
 
     async def _pass_on(self, errand: Errand) -> None:
         """Record what the action tells on its way, until it has ended."""
@@ -290,6 +336,8 @@ class Hand:
             if not errand.lost:
                 await self.board.drop(errand.lease)
             await self.advance(errand.lease.build_id)
+            if not errand.lost:
+                await self._hint(errand.lease.build_id, errand.lease.key)
         except CouldNot as trouble:  # the lease runs out, and whoever patrols goes on
             self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble))
 

@@ -26,6 +26,8 @@ LONG = "buildwright.perform.long"
 _SPARE_THREADS = 3
 """For `advance`, and for a hint of each other queue that comes in while the last slot is taken."""
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
+_LISTEN_SECONDS = 0.1
+"""How long one look at the queues lasts. Only the next one is for a queue that was added meanwhile."""
 _VISIBLE_SECONDS = 6 * 3600
 """When Redis gives a message that was not acknowledged to somebody else. Late on purpose: the board does that sooner."""
 
@@ -200,6 +202,7 @@ def _app(name: str, url: str, *, patient: bool) -> Celery:
     app = Celery(name, broker=url, set_as_current=False)
     transport: dict[str, Any] = {
         "visibility_timeout": _VISIBLE_SECONDS,
+        "polling_interval": _LISTEN_SECONDS,
         "socket_connect_timeout": _CONNECT_SECONDS,
         "socket_keepalive": True,
     }

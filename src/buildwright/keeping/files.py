@@ -12,7 +12,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from buildwright.core.failpoint import failpoint
-from buildwright.workspace.retention import size_of
+from buildwright.workspace.sizes import size_of
 
 _DRAFT = "draft-"
 """What the set-up caches call something that is not (or no longer) whole."""

@@ -108,8 +108,9 @@ class Board(Protocol):
         """Append (events may be empty) and make the board what the settlement says, all or nothing.
 
         A row that is no longer wanted goes at once when nobody has it, else when its holder lets go or its lease runs
-        out. Returns the events and the keys that are wanted and that nobody has. Sending the same again (events, times
-        and `expected`) gives the same answer and appends nothing twice. A lease that has run out counts until somebody
+        out. Returns the events and the keys that wait for somebody since now: those newly posted, and the ended one if it is
+        wanted again. Sending the same again (events, times and `expected`) appends nothing twice, and names
+        no fewer keys. A lease that has run out counts until somebody
         else takes the action. Raises StaleVersion; LostLease
         when the settlement's lease is not the newest on its row, or its row is gone; BuildIsRunning while a live process
         holds the whole build (`Builds.acquire`); NotFound.
@@ -132,6 +133,12 @@ class Board(Protocol):
 
     async def board(self, build_id: str = "") -> list[Posted]:
         """The rows of one build, or all, oldest first (a row that is let go counts as wanted from then on)."""
+
+    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
+        """Wanted actions (build id and key) of running builds that nobody alive has, the one that waits longest first.
+
+        Only a look, for who has room now; it counts as no offer.
+        """
 
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         """What is due and has not been offered for `quiet_seconds`; counts as offered from now on.

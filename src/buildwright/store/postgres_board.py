@@ -57,7 +57,13 @@ posted AS (
     SELECT $1, key, true, now.at, '', 0 FROM head, now, unnest($11::text[]) AS key
     WHERE $12 AND key NOT IN (SELECT key FROM rows) ON CONFLICT DO NOTHING
 )
-SELECT EXISTS (SELECT 1 FROM head), ARRAY(SELECT key FROM rows WHERE live AND NOT ended)
+SELECT EXISTS (SELECT 1 FROM head), ARRAY(SELECT key FROM rows WHERE (live OR wanted) AND NOT ended)
+"""  # noqa: S608  constants
+_WHY_NOT = f"""
+WITH {_NOW}
+SELECT (SELECT version FROM build_runs WHERE build_id = $1),
+    (SELECT token FROM actions WHERE build_id = $1 AND key = $2 AND holder <> ''),
+    (SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE})
 """  # noqa: S608  constants
 _SWEEP = "DELETE FROM actions WHERE NOT wanted AND (holder = '' OR expires_at <= clock_timestamp())"
 _LOCK = "SELECT 1 FROM leases WHERE build_id = {} FOR UPDATE"
@@ -130,6 +136,11 @@ offered AS (
 )
 SELECT build_id, key FROM chosen ORDER BY wanted_at, build_id, key
 """  # noqa: S608  constants
+_WAITING = f"""
+WITH {_NOW}
+SELECT a.build_id, a.key FROM now, actions a JOIN build_runs b USING (build_id)
+WHERE a.wanted AND NOT {_LIVE_ACTION} AND b.control = 'running' ORDER BY a.wanted_at, a.build_id, a.key LIMIT $1
+"""  # noqa: S608  constants
 _BEAT = """
 INSERT INTO workers (holder, name, slots, busy, started_at, beat_at, heartbeat_seconds, report)
 VALUES ($1, $2, $3, $4, clock_timestamp(), clock_timestamp(), $5, $6)
@@ -201,14 +212,14 @@ async def live_holder(connection: Connection, build_id: str) -> str | None:
 
 
 async def settle(connection: Connection, entry: Entry, settlement: Settlement, again: bool) -> list[str]:
-    """Append and make the board right, in three round trips; the keys that are wanted and that nobody has.
+    """Append and make the board right, in three round trips; the keys that wait for somebody since now.
 
     Raises StaleVersion, LostLease, BuildIsRunning, NotFound, having written nothing.
     """
     lease, wanted = settlement.lease, list(settlement.wanted)
     start = f"{literal(entry.build_id)}"
     async with transaction(connection, _LOCK.format(start)):
-        done, held = await connection.fetchrow(
+        done, known = await connection.fetchrow(
             _SETTLE,
             *entry.parameters,
             wanted,
@@ -223,8 +234,8 @@ async def settle(connection: Connection, entry: Entry, settlement: Settlement, a
         elif not await _was_done(connection, entry, settlement, again):
             raise await _refusal(connection, entry, lease)
         else:
-            held = [row.key for row in await board(connection, entry.build_id) if row.live]
-    return [key for key in wanted if key not in set(held)] if settlement.start else []
+            known = [row.key for row in await board(connection, entry.build_id) if row.live]
+    return [key for key in wanted if key not in set(known)] if settlement.start else []
 
 
 async def _was_done(connection: Connection, entry: Entry, settlement: Settlement, again: bool) -> bool:
@@ -237,17 +248,12 @@ async def _was_done(connection: Connection, entry: Entry, settlement: Settlement
 
 
 async def _refusal(connection: Connection, entry: Entry, lease: ActionLease | None) -> Exception:
-    version = await find_version(connection, entry.build_id)
-    if lease is not None:
-        token = await connection.fetchval(
-            "SELECT token FROM actions WHERE build_id = $1 AND key = $2 AND holder <> ''", lease.build_id, lease.key
-        )
-        if token != lease.token:
-            return LostLease(f"the lease on {lease.key} of build {lease.build_id} went to another holder, or is over")
-    holder = await connection.fetchval(
-        f"WITH {_NOW} SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE}",  # noqa: S608
-        entry.build_id,
-    )
+    # Being late is common, and the others wait for the lock meanwhile: one question.
+    version, token, holder = await connection.fetchrow(_WHY_NOT, entry.build_id, lease.key if lease else None)
+    if version is None:
+        return not_found(entry.build_id)
+    if lease is not None and token != lease.token:
+        return LostLease(f"the lease on {lease.key} of build {lease.build_id} went to another holder, or is over")
     return _is_running(entry.build_id, holder) if holder else stale(entry, version)
 
 
@@ -292,6 +298,11 @@ async def holdings(connection: Connection, holder: str) -> list[Holding]:
 async def board(connection: Connection, build_id: str) -> list[Posted]:
     """The rows of one build, or all ("")."""
     return [Posted(*row) for row in await connection.fetch(_BOARD, text_of(build_id))]
+
+
+async def waiting(connection: Connection, limit: int) -> list[tuple[str, str]]:
+    """Actions of running builds that nobody has, oldest first; counts as no offer."""
+    return [(build_id, key) for build_id, key in await connection.fetch(_WAITING, limit)]
 
 
 async def due(connection: Connection, quiet_seconds: float, limit: int) -> Due:

@@ -45,10 +45,12 @@ class ActionRows:
         return row is not None and row.holder != "" and row.token == lease.token
 
     def settle(self, settlement: Settlement, now: datetime) -> list[str]:
-        """Make it what the settlement says; the keys that are wanted and that nobody has."""
+        """Make it what the settlement says; the keys that wait for somebody since now."""
         lease, wanted, start = settlement.lease, settlement.wanted, settlement.start
+        known = {key for key, row in self.rows.items() if row.wanted or row.live(now)}
         if lease is not None and settlement.ended and lease.key in self.rows:
             self.rows[lease.key].free(now)
+            known.discard(lease.key)
         for key, row in self.rows.items():
             row.wanted = key in wanted and (start or row.live(now))
         if start:
@@ -56,7 +58,7 @@ class ActionRows:
                 self.rows.setdefault(key, Row(True, now))
         self.sweep(now)
         self.settled, self.wake_at, self.offered_at = True, settlement.wake_at, None
-        return [key for key in wanted if not self.rows[key].live(now)] if start else []
+        return [key for key in wanted if key not in known] if start else []
 
     def take(self, lease: ActionLease, seconds: float, now: datetime) -> ActionLease | None:
         """Give the row to the lease's holder, if it is to be had; with the time it waited."""

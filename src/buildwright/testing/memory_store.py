@@ -219,6 +219,12 @@ class MemoryBuilds:
         ]
         return sorted(found, key=lambda posted: (posted.wanted_at, posted.build_id, posted.key))
 
+    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
+        now = self._now()
+        running = [of for of, journal in self._journals.items() if journal.head.control == Control.RUNNING]
+        found = [(at, of, key) for of in running for at, key in self._journals[of].board.waiting(timedelta(0), now)]
+        return [(build_id, key) for _, build_id, key in sorted(found)[:limit]]
+
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         now, quiet = self._now(), timedelta(seconds=quiet_seconds)
         builds, waiting = [], []
@@ -288,6 +294,7 @@ class MemoryBuilds:
         if build_id in self._journals:
             await self._refuse_live(build_id)
             del self._journals[build_id]
+            self._answers = {key: kept for key, kept in self._answers.items() if key.build_id != build_id}
 
     async def finish_retiring(self) -> int:
         """Nothing is ever left half done."""
@@ -309,7 +316,9 @@ class MemoryBuilds:
     async def loose_artifacts(self) -> Loose:
         named = {found for build_id in self._journals for found in await self.named_ids(build_id)}
         loose = [len(content) for digest, content in self._artifacts.items() if digest not in named]
-        if [build_id for build_id in self._journals if await self.holder(build_id)]:
+        at_work = (row for journal in self._journals.values() for row in journal.board.rows.values())
+        held = [build_id for build_id in self._journals if await self.holder(build_id)]
+        if held or any(row.live(self._now()) for row in at_work):
             return Loose(0, 0, len(loose))
         return Loose(len(loose), sum(loose))
 

@@ -160,6 +160,9 @@ class SimulatedBoard:
     async def board(self, build_id: str = "") -> list[Posted]:
         return await self._ask("board", lambda: self._board.board(build_id))
 
+    async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:
+        return await self._ask("waiting", lambda: self._board.waiting(limit))
+
     async def due(self, quiet_seconds: float, limit: int = 200) -> Due:
         return await self._ask("due", lambda: self._board.due(quiet_seconds, limit))
 

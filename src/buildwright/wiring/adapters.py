@@ -88,7 +88,7 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
                 )
             from buildwright.agents.claude import ClaudeAgent
 
-            return ClaudeAgent(path_of(settings))
+            return ClaudeAgent(path_of(settings), home=settings.tag)
         case "shell":
             from buildwright.agents.shell import ShellAgent
 

@@ -215,7 +215,8 @@ class App:
         if build.control is not Control.STOPPING:  # asked before, by a process that died before the build had ended
             build = await commands.stop(self.builds, self.clock, build_id, message)
         if self.in_cluster:
-            return await self._end_in_cluster(build_id)
+            # A build that nobody works on is over at once, also without any worker; else its workers let go first.
+            return await self.advance(build_id) or await self.builds.load(build_id)
         if await self.builds.holder(build_id) is None:
             await self._end_orphans()
             with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
@@ -303,12 +304,11 @@ class App:
         """
         return await self._awaited.bring(build, self.workspace) if self.in_cluster else Brought(build, False)
 
-    async def _end_in_cluster(self, build_id: str) -> Build:
-        """A build that nobody works on is over at once, also without any worker; else its workers let go first."""
+    async def advance(self, build_id: str) -> Build | None:
+        """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
         from buildwright.engine.hand import Hand
 
-        hand = Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world)
-        return await hand.advance(build_id) or await self.builds.load(build_id)
+        return await Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world).advance(build_id)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -318,10 +318,11 @@ class App:
         if spec.graph is not None:
             return spec.graph
         from buildwright.agents.briefing import describe_repository
+        from buildwright.workspace.leftovers import PLAN
 
         options = with_cassette(options)
         self.gateway.check_keys("", options)
-        place = f"plan-{uuid.uuid4()}"
+        place = f"{PLAN}{uuid.uuid4()}"
         context = ""
         if repository:
             target = await self.workspace.prepare(place, repository, base)
@@ -371,7 +372,9 @@ class App:
     async def clean_up(self) -> None:
         """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
         await self._end_orphans()
-        await self.workspace.sweep()
+        from buildwright.workspace.leftovers import sweep
+
+        await sweep(self.settings.home, self.settings.environment)
 
     async def world(self, options: Options, clock: Clock) -> World:
         """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
@@ -402,14 +405,14 @@ class App:
         if options.sandbox not in self._sandboxes:
             from buildwright.sandbox import choose
 
-            self._sandboxes[options.sandbox] = await choose(options.sandbox)
+            self._sandboxes[options.sandbox] = await choose(options.sandbox, home=self.settings.tag)
         return self._sandboxes[options.sandbox]
 
     async def _end_orphans(self) -> None:
         """End what commands of a process of ours that was killed still do: nobody waits for it, and lanes are reused."""
         from buildwright.sandbox import end_orphans
 
-        await asyncio.to_thread(end_orphans)
+        await asyncio.to_thread(end_orphans, self.settings.tag)
 
     async def _warm_up(self, options: Options) -> None:
         """What the first attempt will need is loaded while the plan is made."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from buildwright.core.limits import Options
 from buildwright.engine.hand import Hand, is_long
 from buildwright.engine.patrol import patrol, tend
-from buildwright.errors import Conflict, CouldNot
+from buildwright.errors import BuildwrightError, Conflict, CouldNot
 from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
 from buildwright.ports import WorkerRow
 from buildwright.store.clock import StoreClock
@@ -28,16 +28,22 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 5.0
 """Between a worker's signs of life; how long its leases last is said by each build."""
 
+TIDY_SECONDS = 4 * 3600.0
+"""Between two times that a worker tidies up its home, when it has nothing to do."""
+IDLE_LOOK_SECONDS = 60.0
+
 Log = Callable[..., None]
+Tidy = Callable[[], Awaitable[int]]
+"""Removes from the home what no build needs any more, and says how many bytes."""
 
 
-async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log) -> None:
+async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log, tidy: Tidy) -> None:
     """Be a worker until `ending` is set, then let go of everything so that others take it up at once.
 
     Raises Conflict when another worker uses this home, BadSettings, BadRepository and GitFailed when the hub is none or
     does not answer, StoreFailed when the database cannot be reached.
     """
-    async with Worker.at_work(app, name, slots, log) as worker:
+    async with Worker.at_work(app, name, slots, log, tidy) as worker:
         await worker.watch(ending)
 
 
@@ -54,7 +60,7 @@ class Worker:
 
     @classmethod
     @asynccontextmanager
-    async def at_work(cls, app: App, name: str, slots: int, log: Log) -> AsyncIterator[Worker]:
+    async def at_work(cls, app: App, name: str, slots: int, log: Log, tidy: Tidy) -> AsyncIterator[Worker]:
         """Begin to work; let go of everything at the end."""
         settings, board = app.settings, app.board
         with _alone_in(settings.home):
@@ -69,7 +75,7 @@ class Worker:
 
             hand = Hand(app.builds, board, jobs, clock, this_process(), world_of, slots, log)
             consumer = CeleryConsumer(settings.redis_url, hand, is_long, name)
-            works = (tend(hand), patrol(hand, jobs), clock.stay_set(board))
+            works = (tend(hand), patrol(hand, jobs), clock.stay_set(board), stay_tidy(hand, tidy))
             worker = cls(hand, consumer, name, [asyncio.create_task(work) for work in works])
             log("begins", slots=slots, home=str(settings.home))
             try:
@@ -126,6 +132,18 @@ class Worker:
             await hand.board.beat(row)
         except CouldNot as trouble:
             hand.log("no-sign-of-life", why=str(trouble))
+
+
+async def stay_tidy(hand: Hand, tidy: Tidy) -> None:
+    """Tidy up every few hours, when nothing is carried out here. Runs until cancelled."""
+    while True:
+        await hand.clock.sleep(TIDY_SECONDS)
+        while hand.errands:
+            await hand.clock.sleep(IDLE_LOOK_SECONDS)
+        try:
+            hand.log("tidied-up", bytes=await tidy())
+        except BuildwrightError as trouble:
+            hand.log("not-tidied-up", why=str(trouble))
 
 
 def measured(hand: Hand) -> dict[str, float | int]:

@@ -15,10 +15,12 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository, Conflict, GitFailed
 from buildwright.ports import Guard
 from buildwright.workspace.git import OTHER_FORMAT, Answer, Git, check_name, mask, naming_full_disk, persistently
+from buildwright.workspace.sizes import size_of
 from buildwright.workspace.source import Source, locate, look
 
 _SECONDS = 3600.0
 """For one transfer: the first of a build carries a whole history. A connection that has gone quiet ends long before."""
+_GRACE = "1.day.ago"
 _AT_ONCE = 500
 """Refs deleted by one command."""
 # The hub's own hooks are its policy and run as in any push; ours would be taken for its setting on a local path.
@@ -236,6 +238,35 @@ class Hub:
             return Answer(0, b"", "")
 
         await self._ask(attempt)
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is when it is on this machine and there."""
+        path = Path(self._address)
+        return path if "://" not in self._address and path.is_absolute() and path.is_dir() else None
+
+    async def compact(self) -> int:
+        """Pack the hub anew without what no ref needs, and say how many bytes that gave; 0 for a hub elsewhere.
+
+        Others may push meanwhile: what they need and the hub has makes git renew its time, and what is younger than
+        a day stays.
+        """
+        if self.path is None:
+            return 0
+        before = size_of(self.path)
+        failpoint("prune.hub.before")
+        with self._named():
+            await self._git.run(self.path, "gc", "--quiet", f"--prune={_GRACE}", seconds=_SECONDS)
+        failpoint("prune.hub.after")
+        return max(before - size_of(self.path), 0)
+
+    async def builds(self) -> set[str]:
+        """The builds that have refs in a hub on this machine."""
+        if self.path is None:
+            return set()
+        with self._named():
+            listed = await self._git.run(self.path, "for-each-ref", "--format=%(refname)", "refs/buildwright/")
+        return {name.split("/")[2] for name in listed.text.splitlines()}
 
     @asynccontextmanager
     async def _scratch(self, form: str) -> AsyncIterator[Path]:

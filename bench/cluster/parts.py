@@ -1,0 +1,31 @@
+"""The parts of the cluster's benchmarks, each run in a process of its own. Imports nothing of Buildwright."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from bench.measure import ROOT, RunFailed
+
+PARTS = ("throughput", "queue", "recovery", "waiting", "reach")
+STATE = ROOT / ".bench" / "cluster"
+LIMIT = 420.0
+"""Seconds after which a part is ended and counts as failed."""
+
+
+def run_part(part: str, *options: str) -> Any:
+    """What one round of a part found. Raises RunFailed."""
+    argv = [sys.executable, "-m", "bench.cluster", part, "--state", str(STATE), *options]
+    process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        output, trouble = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # the servers and workers are ended by it
+        process.communicate()
+        raise RunFailed(f"bench.cluster {part}: no result in {LIMIT:.0f} s") from None
+    found = [line for line in output.splitlines() if line.startswith("{")]
+    if process.returncode or not found:
+        raise RunFailed(f"bench.cluster {part}: exit code {process.returncode}: {trouble[-1500:]}")
+    return json.loads(found[-1])[part]
