@@ -52,6 +52,11 @@ class Settings:
         return cls(home, merged, database_url, redis_url, hub)
 
     @property
+    def tag(self) -> str:
+        """Names this home in the environment of the commands it runs."""
+        return tag_of(self.home)
+
+    @property
     def correlation_id(self) -> str:
         """What builds that are started here are found by in other systems (D15); "" when nobody says. Raises BadSettings."""
         given = self.environment.get("BUILDWRIGHT_CORRELATION_ID", "").strip()
@@ -73,11 +78,6 @@ class Settings:
                 continue
             found |= {written, unquote(written)} - {""}
         return tuple(sorted(found))
-
-    @property
-    def tag(self) -> str:
-        """Names this home in the environment of the commands it runs."""
-        return tag_of(self.home)
 
     @property
     def database(self) -> Path:

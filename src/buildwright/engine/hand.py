@@ -79,8 +79,8 @@ class Hand:
         self._jobs = jobs
         self._worlds = worlds
         self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
-        self._declined = Declined(builds, board, self.say)
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
+        self._declined = Declined(builds, board, self.say)
         self._begun: set[tuple[str, str]] = set()
         """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
@@ -196,7 +196,7 @@ class Hand:
         Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record what came of it.
         """
         name = (build_id, key)
-        if name in self._begun or self._closing:
+        if name in self._begun or self._closing or self._declined.has(build_id):
             return  # never twice here, not even when the lease was lost: both would use the same lane
         room = self._long if is_long(key) else self._short
         self._begun.add(name)
@@ -220,7 +220,7 @@ class Hand:
         # Several who look at once begin in different places, else all but one would come too late for each.
         first = self.performed % len(near) if near else 0
         for name in (*near[first:], *near[:first]):
-            if name in self._begun:
+            if name in self._begun or self._declined.has(name[0]):
                 continue
             self._begun.add(name)
             try:
@@ -232,8 +232,6 @@ class Hand:
 
     async def _take_up(self, build_id: str, key: str) -> bool:
         """Carry out an action if it is to be had; whether it was, and all that came of it is recorded."""
-        if self._declined.has(build_id):
-            return False
         action, build = await self._wanted(build_id, key)
         if action is None or build is None or self._closing:
             return False

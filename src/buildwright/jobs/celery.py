@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -28,6 +29,8 @@ _SPARE_THREADS = 3
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 _LISTEN_SECONDS = 0.1
 """How long one look at the queues lasts. Only the next one is for a queue that was added meanwhile."""
+_AWAY_SECONDS = 3.0
+"""After a hint could not be sent, the next ones are not even tried for so long: each might wait for an answer."""
 _VISIBLE_SECONDS = 6 * 3600
 """When Redis gives a message that was not acknowledged to somebody else. Late on purpose: the board does that sooner."""
 
@@ -49,6 +52,7 @@ class CeleryJobs:
         self._is_long = is_long
         self._app: Celery | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hints")
+        self._away_until = 0.0
 
     async def advance(self, build_id: str) -> None:
         """See `Jobs.advance`."""
@@ -69,12 +73,15 @@ class CeleryJobs:
     def _publish(self, task: str, queue: str, ids: tuple[str, ...]) -> None:
         from kombu.exceptions import KombuError
 
+        if time.monotonic() < self._away_until:
+            raise StoreFailed("Redis could not be reached a moment ago", fix="start it, or correct REDIS_URL")
         if self._app is None:
             self._app = _app("buildwright", self._url, patient=False)
         try:
             # Past any exchange: what Redis keeps of exchanges is gone when it is wiped.
             self._app.send_task(task, ids, queue=queue, retry=False, ignore_result=True)
         except (KombuError, OSError) as error:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
             raise StoreFailed(f"Redis cannot be reached: {error}", fix="start it, or correct REDIS_URL") from error
 
     def _disconnect(self) -> None:

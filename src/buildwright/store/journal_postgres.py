@@ -309,6 +309,10 @@ class PostgresBuilds:
         """PostgreSQL does that by itself."""
         return 0
 
+    def hurry(self) -> None:
+        """Wait for a server that is away for a second at most from now on: this process is to end."""
+        self._pool.hurry()
+
     async def close(self) -> None:
         """Write what is waiting and let go of the connections. Harmless when closed already."""
         await self._logs.drain()

@@ -27,6 +27,7 @@ from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound, Unreachable
 from buildwright.ports import Answers, Board, Builds, Clock, Gate, LogEntry
 from buildwright.settings import Settings
+from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
 from buildwright.wiring.adapters import (
     LazyDiagnoser,
@@ -75,11 +76,15 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         arm_from(settings.environment)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     builds = await _open_store(settings)
-    app = App(settings, builds, SystemClock(), builds)
     try:
-        yield app
+        # Pauses are timed by the clock that all machines share: this one's may be wrong.
+        clock = await StoreClock.open(cast("Board", builds)) if settings.database_url else SystemClock()
+        app = App(settings, builds, clock, builds)
+        try:
+            yield app
+        finally:
+            await app.close()
     finally:
-        await app.close()
         await builds.close()
 
 
@@ -140,6 +145,10 @@ class App:
     def mask(self, text: str) -> str:
         """The text without the secrets of this process."""
         return masked(self.settings, text)
+
+    def hurry(self) -> None:
+        """Wait no more for a database that is away: this process is to end, and others go on."""
+        cast("PostgresBuilds", self.builds).hurry()
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""

@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from buildwright.core.limits import Options
 from buildwright.engine.hand import Hand, is_long
 from buildwright.engine.patrol import patrol, tend
-from buildwright.errors import BuildwrightError, Conflict, CouldNot
+from buildwright.errors import BuildwrightError, Conflict, CouldNot, StoreFailed
 from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
 from buildwright.ports import WorkerRow
 from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
+from buildwright.wiring.app import open_app
 
 if TYPE_CHECKING:
     from buildwright.engine.world import World
+    from buildwright.settings import Settings
     from buildwright.wiring.app import App
 
+T = TypeVar("T")
+
+RETRY_SECONDS = 1.0
+"""Between tries to reach a database that was away when the worker started."""
 HEARTBEAT_SECONDS = 5.0
 """Between a worker's signs of life; how long its leases last is said by each build."""
 
@@ -41,10 +47,40 @@ async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log,
     """Be a worker until `ending` is set, then let go of everything so that others take it up at once.
 
     Raises Conflict when another worker uses this home, BadSettings, BadRepository and GitFailed when the hub is none or
-    does not answer, StoreFailed when the database cannot be reached.
+    does not answer, StoreFailed when the database went away meanwhile.
     """
     async with Worker.at_work(app, name, slots, log, tidy) as worker:
         await worker.watch(ending)
+        app.hurry()
+
+
+@asynccontextmanager
+async def app_when_there(settings: Settings, ending: asyncio.Event, log: Log) -> AsyncIterator[App | None]:
+    """The application as soon as the database answers, which is waited for; None once `ending` is set.
+
+    Raises BadSettings (the database will not have us), DiskFull.
+    """
+    async with AsyncExitStack() as stack:
+        app: App | None = None
+        while app is None and not ending.is_set():
+            try:
+                app = await _unless(ending, stack.enter_async_context(open_app(settings)))
+            except StoreFailed as trouble:
+                log("waits", why=str(trouble), fix=trouble.fix)
+                await _unless(ending, asyncio.sleep(RETRY_SECONDS))
+        yield app
+
+
+async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work returns; None, and the work is given up, once `ending` is set. Raises what the work raises."""
+    doing, waiting = asyncio.create_task(work), asyncio.create_task(ending.wait())
+    try:
+        await asyncio.wait({doing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        for task in (doing, waiting):
+            task.cancel()
+        await asyncio.gather(doing, waiting, return_exceptions=True)
 
 
 class Worker:
@@ -67,7 +103,8 @@ class Worker:
             await app.clean_up()
             await app.workspace.create_hub()
             await app.workspace.check_hub()
-            clock = await StoreClock.open(board)
+            clock = app.clock
+            assert isinstance(clock, StoreClock)
             jobs = CeleryJobs(settings.redis_url, is_long)
 
             async def world_of(options: Options) -> World:
@@ -79,7 +116,6 @@ class Worker:
             worker = cls(hand, consumer, name, [asyncio.create_task(work) for work in works])
             log("begins", slots=slots, home=str(settings.home))
             try:
-                await worker.beat()
                 consumer.start()
                 yield worker
             finally:
@@ -90,7 +126,10 @@ class Worker:
                     task.cancel()
                 await asyncio.gather(*worker._tasks, return_exceptions=True)
                 await jobs.close()
-                await board.sign_off(hand.holder)
+                try:
+                    await board.sign_off(hand.holder)
+                except CouldNot as trouble:  # its row says how long it has been silent
+                    log("not-signed-off", why=str(trouble))
                 log("ended")
 
     async def watch(self, ending: asyncio.Event) -> None:
@@ -99,12 +138,10 @@ class Worker:
             for task in self._tasks:
                 if task.done():
                     task.result()
-            try:
-                await asyncio.wait_for(ending.wait(), HEARTBEAT_SECONDS)
-            except TimeoutError:
-                self._tell_of_redis()
-                self._consumer.listen_again()
-                await self.beat()
+            await _unless(ending, self.beat())
+            await _unless(ending, asyncio.sleep(HEARTBEAT_SECONDS))
+            self._tell_of_redis()
+            self._consumer.listen_again()
 
     def _tell_of_redis(self) -> None:
         """Say once that Redis is away, and once that it is back: without it everything goes on, only later."""
