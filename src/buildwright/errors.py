@@ -16,6 +16,7 @@
     └── CouldNot                the world did not do what it should
         ├── GitFailed           a git command failed
         ├── StoreFailed         the database or a file of the store failed
+        │   └── Unreachable     a server that is needed does not answer, or nobody works for it
         ├── DiskFull            no space is left where Buildwright keeps its state
         ├── ModelFailed         a language model did not answer: carries the kind of failure
         ├── AgentFailed         an agent program could not run
@@ -115,6 +116,10 @@ class GitFailed(CouldNot):
 
 class StoreFailed(CouldNot):
     """The store could not read or write."""
+
+
+class Unreachable(StoreFailed):
+    """A server that is needed cannot be reached."""
 
 
 class DiskFull(CouldNot):

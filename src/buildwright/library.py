@@ -5,8 +5,8 @@ Must never print, read the command line, or install signal handlers: the program
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -148,9 +148,8 @@ class Orchestrator:
         self._app: App | None = None
 
     async def __aenter__(self) -> Orchestrator:
-        settings = Settings.load()
-        if self._home is not None:
-            settings = dataclasses.replace(settings, home=self._home)
+        named = {"BUILDWRIGHT_HOME": str(self._home)} if self._home is not None else {}
+        settings = Settings.load({**os.environ, **named})
         self._app = await self._stack.enter_async_context(open_app(settings))
         return self
 
@@ -176,6 +175,7 @@ class Orchestrator:
         """Go on with a build of this home by its id, or a unique beginning of it. Raises NotFound, BuildIsRunning."""
         app = self._opened
         build = await app.run(await app.find(build_id), on_event=self._on_event)
+        build, _ = await app.bring_home(build)
         return summary_of(build, app.clock.now())
 
     async def execute_batch(self, tasks: Sequence[Task | Mapping[str, object]], *, title: str = "Batch") -> BatchResult:

@@ -5,11 +5,14 @@ Never prints a secret, and imports nothing heavy: every command passes here.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from buildwright.errors import BadSettings
 
@@ -19,6 +22,7 @@ SHARED = ("DATABASE_URL", "REDIS_URL", "BUILDWRIGHT_HUB")
 FROM_DOTENV = (*KEYS, "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")
 """What a `.env` file may add to the environment (R9), and `SHARED` if it names the hub; everything else in it is left alone."""
 
+_CORRELATION = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SCHEMES = {"DATABASE_URL": ("postgresql", "postgres"), "REDIS_URL": ("redis", "rediss")}
 
 
@@ -48,6 +52,34 @@ class Settings:
         return cls(home, merged, database_url, redis_url, hub)
 
     @property
+    def tag(self) -> str:
+        """Names this home in the environment of the commands it runs."""
+        return tag_of(self.home)
+
+    @property
+    def correlation_id(self) -> str:
+        """What builds that are started here are found by in other systems (D15); "" when nobody says. Raises BadSettings."""
+        given = self.environment.get("BUILDWRIGHT_CORRELATION_ID", "").strip()
+        if given and not _CORRELATION.fullmatch(given):
+            raise BadSettings(
+                "BUILDWRIGHT_CORRELATION_ID has characters that are not allowed, or too many",
+                fix="use at most 128 letters, digits and . _ : / -",
+            )
+        return given
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """Those in the addresses of the servers, as they stand there and as they are meant."""
+        found: set[str] = set()
+        for url in (self.database_url, self.redis_url):
+            try:
+                written = urlsplit(url).password or ""
+            except ValueError:  # said by whoever uses the address
+                continue
+            found |= {written, unquote(written)} - {""}
+        return tuple(sorted(found))
+
+    @property
     def database(self) -> Path:
         return self.home / "buildwright.db"
 
@@ -59,6 +91,11 @@ class Settings:
     @property
     def artifacts(self) -> Path:
         return self.home / "artifacts"
+
+
+def tag_of(home: Path) -> str:
+    """A short name for a home, the same by whatever path it is reached."""
+    return hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
 
 
 def _home(environment: Mapping[str, str]) -> Path:

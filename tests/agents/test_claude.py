@@ -309,18 +309,19 @@ def test_importing_the_agents_imports_nothing_heavy() -> None:
 
 
 async def test_what_a_killed_engine_left_is_ended_and_what_a_living_one_runs_is_not() -> None:
-    living = Brood()
-    namespace, _, started, name = living.mark.split("/")
-    dead = Brood(f"{namespace}/{os.getpid()}/{float(started) - 1000:.2f}/{name}")
-    elsewhere = Brood(f"pid:[1]/1/0.00/{name}")
-    broods = (dead, living, elsewhere)
+    living = Brood(home="mine")
+    namespace, _, started, home, name = living.mark.split("/")
+    dead = Brood(f"{namespace}/{os.getpid()}/{float(started) - 1000:.2f}/{home}/{name}")
+    elsewhere = Brood(f"pid:[1]/1/0.00/{home}/{name}")
+    of_another_home = Brood(f"{namespace}/{os.getpid()}/{float(started) - 1000:.2f}/other/{name}")
+    broods = (dead, living, elsewhere, of_another_home)
     sleeping = [
         await asyncio.create_subprocess_exec("sleep", "4715", env={MARK: brood.mark, "PATH": PATH}) for brood in broods
     ]
     await wait_for(lambda: all(brood.look() for brood in broods))
-    assert end_orphans() == 1
+    assert end_orphans("mine") == 1
     assert await sleeping[0].wait() == -9
-    assert [len(brood.look()) for brood in broods] == [0, 1, 1]
-    for brood in (living, elsewhere):
+    assert [len(brood.look()) for brood in broods] == [0, 1, 1, 1]
+    for brood in (living, elsewhere, of_another_home):
         await brood.end()
-    assert [await process.wait() for process in sleeping] == [-9, -9, -9]
+    assert [await process.wait() for process in sleeping] == [-9, -9, -9, -9]

@@ -1,4 +1,4 @@
-"""One suite for the port `Retention`, over the SQLite store and the memory one."""
+"""One suite for the port `Retention`, over the memory store, the SQLite one and the PostgreSQL one."""
 
 from __future__ import annotations
 
@@ -8,26 +8,40 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from buildwright.core import event as e
 from buildwright.errors import BuildIsRunning, Conflict, NotFound
-from buildwright.ports import LogEntry
+from buildwright.ports import AnswerKey, LogEntry, Settlement
+from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.testing.memory_store import MemoryBuilds
 from tests.contract.test_builds import AT, Now, beat, start
 
-Store = SqliteBuilds | MemoryBuilds
+Store = SqliteBuilds | MemoryBuilds | PostgresBuilds
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("postgres_url")) if kind == "postgres" else ""
+
+
+@pytest.fixture
+async def store(kind: str, url: str, tmp_path: Path) -> AsyncIterator[Store]:
     opened: Store
-    if request.param == "memory":
+    if kind == "memory":
         opened = MemoryBuilds(Now(False))
+    elif kind == "postgres":
+        opened = await PostgresBuilds.open(url)
     else:
         opened = await SqliteBuilds.open(tmp_path / "buildwright.db", tmp_path / "artifacts", now=Now(False))
     yield opened
@@ -60,6 +74,40 @@ async def test_a_retired_build_is_gone_and_the_others_are_not(store: Store) -> N
     assert await store.read(staying) == before
     assert len(await store.read_log(staying)) == 10
     assert await store.finish_retiring() == 0
+
+
+async def test_kept_answers_go_with_their_build(store: Store) -> None:
+    going, staying = await ended(store), await ended(store)
+    keys = [AnswerKey(build_id, "a", attempt, "d" * 64, 0) for build_id in (going, staying) for attempt in (1, 2)]
+    for key in keys:
+        await store.keep_answer(key, b"bought")
+    await store.retire(going)
+    assert [await store.find_answer(key) for key in keys] == [None, None, b"bought", b"bought"]
+
+
+@pytest.mark.parametrize("kind", ["memory", "postgres"])
+async def test_a_build_that_waits_for_an_action_to_be_let_go_cannot_be_retired(store: Store) -> None:
+    assert not isinstance(store, SqliteBuilds), "it has no board: one process holds a whole build"
+    build_id, other = await start(store), await start(store)
+    await store.settle(build_id, 1, [], AT, Settlement(("agent/a/1",)))
+    await store.settle(other, 1, [], AT, Settlement(("agent/a/1",)))
+    lease = await store.take(build_id, "agent/a/1", "elsewhere:1:1", 60)
+    assert lease is not None
+    await store.append(build_id, 1, [e.StopRequested(), e.BuildFinished(outcome="stopped")], AT)
+    for question in (store.retire(build_id), store.trim_log(build_id, 1)):
+        with pytest.raises(BuildIsRunning):
+            await question
+    digest = await store.put_artifact(b"put, and not named yet")
+    assert (await store.sweep_artifacts())[:] == (0, 0, 1)
+    await store.drop(lease)
+    await store.retire(build_id)
+    assert (await store.sweep_artifacts()).number == 1
+    with pytest.raises(NotFound):
+        await store.get_artifact(digest)
+    assert [row.build_id for row in await store.board()] == [other]
+    assert await store.take(build_id, "agent/a/1", "elsewhere:1:1", 60) is None
+    with pytest.raises(NotFound):
+        await store.settle(build_id, 3, [], AT, Settlement(("agent/a/1",)))
 
 
 async def test_a_live_build_cannot_be_retired_or_trimmed(store: Store) -> None:
@@ -128,6 +176,52 @@ async def test_hashes_in_a_journal_are_found_by_their_form(store: Store) -> None
     build_id = await start(store)
     await store.append(build_id, 1, [e.TargetPrepared(commit=commit, tree=tree)], AT)
     assert await store.named_ids(build_id) == {commit, tree}
+
+
+async def test_a_killed_retiring_is_finished_and_a_large_log_goes_in_pieces(postgres_url: str) -> None:
+    """What is left when a process dies after the head row has gone."""
+    store = await PostgresBuilds.open(postgres_url)
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        left, other = await ended(store), await ended(store)
+        await store.keep_answer(AnswerKey(left, "a", 1, "d" * 64, 0), b"bought")
+        await store.write_log(other, [LogEntry(AT, "a", 1, "gate", "x")] * 12_000)
+        await connection.execute("DELETE FROM build_runs WHERE build_id = $1", left)
+        early = str(uuid.uuid4())
+        await store.write_log(early, [LogEntry(datetime.now(UTC), "", 0, "engine", "ahead of its build")])
+        assert len(await store.read_log(early)) == 1
+        assert await store.finish_retiring() == 1
+        assert await store.finish_retiring() == 0
+        for table, count in (("events", 3), ("answers", 0)):
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == count
+        assert len(await store.read_log(early)) == 1
+        assert await store.trim_log(other, 3) == 12_006
+        lines = await store.read_log(other)
+        assert [line.seq for line in lines] == [12_007, 12_008, 12_009, 12_010]
+        assert await store.compact() == 0
+    finally:
+        await connection.close()
+        await store.close()
+
+
+async def test_what_is_put_again_while_a_sweep_looks_stays(postgres_url: str) -> None:
+    """Two stores on one database: nothing that a build has put and then named is ever missing."""
+    first, second = await PostgresBuilds.open(postgres_url), await PostgresBuilds.open(postgres_url)
+    try:
+        content = b"same" * 5_000
+        build_id = await start(first)
+        for version in range(1, 21):
+            lease = await first.acquire(build_id, "elsewhere:1:1", 60)
+            digest, _ = await asyncio.gather(first.put_artifact(content), second.sweep_artifacts())
+            named = e.MessageSent(id=str(version), text=f"see {digest}" if version == 20 else "nothing")
+            await first.append(build_id, version, [named], AT, lease.token)
+            await first.release(lease)
+            assert await first.get_artifact(digest) == content
+        await second.sweep_artifacts()
+        assert await first.get_artifact(digest) == content
+    finally:
+        await first.close()
+        await second.close()
 
 
 async def test_a_sweep_and_puts_of_the_same_content_at_the_same_time(tmp_path: Path) -> None:

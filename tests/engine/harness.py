@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+import pytest
+
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Finding, Report
@@ -26,6 +28,9 @@ from buildwright.workspace import GitWorkspace
 from tests import services
 from tests.engine.workers import make_hub, run_by_workers
 from tests.git import git
+
+ONE_PROCESS = pytest.mark.parametrize("builds", ["memory", "sqlite"], indirect=True)
+"""For what only a process that drives a build alone does."""
 
 Script: TypeAlias = Mapping[tuple[str, int], Sequence[Step]]
 

@@ -16,7 +16,7 @@ from buildwright.errors import BuildIsRunning, IllegalMove
 from buildwright.ports import Builds, Judged, Judgement
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.testing.scripted_agent import Delete, Fail, Refuse, Say, Sleep, Wait, Write
-from tests.engine.harness import FunctionGate, Script, Site, make_site, tasks
+from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, Site, make_site, tasks
 from tests.engine.workers import SLOTS, WORKERS
 from tests.git import git
 
@@ -287,6 +287,7 @@ async def test_detaching_ends_cleanly_and_the_next_run_goes_on(tmp_path: Path, b
     assert build.task("b").attempt == 1
 
 
+@ONE_PROCESS
 async def test_a_build_has_one_runner(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds, {("a", 1): [Sleep(60)]})
     await site.start(tasks("a"), gates=False)

@@ -18,7 +18,7 @@ from buildwright.engine import commands
 from buildwright.errors import DiskFull, IllegalMove, NotFound
 from buildwright.ports import Builds, Door, LogEntry, Spend
 from buildwright.testing.scripted_agent import Fail, Say, Sleep, Write
-from tests.engine.harness import FunctionGate, Script, make_site, tasks
+from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, make_site, tasks
 
 
 class Failing:
@@ -43,6 +43,7 @@ class Failing:
         return refuse
 
 
+@ONE_PROCESS
 async def test_a_log_that_cannot_be_written_is_counted_and_ends_nothing(tmp_path: Path, builds: Builds) -> None:
     script: Script = {("a", 1): [Say("one\ntwo"), Sleep(0.6), Write("a.txt")], ("b", 1): [Say("three"), Write("b.txt")]}
     site = make_site(tmp_path, builds, script)
@@ -61,6 +62,7 @@ async def test_a_log_that_cannot_be_written_is_counted_and_ends_nothing(tmp_path
     assert any("log lines before this one could not be written" in line for line in lines)
 
 
+@ONE_PROCESS
 @pytest.mark.parametrize("method", ["put_artifact", "append", "renew"])
 async def test_a_store_without_space_pauses_or_ends_the_run_and_the_next_goes_on(
     tmp_path: Path, builds: Builds, method: str
@@ -85,6 +87,7 @@ async def test_a_store_without_space_pauses_or_ends_the_run_and_the_next_goes_on
     assert set(site.files()) == {"README.md", "bad.txt", "b.txt"}
 
 
+@ONE_PROCESS
 async def test_a_snapshot_that_cannot_be_kept_is_no_harm(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds)
     await site.start(tasks(*(f"t{n}" for n in range(260))), lanes=False, gates=False, limits=Limits(concurrency=32))
@@ -175,6 +178,7 @@ async def test_a_message_goes_only_to_a_task_that_can_hear_it(tmp_path: Path, bu
     await commands.say(builds, site.clock, site.build_id, "hello", "b")
 
 
+@ONE_PROCESS
 async def test_what_a_killed_run_left_is_gone_when_the_next_begins(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds)
     await site.start(tasks("a"), gates=False)

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
+import tempfile
 from pathlib import Path
 
 import asyncpg
@@ -11,6 +13,7 @@ import psutil
 import pytest
 
 from buildwright.errors import CouldNot, ToolMissing
+from buildwright.jobs import programs
 from buildwright.jobs.accounts import server_account
 from buildwright.jobs.processes import ended
 from buildwright.jobs.programs import find_postgres
@@ -167,3 +170,23 @@ async def test_a_damaged_record_is_said(own_redis: RedisServer) -> None:
             await own_redis.start()
     (own_redis.folder / "server.json").write_bytes(record)
     assert own_redis.alive()
+
+
+async def test_a_program_in_a_closed_folder_is_copied_to_where_its_account_may_run_it(tmp_path: Path) -> None:
+    """Only root needs that: everybody else runs the server with their own rights."""
+    wheel = next(path for path in programs._postgres_binaries() if programs.PACKAGE in path.parts)
+    package = next(folder for folder in wheel.parents if folder.name == programs.PACKAGE)
+    place = Path(tempfile.mkdtemp(prefix="buildwright-programs-"))
+    place.chmod(0o755)
+    try:
+        copies = await asyncio.gather(*(asyncio.to_thread(programs.copy_for_all, wheel, place) for _ in range(2)))
+        assert copies[0] == copies[1]
+        assert [folder.name for folder in place.iterdir()] == [copies[0].relative_to(place).parts[0]]
+        (copied,) = set(copies)
+        assert copied.relative_to(place).parts[1:] == wheel.relative_to(package.parent).parts
+        refused: list[str] = []
+        assert await programs._version(copied, server_account(), refused)
+        assert refused == []
+        assert await programs._version(copied.with_name("initdb"), server_account(), refused)
+    finally:
+        shutil.rmtree(place)

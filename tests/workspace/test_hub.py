@@ -18,6 +18,7 @@ from buildwright.core.limits import Delivery
 from buildwright.errors import BadRepository, BuildwrightError, Conflict, GitFailed, LostLease, NotFound
 from buildwright.ports import Conflicted, Lane, LaneKey, Merged
 from buildwright.workspace import GitWorkspace
+from buildwright.workspace.leftovers import sweep
 from tests.workspace.repositories import AT, commit, git, make, trap
 from tests.workspace.served import smart_http
 from tests.workspace.test_hostile import SETTINGS, plant
@@ -494,6 +495,7 @@ import asyncio, os, sys
 from pathlib import Path
 from buildwright.ports import LaneKey
 from buildwright.workspace import GitWorkspace
+from buildwright.workspace.leftovers import sweep
 async def main():
     workspace = GitWorkspace(Path(sys.argv[1]), dict(os.environ))
     target = await workspace.prepare("b", sys.argv[2])
@@ -526,13 +528,13 @@ async def test_a_worker_that_starts_sweeps_what_dead_ones_left(tmp_path: Path) -
             found = [*(home / "lanes").glob("*/*"), *(home / "checkouts").glob("*/*")]
             return sorted(path.name if "lanes" in path.parts else "checkout" for path in found)
 
-        await GitWorkspace(home, dict(os.environ)).sweep()
+        await sweep(home, dict(os.environ))
         assert left() == ["checkout", "mine-1", "other-1"]
         assert not half.exists()
     finally:
         other.kill()
         await other.wait()
-    await GitWorkspace(home, dict(os.environ)).sweep()
+    await sweep(home, dict(os.environ))
     assert left() == ["mine-1"]
     (mine.files / "new").write_text("1")
     assert (await workspace.take_patch(mine)).paths == ("new",)

@@ -3,7 +3,7 @@
 Killing a process group is not enough: agents start tools in their own sessions, and a killed agent leaves them to the
 init process. So each run has a mark in its environment, which children inherit; and those who drop the mark are
 remembered while their parent still lives. A run whose own process was killed cannot clean up: the mark says which
-process that was, and the next run ends what it left (`end_orphans`).
+process that was and of which home, and the next run of that home ends what it left (`end_orphans`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ MARK = "BUILDWRIGHT_RUN_MARK"
 does not know the form would take every process for an orphan."""
 
 
-def end_orphans() -> int:
-    """Kill the processes of runs whose own process is dead, and say how many there were."""
+def end_orphans(home: str) -> int:
+    """Kill the processes of runs of that home whose own process is dead, and say how many there were."""
     count = 0
     for mark in sorted({mark for mark, _ in _marked()}):
-        if _is_orphan(mark):
+        if _is_orphan(mark, home):
             brood = Brood(mark)
             count += len(brood.look())
             brood.kill()
@@ -34,10 +34,13 @@ def end_orphans() -> int:
 
 
 class Brood:
-    """The processes of one run. Give `mark` only to look after a run that is not of this process."""
+    """The processes of one run. Give `mark` only to look after a run that is not of this process.
 
-    def __init__(self, mark: str = "") -> None:
-        self.mark = mark or _new_mark()
+    `home` is the tag of the home whose later runs may end what this one leaves.
+    """
+
+    def __init__(self, mark: str = "", home: str = "") -> None:
+        self.mark = mark or _new_mark(home)
         self._seen: set[psutil.Process] = set()
         self._looked = -1.0
 
@@ -79,8 +82,8 @@ class Brood:
             pause = min(pause * 2, 0.2)
 
 
-def _new_mark() -> str:
-    return f"{_namespace()}/{os.getpid()}/{_start_of(os.getpid())}/{uuid.uuid4().hex}"
+def _new_mark(home: str) -> str:
+    return f"{_namespace()}/{os.getpid()}/{_start_of(os.getpid())}/{home}/{uuid.uuid4().hex}"
 
 
 def _start_of(pid: int) -> str:
@@ -104,9 +107,9 @@ def _namespace() -> str:
         return "-"
 
 
-def _is_orphan(mark: str) -> bool:
+def _is_orphan(mark: str, home: str) -> bool:
     match mark.split("/"):
-        case [namespace, pid, started, _] if namespace == _namespace() and pid.isdecimal():
+        case [namespace, pid, started, of, _] if namespace == _namespace() and of == home and pid.isdecimal():
             return _start_of(int(pid)) != started
         case _:
             return False

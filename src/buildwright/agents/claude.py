@@ -62,10 +62,11 @@ class ClaudeAgent:
     touches_files = True
     uses_model: Literal["always", "if given", "never"] = "always"
 
-    def __init__(self, path: str, *, retries: int = 4, program: Path | None = None) -> None:
+    def __init__(self, path: str, *, retries: int = 4, program: Path | None = None, home: str = "") -> None:
         self._path = path
         self._retries = retries
         self._program = program
+        self._home = home
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a door, without the library, or when the program does not start."""
@@ -86,8 +87,8 @@ class ClaudeAgent:
             work.used = {each.model: each for each in before.used}
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
-        end_orphans()
-        brood = Brood()
+        end_orphans(self._home)
+        brood = Brood(home=self._home)
         client = library.ClaudeSDKClient(self._options(library, work, assignment.door, before, brood.mark))
         try:
             await _connect(client, library)

@@ -70,7 +70,7 @@ def _options(agent: str) -> Options:
 
 async def _build_sample(place: Path, options: Options, output: Output) -> tuple[Build, int]:
     """Make the sample repository, build its spec on it, and show how it went."""
-    from buildwright.cli.drive import drive
+    from buildwright.cli.drive import brought_home, drive
     from buildwright.cli.exits import Exit, exit_of
     from buildwright.cli.session import read_spec, session
     from buildwright.cli.summary import print_summary, summary_fields
@@ -83,8 +83,8 @@ async def _build_sample(place: Path, options: Options, output: Output) -> tuple[
     output.say(f"The repository it is built on: {place}")
     async with session() as app:
         build_id = await app.start(await read_spec(spec_file), options, repository=str(place))
-        build = await drive(app, build_id, output)
-        code = exit_of(build)
+        build, late = await brought_home(app, await drive(app, build_id, output), output)
+        code = late or exit_of(build)
         if output.json:
             output.data({"type": "summary", "exit": int(code), **summary_fields(build, app.clock.now())})
         elif code is not Exit.INTERRUPTED:

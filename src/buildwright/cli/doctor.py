@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has, what it lacks, and what each lack costs. Contacts nobody unless asked."""
+"""`doctor`: what this machine has, what it lacks, and what each lack costs. Contacts its own servers only, unless asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from buildwright.cli.invocation import typed
 
 if TYPE_CHECKING:
-    from buildwright.cli.examination import Finding
+    from buildwright.cli.finding import Finding
     from buildwright.cli.output import Output
     from buildwright.ports import Leftover
     from buildwright.settings import Settings
@@ -59,16 +59,16 @@ def _print(output: Output, findings: list[Finding]) -> None:
             f"{getattr(output.glyphs, tone)} {finding.name:<{width}}  {finding.found or 'absent'}", style=style
         )
         if not finding.ok and finding.costs:
-            output.print(f"  {'':<{width}}  {finding.costs}")
+            output.print(f"  {'':<{width}}  {typed(finding.costs)}")
 
 
 async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
     """What a crash has left, mended when asked."""
     import asyncio
 
-    from buildwright.keeping import damage
+    from buildwright.keeping import damage, shared
 
-    found = await asyncio.to_thread(damage.find, settings)
+    found = await asyncio.to_thread(damage.find, settings) + await shared.find(settings)
     return await damage.mend(found) if fix else [left for left, _ in found]
 
 
@@ -88,7 +88,7 @@ def _print_leftovers(output: Output, leftovers: list[Leftover], fix: bool) -> No
         output.print(f"{glyph} {state}{left.what}{shown}", style=style)
         output.print(f"    {left.where}")
         if left.fix:
-            output.print(f"    fix: {left.fix}")
+            output.print(f"    fix: {typed(left.fix)}")
     if len(leftovers) > _SHOWN:
         output.print(f"and {len(leftovers) - _SHOWN} more (all with --json)")
     if not fix and any(not left.fix for left in leftovers):

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from buildwright.cli.exits import Exit, exit_of
+from buildwright.cli.crew import crew_of
+from buildwright.cli.exits import Exit, exit_for, exit_of
 from buildwright.cli.invocation import typed
 from buildwright.cli.live import LiveView
 from buildwright.cli.output import Output
 from buildwright.cli.summary import print_summary, summary_fields
 from buildwright.cli.wording import Line
 from buildwright.core.build import Build
+from buildwright.errors import BuildwrightError
 
 if TYPE_CHECKING:
     from buildwright.wiring import App
@@ -30,14 +32,14 @@ async def drive(app: App, build_id: str, output: Output) -> Build:
     detach = asyncio.Event()
     view = LiveView(output, app.clock)
     async with view.shown():
-        with _signals(view, detach, build_id):
+        with _signals(app, view, detach, build_id):
             return await app.run(build_id, on_event=view.on_event, on_log=view.on_log, detach=detach)
 
 
 async def drive_to_the_end(app: App, build_id: str, output: Output) -> int:
     """Run the build, print its summary, and return the exit code that tells how it ended."""
-    build = await drive(app, build_id, output)
-    code = exit_of(build)
+    build, late = await brought_home(app, await drive(app, build_id, output), output)
+    code = late or exit_of(build)
     if output.json:
         output.data({"type": "summary", "exit": int(code), **summary_fields(build, app.clock.now())})
     elif code is not Exit.INTERRUPTED:
@@ -45,8 +47,23 @@ async def drive_to_the_end(app: App, build_id: str, output: Output) -> int:
     return code
 
 
+async def brought_home(app: App, build: Build, output: Output) -> tuple[Build, Exit]:
+    """See that the result is in the user's repository, and tell when it was not. Exit.DONE, or why it cannot be brought."""
+    try:
+        there, now = await app.bring_home(build)
+    except BuildwrightError as error:
+        place = build.delivered.rpartition(" ")[0] or "the hub"
+        output.say(f"error: the result is in {place}; it cannot be brought to {build.repository}: {error}", style="red")
+        fix = f"{error.fix.rstrip('.')}; then: " if error.fix else ""
+        output.say(typed(f"  fix: {fix}buildwright run {build.id[:8]}"))
+        return build, exit_for(error)
+    if now:
+        output.say(f"The result was brought from the hub to {there.repository}.")
+    return there, Exit.DONE
+
+
 @contextmanager
-def _signals(view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[None]:
+def _signals(app: App, view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[None]:
     """Ctrl-C, termination or a closed terminal: once detaches from the build, twice ends the process."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -58,6 +75,11 @@ def _signals(view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[N
             loop.call_later(_LAST_SECONDS, os._exit, Exit.INTERRUPTED)
             return
         detach.set()
+        if app.in_cluster:
+            view.say(Line("pause", "no longer watching; the workers go on with the build"))
+            view.say(Line("again", typed(f"watch it: buildwright run {build_id[:8]}")))
+            view.say(Line("again", typed(f"end it: buildwright stop {build_id[:8]}")))
+            return
         view.say(Line("pause", "letting go; what is recorded is safe (again: end at once)"))
         view.say(Line("again", typed(f"go on with: buildwright run {build_id}")))
 
@@ -78,7 +100,9 @@ def _signals(view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[N
 
 
 async def run_detached(app: App, build_id: str, output: Output) -> int:
-    """Start a process of its own that runs the build, and tell where to look. Returns the exit code."""
+    """Let the workers do it, or a process of its own, and tell where to look. Returns the exit code."""
+    if app.in_cluster:
+        return await _left_to_workers(app, build_id, output)
     log = app.settings.home / "detached" / f"{build_id}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
@@ -98,5 +122,17 @@ async def run_detached(app: App, build_id: str, output: Output) -> int:
         return Exit.DONE
     output.print(build_id)
     output.say(f"It runs on its own (process {process.pid}); its output goes to {log}.")
+    output.say(typed(f"Watch it: buildwright status {build_id[:8]} --watch"))
+    return Exit.DONE
+
+
+async def _left_to_workers(app: App, build_id: str, output: Output) -> int:
+    """There is nothing to detach: the workers have the build already."""
+    crew = await crew_of(app, build_id)
+    if output.json:
+        output.data({"build": build_id, "detached": True, "pid": None, "log": None, "workers": crew.workers})
+        return Exit.DONE
+    output.print(build_id)
+    output.say("The workers carry it out." if crew.is_there else f"It waits for workers. {crew.nobody(build_id)}")
     output.say(typed(f"Watch it: buildwright status {build_id[:8]} --watch"))
     return Exit.DONE

@@ -11,22 +11,13 @@ import platform
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
+from buildwright.cli.examination_shared import examine_shared
+from buildwright.cli.finding import Finding
 from buildwright.settings import Settings
 
 _PATIENCE_SECONDS = 10.0
 _LITTLE_SPACE = 1024**3
-
-
-class Finding(NamedTuple):
-    """One thing looked at. `costs` says what the user cannot do without it."""
-
-    name: str
-    ok: bool
-    required: bool
-    found: str
-    costs: str = ""
 
 
 _PROGRAMS: tuple[tuple[str, bool, str], ...] = (
@@ -43,7 +34,7 @@ async def examine(settings: Settings, online: bool) -> list[Finding]:
     """Look at everything, programs side by side. Absence is a finding, never an error."""
     programs = [_program(name, required, costs) for name, required, costs in _PROGRAMS]
     findings = [_python(), *await asyncio.gather(*programs), _claude_sdk(), _home(settings), await _database(settings)]
-    findings += _keys(settings.environment)
+    findings += [*await examine_shared(settings), *_keys(settings.environment)]
     if online:
         findings += await asyncio.gather(*(_reach(name, url) for name, url in _providers(settings.environment)))
     return findings

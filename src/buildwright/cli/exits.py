@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from buildwright.errors import BadSettings, BuildwrightError, Conflict, Refused
+from buildwright.errors import BadSettings, BuildwrightError, Conflict, Refused, Unreachable
 
 if TYPE_CHECKING:
     from buildwright.core.build import Build
@@ -33,7 +33,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.GATE_FAILED: "a gate refused the result",
     Exit.PAUSED: "paused: the build needs you",
     Exit.BUDGET: "paused: the budget is reached",
-    Exit.UNREACHABLE: "the server cannot be reached",
+    Exit.UNREACHABLE: "a server cannot be reached, or no worker runs",
     Exit.CONFLICT: "the state does not allow it, for example the build is running already",
     Exit.CONFIGURATION: "a setting is missing or wrong",
     Exit.INTERRUPTED: "interrupted or detached; the build is safe and can go on",
@@ -49,6 +49,8 @@ def exit_for(error: BuildwrightError) -> Exit:
             return Exit.USAGE
         case Conflict():
             return Exit.CONFLICT
+        case Unreachable():
+            return Exit.UNREACHABLE
         case _:
             return Exit.FAILED
 

@@ -33,16 +33,18 @@ async def logs(
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
+        loaded = await app.builds.load(build_id) if output.json else None
+        about = {"build": loaded.id, "correlation_id": loaded.correlation_id} if loaded is not None else {}
         seen = 0
         if tail > 0:
             lines = await app.builds.read_log(build_id, task=task, limit=tail, tail=True)
-            seen = _print(output, lines, seen)
+            seen = _print(output, lines, seen, about)
         while not output.reader_left:
             ended = follow and (await app.builds.load(build_id)).is_terminal
             lines = (
                 await app.builds.read_log(build_id, after=seen, task=task, limit=_PAGE) if follow or not tail else []
             )
-            seen = _print(output, lines, seen)
+            seen = _print(output, lines, seen, about)
             if len(lines) == _PAGE:
                 continue
             if ended or not follow:
@@ -53,11 +55,11 @@ async def logs(
     return Exit.DONE
 
 
-def _print(output: Output, lines: list[LogLine], seen: int) -> int:
+def _print(output: Output, lines: list[LogLine], seen: int, about: dict[str, str]) -> int:
     """Show the lines and return the number of the last."""
     for line in lines:
         if output.json:
-            output.data(line._asdict())
+            output.data({**about, **line._asdict()})
             continue
         who = f"{line.task or 'build'}" + (f"#{line.attempt}" if line.attempt > 1 else "")
         style = "red" if line.kind in {"warned", "error"} else ""

@@ -33,18 +33,14 @@ async def prune(
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
-    from buildwright.errors import Conflict, Refused
+    from buildwright.errors import Refused
     from buildwright.keeping.prune import Keeper
     from buildwright.settings import Settings
 
     output = Output(json)
     settings = Settings.load()
     rules = _rules(settings.environment, older_than, keep, log_lines, logs_older_than)
-    if settings.environment.get("DATABASE_URL"):
-        raise Conflict(
-            "builds of a cluster cannot be pruned yet", fix="unset DATABASE_URL to prune the builds of this home alone"
-        )
-    if not settings.database.is_file():
+    if not settings.database_url and not settings.database.is_file():
         return _nothing(output)
     async with session() as app:
         keeper = Keeper.of(app)

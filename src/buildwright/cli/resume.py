@@ -25,6 +25,7 @@ async def resume(
 ) -> int:
     """Answer a pause, and go on with the build here if nobody runs it."""
     from buildwright.cli.choices import read_money
+    from buildwright.cli.crew import crew_of
     from buildwright.cli.drive import drive_to_the_end, run_detached
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
@@ -39,8 +40,8 @@ async def resume(
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
-        before, holder = await app.builds.load(build_id), await app.builds.holder(build_id)
-        if before.control is Control.RUNNING and not holder and choice == "go" and not no_run:
+        before, crew = await app.builds.load(build_id), await crew_of(app, build_id)
+        if before.control is Control.RUNNING and not crew.is_there and choice == "go" and not no_run:
             output.say("It is not paused; nobody runs it, so it goes on here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
         resumed = await app.resume(build_id, choice, message, budget_usd=budget)
@@ -50,8 +51,10 @@ async def resume(
             output.data(summary_fields(resumed, app.clock.now()))
         else:
             output.print(f"Recorded for build {build_id[:8]}: {'go on' if choice == 'go' else choice}.")
-            if holder:
-                output.say(f"The process that runs it takes it up at once ({holder}).")
+            if crew.runner:
+                output.say(f"The process that runs it takes it up at once ({crew.runner}).")
+            elif crew.in_cluster:
+                output.say("The workers take it up at once." if crew.is_there else crew.nobody(build_id))
             output.say(typed(f"Next: buildwright status {build_id[:8]}"))
     return Exit.DONE
 

@@ -22,11 +22,11 @@ async def session() -> AsyncIterator[App]:
 
     settings = Settings.load()
     async with open_app(settings) as app:
-        _keep_warnings(settings.home / "warnings.log")
+        keep_warnings(settings.home / "warnings.log")
         yield app
 
 
-def _keep_warnings(file: Path) -> None:
+def keep_warnings(file: Path) -> None:
     """What libraries warn of goes to a file under the home: raw on the terminal it would tear the live view."""
     import logging
 

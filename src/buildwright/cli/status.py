@@ -39,24 +39,28 @@ async def status(
 
 
 async def _show(app: App, build_id: str, output: Output) -> None:
+    from buildwright.cli.crew import crew_of, said
+    from buildwright.cli.drive import brought_home
     from buildwright.cli.summary import print_summary, summary_fields
 
-    build, runner = await app.builds.load(build_id), await app.builds.holder(build_id)
+    build, _ = await brought_home(app, await app.builds.load(build_id), output)
+    crew = await crew_of(app, build_id)
     if output.json:
-        output.data({**summary_fields(build, app.clock.now()), "runner": runner})
+        output.data({**summary_fields(build, app.clock.now()), **crew.fields()})
         return
     output.print(f"Build {build.id}")
-    if runner:
-        output.print(f"Run by {runner}")
+    for line in said(crew):
+        output.print(line)
     print_summary(output, build, app.clock.now())
-    if not runner and build.pause is None and not build.is_terminal:
-        output.say(typed(f"Nobody runs it now; go on with: buildwright run {build.id[:8]}"))
+    if not crew.is_there and build.pause is None and not build.is_terminal:
+        output.say(crew.nobody(build.id))
 
 
 async def _watch(app: App, build_id: str, output: Output) -> None:
     """Follow the journal: the same lines as the process that runs the build shows."""
     import asyncio
 
+    from buildwright.cli.drive import brought_home
     from buildwright.cli.live import LiveView
     from buildwright.cli.summary import print_summary, summary_fields
     from buildwright.core.apply import apply
@@ -76,6 +80,7 @@ async def _watch(app: App, build_id: str, output: Output) -> None:
             if news and output.json:
                 output.data(summary_fields(build, app.clock.now()))
             await asyncio.sleep(_LOOK_SECONDS)
+    build, _ = await brought_home(app, build, output)
     if not output.json:
         print_summary(output, build, app.clock.now())
 

@@ -22,25 +22,35 @@ async def worker(
     import signal
     import socket
     import sys
+    from functools import partial
 
     from buildwright.cli.exits import Exit
-    from buildwright.cli.session import session
+    from buildwright.cli.session import keep_warnings
     from buildwright.errors import BadSettings, Refused
+    from buildwright.keeping.rules import default_age
+    from buildwright.keeping.worker_home import tidy
+    from buildwright.settings import Settings
     from buildwright.telemetry.logs import open_log
-    from buildwright.wiring.worker import work
+    from buildwright.wiring import masked
+    from buildwright.wiring.worker import app_when_there, work
 
     if slots < 1:
         raise Refused(f"--slots {slots} leaves no room for work", fix="give 1 or more")
-    async with session() as app:
-        if not app.in_cluster:
-            raise BadSettings(
-                "a worker needs the database, Redis and the hub that all workers share",
-                fix="set DATABASE_URL, REDIS_URL and BUILDWRIGHT_HUB, or let `buildwright cluster up` start workers here",
-            )
-        ending = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, ending.set)
-        called = name or socket.gethostname()
-        log = open_log(sys.stdout, app.mask, json=json or not sys.stdout.isatty(), worker=called)
-        await work(app, called, slots, ending, log)
+    settings = Settings.load()
+    if not settings.redis_url:
+        raise BadSettings(
+            "a worker needs the database, Redis and the hub that all workers share",
+            fix="set DATABASE_URL, REDIS_URL and BUILDWRIGHT_HUB, or let `buildwright cluster up` start workers here",
+        )
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    called = name or socket.gethostname()
+    log = open_log(sys.stdout, partial(masked, settings), json=json or not sys.stdout.isatty(), worker=called)
+    age = default_age(settings.environment)
+    async with app_when_there(settings, ending, log) as app:
+        if app is not None:
+            keep_warnings(settings.home)
+            home, environment, builds, clock = settings.home, settings.environment, app.builds, app.clock
+            await work(app, called, slots, ending, log, lambda: tidy(home, environment, builds, clock.now(), age))
     return Exit.DONE

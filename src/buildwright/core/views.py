@@ -85,6 +85,7 @@ class BuildView(Record):
     """All that a status page needs. `seconds` runs from the creation to the end, or to now."""
 
     id: str
+    correlation_id: str
     version: int
     title: str
     repository: str
@@ -152,6 +153,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
     tasks = _listed(build, plan, limit) if plan is not None else ()
     return BuildView(
         id=build.id,
+        correlation_id=build.correlation_id,
         version=build.version,
         title=build.spec.title,
         repository=build.repository,

@@ -20,6 +20,7 @@ from buildwright.core.build import Build, Control
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, BuildFinished, StopRequested
 from buildwright.core.limits import Options
+from buildwright.engine.declined import Declined
 from buildwright.engine.errand import Errand, lease_seconds, spent
 from buildwright.engine.known import KnownBuilds
 from buildwright.engine.logbook import Logbook
@@ -27,7 +28,15 @@ from buildwright.engine.perform import perform
 from buildwright.engine.steps import Step, take_steps
 from buildwright.engine.workbench import Workbench
 from buildwright.engine.world import World
-from buildwright.errors import BuildIsRunning, CouldNot, IllegalMove, LostLease, NotFound, StaleVersion
+from buildwright.errors import (
+    BuildIsRunning,
+    CouldNot,
+    IllegalMove,
+    LostLease,
+    NotFound,
+    Refused,
+    StaleVersion,
+)
 from buildwright.ports import ActionLease, Board, Builds, Clock, Jobs, Settlement
 
 LOOK_AGAIN = timedelta(seconds=2)
@@ -69,9 +78,9 @@ class Hand:
         self.log = log
         self._jobs = jobs
         self._worlds = worlds
-        self._long, self._short = asyncio.Semaphore(slots), asyncio.Semaphore(slots)
-        self._judging = asyncio.Semaphore(slots)
+        self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
+        self._declined = Declined(builds, board, self.say)
         self._begun: set[tuple[str, str]] = set()
         """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
@@ -187,7 +196,7 @@ class Hand:
         Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record what came of it.
         """
         name = (build_id, key)
-        if name in self._begun or self._closing:
+        if name in self._begun or self._closing or self._declined.has(build_id):
             return  # never twice here, not even when the lease was lost: both would use the same lane
         room = self._long if is_long(key) else self._short
         self._begun.add(name)
@@ -211,7 +220,7 @@ class Hand:
         # Several who look at once begin in different places, else all but one would come too late for each.
         first = self.performed % len(near) if near else 0
         for name in (*near[first:], *near[:first]):
-            if name in self._begun:
+            if name in self._begun or self._declined.has(name[0]):
                 continue
             self._begun.add(name)
             try:
@@ -257,7 +266,11 @@ class Hand:
         return (action if decision.start else None), build
 
     async def _carry_out(self, errand: Errand) -> bool:
-        world = await self._worlds(errand.build.options)
+        try:
+            world = await self._worlds(errand.build.options)
+        except (Refused, CouldNot) as lacking:
+            await self._declined.decline(errand, lacking, self.clock.now())
+            return False
         async with Logbook(world, errand.lease.build_id) as logbook:
             bench = Workbench(
                 world,

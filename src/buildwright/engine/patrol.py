@@ -1,18 +1,22 @@
 """What a worker does without being told: keeps its leases, follows its builds, and finds what was forgotten.
 
-Must never do an action itself, unless no hint can be sent: then there is nobody else.
+Must never take more than this process has room for: others may be free.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import TypeAlias
 
 from buildwright.core.action import RunAgent
 from buildwright.core.event import AgentHeartbeat
 from buildwright.engine.errand import Errand
-from buildwright.engine.hand import Hand
-from buildwright.errors import CouldNot
+from buildwright.engine.hand import Hand, is_long
+from buildwright.errors import BuildwrightError, CouldNot
 from buildwright.ports import Jobs
+
+Doing: TypeAlias = dict[tuple[str, str], asyncio.Task[None]]
+"""What a patrol has begun itself, by build and key ("" for an advance)."""
 
 TEND_SECONDS = 0.2
 """Between looks at the own leases: what users say, and a stop, reaches an agent within this time."""
@@ -68,41 +72,53 @@ def _beat(errand: Errand) -> None:
 
 
 async def patrol(hand: Hand, jobs: Jobs) -> None:
-    """Look for what is due and say so again, or do it if it cannot be said. Runs until cancelled."""
-    doing: dict[asyncio.Task[None], None] = {}
+    """Look for what nobody has begun, and do it as far as there is room here. Runs until cancelled.
+
+    An action is not hinted at again: while all are busy its hint still waits in its queue, and every further one would
+    wait there too, until workers do nothing but read old hints.
+    """
+    doing: Doing = {}
     try:
         while True:
             await _look(hand, jobs, doing)
             await hand.clock.sleep(PATROL_SECONDS)
     finally:
-        for task in doing:
+        tasks = list(doing.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*doing, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _look(hand: Hand, jobs: Jobs, doing: dict[asyncio.Task[None], None]) -> None:
+async def _look(hand: Hand, jobs: Jobs, doing: Doing) -> None:
     try:
-        due = await hand.board.due(QUIET_SECONDS)
+        due = await hand.board.due(QUIET_SECONDS, 4 * hand.slots)
         for build_id in due.builds:
-            await _send(hand, jobs, doing, build_id, "")
+            await _offer(hand, jobs, doing, build_id)
         for build_id, key in due.actions:
-            await _send(hand, jobs, doing, build_id, key)
+            if sum(is_long(other) == is_long(key) for _, other in doing if other) < 2 * hand.slots:
+                _begin(hand, doing, build_id, key)
     except CouldNot as trouble:
         hand.log("not-patrolled", why=str(trouble))
 
 
-async def _send(hand: Hand, jobs: Jobs, doing: dict[asyncio.Task[None], None], build_id: str, key: str) -> None:
+async def _offer(hand: Hand, jobs: Jobs, doing: Doing, build_id: str) -> None:
     try:
-        await (jobs.perform(build_id, key) if key else jobs.advance(build_id))
+        await jobs.advance(build_id)
     except CouldNot as trouble:
-        hand.say("hint-lost", build_id, action=key, why=str(trouble))
+        hand.say("hint-lost", build_id, why=str(trouble))
+        _begin(hand, doing, build_id, "")
+
+
+def _begin(hand: Hand, doing: Doing, build_id: str, key: str) -> None:
+    """Do it beside the patrol; half of what is done so waits until there is room, so that no slot is ever idle."""
+    if (build_id, key) not in doing:
         task = asyncio.create_task(_do(hand, build_id, key))
-        doing[task] = None
-        task.add_done_callback(lambda done: doing.pop(done, None))
+        doing[build_id, key] = task
+        task.add_done_callback(lambda _: doing.pop((build_id, key), None))
 
 
 async def _do(hand: Hand, build_id: str, key: str) -> None:
     try:
         await (hand.perform(build_id, key) if key else hand.advance(build_id))
-    except CouldNot as trouble:
+    except BuildwrightError as trouble:
         hand.say("not-done", build_id, action=key, why=str(trouble))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -28,6 +29,8 @@ _SPARE_THREADS = 3
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 _LISTEN_SECONDS = 0.1
 """How long one look at the queues lasts. Only the next one is for a queue that was added meanwhile."""
+_AWAY_SECONDS = 3.0
+"""After a hint could not be sent, the next ones are not even tried for so long: each might wait for an answer."""
 _VISIBLE_SECONDS = 6 * 3600
 """When Redis gives a message that was not acknowledged to somebody else. Late on purpose: the board does that sooner."""
 
@@ -49,6 +52,7 @@ class CeleryJobs:
         self._is_long = is_long
         self._app: Celery | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hints")
+        self._away_until = 0.0
 
     async def advance(self, build_id: str) -> None:
         """See `Jobs.advance`."""
@@ -69,12 +73,15 @@ class CeleryJobs:
     def _publish(self, task: str, queue: str, ids: tuple[str, ...]) -> None:
         from kombu.exceptions import KombuError
 
+        if time.monotonic() < self._away_until:
+            raise StoreFailed("Redis could not be reached a moment ago", fix="start it, or correct REDIS_URL")
         if self._app is None:
             self._app = _app("buildwright", self._url, patient=False)
         try:
             # Past any exchange: what Redis keeps of exchanges is gone when it is wiped.
             self._app.send_task(task, ids, queue=queue, retry=False, ignore_result=True)
         except (KombuError, OSError) as error:
+            self._away_until = time.monotonic() + _AWAY_SECONDS
             raise StoreFailed(f"Redis cannot be reached: {error}", fix="start it, or correct REDIS_URL") from error
 
     def _disconnect(self) -> None:
@@ -114,6 +121,12 @@ class CeleryConsumer:
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self._thread.start()
 
+    @property
+    def listens(self) -> bool:
+        """Redis has been reached, and is not known to be away."""
+        consumer = self._worker.consumer
+        return consumer is not None and consumer.task_consumer is not None
+
     def listen_again(self) -> None:
         """Listen to every queue that there is room for, should a broken connection have lost the order to do so."""
         consumer = self._worker.consumer
@@ -128,8 +141,12 @@ class CeleryConsumer:
 
     async def stop(self) -> None:
         """Take no more hints in; returns when those that were taken in are done. The hand must have been closed before."""
-        await asyncio.to_thread(self._worker.stop)
-        await asyncio.to_thread(self._thread.join, _ANSWER_SECONDS)
+        if self._worker.consumer is not None:
+            # In its own thread: from another one it would pull the connection away while it is being read.
+            self._worker.consumer.call_soon(_shut_down)
+            await asyncio.to_thread(self._thread.join, _ANSWER_SECONDS)
+        if self._thread.is_alive():  # it waits for a Redis that is away
+            await asyncio.to_thread(self._worker.terminate)
 
     def _advance(self, build_id: str) -> None:
         self._wait_for(self._hands.advance(build_id))
@@ -160,6 +177,12 @@ class CeleryConsumer:
         except (CancelledError, BuildwrightError) as trouble:
             # Nothing is lost: what is due stands on the board.
             logging.getLogger(__name__).warning("a hint came to nothing: %s", trouble)
+
+
+def _shut_down() -> None:
+    from celery.exceptions import WorkerShutdown
+
+    raise WorkerShutdown(0)
 
 
 def _threads_of_an_app() -> Any:

@@ -68,6 +68,11 @@ def keeper_of(folder: Path) -> Known | None:
     return found if found is not None and found.alive else None
 
 
+def worker_homes(folder: Path) -> list[Path]:
+    """The homes of the workers that are or were kept there."""
+    return sorted(path for path in (folder / "workers").glob("*") if path.is_dir())
+
+
 def is_settled(state: Mapping[str, Any], wish: Wanted) -> bool:
     """Whether a keeper's state is what is asked for: that many workers run, and none is leaving."""
     workers = [worker for worker in state["workers"].values() if start_of(worker["pid"]) == worker["start"]]
@@ -151,7 +156,7 @@ class Keeper:
     def _adopt(self) -> None:
         """Find the workers of a keeper that has died. The servers find themselves."""
         recorded = (load(self._folder / STATE) or {}).get("workers", {})
-        for folder in sorted((self._folder / "workers").glob("*/")):
+        for folder in worker_homes(self._folder):
             for process in carrying(f"{MARK}={folder}"):
                 if folder.name not in self._workers:
                     worker = _Worker(folder.name, process)

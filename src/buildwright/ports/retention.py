@@ -13,7 +13,7 @@ class Weight(NamedTuple):
     events: int
     log_lines: int
     bytes: int
-    """Of journal, snapshots and log together, without indexes and pages half full."""
+    """Of journal, snapshots, log and kept answers together, without indexes and pages half full."""
 
 
 class Loose(NamedTuple):
@@ -57,7 +57,7 @@ class Retention(Protocol):
         """What a build takes up. Raises NotFound."""
 
     async def retire(self, build_id: str) -> None:
-        """Remove the journal, snapshots, log and lease of a build. Harmless when it is gone.
+        """Remove the journal, snapshots, log, kept answers, lease and board of a build. Harmless when it is gone.
 
         Raises Conflict for a build that is not finished, BuildIsRunning while a process holds it.
         """

@@ -14,14 +14,15 @@ from buildwright.sandbox.orphans import end_orphans
 __all__ = ["Bubblewrap", "NoSandbox", "choose", "end_orphans"]
 
 
-async def choose(mode: Literal["auto", "bubblewrap", "none"], root_accepted: bool = False) -> Sandbox:
+async def choose(mode: Literal["auto", "bubblewrap", "none"], root_accepted: bool = False, home: str = "") -> Sandbox:
     """The sandbox for a mode. `auto` takes bubblewrap where it works, and no sandbox for an ordinary user elsewhere.
 
-    `root_accepted` lets `auto` fall back to no sandbox for root too. Raises BadSettings when the mode cannot be had.
+    `root_accepted` lets `auto` fall back to no sandbox for root too. `home` is the tag that marks its commands.
+    Raises BadSettings when the mode cannot be had.
     """
     match mode:
         case "none":
-            return NoSandbox()
+            return NoSandbox(home)
         case "bubblewrap" | "auto":
             wall = Bubblewrap()
             reason = await wall.usable()
@@ -36,6 +37,6 @@ async def choose(mode: Literal["auto", "bubblewrap", "none"], root_accepted: boo
                     f"refusing to run foreign commands as root without a sandbox (bubblewrap: {reason})",
                     fix="install bubblewrap, run as an ordinary user, or say `--sandbox none`",
                 )
-            return NoSandbox()
+            return NoSandbox(home)
         case _:
             assert_never(mode)

@@ -53,20 +53,22 @@ async def carry_out(
     env: Mapping[str, str],
     on_output: Callable[[bytes], None] | None,
     *,
+    home: str = "",
     guarded: bool = False,
     pass_fds: Sequence[int] = (),
 ) -> Completed:
     """Run `argv` (the command, or a sandbox around it) and end everything it started.
 
-    `guarded` says that the first process is a sandbox's own: asking the command to end must spare it. The file limits
-    are set on the running process (prlimit(2)): `preexec_fn` is unsafe beside threads, and a launcher costs more than
-    most commands. Until they are set, for well under a millisecond, a process of an unguarded command could fork
-    without them; guarded commands set theirs inside.
+    `home` is the tag by which `end_orphans` finds what is left when this process is killed. `guarded` says that the first
+    process is a sandbox's own: asking the command to end must spare it. The file limits are set on the running process
+    (prlimit(2)): `preexec_fn` is unsafe beside threads, and a launcher costs more than most commands. Until they are set,
+    for well under a millisecond, a process of an unguarded command could fork without them; guarded commands set theirs
+    inside.
     """
     if not command.cwd.is_dir():
         raise ToolMissing(f"the directory {command.cwd} to run {command.argv[0]} in is not there")
     adopt_orphans()
-    marker = new_mark()
+    marker = new_mark(home)
     environment = dict(env) if guarded else {**env, MARKER: marker}
     kept = HeadAndTail(command.output_bytes)
     started_at, began = datetime.now(UTC), time.monotonic()

@@ -12,10 +12,16 @@ class NoSandbox:
     """Foreign commands with the rights of this process: it can read and write what this user can.
 
     The environment is the given one and `BUILDWRIGHT_COMMAND`, the mark by which detached processes are found.
+    `home` is the tag of the home whose later processes may end what a killed one has left.
     """
 
     name = "none"
 
+    def __init__(self, home: str = "") -> None:
+        self._home = home
+
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
         """Raises ToolMissing when the program or the directory is not there."""
-        return await carry_out(command, (find_program(command), *command.argv[1:]), command.env, on_output)
+        return await carry_out(
+            command, (find_program(command), *command.argv[1:]), command.env, on_output, home=self._home
+        )

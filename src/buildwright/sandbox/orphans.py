@@ -1,7 +1,7 @@
 """What a process of ours that was killed has left running: found by the mark of its commands, and ended.
 
-Must never touch a process without such a mark, or one whose owner lives. A command behind bubblewrap needs none: it dies
-with its owner.
+Must never touch a process without such a mark, one of another home, or one whose owner lives. A command behind bubblewrap
+needs none: it dies with its owner.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,18 +22,21 @@ _PATIENCE_SECONDS = 5.0
 _ROUND_SECONDS = 0.005
 
 
-def new_mark() -> str:
-    """A mark for one command: which process owns it (namespace, id, start in ticks) and which of its commands it is."""
+def new_mark(home: str) -> str:
+    """A mark for one command: which process owns it (namespace, id, start in ticks), for which home, and which it is."""
     me = stat_of(os.getpid())
-    return f"{_namespace()}/{os.getpid()}/{me.start if me else '-'}/{secrets.token_hex(8)}"
+    return f"{_namespace()}/{os.getpid()}/{me.start if me else '-'}/{home}/{secrets.token_hex(8)}"
 
 
-def end_orphans() -> int:
-    """Kill what commands of dead owners have left, and say how many processes it was. Blocks for some milliseconds."""
+def end_orphans(home: str) -> int:
+    """Kill what commands of dead owners have left that had this home, and say how many processes it was.
+
+    `home` is the tag that their sandbox was given. Blocks for some milliseconds.
+    """
     stopped: set[int] = set()
     for _ in range(_MOST_ROUNDS):
         # Stopped first and looked for again, so that none can start another behind this walk.
-        fresh = _orphans() - stopped
+        fresh = _orphans({home}) - stopped
         if not fresh:
             break
         for pid in fresh:
@@ -46,21 +50,23 @@ def end_orphans() -> int:
     return len(stopped)
 
 
-def orphans() -> dict[int, Leftover]:
-    """What `end_orphans` would end, by process id. Empty where there is no /proc."""
-    return {pid: _described(pid) for pid in sorted(_orphans())}
+def orphans(homes: Collection[str]) -> dict[int, Leftover]:
+    """What `end_orphans` would end for these homes, by process id. Empty where there is no /proc."""
+    described = {pid: _described(pid) for pid in sorted(_orphans(homes))}
+    return {pid: left for pid, left in described.items() if left is not None}
 
 
-def _described(pid: int) -> Leftover:
+def _described(pid: int) -> Leftover | None:
+    """None when it has ended meanwhile."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
         since = datetime.fromtimestamp(Path(f"/proc/{pid}").stat().st_mtime, UTC)
     except OSError:
-        words, since = "", None
+        return None
     return Leftover("a process that a killed run has left", f"process {pid}: {words[:120]}", since, 0)
 
 
-def _orphans() -> set[int]:
+def _orphans(homes: Collection[str]) -> set[int]:
     """The marked whose owner is dead, those in their sessions, and all descendants."""
     prefix, mine = f"{MARKER}=".encode(), os.getsid(0)
     sessions: dict[int, int] = {}
@@ -70,7 +76,7 @@ def _orphans() -> set[int]:
         if stat is None or stat.state in "ZX" or stat.session == mine:
             continue  # ours too: Buildwright may itself run as the agent's command of another one
         sessions[pid] = stat.session
-        if any(entry.startswith(prefix) and _is_abandoned(entry) for entry in environment_of(pid)):
+        if any(entry.startswith(prefix) and _is_abandoned(entry, homes) for entry in environment_of(pid)):
             found.add(pid)
     # Each command leads a session of its own, so whoever is in one with a marked process belongs to it.
     theirs = {sessions[pid] for pid in found}
@@ -90,9 +96,9 @@ def _all() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
-def _is_abandoned(entry: bytes) -> bool:
+def _is_abandoned(entry: bytes, homes: Collection[str]) -> bool:
     match entry.decode("ascii", "replace").partition("=")[2].split("/"):
-        case [namespace, pid, start, _] if namespace == _namespace() and pid.isdecimal():
+        case [namespace, pid, start, home, _] if namespace == _namespace() and home in homes and pid.isdecimal():
             owner = stat_of(int(pid))
             return owner is None or owner.start != start or owner.state in "ZX"
         case _:

@@ -27,12 +27,15 @@ from buildwright.ports import (
     Lease,
     LogEntry,
     LogLine,
+    Loose,
     Posted,
     Settlement,
+    Weight,
     WorkerRow,
 )
 from buildwright.store import artifacts, logs
 from buildwright.store import postgres_board as board
+from buildwright.store import postgres_retention as retention
 from buildwright.store import postgres_rows as rows
 from buildwright.store.journal_rows import newest_of, replay
 from buildwright.store.postgres_opening import prepare
@@ -50,6 +53,10 @@ SELECT $1::text, (SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = $1::te
 FROM unnest($2::timestamptz[], $3::text[], $4::int[], $5::text[], $6::text[])
     WITH ORDINALITY AS l (at, task, attempt, kind, text, n)
 """
+_PUT_ARTIFACT = """
+INSERT INTO artifacts (digest, size, content) VALUES ($1, $2, $3) ON CONFLICT (digest) DO UPDATE SET size = excluded.size
+"""
+"""What is there already becomes a new version of its row, by which a sweep sees that it is wanted again."""
 _FIND_ANSWER = (
     "SELECT answer, crc FROM answers WHERE build_id = $1 AND task = $2 AND attempt = $3 AND digest = $4 AND nth = $5"
 )
@@ -60,7 +67,7 @@ ON CONFLICT (build_id, task, attempt, digest, nth) DO UPDATE SET answer = exclud
 
 
 class PostgresBuilds:
-    """`Builds`, `Board` and `Answers` in one PostgreSQL database. For the event loop that opened it; close it when done."""
+    """`Builds`, `Board`, `Answers`, `Retention` in one PostgreSQL database. For the event loop that opened it; to be closed."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -234,8 +241,7 @@ class PostgresBuilds:
 
     async def put_artifact(self, content: bytes) -> str:
         digest = await asyncio.to_thread(artifacts.digest_of, content)
-        statement = "INSERT INTO artifacts (digest, size, content) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-        await self._run(lambda conn: conn.execute(statement, digest, len(content), content), len(content))
+        await self._run(lambda conn: conn.execute(_PUT_ARTIFACT, digest, len(content), content), len(content))
         return digest
 
     async def get_artifact(self, digest: str) -> bytes:
@@ -258,6 +264,54 @@ class PostgresBuilds:
             await conn.execute(_KEEP_ANSWER, *key, answer, crc32(answer), damaged)
 
         await self._run(work, len(answer))
+
+    # --- retention ---
+
+    async def weigh(self, build_id: str) -> Weight:
+        await self._logs.drain()
+        return await self._run(lambda conn: retention.weigh(conn, build_id))
+
+    async def retire(self, build_id: str) -> None:
+        await self._run(lambda conn: retention.retire_head(conn, build_id))
+        await self._delete_rows(build_id)
+
+    async def finish_retiring(self) -> int:
+        left = await self._run(retention.orphans)
+        for build_id in left:
+            await self._delete_rows(build_id)
+        return len(left)
+
+    async def _delete_rows(self, build_id: str) -> None:
+        while await self._run(lambda conn: retention.delete_piece(conn, build_id)):
+            pass
+
+    async def trim_log(self, build_id: str, most: int) -> int:
+        await self._logs.drain()
+        cut, gone = await self._run(lambda conn: retention.begin_trim(conn, build_id, most)), 0
+        while cut and (piece := await self._run(lambda conn: retention.trim_piece(conn, build_id, cut))):
+            gone += piece
+        return gone
+
+    async def loose_artifacts(self) -> Loose:
+        return await self._sweep(remove=False)
+
+    async def sweep_artifacts(self) -> Loose:
+        return await self._sweep(remove=True)
+
+    async def _sweep(self, *, remove: bool) -> Loose:
+        size = await self._run(retention.bytes_of_journals)
+        return await self._run(lambda conn: retention.sweep(conn, remove=remove), size)
+
+    async def named_ids(self, build_id: str) -> frozenset[str]:
+        return await self._run(lambda conn: retention.named_ids(conn, build_id))
+
+    async def compact(self) -> int | None:
+        """PostgreSQL does that by itself."""
+        return 0
+
+    def hurry(self) -> None:
+        """Wait for a server that is away for a second at most from now on: this process is to end."""
+        self._pool.hurry()
 
     async def close(self) -> None:
         """Write what is waiting and let go of the connections. Harmless when closed already."""

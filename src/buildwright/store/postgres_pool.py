@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from buildwright.errors import BadSettings, BuildwrightError, DiskFull, StoreFailed
+from buildwright.errors import BadSettings, BuildwrightError, DiskFull, StoreFailed, Unreachable
 
 T = TypeVar("T")
 Connection: TypeAlias = Any
@@ -25,6 +25,8 @@ COMMAND_SECONDS = 20.0
 """How long a piece of work may take before its connection is taken for dead."""
 _BYTES_PER_SECOND = 1_000_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_HURRIED_SECONDS = 1.0
+"""How long work still waits for a server that is away once its process is to end."""
 _UNREACHABLE_AT_START = 5.0
 """Seconds to wait at opening for a server that nothing is heard of: more likely a wrong address than a restart."""
 _SESSION = """
@@ -70,6 +72,8 @@ class Pool:
         self._command_seconds = command_seconds
         self._free = asyncio.Semaphore(connections)
         self._idle: list[Connection] = []
+        self._limits: set[asyncio.Timeout] = set()
+        """Of the work that is being done now."""
         self._reached = False
         self._closed = False
 
@@ -83,11 +87,11 @@ class Pool:
 
         failures = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
         start, pause, again = time.monotonic(), _FIRST_PAUSE, False
-        seconds = self._command_seconds + size / _BYTES_PER_SECOND
         async with self._free:
             while True:
+                seconds = self._command_seconds + size / _BYTES_PER_SECOND
                 try:
-                    async with asyncio.timeout(seconds), self._connection() as connection:
+                    async with self._within(seconds), self._connection() as connection:
                         done = await work(connection, again)
                 except failures as error:  # a TimeoutError is an OSError
                     if not is_passing(error):
@@ -101,6 +105,23 @@ class Pool:
                     return done
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def hurry(self) -> None:
+        """Nothing waits for long any more, neither what has begun nor what will: the process is to end."""
+        self._patience = self._command_seconds = _HURRIED_SECONDS
+        until = asyncio.get_running_loop().time() + _HURRIED_SECONDS
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(min(limit.when() or until, until))
+
+    @asynccontextmanager
+    async def _within(self, seconds: float) -> AsyncIterator[None]:
+        async with asyncio.timeout(seconds) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
 
     def close(self) -> None:
         """Let go of all connections; those at work when their work is done. Harmless when closed already."""
@@ -224,11 +245,11 @@ def fault(error: Exception, shown: str) -> BuildwrightError:
         case asyncpg.TooManyConnectionsError():
             return StoreFailed(f"{shown}: {error}", fix="raise max_connections of the server, or run fewer workers")
         case TimeoutError():
-            return StoreFailed(f"{shown}: the server does not answer", fix=reach)
+            return Unreachable(f"{shown}: the server does not answer", fix=reach)
         case OSError() if not isinstance(error, asyncpg.PostgresError):
-            return StoreFailed(f"{shown}: {error.strerror or error}", fix=reach)
+            return Unreachable(f"{shown}: {error.strerror or error}", fix=reach)
         case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | asyncpg.CannotConnectNowError():
-            return StoreFailed(f"{shown}: {error}", fix=reach)
+            return Unreachable(f"{shown}: {error}", fix=reach)
         case _:
             return StoreFailed(f"{shown}: {error}", fix="look at the log of the server")
 

@@ -24,8 +24,10 @@ from buildwright.store.rows import to_text
 ENDED = (Control.FINISHED, Control.STOPPED)
 _PIECE = 5_000
 """Rows that go in one transaction: some ten milliseconds."""
-_HASH = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
-_IN_PIECES = ("events", "snapshots", "logs")
+HASH = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
+IN_PIECES = ("events", "snapshots", "logs", "answers")
+"""Tables of which a build may have very many rows, or very large ones."""
+CUT = "{} log lines before this one were cut by `buildwright prune`"
 _WORTH_IT = 10
 """The database is written anew when more than one in so many of its bytes is free."""
 _SETTLED_SECONDS = 86_400.0
@@ -47,7 +49,7 @@ def weigh(conn: sqlite3.Connection, build_id: str) -> Weight:
     if conn.execute("SELECT 1 FROM build_runs WHERE build_id = ?", (build_id,)).fetchone() is None:
         raise NotFound(f"there is no build {build_id}")
     events, lines, size = 0, 0, 0
-    for table, text in (("events", "data"), ("snapshots", "data"), ("logs", "text")):
+    for table, text in (("events", "data"), ("snapshots", "data"), ("logs", "text"), ("answers", "answer")):
         statement = f"SELECT count(*), coalesce(sum(length({text})), 0) FROM {table} WHERE build_id = ?"  # noqa: S608  above
         count, held = conn.execute(statement, (build_id,)).fetchone()
         events += count if table == "events" else 0
@@ -63,16 +65,17 @@ def retire_head(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
     refuse_live(conn, build_id, now)
     conn.execute("DELETE FROM build_runs WHERE build_id = ?", (build_id,))
     conn.execute("DELETE FROM leases WHERE build_id = ?", (build_id,))
-    for table in sorted(_tables_by_build(conn) - {"build_runs", "leases", *_IN_PIECES}):
+    for table in sorted(_tables_by_build(conn) - {"build_runs", "leases", *IN_PIECES}):
         conn.execute(f"DELETE FROM {table} WHERE build_id = ?", (build_id,))  # noqa: S608  a table of our schema
 
 
 def delete_piece(conn: sqlite3.Connection, build_id: str) -> bool:
     """Delete some rows of a build that has no head row; False when none is left."""
-    for table in _IN_PIECES:
+    for table in IN_PIECES:
+        key = "digest" if table == "answers" else "seq"
         statement = (
-            f"DELETE FROM {table} WHERE build_id = ?1 AND seq IN"  # noqa: S608  a constant
-            f" (SELECT seq FROM {table} WHERE build_id = ?1 ORDER BY seq DESC LIMIT ?2)"
+            f"DELETE FROM {table} WHERE build_id = ?1 AND {key} IN"  # noqa: S608  a constant
+            f" (SELECT {key} FROM {table} WHERE build_id = ?1 ORDER BY {key} DESC LIMIT ?2)"
             " AND NOT EXISTS (SELECT 1 FROM build_runs WHERE build_id = ?1)"
         )
         if conn.execute(statement, (build_id, _PIECE)).rowcount:
@@ -84,7 +87,7 @@ def orphans(conn: sqlite3.Connection, now: datetime) -> list[str]:
     """Builds that have rows and no head row. A log may be a little ahead of its build's first event: that is none yet."""
     found = {
         build_id
-        for table in ("events", "snapshots")
+        for table in ("events", "snapshots", "answers")
         for build_id in _build_ids(conn, table)
         if not conn.execute("SELECT 1 FROM build_runs WHERE build_id = ?", (build_id,)).fetchone()
     }
@@ -111,7 +114,7 @@ def trim_log(conn: sqlite3.Connection, build_id: str, most: int, now: datetime) 
         return 0
     (at,) = conn.execute("SELECT at FROM logs WHERE build_id = ? AND seq = ?", (build_id, cut)).fetchone()
     gone = conn.execute("DELETE FROM logs WHERE build_id = ? AND seq <= ?", (build_id, cut)).rowcount
-    text = f"{cut} log lines before this one were cut by `buildwright prune`"
+    text = CUT.format(cut)
     conn.execute(
         "INSERT INTO logs (build_id, seq, at, task, attempt, kind, text) VALUES (?, ?, ?, '', 0, 'engine', ?)",
         (build_id, cut, at, text),
@@ -140,13 +143,13 @@ def any_live(conn: sqlite3.Connection, now: datetime) -> bool:
 def named_ids(conn: sqlite3.Connection, build_id: str) -> frozenset[str]:
     """Every hash in a journal. By its form and not by its field, so that an event of a later version keeps its own too."""
     rows = conn.execute("SELECT data FROM events WHERE build_id = ?", (build_id,))
-    return frozenset(found for (data,) in rows for found in _HASH.findall(data))
+    return frozenset(found for (data,) in rows for found in HASH.findall(data))
 
 
 def candidates(conn: sqlite3.Connection, folder: Path, now: datetime) -> Candidates:
     """The artifacts that could go. To be trusted only inside a transaction that holds the write lock."""
     found = conn.execute("SELECT data FROM events WHERE length(data) >= 64")
-    named = {digest for (data,) in found for digest in _HASH.findall(data)}
+    named = {digest for (data,) in found for digest in HASH.findall(data)}
     sizes = {
         digest: (size, in_file)
         for digest, size, in_file in conn.execute("SELECT digest, size, content IS NULL FROM artifacts")

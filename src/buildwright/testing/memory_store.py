@@ -294,6 +294,7 @@ class MemoryBuilds:
         if build_id in self._journals:
             await self._refuse_live(build_id)
             del self._journals[build_id]
+            self._answers = {key: kept for key, kept in self._answers.items() if key.build_id != build_id}
 
     async def finish_retiring(self) -> int:
         """Nothing is ever left half done."""
@@ -315,7 +316,9 @@ class MemoryBuilds:
     async def loose_artifacts(self) -> Loose:
         named = {found for build_id in self._journals for found in await self.named_ids(build_id)}
         loose = [len(content) for digest, content in self._artifacts.items() if digest not in named]
-        if [build_id for build_id in self._journals if await self.holder(build_id)]:
+        at_work = (row for journal in self._journals.values() for row in journal.board.rows.values())
+        held = [build_id for build_id in self._journals if await self.holder(build_id)]
+        if held or any(row.live(self._now()) for row in at_work):
             return Loose(0, 0, len(loose))
         return Loose(len(loose), sum(loose))
 

@@ -88,7 +88,7 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
                 )
             from buildwright.agents.claude import ClaudeAgent
 
-            return ClaudeAgent(path_of(settings))
+            return ClaudeAgent(path_of(settings), home=settings.tag)
         case "shell":
             from buildwright.agents.shell import ShellAgent
 
@@ -104,7 +104,8 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
 
 def masked(settings: Settings, text: str) -> str:
     """The text without secrets, of any shape known and of these settings."""
-    return mask(text, [settings.environment[name] for name in KEYS if settings.environment.get(name)])
+    own = [settings.environment[name] for name in KEYS if settings.environment.get(name)]
+    return mask(text, [*own, *settings.passwords])
 
 
 def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:

@@ -24,9 +24,10 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
-from buildwright.errors import BadSettings, BuildIsRunning, NotFound
+from buildwright.errors import BadSettings, BuildIsRunning, NotFound, Unreachable
 from buildwright.ports import Answers, Board, Builds, Clock, Gate, LogEntry
 from buildwright.settings import Settings
+from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
 from buildwright.wiring.adapters import (
     LazyDiagnoser,
@@ -40,6 +41,7 @@ from buildwright.wiring.adapters import (
     plan_context,
     with_cassette,
 )
+from buildwright.wiring.awaited import Awaited, Brought
 
 if TYPE_CHECKING:
     from buildwright.engine.follow import Onlooker
@@ -74,11 +76,15 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         arm_from(settings.environment)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     builds = await _open_store(settings)
-    app = App(settings, builds, SystemClock(), builds)
     try:
-        yield app
+        # Pauses are timed by the clock that all machines share: this one's may be wrong.
+        clock = await StoreClock.open(cast("Board", builds)) if settings.database_url else SystemClock()
+        app = App(settings, builds, clock, builds)
+        try:
+            yield app
+        finally:
+            await app.close()
     finally:
-        await app.close()
         await builds.close()
 
 
@@ -103,6 +109,7 @@ class App:
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
         self._sandboxes: dict[str, Sandbox] = {}
+        self._awaited = Awaited(settings.home, settings.environment)
 
     @property
     def workspace(self) -> GitWorkspace:
@@ -139,6 +146,10 @@ class App:
         """The text without the secrets of this process."""
         return masked(self.settings, text)
 
+    def hurry(self) -> None:
+        """Wait no more for a database that is away: this process is to end, and others go on."""
+        cast("PostgresBuilds", self.builds).hurry()
+
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
         if self._gateway is not None:
@@ -160,9 +171,20 @@ class App:
         build_id = str(uuid.uuid4())
         if self.in_cluster and options.lanes:
             # From here the repository can be reached, whatever it is; the workers find what they need of it in the hub.
+            await self.workspace.create_hub()
             await self.workspace.prepare(build_id, repository, base)
+            self._awaited.note(build_id, options, repository)
         return await commands.create(
-            self.builds, self.clock, spec, options, repository, base, project, user, build_id=build_id
+            self.builds,
+            self.clock,
+            spec,
+            options,
+            repository,
+            base,
+            project,
+            user,
+            build_id=build_id,
+            correlation_id=self.settings.correlation_id,
         )
 
     @asynccontextmanager
@@ -170,7 +192,7 @@ class App:
         """Questions about many builds: by project, by time, the latest (Z4)."""
         from buildwright.store.runs import BuildRuns
 
-        opened = BuildRuns.open(self.settings.database)
+        opened = BuildRuns.open(self.settings.database_url or self.settings.database)
         try:
             yield opened
         finally:
@@ -202,7 +224,8 @@ class App:
         if build.control is not Control.STOPPING:  # asked before, by a process that died before the build had ended
             build = await commands.stop(self.builds, self.clock, build_id, message)
         if self.in_cluster:
-            return await self._end_in_cluster(build_id)
+            # A build that nobody works on is over at once, also without any worker; else its workers let go first.
+            return await self.advance(build_id) or await self.builds.load(build_id)
         if await self.builds.holder(build_id) is None:
             await self._end_orphans()
             with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
@@ -220,9 +243,20 @@ class App:
         if rows:
             some = ", ".join(row.build_id[:12] for row in rows[:5])
             raise NotFound(f"{build} is the beginning of {len(rows)} builds: {some}", fix="type more of the id")
+        elsewhere = self._elsewhere()
         if not build:
-            raise NotFound("there is no build yet", fix="start one with `buildwright build SPEC --repo PATH`")
-        raise NotFound(f"there is no build {build}", fix="see `buildwright status` for the builds there are")
+            fix = elsewhere or "start one with `buildwright build SPEC --repo PATH`"
+            raise NotFound("there is no build yet", fix=fix)
+        fix = elsewhere or "see `buildwright status --all` for the builds there are"
+        raise NotFound(f"there is no build {build}", fix=fix)
+
+    def _elsewhere(self) -> str:
+        """Where builds of this home may be that cannot be seen now: those of the cluster, and those without it."""
+        if not self.in_cluster and (self.settings.cluster / "postgres").exists():
+            return "those of this home's cluster, which is down, are there again after `buildwright cluster up`"
+        if self.in_cluster and self.settings.database.exists():
+            return "those made without the cluster are there when it does not run: `buildwright cluster down`"
+        return ""
 
     # --- doing ------------------------------------------------------------------------------------------------------
 
@@ -261,23 +295,29 @@ class App:
         return build
 
     async def _follow(self, build: Build, onlooker: Onlooker) -> Build:
-        """Watch the workers build. Raises BadSettings when there are none: the build waits for them."""
+        """Watch the workers build. Raises Unreachable when there are none: the build waits for them."""
         from buildwright.engine.follow import follow
 
         if not build.is_terminal and not [row for row in await self.board.workers() if row.alive]:
-            raise BadSettings(
+            raise Unreachable(
                 f"no worker is running, so build {build.id} waits",
                 fix="start one with `buildwright worker` or `buildwright cluster up`; the build then goes on by itself",
             )
         seen = await self.builds.read_log(build.id, limit=1, tail=True)
         return await follow(self.builds, self.board, self.clock, build, seen[-1].seq if seen else 0, onlooker)
 
-    async def _end_in_cluster(self, build_id: str) -> Build:
-        """A build that nobody works on is over at once, also without any worker; else its workers let go first."""
+    async def bring_home(self, build: Build) -> Brought:
+        """See that what workers have delivered is in the user's repository, if that is on this machine and this home's.
+
+        Raises Conflict, BadRepository, GitFailed, DiskFull; the next call tries again.
+        """
+        return await self._awaited.bring(build, self.workspace) if self.in_cluster else Brought(build, False)
+
+    async def advance(self, build_id: str) -> Build | None:
+        """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
         from buildwright.engine.hand import Hand
 
-        hand = Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world)
-        return await hand.advance(build_id) or await self.builds.load(build_id)
+        return await Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world).advance(build_id)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -287,10 +327,11 @@ class App:
         if spec.graph is not None:
             return spec.graph
         from buildwright.agents.briefing import describe_repository
+        from buildwright.workspace.leftovers import PLAN
 
         options = with_cassette(options)
         self.gateway.check_keys("", options)
-        place = f"plan-{uuid.uuid4()}"
+        place = f"{PLAN}{uuid.uuid4()}"
         context = ""
         if repository:
             target = await self.workspace.prepare(place, repository, base)
@@ -316,7 +357,7 @@ class App:
             raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
         options = with_cassette(options)
         agent = agent_for(options, self.settings, await self._sandbox(options))
-        if not options.cassette:
+        if not options.cassette and not self.in_cluster:  # there the keys are those of the workers
             if agent.uses_model == "always":
                 self.gateway.check_keys("any", options)
             if planning:
@@ -340,7 +381,9 @@ class App:
     async def clean_up(self) -> None:
         """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
         await self._end_orphans()
-        await self.workspace.sweep()
+        from buildwright.workspace.leftovers import sweep
+
+        await sweep(self.settings.home, self.settings.environment)
 
     async def world(self, options: Options, clock: Clock) -> World:
         """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
@@ -371,14 +414,14 @@ class App:
         if options.sandbox not in self._sandboxes:
             from buildwright.sandbox import choose
 
-            self._sandboxes[options.sandbox] = await choose(options.sandbox)
+            self._sandboxes[options.sandbox] = await choose(options.sandbox, home=self.settings.tag)
         return self._sandboxes[options.sandbox]
 
     async def _end_orphans(self) -> None:
         """End what commands of a process of ours that was killed still do: nobody waits for it, and lanes are reused."""
         from buildwright.sandbox import end_orphans
 
-        await asyncio.to_thread(end_orphans)
+        await asyncio.to_thread(end_orphans, self.settings.tag)
 
     async def _warm_up(self, options: Options) -> None:
         """What the first attempt will need is loaded while the plan is made."""

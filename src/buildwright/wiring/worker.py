@@ -7,37 +7,80 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from buildwright.core.limits import Options
 from buildwright.engine.hand import Hand, is_long
 from buildwright.engine.patrol import patrol, tend
-from buildwright.errors import Conflict, CouldNot
+from buildwright.errors import BuildwrightError, Conflict, CouldNot, StoreFailed
 from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
 from buildwright.ports import WorkerRow
 from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
+from buildwright.wiring.app import open_app
 
 if TYPE_CHECKING:
     from buildwright.engine.world import World
+    from buildwright.settings import Settings
     from buildwright.wiring.app import App
 
+T = TypeVar("T")
+
+RETRY_SECONDS = 1.0
+"""Between tries to reach a database that was away when the worker started."""
 HEARTBEAT_SECONDS = 5.0
 """Between a worker's signs of life; how long its leases last is said by each build."""
 
+TIDY_SECONDS = 4 * 3600.0
+"""Between two times that a worker tidies up its home, when it has nothing to do."""
+IDLE_LOOK_SECONDS = 60.0
+
 Log = Callable[..., None]
+Tidy = Callable[[], Awaitable[int]]
+"""Removes from the home what no build needs any more, and says how many bytes."""
 
 
-async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log) -> None:
+async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log, tidy: Tidy) -> None:
     """Be a worker until `ending` is set, then let go of everything so that others take it up at once.
 
-    Raises Conflict when another worker uses this home, BadSettings, StoreFailed when the database cannot be reached.
+    Raises Conflict when another worker uses this home, BadSettings, BadRepository and GitFailed when the hub is none or
+    does not answer, StoreFailed when the database went away meanwhile.
     """
-    async with Worker.at_work(app, name, slots, log) as worker:
+    async with Worker.at_work(app, name, slots, log, tidy) as worker:
         await worker.watch(ending)
+        app.hurry()
+
+
+@asynccontextmanager
+async def app_when_there(settings: Settings, ending: asyncio.Event, log: Log) -> AsyncIterator[App | None]:
+    """The application as soon as the database answers, which is waited for; None once `ending` is set.
+
+    Raises BadSettings (the database will not have us), DiskFull.
+    """
+    async with AsyncExitStack() as stack:
+        app: App | None = None
+        while app is None and not ending.is_set():
+            try:
+                app = await _unless(ending, stack.enter_async_context(open_app(settings)))
+            except StoreFailed as trouble:
+                log("waits", why=str(trouble), fix=trouble.fix)
+                await _unless(ending, asyncio.sleep(RETRY_SECONDS))
+        yield app
+
+
+async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work returns; None, and the work is given up, once `ending` is set. Raises what the work raises."""
+    doing, waiting = asyncio.create_task(work), asyncio.create_task(ending.wait())
+    try:
+        await asyncio.wait({doing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        for task in (doing, waiting):
+            task.cancel()
+        await asyncio.gather(doing, waiting, return_exceptions=True)
 
 
 class Worker:
@@ -45,18 +88,23 @@ class Worker:
 
     def __init__(self, hand: Hand, consumer: CeleryConsumer, name: str, tasks: Sequence[asyncio.Task[None]]) -> None:
         self._hand = hand
+        self._log = hand.log
+        self._listens = True
         self._consumer = consumer
         self._name = name
         self._tasks = tasks
 
     @classmethod
     @asynccontextmanager
-    async def at_work(cls, app: App, name: str, slots: int, log: Log) -> AsyncIterator[Worker]:
+    async def at_work(cls, app: App, name: str, slots: int, log: Log, tidy: Tidy) -> AsyncIterator[Worker]:
         """Begin to work; let go of everything at the end."""
         settings, board = app.settings, app.board
         with _alone_in(settings.home):
             await app.clean_up()
-            clock = await StoreClock.open(board)
+            await app.workspace.create_hub()
+            await app.workspace.check_hub()
+            clock = app.clock
+            assert isinstance(clock, StoreClock)
             jobs = CeleryJobs(settings.redis_url, is_long)
 
             async def world_of(options: Options) -> World:
@@ -64,11 +112,10 @@ class Worker:
 
             hand = Hand(app.builds, board, jobs, clock, this_process(), world_of, slots, log)
             consumer = CeleryConsumer(settings.redis_url, hand, is_long, name)
-            works = (tend(hand), patrol(hand, jobs), clock.stay_set(board))
+            works = (tend(hand), patrol(hand, jobs), clock.stay_set(board), stay_tidy(hand, tidy))
             worker = cls(hand, consumer, name, [asyncio.create_task(work) for work in works])
             log("begins", slots=slots, home=str(settings.home))
             try:
-                await worker.beat()
                 consumer.start()
                 yield worker
             finally:
@@ -79,7 +126,10 @@ class Worker:
                     task.cancel()
                 await asyncio.gather(*worker._tasks, return_exceptions=True)
                 await jobs.close()
-                await board.sign_off(hand.holder)
+                try:
+                    await board.sign_off(hand.holder)
+                except CouldNot as trouble:  # its row says how long it has been silent
+                    log("not-signed-off", why=str(trouble))
                 log("ended")
 
     async def watch(self, ending: asyncio.Event) -> None:
@@ -88,11 +138,17 @@ class Worker:
             for task in self._tasks:
                 if task.done():
                     task.result()
-            try:
-                await asyncio.wait_for(ending.wait(), HEARTBEAT_SECONDS)
-            except TimeoutError:
-                self._consumer.listen_again()
-                await self.beat()
+            await _unless(ending, self.beat())
+            await _unless(ending, asyncio.sleep(HEARTBEAT_SECONDS))
+            self._tell_of_redis()
+            self._consumer.listen_again()
+
+    def _tell_of_redis(self) -> None:
+        """Say once that Redis is away, and once that it is back: without it everything goes on, only later."""
+        if self._consumer.listens != self._listens:
+            self._listens = not self._listens
+            why = "what is due is found in the database; start Redis, or correct REDIS_URL"
+            self._log("redis-is-back") if self._listens else self._log("redis-is-away", why=why)
 
     async def beat(self) -> None:
         """Tell the board that this worker lives and what it has measured. A store that is away is tried again next time."""
@@ -113,6 +169,18 @@ class Worker:
             await hand.board.beat(row)
         except CouldNot as trouble:
             hand.log("no-sign-of-life", why=str(trouble))
+
+
+async def stay_tidy(hand: Hand, tidy: Tidy) -> None:
+    """Tidy up every few hours, when nothing is carried out here. Runs until cancelled."""
+    while True:
+        await hand.clock.sleep(TIDY_SECONDS)
+        while hand.errands:
+            await hand.clock.sleep(IDLE_LOOK_SECONDS)
+        try:
+            hand.log("tidied-up", bytes=await tidy())
+        except BuildwrightError as trouble:
+            hand.log("not-tidied-up", why=str(trouble))
 
 
 def measured(hand: Hand) -> dict[str, float | int]:

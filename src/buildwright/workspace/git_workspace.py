@@ -42,6 +42,11 @@ class GitWorkspace:
         if self._hub is not None:
             await self._hub.create()
 
+    async def check_hub(self) -> None:
+        """See that the hub is there and answers. Raises BadRepository, GitFailed."""
+        if self._hub is not None:
+            await self._hub.check()
+
     async def prepare(self, build_id: str, repository: str, base: str = "") -> Target:
         """See `Workspace.prepare`. The first call pins the commit; later ones, in whatever home, give it again.
 
@@ -161,10 +166,13 @@ class GitWorkspace:
             self._exchange.forget(build_id)
         await self._mirrors.retire(build_id)
 
-    async def sweep(self) -> None:
-        """Remove what processes that are gone have left in this home: lanes, checkouts, halves of mirrors and of packs."""
-        await self._lanes.sweep()
-        await self._mirrors.sweep()
+    async def compact_hub(self) -> int:
+        """Let go of what no ref in the hub needs any more, and say how many bytes; nothing where it is not on this machine."""
+        return await self._hub.compact() if self._hub is not None else 0
+
+    async def builds_in_hub(self) -> set[str]:
+        """The builds that have refs in the hub; none where it is not on this machine."""
+        return await self._hub.builds() if self._hub is not None else set()
 
     async def _ready(self, build_id: str, *names: str) -> Pin:
         """The build's pin, with these commits and trees in its mirror."""

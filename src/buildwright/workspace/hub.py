@@ -15,10 +15,12 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository, Conflict, GitFailed
 from buildwright.ports import Guard
 from buildwright.workspace.git import OTHER_FORMAT, Answer, Git, check_name, mask, naming_full_disk, persistently
+from buildwright.workspace.sizes import size_of
 from buildwright.workspace.source import Source, locate, look
 
 _SECONDS = 3600.0
 """For one transfer: the first of a build carries a whole history. A connection that has gone quiet ends long before."""
+_GRACE = "1.day.ago"
 _AT_ONCE = 500
 """Refs deleted by one command."""
 # The hub's own hooks are its policy and run as in any push; ours would be taken for its setting on a local path.
@@ -61,7 +63,12 @@ class Hub:
             try:
                 found = locate(self._address, self._environment, climb=False)
             except BadRepository as error:
-                raise BadRepository(f"The hub cannot be used: {error.message}", fix=error.fix) from error
+                fix = (
+                    error.fix
+                    if "://" in self._address
+                    else f"Make one with `git init --bare {self.name}`, or correct BUILDWRIGHT_HUB."
+                )
+                raise BadRepository(f"The hub cannot be used: {error.message}", fix=fix) from error
             if found.work_tree is not None:
                 raise BadRepository(
                     f"The hub {self.name} has a working tree.", fix="Make one with `git init --bare <path>`."
@@ -78,6 +85,11 @@ class Hub:
             path.parent.mkdir(parents=True, exist_ok=True)
         # `git init` on what another process has just made changes nothing.
         await self._git.run(path, "init", "--quiet", "--bare")
+
+    async def check(self) -> None:
+        """See that it is a repository and answers. Raises BadRepository, GitFailed."""
+        with self._named():
+            await self.look("check", ref_of("check", "*"))
 
     async def look(self, build_id: str, *names: str) -> dict[str, str]:
         """What refs of the build, or branches, point to there."""
@@ -196,6 +208,7 @@ class Hub:
     async def read(self, build_id: str, name: str) -> bytes | None:
         """The blob that a ref of the build points to, None when there is none. Needs no mirror."""
         ref = ref_of(build_id, name)
+        _ = self.source  # what is wrong with the address is not a matter of formats
         for form in (self._form,) if self._form else ("sha1", "sha256"):
             async with self._scratch(form) as scratch:
                 try:
@@ -225,6 +238,35 @@ class Hub:
             return Answer(0, b"", "")
 
         await self._ask(attempt)
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is when it is on this machine and there."""
+        path = Path(self._address)
+        return path if "://" not in self._address and path.is_absolute() and path.is_dir() else None
+
+    async def compact(self) -> int:
+        """Pack the hub anew without what no ref needs, and say how many bytes that gave; 0 for a hub elsewhere.
+
+        Others may push meanwhile: what they need and the hub has makes git renew its time, and what is younger than
+        a day stays.
+        """
+        if self.path is None:
+            return 0
+        before = size_of(self.path)
+        failpoint("prune.hub.before")
+        with self._named():
+            await self._git.run(self.path, "gc", "--quiet", f"--prune={_GRACE}", seconds=_SECONDS)
+        failpoint("prune.hub.after")
+        return max(before - size_of(self.path), 0)
+
+    async def builds(self) -> set[str]:
+        """The builds that have refs in a hub on this machine."""
+        if self.path is None:
+            return set()
+        with self._named():
+            listed = await self._git.run(self.path, "for-each-ref", "--format=%(refname)", "refs/buildwright/")
+        return {name.split("/")[2] for name in listed.text.splitlines()}
 
     @asynccontextmanager
     async def _scratch(self, form: str) -> AsyncIterator[Path]:

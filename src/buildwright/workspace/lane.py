@@ -118,29 +118,6 @@ class Lanes:
         await remove(self._lanes / build_id)
         await remove(self._checkouts / build_id)
 
-    async def sweep(self) -> None:
-        """Remove every lane and checkout whose process is gone."""
-        for path in await asyncio.to_thread(self._abandoned):
-            await remove(path)
-        await asyncio.to_thread(self._owner.tidy)
-
-    def _abandoned(self) -> list[Path]:
-        young = time.time() - _YOUNG_SECONDS
-        found = []
-        for top in (self._lanes, self._checkouts):
-            for folder in top.glob("*/*"):
-                try:
-                    owner = (folder / _OWNED).read_text() if top == self._lanes else folder.name.partition("-")[0]
-                except (FileNotFoundError, NotADirectoryError):
-                    owner = ""
-                try:
-                    # Without an owner it may be one that another process is just making.
-                    if not self._owner.lives(owner) and (owner or folder.lstat().st_mtime < young):
-                        found.append(folder)
-                except FileNotFoundError:
-                    continue
-        return found
-
     def _folder(self, key: LaneKey) -> Path:
         name = f"{check_name(key.task, 'task')}-{int(key.attempt)}"
         return self._lanes / check_name(key.build_id, "build") / name
@@ -192,6 +169,25 @@ class Owner:
         for file in self._folder.glob("*"):
             if file.suffix != ".new" and not self.lives(file.name):
                 file.unlink(missing_ok=True)
+
+
+def abandoned(home: Path) -> list[Path]:
+    """Every lane and checkout below a home whose process is gone."""
+    owners, young = Owner(home / "owners"), time.time() - _YOUNG_SECONDS
+    found = []
+    for name in ("lanes", "checkouts"):
+        for folder in sorted((home / name).glob("*/*")):
+            try:
+                owner = (folder / _OWNED).read_text() if name == "lanes" else folder.name.partition("-")[0]
+            except (FileNotFoundError, NotADirectoryError):
+                owner = ""
+            try:
+                # Without an owner it may be one that another process is just making.
+                if not owners.lives(owner) and (owner or folder.lstat().st_mtime < young):
+                    found.append(folder)
+            except FileNotFoundError:
+                continue
+    return found
 
 
 async def remove(path: Path) -> None:

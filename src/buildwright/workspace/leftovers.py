@@ -1,42 +1,54 @@
-"""What a killed process leaves in mirrors and lanes: named here, and removed when asked. Never what a live process uses."""
+"""What killed processes leave in mirrors, lanes and a hub: named here, and removed when asked. Never what a live one uses."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Collection
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from buildwright.ports import Found, Leftover
+from buildwright.workspace.git_workspace import GitWorkspace
 from buildwright.workspace.guard import guarded
-from buildwright.workspace.lane import remove
+from buildwright.workspace.lane import Owner, abandoned, remove
 from buildwright.workspace.locks import is_used
-from buildwright.workspace.retention import Attic, size_of
+from buildwright.workspace.retention import Attic
+from buildwright.workspace.sizes import size_of
 
+PLAN = "plan-"
+"""How the builds are called that a plan which is only shown is made in."""
 _TEMPORARY = re.compile(r"^(tmp_(pack|idx|rev|obj|bitmap)_|tmp_objdir-|incoming-|\.tmp-)")
 _PIN_DRAFT = re.compile(r"\.[0-9a-f]{8}$")
 _CONFIGURATION = re.compile(r"^gitconfig\.(\d+)$")
-_LANES = {"lanes": "lanes of a build that nobody runs", "checkouts": "checkouts of a build that nobody runs",
-          "scratch": "scratch folders of a build that nobody runs"}  # fmt: skip
+_LANES = {"lanes": "a lane of a process that is gone", "checkouts": "a checkout of a process that is gone"}
+_OLD_SECONDS = 3600.0
+"""No plan takes so long, no build is prepared so long before it is made, and no push to a hub is so slow."""
 
 InUse = Callable[[Path], bool]
 """Whether a living process has the path, or something below it, open or as its working directory."""
 
 
-def find(home: Path, attic: Attic, in_use: InUse, live: Collection[str]) -> list[Found]:
-    """Everything below `home` that no process uses and no later run needs. `live` are the builds that a process holds."""
+def find(home: Path, attic: Attic, workspace: GitWorkspace, in_use: InUse, live: Collection[str]) -> list[Found]:
+    """Everything below `home`, but for lanes, that no process uses and no later run needs.
+
+    `live` are the builds that a process holds, in whatever home they are.
+    """
     found = [
         _removable("a mirror that was never finished or was being removed", path, partial(_drop_half, home, path))
         for path in attic.halves()
         if not in_use(path)
     ]
     for mirror in attic.mirrors():
-        found += _in_mirror(mirror, in_use, quiet=not live)
+        found += _in_repository(mirror, in_use, lambda path: not live or _is_old(path))
     for file in _entries(home / "mirrors" / "builds"):
-        if _PIN_DRAFT.search(file.name) and not live and not in_use(file):
+        if _PIN_DRAFT.search(file.name) and (not live or _is_old(file)) and not in_use(file):
             found.append(_removable("a half-written pin of a build", file, partial(_drop, file, in_use)))
+        elif file.name.startswith(PLAN) and _is_old(file):
+            found.append(_removable("what a killed plan has left", file, partial(_release, workspace, file)))
     for file in _entries(home):
         match = _CONFIGURATION.match(file.name)
         if match and not Path(f"/proc/{match.group(1)}").exists():
@@ -44,31 +56,113 @@ def find(home: Path, attic: Attic, in_use: InUse, live: Collection[str]) -> list
     return found
 
 
-def lanes(home: Path, in_use: InUse, live: Collection[str]) -> list[tuple[str, Leftover, Path]]:
-    """Folders of builds that nobody runs, by build. A run makes its lanes afresh, so none is needed again."""
+def lanes(home: Path) -> list[tuple[str, Leftover, Path]]:
+    """Lanes and checkouts whose process is gone, by build. A run makes its lanes afresh, so none is needed again."""
     return [
-        (folder.name, _leftover(what, folder), folder)
-        for name, what in _LANES.items()
-        for folder in _entries(home / name)
+        (folder.parent.name, _leftover(_LANES[folder.parent.parent.name], folder), folder) for folder in abandoned(home)
+    ]
+
+
+def scratch(home: Path, in_use: InUse, live: Collection[str]) -> list[tuple[str, Leftover, Path]]:
+    """Scratch folders of builds that nobody runs, by build."""
+    return [
+        (folder.name, _leftover("scratch folders of a build that nobody runs", folder), folder)
+        for folder in _entries(home / "scratch")
         if folder.name not in live and _entries(folder) and not in_use(folder)
     ]
 
 
-def _in_mirror(mirror: Path, in_use: InUse, *, quiet: bool) -> list[Found]:
+def unknown_pins(home: Path, attic: Attic, known: Collection[str]) -> list[Found]:
+    """Pins of builds that are not among those `known`. Only named: another database may know them."""
+    fix = "set DATABASE_URL as it was when the build was made; or remove the file, and `buildwright prune` the rest"
+    return [
+        Found(_leftover("a pin of a build that no database here knows", file)._replace(fix=fix), None)
+        for build_id in sorted(attic.pins())
+        if build_id not in known and not build_id.startswith(PLAN)
+        for file in [home / "mirrors" / "builds" / build_id]
+        if _is_old(file)
+    ]
+
+
+def in_hub(hub: Path, builds: Collection[str], known: Collection[str], in_use: InUse) -> list[Found]:
+    """What pushes that were killed have left in a hub on this machine, and `builds` in it that are not among those `known`.
+
+    Other machines may write to it too, so only what is older than any push goes, and refs are named only.
+    """
+    found = _in_repository(hub, in_use, _is_old, all_old=True)
+    fix = "leave them if another database uses this hub; else delete them with `git --git-dir=HUB update-ref -d REF`"
+    for build_id in sorted(set(builds) - set(known)):
+        refs = hub / "refs" / "buildwright" / build_id
+        # Loose refs of the last hour may be of a build that is just being made.
+        if not refs.exists() or _is_old(refs):
+            left = _leftover("refs in the hub of a build that the database does not know", refs)
+            found.append(Found(left._replace(fix=fix), None))
+    return found
+
+
+async def drop_lane(folder: Path) -> None:
+    """Remove a lane, checkout or scratch folder, and the folder of its build when that is empty then."""
+    await remove(folder)
+    with suppress(OSError):
+        folder.parent.rmdir()
+
+
+async def sweep(home: Path, environment: Mapping[str, str]) -> None:
+    """Remove all of it at once. Only for who has the home alone."""
+    in_use = open_paths()
+    attic, workspace = Attic(home, environment), GitWorkspace(home, environment)
+    for _, mend in find(home, attic, workspace, in_use, ()):
+        if mend is not None:
+            await mend()
+    for _, _, folder in lanes(home):
+        await drop_lane(folder)
+    Owner(home / "owners").tidy()
+
+
+def open_paths(but: Collection[int] = ()) -> InUse:
+    """Whether a process that lives now, other than this one and those in `but`, has a path or one below it open."""
+    used: set[str] = set()
+    for process in Path("/proc").iterdir():
+        if not process.name.isdecimal() or int(process.name) in {os.getpid(), *but}:
+            continue
+        with suppress(OSError):
+            used.add(str((process / "cwd").readlink()))
+        with suppress(OSError):
+            for entry in (process / "fd").iterdir():
+                with suppress(OSError):
+                    used.add(str(entry.readlink()))
+
+    def in_use(path: Path) -> bool:
+        name = str(path.resolve())
+        return any(other == name or other.startswith(f"{name}/") for other in used)
+
+    return in_use
+
+
+def _in_repository(
+    repository: Path, in_use: InUse, is_ours: Callable[[Path], bool], *, all_old: bool = False
+) -> list[Found]:
     """Locks and half-written objects. Those of git are free when no git works there; our own writer is only known to be
-    gone when no build runs at all (`quiet`)."""
+    gone when `is_ours` says so. `all_old`: nothing goes that is not old."""
     found = []
-    for folder, folders, files in os.walk(mirror):
+    for folder, folders, files in os.walk(repository):
         for name in [*files, *folders]:
             path = Path(folder) / name
             lock = name.endswith(".lock") or name == "gc.pid"
-            if not lock and not (quiet and _TEMPORARY.match(name)):
+            if not lock and not (_TEMPORARY.match(name) and is_ours(path)):
                 continue
-            if in_use(path) or is_used(mirror, path):
+            if in_use(path) or is_used(repository, path) or (all_old and not _is_old(path)):
                 continue
             what = "a lock of a git that is gone" if lock else "a half-written git object or pack"
-            found.append(_removable(what, path, partial(_drop_in, mirror, path, in_use)))
+            found.append(_removable(what, path, partial(_drop_in, repository, path, in_use)))
     return found
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.lstat().st_mtime > _OLD_SECONDS
+    except OSError:
+        return False
 
 
 def _removable(what: str, path: Path, mend: Callable[[], Awaitable[bool]]) -> Found:
@@ -83,6 +177,13 @@ def _leftover(what: str, path: Path) -> Leftover:
     return Leftover(what, str(path), since, size_of(path))
 
 
+async def _release(workspace: GitWorkspace, pin: Path) -> bool:
+    if not _is_old(pin):
+        return False
+    await workspace.release(pin.name)
+    return True
+
+
 async def _drop(path: Path, in_use: InUse) -> bool:
     if in_use(path) or not os.path.lexists(path):
         return False
@@ -90,8 +191,8 @@ async def _drop(path: Path, in_use: InUse) -> bool:
     return True
 
 
-async def _drop_in(mirror: Path, path: Path, in_use: InUse) -> bool:
-    return False if is_used(mirror, path) else await _drop(path, in_use)
+async def _drop_in(repository: Path, path: Path, in_use: InUse) -> bool:
+    return False if is_used(repository, path) else await _drop(path, in_use)
 
 
 async def _drop_half(home: Path, path: Path) -> bool:

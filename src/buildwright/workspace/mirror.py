@@ -14,7 +14,6 @@ import os
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,7 +33,6 @@ from buildwright.workspace.source import Head, Source, locate, read_head, read_r
 BYTE_FOR_BYTE = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 _NEIGHBOURS = 16
-_STALE_SECONDS = 3600.0
 _NAME = re.compile(r"[0-9a-f]{20}(-256)?")
 _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -206,10 +204,6 @@ class Mirrors:
             await self._git.run(pin.mirror, "update-ref", "--stdin", stdin=listed.output)
         await asyncio.to_thread((self._folder / "builds" / build_id).unlink, missing_ok=True)
 
-    async def sweep(self) -> None:
-        """Remove what killed processes have left half made."""
-        await asyncio.to_thread(_tidy, self._folder)
-
     async def _holds(self, pin: Pin, build_id: str) -> bool:
         if not _is_whole(pin.mirror):
             return False
@@ -331,18 +325,6 @@ def _parse(data: dict[str, Any] | None, folder: Path) -> Pin | None:
             return Pin(folder / mirror, Target(commit, tree, branch, tuple(map(str, notes))), width, remotes)
         case _:
             return None
-
-
-def _tidy(folder: Path) -> None:
-    """Remove halves that a killed git or process left an hour ago or earlier. Blocks."""
-    old = time.time() - _STALE_SECONDS
-    halves = [*folder.glob("*.new-*"), *folder.glob("*/objects/pack/tmp_*"), *folder.glob("*/objects/??/tmp_obj_*")]
-    for half in halves:
-        try:
-            if half.stat().st_mtime < old:
-                shutil.rmtree(half) if half.is_dir() else half.unlink()
-        except FileNotFoundError:
-            continue
 
 
 def _is_whole(path: Path) -> bool:

@@ -7,7 +7,6 @@ younger than an hour stay in any case.
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -20,6 +19,7 @@ from buildwright.workspace.git import Git, check_name
 from buildwright.workspace.git_workspace import GitWorkspace
 from buildwright.workspace.guard import guarded
 from buildwright.workspace.lane import remove
+from buildwright.workspace.sizes import size_of
 
 _HALF = re.compile(r"\.(new|broken|old)-[0-9a-f]{8}$")
 _YOUNG = "1.hour.ago"
@@ -145,20 +145,6 @@ class Attic:
         if there:
             orders = "".join(f"update refs/buildwright/{build_id}/named/{found} {found}\n" for found in there)
             await self._git.run(mirror, "update-ref", "--stdin", stdin=orders.encode())
-
-
-def size_of(path: Path) -> int:
-    """Bytes on the disk below a path, links not followed; 0 when nothing is there."""
-    total, waiting = 0, [path]
-    while waiting:
-        place = waiting.pop()
-        try:
-            total += place.lstat().st_blocks * 512
-            if place.is_dir() and not place.is_symlink():
-                waiting += [Path(entry) for entry in os.scandir(place)]
-        except OSError:
-            continue
-    return total
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -1,0 +1,49 @@
+"""Builds that this machine cannot carry out, for want of an agent or a sandbox: left to other workers, and said out loud.
+
+Must never decide about the build: another machine may well have what this one lacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from buildwright.engine.errand import Errand
+from buildwright.errors import BuildwrightError, CouldNot
+from buildwright.ports import Board, Builds, LogEntry
+
+SECONDS = 15.0
+"""How long a build is left to others before it is tried here again: what was lacking may have been installed."""
+
+
+class Declined:
+    """What a hand leaves to others. `say` is how it logs."""
+
+    def __init__(self, builds: Builds, board: Board, say: Callable[..., None]) -> None:
+        self._builds = builds
+        self._board = board
+        self._say = say
+        self._until: dict[str, float] = {}
+        """By build, on the loop's clock."""
+
+    def has(self, build_id: str) -> bool:
+        """Whether the build is left to others now."""
+        now = asyncio.get_running_loop().time()
+        self._until = {build: until for build, until in self._until.items() if until > now}
+        return build_id in self._until
+
+    async def decline(self, errand: Errand, lacking: BuildwrightError, at: datetime) -> None:
+        """Let go of an action that cannot be begun here, and tell in the build's log what is lacking."""
+        build_id, key = errand.name
+        self._until[build_id] = asyncio.get_running_loop().time() + SECONDS
+        self._say("declined", build_id, action=key, why=str(lacking), fix=lacking.fix or "")
+        host = errand.lease.holder.partition("/")[0]
+        text = f"{host} cannot carry out {key}: {lacking}" + (f" (fix: {lacking.fix})" if lacking.fix else "")
+        try:
+            await self._board.drop(errand.lease)
+            await self._builds.write_log(
+                build_id, [LogEntry(at, getattr(errand.action, "task", ""), 0, "warned", text)]
+            )
+        except CouldNot as trouble:  # the lease runs out
+            self._say("not-let-go", build_id, action=key, why=str(trouble))

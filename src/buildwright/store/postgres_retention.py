@@ -1,0 +1,186 @@
+"""Taking finished builds, old log lines and unnamed artifacts out of PostgreSQL. Never touches a live build.
+
+Functions of a connection, in the order of `retention`: the head row goes first, under the lock of the build's row in
+`leases` that everybody takes who would begin to work on it; then, in pieces that hold no lock anybody waits for, the rows
+that only it made reachable. Space is PostgreSQL's own affair: its autovacuum makes room for new rows of what went.
+"""
+
+from __future__ import annotations
+
+from buildwright.core.failpoint import failpoint
+from buildwright.errors import BuildIsRunning, Conflict
+from buildwright.ports import Loose, Weight
+from buildwright.store.holders import is_here, may_live
+from buildwright.store.postgres_pool import Connection, literal, transaction
+from buildwright.store.postgres_rows import find_version, not_found, text_of
+from buildwright.store.retention import CUT, ENDED, HASH, IN_PIECES
+
+_PIECE = 5_000
+"""Rows that go in one transaction."""
+_SILENT_FOR_GOOD = "1 day"
+"""A holder of another machine whose lease ran out longer ago does not come back."""
+_LOCK = "SELECT 1 FROM leases WHERE build_id = {} FOR UPDATE"
+_HELD = f"""
+SELECT holder, expires_at > clock_timestamp() - interval '{_SILENT_FOR_GOOD}' FROM leases
+WHERE holder <> '' AND ($1 = '' OR build_id = $1)
+UNION SELECT holder, expires_at > clock_timestamp() - interval '{_SILENT_FOR_GOOD}' FROM actions
+WHERE holder <> '' AND ($1 = '' OR build_id = $1)
+"""  # noqa: S608  constants
+_WEIGH = """
+SELECT (SELECT count(*) FROM events WHERE build_id = $1), (SELECT count(*) FROM logs WHERE build_id = $1),
+    (SELECT coalesce(sum(pg_column_size(e.*)), 0) FROM events e WHERE build_id = $1)
+    + (SELECT coalesce(sum(pg_column_size(s.*)), 0) FROM snapshots s WHERE build_id = $1)
+    + (SELECT coalesce(sum(pg_column_size(l.*)), 0) FROM logs l WHERE build_id = $1)
+    + (SELECT coalesce(sum(pg_column_size(a.*)), 0) FROM answers a WHERE build_id = $1)
+"""
+_DELETE_HEAD = """
+WITH head AS (DELETE FROM build_runs WHERE build_id = $1),
+board AS (DELETE FROM actions WHERE build_id = $1)
+DELETE FROM leases WHERE build_id = $1
+"""
+_DELETE_PIECE = """
+DELETE FROM {0} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {0} WHERE build_id = $1 LIMIT $2))
+AND build_id = $1 AND NOT EXISTS (SELECT 1 FROM build_runs WHERE build_id = $1)
+"""
+# By steps along the key, which costs as much as there are builds, not rows.
+_ORPHANS = """
+WITH RECURSIVE ids AS (
+    (SELECT build_id FROM {0} ORDER BY build_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.build_id FROM {0} o WHERE o.build_id > ids.build_id ORDER BY o.build_id LIMIT 1)
+    FROM ids WHERE ids.build_id IS NOT NULL
+)
+SELECT build_id FROM ids WHERE build_id IS NOT NULL
+AND NOT EXISTS (SELECT 1 FROM build_runs b WHERE b.build_id = ids.build_id)
+"""
+# The log of a build may be a little ahead of its first event: that is no orphan yet.
+_IS_SETTLED = """
+ AND (SELECT at FROM logs l WHERE l.build_id = ids.build_id ORDER BY seq DESC LIMIT 1) < clock_timestamp() - interval '1 hour'
+"""
+_TO_CUT = """
+SELECT count(*), coalesce(max(seq), 0) FROM logs WHERE build_id = $1
+"""
+_SAY_CUT = "UPDATE logs SET task = '', attempt = 0, kind = 'engine', text = $3 WHERE build_id = $1 AND seq = $2"
+_CUT_PIECE = """
+DELETE FROM logs WHERE build_id = $1 AND seq < $2 AND seq IN (SELECT seq FROM logs WHERE build_id = $1 ORDER BY seq LIMIT $3)
+"""
+_UNNAMED = """
+WITH named AS MATERIALIZED (
+    SELECT DISTINCT found[1] AS digest FROM events e,
+        regexp_matches(e.data, '(?<![0-9a-f])([0-9a-f]{64})(?![0-9a-f])', 'g') AS found
+    WHERE length(e.data) >= 64
+)
+SELECT digest, size FROM artifacts WHERE digest = ANY($1::text[]) AND digest NOT IN (SELECT digest FROM named)
+"""
+_DELETE_ARTIFACTS = """
+DELETE FROM artifacts a USING unnest($1::text[], $2::text[]) AS old (digest, version)
+WHERE a.digest = old.digest AND a.xmin::text = old.version
+"""
+
+
+async def weigh(connection: Connection, build_id: str) -> Weight:
+    """Rows and bytes of a build. Raises NotFound."""
+    await find_version(connection, build_id)
+    events, lines, size = await connection.fetchrow(_WEIGH, build_id)
+    return Weight(events, lines, int(size))
+
+
+async def retire_head(connection: Connection, build_id: str) -> None:
+    """Take the head row, the lease and the board of a build away. Harmless when it is gone. Raises Conflict, BuildIsRunning."""
+    failpoint("prune.journal.before")
+    async with transaction(connection, _LOCK.format(literal(build_id))):
+        if await connection.fetchval("SELECT 1 FROM build_runs WHERE build_id = $1 FOR UPDATE", build_id):
+            await _refuse_live(connection, build_id)
+            await connection.execute(_DELETE_HEAD, build_id)
+    failpoint("prune.journal.after")
+
+
+async def delete_piece(connection: Connection, build_id: str) -> bool:
+    """Delete some rows of a build that has no head row; False when none is left."""
+    for table in IN_PIECES:
+        if await connection.execute(_DELETE_PIECE.format(table), build_id, _PIECE) != "DELETE 0":
+            failpoint("prune.rows.after")
+            return True
+    return False
+
+
+async def orphans(connection: Connection) -> list[str]:
+    """Builds that have rows and no head row."""
+    found: set[str] = set()
+    for table in IN_PIECES:
+        rows = await connection.fetch(_ORPHANS.format(table) + (_IS_SETTLED if table == "logs" else ""))
+        found.update(build_id for (build_id,) in rows)
+    return sorted(found)
+
+
+async def begin_trim(connection: Connection, build_id: str, most: int) -> int:
+    """Say in the log which lines are missing, and give the number of the line that says so; 0 when none is too many.
+
+    Said first: who is killed in the middle leaves lines too many, never a gap that nobody explains.
+    Raises NotFound, Conflict, BuildIsRunning.
+    """
+    async with transaction(connection, _LOCK.format(literal(build_id))):
+        await _refuse_live(connection, build_id)
+        count, last = await connection.fetchrow(_TO_CUT, build_id)
+        # Lines are numbered from 1 without a gap, so the number of the last one that is cut is how many are missing.
+        cut: int = last - most
+        if cut < 1 or count <= most + 1:
+            return 0
+        await connection.execute(_SAY_CUT, build_id, cut, CUT.format(cut))
+    return cut
+
+
+async def trim_piece(connection: Connection, build_id: str, before: int) -> int:
+    """Delete some of the oldest lines before that one, and say how many."""
+    gone: str = await connection.execute(_CUT_PIECE, build_id, before, _PIECE)
+    return int(gone.rpartition(" ")[2])
+
+
+async def named_ids(connection: Connection, build_id: str) -> frozenset[str]:
+    """Every hash in a journal, by its form."""
+    rows = await connection.fetch("SELECT data FROM events WHERE build_id = $1 AND length(data) >= 40", build_id)
+    return frozenset(found for (data,) in rows for found in HASH.findall(data))
+
+
+async def bytes_of_journals(connection: Connection) -> int:
+    """How much `sweep` has to read."""
+    size: int = await connection.fetchval("SELECT pg_total_relation_size(to_regclass('events'))")
+    return size
+
+
+async def sweep(connection: Connection, *, remove: bool) -> Loose:
+    """The artifacts that no journal names; gone when told to `remove` them.
+
+    Without a lock, so in this order: which there are, in which version of their row; whether somebody may be about to
+    name one of them; which are named. What is put once more meanwhile has another version, and stays.
+    """
+    noted = dict(await connection.fetch("SELECT digest, xmin::text FROM artifacts"))
+    live = await _holders(connection)
+    if not noted:
+        return Loose(0, 0)
+    found = dict(await connection.fetch(_UNNAMED, list(noted)))
+    if live:
+        return Loose(0, 0, len(found))
+    if remove and found:
+        failpoint("prune.artifacts.before")
+        await connection.execute(_DELETE_ARTIFACTS, list(found), [noted[digest] for digest in found])
+        failpoint("prune.artifacts.after")
+    return Loose(len(found), sum(found.values()))
+
+
+async def _refuse_live(connection: Connection, build_id: str) -> None:
+    control = await connection.fetchval("SELECT control FROM build_runs WHERE build_id = $1", text_of(build_id))
+    if control is None:
+        raise not_found(build_id)
+    if control not in ENDED:
+        raise Conflict(f"build {build_id} has not ended", fix=f"stop it first with `buildwright stop {build_id}`")
+    holders = await _holders(connection, build_id)
+    if holders:
+        raise BuildIsRunning(f"build {build_id} is still held by {holders[0]}")
+
+
+async def _holders(connection: Connection, build_id: str = "") -> list[str]:
+    """Who may be at work, on one build or any. More careful than a taker: a process of this machine that lives counts
+    although its lease ran out, because it may have been asleep and can still keep it; one elsewhere for a day."""
+    rows = await connection.fetch(_HELD, build_id)
+    return sorted(holder for holder, lately in rows if may_live(holder) and (lately or is_here(holder)))
