@@ -123,7 +123,7 @@ def _throughput(who: str, workers: int, rate: float, **more: Any) -> dict[str, A
 
 def test_tables_of_a_cluster_name_what_each_figure_is_compared_with() -> None:
     cores = {"workers": 1.5, "postgresql": 0.4}
-    found = {
+    found: dict[str, list[Any]] = {
         "throughput": [
             [
                 _throughput("buildwright", 1, rate, cores=cores),
