@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tools check simulate crash faults bench docs requirements clean
+.PHONY: help demo test tools check simulate crash faults chaos bench docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -37,6 +37,9 @@ check: $(VENV)/.dev ## format, lint, types, layers, generated documents
 
 simulate: $(VENV)/.dev ## ten thousand builds on virtual time with random faults, every seed repeatable
 	$(BIN)/python -m tests.simulation --seeds 10000
+
+chaos: tools $(VENV)/.dev ## break servers, workers, clocks and the network at random while 200 builds run (needs libfaketime)
+	$(BIN)/python -m tests.chaos $(if $(WRITE),--write)
 
 crash: tools $(VENV)/.dev ## kill builds at every point, and at pairs of points, on SQLite and PostgreSQL (half an hour or more)
 	$(BIN)/python -m tests.crash --store all $(if $(WRITE),--write)

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import os
 import platform
-import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,8 +22,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 START, END = "<!-- measured: chaos -->", "<!-- end: chaos -->"
 
 
-def table(results: Sequence[Result], command: str) -> str:
+def table(results: Sequence[Result], arguments: argparse.Namespace) -> str:
     """What was measured, in Markdown."""
+    given = {name: value for name, value in vars(arguments).items() if name != "write" and value != ""}
+    command = "python -m tests.chaos " + " ".join(
+        f"--{name} {value:g}" if name != "only" else f"--only {value}" for name, value in given.items()
+    )
     lines = ["| campaign | fault | times | builds | seconds | failures |", "| --- | --- | ---: | ---: | ---: | ---: |"]
     for result in results:
         rest = f"{result.builds} | {result.seconds:.0f} | {result.failures}"
@@ -59,6 +62,8 @@ async def run(arguments: argparse.Namespace) -> list[Result]:
             print(f"  {'FAILED' if broken else 'ok':7} {name}", flush=True)
             for line in broken[:10]:
                 print(f"          {line}", flush=True)
+        if arguments.write:
+            write(table(results, arguments))
     return results
 
 
@@ -72,11 +77,7 @@ def main() -> int:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything that was started is ended then, too
     results = asyncio.run(run(arguments))
-    words = [word for word in sys.argv[1:] if word != "--write"]
-    text = table(results, shlex.join(["python", "-m", "tests.chaos", *(words or ["--seed", str(arguments.seed)])]))
-    print(text)
-    if arguments.write:
-        write(text)
+    print(table(results, arguments))
     return 1 if any(result.failures for result in results) else 0
 
 

@@ -16,8 +16,6 @@ from tests.chaos.checks import examine, tokens_watched
 from tests.chaos.faults import Fault
 from tests.chaos.stand import Stand
 
-AT_ONCE = 8
-"""Builds under way at once."""
 PATIENCE_SECONDS = 240.0
 """After the last fault: how long a build may take to end."""
 
@@ -31,6 +29,10 @@ class Campaign(NamedTuple):
     heartbeat: float = 2.0
     lined: bool = False
     faked: bool = False
+    at_once: int = 8
+    """Builds under way at once."""
+    most: int = 0
+    """Each fault so often at most; 0: as long as builds run."""
 
 
 class Result(NamedTuple):
@@ -113,7 +115,9 @@ async def hold(
         async with standing as stand, tokens_watched(stand):
             over = asyncio.Event()
             doing = [
-                asyncio.create_task(_repeat(stand, fault, random.Random(f"{seed} {fault.name}"), times, over))
+                asyncio.create_task(
+                    _repeat(stand, fault, random.Random(f"{seed} {fault.name}"), campaign.most, times, over)
+                )
                 for fault in campaign.faults
             ]
             try:
@@ -128,8 +132,10 @@ async def hold(
     return Result(campaign, times, len(stand.builds), time.monotonic() - begun, found)
 
 
-async def _repeat(stand: Stand, fault: Fault, luck: random.Random, times: Counter[str], over: asyncio.Event) -> None:
-    while True:
+async def _repeat(
+    stand: Stand, fault: Fault, luck: random.Random, most: int, times: Counter[str], over: asyncio.Event
+) -> None:
+    while not most or times[fault.name] < most:
         try:
             await asyncio.wait_for(over.wait(), luck.uniform(*fault.pause))
         except TimeoutError:
@@ -153,7 +159,7 @@ async def _feed(
         # A paused build waits for its user; it is a failure, and no reason to wait for it.
         if enough and set(unfinished.values()) == {"paused"}:
             return
-        if not enough and len(unfinished) < AT_ONCE:
+        if not enough and len(unfinished) < campaign.at_once:
             await stand.build()
         else:
             await asyncio.sleep(0.25)

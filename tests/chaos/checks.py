@@ -290,18 +290,19 @@ async def tokens_watched(stand: Stand) -> AsyncIterator[None]:
 
 
 async def _watch(stand: Stand) -> None:
-    highest: dict[tuple[str, str], int] = {}
-    statement = "SELECT build_id, '' AS key, token FROM leases UNION ALL SELECT build_id, key, token FROM actions"
+    highest: dict[str, int] = {}
     connection = None
-    while True:
-        try:
-            connection = connection or await asyncpg.connect(stand.postgres.url(), timeout=5)
-            for build_id, key, token in await connection.fetch(statement, timeout=5):
-                if key == "" and token < highest.get((build_id, key), 0):
-                    stand.trouble["a counter of tokens went back"] += 1
-                highest[build_id, key] = max(token, highest.get((build_id, key), 0))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            if connection is not None:
-                connection.terminate()
-            connection = None
-        await asyncio.sleep(0.5)
+    try:
+        while True:
+            try:
+                connection = connection or await asyncpg.connect(stand.postgres.url(), timeout=5)
+                for build_id, token in await connection.fetch("SELECT build_id, token FROM leases", timeout=5):
+                    if token < highest.get(build_id, 0):
+                        stand.trouble["a counter of tokens went back"] += 1
+                    highest[build_id] = max(token, highest.get(build_id, 0))
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                connection = connection and connection.terminate()
+            await asyncio.sleep(0.5)
+    finally:
+        if connection is not None:
+            connection.terminate()

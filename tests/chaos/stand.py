@@ -89,6 +89,8 @@ class Worker:
         begun = time.monotonic()
         send(self.process, signal.SIGTERM)
         if not await ended(self.process, GRACE_SECONDS):
+            send(self.process, signal.SIGABRT)  # its log then says where it hangs
+            await ended(self.process, 2)
             await self.kill(whole=True)
         return time.monotonic() - begun
 
@@ -175,6 +177,7 @@ class Stand:
         return {
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
+            "PYTHONFAULTHANDLER": "1",
             "HOME": str(self.folder),
             "PYTHONPATH": str(ROOT / "src"),
             "BUILDWRIGHT_HOME": str(self.folder / name),

@@ -112,6 +112,19 @@ async def test_patience_ends(own_postgres: PostgresServer) -> None:
     await store.close()
 
 
+async def test_a_process_that_is_to_end_waits_for_no_server(own_postgres: PostgresServer) -> None:
+    store = await PostgresBuilds.open(own_postgres.url(), patience=1000)
+    build_id = await start(store)
+    await own_postgres.stop(at_once=True)
+    waiting = asyncio.create_task(store.version(build_id))
+    await asyncio.sleep(0.1)
+    store.hurry()
+    for late in (waiting, asyncio.create_task(store.version(build_id))):
+        with pytest.raises(StoreFailed):
+            await late
+    await store.close()
+
+
 # --- An answer that is lost ----------------------------------------------------------------------------------------
 
 
