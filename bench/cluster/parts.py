@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from bench.measure import ROOT, RunFailed
@@ -15,14 +17,14 @@ LIMIT = 420.0
 """Seconds after which a part is ended and counts as failed."""
 
 
-def run_part(part: str, *options: str) -> Any:
+def run_part(part: str, *options: str, state: Path = STATE) -> Any:
     """What one round of a part found. Raises RunFailed."""
-    argv = [sys.executable, "-m", "bench.cluster", part, "--state", str(STATE), *options]
+    argv = [sys.executable, "-m", "bench.cluster", part, "--state", str(state), *options]
     process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         output, trouble = process.communicate(timeout=LIMIT)
     except subprocess.TimeoutExpired:
-        process.terminate()  # the servers and workers are ended by it
+        process.send_signal(signal.SIGINT)  # the servers and workers are ended by it
         process.communicate()
         raise RunFailed(f"bench.cluster {part}: no result in {LIMIT:.0f} s") from None
     found = [line for line in output.splitlines() if line.startswith("{")]

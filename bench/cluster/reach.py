@@ -70,7 +70,7 @@ async def _since(
 
 async def _pause_and_resume(cluster: Cluster, times: int) -> dict[str, list[tuple[float, float]]]:
     """A build of many short tasks: the last one that begins after `pause`, the first one after `resume`."""
-    tasks = tuple(Job(0.05, ()) for _ in range(300 * times + 200))
+    tasks = tuple(Job(0.25, ()) for _ in range(300 * times + 200))
     build_id = await cluster.start(tasks, Limits(concurrency=8), agent="sleep")
     last, first = [], []
     for _ in range(times):

@@ -111,15 +111,13 @@ async def dbos(stage: Stage, contestant: Contestant, times: int) -> list[float]:
 
 
 async def measure(stage: Stage, folder: Path, peer: Contestant | None, *, tiny: bool, long: bool) -> dict[str, Any]:
-    """One round; with `long` also the default lease, which takes over a minute, at the same time as the rest."""
+    """One round; with `long` also the default lease and Celery, which take over a minute, at the same time as the rest."""
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = asyncio.create_task(silent(stage, DEFAULT, 1)) if long else None
+    waiting = asyncio.gather(silent(stage, DEFAULT, 1), celery_alone(stage, folder, 1)) if long else None
     found = {"killed": await killed(stage, 1 if tiny else 5)}
     found["silent, short lease"] = await silent(stage, SHORT, 1 if tiny else 3)
-    if not tiny:
-        found["Celery alone"] = await celery_alone(stage, folder, 1)
     if peer is not None and not tiny:
         found["DBOS"] = await dbos(stage, peer, 2)
     if waiting is not None:
-        found["silent, default lease"] = await waiting
+        found["silent, default lease"], found["Celery alone"] = await waiting
     return found

@@ -50,8 +50,8 @@ one, so that a message over Redis must find a free worker. *New build*: from its
 action: each worker looks every half second."""
 _RECOVERY_NOTE = """\
 To the next start of the same action by another worker. A silent worker has renewed its lease at most one heartbeat before. \
-Celery looks for messages to deliver again every ten seconds. DBOS takes a workflow up again when a process of the same name \
-starts: the time has that start in it, and nobody else takes it up."""
+Celery's Redis transport looks for messages to deliver again every hundred seconds. DBOS takes a workflow up again when a \
+process of the same name starts: the time has that start in it, and nobody else takes it up."""
 _REACH_NOTE = """\
 Four workers. Counted from when the word stands in the journal; *after return*: from the end of the command that the user typed \
 (0.00: it had its effect before)."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 
 from bench.cluster.stage import Cluster, Stage
 from bench.workload import Job
@@ -41,21 +41,58 @@ async def _no_world(_options: Options) -> World:
 
 
 async def measure(stage: Stage, *, tiny: bool) -> dict[str, dict[str, float]]:
-    """One round: medians in ms, by how the builds wait."""
+    """One round: medians in ms, by how the builds wait. What is compared is measured in turn."""
     few, many = (2, 6) if tiny else (10, 1000)
-    times = 2 if tiny else 7
-    found = {}
-    for name, count, ended in (
-        (f"{few:,} paused", few, False),
-        (f"{many:,} paused", many, False),
-        (f"{many:,} finished", many, True),
-    ):
-        async with stage.cluster() as cluster:
-            hand = Hand(cluster.builds, cluster.builds, _NoHints(), cluster.app.clock, this_process(), _no_world)
-            await _many(cluster, hand, count, ended=ended)
-            running = [await _running(cluster, hand) for _ in range(RUNNING)]
-            found[name] = await _costs(cluster, hand, running, times)
-    return found
+    states = {f"{few:,} paused": (few, False), f"{many:,} paused": (many, False), f"{many:,} finished": (many, True)}
+    async with AsyncExitStack() as stack:
+        sides = {}
+        for name, (count, ended) in states.items():
+            cluster = await stack.enter_async_context(stage.cluster())
+            sides[name] = await _Side.prepared(cluster, count, ended=ended)
+        spans: dict[str, dict[str, list[float]]] = {name: {} for name in states}
+        for turn in range(2 if tiny else 70):
+            for name, side in sides.items():
+                for what, seconds in (await side.look(turn)).items():
+                    spans[name].setdefault(what, []).append(1000 * seconds)
+    return {name: {what: statistics.median(times) for what, times in found.items()} for name, found in spans.items()}
+
+
+class _Side:
+    """One of the clusters that are compared, and the builds that run in it."""
+
+    def __init__(self, cluster: Cluster, hand: Hand, running: list[str]) -> None:
+        self._cluster = cluster
+        self._hand = hand
+        self._running = running
+
+    @classmethod
+    async def prepared(cls, cluster: Cluster, count: int, *, ended: bool) -> _Side:
+        hand = Hand(cluster.builds, cluster.builds, _NoHints(), cluster.app.clock, this_process(), _no_world)
+        await _many(cluster, hand, count, ended=ended)
+        running = [await _running(cluster, hand) for _ in range(RUNNING)]
+        await cluster.builds.due(0.0, 10_000)
+        return cls(cluster, hand, running)
+
+    async def look(self, turn: int) -> dict[str, float]:
+        """Seconds of each call; of the program only now and then, because it takes long."""
+        builds, build_id = self._cluster.builds, self._running[turn % RUNNING]
+        found = {
+            "status (store)": await _seconds(builds.rows()),
+            "advance, nothing new": await _seconds(self._hand.advance(build_id)),
+            "due": await _seconds(builds.due(QUIET_SECONDS)),
+        }
+        # A word to the agents is a fact that `advance` has to take in and settle.
+        await self._cluster.app.say(build_id, "go on")
+        found["advance, a fact to settle"] = await _seconds(self._hand.advance(build_id))
+        if turn % 10 == 0:
+            found["status (program)"] = (await asyncio.to_thread(self._cluster.cli, "status"))[0]
+        return found
+
+
+async def _seconds(call: Awaitable[object]) -> float:
+    began = time.perf_counter()
+    await call
+    return time.perf_counter() - began
 
 
 async def _many(cluster: Cluster, hand: Hand, count: int, *, ended: bool) -> None:
@@ -77,35 +114,6 @@ async def _running(cluster: Cluster, hand: Hand) -> str:
     for row in await cluster.builds.board(build_id):
         await cluster.builds.take(build_id, row.key, hand.holder, 600.0)
     return build_id
-
-
-async def _costs(cluster: Cluster, hand: Hand, running: list[str], times: int) -> dict[str, float]:
-    async def settle_one(number: int) -> None:
-        # A word to the agents is a fact that `advance` has to take in and settle.
-        build_id = running[number % len(running)]
-        await cluster.app.say(build_id, "go on")
-        began.append(time.perf_counter())
-        await hand.advance(build_id)
-
-    began: list[float] = []
-    await cluster.builds.due(0.0, 10_000)
-    return {
-        "status (program)": 1000 * statistics.median([cluster.cli("status")[0] for _ in range(times)]),
-        "status (store)": await _median(lambda _: cluster.builds.rows(), 10 * times),
-        "advance, nothing new": await _median(lambda n: hand.advance(running[n % len(running)]), 10 * times),
-        "advance, a fact to settle": await _median(settle_one, 10 * times, began),
-        "due": await _median(lambda _: cluster.builds.due(QUIET_SECONDS), 10 * times),
-    }
-
-
-async def _median(call: Callable[[int], Awaitable[Any]], times: int, began: list[float] | None = None) -> float:
-    """Milliseconds of a call; from the last time in `began` when the call notes there where it begins to count."""
-    spans = []
-    for number in range(times):
-        start = time.perf_counter()
-        await call(number)
-        spans.append(time.perf_counter() - (began[-1] if began else start))
-    return 1000 * statistics.median(spans)
 
 
 _GRAPH = tuple(Job(0.0, ()) for _ in range(4))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.cluster.parts import run_part
+from bench.cluster.tables import tables
 from bench.contestants import FLOOR
 from bench.workload import Job, chain, fan, graph_of, layered, lower_bound, perfect_makespan
 
@@ -105,3 +108,48 @@ def test_page_names_machine_durability_failures_and_how_to_make_it_again(results
     assert len(table) == 1
     assert "| all | 200 | 300 | 1.50 |" in page
     assert "run again: 1" in report.as_text(results)
+
+
+@pytest.mark.parametrize("part", ["throughput", "queue"])
+def test_a_part_of_the_cluster_is_measured_with_real_servers_and_workers(tmp_path: Path, part: str) -> None:
+    (table,) = tables({part: [run_part(part, "--tiny", state=tmp_path / "state")]})
+    assert len(table.rows) >= 4
+    assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def _throughput(who: str, workers: int, rate: float, **more: Any) -> dict[str, Any]:
+    return {"who": who, "workers": workers, "builds": 1, "rate": rate, **more}
+
+
+def test_tables_of_a_cluster_name_what_each_figure_is_compared_with() -> None:
+    cores = {"workers": 1.5, "postgresql": 0.4}
+    found: dict[str, list[Any]] = {
+        "throughput": [
+            [
+                _throughput("buildwright", 1, rate, cores=cores),
+                _throughput("buildwright", 4, 2 * rate, cores=cores),
+                _throughput("bare asyncpg", 1, 4 * rate),
+                _throughput("Celery alone", 1, 2 * rate),
+            ]
+            for rate in (90.0, 100.0, 110.0)
+        ],
+        "queue": [{"by a hint, idle": [0.01] * 18 + [0.03, 0.05], "new build, idle": [0.2]}],
+        "recovery": [{"killed": [0.2, 0.4], "DBOS": [1.5]}, {"killed": [0.3], "Celery alone": [6.0]}],
+        "waiting": [{"10 paused": {"due": 1.0}, "1,000 paused": {"due": 1.2}, "1,000 finished": {"due": 0.9}}],
+        "reach": [{"stop, to the agent's end": [(0.2, 0.0), (0.4, 0.1)]}],
+    }
+    throughput, queue, recovery, waiting, reach = (tables({part: rounds})[0] for part, rounds in found.items())
+    ours = {row[1]: row for row in throughput.rows if row[0] == "buildwright"}
+    assert ours["1"][2:6] == ("100 (90..110, n=3)", "1.00", "0.25", "0.50")
+    assert ours["4"][2:6] == ("200 (180..220, n=3)", "2.00", "-", "-")
+    assert any("most tasks/s with 4 of 4 workers; with 4" in note and "1.90 cores" in note for note in throughput.notes)
+    assert ("by a hint, idle", "10", "50", "50", "20", "0.50") in queue.rows
+    assert ("new build, idle", "200", "200", "200", "1", "-") in queue.rows
+    assert recovery.rows[0][1:] == ("0.30 (0.20..0.40, n=3)", "0.05", "0.20")
+    assert list(waiting.rows) == [("due", "1.00", "1.20", "0.90", "1.20", "0.90")]
+    assert list(reach.rows) == [("stop, to the agent's end", "300", "400", "50", "100", "2", "0.40")]
+
+
+def test_a_part_that_fails_says_why() -> None:
+    with pytest.raises(measure.RunFailed, match="invalid choice"):
+        run_part("nothing")

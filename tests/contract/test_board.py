@@ -366,10 +366,12 @@ async def test_workers_are_listed_until_they_sign_off(store: Store, now: Now) ->
     assert [worker.holder for worker in await store.workers()] == [TWO]
 
 
-async def test_who_has_room_sees_what_has_waited_longest_in_all_builds(store: Store) -> None:
+async def test_who_has_room_sees_what_has_waited_longest_in_all_builds(store: Store, now: Now) -> None:
     one, other = await start(store), await start(store)
     await post(store, one, "b")
+    await now.pass_by(1)
     await post(store, other, "a")
+    await now.pass_by(1)
     await post(store, one, "b", "c")
     await taken(store, one, "b")
     assert await store.waiting() == [(other, "a"), (one, "c")]

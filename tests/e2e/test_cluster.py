@@ -297,21 +297,24 @@ def test_a_worker_that_cannot_work_says_why_and_how_to_mend_it(
     assert "hush" not in ended.err + ended.out
 
 
-def test_what_a_machine_lacks_is_left_to_others_and_said(cluster: Program, three: Path, repository: Path) -> None:
+async def test_what_a_machine_lacks_is_left_to_others_and_said(tmp_path: Path, three: Path, repository: Path) -> None:
     """A worker without the sandbox that a build asks for lets go of it and names what to install."""
-    bare = cluster.home.parent / "bare"
+    bare = tmp_path / "bare"
     bare.mkdir()
     for name in ("git", "sh"):
         (bare / name).symlink_to(str(shutil.which(name)))
-    low = program_in(cluster.home.parent / "low", cluster.home.parent / "desk")
-    try:
-        assert low("cluster", "up", "--workers", "1", PATH=str(bare)).code == 0
+    async with fresh_database() as database:
+        shared = {
+            "DATABASE_URL": database,
+            "REDIS_URL": redis_of_this_worker(),
+            "BUILDWRIGHT_HUB": str(tmp_path / "hub.git"),
+        }
+        user = program_in(tmp_path / "user", tmp_path / "desk", **shared)
         arguments = ("--agent", "shell", "--agent-command", WRITES, "--sandbox", "bubblewrap", "--check", "true")
-        build_id = started(low, three, "--repo", repository, *arguments)
-        said = until(lambda: (seen := low("logs", build_id).out) and "cannot carry out" in seen and seen)
-        assert "bubblewrap" in said
-        assert "fix:" in said
-        assert low("stop", build_id).code == 0
-        assert until(lambda: status(low, build_id)["outcome"]) == "stopped"
-    finally:
-        low("cluster", "down", "--now")
+        with machine(tmp_path / "low", shared | {"PATH": str(bare)}):
+            build_id = started(user, three, "--repo", repository, *arguments)
+            said = until(lambda: (seen := user("logs", build_id).out) and "cannot carry out" in seen and seen)
+            assert "bubblewrap" in said
+            assert "fix:" in said
+            assert user("stop", build_id).code == 0
+            assert until(lambda: status(user, build_id)["outcome"]) == "stopped"

@@ -16,8 +16,9 @@ from pathlib import Path
 from buildwright.core.build import Build
 from buildwright.core.limits import Options
 from buildwright.engine.follow import Onlooker, follow
-from buildwright.engine.hand import Hand, is_long
+from buildwright.engine.hand import Hand
 from buildwright.engine.patrol import patrol, tend
+from buildwright.engine.settling import is_long
 from buildwright.engine.world import World
 from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
 from buildwright.store.clock import StoreClock

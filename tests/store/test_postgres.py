@@ -237,7 +237,7 @@ async def test_what_a_dead_process_of_this_host_had_is_free_at_once(store: Postg
 
 async def test_a_build_whose_runner_died_settles_at_once(store: PostgresBuilds) -> None:
     build_id = await start(store)
-    gone = f"{this_host()}:{os.getpid()}:1.00"
+    gone = f"{this_host()}:{os.getpid()}:1"
     await store.acquire(build_id, gone, LONG)
     assert (await store.settle(build_id, 1, [], AT, Settlement(("a",))))[1] == ["a"]
     assert await store.take(build_id, "a", gone, LONG)

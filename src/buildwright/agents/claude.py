@@ -207,6 +207,8 @@ class _Work:
     key: str
     """The program's name for the lane."""
     session: str = ""
+    answer: str = ""
+    """The model's answer that comes now, by its id."""
     said: str = ""
     failure: FailureKind | None = None
     why: str = ""
@@ -240,8 +242,16 @@ class _Work:
                 async with asyncio.timeout(_PATIENCE):
                     await self.announced.setdefault(call_id, asyncio.Event()).wait()
 
+    def begins_answer(self, message: object, library: Any) -> bool:
+        """Whether the model's next answer begins. Only then the one before is known to be whole: the program runs the first
+        of its tools while the rest of it still comes."""
+        if not isinstance(message, library.AssistantMessage) or message.message_id == self.answer:
+            return False
+        self.answer = message.message_id or ""
+        return True
+
     async def saved(self) -> str | None:
-        """The conversation up to a round of tools that is just over; None if none is, or it is not to be had."""
+        """The conversation up to the round of tools that is over; None if none is, or it is not to be had."""
         if self.calls or not self.settled:
             return None
         ids, self.settled = tuple(self.settled), []
@@ -282,12 +292,12 @@ async def _converse(
         async for message in stream:
             brood.glance()
             work.begun.set()
+            if work.begins_answer(message, library) and (conversation := await work.saved()) is not None:
+                yield Saved(conversation=conversation)
             for activity in _activities(message, library, work):
                 yield activity
             if work.ended:
                 return
-            if (conversation := await work.saved()) is not None:
-                yield Saved(conversation=conversation)
         work.fail("crashed", "Claude Code ended without a result.")
     except library.ClaudeSDKError as error:
         if not work.ended:

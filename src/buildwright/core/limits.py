@@ -42,7 +42,8 @@ class Limits(Record):
     """Every number that bounds a build. Times in seconds."""
 
     concurrency: int = Field(default=4, ge=1, le=4096)
-    """Agents at once, and changes judged at once; the merge train has its own bound."""
+    """Agents at once. One process also judges so many changes at once; workers judge as many as they have slots. The merge
+    train has its own bound."""
     attempts: int = Field(default=3, ge=1)
     """Tries per task before the build pauses (or the task fails)."""
     task_seconds: float = Field(default=300.0, gt=0)

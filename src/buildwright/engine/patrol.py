@@ -11,7 +11,8 @@ from typing import TypeAlias
 from buildwright.core.action import RunAgent
 from buildwright.core.event import AgentHeartbeat
 from buildwright.engine.errand import Errand
-from buildwright.engine.hand import Hand, is_long
+from buildwright.engine.hand import Hand
+from buildwright.engine.settling import is_long
 from buildwright.errors import BuildwrightError, CouldNot
 from buildwright.ports import Jobs
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from buildwright.core.limits import Options
-from buildwright.engine.hand import Hand, is_long
+from buildwright.engine.hand import Hand
 from buildwright.engine.patrol import patrol, tend
+from buildwright.engine.settling import is_long
 from buildwright.errors import BuildwrightError, Conflict, CouldNot, StoreFailed
 from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
 from buildwright.ports import WorkerRow

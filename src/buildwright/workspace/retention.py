@@ -124,12 +124,12 @@ class Attic:
                 for build_id in builds:
                     await self._hold(mirror, build_id, await named(build_id))
                 failpoint("prune.repack.before")
-                for words in (
-                    ("pack-refs", "--all"),
-                    ("repack", "-A", "-d", "-l", "-q", f"--unpack-unreachable={_YOUNG}"),
-                    ("prune", f"--expire={_YOUNG}"),
-                ):
-                    await self._git.run(mirror, *words, seconds=_LONGEST_SECONDS)
+                seconds = _LONGEST_SECONDS
+                await self._git.run(mirror, "pack-refs", "--all", seconds=seconds)
+                await self._git.run(
+                    mirror, "repack", "-A", "-d", "-l", "-q", f"--unpack-unreachable={_YOUNG}", seconds=seconds
+                )
+                await self._git.run(mirror, "prune", f"--expire={_YOUNG}", seconds=seconds)
                 failpoint("prune.repack.after")
                 freed += max(before - size_of(mirror), 0)
         return Compacted(freed, waiting)
