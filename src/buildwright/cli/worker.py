@@ -50,7 +50,7 @@ async def worker(
     age = default_age(settings.environment)
     async with app_when_there(settings, ending, log) as app:
         if app is not None:
-            keep_warnings(settings.home)
+            keep_warnings(settings.home / "warnings.log")
             home, environment, builds, clock = settings.home, settings.environment, app.builds, app.clock
             await work(app, called, slots, ending, log, lambda: tidy(home, environment, builds, clock.now(), age))
     return Exit.DONE
