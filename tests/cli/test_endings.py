@@ -199,7 +199,7 @@ def test_steering_a_build_in_the_wrong_state_is_exit_7_in_words(
     assert (again.code, "paused already" in again.err, "fix" in again.err) == (7, True, True)
     said = program("say", "", "be quick")
     assert said.code == 0
-    assert "Nobody runs this build now" in said.err
+    assert "Nobody runs it now" in said.err
     assert "Not heard yet by any agent: be quick" in program("status").out
     assert program("status", "--json").object["unheard"][0]["text"] == "be quick"
     assert program("resume", "--retry", "--no-run").code == 0
