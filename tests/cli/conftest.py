@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -64,7 +65,14 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            preexec_fn=_as_in_a_terminal,  # noqa: PLW1509  it only sets signals
         )
+
+
+def _as_in_a_terminal() -> None:
+    """What whoever runs the tests ignores (they may run in the background) is not ignored by the program."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from buildwright.errors import CouldNot, ToolMissing
 from buildwright.jobs import programs
 from buildwright.jobs.accounts import server_account
-from buildwright.jobs.processes import ended
+from buildwright.jobs.processes import ended, seen
 from buildwright.jobs.programs import find_postgres
 from buildwright.jobs.servers import PostgresServer, RedisServer
 from buildwright.jobs.state import load, save
@@ -90,6 +91,16 @@ async def test_postgres_is_adopted_recovered_and_moved(far_away: Path) -> None:
             moved = await server.start()
         assert moved != url
         assert await ask(moved, "SELECT a FROM kept") == 7
+
+        # It died, and nobody has reaped what has its number.
+        await kill(server)
+        unreaped = subprocess.Popen(["true"])
+        while seen(unreaped.pid).alive:
+            await asyncio.sleep(0.01)
+        file.write_text(file.read_text().replace(file.read_text().split()[0], str(unreaped.pid), 1))
+        assert await server.start() == moved
+        assert await ask(moved, "SELECT a FROM kept") == 7
+        unreaped.wait()
     finally:
         await server.stop()
     assert not server.alive()

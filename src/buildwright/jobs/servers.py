@@ -253,20 +253,27 @@ def _redis_url(record: Record) -> str:
 
 def _postmaster(data: Path) -> int | None:
     """The process that `postmaster.pid` names, if one of this number runs."""
+    pid = _named(data)
+    return pid if pid is not None and start_of(pid) else None
+
+
+def _named(data: Path) -> int | None:
     with suppress(OSError, ValueError, IndexError):
-        pid = int((data / "postmaster.pid").read_text("utf-8").splitlines()[0])
-        return pid if start_of(pid) else None
+        return int((data / "postmaster.pid").read_text("utf-8").splitlines()[0])
     return None
 
 
 def _disown_dead(data: Path) -> None:
-    """Make a dead server's `postmaster.pid` no obstacle when its number belongs to somebody else by now.
+    """Make a dead server's `postmaster.pid` no obstacle when its number still stands for a process.
 
-    It is not deleted: its other lines keep a new server from starting while children of the dead one still write. But
-    PostgreSQL takes the number of its own parent for left over (CreateLockFile in its miscinit.c), and that is ours.
+    That is one of somebody else by now, or the dead server itself, which nobody has reaped: in a container the first process
+    often does not. The file is not deleted: its other lines keep a new server from starting while children of the dead one still
+    write. But PostgreSQL takes the number of its own parent for left over (CreateLockFile in its miscinit.c), and that is ours.
     """
-    pid = _postmaster(data)
-    if pid is None or directory_of(pid) in {None, str(data.resolve())}:
+    pid = _named(data)
+    if pid is None or not Path(f"/proc/{pid}").exists():
+        return
+    if start_of(pid) and directory_of(pid) in {None, str(data.resolve())}:
         return
     file = data / "postmaster.pid"
     _, newline, rest = file.read_text("utf-8").partition("\n")
