@@ -277,7 +277,6 @@ async def test_machines_that_share_three_addresses_bring_the_result_home(
 @pytest.mark.parametrize(
     ("changed", "code", "words"),
     [
-        ({"DATABASE_URL": "postgresql://nobody:hush@127.0.0.1:1/x"}, 6, "see whether the server runs"),
         ({"BUILDWRIGHT_HUB": "{folder}"}, 2, "git init --bare {folder}"),
         ({"BUILDWRIGHT_HUB": ""}, 78, "BUILDWRIGHT_HUB is missing"),
         ({"BUILDWRIGHT_HOME": "{workers}/w1"}, 7, "give each worker its own BUILDWRIGHT_HOME"),
