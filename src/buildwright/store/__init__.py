@@ -1,1 +1,1 @@
-"""The journal and what stands beside it, in SQLite."""
+"""The journal and what stands beside it, in SQLite or PostgreSQL."""
