@@ -548,3 +548,17 @@ async def test_a_hub_is_made_where_nothing_is(tmp_path: Path) -> None:
         await first.create_hub()
     target = await first.prepare(BUILD, str(tmp_path / "r"))
     assert landed(tmp_path / "new" / "hub.git") == target.commit
+
+
+async def test_a_hub_that_many_make_at_once_is_whole_for_each_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "hubs" / "hub.git"
+
+    async def begin(name: str) -> None:
+        own = worker(tmp_path, name, path)
+        await own.create_hub()
+        await own.check_hub()
+
+    async with asyncio.TaskGroup() as all_at_once:
+        for number in range(12):
+            all_at_once.create_task(begin(f"worker{number}"))
+    assert [entry.name for entry in path.parent.iterdir()] == ["hub.git"]

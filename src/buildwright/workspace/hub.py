@@ -6,6 +6,8 @@ this machine is told to show this build's only.
 
 from __future__ import annotations
 
+import errno
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -83,8 +85,16 @@ class Hub:
             return
         with naming_full_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        # `git init` on what another process has just made changes nothing.
-        await self._git.run(path, "init", "--quiet", "--bare")
+            # Made aside and moved there whole: another process that starts meanwhile, or after a kill, never finds half of one.
+            aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            await self._git.run(aside / path.name, "init", "--quiet", "--bare")
+            (aside / path.name).rename(path)
+        except OSError as error:
+            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
     async def check(self) -> None:
         """See that it is a repository and answers. Raises BadRepository, GitFailed."""
