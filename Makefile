@@ -55,9 +55,8 @@ docs: $(VENV)/.dev ## draw again what is generated from the code
 
 requirements: $(VENV)/.uv ## pin again what pyproject.toml asks for
 	$(COMPILE) --upgrade requirements/bootstrap.in --output-file requirements/bootstrap.txt
-	$(COMPILE) --upgrade pyproject.toml --output-file requirements/runtime.txt
-	$(COMPILE) --upgrade pyproject.toml --all-extras --group dev --constraints requirements/runtime.txt \
-		--output-file requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --constraints requirements/dev.txt --output-file requirements/runtime.txt
 
 clean: ## remove what was set up (not your builds)
 	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
