@@ -57,6 +57,11 @@ class Settings:
         return tag_of(self.home)
 
     @property
+    def user(self) -> str:
+        """Who owns the builds that are started here."""
+        return self.environment.get("USER", "") or str(os.getuid())
+
+    @property
     def correlation_id(self) -> str:
         """What builds that are started here are found by in other systems (D15); "" when nobody says. Raises BadSettings."""
         given = self.environment.get("BUILDWRIGHT_CORRELATION_ID", "").strip()

@@ -32,6 +32,8 @@ VERBS: tuple[Verb, ...] = (
     _verb("resume", "Steer", "Answer a pause: go on, retry, skip or abort."),
     _verb("say", "Steer", "Tell the agents something while they work."),
     _verb("stop", "Steer", "End a build; what has landed stays."),
+    _verb("serve", "Serve", "Serve the HTTP API and its live streams."),
+    _verb("token", "Serve", "Print a token for programs that use the HTTP API."),
     _verb("cluster", "Cluster", "Let many processes build: PostgreSQL, Redis and workers on this machine."),
     _verb("worker", "Cluster", "Take part in building, as one of many processes."),
     _verb("doctor", "Keep", "Check this machine, and mend what a crash left behind."),

@@ -6,7 +6,6 @@ Must never hold a rule of its own: what can be asked of a build is in `engine.co
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -158,16 +157,23 @@ class App:
     # --- asking -----------------------------------------------------------------------------------------------------
 
     async def start(
-        self, spec: Spec, options: Options, repository: str = "", base: str = "", project_id: str = ""
+        self,
+        spec: Spec,
+        options: Options,
+        repository: str = "",
+        base: str = "",
+        project_id: str = "",
+        *,
+        user_id: str = "",
+        correlation_id: str = "",
     ) -> str:
-        """Create a build; nothing runs yet. Returns its id.
+        """Create a build; nothing runs yet. Returns its id. Without a user it is of the one who runs this process.
 
         What can be known beforehand is checked first, so that a build which cannot run is never made. Raises BadSettings
         (an agent, sandbox, key or cassette that cannot be had, options that contradict each other) and BadRepository.
         """
         options = await self._checked(options, repository, planning=spec.graph is None)
         project = project_id or (Path(repository).name if repository else "") or "default"
-        user = self.settings.environment.get("USER", "") or str(os.getuid())
         build_id = str(uuid.uuid4())
         if self.in_cluster and options.lanes:
             # From here the repository can be reached, whatever it is; the workers find what they need of it in the hub.
@@ -182,9 +188,9 @@ class App:
             repository,
             base,
             project,
-            user,
+            user_id or self.settings.user,
             build_id=build_id,
-            correlation_id=self.settings.correlation_id,
+            correlation_id=correlation_id or self.settings.correlation_id,
         )
 
     @asynccontextmanager

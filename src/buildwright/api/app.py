@@ -1,0 +1,111 @@
+"""Settings and an App become an ASGI application. Constructs what the routes need; holds no route."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from buildwright import errors
+from buildwright.api.asked import Asked
+from buildwright.api.guard import Guard
+from buildwright.api.problems import invalid, plain, problem_of, response
+from buildwright.api.rates import Rates
+from buildwright.api.routes import health, sign_in
+from buildwright.api.site import Site, correlation_of
+from buildwright.auth import Signer, secret_key
+from buildwright.errors import BuildwrightError
+from buildwright.wiring.hosting import open_hosting
+
+if TYPE_CHECKING:
+    from buildwright.wiring import App
+
+ROUTERS = (health.router, sign_in.router)
+LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@asynccontextmanager
+async def open_site(app: App, log: Callable[..., None], address: str = "") -> AsyncIterator[Site]:
+    """A server's state on an App; builds that it drove before its last end go on. Raises BadSettings, StoreFailed."""
+    from buildwright.store.records import Records
+
+    environment = app.settings.environment
+    signer = Signer(secret_key(app.settings.home, environment))
+    rates = Rates(environment)
+    records = Records.open(app.settings.database_url or app.settings.database)
+    try:
+        async with open_hosting(app, records.hosting, log) as hosting:
+            named = (environment.get("BUILDWRIGHT_HOSTS", "")).replace(",", " ").split()
+            hosts = LOCAL_HOSTS | {socket.gethostname().lower()} | {name.lower() for name in named}
+            site = Site(app, records, signer, hosting, rates, Asked(records, app.clock), log, hosts, address)
+            yield site
+            site.closing.set()
+    finally:
+        await records.close()
+
+
+def api_for(site: Site) -> ASGIApp:
+    """The whole application for a site, guarded."""
+    return Guard(fastapi_for(site), site)
+
+
+def fastapi_for(site: Site | None = None) -> FastAPI:
+    """The routes; without a site only for their description (`openapi()`)."""
+    api = FastAPI(
+        title="Buildwright",
+        version=health.number(),
+        description="Turns a description of software into merged, proven changes. Streams, examples: docs/guides/http.md.",
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        separate_input_output_schemas=False,
+    )
+    api.state.site = site
+    for router in ROUTERS:
+        api.include_router(router)
+    _handle_errors(api)
+    return api
+
+
+def _handle_errors(api: FastAPI) -> None:
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, BuildwrightError)
+        problem = problem_of(error, correlation_of(request))
+        headers: dict[str, str] = {}
+        match error:
+            case errors.TooMany():
+                headers["Retry-After"] = str(round(error.retry_after + 0.5))
+            case errors.StoreFailed():
+                headers["Retry-After"] = "2"
+            case errors.Unauthorized():
+                headers["WWW-Authenticate"] = "Bearer"
+        return response(problem, headers)
+
+    async def bad_input(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return response(invalid(error.errors(), correlation_of(request)))
+
+    async def of_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        words: dict[int, tuple[str, str]] = {
+            404: ("There is no such path", "see /openapi.json for those there are"),
+            405: ("The method is not allowed here", "see the header Allow"),
+        }
+        title, fix = words.get(error.status_code, ("The request is wrong", "see /openapi.json"))
+        detail = str(error.detail)
+        return response(plain(error.status_code, title, detail, fix, correlation_of(request)), error.headers)
+
+    handlers: dict[Any, Any] = {
+        BuildwrightError: ours,
+        RequestValidationError: bad_input,
+        HTTPException: of_http,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)

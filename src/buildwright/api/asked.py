@@ -1,0 +1,80 @@
+"""Idempotency keys: what starts something is started once, however often the request comes. Keeps no key, only its hash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+from starlette.responses import JSONResponse, Response
+
+from buildwright.errors import Conflict, KeyReused, Refused
+
+if TYPE_CHECKING:
+    from buildwright.ports import Clock
+    from buildwright.store.records import Records
+
+HEADER = "Idempotency-Key"
+LONGEST = 255
+
+
+class Asked:
+    """Requests that came with a key, for `seconds` (6 hours, D10)."""
+
+    def __init__(self, records: Records, clock: Clock, seconds: float = 6 * 3600.0) -> None:
+        self._records = records
+        self._clock = clock
+        self._seconds = seconds
+
+    async def once(
+        self,
+        request: Request,
+        user_id: str,
+        scope: str,
+        work: Callable[[], Awaitable[tuple[int, dict[str, Any], str]]],
+        *,
+        repeat_conflicts: bool = False,
+    ) -> Response:
+        """Do `work` (it gives status, answer and Location) unless this key had it done before.
+
+        A repeat gets the first answer again, with `Idempotent-Replayed: true`; or 409 with its Location when
+        `repeat_conflicts` (D10). Raises KeyReused for the same key with another body, Conflict while the first is at it,
+        Refused for a key that is no key. What `work` raises frees the key.
+        """
+        key = request.headers.get(HEADER)
+        if key is None:
+            return _answer(*await work())
+        if not key or len(key) > LONGEST or not key.isascii() or not key.isprintable():
+            raise Refused(f"{HEADER} must be 1 to {LONGEST} printable ASCII characters", fix="send a UUID, for example")
+        keys = self._records.keys
+        claim = await keys.claim(user_id, scope, key, await request.body(), self._clock.now(), self._seconds)
+        if not claim.same_body:
+            raise KeyReused("this key was used for another request", fix=f"send a new {HEADER}")
+        if not claim.first:
+            if not claim.done:
+                raise Conflict("the first request with this key is not finished yet", fix="ask again in a moment")
+            return _repeated(claim.location, json.loads(claim.answer), conflicts=repeat_conflicts)
+        try:
+            status, answer, location = await work()
+        except BaseException:
+            await keys.release(user_id, scope, key)
+            raise
+        await keys.finish(user_id, scope, key, location, json.dumps({"status": status, "answer": answer}))
+        return _answer(status, answer, location)
+
+
+def _answer(status: int, answer: dict[str, Any], location: str) -> Response:
+    return JSONResponse(answer, status, {"Location": location} if location else {})
+
+
+def _repeated(location: str, kept: dict[str, Any], *, conflicts: bool) -> Response:
+    headers = {"Idempotent-Replayed": "true"} | ({"Location": location} if location else {})
+    if not conflicts:
+        return JSONResponse(kept["answer"], kept["status"], headers)
+    from buildwright.api.problems import problem_of, response
+
+    problem = problem_of(
+        Conflict("this key was used already: that request was accepted", fix=f"look at {location}"), ""
+    )
+    return response(problem, headers)

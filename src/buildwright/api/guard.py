@@ -1,0 +1,236 @@
+"""The door of the server, around every route: host, size, time, who asks, correlation id. Deny by default; decides nothing else.
+
+Pure ASGI: a stream must not be buffered. Whoever is not let in never reaches a route.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from buildwright.api.problems import Problem, internal, plain, problem_of, response
+from buildwright.api.site import Caller, Site
+from buildwright.errors import BuildwrightError, Forbidden, Unauthorized
+
+COOKIE = "buildwright_session"
+PUBLIC = frozenset({"/health", "/health/version", "/sign-in", "/openapi.json", "/docs"})
+"""Paths that need nobody; everything else does, whether it exists or not."""
+PUBLIC_BELOW = ("/static/",)
+OWN_TICKET = frozenset({"/ws", "/ws/devteam"})
+"""WebSockets: they are let in to be told why they are closed; `sockets` asks who it is."""
+LARGEST_BODY = 1_000_000
+BODY_SECONDS = 20.0
+HANDLER_SECONDS = 90.0
+CORRELATION = "x-correlation-id"
+
+_CORRELATION_FORM = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS = {
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+
+class Guard:
+    """The outermost application."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self._app = app
+        self._site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get(CORRELATION, "")
+        correlation_id = given if _CORRELATION_FORM.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["correlation_id"] = correlation_id
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send, headers)
+        else:
+            await _Request(self._app, self._site, correlation_id).run(scope, receive, send, headers)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        if scope["path"] in OWN_TICKET and host_of(headers) in self._site.hosts:
+            await self._app(scope, receive, send)
+            return
+        # Accepted and closed: a refusal before the upgrade looks like a broken network to a client, which comes back for ever.
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4404, "reason": "there is no such stream"})
+
+
+class _Request:
+    """One request on its way in and out."""
+
+    def __init__(self, app: ASGIApp, site: Site, correlation_id: str) -> None:
+        self._app = app
+        self._site = site
+        self._correlation_id = correlation_id
+        self._status = 0
+
+    async def run(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        began = time.perf_counter()
+        self._send = send
+        try:
+            problem = self._refusal(scope, headers)
+            if problem is not None:
+                extra = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None
+                await response(problem, extra)(scope, receive, self._answer)
+                return
+            async with asyncio.timeout(None if _streams(scope["path"]) else HANDLER_SECONDS):
+                await self._app(scope, _Body(receive, self._too_much).receive, self._answer)
+        except _BodyRefused as refused:
+            await self._fail(scope, receive, refused.problem)
+        except TimeoutError:
+            await self._fail(scope, receive, plain(408, "Too slow", "it took too long", "try again"))
+        except Exception as error:
+            self._site.log("request-failed", level="error", correlationId=self._correlation_id, error=repr(error))
+            await self._fail(scope, receive, internal(self._correlation_id))
+        finally:
+            self._told(scope, time.perf_counter() - began)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
+        if host_of(headers) not in self._site.hosts:
+            text = "this server does not answer to that host name"
+            return plain(
+                421,
+                "Wrong host",
+                text,
+                "use the address that it printed, or set BUILDWRIGHT_HOSTS",
+                self._correlation_id,
+            )
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > LARGEST_BODY:
+            return self._too_much()
+        path = scope["path"]
+        try:
+            scope["state"]["caller"] = identify(self._site, headers, scope["method"])
+        except BuildwrightError as error:
+            if path in PUBLIC or path.startswith(PUBLIC_BELOW):
+                return None
+            return problem_of(error, self._correlation_id)
+        return None
+
+    def _too_much(self) -> Problem:
+        return plain(413, "Too large", f"a body has at most {LARGEST_BODY} bytes", "send less", self._correlation_id)
+
+    async def _answer(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers[CORRELATION] = self._correlation_id
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    async def _fail(self, scope: Scope, receive: Receive, problem: Problem) -> None:
+        if not self._status:  # nothing was sent yet; else the connection breaks off, which says it too
+            await response(problem)(scope, receive, self._answer)
+
+    def _told(self, scope: Scope, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "") or "(none)"
+        self._site.log(
+            "request",
+            method=scope["method"],
+            route=route,
+            status=self._status,
+            seconds=round(seconds, 4),
+            correlationId=self._correlation_id,
+        )
+
+
+class _BodyRefused(Exception):
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+class _Body:
+    """A body that ends in time and within its size, also one that names no length."""
+
+    def __init__(self, receive: Receive, too_much: object) -> None:
+        self._receive = receive
+        self._too_much = too_much
+        self._seen = 0
+        self._until = time.monotonic() + BODY_SECONDS
+        self._over = False
+
+    async def receive(self) -> Message:
+        if self._over:
+            return await self._receive()  # only whether the client has gone
+        try:
+            async with asyncio.timeout(max(0.01, self._until - time.monotonic())):
+                message = await self._receive()
+        except TimeoutError:
+            problem = plain(408, "Too slow", f"the body did not come within {BODY_SECONDS:.0f} seconds", "try again")
+            raise _BodyRefused(problem) from None
+        self._seen += len(message.get("body", b""))
+        if self._seen > LARGEST_BODY and callable(self._too_much):
+            raise _BodyRefused(self._too_much())
+        self._over = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+
+def identify(site: Site, headers: Headers, method: str) -> Caller:
+    """Who asks: by a bearer token, or by the cookie of a session on a request from our own pages.
+
+    Raises Unauthorized, Forbidden (another site's page sent the cookie).
+    """
+    now = site.app.clock.now()
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer":
+            raise Unauthorized("only bearer tokens are known here", fix="send `Authorization: Bearer TOKEN`")
+        claims = site.signer.read(token.strip(), "bearer", now)
+        return Caller(claims.user_id, claims.kind)
+    session = _cookies(headers).get(COOKIE, "")
+    if not session:
+        raise Unauthorized("this request names nobody", fix="sign in, or send `Authorization: Bearer TOKEN`")
+    claims = site.signer.read(session, "session", now)
+    if method not in _SAFE and not same_site(site, headers):
+        raise Forbidden("another site's page sent this request", fix="use the pages of this server")
+    return Caller(claims.user_id, claims.kind)
+
+
+def same_site(site: Site, headers: Headers) -> bool:
+    """Whether a request with a cookie comes from a page of this server. No Origin: not from a page at all."""
+    origin = headers.get("origin")
+    if origin is None:
+        return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+    try:
+        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() and host_of(headers) in site.hosts
+    except ValueError:
+        return False
+
+
+def host_of(headers: Headers) -> str:
+    """The host name that was asked for, without its port; "" for none or a strange one."""
+    named = headers.getlist("host")
+    if len(named) != 1 or re.search(r"[^A-Za-z0-9.:\[\]-]", named[0]):
+        return ""
+    try:
+        return (urlsplit(f"//{named[0]}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _cookies(headers: Headers) -> Mapping[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    except CookieError:
+        return {}
+
+
+def _streams(path: str) -> bool:
+    return path.endswith("/stream")

@@ -1,0 +1,155 @@
+"""Errors become problem details (RFC 9457): a code, what happened, why, the one fix. Never shows anything of the inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse
+
+from buildwright import errors
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong with the input."""
+
+    pointer: str = Field(
+        description="Where it is: a JSON pointer into the body, or `query/NAME`, `path/NAME`, `header/NAME`."
+    )
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request was not carried out (RFC 9457)."""
+
+    type: str = Field(description="A URI reference that names the kind of problem.")
+    title: str = Field(description="The kind of problem in words.")
+    status: int
+    code: str = Field(description="The kind of problem for programs; it never changes its meaning.")
+    detail: str = Field(description="What happened, and why.")
+    fix: str = Field(default="", description="The one thing to do about it.")
+    correlationId: str = Field(default="", description="Finds this request in the logs.")  # noqa: N815  the wire's name
+    state: str = Field(default="", description="The state that did not allow it, of a conflict.")
+    errors: list[FieldProblem] = Field(
+        default_factory=list, description="What is wrong with the input, field by field."
+    )
+
+
+_KINDS: tuple[tuple[type[errors.BuildwrightError], int, str, str], ...] = (
+    (errors.NotFound, 404, "not-found", "There is no such thing"),
+    (errors.BadSpec, 422, "bad-spec", "The spec or task list is not valid"),
+    (errors.BadSettings, 422, "bad-settings", "A setting is missing or wrong"),
+    (errors.BadRepository, 422, "bad-repository", "The repository cannot be built on"),
+    (errors.UnsafePath, 422, "unsafe-path", "The path is not allowed"),
+    (errors.Unauthorized, 401, "unauthorized", "Nobody known makes this request"),
+    (errors.Forbidden, 403, "forbidden", "This belongs to somebody else"),
+    (errors.TooMany, 429, "too-many", "Too many requests"),
+    (errors.KeyReused, 422, "key-reused", "The idempotency key was used for another request"),
+    (errors.Refused, 422, "refused", "The request cannot be carried out as it was made"),
+    (errors.BuildIsRunning, 409, "build-is-running", "Another process runs the build"),
+    (errors.IllegalMove, 409, "illegal-move", "The state does not allow this"),
+    (errors.Conflict, 409, "conflict", "The state does not allow this now"),
+    (errors.Unreachable, 503, "unreachable", "A server that is needed does not answer"),
+    (errors.DiskFull, 507, "disk-full", "No space is left"),
+    (errors.StoreFailed, 503, "store-failed", "The store did not answer"),
+    (errors.ModelFailed, 502, "model-failed", "The language model did not answer"),
+    (errors.CouldNot, 502, "could-not", "Something outside failed"),
+)
+"""The first that fits counts, so the particular stand before the general."""
+
+_BY_STATUS = {
+    400: "bad-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    408: "too-slow",
+    413: "too-large",
+    421: "wrong-host",
+}
+CODES = tuple(dict.fromkeys([code for _, _, code, _ in _KINDS] + [*_BY_STATUS.values(), "invalid-input", "internal"]))
+"""Every code there is, for the documentation."""
+
+
+def problem_of(error: errors.BuildwrightError, correlation_id: str) -> Problem:
+    """The problem that an error of ours is."""
+    for kind, status, code, title in _KINDS:
+        if isinstance(error, kind):
+            state = str(getattr(error, "state", ""))
+            return Problem(
+                type=f"/problems/{code}",
+                title=title,
+                status=status,
+                code=code,
+                detail=error.message,
+                fix=error.fix or "",
+                correlationId=correlation_id,
+                state=state,
+            )
+    return internal(correlation_id)
+
+
+def plain(status: int, title: str, detail: str, fix: str = "", correlation_id: str = "") -> Problem:
+    """A problem with the request itself."""
+    code = _BY_STATUS.get(status, "bad-request")
+    return Problem(
+        type=f"/problems/{code}",
+        title=title,
+        status=status,
+        code=code,
+        detail=detail,
+        fix=fix,
+        correlationId=correlation_id,
+    )
+
+
+def invalid(found: Sequence[Any], correlation_id: str) -> Problem:
+    """What pydantic found wrong with the input, without the input."""
+    wrong = [FieldProblem(pointer=_pointer(item["loc"]), message=str(item["msg"])) for item in found]
+    first = wrong[0] if wrong else FieldProblem(pointer="", message="the input is not valid")
+    return Problem(
+        type="/problems/invalid-input",
+        title="The input is not valid",
+        status=422,
+        code="invalid-input",
+        detail=f"{first.pointer}: {first.message}" + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""),
+        fix="mend what `errors` names; the schema is at /openapi.json",
+        correlationId=correlation_id,
+        errors=wrong,
+    )
+
+
+def internal(correlation_id: str) -> Problem:
+    """Something nobody foresaw. What it was is in the log, under the correlation id."""
+    return Problem(
+        type="/problems/internal",
+        title="The server failed",
+        status=500,
+        code="internal",
+        detail="something went wrong in the server; nothing more is known here",
+        fix="try again; if it stays, look for the correlationId in the server's log",
+        correlationId=correlation_id,
+    )
+
+
+def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The problem as an answer."""
+    return JSONResponse(problem.model_dump(exclude_defaults=True), problem.status, dict(headers or {}), MEDIA_TYPE)
+
+
+def _pointer(place: Sequence[str | int]) -> str:
+    first, *rest = [str(part).replace("~", "~0").replace("/", "~1") for part in place] or [""]
+    return "/" + "/".join(rest) if first == "body" else "/".join([first, *rest])
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route says in OpenAPI of the problems it can answer with."""
+    return {
+        status: {
+            "model": Problem,
+            "description": "Problem",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted({401, 413, 421, 422, 429, 500, 503, *statuses})
+    }

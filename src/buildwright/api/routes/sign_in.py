@@ -1,0 +1,82 @@
+"""Signing in with the one-time token that the server prints, as notebooks do; and tickets for WebSockets. Keeps no token."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from buildwright.api.guard import COOKIE, same_site
+from buildwright.api.problems import responses
+from buildwright.api.site import CallerOf, SiteOf
+from buildwright.errors import Forbidden, Unauthorized
+
+router = APIRouter(tags=["signing in"])
+
+SESSION_SECONDS = 12 * 3600.0
+TICKET_SECONDS = 30.0
+
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in - Buildwright</title></head>
+<body><main><h1>Buildwright</h1><p>{words}</p>{form}</main></body></html>"""
+_FORM = """<form method="post" action="/sign-in"><label>Token <input name="token" value="{token}" required autofocus
+autocomplete="off"></label> <button>Sign in</button></form>"""
+
+
+class Me(BaseModel):
+    """Who is signed in."""
+
+    user_id: str
+    kind: str = Field(description="`session` or `bearer`.")
+
+
+class Ticket(BaseModel):
+    """Opens one WebSocket."""
+
+    ticket: str
+    seconds: float = Field(description="How long it can be used.")
+
+
+@router.get("/sign-in", response_class=HTMLResponse, responses=responses())
+async def sign_in_page(token: str = "") -> Response:
+    """A page with the token and one button: reading it signs nobody in, so a link preview cannot use the token up."""
+    return HTMLResponse(_PAGE.format(words="Press the button to sign in.", form=_FORM.format(token=escape(token))))
+
+
+@router.post("/sign-in", response_class=RedirectResponse, status_code=303, responses=responses(403))
+async def sign_in(request: Request, site: SiteOf) -> Response:
+    """Trade a one-time token for a session cookie. The body is a form with the field `token`."""
+    if not same_site(site, request.headers):
+        raise Forbidden("another site's page sent this request", fix="open the address that the server printed")
+    fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
+    now = site.app.clock.now()
+    claims = site.signer.read(fields.get("token", [""])[0], "sign-in", now)
+    if not await site.records.tokens.use(claims.jti, claims.expires_at, now):
+        raise Unauthorized("this token was used before", fix="print a new one: buildwright token --sign-in")
+    session = site.signer.issue(claims.user_id, "session", SESSION_SECONDS, now)
+    answer = RedirectResponse("/docs", 303)
+    answer.set_cookie(COOKIE, session, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", path="/")
+    return answer
+
+
+@router.post("/sign-out", status_code=204, responses=responses())
+async def sign_out(caller: CallerOf) -> Response:  # noqa: ARG001  only who is signed in can sign out
+    """Forget the session in this browser."""
+    answer = Response(status_code=204)
+    answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    return answer
+
+
+@router.get("/auth/me", responses=responses())
+async def me(caller: CallerOf) -> Me:
+    """Who is signed in."""
+    return Me(user_id=caller.user_id, kind=caller.kind)
+
+
+@router.post("/api/tickets", status_code=201, responses=responses())
+async def ticket(site: SiteOf, caller: CallerOf) -> Ticket:
+    """A ticket that opens one WebSocket: `/ws?ticket=...`. A long-lived token never stands in an address."""
+    text = site.signer.issue(caller.user_id, "ticket", TICKET_SECONDS, site.app.clock.now())
+    return Ticket(ticket=text, seconds=TICKET_SECONDS)

@@ -1,0 +1,121 @@
+"""`serve`: the same machine over HTTP, for this user on this machine, or for a cluster. Holds no route."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+SIGN_IN_SECONDS = 600.0
+
+
+async def serve(
+    *,
+    host: Annotated[
+        str, Parameter(help="Address to listen on. Anything but this machine's own needs --public.")
+    ] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8321,
+    public: Annotated[bool, Parameter(help="Listen where other machines can reach it; put TLS in front.")] = False,
+    json: Annotated[bool, Parameter(help="The log as JSON lines, also on a terminal.")] = False,
+) -> int:
+    """Serve the HTTP API and its streams until Ctrl-C or termination. Builds that are under way can go on afterwards.
+
+    Prints an address with a one-time token that signs this user in. Without a cluster it carries out the builds itself.
+    """
+    import asyncio
+    import signal
+    import sys
+    from functools import partial
+
+    from buildwright.api.app import api_for, open_site
+    from buildwright.api.server import Quiet, configured
+    from buildwright.cli.exits import Exit
+    from buildwright.cli.session import keep_warnings
+    from buildwright.settings import Settings
+    from buildwright.telemetry.logs import open_log
+    from buildwright.wiring import masked, open_app
+
+    settings = Settings.load()
+    _check_host(host, public)
+    listening = _listen(host, port)
+    with listening:
+        number = listening.getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else shown}:{number}"  # noqa: S104  only compared
+        log = open_log(sys.stdout, partial(masked, settings), json=json or not sys.stdout.isatty())
+        async with open_app(settings) as app, open_site(app, log, address) as site:
+            keep_warnings(settings.home / "warnings.log")
+            server = Quiet(configured(api_for(site)))
+
+            def end() -> None:
+                site.closing.set()
+                server.should_exit = True
+
+            for signal_number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(signal_number, end)
+            token = site.signer.issue(settings.user, "sign-in", SIGN_IN_SECONDS, app.clock.now())
+            with _noted(settings.home / "server.json", address):
+                print(f"Buildwright listens on {address}", file=sys.stderr)  # noqa: T201
+                print(f"Sign in once with: {address}/sign-in?token={token}", file=sys.stderr)  # noqa: T201
+                log("serving", address=address, builds="workers" if app.in_cluster else "here")
+                await server.serve(sockets=[listening])
+            log("ended", running=site.hosting.running)
+    return Exit.DONE
+
+
+def _check_host(host: str, public: bool) -> None:
+    """Refuses an address that others can reach, unless that is meant. Raises Refused."""
+    import ipaddress
+
+    from buildwright.errors import Refused
+
+    if host == "localhost" or public:
+        return
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise Refused(f"--host {host} can be reached by other machines", fix="say --public if that is meant")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    import socket
+
+    from buildwright.errors import Conflict, Refused
+
+    try:
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(place)
+    except (OSError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno == 98:
+            raise Conflict(f"port {port} is in use", fix="choose another with --port, or 0 for a free one") from error
+        raise Refused(f"cannot listen on {host}:{port}: {error}", fix="choose another --host or --port") from error
+    return listening
+
+
+class _noted:  # noqa: N801  used as a function
+    """While it serves, the home says where: `watch` and `logs` find it there."""
+
+    def __init__(self, file: Path, address: str) -> None:
+        self._file = file
+        self._address = address
+
+    def __enter__(self) -> None:
+        import json
+        import os
+
+        from buildwright.store.holders import this_process
+
+        aside = self._file.with_suffix(f".{os.getpid()}")
+        aside.write_text(json.dumps({"url": self._address, "holder": this_process()}))
+        aside.replace(self._file)
+
+    def __exit__(self, *_: object) -> None:
+        self._file.unlink(missing_ok=True)
