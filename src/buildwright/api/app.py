@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.problems import invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
-from buildwright.api.routes import health, sign_in
+from buildwright.api.routes import health, sign_in, sockets, streams
 from buildwright.api.site import Site, correlation_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
@@ -27,7 +28,7 @@ from buildwright.wiring.hosting import open_hosting
 if TYPE_CHECKING:
     from buildwright.wiring import App
 
-ROUTERS = (health.router, sign_in.router)
+ROUTERS = (health.router, sign_in.router, sockets.router, streams.router)
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -45,10 +46,20 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
             named = (environment.get("BUILDWRIGHT_HOSTS", "")).replace(",", " ").split()
             hosts = LOCAL_HOSTS | {socket.gethostname().lower()} | {name.lower() for name in named}
             site = Site(app, records, signer, hosting, rates, Asked(records, app.clock), log, hosts, address)
-            yield site
-            site.closing.set()
+            streams = asyncio.create_task(_end_streams(site), name="end of streams")
+            try:
+                yield site
+            finally:
+                site.closing.set()
+                await streams
     finally:
         await records.close()
+
+
+async def _end_streams(site: Site) -> None:
+    """Streams end as soon as the server is about to: it waits for them."""
+    await site.closing.wait()
+    await site.tails.close()
 
 
 def api_for(site: Site) -> ASGIApp:

@@ -170,7 +170,9 @@ def _of_task(event: Any) -> Fields:
     return {"task": event.task, "attempt": event.attempt}
 
 
-def _audit(subject: str, about: Fields, verdict: Verdict, findings: Sequence[Finding] | None = None) -> tuple[str, Fields]:
+def _audit(
+    subject: str, about: Fields, verdict: Verdict, findings: Sequence[Finding] | None = None
+) -> tuple[str, Fields]:
     """`findings` are those that count, all of the verdict's when left out."""
     counted = verdict.findings if findings is None else findings
     ok = verdict.ok or (findings is not None and not findings)
@@ -263,7 +265,7 @@ def _paused(event: e.BuildPaused, moment: Moment) -> Iterator[tuple[str, Fields]
     )
 
 
-def _heartbeat(event: e.AgentHeartbeat, moment: Moment) -> Iterator[tuple[str, Fields]]:
+def _heartbeat(event: e.AgentHeartbeat, _moment: Moment) -> Iterator[tuple[str, Fields]]:
     yield (
         "agent.heartbeat",
         {
@@ -383,9 +385,7 @@ ROWS: dict[type[Event], Row] = {
     ),
     e.MessageSent: Row(lambda ev: {"messageId": ev.id, "message": _short(ev.text), "task": ev.task}, _interjected),
     e.MessageDelivered: Row(lambda ev: {**_of_task(ev), "messageId": ev.id}, _taken_in),
-    e.BuildVerified: Row(
-        lambda ev: _verdict(ev.verdict), lambda ev, _m: [_audit("result", {}, ev.verdict)]
-    ),
+    e.BuildVerified: Row(lambda ev: _verdict(ev.verdict), lambda ev, _m: [_audit("result", {}, ev.verdict)]),
     e.BuildDelivered: Row(lambda ev: {"kind": ev.kind, "ref": ev.ref, "commit": ev.commit}, _nothing),
     e.DeliveryFailed: Row(
         lambda ev: {"message": _short(ev.message), "temporary": ev.temporary},

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from buildwright.api.asked import Asked
 from buildwright.api.rates import Rates
+from buildwright.api.tails import Tails
 from buildwright.errors import Forbidden, Unauthorized
 from buildwright.ports import BuildRow
 
@@ -47,6 +48,12 @@ class Site:
     """Its own URL."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is about to end: streams say so and end."""
+    tails: Tails = field(init=False)
+    """What streams read from."""
+
+    def __post_init__(self) -> None:
+        self.tails = Tails(self.app.builds, self.records.runs, self.log)
+        self.hosting.on_news(self.tails.hear)
 
 
 def site_of(connection: HTTPConnection) -> Site:

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from buildwright.api.cursor import Place, microseconds
 from buildwright.api.frames import Moment, Names, event_frames, log_frame
@@ -60,7 +60,7 @@ class Piece:
         self.first = moment.recorded.seq if moment is not None else lines[0].seq
         self.last = moment.recorded.seq if moment is not None else lines[-1].seq
         self._bodies: dict[Names, list[bytes]] = {}
-        self.memo: tuple[object, list[str]] | None = None
+        self.memo: tuple[object, list[Any]] | None = None
         """What readers of this build alone were sent last, and what that depended on."""
 
     def bodies(self, names: Names) -> list[bytes]:
@@ -309,9 +309,7 @@ class Tails:
         marks = await self.builds.marks(watched) if watched else {}
         for build_id in watched:
             tail, mark = self._tails.get(build_id), marks.get(build_id)
-            if tail is not None and (
-                mark is None or mark.version != tail.build.version or mark.last_line != tail.line
-            ):
+            if tail is not None and (mark is None or mark.version != tail.build.version or mark.last_line != tail.line):
                 tail.wake()
 
     async def _look_at_projects(self) -> None:
