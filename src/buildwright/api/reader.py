@@ -115,7 +115,10 @@ class Reader:
     def offer(self, piece: Piece) -> None:
         """Queue a piece, or lose the queue when it is full."""
         member = self.members.get(piece.build_id)
-        if member is None or member.lapsed:
+        if member is None:
+            return
+        if member.lapsed:
+            self._drop_if_stalled()
             return
         if piece.moment is not None:
             if not self.topics.any_event or piece.last <= member.upto.event:
@@ -128,7 +131,7 @@ class Reader:
         self._size += self._weight(piece)
         limits = self._tails.limits
         if self._size > limits.size or len(self._events) + len(self._lines) > limits.frames:
-            self._overflow(limits.stall_seconds)
+            self._overflow()
         self._wake.set()
 
     def finish(self, build_id: str) -> None:
@@ -163,11 +166,20 @@ class Reader:
         """The client is taking a frame."""
         return self._busy_since is not None
 
-    def _overflow(self, stall_seconds: float) -> None:
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for the client here."""
+        return self._size
+
+    def _overflow(self) -> None:
         self._clear()
         for member in self.members.values():
             member.lapsed = True
-        if self._busy_since is not None and self._loop.time() - self._busy_since > stall_seconds:
+        self._drop_if_stalled()
+
+    def _drop_if_stalled(self) -> None:
+        """It cannot take what comes, and has not taken a frame for a while."""
+        if self._busy_since is not None and self._loop.time() - self._busy_since > self._tails.limits.stall_seconds:
             self.stop("slow")
 
     def _clear(self) -> None:

@@ -46,7 +46,7 @@ async def open_reader(
     """
     reader = Reader(tails, selection, names, topics)
     cursor = decode(after) if after not in {"", START} else None
-    rows = await _selected(tails, selection, cursor, everything=after == START)
+    rows, known = await _selected(tails, selection, cursor, everything=after == START)
     marks = await tails.builds.marks([row.build_id for row in rows])
     lost = after not in {"", START} and (cursor is None or not await _is_known(tails, selection, cursor, marks))
     if live:
@@ -56,7 +56,6 @@ async def open_reader(
             place = None if after == "" or lost else _place_of(cursor, row.build_id, reader.form)
             await reader.add(row, place, live=live, mark=marks.get(row.build_id))
         if live and selection.build is None:
-            known = [row.build_id for row in rows]
             await tails.watch_project(reader, selection.user_id, selection.project_id, known)
     except BaseException:
         tails.leave(reader)
@@ -81,25 +80,26 @@ def _place_of(cursor: Cursor | None, build_id: str, form: str) -> Place:
     return place if cursor is None or cursor.form == form else place._replace(part=0)
 
 
-async def _selected(tails: Tails, selection: Selection, cursor: Cursor | None, *, everything: bool) -> list[BuildRow]:
-    """The builds of a selection, in the order of their creation."""
+async def _selected(tails: Tails, selection: Selection, cursor: Cursor | None, *, everything: bool) -> tuple[list[BuildRow], set[str]]:
+    """The builds of a selection, in the order of their creation, and all of the project that were there already."""
     if selection.build is not None:
-        return [selection.build]
+        return [selection.build], set()
     newest = await tails.runs.page(selection.user_id, MOST_BUILDS, project_id=selection.project_id)
+    seen = {row.build_id for row in newest}
     if everything:
-        return newest[::-1]
+        return newest[::-1], seen
     unfinished = [
         row for row in await tails.runs.unfinished(selection.user_id) if row.project_id == selection.project_id
     ]
     wanted: Collection[str] = cursor.places if cursor is not None else ()
-    known = cursor.newest if cursor is not None else None
+    newest_known = cursor.newest if cursor is not None else None
     found = {row.build_id: row for row in unfinished}
     for row in newest:
-        later = known is not None and Newest(microseconds(row.created_at), row.build_id) > known
+        later = newest_known is not None and Newest(microseconds(row.created_at), row.build_id) > newest_known
         if later or row.build_id in wanted:
             found[row.build_id] = row
     ordered = sorted(found.values(), key=lambda row: (row.created_at, row.build_id))
-    return ordered[-MOST_BUILDS:]
+    return ordered[-MOST_BUILDS:], seen | found.keys()
 
 
 async def _is_known(tails: Tails, selection: Selection, cursor: Cursor, marks: dict[str, Mark]) -> bool:

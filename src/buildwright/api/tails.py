@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -84,6 +84,9 @@ class Piece:
 class Audience(Protocol):
     """A reader as tails know it. Nothing here may block."""
 
+    @property
+    def waiting(self) -> int: ...
+
     def offer(self, piece: Piece) -> None: ...
     def finish(self, build_id: str) -> None: ...
     def vanish(self, build_id: str) -> None: ...
@@ -144,7 +147,7 @@ class Tail:
                 self._news.set()
                 await asyncio.sleep(1.0)
                 continue
-            quiet = 0.0 if more else quiet + GATHER_SECONDS
+            quiet = quiet + GATHER_SECONDS if more is False else 0.0
             if more is not None:
                 await asyncio.sleep(GATHER_SECONDS)
         self.ended = True
@@ -244,7 +247,7 @@ class Tails:
             starting.add_done_callback(lambda _: self._starting.pop(build_id, None))
         return await asyncio.shield(starting)
 
-    async def watch_project(self, reader: Audience, user_id: str, project_id: str, known: Sequence[str]) -> None:
+    async def watch_project(self, reader: Audience, user_id: str, project_id: str, known: Collection[str]) -> None:
         """Tell a reader (`admit`) of every build of the project that is not among `known`."""
         project = self._projects.setdefault((user_id, project_id), _Project(set()))
         fresh = [row for row in await self._newest(user_id, project_id) if row.build_id not in known]
