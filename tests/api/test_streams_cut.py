@@ -76,7 +76,9 @@ async def _by_sse(served: Served, port: int, story: Story, after: str) -> list[d
                         buffer += data
                         *events, buffer = buffer.split(b"\n\n")
                         for event in events:
-                            fields = dict(line.split(b": ", 1) for line in event.split(b"\n") if not line.startswith(b":"))
+                            fields = dict(
+                                line.split(b": ", 1) for line in event.split(b"\n") if not line.startswith(b":")
+                            )
                             if b"data" in fields:
                                 frame = json.loads(fields[b"data"])
                                 after = fields[b"id"].decode()

@@ -21,6 +21,13 @@ NEWEST = "newest"
 _SHORTEST_PREFIX = 4
 
 
+class Last(NamedTuple):
+    """The last lines of a log, of one task or (`task` "") of all."""
+
+    lines: int
+    task: str = ""
+
+
 class Hello(NamedTuple):
     """What a stream starts with."""
 
@@ -33,16 +40,26 @@ class Hello(NamedTuple):
     def payload(self, reader: Reader) -> dict[str, Any]:
         """For the frame."""
         row = reader.selection.build
-        one = {"executionId": row.build_id} if row is not None else {}
+        one: Fields = {}
+        if row is not None:
+            tail = reader.members[row.build_id].tail
+            one = {"executionId": row.build_id, "correlationId": tail.build.correlation_id if tail is not None else ""}
         return {**one, **self._asdict(), "topics": reader.topics.words(), "names": reader.names}
 
 
 async def open_reader(
-    tails: Tails, selection: Selection, names: Names, topics: Topics, after: str, *, live: bool = True
+    tails: Tails,
+    selection: Selection,
+    names: Names,
+    topics: Topics,
+    after: str,
+    *,
+    live: bool = True,
+    last: Last | None = None,
 ) -> tuple[Reader, Hello]:
     """A reader that stands after the cursor `after`: "" for now, "start" for the first event. Raises NotFound, StoreFailed.
 
-    With `live` False it reads what is there and hears of nothing new.
+    With `live` False it reads what is there and hears of nothing new. `last` says with which lines of the log to start.
     """
     reader = Reader(tails, selection, names, topics)
     cursor = decode(after) if after not in {"", START} else None
@@ -55,6 +72,8 @@ async def open_reader(
         for row in rows:
             place = None if after == "" or lost else _place_of(cursor, row.build_id, reader.form)
             await reader.add(row, place, live=live, mark=marks.get(row.build_id))
+        if last is not None:
+            await _step_back(tails, reader, last)
         if live and selection.build is None:
             await tails.watch_project(reader, selection.user_id, selection.project_id, known)
     except BaseException:
@@ -75,12 +94,22 @@ async def open_reader(
     return reader, hello
 
 
+async def _step_back(tails: Tails, reader: Reader, last: Last) -> None:
+    """Let a reader begin with the last lines that there are."""
+    for member in reader.members.values():
+        lines = await tails.builds.read_log(member.build_id, task=last.task, limit=last.lines, tail=True)
+        if lines and last.lines:
+            member.place = member.place._replace(line=min(member.place.line, lines[0].seq - 1))
+
+
 def _place_of(cursor: Cursor | None, build_id: str, form: str) -> Place:
     place = cursor.places.get(build_id, Place()) if cursor is not None else Place()
     return place if cursor is None or cursor.form == form else place._replace(part=0)
 
 
-async def _selected(tails: Tails, selection: Selection, cursor: Cursor | None, *, everything: bool) -> tuple[list[BuildRow], set[str]]:
+async def _selected(
+    tails: Tails, selection: Selection, cursor: Cursor | None, *, everything: bool
+) -> tuple[list[BuildRow], set[str]]:
     """The builds of a selection, in the order of their creation, and all of the project that were there already."""
     if selection.build is not None:
         return [selection.build], set()

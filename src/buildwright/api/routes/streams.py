@@ -19,11 +19,12 @@ from buildwright.api.frames import Names
 from buildwright.api.problems import responses
 from buildwright.api.reader import Reader, Selection, Sent, Topics
 from buildwright.api.site import CallerOf, Site, SiteOf
-from buildwright.api.stream import Hello, build_of, open_reader, project_of
+from buildwright.api.stream import Hello, Last, build_of, open_reader, project_of
 from buildwright.errors import Refused
 
 router = APIRouter(tags=["streams"])
 
+TASK = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$"
 PING_SECONDS = 15.0
 RETRY_MILLISECONDS = 2_000
 MOST_PAGE_BYTES = 4_000_000
@@ -66,11 +67,14 @@ async def build_stream(
     after: After = "",
     topics: TopicsOf = "events,log",
     names: NamesOf = "devteam",
+    tail: Annotated[int, Query(ge=0, le=100_000, description="Begin with so many of the last log lines.")] = 0,
+    task: Annotated[str, Query(pattern=TASK, description="Of which task they are counted; nothing for all.")] = "",
     last_event_id: LastEventId = "",
 ) -> Response:
     """What happens in a build, as it happens, until it has ended."""
     selection = await build_of(site, caller, build_id)
-    return await _stream(site, selection, names, _parsed(topics), last_event_id or after)
+    last = Last(tail, task) if tail and not last_event_id and not after else None
+    return await _stream(site, selection, names, _parsed(topics), last_event_id or after, last)
 
 
 @router.get("/api/projects/{project_id}/stream", response_class=Response, responses=responses(403, 404) | _SSE)
@@ -131,8 +135,10 @@ def _parsed(topics: str) -> Topics:
         raise Refused(str(error), fix="topics are events, journal, log and log:BUILD") from error
 
 
-async def _stream(site: Site, selection: Selection, names: Names, topics: Topics, after: str) -> Response:
-    reader, hello = await open_reader(site.tails, selection, names, topics, after)
+async def _stream(
+    site: Site, selection: Selection, names: Names, topics: Topics, after: str, last: Last | None = None
+) -> Response:
+    reader, hello = await open_reader(site.tails, selection, names, topics, after, last=last)
     if after and hello.resume == "live" and selection.build is not None and selection.build.completed_at is not None:
         reader.leave()
         return Response(status_code=204)  # which tells a browser not to come back
