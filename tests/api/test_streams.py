@@ -290,7 +290,7 @@ async def test_cursors_that_are_worth_nothing_reset(served: Served, tmp_path: Pa
             assert (hello["payload"]["resume"], await frames.rest(), frames.code) == ("live", [], 1000)
 
         other = await served.begin()
-        assert await served.site.app.builds.trim_log(story.id, 10) == 19
+        assert await story.builds.trim_log(story.id, 10) == 19
         for build, after in (
             (other.id, last),
             (story.id, "nonsense"),
@@ -333,7 +333,7 @@ async def test_a_build_that_is_removed_ends_its_streams(served: Served) -> None:
         await frames.next()
         await story.end()
         await frames.until("execution-update", 2)
-        await served.site.app.builds.retire(story.id)
+        await story.builds.retire(story.id)
         await frames.rest()
         assert frames.code in {1000, 4404}
 

@@ -1,4 +1,4 @@
-"""Streams that are cut a hundred times at random, over WebSocket and SSE: nothing is missed and nothing comes twice. Slow clients."""
+"""Streams that are cut a hundred times at random, over WebSocket and SSE, miss nothing and have nothing twice. Slow clients."""
 
 from __future__ import annotations
 

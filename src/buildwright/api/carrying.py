@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Literal, TypeAlias
 
 from buildwright.api.frames import Fields, Frame
@@ -21,8 +22,9 @@ ABORT_SECONDS = 5.0
 async def deliver(reader: Reader, put: Callable[[Sent], Awaitable[None]]) -> Why:
     """Put every frame of a reader until it ends."""
     try:
-        async for sent in reader.frames():
-            await put(sent)
+        async with aclosing(reader.frames()) as frames:
+            async for sent in frames:
+                await put(sent)
     except NotFound:
         return "vanished"
     except StoreFailed:

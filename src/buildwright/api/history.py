@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from buildwright.api.frames import Moment
 from buildwright.core.apply import apply
@@ -34,7 +34,7 @@ class History:
         self._states: OrderedDict[str, dict[int, Build]] = OrderedDict()
         self._turns: dict[str, asyncio.Lock] = {}
 
-    async def moments(self, build_id: str, after: int, upto: int) -> AsyncIterator[list[Moment]]:
+    async def moments(self, build_id: str, after: int, upto: int) -> AsyncGenerator[list[Moment], None]:
         """Events `after` < seq <= `upto` in pages. Raises NotFound, StoreFailed."""
         state = await self._state(build_id, after)
         while after < upto:
@@ -46,7 +46,7 @@ class History:
             self.remember(state)
             yield moments
 
-    async def lines(self, build_id: str, after: int, upto: int) -> AsyncIterator[list[LogLine]]:
+    async def lines(self, build_id: str, after: int, upto: int) -> AsyncGenerator[list[LogLine], None]:
         """Log lines `after` < seq <= `upto`, in runs that fit into a frame. Raises StoreFailed."""
         while after < upto:
             found = await self._builds.read_log(build_id, after, limit=2 * MOST_LINES)

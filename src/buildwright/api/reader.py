@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -203,7 +203,7 @@ class Reader:
                 found[member.build_id] = place
         return Cursor(self.form, found, self._newest).encoded()
 
-    async def frames(self, *, live: bool = True) -> AsyncIterator[Sent]:
+    async def frames(self, *, live: bool = True) -> AsyncGenerator[Sent, None]:
         """The frames, one after the other, until the build has ended; not `live`: until all that is there was given.
 
         A frame counts as had when the next one is asked for.
@@ -211,8 +211,9 @@ class Reader:
         while True:
             lapsed = next((member for member in self.members.values() if member.lapsed), None)
             if lapsed is not None:
-                async for sent in self._replayed(lapsed):
-                    yield sent
+                async with aclosing(self._replayed(lapsed)) as replayed:
+                    async for sent in replayed:
+                        yield sent
             elif self._events or self._lines:
                 for sent in self._queued():
                     yield sent
@@ -265,21 +266,22 @@ class Reader:
         self._size -= self._weight(piece)
         return self._given(piece)
 
-    async def _replayed(self, member: Member) -> AsyncIterator[Sent]:
+    async def _replayed(self, member: Member) -> AsyncGenerator[Sent, None]:
         """What the store has between the member's place and what its tail will offer."""
         if member.tail is not None:
             member.upto = member.tail.place
             member.done = member.tail.ended
         member.lapsed = False
-        async for piece in self._past(member):
-            for sent in self._given(piece):
-                yield sent
-            # Events do not wait for a long log, but never overtake older ones.
-            while piece.moment is None and self._events:
-                for sent in self._queued():
+        async with aclosing(self._past(member)) as past:
+            async for piece in past:
+                for sent in self._given(piece):
                     yield sent
+                # Events do not wait for a long log, but never overtake older ones.
+                while piece.moment is None and self._events:
+                    for sent in self._queued():
+                        yield sent
 
-    async def _past(self, member: Member) -> AsyncIterator[Piece]:
+    async def _past(self, member: Member) -> AsyncGenerator[Piece, None]:
         history, upto = self._tails.history, member.upto
         if self.topics.any_event and member.place.event < upto.event:
             recent = tuple(member.tail.recent) if member.tail is not None else ()
@@ -288,12 +290,14 @@ class Reader:
                 for piece in [piece for piece in recent if start < piece.first <= upto.event]:
                     yield piece
             else:
-                async for moments in history.moments(member.build_id, start, upto.event):
-                    for moment in moments:
-                        yield Piece(member.build_id, member.project_id, moment)
+                async with aclosing(history.moments(member.build_id, start, upto.event)) as pages:
+                    async for moments in pages:
+                        for moment in moments:
+                            yield Piece(member.build_id, member.project_id, moment)
         if self.topics.wants_log(member.build_id):
-            async for lines in history.lines(member.build_id, member.place.line, upto.line):
-                yield Piece(member.build_id, member.project_id, None, lines)
+            async with aclosing(history.lines(member.build_id, member.place.line, upto.line)) as runs:
+                async for lines in runs:
+                    yield Piece(member.build_id, member.project_id, None, lines)
 
     def _given(self, piece: Piece) -> Iterator[Sent]:
         """The frames of a piece; the member's place moves with each that is had."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
@@ -59,7 +59,7 @@ class Listener:
         self._anew = False
         self._socket: aiohttp.ClientWebSocketResponse | None = None
 
-    async def by_socket(self) -> AsyncIterator[dict[str, Any]]:
+    async def by_socket(self) -> AsyncGenerator[dict[str, Any], None]:
         """Frames over WebSocket, each `hello` included, until the build has ended.
 
         Raises Unreachable when the very first try fails, and what the server says when it refuses.
@@ -76,7 +76,7 @@ class Listener:
                     self._lose(error)
                 await self._pause()
 
-    async def by_events(self) -> AsyncIterator[dict[str, Any]]:
+    async def by_events(self) -> AsyncGenerator[dict[str, Any], None]:
         """The same over server-sent events."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=HANDSHAKE_SECONDS, sock_read=SILENCE_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -108,7 +108,7 @@ class Listener:
             topics = self.query["topics"].split(",")
             await self._socket.send_json({"type": "subscribe", "payload": {"topics": topics, "after": "start"}})
 
-    async def _socket_once(self, session: aiohttp.ClientSession) -> AsyncIterator[dict[str, Any]]:
+    async def _socket_once(self, session: aiohttp.ClientSession) -> AsyncGenerator[dict[str, Any], None]:
         self._over = False
         async with asyncio.timeout(HANDSHAKE_SECONDS):
             websocket = await session.ws_connect(
@@ -132,7 +132,7 @@ class Listener:
             self._socket = None
             await websocket.close()
 
-    async def _events_once(self, session: aiohttp.ClientSession) -> AsyncIterator[dict[str, Any]]:
+    async def _events_once(self, session: aiohttp.ClientSession) -> AsyncGenerator[dict[str, Any], None]:
         self._over = False
         url, headers = self._reach.url + self._path, self._reach.headers()
         async with session.get(url, params=self.query, headers=headers) as answer:

@@ -6,6 +6,7 @@ A stream's `id:` is a cursor, so `Last-Event-ID` goes on where the connection br
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
@@ -118,13 +119,14 @@ async def events(
         )
     texts: list[str] = []
     cursor, size = hello.cursor, 0
-    async for sent in reader.frames(live=False):
-        texts.append(sent.text)
-        cursor, size = sent.cursor, size + len(sent.text)
-        if len(texts) == limit or size > MOST_PAGE_BYTES:
-            break
-    else:
-        cursor = reader.cursor()
+    async with aclosing(reader.frames(live=False)) as frames:
+        async for sent in frames:
+            texts.append(sent.text)
+            cursor, size = sent.cursor, size + len(sent.text)
+            if len(texts) == limit or size > MOST_PAGE_BYTES:
+                break
+        else:
+            cursor = reader.cursor()
     return Response(f'{{"frames":[{",".join(texts)}],"cursor":"{cursor}"}}', media_type="application/json")
 
 
