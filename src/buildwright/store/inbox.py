@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Executable, Row, select, update
+from sqlalchemy import ColumnElement, Executable, Row, literal, select, update
 
 from buildwright.errors import NotFound, StaleVersion
 from buildwright.store.database import Database
@@ -65,6 +65,8 @@ def asked(
 
 
 _COLUMNS = [received_events.c[name] for name in Received._fields]
+_HEAVY = ("data", "task_context")
+_LIGHT = [literal("{}").label(name) if name in _HEAVY else received_events.c[name] for name in Received._fields]
 
 
 class Inbox:
@@ -115,11 +117,11 @@ class Inbox:
         return str(found[0][0]) if found else ""
 
     async def waiting(self, limit: int) -> list[Received]:
-        """What nobody has started yet, oldest first; also what somebody is starting (`holder`)."""
+        """What nobody has started yet, oldest first; also what somebody is starting (`holder`). Without `data`."""
         return await self._in_status("received", limit)
 
     async def started(self, limit: int) -> list[Received]:
-        """What was started and has not ended, oldest first."""
+        """What was started and has not ended, oldest first. Without `data` and `task_context`."""
         return await self._in_status("started", limit)
 
     async def claim(self, row: Received, holder: str, at: datetime) -> Received | None:
@@ -163,7 +165,7 @@ class Inbox:
         )
 
     async def _in_status(self, status: ReceivedStatus, limit: int) -> list[Received]:
-        query = select(*_COLUMNS).where(received_events.c.status == status)
+        query = select(*_LIGHT).where(received_events.c.status == status)
         return _received(await self._database.fetch(query.order_by(received_events.c.created_at).limit(limit)))
 
     async def _one(self, where: ColumnElement[bool], missing: str) -> Received:

@@ -23,8 +23,8 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
-from buildwright.errors import BadSettings, BuildIsRunning, NotFound, Unreachable
-from buildwright.ports import Answers, Board, Builds, Clock, Gate, LogEntry
+from buildwright.errors import BadSettings, BuildIsRunning, Conflict, NotFound, Unreachable
+from buildwright.ports import Answers, Board, Builds, Clock, Gate, Jobs, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
@@ -44,6 +44,7 @@ from buildwright.wiring.awaited import Awaited, Brought
 
 if TYPE_CHECKING:
     from buildwright.engine.follow import Onlooker
+    from buildwright.engine.hand import Hand
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox
@@ -109,6 +110,8 @@ class App:
         self._gateway: LocalGateway | None = None
         self._sandboxes: dict[str, Sandbox] = {}
         self._awaited = Awaited(settings.home, settings.environment)
+        self._hints: Jobs = NoHints()
+        self._hand: Hand | None = None
 
     @property
     def workspace(self) -> GitWorkspace:
@@ -145,12 +148,24 @@ class App:
         """The text without the secrets of this process."""
         return masked(self.settings, text)
 
+    def send_hints(self) -> None:
+        """From now on tell workers through Redis what waits for them: for a process that lives long.
+
+        A command of a second needs none: a worker that has nothing to do looks every half second.
+        """
+        if self.in_cluster:
+            from buildwright.engine.settling import is_long
+            from buildwright.jobs.celery import CeleryJobs
+
+            self._hints = CeleryJobs(self.settings.redis_url, is_long)
+
     def hurry(self) -> None:
         """Wait no more for a database that is away: this process is to end, and others go on."""
         cast("PostgresBuilds", self.builds).hurry()
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
+        await self._hints.close()
         if self._gateway is not None:
             await self._gateway.close()
 
@@ -166,32 +181,48 @@ class App:
         *,
         user_id: str = "",
         correlation_id: str = "",
+        build_id: str = "",
     ) -> str:
         """Create a build; nothing runs yet. Returns its id. Without a user it is of the one who runs this process.
+
+        With a `build_id` (a UUID of whoever asks) it is made once: when it is there already, nothing happens.
 
         What can be known beforehand is checked first, so that a build which cannot run is never made. Raises BadSettings
         (an agent, sandbox, key or cassette that cannot be had, options that contradict each other) and BadRepository.
         """
-        options = await self._checked(options, repository, planning=spec.graph is None)
+        if build_id and await self._exists(build_id):
+            return build_id
+        options = await self.checked(options, repository, planning=spec.graph is None)
         project = project_id or (Path(repository).name if repository else "") or "default"
-        build_id = str(uuid.uuid4())
+        new_id = build_id or str(uuid.uuid4())
         if self.in_cluster and options.lanes:
             # From here the repository can be reached, whatever it is; the workers find what they need of it in the hub.
             await self.workspace.create_hub()
-            await self.workspace.prepare(build_id, repository, base)
-            self._awaited.note(build_id, options, repository)
-        return await commands.create(
-            self.builds,
-            self.clock,
-            spec,
-            options,
-            repository,
-            base,
-            project,
-            user_id or self.settings.user,
-            build_id=build_id,
-            correlation_id=correlation_id or self.settings.correlation_id,
-        )
+            await self.workspace.prepare(new_id, repository, base)
+            self._awaited.note(new_id, options, repository)
+        try:
+            return await commands.create(
+                self.builds,
+                self.clock,
+                spec,
+                options,
+                repository,
+                base,
+                project,
+                user_id or self.settings.user,
+                build_id=new_id,
+                correlation_id=correlation_id or self.settings.correlation_id,
+            )
+        except Conflict:
+            if not build_id:
+                raise
+            return build_id  # somebody else made it meanwhile, for the same request
+
+    async def _exists(self, build_id: str) -> bool:
+        try:
+            return await self.builds.version(build_id) > 0
+        except NotFound:
+            return False
 
     @asynccontextmanager
     async def runs(self) -> AsyncIterator[BuildRuns]:
@@ -321,9 +352,11 @@ class App:
 
     async def advance(self, build_id: str) -> Build | None:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
-        from buildwright.engine.hand import Hand
+        if self._hand is None:
+            from buildwright.engine.hand import Hand
 
-        return await Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world).advance(build_id)
+            self._hand = Hand(self.builds, self.board, self._hints, self.clock, this_process(), no_world)
+        return await self._hand.advance(build_id)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -351,8 +384,11 @@ class App:
         finally:
             await self.gateway.shut(door)
 
-    async def _checked(self, options: Options, repository: str, *, planning: bool) -> Options:
-        """The options as they are kept, once everything they ask for is known to be there."""
+    async def checked(self, options: Options, repository: str, *, planning: bool) -> Options:
+        """The options as they are kept, once everything they ask for is known to be there.
+
+        Raises BadSettings, BadRepository. `planning`: a model will be asked for the plan.
+        """
         if options.lanes:
             if not repository:
                 raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")
