@@ -13,6 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -125,9 +126,9 @@ class Intake:
             if row.event_id not in self._doing and self._is_free(row):
                 task = asyncio.create_task(self._take_up(row), name=f"event {row.event_id}")
                 self._doing[row.event_id] = task
-                task.add_done_callback(lambda done, name=row.event_id: self._over(name))  # type: ignore[misc]
+                task.add_done_callback(partial(self._over, row.event_id))
 
-    def _over(self, event_id: str) -> None:
+    def _over(self, event_id: str, _task: asyncio.Task[None]) -> None:
         self._doing.pop(event_id, None)
         if len(self._doing) == AT_ONCE - 1:
             self.wake()
@@ -226,7 +227,9 @@ class Intake:
         succeeded = build.outcome == "succeeded"
         message = build.message or str(build.outcome)
         status: Any = "done" if succeeded else "failed"
-        await self._inbox.set_status(row.event_id, status, self._app.clock.now(), message=self._app.mask(message)[:2000])
+        await self._inbox.set_status(
+            row.event_id, status, self._app.clock.now(), message=self._app.mask(message)[:2000]
+        )
         self._told.pop(row.event_id, None)
         self._say("execution-ended", row, outcome=build.outcome, seconds=self._since(row.created_at))
 
