@@ -42,7 +42,12 @@ class Received(NamedTuple):
 
 
 def asked(
-    user_id: str, project_id: str, type: str, data: dict[str, Any], correlation_id: str, at: datetime
+    user_id: str,
+    project_id: str,
+    type: str,
+    data: dict[str, Any],
+    correlation_id: str,
+    at: datetime,  # noqa: A002  the column
 ) -> Received:
     """What was asked for, under new ids. Not kept yet."""
     return Received(
@@ -76,7 +81,13 @@ class Inbox:
         self._database = database
 
     async def receive(
-        self, user_id: str, project_id: str, type: str, data: dict[str, Any], correlation_id: str, at: datetime
+        self,
+        user_id: str,
+        project_id: str,
+        type: str,
+        data: dict[str, Any],
+        correlation_id: str,
+        at: datetime,  # noqa: A002
     ) -> Received:
         """Keep what was asked for, in the status `received`, under new ids. Durable when this returns."""
         return await self.keep(asked(user_id, project_id, type, data, correlation_id, at))
@@ -98,7 +109,7 @@ class Inbox:
         """The same by the id of its task. Raises NotFound."""
         return await self._one(received_events.c.task_id == task_id, f"there is no task {task_id}")
 
-    async def latest(self, project_id: str, type: str = "", user_id: str = "") -> Received | None:
+    async def latest(self, project_id: str, type: str = "", user_id: str = "") -> Received | None:  # noqa: A002
         """The newest of a project, or the newest of a type or of a user in it; None when there is none."""
         query = select(*_COLUMNS).where(received_events.c.project_id == project_id)
         if type:
