@@ -48,7 +48,7 @@ async def test_of_fifty_at_once_with_one_key_one_event_is_kept(records: Records)
 async def test_a_statement_that_fails_leaves_the_key_free(records: Records) -> None:  # noqa: F811
     row = note()
     await records.inbox.keep(row)
-    with pytest.raises(BuildwrightError, match="(?i)unique"):
+    with pytest.raises(BuildwrightError, match=r"(?i)unique"):
         await records.keys.use("ann", SCOPE, "k", b"body", AT, "/x", "{}", records.inbox.keeping(row))
     assert await records.keys.look("ann", SCOPE, "k", b"body", AT) is None
 

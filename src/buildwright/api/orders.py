@@ -1,4 +1,4 @@
-"""What events may ask for, as schemas, and how a request becomes an event in the inbox. Begins nothing: that is `wiring.intake`."""
+"""What events may ask for, as schemas, and how a request becomes an event. Begins nothing: that is `wiring.intake`."""
 
 from __future__ import annotations
 

@@ -44,10 +44,10 @@ class Received(NamedTuple):
 def asked(
     user_id: str,
     project_id: str,
-    type: str,
+    type: str,  # noqa: A002  the column's name
     data: dict[str, Any],
     correlation_id: str,
-    at: datetime,  # noqa: A002  the column
+    at: datetime,
 ) -> Received:
     """What was asked for, under new ids. Not kept yet."""
     return Received(
@@ -84,10 +84,10 @@ class Inbox:
         self,
         user_id: str,
         project_id: str,
-        type: str,
+        type: str,  # noqa: A002  the column's name
         data: dict[str, Any],
         correlation_id: str,
-        at: datetime,  # noqa: A002
+        at: datetime,
     ) -> Received:
         """Keep what was asked for, in the status `received`, under new ids. Durable when this returns."""
         return await self.keep(asked(user_id, project_id, type, data, correlation_id, at))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from buildwright.core.build import Build
+from buildwright.core.failpoint import failpoint
 from buildwright.core.limits import Options
 from buildwright.core.record import Record
 from buildwright.core.spec import Spec
@@ -143,10 +144,12 @@ class Intake:
         return not is_here(row.holder) and silent > CLAIM_SECONDS
 
     async def _take_up(self, seen: Received) -> None:
+        failpoint("intake.claim.before")
         try:
             row = await self._inbox.claim(seen, this_process(), self._app.clock.now())
             if row is None:
                 return
+            failpoint("intake.claim.after")
             try:
                 await self._carry_out(row)
             except (Refused, ValidationError) as refused:
@@ -177,7 +180,9 @@ class Intake:
             correlation_id=row.correlation_id,
             build_id=build_id_of(row.event_id),
         )
+        failpoint("intake.start.after")
         await self._begin(build_id)
+        failpoint("intake.begin.after")
         await self._inbox.set_status(row.event_id, "started", self._app.clock.now(), build_id=build_id)
         self._tries.pop(row.event_id, None)
         self._say("event-started", row, queueSeconds=self._since(row.created_at), workflow=order.workflow)

@@ -1,4 +1,4 @@
-"""The automation API (D10-D12): begin an execution for a project, look at it, pause, resume and stop it. Holds no rule of a build.
+"""The automation API (D10-D12): begin an execution for a project, look at it, pause, resume, stop it. No rule of a build.
 
 The newest execution of a project is meant everywhere. Which steps are allowed:
 
