@@ -23,7 +23,7 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
-from buildwright.errors import BadSettings, BuildIsRunning, Conflict, NotFound
+from buildwright.errors import BadSettings, BuildIsRunning
 from buildwright.ports import Answers, Board, Builds, Clock, Gate, Jobs, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
@@ -44,6 +44,7 @@ from buildwright.wiring.adapters import (
 from buildwright.wiring.awaited import Awaited, Brought
 from buildwright.wiring.lookup import find
 from buildwright.wiring.planning import plan
+from buildwright.wiring.starting import create_once, exists
 from buildwright.wiring.stepping import stepped
 
 if TYPE_CHECKING:
@@ -183,39 +184,18 @@ class App:
         What can be known beforehand is checked first, so that a build which cannot run is never made. Raises BadSettings
         (an agent, sandbox, key or cassette that cannot be had, options that contradict each other) and BadRepository.
         """
-        if build_id and await self._exists(build_id):
+        if build_id and await exists(self.builds, build_id):
             return build_id
         options = await self.checked(options, repository, planning=spec.graph is None)
-        project = project_id or (Path(repository).name if repository else "") or "default"
         new_id = build_id or str(uuid.uuid4())
         if self.in_cluster and options.lanes:
             # From here the repository can be reached, whatever it is; the workers find what they need of it in the hub.
             await self.workspace.create_hub()
             await self.workspace.prepare(new_id, repository, base)
             self._awaited.note(new_id, options, repository)
-        try:
-            return await commands.create(
-                self.builds,
-                self.clock,
-                spec,
-                options,
-                repository,
-                base,
-                project,
-                user_id or self.settings.user,
-                build_id=new_id,
-                correlation_id=correlation_id or self.settings.correlation_id,
-            )
-        except Conflict:
-            if not build_id:
-                raise
-            return build_id  # somebody else made it meanwhile, for the same request
-
-    async def _exists(self, build_id: str) -> bool:
-        try:
-            return await self.builds.version(build_id) > 0
-        except NotFound:
-            return False
+        user, correlation = user_id or self.settings.user, correlation_id or self.settings.correlation_id
+        names = (project_id, user, new_id, correlation)
+        return await create_once(self.builds, self.clock, spec, options, repository, base, *names)
 
     @asynccontextmanager
     async def runs(self) -> AsyncIterator[BuildRuns]:
