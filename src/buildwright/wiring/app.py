@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
+    from buildwright.wiring.crew import Crew
     from buildwright.workspace import GitWorkspace
 
 PLAIN = frozenset({"noop", "sleep", "touch"})
@@ -239,6 +240,12 @@ class App:
                 if build.options.lanes:
                     await forget_lanes(self.workspace, build_id)
         return build
+
+    async def crew(self, build_id: str) -> Crew:
+        """Who works on the build now. Raises StoreFailed."""
+        from buildwright.wiring.crew import crew_of
+
+        return await crew_of(self, build_id)
 
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
