@@ -63,7 +63,7 @@ class Settler:
     ) -> tuple[Build, list[str]]:
         while True:
             build = await self.known.newest(build_id)
-            at = self._clock.now()
+            at = max(self._clock.now(), build.updated_at)
             steps, decision = take_steps(build, [*facts, *_facts_of_time(build, at)], at, self._dropped(build_id))
             finishing = next(
                 (n for n, step in enumerate(steps) if isinstance(step.recorded.event, BuildFinished)), None

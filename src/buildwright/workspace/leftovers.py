@@ -56,7 +56,9 @@ def find(home: Path, attic: Attic, workspace: GitWorkspace, in_use: InUse, live:
             found.append(_removable("a half-written git configuration", file, partial(_drop, file, in_use)))
         pid = file.name.removeprefix(ASIDE).partition(".")[0] if file.name.startswith(ASIDE) else ""
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
-            found.append(_removable("a directory that a killed process used for git", file, partial(_drop, file, in_use)))
+            found.append(
+                _removable("a directory that a killed process used for git", file, partial(_drop, file, in_use))
+            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""The page that describes the API, without anything from elsewhere: Swagger UI comes with the package. Holds no text of its own."""
+"""The page that describes the API, without anything from elsewhere: Swagger UI is installed. Holds no text of its own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Bui
 <script src="/static/docs.js"></script></body></html>"""
 _START = """SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: false});
 """
-_POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
-)
+_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
 """Swagger UI sets styles on its elements and has its pictures inside its style sheet."""
 _FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
