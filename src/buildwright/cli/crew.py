@@ -1,4 +1,4 @@
-"""Who works on a build, in words. Looks at nothing itself: that is `wiring.crew`, or the server that is asked."""
+"""Who works on a build, in words for people, with what to type when it is nobody. Changes nothing."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING
 from buildwright.cli.invocation import typed
 
 if TYPE_CHECKING:
-    from buildwright.cli.remote import RemoteApp
-    from buildwright.wiring import App
     from buildwright.wiring.crew import Crew
 
 NO_WORKER = "No worker is running. Start one with `buildwright worker`, or several here with `buildwright cluster up`."
-
-
-async def crew_of(app: App | RemoteApp, build_id: str) -> Crew:
-    """Look who is there. Raises StoreFailed."""
-    return await app.crew(build_id)
 
 
 def nobody(crew: Crew, build_id: str) -> str:

@@ -40,7 +40,7 @@ class Crew(NamedTuple):
         return self.runner is not None or bool(self.holdings)
 
     def fields(self) -> dict[str, Any]:
-        """For `--json`."""
+        """For programs."""
         return {"runner": self.runner, "workers": [holding._asdict() for holding in self.holdings]}
 
 
