@@ -16,6 +16,8 @@ from buildwright.errors import IllegalMove
 if TYPE_CHECKING:
     from buildwright.api.site import Caller, Site
 
+__all__ = ["BUILDS", "LONGEST_WAIT", "check_commands", "checked_target", "refuse_ended", "settled", "start", "stop"]
+
 BUILDS = "BUILDWRIGHT_RATE_BUILDS"
 LONGEST_WAIT = 75.0
 """Seconds that a request may wait for a build, below the time that the guard gives it."""

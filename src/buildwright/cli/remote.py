@@ -6,26 +6,29 @@ Which server: BUILDWRIGHT_URL, with a token in BUILDWRIGHT_TOKEN (`buildwright t
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from buildwright import errors
 from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
-from buildwright.core.event import Recorded, decode
+from buildwright.core.event import Recorded, StepMode, decode
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.snapshot import parse
 from buildwright.core.spec import Spec
 from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildwrightError, Unreachable
-from buildwright.ports import BuildRow, Clock, LogEntry, LogLine
+from buildwright.ports import BuildRow, Builds, Clock, LogEntry, LogLine
 from buildwright.wiring import SystemClock
 from buildwright.wiring.awaited import Brought
+from buildwright.wiring.changes import Change
 from buildwright.wiring.crew import Crew, Holding
+from buildwright.wiring.stepping import stepped
 
 if TYPE_CHECKING:
     import aiohttp
@@ -96,14 +99,12 @@ class RemoteBuilds:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
+    async def rows(self, limit: int = 50) -> list[BuildRow]:
         """Own builds, newest first."""
         rows: list[BuildRow] = []
         cursor = ""
         while len(rows) < limit:
-            page = await self._wire.get(
-                "/api/builds", limit=min(limit - len(rows), _PAGE), prefix=build_prefix, cursor=cursor
-            )
+            page = await self._wire.get("/api/builds", limit=min(limit - len(rows), _PAGE), cursor=cursor)
             rows += [_row(item) for item in page["items"]]
             cursor = page["next_cursor"] or ""
             if not cursor:
@@ -112,7 +113,7 @@ class RemoteBuilds:
 
     async def load(self, build_id: str) -> Build:
         """The newest state."""
-        return parse((await self._wire.get(f"/api/builds/{build_id}/state"))["state"])
+        return parse((await self._wire.get(f"/api/machine/builds/{build_id}/state"))["state"])
 
     async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
         """Events with seq > after."""
@@ -143,22 +144,12 @@ class RemoteBuilds:
 
     async def version(self, build_id: str) -> int:
         """Seq of the last event."""
-        return (await self.load(build_id)).version
+        page = await self._wire.get(f"/api/builds/{build_id}/events", after=2**53, limit=1)
+        return int(page["version"])
 
     async def holder(self, build_id: str) -> str | None:
         """Who runs the build now."""
-        return str((await self._wire.get(f"/api/builds/{build_id}/crew"))["runner"] or "") or None
-
-
-class RemoteWorkspace:
-    """Git, as far as verbs show it."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    async def diff(self, build_id: str, old: str, new: str) -> str:
-        """A unified diff of two commits or trees of the build."""
-        return str((await self._wire.get(f"/api/builds/{build_id}/compare", old=old, new=new))["diff"])
+        return str((await self._wire.get(f"/api/machine/builds/{build_id}/crew"))["runner"] or "") or None
 
 
 class RemoteApp:
@@ -168,9 +159,9 @@ class RemoteApp:
         self.settings = settings
         self.clock: Clock = SystemClock()
         self.builds = RemoteBuilds(wire)
-        self.workspace = RemoteWorkspace(wire)
         self.in_cluster = False
         """Of no matter here: the server sees to it that builds are carried out."""
+        self.elsewhere = True
         self._wire = wire
 
     async def start(
@@ -184,7 +175,7 @@ class RemoteApp:
             "base": base,
             "project_id": project_id,
         }
-        return str((await self._wire.post("/api/builds/records", body))["build_id"])
+        return str((await self._wire.post("/api/machine/builds", body))["build_id"])
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it."""
@@ -194,17 +185,37 @@ class RemoteApp:
             "repository": repository,
             "base": base,
         }
-        return Graph.model_validate((await self._wire.post("/api/plans/records", body))["graph"])
+        return Graph.model_validate((await self._wire.post("/api/machine/plans", body))["graph"])
 
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest."""
-        return str((await self._wire.get("/api/builds/find", build=build))["build_id"])
+        return str((await self._wire.get("/api/machine/find", build=build))["build_id"])
 
     async def crew(self, build_id: str) -> Crew:
         """Who works on the build."""
-        found = await self._wire.get(f"/api/builds/{build_id}/crew")
+        found = await self._wire.get(f"/api/machine/builds/{build_id}/crew")
         holdings = tuple(Holding(**item) for item in found["holdings"])
         return Crew(found["runner"], found["in_cluster"], found["workers"], holdings)
+
+    async def change(self, build: Build, task: str = "") -> Change:
+        """What the build, or one of its tasks, changed."""
+        found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task)
+        return Change(found["old"], found["new"], found["diff"])
+
+    async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> str:
+        body = {"mode": mode, "message": message}
+        return str((await self._wire.post(f"/api/machine/builds/{build_id}/step", body))["step_id"])
+
+    async def stepped(
+        self,
+        build_id: str,
+        step_id: str,
+        seconds: float = math.inf,
+        on_event: Callable[[Recorded, Build], None] | None = None,
+        since: Build | None = None,
+    ) -> Build:
+        """See `App.stepped`."""
+        return await stepped(cast("Builds", self.builds), self.clock, build_id, step_id, seconds, on_event, since)
 
     async def pause(self, build_id: str, message: str = "") -> Build:
         await self._wire.post(f"/api/builds/{build_id}/pause", {"message": message})

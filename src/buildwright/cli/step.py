@@ -38,7 +38,7 @@ async def step(
         build_id = await app.find(build)
         before, crew = await app.builds.load(build_id), await app.crew(build_id)
         step_id = await app.step(build_id, mode, message)
-        if crew.is_there:
+        if crew.is_there or app.elsewhere:
             made = await _made_by_others(app, before, step_id, output)
         else:
             made = await drive(app, build_id, output, since=before)
@@ -52,7 +52,7 @@ async def _made_by_others(app: App, seen: Build, step_id: str, output: Output) -
 
     view = LiveView(output, app.clock)
     async with view.shown():
-        while app.in_cluster or await app.builds.holder(seen.id) is not None:
+        while app.in_cluster or app.elsewhere or await app.builds.holder(seen.id) is not None:
             seen = await app.stepped(seen.id, step_id, _LOOK_SECONDS, view.on_event, since=seen)
             if seen.step is None or seen.step.id != step_id:
                 return seen

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
+    from buildwright.wiring.changes import Change
     from buildwright.wiring.crew import Crew
     from buildwright.workspace import GitWorkspace
 
@@ -126,6 +127,11 @@ class App:
     def in_cluster(self) -> bool:
         """Whether workers carry out the builds, and not this process."""
         return bool(self.settings.redis_url)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a server does what is asked here."""
+        return False
 
     @property
     def board(self) -> Board:
@@ -256,6 +262,12 @@ class App:
         from buildwright.wiring.crew import crew_of
 
         return await crew_of(self, build_id)
+
+    async def change(self, build: Build, task: str = "") -> Change:
+        """What the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
+        from buildwright.wiring.changes import change_of
+
+        return await change_of(self, build, task)
 
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
