@@ -70,11 +70,6 @@ async def stop(site: Site, build: Build, message: str, seconds: float) -> Build:
     """
     if build.control is Control.STOPPED:
         return build
-    if build.is_terminal:
-        with stating(build):
-            raise IllegalMove(
-                f"the build has ended ({build.outcome}): there is nothing to stop", fix="start a new build"
-            )
     try:
         with stating(build):
             await site.app.stop(build.id, message)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from buildwright import errors
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build
 from buildwright.core.event import Recorded, StepMode, decode
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _PAGE = 500
 _LOOK_SECONDS = 0.25
 _ANSWER_SECONDS = 100.0
+_QUIET_SECONDS = 1.0
+"""A build that waits for its user is watched until nothing has come for so long."""
 
 _ERRORS: Mapping[str, type[BuildwrightError]] = {
     "not-found": errors.NotFound,
@@ -250,6 +252,8 @@ class RemoteApp:
             await self._wire.post(f"/api/builds/{build_id}/run")
         tail = await self.builds.read_log(build_id, limit=1, tail=True)
         seen = tail[-1].seq if tail else 0
+        time = asyncio.get_running_loop().time
+        quiet_since, known = time(), (build.version, seen)
         while True:
             for recorded in await self.builds.read(build_id, after=build.version):
                 build = apply(build, recorded)
@@ -261,7 +265,10 @@ class RemoteApp:
                     on_log(LogEntry(line.at, line.task, line.attempt, line.kind, line.text))
             if build.is_terminal or (detach is not None and detach.is_set()):
                 return build
-            if build.control is Control.PAUSED and not stay and not build.active:
+            if known != (build.version, seen):
+                quiet_since, known = time(), (build.version, seen)
+            # What still runs of a build that waits goes on there, watched or not.
+            if build.waits_for_user and not stay and time() - quiet_since > _QUIET_SECONDS:
                 return build
             await asyncio.sleep(_LOOK_SECONDS)
 
