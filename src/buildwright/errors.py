@@ -7,7 +7,11 @@
     │   ├── BadSettings         a setting is missing or wrong: names the key
     │   ├── BadRepository       the target repository cannot be built on
     │   ├── UnsafePath          a path leaves the lane or is protected
-    │   └── NotFound            no such build, task, attempt or artifact
+    │   ├── NotFound            no such build, task, attempt or artifact
+    │   ├── Unauthorized        nobody known makes this request
+    │   ├── Forbidden           somebody known makes it, about what is not theirs
+    │   ├── TooMany             too many requests, or too much at once: says when to come back
+    │   └── KeyReused           one idempotency key came with two different requests
     ├── Conflict                the state does not allow it now
     │   ├── IllegalMove         the build is not in a state in which this event can happen
     │   ├── StaleVersion        somebody else appended first; read again and decide again
@@ -84,6 +88,27 @@ class UnsafePath(Refused):
 
 class NotFound(Refused):
     """There is no such thing."""
+
+
+class Unauthorized(Refused):
+    """Nobody known makes this request."""
+
+
+class Forbidden(Refused):
+    """This belongs to somebody else."""
+
+
+class TooMany(Refused):
+    """There are too many requests."""
+
+    def __init__(self, message: str | None = None, *, retry_after: float, fix: str | None = None) -> None:
+        self.retry_after = retry_after
+        """Seconds after which it is worth trying again."""
+        super().__init__(message, fix=fix)
+
+
+class KeyReused(Refused):
+    """This idempotency key was used for another request."""
 
 
 class Conflict(BuildwrightError):

@@ -182,9 +182,9 @@ def test_a_folder_whose_repository_is_outside_the_roots_is_refused(tmp_path: Pat
     for place in (inner, pointing):
         with pytest.raises(BadRepository):
             check_repository(str(place), {"BUILDWRIGHT_ROOTS": str(outer / "root")})
+    plain = tmp_path / "plain"
+    plain.mkdir()
     with pytest.raises(BadRepository, match="not in a git repository"):
-        plain = tmp_path / "plain"
-        plain.mkdir()
         check_repository(str(plain), {"BUILDWRIGHT_ROOTS": str(plain)})
 
 

@@ -24,13 +24,8 @@ if TYPE_CHECKING:
 
 LONGEST = 2000
 NAME_SECONDS = 3.0
-SYSTEM = tuple(
-    Path(name)
-    for name in (
-        "/bin /boot /dev /etc /lib /lib32 /lib64 /libx32 /proc /run /sbin /sys /usr /var "
-        "/Library /System /private/etc /private/var"
-    ).split()
-)
+_USUAL = "bin boot dev etc lib lib32 lib64 libx32 proc run sbin sys usr var Library System private/etc private/var"
+SYSTEM = tuple(Path("/", name) for name in _USUAL.split())
 """Folders that hold no project of anybody, unless a root inside them is named."""
 
 _SCP = re.compile(

@@ -12,7 +12,11 @@ from buildwright.errors import StoreFailed
 from buildwright.store.opening import revisions
 from buildwright.store.postgres_pool import SCHEMA_LOCK, Connection, Pool, transaction
 
-_OURS = ("build_runs", "events", "snapshots", "leases", "logs", "artifacts")
+_OURS = (
+    *("build_runs", "events", "snapshots", "leases", "logs", "artifacts"),
+    *("projects", "received_events", "idempotency_keys", "used_tokens", "hosted_builds"),
+    *("builds", "build_logs", "build_costs", "task_execution_log"),
+)
 _FIND = "SELECT c.relname FROM pg_class c WHERE c.oid = ANY(SELECT to_regclass(n) FROM unnest($1::text[]) AS n)"
 
 

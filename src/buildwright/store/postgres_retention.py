@@ -35,7 +35,9 @@ SELECT (SELECT count(*) FROM events WHERE build_id = $1), (SELECT count(*) FROM 
 """
 _DELETE_HEAD = """
 WITH head AS (DELETE FROM build_runs WHERE build_id = $1),
-board AS (DELETE FROM actions WHERE build_id = $1)
+board AS (DELETE FROM actions WHERE build_id = $1),
+asked AS (DELETE FROM received_events WHERE build_id = $1),
+hosted AS (DELETE FROM hosted_builds WHERE build_id = $1)
 DELETE FROM leases WHERE build_id = $1
 """
 _DELETE_PIECE = """

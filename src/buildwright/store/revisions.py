@@ -18,6 +18,10 @@ from buildwright.store.leases import live_holder
 
 T = TypeVar("T")
 _PATIENCE = 15.0
+_SCHEMA = """
+SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL
+ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END, name
+"""
 NOTE = "-- Generated from the migrations (`python -m buildwright.store.revisions`); a test compares. Do not edit.\n"
 
 
@@ -61,7 +65,7 @@ def schema_sql() -> str:
     conn = sqlite3.connect(":memory:", isolation_level=None)
     try:
         upgrade(conn, Path(":memory:"))
-        made = conn.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name").fetchall()
+        made = conn.execute(_SCHEMA).fetchall()
     finally:
         conn.close()
     stamp = f"INSERT INTO alembic_version (version_num) VALUES ('{head()}');\n"  # noqa: S608  a file name of ours

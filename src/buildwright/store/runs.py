@@ -1,4 +1,4 @@
-"""Questions about many builds (Z4), on SQLAlchemy: by project, latest, one. Reads the head rows; never writes a journal."""
+"""Questions about many builds (Z4), on SQLAlchemy: by project, by user, by page. Reads head rows; never writes a journal."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Select, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import Select, func, select, tuple_
 
-from buildwright.errors import NotFound, StoreFailed
+from buildwright.errors import NotFound
 from buildwright.ports import BuildRow
-from buildwright.store.alembic_runs import driver_fault, postgres_engine
-from buildwright.store.postgres_pool import Address, address_of, fault
+from buildwright.store.database import Database
 from buildwright.store.tables import build_runs
 
 _COLUMNS = [build_runs.c[name] for name in BuildRow._fields]
@@ -22,19 +19,13 @@ _COLUMNS = [build_runs.c[name] for name in BuildRow._fields]
 class BuildRuns:
     """The builds of a database, newest first. The database must be of the newest revision (see `revisions.migrate`)."""
 
-    def __init__(self, engine: AsyncEngine, address: Address | None = None) -> None:
-        self._engine = engine
-        self._address = address
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
         """On the SQLite database at `path`, or on a PostgreSQL URL; opens no connection yet. Raises BadSettings."""
-        if isinstance(path, str):
-            address = address_of(path)
-            return cls(postgres_engine(address), address)
-        from sqlalchemy import URL
-
-        return cls(create_async_engine(URL.create("sqlite+aiosqlite", database=str(path))))
+        return cls(Database.open(path))
 
     async def get(self, build_id: str) -> BuildRow:
         """Raises NotFound."""
@@ -47,9 +38,12 @@ class BuildRuns:
         """The builds of a project."""
         return await self._fetch(_newest_first().where(build_runs.c.project_id == project_id).limit(limit))
 
-    async def latest_by_project(self, project_id: str) -> BuildRow | None:
-        """The newest build of a project, None when it has none."""
-        found = await self.list_by_project(project_id, 1)
+    async def latest_by_project(self, project_id: str, user_id: str = "") -> BuildRow | None:
+        """The newest build of a project, or of one user in it; None when there is none."""
+        query = _newest_first().where(build_runs.c.project_id == project_id)
+        if user_id:
+            query = query.where(build_runs.c.user_id == user_id)
+        found = await self._fetch(query.limit(1))
         return found[0] if found else None
 
     async def list_between(self, start: datetime, end: datetime) -> list[BuildRow]:
@@ -57,22 +51,51 @@ class BuildRuns:
         created = build_runs.c.created_at
         return await self._fetch(_newest_first().where(created >= start, created < end))
 
+    async def page(
+        self,
+        user_id: str,
+        limit: int,
+        before: tuple[datetime, str] | None = None,
+        project_id: str = "",
+        phase: str = "",
+    ) -> list[BuildRow]:
+        """At most `limit` builds of a user, all or those of a project or in a phase.
+
+        `before` is where the page before this one ended: the `created_at` and `build_id` of its last row.
+        """
+        return await self._fetch(page_query(user_id, limit, before, project_id, phase))
+
+    async def count_since(self, user_id: str, since: datetime) -> int:
+        """How many builds a user has made at `since` or later. Builds that were pruned do not count."""
+        of_user = (build_runs.c.user_id == user_id) & (build_runs.c.created_at >= since)
+        found = await self._database.fetch(select(func.count()).select_from(build_runs).where(of_user))
+        return int(found[0][0])
+
+    async def unfinished(self, user_id: str) -> list[BuildRow]:
+        """The builds of a user that have not ended: those that run, and those that wait or are paused."""
+        of_user = (build_runs.c.user_id == user_id) & build_runs.c.completed_at.is_(None)
+        return await self._fetch(_newest_first().where(of_user))
+
     async def close(self) -> None:
         """Let go of the file, or of the connections."""
-        await self._engine.dispose()
+        await self._database.close()
 
     async def _fetch(self, query: Select[tuple[object, ...]]) -> list[BuildRow]:
-        try:
-            async with self._engine.connect() as connection:
-                return [BuildRow._make(row) for row in await connection.execute(query)]
-        except OSError as error:
-            raise fault(error, self._address.shown if self._address else "the database") from error
-        except DBAPIError as error:
-            if self._address is not None:
-                raise driver_fault(error, self._address) from error
-            raise StoreFailed(
-                f"the builds cannot be listed: {error.orig}", fix="run `buildwright db migrate`"
-            ) from error
+        return [BuildRow._make(row) for row in await self._database.fetch(query)]
+
+
+def page_query(
+    user_id: str, limit: int, before: tuple[datetime, str] | None, project_id: str = "", phase: str = ""
+) -> Select[tuple[object, ...]]:
+    """The question behind `BuildRuns.page`: a walk along one index, from `before` on."""
+    query = _newest_first().where(build_runs.c.user_id == user_id)
+    if before is not None:
+        query = query.where(tuple_(build_runs.c.created_at, build_runs.c.build_id) < before)
+    if project_id:
+        query = query.where(build_runs.c.project_id == project_id)
+    if phase:
+        query = query.where(build_runs.c.phase == phase)
+    return query.limit(limit)
 
 
 def _newest_first() -> Select[tuple[object, ...]]:

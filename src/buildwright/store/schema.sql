@@ -59,6 +59,24 @@ CREATE TABLE events (
 	PRIMARY KEY (build_id, seq)
 )
  WITHOUT ROWID;
+CREATE TABLE hosted_builds (
+	build_id TEXT NOT NULL, 
+	holder TEXT NOT NULL, 
+	since DATETIME NOT NULL, 
+	PRIMARY KEY (build_id)
+);
+CREATE TABLE idempotency_keys (
+	user_id TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	key_hash VARCHAR(64) NOT NULL, 
+	body_hash VARCHAR(64) NOT NULL, 
+	location TEXT NOT NULL, 
+	answer TEXT NOT NULL, 
+	state VARCHAR(20) NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	expires_at DATETIME NOT NULL, 
+	PRIMARY KEY (user_id, scope, key_hash)
+);
 CREATE TABLE leases (
 	build_id VARCHAR(64) NOT NULL, 
 	holder TEXT NOT NULL, 
@@ -78,12 +96,47 @@ CREATE TABLE logs (
 	PRIMARY KEY (build_id, seq)
 )
  WITHOUT ROWID;
+CREATE TABLE projects (
+	id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	description TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	target_type TEXT NOT NULL, 
+	target_ref TEXT NOT NULL, 
+	spec TEXT NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	updated_at DATETIME NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE received_events (
+	event_id TEXT NOT NULL, 
+	task_id TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	project_id TEXT NOT NULL, 
+	type TEXT NOT NULL, 
+	data TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	task_context TEXT NOT NULL, 
+	context_version BIGINT NOT NULL, 
+	build_id TEXT NOT NULL, 
+	correlation_id TEXT NOT NULL, 
+	message TEXT NOT NULL, 
+	created_at DATETIME NOT NULL, 
+	updated_at DATETIME NOT NULL, 
+	PRIMARY KEY (event_id)
+);
 CREATE TABLE snapshots (
 	build_id VARCHAR(64) NOT NULL, 
 	seq BIGINT NOT NULL, 
 	data TEXT NOT NULL, 
 	crc BIGINT NOT NULL, 
 	PRIMARY KEY (build_id, seq)
+);
+CREATE TABLE used_tokens (
+	jti TEXT NOT NULL, 
+	expires_at DATETIME NOT NULL, 
+	PRIMARY KEY (jti)
 );
 CREATE TABLE workers (
 	holder TEXT NOT NULL, 
@@ -98,10 +151,57 @@ CREATE TABLE workers (
 );
 CREATE INDEX ix_actions_held ON actions (holder) WHERE holder <> '';
 CREATE INDEX ix_build_runs_created_at ON build_runs (created_at);
-CREATE INDEX ix_build_runs_project_id ON build_runs (project_id);
+CREATE INDEX ix_build_runs_project_id ON build_runs (project_id, created_at, build_id);
 CREATE INDEX ix_build_runs_project_phase ON build_runs (project_id, phase);
+CREATE INDEX ix_build_runs_unfinished ON build_runs (user_id) WHERE completed_at IS NULL;
 CREATE INDEX ix_build_runs_unsettled ON build_runs (build_id) WHERE NOT settled OR control = 'stopping';
-CREATE INDEX ix_build_runs_user_id ON build_runs (user_id);
+CREATE INDEX ix_build_runs_user_id ON build_runs (user_id, created_at, build_id);
 CREATE INDEX ix_build_runs_wake_at ON build_runs (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at);
 CREATE INDEX ix_leases_held ON leases (holder) WHERE holder <> '';
-INSERT INTO alembic_version (version_num) VALUES ('0002');
+CREATE INDEX ix_projects_user_id ON projects (user_id, created_at, id);
+CREATE INDEX ix_received_events_build_id ON received_events (build_id);
+CREATE INDEX ix_received_events_project_id ON received_events (project_id, created_at);
+CREATE INDEX ix_received_events_status ON received_events (status, created_at);
+CREATE UNIQUE INDEX ix_received_events_task_id ON received_events (task_id);
+CREATE INDEX ix_used_tokens_expires_at ON used_tokens (expires_at);
+CREATE VIEW build_costs AS
+SELECT build_id, seq AS id,
+    coalesce(json_extract(data, '$.task'), '') AS task,
+    json_extract(data, '$.model') AS model,
+    coalesce(CAST(json_extract(data, '$.input_tokens') AS BIGINT), 0) AS input_tokens,
+    coalesce(CAST(json_extract(data, '$.output_tokens') AS BIGINT), 0) AS output_tokens,
+    CAST(json_extract(data, '$.cost_usd') AS REAL) AS estimated_cost_usd, at AS created_at
+FROM events WHERE type = 'tokens.used';
+CREATE VIEW build_logs AS
+SELECT build_id, seq AS id, at AS timestamp,
+    CASE WHEN kind = 'gate' THEN 'audit' WHEN kind IN ('engine', 'git') THEN 'system' ELSE 'builder' END AS source,
+    CASE WHEN kind = 'warned' THEN 'warn' WHEN kind = 'error' THEN 'error' ELSE 'info' END AS level,
+    text AS message, task, attempt, kind, at AS created_at
+FROM logs;
+CREATE VIEW builds AS
+SELECT build_id AS id, project_id, user_id, title, phase,
+    CASE WHEN outcome = 'succeeded' THEN 'completed' WHEN outcome = 'failed' THEN 'failed'
+        WHEN outcome <> '' THEN 'cancelled' WHEN control = 'paused' THEN 'paused'
+        WHEN phase = 'planning' THEN 'pending' ELSE 'running' END AS status,
+    created_at AS started_at, completed_at,
+    (SELECT count(*) FROM events e WHERE e.build_id = build_runs.build_id AND e.type = 'task.retried') AS loop_count,
+    CASE WHEN outcome = 'failed' THEN (
+        SELECT coalesce(json_extract(e.data, '$.message'), '') FROM events e
+        WHERE e.build_id = build_runs.build_id AND e.seq = build_runs.version AND e.type = 'build.finished'
+    ) END AS error_detail,
+    created_at, updated_at
+FROM build_runs;
+CREATE VIEW task_execution_log AS
+SELECT build_id AS execution_id, seq AS id, coalesce(json_extract(data, '$.task'), '') AS task_id,
+    CASE type WHEN 'task.started' THEN 'task_started' WHEN 'change.landed' THEN 'task_completed'
+        WHEN 'task.failed' THEN 'task_failed' WHEN 'task.skipped' THEN 'task_skipped'
+        WHEN 'checkpoint.created' THEN 'checkpoint_created' WHEN 'checkpoint.restored' THEN 'checkpoint_restored'
+        WHEN 'base.judged' THEN 'validation_run' WHEN 'patch.judged' THEN 'validation_run'
+        WHEN 'merge.judged' THEN 'validation_run' WHEN 'build.verified' THEN 'validation_run'
+        WHEN 'loop.detected' THEN 'discovery_recorded' WHEN 'build.stuck' THEN 'discovery_recorded'
+        WHEN 'agent.broke' THEN 'error' WHEN 'merge.conflicted' THEN 'error' WHEN 'plan.rejected' THEN 'error'
+        WHEN 'delivery.failed' THEN 'error' ELSE 'info' END AS event_type,
+    coalesce(json_extract(data, '$.message'), type) AS message, data AS context, at AS timestamp
+FROM events WHERE type <> 'agent.heartbeat';
+INSERT INTO alembic_version (version_num) VALUES ('0003');

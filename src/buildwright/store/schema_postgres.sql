@@ -109,3 +109,109 @@ CREATE TABLE answers (
     PRIMARY KEY (build_id, task, attempt, digest, nth)
 );
 UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num = '0001';
+-- Running upgrade 0002 -> 0003
+DROP INDEX ix_build_runs_project_id;
+DROP INDEX ix_build_runs_user_id;
+CREATE INDEX ix_build_runs_project_id ON build_runs (project_id, created_at, build_id);
+CREATE INDEX ix_build_runs_user_id ON build_runs (user_id, created_at, build_id);
+CREATE INDEX ix_build_runs_unfinished ON build_runs (user_id) WHERE completed_at IS NULL;
+CREATE TABLE projects (
+    id TEXT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    name TEXT NOT NULL, 
+    description TEXT NOT NULL, 
+    status TEXT NOT NULL, 
+    target_type TEXT NOT NULL, 
+    target_ref TEXT NOT NULL, 
+    spec TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (id)
+);
+CREATE INDEX ix_projects_user_id ON projects (user_id, created_at, id);
+CREATE TABLE received_events (
+    event_id TEXT NOT NULL, 
+    task_id TEXT NOT NULL, 
+    user_id TEXT NOT NULL, 
+    project_id TEXT NOT NULL, 
+    type TEXT NOT NULL, 
+    data TEXT NOT NULL, 
+    status TEXT NOT NULL, 
+    task_context TEXT NOT NULL, 
+    context_version BIGINT NOT NULL, 
+    build_id TEXT NOT NULL, 
+    correlation_id TEXT NOT NULL, 
+    message TEXT NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (event_id)
+);
+CREATE UNIQUE INDEX ix_received_events_task_id ON received_events (task_id);
+CREATE INDEX ix_received_events_status ON received_events (status, created_at);
+CREATE INDEX ix_received_events_project_id ON received_events (project_id, created_at);
+CREATE INDEX ix_received_events_build_id ON received_events (build_id);
+CREATE TABLE idempotency_keys (
+    user_id TEXT NOT NULL, 
+    scope TEXT NOT NULL, 
+    key_hash VARCHAR(64) NOT NULL, 
+    body_hash VARCHAR(64) NOT NULL, 
+    location TEXT NOT NULL, 
+    answer TEXT NOT NULL, 
+    state VARCHAR(20) NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (user_id, scope, key_hash)
+);
+CREATE INDEX ix_idempotency_keys_expires_at ON idempotency_keys (expires_at);
+CREATE TABLE used_tokens (
+    jti TEXT NOT NULL, 
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (jti)
+);
+CREATE INDEX ix_used_tokens_expires_at ON used_tokens (expires_at);
+CREATE TABLE hosted_builds (
+    build_id TEXT NOT NULL, 
+    holder TEXT NOT NULL, 
+    since TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (build_id)
+);
+CREATE VIEW builds AS
+SELECT build_id AS id, project_id, user_id, title, phase,
+    CASE WHEN outcome = 'succeeded' THEN 'completed' WHEN outcome = 'failed' THEN 'failed'
+        WHEN outcome <> '' THEN 'cancelled' WHEN control = 'paused' THEN 'paused'
+        WHEN phase = 'planning' THEN 'pending' ELSE 'running' END AS status,
+    created_at AS started_at, completed_at,
+    (SELECT count(*) FROM events e WHERE e.build_id = build_runs.build_id AND e.type = 'task.retried') AS loop_count,
+    CASE WHEN outcome = 'failed' THEN (
+        SELECT coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'message'), '') FROM events e
+        WHERE e.build_id = build_runs.build_id AND e.seq = build_runs.version AND e.type = 'build.finished'
+    ) END AS error_detail,
+    created_at, updated_at
+FROM build_runs;
+CREATE VIEW build_logs AS
+SELECT build_id, seq AS id, at AS timestamp,
+    CASE WHEN kind = 'gate' THEN 'audit' WHEN kind IN ('engine', 'git') THEN 'system' ELSE 'builder' END AS source,
+    CASE WHEN kind = 'warned' THEN 'warn' WHEN kind = 'error' THEN 'error' ELSE 'info' END AS level,
+    text AS message, task, attempt, kind, at AS created_at
+FROM logs;
+CREATE VIEW build_costs AS
+SELECT build_id, seq AS id,
+    coalesce((CAST(replace(data, '\u0000', '\u2400') AS json) ->> 'task'), '') AS task,
+    (CAST(replace(data, '\u0000', '\u2400') AS json) ->> 'model') AS model,
+    coalesce(CAST((CAST(replace(data, '\u0000', '\u2400') AS json) ->> 'input_tokens') AS BIGINT), 0) AS input_tokens,
+    coalesce(CAST((CAST(replace(data, '\u0000', '\u2400') AS json) ->> 'output_tokens') AS BIGINT), 0) AS output_tokens,
+    CAST((CAST(replace(data, '\u0000', '\u2400') AS json) ->> 'cost_usd') AS NUMERIC) AS estimated_cost_usd, at AS created_at
+FROM events WHERE type = 'tokens.used';
+CREATE VIEW task_execution_log AS
+SELECT build_id AS execution_id, seq AS id, coalesce((CAST(replace(data, '\u0000', '\u2400') AS json) ->> 'task'), '') AS task_id,
+    CASE type WHEN 'task.started' THEN 'task_started' WHEN 'change.landed' THEN 'task_completed'
+        WHEN 'task.failed' THEN 'task_failed' WHEN 'task.skipped' THEN 'task_skipped'
+        WHEN 'checkpoint.created' THEN 'checkpoint_created' WHEN 'checkpoint.restored' THEN 'checkpoint_restored'
+        WHEN 'base.judged' THEN 'validation_run' WHEN 'patch.judged' THEN 'validation_run'
+        WHEN 'merge.judged' THEN 'validation_run' WHEN 'build.verified' THEN 'validation_run'
+        WHEN 'loop.detected' THEN 'discovery_recorded' WHEN 'build.stuck' THEN 'discovery_recorded'
+        WHEN 'agent.broke' THEN 'error' WHEN 'merge.conflicted' THEN 'error' WHEN 'plan.rejected' THEN 'error'
+        WHEN 'delivery.failed' THEN 'error' ELSE 'info' END AS event_type,
+    coalesce((CAST(replace(data, '\u0000', '\u2400') AS json) ->> 'message'), type) AS message, data AS context, at AS timestamp
+FROM events WHERE type <> 'agent.heartbeat';
+UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002';

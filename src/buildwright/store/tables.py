@@ -1,4 +1,4 @@
-"""The one description of the tables, as SQLAlchemy metadata. Only `runs`, `revisions` and the migrations may import it.
+"""The one description of the tables, as SQLAlchemy metadata. Only what works on SQLAlchemy may import it.
 
 There are no foreign keys on purpose: an append proves its build by the compare-and-set on the head row, in the same
 transaction, and an append is the hot path.
@@ -27,6 +27,9 @@ from sqlalchemy import (
     false,
     text,
 )
+from sqlalchemy.types import TypeEngine
+
+from buildwright.store.rows import plain
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -44,6 +47,23 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Plain(TypeDecorator[str]):
+    """Text from outside as every database takes it: a lone surrogate becomes "?", and NUL its picture."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, length: int | None = None) -> None:
+        super().__init__()
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:  # noqa: ARG002  SQLAlchemy's signature
+        return String(self.length) if self.length else Text()
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's signature
+        return plain(value).replace("\0", "\u2400") if value is not None else None
+
+
 metadata = MetaData()
 
 
@@ -54,11 +74,11 @@ def _where(condition: str) -> dict[str, Any]:
 build_runs = Table(
     "build_runs",
     metadata,
-    Column("build_id", String(64), primary_key=True),
-    Column("project_id", Text, nullable=False),
-    Column("user_id", Text, nullable=False),
+    Column("build_id", Plain(64), primary_key=True),
+    Column("project_id", Plain, nullable=False),
+    Column("user_id", Plain, nullable=False),
     Column("title", Text, nullable=False),
-    Column("phase", String(20), nullable=False),
+    Column("phase", Plain(20), nullable=False),
     Column("control", String(20), nullable=False),
     Column("outcome", String(20), nullable=False),
     Column("version", BigInteger, nullable=False),
@@ -74,8 +94,9 @@ build_runs = Table(
     Column("offered_at", UtcDateTime, nullable=True),
     Index("ix_build_runs_project_phase", "project_id", "phase"),
     Index("ix_build_runs_created_at", "created_at"),
-    Index("ix_build_runs_project_id", "project_id"),
-    Index("ix_build_runs_user_id", "user_id"),
+    Index("ix_build_runs_project_id", "project_id", "created_at", "build_id"),
+    Index("ix_build_runs_user_id", "user_id", "created_at", "build_id"),
+    Index("ix_build_runs_unfinished", "user_id", **_where("completed_at IS NULL")),
     Index("ix_build_runs_unsettled", "build_id", **_where("NOT settled OR control = 'stopping'")),
     Index("ix_build_runs_wake_at", "wake_at", **_where("wake_at IS NOT NULL")),
 )
@@ -186,3 +207,80 @@ artifacts = Table(
     Column("content", LargeBinary, nullable=True),
 )
 """`content` is NULL when the bytes are in a file of that digest under the artifacts folder."""
+
+# --- What the server keeps beside the builds -------------------------------------------------------------------------
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Plain, primary_key=True),
+    Column("user_id", Plain, nullable=False),
+    Column("name", Plain, nullable=False),
+    Column("description", Plain, nullable=False),
+    Column("status", Plain, nullable=False),
+    Column("target_type", Plain, nullable=False),
+    Column("target_ref", Plain, nullable=False),
+    Column("spec", Plain, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_projects_user_id", "user_id", "created_at", "id"),
+)
+"""`spec` is JSON, or "" when there is none yet. A build names its project in `build_runs.project_id`."""
+
+received_events = Table(
+    "received_events",
+    metadata,
+    Column("event_id", Plain, primary_key=True),
+    Column("task_id", Plain, nullable=False),
+    Column("user_id", Plain, nullable=False),
+    Column("project_id", Plain, nullable=False),
+    Column("type", Plain, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("status", Plain, nullable=False),
+    Column("task_context", Text, nullable=False),
+    Column("context_version", BigInteger, nullable=False),
+    Column("build_id", Plain, nullable=False),
+    Column("correlation_id", Plain, nullable=False),
+    Column("message", Plain, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_received_events_task_id", "task_id", unique=True),
+    Index("ix_received_events_status", "status", "created_at"),
+    Index("ix_received_events_project_id", "project_id", "created_at"),
+    Index("ix_received_events_build_id", "build_id"),
+)
+"""The inbox: what other systems asked for. `data` and `task_context` are JSON; `build_id` is "" until one was started."""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", Plain, primary_key=True),
+    Column("scope", Plain, primary_key=True),
+    Column("key_hash", String(64), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("location", Plain, nullable=False),
+    Column("answer", Plain, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("ix_idempotency_keys_expires_at", "expires_at"),
+)
+"""Requests that may be sent twice and are carried out once. The key itself is kept nowhere."""
+
+used_tokens = Table(
+    "used_tokens",
+    metadata,
+    Column("jti", Plain, primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("ix_used_tokens_expires_at", "expires_at"),
+)
+"""Ids of tokens that are good for one use and have had it; after their end the signature's date refuses them."""
+
+hosted_builds = Table(
+    "hosted_builds",
+    metadata,
+    Column("build_id", Plain, primary_key=True),
+    Column("holder", Plain, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+"""Builds that a server drives, and goes on with when it starts again."""

@@ -1,0 +1,158 @@
+"""SQLAlchemy's connections to the database of the journal, for everything that is not the journal. Knows no table.
+
+On SQLite it stands beside the journal's writer thread: it begins every transaction as a writer, waits for locks, and lets
+this process make one change at a time, so that those who wait do so in a queue and not by trying again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Executable, Row, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as AllBusy
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from buildwright.errors import BuildwrightError, StoreFailed
+from buildwright.store import faults, postgres_pool
+from buildwright.store.alembic_runs import driver_fault
+from buildwright.store.postgres_pool import COMMAND_SECONDS, Address, address_of
+
+T = TypeVar("T")
+_LOCK_SECONDS = 10.0
+"""How long SQLite waits for a lock of another process."""
+_CONNECT_SECONDS = 5.0
+_CONNECTIONS = 5
+_QUEUE_SECONDS = 20.0
+"""How long a piece of work waits for a connection."""
+_MIGRATE = "run `buildwright db migrate`"
+
+
+class Database:
+    """A database of the newest revision (see `revisions.migrate`). Everything raises StoreFailed, Unreachable, DiskFull."""
+
+    def __init__(self, engine: AsyncEngine, where: Path | Address) -> None:
+        self._engine = engine
+        self._where = where
+        self._reads = engine
+        self._failures: tuple[type[Exception], ...] = (OSError, AllBusy, DBAPIError)
+        self._turn = asyncio.Lock() if isinstance(where, Path) else None
+        if isinstance(where, Address):
+            import asyncpg
+
+            # One round trip for a question instead of three.
+            self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._failures += (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """On the SQLite file at `path`, or on a PostgreSQL URL; opens no connection yet. Raises BadSettings."""
+        if isinstance(path, str):
+            address = address_of(path)
+            return cls(_postgres(address), address)
+        return cls(_sqlite(path), path)
+
+    async def fetch(self, statement: Executable) -> list[Row[Any]]:
+        """The rows of a question."""
+        with self._told():
+            async with self._reads.connect() as connection:
+                return list((await connection.execute(statement)).all())
+
+    async def change(self, statement: Executable) -> list[Row[Any]]:
+        """Do one statement for good; the rows that it returns."""
+
+        async def work(connection: AsyncConnection) -> list[Row[Any]]:
+            result = await connection.execute(statement)
+            return list(result.all()) if result.returns_rows else []
+
+        return await self.write(work)
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do work in one transaction: durable when this returns, undone when the work raises."""
+        with self._told():
+            async with self._writing() as connection:
+                done = await work(connection)
+                await connection.commit()
+                return done
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that knows ON CONFLICT, as both databases do in the same words."""
+        return sqlite.insert(table) if isinstance(self._where, Path) else postgresql.insert(table)
+
+    async def close(self) -> None:
+        """Let go of the file, or of the connections."""
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        async with self._turn or nullcontext(), self._engine.connect() as connection:
+            if isinstance(self._where, Path):
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except self._failures as error:
+            raise self._fault(error) from error
+
+    def _fault(self, error: Exception) -> BuildwrightError:
+        shown = self._where.shown if isinstance(self._where, Address) else str(self._where)
+        if isinstance(error, AllBusy):
+            return StoreFailed(f"{shown}: every connection was busy for too long", fix="try again in a moment")
+        if isinstance(self._where, Address):
+            if isinstance(error, DBAPIError):
+                return driver_fault(error, self._where)
+            return postgres_pool.fault(error, shown)
+        inner = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(inner, sqlite3.OperationalError) and str(inner).startswith("no such "):
+            return StoreFailed(f"{shown}: {inner}", fix=_MIGRATE)
+        if isinstance(inner, sqlite3.Error | OSError):
+            return faults.fault(inner, self._where)
+        return StoreFailed(f"{shown}: {inner}", fix="look at the disk and the file")
+
+
+def _sqlite(path: Path) -> AsyncEngine:
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        # Without an isolation level the driver begins no transactions of its own: a question is none, a change begins one.
+        connect_args={"isolation_level": None, "timeout": _LOCK_SECONDS},
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=_QUEUE_SECONDS,
+    )
+
+    def made(connection: DBAPIConnection, _: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", made)
+    return engine
+
+
+def _postgres(address: Address) -> AsyncEngine:
+    import asyncpg
+
+    async def connect() -> Any:
+        return await asyncpg.connect(address.dsn, timeout=_CONNECT_SECONDS, command_timeout=COMMAND_SECONDS)
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        # A server that was started again has dropped the connections; the first to notice is no request.
+        pool_pre_ping=True,
+        pool_size=_CONNECTIONS,
+        max_overflow=_CONNECTIONS,
+        pool_timeout=_QUEUE_SECONDS,
+    )

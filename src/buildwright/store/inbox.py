@@ -1,0 +1,142 @@
+"""The inbox: what other systems asked for, from receipt to its end, each with a context that has versions. Starts nothing."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, select, update
+
+from buildwright.errors import NotFound, StaleVersion
+from buildwright.store.database import Database
+from buildwright.store.tables import received_events
+
+ReceivedStatus = Literal["received", "started", "done", "failed"]
+_MOST_VERSIONS = 2**63 - 1
+
+
+class Received(NamedTuple):
+    """Something that was asked for. `build_id` and `message` are "" until there is one."""
+
+    event_id: str
+    task_id: str
+    user_id: str
+    project_id: str
+    type: str
+    data: dict[str, Any]
+    status: str
+    """A `ReceivedStatus`."""
+    task_context: dict[str, Any]
+    context_version: int
+    """From 0, one more with each `set_context`."""
+    build_id: str
+    correlation_id: str
+    message: str
+    created_at: datetime
+    updated_at: datetime
+
+
+_COLUMNS = [received_events.c[name] for name in Received._fields]
+
+
+class Inbox:
+    """What was received, of all users. Whoever asks compares `user_id`: nothing here knows who asks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def receive(
+        self,
+        user_id: str,
+        project_id: str,
+        type: str,  # noqa: A002  its name everywhere
+        data: dict[str, Any],
+        correlation_id: str,
+        at: datetime,
+    ) -> Received:
+        """Keep what was asked for, in the status `received`, under new ids. Durable when this returns."""
+        row = Received(
+            event_id=str(uuid.uuid4()),
+            task_id=str(uuid.uuid4()),
+            user_id=user_id,
+            project_id=project_id,
+            type=type,
+            data=data,
+            status="received",
+            task_context={},
+            context_version=0,
+            build_id="",
+            correlation_id=correlation_id,
+            message="",
+            created_at=at,
+            updated_at=at,
+        )
+        values = row._asdict() | {"data": json.dumps(data), "task_context": "{}"}
+        insert = self._database.insert(received_events).values(values).returning(*_COLUMNS)
+        return _received(await self._database.change(insert))[0]
+
+    async def get(self, event_id: str) -> Received:
+        """Raises NotFound."""
+        return await self._one(received_events.c.event_id == event_id, f"there is no event {event_id}")
+
+    async def by_task(self, task_id: str) -> Received:
+        """The same by the id of its task. Raises NotFound."""
+        return await self._one(received_events.c.task_id == task_id, f"there is no task {task_id}")
+
+    async def latest(self, project_id: str, type: str = "") -> Received | None:  # noqa: A002  as above
+        """The newest of a project, or the newest of a type; None when there is none."""
+        query = select(*_COLUMNS).where(received_events.c.project_id == project_id)
+        if type:
+            query = query.where(received_events.c.type == type)
+        query = query.order_by(received_events.c.created_at.desc(), received_events.c.event_id.desc()).limit(1)
+        found = _received(await self._database.fetch(query))
+        return found[0] if found else None
+
+    async def waiting(self, limit: int) -> list[Received]:
+        """What nobody has started yet, oldest first."""
+        query = select(*_COLUMNS).where(received_events.c.status == "received")
+        return _received(await self._database.fetch(query.order_by(received_events.c.created_at).limit(limit)))
+
+    async def set_status(
+        self, event_id: str, status: ReceivedStatus, at: datetime, build_id: str = "", message: str = ""
+    ) -> None:
+        """Say how far it is. A `build_id` or `message` of "" leaves what is there. Raises NotFound."""
+        given = {name: text for name, text in (("build_id", build_id), ("message", message)) if text}
+        change = update(received_events).where(received_events.c.event_id == event_id)
+        change = change.values(status=status, updated_at=at, **given)
+        if not await self._database.change(change.returning(received_events.c.event_id)):
+            raise NotFound(f"there is no event {event_id}")
+
+    async def set_context(self, event_id: str, expected_version: int, context: dict[str, Any], at: datetime) -> int:
+        """Replace the context if it still is of that version; the new version.
+
+        Raises StaleVersion when somebody else was first, NotFound.
+        """
+        column = received_events.c.context_version
+        if 0 <= expected_version < _MOST_VERSIONS:
+            change = update(received_events).where(received_events.c.event_id == event_id, column == expected_version)
+            change = change.values(task_context=json.dumps(context), context_version=column + 1, updated_at=at)
+            changed = await self._database.change(change.returning(column))
+            if changed:
+                return int(changed[0][0])
+        found = await self.get(event_id)
+        raise StaleVersion(
+            f"the context of event {event_id} is of version {found.context_version}, not {expected_version}",
+            fix="read it again, and change what is there now",
+        )
+
+    async def _one(self, where: ColumnElement[bool], missing: str) -> Received:
+        found = _received(await self._database.fetch(select(*_COLUMNS).where(where)))
+        if not found:
+            raise NotFound(missing)
+        return found[0]
+
+
+def _received(rows: Sequence[Row[Any]]) -> list[Received]:
+    return [
+        row._replace(data=json.loads(str(row.data)), task_context=json.loads(str(row.task_context)))
+        for row in map(Received._make, rows)
+    ]

@@ -1,0 +1,93 @@
+"""Projects: what a user wants built, and where it is to be built. Knows no build; a build names its project."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Select, select, tuple_, update
+
+from buildwright.errors import NotFound
+from buildwright.store.database import Database
+from buildwright.store.tables import projects
+
+_CAN_CHANGE = frozenset({"name", "description", "status", "target_type", "target_ref", "spec"})
+
+
+class Project(NamedTuple):
+    """A project. `spec` is JSON, or "" while there is none."""
+
+    id: str
+    user_id: str
+    name: str
+    description: str
+    status: str
+    target_type: str
+    target_ref: str
+    spec: str
+    created_at: datetime
+    updated_at: datetime
+
+
+_COLUMNS = [projects.c[name] for name in Project._fields]
+
+
+class Projects:
+    """The projects of all users. Whoever asks compares `user_id`: nothing here knows who asks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(
+        self,
+        user_id: str,
+        name: str,
+        description: str = "",
+        target_type: str = "",
+        target_ref: str = "",
+        spec: str = "",
+        *,
+        at: datetime,
+    ) -> Project:
+        """A new project, in the status `draft`."""
+        row = Project(str(uuid.uuid4()), user_id, name, description, "draft", target_type, target_ref, spec, at, at)
+        insert = self._database.insert(projects).values(row._asdict()).returning(*_COLUMNS)
+        return Project._make((await self._database.change(insert))[0])
+
+    async def get(self, project_id: str) -> Project:
+        """Raises NotFound."""
+        found = await self._database.fetch(select(*_COLUMNS).where(projects.c.id == project_id))
+        if not found:
+            raise _not_found(project_id)
+        return Project._make(found[0])
+
+    async def update(self, project_id: str, at: datetime, **fields: str) -> Project:
+        """Change some of name, description, status, target_type, target_ref and spec. Raises NotFound."""
+        unknown = sorted(fields.keys() - _CAN_CHANGE)
+        if unknown:
+            raise TypeError(f"a project has no field that can be changed and is called {', '.join(unknown)}")
+        change = update(projects).where(projects.c.id == project_id).values(updated_at=at, **fields)
+        changed = await self._database.change(change.returning(*_COLUMNS))
+        if not changed:
+            raise _not_found(project_id)
+        return Project._make(changed[0])
+
+    async def page(self, user_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[Project]:
+        """At most `limit` projects of a user, newest first.
+
+        `before` is where the page before this one ended: the `created_at` and `id` of its last project.
+        """
+        return [Project._make(row) for row in await self._database.fetch(page_query(user_id, limit, before))]
+
+
+def page_query(user_id: str, limit: int, before: tuple[datetime, str] | None) -> Select[tuple[object, ...]]:
+    """The question behind `Projects.page`: a walk along one index, from `before` on."""
+    query = select(*_COLUMNS).where(projects.c.user_id == user_id)
+    if before is not None:
+        query = query.where(tuple_(projects.c.created_at, projects.c.id) < before)
+    return query.order_by(projects.c.created_at.desc(), projects.c.id.desc()).limit(limit)
+
+
+def _not_found(project_id: str) -> NotFound:
+    return NotFound(f"there is no project {project_id}", fix="list your projects to see their ids")
