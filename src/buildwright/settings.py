@@ -17,6 +17,8 @@ from urllib.parse import unquote, urlsplit
 from buildwright.errors import BadSettings
 
 KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY")
+SECRETS = (*KEYS, "BUILDWRIGHT_SECRET")
+"""What is shown nowhere: the keys of models, and the one that signs tokens."""
 SHARED = ("DATABASE_URL", "REDIS_URL", "BUILDWRIGHT_HUB")
 """What makes this process one of many: the database, the hints, and the repository through which commits travel."""
 FROM_DOTENV = (*KEYS, "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")

@@ -10,7 +10,6 @@ import pytest
 
 from buildwright.cli.app import report_error
 from buildwright.cli.choices import BuildChoices, read_check, read_money, read_repository
-from buildwright.cli.diff import FileStat, file_stats
 from buildwright.cli.exits import MEANINGS, Exit, exit_for, exit_of
 from buildwright.cli.live import region, status_line
 from buildwright.cli.output import Glyphs, Output, clean, one_line
@@ -20,6 +19,7 @@ from buildwright.cli.wording import count, duration, money, tell, tokens
 from buildwright.core import event as e
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.errors import BadRepository, BadSettings, BadSpec, DiskFull, IllegalMove, Refused
+from buildwright.wiring.changes import FileStat, file_stats
 from tests.core.test_views import FAILED, LATER, build_of, finished, journal, landed, started
 
 SILENT = {"build.created", "agent.heartbeat", "tokens.used", "checkpoint.created", "merge.prepared"}

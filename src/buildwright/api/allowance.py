@@ -7,19 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, WeakValueDictionary
-
 from buildwright.errors import BadSettings, Conflict, TooMany
 
 if TYPE_CHECKING:
     from buildwright.api.site import Site
-    from buildwright.wiring import App
 
 AT_ONCE, PER_HOUR = "BUILDWRIGHT_BUILDS_AT_ONCE", "BUILDWRIGHT_BUILDS_PER_HOUR"
 _HOUR = timedelta(hours=1)
-
-_turns: WeakKeyDictionary[App, WeakValueDictionary[str, asyncio.Lock]] = WeakKeyDictionary()
-"""Of each open application, one lock for each user who starts something at this moment."""
 
 
 async def check(site: Site, user_id: str, at_once: int | None = None) -> None:
@@ -53,11 +47,10 @@ async def check(site: Site, user_id: str, at_once: int | None = None) -> None:
 @asynccontextmanager
 async def room(site: Site, user_id: str, at_once: int | None = None) -> AsyncIterator[None]:
     """`check`, and nobody else starts a build for the user in this process until the end of the block."""
-    locks = _turns.setdefault(site.app, WeakValueDictionary())
-    lock = locks.get(user_id)
-    if lock is None:
-        lock = locks[user_id] = asyncio.Lock()
-    async with lock:
+    turn = site.turns.get(user_id)
+    if turn is None:
+        turn = site.turns[user_id] = asyncio.Lock()
+    async with turn:
         await check(site, user_id, at_once)
         yield
 

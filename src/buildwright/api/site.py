@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, NamedTuple
+from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from buildwright.api.asked import Asked
 from buildwright.api.rates import Rates
+from buildwright.api.seen import Seen
 from buildwright.errors import Forbidden, Unauthorized
 from buildwright.ports import BuildRow
 
@@ -47,6 +49,13 @@ class Site:
     """Its own URL."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is about to end: streams say so and end."""
+    turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """Of users who start something at this moment: one after the other, so that limits on builds hold."""
+    seen: Seen = field(init=False)
+    """The newest states of builds, so that looking at one again is cheap."""
+
+    def __post_init__(self) -> None:
+        self.seen = Seen(self.app.builds)
 
 
 def site_of(connection: HTTPConnection) -> Site:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from buildwright.cli.crew import crew_of
+from buildwright.cli.crew import nobody
 from buildwright.cli.exits import Exit, exit_for, exit_of
 from buildwright.cli.invocation import typed
 from buildwright.cli.live import LiveView
@@ -128,11 +128,13 @@ async def run_detached(app: App, build_id: str, output: Output) -> int:
 
 async def _left_to_workers(app: App, build_id: str, output: Output) -> int:
     """There is nothing to detach: the workers have the build already."""
+    from buildwright.wiring.crew import crew_of
+
     crew = await crew_of(app, build_id)
     if output.json:
         output.data({"build": build_id, "detached": True, "pid": None, "log": None, "workers": crew.workers})
         return Exit.DONE
     output.print(build_id)
-    output.say("The workers carry it out." if crew.is_there else f"It waits for workers. {crew.nobody(build_id)}")
+    output.say("The workers carry it out." if crew.is_there else f"It waits for workers. {nobody(crew, build_id)}")
     output.say(typed(f"Watch it: buildwright status {build_id[:8]} --watch"))
     return Exit.DONE

@@ -17,11 +17,11 @@ async def pause(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Let nothing new start; what runs may finish. The pause survives restarts."""
-    from buildwright.cli.crew import crew_of
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
+    from buildwright.wiring.crew import crew_of
 
     output = Output(json)
     async with session() as app:

@@ -25,13 +25,14 @@ async def resume(
 ) -> int:
     """Answer a pause, and go on with the build here if nobody runs it."""
     from buildwright.cli.choices import read_money
-    from buildwright.cli.crew import crew_of
+    from buildwright.cli.crew import nobody
     from buildwright.cli.drive import drive_to_the_end, run_detached
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
+    from buildwright.wiring.crew import crew_of
 
     choice = _choice(retry, skip, abort)
     if message and choice != "retry":
@@ -54,7 +55,7 @@ async def resume(
             if crew.runner:
                 output.say(f"The process that runs it takes it up at once ({crew.runner}).")
             elif crew.in_cluster:
-                output.say("The workers take it up at once." if crew.is_there else crew.nobody(build_id))
+                output.say("The workers take it up at once." if crew.is_there else nobody(crew, build_id))
             output.say(typed(f"Next: buildwright status {build_id[:8]}"))
     return Exit.DONE
 

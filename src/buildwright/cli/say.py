@@ -21,11 +21,12 @@ async def say(
 
     Running agents take it in at their next turn; when none runs, the next one gets it. The journal has the receipt.
     """
-    from buildwright.cli.crew import crew_of
+    from buildwright.cli.crew import nobody
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.core.views import running_tasks
+    from buildwright.wiring.crew import crew_of
 
     output = Output(json)
     async with session() as app:
@@ -42,7 +43,7 @@ async def say(
     elif crew.is_there:
         output.say(f"It goes to the next agent that starts{f' on {task}' if task else ''}.")
     else:
-        output.say(f"It waits for the next agent. {crew.nobody(build_id)}")
+        output.say(f"It waits for the next agent. {nobody(crew, build_id)}")
         return Exit.DONE
     output.say(typed(f"See its receipt (message.delivered): buildwright events {build_id[:8]} -f"))
     return Exit.DONE

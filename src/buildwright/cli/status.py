@@ -39,9 +39,10 @@ async def status(
 
 
 async def _show(app: App, build_id: str, output: Output) -> None:
-    from buildwright.cli.crew import crew_of, said
+    from buildwright.cli.crew import nobody, said
     from buildwright.cli.drive import brought_home
     from buildwright.cli.summary import print_summary, summary_fields
+    from buildwright.wiring.crew import crew_of
 
     build, _ = await brought_home(app, await app.builds.load(build_id), output)
     crew = await crew_of(app, build_id)
@@ -53,7 +54,7 @@ async def _show(app: App, build_id: str, output: Output) -> None:
         output.print(line)
     print_summary(output, build, app.clock.now())
     if not crew.is_there and build.pause is None and not build.is_terminal:
-        output.say(crew.nobody(build.id))
+        output.say(nobody(crew, build.id))
 
 
 async def _watch(app: App, build_id: str, output: Output) -> None:

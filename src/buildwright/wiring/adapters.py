@@ -16,7 +16,7 @@ from buildwright.core.limits import Options
 from buildwright.core.secrets import mask
 from buildwright.errors import BadSettings
 from buildwright.ports import Agent, Briefing, BriefingRequest, Workspace
-from buildwright.settings import KEYS, Settings
+from buildwright.settings import SECRETS, Settings
 
 if TYPE_CHECKING:
     from buildwright.engine.world import World
@@ -104,7 +104,7 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
 
 def masked(settings: Settings, text: str) -> str:
     """The text without secrets, of any shape known and of these settings."""
-    own = [settings.environment[name] for name in KEYS if settings.environment.get(name)]
+    own = [settings.environment[name] for name in SECRETS if settings.environment.get(name)]
     return mask(text, [*own, *settings.passwords])
 
 

@@ -1,0 +1,91 @@
+"""The key that signs tokens: of the environment, or made once in the home. Never shows it, and never makes a second one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from buildwright.errors import BadSettings, BuildwrightError, CouldNot, DiskFull
+
+SECRET = "BUILDWRIGHT_SECRET"  # noqa: S105  its name
+"""The environment variable. Servers that share a database need the same; a server alone needs none."""
+SHORTEST_KEY = 32
+"""Bytes: as many as a signature has."""
+_FILE = "secret.key"
+_ONLY_OURS = 0o700
+
+
+def secret_key(home: Path, environment: Mapping[str, str]) -> bytes:
+    """The key: what `BUILDWRIGHT_SECRET` says, else of the file `secret.key` in the home, which is made if there is none.
+
+    Processes that make it at the same time get the same. Raises BadSettings when it is too short or others can read the
+    file, CouldNot, DiskFull.
+    """
+    given = environment.get(SECRET, "").strip().encode("utf-8", "surrogateescape")
+    if given:
+        if len(given) < SHORTEST_KEY:
+            raise BadSettings(
+                f"{SECRET} is too short: it has {len(given)} bytes, and {SHORTEST_KEY} are needed",
+                fix=f"set {SECRET} to what `openssl rand -hex 32` prints, or unset it",
+            )
+        return given
+    path = home / _FILE
+    try:
+        return _read(path) or _made(path)
+    except OSError as error:
+        raise _fault(path, error) from error
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            raise BadSettings(
+                f"{path} can be read by others", fix=f"chmod 600 {path}, or remove it: all sign in anew then"
+            )
+        content = file.read(1024).strip()
+    if len(content) < SHORTEST_KEY:
+        raise BadSettings(
+            f"{path} is damaged: it has no key in it", fix="remove it: a new one is made, and all sign in anew"
+        )
+    return content
+
+
+def _made(path: Path) -> bytes:
+    """A new key, or that of whoever was faster."""
+    path.parent.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{_FILE}-{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_hex(SHORTEST_KEY).encode() + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        # A link and no rename: it never takes the place of one that is there, and is there whole or not at all.
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+    found = _read(path)
+    if found is None:
+        raise CouldNot(f"{path} was removed as soon as it was made", fix="try again")
+    return found
+
+
+def _fault(path: Path, error: OSError) -> BuildwrightError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(f"no space is left to write {path}", fix="free some space, then try again")
+    return CouldNot(f"{path}: {error.strerror}", fix=f"mend the rights of the folder, or set {SECRET}")
