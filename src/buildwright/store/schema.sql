@@ -167,11 +167,11 @@ CREATE UNIQUE INDEX ix_received_events_task_id ON received_events (task_id);
 CREATE INDEX ix_used_tokens_expires_at ON used_tokens (expires_at);
 CREATE VIEW build_costs AS
 SELECT build_id, seq AS id,
-    coalesce(json_extract(data, '$.task'), '') AS task,
-    json_extract(data, '$.model') AS model,
-    coalesce(CAST(json_extract(data, '$.input_tokens') AS BIGINT), 0) AS input_tokens,
-    coalesce(CAST(json_extract(data, '$.output_tokens') AS BIGINT), 0) AS output_tokens,
-    CAST(json_extract(data, '$.cost_usd') AS REAL) AS estimated_cost_usd, at AS created_at
+    coalesce(json_extract(replace(data, '\u0000', '\u2400'), '$.task'), '') AS task,
+    json_extract(replace(data, '\u0000', '\u2400'), '$.model') AS model,
+    coalesce(CAST(json_extract(replace(data, '\u0000', '\u2400'), '$.input_tokens') AS BIGINT), 0) AS input_tokens,
+    coalesce(CAST(json_extract(replace(data, '\u0000', '\u2400'), '$.output_tokens') AS BIGINT), 0) AS output_tokens,
+    CAST(json_extract(replace(data, '\u0000', '\u2400'), '$.cost_usd') AS REAL) AS estimated_cost_usd, at AS created_at
 FROM events WHERE type = 'tokens.used';
 CREATE VIEW build_logs AS
 SELECT build_id, seq AS id, at AS timestamp,
@@ -187,13 +187,13 @@ SELECT build_id AS id, project_id, user_id, title, phase,
     created_at AS started_at, completed_at,
     (SELECT count(*) FROM events e WHERE e.build_id = build_runs.build_id AND e.type = 'task.retried') AS loop_count,
     CASE WHEN outcome = 'failed' THEN (
-        SELECT coalesce(json_extract(e.data, '$.message'), '') FROM events e
+        SELECT coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.message'), '') FROM events e
         WHERE e.build_id = build_runs.build_id AND e.seq = build_runs.version AND e.type = 'build.finished'
     ) END AS error_detail,
     created_at, updated_at
 FROM build_runs;
 CREATE VIEW task_execution_log AS
-SELECT build_id AS execution_id, seq AS id, coalesce(json_extract(data, '$.task'), '') AS task_id,
+SELECT build_id AS execution_id, seq AS id, coalesce(json_extract(replace(data, '\u0000', '\u2400'), '$.task'), '') AS task_id,
     CASE type WHEN 'task.started' THEN 'task_started' WHEN 'change.landed' THEN 'task_completed'
         WHEN 'task.failed' THEN 'task_failed' WHEN 'task.skipped' THEN 'task_skipped'
         WHEN 'checkpoint.created' THEN 'checkpoint_created' WHEN 'checkpoint.restored' THEN 'checkpoint_restored'
@@ -202,6 +202,6 @@ SELECT build_id AS execution_id, seq AS id, coalesce(json_extract(data, '$.task'
         WHEN 'loop.detected' THEN 'discovery_recorded' WHEN 'build.stuck' THEN 'discovery_recorded'
         WHEN 'agent.broke' THEN 'error' WHEN 'merge.conflicted' THEN 'error' WHEN 'plan.rejected' THEN 'error'
         WHEN 'delivery.failed' THEN 'error' ELSE 'info' END AS event_type,
-    coalesce(json_extract(data, '$.message'), type) AS message, data AS context, at AS timestamp
+    coalesce(json_extract(replace(data, '\u0000', '\u2400'), '$.message'), type) AS message, data AS context, at AS timestamp
 FROM events WHERE type <> 'agent.heartbeat';
 INSERT INTO alembic_version (version_num) VALUES ('0003');

@@ -20,11 +20,9 @@ _TIME = sa.DateTime(timezone=True)
 _UNFINISHED = sa.text("completed_at IS NULL")
 
 _VIEWS = ("builds", "build_logs", "build_costs", "task_execution_log")
-_FIELD = {
-    "sqlite": "json_extract({}data, '$.{}')",
-    # A NUL, which PostgreSQL's text cannot hold, would make the whole view fail.
-    "postgresql": r"(CAST(replace({}data, '\u0000', '\u2400') AS json) ->> '{}')",
-}
+# A NUL would make the whole view fail in PostgreSQL, and end the text in SQLite.
+_DATA = r"replace({}data, '\u0000', '\u2400')"
+_FIELD = {"sqlite": f"json_extract({_DATA}, '$.{{}}')", "postgresql": f"(CAST({_DATA} AS json) ->> '{{}}')"}
 _NUMBER = {"sqlite": "REAL", "postgresql": "NUMERIC"}
 
 _BUILDS = """
