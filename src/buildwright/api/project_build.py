@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Path, Request
 
-from buildwright.api import allowance, targets
+from buildwright.api import allowance, steering
 from buildwright.api.site import Caller, Site, caller_of, site_of
 from buildwright.api.wishes import BuildWish, address_of, kept_spec, spec_of
 from buildwright.core.build import Build
+from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
 from buildwright.core.project_summary import BuildSummary, Delivery, Summing, summary_of
-from buildwright.core.project_views import LogRow, WrittenFile, log_row, matching, phase_name, status_name, written_paths
-from buildwright.core.languages import language_of
+from buildwright.core.project_views import (
+    LogRow,
+    WrittenFile,
+    log_row,
+    matching,
+    phase_name,
+    status_name,
+    written_paths,
+)
 from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound
 from buildwright.ports import BuildRow
 from buildwright.store.projects import Project
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
 
 LARGEST_SHOWN = 1_000_000
 """Bytes of a file whose content is shown."""
+_CANCEL_SECONDS = 5.0
 _BLOCK = 1_000
 _MOST_SCANNED = 20_000
 """Log lines that one request looks through."""
@@ -63,7 +72,7 @@ NewestRow = Annotated[BuildRow, Depends(_newest)]
 
 
 async def _newest_build(row: NewestRow, request: Request) -> Build:
-    return await site_of(request).app.builds.load(row.build_id)
+    return await site_of(request).seen.newest(row.build_id)
 
 
 NewestBuild = Annotated[Build, Depends(_newest_build)]
@@ -73,41 +82,27 @@ NewestBuild = Annotated[Build, Depends(_newest_build)]
 async def start(site: Site, caller: Caller, project: Project, wish: BuildWish, correlation_id: str) -> str:
     """Start a build of the project; its id.
 
-    Raises BadRepository, BadSpec, BadSettings, Forbidden (it would run commands that are not allowed), Conflict (another
-    build is under way), TooMany.
+    One at a time, unless BUILDWRIGHT_BUILDS_AT_ONCE says another number (0: any). Raises BadRepository, BadSpec,
+    BadSettings, Forbidden (it would run commands that are not allowed), Conflict (another is under way), TooMany.
     """
-    environment = site.app.settings.environment
     target_type = wish.target_type or project.target_type
-    named = address_of(target_type, wish.target_ref or project.target_ref)
-    own_machine = targets.is_owner(site, caller)
-    repository = await targets.checked_repository(named, environment, own_machine=own_machine)
+    repository = address_of(target_type, wish.target_ref or project.target_ref)
     spec = spec_of(kept_spec(wish.spec, wish.tasks) or project.spec, project.name)
     options = wish.options.options(target_type, repository)
-    if options.delivery.remote and options.delivery.remote != repository and ":" in options.delivery.remote:
-        await targets.checked_repository(options.delivery.remote, environment, own_machine=own_machine)
-    targets.check_commands(site, caller, spec, options)
-    at_once = allowance.number(environment, allowance.AT_ONCE, 1)
-    async with allowance.room(site, caller.user_id, at_once):
-        build_id = await site.app.start(
-            spec,
-            options,
-            repository,
-            wish.base,
-            project.id,
-            user_id=caller.user_id,
-            correlation_id=correlation_id,
-        )
+    at_once = allowance.number(site.app.settings.environment, allowance.AT_ONCE, 1)
+    build_id = await steering.start(
+        site, caller, correlation_id, spec, options, repository, wish.base, project.id, at_once
+    )
     await site.hosting.begin(build_id)
     return build_id
 
 
-async def cancel(site: Site, row: BuildRow) -> str:
-    """Ask the build to end; the status after that. Harmless when it was cancelled before. Raises IllegalMove."""
-    if row.outcome == "stopped":
-        return status_name(row.control, row.outcome, row.version)
+async def cancel(site: Site, build: Build, row: BuildRow) -> str:
+    """End the build; the status after a moment. Harmless when it was cancelled before. Raises IllegalMove with the state."""
     with _stating(row):
-        build = await site.app.stop(row.build_id, "cancelled by the user")
-    await site.hosting.begin(row.build_id) if build.outcome is None else None
+        if build.outcome not in {None, "stopped"}:
+            raise IllegalMove(f"the build has ended ({build.outcome}): there is nothing to cancel")
+        build = await steering.stop(site, build, "cancelled by the user", _CANCEL_SECONDS)
     return status_name(build.control, build.outcome or "", build.version)
 
 
@@ -136,7 +131,7 @@ def _stating(row: BuildRow) -> Iterator[None]:
     try:
         yield
     except Conflict as conflict:
-        conflict.state = conflict.state or status_name(row.control, row.outcome, row.version)
+        conflict.state = status_name(row.control, row.outcome, row.version)
         conflict.fix = f"see GET /projects/{row.project_id}/build/status for what can be done now"
         raise
 
@@ -149,7 +144,9 @@ async def log_page(
     At most 20,000 lines are looked through at once, so a page may have few lines, or none, and a next one all the same.
     """
     if tail:
-        lines = await site.app.builds.read_log(build_id, after, task, _MOST_SCANNED if level or source or search else limit, True)
+        lines = await site.app.builds.read_log(
+            build_id, after, task, _MOST_SCANNED if level or source or search else limit, True
+        )
         rows = matching((log_row(*line) for line in lines), level, source, search)
         return rows[-limit:], None
     rows = []
@@ -170,7 +167,9 @@ async def file_page(site: Site, build: Build, after: str, limit: int) -> tuple[l
     paths = [path for path in written_paths(build) if path > after]
     page = paths[:limit]
     sizes = await site.app.workspace.file_sizes(build.id, build.head_tree, page) if page else {}
-    files = [WrittenFile(path=path, size_bytes=sizes[path], language=language_of(path)) for path in page if path in sizes]
+    files = [
+        WrittenFile(path=path, size_bytes=sizes[path], language=language_of(path)) for path in page if path in sizes
+    ]
     return files, page[-1] if len(paths) > limit else ""
 
 

@@ -33,7 +33,7 @@ class CheckWish(Asking):
     command: Annotated[str, Field(min_length=1, max_length=2_000)]
     kind: CheckKind = "test"
     report: Line = ""
-    paths: Annotated[list[Line], Field(max_length=100)] = []
+    paths: list[Line] = Field(default_factory=list, max_length=100)
 
 
 class DeliveryWish(Asking):
@@ -67,15 +67,15 @@ class OptionWishes(Asking):
     agent_command: Annotated[str, Field(max_length=10_000)] = ""
     model: Annotated[str, Field(max_length=200)] = ""
     planner_model: Annotated[str, Field(max_length=200)] = ""
-    checks: Annotated[list[CheckWish], Field(max_length=50)] = []
-    setup: Annotated[list[Line], Field(max_length=50)] = []
+    checks: list[CheckWish] = Field(default_factory=list, max_length=50)
+    setup: list[Line] = Field(default_factory=list, max_length=50)
     gates: bool = True
     accept_base: bool = False
     on_failure: Literal["pause", "fail"] = "pause"
     delivery: DeliveryWish | None = None
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
-    protected: Annotated[list[Line], Field(max_length=200)] = []
-    allow: Annotated[list[Line], Field(max_length=200)] = []
+    protected: list[Line] = Field(default_factory=list, max_length=200)
+    allow: list[Line] = Field(default_factory=list, max_length=200)
     cassette: Line = ""
     limits: LimitWishes = LimitWishes()
 

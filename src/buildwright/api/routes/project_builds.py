@@ -17,7 +17,15 @@ from buildwright.api.project_build import NewestBuild, NewestRow
 from buildwright.api.site import CallerOf, SiteOf
 from buildwright.api.stack import find_stack
 from buildwright.core.project_summary import BuildSummary
-from buildwright.core.project_views import BuildStatus, BuildStatusName, LogLevel, LogRow, ResumeAction, WrittenFile, status_of
+from buildwright.core.project_views import (
+    BuildStatus,
+    BuildStatusName,
+    LogLevel,
+    LogRow,
+    ResumeAction,
+    WrittenFile,
+    status_of,
+)
 from buildwright.core.take_home import Instructions, instructions_of
 
 router = APIRouter(prefix="/projects/{project_id}/build", tags=["project builds"])
@@ -38,7 +46,9 @@ class ResumeWish(Asking):
     """How to go on from a pause. `skip` gives up the tasks that failed; what depends on them goes on."""
 
     action: ResumeAction
-    message: Annotated[str, Field(max_length=20_000, description="For the agent; for retry_with_message it must be there.")] = ""
+    message: Annotated[
+        str, Field(max_length=20_000, description="For the agent; for retry_with_message it must be there.")
+    ] = ""
     budget_usd: Annotated[
         Decimal | None, Field(gt=0, le=1_000_000, decimal_places=6, description="A larger budget, if that was used up.")
     ] = None
@@ -90,10 +100,10 @@ class FileAnswer(BaseModel):
 
 
 @router.post("/cancel", status_code=202, responses=responses(403, 404, 409))
-async def cancel_build(row: NewestRow, site: SiteOf, caller: CallerOf) -> BuildAnswer:
+async def cancel_build(build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf) -> BuildAnswer:
     """Cancel the build: agents are ended, nothing more lands. Harmless when it was cancelled before."""
     await site.rates.take("BUILDWRIGHT_RATE_BUILDS", caller.user_id)
-    status = await project_build.cancel(site, row)
+    status = await project_build.cancel(site, build, row)
     return BuildAnswer(build_id=row.build_id, project_id=row.project_id, status=status)
 
 

@@ -134,10 +134,14 @@ async def get_project(project: OwnProject, site: SiteOf) -> ProjectDetail:
     responses=responses(403, 404, 409, 502, 507),
 )
 async def start_build(
-    request: Request, wish: BuildWish, project: OwnProject, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
+    request: Request,
+    wish: BuildWish,
+    project: OwnProject,
+    site: SiteOf,
+    caller: CallerOf,
+    correlation_id: CorrelationOf,
 ) -> Response:
     """Start a build of the project. It goes on after this answer; Location says where to look."""
-    await site.rates.take("BUILDWRIGHT_RATE_BUILDS", caller.user_id)
 
     async def work() -> tuple[int, dict[str, Any], str]:
         build_id = await project_build.start(site, caller, project, wish, correlation_id)
