@@ -63,7 +63,9 @@ BuildIdInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description
 ProjectId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/@-]{0,127}$", description="Id or name of a project.")
 ]
-TaskName = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$", description='Id of a task; "" for all.')]
+TaskName = Annotated[
+    str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$", description='Id of a task; "" for all.')
+]
 CleanText = Annotated[str, AfterValidator(clean)]
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
 After = Annotated[int, Query(ge=0, le=2**53, description="Only those with a larger number.")]

@@ -64,7 +64,7 @@ async def response_of(site: Site, build: Build, after: int = 0, limit: int = 100
     """The build with a page of its history, as the JSON of a `BuildResponse`."""
     head = await site.seen.text(("state", build.id, build.version), lambda: _head(site, build))
     history, following = await _page(site, build, after, limit)
-    return b"%s,\"history\":%s,\"history_next\":%s}" % (head[:-1], history, json.dumps(following).encode())
+    return b'%s,"history":%s,"history_next":%s}' % (head[:-1], history, json.dumps(following).encode())
 
 
 async def can_publish(build: Build) -> CanPublish:

@@ -57,9 +57,8 @@ async def checked_target(site: Site, caller: Caller, repository: str, options: O
     remote = options.delivery.remote
     if remote and not is_remote_name(remote):
         await checked_repository(remote, environment, own_machine=own)
-    if not options.lanes or not repository:
-        return ""
-    return await checked_repository(repository, environment, own_machine=own)
+    checked = await checked_repository(repository, environment, own_machine=own) if repository else ""
+    return checked if options.lanes else ""
 
 
 async def stop(site: Site, build: Build, message: str, seconds: float) -> Build:
@@ -71,7 +70,9 @@ async def stop(site: Site, build: Build, message: str, seconds: float) -> Build:
         return build
     if build.is_terminal:
         with stating(build):
-            raise IllegalMove(f"the build has ended ({build.outcome}): there is nothing to stop", fix="start a new build")
+            raise IllegalMove(
+                f"the build has ended ({build.outcome}): there is nothing to stop", fix="start a new build"
+            )
     try:
         with stating(build):
             await site.app.stop(build.id, message)

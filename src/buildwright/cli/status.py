@@ -53,7 +53,7 @@ async def _show(app: App, build_id: str, output: Output) -> None:
     for line in said(crew):
         output.print(line)
     print_summary(output, build, app.clock.now())
-    if not crew.is_there and build.pause is None and not build.is_terminal:
+    if not crew.is_there and not build.waits_for_user and not build.is_terminal:
         output.say(nobody(crew, build.id))
 
 

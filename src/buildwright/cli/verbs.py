@@ -30,6 +30,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("why", "Watch", "Explain why a task waits, runs, failed, or where it came from."),
     _verb("pause", "Steer", "Let nothing new start."),
     _verb("resume", "Steer", "Answer a pause: go on, retry, skip or abort."),
+    _verb("step", "Steer", "Let a build that is driven by hand do one thing."),
     _verb("say", "Steer", "Tell the agents something while they work."),
     _verb("stop", "Steer", "End a build; what has landed stays."),
     _verb("serve", "Serve", "Serve the HTTP API and its live streams."),

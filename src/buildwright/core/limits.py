@@ -84,6 +84,8 @@ class Options(Record):
     accept_base: bool = False
     """Go on although the project does not pass its checks before any change (the tasks are to make it pass)."""
     on_failure: Literal["pause", "fail"] = "pause"
+    by_hand: bool = False
+    """Nothing begins but what is asked for, one step at a time."""
     delivery: Delivery = Field(default_factory=Delivery)
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
     protected: tuple[str, ...] = ()

@@ -6,44 +6,46 @@ Must never hold a rule of its own: what can be asked of a build is in `engine.co
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from buildwright.core.build import Build, Control
-from buildwright.core.event import Recorded
+from buildwright.core.event import Recorded, StepMode
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
-from buildwright.errors import BadSettings, BuildIsRunning, NotFound, Unreachable
+from buildwright.errors import BadSettings, BuildIsRunning
 from buildwright.ports import Answers, Board, Builds, Clock, Gate, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
+from buildwright.wiring import cluster
 from buildwright.wiring.adapters import (
     LazyDiagnoser,
     LazyPlanner,
-    NoHints,
+    SystemClock,
     agent_for,
     briefer,
     masked,
-    no_world,
     path_of,
     plan_context,
     with_cassette,
 )
 from buildwright.wiring.awaited import Awaited, Brought
+from buildwright.wiring.lookup import find
+from buildwright.wiring.planning import plan
+from buildwright.wiring.stepping import stepped
 
 if TYPE_CHECKING:
-    from buildwright.engine.follow import Onlooker
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox
@@ -54,16 +56,6 @@ if TYPE_CHECKING:
 
 PLAIN = frozenset({"noop", "sleep", "touch"})
 """Agents that ask no model and run no command."""
-
-
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 @asynccontextmanager
@@ -221,6 +213,24 @@ class App:
     async def say(self, build_id: str, text: str, task: str = "") -> str:
         return await commands.say(self.builds, self.clock, build_id, text, task)
 
+    async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> str:
+        """Ask a build by hand for one step, which `run` makes, or the workers; returns its id. Raises IllegalMove, NotFound."""
+        step_id = await commands.step(self.builds, self.clock, build_id, mode, message)
+        if self.in_cluster:
+            await self.advance(build_id)
+        return step_id
+
+    async def stepped(
+        self,
+        build_id: str,
+        step_id: str,
+        seconds: float = math.inf,
+        on_event: Callable[[Recorded, Build], None] | None = None,
+        since: Build | None = None,
+    ) -> Build:
+        """The build once it has made the step, or rests; or as it is after so many seconds. `stepping.stepped` has it all."""
+        return await stepped(self.builds, self.clock, build_id, step_id, seconds, on_event, since)
+
     async def stop(self, build_id: str, message: str = "") -> Build:
         """Ask the build to end; when no process runs it, it ends here and now."""
         from buildwright.engine.loop import run
@@ -242,27 +252,7 @@ class App:
 
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
-        rows = await self.builds.rows(limit=20, build_prefix=build)
-        exact = [row for row in rows if row.build_id == build]
-        if exact or (rows and (not build or len(rows) == 1)):
-            return (exact or rows)[0].build_id
-        if rows:
-            some = ", ".join(row.build_id[:12] for row in rows[:5])
-            raise NotFound(f"{build} is the beginning of {len(rows)} builds: {some}", fix="type more of the id")
-        elsewhere = self._elsewhere()
-        if not build:
-            fix = elsewhere or "start one with `buildwright build SPEC --repo PATH`"
-            raise NotFound("there is no build yet", fix=fix)
-        fix = elsewhere or "see `buildwright status --all` for the builds there are"
-        raise NotFound(f"there is no build {build}", fix=fix)
-
-    def _elsewhere(self) -> str:
-        """Where builds of this home may be that cannot be seen now: those of the cluster, and those without it."""
-        if not self.in_cluster and (self.settings.cluster / "postgres").exists():
-            return "those of this home's cluster, which is down, are there again after `buildwright cluster up`"
-        if self.in_cluster and self.settings.database.exists():
-            return "those made without the cluster are there when it does not run: `buildwright cluster down`"
-        return ""
+        return await find(self.builds, self.settings, build)
 
     # --- doing ------------------------------------------------------------------------------------------------------
 
@@ -285,7 +275,8 @@ class App:
 
         build = await self.builds.load(build_id)
         if self.in_cluster:
-            return await self._follow(build, Onlooker(on_event, on_log, detach or asyncio.Event(), stay))
+            onlooker = Onlooker(on_event, on_log, detach or asyncio.Event(), stay)
+            return await cluster.follow_workers(self.builds, self.board, self.clock, build, onlooker)
         options = build.options
         if await self._sandbox(options) is not None:
             await self._end_orphans()
@@ -300,18 +291,6 @@ class App:
             await forget_lanes(self.workspace, build_id)
         return build
 
-    async def _follow(self, build: Build, onlooker: Onlooker) -> Build:
-        """Watch the workers build. Raises Unreachable when there are none: the build waits for them."""
-        from buildwright.engine.follow import follow
-
-        if not build.is_terminal and not [row for row in await self.board.workers() if row.alive]:
-            raise Unreachable(
-                f"no worker is running, so build {build.id} waits",
-                fix="start one with `buildwright worker` or `buildwright cluster up`; the build then goes on by itself",
-            )
-        seen = await self.builds.read_log(build.id, limit=1, tail=True)
-        return await follow(self.builds, self.board, self.clock, build, seen[-1].seq if seen else 0, onlooker)
-
     async def bring_home(self, build: Build) -> Brought:
         """See that what workers have delivered is in the user's repository, if that is on this machine and this home's.
 
@@ -321,9 +300,7 @@ class App:
 
     async def advance(self, build_id: str) -> Build | None:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
-        from buildwright.engine.hand import Hand
-
-        return await Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world).advance(build_id)
+        return await cluster.advance(self.builds, self.board, self.clock, build_id)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -332,24 +309,7 @@ class App:
         """
         if spec.graph is not None:
             return spec.graph
-        from buildwright.agents.briefing import describe_repository
-        from buildwright.workspace.leftovers import PLAN
-
-        options = with_cassette(options)
-        self.gateway.check_keys("", options)
-        place = f"{PLAN}{uuid.uuid4()}"
-        context = ""
-        if repository:
-            target = await self.workspace.prepare(place, repository, base)
-            try:
-                context = await describe_repository(place, target.tree, self.workspace)
-            finally:
-                await self.workspace.release(place)
-        door = await self.gateway.open(place, "", 1, options, kept=False)
-        try:
-            return await LazyPlanner().plan(spec, context, options.planner_model or options.model, door)
-        finally:
-            await self.gateway.shut(door)
+        return await plan(spec, options, self.gateway, self.workspace if repository else None, repository, base)
 
     async def _checked(self, options: Options, repository: str, *, planning: bool) -> Options:
         """The options as they are kept, once everything they ask for is known to be there."""

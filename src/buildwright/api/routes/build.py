@@ -24,7 +24,10 @@ router = APIRouter(prefix="/api/build", tags=["build runtime"])
 
 Wait = Annotated[float, Query(ge=0, le=steering.LONGEST_WAIT, description="Seconds to wait for the end of it.")]
 _WAITED: dict[int | str, dict[str, Any]] = {
-    202: {"model": BuildResponse, "description": "It takes longer: this is the state now, and Location is where to look."}
+    202: {
+        "model": BuildResponse,
+        "description": "It takes longer: this is the state now, and Location is where to look.",
+    }
 }
 
 

@@ -1,0 +1,34 @@
+"""What an App asks of a cluster: look on while workers build, decide what is due. Must never carry out an action itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildwright.core.build import Build
+from buildwright.errors import Unreachable
+from buildwright.ports import Board, Builds, Clock
+from buildwright.store.holders import this_process
+from buildwright.wiring.adapters import NoHints, no_world
+
+if TYPE_CHECKING:
+    from buildwright.engine.follow import Onlooker
+
+
+async def follow_workers(builds: Builds, board: Board, clock: Clock, build: Build, onlooker: Onlooker) -> Build:
+    """Watch the workers build. Raises Unreachable when there are none: the build waits for them."""
+    from buildwright.engine.follow import follow
+
+    if not build.is_terminal and not [row for row in await board.workers() if row.alive]:
+        raise Unreachable(
+            f"no worker is running, so build {build.id} waits",
+            fix="start one with `buildwright worker` or `buildwright cluster up`; the build then goes on by itself",
+        )
+    seen = await builds.read_log(build.id, limit=1, tail=True)
+    return await follow(builds, board, clock, build, seen[-1].seq if seen else 0, onlooker)
+
+
+async def advance(builds: Builds, board: Board, clock: Clock, build_id: str) -> Build | None:
+    """Decide what there is to decide and post what is wanted; None when a process holds the build whole."""
+    from buildwright.engine.hand import Hand
+
+    return await Hand(builds, board, NoHints(), clock, this_process(), no_world).advance(build_id)
