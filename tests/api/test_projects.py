@@ -10,48 +10,58 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
 from yarl import URL
 
 from buildwright.api.app import fastapi_for
-from tests.api.conftest import WRITES, Served, environment_of, git, serving
+from tests.api.conftest import WRITES, Client, Served, serving
+from tests.git import git
 
 OVER = {"completed", "failed", "cancelled"}
 TASKS = [
     {"id": "a", "title": "First", "milestone": "Ground"},
     {"id": "b", "title": "Second", "milestone": "Roof", "depends_on": ["a"]},
 ]
-B_NEEDS_ADVICE = f'if [ "$BUILDWRIGHT_TASK_ID" = b ] && ! grep -q "use a hammer" "$BUILDWRIGHT_PROMPT_FILE"; then exit 3; fi; {WRITES}'
+B_NEEDS_ADVICE = (
+    'if [ "$BUILDWRIGHT_TASK_ID" = b ] && ! grep -q "use a hammer" "$BUILDWRIGHT_PROMPT_FILE"; then exit 3; fi; '
+    + WRITES
+)
 B_FAILS_ONCE = f'if [ "$BUILDWRIGHT_TASK_ID" = b ] && [ "$BUILDWRIGHT_ATTEMPT" = 1 ]; then exit 3; fi; {WRITES}'
 
 
 def options(command: str = WRITES, **more: object) -> dict[str, object]:
     """The shell agent, without walls, one attempt at each task, and a check that passes."""
     check = {"name": "there", "command": "test -f README.md"}
-    given = {"agent": "shell", "agent_command": command, "sandbox": "none", "checks": [check], "limits": {"attempts": 1}}
+    given = {
+        "agent": "shell",
+        "agent_command": command,
+        "sandbox": "none",
+        "checks": [check],
+        "limits": {"attempts": 1},
+    }
     return {**given, **more}
 
 
-async def ask(client: ClientSession, method: str, path: str | URL, body: object = None, **headers: str) -> tuple[int, Any]:
-    """Status and JSON of an answer."""
-    async with client.request(method, path, json=body, headers=headers) as answer:
-        return answer.status, await answer.json()
+async def ask(client: Client, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+    """Status and JSON of an answer. The path goes out as it is written."""
+    url = URL(client.address + path, encoded=True)
+    async with client.session.request(method, url, json=body, headers=headers) as answer:
+        return answer.status, await answer.json(content_type=None)
 
 
-async def get(client: ClientSession, path: str | URL) -> Any:
+async def get(client: Client, path: str) -> Any:
     """The JSON of an answer that must be good."""
     status, found = await ask(client, "GET", path)
     assert status == 200, found
     return found
 
 
-async def create(client: ClientSession, name: str = "House", **fields: object) -> str:
+async def create(client: Client, name: str = "House", **fields: object) -> str:
     status, project = await ask(client, "POST", "/projects", {"name": name, **fields})
     assert status == 201, project
     return str(project["id"])
 
 
-async def begin(client: ClientSession, project: str, repository: Path, **fields: object) -> str:
+async def begin(client: Client, project: str, repository: Path, **fields: object) -> str:
     """A build of a local repository; its place."""
     wish = {"target_type": "local_path", "target_ref": str(repository), "tasks": TASKS, "options": options(), **fields}
     status, started = await ask(client, "POST", f"/projects/{project}/build", wish)
@@ -59,7 +69,7 @@ async def begin(client: ClientSession, project: str, repository: Path, **fields:
     return f"/projects/{project}/build"
 
 
-async def reach(client: ClientSession, build: str, *wanted: str) -> Any:
+async def reach(client: Client, build: str, *wanted: str) -> Any:
     """The status, once it is one of those."""
     async with asyncio.timeout(60):
         while (status := await get(client, f"{build}/status"))["status"] not in wanted:
@@ -68,7 +78,7 @@ async def reach(client: ClientSession, build: str, *wanted: str) -> Any:
     return status
 
 
-async def end(client: ClientSession, build: str) -> Any:
+async def end(client: Client, build: str) -> Any:
     return await reach(client, build, *OVER)
 
 
@@ -77,8 +87,16 @@ async def end(client: ClientSession, build: str) -> Any:
 
 async def test_a_project_is_created_once_listed_and_read(served: Served) -> None:
     client = served.client
-    wish = {"name": "  House ", "description": "Small", "target_type": "local_path", "target_ref": "/x", "spec": "# Build it"}
-    async with client.post("/projects", json=wish, headers={"Idempotency-Key": "one"}) as answer:
+    wish = {
+        "name": "  House ",
+        "description": "Small",
+        "target_type": "local_path",
+        "target_ref": "/x",
+        "spec": "# Build it",
+    }
+    async with client.session.post(
+        client.address + "/projects", json=wish, headers={"Idempotency-Key": "one"}
+    ) as answer:
         created = await answer.json()
         assert answer.status == 201
         assert answer.headers["Location"] == f"/projects/{created['id']}"
@@ -172,7 +190,7 @@ async def test_another_user_gets_403_and_sees_nothing(served: Served, repository
     project = await create(served.client)
     build = await begin(served.client, project, repository)
     await end(served.client, build)
-    bob = await served.client_of("bob")
+    bob = await served.user("bob")
     for (method, path), body in PATHS.items():
         status, problem = await ask(bob, method, f"/projects/{project}{path}", body)
         assert (status, problem["code"]) == (403, "forbidden"), path
@@ -200,7 +218,9 @@ async def test_a_build_in_a_local_repository_from_start_to_instructions(served: 
     client = served.client
     project = await create(client)
     wish = {"target_type": "local_path", "target_ref": str(repository), "tasks": TASKS, "options": options()}
-    async with client.post(f"/projects/{project}/build", json=wish, headers={"Idempotency-Key": "k"}) as answer:
+    async with client.session.post(
+        client.address + f"/projects/{project}/build", json=wish, headers={"Idempotency-Key": "k"}
+    ) as answer:
         started = await answer.json()
         assert answer.status == 202
         assert answer.headers["Location"] == f"/projects/{project}/build/status"
@@ -291,27 +311,29 @@ async def test_a_build_in_a_local_repository_from_start_to_instructions(served: 
     assert (repository / "b.txt").read_text() == "b\n"
 
 
-async def test_a_build_on_any_git_url_is_pushed_to_it(served: Served, repository: Path, tmp_path: Path) -> None:
-    client = served.client
+async def test_a_build_on_any_git_url_is_pushed_to_it(repository: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", "--bare", str(repository), str(tmp_path / "far.git"))
     address = f"file://{tmp_path / 'far.git'}"
-    project = await create(client, target_type="github_existing", target_ref=address, tasks=TASKS)
-    status, started = await ask(client, "POST", f"/projects/{project}/build", {"options": options()})
-    assert status == 202, started
-    build = f"/projects/{project}/build"
-    assert (await end(client, build))["status"] == "completed"
-    told = await get(client, f"{build}/instructions")
-    branch = told["branch"]
-    assert git(tmp_path / "far.git", "show", f"{branch}:b.txt") == "b"
-    take = told["steps"][0]
-    subprocess.run(["sh", "-ec", "\n".join(take["commands"])], cwd=tmp_path, check=True, capture_output=True)
+    async with serving(tmp_path, BUILDWRIGHT_INSECURE_URLS="1") as served:
+        client = served.client
+        project = await create(client, target_type="github_existing", target_ref=address, tasks=TASKS)
+        status, started = await ask(client, "POST", f"/projects/{project}/build", {"options": options()})
+        assert status == 202, started
+        build = f"/projects/{project}/build"
+        assert (await end(client, build))["status"] == "completed"
+        told = await get(client, f"{build}/instructions")
+    assert git(tmp_path / "far.git", "show", f"{told['branch']}:b.txt") == "b"
+    commands = told["steps"][0]["commands"]
+    subprocess.run(["sh", "-ec", "\n".join(commands)], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "far" / "b.txt").read_text() == "b\n"
 
 
 async def test_the_log_comes_in_pages_and_is_searched(served: Served, repository: Path) -> None:
     client = served.client
     project = await create(client)
-    build = await begin(client, project, repository, options=options(f'echo "Hello from $BUILDWRIGHT_TASK_ID"; {WRITES}'))
+    build = await begin(
+        client, project, repository, options=options(f'echo "Hello from $BUILDWRIGHT_TASK_ID"; {WRITES}')
+    )
     await end(client, build)
     whole = await get(client, f"{build}/logs?limit=500")
     assert whole["next_cursor"] is None
@@ -339,14 +361,14 @@ async def test_the_log_comes_in_pages_and_is_searched(served: Served, repository
         page = await get(client, f"{build}/logs?{query}")
         assert [row["message"] for row in page["items"]] == wanted, query
     for query in ("level=loud", "limit=0", "limit=501", "cursor=%00", "search=a%00b", "cursor=MQ%3D%3D%3D%3D"):
-        status, problem = await ask(client, "GET", URL(f"{served.url}{build}/logs?{query}", encoded=True))
+        status, problem = await ask(client, "GET", f"{build}/logs?{query}")
         assert status == 422, (query, problem)
 
 
 # --- Pauses --------------------------------------------------------------------------------------------------------
 
 
-async def paused(client: ClientSession, repository: Path, command: str = B_NEEDS_ADVICE) -> tuple[str, Any]:
+async def paused(client: Client, repository: Path, command: str = B_NEEDS_ADVICE) -> tuple[str, Any]:
     """A build that is paused because its second task has failed."""
     build = await begin(client, await create(client), repository, options=options(command))
     return build, await reach(client, build, "paused")
@@ -375,7 +397,9 @@ async def test_a_failure_pauses_the_build_and_the_status_says_all(served: Served
     assert status["paused_at"] < status["pause_deadline"]
     code, problem = await ask(served.client, "POST", f"{build}/interject", {"message": "Hello"})
     assert (code, problem["code"], problem["state"]) == (409, "illegal-move", "paused")
-    code, problem = await ask(served.client, "POST", f"{build}/resume", {"action": "retry_with_message", "message": " "})
+    code, problem = await ask(
+        served.client, "POST", f"{build}/resume", {"action": "retry_with_message", "message": " "}
+    )
     assert (code, problem["code"]) == (422, "invalid-input")
     code, problem = await ask(served.client, "POST", f"{build}/resume", {"action": "skip_phase"})
     assert (code, problem["code"]) == (422, "invalid-input")
@@ -421,9 +445,9 @@ async def test_each_answer_to_a_pause(
 
 
 async def test_a_pause_survives_a_restart_of_the_server(repository: Path, tmp_path: Path) -> None:
-    async with serving(tmp_path / "home", environment_of(tmp_path)) as served:
+    async with serving(tmp_path) as served:
         build, before = await paused(served.client, repository)
-    async with serving(tmp_path / "home", environment_of(tmp_path)) as served:
+    async with serving(tmp_path) as served:
         status = await get(served.client, f"{build}/status")
         assert (status["status"], status["paused_at"]) == ("paused", before["paused_at"])
         answer = {"action": "retry_with_message", "message": "use a hammer"}
@@ -442,10 +466,14 @@ async def test_messages_are_taken_in_and_receipted(served: Served, repository: P
     await reach(client, build, "running")
     sent = []
     for message in ("the first thing", "the second thing"):
-        code, told = await ask(client, "POST", f"{build}/interject", {"message": message}, **{"Idempotency-Key": message})
+        code, told = await ask(
+            client, "POST", f"{build}/interject", {"message": message}, **{"Idempotency-Key": message}
+        )
         assert code == 202, told
         assert told == {**told, "status": "running"}
-        assert await ask(client, "POST", f"{build}/interject", {"message": message}, **{"Idempotency-Key": message}) == (
+        assert await ask(
+            client, "POST", f"{build}/interject", {"message": message}, **{"Idempotency-Key": message}
+        ) == (
             202,
             told,
         )
@@ -506,12 +534,13 @@ async def test_one_build_at_a_time(served: Served, repository: Path) -> None:
 
 
 async def test_so_many_builds_an_hour(repository: Path, tmp_path: Path) -> None:
-    environment = environment_of(tmp_path, BUILDWRIGHT_BUILDS_PER_HOUR="1")
-    async with serving(tmp_path / "home", environment) as served:
+    async with serving(tmp_path, BUILDWRIGHT_BUILDS_PER_HOUR="1") as served:
         project = await create(served.client)
         await end(served.client, await begin(served.client, project, repository))
         wish = {"target_type": "local_path", "target_ref": str(repository), "tasks": TASKS, "options": options()}
-        async with served.client.post(f"/projects/{project}/build", json=wish) as answer:
+        async with served.client.session.post(
+            served.client.address + f"/projects/{project}/build", json=wish
+        ) as answer:
             assert answer.status == 429
             assert int(answer.headers["Retry-After"]) > 0
             assert (await answer.json())["code"] == "too-many"
@@ -550,7 +579,7 @@ async def test_a_build_that_cannot_be_is_refused_and_never_made(
 
 
 async def test_a_stranger_runs_no_commands_here(served: Served, repository: Path) -> None:
-    bob = await served.client_of("bob")
+    bob = await served.user("bob")
     wish = {"target_type": "local_path", "target_ref": str(repository), "tasks": TASKS, "options": options()}
     status, problem = await ask(bob, "POST", f"/projects/{await create(bob)}/build", wish)
     assert (status, problem["code"]) == (403, "forbidden")
@@ -564,7 +593,9 @@ MAKES_FILES = (
 )
 
 
-async def test_files_are_read_from_git_and_never_from_a_directory(served: Served, repository: Path, tmp_path: Path) -> None:
+async def test_files_are_read_from_git_and_never_from_a_directory(
+    served: Served, repository: Path, tmp_path: Path
+) -> None:
     client = served.client
     (tmp_path / "outside.txt").write_text("secret")
     check = {"name": "there", "command": "test -f src/app.py"}
@@ -581,7 +612,7 @@ async def test_files_are_read_from_git_and_never_from_a_directory(served: Served
     assert files.keys() == {"src/app.py", "big.txt", "raw.bin", "link", "odd %2e name.txt"}
 
     async def read(raw: str) -> tuple[int, Any]:
-        return await ask(client, "GET", URL(f"{served.url}{build}/files/{raw}", encoded=True))
+        return await ask(client, "GET", f"{build}/files/{raw}")
 
     assert (await read("src/app.py"))[1]["content"] == "print(1)\n"
     assert (await read("src%2Fapp.py"))[1]["content"] == "print(1)\n"
@@ -605,7 +636,7 @@ async def test_instructions_name_the_stack_that_the_project_has(served: Served, 
     (repository / "pyproject.toml").write_text('[project]\nname = "x"\nversion = "1"\n[tool.ruff]\n')
     (repository / "test_it.py").write_text("def test_it():\n    pass\n")
     git(repository, "add", ".")
-    git(repository, "-c", "user.name=T", "-c", "user.email=t@example.invalid", "commit", "-qm", "More")
+    git(repository, "commit", "-qm", "More")
     wish = options()
     del wish["checks"]
     build = await begin(client, await create(client), repository, options={**wish, "gates": False})

@@ -18,7 +18,7 @@ from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.problems import invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
-from buildwright.api.routes import build, builds, health, sign_in, steer
+from buildwright.api.routes import build, builds, health, project_builds, projects, sign_in, steer
 from buildwright.api.site import Site, correlation_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
@@ -27,7 +27,7 @@ from buildwright.wiring.hosting import open_hosting
 if TYPE_CHECKING:
     from buildwright.wiring import App
 
-ROUTERS = (health.router, sign_in.router, build.router, builds.router, steer.router)
+ROUTERS = (health.router, sign_in.router, build.router, builds.router, steer.router, projects.router, project_builds.router)
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
