@@ -125,7 +125,7 @@ async def test_a_project_is_created_once_listed_and_read(served: Served) -> None
 async def test_projects_come_in_pages_newest_first(served: Served) -> None:
     made = [await create(served.client, f"Project {number}") for number in range(5)]
     seen: list[str] = []
-    cursor = ""
+    cursor: str | None = ""
     for _ in range(3):
         page = await get(served.client, f"/projects?limit=2&cursor={cursor}")
         seen += [project["id"] for project in page["items"]]

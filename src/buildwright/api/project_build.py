@@ -143,22 +143,21 @@ async def log_page(
 
     At most 20,000 lines are looked through at once, so a page may have few lines, or none, and a next one all the same.
     """
+    plain = not (level or source or search)
     if tail:
-        lines = await site.app.builds.read_log(
-            build_id, after, task, _MOST_SCANNED if level or source or search else limit, True
-        )
+        lines = await site.app.builds.read_log(build_id, after, task, limit if plain else _MOST_SCANNED, tail=True)
         rows = matching((log_row(*line) for line in lines), level, source, search)
         return rows[-limit:], None
-    rows = []
-    for _ in range(_MOST_SCANNED // _BLOCK):
-        lines = await site.app.builds.read_log(build_id, after, task, _BLOCK)
-        found = matching((log_row(*line) for line in lines), level, source, search)
-        rows += found
+    block = min(_BLOCK, limit + 1) if plain else _BLOCK
+    rows, looked = [], 0
+    while looked < _MOST_SCANNED:
+        lines = await site.app.builds.read_log(build_id, after, task, block)
+        rows += matching((log_row(*line) for line in lines), level, source, search)
         if len(rows) > limit:
             return rows[:limit], rows[limit - 1].seq
-        if len(lines) < _BLOCK:
+        if len(lines) < block:
             return rows, None
-        after = lines[-1].seq
+        after, looked = lines[-1].seq, looked + len(lines)
     return rows, after
 
 

@@ -124,10 +124,10 @@ def _take(build: Build, delivery: Delivery | None) -> Step:
     if delivery is None or not delivery.ref:
         return _undelivered(build)
     branch, place = shlex.quote(delivery.branch), _address(build, delivery)
-    own = build.repository == place and place.startswith("/")
-    if own:
+    commands: tuple[str, ...]
+    if delivery.kind == "branch" and build.repository == place and place.startswith("/"):
         commands = (f"cd {shlex.quote(place)}", f"git log --oneline {branch}", f"git switch {branch}")
-        text = f"The branch is in the repository it was built in. To have it in yours: git merge {branch}"
+        text = f"The branch is in the repository it was built in; `git merge {branch}` brings it into another branch."
         return Step(kind="take", title="Take the branch", commands=commands, text=text)
     if "://" in place or place.startswith("/") or ":" in place:
         folder = shlex.quote(_folder(place))

@@ -75,14 +75,14 @@ class Interjected(BaseModel):
     status: BuildStatusName
 
 
-class LogPage(BaseModel):
+class BuildLogPage(BaseModel):
     """Lines of a log, oldest first."""
 
     items: list[LogRow]
     next_cursor: str | None = Field(description="`cursor` of the next page; null at the end of the log.")
 
 
-class FilePage(BaseModel):
+class BuildFilePage(BaseModel):
     """Files by path."""
 
     items: list[WrittenFile]
@@ -124,13 +124,13 @@ async def build_logs(
     level: Annotated[LogLevel | None, Query(description="Only lines of this level.")] = None,
     source: Annotated[Filter, Query(description="Only lines of `agent`, `engine`, `gate` or `git`.")] = "",
     search: Annotated[Filter, Query(description="Only lines with this text, in whatever case.")] = "",
-) -> LogPage:
+) -> BuildLogPage:
     """The log of the build, page by page, searchable."""
     after = number_in(cursor)
     rows, following = await project_build.log_page(
         site, row.build_id, after, limit, tail=tail, task=task, level=level or "", source=source, search=search
     )
-    return LogPage(items=rows, next_cursor=cursor_for(following) if following is not None else None)
+    return BuildLogPage(items=rows, next_cursor=cursor_for(following) if following is not None else None)
 
 
 @router.post("/resume", response_model=BuildAnswer, responses=responses(403, 404, 409))
@@ -163,10 +163,10 @@ async def interject(
 
 
 @router.get("/files", responses=responses(403, 404, 502))
-async def build_files(build: NewestBuild, site: SiteOf, limit: Limit = 500, cursor: Cursor = "") -> FilePage:
+async def build_files(build: NewestBuild, site: SiteOf, limit: Limit = 500, cursor: Cursor = "") -> BuildFilePage:
     """The files that the build has made or changed, of what has landed."""
     files, following = await project_build.file_page(site, build, text_in(cursor), limit)
-    return FilePage(items=files, next_cursor=cursor_for(following) if following else None)
+    return BuildFilePage(items=files, next_cursor=cursor_for(following) if following else None)
 
 
 @router.get("/files/{path:path}", responses=responses(403, 404, 502))
