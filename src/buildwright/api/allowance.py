@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
 from buildwright.errors import BadSettings, Conflict, TooMany
 
 if TYPE_CHECKING:

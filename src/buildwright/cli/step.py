@@ -29,10 +29,10 @@ async def step(
 
     The process that runs the build does it, or a worker; when there is neither, it is done here.
     """
-    from buildwright.cli.crew import crew_of
     from buildwright.cli.drive import drive, tell_end
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
+    from buildwright.wiring.crew import crew_of
 
     output = Output(json)
     async with session() as app:
