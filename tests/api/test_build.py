@@ -50,7 +50,7 @@ async def stepped(client: Client, build_id: str, **more: Any) -> dict[str, Any]:
 async def test_a_start_makes_a_build_in_planning_that_waits(served: Served) -> None:
     build = await started(served.client)
     assert set(build) == FIELDS
-    assert uuid.UUID(build["build_id"])
+    assert str(uuid.UUID(build["build_id"])) == build["build_id"]
     assert (build["project_id"], build["phase"], build["current_task_id"]) == ("guestbook", "planning", None)
     assert [event["action"] for event in build["history"]] == ["build.created"]
     assert set(build["history"][0]) == {"ts", "phase", "action", "details"}
@@ -121,8 +121,6 @@ async def test_modes_choose_what_a_step_does_and_a_message_reaches_the_agent(ser
     actions = [event["action"] for event in build["history"]]
     assert "message.sent" in actions
     assert actions.index("message.sent") < actions.index("message.delivered")
-    logs = (await client.get(f"/api/builds/{build_id}/logs", params={"search": "use tabs"})).json["items"]
-    assert [line["task"] for line in logs]
     build = await stepped(client, build_id)
     assert build["phase"] in {"ready", "verifying", "implementing"}
 
@@ -223,7 +221,14 @@ async def test_a_start_with_bad_input_is_refused(served: Served, change: dict[st
 
 async def test_a_step_with_bad_input_is_refused(served: Served) -> None:
     build_id = (await started(served.client))["build_id"]
-    for body in ({}, {"build_id": build_id, "mode": "all"}, {"build_id": build_id, "odd": 1}, {"build_id": "a/b"}, []):
+    bodies: list[Any] = [
+        {},
+        {"build_id": build_id, "mode": "all"},
+        {"build_id": build_id, "odd": 1},
+        {"build_id": "a/b"},
+        [],
+    ]
+    for body in bodies:
         answer = await served.client.post("/api/build/step", body)
         assert answer.status == 422, answer.text
     unread = await served.client.post("/api/build/step", data="{", headers={"content-type": "application/json"})

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Literal, assert_never
 
 from buildwright.agents.blocks import (
@@ -23,6 +22,7 @@ from buildwright.agents.blocks import (
 from buildwright.agents.conversation import Entry, compacted, decode, encode, turns
 from buildwright.beneath import delete_beneath, read_beneath, write_beneath
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, UsedTokens, Warned, Wrote
+from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path, is_protected
 from buildwright.errors import AgentFailed, ModelFailed, NotFound, UnsafePath
 from buildwright.ports import Assignment, Door, Message, Model, Spent, Stopped, Text
@@ -297,7 +297,7 @@ def _apply(block: FileBlock | EditBlock | DeleteBlock, assignment: Assignment) -
             assert_never(block)
     encoded = new.encode("utf-8", "replace")
     write_beneath(assignment.lane, path, encoded)
-    return Wrote(path=path, size_bytes=len(encoded), language=_language(path))
+    return Wrote(path=path, size_bytes=len(encoded), language=language_of(path))
 
 
 def _replaced(path: str, number: int, text: str, search: str, replace: str) -> str:
@@ -345,15 +345,3 @@ _KINDS: dict[str, FailureKind] = {
 
 def _kind(failure: ModelFailed) -> FailureKind:
     return _KINDS.get(failure.kind, "unavailable")
-
-
-_LANGUAGES = {
-    "py": "python", "js": "javascript", "jsx": "javascript", "mjs": "javascript", "ts": "typescript", "tsx": "typescript",
-    "go": "go", "rs": "rust", "java": "java", "kt": "kotlin", "rb": "ruby", "php": "php", "c": "c", "h": "c", "cc": "cpp",
-    "cpp": "cpp", "hpp": "cpp", "cs": "csharp", "swift": "swift", "sh": "shell", "sql": "sql", "html": "html",
-    "css": "css", "md": "markdown", "json": "json", "yaml": "yaml", "yml": "yaml", "toml": "toml",
-}  # fmt: skip
-
-
-def _language(path: str) -> str:
-    return _LANGUAGES.get(PurePosixPath(path).suffix.removeprefix(".").lower(), "")

@@ -18,7 +18,7 @@ from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.problems import invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
-from buildwright.api.routes import build, builds, docs, health, machine, sign_in, steer
+from buildwright.api.routes import build, builds, docs, health, machine, project_builds, projects, sign_in, steer
 from buildwright.api.site import Site, correlation_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
@@ -35,6 +35,8 @@ ROUTERS = (
     builds.router,
     steer.router,
     machine.router,
+    projects.router,
+    project_builds.router,
 )
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 

@@ -89,6 +89,9 @@ class Wire:
                 f"the server {self.url} does not answer: {str(error) or type(error).__name__}",
                 fix="start it with `buildwright serve`, or unset BUILDWRIGHT_URL to use the store of this machine",
             ) from error
+        if status == 401:
+            fix = "print a token with `buildwright token` where the server runs, and set BUILDWRIGHT_TOKEN to it"
+            raise errors.Unauthorized(str(found.get("detail", "")) or None, fix=fix)
         if status >= 400:
             kind = _ERRORS.get(str(found.get("code", "")), errors.Refused if status < 500 else errors.CouldNot)
             raise kind(str(found.get("detail", "the server refused")), fix=str(found.get("fix", "")) or None)

@@ -13,6 +13,7 @@ from buildwright.api.asking import After, Asking, CleanText, Limit, OwnBuild, Pr
 from buildwright.api.lines import LogPage, Reading, read_page
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
+from buildwright.api.targets import check_commands
 from buildwright.core.fields import event_fields
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
@@ -243,7 +244,7 @@ async def explain(site: SiteOf, build: OwnBuild, task: TaskName) -> WhyView:
 async def plan(wanted: Wanted, site: SiteOf, caller: CallerOf) -> Plan:
     """Show what would be done: tasks, waves and the critical path. Nothing is kept."""
     await site.rates.take(steering.BUILDS, caller.user_id)
-    steering.check_commands(site, caller, Spec(title="plan"), wanted.options)
+    check_commands(site, caller, Spec(title="plan"), wanted.options)
     repository = await steering.checked_target(site, caller, wanted.repository, wanted.options)
     spec = spec_of(wanted)
     view = plan_view(await site.app.plan(spec, wanted.options, repository, wanted.base))
