@@ -87,8 +87,7 @@ class BuildRuns:
 
     async def unfinished(self, user_id: str) -> list[BuildRow]:
         """The builds of a user that have not ended: those that run, and those that wait or are paused."""
-        of_user = (build_runs.c.user_id == user_id) & build_runs.c.completed_at.is_(None)
-        return await self._fetch(_newest_first().where(of_user))
+        return await self._fetch(unfinished_query(user_id))
 
     async def close(self) -> None:
         """Let go of the file, or of the connections."""
@@ -110,6 +109,12 @@ def page_query(
     if phase:
         query = query.where(build_runs.c.phase == phase)
     return query.limit(limit)
+
+
+def unfinished_query(user_id: str) -> Select[tuple[object, ...]]:
+    """The question behind `BuildRuns.unfinished`: on an index that has only such builds."""
+    of_user = (build_runs.c.user_id == user_id) & build_runs.c.completed_at.is_(None)
+    return _newest_first().where(of_user)
 
 
 def _newest_first() -> Select[tuple[object, ...]]:

@@ -114,7 +114,7 @@ DROP INDEX ix_build_runs_project_id;
 DROP INDEX ix_build_runs_user_id;
 CREATE INDEX ix_build_runs_project_id ON build_runs (project_id, created_at, build_id);
 CREATE INDEX ix_build_runs_user_id ON build_runs (user_id, created_at, build_id);
-CREATE INDEX ix_build_runs_unfinished ON build_runs (user_id) WHERE completed_at IS NULL;
+CREATE INDEX ix_build_runs_unfinished ON build_runs (user_id, completed_at, created_at, build_id) WHERE completed_at IS NULL;
 CREATE TABLE projects (
     id TEXT NOT NULL, 
     user_id TEXT NOT NULL, 
