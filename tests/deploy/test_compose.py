@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from buildwright.jobs.processes import rights
+from buildwright.jobs.processes import Account, rights
 from buildwright.jobs.programs import Program as ServerProgram
 from buildwright.jobs.programs import find_postgres, find_redis
 from buildwright.jobs.server_life import known
@@ -60,32 +60,30 @@ class Stand:
         return [sys.executable, "-m", *found] if found[0] == "buildwright" else found
 
     def environment(self, service: str) -> dict[str, str]:
-        given = {
-            name: self.here(str(value), service) for name, value in self.services[service]["environment"].items()
-        }
+        given = {name: self.here(str(value), service) for name, value in self.services[service]["environment"].items()}
         path = f"{self.database.path.parent}:{self.cache.path.parent}:{os.environ['PATH']}"
         own = {"PATH": path, "PYTHONPATH": str(SOURCE), "PYTHONUTF8": "1"}
         return own | {"HOME": str(self.folder), "PGPORT": str(self.ports["db"])} | given
 
-    def start(self, service: str, *more: str, **options: Any) -> None:
+    def start(self, service: str, *more: str, cwd: Path | None = None, account: Account | None = None) -> None:
         """Start the command of a service; its output is in a file."""
         (self.folder / service).mkdir(exist_ok=True)
-        options = {"cwd": self.folder / service} | options
         with (self.folder / f"{service}.log").open("wb") as log:
             self.running[service] = subprocess.Popen(
                 [*self.argv(self.services[service]["command"], service), *more],
                 env=self.environment(service),
+                cwd=cwd or self.folder / service,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                **options,
+                **rights(account),
             )
 
     def start_servers(self, *names: str) -> None:
         for name in names:
             if name == "db":
                 where = "/proc/self/cwd" if self.database.account else str(self.data)
-                self.start("db", "-D", where, cwd=self.data, **rights(self.database.account))
+                self.start("db", "-D", where, cwd=self.data, account=self.database.account)
             else:
                 self.start(name, "--port", str(self.ports[name]), "--bind", "127.0.0.1")
             self.until_healthy(name)
