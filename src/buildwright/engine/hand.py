@@ -22,7 +22,7 @@ from buildwright.engine.declined import Declined
 from buildwright.engine.errand import Errand, lease_seconds, spent
 from buildwright.engine.logbook import Logbook
 from buildwright.engine.perform import perform
-from buildwright.engine.settling import SLOW_SECONDS, Log, Settler, is_long
+from buildwright.engine.settling import SLOW_SECONDS, Log, OnEvent, Settler, is_long
 from buildwright.engine.workbench import Workbench
 from buildwright.engine.world import World
 from buildwright.errors import BuildIsRunning, CouldNot, LostLease, NotFound, Refused
@@ -34,7 +34,10 @@ def _silent(_event: str, **_fields: object) -> None:
 
 
 class Hand:
-    """One process's part in any number of builds. `slots` bounds the agents, and apart from them all other actions, at once."""
+    """One process's part in any number of builds. `slots` bounds the agents, and apart from them all other actions, at once.
+
+    `on_event` is called with every event that this process records, and the build after it.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Hand:
         worlds: Callable[[Options], Awaitable[World]],
         slots: int = 2,
         log: Log = _silent,
+        on_event: OnEvent | None = None,
     ) -> None:
         self.board = board
         self.clock = clock
@@ -56,7 +60,7 @@ class Hand:
         """Queue latencies of the newest actions, in seconds."""
         self.performed = 0
         self.log = log
-        self._settler = Settler(builds, board, jobs, clock, log)
+        self._settler = Settler(builds, board, jobs, clock, log, on_event)
         self.known, self.say = self._settler.known, self._settler.say
         self._worlds = worlds
         self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
@@ -170,6 +174,7 @@ class Hand:
                 newest=lambda: errand.build,
                 tell=errand.tell,
                 guard=errand.guard,
+                waited=errand.lease.waited,
             )
             errand.flight = asyncio.create_task(perform(bench, errand.action, errand.build), name=errand.lease.key)
             telling = asyncio.create_task(self._pass_on(errand), name=f"telling of {errand.lease.key}")
@@ -213,7 +218,9 @@ class Hand:
             except (BuildIsRunning, NotFound):
                 return False
             except CouldNot as trouble:
-                self.say("not-recorded", errand.lease.build_id, action=errand.lease.key, why=str(trouble))
+                self.say(
+                    "not-recorded", errand.lease.build_id, action=errand.lease.key, why=str(trouble), level="warning"
+                )
                 if self._closing:
                     return False
                 await self.clock.sleep(SLOW_SECONDS)
@@ -231,7 +238,7 @@ class Hand:
             if not errand.lost:
                 await self._settler.hint(errand.lease.build_id, errand.lease.key)
         except CouldNot as trouble:  # the lease runs out, and whoever patrols goes on
-            self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble))
+            self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble), level="warning")
 
     async def close(self) -> None:
         """End what this process carries out and let go of it, so that others take it up at once."""

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from buildwright.core.action import Diagnose, MakePlan, RunAgent
 from buildwright.core.build import Build, Control
-from buildwright.core.event import AnyEvent, BuildFinished, StopRequested
+from buildwright.core.event import AnyEvent, BuildFinished, Recorded, StopRequested
 from buildwright.engine.known import KnownBuilds
 from buildwright.engine.steps import Step, take_steps
 from buildwright.errors import CouldNot, IllegalMove, StaleVersion
@@ -25,18 +25,22 @@ SLOW_SECONDS = 1.0
 
 Log = Callable[..., None]
 """Called with the name of what happened and its fields, as structured loggers are."""
+OnEvent = Callable[[Recorded, Build], None]
 
 
 class Settler:
     """One process's way to record. `patient` is False once the process is to end: then it waits for no store."""
 
-    def __init__(self, builds: Builds, board: Board, jobs: Jobs, clock: Clock, log: Log) -> None:
+    def __init__(
+        self, builds: Builds, board: Board, jobs: Jobs, clock: Clock, log: Log, on_event: OnEvent | None = None
+    ) -> None:
         self.known = KnownBuilds(builds)
         self.patient = True
         self._board = board
         self._jobs = jobs
         self._clock = clock
         self._log = log
+        self._on_event = on_event
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
 
     async def settle(
@@ -101,7 +105,7 @@ class Settler:
             except CouldNot as trouble:
                 if not (again and self.patient):
                     raise
-                self.say("not-recorded", build.id, why=str(trouble))
+                self.say("not-recorded", build.id, why=str(trouble), level="warning")
                 await self._clock.sleep(SLOW_SECONDS)
             else:
                 return free
@@ -115,7 +119,7 @@ class Settler:
         try:
             await self._jobs.perform(build_id, key)
         except CouldNot as trouble:  # whoever patrols finds it on the board
-            self.say("hint-lost", build_id, action=key, why=str(trouble))
+            self.say("hint-lost", build_id, action=key, why=str(trouble), level="warning")
 
     def _dropped(self, build_id: str) -> Callable[[IllegalMove], None]:
         return lambda late: self.say("dropped", build_id, why=str(late))
@@ -123,6 +127,8 @@ class Settler:
     def _report(self, steps: list[Step]) -> None:
         for recorded, build in steps:
             self.say("recorded", build.id, seq=recorded.seq, type=recorded.event.type)
+            if self._on_event is not None:
+                self._on_event(recorded, build)
 
     def say(self, what: str, build_id: str, **fields: object) -> None:
         """Log something about a build, with the ids that lead back to the command it comes from (D15)."""
