@@ -105,11 +105,12 @@ class Masker:
 
 def mask(text: str, secrets: Collection[str] = ()) -> str:
     """`text` with every secret replaced by `MASK`, as a `Masker` of these secrets does it."""
-    return _masker(frozenset(secrets))(text)
+    return masker(frozenset(secrets))(text)
 
 
 @lru_cache(maxsize=64)
-def _masker(secrets: frozenset[str]) -> Masker:
+def masker(secrets: frozenset[str]) -> Masker:
+    """The masker of these secrets, made once: that takes longer than to use it."""
     return Masker(secrets)
 
 

@@ -34,10 +34,7 @@ def _silent(_event: str, **_fields: object) -> None:
 
 
 class Hand:
-    """One process's part in any number of builds. `slots` bounds the agents, and apart from them all other actions, at once.
-
-    `on_event` is called with every event that this process records, and the build after it.
-    """
+    """One process's part in any number of builds. `slots` bounds the agents, and apart from them all other actions, at once."""
 
     def __init__(
         self,
@@ -49,7 +46,6 @@ class Hand:
         worlds: Callable[[Options], Awaitable[World]],
         slots: int = 2,
         log: Log = _silent,
-        on_event: OnEvent | None = None,
     ) -> None:
         self.board = board
         self.clock = clock
@@ -60,7 +56,7 @@ class Hand:
         """Queue latencies of the newest actions, in seconds."""
         self.performed = 0
         self.log = log
-        self._settler = Settler(builds, board, jobs, clock, log, on_event)
+        self._settler = Settler(builds, board, jobs, clock, log)
         self.known, self.say = self._settler.known, self._settler.say
         self._worlds = worlds
         self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
@@ -68,6 +64,10 @@ class Hand:
         self._begun: set[tuple[str, str]] = set()
         """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
+
+    def listen(self, on_event: OnEvent | None) -> None:
+        """Have `on_event` called with every event that this process records from now on, and the build after it."""
+        self._settler.on_event = on_event
 
     # --- advance ----------------------------------------------------------------------------------------------------
 

@@ -31,16 +31,15 @@ OnEvent = Callable[[Recorded, Build], None]
 class Settler:
     """One process's way to record. `patient` is False once the process is to end: then it waits for no store."""
 
-    def __init__(
-        self, builds: Builds, board: Board, jobs: Jobs, clock: Clock, log: Log, on_event: OnEvent | None = None
-    ) -> None:
+    def __init__(self, builds: Builds, board: Board, jobs: Jobs, clock: Clock, log: Log) -> None:
         self.known = KnownBuilds(builds)
         self.patient = True
         self._board = board
         self._jobs = jobs
         self._clock = clock
+        self.on_event: OnEvent | None = None
+        """Called with every event that is recorded here, and the build after it. Must not raise."""
         self._log = log
-        self._on_event = on_event
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
 
     async def settle(
@@ -127,8 +126,8 @@ class Settler:
     def _report(self, steps: list[Step]) -> None:
         for recorded, build in steps:
             self.say("recorded", build.id, seq=recorded.seq, type=recorded.event.type)
-            if self._on_event is not None:
-                self._on_event(recorded, build)
+            if self.on_event is not None:
+                self.on_event(recorded, build)
 
     def say(self, what: str, build_id: str, **fields: object) -> None:
         """Log something about a build, with the ids that lead back to the command it comes from (D15)."""

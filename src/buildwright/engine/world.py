@@ -25,7 +25,6 @@ from buildwright.ports import (
     Workspace,
 )
 
-
 Observe = Callable[[Action, Build, float | None], AbstractContextManager[object]]
 
 

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -36,21 +35,24 @@ from buildwright.wiring.adapters import (
     agent_for,
     briefer,
     masked,
+    masker_of,
     no_world,
     path_of,
     plan_context,
     with_cassette,
 )
 from buildwright.wiring.awaited import Awaited, Brought
+from buildwright.wiring.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from buildwright.engine.follow import Onlooker
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Sandbox
+    from buildwright.ports import Sandbox, Traces
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
+    from buildwright.telemetry.meters import Meters
     from buildwright.workspace import GitWorkspace
 
 PLAIN = frozenset({"noop", "sleep", "touch"})
@@ -110,6 +112,7 @@ class App:
         self._gateway: LocalGateway | None = None
         self._sandboxes: dict[str, Sandbox] = {}
         self._awaited = Awaited(settings.home, settings.environment)
+        self.telemetry = Telemetry(settings.environment)
 
     @property
     def workspace(self) -> GitWorkspace:
@@ -126,9 +129,23 @@ class App:
 
             record = self.settings.environment.get("BUILDWRIGHT_RECORD", "")
             self._gateway = LocalGateway(
-                self.settings.environment, self.settings.home, Path(record) if record else None, self._answers
+                self.settings.environment,
+                self.settings.home,
+                Path(record) if record else None,
+                self._answers,
+                self.telemetry.on_call,
             )
         return self._gateway
+
+    @property
+    def meters(self) -> Meters:
+        """What this process counts, once somebody has asked for it."""
+        return self.telemetry.meters
+
+    @property
+    def traces(self) -> Traces:
+        """Where spans go. Raises BadSettings."""
+        return self.telemetry.traces
 
     @property
     def in_cluster(self) -> bool:
@@ -154,6 +171,7 @@ class App:
         """Close what was opened, in reverse order."""
         if self._gateway is not None:
             await self._gateway.close()
+        await self.telemetry.close()
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -284,6 +302,7 @@ class App:
         if await self._sandbox(options) is not None:
             await self._end_orphans()
         world = await self.world(options, self.clock)
+        on_event = self.telemetry.on_event(on_event)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
         warming = asyncio.create_task(self._warm_up(options))
         try:
@@ -317,7 +336,9 @@ class App:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
         from buildwright.engine.hand import Hand
 
-        return await Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world).advance(build_id)
+        hand = Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world)
+        hand.listen(self.telemetry.on_event())
+        return await hand.advance(build_id)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -401,7 +422,8 @@ class App:
             workspace=workspace,
             gates=self._gates(options, sandbox),
             gateway=self.gateway if options.agent not in PLAIN else None,
-            mask=partial(masked, self.settings),
+            mask=masker_of(self.settings),
+            observe=self.telemetry.observe,
             planner=LazyPlanner(),
             diagnoser=LazyDiagnoser(),
             plan_context=plan_context(workspace),
