@@ -198,18 +198,20 @@ class _Speech:
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._length = 0
+        self._mid_line = False
 
     def add(self, text: str) -> Iterator[Said]:
         self._pieces.append(text)
         self._length += len(text)
         if self._length >= SAID_PIECE or text.endswith("\n"):
-            yield from self.rest()
+            yield from self.rest(more=not text.endswith("\n"))
 
-    def rest(self) -> Iterator[Said]:
+    def rest(self, *, more: bool = False) -> Iterator[Said]:
         text = "".join(self._pieces)
         self._pieces, self._length = [], 0
-        if text.strip():
-            yield Said(text=text)
+        if text.strip() or self._mid_line:
+            yield Said(text=text, more=more)
+            self._mid_line = more
 
 
 def _begin(assignment: Assignment) -> tuple[list[Entry], list[Warned]]:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -36,6 +35,7 @@ from buildwright.wiring.adapters import (
     agent_for,
     briefer,
     masked,
+    masker_of,
     path_of,
     plan_context,
     with_cassette,
@@ -44,14 +44,16 @@ from buildwright.wiring.awaited import Awaited, Brought
 from buildwright.wiring.lookup import find
 from buildwright.wiring.planning import plan
 from buildwright.wiring.stepping import stepped
+from buildwright.wiring.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Sandbox
+    from buildwright.ports import Sandbox, Traces
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
+    from buildwright.telemetry.meters import Meters
     from buildwright.wiring.changes import Change
     from buildwright.wiring.crew import Crew
     from buildwright.workspace import GitWorkspace
@@ -103,6 +105,7 @@ class App:
         self._gateway: LocalGateway | None = None
         self._sandboxes: dict[str, Sandbox] = {}
         self._awaited = Awaited(settings.home, settings.environment)
+        self.telemetry = Telemetry(settings.environment)
 
     @property
     def workspace(self) -> GitWorkspace:
@@ -119,9 +122,23 @@ class App:
 
             record = self.settings.environment.get("BUILDWRIGHT_RECORD", "")
             self._gateway = LocalGateway(
-                self.settings.environment, self.settings.home, Path(record) if record else None, self._answers
+                self.settings.environment,
+                self.settings.home,
+                Path(record) if record else None,
+                self._answers,
+                self.telemetry.on_call,
             )
         return self._gateway
+
+    @property
+    def meters(self) -> Meters:
+        """What this process counts, once somebody has asked for it."""
+        return self.telemetry.meters
+
+    @property
+    def traces(self) -> Traces:
+        """Where spans go. Raises BadSettings."""
+        return self.telemetry.traces
 
     @property
     def in_cluster(self) -> bool:
@@ -152,6 +169,7 @@ class App:
         """Close what was opened, in reverse order."""
         if self._gateway is not None:
             await self._gateway.close()
+        await self.telemetry.close()
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -300,6 +318,7 @@ class App:
         if await self._sandbox(options) is not None:
             await self._end_orphans()
         world = await self.world(options, self.clock)
+        on_event = self.telemetry.on_event(on_event)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
         warming = asyncio.create_task(self._warm_up(options))
         try:
@@ -319,7 +338,7 @@ class App:
 
     async def advance(self, build_id: str) -> Build | None:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
-        return await cluster.advance(self.builds, self.board, self.clock, build_id)
+        return await cluster.advance(self.builds, self.board, self.clock, build_id, self.telemetry.on_event())
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -386,7 +405,8 @@ class App:
             workspace=workspace,
             gates=self._gates(options, sandbox),
             gateway=self.gateway if options.agent not in PLAIN else None,
-            mask=partial(masked, self.settings),
+            mask=masker_of(self.settings),
+            observe=self.telemetry.observe,
             planner=LazyPlanner(),
             diagnoser=LazyDiagnoser(),
             plan_context=plan_context(workspace),
