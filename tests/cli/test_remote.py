@@ -54,7 +54,7 @@ def server(program: Program) -> Iterator[Serving]:
 def test_a_build_through_the_server_says_what_one_beside_the_store_says(
     program: Program, server: Serving, three: Path, repository: Path
 ) -> None:
-    arguments = (three, "--repo", repository, "--check", "true", *shell(WRITES))
+    arguments: tuple[str | Path, ...] = (three, "--repo", repository, "--check", "true", *shell(WRITES))
     through = program("build", *arguments, "--branch", "there", "--json", **server.environment)
     assert through.code == 0, through.err
     summary = through.lines[-1]
@@ -65,7 +65,7 @@ def test_a_build_through_the_server_says_what_one_beside_the_store_says(
     assert {line["type"] for line in through.lines} == {line["type"] for line in beside.lines}
     trees = {git(repository, "rev-parse", f"{branch}^{{tree}}") for branch in ("there", "here")}
     assert len(trees) == 1
-    for verb in (
+    verbs: tuple[tuple[str | Path, ...], ...] = (
         ("status", summary["id"], "--json"),
         ("status", "--all", "--json"),
         ("status",),
@@ -80,7 +80,8 @@ def test_a_build_through_the_server_says_what_one_beside_the_store_says(
         ("stop", summary["id"]),
         ("status", "nothing-like-it"),
         ("plan", three, "--json"),
-    ):
+    )
+    for verb in verbs:
         there, here = program(*verb, **server.environment), program(*verb)
         assert (there.code, there.out) == (here.code, here.out), verb
         assert there.err == here.err, verb

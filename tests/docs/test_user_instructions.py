@@ -81,7 +81,7 @@ def test_the_blocks_work_one_after_the_other(tmp_path: Path) -> None:
 def test_the_port_of_the_page_is_that_of_the_program() -> None:
     from buildwright.cli.serve import serve
 
-    defaults = serve.__kwdefaults__
+    defaults = serve.__kwdefaults__ or {}
     assert f"http://{defaults['host']}:{defaults['port']}" in read(PAGE)
 
 

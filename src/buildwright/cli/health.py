@@ -86,9 +86,9 @@ def _server_answers(url: str, seconds: float) -> None:
 
 async def _worker_works(settings: Settings, name: str, seconds: float) -> None:
     """Look for a living worker of this name. Raises BadSettings, Unreachable, StoreFailed."""
-    from buildwright.cli.cluster_view import state_of
     from buildwright.errors import BadSettings, Unreachable
     from buildwright.store.looking import workers_of
+    from buildwright.wiring.crew import state_of
 
     if not settings.database_url:
         raise BadSettings(

@@ -279,13 +279,13 @@ class App:
         """Who works on the build now. Raises StoreFailed."""
         from buildwright.wiring.crew import crew_of
 
-        return await crew_of(self, build_id)
+        return await crew_of(self.builds, self.board if self.in_cluster else None, build_id)
 
     async def change(self, build: Build, task: str = "") -> Change:
         """What the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
         from buildwright.wiring.changes import change_of
 
-        return await change_of(self, build, task)
+        return await change_of(self.builds, self.workspace, build, task)
 
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
