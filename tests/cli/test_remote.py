@@ -90,8 +90,8 @@ def test_a_build_through_the_server_says_what_one_beside_the_store_says(
 def test_steering_through_the_server(program: Program, server: Serving, tmp_path: Path, repository: Path) -> None:
     tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "First"})
     fails = shell(f'test -e "{tmp_path}/go" && {WRITES}')
-    arguments = ("build", tasks, "--repo", repository, "--check", "true", "--attempts", "1", *fails)
-    paused = program(*arguments, "--json", **server.environment)
+    named: tuple[str | Path, ...] = ("build", tasks, "--repo", repository, "--check", "true", "--attempts", "1", *fails)
+    paused = program(*named, "--json", **server.environment)
     assert paused.code == 4, paused.err
     build_id = paused.lines[-1]["id"]
     assert program("status", build_id, "--json").object["pause"]["reason"] == "failure"
