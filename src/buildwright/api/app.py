@@ -18,7 +18,18 @@ from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.problems import invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
-from buildwright.api.routes import build, builds, docs, health, machine, project_builds, projects, sign_in, steer
+from buildwright.api.routes import (
+    build,
+    builds,
+    docs,
+    health,
+    machine,
+    metrics,
+    project_builds,
+    projects,
+    sign_in,
+    steer,
+)
 from buildwright.api.site import Site, correlation_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
@@ -29,6 +40,7 @@ if TYPE_CHECKING:
 
 ROUTERS = (
     health.router,
+    metrics.router,
     sign_in.router,
     docs.router,
     build.router,
@@ -49,6 +61,7 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
     environment = app.settings.environment
     signer = Signer(secret_key(app.settings.home, environment))
     rates = Rates(environment)
+    _ = app.meters  # counted from the first build on
     records = Records.open(app.settings.database_url or app.settings.database)
     try:
         async with open_hosting(app, records.hosting, log) as hosting:

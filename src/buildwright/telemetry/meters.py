@@ -23,6 +23,7 @@ from buildwright.ports import WorkerRow
 
 OTHER = "other"
 _MOST_NAMES = 50
+_MOST_ROUTES = 200
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SHORT = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _LONG = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
@@ -35,7 +36,8 @@ class Meters:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._names: dict[str, _Bounded] = {kind: _Bounded() for kind in ("agent", "gate", "model", "route", "worker")}
+        self._names = {kind: _Bounded(_MOST_NAMES) for kind in ("agent", "gate", "model", "worker")}
+        self._names["route"] = _Bounded(_MOST_ROUTES)
         counter, gauge, histogram = self._counter, self._gauge, self._histogram
         self._queue = histogram("queue_latency_seconds", "From an action being wanted to its begin", ["action"], _SHORT)
         self._checked = histogram("verification_duration_seconds", "What one check of one tree took", ["gate"], _LONG)
@@ -144,12 +146,13 @@ class Meters:
 class _Bounded:
     """The first names it is given, and `other` for all that come later, and for ""."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._known: set[str] = set()
 
     def __call__(self, name: str) -> str:
         if name not in self._known:
-            if not name or len(self._known) >= _MOST_NAMES or len(name) > 200:
+            if not name or len(self._known) >= self._most or len(name) > 200:
                 return OTHER
             self._known.add(name)
         return name
