@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -36,6 +35,7 @@ from buildwright.wiring.adapters import (
     agent_for,
     briefer,
     masked,
+    masker_of,
     path_of,
     plan_context,
     with_cassette,
@@ -44,14 +44,18 @@ from buildwright.wiring.awaited import Awaited, Brought
 from buildwright.wiring.lookup import find
 from buildwright.wiring.planning import plan
 from buildwright.wiring.stepping import stepped
+from buildwright.wiring.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Sandbox
+    from buildwright.ports import Sandbox, Traces
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
+    from buildwright.telemetry.meters import Meters
+    from buildwright.wiring.changes import Change
+    from buildwright.wiring.crew import Crew
     from buildwright.workspace import GitWorkspace
 
 PLAIN = frozenset({"noop", "sleep", "touch"})
@@ -101,6 +105,7 @@ class App:
         self._gateway: LocalGateway | None = None
         self._sandboxes: dict[str, Sandbox] = {}
         self._awaited = Awaited(settings.home, settings.environment)
+        self.telemetry = Telemetry(settings.environment)
 
     @property
     def workspace(self) -> GitWorkspace:
@@ -117,14 +122,33 @@ class App:
 
             record = self.settings.environment.get("BUILDWRIGHT_RECORD", "")
             self._gateway = LocalGateway(
-                self.settings.environment, self.settings.home, Path(record) if record else None, self._answers
+                self.settings.environment,
+                self.settings.home,
+                Path(record) if record else None,
+                self._answers,
+                self.telemetry.on_call,
             )
         return self._gateway
+
+    @property
+    def meters(self) -> Meters:
+        """What this process counts, once somebody has asked for it."""
+        return self.telemetry.meters
+
+    @property
+    def traces(self) -> Traces:
+        """Where spans go. Raises BadSettings."""
+        return self.telemetry.traces
 
     @property
     def in_cluster(self) -> bool:
         """Whether workers carry out the builds, and not this process."""
         return bool(self.settings.redis_url)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a server does what is asked here."""
+        return False
 
     @property
     def board(self) -> Board:
@@ -145,6 +169,7 @@ class App:
         """Close what was opened, in reverse order."""
         if self._gateway is not None:
             await self._gateway.close()
+        await self.telemetry.close()
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -250,6 +275,18 @@ class App:
                     await forget_lanes(self.workspace, build_id)
         return build
 
+    async def crew(self, build_id: str) -> Crew:
+        """Who works on the build now. Raises StoreFailed."""
+        from buildwright.wiring.crew import crew_of
+
+        return await crew_of(self.builds, self.board if self.in_cluster else None, build_id)
+
+    async def change(self, build: Build, task: str = "") -> Change:
+        """What the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
+        from buildwright.wiring.changes import change_of
+
+        return await change_of(self.builds, self.workspace, build, task)
+
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
         return await find(self.builds, self.settings, build)
@@ -281,6 +318,7 @@ class App:
         if await self._sandbox(options) is not None:
             await self._end_orphans()
         world = await self.world(options, self.clock)
+        on_event = self.telemetry.on_event(on_event)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
         warming = asyncio.create_task(self._warm_up(options))
         try:
@@ -300,7 +338,7 @@ class App:
 
     async def advance(self, build_id: str) -> Build | None:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
-        return await cluster.advance(self.builds, self.board, self.clock, build_id)
+        return await cluster.advance(self.builds, self.board, self.clock, build_id, self.telemetry.on_event())
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -367,7 +405,8 @@ class App:
             workspace=workspace,
             gates=self._gates(options, sandbox),
             gateway=self.gateway if options.agent not in PLAIN else None,
-            mask=partial(masked, self.settings),
+            mask=masker_of(self.settings),
+            observe=self.telemetry.observe,
             planner=LazyPlanner(),
             diagnoser=LazyDiagnoser(),
             plan_context=plan_context(workspace),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from buildwright.core.build import Build
+from buildwright.core.event import Recorded
 from buildwright.errors import Unreachable
 from buildwright.ports import Board, Builds, Clock
 from buildwright.store.holders import this_process
@@ -27,8 +29,15 @@ async def follow_workers(builds: Builds, board: Board, clock: Clock, build: Buil
     return await follow(builds, board, clock, build, seen[-1].seq if seen else 0, onlooker)
 
 
-async def advance(builds: Builds, board: Board, clock: Clock, build_id: str) -> Build | None:
-    """Decide what there is to decide and post what is wanted; None when a process holds the build whole."""
+async def advance(
+    builds: Builds, board: Board, clock: Clock, build_id: str, on_event: Callable[[Recorded, Build], None] | None = None
+) -> Build | None:
+    """Decide what there is to decide and post what is wanted; None when a process holds the build whole.
+
+    `on_event` is called with every event that this records.
+    """
     from buildwright.engine.hand import Hand
 
-    return await Hand(builds, board, NoHints(), clock, this_process(), no_world).advance(build_id)
+    hand = Hand(builds, board, NoHints(), clock, this_process(), no_world)
+    hand.listen(on_event)
+    return await hand.advance(build_id)
