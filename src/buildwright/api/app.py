@@ -18,7 +18,20 @@ from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.problems import invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
-from buildwright.api.routes import build, builds, devteam, events, health, sign_in, steer
+from buildwright.api.routes import (
+    build,
+    builds,
+    devteam,
+    docs,
+    events,
+    health,
+    machine,
+    metrics,
+    project_builds,
+    projects,
+    sign_in,
+    steer,
+)
 from buildwright.api.site import Site, correlation_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
@@ -28,7 +41,20 @@ from buildwright.wiring.intake import open_intake
 if TYPE_CHECKING:
     from buildwright.wiring import App
 
-ROUTERS = (health.router, sign_in.router, build.router, builds.router, steer.router, events.router, devteam.router)
+ROUTERS = (
+    health.router,
+    metrics.router,
+    sign_in.router,
+    docs.router,
+    build.router,
+    builds.router,
+    steer.router,
+    machine.router,
+    projects.router,
+    project_builds.router,
+    events.router,
+    devteam.router,
+)
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -40,6 +66,7 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
     environment = app.settings.environment
     signer = Signer(secret_key(app.settings.home, environment))
     rates = Rates(environment)
+    _ = app.meters  # counted from the first build on
     records = Records.open(app.settings.database_url or app.settings.database)
     try:
         app.send_hints()

@@ -16,6 +16,8 @@ from buildwright.errors import IllegalMove
 if TYPE_CHECKING:
     from buildwright.api.site import Caller, Site
 
+__all__ = ["BUILDS", "LONGEST_WAIT", "check_commands", "checked_target", "refuse_ended", "settled", "start", "stop"]
+
 BUILDS = "BUILDWRIGHT_RATE_BUILDS"
 LONGEST_WAIT = 75.0
 """Seconds that a request may wait for a build, below the time that the guard gives it."""
@@ -70,11 +72,6 @@ async def stop(site: Site, build: Build, message: str, seconds: float) -> Build:
     """
     if build.control is Control.STOPPED:
         return build
-    if build.is_terminal:
-        with stating(build):
-            raise IllegalMove(
-                f"the build has ended ({build.outcome}): there is nothing to stop", fix="start a new build"
-            )
     try:
         with stating(build):
             await site.app.stop(build.id, message)

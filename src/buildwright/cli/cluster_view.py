@@ -61,7 +61,7 @@ async def look_at(settings: Settings) -> View:
         gone = " and ".join(server.title for server in servers if not server.alive)
         return view._replace(unreachable=f"{gone} does not run")
     try:
-        async with session() as app:
+        async with session(here=True) as app:
             workers, posted = await app.board.workers(), await app.board.board()
             return view._replace(workers=tuple(workers), posted=tuple(posted), now=await app.board.time())
     except CouldNot as error:

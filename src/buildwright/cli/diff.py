@@ -23,12 +23,12 @@ async def diff(
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
-    from buildwright.wiring.changes import change_of, file_stats
+    from buildwright.wiring.changes import file_stats
 
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
-        old, new, text = await change_of(app, await app.builds.load(build_id), task)
+        old, new, text = await app.change(await app.builds.load(build_id), task)
     stats = file_stats(text)
     if output.json:
         files = [stat._asdict() for stat in stats]

@@ -141,9 +141,8 @@ async def run_detached(app: App, build_id: str, output: Output) -> int:
 
 async def _left_to_workers(app: App, build_id: str, output: Output) -> int:
     """There is nothing to detach: the workers have the build already."""
-    from buildwright.wiring.crew import crew_of
 
-    crew = await crew_of(app, build_id)
+    crew = await app.crew(build_id)
     if output.json:
         output.data({"build": build_id, "detached": True, "pid": None, "log": None, "workers": crew.workers})
         return Exit.DONE

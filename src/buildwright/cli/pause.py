@@ -21,7 +21,6 @@ async def pause(
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
-    from buildwright.wiring.crew import crew_of
 
     output = Output(json)
     async with session() as app:
@@ -29,7 +28,7 @@ async def pause(
         if output.json:
             output.data(summary_fields(paused, app.clock.now()))
         else:
-            crew = await crew_of(app, paused.id)
+            crew = await app.crew(paused.id)
             idle = "; nothing of it runs now." if crew.in_cluster else "; nobody runs it."
             output.print(f"Paused build {paused.id[:8]}" + ("; what runs now may finish." if crew.works else idle))
             output.say(typed(f"Next: buildwright resume {paused.id[:8]}"))

@@ -32,7 +32,6 @@ async def resume(
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
-    from buildwright.wiring.crew import crew_of
 
     choice = _choice(retry, skip, abort)
     if message and choice != "retry":
@@ -41,7 +40,7 @@ async def resume(
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
-        before, crew = await app.builds.load(build_id), await crew_of(app, build_id)
+        before, crew = await app.builds.load(build_id), await app.crew(build_id)
         if before.control is Control.RUNNING and not crew.is_there and choice == "go" and not no_run:
             output.say("It is not paused; nobody runs it, so it goes on here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output)

@@ -42,10 +42,9 @@ async def _show(app: App, build_id: str, output: Output) -> None:
     from buildwright.cli.crew import nobody, said
     from buildwright.cli.drive import brought_home
     from buildwright.cli.summary import print_summary, summary_fields
-    from buildwright.wiring.crew import crew_of
 
     build, _ = await brought_home(app, await app.builds.load(build_id), output)
-    crew = await crew_of(app, build_id)
+    crew = await app.crew(build_id)
     if output.json:
         output.data({**summary_fields(build, app.clock.now()), **crew.fields()})
         return

@@ -32,14 +32,13 @@ async def step(
     from buildwright.cli.drive import drive, tell_end
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
-    from buildwright.wiring.crew import crew_of
 
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
-        before, crew = await app.builds.load(build_id), await crew_of(app, build_id)
+        before, crew = await app.builds.load(build_id), await app.crew(build_id)
         step_id = await app.step(build_id, mode, message)
-        if crew.is_there:
+        if crew.is_there or app.elsewhere:
             made = await _made_by_others(app, before, step_id, output)
         else:
             made = await drive(app, build_id, output, since=before)
@@ -53,7 +52,7 @@ async def _made_by_others(app: App, seen: Build, step_id: str, output: Output) -
 
     view = LiveView(output, app.clock)
     async with view.shown():
-        while app.in_cluster or await app.builds.holder(seen.id) is not None:
+        while app.in_cluster or app.elsewhere or await app.builds.holder(seen.id) is not None:
             seen = await app.stepped(seen.id, step_id, _LOOK_SECONDS, view.on_event, since=seen)
             if seen.step is None or seen.step.id != step_id:
                 return seen

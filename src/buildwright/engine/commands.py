@@ -164,7 +164,7 @@ async def _append(builds: Builds, clock: Clock, build_id: str, facts: Callable[[
         if build.control is Control.STOPPING or build.is_terminal:
             how = f"has ended ({build.outcome})" if build.outcome else "is ending"
             raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build_id}`, or start a new build")
-        events, at, expected = list(facts(build)), clock.now(), build.version
+        events, at, expected = list(facts(build)), max(clock.now(), build.updated_at), build.version
         for event in events:
             build = apply(build, Recorded(build.version + 1, at, event))
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -45,6 +46,19 @@ class BuildRuns:
             query = query.where(build_runs.c.user_id == user_id)
         found = await self._fetch(query.limit(1))
         return found[0] if found else None
+
+    async def latest_of_projects(self, project_ids: Sequence[str], user_id: str) -> dict[str, BuildRow]:
+        """The newest build of a user in each of these projects; those without one are left out."""
+        other = build_runs.alias("other")
+        newest = (
+            select(other.c.build_id)
+            .where(other.c.project_id == build_runs.c.project_id, other.c.user_id == user_id)
+            .order_by(other.c.created_at.desc(), other.c.build_id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = _newest_first().where(build_runs.c.project_id.in_(project_ids), build_runs.c.build_id == newest)
+        return {row.project_id: row for row in (await self._fetch(query) if project_ids else [])}
 
     async def list_between(self, start: datetime, end: datetime) -> list[BuildRow]:
         """The builds created at `start` or later and before `end`."""

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -37,6 +36,7 @@ from buildwright.wiring.adapters import (
     agent_for,
     briefer,
     masked,
+    masker_of,
     path_of,
     plan_context,
     with_cassette,
@@ -46,15 +46,19 @@ from buildwright.wiring.lookup import find
 from buildwright.wiring.planning import plan
 from buildwright.wiring.starting import create_once, exists
 from buildwright.wiring.stepping import stepped
+from buildwright.wiring.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from buildwright.engine.hand import Hand
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Sandbox
+    from buildwright.ports import Sandbox, Traces
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
+    from buildwright.telemetry.meters import Meters
+    from buildwright.wiring.changes import Change
+    from buildwright.wiring.crew import Crew
     from buildwright.workspace import GitWorkspace
 
 PLAIN = frozenset({"noop", "sleep", "touch"})
@@ -106,6 +110,7 @@ class App:
         self._awaited = Awaited(settings.home, settings.environment)
         self._hints: Jobs = NoHints()
         self._hand: Hand | None = None
+        self.telemetry = Telemetry(settings.environment)
 
     @property
     def workspace(self) -> GitWorkspace:
@@ -122,14 +127,33 @@ class App:
 
             record = self.settings.environment.get("BUILDWRIGHT_RECORD", "")
             self._gateway = LocalGateway(
-                self.settings.environment, self.settings.home, Path(record) if record else None, self._answers
+                self.settings.environment,
+                self.settings.home,
+                Path(record) if record else None,
+                self._answers,
+                self.telemetry.on_call,
             )
         return self._gateway
+
+    @property
+    def meters(self) -> Meters:
+        """What this process counts, once somebody has asked for it."""
+        return self.telemetry.meters
+
+    @property
+    def traces(self) -> Traces:
+        """Where spans go. Raises BadSettings."""
+        return self.telemetry.traces
 
     @property
     def in_cluster(self) -> bool:
         """Whether workers carry out the builds, and not this process."""
         return bool(self.settings.redis_url)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a server does what is asked here."""
+        return False
 
     @property
     def board(self) -> Board:
@@ -162,6 +186,7 @@ class App:
         await self._hints.close()
         if self._gateway is not None:
             await self._gateway.close()
+        await self.telemetry.close()
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -262,6 +287,18 @@ class App:
                     await forget_lanes(self.workspace, build_id)
         return build
 
+    async def crew(self, build_id: str) -> Crew:
+        """Who works on the build now. Raises StoreFailed."""
+        from buildwright.wiring.crew import crew_of
+
+        return await crew_of(self.builds, self.board if self.in_cluster else None, build_id)
+
+    async def change(self, build: Build, task: str = "") -> Change:
+        """What the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
+        from buildwright.wiring.changes import change_of
+
+        return await change_of(self.builds, self.workspace, build, task)
+
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
         return await find(self.builds, self.settings, build)
@@ -293,6 +330,7 @@ class App:
         if await self._sandbox(options) is not None:
             await self._end_orphans()
         world = await self.world(options, self.clock)
+        on_event = self.telemetry.on_event(on_event)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
         warming = asyncio.create_task(self._warm_up(options))
         try:
@@ -314,6 +352,7 @@ class App:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
         if self._hand is None:
             self._hand = cluster.deciding_hand(self.builds, self.board, self.clock, self._hints)
+        self._hand.listen(self.telemetry.on_event())
         return await self._hand.advance(build_id)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
@@ -384,7 +423,8 @@ class App:
             workspace=workspace,
             gates=self._gates(options, sandbox),
             gateway=self.gateway if options.agent not in PLAIN else None,
-            mask=partial(masked, self.settings),
+            mask=masker_of(self.settings),
+            observe=self.telemetry.observe,
             planner=LazyPlanner(),
             diagnoser=LazyDiagnoser(),
             plan_context=plan_context(workspace),

@@ -9,8 +9,7 @@ from buildwright.core.event import MergePrepared
 from buildwright.errors import NotFound
 
 if TYPE_CHECKING:
-    from buildwright.ports import Builds
-    from buildwright.wiring.app import App
+    from buildwright.ports import Builds, Workspace
 
 _BLOCK = 1000
 """Events that are looked through at once, from the newest backwards."""
@@ -32,10 +31,10 @@ class Change(NamedTuple):
     text: str
 
 
-async def change_of(app: App, build: Build, task_id: str = "") -> Change:
+async def change_of(builds: Builds, workspace: Workspace, build: Build, task_id: str = "") -> Change:
     """What the build has landed so far, or what one task changed, landed or not. Raises NotFound, GitFailed."""
-    old, new = await _ends(app.builds, build, task_id)
-    return Change(old, new, "" if old == new else await app.workspace.diff(build.id, old, new))
+    old, new = await _ends(builds, build, task_id)
+    return Change(old, new, "" if old == new else await workspace.diff(build.id, old, new))
 
 
 def file_stats(text: str) -> list[FileStat]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from buildwright.ports import WorkerRow
-    from buildwright.wiring.app import App
+    from buildwright.ports import Board, Builds, WorkerRow
 
 
 class Holding(NamedTuple):
@@ -44,12 +43,12 @@ class Crew(NamedTuple):
         return {"runner": self.runner, "workers": [holding._asdict() for holding in self.holdings]}
 
 
-async def crew_of(app: App, build_id: str) -> Crew:
-    """Look who is there. Raises StoreFailed."""
-    runner = await app.builds.holder(build_id)
-    if not app.in_cluster:
+async def crew_of(builds: Builds, board: Board | None, build_id: str) -> Crew:
+    """Look who is there; without a board there are no workers. Raises StoreFailed."""
+    runner = await builds.holder(build_id)
+    if board is None:
         return Crew(runner, False, 0, ())
-    workers = {worker.holder: worker for worker in await app.board.workers()}
+    workers = {worker.holder: worker for worker in await board.workers()}
     states = {holder: state_of(worker) for holder, worker in workers.items()}
     holdings = tuple(
         Holding(
@@ -58,7 +57,7 @@ async def crew_of(app: App, build_id: str) -> Crew:
             workers[row.holder].name if row.holder in workers else row.holder,
             states.get(row.holder, "gone"),
         )
-        for row in await app.board.board(build_id)
+        for row in await board.board(build_id)
         if row.live
     )
     return Crew(runner, True, sum(state != "gone" for state in states.values()), holdings)

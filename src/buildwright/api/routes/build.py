@@ -48,7 +48,7 @@ class StartBuild(Asking):
         default="", description='Path on the server, or URL, of the git repository to build on; "" for none.'
     )
     base: Annotated[CleanText, Field(max_length=250)] = Field(default="", description="Branch or commit to start from.")
-    tasks: list[Task] = Field(default_factory=list, max_length=20_000, description="A complete task list.")
+    tasks: list[Task] = Field(default_factory=list, max_length=2000, description="A complete task list.")
     options: Options = Field(default_factory=Options)
 
     @model_validator(mode="after")

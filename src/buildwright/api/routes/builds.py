@@ -22,8 +22,7 @@ from buildwright.core.task import Task
 from buildwright.core.views import BuildView, PlanView, build_view, plan_view
 from buildwright.core.why import WhyView, why
 from buildwright.core.wire import BuildPhase
-from buildwright.wiring.changes import change_of, file_stats
-from buildwright.wiring.crew import crew_of
+from buildwright.wiring.changes import file_stats
 
 router = APIRouter(tags=["builds"])
 
@@ -40,7 +39,7 @@ class Wanted(Asking):
         description="What the file of `spec` would be called: its ending says what it is.",
     )
     title: Annotated[CleanText, Field(max_length=200)] = Field(default="", description="Of the build.")
-    tasks: list[Task] = Field(default_factory=list, max_length=20_000)
+    tasks: list[Task] = Field(default_factory=list, max_length=2000, description="More go as text into `spec`.")
     milestones: list[str] = Field(default_factory=list, max_length=1000)
     brief: ProjectBrief | None = None
     build_plan: BuildPlan | None = None
@@ -198,7 +197,7 @@ async def build_status(
 ) -> Response:
     """How far the build is, and what it needs."""
     view = build_view(build, site.app.clock.now(), tasks)
-    crew = await crew_of(site.app, build.id)
+    crew = await site.app.crew(build.id)
     return JSONResponse({**view.model_dump(mode="json"), **crew.fields()})
 
 
@@ -229,7 +228,7 @@ async def build_logs(
 @router.get("/api/builds/{build_id}/diff", responses=responses(403, 404, 502))
 async def build_diff(site: SiteOf, build: OwnBuild, task: TaskName = "") -> Diff:
     """What the build, or one of its tasks, changed."""
-    change = await change_of(site.app, build, task)
+    change = await site.app.change(build, task)
     files = [FileChange(path=stat.path, added=stat.added, removed=stat.removed) for stat in file_stats(change.text)]
     return Diff(build=build.id, task=task, old=change.old, new=change.new, files=files, diff=change.text)
 
