@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from buildwright import errors
+from buildwright.api.allowance import check_limits
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.problems import invalid, plain, problem_of, response
@@ -33,6 +34,7 @@ from buildwright.api.routes import (
     steer,
 )
 from buildwright.api.site import Site, correlation_of
+from buildwright.api.targets import check_settings
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
 from buildwright.wiring.hosting import open_hosting
@@ -66,6 +68,8 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
     environment = app.settings.environment
     signer = Signer(secret_key(app.settings.home, environment))
     rates = Rates(environment)
+    check_limits(environment)
+    check_settings(environment)
     _ = app.meters  # counted from the first build on
     records = Records.open(app.settings.database_url or app.settings.database)
     try:
