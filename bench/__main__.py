@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import report, startup
-from bench.cluster.parts import PARTS, run_part
+from bench.cluster.parts import PARTS, run_module, run_part
 from bench.contestants import Contestant, contestants
 from bench.machine import calibrate, load, machine
 from bench.measure import ROOT, STATE, RunFailed, measure
@@ -23,7 +23,7 @@ from bench.workload import CRASH_CHAIN, graph_of, lower_bound, perfect_makespan
 
 RESULTS = ROOT / ".bench" / "results.json"
 SIZES = (10, 100, 1000, 10_000)
-WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w3-lanes-memory", "w4", "size", "lane", "startup", *PARTS)
+WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w3-lanes-memory", "w4", "size", "lane", "startup", "http", *PARTS)
 SLOWER = 1.25
 """Arithmetic this much slower than the best seen means that somebody else uses the processor."""
 
@@ -142,6 +142,8 @@ def main() -> int:
             results["lane"] = _lane(500 if given.quick else 5000, 1 if given.quick else given.rounds)
         if not given.only or "startup" in given.only:
             results["startup"] = startup.measure_all(3 if given.quick else 7)
+        if not given.only or "http" in given.only:
+            results["http"] = _http(given)
         results["cluster"] = _cluster(given, [part for part in PARTS if not given.only or part in given.only])
     _keep(RESULTS, results)
     print(report.as_text(results))
@@ -150,6 +152,7 @@ def main() -> int:
         results["failures"]
         or results.get("cluster", {}).get("failures")
         or results.get("startup", {}).get("failures")
+        or results.get("http", {}).get("failures")
         or "failure" in results.get("lane", {})
     )
     return 1 if bad else 0
@@ -174,6 +177,19 @@ def _cluster(given: argparse.Namespace, parts: list[str]) -> dict[str, Any]:
                 _say(found["failures"][-1])
                 continue
             _say(f"round {turn + 1}: cluster, {part}: {time.perf_counter() - began:.0f} s")
+    return found
+
+
+def _http(given: argparse.Namespace) -> dict[str, Any]:
+    """What each round of asking over HTTP found; `failures` says what did not run."""
+    found: dict[str, Any] = {"rounds": [], "failures": []}
+    for turn in range(1 if given.quick else given.rounds):
+        words = ("bench.over_http", "--state", str(STATE.parent / "http"), *(["--tiny"] if given.quick else []))
+        try:
+            found["rounds"].append(run_module("http", *words))
+        except RunFailed as problem:
+            found["failures"].append(f"http (round {turn + 1}): {problem}")
+            _say(found["failures"][-1])
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.cluster.tables import Table, tables
+from bench.over_http.tables import tables as http_tables
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / ".bench" / "results.json"
@@ -172,6 +173,7 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
         for failure in results["failures"]
     ]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("startup", {}).get("failures", [])]
+    notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("http", {}).get("failures", [])]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("cluster", {}).get("failures", [])]
     if "failure" in results.get("lane", {}):
         notes.append(f"FAILED: {_last_line(results['lane']['failure'])}")
@@ -212,7 +214,7 @@ def _lane(results: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _cluster(results: dict[str, Any]) -> list[Table]:
-    return tables(results.get("cluster", {}).get("rounds", {}))
+    return tables(results.get("cluster", {}).get("rounds", {})) + http_tables(results.get("http", {}).get("rounds", []))
 
 
 def _machine(results: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ class Client(asyncio.Protocol):
         self.transport = transport
         transport.write(self._request)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self.closed = True
 
     def data_received(self, data: bytes) -> None:

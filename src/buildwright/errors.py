@@ -114,6 +114,9 @@ class KeyReused(Refused):
 class Conflict(BuildwrightError):
     """The state does not allow this now."""
 
+    state: str = ""
+    """The state that does not allow it, in the words of who asked; "" when that is not known here."""
+
 
 class IllegalMove(Conflict):
     """This event cannot happen in the state the build is in."""

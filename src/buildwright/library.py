@@ -16,13 +16,13 @@ from pathlib import Path
 from types import TracebackType
 
 from buildwright.core.build import Build, TaskPhase
-from buildwright.core.event import Recorded
+from buildwright.core.event import Recorded, StepMode
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.core.views import seconds_of
-from buildwright.errors import BadSpec, BuildwrightError, Refused
+from buildwright.errors import BadSpec, BuildIsRunning, BuildwrightError, Refused
 from buildwright.ports import BuildRow
 from buildwright.settings import Settings
 from buildwright.wiring import App, open_app
@@ -176,6 +176,23 @@ class Orchestrator:
         app = self._opened
         build = await app.run(await app.find(build_id), on_event=self._on_event)
         build, _ = await app.bring_home(build)
+        return summary_of(build, app.clock.now())
+
+    async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> BuildSummary:
+        """Let a build with `Options(by_hand=True)` do one thing, and return when it is done. `message` reaches the next agent.
+
+        Raises NotFound, and IllegalMove when the build has ended, is paused, goes on by itself, or can do nothing of this mode.
+        """
+        app = self._opened
+        found = await app.find(build_id)
+        step_id = await app.step(found, mode, message)
+        made: Build | None = None
+        while made is None or (made.step is not None and made.step.id == step_id):
+            try:
+                made = await app.run(found, on_event=self._on_event)
+            except BuildIsRunning:  # then whoever runs it makes the step, unless it was about to end
+                made = await app.stepped(found, step_id, 1.0)
+        build, _ = await app.bring_home(made)
         return summary_of(build, app.clock.now())
 
     async def execute_batch(self, tasks: Sequence[Task | Mapping[str, object]], *, title: str = "Batch") -> BatchResult:

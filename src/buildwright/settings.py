@@ -59,6 +59,19 @@ class Settings:
         return tag_of(self.home)
 
     @property
+    def server_url(self) -> str:
+        """The server that verbs speak to instead of the store; "" for none. Raises BadSettings."""
+        url = self.environment.get("BUILDWRIGHT_URL", "").strip().rstrip("/")
+        if url and not url.startswith(("http://", "https://")):
+            raise BadSettings("BUILDWRIGHT_URL is no http:// or https:// URL", fix="for example http://127.0.0.1:8321")
+        return url
+
+    @property
+    def server_token(self) -> str:
+        """Says to that server who asks."""
+        return self.environment.get("BUILDWRIGHT_TOKEN", "").strip()
+
+    @property
     def user(self) -> str:
         """Who owns the builds that are started here."""
         return self.environment.get("USER", "") or str(os.getuid())

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from buildwright.agents.shell import LONGEST_LINE, MOST_LINES, ShellAgent
+from buildwright.agents.shell import LONGEST_PIECE, MOST_LINES, ShellAgent
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.core.limits import Limits
 from buildwright.errors import AgentFailed
@@ -67,7 +67,7 @@ async def test_endless_output_is_bounded(assign: Assign) -> None:
     out = await play(assign(command=f"seq 1 {MOST_LINES + 10}; head -c 100000 /dev/zero | tr '\\0' x"))
     said = [activity.text for activity in out if isinstance(activity, Said)]
     assert len(said) == MOST_LINES
-    assert max(map(len, said)) <= LONGEST_LINE + 10
+    assert max(map(len, said)) <= LONGEST_PIECE + 1
     assert any(isinstance(activity, Warned) for activity in out)
 
 

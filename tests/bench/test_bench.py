@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.cluster.parts import run_part
+from bench.cluster.parts import run_module, run_part
 from bench.cluster.tables import tables
 from bench.contestants import FLOOR
+from bench.over_http.tables import tables as http_tables
 from bench.workload import Job, chain, fan, graph_of, layered, lower_bound, perfect_makespan
 
 from bench import measure, report
@@ -153,3 +154,12 @@ def test_tables_of_a_cluster_name_what_each_figure_is_compared_with() -> None:
 def test_a_part_that_fails_says_why() -> None:
     with pytest.raises(measure.RunFailed, match="invalid choice"):
         run_part("nothing")
+
+
+def test_answers_over_http_are_measured_against_an_empty_store(tmp_path: Path) -> None:
+    found = run_module("http", "bench.over_http", "--state", str(tmp_path / "http"), "--tiny")
+    looking, starting = http_tables([found, found])
+    assert [row[1] for row in looking.rows][:2] == ["a build in an empty store", "a build among 500"]
+    assert looking.rows[0][-1] == "1.00"
+    assert len(starting.rows) == 3
+    assert not (tmp_path / "http").exists()

@@ -237,6 +237,16 @@ def test_the_doctor_finds_git_and_never_shows_a_key(program: Program) -> None:
     assert "nothing can be built" in bare.out
 
 
+def test_the_doctor_tries_bubblewrap(program: Program) -> None:
+    broken = program.directory / "bwrap"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo bubblewrap 9.9\necho no namespaces >&2; exit 1\n')
+    broken.chmod(0o755)
+    path = f"{program.directory}:{program.environment['PATH']}"
+    checks = {check["name"]: check for check in program("doctor", "--json", PATH=path).object["checks"]}
+    assert not checks["bwrap"]["ok"]
+    assert checks["bwrap"]["found"].startswith("bubblewrap 9.9, ")
+
+
 def test_importing_the_package_does_no_work(program: Program) -> None:
     script = (
         "import sys, buildwright; before = [n for n in sys.modules if n.startswith('buildwright')]\n"

@@ -10,7 +10,6 @@ import pytest
 
 from buildwright.cli.app import report_error
 from buildwright.cli.choices import BuildChoices, read_check, read_money, read_repository
-from buildwright.cli.diff import FileStat, file_stats
 from buildwright.cli.exits import MEANINGS, Exit, exit_for, exit_of
 from buildwright.cli.live import region, status_line
 from buildwright.cli.output import Glyphs, Output, clean, one_line
@@ -19,7 +18,19 @@ from buildwright.cli.table import Cell, Column, Piece, cells, table
 from buildwright.cli.wording import count, duration, money, tell, tokens
 from buildwright.core import event as e
 from buildwright.core.finding import Finding, Report, Verdict
-from buildwright.errors import BadRepository, BadSettings, BadSpec, DiskFull, IllegalMove, Refused
+from buildwright.errors import (
+    BadRepository,
+    BadSettings,
+    BadSpec,
+    DiskFull,
+    Forbidden,
+    IllegalMove,
+    KeyReused,
+    Refused,
+    TooMany,
+    Unauthorized,
+)
+from buildwright.wiring.changes import FileStat, file_stats
 from tests.core.test_views import FAILED, LATER, build_of, finished, journal, landed, started
 
 SILENT = {"build.created", "agent.heartbeat", "tokens.used", "checkpoint.created", "merge.prepared"}
@@ -173,6 +184,8 @@ def test_colour_is_forced_and_forbidden_by_the_environment(monkeypatch: pytest.M
 def test_every_error_has_its_exit_code() -> None:
     assert exit_for(BadSettings()) is Exit.CONFIGURATION
     assert exit_for(BadSpec()) is Exit.USAGE
+    for refused in (Unauthorized(), Forbidden(), TooMany(retry_after=1.5), KeyReused()):
+        assert exit_for(refused) is Exit.USAGE
     assert exit_for(IllegalMove()) is Exit.CONFLICT
     assert exit_for(DiskFull()) is Exit.FAILED
     assert set(MEANINGS) == set(Exit)

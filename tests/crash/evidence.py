@@ -14,6 +14,7 @@ import psutil
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.ports import BuildRow
+from buildwright.workspace.git import ASIDE
 from tests.crash.life import Place, open_builds
 from tests.crash.scenes import CANARY, SCENES
 from tests.git import git
@@ -143,7 +144,11 @@ def _strays(place: Place) -> list[str]:
     known = {folder / "home" / "hub.git", *homes} if place.shared else set()
     beside = [path for path in folder.iterdir() if path.name not in OURS]
     inside = [
-        path for home in {folder / "home", *homes} for path in home.iterdir() if path.name not in IN_HOME | DATABASE
+        path
+        for home in {folder / "home", *homes}
+        for path in home.iterdir()
+        # In a home whose worker never comes back nobody tidies up what it used for git.
+        if path.name not in IN_HOME | DATABASE and not (path.name.startswith(ASIDE) and home in homes[:-1])
     ]
     private = [path for name in ("user", "tmp") for path in (folder / name).iterdir()]
     mirrors = [path for path in (homes[-1] / "mirrors").glob("*") if "." in path.name]

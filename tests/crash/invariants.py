@@ -211,7 +211,11 @@ def meaning(seen: Evidence) -> dict[str, list[str]]:
         verdict = getattr(event, "verdict", None)
         parts = [event.type, getattr(event, "attempt", ""), "" if verdict is None else verdict.ok]
         of_users = isinstance(event, e.MessageSent | e.MessageDelivered | e.BuildPaused)
-        told["" if of_users else getattr(event, "task", "")].append(" ".join(str(part) for part in parts if part != ""))
+        words = " ".join(str(part) for part in parts if part != "")
+        of_task = told["" if of_users else getattr(event, "task", "")]
+        if isinstance(event, e.MergeConflicted) and of_task[-1:] == [words]:
+            continue  # first with a change that had not landed, which only moves it to the end of the train
+        of_task.append(words)
     told[""].sort()
     return dict(told)
 

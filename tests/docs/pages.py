@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOR_EVERYBODY = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
+FOR_EVERYBODY = [
+    ROOT / name for name in ("README.md", "USER_INSTRUCTIONS.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+]
 # What lies below `base` is the project that the demo builds, not a page of ours.
 PACKAGES = [path for path in sorted((ROOT / "src").rglob("README.md")) if "base" not in path.parts]
 PAGES = [

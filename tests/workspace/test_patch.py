@@ -127,6 +127,12 @@ async def test_case_only_renames_and_directories_for_files(workspace: GitWorkspa
     (lane.files / "pkg").write_text("now a file")
     patch = await workspace.take_patch(lane)
     assert await workspace.list_files("build-1", patch.tree) == ["README.md", "lib/inner", "pkg"]
+    asked = ["pkg", "lib", "nothing", "lib/inner", "README.md", "missing words 12"]
+    assert await workspace.file_sizes("build-1", patch.tree, asked) == {"pkg": 10, "lib/inner": 1, "README.md": 1}
+    assert await workspace.file_sizes("build-1", patch.tree, []) == {}
+    for path in ("../x", "/x", "a\nb", "a\0b", ""):
+        with pytest.raises(UnsafePath):
+            await workspace.file_sizes("build-1", patch.tree, [path])
 
 
 async def test_special_files_are_left_out_and_bad_names_refused(workspace: GitWorkspace, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Literal, assert_never
 
 from buildwright.agents.blocks import (
@@ -23,6 +22,7 @@ from buildwright.agents.blocks import (
 from buildwright.agents.conversation import Entry, compacted, decode, encode, turns
 from buildwright.beneath import delete_beneath, read_beneath, write_beneath
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, UsedTokens, Warned, Wrote
+from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path, is_protected
 from buildwright.errors import AgentFailed, ModelFailed, NotFound, UnsafePath
 from buildwright.ports import Assignment, Door, Message, Model, Spent, Stopped, Text
@@ -198,18 +198,20 @@ class _Speech:
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._length = 0
+        self._mid_line = False
 
     def add(self, text: str) -> Iterator[Said]:
         self._pieces.append(text)
         self._length += len(text)
         if self._length >= SAID_PIECE or text.endswith("\n"):
-            yield from self.rest()
+            yield from self.rest(more=not text.endswith("\n"))
 
-    def rest(self) -> Iterator[Said]:
+    def rest(self, *, more: bool = False) -> Iterator[Said]:
         text = "".join(self._pieces)
         self._pieces, self._length = [], 0
-        if text.strip():
-            yield Said(text=text)
+        if text.strip() or self._mid_line:
+            yield Said(text=text, more=more)
+            self._mid_line = more
 
 
 def _begin(assignment: Assignment) -> tuple[list[Entry], list[Warned]]:
@@ -297,7 +299,7 @@ def _apply(block: FileBlock | EditBlock | DeleteBlock, assignment: Assignment) -
             assert_never(block)
     encoded = new.encode("utf-8", "replace")
     write_beneath(assignment.lane, path, encoded)
-    return Wrote(path=path, size_bytes=len(encoded), language=_language(path))
+    return Wrote(path=path, size_bytes=len(encoded), language=language_of(path))
 
 
 def _replaced(path: str, number: int, text: str, search: str, replace: str) -> str:
@@ -345,15 +347,3 @@ _KINDS: dict[str, FailureKind] = {
 
 def _kind(failure: ModelFailed) -> FailureKind:
     return _KINDS.get(failure.kind, "unavailable")
-
-
-_LANGUAGES = {
-    "py": "python", "js": "javascript", "jsx": "javascript", "mjs": "javascript", "ts": "typescript", "tsx": "typescript",
-    "go": "go", "rs": "rust", "java": "java", "kt": "kotlin", "rb": "ruby", "php": "php", "c": "c", "h": "c", "cc": "cpp",
-    "cpp": "cpp", "hpp": "cpp", "cs": "csharp", "swift": "swift", "sh": "shell", "sql": "sql", "html": "html",
-    "css": "css", "md": "markdown", "json": "json", "yaml": "yaml", "yml": "yaml", "toml": "toml",
-}  # fmt: skip
-
-
-def _language(path: str) -> str:
-    return _LANGUAGES.get(PurePosixPath(path).suffix.removeprefix(".").lower(), "")

@@ -17,7 +17,8 @@ from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
 
 MOST_LINES = 2_000
 """Lines of output passed on as they come; the rest is counted."""
-LONGEST_LINE = 2_000
+LONGEST_PIECE = 2_000
+"""Characters; a longer line comes in pieces."""
 TAIL_BYTES = 4_000
 
 
@@ -144,35 +145,39 @@ class _Output:
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )
     _partial: str = ""
-    _lines: deque[str] = field(default_factory=deque)
+    _lines: deque[Said] = field(default_factory=deque)
     _count: int = 0
+    _mid_line: bool = False
 
     def feed(self, piece: bytes) -> None:
         *lines, self._partial = (self._partial + self._decoder.decode(piece)).split("\n")
-        if len(self._partial) > LONGEST_LINE:
-            lines.append(self._partial)
-            self._partial = ""
         for line in lines:
             self._add(line)
+        if len(self._partial) >= LONGEST_PIECE:
+            self._add(self._partial, more=True)
+            self._partial = ""
         self.changed.set()
 
-    def _add(self, line: str) -> None:
-        if self._count >= MOST_LINES:
-            self.dropped += 1
+    def _add(self, line: str, *, more: bool = False) -> None:
+        if not line.strip() and not self._mid_line and not more:
             return
-        self._count += 1
-        self._lines.append(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} (cut)")
+        pieces = [line[start : start + LONGEST_PIECE] for start in range(0, len(line), LONGEST_PIECE)] or [""]
+        for number, text in enumerate(pieces, 1):
+            self._mid_line = more or number < len(pieces)
+            if self._count < MOST_LINES:
+                self._count += 1
+                self._lines.append(Said(text=text if self._mid_line else f"{text}\n", more=self._mid_line))
+            else:
+                self.dropped += 1
 
     def take(self) -> Iterator[Said]:
         self.changed.clear()
         while self._lines:
-            line = self._lines.popleft()
-            if line.strip():
-                yield Said(text=f"{line}\n")
+            yield self._lines.popleft()
 
     def rest(self) -> Iterator[Said]:
         """What stood on the last line without an end."""
-        if self._partial:
+        if self._partial or self._mid_line:
             self._add(self._partial)
             self._partial = ""
         yield from self.take()

@@ -140,11 +140,12 @@ class _Request:
             await response(problem)(scope, receive, self._answer)
 
     def _told(self, scope: Scope, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "") or "(none)"
+        route = getattr(scope.get("route"), "path", "")
+        self._site.app.meters.request(scope["method"], route, self._status, seconds)
         self._site.log(
             "request",
             method=scope["method"],
-            route=route,
+            route=route or "(none)",
             status=self._status,
             seconds=round(seconds, 4),
             correlationId=self._correlation_id,

@@ -40,6 +40,4 @@ class Rates:
             if not await self._limiter.hit(item, name, user_id):
                 window = await self._limiter.get_window_stats(item, name, user_id)
                 seconds = max(1.0, window.reset_time - time.time())
-                error = TooMany(f"the limit is {item}", fix=f"wait {seconds:.0f} seconds")
-                error.retry_after = seconds
-                raise error
+                raise TooMany(f"the limit is {item}", retry_after=seconds, fix=f"wait {seconds:.0f} seconds")

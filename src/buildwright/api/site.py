@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, NamedTuple
+from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from buildwright.api.asked import Asked
 from buildwright.api.rates import Rates
+from buildwright.api.seen import Seen
 from buildwright.api.tails import Tails
 from buildwright.errors import Forbidden, Unauthorized
 from buildwright.ports import BuildRow
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from buildwright.store.records import Records
     from buildwright.wiring import App
     from buildwright.wiring.hosting import Hosting
+    from buildwright.wiring.intake import Intake
 
 
 class Caller(NamedTuple):
@@ -39,6 +42,7 @@ class Site:
     records: Records
     signer: Signer
     hosting: Hosting
+    intake: Intake
     rates: Rates
     asked: Asked
     log: Callable[..., None]
@@ -48,10 +52,15 @@ class Site:
     """Its own URL."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is about to end: streams say so and end."""
+    turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """Of users who start something at this moment: one after the other, so that limits on builds hold."""
+    seen: Seen = field(init=False)
+    """The newest states of builds, so that looking at one again is cheap."""
     tails: Tails = field(init=False)
     """What streams read from."""
 
     def __post_init__(self) -> None:
+        self.seen = Seen(self.app.builds)
         self.tails = Tails(self.app.builds, self.records.runs, self.log)
         self.hosting.on_news(self.tails.hear)
 

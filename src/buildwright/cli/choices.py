@@ -63,6 +63,7 @@ class BuildChoices:
     accept_base: Annotated[
         bool, Parameter(help="Do not ask when the project fails its own checks before any change.")
     ] = False
+    by_hand: Annotated[bool, Parameter(help="Do nothing but what `step` asks for, one action at a time.")] = False
     no_gates: Annotated[bool, Parameter(help="Merge without judging.")] = False
     no_lanes: Annotated[bool, Parameter(help="No repository: run the agents, keep no files.")] = False
     allow: Annotated[tuple[str, ...], Parameter(help="Open a protected path to the agents; may be repeated.")] = ()
@@ -106,6 +107,7 @@ class BuildChoices:
             accept_base=self.accept_base,
             gates=not self.no_gates and not self.no_lanes,
             on_failure=self.on_failure,
+            by_hand=self.by_hand,
             delivery=Delivery(kind="none") if self.no_lanes else delivery,
             sandbox=self.sandbox,
             allow=self.allow,

@@ -245,7 +245,7 @@ async def _until_signed_on(folder: Path) -> None:
 
     missing: list[str] = []
     try:
-        async with asyncio.timeout(_READY_SECONDS), session() as app:
+        async with asyncio.timeout(_READY_SECONDS), session(here=True) as app:
             while True:
                 state = load(folder / STATE) or {}
                 on_board = {worker.holder.split(":")[-2] for worker in await app.board.workers()}
@@ -270,7 +270,7 @@ async def _unfinished() -> int | None:
     from buildwright.errors import CouldNot
 
     try:
-        async with session() as app:
+        async with session(here=True) as app:
             return sum(1 for row in await app.builds.rows(limit=10_000) if not row.outcome)
     except CouldNot:
         return None

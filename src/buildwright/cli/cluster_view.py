@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from buildwright.wiring.crew import state_of
+
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
     from buildwright.cli.table import Cell
@@ -59,21 +61,11 @@ async def look_at(settings: Settings) -> View:
         gone = " and ".join(server.title for server in servers if not server.alive)
         return view._replace(unreachable=f"{gone} does not run")
     try:
-        async with session() as app:
+        async with session(here=True) as app:
             workers, posted = await app.board.workers(), await app.board.board()
             return view._replace(workers=tuple(workers), posted=tuple(posted), now=await app.board.time())
     except CouldNot as error:
         return view._replace(unreachable=str(error))
-
-
-def state_of(worker: WorkerRow) -> str:
-    """`alive`; `suspect` after two heartbeats of silence; `gone` after three, or when its process is known to be dead."""
-    from buildwright.store.holders import may_live
-
-    if not may_live(worker.holder):
-        return "gone"
-    beats = worker.silent_seconds / worker.heartbeat_seconds
-    return "gone" if beats >= 3 else "suspect" if beats >= 2 else "alive"
 
 
 def fields_of(view: View) -> dict[str, Any]:

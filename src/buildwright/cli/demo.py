@@ -81,7 +81,7 @@ async def _build_sample(place: Path, options: Options, output: Output) -> tuple[
     spec_file.write_text(spec_text(), encoding="utf-8")
     output.say(f"The spec: {spec_file}")
     output.say(f"The repository it is built on: {place}")
-    async with session() as app:
+    async with session(here=True) as app:
         build_id = await app.start(await read_spec(spec_file), options, repository=str(place))
         build, late = await brought_home(app, await drive(app, build_id, output), output)
         code = late or exit_of(build)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from buildwright.errors import NotFound
-
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
-    from buildwright.core.build import Build
-    from buildwright.wiring import App
-
-
-class FileStat(NamedTuple):
-    """Lines added and removed in one file; both 0 for a binary file or a change of mode."""
-
-    path: str
-    added: int
-    removed: int
+    from buildwright.wiring.changes import FileStat
 
 
 async def diff(
@@ -34,13 +23,12 @@ async def diff(
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
+    from buildwright.wiring.changes import file_stats
 
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
-        loaded = await app.builds.load(build_id)
-        old, new = await _ends(app, loaded, task)
-        text = "" if old == new else await app.workspace.diff(build_id, old, new)
+        old, new, text = await app.change(await app.builds.load(build_id), task)
     stats = file_stats(text)
     if output.json:
         files = [stat._asdict() for stat in stats]
@@ -52,42 +40,6 @@ async def diff(
     else:
         _print_diff(output, text)
     return Exit.DONE
-
-
-def file_stats(text: str) -> list[FileStat]:
-    """Files and line counts of a unified diff as git writes it."""
-    stats: list[FileStat] = []
-    in_hunk = False
-    for line in text.split("\n"):
-        if line.startswith("diff --git "):
-            in_hunk = False
-            stats.append(FileStat(line.rpartition(" b/")[2].removesuffix('"'), 0, 0))
-        elif line.startswith("@@"):
-            in_hunk = True
-        elif in_hunk and stats and line[:1] in {"+", "-"}:
-            last = stats[-1]
-            added, removed = line[0] == "+", line[0] == "-"
-            stats[-1] = last._replace(added=last.added + added, removed=last.removed + removed)
-    return stats
-
-
-async def _ends(app: App, build: Build, task_id: str) -> tuple[str, str]:
-    """The two commits or trees to compare. Raises NotFound when there is nothing to compare."""
-    if not task_id:
-        if not build.base:
-            raise NotFound("this build has changed no repository yet", fix=f"see buildwright status {build.id[:8]}")
-        return build.base, build.head
-    if build.plan is None or task_id not in build.plan.position:
-        raise NotFound(f"there is no task {task_id} in this build", fix=f"see buildwright status {build.id[:8]}")
-    state = build.task(task_id)
-    if state.commit:
-        for recorded in reversed(await app.builds.read(build.id)):
-            event = recorded.event
-            if event.type == "merge.prepared" and event.task == task_id and event.commit == state.commit:
-                return event.onto, event.commit
-    if state.patch is None:
-        raise NotFound(f"{task_id} has changed nothing yet", fix=f"see buildwright why {build.id[:8]} {task_id}")
-    return state.patch.base_tree, state.patch.tree
 
 
 def _print_stats(output: Output, stats: list[FileStat]) -> None:

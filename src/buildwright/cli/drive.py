@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from buildwright.cli.crew import crew_of
+from buildwright.cli.crew import nobody
 from buildwright.cli.exits import Exit, exit_for, exit_of
 from buildwright.cli.invocation import typed
 from buildwright.cli.live import LiveView
 from buildwright.cli.output import Output
 from buildwright.cli.summary import print_summary, summary_fields
 from buildwright.cli.wording import Line
+from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.errors import BuildwrightError
 
@@ -27,18 +28,30 @@ _LAST_SECONDS = 2.0
 """After a second Ctrl-C, agents have this long to end before the process does."""
 
 
-async def drive(app: App, build_id: str, output: Output) -> Build:
-    """Run the build until it ends, pauses or is detached from, showing it meanwhile. Raises BuildIsRunning."""
+async def drive(app: App, build_id: str, output: Output, since: Build | None = None) -> Build:
+    """Run the build until it ends, waits for you or is detached from, showing it meanwhile. Raises BuildIsRunning.
+
+    What has happened after `since` is shown too.
+    """
     detach = asyncio.Event()
     view = LiveView(output, app.clock)
     async with view.shown():
+        if since is not None:
+            for recorded in await app.builds.read(build_id, after=since.version):
+                since = apply(since, recorded)
+                view.on_event(recorded, since)
         with _signals(app, view, detach, build_id):
             return await app.run(build_id, on_event=view.on_event, on_log=view.on_log, detach=detach)
 
 
 async def drive_to_the_end(app: App, build_id: str, output: Output) -> int:
     """Run the build, print its summary, and return the exit code that tells how it ended."""
-    build, late = await brought_home(app, await drive(app, build_id, output), output)
+    return await tell_end(app, await drive(app, build_id, output), output)
+
+
+async def tell_end(app: App, build: Build, output: Output) -> int:
+    """The summary of a build that is watched no more; returns the exit code that tells how it stands."""
+    build, late = await brought_home(app, build, output)
     code = late or exit_of(build)
     if output.json:
         output.data({"type": "summary", "exit": int(code), **summary_fields(build, app.clock.now())})
@@ -128,11 +141,12 @@ async def run_detached(app: App, build_id: str, output: Output) -> int:
 
 async def _left_to_workers(app: App, build_id: str, output: Output) -> int:
     """There is nothing to detach: the workers have the build already."""
-    crew = await crew_of(app, build_id)
+
+    crew = await app.crew(build_id)
     if output.json:
         output.data({"build": build_id, "detached": True, "pid": None, "log": None, "workers": crew.workers})
         return Exit.DONE
     output.print(build_id)
-    output.say("The workers carry it out." if crew.is_there else f"It waits for workers. {crew.nobody(build_id)}")
+    output.say("The workers carry it out." if crew.is_there else f"It waits for workers. {nobody(crew, build_id)}")
     output.say(typed(f"Watch it: buildwright status {build_id[:8]} --watch"))
     return Exit.DONE

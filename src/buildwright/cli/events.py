@@ -25,9 +25,9 @@ async def events(
     import asyncio
 
     from buildwright.cli.exits import Exit
-    from buildwright.cli.live import event_fields
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
+    from buildwright.core.fields import event_fields
 
     output = Output(json=True)
     async with session() as app:

@@ -1,4 +1,4 @@
-"""What `doctor` looks at. Runs programs only to ask their version, and never reads out a key."""
+"""What `doctor` looks at. Runs programs only to see that they work, and never reads out a key."""
 
 from __future__ import annotations
 
@@ -53,6 +53,12 @@ async def _program(name: str, required: bool, costs: str) -> Finding:
     version = await _version_of(path)
     if name == "git" and version and _numbers(version) < (2, 38):
         return Finding(name, False, required, version, "git merge-tree needs git 2.38 or newer")
+    if name == "bwrap" and version:
+        from buildwright.sandbox import Bubblewrap
+
+        # In a container it is often there and may not do its work.
+        reason = await Bubblewrap().usable()
+        return Finding(name, reason is None, required, f"{version}{f', {reason}' if reason else ''}", costs)
     return Finding(name, bool(version), required, version or f"{path} does not answer", costs)
 
 

@@ -63,6 +63,8 @@ def exit_of(build: Build) -> Exit:
         return Exit.GATE_FAILED if build.outcome == "failed" and _a_gate_said_no(build) else Exit.FAILED
     if build.pause is not None:
         return Exit.BUDGET if build.pause.reason == "budget" else Exit.PAUSED
+    if build.waits_for_step:
+        return Exit.DONE
     return Exit.INTERRUPTED
 
 

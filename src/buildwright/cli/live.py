@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.wording import STYLES, Line, count, duration, money, tell, tokens
 from buildwright.core.build import Build
-from buildwright.core.event import Recorded, encode
+from buildwright.core.event import Recorded
+from buildwright.core.fields import event_fields
 from buildwright.core.views import headline, running_tasks, seconds_of, task_counts
 from buildwright.ports import Clock, LogEntry
 
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.2
 _MOST_RUNNING = 8
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-
-
-def event_fields(recorded: Recorded) -> dict[str, object]:
-    """An event as `--json` and `events` print it."""
-    event = recorded.event
-    return {"seq": recorded.seq, "at": recorded.at, "type": event.type, **json.loads(encode(event))}
 
 
 class LiveView:

@@ -17,7 +17,6 @@ async def pause(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Let nothing new start; what runs may finish. The pause survives restarts."""
-    from buildwright.cli.crew import crew_of
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
@@ -29,7 +28,7 @@ async def pause(
         if output.json:
             output.data(summary_fields(paused, app.clock.now()))
         else:
-            crew = await crew_of(app, paused.id)
+            crew = await app.crew(paused.id)
             idle = "; nothing of it runs now." if crew.in_cluster else "; nobody runs it."
             output.print(f"Paused build {paused.id[:8]}" + ("; what runs now may finish." if crew.works else idle))
             output.say(typed(f"Next: buildwright resume {paused.id[:8]}"))

@@ -42,7 +42,7 @@ async def prune(
     rules = _rules(settings.environment, older_than, keep, log_lines, logs_older_than)
     if not settings.database_url and not settings.database.is_file():
         return _nothing(output)
-    async with session() as app:
+    async with session(here=True) as app:
         keeper = Keeper.of(app)
         going = await keeper.look(rules, app.clock.now())
         if not output.json:

@@ -27,11 +27,9 @@ class Reach(NamedTuple):
 
 def find_server(settings: Settings) -> Reach | None:
     """The server that BUILDWRIGHT_URL names, else the one that serves this home. Raises BadSettings."""
-    url = settings.environment.get("BUILDWRIGHT_URL", "").strip().rstrip("/")
+    url = settings.server_url
     if url:
-        if not url.startswith(("http://", "https://")):
-            raise BadSettings("BUILDWRIGHT_URL is no http:// or https:// URL", fix="for example http://127.0.0.1:8321")
-        if not settings.environment.get("BUILDWRIGHT_TOKEN", "").strip():
+        if not settings.server_token:
             raise BadSettings(
                 "BUILDWRIGHT_URL names a server, and BUILDWRIGHT_TOKEN is missing",
                 fix="print a token there with `buildwright token`, and set BUILDWRIGHT_TOKEN to it",
@@ -48,9 +46,8 @@ def find_server(settings: Settings) -> Reach | None:
 
 
 def _token(settings: Settings) -> str:
-    given = settings.environment.get("BUILDWRIGHT_TOKEN", "").strip()
-    if given and settings.environment.get("BUILDWRIGHT_URL", "").strip():
-        return given
+    if settings.server_url:
+        return settings.server_token
     from datetime import UTC, datetime
 
     from buildwright.auth import Signer, secret_key

@@ -25,7 +25,7 @@ async def resume(
 ) -> int:
     """Answer a pause, and go on with the build here if nobody runs it."""
     from buildwright.cli.choices import read_money
-    from buildwright.cli.crew import crew_of
+    from buildwright.cli.crew import nobody
     from buildwright.cli.drive import drive_to_the_end, run_detached
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
@@ -40,7 +40,7 @@ async def resume(
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
-        before, crew = await app.builds.load(build_id), await crew_of(app, build_id)
+        before, crew = await app.builds.load(build_id), await app.crew(build_id)
         if before.control is Control.RUNNING and not crew.is_there and choice == "go" and not no_run:
             output.say("It is not paused; nobody runs it, so it goes on here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
@@ -54,7 +54,7 @@ async def resume(
             if crew.runner:
                 output.say(f"The process that runs it takes it up at once ({crew.runner}).")
             elif crew.in_cluster:
-                output.say("The workers take it up at once." if crew.is_there else crew.nobody(build_id))
+                output.say("The workers take it up at once." if crew.is_there else nobody(crew, build_id))
             output.say(typed(f"Next: buildwright status {build_id[:8]}"))
     return Exit.DONE
 

@@ -21,7 +21,7 @@ async def say(
 
     Running agents take it in at their next turn; when none runs, the next one gets it. The journal has the receipt.
     """
-    from buildwright.cli.crew import crew_of
+    from buildwright.cli.crew import nobody
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
@@ -31,7 +31,7 @@ async def say(
     async with session() as app:
         build_id = await app.find(build)
         message_id = await app.say(build_id, text, task=task)
-        loaded, crew = await app.builds.load(build_id), await crew_of(app, build_id)
+        loaded, crew = await app.builds.load(build_id), await app.crew(build_id)
     at_work = [busy for busy in running_tasks(loaded) if task in {"", busy}] if crew.works else []
     if output.json:
         output.data({"build": build_id, "message": message_id, "task": task, "at_work": at_work, **crew.fields()})
@@ -42,7 +42,7 @@ async def say(
     elif crew.is_there:
         output.say(f"It goes to the next agent that starts{f' on {task}' if task else ''}.")
     else:
-        output.say(f"It waits for the next agent. {crew.nobody(build_id)}")
+        output.say(f"It waits for the next agent. {nobody(crew, build_id)}")
         return Exit.DONE
     output.say(typed(f"See its receipt (message.delivered): buildwright events {build_id[:8]} -f"))
     return Exit.DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from buildwright.core.spec import Spec
@@ -15,12 +15,21 @@ _LARGEST_LOG = 1_000_000
 
 
 @asynccontextmanager
-async def session() -> AsyncIterator[App]:
-    """The application for the settings of this process. Raises BadSettings."""
+async def session(*, here: bool = False) -> AsyncIterator[App]:
+    """The application for the settings of this process: the server of BUILDWRIGHT_URL, else the store itself.
+
+    `here` for verbs that look after this machine. Raises BadSettings.
+    """
     from buildwright.settings import Settings
     from buildwright.wiring import open_app
 
     settings = Settings.load()
+    if settings.server_url and not here:
+        from buildwright.cli.remote import open_remote
+
+        async with open_remote(settings) as remote:
+            yield cast("App", remote)  # it has what verbs use of one
+        return
     async with open_app(settings) as app:
         keep_warnings(settings.home / "warnings.log")
         yield app

@@ -39,12 +39,12 @@ async def status(
 
 
 async def _show(app: App, build_id: str, output: Output) -> None:
-    from buildwright.cli.crew import crew_of, said
+    from buildwright.cli.crew import nobody, said
     from buildwright.cli.drive import brought_home
     from buildwright.cli.summary import print_summary, summary_fields
 
     build, _ = await brought_home(app, await app.builds.load(build_id), output)
-    crew = await crew_of(app, build_id)
+    crew = await app.crew(build_id)
     if output.json:
         output.data({**summary_fields(build, app.clock.now()), **crew.fields()})
         return
@@ -52,8 +52,8 @@ async def _show(app: App, build_id: str, output: Output) -> None:
     for line in said(crew):
         output.print(line)
     print_summary(output, build, app.clock.now())
-    if not crew.is_there and build.pause is None and not build.is_terminal:
-        output.say(crew.nobody(build.id))
+    if not crew.is_there and not build.waits_for_user and not build.is_terminal:
+        output.say(nobody(crew, build.id))
 
 
 async def _watch(app: App, build_id: str, output: Output) -> None:

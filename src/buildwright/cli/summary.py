@@ -89,7 +89,8 @@ def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[Piece]
 
 def ending(view: BuildView) -> Iterator[str]:
     """How it stands or ended, in a few lines: outcome, findings, cost, result."""
-    state = view.outcome or view.control
+    waits = view.steps is not None and view.steps.allowed
+    state = view.outcome or ("waits for a step" if waits else view.control)
     yield f"{view.title}: {state}" + (f", {one_line(view.message)}" if view.message else "")
     for finding in view.findings[:10]:
         yield f"  {one_line(finding)}"
@@ -156,6 +157,8 @@ def _next(view: BuildView) -> str:
     if view.outcome:
         bad = next((task.id for task in view.tasks if task.phase in {"failed", "rejected"}), "")
         return f"buildwright why {short} {bad}" if bad else f"buildwright logs {short} --tail 50"
+    if view.steps is not None and view.steps.allowed:
+        return f"buildwright step {short}"
     return f"buildwright status {short} --watch"
 
 

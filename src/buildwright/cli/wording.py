@@ -11,7 +11,7 @@ from buildwright.cli.output import one_line
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.decide import base_troubles
-from buildwright.core.event import Recorded, Rejection
+from buildwright.core.event import Recorded, Rejection, StepMode
 from buildwright.core.finding import Verdict
 
 Tone = Literal["done", "bad", "dot", "again", "pause"]
@@ -196,6 +196,13 @@ def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> Line | 
     return Line("done", f"pushed to {event.remote}, branch {name}" if event.remote else f"delivered to branch {name}")
 
 
+_STEPS: dict[StepMode, str] = {
+    "auto": "whatever comes next",
+    "plan_only": "of the plan",
+    "implement_only": "of an agent",
+    "verify_only": "of judging, landing or delivering",
+}
+
 _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     e.TargetPrepared: _target,
     e.PlanMade: _plan,
@@ -214,6 +221,7 @@ _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     e.TaskSkipped: lambda event, _b, _at: Line("dot", f"{event.task} skipped"),
     e.LoopDetected: lambda event, _b, _at: Line("bad", f"{event.task} goes in circles: {event.message}"),
     e.BuildStuck: _stuck,
+    e.StepRequested: lambda event, _b, _at: Line("dot", f"you asked for a step ({_STEPS[event.mode]})"),
     e.BuildPaused: _paused,
     e.BuildResumed: lambda _e, _b, _at: Line("again", "goes on"),
     e.StopRequested: lambda _e, _b, _at: Line("bad", "asked to end"),

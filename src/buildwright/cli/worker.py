@@ -12,6 +12,7 @@ async def worker(
     slots: Annotated[int, Parameter(help="Agents at once in this worker, and as many checks and merges.")] = 2,
     name: Annotated[str, Parameter(help="What to call it; the name of this machine when left out.")] = "",
     json: Annotated[bool, Parameter(help="The log as JSON lines, also on a terminal.")] = False,
+    metrics_port: Annotated[int, Parameter(help="Serve metrics for Prometheus on this port; 0 for not at all.")] = 0,
 ) -> int:
     """Carry out actions of builds for as long as it runs, together with all workers of the same database.
 
@@ -22,7 +23,6 @@ async def worker(
     import signal
     import socket
     import sys
-    from functools import partial
 
     from buildwright.cli.exits import Exit
     from buildwright.cli.session import keep_warnings
@@ -31,7 +31,7 @@ async def worker(
     from buildwright.keeping.worker_home import tidy
     from buildwright.settings import Settings
     from buildwright.telemetry.logs import open_log
-    from buildwright.wiring import masked
+    from buildwright.wiring import masker_of
     from buildwright.wiring.worker import app_when_there, work
 
     if slots < 1:
@@ -42,15 +42,19 @@ async def worker(
             "a worker needs the database, Redis and the hub that all workers share",
             fix="set DATABASE_URL, REDIS_URL and BUILDWRIGHT_HUB, or let `buildwright cluster up` start workers here",
         )
+    if not 0 <= metrics_port <= 65535:
+        raise Refused(f"--metrics-port {metrics_port} is no port", fix="give one from 1 to 65535, or 0 for none")
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     called = name or socket.gethostname()
-    log = open_log(sys.stdout, partial(masked, settings), json=json or not sys.stdout.isatty(), worker=called)
+    log = open_log(sys.stdout, masker_of(settings), json=json or not sys.stdout.isatty(), worker=called)
     age = default_age(settings.environment)
     async with app_when_there(settings, ending, log) as app:
         if app is not None:
             keep_warnings(settings.home / "warnings.log")
             home, environment, builds, clock = settings.home, settings.environment, app.builds, app.clock
-            await work(app, called, slots, ending, log, lambda: tidy(home, environment, builds, clock.now(), age))
+            host = environment.get("BUILDWRIGHT_METRICS_HOST", "") or "127.0.0.1"
+            with app.telemetry.serving(host, metrics_port, log):
+                await work(app, called, slots, ending, log, lambda: tidy(home, environment, builds, clock.now(), age))
     return Exit.DONE

@@ -18,10 +18,11 @@ FailureKind = Literal[
 
 
 class Said(Record):
-    """Text the agent wrote to us. May be a fragment of a longer answer."""
+    """Text the agent wrote to us. `more`: it was cut within a line, which goes on in the next one."""
 
     type: Literal["said"] = "said"
     text: str
+    more: bool = False
 
 
 class Wrote(Record):

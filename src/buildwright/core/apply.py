@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from immutables import Map
+
 from buildwright.core import event as e
 from buildwright.core.attempts import checkpoint_created, checkpoint_restored, end_attempt, tokens_used
-from buildwright.core.build import Build, Control, Note, Pause, Stage, TaskPhase
+from buildwright.core.build import AskedStep, Build, Control, Moments, Note, Pause, Stage, TaskPhase
+from buildwright.core.by_hand import ENDS_STEP
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
 from buildwright.core.loops import refused, same_change
@@ -29,6 +32,7 @@ from buildwright.core.progress import (
     set_task,
     start_task,
 )
+from buildwright.core.workflow import MARKS
 from buildwright.errors import IllegalMove
 
 Changes: TypeAlias = dict[str, Any]
@@ -65,6 +69,12 @@ def apply(build: Build | None, recorded: Recorded) -> Build:
     move = MOVES[type(event)]
     _check(build, event, move)
     changes = move.change(build, event, recorded.at)
+    if event.type in MARKS:
+        before = build.moments.get(event.type)
+        moments = Moments(before.first if before else recorded.at, recorded.at)
+        changes = {**changes, "moments": build.moments.set(event.type, moments)}
+    if build.step is not None and type(event) in ENDS_STEP:
+        changes = {**changes, "step": None}
     return build.evolve({**changes, "version": recorded.seq, "updated_at": recorded.at})
 
 
@@ -94,6 +104,7 @@ def _create(recorded: Recorded) -> Build:
         budget_usd=event.options.limits.budget_usd,
         created_at=recorded.at,
         updated_at=recorded.at,
+        moments=Map({event.type: Moments(recorded.at, recorded.at)}),
     )
 
 
@@ -274,6 +285,16 @@ def _stop_requested(build: Build, event: e.StopRequested, _at: datetime) -> Chan
     return {"control": Control.STOPPING, "pause": None, "stop_how": event.how, "message": event.message}
 
 
+def _step_requested(build: Build, event: e.StepRequested, _at: datetime) -> Changes:
+    if not build.options.by_hand:
+        raise IllegalMove("the build goes on by itself: it is not driven by hand", fix="start one with --by-hand")
+    if build.step is not None:
+        raise IllegalMove(
+            f"the build has not made the step yet that it was asked for ({build.step.mode})", fix="wait until it has"
+        )
+    return {"step": AskedStep(event.id, event.mode)}
+
+
 def _message_sent(build: Build, event: e.MessageSent, _at: datetime) -> Changes:
     return {"notes_to_agents": (*build.notes_to_agents, Note(event.id, event.text, event.task))}
 
@@ -364,6 +385,7 @@ MOVES: dict[type[Event], Move] = {
     ),
     e.LoopDetected: Move(_loop_detected, _WORK, _RUNNING, _in(_P.JUDGING, _P.REJECTED), (_P.REJECTED,)),
     e.BuildStuck: Move(_build_stuck, _WORK, _LIVE),
+    e.StepRequested: Move(_step_requested, _ANY, _RUNNING),
     e.BuildPaused: Move(_paused, _ANY, _RUNNING, to_control=(Control.PAUSED,)),
     e.BuildResumed: Move(_resumed, _ANY, _PAUSED, to_control=(Control.RUNNING,)),
     e.StopRequested: Move(_stop_requested, _ANY, _GOING, to_control=(Control.STOPPING,)),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from immutables import Map
 
-from buildwright.core.event import Outcome, Rejection
+from buildwright.core.event import Outcome, Rejection, StepMode
 from buildwright.core.finding import Finding, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap
@@ -161,6 +161,20 @@ class Note(NamedTuple):
     task: str
 
 
+class Moments(NamedTuple):
+    """When a kind of event happened to a build for the first and for the last time."""
+
+    first: datetime
+    last: datetime
+
+
+class AskedStep(NamedTuple):
+    """The step that a build by hand was asked for and has not made yet."""
+
+    id: str
+    mode: StepMode
+
+
 class Pause(NamedTuple):
     """Why and since when a build is paused."""
 
@@ -190,6 +204,8 @@ class Build:
     outcome: Outcome | None = None
     message: str = ""
     finished_at: datetime | None = None
+    moments: Map[str, Moments] = field(default_factory=Map)
+    """When each kind of event that marks a stage happened (`workflow.MARKS`)."""
     # target
     base: str = ""
     base_tree: str = ""
@@ -247,6 +263,7 @@ class Build:
     delivery_temporary: bool = True
     # talk and money
     pause: Pause | None = None
+    step: AskedStep | None = None
     stop_how: str = ""
     notes_to_agents: tuple[Note, ...] = ()
     usage: Usage = Usage()
@@ -259,6 +276,16 @@ class Build:
     @property
     def is_terminal(self) -> bool:
         return self.control in {Control.FINISHED, Control.STOPPED}
+
+    @property
+    def waits_for_step(self) -> bool:
+        """It is driven by hand, and nothing begins until somebody asks for a step."""
+        return self.options.by_hand and self.control is Control.RUNNING and self.step is None
+
+    @property
+    def waits_for_user(self) -> bool:
+        """Nothing goes on until somebody says something: it is paused, or waits for a step."""
+        return self.control is Control.PAUSED or self.waits_for_step
 
     @property
     def total(self) -> int:

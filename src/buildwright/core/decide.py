@@ -22,7 +22,8 @@ from buildwright.core.action import (
     VerifyBuild,
 )
 from buildwright.core.build import Build, Control, Stage, TaskPhase
-from buildwright.core.event import AnyEvent
+from buildwright.core.by_hand import BEGINS, mode_of
+from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.finding import Finding
 from buildwright.core.heap import pop
 from buildwright.core.loops import same_change, same_findings
@@ -33,7 +34,7 @@ from buildwright.core.merge import train_actions
 class Decision:
     """Facts to record now, in order, and the effects that should be in flight after them.
 
-    With `start` False, effects that are in flight go on but none is begun (a paused build).
+    With `start` False, effects that are in flight go on but none is begun (a paused build, or one by hand between steps).
     """
 
     facts: tuple[AnyEvent, ...] = ()
@@ -52,37 +53,82 @@ def decide(build: Build) -> Decision:
         case Control.PAUSED:
             return Decision(actions=_wanted(build), start=False)
         case Control.RUNNING:
-            facts = _facts(build)
+            if facts := _follows(build):
+                return Decision(facts=facts)
+            if build.options.by_hand:
+                return _by_hand(build)
+            facts = _begins(build)
             return Decision(facts=facts, actions=() if facts else _wanted(build))
 
 
-def _facts(build: Build) -> tuple[AnyEvent, ...]:
+# --- Driven by hand ------------------------------------------------------------------------------------------------
+
+
+def allowed_modes(build: Build) -> frozenset[StepMode]:
+    """The modes in which a build by hand can be asked for a step now: none while it makes one, rests or ends."""
+    if not build.waits_for_step:
+        return frozenset()
+    modes = {mode for mode, _ in _steps(build)}
+    return frozenset({*modes, "auto"} if modes else ())
+
+
+def _by_hand(build: Build) -> Decision:
+    """The one thing that the step which was asked for may do; without one what is in flight goes on, as in a pause.
+
+    Nothing but the end of an action changes the choice, so it is the same for as long as the step takes.
+    """
+    if build.step is not None:
+        for mode, decision in _steps(build):
+            if build.step.mode in {"auto", mode}:
+                return decision
+    return Decision(actions=_wanted(build), start=False)
+
+
+def _steps(build: Build) -> list[tuple[StepMode, Decision]]:
+    """What a step could do now, the first of it in front: a task at work is brought to its end before another starts."""
+    facts = _begins(build)
+    begins = [(BEGINS[build.stage], Decision(facts=facts))] if facts else []
+    if begins and build.stage is not Stage.WORKING:
+        return begins  # known without an effect
+    return [*((mode_of(action), Decision(actions=(action,))) for action in _wanted(build)), *begins]
+
+
+# --- Facts ---------------------------------------------------------------------------------------------------------
+
+
+def _follows(build: Build) -> tuple[AnyEvent, ...]:
+    """What follows from what has happened: also of a build by hand, between its steps."""
     match build.stage:
-        case Stage.CREATED:
-            return () if build.options.lanes else (e.TargetPrepared(commit="", tree=""),)
-        case Stage.PLANNING:
-            return _planning_facts(build)
+        case Stage.PLANNING if build.plan_error:
+            return (e.BuildPaused(reason="plan", message=build.plan_error),)
         case Stage.WORKING:
             facts = _trouble(build) or _loops(build)
             if facts or build.needs_diagnosis:
                 # Whatever stands behind failures of several tasks is likely to meet the next one too, so no task starts
                 # before somebody has looked. Nor is one retried or given up: who is asked then knows the diagnosis.
                 return facts
-            return _rejected_facts(build) or _asks_person(build) or _starts(build) or _dead_end(build)
-        case Stage.VERIFYING:
-            return ()
+            return _rejected_facts(build) or _asks_person(build) or _dead_end(build)
         case Stage.DELIVERING:
             return _delivering_facts(build)
-        case Stage.FINISHED:
+        case _:
             return ()
 
 
-def _planning_facts(build: Build) -> tuple[AnyEvent, ...]:
-    if build.plan_error:
-        return (e.BuildPaused(reason="plan", message=build.plan_error),)
-    if build.spec.graph is not None:
-        return (e.PlanMade(graph=build.spec.graph),)
-    return ()
+def _begins(build: Build) -> tuple[AnyEvent, ...]:
+    """What begins something, or does without an effect what else takes one: the next step of a build by hand."""
+    match build.stage:
+        case Stage.CREATED if not build.options.lanes:
+            return (e.TargetPrepared(commit="", tree=""),)
+        case Stage.PLANNING if build.spec.graph is not None:
+            return (e.PlanMade(graph=build.spec.graph),)
+        case Stage.WORKING if not build.needs_diagnosis:
+            return _starts(build)
+        case Stage.DELIVERING if (
+            not build.options.lanes or build.options.delivery.kind == "none" or build.head == build.base
+        ):
+            return (e.BuildDelivered(kind="none", commit=build.head), e.BuildFinished(outcome="succeeded"))
+        case _:
+            return ()
 
 
 NOTHING_THERE_YET = {"checks.none", "test.none_collected"}
@@ -165,6 +211,8 @@ def _starts(build: Build) -> tuple[AnyEvent, ...]:
     plan = build.plan
     assert plan is not None
     free = build.options.limits.concurrency - build.working
+    if build.options.by_hand and build.active:
+        return ()  # one after the other: who steps sees a change through before the next is begun
     facts: list[AnyEvent] = []
     taken: dict[str, str] = {}
     seen: set[int] = set()
@@ -185,13 +233,13 @@ def _starts(build: Build) -> tuple[AnyEvent, ...]:
             continue
         facts.append(e.TaskStarted(task=task.id, attempt=state.attempt + 1, base=build.head))
         taken.update(dict.fromkeys(task.files_expected, task.id))
-        free -= 1
+        free = 0 if build.options.by_hand else free - 1
     return tuple(facts)
 
 
 def _dead_end(build: Build) -> tuple[AnyEvent, ...]:
     """Nothing runs and nothing can start, but the tasks are not all done: the failed ones stand in the way."""
-    if build.active or build.all_tasks_done:
+    if build.active or build.all_tasks_done or _starts(build):
         return ()
     left = build.total - build.done - build.skipped - len(build.failed)
     message = f"{', '.join(build.failed)} failed" + (
@@ -205,8 +253,6 @@ def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
         return (e.BuildFinished(outcome="failed", message="the gates refused the final tree"),)
     if build.delivered or build.delivered_commit:
         return (e.BuildFinished(outcome="succeeded"),)
-    if not build.options.lanes or build.options.delivery.kind == "none" or build.head == build.base:
-        return (e.BuildDelivered(kind="none", commit=build.head), e.BuildFinished(outcome="succeeded"))
     if build.delivery_error and (not build.delivery_temporary or build.deliveries >= build.options.limits.pushes):
         return (e.BuildPaused(reason="delivery", message=build.delivery_error),)
     return ()

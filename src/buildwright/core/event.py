@@ -22,6 +22,8 @@ from buildwright.core.spec import Spec
 
 Outcome = Literal["succeeded", "failed", "stopped", "aborted"]
 Rejection = Literal["agent", "empty", "gate", "conflict", "train"]
+StepMode = Literal["auto", "plan_only", "implement_only", "verify_only"]
+"""What one step of a build by hand may be: anything, or only of this kind (`core.by_hand` says what is of which)."""
 
 
 class Event(Record):
@@ -268,6 +270,14 @@ class BuildStuck(Event):
     """Why there is no advice."""
 
 
+class StepRequested(Event):
+    """Somebody asked a build that is driven by hand for one step. It is over with the next event that ends an action."""
+
+    type: Literal["step.requested"] = "step.requested"
+    id: str
+    mode: StepMode = "auto"
+
+
 class BuildPaused(Event):
     """Nothing new starts until somebody resumes."""
 
@@ -369,6 +379,7 @@ AnyEvent = Annotated[
     | TaskSkipped
     | LoopDetected
     | BuildStuck
+    | StepRequested
     | BuildPaused
     | BuildResumed
     | StopRequested

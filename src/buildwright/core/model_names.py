@@ -1,8 +1,26 @@
-"""Names of language models that Buildwright itself chooses. Data only: what a model costs or can do is known elsewhere."""
+"""Names of language models: the one that Buildwright itself chooses, and how a name is shown. What a model costs or can do is
+known elsewhere. Pure.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 """Used when neither a build nor a cassette names a model: the newest Claude Sonnet in the price data of genai-prices 0.2.3."""
+
+_FAMILIES = re.compile(
+    r"(?:claude|gpt|chatgpt|codex|gemini|gemma|deepseek|qwen|llama|mistral|mixtral|codestral|devstral|grok|glm|kimi|command)"
+    r"[a-z0-9.-]{0,40}|o[1-9](?:-[a-z]{1,12}){0,2}"
+)
+_DATE = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
+
+
+def family(name: str) -> str:
+    """The model without provider, date and letter case, if it is of a known kind; "" for a name that could be anything.
+
+    For labels, of which there must not be one for every text that somebody calls a model.
+    """
+    short = _DATE.sub("", name.rpartition("/")[2].lower())
+    return short if _FAMILIES.fullmatch(short) else ""

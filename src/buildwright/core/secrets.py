@@ -1,12 +1,14 @@
-"""Masks secrets in text, by value and by the shape of well-known keys. Pure; must never keep or print what it masks."""
+"""Masks secrets in text, by value and by the shape of well-known keys. Pure; must never print what it masks."""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import lru_cache
+from html import escape
+from typing import Final
 from urllib.parse import quote, quote_plus
 
 MASK = "[secret]"
@@ -23,34 +25,130 @@ _SHAPES = re.compile(
       | AIza[A-Za-z0-9_-]{30,}
       | xox[abeprs]-[A-Za-z0-9-]{10,}
       | hf_[A-Za-z0-9]{20,} | npm_[A-Za-z0-9]{30,} | pypi-[A-Za-z0-9_-]{40,}
+      | eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}   # signed tokens (JWT)
     )""",
     re.VERBOSE,
 )
+_PIECE: Final = 8
+"""A piece of a long secret is masked from this length on: whoever has all but a few characters of a key can guess the rest."""
+_LONG: Final = 16
+"""Secrets this long are masked in pieces too; and pieces that read like ordinary words only from this length on."""
+_STEP: Final = 4
+_GRAM: Final = _PIECE - _STEP + 1
+"""Whatever has 8 characters holds 5 that begin at a multiple of 4: only a quarter of all places has to be looked at."""
+_FEWEST_LETTERS: Final = 4
+"""Different characters in a piece: "========" in some encoding of a secret would mask every line that is drawn."""
+
+Span = tuple[int, int]
+
+
+class Masker:
+    """Masks the same secrets in many texts; its cost grows with the text, hardly with the secrets. Call it with a text.
+
+    Each secret is found as it is, reversed, URL-encoded, as in JSON and HTML, in hex and in base64 at any alignment; of one
+    with at least 16 characters also any piece of 8, unless the piece reads like an ordinary word. Keys that nobody named are
+    found by their shape (Anthropic, OpenAI, GitHub, GitLab, AWS, Google, Slack, Hugging Face, npm, PyPI, signed tokens).
+    """
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        forms = {form: secret for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
+        self._short = _either([form for form in forms if len(form) < _PIECE])
+        long = [form for form in forms if len(form) >= _PIECE]
+        self._whole = _either(long)
+        self._grams = frozenset(tuple(gram) for form in long for gram in _grams(form, _GRAM))
+        self._pieces = frozenset(
+            gram
+            for form in long
+            if len(forms[form]) >= _LONG
+            for gram in _grams(form, _PIECE)
+            if len(set(gram)) >= _FEWEST_LETTERS
+        )
+
+    def __call__(self, text: str) -> str:
+        if self._short is not None:
+            text = self._short.sub(MASK, text)
+        places = zip(*(text[n::_STEP] for n in range(_GRAM)), strict=False)
+        suspect = self._whole is not None and not self._grams.isdisjoint(places)
+        if suspect and self._whole is not None:
+            text = self._whole.sub(MASK, text)
+        if _may_have_a_key(text):
+            text = _SHAPES.sub(MASK, text)
+        # After the shapes: a key of somebody else that begins like ours would not be known without its beginning.
+        return self._without_pieces(text) if suspect else text
+
+    def _without_pieces(self, text: str) -> str:
+        kept, end = [], 0
+        for start, stop in self._runs(text):
+            if stop - start < _LONG and _reads_like_words(text[start:stop]):
+                continue
+            kept += [text[end:start], MASK]
+            end = stop
+        return "".join((*kept, text[end:])) if kept else text
+
+    def _runs(self, text: str) -> Iterator[Span]:
+        """Where pieces of secrets stand in the text, those that touch taken as one."""
+        pieces = self._pieces
+        begun: Span | None = None
+        for start in [n for n in range(len(text) - _PIECE + 1) if text[n : n + _PIECE] in pieces]:
+            if begun is not None and start > begun[1]:
+                yield begun
+                begun = None
+            begun = (begun[0] if begun is not None else start, start + _PIECE)
+        if begun is not None:
+            yield begun
 
 
 def mask(text: str, secrets: Collection[str] = ()) -> str:
-    """`text` with every secret replaced by `MASK`.
-
-    Each of `secrets` is found as it is, reversed, URL-encoded, as in JSON and in base64 at any alignment; keys that
-    nobody named are found by their shape (Anthropic, OpenAI, GitHub, GitLab, AWS, Google, Slack, Hugging Face, npm, PyPI).
-    """
-    if secrets and (pattern := _pattern(frozenset(secrets))) is not None:
-        text = pattern.sub(MASK, text)
-    return _SHAPES.sub(MASK, text)
+    """`text` with every secret replaced by `MASK`, as a `Masker` of these secrets does it."""
+    return masker(frozenset(secrets))(text)
 
 
 @lru_cache(maxsize=64)
-def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
+def masker(secrets: frozenset[str]) -> Masker:
+    """The masker of these secrets, made once: that takes longer than to use it."""
+    return Masker(secrets)
+
+
+def _may_have_a_key(text: str) -> bool:
+    """Whether a beginning of the shapes is in it. Looked at one by one, which is many times as fast as to look for the shapes."""
+    return (
+        "sk-" in text
+        or ("gh" in text and any(sign in text for sign in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")))
+        or "glpat-" in text
+        or "AKIA" in text
+        or "ASIA" in text
+        or "AIza" in text
+        or "xox" in text
+        or "hf_" in text
+        or "npm_" in text
+        or "pypi-" in text
+        or "eyJ" in text
+    )
+
+
+def _either(forms: Collection[str]) -> re.Pattern[str] | None:
     # Longest first: a secret that contains another is masked whole, not around its middle.
     ordered = sorted(forms, key=lambda form: (-len(form), form))
     return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
 
+def _grams(text: str, length: int) -> Iterator[str]:
+    return (text[start : start + length] for start in range(len(text) - length + 1))
+
+
+def _reads_like_words(text: str) -> bool:
+    """Letters as words are written, and what stands between words: a password may be made of words that logs are full of."""
+    words = [word for word in re.split(r"[\W_]+", text) if word]
+    # The first may be the end of a longer word, so `nSomething` too is how words are written.
+    return all(word.isalpha() and (word.islower() or word.isupper() or word[1:].islower()) for word in words)
+
+
 def _forms(secret: str) -> set[str]:
-    forms = {secret, secret[::-1], quote(secret, safe=""), quote_plus(secret), quote(secret)}
+    raw = secret.encode("utf-8", "replace")
+    urls = {quote(raw, safe=""), quote_plus(raw), quote(raw)}
+    forms = {secret, secret[::-1], escape(secret), raw.hex(), raw.hex().upper(), *urls}
+    forms |= {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), url) for url in urls}
     forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    raw = secret.encode()
     for lead in range(3):
         # Inside a longer text (`user:key`) base64 shifts by one of three alignments; only the groups that depend
         # on the secret alone can be looked for, so the ragged first and last characters are left out.

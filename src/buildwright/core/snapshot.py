@@ -1,25 +1,26 @@
 """A build as text and back, so that opening one need not replay its whole journal. Pure; loses nothing.
 
 The text is derived data: whatever cannot be parsed may be thrown away and the journal replayed instead. `FORMAT` changes
-whenever the fields of Build change their meaning.
+whenever the fields of Build change their meaning, or an older build would not have a new field's default.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from immutables import Map
 from pydantic import TypeAdapter
 
-from buildwright.core.build import Build, TaskState
+from buildwright.core.build import Build, Moments, TaskState
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.heap import Heap, heap_of, keys_of
 
-FORMAT = 3
+FORMAT = 4
 _MAPS_OF_HEAPS = ("later", "parked")
-_MAPS = ("tasks", "unmet", "holders")
+_MAPS = ("tasks", "unmet", "holders", "moments")
+_HAVE_DEFAULTS = {field.name for field in fields(Build) if (field.default, field.default_factory) != (MISSING, MISSING)}
 _SPECIAL = {"plan", "ready", "active", *_MAPS_OF_HEAPS, *_MAPS}
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {}
@@ -36,6 +37,7 @@ def _adapters() -> dict[str, TypeAdapter[Any]]:
                 "tasks": TypeAdapter(dict[str, TaskState]),
                 "unmet": TypeAdapter(dict[int, int]),
                 "holders": TypeAdapter(dict[str, str]),
+                "moments": TypeAdapter(dict[str, Moments]),
                 "ready": TypeAdapter(list[int]),
                 "active": TypeAdapter(list[str]),
                 "later": TypeAdapter(dict[int, list[int]]),
@@ -79,6 +81,8 @@ def parse(text: str) -> Build:
         raise ValueError("this is not a snapshot of the format this version writes")
     values: dict[str, Any] = {}
     for name, adapter in _adapters().items():
+        if name not in raw and name in _HAVE_DEFAULTS:
+            continue  # the field is newer than the snapshot
         value = adapter.validate_python(raw[name])
         if name == "plan":
             value = compile_plan(value) if value is not None else None

@@ -14,7 +14,8 @@ from typing import Literal
 from pydantic import Field
 
 from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState
-from buildwright.core.decide import base_troubles
+from buildwright.core.decide import allowed_modes, base_troubles
+from buildwright.core.event import StepMode
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.record import Record
 
@@ -81,6 +82,15 @@ class UsageView(Record):
     unpriced: int = 0
 
 
+class StepsView(Record):
+    """Where a build stands that is driven by hand."""
+
+    asked: StepMode | None = None
+    """The step that it makes now; None while it waits for one."""
+    allowed: tuple[StepMode, ...] = ()
+    """What can be asked for now, `auto` first."""
+
+
 class BuildView(Record):
     """All that a status page needs. `seconds` runs from the creation to the end, or to now."""
 
@@ -107,6 +117,8 @@ class BuildView(Record):
     usage: UsageView = Field(default_factory=UsageView)
     budget_usd: Decimal | None = None
     pause: PauseView | None = None
+    steps: StepsView | None = None
+    """None for a build that goes on by itself."""
     diagnosis: str = ""
     """What stands behind the failures in a row, while the build is stuck."""
     base: str = ""
@@ -173,6 +185,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         usage=UsageView(tokens=build.usage.tokens, **build.usage._asdict()),
         budget_usd=build.options.limits.budget_usd,
         pause=pause_view(build, build.pause) if build.pause is not None else None,
+        steps=steps_view(build) if build.options.by_hand else None,
         diagnosis=build.diagnosis,
         base=build.base,
         head=build.head,
@@ -232,6 +245,12 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
     )
 
 
+def steps_view(build: Build) -> StepsView:
+    """Which step a build by hand makes, or which it could make."""
+    asked = build.step.mode if build.step is not None else None
+    return StepsView(asked=asked, allowed=tuple(sorted(allowed_modes(build))))
+
+
 def pause_view(build: Build, pause: Pause) -> PauseView:
     """Why it is paused, what was found, and the ways out that this kind of pause has."""
     findings = build.task(pause.task).findings if pause.task else ()
@@ -283,7 +302,7 @@ def plan_view(graph: Graph) -> PlanView:
 
 def needs_user(build: Build) -> bool:
     """Nothing goes on until a person says something."""
-    return build.control is Control.PAUSED
+    return build.waits_for_user
 
 
 def headline(build: Build) -> str:
@@ -292,6 +311,8 @@ def headline(build: Build) -> str:
         return build.outcome or "finished"
     if build.control is not Control.RUNNING:
         return build.control.value
+    if build.waits_for_step:
+        return "waits for a step"
     if build.stage is Stage.WORKING and build.needs_diagnosis:
         return "looking for the cause of the failures"
     return {Stage.CREATED: "starting", Stage.WORKING: "building"}.get(build.stage, build.stage.value)

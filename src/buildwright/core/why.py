@@ -161,23 +161,31 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
             return f"It failed after {_count(state.attempt, 'attempt')}: {_sentence(state.reason)}"
         case TaskPhase.REJECTED:
             return f"Attempt {state.attempt} was refused: {_sentence(state.reason)}"
-        case TaskPhase.WORKING:
-            return f"An agent works on attempt {state.attempt} of {state.allowed}."
-        case TaskPhase.JUDGING:
-            return f"The gates judge attempt {state.attempt}."
-        case TaskPhase.MERGING:
-            place = next((i for i, car in enumerate(build.train, 1) if car.task == task.id), 0)
-            held = (
-                "" if build.control is Control.RUNNING else f" The build is {headline(build)}, so it does not land now."
-            )
-            return (
-                f"It passed the gates and waits to land: place {place} of {len(build.train)} in the merge train.{held}"
-            )
+        case TaskPhase.WORKING | TaskPhase.JUDGING | TaskPhase.MERGING:
+            return _at_work(build, task.id, state)
         case TaskPhase.PARKED:
             holder = build.holders.get(state.waits_for)
             return f"It waits for {state.waits_for}" + (f", which {holder} works on." if holder else ".")
         case TaskPhase.WAITING | TaskPhase.READY:
             return " ".join(_waiting(build, plan, task, needs))
+
+
+def _at_work(build: Build, task_id: str, state: TaskState) -> str:
+    """What happens to its attempt now, or what it waits for."""
+    waits = build.waits_for_step
+    if state.phase is TaskPhase.WORKING:
+        if waits:
+            return f"Attempt {state.attempt} of {state.allowed} was begun and goes on with the next step."
+        return f"An agent works on attempt {state.attempt} of {state.allowed}."
+    if state.phase is TaskPhase.JUDGING:
+        if waits:
+            return f"Attempt {state.attempt} is made and waits for a step to be judged."
+        return f"The gates judge attempt {state.attempt}."
+    place = next((i for i, car in enumerate(build.train, 1) if car.task == task_id), 0)
+    held = " It goes on with the next step." if waits else ""
+    if build.control is not Control.RUNNING:
+        held = f" The build is {headline(build)}, so it does not land now."
+    return f"It passed the gates and waits to land: place {place} of {len(build.train)} in the merge train.{held}"
 
 
 def _waiting(build: Build, plan: Plan, task: Task, needs: Sequence[Dependency]) -> Iterator[str]:
@@ -196,6 +204,8 @@ def _waiting(build: Build, plan: Plan, task: Task, needs: Sequence[Dependency]) 
             f"It belongs to milestone {task.milestone}, which opens when the {build.open_in_milestone} open tasks of"
             f" {plan.milestones[build.milestone]} have landed."
         )
+    elif not dead and not unmet and build.options.by_hand and not build.is_terminal:
+        yield "It is ready, and starts with a step when no other task is at work."
     elif not dead and not unmet and not build.is_terminal:
         slots = build.options.limits.concurrency
         yield f"It is ready and starts when one of the {_count(slots, 'slot')} is free."

@@ -8,7 +8,7 @@ on from its newest checkpoint, if its agent can; else it begins anew, and the ga
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Save
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
 from buildwright.core.task import Task
+from buildwright.core.terminal import clean
 from buildwright.engine.checkpoints import Checkpoints, restore
 from buildwright.engine.room import check_room
 from buildwright.engine.spending import budget, spent
@@ -187,7 +188,7 @@ async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: 
     conversation = ""
     if finished.conversation:
         conversation = await bench.world.builds.put_artifact(finished.conversation.encode())
-    summary = bench.world.mask(finished.summary)[:LONGEST_SUMMARY]
+    summary = clean(finished.summary, bench.world.mask)[:LONGEST_SUMMARY]
     if not finished.ok:
         kind = finished.failure or "crashed"
         if kind in NOT_THE_TASKS_FAULT:
@@ -211,17 +212,37 @@ async def _listen(
     bench: Workbench, assignment: Assignment, inbox: asyncio.Queue[Message], checkpoints: Checkpoints
 ) -> Finished:
     task, attempt = assignment.task.id, assignment.attempt
-    async with aclosing(bench.world.agent.run(assignment, inbox)) as activities:  # type: ignore[type-var]
-        async for activity in activities:
-            if isinstance(activity, Finished):
-                return activity
-            if isinstance(activity, Saved):
-                await checkpoints.keep(activity)
-            if isinstance(activity, Heard):
-                waiting = {note.id for note in bench.newest().notes_to_agents}
-                for message in waiting.intersection(activity.message_ids):
-                    bench.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
-            bench.logbook.note(activity.type, _line(activity), task, attempt)
+    with bench.logbook.stream("said", task, attempt) as say:
+        async with aclosing(bench.world.agent.run(assignment, inbox)) as activities:  # type: ignore[type-var]
+            return await _take_in(bench, assignment, activities, checkpoints, say)
+
+
+async def _take_in(
+    bench: Workbench,
+    assignment: Assignment,
+    activities: AsyncIterator[Activity],
+    checkpoints: Checkpoints,
+    say: Callable[[str], None],
+) -> Finished:
+    task, attempt = assignment.task.id, assignment.attempt
+    mid_line = False
+    async for activity in activities:
+        if isinstance(activity, Said):
+            say(activity.text if activity.more else f"{activity.text}\n")
+            mid_line = activity.more
+            continue
+        if mid_line:  # what it says stands before what it does then
+            say("\n")
+            mid_line = False
+        if isinstance(activity, Finished):
+            return activity
+        if isinstance(activity, Saved):
+            await checkpoints.keep(activity)
+        if isinstance(activity, Heard):
+            waiting = {note.id for note in bench.newest().notes_to_agents}
+            for message in waiting.intersection(activity.message_ids):
+                bench.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
+        bench.logbook.note(activity.type, _line(activity), task, attempt)
     raise AgentFailed("the agent ended without saying whether it had finished")
 
 

@@ -10,8 +10,10 @@ from typing import Literal
 from buildwright.core import event as e
 from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control, TaskPhase
-from buildwright.core.event import AnyEvent, Recorded
+from buildwright.core.decide import allowed_modes
+from buildwright.core.event import AnyEvent, Recorded, StepMode
 from buildwright.core.limits import Options
+from buildwright.core.projection import phase_of
 from buildwright.core.spec import Spec
 from buildwright.errors import IllegalMove, NotFound, StaleVersion
 from buildwright.ports import Builds, Clock
@@ -83,6 +85,34 @@ async def say(builds: Builds, clock: Clock, build_id: str, text: str, task: str 
     return message_id
 
 
+async def step(builds: Builds, clock: Clock, build_id: str, mode: StepMode = "auto", message: str = "") -> str:
+    """Ask a build that is driven by hand for one step; returns the step's id. A message reaches the next agent, as with `say`.
+
+    Raises NotFound, and IllegalMove when the build has ended, is paused, goes on by itself, makes a step already, or has
+    nothing to do now that the mode allows.
+    """
+    step_id = uuid.uuid4().hex
+
+    def facts(build: Build) -> Sequence[AnyEvent]:
+        if build.pause is not None:
+            raise IllegalMove("the build is paused", fix=f"resume it first: `buildwright resume {build_id}`")
+        if build.options.by_hand and build.step is not None:
+            raise IllegalMove(
+                f"the build has not made the step yet that it was asked for ({build.step.mode})",
+                fix=f"wait until it has; if nobody runs it, `buildwright run {build_id}` makes it",
+            )
+        if build.options.by_hand and mode not in (allowed := allowed_modes(build)):
+            raise IllegalMove(
+                f"mode {mode} cannot be done now: the build is {phase_of(build)}",
+                fix=f"ask for {' or '.join(sorted(allowed))}" if allowed else f"see `buildwright status {build_id}`",
+            )
+        told = (e.MessageSent(id=uuid.uuid4().hex[:12], text=message),) if message else ()
+        return (*told, e.StepRequested(id=step_id, mode=mode))
+
+    await _append(builds, clock, build_id, facts)
+    return step_id
+
+
 async def resume(
     builds: Builds,
     clock: Clock,
@@ -134,7 +164,7 @@ async def _append(builds: Builds, clock: Clock, build_id: str, facts: Callable[[
         if build.control is Control.STOPPING or build.is_terminal:
             how = f"has ended ({build.outcome})" if build.outcome else "is ending"
             raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build_id}`, or start a new build")
-        events, at, expected = list(facts(build)), clock.now(), build.version
+        events, at, expected = list(facts(build)), max(clock.now(), build.updated_at), build.version
         for event in events:
             build = apply(build, Recorded(build.version + 1, at, event))
         try:

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
+from buildwright.core.secrets import mask
+from buildwright.core.terminal import clean
 from buildwright.engine.errand import Errand
 from buildwright.errors import BuildwrightError, CouldNot
 from buildwright.ports import Board, Builds, LogEntry
@@ -37,13 +39,13 @@ class Declined:
         """Let go of an action that cannot be begun here, and tell in the build's log what is lacking."""
         build_id, key = errand.name
         self._until[build_id] = asyncio.get_running_loop().time() + SECONDS
-        self._say("declined", build_id, action=key, why=str(lacking), fix=lacking.fix or "")
+        self._say("declined", build_id, action=key, why=str(lacking), fix=lacking.fix or "", level="warning")
         host = errand.lease.holder.partition("/")[0]
         text = f"{host} cannot carry out {key}: {lacking}" + (f" (fix: {lacking.fix})" if lacking.fix else "")
         try:
             await self._board.drop(errand.lease)
             await self._builds.write_log(
-                build_id, [LogEntry(at, getattr(errand.action, "task", ""), 0, "warned", text)]
+                build_id, [LogEntry(at, getattr(errand.action, "task", ""), 0, "warned", clean(text, mask))]
             )
         except CouldNot as trouble:  # the lease runs out
-            self._say("not-let-go", build_id, action=key, why=str(trouble))
+            self._say("not-let-go", build_id, action=key, why=str(trouble), level="warning")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.ports import Board, Builds, Clock, LogEntry
 
@@ -22,12 +22,12 @@ class Onlooker(NamedTuple):
     on_log: Callable[[LogEntry], None] | None
     detach: asyncio.Event
     stay: bool
-    """Go on while the build is paused."""
+    """Go on while the build waits for a user."""
 
 
 async def follow(builds: Builds, board: Board, clock: Clock, build: Build, log_seq: int, onlooker: Onlooker) -> Build:
-    """Tell of everything after `build` and after log line `log_seq`, until the build is over, or paused with nothing
-    left running, or the onlooker has seen enough. Raises StoreFailed."""
+    """Tell of everything after `build` and after log line `log_seq`, until the build is over, or waits for a user with
+    nothing left running, or the onlooker has seen enough. Raises StoreFailed."""
     while True:
         for recorded in await builds.read(build.id, after=build.version):
             build = apply(build, recorded)
@@ -42,7 +42,7 @@ async def follow(builds: Builds, board: Board, clock: Clock, build: Build, log_s
             continue
         if build.is_terminal or onlooker.detach.is_set():
             return build
-        if build.control is Control.PAUSED and not onlooker.stay:
+        if build.waits_for_user and not onlooker.stay:
             rows = await board.board(build.id)
             if not any(row.live for row in rows) and await builds.version(build.id) == build.version:
                 return build

@@ -22,7 +22,7 @@ from buildwright.engine.declined import Declined
 from buildwright.engine.errand import Errand, lease_seconds, spent
 from buildwright.engine.logbook import Logbook
 from buildwright.engine.perform import perform
-from buildwright.engine.settling import SLOW_SECONDS, Log, Settler, is_long
+from buildwright.engine.settling import SLOW_SECONDS, Log, OnEvent, Settler, is_long
 from buildwright.engine.workbench import Workbench
 from buildwright.engine.world import World
 from buildwright.errors import BuildIsRunning, CouldNot, LostLease, NotFound, Refused
@@ -64,6 +64,10 @@ class Hand:
         self._begun: set[tuple[str, str]] = set()
         """Actions that are being carried out here, or wait for a slot or their lease."""
         self._closing = False
+
+    def listen(self, on_event: OnEvent | None) -> None:
+        """Have `on_event` called with every event that this process records from now on, and the build after it."""
+        self._settler.on_event = on_event
 
     # --- advance ----------------------------------------------------------------------------------------------------
 
@@ -170,6 +174,7 @@ class Hand:
                 newest=lambda: errand.build,
                 tell=errand.tell,
                 guard=errand.guard,
+                waited=errand.lease.waited,
             )
             errand.flight = asyncio.create_task(perform(bench, errand.action, errand.build), name=errand.lease.key)
             telling = asyncio.create_task(self._pass_on(errand), name=f"telling of {errand.lease.key}")
@@ -213,7 +218,9 @@ class Hand:
             except (BuildIsRunning, NotFound):
                 return False
             except CouldNot as trouble:
-                self.say("not-recorded", errand.lease.build_id, action=errand.lease.key, why=str(trouble))
+                self.say(
+                    "not-recorded", errand.lease.build_id, action=errand.lease.key, why=str(trouble), level="warning"
+                )
                 if self._closing:
                     return False
                 await self.clock.sleep(SLOW_SECONDS)
@@ -231,7 +238,7 @@ class Hand:
             if not errand.lost:
                 await self._settler.hint(errand.lease.build_id, errand.lease.key)
         except CouldNot as trouble:  # the lease runs out, and whoever patrols goes on
-            self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble))
+            self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble), level="warning")
 
     async def close(self) -> None:
         """End what this process carries out and let go of it, so that others take it up at once."""

@@ -31,17 +31,18 @@ async def judge(bench: Workbench, build: Build, tree: str, task: str = "") -> Ve
         for gate in world.gates:
             if gate.needs_files and files is None:
                 files = await stack.enter_async_context(workspace.checkout(build.id, tree))
-            judgements = await gate.judge(
-                Judged(
-                    build_id=build.id,
-                    task=build.plan.task(task) if task and build.plan else None,
-                    tree=tree,
-                    patch=state.patch if task else None,
-                    files=files if gate.needs_files else None,
-                    options=build.options,
-                    on_output=log,
+            with bench.logbook.stream("gate", task, state.attempt) as output_of_gate:
+                judgements = await gate.judge(
+                    Judged(
+                        build_id=build.id,
+                        task=build.plan.task(task) if task and build.plan else None,
+                        tree=tree,
+                        patch=state.patch if task else None,
+                        files=files if gate.needs_files else None,
+                        options=build.options,
+                        on_output=output_of_gate,
+                    )
                 )
-            )
             for report, output in judgements:
                 if output:
                     await world.builds.put_artifact(output)

@@ -21,8 +21,9 @@ SNAPSHOT_EVERY = 500
 class KnownBuilds:
     """Builds by id, the least recently used forgotten first."""
 
-    def __init__(self, builds: Builds) -> None:
+    def __init__(self, builds: Builds, most: int = MOST_KEPT) -> None:
         self._builds = builds
+        self._most = most
         self._newest: OrderedDict[str, Build] = OrderedDict()
         self._snapshot_at: dict[str, int] = {}
 
@@ -46,7 +47,7 @@ class KnownBuilds:
         if known is None or known.version < build.version:
             known = self._newest[build.id] = build
         self._newest.move_to_end(build.id)
-        while len(self._newest) > MOST_KEPT:
+        while len(self._newest) > self._most:
             forgotten, _ = self._newest.popitem(last=False)
             self._snapshot_at.pop(forgotten, None)
         return known

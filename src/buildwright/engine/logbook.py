@@ -6,13 +6,15 @@ Must never end a build: lines that cannot be written are counted, and said so on
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
+from buildwright.core.terminal import Cleaner, clean
 from buildwright.engine.world import World
 from buildwright.errors import CouldNot
 from buildwright.ports import LogEntry
 
-LONGEST_LINE = 8_192
 FLUSH_SECONDS = 0.2
 
 
@@ -49,11 +51,25 @@ class Logbook:
             self._tell(await self._unheard.get())
 
     def note(self, kind: str, text: str, task: str = "", attempt: int = 0) -> None:
-        """Add lines. Long ones are folded to their first part; a carriage return keeps only what stood last."""
-        for line in self._world.mask(text).splitlines():
-            shown = line.rsplit("\r", 1)[-1][:LONGEST_LINE]
-            if shown.strip():
-                entry = LogEntry(self._world.clock.now(), task, attempt, kind, shown)
+        """Add a whole text, cleaned of secrets and of what a terminal would obey."""
+        self._add(kind, clean(text, self._world.mask), task, attempt)
+
+    @contextmanager
+    def stream(self, kind: str, task: str = "", attempt: int = 0) -> Iterator[Callable[[str], None]]:
+        """Add a text that comes in pieces, cut anywhere: what it is given. A line is added once it is whole.
+
+        Each piece for itself would make a line of its own, and show a secret that was cut between two.
+        """
+        cleaner = Cleaner(self._world.mask)
+        try:
+            yield lambda piece: self._add(kind, cleaner.feed(piece), task, attempt)
+        finally:
+            self._add(kind, cleaner.end(), task, attempt)
+
+    def _add(self, kind: str, cleaned: str, task: str, attempt: int) -> None:
+        for line in cleaned.split("\n"):
+            if line.strip():
+                entry = LogEntry(self._world.clock.now(), task, attempt, kind, line)
                 self._waiting.append(entry)
                 self._unheard.put_nowait(entry)
         if self._waiting and (self._writing is None or self._writing.done()):

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build
 from buildwright.core.decide import Decision
 from buildwright.core.event import AnyEvent, BuildFinished, TokensUsed
 from buildwright.engine.conversation import Conversations
@@ -33,7 +33,7 @@ SNAPSHOT_EVERY = 500
 
 
 async def run(world: World, build_id: str) -> Build:
-    """Drive a build until it is finished, or paused with nothing left running, or the world says detach.
+    """Drive a build until it is finished, or waits for a user with nothing left running, or the world says detach.
 
     Raises BuildIsRunning when another live process has it, LostLease when it was taken away, NotFound, and StoreFailed
     or DiskFull when the journal cannot be written: what is in it stands, and the next run goes on from there. What
@@ -111,8 +111,8 @@ class Runner:
         if self.build.is_terminal:
             return True
         idle = not self._flights.busy and self._inbox.empty()
-        paused = self.build.control is Control.PAUSED and not self.world.stay
-        return idle and (paused or self.world.detach.is_set())
+        waits = self.build.waits_for_user and not self.world.stay
+        return idle and (waits or self.world.detach.is_set())
 
     async def _gather(self) -> list[Landing | AnyEvent]:
         """Everything that is there, at least one wake-up long: more facts in one append cost one commit."""

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import assert_never
 
 from buildwright.core import event as e
@@ -32,6 +33,7 @@ from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosing import diagnose
+from buildwright.engine.foreign import cleaned
 from buildwright.engine.judge import judge
 from buildwright.engine.planning import make_plan
 from buildwright.engine.workbench import Workbench
@@ -54,10 +56,15 @@ TRIES = 3
 
 async def perform(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
     """Carry out the action; what went wrong comes back as a fact too. Raises only CancelledError."""
+    return [cleaned(fact, bench.world.mask) for fact in await _tried(bench, action, build)]
+
+
+async def _tried(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
+    wanted_at: float | None = asyncio.get_running_loop().time() - bench.waited
     for tried in range(1, TRIES + 1):
         failpoint(f"perform.{type(action).__name__}.before")
         try:
-            facts = await _effect(bench, action, build)
+            facts = await _in_turn(bench, action, build, wanted_at)
         except LostLease as lost:
             bench.logbook.note("engine", f"{action.key}: left to others: {lost}")
             return ()
@@ -68,6 +75,7 @@ async def perform(bench: Workbench, action: Action, build: Build) -> Sequence[An
             bench.logbook.note("engine", f"{action.key}: {trouble}")
             if tried == TRIES or isinstance(trouble, DiskFull | ToolMissing):
                 return (_paused(trouble),)
+            wanted_at = None
             await bench.world.clock.sleep(0.25 * 4**tried)
         except Conflict as conflict:
             return (_paused(conflict),)
@@ -78,6 +86,14 @@ async def perform(bench: Workbench, action: Action, build: Build) -> Sequence[An
             failpoint(f"perform.{type(action).__name__}.after")
             return facts
     raise AssertionError("unreachable: the last try returns")
+
+
+async def _in_turn(bench: Workbench, action: Action, build: Build, wanted_at: float | None) -> Sequence[AnyEvent]:
+    """Judging waits for its turn. `wanted_at` is by the event loop's clock, None for another try."""
+    async with bench.judging if isinstance(action, JudgePatch) else nullcontext():
+        waited = None if wanted_at is None else asyncio.get_running_loop().time() - wanted_at
+        with bench.world.observe(action, build, waited):
+            return await _effect(bench, action, build)
 
 
 async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
@@ -92,8 +108,7 @@ async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[An
         case RunAgent():
             return await run_attempt(bench, action, build)
         case JudgePatch():
-            async with bench.judging:
-                verdict = await judge(bench, build, action.tree, action.task)
+            verdict = await judge(bench, build, action.tree, action.task)
             return (e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case PrepareMerge():
             return (await _prepare_merge(bench, action, build),)

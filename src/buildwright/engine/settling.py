@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from buildwright.core.action import Diagnose, MakePlan, RunAgent
 from buildwright.core.build import Build, Control
-from buildwright.core.event import AnyEvent, BuildFinished, StopRequested
+from buildwright.core.event import AnyEvent, BuildFinished, Recorded, StopRequested
 from buildwright.engine.known import KnownBuilds
 from buildwright.engine.steps import Step, take_steps
 from buildwright.errors import CouldNot, IllegalMove, StaleVersion
@@ -25,6 +25,7 @@ SLOW_SECONDS = 1.0
 
 Log = Callable[..., None]
 """Called with the name of what happened and its fields, as structured loggers are."""
+OnEvent = Callable[[Recorded, Build], None]
 
 
 class Settler:
@@ -36,6 +37,8 @@ class Settler:
         self._board = board
         self._jobs = jobs
         self._clock = clock
+        self.on_event: OnEvent | None = None
+        """Called with every event that is recorded here, and the build after it. Must not raise."""
         self._log = log
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
 
@@ -63,7 +66,7 @@ class Settler:
     ) -> tuple[Build, list[str]]:
         while True:
             build = await self.known.newest(build_id)
-            at = self._clock.now()
+            at = max(self._clock.now(), build.updated_at)
             steps, decision = take_steps(build, [*facts, *_facts_of_time(build, at)], at, self._dropped(build_id))
             finishing = next(
                 (n for n, step in enumerate(steps) if isinstance(step.recorded.event, BuildFinished)), None
@@ -101,7 +104,7 @@ class Settler:
             except CouldNot as trouble:
                 if not (again and self.patient):
                     raise
-                self.say("not-recorded", build.id, why=str(trouble))
+                self.say("not-recorded", build.id, why=str(trouble), level="warning")
                 await self._clock.sleep(SLOW_SECONDS)
             else:
                 return free
@@ -115,7 +118,7 @@ class Settler:
         try:
             await self._jobs.perform(build_id, key)
         except CouldNot as trouble:  # whoever patrols finds it on the board
-            self.say("hint-lost", build_id, action=key, why=str(trouble))
+            self.say("hint-lost", build_id, action=key, why=str(trouble), level="warning")
 
     def _dropped(self, build_id: str) -> Callable[[IllegalMove], None]:
         return lambda late: self.say("dropped", build_id, why=str(late))
@@ -123,6 +126,8 @@ class Settler:
     def _report(self, steps: list[Step]) -> None:
         for recorded, build in steps:
             self.say("recorded", build.id, seq=recorded.seq, type=recorded.event.type)
+            if self.on_event is not None:
+                self.on_event(recorded, build)
 
     def say(self, what: str, build_id: str, **fields: object) -> None:
         """Log something about a build, with the ids that lead back to the command it comes from (D15)."""

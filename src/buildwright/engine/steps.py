@@ -34,6 +34,7 @@ def take_steps(
     follows from the facts and nothing is begun.
     """
     steps: list[Step] = []
+    at = max(at, build.updated_at)  # clocks of two machines differ by a little; a journal does not go back in time
 
     def take(event: AnyEvent) -> None:
         nonlocal build

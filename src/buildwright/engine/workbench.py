@@ -28,3 +28,5 @@ class Workbench:
     """Hand the loop a fact that is not the end of a flight; None only wakes it."""
     guard: Callable[[], Awaitable[None]]
     """Asked right before an effect that others see. Raises LostLease when this process may not have it any more."""
+    waited: float = 0.0
+    """Seconds an action had been wanted when this process took it up."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from buildwright.core.action import Action
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.ports import (
@@ -22,6 +24,13 @@ from buildwright.ports import (
     Planner,
     Workspace,
 )
+
+Observe = Callable[[Action, Build, float | None], AbstractContextManager[object]]
+
+
+def _unobserved(_action: Action, _build: Build, _waited: float | None) -> AbstractContextManager[object]:
+    """Nobody watches."""
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,9 @@ class World:
     """Set: nothing new starts, what runs is ended cleanly, the lease is given up."""
     mask: Callable[[str], str] = str
     """Takes secrets out of text, before it is logged or stored."""
+    observe: Observe = _unobserved
+    """Entered around each try to carry out an action; the seconds are those from being wanted to being begun, None for
+    another try. Must not raise."""
     stay: bool = False
     """Wait while the build is paused (until its pause limit) instead of returning."""
     lease_seconds: float = 30.0

@@ -42,7 +42,6 @@ class _Run:
     files: Path
     private: Path
     env: dict[str, str]
-    say: Callable[[bytes], None] | None
 
     @property
     def report(self) -> Path:
@@ -81,9 +80,7 @@ class ChecksGate:
                 return done
         with tempfile.TemporaryDirectory(prefix="buildwright-checks-", ignore_cleanup_errors=True) as folder:
             private = Path(folder)
-            run = _Run(
-                judged, files, private, _environment(private, path, files, toolchain), _decoder(judged.on_output)
-            )
+            run = _Run(judged, files, private, _environment(private, path, files, toolchain))
             async with contextlib.aclosing(self._in_order(run, toolchain)) as judgements:
                 async for one in judgements:
                     done.append(one)
@@ -157,7 +154,8 @@ class ChecksGate:
             writable=(run.private,),
         )
         try:
-            return await self._sandbox.run(wanted, run.say)
+            with _telling(run.judged.on_output) as tell:
+                return await self._sandbox.run(wanted, tell)
         except ToolMissing as error:
             raise GateBroken(f"the check `{command}` could not run: {error}", fix=error.fix) from error
 
@@ -201,17 +199,27 @@ def _environment(private: Path, path: str, files: Path, toolchain: Toolchain) ->
     }
 
 
-def _decoder(listener: Callable[[str], None] | None) -> Callable[[bytes], None] | None:
-    """Pieces of bytes end anywhere, in the middle of a letter too."""
+@contextlib.contextmanager
+def _telling(listener: Callable[[str], None] | None) -> Iterator[Callable[[bytes], None] | None]:
+    """Passes on one command's output. Pieces of bytes end anywhere, in a letter too; the next command begins a new line."""
     if listener is None:
-        return None
+        yield None
+        return
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    told = ""
 
-    def say(piece: bytes) -> None:
-        if text := decoder.decode(piece):
+    def say(piece: bytes, *, final: bool = False) -> None:
+        nonlocal told
+        if text := decoder.decode(piece, final):
+            told = text
             listener(text)
 
-    return say
+    try:
+        yield say
+    finally:
+        say(b"", final=True)
+        if told and not told.endswith("\n"):
+            listener("\n")
 
 
 def _judge_plain(run: _Run, gate: str, kind: CheckKind, command: str, done: Completed, sandbox: str) -> Judgement:

@@ -19,6 +19,7 @@ from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import BadSettings
 from buildwright.gateway import cassette, http, prices, replay, upstream, wire
+from buildwright.gateway.calls import Call, OnCall, telling
 from buildwright.gateway.door import Opened, door_id, end
 from buildwright.gateway.kept import KeptAnswers, Played, Purchase
 from buildwright.gateway.reading import AnswerReader
@@ -38,7 +39,8 @@ _log = logging.getLogger(__name__)
 
 class LocalGateway:
     """The one door to language models. `environment` holds the providers' keys and addresses, `home` is where records go
-    when `record_to` is relative, `answers` keeps what was bought. One per process and event loop."""
+    when `record_to` is relative, `answers` keeps what was bought, `on_call` is told of each request once it is over. One per
+    process and event loop."""
 
     def __init__(
         self,
@@ -46,8 +48,10 @@ class LocalGateway:
         home: Path,
         record_to: Path | None = None,
         answers: Answers | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._environment = environment
+        self._on_call = on_call
         self._answers = answers
         self._recorder = Recorder(home / record_to) if record_to is not None else None
         self._starting = asyncio.Lock()
@@ -257,25 +261,34 @@ class LocalGateway:
         return await http.send(request, reply.pieces, reply.status, reply.headers)
 
     async def _converse(self, opened: Opened, request: web.Request, protocol: wire.Protocol) -> web.StreamResponse:
-        from aiohttp import web
-
         raw = await request.read()
         asked = wire.read_request(protocol, raw)
+        with telling(self._on_call, opened, asked) as call:
+            return await self._answer(opened, request, asked, raw, call)
+
+    async def _answer(
+        self, opened: Opened, request: web.Request, asked: wire.Asked, raw: bytes, call: Call
+    ) -> web.StreamResponse:
+        from aiohttp import web
+
         found = await opened.kept.find(asked) if opened.kept is not None else None
         if isinstance(found, Played):
             # Bought before: free, whatever the budget says.
+            call.replayed = True
             opened.spends.append(found.spend)
             return web.Response(body=found.body, headers={"Content-Type": found.content_type})
         spent = self._spent[opened.build_id]
         if opened.budget is not None and spent >= opened.budget:
             raise wire.Declined(402, f"The build's budget of ${opened.budget} is spent (${spent:f}).")
         if opened.player is not None:
-            return await self._replay(opened, opened.player, request, asked, found)
+            return await self._replay(opened, opened.player, request, asked, found, call)
         await self._priced()
-        tail = "/messages" if protocol == "anthropic" else "/chat/completions"
+        tail = "/messages" if asked.protocol == "anthropic" else "/chat/completions"
         reply = await self._send_on(asked, raw, request, tail)
+        call.refused(reply.status)
         pieces = reply.pieces
         if reply.status < 300:
+            call.reader = reply.reader
             content_type = next((reply.headers[name] for name in reply.headers if name.lower() == "content-type"), "")
             pieces = _kept(opened, asked, found, pieces, reply.reader, content_type)
         try:
@@ -284,7 +297,7 @@ class LocalGateway:
             if reply.status < 300:
                 self._meter(opened, asked, reply.reader, found)
         if self._recorder is not None and reply.status < 300 and reply.reader.done and reply.reader.error is None:
-            provider = self._provider(protocol)
+            provider = self._provider(asked.protocol)
             hidden = [opened.token] + ([provider.key] if provider is not None else [])
             self._recorder.keep(opened.task, opened.attempt, opened.lane, asked, reply.reader, hidden)
         return response
@@ -313,15 +326,18 @@ class LocalGateway:
         request: web.Request,
         asked: wire.Asked,
         purchase: Purchase | None,
+        call: Call,
     ) -> web.StreamResponse:
+        call.replayed = True
         found, fault = player.find(asked)
         if (no := replay.status_fault(fault)) is not None:
+            call.refused(no.status)
             return http.scripted_error(asked.protocol, no.status, no.retry_after)
         # On a thread: rendering looks at the lane's files.
         answer = await asyncio.to_thread(player.answer, asked, found)
         paced = found.entry.pace or player.cassette.pace
         pace = paced.tokens_per_second if paced is not None else None
-        reader = AnswerReader(asked.protocol)
+        reader = call.reader = AnswerReader(asked.protocol)
         await self._priced()
         headers = http.STREAM_HEADERS if asked.stream else http.WHOLE_HEADERS
         # Metered by what went out, as a live answer is.

@@ -28,6 +28,7 @@ from buildwright.ports.gates import NO_BUDGET, AnswerKey, Answers, Budget, Gate,
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
 from buildwright.ports.retention import Found, Leftover, Loose, Retention, Weight
 from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine, Mark
+from buildwright.ports.traces import ModelCall, SetValue, SpanValue, Traces
 
 __all__ = [
     "GO_ON",
@@ -71,16 +72,20 @@ __all__ = [
     "Merged",
     "Message",
     "Model",
+    "ModelCall",
     "Planner",
     "Posted",
     "Retention",
     "Sandbox",
+    "SetValue",
     "Settlement",
+    "SpanValue",
     "Spend",
     "Spent",
     "Stopped",
     "Target",
     "Text",
+    "Traces",
     "Turn",
     "Weight",
     "WorkerRow",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -44,6 +44,7 @@ class Database:
         self._where = where
         self._reads = engine
         self._failures: tuple[type[Exception], ...] = (OSError, AllBusy, DBAPIError)
+        self._running: set[asyncio.Task[Any]] = set()
         self._turn = asyncio.Lock() if isinstance(where, Path) else None
         if isinstance(where, Address):
             import asyncpg
@@ -62,9 +63,12 @@ class Database:
 
     async def fetch(self, statement: Executable) -> list[Row[Any]]:
         """The rows of a question."""
-        with self._told():
+
+        async def asked() -> list[Row[Any]]:
             async with self._reads.connect() as connection:
                 return list((await connection.execute(statement)).all())
+
+        return await self._whole(asked())
 
     async def change(self, statement: Executable) -> list[Row[Any]]:
         """Do one statement for good; the rows that it returns."""
@@ -77,19 +81,35 @@ class Database:
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do work in one transaction: durable when this returns, undone when the work raises."""
-        with self._told():
+
+        async def done() -> T:
             async with self._writing() as connection:
-                done = await work(connection)
+                result = await work(connection)
                 await connection.commit()
-                return done
+                return result
+
+        return await self._whole(done())
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that knows ON CONFLICT, as both databases do in the same words."""
         return sqlite.insert(table) if isinstance(self._where, Path) else postgresql.insert(table)
 
     async def close(self) -> None:
-        """Let go of the file, or of the connections."""
+        """Let go of the file, or of the connections, when what is being done is done."""
+        while self._running:
+            await asyncio.wait(set(self._running))
         await self._engine.dispose()
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let work come to its end even if nobody waits for it any more.
+
+        What a thread of SQLite is doing cannot be called back, and a connection that is dropped in the middle of it is lost.
+        """
+        task = asyncio.create_task(work, name="database")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        with self._told():
+            return await asyncio.shield(task)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,10 @@ from buildwright.store.alembic_runs import run_alembic_on_postgres
 from buildwright.store.holders import may_live
 from buildwright.store.opening import revisions
 from buildwright.store.postgres_opening import prepare, stored_revision
-from buildwright.store.postgres_pool import COMMAND_SECONDS, Pool, address_of
+from buildwright.store.postgres_pool import COMMAND_SECONDS, Address, Pool, address_of
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from sqlalchemy import Connection
 
 _PATIENCE = 15.0
@@ -44,6 +45,12 @@ async def rollback(url: str, steps: int, drop_data: bool) -> str:
     if steps < 1 or place < 0:
         raise Conflict(f"{address.shown} is at revision {found}: there are no {steps} revisions to roll back")
     target = known[place - 1] if place else "base"
+    await run_guarded(address, lambda config: command.downgrade(config, target), drop_data)
+    return "" if target == "base" else target
+
+
+async def run_guarded(address: Address, action: Callable[[Config], None], drop_data: bool) -> None:
+    """Let Alembic go down. Raises Conflict, as on SQLite."""
     filled: set[str] = set()
 
     def look(connection: Connection) -> None:
@@ -62,8 +69,7 @@ async def rollback(url: str, steps: int, drop_data: bool) -> str:
                 fix="make a copy first (pg_dump), then roll back with --drop-data",
             )
 
-    await run_alembic_on_postgres(address, lambda config: command.downgrade(config, target), before=look, after=agree)
-    return "" if target == "base" else target
+    await run_alembic_on_postgres(address, action, before=look, after=agree)
 
 
 def _refuse_while_used(connection: Connection, shown: str) -> None:

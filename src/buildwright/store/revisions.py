@@ -8,13 +8,16 @@ import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from buildwright.errors import Conflict, NotFound, StoreFailed
 from buildwright.store import opening, postgres_revisions
 from buildwright.store.alembic_runs import config_for, run_alembic, upgrade
 from buildwright.store.faults import fault
 from buildwright.store.leases import live_holder
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 T = TypeVar("T")
 _PATIENCE = 15.0
@@ -93,12 +96,13 @@ async def _on(
 ) -> T:
     if not path.is_file():
         raise NotFound(f"there is no database {path}", fix="make one with `buildwright db migrate`")
-    return await asyncio.to_thread(_with_connection, path, work, connect)
+    return await asyncio.to_thread(with_connection, path, work, connect)
 
 
-def _with_connection(
+def with_connection(
     path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection]
 ) -> T:
+    """What the work returns, on a connection that is closed afterwards. Raises SQLite's errors in our words."""
     try:
         conn = connect(path)
         try:
@@ -120,6 +124,12 @@ def _downgrade(conn: sqlite3.Connection, path: Path, steps: int, drop_data: bool
     if steps < 1 or place < 0:
         raise Conflict(f"{path} is at revision {found}: there are no {steps} revisions to roll back")
     target = known[place - 1] if place else "base"
+    run_guarded(conn, path, lambda config: command.downgrade(config, target), drop_data)
+    return "" if target == "base" else target
+
+
+def run_guarded(conn: sqlite3.Connection, path: Path, action: Callable[[Config], None], drop_data: bool) -> None:
+    """Let Alembic go down. Raises Conflict while a build runs, and when rows would be lost that `drop_data` does not give up."""
     filled: set[str] = set()
 
     def look() -> None:
@@ -134,8 +144,7 @@ def _downgrade(conn: sqlite3.Connection, path: Path, steps: int, drop_data: bool
                 fix="make a copy of the file first, then roll back with --drop-data",
             )
 
-    run_alembic(conn, path, lambda config: command.downgrade(config, target), before=look, after=agree)
-    return "" if target == "base" else target
+    run_alembic(conn, path, action, before=look, after=agree)
 
 
 def _refuse_while_used(conn: sqlite3.Connection, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -46,6 +47,19 @@ class BuildRuns:
         found = await self._fetch(query.limit(1))
         return found[0] if found else None
 
+    async def latest_of_projects(self, project_ids: Sequence[str], user_id: str) -> dict[str, BuildRow]:
+        """The newest build of a user in each of these projects; those without one are left out."""
+        other = build_runs.alias("other")
+        newest = (
+            select(other.c.build_id)
+            .where(other.c.project_id == build_runs.c.project_id, other.c.user_id == user_id)
+            .order_by(other.c.created_at.desc(), other.c.build_id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = _newest_first().where(build_runs.c.project_id.in_(project_ids), build_runs.c.build_id == newest)
+        return {row.project_id: row for row in (await self._fetch(query) if project_ids else [])}
+
     async def list_between(self, start: datetime, end: datetime) -> list[BuildRow]:
         """The builds created at `start` or later and before `end`."""
         created = build_runs.c.created_at
@@ -73,8 +87,7 @@ class BuildRuns:
 
     async def unfinished(self, user_id: str) -> list[BuildRow]:
         """The builds of a user that have not ended: those that run, and those that wait or are paused."""
-        of_user = (build_runs.c.user_id == user_id) & build_runs.c.completed_at.is_(None)
-        return await self._fetch(_newest_first().where(of_user))
+        return await self._fetch(unfinished_query(user_id))
 
     async def close(self) -> None:
         """Let go of the file, or of the connections."""
@@ -96,6 +109,12 @@ def page_query(
     if phase:
         query = query.where(build_runs.c.phase == phase)
     return query.limit(limit)
+
+
+def unfinished_query(user_id: str) -> Select[tuple[object, ...]]:
+    """The question behind `BuildRuns.unfinished`: on an index that has only such builds."""
+    of_user = (build_runs.c.user_id == user_id) & build_runs.c.completed_at.is_(None)
+    return _newest_first().where(of_user)
 
 
 def _newest_first() -> Select[tuple[object, ...]]:

@@ -122,6 +122,7 @@ CREATE TABLE received_events (
 	build_id TEXT NOT NULL, 
 	correlation_id TEXT NOT NULL, 
 	message TEXT NOT NULL, 
+	holder TEXT NOT NULL, 
 	created_at DATETIME NOT NULL, 
 	updated_at DATETIME NOT NULL, 
 	PRIMARY KEY (event_id)
@@ -153,7 +154,7 @@ CREATE INDEX ix_actions_held ON actions (holder) WHERE holder <> '';
 CREATE INDEX ix_build_runs_created_at ON build_runs (created_at);
 CREATE INDEX ix_build_runs_project_id ON build_runs (project_id, created_at, build_id);
 CREATE INDEX ix_build_runs_project_phase ON build_runs (project_id, phase);
-CREATE INDEX ix_build_runs_unfinished ON build_runs (user_id) WHERE completed_at IS NULL;
+CREATE INDEX ix_build_runs_unfinished ON build_runs (user_id, completed_at, created_at, build_id) WHERE completed_at IS NULL;
 CREATE INDEX ix_build_runs_unsettled ON build_runs (build_id) WHERE NOT settled OR control = 'stopping';
 CREATE INDEX ix_build_runs_user_id ON build_runs (user_id, created_at, build_id);
 CREATE INDEX ix_build_runs_wake_at ON build_runs (wake_at) WHERE wake_at IS NOT NULL;

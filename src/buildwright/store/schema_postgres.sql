@@ -114,7 +114,7 @@ DROP INDEX ix_build_runs_project_id;
 DROP INDEX ix_build_runs_user_id;
 CREATE INDEX ix_build_runs_project_id ON build_runs (project_id, created_at, build_id);
 CREATE INDEX ix_build_runs_user_id ON build_runs (user_id, created_at, build_id);
-CREATE INDEX ix_build_runs_unfinished ON build_runs (user_id) WHERE completed_at IS NULL;
+CREATE INDEX ix_build_runs_unfinished ON build_runs (user_id, completed_at, created_at, build_id) WHERE completed_at IS NULL;
 CREATE TABLE projects (
     id TEXT NOT NULL, 
     user_id TEXT NOT NULL, 
@@ -142,6 +142,7 @@ CREATE TABLE received_events (
     build_id TEXT NOT NULL, 
     correlation_id TEXT NOT NULL, 
     message TEXT NOT NULL, 
+    holder TEXT NOT NULL, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     PRIMARY KEY (event_id)

@@ -96,7 +96,14 @@ build_runs = Table(
     Index("ix_build_runs_created_at", "created_at"),
     Index("ix_build_runs_project_id", "project_id", "created_at", "build_id"),
     Index("ix_build_runs_user_id", "user_id", "created_at", "build_id"),
-    Index("ix_build_runs_unfinished", "user_id", **_where("completed_at IS NULL")),
+    Index(
+        "ix_build_runs_unfinished",
+        "user_id",
+        "completed_at",
+        "created_at",
+        "build_id",
+        **_where("completed_at IS NULL"),
+    ),
     Index("ix_build_runs_unsettled", "build_id", **_where("NOT settled OR control = 'stopping'")),
     Index("ix_build_runs_wake_at", "wake_at", **_where("wake_at IS NOT NULL")),
 )
@@ -104,7 +111,8 @@ build_runs = Table(
 
 `settled` says that the board is right as of the last event, `wake_at` when time itself will be a fact, `offered_at` when
 `due` named the build last. The partial indexes hold only builds with something to do, so that builds at rest cost nothing;
-no append of a settlement changes a column of theirs.
+no append of a settlement changes a column of theirs. That of the unfinished builds names the column it is selected by
+once more, because SQLite would rather walk over all builds of a user than take an index that fixes no more columns.
 """
 
 events = Table(
@@ -242,6 +250,7 @@ received_events = Table(
     Column("build_id", Plain, nullable=False),
     Column("correlation_id", Plain, nullable=False),
     Column("message", Plain, nullable=False),
+    Column("holder", Plain, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index("ix_received_events_task_id", "task_id", unique=True),

@@ -1,35 +1,66 @@
-"""The program's own log: one line per happening, JSON for machines or plain for people. Secrets are masked in every value.
+"""The program's own log: one line per happening, JSON for machines or plain for people. Every text in it is cleaned of secrets
+and of what a terminal would obey.
 
 Field names are those of D15: correlationId, projectId, executionId. Must never raise because of what is logged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, Literal, TextIO
+
+from buildwright.core.terminal import clean
 
 Log = Callable[..., None]
-"""Called with the name of what happened, and its fields by name."""
+"""Called with the name of what happened, and its fields by name. `level` is one of them: `info` when it is left out."""
+Level = Literal["info", "warning", "error"]
+
+_DEEPEST = 5
 
 
 def open_log(sink: TextIO, mask: Callable[[str], str], *, json: bool, **fields: str) -> Log:
     """A log that writes to `sink`, with some fields on every line."""
     import structlog
 
-    def masked(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        for name, value in line.items():
-            if isinstance(value, str):
-                line[name] = mask(value)
+    def levelled(_logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        line.setdefault("level", method)
         return line
 
+    def cleaned(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {name: _cleaned(value, mask) for name, value in line.items()}
+
     renderer: Any = (
-        structlog.processors.JSONRenderer(default=str)
+        structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
         if json
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=20)
     )
     logger = structlog.wrap_logger(
         structlog.PrintLogger(sink),
-        processors=[structlog.processors.TimeStamper(fmt="iso", utc=True), masked, renderer],
+        processors=[levelled, structlog.processors.TimeStamper(fmt="iso", utc=True), cleaned, renderer],
     ).bind(**fields)
     log: Log = logger.info
     return log
+
+
+def log_request(log: Log, method: str, route: str, status: int, seconds: float, **fields: object) -> None:
+    """One line on a request that a server has answered.
+
+    `route` is the template, never the path or the query, which may hold a token. `fields`: correlationId, and the other
+    ids of D15 where they are known. An answer of 500 or above is an error, one of 400 or above a warning.
+    """
+    level: Level = "error" if status >= 500 else "warning" if status >= 400 else "info"
+    log("request", method=method, route=route, status=status, seconds=round(seconds, 4), level=level, **fields)
+
+
+def _cleaned(value: object, mask: Callable[[str], str], depth: int = 0) -> object:
+    match value:
+        case bool() | int() | float() | None:
+            return value
+        case str():
+            return clean(value, mask)
+        case Mapping() if depth < _DEEPEST:
+            return {clean(str(name), mask): _cleaned(each, mask, depth + 1) for name, each in value.items()}
+        case list() | tuple() if depth < _DEEPEST:
+            return [_cleaned(each, mask, depth + 1) for each in value]
+        case _:
+            return clean(str(value), mask)

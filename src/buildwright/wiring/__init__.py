@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from buildwright.wiring.adapters import AGENTS_OF_OTHERS, masked
-from buildwright.wiring.app import App, SystemClock, open_app
+from buildwright.wiring.adapters import AGENTS_OF_OTHERS, SystemClock, masked, masker_of
+from buildwright.wiring.app import App, open_app
 
-__all__ = ["AGENTS_OF_OTHERS", "App", "SystemClock", "masked", "open_app"]
+__all__ = ["AGENTS_OF_OTHERS", "App", "SystemClock", "masked", "masker_of", "open_app"]

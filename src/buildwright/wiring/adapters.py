@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +16,7 @@ from buildwright.core.build import Build
 from buildwright.core.diagnosis import Diagnosis
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
-from buildwright.core.secrets import mask
+from buildwright.core.secrets import Masker, masker
 from buildwright.errors import BadSettings
 from buildwright.ports import Agent, Briefing, BriefingRequest, Workspace
 from buildwright.settings import SECRETS, Settings
@@ -22,8 +25,22 @@ if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.ports import Sandbox
 
+_SECRET_NAME = re.compile(r"(?:TOKEN|SECRET|PASSWORD|PASSWD|(?:API|ACCESS|SECRET|PRIVATE|SIGNING)_?KEY)$")
+_SURE = 16
+"""Characters. What is shorter and only named like a secret may well be a word (`TOKEN=disabled`)."""
+
 AGENTS_OF_OTHERS = "buildwright.agents"
 """Entry point group: a callable `(settings, sandbox) -> Agent` registered by another package."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 class NoHints:
@@ -102,10 +119,20 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
             return _agent_of_others(name, settings, sandbox)
 
 
+def masker_of(settings: Settings) -> Masker:
+    """Takes out of a text the secrets of these settings, and all of a known shape.
+
+    Of the settings: the keys of models, the passwords in addresses, and whatever long value a variable has that is called
+    a token, a secret, a password or a key.
+    """
+    own = {settings.environment.get(name, "") for name in SECRETS}
+    own |= {value for name, value in settings.environment.items() if len(value) >= _SURE and _SECRET_NAME.search(name)}
+    return masker(frozenset((*own, *settings.passwords)))
+
+
 def masked(settings: Settings, text: str) -> str:
-    """The text without secrets, of any shape known and of these settings."""
-    own = [settings.environment[name] for name in SECRETS if settings.environment.get(name)]
-    return mask(text, [*own, *settings.passwords])
+    """The text without the secrets of these settings."""
+    return masker_of(settings)(text)
 
 
 def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:

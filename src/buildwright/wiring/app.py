@@ -6,64 +6,54 @@ Must never hold a rule of its own: what can be asked of a build is in `engine.co
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from buildwright.core.build import Build, Control
-from buildwright.core.event import Recorded
+from buildwright.core.event import Recorded, StepMode
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
-from buildwright.errors import BadSettings, BuildIsRunning, NotFound, Unreachable
-from buildwright.ports import Answers, Board, Builds, Clock, Gate, LogEntry
+from buildwright.errors import BadSettings, BuildIsRunning
+from buildwright.ports import Answers, Board, Builds, Clock, Jobs, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
-from buildwright.store.holders import this_process
+from buildwright.wiring import cluster
 from buildwright.wiring.adapters import (
-    LazyDiagnoser,
-    LazyPlanner,
     NoHints,
+    SystemClock,
     agent_for,
-    briefer,
     masked,
-    no_world,
-    path_of,
-    plan_context,
     with_cassette,
 )
 from buildwright.wiring.awaited import Awaited, Brought
+from buildwright.wiring.lookup import find
+from buildwright.wiring.planning import plan
+from buildwright.wiring.starting import create_once, exists
+from buildwright.wiring.stepping import stepped
+from buildwright.wiring.telemetry import Telemetry
+from buildwright.wiring.worlds import PLAIN, Worlds, warm_up
 
 if TYPE_CHECKING:
-    from buildwright.engine.follow import Onlooker
+    from buildwright.engine.hand import Hand
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Sandbox
+    from buildwright.ports import Traces
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
+    from buildwright.telemetry.meters import Meters
+    from buildwright.wiring.changes import Change
+    from buildwright.wiring.crew import Crew
     from buildwright.workspace import GitWorkspace
-
-PLAIN = frozenset({"noop", "sleep", "touch"})
-"""Agents that ask no model and run no command."""
-
-
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 @asynccontextmanager
@@ -107,8 +97,11 @@ class App:
         self.clock = clock
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
-        self._sandboxes: dict[str, Sandbox] = {}
+        self._worlds = Worlds(settings, builds)
         self._awaited = Awaited(settings.home, settings.environment)
+        self._hints: Jobs = NoHints()
+        self._hand: Hand | None = None
+        self.telemetry = Telemetry(settings.environment)
 
     @property
     def workspace(self) -> GitWorkspace:
@@ -125,14 +118,33 @@ class App:
 
             record = self.settings.environment.get("BUILDWRIGHT_RECORD", "")
             self._gateway = LocalGateway(
-                self.settings.environment, self.settings.home, Path(record) if record else None, self._answers
+                self.settings.environment,
+                self.settings.home,
+                Path(record) if record else None,
+                self._answers,
+                self.telemetry.on_call,
             )
         return self._gateway
+
+    @property
+    def meters(self) -> Meters:
+        """What this process counts, once somebody has asked for it."""
+        return self.telemetry.meters
+
+    @property
+    def traces(self) -> Traces:
+        """Where spans go. Raises BadSettings."""
+        return self.telemetry.traces
 
     @property
     def in_cluster(self) -> bool:
         """Whether workers carry out the builds, and not this process."""
         return bool(self.settings.redis_url)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a server does what is asked here."""
+        return False
 
     @property
     def board(self) -> Board:
@@ -145,14 +157,27 @@ class App:
         """The text without the secrets of this process."""
         return masked(self.settings, text)
 
+    def send_hints(self) -> None:
+        """From now on tell workers through Redis what waits for them: for a process that lives long.
+
+        A command of a second needs none: a worker that has nothing to do looks every half second.
+        """
+        if self.in_cluster:
+            from buildwright.engine.settling import is_long
+            from buildwright.jobs.celery import CeleryJobs
+
+            self._hints, self._hand = CeleryJobs(self.settings.redis_url, is_long), None
+
     def hurry(self) -> None:
         """Wait no more for a database that is away: this process is to end, and others go on."""
         cast("PostgresBuilds", self.builds).hurry()
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
+        await self._hints.close()
         if self._gateway is not None:
             await self._gateway.close()
+        await self.telemetry.close()
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -166,32 +191,27 @@ class App:
         *,
         user_id: str = "",
         correlation_id: str = "",
+        build_id: str = "",
     ) -> str:
         """Create a build; nothing runs yet. Returns its id. Without a user it is of the one who runs this process.
+
+        With a `build_id` (a UUID of whoever asks) it is made once: when it is there already, nothing happens.
 
         What can be known beforehand is checked first, so that a build which cannot run is never made. Raises BadSettings
         (an agent, sandbox, key or cassette that cannot be had, options that contradict each other) and BadRepository.
         """
-        options = await self._checked(options, repository, planning=spec.graph is None)
-        project = project_id or (Path(repository).name if repository else "") or "default"
-        build_id = str(uuid.uuid4())
+        if build_id and await exists(self.builds, build_id):
+            return build_id
+        options = await self.checked(options, repository, planning=spec.graph is None)
+        new_id = build_id or str(uuid.uuid4())
         if self.in_cluster and options.lanes:
             # From here the repository can be reached, whatever it is; the workers find what they need of it in the hub.
             await self.workspace.create_hub()
-            await self.workspace.prepare(build_id, repository, base)
-            self._awaited.note(build_id, options, repository)
-        return await commands.create(
-            self.builds,
-            self.clock,
-            spec,
-            options,
-            repository,
-            base,
-            project,
-            user_id or self.settings.user,
-            build_id=build_id,
-            correlation_id=correlation_id or self.settings.correlation_id,
-        )
+            await self.workspace.prepare(new_id, repository, base)
+            self._awaited.note(new_id, options, repository)
+        user, correlation = user_id or self.settings.user, correlation_id or self.settings.correlation_id
+        names = (project_id, user, new_id, correlation)
+        return await create_once(self.builds, self.clock, spec, options, repository, base, *names)
 
     @asynccontextmanager
     async def runs(self) -> AsyncIterator[BuildRuns]:
@@ -221,6 +241,24 @@ class App:
     async def say(self, build_id: str, text: str, task: str = "") -> str:
         return await commands.say(self.builds, self.clock, build_id, text, task)
 
+    async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> str:
+        """Ask a build by hand for one step, which `run` makes, or the workers; returns its id. Raises IllegalMove, NotFound."""
+        step_id = await commands.step(self.builds, self.clock, build_id, mode, message)
+        if self.in_cluster:
+            await self.advance(build_id)
+        return step_id
+
+    async def stepped(
+        self,
+        build_id: str,
+        step_id: str,
+        seconds: float = math.inf,
+        on_event: Callable[[Recorded, Build], None] | None = None,
+        since: Build | None = None,
+    ) -> Build:
+        """The build once it has made the step, or rests; or as it is after so many seconds. `stepping.stepped` has it all."""
+        return await stepped(self.builds, self.clock, build_id, step_id, seconds, on_event, since)
+
     async def stop(self, build_id: str, message: str = "") -> Build:
         """Ask the build to end; when no process runs it, it ends here and now."""
         from buildwright.engine.loop import run
@@ -233,36 +271,28 @@ class App:
             # A build that nobody works on is over at once, also without any worker; else its workers let go first.
             return await self.advance(build_id) or await self.builds.load(build_id)
         if await self.builds.holder(build_id) is None:
-            await self._end_orphans()
+            await self._worlds.end_orphans()
             with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
-                build = await run(self._bare_world(), build_id)
+                build = await run(self._worlds.bare(self.clock), build_id)
                 if build.options.lanes:
                     await forget_lanes(self.workspace, build_id)
         return build
 
+    async def crew(self, build_id: str) -> Crew:
+        """Who works on the build now. Raises StoreFailed."""
+        from buildwright.wiring.crew import crew_of
+
+        return await crew_of(self.builds, self.board if self.in_cluster else None, build_id)
+
+    async def change(self, build: Build, task: str = "") -> Change:
+        """What the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
+        from buildwright.wiring.changes import change_of
+
+        return await change_of(self.builds, self.workspace, build, task)
+
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
-        rows = await self.builds.rows(limit=20, build_prefix=build)
-        exact = [row for row in rows if row.build_id == build]
-        if exact or (rows and (not build or len(rows) == 1)):
-            return (exact or rows)[0].build_id
-        if rows:
-            some = ", ".join(row.build_id[:12] for row in rows[:5])
-            raise NotFound(f"{build} is the beginning of {len(rows)} builds: {some}", fix="type more of the id")
-        elsewhere = self._elsewhere()
-        if not build:
-            fix = elsewhere or "start one with `buildwright build SPEC --repo PATH`"
-            raise NotFound("there is no build yet", fix=fix)
-        fix = elsewhere or "see `buildwright status --all` for the builds there are"
-        raise NotFound(f"there is no build {build}", fix=fix)
-
-    def _elsewhere(self) -> str:
-        """Where builds of this home may be that cannot be seen now: those of the cluster, and those without it."""
-        if not self.in_cluster and (self.settings.cluster / "postgres").exists():
-            return "those of this home's cluster, which is down, are there again after `buildwright cluster up`"
-        if self.in_cluster and self.settings.database.exists():
-            return "those made without the cluster are there when it does not run: `buildwright cluster down`"
-        return ""
+        return await find(self.builds, self.settings, build)
 
     # --- doing ------------------------------------------------------------------------------------------------------
 
@@ -285,13 +315,15 @@ class App:
 
         build = await self.builds.load(build_id)
         if self.in_cluster:
-            return await self._follow(build, Onlooker(on_event, on_log, detach or asyncio.Event(), stay))
+            onlooker = Onlooker(on_event, on_log, detach or asyncio.Event(), stay)
+            return await cluster.follow_workers(self.builds, self.board, self.clock, build, onlooker)
         options = build.options
-        if await self._sandbox(options) is not None:
-            await self._end_orphans()
+        if await self._worlds.sandbox(options) is not None:
+            await self._worlds.end_orphans()
         world = await self.world(options, self.clock)
+        on_event = self.telemetry.on_event(on_event)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
-        warming = asyncio.create_task(self._warm_up(options))
+        warming = asyncio.create_task(warm_up(options))
         try:
             build = await run(world, build_id)
         finally:
@@ -299,18 +331,6 @@ class App:
         if build.is_terminal and options.lanes:
             await forget_lanes(self.workspace, build_id)
         return build
-
-    async def _follow(self, build: Build, onlooker: Onlooker) -> Build:
-        """Watch the workers build. Raises Unreachable when there are none: the build waits for them."""
-        from buildwright.engine.follow import follow
-
-        if not build.is_terminal and not [row for row in await self.board.workers() if row.alive]:
-            raise Unreachable(
-                f"no worker is running, so build {build.id} waits",
-                fix="start one with `buildwright worker` or `buildwright cluster up`; the build then goes on by itself",
-            )
-        seen = await self.builds.read_log(build.id, limit=1, tail=True)
-        return await follow(self.builds, self.board, self.clock, build, seen[-1].seq if seen else 0, onlooker)
 
     async def bring_home(self, build: Build) -> Brought:
         """See that what workers have delivered is in the user's repository, if that is on this machine and this home's.
@@ -321,9 +341,23 @@ class App:
 
     async def advance(self, build_id: str) -> Build | None:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
-        from buildwright.engine.hand import Hand
+        if self._hand is None:
+            self._hand = cluster.deciding_hand(self.builds, self.board, self.clock, self._hints)
+        self._hand.listen(self.telemetry.on_event())
+        return await self._hand.advance(build_id)
 
-        return await Hand(self.builds, self.board, NoHints(), self.clock, this_process(), no_world).advance(build_id)
+    async def world(self, options: Options, clock: Clock) -> World:
+        """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
+        workspace = self.workspace if options.lanes else None
+        gateway = self.gateway if options.agent not in PLAIN else None
+        return await self._worlds.whole(options, clock, workspace, gateway, self.telemetry.observe)
+
+    async def clean_up(self) -> None:
+        """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
+        await self._worlds.end_orphans()
+        from buildwright.workspace.leftovers import sweep
+
+        await sweep(self.settings.home, self.settings.environment)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -332,27 +366,13 @@ class App:
         """
         if spec.graph is not None:
             return spec.graph
-        from buildwright.agents.briefing import describe_repository
-        from buildwright.workspace.leftovers import PLAN
+        return await plan(spec, options, self.gateway, self.workspace if repository else None, repository, base)
 
-        options = with_cassette(options)
-        self.gateway.check_keys("", options)
-        place = f"{PLAN}{uuid.uuid4()}"
-        context = ""
-        if repository:
-            target = await self.workspace.prepare(place, repository, base)
-            try:
-                context = await describe_repository(place, target.tree, self.workspace)
-            finally:
-                await self.workspace.release(place)
-        door = await self.gateway.open(place, "", 1, options, kept=False)
-        try:
-            return await LazyPlanner().plan(spec, context, options.planner_model or options.model, door)
-        finally:
-            await self.gateway.shut(door)
+    async def checked(self, options: Options, repository: str, *, planning: bool) -> Options:
+        """The options as they are kept, once everything they ask for is known to be there.
 
-    async def _checked(self, options: Options, repository: str, *, planning: bool) -> Options:
-        """The options as they are kept, once everything they ask for is known to be there."""
+        Raises BadSettings, BadRepository. `planning`: a model will be asked for the plan.
+        """
         if options.lanes:
             if not repository:
                 raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")
@@ -362,83 +382,10 @@ class App:
         if options.agent == "shell" and not options.agent_command.strip():
             raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
         options = with_cassette(options)
-        agent = agent_for(options, self.settings, await self._sandbox(options))
+        agent = agent_for(options, self.settings, await self._worlds.sandbox(options))
         if not options.cassette and not self.in_cluster:  # there the keys are those of the workers
             if agent.uses_model == "always":
                 self.gateway.check_keys("any", options)
             if planning:
                 self.gateway.check_keys("", options)
         return options
-
-    def _bare_world(self) -> World:
-        """Enough to bring a build that is asked to stop to its end: that needs no effect."""
-        from buildwright.engine.world import World
-        from buildwright.testing.plain_agents import NoopAgent
-
-        return World(
-            builds=self.builds,
-            clock=self.clock,
-            agent=NoopAgent(),
-            holder=this_process(),
-            scratch=self.settings.home / "scratch",
-            brief=briefer(None),
-        )
-
-    async def clean_up(self) -> None:
-        """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
-        await self._end_orphans()
-        from buildwright.workspace.leftovers import sweep
-
-        await sweep(self.settings.home, self.settings.environment)
-
-    async def world(self, options: Options, clock: Clock) -> World:
-        """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
-        from buildwright.engine.world import World
-
-        sandbox = await self._sandbox(options)
-        workspace = self.workspace if options.lanes else None
-        return World(
-            builds=self.builds,
-            clock=clock,
-            agent=agent_for(options, self.settings, sandbox),
-            holder=this_process(),
-            scratch=self.settings.home / "scratch",
-            brief=briefer(workspace),
-            workspace=workspace,
-            gates=self._gates(options, sandbox),
-            gateway=self.gateway if options.agent not in PLAIN else None,
-            mask=partial(masked, self.settings),
-            planner=LazyPlanner(),
-            diagnoser=LazyDiagnoser(),
-            plan_context=plan_context(workspace),
-        )
-
-    async def _sandbox(self, options: Options) -> Sandbox | None:
-        """The sandbox of the build, None when it runs no foreign command. Raises BadSettings."""
-        if not options.lanes and options.agent in PLAIN:
-            return None
-        if options.sandbox not in self._sandboxes:
-            from buildwright.sandbox import choose
-
-            self._sandboxes[options.sandbox] = await choose(options.sandbox, home=self.settings.tag)
-        return self._sandboxes[options.sandbox]
-
-    async def _end_orphans(self) -> None:
-        """End what commands of a process of ours that was killed still do: nobody waits for it, and lanes are reused."""
-        from buildwright.sandbox import end_orphans
-
-        await asyncio.to_thread(end_orphans, self.settings.tag)
-
-    async def _warm_up(self, options: Options) -> None:
-        """What the first attempt will need is loaded while the plan is made."""
-        if options.agent == "claude":
-            from buildwright.agents.claude import warm_up
-
-            await asyncio.to_thread(warm_up)
-
-    def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
-        if not options.gates or not options.lanes or sandbox is None:
-            return ()
-        from buildwright.gates import gates
-
-        return gates(sandbox, path_of(self.settings), self.settings.home / "setups")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
-from buildwright.errors import BuildIsRunning, BuildwrightError, NotFound
+from buildwright.errors import BuildIsRunning, BuildwrightError, NotFound, StoreFailed
 from buildwright.ports import LogEntry
 from buildwright.store.holders import this_process
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Heard = Callable[[str], None]
 """Told the id of a build of which there is something new."""
 AGAIN_SECONDS = 5.0
+HOME_SECONDS = 2.0
 
 
 class Hosted(Protocol):
@@ -44,6 +45,9 @@ class Hosting:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._detach = asyncio.Event()
         self._ears: list[Heard] = []
+        self._awaited: set[str] = set()
+        """Builds of the workers whose result may have to be brought into a repository of this machine."""
+        self._bringing: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> int:
@@ -58,6 +62,8 @@ class Hosting:
         """See that somebody carries the build out; harmless when somebody does. Returns at once."""
         if self._app.in_cluster:
             await self._app.advance(build_id)
+            await self._hosted.host(build_id, this_process(), self._app.clock.now())
+            self._awaited.add(build_id)
             return
         task = self._running.get(build_id)
         if self._detach.is_set() or (task is not None and not task.done()):
@@ -67,16 +73,20 @@ class Hosting:
             self._drive(build_id)
 
     async def go_on(self) -> None:
-        """Begin again with what was hosted when the server ended."""
-        if not self._app.in_cluster:
-            for build_id in await self._hosted.hosted():
-                if build_id not in self._running:
-                    self._drive(build_id)
+        """Begin again with what was hosted when the server ended; in a cluster, wait for it again."""
+        for build_id in await self._hosted.hosted():
+            if self._app.in_cluster:
+                self._awaited.add(build_id)
+            elif build_id not in self._running:
+                self._drive(build_id)
+        if self._app.in_cluster:
+            self._bringing = asyncio.create_task(self._bring_home(), name="bring home")
 
     async def close(self) -> None:
         """Let go of all builds: what is recorded is safe, and the next server goes on."""
         self._detach.set()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        ending = [*self._running.values(), *([self._bringing] if self._bringing is not None else [])]
+        await asyncio.gather(*ending, return_exceptions=True)
 
     def _drive(self, build_id: str) -> None:
         task = asyncio.create_task(self._driven(build_id), name=f"build {build_id}")
@@ -106,9 +116,31 @@ class Hosting:
                     await self._hosted.unhost(build_id)
                     return
 
-    async def _wait(self) -> None:
+    async def _bring_home(self) -> None:
+        """Results of workers that belong into a repository of this machine are brought there, as `run` does it."""
+        while not self._detach.is_set():
+            for build_id in sorted(self._awaited):
+                try:
+                    await self._brought(build_id)
+                except StoreFailed:
+                    break
+                except BuildwrightError as error:  # the next server tries again
+                    self._awaited.discard(build_id)
+                    self._log("not-brought-home", level="error", executionId=build_id, why=str(error))
+            await self._wait(HOME_SECONDS)
+
+    async def _brought(self, build_id: str) -> None:
+        row = next(iter(await self._app.builds.rows(1, build_id)), None)
+        if row is not None and not row.outcome:
+            return
+        if row is not None:
+            await self._app.bring_home(await self._app.builds.load(build_id))
+        await self._hosted.unhost(build_id)
+        self._awaited.discard(build_id)
+
+    async def _wait(self, seconds: float = AGAIN_SECONDS) -> None:
         try:
-            async with asyncio.timeout(AGAIN_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._detach.wait()
         except TimeoutError:
             return

@@ -67,7 +67,7 @@ async def app_when_there(settings: Settings, ending: asyncio.Event, log: Log) ->
             try:
                 app = await _unless(ending, stack.enter_async_context(open_app(settings)))
             except StoreFailed as trouble:
-                log("waits", why=str(trouble), fix=trouble.fix)
+                log("waits", why=str(trouble), fix=trouble.fix, level="warning")
                 await _unless(ending, asyncio.sleep(RETRY_SECONDS))
         yield app
 
@@ -112,6 +112,7 @@ class Worker:
                 return await app.world(options, clock)
 
             hand = Hand(app.builds, board, jobs, clock, this_process(), world_of, slots, log)
+            hand.listen(app.telemetry.on_event())
             consumer = CeleryConsumer(settings.redis_url, hand, is_long, name)
             works = (tend(hand), patrol(hand, jobs), clock.stay_set(board), stay_tidy(hand, tidy))
             worker = cls(hand, consumer, name, [asyncio.create_task(work) for work in works])
@@ -130,7 +131,7 @@ class Worker:
                 try:
                     await board.sign_off(hand.holder)
                 except CouldNot as trouble:  # its row says how long it has been silent
-                    log("not-signed-off", why=str(trouble))
+                    log("not-signed-off", why=str(trouble), level="warning")
                 log("ended")
 
     async def watch(self, ending: asyncio.Event) -> None:
@@ -149,7 +150,7 @@ class Worker:
         if self._consumer.listens != self._listens:
             self._listens = not self._listens
             why = "what is due is found in the database; start Redis, or correct REDIS_URL"
-            self._log("redis-is-back") if self._listens else self._log("redis-is-away", why=why)
+            self._log("redis-is-back") if self._listens else self._log("redis-is-away", why=why, level="warning")
 
     async def beat(self) -> None:
         """Tell the board that this worker lives and what it has measured. A store that is away is tried again next time."""
@@ -169,7 +170,7 @@ class Worker:
         try:
             await hand.board.beat(row)
         except CouldNot as trouble:
-            hand.log("no-sign-of-life", why=str(trouble))
+            hand.log("no-sign-of-life", why=str(trouble), level="warning")
 
 
 async def stay_tidy(hand: Hand, tidy: Tidy) -> None:
@@ -181,7 +182,7 @@ async def stay_tidy(hand: Hand, tidy: Tidy) -> None:
         try:
             hand.log("tidied-up", bytes=await tidy())
         except BuildwrightError as trouble:
-            hand.log("not-tidied-up", why=str(trouble))
+            hand.log("not-tidied-up", why=str(trouble), level="warning")
 
 
 def measured(hand: Hand) -> dict[str, float | int]:

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import signal
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,6 +190,15 @@ class Git:
             require_version(answer.text)
             self._checked = True
 
+    @contextmanager
+    def aside(self) -> Iterator[Path]:
+        """An empty directory for one question, below the home: what a killed process leaves of it, a sweep finds there."""
+        with naming_full_disk(self._home):
+            self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder = tempfile.TemporaryDirectory(prefix=f"{ASIDE}{os.getpid()}.", dir=self._home)
+        with folder as name:
+            yield Path(name)
+
     async def _spawn(
         self,
         argv: list[str],
@@ -247,6 +257,8 @@ class Git:
         return GitFailed(f"git {_verb(arguments)} failed with {answer.code}: {mask(last)}", fix=_fix(text))
 
 
+ASIDE = "aside."
+"""Directories of `Git.aside` are named so, then by their process."""
 _NETWORK_WAITS = (0.5, 2.0, 5.0)
 OTHER_FORMAT = ("hash algorithm", "mismatched algorithms", "capabilities^{}")
 """What git says when one side has SHA-1 and the other SHA-256; the last of a side that has no ref to show."""

@@ -281,9 +281,9 @@ class Hub:
     @asynccontextmanager
     async def _scratch(self, form: str) -> AsyncIterator[Path]:
         """A repository for one question."""
-        with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
-            await self._git.run(Path(folder) / "git", "init", "--quiet", "--bare", f"--object-format={form}")
-            yield Path(folder) / "git"
+        with self._git.aside() as folder:
+            await self._git.run(folder / "git", "init", "--quiet", "--bare", f"--object-format={form}")
+            yield folder / "git"
 
     async def _ask(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         with self._named():

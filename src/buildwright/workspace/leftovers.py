@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from buildwright.ports import Found, Leftover
+from buildwright.workspace.git import ASIDE
 from buildwright.workspace.git_workspace import GitWorkspace
 from buildwright.workspace.guard import guarded
 from buildwright.workspace.lane import Owner, abandoned, remove
@@ -53,6 +54,11 @@ def find(home: Path, attic: Attic, workspace: GitWorkspace, in_use: InUse, live:
         match = _CONFIGURATION.match(file.name)
         if match and not Path(f"/proc/{match.group(1)}").exists():
             found.append(_removable("a half-written git configuration", file, partial(_drop, file, in_use)))
+        pid = file.name.removeprefix(ASIDE).partition(".")[0] if file.name.startswith(ASIDE) else ""
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            found.append(
+                _removable("a directory that a killed process used for git", file, partial(_drop, file, in_use))
+            )
     return found
 
 

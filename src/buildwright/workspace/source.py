@@ -10,7 +10,6 @@ import functools
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -267,14 +266,14 @@ async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, fil
     index = git_dir / "index"
     if not index.is_file():
         return []
-    with tempfile.TemporaryDirectory() as name:
-        shadow = Path(name) / "git"
+    with git.aside() as folder:
+        shadow = folder / "git"
         try:
             form = "sha256" if len(commit) == 64 else "sha1"
             await git.run(shadow, "init", "--quiet", "--bare", f"--object-format={form}")
             alternates = shadow / "objects" / "info" / "alternates"
             await asyncio.to_thread(alternates.write_text, f"{source.location}/objects\n", errors="surrogateescape")
-            copy = Path(name) / "index"
+            copy = folder / "index"
             await asyncio.to_thread(shutil.copy2, index, copy)
             view = functools.partial(git.run, shadow, index=copy, work_tree=source.work_tree, seconds=20.0)
             await view("update-index", "-q", "--refresh", "--ignore-submodules", okay=(0, 1))

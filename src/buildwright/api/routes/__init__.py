@@ -1,1 +1,1 @@
-"""Routes, one file for each group of paths. A route reads its input, asks the App or the store, and shapes the answer; no more."""
+"""Routes, one file for each group of paths. A route reads input, asks the App or the store, shapes the answer; no more."""

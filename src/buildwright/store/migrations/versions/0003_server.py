@@ -81,7 +81,11 @@ def upgrade() -> None:
     op.create_index("ix_build_runs_project_id", "build_runs", ["project_id", "created_at", "build_id"])
     op.create_index("ix_build_runs_user_id", "build_runs", ["user_id", "created_at", "build_id"])
     op.create_index(
-        "ix_build_runs_unfinished", "build_runs", ["user_id"], sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED
+        "ix_build_runs_unfinished",
+        "build_runs",
+        ["user_id", "completed_at", "created_at", "build_id"],
+        sqlite_where=_UNFINISHED,
+        postgresql_where=_UNFINISHED,
     )
     _create_projects()
     _create_inbox()
@@ -121,6 +125,7 @@ def _create_inbox() -> None:
         sa.Column("build_id", sa.Text, nullable=False),
         sa.Column("correlation_id", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
+        sa.Column("holder", sa.Text, nullable=False),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("updated_at", _TIME, nullable=False),
     )

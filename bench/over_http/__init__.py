@@ -1,0 +1,1 @@
+"""What answers over HTTP cost: with an empty store beside a full one."""

@@ -1,0 +1,220 @@
+"""What can be asked of a project's newest build. Speaks to the App and the records; knows no request and no response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Path, Request
+
+from buildwright.api import allowance, steering
+from buildwright.api.site import Caller, Site, caller_of, site_of
+from buildwright.api.wishes import BuildWish, address_of, kept_spec, spec_of
+from buildwright.core.build import Build
+from buildwright.core.languages import language_of
+from buildwright.core.paths import check_path
+from buildwright.core.project_summary import BuildSummary, Delivery, Summing, summary_of
+from buildwright.core.project_views import (
+    LogRow,
+    WrittenFile,
+    log_row,
+    matching,
+    phase_name,
+    status_name,
+    written_paths,
+)
+from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound
+from buildwright.ports import BuildRow
+from buildwright.store.projects import Project
+
+if TYPE_CHECKING:
+    from buildwright.engine.commands import Choice
+
+LARGEST_SHOWN = 1_000_000
+"""Bytes of a file whose content is shown."""
+_CANCEL_SECONDS = 5.0
+_BLOCK = 1_000
+_MOST_SCANNED = 20_000
+"""Log lines that one request looks through."""
+_CHOICES: dict[str, Choice] = {"retry": "retry", "retry_with_message": "retry", "skip": "skip", "abort": "abort"}
+
+
+async def own_project(site: Site, caller: Caller, project_id: str) -> Project:
+    """The caller's project. Raises NotFound, Forbidden when it is another user's."""
+    project = await site.records.projects.get(project_id)
+    if project.user_id != caller.user_id:
+        raise Forbidden("this project belongs to another user", fix="ask for a project of your own")
+    return project
+
+
+async def _own(
+    project_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of the project.")],
+    request: Request,
+) -> Project:
+    return await own_project(site_of(request), caller_of(request), project_id)
+
+
+OwnProject = Annotated[Project, Depends(_own)]
+"""The project that the path names by `project_id`, if it is the caller's."""
+
+
+async def _newest(project: OwnProject, request: Request) -> BuildRow:
+    row = await site_of(request).records.runs.latest_by_project(project.id, project.user_id)
+    if row is None:
+        raise NotFound("this project has no build yet", fix=f"start one: POST /projects/{project.id}/build")
+    return row
+
+
+NewestRow = Annotated[BuildRow, Depends(_newest)]
+"""The head row of the project's newest build. Raises NotFound when it has none."""
+
+
+async def _newest_build(row: NewestRow, request: Request) -> Build:
+    return await site_of(request).seen.newest(row.build_id)
+
+
+NewestBuild = Annotated[Build, Depends(_newest_build)]
+"""The project's newest build as of its last event."""
+
+
+async def start(site: Site, caller: Caller, project: Project, wish: BuildWish, correlation_id: str) -> str:
+    """Start a build of the project; its id.
+
+    One at a time, unless BUILDWRIGHT_BUILDS_AT_ONCE says another number (0: any). Raises BadRepository, BadSpec,
+    BadSettings, Forbidden (it would run commands that are not allowed), Conflict (another is under way), TooMany.
+    """
+    target_type = wish.target_type or project.target_type
+    repository = address_of(target_type, wish.target_ref or project.target_ref)
+    spec = spec_of(kept_spec(wish.spec, wish.tasks) or project.spec, project.name)
+    options = wish.options.options(target_type, repository)
+    at_once = allowance.number(site.app.settings.environment, allowance.AT_ONCE, 1)
+    build_id = await steering.start(
+        site, caller, correlation_id, spec, options, repository, wish.base, project.id, at_once
+    )
+    await site.hosting.begin(build_id)
+    return build_id
+
+
+async def cancel(site: Site, build: Build, row: BuildRow) -> str:
+    """End the build; the status after a moment. Harmless when it was cancelled before. Raises IllegalMove with the state."""
+    with _stating(row):
+        if build.outcome not in {None, "stopped"}:
+            raise IllegalMove(f"the build has ended ({build.outcome}): there is nothing to cancel")
+        build = await steering.stop(site, build, "cancelled by the user", _CANCEL_SECONDS)
+    return status_name(build.control, build.outcome or "", build.version)
+
+
+async def resume(site: Site, build: Build, row: BuildRow, action: str, message: str, budget: Decimal | None) -> str:
+    """Answer the pause of a build; the status after that. Raises IllegalMove with the state."""
+    if action == "abort":
+        where = phase_name(build, build.pause.task if build.pause else "")
+        message = f"Build aborted by user at {where}" + (f": {message}" if message else "")
+    with _stating(row):
+        build = await site.app.resume(build.id, _CHOICES[action], message, budget)
+    await site.hosting.begin(build.id)
+    return status_name(build.control, build.outcome or "", build.version)
+
+
+async def interject(site: Site, build: Build, row: BuildRow, message: str) -> str:
+    """Tell the agents something while the build runs; the message's id. Raises IllegalMove with the state."""
+    with _stating(row):
+        if build.pause is not None:
+            raise IllegalMove("the build is paused, so no agent would hear it")
+        return await site.app.say(build.id, message)
+
+
+@contextmanager
+def _stating(row: BuildRow) -> Iterator[None]:
+    """A conflict in the block carries the state of the build that did not allow it, and where to look."""
+    try:
+        yield
+    except Conflict as conflict:
+        conflict.state = status_name(row.control, row.outcome, row.version)
+        conflict.fix = f"see GET /projects/{row.project_id}/build/status for what can be done now"
+        raise
+
+
+async def log_page(
+    site: Site, build_id: str, after: int, limit: int, *, tail: bool, task: str, level: str, source: str, search: str
+) -> tuple[list[LogRow], int | None]:
+    """Lines of the log after a number, or the newest, and the number after which the next page begins; None for the end.
+
+    At most 20,000 lines are looked through at once, so a page may have few lines, or none, and a next one all the same.
+    """
+    plain = not (level or source or search)
+    if tail:
+        lines = await site.app.builds.read_log(build_id, after, task, limit if plain else _MOST_SCANNED, tail=True)
+        rows = matching((log_row(*line) for line in lines), level, source, search)
+        return rows[-limit:], None
+    block = min(_BLOCK, limit + 1) if plain else _BLOCK
+    rows, looked = [], 0
+    while looked < _MOST_SCANNED:
+        lines = await site.app.builds.read_log(build_id, after, task, block)
+        rows += matching((log_row(*line) for line in lines), level, source, search)
+        if len(rows) > limit:
+            return rows[:limit], rows[limit - 1].seq
+        if len(lines) < block:
+            return rows, None
+        after, looked = lines[-1].seq, looked + len(lines)
+    return rows, after
+
+
+async def file_page(site: Site, build: Build, after: str, limit: int) -> tuple[list[WrittenFile], str]:
+    """Files that the build made or changed, after a path, and the path after which the next page begins; "" for the end."""
+    paths = [path for path in written_paths(build) if path > after]
+    page = paths[:limit]
+    sizes = await site.app.workspace.file_sizes(build.id, build.head_tree, page) if page else {}
+    files = [
+        WrittenFile(path=path, size_bytes=sizes[path], language=language_of(path)) for path in page if path in sizes
+    ]
+    return files, page[-1] if len(paths) > limit else ""
+
+
+async def read_file(site: Site, build: Build, path: str) -> tuple[WrittenFile, str | None, str]:
+    """A file at the integration head: itself, its text, or None and why there is none. Raises UnsafePath, NotFound."""
+    path = check_path(path)
+    tree = build.head_tree or build.base_tree
+    sizes = await site.app.workspace.file_sizes(build.id, tree, [path]) if tree else {}
+    if path not in sizes:
+        raise NotFound(
+            f"there is no file {path} in what has landed", fix="list the files: GET /projects/{project_id}/build/files"
+        )
+    file = WrittenFile(path=path, size_bytes=sizes[path], language=language_of(path))
+    if file.size_bytes > LARGEST_SHOWN:
+        return file, None, f"it has {file.size_bytes:,} bytes; files of more than {LARGEST_SHOWN:,} bytes are not shown"
+    content = await site.app.workspace.read_file(build.id, tree, path, LARGEST_SHOWN + 1) or b""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    return (file, None, "it is a binary file, which is not shown") if "\0" in text else (file, text, "")
+
+
+async def summarize(site: Site, build: Build) -> BuildSummary:
+    """The summary, from the whole journal, read block by block so that others are served meanwhile."""
+    summing = Summing()
+    after = 0
+    while after < build.version:
+        events = await site.app.builds.read(build.id, after, min(_BLOCK, build.version - after))
+        for recorded in events:
+            summing.add(recorded)
+        after = events[-1].seq
+    return summary_of(build, summing, site.app.clock.now())
+
+
+async def delivery_of(site: Site, build: Build) -> Delivery | None:
+    """Where the result is, None while it is nowhere."""
+    if not build.delivered:
+        return None
+    summing = Summing()
+    for recorded in await site.app.builds.read(build.id, max(0, build.version - 200)):
+        summing.add(recorded)
+    return summing.delivered or Delivery(
+        kind=build.options.delivery.kind,
+        ref=build.delivered,
+        branch=build.delivered.removeprefix("refs/heads/"),
+        commit=build.delivered_commit,
+        at=build.updated_at,
+    )

@@ -1,0 +1,271 @@
+"""Builds that run by themselves: all that the command line can do with them, over HTTP. Steering is in `steer`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from starlette.responses import JSONResponse, Response
+
+from buildwright.api import steering
+from buildwright.api.asking import After, Asking, CleanText, Limit, OwnBuild, ProjectId, TaskName, cursor_of, place_of
+from buildwright.api.lines import LogPage, Reading, read_page
+from buildwright.api.problems import responses
+from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
+from buildwright.api.targets import check_commands
+from buildwright.core.fields import event_fields
+from buildwright.core.graph import Graph, compile_plan
+from buildwright.core.limits import Options
+from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
+from buildwright.core.task import Task
+from buildwright.core.views import BuildView, PlanView, build_view, plan_view
+from buildwright.core.why import WhyView, why
+from buildwright.core.wire import BuildPhase
+from buildwright.wiring.changes import file_stats
+
+router = APIRouter(tags=["builds"])
+
+
+class Wanted(Asking):
+    """What is to be built: the text of a spec or task list, a complete list of tasks, or what an interview has found out."""
+
+    spec: CleanText | None = Field(
+        default=None, min_length=1, description="The text of a spec, as it stands in a file."
+    )
+    name: str = Field(
+        default="spec.md",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$",
+        description="What the file of `spec` would be called: its ending says what it is.",
+    )
+    title: Annotated[CleanText, Field(max_length=200)] = Field(default="", description="Of the build.")
+    tasks: list[Task] = Field(default_factory=list, max_length=2000, description="More go as text into `spec`.")
+    milestones: list[str] = Field(default_factory=list, max_length=1000)
+    brief: ProjectBrief | None = None
+    build_plan: BuildPlan | None = None
+    product_doc: ProductDocument | None = None
+    repository: Annotated[CleanText, Field(max_length=2000)] = Field(
+        default="", description='Path on the server, or URL, of the git repository; "" for none.'
+    )
+    base: Annotated[CleanText, Field(max_length=250)] = Field(default="", description="Branch or commit to start from.")
+    options: Options = Field(default_factory=Options)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.spec is None and not self.tasks and self.brief is None:
+            raise ValueError("there is nothing to build: give spec, tasks or brief")
+        if self.spec is not None and (self.tasks or self.brief is not None):
+            raise ValueError("give spec, or tasks and brief, not both")
+        return self
+
+
+class NewBuild(Wanted):
+    """A build that runs by itself."""
+
+    project_id: ProjectId | None = Field(default=None, description="Its project; else the name of the repository.")
+
+
+class Started(BaseModel):
+    """A build was made, and somebody carries it out."""
+
+    build_id: str
+    location: str
+
+
+class BuildItem(BaseModel):
+    """A build as a list shows it."""
+
+    build_id: str
+    project_id: str
+    user_id: str
+    title: str
+    phase: BuildPhase
+    control: str
+    outcome: str
+    version: int
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    completed_at: AwareDatetime | None
+    current_task_id: str
+
+
+class BuildPage(BaseModel):
+    """Builds, newest first."""
+
+    items: list[BuildItem]
+    next_cursor: str | None = Field(default=None, description="`cursor` of the next page; null on the last.")
+
+
+class WorkerHolds(BaseModel):
+    """One action that a worker has."""
+
+    action: str
+    task: str
+    worker: str
+    state: str = Field(description="`alive`, `suspect` or `gone`.")
+
+
+class Status(BuildView):
+    """How far a build is, what runs now, what it cost, what it needs, and who works on it."""
+
+    runner: str | None = Field(default=None, description="The process that holds the build.")
+    workers: tuple[WorkerHolds, ...] = ()
+
+
+class EventPage(BaseModel):
+    """Entries of the journal, each with `seq`, `at`, `type` and its own fields; what has its default is left out."""
+
+    items: list[dict[str, Any]]
+    next_after: int = Field(description="`after` of the next page, also when there is nothing new yet.")
+    version: int = Field(description="Number of the newest event.")
+
+
+class FileChange(BaseModel):
+    """Lines added and removed in one file."""
+
+    path: str
+    added: int
+    removed: int
+
+
+class Diff(BaseModel):
+    """What a build or a task changed, as a unified diff."""
+
+    build: str
+    task: str
+    old: str
+    new: str
+    files: list[FileChange]
+    diff: str
+
+
+class Plan(PlanView):
+    """What would be done, before anything is."""
+
+    title: str
+
+
+@router.post("/api/builds", status_code=202, response_model=Started, responses=responses(400, 403, 409, 502, 507))
+async def start_build(
+    wanted: NewBuild, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
+) -> Response:
+    """Start a build; it runs by itself. Location is where to look."""
+
+    async def work() -> tuple[int, dict[str, Any], str]:
+        options = wanted.options.model_copy(update={"lanes": bool(wanted.repository) and wanted.options.lanes})
+        build_id = await steering.start(
+            site,
+            caller,
+            correlation_id,
+            spec_of(wanted),
+            options,
+            wanted.repository,
+            wanted.base,
+            wanted.project_id or "",
+        )
+        await site.hosting.begin(build_id)
+        location = f"/api/builds/{build_id}"
+        return 202, {"build_id": build_id, "location": location}, location
+
+    return await site.asked.once(request, caller.user_id, "POST /api/builds", work)
+
+
+@router.get("/api/builds", responses=responses())
+async def list_builds(
+    site: SiteOf,
+    caller: CallerOf,
+    project: ProjectId | None = None,
+    state: BuildPhase | None = None,
+    limit: Limit = 50,
+    cursor: Annotated[str, Query(max_length=300)] = "",
+) -> BuildPage:
+    """Your builds, newest first."""
+    before = place_of(cursor)
+    rows = await site.records.runs.page(caller.user_id, limit + 1, before, project or "", state.value if state else "")
+    last = rows[limit - 1] if len(rows) > limit else None
+    return BuildPage(
+        items=[BuildItem.model_validate(row._asdict()) for row in rows[:limit]],
+        next_cursor=cursor_of(last.created_at, last.build_id) if last else None,
+    )
+
+
+@router.get("/api/builds/{build_id}", response_model=Status, responses=responses(403, 404))
+async def build_status(
+    site: SiteOf,
+    build: OwnBuild,
+    tasks: Annotated[int, Query(ge=0, le=10_000, description="At most so many tasks are listed.")] = 200,
+) -> Response:
+    """How far the build is, and what it needs."""
+    view = build_view(build, site.app.clock.now(), tasks)
+    crew = await site.app.crew(build.id)
+    return JSONResponse({**view.model_dump(mode="json"), **crew.fields()})
+
+
+@router.get("/api/builds/{build_id}/events", response_model=EventPage, responses=responses(403, 404))
+async def build_events(site: SiteOf, build: OwnBuild, after: After = 0, limit: Limit = 100) -> Response:
+    """The journal, as it is: whoever applies its entries in turn has the build."""
+    events = await site.app.builds.read(build.id, after, limit)
+    items = [event_fields(recorded) | {"at": written(recorded.at)} for recorded in events]
+    last = events[-1].seq if events else after
+    return JSONResponse({"items": items, "next_after": last, "version": max(build.version, last)})
+
+
+@router.get("/api/builds/{build_id}/logs", responses=responses(403, 404))
+async def build_logs(
+    site: SiteOf,
+    build: OwnBuild,
+    after: After = 0,
+    limit: Limit = 100,
+    task: TaskName = "",
+    kind: Annotated[str, Query(pattern=r"^[a-z-]{0,40}$", description="Only lines of this kind.")] = "",
+    search: Annotated[CleanText, Query(max_length=200, description="Only lines with this text, in any case.")] = "",
+    tail: Annotated[bool, Query(description="The newest lines instead of those after `after`.")] = False,
+) -> LogPage:
+    """What agents, gates and git said."""
+    return await read_page(site.app.builds, build.id, Reading(after, limit, task, kind, search, tail))
+
+
+@router.get("/api/builds/{build_id}/diff", responses=responses(403, 404, 502))
+async def build_diff(site: SiteOf, build: OwnBuild, task: TaskName = "") -> Diff:
+    """What the build, or one of its tasks, changed."""
+    change = await site.app.change(build, task)
+    files = [FileChange(path=stat.path, added=stat.added, removed=stat.removed) for stat in file_stats(change.text)]
+    return Diff(build=build.id, task=task, old=change.old, new=change.new, files=files, diff=change.text)
+
+
+@router.get("/api/builds/{build_id}/why/{task}", responses=responses(403, 404))
+async def explain(site: SiteOf, build: OwnBuild, task: TaskName) -> WhyView:
+    """Why a task waits, runs, failed or was skipped, and where it came from."""
+    return why(build, task, await site.app.builds.read(build.id), site.app.clock.now())
+
+
+@router.post("/api/plans", responses=responses(400, 403, 502, 507))
+async def plan(wanted: Wanted, site: SiteOf, caller: CallerOf) -> Plan:
+    """Show what would be done: tasks, waves and the critical path. Nothing is kept."""
+    await site.rates.take(steering.BUILDS, caller.user_id)
+    check_commands(site, caller, Spec(title="plan"), wanted.options)
+    repository = await steering.checked_target(site, caller, wanted.repository, wanted.options)
+    spec = spec_of(wanted)
+    view = plan_view(await site.app.plan(spec, wanted.options, repository, wanted.base))
+    return Plan(title=spec.title, **dict(view))
+
+
+def spec_of(wanted: Wanted) -> Spec:
+    """The spec that is asked for. Raises BadSpec, BadGraph."""
+    if wanted.spec is not None:
+        from buildwright.advisors.spec_file import parse_spec
+
+        spec = parse_spec(wanted.spec, wanted.name)
+        return spec.model_copy(update={"title": wanted.title}) if wanted.title else spec
+    graph = Graph(tasks=tuple(wanted.tasks), milestones=tuple(wanted.milestones)) if wanted.tasks else None
+    if graph is not None:
+        compile_plan(graph)
+    form: Literal["interview", "tasks"] = "tasks" if wanted.brief is None else "interview"
+    title = wanted.title or (wanted.brief.title[:200] if wanted.brief else "Tasks")
+    artifacts = {"brief": wanted.brief, "build_plan": wanted.build_plan, "product_doc": wanted.product_doc}
+    return Spec(title=title, form=form, graph=graph, **artifacts)
+
+
+def written(moment: Any) -> str:
+    """A time as the journal is printed everywhere."""
+    return str(moment.isoformat()).replace("+00:00", "Z")

@@ -1,0 +1,190 @@
+"""The newest build of a project: cancel, status, log, resume, interject, files, summary, instructions (G9-G15). No logic."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, Field, model_validator
+from starlette.responses import Response
+
+from buildwright.api import project_build
+from buildwright.api.asking import Asking, CleanText, Limit
+from buildwright.api.pages import cursor_for, number_in, text_in
+from buildwright.api.problems import responses
+from buildwright.api.project_build import NewestBuild, NewestRow
+from buildwright.api.site import CallerOf, SiteOf
+from buildwright.api.stack import find_stack
+from buildwright.core.project_summary import BuildSummary
+from buildwright.core.project_views import (
+    BuildStatus,
+    BuildStatusName,
+    LogLevel,
+    LogRow,
+    ResumeAction,
+    WrittenFile,
+    status_of,
+)
+from buildwright.core.take_home import Instructions, instructions_of
+
+router = APIRouter(prefix="/projects/{project_id}/build", tags=["project builds"])
+
+Cursor = Annotated[str, Query(max_length=8_000, description="`next_cursor` of the page before.")]
+Filter = Annotated[CleanText, Query(max_length=200)]
+
+
+class BuildAnswer(BaseModel):
+    """What became of a request to a build."""
+
+    build_id: str
+    project_id: str
+    status: BuildStatusName
+
+
+class ResumeWish(Asking):
+    """How to go on from a pause. `skip` gives up the tasks that failed; what depends on them goes on."""
+
+    action: ResumeAction
+    message: Annotated[
+        str, Field(max_length=20_000, description="For the agent; for retry_with_message it must be there.")
+    ] = ""
+    budget_usd: Annotated[
+        Decimal | None, Field(gt=0, le=1_000_000, decimal_places=6, description="A larger budget, if that was used up.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _told(self) -> ResumeWish:
+        if self.action == "retry_with_message" and not self.message.strip():
+            raise ValueError("retry_with_message needs a message")
+        return self
+
+
+class InterjectWish(Asking):
+    """Something to tell the agents."""
+
+    message: Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"\S")]
+
+
+class Interjected(BaseModel):
+    """A message on its way. The status lists it as waiting until an agent has taken it in; the summary has the receipt."""
+
+    message_id: str
+    build_id: str
+    project_id: str
+    status: BuildStatusName
+
+
+class BuildLogPage(BaseModel):
+    """Lines of a log, oldest first."""
+
+    items: list[LogRow]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null at the end of the log.")
+
+
+class BuildFilePage(BaseModel):
+    """Files by path."""
+
+    items: list[WrittenFile]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null for the last one.")
+
+
+class FileAnswer(BaseModel):
+    """One file as it is at the integration head. `content` is null when `note` says why it is not shown."""
+
+    path: str
+    size_bytes: int
+    language: str
+    content: str | None
+    note: str = ""
+
+
+@router.post("/cancel", status_code=202, responses=responses(403, 404, 409))
+async def cancel_build(build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf) -> BuildAnswer:
+    """Cancel the build: agents are ended, nothing more lands. Harmless when it was cancelled before."""
+    await site.rates.take("BUILDWRIGHT_RATE_BUILDS", caller.user_id)
+    status = await project_build.cancel(site, build, row)
+    return BuildAnswer(build_id=row.build_id, project_id=row.project_id, status=status)
+
+
+@router.get("/status", responses=responses(403, 404))
+async def build_status(build: NewestBuild) -> BuildStatus:
+    """How the build stands, and what can be done when it is paused."""
+    return status_of(build)
+
+
+@router.get("/logs", responses=responses(403, 404))
+async def build_logs(
+    row: NewestRow,
+    site: SiteOf,
+    limit: Limit = 100,
+    cursor: Cursor = "",
+    tail: Annotated[bool, Query(description="The newest lines instead of the oldest.")] = False,
+    task: Filter = "",
+    level: Annotated[LogLevel | None, Query(description="Only lines of this level.")] = None,
+    source: Annotated[Filter, Query(description="Only lines of `agent`, `engine`, `gate` or `git`.")] = "",
+    search: Annotated[Filter, Query(description="Only lines with this text, in whatever case.")] = "",
+) -> BuildLogPage:
+    """The log of the build, page by page, searchable."""
+    after = number_in(cursor)
+    rows, following = await project_build.log_page(
+        site, row.build_id, after, limit, tail=tail, task=task, level=level or "", source=source, search=search
+    )
+    return BuildLogPage(items=rows, next_cursor=cursor_for(following) if following is not None else None)
+
+
+@router.post("/resume", response_model=BuildAnswer, responses=responses(403, 404, 409))
+async def resume_build(
+    request: Request, wish: ResumeWish, build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf
+) -> Response:
+    """Go on from a pause: try again, with or without a message, skip what failed, or give the build up."""
+    await site.rates.take("BUILDWRIGHT_RATE_BUILDS", caller.user_id)
+
+    async def work() -> tuple[int, dict[str, Any], str]:
+        status = await project_build.resume(site, build, row, wish.action, wish.message, wish.budget_usd)
+        return 200, {"build_id": build.id, "project_id": build.project_id, "status": status}, ""
+
+    return await site.asked.once(request, caller.user_id, f"POST /projects/{build.project_id}/build/resume", work)
+
+
+@router.post("/interject", status_code=202, response_model=Interjected, responses=responses(403, 404, 409))
+async def interject(
+    request: Request, wish: InterjectWish, build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf
+) -> Response:
+    """Tell the agents something while they work. Several messages are taken in together, in order."""
+    await site.rates.take("BUILDWRIGHT_RATE_BUILDS", caller.user_id)
+
+    async def work() -> tuple[int, dict[str, Any], str]:
+        message_id = await project_build.interject(site, build, row, wish.message)
+        answer = Interjected(message_id=message_id, build_id=build.id, project_id=build.project_id, status="running")
+        return 202, answer.model_dump(mode="json"), ""
+
+    return await site.asked.once(request, caller.user_id, f"POST /projects/{build.project_id}/build/interject", work)
+
+
+@router.get("/files", responses=responses(403, 404, 502))
+async def build_files(build: NewestBuild, site: SiteOf, limit: Limit = 500, cursor: Cursor = "") -> BuildFilePage:
+    """The files that the build has made or changed, of what has landed."""
+    files, following = await project_build.file_page(site, build, text_in(cursor), limit)
+    return BuildFilePage(items=files, next_cursor=cursor_for(following) if following else None)
+
+
+@router.get("/files/{path:path}", responses=responses(403, 404, 502))
+async def build_file(
+    path: Annotated[str, Path(description="From the top of the repository.")], build: NewestBuild, site: SiteOf
+) -> FileAnswer:
+    """One file as it is at the integration head."""
+    file, content, note = await project_build.read_file(site, build, path)
+    return FileAnswer(**file.model_dump(), content=content, note=note)
+
+
+@router.get("/summary", responses=responses(403, 404))
+async def build_summary(build: NewestBuild, site: SiteOf) -> BuildSummary:
+    """What the build came to, so far or for good."""
+    return await project_build.summarize(site, build)
+
+
+@router.get("/instructions", responses=responses(403, 404, 502))
+async def build_instructions(build: NewestBuild, site: SiteOf) -> Instructions:
+    """How to take the result, and how the project is installed, tested and built."""
+    return instructions_of(build, await find_stack(site.app, build), await project_build.delivery_of(site, build))

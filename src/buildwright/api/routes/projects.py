@@ -1,0 +1,177 @@
+"""Projects, and starting their builds (G8, G9, G12). No logic: that is in `project_build` and the records."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field, StringConstraints
+from starlette.responses import Response
+
+from buildwright.api import project_build
+from buildwright.api.asking import Asking, Limit, cursor_of, place_of
+from buildwright.api.problems import responses
+from buildwright.api.project_build import OwnProject
+from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
+from buildwright.api.wishes import BuildWish, SpecText, TargetType, TaskList, check_target, kept_spec
+from buildwright.core.project_views import BuildStatusName, status_name
+from buildwright.ports import BuildRow
+from buildwright.store.projects import Project
+
+router = APIRouter(prefix="/projects", tags=["projects"])
+
+
+class NewProject(Asking):
+    """A project to create. Target and spec are those of its builds, unless a build names others."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    target_type: TargetType | None = None
+    target_ref: Annotated[str, Field(max_length=2_000)] = ""
+    spec: SpecText = ""
+    tasks: TaskList | None = None
+
+
+class NewestBuild(BaseModel):
+    """The newest build of a project, in short."""
+
+    build_id: str
+    status: BuildStatusName
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None = None
+
+
+class ProjectAnswer(BaseModel):
+    """A project. `status` is `draft` until it has a build, then that of its newest build."""
+
+    id: str
+    name: str
+    description: str
+    status: str
+    target_type: str = Field(description='`local_path` or `github_existing`; "" while it has none.')
+    target_ref: str
+    created_at: datetime
+    updated_at: datetime
+    build: NewestBuild | None = None
+
+
+class ProjectDetail(ProjectAnswer):
+    """A project with what is to be built."""
+
+    spec: str = ""
+    tasks: list[dict[str, Any]] | None = None
+
+
+class ProjectPage(BaseModel):
+    """Projects, newest first."""
+
+    items: list[ProjectAnswer]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null for the last one.")
+
+
+class BuildStarted(BaseModel):
+    """A build that was started."""
+
+    build_id: str
+    project_id: str
+    status: BuildStatusName
+
+
+@router.post("", status_code=201, response_model=ProjectDetail, responses=responses(409))
+async def create_project(request: Request, wish: NewProject, site: SiteOf, caller: CallerOf) -> Response:
+    """Create a project. With an Idempotency-Key a repeat gives the same one."""
+    if wish.target_type is not None:
+        check_target(wish.target_type, wish.target_ref)
+    spec = kept_spec(wish.spec, wish.tasks)
+
+    async def work() -> tuple[int, dict[str, Any], str]:
+        project = await site.records.projects.create(
+            caller.user_id,
+            wish.name,
+            wish.description,
+            wish.target_type or "",
+            wish.target_ref,
+            spec,
+            at=site.app.clock.now(),
+        )
+        return 201, _detail(project, None).model_dump(mode="json"), f"/projects/{project.id}"
+
+    return await site.asked.once(request, caller.user_id, "POST /projects", work)
+
+
+@router.get("", responses=responses())
+async def list_projects(
+    site: SiteOf,
+    caller: CallerOf,
+    limit: Limit = 50,
+    cursor: Annotated[str, Query(max_length=500, description="`next_cursor` of the page before.")] = "",
+) -> ProjectPage:
+    """The caller's projects, newest first, with the status of their newest builds."""
+    found = await site.records.projects.page(caller.user_id, limit + 1, place_of(cursor))
+    page = found[:limit]
+    rows = await site.records.runs.latest_of_projects([project.id for project in page], caller.user_id)
+    more = len(found) > limit
+    return ProjectPage(
+        items=[ProjectAnswer(**_fields(project, rows.get(project.id))) for project in page],
+        next_cursor=cursor_of(page[-1].created_at, page[-1].id) if more else None,
+    )
+
+
+@router.get("/{project_id}", responses=responses(403, 404))
+async def get_project(project: OwnProject, site: SiteOf) -> ProjectDetail:
+    """A project with the status of its newest build."""
+    return _detail(project, await site.records.runs.latest_by_project(project.id, project.user_id))
+
+
+@router.post(
+    "/{project_id}/build",
+    status_code=202,
+    response_model=BuildStarted,
+    responses=responses(403, 404, 409, 502, 507),
+)
+async def start_build(
+    request: Request,
+    wish: BuildWish,
+    project: OwnProject,
+    site: SiteOf,
+    caller: CallerOf,
+    correlation_id: CorrelationOf,
+) -> Response:
+    """Start a build of the project. It goes on after this answer; Location says where to look."""
+
+    async def work() -> tuple[int, dict[str, Any], str]:
+        build_id = await project_build.start(site, caller, project, wish, correlation_id)
+        started = BuildStarted(build_id=build_id, project_id=project.id, status="pending")
+        return 202, started.model_dump(mode="json"), f"/projects/{project.id}/build/status"
+
+    return await site.asked.once(request, caller.user_id, f"POST /projects/{project.id}/build", work)
+
+
+def _fields(project: Project, row: BuildRow | None) -> dict[str, Any]:
+    status = status_name(row.control, row.outcome, row.version) if row else None
+    newest = NewestBuild(status=status, **_of_row(row)) if row and status else None
+    return {
+        "id": project.id,
+        "name": project.name,
+        "description": project.description,
+        "status": status or project.status,
+        "target_type": project.target_type,
+        "target_ref": project.target_ref,
+        "created_at": project.created_at,
+        "updated_at": project.updated_at,
+        "build": newest,
+    }
+
+
+def _of_row(row: BuildRow) -> dict[str, Any]:
+    shown = ("build_id", "title", "created_at", "updated_at", "completed_at")
+    return {name: getattr(row, name) for name in shown}
+
+
+def _detail(project: Project, row: BuildRow | None) -> ProjectDetail:
+    kept = json.loads(project.spec) if project.spec else {}
+    return ProjectDetail(**_fields(project, row), spec=kept.get("spec", ""), tasks=kept.get("tasks"))

@@ -1,0 +1,323 @@
+"""An App that is somewhere else: the verbs speak to a running server, and print what they would print beside its store.
+
+Which server: BUILDWRIGHT_URL, with a token in BUILDWRIGHT_TOKEN (`buildwright token` prints one there). Decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+from buildwright import errors
+from buildwright.core.apply import apply
+from buildwright.core.build import Build
+from buildwright.core.event import Recorded, StepMode, decode
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Options
+from buildwright.core.snapshot import parse
+from buildwright.core.spec import Spec
+from buildwright.engine.commands import Choice
+from buildwright.errors import BadSettings, BuildwrightError, Unreachable
+from buildwright.ports import BuildRow, Builds, Clock, LogEntry, LogLine
+from buildwright.wiring import SystemClock
+from buildwright.wiring.awaited import Brought
+from buildwright.wiring.changes import Change
+from buildwright.wiring.crew import Crew, Holding
+from buildwright.wiring.stepping import stepped
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from buildwright.settings import Settings
+
+_PAGE = 500
+_LOOK_SECONDS = 0.25
+_ANSWER_SECONDS = 100.0
+_QUIET_SECONDS = 1.0
+"""A build that waits for its user is watched until nothing has come for so long."""
+
+_ERRORS: Mapping[str, type[BuildwrightError]] = {
+    "not-found": errors.NotFound,
+    "bad-spec": errors.BadSpec,
+    "bad-settings": errors.BadSettings,
+    "bad-repository": errors.BadRepository,
+    "unsafe-path": errors.UnsafePath,
+    "unauthorized": errors.Unauthorized,
+    "forbidden": errors.Forbidden,
+    "too-many": errors.TooMany,
+    "build-is-running": errors.BuildIsRunning,
+    "illegal-move": errors.IllegalMove,
+    "conflict": errors.Conflict,
+    "unreachable": errors.Unreachable,
+    "store-failed": errors.StoreFailed,
+    "disk-full": errors.DiskFull,
+    "model-failed": errors.ModelFailed,
+}
+"""What a problem's code is here, so that a command ends as it would beside the store."""
+
+
+class Wire:
+    """Requests to one server. Raises the errors that the server names, Unreachable when it does not answer."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self._session = session
+
+    async def get(self, path: str, **query: object) -> dict[str, Any]:
+        """Read."""
+        given = {name: str(value) for name, value in query.items() if value not in ("", None)}
+        return await self._ask("GET", path, params=given)
+
+    async def post(self, path: str, body: object | None = None) -> dict[str, Any]:
+        """Ask for something."""
+        return await self._ask("POST", path, json=body if body is not None else {})
+
+    async def _ask(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
+        import aiohttp
+
+        try:
+            async with self._session.request(method, self.url + path, **parts) as answer:
+                found = await answer.json(content_type=None)
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise Unreachable(
+                f"the server {self.url} does not answer: {str(error) or type(error).__name__}",
+                fix="start it with `buildwright serve`, or unset BUILDWRIGHT_URL to use the store of this machine",
+            ) from error
+        if status == 401:
+            fix = "print a token with `buildwright token` where the server runs, and set BUILDWRIGHT_TOKEN to it"
+            raise errors.Unauthorized(str(found.get("detail", "")) or None, fix=fix)
+        if status >= 400:
+            kind = _ERRORS.get(str(found.get("code", "")), errors.Refused if status < 500 else errors.CouldNot)
+            raise kind(str(found.get("detail", "the server refused")), fix=str(found.get("fix", "")) or None)
+        return dict(found)
+
+
+class RemoteBuilds:
+    """The journal as the server shows it: only what verbs read."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def rows(self, limit: int = 50) -> list[BuildRow]:
+        """Own builds, newest first."""
+        rows: list[BuildRow] = []
+        cursor = ""
+        while len(rows) < limit:
+            page = await self._wire.get("/api/builds", limit=min(limit - len(rows), _PAGE), cursor=cursor)
+            rows += [_row(item) for item in page["items"]]
+            cursor = page["next_cursor"] or ""
+            if not cursor:
+                break
+        return rows
+
+    async def load(self, build_id: str) -> Build:
+        """The newest state."""
+        return parse((await self._wire.get(f"/api/machine/builds/{build_id}/state"))["state"])
+
+    async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
+        """Events with seq > after."""
+        found: list[Recorded] = []
+        while limit is None or len(found) < limit:
+            most = _PAGE if limit is None else min(_PAGE, limit - len(found))
+            page = await self._wire.get(f"/api/builds/{build_id}/events", after=after, limit=most)
+            found += [_recorded(item) for item in page["items"]]
+            if len(page["items"]) < most:
+                break
+            after = found[-1].seq
+        return found
+
+    async def read_log(
+        self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
+    ) -> list[LogLine]:
+        """Lines with seq > after, or the last ones."""
+        found: list[LogLine] = []
+        while len(found) < limit:
+            most = min(_PAGE, limit - len(found))
+            path = f"/api/builds/{build_id}/logs"
+            page = await self._wire.get(path, after=after, limit=most, task=task, tail="true" if tail else "")
+            found += [_line(item) for item in page["items"]]
+            if tail or len(page["items"]) < most:
+                break
+            after = found[-1].seq
+        return found
+
+    async def version(self, build_id: str) -> int:
+        """Seq of the last event."""
+        page = await self._wire.get(f"/api/builds/{build_id}/events", after=2**53, limit=1)
+        return int(page["version"])
+
+    async def holder(self, build_id: str) -> str | None:
+        """Who runs the build now."""
+        return str((await self._wire.get(f"/api/machine/builds/{build_id}/crew"))["runner"] or "") or None
+
+
+class RemoteApp:
+    """What verbs use of `wiring.App`, asked of a server."""
+
+    def __init__(self, settings: Settings, wire: Wire) -> None:
+        self.settings = settings
+        self.clock: Clock = SystemClock()
+        self.builds = RemoteBuilds(wire)
+        self.in_cluster = False
+        """Of no matter here: the server sees to it that builds are carried out."""
+        self.elsewhere = True
+        self._wire = wire
+
+    async def start(
+        self, spec: Spec, options: Options, repository: str = "", base: str = "", project_id: str = ""
+    ) -> str:
+        """Create a build; the server carries it out."""
+        body = {
+            "spec": spec.model_dump(mode="json"),
+            "options": options.model_dump(mode="json"),
+            "repository": repository,
+            "base": base,
+            "project_id": project_id,
+        }
+        return str((await self._wire.post("/api/machine/builds", body))["build_id"])
+
+    async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
+        """The graph of a spec, without building it."""
+        body = {
+            "spec": spec.model_dump(mode="json"),
+            "options": options.model_dump(mode="json"),
+            "repository": repository,
+            "base": base,
+        }
+        return Graph.model_validate((await self._wire.post("/api/machine/plans", body))["graph"])
+
+    async def find(self, build: str = "") -> str:
+        """The full id of a build, from an id, a unique beginning of one, or "" for the newest."""
+        return str((await self._wire.get("/api/machine/find", build=build))["build_id"])
+
+    async def crew(self, build_id: str) -> Crew:
+        """Who works on the build."""
+        found = await self._wire.get(f"/api/machine/builds/{build_id}/crew")
+        holdings = tuple(Holding(**item) for item in found["holdings"])
+        return Crew(found["runner"], found["in_cluster"], found["workers"], holdings)
+
+    async def change(self, build: Build, task: str = "") -> Change:
+        """What the build, or one of its tasks, changed."""
+        found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task)
+        return Change(found["old"], found["new"], found["diff"])
+
+    async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> str:
+        body = {"mode": mode, "message": message}
+        return str((await self._wire.post(f"/api/machine/builds/{build_id}/step", body))["step_id"])
+
+    async def stepped(
+        self,
+        build_id: str,
+        step_id: str,
+        seconds: float = math.inf,
+        on_event: Callable[[Recorded, Build], None] | None = None,
+        since: Build | None = None,
+    ) -> Build:
+        """See `App.stepped`."""
+        return await stepped(cast("Builds", self.builds), self.clock, build_id, step_id, seconds, on_event, since)
+
+    async def pause(self, build_id: str, message: str = "") -> Build:
+        await self._wire.post(f"/api/builds/{build_id}/pause", {"message": message})
+        return await self.builds.load(build_id)
+
+    async def resume(
+        self, build_id: str, choice: Choice = "go", message: str = "", budget_usd: Decimal | None = None
+    ) -> Build:
+        body = {"choice": choice, "message": message, "budget_usd": None if budget_usd is None else str(budget_usd)}
+        await self._wire.post(f"/api/builds/{build_id}/resume", body)
+        return await self.builds.load(build_id)
+
+    async def say(self, build_id: str, text: str, task: str = "") -> str:
+        return str((await self._wire.post(f"/api/builds/{build_id}/say", {"text": text, "task": task}))["message_id"])
+
+    async def stop(self, build_id: str, message: str = "") -> Build:
+        await self._wire.post(f"/api/builds/{build_id}/stop", {"message": message})
+        return await self.builds.load(build_id)
+
+    async def run(
+        self,
+        build_id: str,
+        on_event: Callable[[Recorded, Build], None] | None = None,
+        on_log: Callable[[LogEntry], None] | None = None,
+        detach: asyncio.Event | None = None,
+        *,
+        stay: bool = False,
+    ) -> Build:
+        """See that the server carries the build out, and watch until it has ended or rests."""
+        build = await self.builds.load(build_id)
+        if not build.is_terminal:
+            await self._wire.post(f"/api/builds/{build_id}/run")
+        tail = await self.builds.read_log(build_id, limit=1, tail=True)
+        seen = tail[-1].seq if tail else 0
+        time = asyncio.get_running_loop().time
+        quiet_since, known = time(), (build.version, seen)
+        while True:
+            for recorded in await self.builds.read(build_id, after=build.version):
+                build = apply(build, recorded)
+                if on_event is not None:
+                    on_event(recorded, build)
+            for line in await self.builds.read_log(build_id, after=seen):
+                seen = line.seq
+                if on_log is not None:
+                    on_log(LogEntry(line.at, line.task, line.attempt, line.kind, line.text))
+            if build.is_terminal or (detach is not None and detach.is_set()):
+                return build
+            if known != (build.version, seen):
+                quiet_since, known = time(), (build.version, seen)
+            # What still runs of a build that waits goes on there, watched or not.
+            if build.waits_for_user and not stay and time() - quiet_since > _QUIET_SECONDS:
+                return build
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def bring_home(self, build: Build) -> Brought:
+        """The server's repositories are its own."""
+        return Brought(build, False)
+
+
+@asynccontextmanager
+async def open_remote(settings: Settings) -> AsyncIterator[RemoteApp]:
+    """The server that the settings name. Raises BadSettings."""
+    import aiohttp
+
+    url = settings.server_url
+    if not settings.server_token:
+        raise BadSettings(
+            "BUILDWRIGHT_URL names a server, and BUILDWRIGHT_TOKEN is missing",
+            fix="print a token there with `buildwright token`, and set BUILDWRIGHT_TOKEN to it",
+        )
+    headers = {"Authorization": f"Bearer {settings.server_token}"}
+    if settings.correlation_id:
+        headers["X-Correlation-Id"] = settings.correlation_id
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=10.0)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False) as session:
+        yield RemoteApp(settings, Wire(url, session))
+
+
+def _row(item: Mapping[str, Any]) -> BuildRow:
+    times = {name: _time(item[name]) for name in ("created_at", "updated_at", "completed_at")}
+    return BuildRow(**{name: item[name] for name in BuildRow._fields if name not in times}, **times)  # type: ignore[arg-type]
+
+
+def _recorded(item: Mapping[str, Any]) -> Recorded:
+    import json
+
+    fields = {name: value for name, value in item.items() if name not in {"seq", "at", "type"}}
+    at = _time(item["at"])
+    assert at is not None
+    return Recorded(item["seq"], at, decode(item["type"], json.dumps(fields)))
+
+
+def _line(item: Mapping[str, Any]) -> LogLine:
+    at = _time(item["at"])
+    assert at is not None
+    return LogLine(item["seq"], at, item["task"], item["attempt"], item["kind"], item["text"])
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,287 @@
+"""What the pages of a project see of its build: status, phases, files, log lines. Pure; decides nothing.
+
+A phase is a milestone of the plan that has tasks. The summary of a build is made in `project_summary`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from buildwright.core.build import Build, Control, TaskPhase, TaskState
+from buildwright.core.record import Record
+from buildwright.core.views import MessageView, pause_view, task_counts
+
+BuildStatusName = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
+PhaseStatus = Literal["pending", "active", "paused", "completed", "failed"]
+ResumeAction = Literal["retry", "retry_with_message", "skip", "abort"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+PLANNING = "Planning"
+"""The name of the phase before there is a plan; it has the number 0."""
+
+_ENDS: dict[str, BuildStatusName] = {
+    "succeeded": "completed",
+    "failed": "failed",
+    "stopped": "cancelled",
+    "aborted": "failed",
+}
+"""Given up at a pause is a failure; asked to end is not."""
+_AT_IT = frozenset({TaskPhase.WORKING, TaskPhase.JUDGING, TaskPhase.MERGING, TaskPhase.DONE})
+
+
+class PhaseView(Record):
+    """One phase. `number` counts from 1."""
+
+    number: int
+    name: str
+    status: PhaseStatus
+    tasks: int
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+class BuildStatus(Record):
+    """How a build stands."""
+
+    build_id: str
+    project_id: str
+    correlation_id: str
+    title: str
+    status: BuildStatusName
+    stage: str
+    """A `Stage` value."""
+    phase: str
+    """Name of the phase it is in."""
+    phase_number: int
+    """From 1; 0 before there is a plan."""
+    phase_count: int
+    phases: tuple[PhaseView, ...] = ()
+    progress: int = Field(ge=0, le=100)
+    """Percent of the tasks that have landed or were skipped; 100 only when the build is completed."""
+    active: bool
+    """An agent works now."""
+    loop_count: int
+    """Refused attempts in the current phase."""
+    tasks: dict[str, int] = Field(default_factory=dict)
+    """Tasks by their phase; zeros are left out."""
+    paused_at: datetime | None = None
+    pause_reason: str = ""
+    pause_kind: str = ""
+    """user, base, failure, stuck, delivery, plan, budget or trouble."""
+    pause_phase: str = ""
+    pause_task: str = ""
+    pause_deadline: datetime | None = None
+    """When the build is given up if nobody resumes it."""
+    pause_findings: tuple[str, ...] = ()
+    options: tuple[ResumeAction, ...] = ()
+    """What a paused build can be resumed with."""
+    interjections_waiting: tuple[MessageView, ...] = ()
+    """Messages that no agent has taken in yet; one that has gone from here was taken in."""
+    started_at: datetime | None = None
+    updated_at: datetime
+    completed_at: datetime | None = None
+    error_detail: str = ""
+    """Why it failed or was cancelled."""
+
+
+class WrittenFile(Record):
+    """A file that the build has made or changed, as it is at the integration head."""
+
+    path: str
+    size_bytes: int
+    language: str = ""
+
+
+class LogRow(Record):
+    """One line of a build's log."""
+
+    seq: int
+    timestamp: datetime
+    source: str
+    """`agent`, or `engine`, `gate`, `git`."""
+    level: LogLevel
+    kind: str
+    task: str = ""
+    attempt: int = 0
+    message: str
+
+
+def status_name(control: str, outcome: str, version: int) -> BuildStatusName:
+    """The status of a build from its head row. A build that is about to end still runs."""
+    if outcome:
+        return _ENDS.get(outcome, "failed")
+    if control == Control.PAUSED:
+        return "paused"
+    return "pending" if version <= 1 else "running"
+
+
+def status_of(build: Build) -> BuildStatus:
+    """The whole status, in O(tasks)."""
+    name = status_name(build.control, build.outcome or "", build.version)
+    phases = phases_of(build)
+    current = current_phase(build, phases)
+    pause = build.pause
+    shown = pause_view(build, pause) if pause is not None else None
+    return BuildStatus(
+        build_id=build.id,
+        project_id=build.project_id,
+        correlation_id=build.correlation_id,
+        title=build.spec.title,
+        status=name,
+        stage=build.stage.value,
+        phase=current.name if current else PLANNING,
+        phase_number=current.number if current else 0,
+        phase_count=len(phases),
+        phases=phases,
+        progress=progress_of(build),
+        active=build.outcome is None and any(build.task(task).phase is TaskPhase.WORKING for task in build.active),
+        loop_count=loop_count(build),
+        tasks=task_counts(build),
+        paused_at=pause.since if pause else None,
+        pause_reason=(pause.message or pause.reason) if pause else "",
+        pause_kind=pause.reason if pause else "",
+        pause_phase=phase_name(build, pause.task) if pause else "",
+        pause_task=pause.task if pause else "",
+        pause_deadline=pause.since + timedelta(seconds=build.options.limits.pause_seconds) if pause else None,
+        pause_findings=shown.findings if shown else (),
+        options=resume_actions(build),
+        interjections_waiting=tuple(MessageView(id=n.id, text=n.text, task=n.task) for n in build.notes_to_agents),
+        started_at=build.created_at if name != "pending" else None,
+        updated_at=build.updated_at,
+        completed_at=build.finished_at,
+        error_detail=build.message if name in {"failed", "cancelled"} else "",
+    )
+
+
+def progress_of(build: Build) -> int:
+    """Percent of the tasks that are over; 100 is for a completed build alone."""
+    if build.outcome == "succeeded":
+        return 100
+    return min(99, 100 * (build.done + build.skipped) // build.total) if build.total else 0
+
+
+def resume_actions(build: Build) -> tuple[ResumeAction, ...]:
+    """The ways out of its pause; none when it is not paused."""
+    if build.pause is None:
+        return ()
+    return ("retry", "retry_with_message", *(("skip",) if build.failed else ()), "abort")
+
+
+def phases_of(build: Build) -> tuple[PhaseView, ...]:
+    """The milestones that have tasks, in order, in O(tasks)."""
+    plan = build.plan
+    if plan is None:
+        return ()
+    counts: dict[int, list[int]] = {place: [0, 0, 0, 0] for place, n in enumerate(build.milestone_sizes) if n}
+    for place, task in zip(plan.milestone, plan.graph.tasks, strict=True):
+        phase = build.task(task.id).phase
+        counts[place][0] += 1
+        for column, counted in enumerate((TaskPhase.DONE, TaskPhase.SKIPPED, TaskPhase.FAILED), 1):
+            counts[place][column] += phase is counted
+    return tuple(
+        PhaseView(
+            number=number,
+            name=plan.milestones[place] or f"Phase {number}",
+            status=_phase_status(build, place, *counts[place]),
+            tasks=counts[place][0],
+            done=counts[place][1],
+            skipped=counts[place][2],
+            failed=counts[place][3],
+        )
+        for number, place in enumerate(counts, 1)
+    )
+
+
+def _phase_status(build: Build, place: int, tasks: int, done: int, skipped: int, failed: int) -> PhaseStatus:
+    if done + skipped == tasks:
+        return "completed"
+    here = place == build.milestone
+    if here and build.pause is not None:
+        return "paused"
+    if failed or (here and build.outcome is not None):
+        return "failed"
+    return "active" if here else "pending"
+
+
+def current_phase(build: Build, phases: tuple[PhaseView, ...]) -> PhaseView | None:
+    """The phase that the build works at, or the last it worked at; None before there is a plan."""
+    number = _numbers(build).get(build.milestone, 0)
+    return phases[number - 1] if 0 < number <= len(phases) else None
+
+
+def phase_name(build: Build, task_id: str = "") -> str:
+    """The name of the phase of a task, or of the build when no task is named."""
+    plan = build.plan
+    if plan is None:
+        return PLANNING
+    place = plan.milestone[plan.position[task_id]] if task_id in plan.position else build.milestone
+    return plan.milestones[place] or f"Phase {_numbers(build).get(place, place + 1)}"
+
+
+def _numbers(build: Build) -> dict[int, int]:
+    """Numbers of phases by the places of their milestones."""
+    filled = [place for place, size in enumerate(build.milestone_sizes) if size]
+    return {place: number for number, place in enumerate(filled, 1)}
+
+
+def loop_count(build: Build) -> int:
+    """Attempts in the current phase that came to nothing."""
+    plan = build.plan
+    if plan is None:
+        return 0
+    return sum(
+        refused_attempts(s) for t, s in build.tasks.items() if plan.milestone[plan.position[t]] == build.milestone
+    )
+
+
+def refused_attempts(state: TaskState) -> int:
+    """Attempts at a task that came to nothing; the one that runs, or that landed, is none of them."""
+    return max(0, state.attempt - (state.phase in _AT_IT))
+
+
+def written_paths(build: Build) -> list[str]:
+    """Paths that changes which have landed made or changed, sorted. Some may be gone again at the head."""
+    landed = (
+        state.patch for state in build.tasks.values() if state.phase is TaskPhase.DONE and state.patch is not None
+    )
+    return sorted({change.path for patch in landed for change in patch.changes if change.kind != "deleted"})
+
+
+# --- The log -------------------------------------------------------------------------------------------------------
+
+_OF_AGENTS = frozenset({"said", "wrote", "ran", "heard", "used_tokens", "warned", "saved", "finished"})
+_LEVELS: dict[str, LogLevel] = {"warned": "warning", "heard": "debug", "used_tokens": "debug", "saved": "debug"}
+_NOT_ZERO = re.compile(r" \(exit code -?[1-9][0-9]*\)$")
+
+
+def log_row(seq: int, at: datetime, task: str, attempt: int, kind: str, text: str) -> LogRow:
+    """A stored line as it is shown: who says it, and how grave it is."""
+    failed = kind == "ran" and text.startswith("$ ") and _NOT_ZERO.search(text) is not None
+    return LogRow(
+        seq=seq,
+        timestamp=at,
+        source="agent" if kind in _OF_AGENTS else kind,
+        level="error" if failed else _LEVELS.get(kind, "info"),
+        kind=kind,
+        task=task,
+        attempt=attempt,
+        message=text,
+    )
+
+
+def matching(rows: Iterable[LogRow], level: str = "", source: str = "", search: str = "") -> list[LogRow]:
+    """Those of that level and source ("" for any) whose message has `search` in it, in whatever case."""
+    wanted = search.casefold()
+    return [
+        row
+        for row in rows
+        if (not level or row.level == level)
+        and (not source or row.source == source)
+        and (not wanted or wanted in row.message.casefold())
+    ]

@@ -1,0 +1,416 @@
+"""Builds that run by themselves, over HTTP: every path, field and code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildwright.core.apply import fold
+from buildwright.core.fields import from_fields
+from buildwright.core.views import BuildView
+from buildwright.errors import BadSettings
+from tests.api.conftest import NOTHING, SHELL, Client, Served, ended, serving
+from tests.git import git
+
+THREE = [
+    {"id": "a", "title": "First"},
+    {"id": "b", "title": "Second", "depends_on": ["a"]},
+    {"id": "c", "title": "Third", "depends_on": ["a"]},
+]
+SLOW = {"agent": "shell", "agent_command": "sleep 30", "sandbox": "none", "lanes": False}
+
+
+async def started(client: Client, **more: Any) -> str:
+    answer = await client.post("/api/builds", {"title": "Sample", "tasks": THREE, "options": NOTHING, **more})
+    assert answer.status == 202, answer.text
+    assert answer.headers["location"] == answer.json["location"] == f"/api/builds/{answer.json['build_id']}"
+    return str(answer.json["build_id"])
+
+
+async def test_a_build_runs_by_itself_and_its_status_is_that_of_the_command_line(served: Served) -> None:
+    build_id = await started(served.client)
+    status = await ended(served.client, build_id)
+    assert status["outcome"] == "succeeded"
+    assert [task["phase"] for task in status["tasks"]] == ["done"] * 3
+    assert set(status) == set(BuildView.model_fields) | {"runner", "workers"}
+    assert (status["title"], status["total"], status["counts"]) == ("Sample", 3, {"done": 3})
+
+
+async def test_a_build_on_a_repository_delivers_a_branch_and_shows_its_diff(served: Served, repository: Path) -> None:
+    options = {**SHELL, "checks": [{"name": "there", "command": "test -e README.md"}]}
+    build_id = await started(served.client, repository=str(repository), options=options)
+    status = await ended(served.client, build_id)
+    assert status["outcome"] == "succeeded", status
+    assert "a.txt" in git(repository, "ls-tree", "--name-only", status["delivered"].rpartition(" ")[2])
+    whole = (await served.client.get(f"/api/builds/{build_id}/diff")).json
+    assert {file["path"] for file in whole["files"]} == {"a.txt", "b.txt", "c.txt"}
+    one = (await served.client.get(f"/api/builds/{build_id}/diff", params={"task": "b"})).json
+    assert one["files"] == [{"path": "b.txt", "added": 1, "removed": 0}]
+    assert set(one) == {"build", "task", "old", "new", "files", "diff"}
+    assert "+b" in one["diff"]
+    missing = await served.client.get(f"/api/builds/{build_id}/diff", params={"task": "zzz"})
+    assert (missing.status, missing.json["code"]) == (404, "not-found")
+
+
+async def test_a_client_folds_the_events_into_the_same_build(served: Served) -> None:
+    build_id = await started(served.client)
+    await ended(served.client, build_id)
+    entries: list[dict[str, Any]] = []
+    after = 0
+    while True:
+        page = (await served.client.get(f"/api/builds/{build_id}/events", params={"after": after, "limit": 5})).json
+        assert set(page) == {"items", "next_after", "version"}
+        entries += page["items"]
+        after = page["next_after"]
+        if after == page["version"]:
+            break
+    assert [entry["seq"] for entry in entries] == list(range(1, len(entries) + 1))
+    assert {"seq", "at", "type"} <= set(entries[0])
+    assert entries[0]["at"].endswith("Z")
+    assert fold([from_fields(entry) for entry in entries]) == await served.site.app.builds.load(build_id)
+    nothing = (await served.client.get(f"/api/builds/{build_id}/events", params={"after": 10**6})).json
+    assert nothing["items"] == []
+    assert nothing["next_after"] == 10**6
+
+
+async def test_logs_are_paged_filtered_and_searched(served: Served) -> None:
+    options = {**SLOW, "agent_command": 'for i in 1 2 3 4 5; do echo "Line $i of $BUILDWRIGHT_TASK_ID"; done'}
+    build_id = await started(served.client, options=options)
+    await ended(served.client, build_id)
+
+    async def logs(**query: Any) -> dict[str, Any]:
+        answer = await served.client.get(f"/api/builds/{build_id}/logs", params=query)
+        assert answer.status == 200, answer.text
+        return dict(answer.json)
+
+    everything = await logs(limit=500)
+    assert set(everything) == {"items", "next_after", "more"}
+    assert set(everything["items"][0]) == {"seq", "at", "task", "attempt", "kind", "text"}
+    seen: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"next_after": 0, "more": True}
+    while page["more"]:
+        page = await logs(after=page["next_after"], limit=3)
+        assert len(page["items"]) <= 3
+        seen += page["items"]
+    assert seen == everything["items"]
+    assert all(line["task"] == "b" for line in (await logs(task="b"))["items"])
+    found = await logs(search="LINE 3 OF C")
+    assert ["Line 3 of c" in line["text"] for line in found["items"]] == [True]
+    kind = found["items"][0]["kind"]
+    assert {line["kind"] for line in (await logs(kind=kind))["items"]} == {kind}
+    assert (await logs(tail="true", limit=2))["items"] == everything["items"][-2:]
+    assert (await logs(tail="true", limit=1, search="line"))["items"][0]["text"].startswith("Line")
+    assert (await logs(search="nowhere at all"))["items"] == []
+
+
+async def test_why_explains_a_task(served: Served) -> None:
+    build_id = await started(served.client)
+    await ended(served.client, build_id)
+    view = (await served.client.get(f"/api/builds/{build_id}/why/b")).json
+    assert (view["build"], view["task"]["id"], view["state"]["phase"]) == (build_id, "b", "done")
+    assert view["depends_on"] == [{"id": "a", "phase": "done", "met": True}]
+    assert (await served.client.get(f"/api/builds/{build_id}/why/zzz")).status == 404
+    assert (await served.client.get(f"/api/builds/{build_id}/why/{'x' * 100}")).status == 422
+
+
+async def test_pause_resume_say_and_stop_and_each_again(served: Served) -> None:
+    client = served.client
+    build_id = await started(client, options=SLOW)
+    place = f"/api/builds/{build_id}"
+    await _working(client, place)
+    paused = await client.post(f"{place}/pause", {"message": "lunch"})
+    assert paused.status == 200, paused.text
+    assert (paused.json["state"], paused.json["control"], paused.json["pause"]["message"]) == (
+        "paused",
+        "paused",
+        "lunch",
+    )
+    assert set(paused.json) == {"build_id", "project_id", "state", "phase", "control", "outcome", "version", "pause"}
+    again = await client.post(f"{place}/pause")
+    assert (again.status, again.json) == (200, paused.json)
+    skip = await client.post(f"{place}/resume", {"choice": "skip"})
+    assert (skip.status, skip.json["state"]) == (409, "paused")
+    said = await client.post(f"{place}/say", {"text": "Use tabs.", "task": "a"})
+    assert said.status == 202, said.text
+    assert set(said.json) == {"build_id", "message_id", "task"}
+    assert (await client.post(f"{place}/say", {"text": "Use tabs.", "task": "zzz"})).status == 404
+    resumed = await client.post(f"{place}/resume", {"choice": "go"})
+    assert (resumed.status, resumed.json["control"]) == (200, "running")
+    assert (await client.post(f"{place}/resume")).json["control"] == "running"
+    refused = await client.post(f"{place}/resume", {"choice": "abort"})
+    assert (refused.status, refused.json["code"], refused.json["state"]) == (409, "illegal-move", "implementing")
+    ran = await client.post(f"{place}/run")
+    assert (ran.status, ran.json["control"]) == (202, "running")
+    stopped = await client.post(f"{place}/stop", {"message": "enough"})
+    assert (stopped.status, stopped.json["state"], stopped.json["outcome"]) == (200, "aborted", "stopped")
+    again = await client.post(f"{place}/stop")
+    assert (again.status, again.json) == (200, stopped.json)
+    for verb, body in (("pause", None), ("resume", None), ("run", None), ("say", {"text": "x"})):
+        late = await client.post(f"{place}/{verb}", body)
+        assert (late.status, late.json["state"]) == (409, "aborted"), verb
+
+
+async def test_a_build_that_has_ended_by_itself_cannot_be_stopped(served: Served) -> None:
+    build_id = await started(served.client)
+    await ended(served.client, build_id)
+    for path in (f"/api/builds/{build_id}/stop", f"/api/build/{build_id}/abort"):
+        answer = await served.client.post(path)
+        assert (answer.status, answer.json["state"]) == (409, "ready")
+
+
+async def test_a_paused_failure_is_answered_with_retry_or_skip(served: Served) -> None:
+    options = {**SLOW, "agent_command": "exit 1", "limits": {"attempts": 1, "stuck_after": 9}}
+    build_id = await started(served.client, options=options)
+    status = await ended(served.client, build_id)
+    assert status["pause"]["reason"] == "failure"
+    retried = await served.client.post(f"/api/builds/{build_id}/resume", {"choice": "retry", "message": "Try harder."})
+    assert retried.status == 200, retried.text
+    status = await ended(served.client, build_id)
+    assert status["tasks"][0]["attempt"] == 2
+    skipped = await served.client.post(f"/api/builds/{build_id}/resume", {"choice": "skip"})
+    assert skipped.status == 200
+    await ended(served.client, build_id)
+    aborted = await served.client.post(f"/api/builds/{build_id}/resume", {"choice": "abort"})
+    assert aborted.status == 200, aborted.text
+    assert (await ended(served.client, build_id))["outcome"] == "aborted"
+
+
+async def test_builds_are_listed_newest_first_page_by_page_and_only_ones_own(served: Served) -> None:
+    ann, bob = served.client, await served.user("bob")
+    ids = [await started(ann, project_id="one" if number % 2 else "two") for number in range(5)]
+    foreign = await started(bob)
+    for build_id in ids:
+        await ended(ann, build_id)
+    pages, cursor = [], ""
+    while True:
+        page = (await ann.get("/api/builds", params={"limit": 2, "cursor": cursor})).json
+        pages.append([item["build_id"] for item in page["items"]])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert [build_id for page in pages for build_id in page] == ids[::-1]
+    ones = (await ann.get("/api/builds", params={"project": "one"})).json["items"]
+    assert [item["build_id"] for item in ones] == [ids[3], ids[1]]
+    assert len((await ann.get("/api/builds", params={"state": "ready"})).json["items"]) == 5
+    assert (await ann.get("/api/builds", params={"state": "error"})).json == {"items": [], "next_cursor": None}
+    assert [item["build_id"] for item in (await bob.get("/api/builds")).json["items"]] == [foreign]
+    for query in ({"cursor": "!"}, {"cursor": "bm90IGEgdGltZQ"}, {"limit": 0}, {"limit": 501}, {"state": "odd"}):
+        assert (await ann.get("/api/builds", params=query)).status == 422, query
+
+
+async def test_another_users_build_is_forbidden_and_an_unknown_one_is_not_found(served: Served) -> None:
+    build_id = await started(served.client)
+    bob, nobody = await served.user("bob"), await served.user("")
+    paths = [("GET", ""), *(("GET", f"/{name}") for name in ("events", "logs", "diff", "why/a"))]
+    paths += [("POST", f"/{name}") for name in ("pause", "resume", "stop", "run", "say")]
+    for method, path in paths:
+        body = {"text": "x"} if path == "/say" else None
+        for client, whose, code in (
+            (bob, build_id, 403),
+            (bob, str(uuid.uuid4()), 404),
+            (nobody, build_id, 401),
+            (served.client, "%00", 422),
+        ):
+            answer = await client.ask(method, f"/api/builds/{whose}{path}", body)
+            assert answer.status == code, (method, path, answer.text)
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"title": "x"},
+        {"tasks": []},
+        {"spec": ""},
+        {"spec": "# x", "tasks": THREE},
+        {"spec": "# x", "unknown": 1},
+        {"spec": "# x\u0000"},
+        {"tasks": [{"id": "a/../b", "title": "x"}]},
+        {"tasks": [{"id": "a", "title": "x", "depends_on": ["a"]}]},
+        {"tasks": [{"id": "a", "title": "x", "depends_on": ["b"]}]},
+        {"tasks": THREE, "options": {"agent": "nobody-knows"}},
+        {"tasks": THREE, "options": {"lanes": "maybe"}},
+        {"tasks": THREE, "options": {"limits": {"concurrency": 0}}},
+        {"tasks": THREE, "repository": "/etc"},
+        {"tasks": THREE, "repository": "https://127.0.0.1/x.git"},
+        {"tasks": THREE, "repository": "x\u0000"},
+        {"tasks": THREE, "project_id": "../x"},
+        {"spec": "{]", "name": "tasks.json"},
+        {"spec": "a: &a [*a]", "name": "tasks.yaml"},
+        {"brief": {"title": ""}},
+    ],
+)
+async def test_bad_input_is_refused_with_what_is_wrong(served: Served, body: dict[str, Any]) -> None:
+    answer = await served.client.post("/api/builds", body)
+    assert answer.status == 422, answer.text
+    assert answer.json["fix"]
+    assert (await served.client.get("/api/builds")).json["items"] == []
+
+
+async def test_text_that_is_not_text_is_refused_everywhere(served: Served) -> None:
+    build_id = await started(served.client)
+    bodies = ('{"text": "\\ud800"}', '{"text": "\\u0000"}', '{"\\ud800": 1}', '{"text": ' + "[" * 200 + "]" * 200 + "}")
+    for body in bodies:
+        headers = {"content-type": "application/json"}
+        answer = await served.client.post(f"/api/builds/{build_id}/say", data=body, headers=headers)
+        assert answer.status == 422, answer.text
+
+
+async def test_a_key_starts_one_build_however_often_it_comes(served: Served) -> None:
+    body = {"title": "Once", "tasks": THREE, "options": NOTHING}
+    headers = {"Idempotency-Key": "k-1"}
+    first = await served.client.post("/api/builds", body, headers=headers)
+    again = await served.client.post("/api/builds", body, headers=headers)
+    assert (again.status, again.json) == (202, first.json)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["location"] == first.json["location"]
+    other = await served.client.post("/api/builds", {**body, "title": "Other"}, headers=headers)
+    assert (other.status, other.json["code"]) == (422, "key-reused")
+    assert len((await served.client.get("/api/builds")).json["items"]) == 1
+    failed = await served.client.post("/api/builds", {**body, "repository": "/etc"}, headers={"Idempotency-Key": "k-2"})
+    assert failed.status == 422
+    mended = await served.client.post("/api/builds", body, headers={"Idempotency-Key": "k-2"})
+    assert mended.status == 202
+
+
+async def test_only_the_owner_of_the_machine_may_run_commands(served: Served, repository: Path) -> None:
+    bob = await served.user("bob")
+    refused: list[dict[str, Any]] = [
+        {"options": {**NOTHING, "agent": "shell", "agent_command": "id"}},
+        {"options": {**NOTHING, "checks": [{"name": "x", "command": "id"}]}},
+        {"options": {**NOTHING, "setup": ["id"]}},
+        {"options": {**NOTHING, "cassette": "/etc/passwd"}},
+        {"options": {**NOTHING, "sandbox": "none"}},
+        {"tasks": [{"id": "a", "title": "x", "validation": {"command": "id"}}]},
+    ]
+    for more in refused:
+        answer = await bob.post("/api/builds", {"title": "x", "tasks": THREE, "options": NOTHING, **more})
+        assert (answer.status, answer.json["code"]) == (403, "forbidden"), more
+        assert "BUILDWRIGHT_ALLOW_COMMANDS" in answer.json["fix"]
+    plan = await bob.post("/api/plans", {"tasks": THREE, "options": {"cassette": "/etc/passwd"}})
+    assert plan.status == 403
+    assert repository.exists()
+
+
+async def test_others_may_run_commands_where_the_server_says_so_and_nobody_where_it_says_none(tmp_path: Path) -> None:
+    options = {**NOTHING, "agent": "shell", "agent_command": "true", "sandbox": "none"}
+    body = {"title": "x", "tasks": THREE, "options": options}
+    async with serving(tmp_path, BUILDWRIGHT_ALLOW_COMMANDS="all") as served:
+        bob = await served.user("bob")
+        assert (await bob.post("/api/builds", body)).status == 202
+    async with serving(tmp_path, BUILDWRIGHT_ALLOW_COMMANDS="none") as served:
+        assert (await served.client.post("/api/builds", body)).status == 403
+
+
+async def test_builds_at_once_and_in_an_hour_can_be_limited(tmp_path: Path) -> None:
+    async with serving(tmp_path, BUILDWRIGHT_BUILDS_AT_ONCE="1", BUILDWRIGHT_BUILDS_PER_HOUR="2") as served:
+        ann, bob = served.client, await served.user("bob")
+        body = {"title": "x", "tasks": THREE, "options": SLOW}
+        answers = await asyncio.gather(*(ann.post("/api/builds", body) for _ in range(5)))
+        assert sorted(answer.status for answer in answers) == [202, 409, 409, 409, 409]
+        (build_id,) = [answer.json["build_id"] for answer in answers if answer.status == 202]
+        late = next(answer for answer in answers if answer.status == 409)
+        assert build_id in late.json["detail"]
+        assert late.json["state"]
+        assert (await bob.post("/api/builds", {**body, "options": NOTHING})).status == 202
+        assert (await ann.post(f"/api/builds/{build_id}/stop")).status == 200
+        await ended(ann, await started(ann))
+        many = await ann.post("/api/builds", body)
+        assert (many.status, many.json["code"]) == (429, "too-many")
+        assert int(many.headers["retry-after"]) > 0
+
+
+async def test_starts_and_steers_are_limited_in_rate(tmp_path: Path) -> None:
+    async with serving(tmp_path, BUILDWRIGHT_RATE_BUILDS="2/hour") as served:
+        build_id = await started(served.client)
+        await ended(served.client, build_id)
+        assert (await served.client.post(f"/api/builds/{build_id}/run")).status == 409
+        late = await served.client.post(f"/api/builds/{build_id}/run")
+        assert (late.status, late.json["code"]) == (429, "too-many")
+        assert int(late.headers["retry-after"]) > 0
+        assert (await served.client.get(f"/api/builds/{build_id}")).status == 200
+
+
+async def test_a_plan_is_shown_and_nothing_is_kept(served: Served, tmp_path: Path) -> None:
+    answer = await served.client.post("/api/plans", {"title": "Mine", "tasks": THREE})
+    assert answer.status == 200, answer.text
+    assert answer.json["title"] == "Mine"
+    assert answer.json["waves"] == [["a"], ["b", "c"]]
+    text = json.dumps({"title": "List", "tasks": THREE})
+    listed = await served.client.post("/api/plans", {"spec": text, "name": "tasks.json"})
+    assert (listed.json["title"], len(listed.json["tasks"])) == ("List", 3)
+    keyless = await served.client.post("/api/plans", {"spec": "# Something\n\nDo it."})
+    assert (keyless.status, keyless.json["code"]) == (422, "bad-settings")
+    assert (await served.client.get("/api/builds")).json["items"] == []
+    assert not (tmp_path / "home" / "mirrors").exists()
+
+
+async def test_a_stop_asked_for_by_two_at_once_is_one_stop(served: Served) -> None:
+    build_id = await started(served.client, options=SLOW)
+    await _working(served.client, f"/api/builds/{build_id}")
+    answers = await asyncio.gather(*(served.client.post(f"/api/builds/{build_id}/stop") for _ in range(4)))
+    assert {answer.status for answer in answers} == {200}
+    events = (await served.client.get(f"/api/builds/{build_id}/events", params={"limit": 500})).json["items"]
+    assert [event["type"] for event in events].count("stop.requested") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BUILDWRIGHT_BUILDS_AT_ONCE", "many"),
+        ("BUILDWRIGHT_BUILDS_PER_HOUR", "-1"),
+        ("BUILDWRIGHT_ALLOW_COMMANDS", "some"),
+        ("BUILDWRIGHT_ROOTS", "things:/home"),
+        ("BUILDWRIGHT_RATE_BUILDS", "fast"),
+    ],
+)
+async def test_a_setting_that_means_nothing_is_named_before_the_server_is_there(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with pytest.raises(BadSettings, match=name):
+        async with serving(tmp_path, **{name: value}):
+            pass
+
+
+async def test_a_cluster_without_a_worker_keeps_builds_and_ends_them(
+    tmp_path: Path, postgres_url: str, redis_url: str
+) -> None:
+    shared = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url, "BUILDWRIGHT_HUB": str(tmp_path / "hub.git")}
+    async with serving(tmp_path, **shared) as served:
+        client = served.client
+        build_id = await started(client)
+        place = f"/api/builds/{build_id}"
+        status = (await client.get(place)).json
+        assert (status["control"], status["runner"], status["workers"]) == ("running", None, [])
+        assert [item["build_id"] for item in (await client.get("/api/builds")).json["items"]] == [build_id]
+        assert (await client.get(f"{place}/events")).json["items"][0]["type"] == "build.created"
+        assert (await client.post(f"{place}/pause")).json["state"] == "paused"
+        assert (await client.post(f"{place}/resume")).json["control"] == "running"
+        stopped = await client.post(f"{place}/stop")
+        assert (stopped.status, stopped.json["outcome"]) == (200, "stopped")
+        hand = await client.post(
+            "/api/build/start", {"project_id": "p", "seed": {}, "tasks": THREE, "options": NOTHING}
+        )
+        assert hand.status == 200, hand.text
+        body = {"build_id": hand.json["build_id"]}
+        codes = []
+        while 202 not in codes:  # the facts of planning need no worker, an agent does
+            step = await client.post("/api/build/step", body, params={"wait_seconds": 0.2})
+            codes.append(step.status)
+        assert set(codes) == {200, 202}
+        assert step.json["phase"] == "implementing"
+        aborted = await client.post(f"/api/build/{body['build_id']}/abort")
+        assert (aborted.status, aborted.json["phase"]) == (200, "aborted")
+
+
+async def _working(client: Client, place: str) -> None:
+    async with asyncio.timeout(20):
+        while not (await client.get(place)).json["running"]:
+            await asyncio.sleep(0.05)

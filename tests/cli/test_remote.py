@@ -1,0 +1,151 @@
+"""The command line through a running server: the same words, objects and exit codes as beside the store."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
+from tests.git import git
+
+
+class Serving(NamedTuple):
+    """A server that runs, and what a client of it needs."""
+
+    process: subprocess.Popen[str]
+    environment: dict[str, str]
+
+
+@contextmanager
+def serving(program: Program) -> Iterator[Serving]:
+    """`buildwright serve` on a free port; ended by its process, and it must end well."""
+    roots = {"BUILDWRIGHT_ROOTS": str(program.home.parent)}
+    process = program.start("serve", "--port", "0", "--json", **roots)
+    try:
+        noted = program.home / "server.json"
+        deadline = time.monotonic() + program.patience
+        while not noted.exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline, "it never listened"
+            time.sleep(0.05)
+        token = program("token").out.strip()
+        yield Serving(process, {"BUILDWRIGHT_URL": json.loads(noted.read_text())["url"], "BUILDWRIGHT_TOKEN": token})
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=program.patience)
+    assert process.returncode == 0, said
+    assert not noted.exists()
+
+
+@pytest.fixture
+def server(program: Program) -> Iterator[Serving]:
+    with serving(program) as found:
+        yield found
+
+
+def test_a_build_through_the_server_says_what_one_beside_the_store_says(
+    program: Program, server: Serving, three: Path, repository: Path
+) -> None:
+    arguments: tuple[str | Path, ...] = (three, "--repo", repository, "--check", "true", *shell(WRITES))
+    through = program("build", *arguments, "--branch", "there", "--json", **server.environment)
+    assert through.code == 0, through.err
+    summary = through.lines[-1]
+    beside = program("build", *arguments, "--branch", "here", "--json")
+    assert beside.code == 0, beside.err
+    assert summary["counts"] == beside.lines[-1]["counts"]
+    assert summary.keys() == beside.lines[-1].keys()
+    assert {line["type"] for line in through.lines} == {line["type"] for line in beside.lines}
+    trees = {git(repository, "rev-parse", f"{branch}^{{tree}}") for branch in ("there", "here")}
+    assert len(trees) == 1
+    verbs: tuple[tuple[str | Path, ...], ...] = (
+        ("status", summary["id"], "--json"),
+        ("status", "--all", "--json"),
+        ("status",),
+        ("logs", summary["id"], "--tail", "3"),
+        ("events", summary["id"], "--after", "3"),
+        ("diff", summary["id"]),
+        ("diff", summary["id"], "a", "--stat"),
+        ("why", summary["id"], "b"),
+        ("why", summary["id"], "nothing"),
+        ("pause", summary["id"]),
+        ("say", summary["id"], "hello"),
+        ("stop", summary["id"]),
+        ("status", "nothing-like-it"),
+        ("plan", three, "--json"),
+    )
+    for verb in verbs:
+        there, here = program(*verb, **server.environment), program(*verb)
+        assert (there.code, there.out) == (here.code, here.out), verb
+        assert there.err == here.err, verb
+
+
+def test_steering_through_the_server(program: Program, server: Serving, tmp_path: Path, repository: Path) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "First"})
+    fails = shell(f'test -e "{tmp_path}/go" && {WRITES}')
+    named: tuple[str | Path, ...] = ("build", tasks, "--repo", repository, "--check", "true", "--attempts", "1", *fails)
+    paused = program(*named, "--json", **server.environment)
+    assert paused.code == 4, paused.err
+    build_id = paused.lines[-1]["id"]
+    assert program("status", build_id, "--json").object["pause"]["reason"] == "failure"
+    refused = program("resume", build_id, **server.environment)
+    assert (refused.code, "needs your choice" in refused.err) == (7, True)
+    assert program("say", build_id, "all is well now", **server.environment).code == 0
+    (tmp_path / "go").touch()
+    done = program("resume", build_id, "--retry", "-m", "again", "--json", **server.environment)
+    assert done.code == 0, done.err
+    done = program("run", build_id, **server.environment)
+    assert done.code == 0, done.err
+    assert program("status", build_id, "--json").object["outcome"] == "succeeded"
+
+
+def test_a_build_goes_on_with_the_next_server(program: Program, three: Path, repository: Path) -> None:
+    slow = shell(f"sleep 2; {WRITES}")
+    with serving(program) as server:
+        started = program(
+            "build", three, "--repo", repository, "--check", "true", *slow, "--detach", "--json", **server.environment
+        )
+        assert started.code == 0, started.err
+        build_id = started.object["build"]
+        server.process.kill()
+        server.process.wait()
+        (program.home / "server.json").unlink()
+        with serving(program) as another:
+            ended = program("run", build_id, "--json", **another.environment)
+            assert ended.code == 0, ended.err
+            assert ended.lines[-1]["outcome"] == "succeeded"
+        server.process.returncode = 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "words"),
+    [
+        ({"BUILDWRIGHT_TOKEN": ""}, 78, "BUILDWRIGHT_TOKEN is missing"),
+        ({"BUILDWRIGHT_TOKEN": "nonsense"}, 2, "buildwright token"),
+        ({"BUILDWRIGHT_URL": "http://127.0.0.1:9"}, 6, "does not answer"),
+        ({"BUILDWRIGHT_URL": "ftp://127.0.0.1"}, 78, "BUILDWRIGHT_URL is no http"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_told(
+    program: Program, server: Serving, changed: dict[str, str], code: int, words: str
+) -> None:
+    ended = program("status", **{**server.environment, **changed})
+    assert ended.code == code
+    assert words in ended.err
+
+
+def test_what_others_can_reach_must_be_meant(program: Program, server: Serving) -> None:
+    assert "--public" in program("serve", "--host", "0.0.0.0", "--port", "0").err
+    port = server.environment["BUILDWRIGHT_URL"].rpartition(":")[2]
+    taken = program("serve", "--port", port)
+    assert (taken.code, "in use" in taken.err) == (7, True)
+    assert program("token", "--days", "0").code == 2
+    told = program("token", "--user", "bob", "--json").object
+    assert told["user"] == "bob"

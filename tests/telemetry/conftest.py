@@ -1,0 +1,5 @@
+"""The program as a user starts it."""
+
+from tests.cli.conftest import program
+
+__all__ = ["program"]
