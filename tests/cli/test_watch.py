@@ -22,7 +22,9 @@ from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.wiring import SystemClock
 from tests.cli.conftest import Ended, Program, _as_in_a_terminal, shell, write_tasks
 
-WORKS = 'echo "at work on $BUILDWRIGHT_TASK_ID"; while [ ! -e {} ]; do sleep 0.05; done; echo x > "$BUILDWRIGHT_TASK_ID"'
+WORKS = (
+    'echo "at work on $BUILDWRIGHT_TASK_ID"; while [ ! -e {} ]; do sleep 0.05; done; echo x > "$BUILDWRIGHT_TASK_ID"'
+)
 """An agent that waits for a file."""
 
 
@@ -137,7 +139,9 @@ def all_watch(program: Program, build: str, *watching: Running) -> None:
 
 def told(text: str) -> list[str]:
     """The lines about what happened once all were there."""
-    return [re.sub(r" in [\d.]+ .*", "", line) for line in text.splitlines() if re.search(r" t[123] (started|done)", line)]
+    return [
+        re.sub(r" in [\d.]+ .*", "", line) for line in text.splitlines() if re.search(r" t[123] (started|done)", line)
+    ]
 
 
 def updates(text: str) -> list[int]:
@@ -168,9 +172,7 @@ def test_watch_says_what_status_says(program: Program, begin: Callable[[], tuple
     assert any("at work on t3" in line for line in lines)
 
 
-def test_watch_goes_on_after_the_server_has_ended(
-    program: Program, begin: Callable[[], tuple[str, Running]]
-) -> None:
+def test_watch_goes_on_after_the_server_has_ended(program: Program, begin: Callable[[], tuple[str, Running]]) -> None:
     program.environment["BUILDWRIGHT_RECONNECT_SECONDS"] = "0.05"
     port = free_port()
     with serving(program, port):

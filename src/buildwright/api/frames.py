@@ -377,6 +377,7 @@ ROWS: dict[type[Event], Row] = {
     e.BuildStuck: Row(
         lambda ev: {"failures": ev.failures, "failedTasks": list(ev.tasks), "advice": _short(ev.advice)}, _stuck
     ),
+    e.StepRequested: Row(lambda ev: {"stepId": ev.id, "mode": ev.mode}, _nothing),
     e.BuildPaused: Row(lambda ev: {"reason": ev.reason, "message": _short(ev.message), "task": ev.task}, _paused),
     e.BuildResumed: Row(lambda ev: {"by": ev.by}, lambda ev, _m: [("build_resumed", {"by": ev.by})]),
     e.StopRequested: Row(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -61,8 +62,11 @@ class Site:
 
     def __post_init__(self) -> None:
         self.seen = Seen(self.app.builds)
-        self.tails = Tails(self.app.builds, self.records.runs, self.log)
+        self.tails = Tails(self.app.builds, self.records.runs, self.log, self._handed_over)
         self.hosting.on_news(self.tails.hear)
+
+    def _handed_over(self, event_at: datetime) -> None:
+        self.app.meters.handed_over(event_at, self.app.clock.now())
 
 
 def site_of(connection: HTTPConnection) -> Site:

@@ -98,10 +98,11 @@ class Audience(Protocol):
 class Tail:
     """The newest of one build. `build` and `line` say up to where its readers have been offered everything."""
 
-    def __init__(self, history: History, builds: Builds, build: Build, line: int, tell: Callable[..., None]) -> None:
-        self._history = history
-        self._builds = builds
-        self._tell = tell
+    def __init__(self, tails: Tails, build: Build, line: int) -> None:
+        self._history = tails.history
+        self._builds = tails.builds
+        self._tell = tails.tell
+        self._handed_over = tails.handed_over
         self.build = build
         self.line = line
         self.ended = False
@@ -163,6 +164,8 @@ class Tail:
             self.build = moment.after
             self.recent.append(piece)
             self._offer(piece)
+            if self.audience:
+                self._handed_over(moment.recorded.at)
         if events:
             self._history.remember(self.build)
         lines = await self._builds.read_log(build_id, self.line, limit=MOST_LINES)
@@ -191,14 +194,21 @@ class Tails:
     """All tails of a server. Starts with the first reader; `close` ends all readers."""
 
     def __init__(
-        self, builds: Builds, runs: BuildRuns, tell: Callable[..., None], limits: Limits | None = None
+        self,
+        builds: Builds,
+        runs: BuildRuns,
+        tell: Callable[..., None],
+        handed_over: Callable[[datetime], None],
+        limits: Limits | None = None,
     ) -> None:
+        """`tell` logs what went wrong; `handed_over` is told the time of each event that goes to readers."""
         self.builds = builds
+        self.tell = tell
+        self.handed_over = handed_over
         self.runs = runs
         self.history = History(builds)
         self.limits = limits or Limits()
         self.readers: set[Audience] = set()
-        self._tell = tell
         self._tails: dict[str, Tail] = {}
         self._starting: dict[str, asyncio.Future[Tail]] = {}
         self._projects: dict[tuple[str, str], _Project] = {}
@@ -271,7 +281,7 @@ class Tails:
         build = await self.builds.load(build_id)
         mark = (await self.builds.marks([build_id])).get(build_id)
         self.history.remember(build)
-        tail = Tail(self.history, self.builds, build, mark.last_line if mark else 0, self._tell)
+        tail = Tail(self, build, mark.last_line if mark else 0)
         self._tails[build_id] = tail
         return tail
 
@@ -299,7 +309,7 @@ class Tails:
                     projects_at = loop.time() + PROJECT_SECONDS
                     await self._look_at_projects()
             except BuildwrightError as error:
-                self._tell("streams-not-looked-at", level="warning", why=str(error))
+                self.tell("streams-not-looked-at", level="warning", why=str(error))
                 await asyncio.sleep(1.0)
             if loop.time() >= patience_at:
                 patience_at = loop.time() + 1.0

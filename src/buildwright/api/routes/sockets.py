@@ -67,7 +67,9 @@ async def _serve(websocket: WebSocket, names: Names) -> None:
         selection = await _selected(site, caller, websocket)
         topics = _topics(websocket)
         after = websocket.query_params.get("after", "")
-        await _Socket(site, websocket, selection, names).run(topics, after)
+        with site.app.meters.stream("ws") as dropped:
+            if await _Socket(site, websocket, selection, names).run(topics, after) == "slow":
+                dropped()
     except (WebSocketDisconnect, RuntimeError):
         return  # the client has gone; Starlette says it in either way
     except BuildwrightError as error:
@@ -159,7 +161,7 @@ class _Socket:
         self._allowed = _BURST
         self._counted_at = asyncio.get_running_loop().time()
 
-    async def run(self, topics: Topics, after: str) -> None:
+    async def run(self, topics: Topics, after: str) -> Why:
         """Send until somebody has had enough, starting anew whenever the client subscribes to something else."""
         wanted: Subscribe | None = None
         hearing = asyncio.create_task(self._hear())
@@ -172,7 +174,7 @@ class _Socket:
                     why = await self._carry(reader, hearing)
                     if why != "gone" or not _asked(hearing):
                         await self._part(reader, why)
-                        return
+                        return why
                     wanted = hearing.result()
                     assert wanted is not None
                     topics = _parsed(wanted.topics)

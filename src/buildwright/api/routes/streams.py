@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
@@ -22,6 +22,9 @@ from buildwright.api.reader import Reader, Selection, Sent, Topics
 from buildwright.api.site import CallerOf, Site, SiteOf
 from buildwright.api.stream import Hello, Last, build_of, open_reader, project_of
 from buildwright.errors import Refused
+
+if TYPE_CHECKING:
+    from buildwright.telemetry.meters import Meters
 
 router = APIRouter(tags=["streams"])
 
@@ -144,7 +147,7 @@ async def _stream(
     if after and hello.resume == "live" and selection.build is not None and selection.build.completed_at is not None:
         reader.leave()
         return Response(status_code=204)  # which tells a browser not to come back
-    return EventStream(reader, hello)
+    return EventStream(reader, hello, site.app.meters)
 
 
 class EventStream(Response):
@@ -152,18 +155,22 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, reader: Reader, hello: Hello) -> None:
+    def __init__(self, reader: Reader, hello: Hello, meters: Meters) -> None:
         super().__init__(None, 200, {"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._reader = reader
         self._hello = hello
+        self._meters = meters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            why = await self._run(receive, send)
-            if why != "gone":
-                await self._part(scope, send, why)
+            with self._meters.stream("sse") as dropped:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                why = await self._run(receive, send)
+                if why == "slow":
+                    dropped()
+                if why != "gone":
+                    await self._part(scope, send, why)
         finally:
             self._reader.leave()
 
