@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parent.parent
-LIMIT = 300.0
 LINES_PER_SECOND = 4
 LINE_BYTES = 500
 _SENT_AT = re.compile(rb"@(\d+\.\d+)")
@@ -259,21 +258,6 @@ async def _receive(way: str, url: str, token: str, build: str, last: int) -> flo
     return time.perf_counter() - began
 
 
-def run(*options: str, state: Path = ROOT / ".bench" / "streams") -> dict[str, Any]:
-    """What one round found, in a process of its own. Raises RunFailed."""
-    from bench.measure import RunFailed
-
-    argv = [sys.executable, "-m", "bench.streams", "--state", str(state), *options]
-    try:
-        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=False)
-    except subprocess.TimeoutExpired:
-        raise RunFailed(f"bench.streams: no result in {LIMIT:.0f} s") from None
-    found = [text for text in done.stdout.splitlines() if text.startswith("{")]
-    if done.returncode or not found:
-        raise RunFailed(f"bench.streams: exit code {done.returncode}: {done.stderr[-1500:]}")
-    return dict(json.loads(found[-1]))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.streams", description="Measure the streams of a server.")
     parser.add_argument("--state", type=Path, default=ROOT / ".bench" / "streams")
@@ -287,7 +271,8 @@ def main() -> int:
     shutil.rmtree(given.state, ignore_errors=True)
     given.state.mkdir(parents=True)
     try:
-        print(json.dumps(asyncio.run(measure(given.state, TINY if given.tiny else FULL))))
+        found = asyncio.run(measure(given.state, TINY if given.tiny else FULL))
+        print(json.dumps({"streams": found}))
     finally:
         shutil.rmtree(given.state, ignore_errors=True)
     return 0
