@@ -233,7 +233,7 @@ async def test_who_comes_back_to_a_build_that_has_just_ended_gets_its_last_lines
             cursor = (await answer.json())["cursor"]
         await story.end()
         for query in ("", "&topics=events"):
-            texts = []
+            texts: list[str] = []
             for after in (cursor, ""):
                 more = {"Last-Event-ID": after or texts[-1].rpartition("\nid: ")[2].partition("\n")[0]}
                 if after and not query:
