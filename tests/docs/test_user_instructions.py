@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import signal
@@ -81,8 +82,8 @@ def test_the_blocks_work_one_after_the_other(tmp_path: Path) -> None:
 def test_the_port_of_the_page_is_that_of_the_program() -> None:
     from buildwright.cli.serve import serve
 
-    defaults = serve.__kwdefaults__ or {}
-    assert f"http://{defaults['host']}:{defaults['port']}" in read(PAGE)
+    named = inspect.signature(serve).parameters
+    assert f"http://{named['host'].default}:{named['port'].default}" in read(PAGE)
 
 
 def test_its_links_lead_somewhere() -> None:
