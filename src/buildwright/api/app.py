@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from buildwright import errors
@@ -117,13 +118,18 @@ def _handle_errors(api: FastAPI) -> None:
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        words: dict[int, tuple[str, str]] = {
-            404: ("There is no such path", "see /openapi.json for those there are"),
-            405: ("The method is not allowed here", "see the header Allow"),
-        }
-        title, fix = words.get(error.status_code, ("The request is wrong", "see /openapi.json"))
-        detail = str(error.detail)
-        return response(plain(error.status_code, title, detail, fix, correlation_of(request)), error.headers)
+        headers, detail = dict(error.headers or {}), str(error.detail)
+        match error.status_code:
+            case 404:
+                title, fix = "There is no such path", "see /openapi.json for those there are"
+                detail = "nothing is at this path"
+            case 405:
+                title, fix = "The method is not allowed here", "see the header Allow"
+                headers["Allow"] = _allowed(request)
+                detail = f"this path takes {headers['Allow']}, not {request.method[:20]}"
+            case _:
+                title, fix = "The request is wrong", "see /openapi.json"
+        return response(plain(error.status_code, title, detail, fix, correlation_of(request)), headers)
 
     handlers: dict[Any, Any] = {
         BuildwrightError: ours,
@@ -132,3 +138,13 @@ def _handle_errors(api: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of the path; the framework names those of its first route alone."""
+    scope, found = dict(request.scope), {"GET", "HEAD"} if request.url.path == "/openapi.json" else set()
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+                found |= route.methods or set()
+    return ", ".join(sorted(found))
