@@ -184,7 +184,7 @@ def _http(given: argparse.Namespace) -> dict[str, Any]:
     """What each round of asking over HTTP found; `failures` says what did not run."""
     found: dict[str, Any] = {"rounds": [], "failures": []}
     for turn in range(1 if given.quick else given.rounds):
-        words = ("bench.http", "--state", str(STATE.parent / "http"), *(["--tiny"] if given.quick else []))
+        words = ("bench.over_http", "--state", str(STATE.parent / "http"), *(["--tiny"] if given.quick else []))
         try:
             found["rounds"].append(run_module("http", *words))
         except RunFailed as problem:

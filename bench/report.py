@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.cluster.tables import Table, tables
-from bench.http.tables import tables as http_tables
+from bench.over_http.tables import tables as http_tables
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / ".bench" / "results.json"

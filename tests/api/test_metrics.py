@@ -34,7 +34,7 @@ async def test_builds_and_requests_are_counted(served: Served) -> None:
     assert value(text, "buildwright_queue_latency_seconds_count", action="run-agent") == 2
     route = "/api/builds/{build_id}"
     for status in ("200", "404"):
-        assert value(text, "buildwright_http_requests_total", method="GET", route=route, status=status) == 1
+        assert value(text, "buildwright_http_requests_total", method="GET", route=route, status=status) >= 1
     assert build_id not in text
 
 

@@ -9,7 +9,7 @@ import pytest
 from bench.cluster.parts import run_module, run_part
 from bench.cluster.tables import tables
 from bench.contestants import FLOOR
-from bench.http.tables import tables as http_tables
+from bench.over_http.tables import tables as http_tables
 from bench.workload import Job, chain, fan, graph_of, layered, lower_bound, perfect_makespan
 
 from bench import measure, report
@@ -157,7 +157,7 @@ def test_a_part_that_fails_says_why() -> None:
 
 
 def test_answers_over_http_are_measured_against_an_empty_store(tmp_path: Path) -> None:
-    found = run_module("http", "bench.http", "--state", str(tmp_path / "http"), "--tiny")
+    found = run_module("http", "bench.over_http", "--state", str(tmp_path / "http"), "--tiny")
     looking, starting = http_tables([found, found])
     assert [row[1] for row in looking.rows][:2] == ["a build in an empty store", "a build among 500"]
     assert looking.rows[0][-1] == "1.00"

@@ -81,3 +81,14 @@ def test_no_named_secret_is_left(secret: str, before: str, after: str) -> None:
 def test_a_large_text_is_masked_in_one_pass() -> None:
     text = ("sk-" * 1000 + "x" * 1000 + " ") * 500
     assert MASK in mask(text, [KEY])
+
+
+def test_a_key_that_begins_like_a_named_one_is_masked_whole() -> None:
+    named = "sk-ant-api03-1234567890abcdef"
+    assert mask(f"x sk-ant-api03-{'z' * 40} y", [named]) == f"x {MASK} y"
+    assert mask("keys begin with sk-ant", [named]) == "keys begin with sk-ant"
+
+
+def test_a_piece_of_a_short_secret_is_no_secret() -> None:
+    assert mask("hunter2-and", ["hunter2-and-3"]) == "hunter2-and"
+    assert mask("hunter2-and-3", ["hunter2-and-3"]) == MASK

@@ -153,7 +153,7 @@ def test_streams_requests_and_workers() -> None:
     assert found["buildwright_event_lag_seconds_sum"] == 0.2
     assert found["buildwright_http_requests_total{method=GET,route=/api/build/{id},status=200}"] == 500
     assert found["buildwright_http_requests_total{method=GET,route=other,status=404}"] == 1
-    assert len([name for name in found if name.startswith("buildwright_http_requests_total")]) <= 53
+    assert len([name for name in found if name.startswith("buildwright_http_requests_total")]) <= 203
     assert {name: value for name, value in found.items() if "worker" in name} == {
         "buildwright_workers{alive=true}": 3,
         "buildwright_workers{alive=false}": 1,

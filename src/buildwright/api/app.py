@@ -22,7 +22,9 @@ from buildwright.api.rates import Rates
 from buildwright.api.routes import (
     build,
     builds,
+    devteam,
     docs,
+    events,
     health,
     machine,
     metrics,
@@ -35,6 +37,7 @@ from buildwright.api.site import Site, correlation_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
 from buildwright.wiring.hosting import open_hosting
+from buildwright.wiring.intake import open_intake
 
 if TYPE_CHECKING:
     from buildwright.wiring import App
@@ -50,6 +53,8 @@ ROUTERS = (
     machine.router,
     projects.router,
     project_builds.router,
+    events.router,
+    devteam.router,
 )
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -65,10 +70,14 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
     _ = app.meters  # counted from the first build on
     records = Records.open(app.settings.database_url or app.settings.database)
     try:
-        async with open_hosting(app, records.hosting, log) as hosting:
+        app.send_hints()
+        async with (
+            open_hosting(app, records.hosting, log) as hosting,
+            open_intake(app, records.inbox, hosting.begin, log) as intake,
+        ):
             named = (environment.get("BUILDWRIGHT_HOSTS", "")).replace(",", " ").split()
             hosts = LOCAL_HOSTS | {socket.gethostname().lower()} | {name.lower() for name in named}
-            site = Site(app, records, signer, hosting, rates, Asked(records, app.clock), log, hosts, address)
+            site = Site(app, records, signer, hosting, intake, rates, Asked(records, app.clock), log, hosts, address)
             yield site
             site.closing.set()
     finally:

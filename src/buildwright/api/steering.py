@@ -22,6 +22,8 @@ BUILDS = "BUILDWRIGHT_RATE_BUILDS"
 LONGEST_WAIT = 75.0
 """Seconds that a request may wait for a build, below the time that the guard gives it."""
 _LOOK_SECONDS = 0.05
+_SLICE_SECONDS = 1.0
+"""As often it is looked whether the server is to end."""
 
 
 async def start(
@@ -88,6 +90,21 @@ async def settled(site: Site, build_id: str, seconds: float) -> Build:
         await asyncio.sleep(_LOOK_SECONDS)
         build = await site.seen.newest(build_id)
     return build
+
+
+async def stepped(site: Site, build: Build, step_id: str, seconds: float) -> tuple[Build, bool]:
+    """The build once it has made the step, or as it is after so many seconds or when the server is to end; and whether it has.
+
+    `build` is a state from before the step was asked for.
+    """
+    time = asyncio.get_running_loop().time
+    until = time() + min(seconds, LONGEST_WAIT)
+    while True:
+        slice_seconds = max(0.0, min(_SLICE_SECONDS, until - time()))
+        build = await site.app.stepped(build.id, step_id, slice_seconds, since=build)
+        made = build.step is None or build.step.id != step_id
+        if made or time() >= until or site.closing.is_set():
+            return build, made
 
 
 def refuse_ended(build: Build, what: str) -> None:

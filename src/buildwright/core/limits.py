@@ -12,6 +12,9 @@ from pydantic import Field
 from buildwright.core.finding import CheckKind
 from buildwright.core.record import Record
 
+LONGEST_SECONDS = 1e10
+"""Some 300 years: a moment that far ahead can still be shown as a date."""
+
 
 class Check(Record):
     """A command that judges a tree. `kind` says which of the build's verdicts it is."""
@@ -46,10 +49,10 @@ class Limits(Record):
     train has its own bound."""
     attempts: int = Field(default=3, ge=1)
     """Tries per task before the build pauses (or the task fails)."""
-    task_seconds: float = Field(default=300.0, gt=0)
-    gate_seconds: float = Field(default=120.0, gt=0)
-    pause_seconds: float = Field(default=1800.0, gt=0)
-    heartbeat_seconds: float = Field(default=30.0, gt=0)
+    task_seconds: float = Field(default=300.0, gt=0, le=LONGEST_SECONDS)
+    gate_seconds: float = Field(default=120.0, gt=0, le=LONGEST_SECONDS)
+    pause_seconds: float = Field(default=1800.0, gt=0, le=LONGEST_SECONDS)
+    heartbeat_seconds: float = Field(default=30.0, gt=0, le=LONGEST_SECONDS)
     failed_tasks: int = Field(default=3, ge=0)
     """More failed tasks than this stop the run (P6)."""
     stuck_after: int = Field(default=3, ge=1)

@@ -30,6 +30,10 @@ _CONTROLS = re.compile(
     r"| [\ud800-\udfff]+",
     re.VERBOSE,
 )
+_ANY_CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What there is in every text that has something to strip: ten times as fast to look for."""
 _ONE_SEQUENCE = re.compile(_SEQUENCE, re.VERBOSE)
 
 
@@ -68,7 +72,9 @@ class Cleaner:
         text = self._unfinished + chunk
         cut = _unfinished_from(text)
         text, self._unfinished = text[:cut], text[cut:]
-        return "".join(f"{line}\n" for line in self._lines(_CONTROLS.sub("", text)))
+        if _ANY_CONTROL.search(text):
+            text = _CONTROLS.sub("", text)
+        return "".join(f"{line}\n" for line in self._lines(text))
 
     def end(self) -> str:
         """What stands on a last line that was not ended; "" when there is none. Another text may follow."""

@@ -48,7 +48,7 @@ class StartBuild(Asking):
         default="", description='Path on the server, or URL, of the git repository to build on; "" for none.'
     )
     base: Annotated[CleanText, Field(max_length=250)] = Field(default="", description="Branch or commit to start from.")
-    tasks: list[Task] = Field(default_factory=list, max_length=20_000, description="A complete task list.")
+    tasks: list[Task] = Field(default_factory=list, max_length=2000, description="A complete task list.")
     options: Options = Field(default_factory=Options)
 
     @model_validator(mode="after")
@@ -99,8 +99,7 @@ async def step_build(
         with stating(build):
             step_id = await site.app.step(build.id, wanted.mode, wanted.user_message or "")
         await site.hosting.begin(build.id)
-        build = await site.app.stepped(build.id, step_id, wait_seconds)
-        made = build.step is None or build.step.id != step_id
+        build, made = await steering.stepped(site, build, step_id, wait_seconds)
         return 200 if made else 202, json.loads(await response_of(site, build)), place_of(build.id)
 
     return await site.asked.once(request, caller.user_id, "POST /api/build/step", work)

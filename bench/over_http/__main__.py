@@ -1,4 +1,4 @@
-"""`python -m bench.http --state DIR`: servers on an empty and on a full store, asked in turn at a steady rate. Prints one line of JSON."""
+"""`python -m bench.over_http --state DIR`: servers on an empty and a full store, asked in turn. Prints one line of JSON."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import asyncio
 import json
 import math
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from bench.http.homes import USER, Home, environment_of, make_home
+from bench.over_http.homes import USER, Home, environment_of, make_home
 from buildwright.auth import Signer, secret_key
 
 PATIENCE = 60.0
@@ -70,12 +69,12 @@ async def serving(home: Home) -> AsyncIterator[Server]:
     environment = environment_of(home.place)
     argv = [sys.executable, "-m", "buildwright", "serve", "--port", "0", "--json"]
     with (home.place / "serve.log").open("wb") as log:
-        process = subprocess.Popen(argv, cwd=home.place, env=environment, stdout=log, stderr=log)
+        process = await asyncio.create_subprocess_exec(*argv, cwd=home.place, env=environment, stdout=log, stderr=log)
     try:
         noted = home.place / "server.json"
         deadline = time.monotonic() + PATIENCE
         while not noted.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
+            if process.returncode is not None or time.monotonic() > deadline:
                 raise SystemExit(f"no server: {(home.place / 'serve.log').read_text()[-1500:]}")
             await asyncio.sleep(0.05)
         address = json.loads(noted.read_text())["url"]
@@ -83,12 +82,14 @@ async def serving(home: Home) -> AsyncIterator[Server]:
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
             yield Server(home, address, session)
     finally:
-        process.send_signal(signal.SIGTERM)
+        if process.returncode is None:
+            process.terminate()
         try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
+            async with asyncio.timeout(20):
+                await process.wait()
+        except TimeoutError:
             process.kill()
-            process.wait()
+            await process.wait()
 
 
 async def steadily(count: int, rate: float, ask: Callable[[], Awaitable[float]]) -> list[float]:
@@ -129,8 +130,8 @@ async def measured(state: Path, sizes: Sizes) -> dict[str, Any]:
                 for name, (server, build_id) in targets.items():
                     address = place.format(build_id)
                     seconds = await steadily(
-                        sizes.block if block else 5, sizes.rate, lambda s=server, a=address: s.ask("GET", a)
-                    )  # type: ignore[misc]
+                        sizes.block if block else 5, sizes.rate, partial(server.ask, "GET", address)
+                    )
                     found[path][name] += seconds if block else []
         page = [await within.ask("GET", "/api/builds") for _ in range(sizes.block)]
         by_hand = {"project_id": "bench", "seed": {}, "tasks": TASKS, "options": OPTIONS}
@@ -148,7 +149,7 @@ async def measured(state: Path, sizes: Sizes) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.http")
+    parser = argparse.ArgumentParser(prog="python -m bench.over_http")
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--tiny", action="store_true", help="to see that it works")
     given = parser.parse_args()

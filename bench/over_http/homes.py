@@ -1,4 +1,4 @@
-"""Homes to ask over HTTP: one with a single build, one that holds 100,000 of them and one with a long journal. Measures nothing."""
+"""Homes to ask over HTTP: one with a single build, one with 100,000 of them and a long journal. Measures nothing."""
 
 from __future__ import annotations
 

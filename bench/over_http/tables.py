@@ -14,9 +14,9 @@ _WHO = {
 }
 _PATHS = {"build": "`GET /api/build/{id}`", "status": "`GET /api/builds/{id}` (status)"}
 _NOTE = """\
-{rate:.0f} requests a second, whether answers have come or not, to one address after the other in turn; every build has 100 tasks, so that \
-the answers are of one size. A server process of its own, one connection pool; times are the client's. Ratios are of medians over \
-the rounds, against the same address on the empty store."""
+{rate:.0f} requests a second, whether answers have come or not, to one address after the other in turn; every build has 100 \
+tasks, so that the answers are of one size. A server process of its own; times are the client's. Ratios are of medians over the \
+rounds, against the same address on the empty store."""
 
 
 def tables(rounds: list[dict[str, Any]]) -> list[Table]:
