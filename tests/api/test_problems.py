@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 from buildwright.api.problems import CODES
 from tests.api.conftest import Served
 
@@ -29,6 +32,18 @@ async def test_a_body_that_is_no_json_says_where_it_breaks(served: Served) -> No
     assert only["message"].startswith("the body is not JSON: ")
     assert only["message"].endswith("(at character 12)")
     assert broken.json["detail"] == only["message"]
+
+
+async def test_what_the_store_says_of_itself_is_for_the_log(served: Served) -> None:
+    with closing(sqlite3.connect(served.site.app.settings.database)) as database:
+        database.execute("ALTER TABLE projects RENAME TO gone")
+    failed = await served.client.get("/projects")
+    assert (failed.status, failed.json["code"]) == (503, "store-failed")
+    assert failed.headers["retry-after"] == "2"
+    assert failed.json["detail"] == "the server cannot read or write what it keeps"
+    assert "projects" not in failed.text
+    told = [entry for entry in served.logged if entry.get("correlationId") == failed.json["correlationId"]]
+    assert any(entry["event"] == "store-failed" and "projects" in entry["error"] for entry in told)
 
 
 async def test_every_code_has_one_status(served: Served) -> None:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from buildwright import errors
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
-from buildwright.api.problems import invalid, plain, problem_of, response
+from buildwright.api.problems import Problem, invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
 from buildwright.api.routes import (
     build,
@@ -33,7 +33,7 @@ from buildwright.api.routes import (
     sign_in,
     steer,
 )
-from buildwright.api.site import Site, correlation_of
+from buildwright.api.site import Site, correlation_of, site_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
 from buildwright.wiring.hosting import open_hosting
@@ -115,8 +115,9 @@ def _handle_errors(api: FastAPI) -> None:
         match error:
             case errors.TooMany():
                 headers["Retry-After"] = str(round(error.retry_after + 0.5))
-            case errors.StoreFailed():
+            case errors.StoreFailed() | errors.DiskFull():
                 headers["Retry-After"] = "2"
+                problem = _without_inside(problem, site_of(request))
             case errors.Unauthorized():
                 headers["WWW-Authenticate"] = "Bearer"
         return response(problem, headers)
@@ -147,6 +148,15 @@ def _handle_errors(api: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
+
+
+def _without_inside(problem: Problem, site: Site) -> Problem:
+    """What the store says of itself names files, tables and hosts: that is for the log, and for nobody outside."""
+    said = {"error": problem.detail, "fix": problem.fix, "correlationId": problem.correlationId}
+    site.log(problem.code, level="error", **said)
+    detail = "the server cannot read or write what it keeps"
+    fix = "try again in some seconds; the server's log says more, under the correlationId"
+    return problem.model_copy(update={"detail": detail, "fix": fix})
 
 
 def _allowed(request: Request) -> str:
