@@ -196,8 +196,3 @@ async def test_an_api_process_and_a_worker(tmp_path: Path, repository: Path) -> 
         assert {line["projectId"] for line in lines} == {"shop"}
     assert {"event-received", "event-started", "execution-ended"} <= {line["event"] for line in here}
     assert {"taken", "recorded"} <= {line["event"] for line in there}
-    print(
-        "LATENCY",
-        [(line["timestamp"], line["event"]) for line in here[:2]],
-        [(line["timestamp"], line["event"], line.get("waited")) for line in there if line["event"] == "taken"][:2],
-    )
