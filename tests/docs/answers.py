@@ -49,7 +49,9 @@ def difference(wanted: Any, found: Any, place: str = "") -> str:
                 return f"{place or '/'} has no {sorted(missing)}"
             if CUT not in wanted and (more := found.keys() - names):
                 return f"{place or '/'} has {sorted(more)} as well"
-            return next((said for name in names if (said := difference(wanted[name], found[name], f"{place}/{name}"))), "")
+            return next(
+                (said for name in names if (said := difference(wanted[name], found[name], f"{place}/{name}"))), ""
+            )
         case list():
             cut = wanted[-1:] == [CUT]
             items = wanted[:-1] if cut else wanted

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,8 @@ from tests.docs.shell import ADDRESS, Example, examples, prepared, run, serving
 
 GUIDES = ROOT / "docs" / "guides"
 HTTP = GUIDES / "http.md"
-PAGES = [HTTP, GUIDES / "http-builds.md", GUIDES / "streams.md"]
+STREAMS = GUIDES / "streams.md"
+PAGES = [HTTP, GUIDES / "http-builds.md", STREAMS]
 SOURCE = ROOT / "src" / "buildwright"
 GIVEN = frozenset(
     f"BUILDWRIGHT_{name}"
@@ -113,10 +116,47 @@ def test_the_guides_name_every_path_and_no_other() -> None:
         if not path.startswith("/api/machine/")
     }
     sockets = {f"WS {path}" for path in guard.OWN_TICKET}
-    named = set().union(*(of_paths(read(page)) for page in [*PAGES, GUIDES / "automation.md", ROOT / "USER_INSTRUCTIONS.md"]))
+    named = set().union(
+        *(of_paths(read(page)) for page in [*PAGES, GUIDES / "automation.md", ROOT / "USER_INSTRUCTIONS.md"])
+    )
     undescribed = {f"GET {path}" for path in ("/docs", "/openapi.json")}
     assert named - described - sockets - undescribed == set(), "a guide names what is not there"
     assert described - named == set(), "no guide names it"
+
+
+def test_the_client_that_misses_nothing_does_so_when_the_server_is_another_one_meanwhile(tmp_path: Path) -> None:
+    (client,) = blocks(STREAMS, "python")
+    (tmp_path / "watch.py").write_text(client, encoding="utf-8")
+    environment = prepared(tmp_path)
+    setup = [example.script for example in examples(STREAMS)][:1]
+    with serving(environment, tmp_path) as address:
+        begin = [*setup, 'echo "$(start 2) $TOKEN"']
+        build, token = run(begin, environment, tmp_path, address, 60)[-1].split()
+        command = [sys.executable, "watch.py", address, token, build]
+        watching = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        assert watching.stdout is not None
+        printed = [watching.stdout.readline() for _ in range(4)]
+    port = int(address.rpartition(":")[2])
+    with serving(environment, tmp_path, port):
+        rest, _ = watching.communicate(timeout=60)
+    numbers, events = zip(*(line.split() for line in [*printed, *rest.splitlines()]), strict=True)
+    assert [int(number) for number in numbers] == list(range(1, len(numbers) + 1))
+    assert events[-1] == "build.finished"
+    assert watching.returncode == 0
+
+
+def test_the_table_of_close_codes_is_that_of_the_server() -> None:
+    rows = {int(code) for code in re.findall(r"^\| (\d{4}) \| ", read(STREAMS), re.MULTILINE)}
+    source = read(SOURCE / "api" / "routes" / "sockets.py")
+    assert rows == {int(code) for code in re.findall(r"\b(1\d{3}|44\d{2})\b", source)}
+
+
+def test_the_names_of_frames_are_those_of_the_source() -> None:
+    part = read(STREAMS).partition("| frame | when |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`([a-z_.]+)`", part))
+    source = read(SOURCE / "api" / "frames.py")
+    made = set(re.findall(r'(?:yield|return|\[)\s*\(*\s*"([a-z]+[_.][a-z_.]+)"', source)) | {"audit_fail"}
+    assert named == made | {"build_log", "file_created"}
 
 
 def test_curl_is_real() -> None:
