@@ -15,6 +15,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from buildwright import errors
+from buildwright.api.allowance import check_limits
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.problems import Problem, invalid, plain, problem_of, response
@@ -34,6 +35,7 @@ from buildwright.api.routes import (
     steer,
 )
 from buildwright.api.site import Site, correlation_of, site_of
+from buildwright.api.targets import check_settings
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
 from buildwright.wiring.hosting import open_hosting
@@ -67,6 +69,8 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
     environment = app.settings.environment
     signer = Signer(secret_key(app.settings.home, environment))
     rates = Rates(environment)
+    check_limits(environment)
+    check_settings(environment)
     _ = app.meters  # counted from the first build on
     records = Records.open(app.settings.database_url or app.settings.database)
     try:
