@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,7 +33,9 @@ from buildwright.api.routes import (
     project_builds,
     projects,
     sign_in,
+    sockets,
     steer,
+    streams,
 )
 from buildwright.api.site import Site, correlation_of, site_of
 from buildwright.api.targets import check_settings
@@ -57,6 +60,8 @@ ROUTERS = (
     project_builds.router,
     events.router,
     devteam.router,
+    sockets.router,
+    streams.router,
 )
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -82,10 +87,20 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
             named = (environment.get("BUILDWRIGHT_HOSTS", "")).replace(",", " ").split()
             hosts = LOCAL_HOSTS | {socket.gethostname().lower()} | {name.lower() for name in named}
             site = Site(app, records, signer, hosting, intake, rates, Asked(records, app.clock), log, hosts, address)
-            yield site
-            site.closing.set()
+            streams_end = asyncio.create_task(_end_streams(site), name="end of streams")
+            try:
+                yield site
+            finally:
+                site.closing.set()
+                await streams_end
     finally:
         await records.close()
+
+
+async def _end_streams(site: Site) -> None:
+    """Streams end as soon as the server is about to: it waits for them."""
+    await site.closing.wait()
+    await site.tails.close()
 
 
 def api_for(site: Site) -> ASGIApp:

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import socket
+from asyncio import Transport
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 GRACE_SECONDS = 10
 PING_SECONDS = 20.0
 """Proxies cut connections that are quiet for half a minute."""
 LARGEST_FRAME = 65_536
 """Bytes of a frame that a client sends."""
+
+
+SEND_BUFFER = 262_144
+"""Bytes that the system keeps for a client that does not read. Left to itself it keeps megabytes for each."""
+
+
+class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """A connection that can be dropped at once (`scope["state"]["abort"]`): asyncio closes one only when all is sent."""
+
+    def connection_made(self, transport: Transport) -> None:
+        """Called by asyncio."""
+        found = transport.get_extra_info("socket")
+        if found is not None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self.app_state: dict[str, Any] = {**self.app_state, "abort": transport.abort}
+        super().connection_made(transport)
 
 
 class Quiet(Server):
@@ -28,6 +48,7 @@ def configured(api: ASGIApp) -> Config:
     """uvicorn's settings for this application."""
     return Config(
         api,
+        http=Connection,
         lifespan="off",
         log_config=None,
         access_log=False,
