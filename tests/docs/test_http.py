@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -134,11 +135,15 @@ def test_the_client_that_misses_nothing_does_so_when_the_server_is_another_one_m
         build, token = run(begin, environment, tmp_path, address, 60)[-1].split()
         command = [sys.executable, "watch.py", address, token, build]
         watching = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        limit = Timer(90, watching.kill)  # nobody waits for ever for a line
+        limit.daemon = True
+        limit.start()
         assert watching.stdout is not None
         printed = [watching.stdout.readline() for _ in range(4)]
     port = int(address.rpartition(":")[2])
     with serving(environment, tmp_path, port):
         rest, _ = watching.communicate(timeout=60)
+        limit.cancel()
     numbers, events = zip(*(line.split() for line in [*printed, *rest.splitlines()]), strict=True)
     assert [int(number) for number in numbers] == list(range(1, len(numbers) + 1))
     assert events[-1] == "build.finished"
