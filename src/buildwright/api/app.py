@@ -12,13 +12,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from buildwright import errors
 from buildwright.api.allowance import check_limits
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
-from buildwright.api.problems import invalid, plain, problem_of, response
+from buildwright.api.problems import Problem, invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
 from buildwright.api.routes import (
     build,
@@ -36,7 +37,7 @@ from buildwright.api.routes import (
     steer,
     streams,
 )
-from buildwright.api.site import Site, correlation_of
+from buildwright.api.site import Site, correlation_of, site_of
 from buildwright.api.targets import check_settings
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
@@ -133,8 +134,9 @@ def _handle_errors(api: FastAPI) -> None:
         match error:
             case errors.TooMany():
                 headers["Retry-After"] = str(round(error.retry_after + 0.5))
-            case errors.StoreFailed():
+            case errors.StoreFailed() | errors.DiskFull():
                 headers["Retry-After"] = "2"
+                problem = _without_inside(problem, site_of(request))
             case errors.Unauthorized():
                 headers["WWW-Authenticate"] = "Bearer"
         return response(problem, headers)
@@ -145,13 +147,18 @@ def _handle_errors(api: FastAPI) -> None:
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        words: dict[int, tuple[str, str]] = {
-            404: ("There is no such path", "see /openapi.json for those there are"),
-            405: ("The method is not allowed here", "see the header Allow"),
-        }
-        title, fix = words.get(error.status_code, ("The request is wrong", "see /openapi.json"))
-        detail = str(error.detail)
-        return response(plain(error.status_code, title, detail, fix, correlation_of(request)), error.headers)
+        headers, detail = dict(error.headers or {}), str(error.detail)
+        match error.status_code:
+            case 404:
+                title, fix = "There is no such path", "see /openapi.json for those there are"
+                detail = "nothing is at this path"
+            case 405:
+                title, fix = "The method is not allowed here", "see the header Allow"
+                headers["Allow"] = _allowed(request)
+                detail = f"this path takes {headers['Allow']}, not {request.method[:20]}"
+            case _:
+                title, fix = "The request is wrong", "see /openapi.json"
+        return response(plain(error.status_code, title, detail, fix, correlation_of(request)), headers)
 
     handlers: dict[Any, Any] = {
         BuildwrightError: ours,
@@ -160,3 +167,22 @@ def _handle_errors(api: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
+
+
+def _without_inside(problem: Problem, site: Site) -> Problem:
+    """What the store says of itself names files, tables and hosts: that is for the log, and for nobody outside."""
+    said = {"error": problem.detail, "fix": problem.fix, "correlationId": problem.correlationId}
+    site.log(problem.code, level="error", **said)
+    detail = "the server cannot read or write what it keeps"
+    fix = "try again in some seconds; the server's log says more, under the correlationId"
+    return problem.model_copy(update={"detail": detail, "fix": fix})
+
+
+def _allowed(request: Request) -> str:
+    """All methods of the path; the framework names those of its first route alone."""
+    scope, found = dict(request.scope), {"GET", "HEAD"} if request.url.path == "/openapi.json" else set()
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+                found |= route.methods or set()
+    return ", ".join(sorted(found))

@@ -92,9 +92,11 @@ class _Request:
             async with asyncio.timeout(None if _streams(scope["path"]) else HANDLER_SECONDS):
                 await self._app(scope, _Body(receive, self._too_much).receive, self._answer)
         except _BodyRefused as refused:
-            await self._fail(scope, receive, refused.problem)
+            problem = refused.problem.model_copy(update={"correlationId": self._correlation_id})
+            await self._fail(scope, receive, problem)
         except TimeoutError:
-            await self._fail(scope, receive, plain(408, "Too slow", "it took too long", "try again"))
+            text = f"there was no answer within {HANDLER_SECONDS:.0f} seconds"
+            await self._fail(scope, receive, plain(408, "Too slow", text, "try again", self._correlation_id))
         except Exception as error:
             self._site.log("request-failed", level="error", correlationId=self._correlation_id, error=repr(error))
             await self._fail(scope, receive, internal(self._correlation_id))

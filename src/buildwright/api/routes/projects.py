@@ -81,7 +81,7 @@ class BuildStarted(BaseModel):
     status: BuildStatusName
 
 
-@router.post("", status_code=201, response_model=ProjectDetail, responses=responses(409))
+@router.post("", status_code=201, response_model=ProjectDetail, responses=responses(400, 409))
 async def create_project(request: Request, wish: NewProject, site: SiteOf, caller: CallerOf) -> Response:
     """Create a project. With an Idempotency-Key a repeat gives the same one."""
     if wish.target_type is not None:
@@ -131,7 +131,7 @@ async def get_project(project: OwnProject, site: SiteOf) -> ProjectDetail:
     "/{project_id}/build",
     status_code=202,
     response_model=BuildStarted,
-    responses=responses(403, 404, 409, 502, 507),
+    responses=responses(400, 403, 404, 409, 502, 507),
 )
 async def start_build(
     request: Request,
