@@ -29,7 +29,7 @@ from buildwright.store.journal_rows import replay
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.postgres_pool import address_of
 from buildwright.store.rows import to_text
-from buildwright.store.tables import metadata
+from buildwright.store.tables import UtcDateTime, metadata
 from tests.cli.conftest import WRITES, Ended, Program, shell
 from tests.deploy.composed import ROOT
 from tests.git import git
@@ -190,8 +190,11 @@ async def fill(place: Place, tables: set[str]) -> None:
 
 
 def row_of(table: sqlalchemy.Table) -> dict[str, Any]:
-    kinds: dict[type, Any] = {str: "x", int: 1, float: 1.0, bool: False, bytes: b"x", dict: {}}
-    return {column.name: kinds.get(column.type.python_type, AT) for column in table.columns}
+    kinds: dict[type, Any] = {int: 1, float: 1.0, bool: False, bytes: b"x", dict: {}}
+    times = {column.name for column in table.columns if isinstance(column.type, UtcDateTime)}
+    return {
+        column.name: AT if column.name in times else kinds.get(column.type.python_type, "x") for column in table.columns
+    }
 
 
 async def rows_in(place: Place, tables: set[str]) -> int:
