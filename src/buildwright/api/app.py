@@ -11,12 +11,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from buildwright import errors
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
-from buildwright.api.problems import invalid, plain, problem_of, response
+from buildwright.api.openapi import complete
+from buildwright.api.problems import internal, invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
 from buildwright.api.routes import (
     build,
@@ -74,6 +76,16 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
         await records.close()
 
 
+class Described(FastAPI):
+    """The routes, with a description that says what all of them have in common."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description, made once."""
+        if self.openapi_schema is None:
+            complete(super().openapi())
+        return super().openapi()
+
+
 def api_for(site: Site) -> ASGIApp:
     """The whole application for a site, guarded."""
     return Guard(fastapi_for(site), site)
@@ -81,7 +93,7 @@ def api_for(site: Site) -> ASGIApp:
 
 def fastapi_for(site: Site | None = None) -> FastAPI:
     """The routes; without a site only for their description (`openapi()`)."""
-    api = FastAPI(
+    api = Described(
         title="Buildwright",
         version=health.number(),
         description="Turns a description of software into merged, proven changes. Streams, examples: docs/guides/http.md.",
@@ -122,13 +134,30 @@ def _handle_errors(api: FastAPI) -> None:
             405: ("The method is not allowed here", "see the header Allow"),
         }
         title, fix = words.get(error.status_code, ("The request is wrong", "see /openapi.json"))
-        detail = str(error.detail)
-        return response(plain(error.status_code, title, detail, fix, correlation_of(request)), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(request))
+        problem = plain(error.status_code, title, str(error.detail), fix, correlation_of(request))
+        return response(problem, headers)
+
+    async def unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001  the guard logs it
+        return response(internal(correlation_of(request)))
 
     handlers: dict[Any, Any] = {
+        Exception: unforeseen,
         BuildwrightError: ours,
         RequestValidationError: bad_input,
         HTTPException: of_http,
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path. A path may have several routes, of which Starlette names the first."""
+    found: set[str] = set()
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+                found |= route.methods or set()
+    return sorted(found)

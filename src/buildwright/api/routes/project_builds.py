@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from buildwright.api import project_build
 from buildwright.api.asking import Asking, CleanText, Limit
+from buildwright.api.openapi import KEYED
 from buildwright.api.pages import cursor_for, number_in, text_in
 from buildwright.api.problems import responses
 from buildwright.api.project_build import NewestBuild, NewestRow
@@ -133,7 +134,7 @@ async def build_logs(
     return BuildLogPage(items=rows, next_cursor=cursor_for(following) if following is not None else None)
 
 
-@router.post("/resume", response_model=BuildAnswer, responses=responses(403, 404, 409))
+@router.post("/resume", response_model=BuildAnswer, responses=responses(403, 404, 409), openapi_extra=KEYED)
 async def resume_build(
     request: Request, wish: ResumeWish, build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf
 ) -> Response:
@@ -147,7 +148,9 @@ async def resume_build(
     return await site.asked.once(request, caller.user_id, f"POST /projects/{build.project_id}/build/resume", work)
 
 
-@router.post("/interject", status_code=202, response_model=Interjected, responses=responses(403, 404, 409))
+@router.post(
+    "/interject", status_code=202, response_model=Interjected, responses=responses(403, 404, 409), openapi_extra=KEYED
+)
 async def interject(
     request: Request, wish: InterjectWish, build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf
 ) -> Response:

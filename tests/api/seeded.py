@@ -1,0 +1,68 @@
+"""Real things on a server, for tests that go over all routes: builds that have ended, wait, or are driven by hand, and projects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.api.conftest import NOTHING, SHELL, Client, ended
+from tests.git import git
+
+WRITTEN = "a.txt"
+"""A file that the finished build and the project's build have made."""
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Ids of one user's things."""
+
+    repository: str
+    finished: str
+    paused: str
+    by_hand: str
+    project: str
+    empty_project: str
+    project_build: str
+
+    @property
+    def builds(self) -> tuple[str, ...]:
+        return (self.finished, self.paused, self.by_hand, self.project_build)
+
+    @property
+    def projects(self) -> tuple[str, ...]:
+        return (self.project, self.empty_project)
+
+
+async def seeded(client: Client, folder: Path) -> Seeds:
+    """Make them, with a repository in `folder`. Needs a server that runs commands of this user."""
+    repository = folder / "seeded"
+    repository.mkdir()
+    (repository / "README.md").write_text("# Target\n", encoding="utf-8")
+    git(repository, "init", "-q", "-b", "main")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "Start")
+    tasks = [{"id": "a", "title": "First"}, {"id": "b", "title": "Second", "depends_on": ["a"]}]
+    options = {**SHELL, "checks": [{"name": "tests", "command": "true"}]}
+    target = {"target_type": "local_path", "target_ref": str(repository)}
+    made = await client.post("/projects", {"name": "Guestbook", "tasks": tasks, **target})
+    empty = await client.post("/projects", {"name": "Empty"})
+    assert (made.status, empty.status) == (201, 201), (made.text, empty.text)
+    # First, because a project's build waits for no other of the user's, and none may be under way.
+    of_project = {"options": {**options, "delivery": {"kind": "none"}}}
+    project_build = await _id(client, f"/projects/{made.json['id']}/build", of_project)
+    real = {"tasks": tasks, "repository": str(repository), "project_id": "seeded"}
+    finished = await _id(client, "/api/builds", {**real, "options": options})
+    fails = {**options, "agent_command": "false", "limits": {"attempts": 1}}
+    paused = await _id(client, "/api/builds", {**real, "options": fails})
+    hand = {"project_id": "seeded", "seed": {}, "tasks": tasks, "options": NOTHING}
+    by_hand = await _id(client, "/api/build/start", hand)
+    assert (await ended(client, finished))["outcome"] == "succeeded"
+    assert (await ended(client, paused))["control"] == "paused"
+    assert (await ended(client, project_build))["outcome"] == "succeeded"
+    return Seeds(str(repository), finished, paused, by_hand, made.json["id"], empty.json["id"], project_build)
+
+
+async def _id(client: Client, path: str, body: dict[str, object]) -> str:
+    answer = await client.post(path, body)
+    assert answer.status in {200, 202}, answer.text
+    return str(answer.json["build_id"])

@@ -1,0 +1,115 @@
+"""Requests that a generator makes of the description of the API, with all of its checks on and links followed.
+
+Prints how many there were. `make fuzz` sends at least 10,000.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildwright.api.app import fastapi_for
+from tests.api.conftest import OWNER, Served, serving
+from tests.api.seeded import WRITTEN, Seeds, seeded
+from tests.faults.amount import FULL, SEED
+
+HOOKS = Path(__file__).parent / "fuzzed.py"
+ENOUGH = 10_000
+SECONDS = 40
+"""Of the sample in every run of the tests."""
+FULL_SECONDS = int(os.environ.get("FZ","2400"))
+EACH = 150
+"""Requests for each route, and for each chain of routes, at most; of the sample 4."""
+
+
+def configuration(seeds: Seeds) -> str:
+    """What is known of the things that are there: most requests are about these, so that routes do more than not find."""
+    known: dict[str, tuple[object, ...]] = {
+        "path.build_id": seeds.builds,
+        "body.build_id": seeds.builds,
+        "path.project_id": seeds.projects,
+        "path.task": ("a", "b"),
+        "path.path": (WRITTEN, "README.md"),
+        "query.task": ("a", ""),
+        "body.options.agent": ("noop",),
+        "body.repository": ("", seeds.repository),
+        "body.target_ref": (seeds.repository,),
+    }
+    lines = [
+        f"hooks = {json.dumps(str(HOOKS))}",
+        "[checks]",
+        "enabled = true",
+        "[parameters]",
+        *(f'"{name}" = {{ dictionary = "{name}", probability = 0.85 }}' for name in known),
+        "[dictionaries]",
+        *(f'"{name}" = {{ values = {json.dumps(values)} }}' for name, values in known.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+async def generated(served: Served, seeds: Seeds, folder: Path) -> tuple[int, str]:
+    """Run the generator against the server; its exit code, and what it said."""
+    (folder / "schemathesis.toml").write_text(configuration(seeds), encoding="utf-8")
+    token = served.site.signer.issue(OWNER, "bearer", 7200, served.site.app.clock.now())
+    arguments = ["run", f"{served.address}/openapi.json", "--no-color", "--seed", str(SEED), "--checks", "all"]
+    arguments += ["--max-examples", str(EACH if FULL else 4), "--max-time", str(FULL_SECONDS if FULL else SECONDS)]
+    arguments += ["--generation-database", "none", "--header", f"Authorization: Bearer {token}"]
+    arguments += ["--request-timeout", "100", "--continue-on-failure"]
+    environment = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        *arguments,
+        cwd=folder,
+        env=environment | {"HOME": str(folder)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode(errors="replace")
+
+
+@pytest.mark.timeout(FULL_SECONDS + 600 if FULL else 300)
+async def test_no_request_gets_what_the_description_does_not_say(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        seeds = await seeded(served.client, tmp_path)
+    # Texts of a generator are not run as commands, whatever they are.
+    more = {"BUILDWRIGHT_RATE_BUILDS": "off", "BUILDWRIGHT_RATE_EVENTS": "off", "BUILDWRIGHT_BUILDS_AT_ONCE": "0"}
+    async with serving(tmp_path, BUILDWRIGHT_ALLOW_COMMANDS="none", **more) as served:
+        folder = tmp_path / "generator"
+        folder.mkdir()
+        code, said = await generated(served, seeds, folder)
+        answers = [line for line in served.logged if line["event"] == "request"]
+        failed = [line for line in served.logged if line.get("level") == "error"]
+    print(_told(answers))
+    assert code == 0, said
+    assert not failed
+    assert {answer["status"] for answer in answers} <= set(range(200, 500))
+    if FULL:
+        assert len(answers) >= ENOUGH
+    routes = {(answer["method"], answer["route"]) for answer in answers}
+    assert set(_documented()) <= routes
+    reached = {(answer["method"], answer["route"]) for answer in answers if answer["status"] < 400}
+    print("never more than refused:", sorted(set(_documented()) - reached))
+
+
+def _documented() -> list[tuple[str, str]]:
+    paths = fastapi_for().openapi()["paths"]
+    return [
+        (method.upper(), path.replace("/{path}", "/{path:path}")) for path, item in paths.items() for method in item
+    ]
+
+
+def _told(answers: list[dict[str, Any]]) -> str:
+    by_status = Counter(answer["status"] for answer in answers)
+    told = ", ".join(f"{status}: {count}" for status, count in sorted(by_status.items()))
+    return f"\n{len(answers)} requests; answers by status: {told}"
