@@ -24,7 +24,7 @@ HOOKS = Path(__file__).parent / "fuzzed.py"
 ENOUGH = 10_000
 SECONDS = 40
 """Of the sample in every run of the tests."""
-FULL_SECONDS = int(os.environ.get("FZ","2400"))
+FULL_SECONDS = int(os.environ.get("FZ", "2400"))
 EACH = 150
 """Requests for each route, and for each chain of routes, at most; of the sample 4."""
 
