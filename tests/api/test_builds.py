@@ -13,6 +13,7 @@ import pytest
 from buildwright.core.apply import fold
 from buildwright.core.fields import from_fields
 from buildwright.core.views import BuildView
+from buildwright.errors import BadSettings
 from tests.api.conftest import NOTHING, SHELL, Client, Served, ended, serving
 from tests.git import git
 
@@ -358,6 +359,55 @@ async def test_a_stop_asked_for_by_two_at_once_is_one_stop(served: Served) -> No
     assert {answer.status for answer in answers} == {200}
     events = (await served.client.get(f"/api/builds/{build_id}/events", params={"limit": 500})).json["items"]
     assert [event["type"] for event in events].count("stop.requested") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BUILDWRIGHT_BUILDS_AT_ONCE", "many"),
+        ("BUILDWRIGHT_BUILDS_PER_HOUR", "-1"),
+        ("BUILDWRIGHT_ALLOW_COMMANDS", "some"),
+        ("BUILDWRIGHT_ROOTS", "things:/home"),
+        ("BUILDWRIGHT_RATE_BUILDS", "fast"),
+    ],
+)
+async def test_a_setting_that_means_nothing_is_named_before_the_server_is_there(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with pytest.raises(BadSettings, match=name):
+        async with serving(tmp_path, **{name: value}):
+            pass
+
+
+async def test_a_cluster_without_a_worker_keeps_builds_and_ends_them(
+    tmp_path: Path, postgres_url: str, redis_url: str
+) -> None:
+    shared = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url, "BUILDWRIGHT_HUB": str(tmp_path / "hub.git")}
+    async with serving(tmp_path, **shared) as served:
+        client = served.client
+        build_id = await started(client)
+        place = f"/api/builds/{build_id}"
+        status = (await client.get(place)).json
+        assert (status["control"], status["runner"], status["workers"]) == ("running", None, [])
+        assert [item["build_id"] for item in (await client.get("/api/builds")).json["items"]] == [build_id]
+        assert (await client.get(f"{place}/events")).json["items"][0]["type"] == "build.created"
+        assert (await client.post(f"{place}/pause")).json["state"] == "paused"
+        assert (await client.post(f"{place}/resume")).json["control"] == "running"
+        stopped = await client.post(f"{place}/stop")
+        assert (stopped.status, stopped.json["outcome"]) == (200, "stopped")
+        hand = await client.post(
+            "/api/build/start", {"project_id": "p", "seed": {}, "tasks": THREE, "options": NOTHING}
+        )
+        assert hand.status == 200, hand.text
+        body = {"build_id": hand.json["build_id"]}
+        codes = []
+        while 202 not in codes:  # the facts of planning need no worker, an agent does
+            step = await client.post("/api/build/step", body, params={"wait_seconds": 0.2})
+            codes.append(step.status)
+        assert set(codes) == {200, 202}
+        assert step.json["phase"] == "implementing"
+        aborted = await client.post(f"/api/build/{body['build_id']}/abort")
+        assert (aborted.status, aborted.json["phase"]) == (200, "aborted")
 
 
 async def _working(client: Client, place: str) -> None:

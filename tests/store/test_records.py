@@ -124,8 +124,9 @@ async def test_what_is_received_goes_its_way(records: Records) -> None:
     assert await records.inbox.latest("p") == second
     assert await records.inbox.latest("p", "devteam.start") == first
     assert await records.inbox.latest("q") is None
-    assert await records.inbox.waiting(10) == [first, second]
-    assert await records.inbox.waiting(1) == [first]
+    light = [first._replace(data={}), second]  # a list of what waits is read often, and its data may be large
+    assert await records.inbox.waiting(10) == light
+    assert await records.inbox.waiting(1) == light[:1]
     await records.inbox.set_status(first.event_id, "started", AT + SECOND, build_id="b")
     await records.inbox.set_status(first.event_id, "failed", AT + 2 * SECOND, message="no")
     assert await records.inbox.get(first.event_id) == first._replace(

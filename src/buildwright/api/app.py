@@ -15,6 +15,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from buildwright import errors
+from buildwright.api.allowance import check_limits
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.openapi import complete
@@ -23,7 +24,9 @@ from buildwright.api.rates import Rates
 from buildwright.api.routes import (
     build,
     builds,
+    devteam,
     docs,
+    events,
     health,
     machine,
     metrics,
@@ -33,9 +36,11 @@ from buildwright.api.routes import (
     steer,
 )
 from buildwright.api.site import Site, correlation_of
+from buildwright.api.targets import check_settings
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
 from buildwright.wiring.hosting import open_hosting
+from buildwright.wiring.intake import open_intake
 
 if TYPE_CHECKING:
     from buildwright.wiring import App
@@ -51,6 +56,8 @@ ROUTERS = (
     machine.router,
     projects.router,
     project_builds.router,
+    events.router,
+    devteam.router,
 )
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -63,13 +70,19 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
     environment = app.settings.environment
     signer = Signer(secret_key(app.settings.home, environment))
     rates = Rates(environment)
+    check_limits(environment)
+    check_settings(environment)
     _ = app.meters  # counted from the first build on
     records = Records.open(app.settings.database_url or app.settings.database)
     try:
-        async with open_hosting(app, records.hosting, log) as hosting:
+        app.send_hints()
+        async with (
+            open_hosting(app, records.hosting, log) as hosting,
+            open_intake(app, records.inbox, hosting.begin, log) as intake,
+        ):
             named = (environment.get("BUILDWRIGHT_HOSTS", "")).replace(",", " ").split()
             hosts = LOCAL_HOSTS | {socket.gethostname().lower()} | {name.lower() for name in named}
-            site = Site(app, records, signer, hosting, rates, Asked(records, app.clock), log, hosts, address)
+            site = Site(app, records, signer, hosting, intake, rates, Asked(records, app.clock), log, hosts, address)
             yield site
             site.closing.set()
     finally:

@@ -13,6 +13,8 @@ from buildwright.errors import Conflict, KeyReused, Refused
 
 if TYPE_CHECKING:
     from buildwright.ports import Clock
+    from buildwright.store.idempotency import Claim
+    from buildwright.store.inbox import Received
     from buildwright.store.records import Records
 
 HEADER = "Idempotency-Key"
@@ -42,19 +44,13 @@ class Asked:
         `repeat_conflicts` (D10). Raises KeyReused for the same key with another body, Conflict while the first is at it,
         Refused for a key that is no key. What `work` raises frees the key.
         """
-        key = request.headers.get(HEADER)
+        key = _key_of(request)
         if key is None:
             return _answer(*await work())
-        if not key or len(key) > LONGEST or not key.isascii() or not key.isprintable():
-            raise Refused(f"{HEADER} must be 1 to {LONGEST} printable ASCII characters", fix="send a UUID, for example")
         keys = self._records.keys
         claim = await keys.claim(user_id, scope, key, await request.body(), self._clock.now(), self._seconds)
-        if not claim.same_body:
-            raise KeyReused("this key was used for another request", fix=f"send a new {HEADER}")
         if not claim.first:
-            if not claim.done:
-                raise Conflict("the first request with this key is not finished yet", fix="ask again in a moment")
-            return _repeated(claim.location, json.loads(claim.answer), conflicts=repeat_conflicts)
+            return _repeated(request, claim, conflicts=repeat_conflicts)
         try:
             status, answer, location = await work()
         except BaseException:
@@ -63,18 +59,62 @@ class Asked:
         await keys.finish(user_id, scope, key, location, json.dumps({"status": status, "answer": answer}))
         return _answer(status, answer, location)
 
+    async def receive(
+        self,
+        request: Request,
+        user_id: str,
+        scope: str,
+        make: Callable[[], Awaitable[tuple[Received, dict[str, Any], str]]],
+        *,
+        repeat_conflicts: bool = False,
+    ) -> Response:
+        """Keep what `make` gives (an event, the answer, its Location) in the inbox, and answer 202, unless this key did so.
+
+        The event and the key are kept together or not at all: after a crash the same request is either a repeat or the first.
+        Repeats, and what is raised, are as for `once`.
+        """
+        key = _key_of(request)
+        if key is None:
+            row, answer, location = await make()
+            await self._records.inbox.keep(row)
+            return _answer(202, answer, location)
+        body, keys = await request.body(), self._records.keys
+        claim = await keys.look(user_id, scope, key, body, self._clock.now())
+        if claim is None:
+            row, answer, location = await make()
+            kept = json.dumps({"status": 202, "answer": answer})
+            keeping = self._records.inbox.keeping(row)
+            now = self._clock.now()
+            claim = await keys.use(user_id, scope, key, body, now, location, kept, keeping, self._seconds)
+            if claim.first:
+                return _answer(202, answer, location)
+        return _repeated(request, claim, conflicts=repeat_conflicts)
+
+
+def _key_of(request: Request) -> str | None:
+    """Raises Refused for a key that is no key."""
+    key = request.headers.get(HEADER)
+    if key is not None and (not key or len(key) > LONGEST or not key.isascii() or not key.isprintable()):
+        raise Refused(f"{HEADER} must be 1 to {LONGEST} printable ASCII characters", fix="send a UUID, for example")
+    return key
+
 
 def _answer(status: int, answer: dict[str, Any], location: str) -> Response:
     return JSONResponse(answer, status, {"Location": location} if location else {})
 
 
-def _repeated(location: str, kept: dict[str, Any], *, conflicts: bool) -> Response:
+def _repeated(request: Request, claim: Claim, *, conflicts: bool) -> Response:
+    if not claim.same_body:
+        raise KeyReused("this key was used for another request", fix=f"send a new {HEADER}")
+    if not claim.done:
+        raise Conflict("the first request with this key is not finished yet", fix="ask again in a moment")
+    location = claim.location
     headers = {"Idempotent-Replayed": "true"} | ({"Location": location} if location else {})
     if not conflicts:
+        kept = json.loads(claim.answer)
         return JSONResponse(kept["answer"], kept["status"], headers)
     from buildwright.api.problems import problem_of, response
 
-    problem = problem_of(
-        Conflict("this key was used already: that request was accepted", fix=f"look at {location}"), ""
-    )
-    return response(problem, headers)
+    known = Conflict("this key was used already: that request was accepted", fix=f"look at {location}")
+    known.state = "accepted"
+    return response(problem_of(known, str(request.scope["state"]["correlation_id"])), headers)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -48,6 +49,9 @@ class Asking(BaseModel):
 def _check(data: Any, deeper: int) -> None:
     if isinstance(data, str):
         clean(data)
+    elif isinstance(data, float):
+        if not math.isfinite(data):
+            raise ValueError("has a number that JSON has no word for")
     elif isinstance(data, dict | list):
         if not deeper:
             raise ValueError(f"is nested more than {DEEPEST} levels deep")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from buildwright.store.records import Records
     from buildwright.wiring import App
     from buildwright.wiring.hosting import Hosting
+    from buildwright.wiring.intake import Intake
 
 
 class Caller(NamedTuple):
@@ -40,6 +41,7 @@ class Site:
     records: Records
     signer: Signer
     hosting: Hosting
+    intake: Intake
     rates: Rates
     asked: Asked
     log: Callable[..., None]

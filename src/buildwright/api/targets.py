@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from buildwright.errors import BadRepository, Forbidden
+from buildwright.errors import BadRepository, BadSettings, Forbidden
 
 if TYPE_CHECKING:
     from buildwright.api.site import Caller, Site
@@ -103,8 +103,8 @@ def check_commands(site: Site, caller: Caller, spec: Spec, options: Options) -> 
 
     BUILDWRIGHT_ALLOW_COMMANDS says who may: `owner` (the user of the server's process; the default), `all` or `none`.
     """
-    allowed = site.app.settings.environment.get("BUILDWRIGHT_ALLOW_COMMANDS", "").strip().lower() or "owner"
-    if allowed in {"all", "yes", "1", "true"} or (allowed == "owner" and is_owner(site, caller)):
+    allowed = _who_may(site.app.settings.environment)
+    if allowed == "all" or (allowed == "owner" and is_owner(site, caller)):
         return
     tasks = spec.graph.tasks if spec.graph is not None else ()
     asked = {
@@ -121,6 +121,21 @@ def check_commands(site: Site, caller: Caller, spec: Spec, options: Options) -> 
             f"this server runs no commands of yours: {', '.join(named)}",
             fix="leave them out, or have BUILDWRIGHT_ALLOW_COMMANDS=all set where the server runs",
         )
+
+
+def check_settings(environment: Mapping[str, str]) -> None:
+    """Raises BadSettings naming every setting of this module that means nothing, before anybody meets it."""
+    wrong = []
+    if _who_may(environment) not in {"owner", "all", "none"}:
+        wrong.append("BUILDWRIGHT_ALLOW_COMMANDS is none of owner, all and none")
+    named = [name for name in environment.get("BUILDWRIGHT_ROOTS", "").strip().split(":") if name]
+    wrong += [f"BUILDWRIGHT_ROOTS has {name}, which is no absolute path" for name in named if name[0] not in "/~"]
+    if wrong:
+        raise BadSettings("; ".join(wrong), fix="mend or unset them")
+
+
+def _who_may(environment: Mapping[str, str]) -> str:
+    return environment.get("BUILDWRIGHT_ALLOW_COMMANDS", "").strip().lower() or "owner"
 
 
 def _url(text: str, environment: Mapping[str, str], *, own_machine: bool) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIGN_IN_SECONDS = 600.0
+_BACKLOG = 2048
 
 
 async def serve(
@@ -93,6 +94,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
+        listening.listen(_BACKLOG)  # whoever reads the address that is told now can connect, and waits for the server
     except (OSError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno == 98:
             raise Conflict(f"port {port} is in use", fix="choose another with --port, or 0 for a free one") from error

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from immutables import Map
+
 from buildwright.core import event as e
 from buildwright.core.attempts import checkpoint_created, checkpoint_restored, end_attempt, tokens_used
-from buildwright.core.build import AskedStep, Build, Control, Note, Pause, Stage, TaskPhase
+from buildwright.core.build import AskedStep, Build, Control, Moments, Note, Pause, Stage, TaskPhase
 from buildwright.core.by_hand import ENDS_STEP
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
@@ -30,6 +32,7 @@ from buildwright.core.progress import (
     set_task,
     start_task,
 )
+from buildwright.core.workflow import MARKS
 from buildwright.errors import IllegalMove
 
 Changes: TypeAlias = dict[str, Any]
@@ -66,6 +69,10 @@ def apply(build: Build | None, recorded: Recorded) -> Build:
     move = MOVES[type(event)]
     _check(build, event, move)
     changes = move.change(build, event, recorded.at)
+    if event.type in MARKS:
+        before = build.moments.get(event.type)
+        moments = Moments(before.first if before else recorded.at, recorded.at)
+        changes = {**changes, "moments": build.moments.set(event.type, moments)}
     if build.step is not None and type(event) in ENDS_STEP:
         changes = {**changes, "step": None}
     return build.evolve({**changes, "version": recorded.seq, "updated_at": recorded.at})
@@ -97,6 +104,7 @@ def _create(recorded: Recorded) -> Build:
         budget_usd=event.options.limits.budget_usd,
         created_at=recorded.at,
         updated_at=recorded.at,
+        moments=Map({event.type: Moments(recorded.at, recorded.at)}),
     )
 
 

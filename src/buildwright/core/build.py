@@ -161,6 +161,13 @@ class Note(NamedTuple):
     task: str
 
 
+class Moments(NamedTuple):
+    """When a kind of event happened to a build for the first and for the last time."""
+
+    first: datetime
+    last: datetime
+
+
 class AskedStep(NamedTuple):
     """The step that a build by hand was asked for and has not made yet."""
 
@@ -197,6 +204,8 @@ class Build:
     outcome: Outcome | None = None
     message: str = ""
     finished_at: datetime | None = None
+    moments: Map[str, Moments] = field(default_factory=Map)
+    """When each kind of event that marks a stage happened (`workflow.MARKS`)."""
     # target
     base: str = ""
     base_tree: str = ""

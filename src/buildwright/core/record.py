@@ -9,12 +9,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Record(BaseModel):
-    """Frozen data. Unknown keys are an error, so that a misspelt key is never silently dropped.
+    """Frozen data. Unknown keys are an error, so that a misspelt key is never silently dropped, and so are numbers that JSON
+    has no word for.
 
     Built at first use, and without reading docstrings from the source: both together were most of a command's start.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
 
 
 TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]

@@ -13,13 +13,13 @@ from typing import Any
 from immutables import Map
 from pydantic import TypeAdapter
 
-from buildwright.core.build import Build, TaskState
+from buildwright.core.build import Build, Moments, TaskState
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.heap import Heap, heap_of, keys_of
 
-FORMAT = 3
+FORMAT = 4
 _MAPS_OF_HEAPS = ("later", "parked")
-_MAPS = ("tasks", "unmet", "holders")
+_MAPS = ("tasks", "unmet", "holders", "moments")
 _HAVE_DEFAULTS = {field.name for field in fields(Build) if (field.default, field.default_factory) != (MISSING, MISSING)}
 _SPECIAL = {"plan", "ready", "active", *_MAPS_OF_HEAPS, *_MAPS}
 
@@ -37,6 +37,7 @@ def _adapters() -> dict[str, TypeAdapter[Any]]:
                 "tasks": TypeAdapter(dict[str, TaskState]),
                 "unmet": TypeAdapter(dict[int, int]),
                 "holders": TypeAdapter(dict[str, str]),
+                "moments": TypeAdapter(dict[str, Moments]),
                 "ready": TypeAdapter(list[int]),
                 "active": TypeAdapter(list[str]),
                 "later": TypeAdapter(dict[int, list[int]]),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Delete, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Delete, Executable, Row, Select, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from buildwright.store.database import Database
@@ -30,6 +30,43 @@ class Claim(NamedTuple):
     answer: str
 
 
+class _Key(NamedTuple):
+    """A key that is wanted."""
+
+    user_id: str
+    scope: str
+    key: str
+    body: bytes
+    at: datetime
+    seconds: float
+    location: str = ""
+    answer: str = ""
+
+    def values(self, *, done: bool) -> dict[str, object]:
+        return {
+            "user_id": self.user_id,
+            "scope": self.scope,
+            "key_hash": _hash(self.key),
+            "body_hash": self._body_hash,
+            "location": self.location,
+            "answer": self.answer,
+            "state": "done" if done else "pending",
+            "created_at": self.at,
+            "expires_at": self.at + timedelta(seconds=self.seconds),
+        }
+
+    def look(self) -> Select[Any]:
+        query = select(_COLUMNS.body_hash, _COLUMNS.state, _COLUMNS.location, _COLUMNS.answer)
+        return query.where(_is(self.user_id, self.scope, self.key))
+
+    def found(self, row: Row[Any]) -> Claim:
+        return Claim(False, row.body_hash == self._body_hash, row.state == "done", row.location, row.answer)
+
+    @property
+    def _body_hash(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
+
+
 class IdempotencyKeys:
     """The keys of all users; a key of one is nothing to another."""
 
@@ -43,34 +80,48 @@ class IdempotencyKeys:
 
         `scope` is what is asked for, for example `POST /api/devteam/automation/initialize`.
         """
-        await self._database.change(_forget_expired(at))
-        body_hash = hashlib.sha256(body).hexdigest()
-        values = {
-            "user_id": user_id,
-            "scope": scope,
-            "key_hash": _hash(key),
-            "body_hash": body_hash,
-            "location": "",
-            "answer": "",
-            "state": "pending",
-            "created_at": at,
-            "expires_at": at + timedelta(seconds=seconds),
-        }
+        return await self._take(_Key(user_id, scope, key, body, at, seconds))
+
+    async def use(
+        self,
+        user_id: str,
+        scope: str,
+        key: str,
+        body: bytes,
+        at: datetime,
+        location: str,
+        answer: str,
+        statement: Executable,
+        seconds: float = 6 * 3600,
+    ) -> Claim:
+        """Take a key and do `statement` with it, all or nothing: whoever finds the key taken finds it `done`.
+
+        A claim that is `first` has done the statement, once and for good; for every other it was left out.
+        """
+        return await self._take(_Key(user_id, scope, key, body, at, seconds, location, answer), statement)
+
+    async def look(self, user_id: str, scope: str, key: str, body: bytes, at: datetime) -> Claim | None:
+        """What a claim would find, without taking the key; None when it is free."""
+        wanted = _Key(user_id, scope, key, body, at, 0.0)
+        found = await self._database.fetch(wanted.look().where(_COLUMNS.expires_at > at))
+        return wanted.found(found[0]) if found else None
+
+    async def _take(self, wanted: _Key, statement: Executable | None = None) -> Claim:
+        await self._database.change(_forget_expired(wanted.at))
+        values = wanted.values(done=statement is not None)
         take = self._database.insert(idempotency_keys).values(values)
-        take = take.on_conflict_do_update(index_elements=_KEY, set_=values, where=_COLUMNS.expires_at <= at)
-        look = select(_COLUMNS.body_hash, _COLUMNS.state, _COLUMNS.location, _COLUMNS.answer)
-        look = look.where(_is(user_id, scope, key))
+        take = take.on_conflict_do_update(index_elements=_KEY, set_=values, where=_COLUMNS.expires_at <= wanted.at)
 
         async def work(connection: AsyncConnection) -> Claim:
             # More than once only if the holder of the key lets it go between the two statements.
             while True:
                 if (await connection.execute(take.returning(_COLUMNS.state))).all():
-                    return Claim(first=True, same_body=True, done=False, location="", answer="")
-                found = (await connection.execute(look)).first()
+                    if statement is not None:
+                        await connection.execute(statement)
+                    return Claim(True, True, statement is not None, wanted.location, wanted.answer)
+                found = (await connection.execute(wanted.look())).first()
                 if found is not None:
-                    return Claim(
-                        False, found.body_hash == body_hash, found.state == "done", found.location, found.answer
-                    )
+                    return wanted.found(found)
 
         return await self._database.write(work)
 

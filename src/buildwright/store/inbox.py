@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy import ColumnElement, Executable, Row, literal, select, update
 
 from buildwright.errors import NotFound, StaleVersion
 from buildwright.store.database import Database
@@ -35,11 +35,43 @@ class Received(NamedTuple):
     build_id: str
     correlation_id: str
     message: str
+    holder: str
+    """The process that is starting it (`host:pid:start`), while it is `received`; "" when nobody is."""
     created_at: datetime
     updated_at: datetime
 
 
+def asked(
+    user_id: str,
+    project_id: str,
+    type: str,  # noqa: A002  the column's name
+    data: dict[str, Any],
+    correlation_id: str,
+    at: datetime,
+) -> Received:
+    """What was asked for, under new ids. Not kept yet."""
+    return Received(
+        event_id=str(uuid.uuid4()),
+        task_id=str(uuid.uuid4()),
+        user_id=user_id,
+        project_id=project_id,
+        type=type,
+        data=data,
+        status="received",
+        task_context={},
+        context_version=0,
+        build_id="",
+        correlation_id=correlation_id,
+        message="",
+        holder="",
+        created_at=at,
+        updated_at=at,
+    )
+
+
 _COLUMNS = [received_events.c[name] for name in Received._fields]
+_HEAVY = ("data", "task_context")
+_LIGHT = [literal("{}").label(name) if name in _HEAVY else received_events.c[name] for name in Received._fields]
 
 
 class Inbox:
@@ -52,31 +84,22 @@ class Inbox:
         self,
         user_id: str,
         project_id: str,
-        type: str,  # noqa: A002  its name everywhere
+        type: str,  # noqa: A002  the column's name
         data: dict[str, Any],
         correlation_id: str,
         at: datetime,
     ) -> Received:
         """Keep what was asked for, in the status `received`, under new ids. Durable when this returns."""
-        row = Received(
-            event_id=str(uuid.uuid4()),
-            task_id=str(uuid.uuid4()),
-            user_id=user_id,
-            project_id=project_id,
-            type=type,
-            data=data,
-            status="received",
-            task_context={},
-            context_version=0,
-            build_id="",
-            correlation_id=correlation_id,
-            message="",
-            created_at=at,
-            updated_at=at,
-        )
-        values = row._asdict() | {"data": json.dumps(data), "task_context": "{}"}
-        insert = self._database.insert(received_events).values(values).returning(*_COLUMNS)
-        return _received(await self._database.change(insert))[0]
+        return await self.keep(asked(user_id, project_id, type, data, correlation_id, at))
+
+    async def keep(self, row: Received) -> Received:
+        """Keep what `asked` made. Durable when this returns."""
+        return _received(await self._database.change(self.keeping(row)))[0]
+
+    def keeping(self, row: Received) -> Executable:
+        """The statement that keeps a row, for `IdempotencyKeys.use`."""
+        values = row._asdict() | {"data": json.dumps(row.data), "task_context": json.dumps(row.task_context)}
+        return self._database.insert(received_events).values(values).returning(*_COLUMNS)
 
     async def get(self, event_id: str) -> Received:
         """Raises NotFound."""
@@ -86,19 +109,43 @@ class Inbox:
         """The same by the id of its task. Raises NotFound."""
         return await self._one(received_events.c.task_id == task_id, f"there is no task {task_id}")
 
-    async def latest(self, project_id: str, type: str = "") -> Received | None:  # noqa: A002  as above
-        """The newest of a project, or the newest of a type; None when there is none."""
+    async def latest(self, project_id: str, type: str = "", user_id: str = "") -> Received | None:  # noqa: A002
+        """The newest of a project, or the newest of a type or of a user in it; None when there is none."""
         query = select(*_COLUMNS).where(received_events.c.project_id == project_id)
         if type:
             query = query.where(received_events.c.type == type)
+        if user_id:
+            query = query.where(received_events.c.user_id == user_id)
         query = query.order_by(received_events.c.created_at.desc(), received_events.c.event_id.desc()).limit(1)
         found = _received(await self._database.fetch(query))
         return found[0] if found else None
 
+    async def owner(self, project_id: str) -> str:
+        """The user whose event was the first of a project; "" when there is none."""
+        query = select(received_events.c.user_id).where(received_events.c.project_id == project_id)
+        query = query.order_by(received_events.c.created_at, received_events.c.event_id).limit(1)
+        found = await self._database.fetch(query)
+        return str(found[0][0]) if found else ""
+
     async def waiting(self, limit: int) -> list[Received]:
-        """What nobody has started yet, oldest first."""
-        query = select(*_COLUMNS).where(received_events.c.status == "received")
-        return _received(await self._database.fetch(query.order_by(received_events.c.created_at).limit(limit)))
+        """What nobody has started yet, oldest first; also what somebody is starting (`holder`). Without `data`."""
+        return await self._in_status("received", limit)
+
+    async def started(self, limit: int) -> list[Received]:
+        """What was started and has not ended, oldest first. Without `data` and `task_context`."""
+        return await self._in_status("started", limit)
+
+    async def claim(self, row: Received, holder: str, at: datetime) -> Received | None:
+        """Take what waits, as it was seen, to start it; None when somebody else was faster. "" lets go of it."""
+        seen = (
+            (received_events.c.event_id == row.event_id)
+            & (received_events.c.status == "received")
+            & (received_events.c.holder == row.holder)
+            & (received_events.c.updated_at == row.updated_at)
+        )
+        change = update(received_events).where(seen).values(holder=holder, updated_at=at)
+        taken = _received(await self._database.change(change.returning(*_COLUMNS)))
+        return taken[0] if taken else None
 
     async def set_status(
         self, event_id: str, status: ReceivedStatus, at: datetime, build_id: str = "", message: str = ""
@@ -106,7 +153,7 @@ class Inbox:
         """Say how far it is. A `build_id` or `message` of "" leaves what is there. Raises NotFound."""
         given = {name: text for name, text in (("build_id", build_id), ("message", message)) if text}
         change = update(received_events).where(received_events.c.event_id == event_id)
-        change = change.values(status=status, updated_at=at, **given)
+        change = change.values(status=status, updated_at=at, holder="", **given)
         if not await self._database.change(change.returning(received_events.c.event_id)):
             raise NotFound(f"there is no event {event_id}")
 
@@ -127,6 +174,10 @@ class Inbox:
             f"the context of event {event_id} is of version {found.context_version}, not {expected_version}",
             fix="read it again, and change what is there now",
         )
+
+    async def _in_status(self, status: ReceivedStatus, limit: int) -> list[Received]:
+        query = select(*_LIGHT).where(received_events.c.status == status)
+        return _received(await self._database.fetch(query.order_by(received_events.c.created_at).limit(limit)))
 
     async def _one(self, where: ColumnElement[bool], missing: str) -> Received:
         found = _received(await self._database.fetch(select(*_COLUMNS).where(where)))

@@ -122,6 +122,7 @@ CREATE TABLE received_events (
 	build_id TEXT NOT NULL, 
 	correlation_id TEXT NOT NULL, 
 	message TEXT NOT NULL, 
+	holder TEXT NOT NULL, 
 	created_at DATETIME NOT NULL, 
 	updated_at DATETIME NOT NULL, 
 	PRIMARY KEY (event_id)

@@ -142,6 +142,7 @@ CREATE TABLE received_events (
     build_id TEXT NOT NULL, 
     correlation_id TEXT NOT NULL, 
     message TEXT NOT NULL, 
+    holder TEXT NOT NULL, 
     created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
     PRIMARY KEY (event_id)

@@ -250,6 +250,7 @@ received_events = Table(
     Column("build_id", Plain, nullable=False),
     Column("correlation_id", Plain, nullable=False),
     Column("message", Plain, nullable=False),
+    Column("holder", Plain, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index("ix_received_events_task_id", "task_id", unique=True),

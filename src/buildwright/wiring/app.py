@@ -23,7 +23,7 @@ from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildIsRunning
-from buildwright.ports import Answers, Board, Builds, Clock, Gate, LogEntry
+from buildwright.ports import Answers, Board, Builds, Clock, Gate, Jobs, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
@@ -31,6 +31,7 @@ from buildwright.wiring import cluster
 from buildwright.wiring.adapters import (
     LazyDiagnoser,
     LazyPlanner,
+    NoHints,
     SystemClock,
     agent_for,
     briefer,
@@ -43,10 +44,12 @@ from buildwright.wiring.adapters import (
 from buildwright.wiring.awaited import Awaited, Brought
 from buildwright.wiring.lookup import find
 from buildwright.wiring.planning import plan
+from buildwright.wiring.starting import create_once, exists
 from buildwright.wiring.stepping import stepped
 from buildwright.wiring.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from buildwright.engine.hand import Hand
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox, Traces
@@ -105,6 +108,8 @@ class App:
         self._gateway: LocalGateway | None = None
         self._sandboxes: dict[str, Sandbox] = {}
         self._awaited = Awaited(settings.home, settings.environment)
+        self._hints: Jobs = NoHints()
+        self._hand: Hand | None = None
         self.telemetry = Telemetry(settings.environment)
 
     @property
@@ -161,12 +166,24 @@ class App:
         """The text without the secrets of this process."""
         return masked(self.settings, text)
 
+    def send_hints(self) -> None:
+        """From now on tell workers through Redis what waits for them: for a process that lives long.
+
+        A command of a second needs none: a worker that has nothing to do looks every half second.
+        """
+        if self.in_cluster:
+            from buildwright.engine.settling import is_long
+            from buildwright.jobs.celery import CeleryJobs
+
+            self._hints, self._hand = CeleryJobs(self.settings.redis_url, is_long), None
+
     def hurry(self) -> None:
         """Wait no more for a database that is away: this process is to end, and others go on."""
         cast("PostgresBuilds", self.builds).hurry()
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
+        await self._hints.close()
         if self._gateway is not None:
             await self._gateway.close()
         await self.telemetry.close()
@@ -183,32 +200,27 @@ class App:
         *,
         user_id: str = "",
         correlation_id: str = "",
+        build_id: str = "",
     ) -> str:
         """Create a build; nothing runs yet. Returns its id. Without a user it is of the one who runs this process.
+
+        With a `build_id` (a UUID of whoever asks) it is made once: when it is there already, nothing happens.
 
         What can be known beforehand is checked first, so that a build which cannot run is never made. Raises BadSettings
         (an agent, sandbox, key or cassette that cannot be had, options that contradict each other) and BadRepository.
         """
-        options = await self._checked(options, repository, planning=spec.graph is None)
-        project = project_id or (Path(repository).name if repository else "") or "default"
-        build_id = str(uuid.uuid4())
+        if build_id and await exists(self.builds, build_id):
+            return build_id
+        options = await self.checked(options, repository, planning=spec.graph is None)
+        new_id = build_id or str(uuid.uuid4())
         if self.in_cluster and options.lanes:
             # From here the repository can be reached, whatever it is; the workers find what they need of it in the hub.
             await self.workspace.create_hub()
-            await self.workspace.prepare(build_id, repository, base)
-            self._awaited.note(build_id, options, repository)
-        return await commands.create(
-            self.builds,
-            self.clock,
-            spec,
-            options,
-            repository,
-            base,
-            project,
-            user_id or self.settings.user,
-            build_id=build_id,
-            correlation_id=correlation_id or self.settings.correlation_id,
-        )
+            await self.workspace.prepare(new_id, repository, base)
+            self._awaited.note(new_id, options, repository)
+        user, correlation = user_id or self.settings.user, correlation_id or self.settings.correlation_id
+        names = (project_id, user, new_id, correlation)
+        return await create_once(self.builds, self.clock, spec, options, repository, base, *names)
 
     @asynccontextmanager
     async def runs(self) -> AsyncIterator[BuildRuns]:
@@ -338,7 +350,10 @@ class App:
 
     async def advance(self, build_id: str) -> Build | None:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
-        return await cluster.advance(self.builds, self.board, self.clock, build_id, self.telemetry.on_event())
+        if self._hand is None:
+            self._hand = cluster.deciding_hand(self.builds, self.board, self.clock, self._hints)
+        self._hand.listen(self.telemetry.on_event())
+        return await self._hand.advance(build_id)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -349,8 +364,11 @@ class App:
             return spec.graph
         return await plan(spec, options, self.gateway, self.workspace if repository else None, repository, base)
 
-    async def _checked(self, options: Options, repository: str, *, planning: bool) -> Options:
-        """The options as they are kept, once everything they ask for is known to be there."""
+    async def checked(self, options: Options, repository: str, *, planning: bool) -> Options:
+        """The options as they are kept, once everything they ask for is known to be there.
+
+        Raises BadSettings, BadRepository. `planning`: a model will be asked for the plan.
+        """
         if options.lanes:
             if not repository:
                 raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from buildwright.core.build import Build
-from buildwright.core.event import Recorded
 from buildwright.errors import Unreachable
-from buildwright.ports import Board, Builds, Clock
+from buildwright.ports import Board, Builds, Clock, Jobs
 from buildwright.store.holders import this_process
-from buildwright.wiring.adapters import NoHints, no_world
+from buildwright.wiring.adapters import no_world
 
 if TYPE_CHECKING:
     from buildwright.engine.follow import Onlooker
+    from buildwright.engine.hand import Hand
 
 
 async def follow_workers(builds: Builds, board: Board, clock: Clock, build: Build, onlooker: Onlooker) -> Build:
@@ -29,15 +28,8 @@ async def follow_workers(builds: Builds, board: Board, clock: Clock, build: Buil
     return await follow(builds, board, clock, build, seen[-1].seq if seen else 0, onlooker)
 
 
-async def advance(
-    builds: Builds, board: Board, clock: Clock, build_id: str, on_event: Callable[[Recorded, Build], None] | None = None
-) -> Build | None:
-    """Decide what there is to decide and post what is wanted; None when a process holds the build whole.
-
-    `on_event` is called with every event that this records.
-    """
+def deciding_hand(builds: Builds, board: Board, clock: Clock, hints: Jobs) -> Hand:
+    """A hand that decides and posts what is wanted, for workers to carry out, and sends them `hints`."""
     from buildwright.engine.hand import Hand
 
-    hand = Hand(builds, board, NoHints(), clock, this_process(), no_world)
-    hand.listen(on_event)
-    return await hand.advance(build_id)
+    return Hand(builds, board, hints, clock, this_process(), no_world)

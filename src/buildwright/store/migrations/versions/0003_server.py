@@ -125,6 +125,7 @@ def _create_inbox() -> None:
         sa.Column("build_id", sa.Text, nullable=False),
         sa.Column("correlation_id", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
+        sa.Column("holder", sa.Text, nullable=False),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("updated_at", _TIME, nullable=False),
     )

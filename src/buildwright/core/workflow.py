@@ -1,0 +1,323 @@
+"""Workflows by name: the stages that other systems see a build go through, and the record of an execution. Never decides.
+
+A workflow is data over the one engine: each stage says which events begin and end it, which option it needs and what is at
+work in it. Where a build stands in it follows from the build's state alone, in O(stages + active tasks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from buildwright.core.build import Build, Stage, TaskPhase
+from buildwright.core.record import Record, UtcTime
+from buildwright.errors import Refused
+
+Status = Literal["pending", "running", "done", "failed", "skipped"]
+"""`skipped`: not carried out, or not to its end. Of a build that succeeds a stage only goes from left to right."""
+Need = Literal["lanes", "gates", "delivery"]
+
+SCHEMA_VERSION = 1
+"""Of `TaskContext`. Fields are only ever added to a version."""
+MOST_ARTIFACTS = 1000
+"""Tasks that a context tells of; the rest is counted."""
+MOST_FILES = 200
+"""Files that it names of one task."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowStage:
+    """One stage. Events are named by their wire names."""
+
+    name: str
+    begins: tuple[str, ...]
+    """The first of these begins it; of the last stage, the last of them."""
+    ends: tuple[str, ...]
+    """The last of these ends it."""
+    during: Stage | None = None
+    """It is at work while the build is in this stage."""
+    phases: frozenset[TaskPhase] = frozenset()
+    """It is at work while a task is in such a phase."""
+    per_task: bool = False
+    """Every task goes through it, some of them more than once: it is over when all tasks are, and no sooner."""
+    needs: Need | None = None
+    """Without it there is nothing to do here."""
+    blamed_for: frozenset[str] = frozenset()
+    """Rejections (`event.Rejection`) of a failed task that make this the stage which failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """Stages in order. A released version never changes its meaning."""
+
+    id: str
+    name: str
+    version: int
+    stages: tuple[WorkflowStage, ...]
+
+
+DEVTEAM_AUTOMATION = Workflow(
+    id="9a65464c-1611-54e0-b166-23c2462ed3a6",
+    name="DEVTEAM_AUTOMATION",
+    version=1,
+    stages=(
+        WorkflowStage("SELECT", ("build.created",), ("build.created",)),
+        WorkflowStage("PREP", ("build.created",), ("plan.made",), Stage.PLANNING),
+        WorkflowStage("INIT REPO", ("build.created",), ("target.prepared",), Stage.CREATED, needs="lanes"),
+        WorkflowStage(
+            "EXECUTE",
+            ("task.started",),
+            ("agent.finished", "agent.broke"),
+            phases=frozenset({TaskPhase.WORKING}),
+            per_task=True,
+            blamed_for=frozenset({"agent", "empty"}),
+        ),
+        WorkflowStage(
+            "VERIFY",
+            ("agent.finished",),
+            ("patch.judged", "merge.judged", "build.verified"),
+            Stage.VERIFYING,
+            frozenset({TaskPhase.JUDGING}),
+            per_task=True,
+            needs="gates",
+            blamed_for=frozenset({"gate"}),
+        ),
+        WorkflowStage(
+            "MERGE",
+            ("merge.prepared", "merge.conflicted"),
+            ("change.landed",),
+            phases=frozenset({TaskPhase.MERGING}),
+            per_task=True,
+            needs="lanes",
+            blamed_for=frozenset({"conflict", "train"}),
+        ),
+        WorkflowStage(
+            "PUSH",
+            ("change.landed", "build.verified"),
+            ("build.delivered",),
+            Stage.DELIVERING,
+            needs="delivery",
+        ),
+    ),
+)
+"""SELECT: what is to be done is read and fixed. PREP: it becomes a plan of tasks, while INIT REPO mirrors the repository."""
+
+_ALL = (DEVTEAM_AUTOMATION,)
+WORKFLOWS: Mapping[str, Workflow] = {key: workflow for workflow in _ALL for key in (workflow.name, workflow.id)}
+"""The registry: every workflow by its name and by its id."""
+
+MARKS = frozenset(
+    {
+        *(event for workflow in _ALL for stage in workflow.stages for event in (*stage.begins, *stage.ends)),
+        *("build.paused", "build.resumed"),
+    }
+)
+"""Events whose first and last time a build remembers. A new one here needs a new `snapshot.FORMAT`."""
+
+
+def workflow_of(name_or_id: str) -> Workflow:
+    """Raises Refused, which names those there are."""
+    found = WORKFLOWS.get(name_or_id)
+    if found is None:
+        names = ", ".join(workflow.name for workflow in _ALL)
+        raise Refused(f"there is no workflow {name_or_id[:100]!r}", fix=f"choose one of {names}, by name or id")
+    return found
+
+
+class StageState(Record):
+    """Where a build stands in one stage."""
+
+    name: str
+    status: Status
+    began_at: UtcTime | None = None
+    ended_at: UtcTime | None = None
+
+
+def stages_of(build: Build, workflow: Workflow = DEVTEAM_AUTOMATION) -> tuple[StageState, ...]:
+    """Every stage of the workflow, in its order."""
+    missing, phases = _missing(build), _phases(build)
+    states = [_state(build, stage, missing, phases) for stage in workflow.stages]
+    if build.outcome == "succeeded":
+        return tuple(states)
+    if build.outcome is not None:
+        failed = _blamed(build, workflow, states) if build.outcome == "failed" else len(states)
+        states = [_broken_off(build, state, place - failed) for place, state in enumerate(states)]
+    return tuple(states)
+
+
+def current_stage(build: Build, workflow: Workflow = DEVTEAM_AUTOMATION) -> str:
+    """The one name for where it is: the first stage in which something is at work, else that is open, else due; or the last."""
+    states = stages_of(build, workflow)
+    phases = _phases(build)
+    for stage, state in zip(workflow.stages, states, strict=True):
+        if state.status in {"running", "pending"} and _works(build, stage, phases):
+            return state.name
+    for status in ("running", "pending"):
+        if left := [state.name for state in states if state.status == status]:
+            return left[0]
+    failed = [state.name for state in states if state.status == "failed"]
+    begun = [state.name for state in states if state.began_at is not None]
+    return (failed or begun[-1:])[0]
+
+
+def _missing(build: Build) -> frozenset[Need]:
+    """What the stages may need and this build has not."""
+    missing: set[Need] = set()
+    if not build.options.lanes:
+        missing |= {"lanes", "gates", "delivery"}
+    if not build.options.gates:
+        missing.add("gates")
+    if build.options.delivery.kind == "none" or (build.all_tasks_done and build.head == build.base):
+        missing.add("delivery")
+    return frozenset(missing)
+
+
+def _phases(build: Build) -> frozenset[TaskPhase]:
+    return frozenset(build.task(task).phase for task in build.active)
+
+
+def _works(build: Build, stage: WorkflowStage, phases: frozenset[TaskPhase]) -> bool:
+    return build.stage is stage.during or bool(stage.phases & phases)
+
+
+def _state(build: Build, stage: WorkflowStage, missing: frozenset[Need], phases: frozenset[TaskPhase]) -> StageState:
+    if stage.needs in missing:
+        return StageState(name=stage.name, status="skipped")
+    working = _works(build, stage, phases)
+    begins = [build.moments[event] for event in stage.begins if event in build.moments]
+    ends = [build.moments[event].last for event in stage.ends if event in build.moments]
+    if stage.during is Stage.DELIVERING:
+        # It begins with the last of its events; a tree that was refused is not delivered.
+        refused = build.verdict is not None and not build.verdict.ok
+        begun = (working or bool(ends)) and not refused
+        began_at = max((moment.last for moment in begins), default=None)
+    else:
+        begun = bool(begins) or build.stage is stage.during
+        began_at = min((moment.first for moment in begins), default=None)
+    over = build.all_tasks_done and not working if stage.per_task else bool(ends)
+    if not begun:
+        return StageState(name=stage.name, status="skipped" if over else "pending")
+    if not over:
+        return StageState(name=stage.name, status="running", began_at=began_at)
+    return StageState(name=stage.name, status="done", began_at=began_at, ended_at=max(ends, default=began_at))
+
+
+def _blamed(build: Build, workflow: Workflow, states: list[StageState]) -> int:
+    """The place of the stage that failed in a build that has failed."""
+    rejections = {build.task(task).rejection for task in build.failed}
+    for place, stage in enumerate(workflow.stages):
+        if stage.blamed_for & rejections:
+            return place
+    if build.verdict is not None and not build.verdict.ok:
+        return next(place for place, stage in enumerate(workflow.stages) if stage.during is Stage.VERIFYING)
+    return next((place for place, state in enumerate(states) if state.status == "running"), len(states) - 1)
+
+
+def _broken_off(build: Build, state: StageState, place: int) -> StageState:
+    """A stage of a build that did not succeed; `place` counts from the one that failed."""
+    if place == 0:
+        return state.model_copy(update={"status": "failed", "ended_at": build.finished_at})
+    if state.status not in {"running", "pending"}:
+        return state
+    if place < 0 and state.status == "running" and build.outcome == "failed":
+        return state.model_copy(update={"status": "done", "ended_at": build.finished_at})
+    return state.model_copy(update={"status": "skipped", "ended_at": build.finished_at if state.began_at else None})
+
+
+# --- The record of an execution ------------------------------------------------------------------------------------
+
+
+class TaskArtifacts(Record):
+    """What became of one task."""
+
+    task: str
+    phase: str
+    attempt: int = 0
+    filesModified: tuple[str, ...] = ()  # noqa: N815  the wire's name
+    """At most `MOST_FILES` paths; `files` counts all."""
+    files: int = 0
+    commit: str = ""
+    summary: str = ""
+    verification: Literal["passed", "failed", "none"] = "none"
+    findings: tuple[str, ...] = ()
+
+
+class PlannedStep(Record):
+    """One task of the plan."""
+
+    id: str
+    title: str
+    depends_on: tuple[str, ...] = ()
+
+
+class TaskContext(Record):
+    """What an execution has come to. Kept with the event that asked for it."""
+
+    schema_version: int = SCHEMA_VERSION
+    workflow: str
+    workflow_id: str
+    workflow_version: int
+    executionId: str  # noqa: N815  the wire's name
+    projectId: str  # noqa: N815  the wire's name
+    correlationId: str  # noqa: N815  the wire's name
+    version: int
+    """The last event of the build that it tells of."""
+    stage: str
+    stages: tuple[StageState, ...]
+    outcome: str = ""
+    plan: tuple[PlannedStep, ...] = ()
+    artifacts: tuple[TaskArtifacts, ...] = ()
+    omitted: int = 0
+    """Tasks beyond `MOST_ARTIFACTS`, in neither list."""
+    base: str = ""
+    head: str = ""
+    delivered: str = ""
+    verification: Literal["passed", "failed", "none"] = "none"
+    """Of the final tree, when it had to be judged once more."""
+
+
+def task_context(build: Build, project: str = "", workflow: Workflow = DEVTEAM_AUTOMATION) -> dict[str, Any]:
+    """The build as the record of an execution of a workflow, as JSON data. `project` is the caller's name for it."""
+    planned = build.plan.graph.tasks if build.plan is not None else ()
+    shown = planned[:MOST_ARTIFACTS]
+    context = TaskContext(
+        workflow=workflow.name,
+        workflow_id=workflow.id,
+        workflow_version=workflow.version,
+        executionId=build.id,
+        projectId=project or build.project_id,
+        correlationId=build.correlation_id,
+        version=build.version,
+        stage=current_stage(build, workflow),
+        stages=stages_of(build, workflow),
+        outcome=build.outcome or "",
+        plan=tuple(PlannedStep(id=task.id, title=task.title, depends_on=task.depends_on) for task in shown),
+        artifacts=tuple(_artifacts(build, task.id) for task in shown),
+        omitted=len(planned) - len(shown),
+        base=build.base,
+        head=build.head,
+        delivered=build.delivered,
+        verification=_said(build.verdict.ok if build.verdict is not None else None),
+    )
+    return context.model_dump(mode="json")
+
+
+def _artifacts(build: Build, task_id: str) -> TaskArtifacts:
+    state = build.task(task_id)
+    paths = state.patch.paths if state.patch is not None else ()
+    return TaskArtifacts(
+        task=task_id,
+        phase=state.phase.value,
+        attempt=state.attempt,
+        filesModified=paths[:MOST_FILES],
+        files=len(paths),
+        commit=state.commit,
+        summary=state.summary[:2000],
+        verification=_said(state.verdict.ok if state.verdict is not None else None),
+        findings=tuple(map(str, state.findings)),
+    )
+
+
+def _said(ok: bool | None) -> Literal["passed", "failed", "none"]:
+    return "none" if ok is None else "passed" if ok else "failed"
