@@ -1,9 +1,11 @@
-"""Real things on a server, for tests that go over all routes: builds that have ended, wait, or are driven by hand, and projects."""
+"""Real things on a server, for tests that go over all routes: projects, and builds in several states."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.api.conftest import NOTHING, SHELL, Client, ended
 from tests.git import git
@@ -23,6 +25,9 @@ class Seeds:
     project: str
     empty_project: str
     project_build: str
+    execution: str
+    """Its project's own name."""
+    event: str
 
     @property
     def builds(self) -> tuple[str, ...]:
@@ -56,13 +61,29 @@ async def seeded(client: Client, folder: Path) -> Seeds:
     paused = await _id(client, "/api/builds", {**real, "options": fails})
     hand = {"project_id": "seeded", "seed": {}, "tasks": tasks, "options": NOTHING}
     by_hand = await _id(client, "/api/build/start", hand)
+    order = {"projectId": "shop", "repository": str(repository), "tasks": tasks, "options": options}
+    begun = await client.post("/events", {"type": "devteam.initialize", **order})
+    assert begun.status == 202, begun.text
     assert (await ended(client, finished))["outcome"] == "succeeded"
     assert (await ended(client, paused))["control"] == "paused"
     assert (await ended(client, project_build))["outcome"] == "succeeded"
-    return Seeds(str(repository), finished, paused, by_hand, made.json["id"], empty.json["id"], project_build)
+    async with asyncio.timeout(60):
+        while (await client.get(f"/events/{begun.json['task_id']}")).json["status"] != "done":
+            await asyncio.sleep(0.05)
+    return Seeds(
+        str(repository),
+        finished,
+        paused,
+        by_hand,
+        made.json["id"],
+        empty.json["id"],
+        project_build,
+        "shop",
+        begun.json["task_id"],
+    )
 
 
-async def _id(client: Client, path: str, body: dict[str, object]) -> str:
+async def _id(client: Client, path: str, body: dict[str, Any]) -> str:
     answer = await client.post(path, body)
     assert answer.status in {200, 202}, answer.text
     return str(answer.json["build_id"])

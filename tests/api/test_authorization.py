@@ -19,7 +19,7 @@ from buildwright.api.guard import COOKIE
 from buildwright.auth import Signer
 from tests.api.conftest import OWNER, Client, Served, serving
 from tests.api.seeded import Seeds, seeded
-from tests.api.walked import HTTP, SOCKETS, WALKED
+from tests.api.walked import HTTP, WALKED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,6 +40,7 @@ IN_BODIES = {
     ("/api/builds", "project_id"),
     ("/api/machine/builds", "project_id"),
     ("/api/machine/plans", "project_id"),
+    ("/api/devteam/automation/initialize", "projectId"),
 }
 """Where a body names a thing by its id: each is tried below."""
 TASKS = [{"id": "a", "title": "First"}]
@@ -176,7 +177,10 @@ async def test_nobody_names_anothers_things_in_a_body_or_a_query(filled: Filled)
         ("/api/machine/builds", "project_id"): {"project_id": seeds.project, "spec": spec, "options": options},
         ("/api/machine/plans", "project_id"): {"project_id": seeds.project, "spec": spec, "options": options},
     }
-    assert set(bodies) == IN_BODIES == _named_in_bodies()
+    order = {"projectId": seeds.execution, "repository": seeds.repository, "tasks": TASKS, "options": options}
+    bodies["/api/devteam/automation/initialize", "projectId"] = order
+    bodies["/events", "projectId"] = {"type": "project.note", "projectId": seeds.execution, "text": "mine"}
+    assert set(bodies) - {("/events", "projectId")} == IN_BODIES == _named_in_bodies()
     for (path, _), body in bodies.items():
         answer = await bob.post(path, body)
         # A plan is kept nowhere, so it is of no project, whatever it names.

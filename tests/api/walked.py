@@ -23,8 +23,8 @@ class Path(NamedTuple):
         known = {
             "build_id": seeds.finished,
             "project_id": seeds.project,
-            "projectId": seeds.project,
-            "task_id": seeds.finished,
+            "projectId": seeds.execution,
+            "task_id": seeds.event,
             "task": "a",
             "path": WRITTEN,
             "name": "docs.js",

@@ -15,7 +15,6 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from buildwright import errors
-from buildwright.api.allowance import check_limits
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.openapi import complete
@@ -35,8 +34,8 @@ from buildwright.api.routes import (
     sign_in,
     steer,
 )
+from buildwright.api.settings import check, host_names
 from buildwright.api.site import Site, correlation_of
-from buildwright.api.targets import check_settings
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
 from buildwright.wiring.hosting import open_hosting
@@ -68,10 +67,9 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
     from buildwright.store.records import Records
 
     environment = app.settings.environment
+    check(environment)
     signer = Signer(secret_key(app.settings.home, environment))
     rates = Rates(environment)
-    check_limits(environment)
-    check_settings(environment)
     _ = app.meters  # counted from the first build on
     records = Records.open(app.settings.database_url or app.settings.database)
     try:
@@ -80,8 +78,7 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
             open_hosting(app, records.hosting, log) as hosting,
             open_intake(app, records.inbox, hosting.begin, log) as intake,
         ):
-            named = (environment.get("BUILDWRIGHT_HOSTS", "")).replace(",", " ").split()
-            hosts = LOCAL_HOSTS | {socket.gethostname().lower()} | {name.lower() for name in named}
+            hosts = LOCAL_HOSTS | {socket.gethostname().lower(), *host_names(environment)}
             site = Site(app, records, signer, hosting, intake, rates, Asked(records, app.clock), log, hosts, address)
             yield site
             site.closing.set()

@@ -25,8 +25,13 @@ KEYED: dict[str, Any] = {
 """What a route says that takes an idempotency key (`openapi_extra=KEYED`)."""
 
 _METHODS = ("get", "post", "put", "patch", "delete")
-_IDS = {"build_id": ("build_id",), "project_id": ("project_id", "id")}
-"""A parameter of a path, and the fields of an answer that it can be taken from, the first that is there."""
+_IDS = {
+    "build_id": ("build_id", "executionId"),
+    "project_id": ("project_id", "id"),
+    "task_id": ("task_id",),
+    "projectId": (),
+}
+"""A parameter of a path, and the fields of an answer that it can be taken from, the first that is there; else of the body."""
 
 _Operation = tuple[str, str, dict[str, Any]]
 
@@ -79,12 +84,13 @@ def _link(maker: dict[str, Any], operations: list[_Operation], schemas: dict[str
             continue
         schema = {"type": "string", "minLength": 1}
         answer.setdefault("headers", {})["Location"] = {"description": "Where to look at it.", "schema": schema}
-        fields = _fields(answer, schemas)
+        fields, asked = _fields(answer, schemas), _body_fields(maker, schemas)
         for parameter, sources in _IDS.items():
-            source = next((name for name in sources if name in fields), None)
+            source = next((f"$response.body#/{name}" for name in sources if name in fields), None)
+            if source is None and parameter == "projectId" and parameter in asked:
+                source = f"$request.body#/{parameter}"
             if source is not None:
-                taken = {parameter: f"$response.body#/{source}"}
-                answer.setdefault("links", {}).update(_links(parameter, taken, operations, schemas))
+                answer.setdefault("links", {}).update(_links(parameter, {parameter: source}, operations, schemas))
 
 
 def _links(
@@ -115,5 +121,8 @@ def _body_fields(operation: dict[str, Any], schemas: dict[str, Any]) -> frozense
 
 
 def _properties(schema: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:
+    """The fields that it has for certain: of alternatives those that all have."""
+    if "oneOf" in schema and "$ref" not in schema and "properties" not in schema:
+        return frozenset.intersection(*(_properties(one, schemas) for one in schema["oneOf"]))
     name = schema.get("$ref", "").rpartition("/")[2]
     return frozenset(schemas.get(name, schema).get("properties", {}))

@@ -67,6 +67,7 @@ _BY_STATUS = {
     408: "too-slow",
     413: "too-large",
     421: "wrong-host",
+    503: "too-slow",
 }
 CODES = tuple(dict.fromkeys([code for _, _, code, _ in _KINDS] + [*_BY_STATUS.values(), "invalid-input", "internal"]))
 """Every code there is, for the documentation."""

@@ -49,6 +49,8 @@ class Site:
     """Host names it answers to."""
     address: str = ""
     """Its own URL."""
+    body_seconds: float = 20.0
+    """How long a client may take to send a body."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is about to end: streams say so and end."""
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)

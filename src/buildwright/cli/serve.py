@@ -34,13 +34,13 @@ async def serve(
 
     from buildwright.api.app import api_for, open_site
     from buildwright.api.server import Quiet, configured
+    from buildwright.api.settings import loaded
     from buildwright.cli.exits import Exit
     from buildwright.cli.session import keep_warnings
-    from buildwright.settings import Settings
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring import masked, open_app
 
-    settings = Settings.load()
+    settings = loaded()
     _check_host(host, public)
     listening = _listen(host, port)
     with listening:

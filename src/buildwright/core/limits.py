@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from buildwright.core.finding import CheckKind
 from buildwright.core.record import Record
@@ -16,6 +16,21 @@ LONGEST_SECONDS = 1e10
 """Some 300 years: a moment that far ahead can still be shown as a date."""
 MOST = 1_000_000
 """Of anything that is counted."""
+
+
+Budget = Annotated[
+    Decimal,
+    Field(gt=0, le=1_000_000),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000},
+                {"type": "string", "pattern": r"^(?=[0.]*[1-9])[0-9]{1,6}(\.[0-9]{1,6})?$"},
+            ]
+        }
+    ),
+]
+"""Dollars, as a number or, so that no digit is lost, as text."""
 
 
 class Check(Record):
@@ -69,7 +84,7 @@ class Limits(Record):
     """Output kept of one command; more is cut in the middle and said so."""
     memory_bytes: int = Field(default=4 * 1024**3, gt=0, le=2**50)
     processes: int = Field(default=512, gt=0, le=2**22)
-    budget_usd: Decimal | None = Field(default=None, le=1_000_000_000)
+    budget_usd: Budget | None = None
 
 
 class Options(Record):

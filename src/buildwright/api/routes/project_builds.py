@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -17,6 +16,7 @@ from buildwright.api.problems import responses
 from buildwright.api.project_build import NewestBuild, NewestRow
 from buildwright.api.site import CallerOf, SiteOf
 from buildwright.api.stack import find_stack
+from buildwright.core.limits import Budget
 from buildwright.core.project_summary import BuildSummary
 from buildwright.core.project_views import (
     BuildStatus,
@@ -50,9 +50,7 @@ class ResumeWish(Asking):
     message: Annotated[
         str, Field(max_length=20_000, description="For the agent; for retry_with_message it must be there.")
     ] = ""
-    budget_usd: Annotated[
-        Decimal | None, Field(gt=0, le=1_000_000, decimal_places=6, description="A larger budget, if that was used up.")
-    ] = None
+    budget_usd: Budget | None = Field(default=None, description="A larger budget, if that was used up.")
 
     @model_validator(mode="after")
     def _told(self) -> ResumeWish:
