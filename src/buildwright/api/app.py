@@ -18,7 +18,7 @@ from buildwright import errors
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.openapi import complete
-from buildwright.api.problems import internal, invalid, plain, problem_of, response
+from buildwright.api.problems import OF_THE_INSIDE, internal, invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
 from buildwright.api.routes import (
     build,
@@ -123,6 +123,10 @@ def _handle_errors(api: FastAPI) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, BuildwrightError)
         problem = problem_of(error, correlation_of(request))
+        if isinstance(error, OF_THE_INSIDE):
+            site: Site = request.app.state.site
+            ids = {"correlationId": problem.correlationId, "code": problem.code}
+            site.log("request-failed", level="error", error=str(error), fix=error.fix or "", **ids)
         headers: dict[str, str] = {}
         match error:
             case errors.TooMany():

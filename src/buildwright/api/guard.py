@@ -27,6 +27,7 @@ PUBLIC_BELOW = ("/static/",)
 OWN_TICKET = frozenset({"/ws", "/ws/devteam"})
 """WebSockets: they are let in to be told why they are closed; `sockets` asks who it is."""
 LARGEST_BODY = 1_000_000
+LARGEST_HEADERS = 32_768
 HANDLER_SECONDS = 90.0
 CORRELATION = "x-correlation-id"
 
@@ -127,6 +128,10 @@ class _Request:
                 "use the address that it printed, or set BUILDWRIGHT_HOSTS",
                 self._correlation_id,
             )
+        size = sum(len(name) + len(value) for name, value in headers.raw)
+        if size + len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LARGEST_HEADERS:
+            text = f"address and headers have at most {LARGEST_HEADERS} bytes"
+            return plain(431, "Headers too large", text, "send less", self._correlation_id)
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > LARGEST_BODY:
             return too_large(self._correlation_id)
@@ -213,8 +218,11 @@ def identify(site: Site, headers: Headers, method: str) -> Caller:
     Raises Unauthorized, Forbidden (another site's page sent the cookie).
     """
     now = site.app.clock.now()
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme:
+    given = headers.getlist("authorization")
+    if given:
+        scheme, _, token = given[0].partition(" ")
+        if len(given) > 1:
+            raise Unauthorized("this request names two", fix="send one `Authorization: Bearer TOKEN`")
         if scheme.lower() != "bearer":
             raise Unauthorized("only bearer tokens are known here", fix="send `Authorization: Bearer TOKEN`")
         claims = site.signer.read(token.strip(), "bearer", now)
@@ -230,11 +238,13 @@ def identify(site: Site, headers: Headers, method: str) -> Caller:
 
 def same_site(site: Site, headers: Headers) -> bool:
     """Whether a request with a cookie comes from a page of this server. No Origin: not from a page at all."""
-    origin = headers.get("origin")
-    if origin is None:
+    origins = headers.getlist("origin")
+    if not origins:
         return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+    if len(origins) > 1:
+        return False
     try:
-        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() and host_of(headers) in site.hosts
+        return urlsplit(origins[0]).netloc.lower() == headers.get("host", "").lower() and host_of(headers) in site.hosts
     except ValueError:
         return False
 

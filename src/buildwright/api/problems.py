@@ -67,10 +67,15 @@ _BY_STATUS = {
     408: "too-slow",
     413: "too-large",
     421: "wrong-host",
+    431: "headers-too-large",
     503: "too-slow",
 }
 CODES = tuple(dict.fromkeys([code for _, _, code, _ in _KINDS] + [*_BY_STATUS.values(), "invalid-input", "internal"]))
 """Every code there is, for the documentation."""
+
+
+OF_THE_INSIDE = (errors.StoreFailed, errors.DiskFull, errors.Unreachable)
+"""What they say is for whoever runs the server: places of files, names of tables, addresses. It is logged, and not answered."""
 
 
 def problem_of(error: errors.BuildwrightError, correlation_id: str) -> Problem:
@@ -78,13 +83,14 @@ def problem_of(error: errors.BuildwrightError, correlation_id: str) -> Problem:
     for kind, status, code, title in _KINDS:
         if isinstance(error, kind):
             state = str(getattr(error, "state", ""))
+            inside = isinstance(error, OF_THE_INSIDE)
             return Problem(
                 type=f"/problems/{code}",
                 title=title,
                 status=status,
                 code=code,
-                detail=error.message,
-                fix=error.fix or "",
+                detail="the server cannot reach or use what it needs" if inside else error.message,
+                fix="try again in a moment; why it is so is in the server's log" if inside else error.fix or "",
                 correlationId=correlation_id,
                 state=state,
             )
@@ -152,5 +158,5 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": "Problem",
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        for status in sorted({401, 413, 421, 422, 429, 500, 503, *statuses})
+        for status in sorted({401, 413, 421, 422, 429, 431, 500, 503, *statuses})
     }
