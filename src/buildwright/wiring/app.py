@@ -23,22 +23,15 @@ from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
 from buildwright.errors import BadSettings, BuildIsRunning
-from buildwright.ports import Answers, Board, Builds, Clock, Gate, Jobs, LogEntry
+from buildwright.ports import Answers, Board, Builds, Clock, Jobs, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
-from buildwright.store.holders import this_process
 from buildwright.wiring import cluster
 from buildwright.wiring.adapters import (
-    LazyDiagnoser,
-    LazyPlanner,
     NoHints,
     SystemClock,
     agent_for,
-    briefer,
     masked,
-    masker_of,
-    path_of,
-    plan_context,
     with_cassette,
 )
 from buildwright.wiring.awaited import Awaited, Brought
@@ -47,12 +40,13 @@ from buildwright.wiring.planning import plan
 from buildwright.wiring.starting import create_once, exists
 from buildwright.wiring.stepping import stepped
 from buildwright.wiring.telemetry import Telemetry
+from buildwright.wiring.worlds import PLAIN, Worlds, warm_up
 
 if TYPE_CHECKING:
     from buildwright.engine.hand import Hand
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Sandbox, Traces
+    from buildwright.ports import Traces
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
@@ -60,9 +54,6 @@ if TYPE_CHECKING:
     from buildwright.wiring.changes import Change
     from buildwright.wiring.crew import Crew
     from buildwright.workspace import GitWorkspace
-
-PLAIN = frozenset({"noop", "sleep", "touch"})
-"""Agents that ask no model and run no command."""
 
 
 @asynccontextmanager
@@ -106,7 +97,7 @@ class App:
         self.clock = clock
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
-        self._sandboxes: dict[str, Sandbox] = {}
+        self._worlds = Worlds(settings, builds)
         self._awaited = Awaited(settings.home, settings.environment)
         self._hints: Jobs = NoHints()
         self._hand: Hand | None = None
@@ -280,9 +271,9 @@ class App:
             # A build that nobody works on is over at once, also without any worker; else its workers let go first.
             return await self.advance(build_id) or await self.builds.load(build_id)
         if await self.builds.holder(build_id) is None:
-            await self._end_orphans()
+            await self._worlds.end_orphans()
             with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
-                build = await run(self._bare_world(), build_id)
+                build = await run(self._worlds.bare(self.clock), build_id)
                 if build.options.lanes:
                     await forget_lanes(self.workspace, build_id)
         return build
@@ -327,12 +318,12 @@ class App:
             onlooker = Onlooker(on_event, on_log, detach or asyncio.Event(), stay)
             return await cluster.follow_workers(self.builds, self.board, self.clock, build, onlooker)
         options = build.options
-        if await self._sandbox(options) is not None:
-            await self._end_orphans()
+        if await self._worlds.sandbox(options) is not None:
+            await self._worlds.end_orphans()
         world = await self.world(options, self.clock)
         on_event = self.telemetry.on_event(on_event)
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
-        warming = asyncio.create_task(self._warm_up(options))
+        warming = asyncio.create_task(warm_up(options))
         try:
             build = await run(world, build_id)
         finally:
@@ -354,6 +345,19 @@ class App:
             self._hand = cluster.deciding_hand(self.builds, self.board, self.clock, self._hints)
         self._hand.listen(self.telemetry.on_event())
         return await self._hand.advance(build_id)
+
+    async def world(self, options: Options, clock: Clock) -> World:
+        """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
+        workspace = self.workspace if options.lanes else None
+        gateway = self.gateway if options.agent not in PLAIN else None
+        return await self._worlds.whole(options, clock, workspace, gateway, self.telemetry.observe)
+
+    async def clean_up(self) -> None:
+        """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
+        await self._worlds.end_orphans()
+        from buildwright.workspace.leftovers import sweep
+
+        await sweep(self.settings.home, self.settings.environment)
 
     async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
         """The graph of a spec, without building it. Leaves nothing behind.
@@ -378,84 +382,10 @@ class App:
         if options.agent == "shell" and not options.agent_command.strip():
             raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
         options = with_cassette(options)
-        agent = agent_for(options, self.settings, await self._sandbox(options))
+        agent = agent_for(options, self.settings, await self._worlds.sandbox(options))
         if not options.cassette and not self.in_cluster:  # there the keys are those of the workers
             if agent.uses_model == "always":
                 self.gateway.check_keys("any", options)
             if planning:
                 self.gateway.check_keys("", options)
         return options
-
-    def _bare_world(self) -> World:
-        """Enough to bring a build that is asked to stop to its end: that needs no effect."""
-        from buildwright.engine.world import World
-        from buildwright.testing.plain_agents import NoopAgent
-
-        return World(
-            builds=self.builds,
-            clock=self.clock,
-            agent=NoopAgent(),
-            holder=this_process(),
-            scratch=self.settings.home / "scratch",
-            brief=briefer(None),
-        )
-
-    async def clean_up(self) -> None:
-        """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
-        await self._end_orphans()
-        from buildwright.workspace.leftovers import sweep
-
-        await sweep(self.settings.home, self.settings.environment)
-
-    async def world(self, options: Options, clock: Clock) -> World:
-        """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
-        from buildwright.engine.world import World
-
-        sandbox = await self._sandbox(options)
-        workspace = self.workspace if options.lanes else None
-        return World(
-            builds=self.builds,
-            clock=clock,
-            agent=agent_for(options, self.settings, sandbox),
-            holder=this_process(),
-            scratch=self.settings.home / "scratch",
-            brief=briefer(workspace),
-            workspace=workspace,
-            gates=self._gates(options, sandbox),
-            gateway=self.gateway if options.agent not in PLAIN else None,
-            mask=masker_of(self.settings),
-            observe=self.telemetry.observe,
-            planner=LazyPlanner(),
-            diagnoser=LazyDiagnoser(),
-            plan_context=plan_context(workspace),
-        )
-
-    async def _sandbox(self, options: Options) -> Sandbox | None:
-        """The sandbox of the build, None when it runs no foreign command. Raises BadSettings."""
-        if not options.lanes and options.agent in PLAIN:
-            return None
-        if options.sandbox not in self._sandboxes:
-            from buildwright.sandbox import choose
-
-            self._sandboxes[options.sandbox] = await choose(options.sandbox, home=self.settings.tag)
-        return self._sandboxes[options.sandbox]
-
-    async def _end_orphans(self) -> None:
-        """End what commands of a process of ours that was killed still do: nobody waits for it, and lanes are reused."""
-        from buildwright.sandbox import end_orphans
-
-        await asyncio.to_thread(end_orphans, self.settings.tag)
-
-    async def _warm_up(self, options: Options) -> None:
-        """What the first attempt will need is loaded while the plan is made."""
-        if options.agent == "claude":
-            from buildwright.agents.claude import warm_up
-
-            await asyncio.to_thread(warm_up)
-
-    def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
-        if not options.gates or not options.lanes or sandbox is None:
-            return ()
-        from buildwright.gates import gates
-
-        return gates(sandbox, path_of(self.settings), self.settings.home / "setups")
