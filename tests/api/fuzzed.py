@@ -67,6 +67,8 @@ def map_body(context: HookContext, body: Any) -> Any:
         return body
     if path in {"/api/builds", "/api/build/start", "/api/plans"} and "options" not in body:
         return {**body, "options": {"agent": "noop"}}
+    if path in {"/events", "/api/devteam/automation/initialize"} and "repository" in body and "options" not in body:
+        return {**body, "options": {"agent": "noop"}}
     if path == "/projects/{project_id}/build" and "options" not in body:
         return {**body, "options": {"agent": "noop", "delivery": {"kind": "none"}}}
     if path in {"/api/machine/builds", "/api/machine/plans"} and body.get("options") == {}:

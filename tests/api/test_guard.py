@@ -321,7 +321,7 @@ async def test_no_path_leads_around_the_door(attacked: Attacked) -> None:
         f"{base}%00/health",
         f"//health/..{base}",
         f"/%68ealth/..{base}",
-        f"/static/%2e%2e%2fsecret.key",
+        "/static/%2e%2e%2fsecret.key",
         f"http://{attacked.host}{base}",
         f"http://evil.example{base}",
         "*",

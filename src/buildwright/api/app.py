@@ -168,10 +168,7 @@ def _handle_errors(api: FastAPI) -> None:
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods of a path. A path may have several routes, of which Starlette names the first."""
-    found: set[str] = set()
-    for router in ROUTERS:
-        for route in router.routes:
-            if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-                found |= route.methods or set()
-    return sorted(found)
+    """The methods of a path. It may have several routes, of which Starlette names the first; others fit it only as well."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fitting if route.path == fitting[0].path for method in route.methods or ()})

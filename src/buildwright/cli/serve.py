@@ -25,9 +25,12 @@ async def serve(
 ) -> int:
     """Serve the HTTP API and its streams until Ctrl-C or termination. Builds that are under way can go on afterwards.
 
+    What is asked already is answered first; a second Ctrl-C, or termination, ends it at once.
+
     Prints an address with a one-time token that signs this user in. Without a cluster it carries out the builds itself.
     """
     import asyncio
+    import os
     import signal
     import sys
     from functools import partial
@@ -53,6 +56,8 @@ async def serve(
             server = Quiet(configured(api_for(site)))
 
             def end() -> None:
+                if site.closing.is_set():  # asked for twice: what is recorded is safe, and nothing is waited for
+                    os._exit(Exit.INTERRUPTED)
                 site.closing.set()
                 server.should_exit = True
 
