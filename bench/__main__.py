@@ -23,7 +23,20 @@ from bench.workload import CRASH_CHAIN, graph_of, lower_bound, perfect_makespan
 
 RESULTS = ROOT / ".bench" / "results.json"
 SIZES = (10, 100, 1000, 10_000)
-WORKLOADS = ("w1", "w2", "w3", "w3-lanes", "w3-lanes-memory", "w4", "size", "lane", "startup", "http", *PARTS)
+WORKLOADS = (
+    "w1",
+    "w2",
+    "w3",
+    "w3-lanes",
+    "w3-lanes-memory",
+    "w4",
+    "size",
+    "lane",
+    "startup",
+    "http",
+    "streams",
+    *PARTS,
+)
 SLOWER = 1.25
 """Arithmetic this much slower than the best seen means that somebody else uses the processor."""
 
@@ -143,7 +156,9 @@ def main() -> int:
         if not given.only or "startup" in given.only:
             results["startup"] = startup.measure_all(3 if given.quick else 7)
         if not given.only or "http" in given.only:
-            results["http"] = _http(given)
+            results["http"] = _of_module(given, "http", "bench.over_http")
+        if not given.only or "streams" in given.only:
+            results["streams"] = _of_module(given, "streams", "bench.streams")
         results["cluster"] = _cluster(given, [part for part in PARTS if not given.only or part in given.only])
     _keep(RESULTS, results)
     print(report.as_text(results))
@@ -153,6 +168,7 @@ def main() -> int:
         or results.get("cluster", {}).get("failures")
         or results.get("startup", {}).get("failures")
         or results.get("http", {}).get("failures")
+        or results.get("streams", {}).get("failures")
         or "failure" in results.get("lane", {})
     )
     return 1 if bad else 0
@@ -180,15 +196,15 @@ def _cluster(given: argparse.Namespace, parts: list[str]) -> dict[str, Any]:
     return found
 
 
-def _http(given: argparse.Namespace) -> dict[str, Any]:
-    """What each round of asking over HTTP found; `failures` says what did not run."""
+def _of_module(given: argparse.Namespace, name: str, module: str) -> dict[str, Any]:
+    """What each round of a part that is a module of its own found; `failures` says what did not run."""
     found: dict[str, Any] = {"rounds": [], "failures": []}
     for turn in range(1 if given.quick else given.rounds):
-        words = ("bench.over_http", "--state", str(STATE.parent / "http"), *(["--tiny"] if given.quick else []))
+        words = (module, "--state", str(STATE.parent / name), *(["--tiny"] if given.quick else []))
         try:
-            found["rounds"].append(run_module("http", *words))
+            found["rounds"].append(run_module(name, *words))
         except RunFailed as problem:
-            found["failures"].append(f"http (round {turn + 1}): {problem}")
+            found["failures"].append(f"{name} (round {turn + 1}): {problem}")
             _say(found["failures"][-1])
     return found
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from bench.cluster.tables import Table, tables
 from bench.over_http.tables import tables as http_tables
+from bench.stream_tables import tables as stream_tables
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / ".bench" / "results.json"
@@ -174,6 +175,7 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
     ]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("startup", {}).get("failures", [])]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("http", {}).get("failures", [])]
+    notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("streams", {}).get("failures", [])]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("cluster", {}).get("failures", [])]
     if "failure" in results.get("lane", {}):
         notes.append(f"FAILED: {_last_line(results['lane']['failure'])}")
@@ -214,7 +216,11 @@ def _lane(results: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _cluster(results: dict[str, Any]) -> list[Table]:
-    return tables(results.get("cluster", {}).get("rounds", {})) + http_tables(results.get("http", {}).get("rounds", []))
+    return [
+        *tables(results.get("cluster", {}).get("rounds", {})),
+        *http_tables(results.get("http", {}).get("rounds", [])),
+        *stream_tables(results.get("streams", {}).get("rounds", [])),
+    ]
 
 
 def _machine(results: dict[str, Any]) -> str:

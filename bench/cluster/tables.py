@@ -28,12 +28,14 @@ def tables(rounds: dict[str, list[Any]]) -> list[Table]:
     return [make(rounds[part]) for part, make in makers.items() if rounds.get(part)]
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """A number in about three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= 10 else f"{value:.2f}"
 
 
-def _spread(values: Sequence[float], scale: float = 1.0) -> str:
-    middle, low, high = (_figure(scale * value) for value in (statistics.median(values), min(values), max(values)))
+def spread(values: Sequence[float], scale: float = 1.0) -> str:
+    """Median, least, most and how many."""
+    middle, low, high = (figure(scale * value) for value in (statistics.median(values), min(values), max(values)))
     return f"{middle} ({low}..{high}, n={len(values)})"
 
 
@@ -69,7 +71,7 @@ def _throughput(rounds: list[list[dict[str, Any]]]) -> Table:
             (
                 f"{who}, {builds} builds at once" if builds > 1 else who,
                 str(workers),
-                _spread([row["rate"] for row in rows]),
+                spread([row["rate"] for row in rows]),
                 _over(rate, rates.get((who, builds, 1))),
                 _over(rate, rates.get(("bare asyncpg", 1, workers))),
                 _over(rate, rates.get(("Celery alone", 1, workers))),
@@ -82,7 +84,7 @@ def _throughput(rounds: list[list[dict[str, Any]]]) -> Table:
 
 
 def _over(rate: float, other: float | None) -> str:
-    return "-" if not other else _figure(rate / other)
+    return "-" if not other else figure(rate / other)
 
 
 def _cores(found: list[dict[str, float]]) -> str:
@@ -117,8 +119,8 @@ def _queue(rounds: list[dict[str, list[float]]]) -> Table:
     rows = []
     for name, waits in sorted(pooled.items()):
         p50, p95 = (_part(waits, part) * 1000 for part in (0.5, 0.95))
-        goal = "-" if name.startswith("new") else _figure(p95 / 100)
-        rows.append((name, _figure(p50), _figure(p95), _figure(max(waits) * 1000), str(len(waits)), goal))
+        goal = "-" if name.startswith("new") else figure(p95 / 100)
+        rows.append((name, figure(p50), figure(p95), figure(max(waits) * 1000), str(len(waits)), goal))
     header = ("an action waits", "p50 ms", "p95 ms", "most ms", "n", "p95 / goal of 100 ms")
     return Table("Cluster: queue latency, from wanted to taken", header, rows, (_QUEUE_NOTE,))
 
@@ -141,7 +143,7 @@ def _recovery(rounds: list[dict[str, list[float]]]) -> Table:
     celery = statistics.median(pooled["Celery alone"]) if pooled["Celery alone"] else None
     dbos = statistics.median(pooled["DBOS"]) if pooled["DBOS"] else None
     rows = [
-        (text, _spread(pooled[name]), *(_over(statistics.median(pooled[name]), other) for other in (celery, dbos)))
+        (text, spread(pooled[name]), *(_over(statistics.median(pooled[name]), other) for other in (celery, dbos)))
         for name, text in _GONE.items()
         if pooled[name]
     ]
@@ -155,8 +157,8 @@ def _waiting(rounds: list[dict[str, dict[str, float]]]) -> Table:
     rows = []
     for what in rounds[0][few]:
         middle = {state: statistics.median(found[state][what] for found in rounds) for state in states}
-        ratios = [_figure(middle[state] / middle[few]) for state in states[1:]]
-        rows.append((what, *(_figure(middle[state]) for state in states), *ratios))
+        ratios = [figure(middle[state] / middle[few]) for state in states[1:]]
+        rows.append((what, *(figure(middle[state]) for state in states), *ratios))
     header = ("ms", *states, *(f"{state} / {few}" for state in states[1:]))
     notes = ("Beside 20 builds that run (held by the measuring process). The goal is that no ratio is above 1.5.",)
     return Table("Cluster: what builds that wait cost the others", header, rows, notes)
@@ -170,12 +172,12 @@ def _reach(rounds: list[dict[str, list[tuple[float, float]]]]) -> Table:
         rows.append(
             (
                 name,
-                _figure(statistics.median(since_word)),
-                _figure(max(since_word)),
-                _figure(statistics.median(since_return)),
-                _figure(max(since_return)),
+                figure(statistics.median(since_word)),
+                figure(max(since_word)),
+                figure(statistics.median(since_return)),
+                figure(max(since_return)),
                 str(len(pairs)),
-                _figure(max(since_word) / 1000),
+                figure(max(since_word) / 1000),
             )
         )
     header = ("word", "p50 ms", "most ms", "p50 after return", "most after return", "n", "most / goal of 1 s")

@@ -10,6 +10,7 @@ from bench.cluster.parts import run_module, run_part
 from bench.cluster.tables import tables
 from bench.contestants import FLOOR
 from bench.over_http.tables import tables as http_tables
+from bench.stream_tables import tables as stream_tables
 from bench.workload import Job, chain, fan, graph_of, layered, lower_bound, perfect_makespan
 
 from bench import measure, report
@@ -154,6 +155,20 @@ def test_tables_of_a_cluster_name_what_each_figure_is_compared_with() -> None:
 def test_a_part_that_fails_says_why() -> None:
     with pytest.raises(measure.RunFailed, match="invalid choice"):
         run_part("nothing")
+
+
+def test_the_streams_are_measured_and_become_a_table(tmp_path: Path) -> None:
+    found = run_module("streams", "bench.streams", "--state", str(tmp_path / "streams"), "--tiny")
+    assert found["lines"] == found["expected"]
+    assert found["lost"] == 0
+    (table,) = stream_tables([found, found])
+    assert "40 WebSockets" in table.title
+    assert {row[0] for row in table.rows} >= {
+        "a line to a client, p99",
+        "handshake, p95",
+        "5,000 lines to one client, SSE",
+    }
+    assert all(len(row) == len(table.header) for row in table.rows)
 
 
 def test_answers_over_http_are_measured_against_an_empty_store(tmp_path: Path) -> None:

@@ -312,6 +312,15 @@ async def test_a_stale_runner_writes_nothing(builds: Builds, now: Now) -> None:
     assert await builds.version(build_id) == 5
 
 
+async def test_marks_say_how_far_builds_are(builds: Builds) -> None:
+    quiet, talking = await start(builds), await start(builds)
+    await builds.append(talking, 1, STORY, AT)
+    await builds.write_log(talking, [LogEntry(AT, "a", 1, "said", f"line {number}") for number in range(3)])
+    await builds.read_log(talking)  # what is gathered is written
+    assert await builds.marks([quiet, talking, "unknown", "no\0build"]) == {quiet: (1, 0, 0), talking: (8, 1, 3)}
+    assert await builds.marks([]) == {}
+
+
 async def test_log_lines_are_numbered_filtered_and_cut(builds: Builds) -> None:
     build_id, other = await start(builds), await start(builds)
     for i in range(6):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,7 +33,9 @@ from buildwright.api.routes import (
     project_builds,
     projects,
     sign_in,
+    sockets,
     steer,
+    streams,
 )
 from buildwright.api.settings import check, host_names
 from buildwright.api.site import Site, correlation_of
@@ -57,6 +60,8 @@ ROUTERS = (
     project_builds.router,
     events.router,
     devteam.router,
+    sockets.router,
+    streams.router,
 )
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -80,8 +85,12 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
         ):
             hosts = LOCAL_HOSTS | {socket.gethostname().lower(), *host_names(environment)}
             site = Site(app, records, signer, hosting, intake, rates, Asked(records, app.clock), log, hosts, address)
-            yield site
-            site.closing.set()
+            streams_end = asyncio.create_task(_end_streams(site), name="end of streams")
+            try:
+                yield site
+            finally:
+                site.closing.set()
+                await streams_end
     finally:
         await records.close()
 
@@ -94,6 +103,12 @@ class Described(FastAPI):
         if self.openapi_schema is None:
             complete(super().openapi())
         return super().openapi()
+
+
+async def _end_streams(site: Site) -> None:
+    """Streams end as soon as the server is about to: it waits for them."""
+    await site.closing.wait()
+    await site.tails.close()
 
 
 def api_for(site: Site) -> ASGIApp:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -14,6 +15,7 @@ from starlette.requests import HTTPConnection
 from buildwright.api.asked import Asked
 from buildwright.api.rates import Rates
 from buildwright.api.seen import Seen
+from buildwright.api.tails import Tails
 from buildwright.errors import Forbidden, Unauthorized
 from buildwright.ports import BuildRow
 
@@ -57,9 +59,16 @@ class Site:
     """Of users who start something at this moment: one after the other, so that limits on builds hold."""
     seen: Seen = field(init=False)
     """The newest states of builds, so that looking at one again is cheap."""
+    tails: Tails = field(init=False)
+    """What streams read from."""
 
     def __post_init__(self) -> None:
         self.seen = Seen(self.app.builds)
+        self.tails = Tails(self.app.builds, self.records.runs, self.log, self._handed_over)
+        self.hosting.on_news(self.tails.hear)
+
+    def _handed_over(self, event_at: datetime) -> None:
+        self.app.meters.handed_over(event_at, self.app.clock.now())
 
 
 def site_of(connection: HTTPConnection) -> Site:

@@ -23,7 +23,7 @@ async def logs(
     tail: Annotated[int, Parameter(help="Start with the last N lines; 0 for all.")] = 0,
     json: Annotated[bool, Parameter(help="One JSON object per line on stdout.")] = False,
 ) -> int:
-    """Show what agents, gates and git said."""
+    """Show what agents, gates and git said. `--follow` listens to the server, if one runs; else it looks into the store."""
     import asyncio
 
     from buildwright.cli.exits import Exit
@@ -31,6 +31,8 @@ async def logs(
     from buildwright.cli.session import session
 
     output = Output(json)
+    if follow and await _streamed(build, task, tail, output):
+        return Exit.DONE
     async with session() as app:
         build_id = await app.find(build)
         loaded = await app.builds.load(build_id) if output.json else None
@@ -53,6 +55,34 @@ async def logs(
     if not seen and not output.json:
         output.say("Nothing was logged." if not task else f"Nothing was logged for {task}.")
     return Exit.DONE
+
+
+async def _streamed(build: str, task: str, tail: int, output: Output) -> bool:
+    """Follow the log over the stream of a server. False when there is none that knows the build."""
+    from buildwright.cli.reach import find_server
+    from buildwright.settings import Settings
+
+    reach = find_server(Settings.load())
+    if reach is None:
+        return False
+    from buildwright.cli.log_stream import follow_log
+    from buildwright.errors import Refused, Unreachable
+
+    seen = 0
+
+    def show(lines: list[LogLine], about: dict[str, str]) -> None:
+        nonlocal seen
+        seen = _print(output, lines, seen, about if output.json else {})
+
+    try:
+        await follow_log(reach, build, task, tail, show, output)
+    except (Refused, Unreachable):
+        if reach.named or seen:
+            raise
+        return False  # it has just ended, or this is a build of somebody else: the store knows
+    if not seen and not output.json:
+        output.say("Nothing was logged." if not task else f"Nothing was logged for {task}.")
+    return True
 
 
 def _print(output: Output, lines: list[LogLine], seen: int, about: dict[str, str]) -> int:

@@ -36,7 +36,7 @@ async def serve(
     from functools import partial
 
     from buildwright.api.app import api_for, open_site
-    from buildwright.api.server import Quiet, configured
+    from buildwright.api.server import Quiet, calm_collector, configured
     from buildwright.api.settings import loaded
     from buildwright.cli.exits import Exit
     from buildwright.cli.session import keep_warnings
@@ -53,6 +53,7 @@ async def serve(
         log = open_log(sys.stdout, partial(masked, settings), json=json or not sys.stdout.isatty())
         async with open_app(settings) as app, open_site(app, log, address) as site:
             keep_warnings(settings.home / "warnings.log")
+            calm_collector()
             server = Quiet(configured(api_for(site)))
 
             def end() -> None:

@@ -24,6 +24,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("build", "Start", "Turn a spec into merged commits in a repository."),
     _verb("run", "Start", "Go on with a build after a crash, a detach or a pause."),
     _verb("status", "Watch", "Show how far a build is, or all builds."),
+    _verb("watch", "Watch", "Follow a build over the stream of a server, through cuts."),
     _verb("logs", "Watch", "Show what agents, gates and git said."),
     _verb("events", "Watch", "Print the journal of a build, one JSON object per event."),
     _verb("diff", "Watch", "Show what a build, or one of its tasks, changed."),

@@ -27,7 +27,7 @@ from buildwright.ports.commands import Command, Completed, Sandbox
 from buildwright.ports.gates import NO_BUDGET, AnswerKey, Answers, Budget, Gate, Gateway, Judged, Judgement, Spend
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
 from buildwright.ports.retention import Found, Leftover, Loose, Retention, Weight
-from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine
+from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine, Mark
 from buildwright.ports.traces import ModelCall, SetValue, SpanValue, Traces
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "LogEntry",
     "LogLine",
     "Loose",
+    "Mark",
     "Merged",
     "Message",
     "Model",

@@ -57,6 +57,14 @@ class LogLine(NamedTuple):
     text: str
 
 
+class Mark(NamedTuple):
+    """How far a build is, without reading it: the seq of its last event, and of its first and last log line (0: none)."""
+
+    version: int
+    first_line: int
+    last_line: int
+
+
 class LogEntry(NamedTuple):
     """A log line before it is stored."""
 
@@ -96,6 +104,9 @@ class Builds(Protocol):
 
     async def version(self, build_id: str) -> int:
         """Seq of the last event: a cheap look whether somebody else appended."""
+
+    async def marks(self, build_ids: Sequence[str]) -> dict[str, Mark]:
+        """One cheap look at many builds; those that do not exist are left out. Lines that are not written yet do not count."""
 
     async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
         """Newest first; `build_prefix` selects ids that start so."""

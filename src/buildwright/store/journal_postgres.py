@@ -28,6 +28,7 @@ from buildwright.ports import (
     LogEntry,
     LogLine,
     Loose,
+    Mark,
     Posted,
     Settlement,
     Weight,
@@ -136,6 +137,9 @@ class PostgresBuilds:
 
     async def version(self, build_id: str) -> int:
         return await self._run(lambda conn: rows.find_version(conn, build_id))
+
+    async def marks(self, build_ids: Sequence[str]) -> dict[str, Mark]:
+        return await self._run(lambda conn: rows.select_marks(conn, build_ids))
 
     async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
         return await self._run(lambda conn: rows.select_heads(conn, limit, build_prefix))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,12 +15,18 @@ from buildwright.core.record import Record
 from buildwright.core.snapshot import parse
 from buildwright.core.wire import BuildPhase
 from buildwright.errors import IllegalMove, LostLease, NotFound, StaleVersion, StoreFailed
+from buildwright.ports import Mark
 from buildwright.store.faults import damaged
 from buildwright.store.rows import EventRow, recorded_from, text_crc
 
 SnapshotRow: TypeAlias = tuple[int, str, int]
 """Seq, text, checksum."""
 _SNAPSHOTS_KEPT = 2
+_MARK = """
+SELECT version, (SELECT coalesce(min(seq), 0) FROM logs WHERE logs.build_id = build_runs.build_id),
+    (SELECT coalesce(max(seq), 0) FROM logs WHERE logs.build_id = build_runs.build_id)
+FROM build_runs WHERE build_id = ?
+"""
 _INSERT_EVENT = "INSERT INTO events (build_id, seq, at, type, data, crc) VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -96,6 +103,16 @@ def find_version(conn: sqlite3.Connection, build_id: str) -> int:
         raise NotFound(f"there is no build {build_id}", fix="see the list with `buildwright status`")
     version: int = row[0]
     return version
+
+
+def select_marks(conn: sqlite3.Connection, build_ids: Sequence[str]) -> dict[str, Mark]:
+    """How far each of some builds is; unknown ones are left out. A few steps in indexes for each."""
+    found: dict[str, Mark] = {}
+    for build_id in build_ids:
+        row = conn.execute(_MARK, (build_id,)).fetchone()
+        if row is not None:
+            found[build_id] = Mark._make(row)
+    return found
 
 
 def select_events(

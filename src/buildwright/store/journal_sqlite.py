@@ -21,7 +21,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.core.projection import head_change
 from buildwright.core.snapshot import dump
 from buildwright.errors import Conflict, IllegalMove
-from buildwright.ports import AnswerKey, BuildRow, Lease, LogEntry, LogLine, Loose, Weight
+from buildwright.ports import AnswerKey, BuildRow, Lease, LogEntry, LogLine, Loose, Mark, Weight
 from buildwright.store import artifacts, leases, logs, retention
 from buildwright.store.faults import fault, is_busy
 from buildwright.store.journal_rows import (
@@ -31,6 +31,7 @@ from buildwright.store.journal_rows import (
     newest_of,
     replay,
     select_events,
+    select_marks,
     select_snapshots,
     store_snapshot,
 )
@@ -129,6 +130,9 @@ class SqliteBuilds:
 
     async def version(self, build_id: str) -> int:
         return await self._read(lambda conn: find_version(conn, build_id))
+
+    async def marks(self, build_ids: Sequence[str]) -> dict[str, Mark]:
+        return await self._read(lambda conn: select_marks(conn, build_ids))
 
     async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
         def work(conn: sqlite3.Connection) -> list[BuildRow]:

@@ -15,7 +15,7 @@ from buildwright.core.event import AnyEvent, BuildCreated
 from buildwright.core.projection import HeadChange, head_change
 from buildwright.core.wire import BuildPhase
 from buildwright.errors import LostLease, NotFound, StaleVersion
-from buildwright.ports import BuildRow
+from buildwright.ports import BuildRow, Mark
 from buildwright.store.faults import damaged
 from buildwright.store.postgres_pool import Connection
 from buildwright.store.rows import HEAD_COLUMNS, EventRow, encode_all, event_rows, plain, text_crc, to_text
@@ -63,6 +63,11 @@ SELECT count(*) FROM head
 _READ = """
 SELECT h.version, e.seq, e.at, e.type, e.data, e.crc FROM build_runs h
 LEFT JOIN events e ON e.build_id = h.build_id AND e.seq > $2 WHERE h.build_id = $1 ORDER BY e.seq LIMIT $3
+"""
+_MARKS = """
+SELECT build_id, version, (SELECT coalesce(min(seq), 0) FROM logs WHERE logs.build_id = h.build_id),
+    (SELECT coalesce(max(seq), 0) FROM logs WHERE logs.build_id = h.build_id)
+FROM build_runs h WHERE build_id = ANY($1::text[])
 """
 _KEEP_SNAPSHOT = """
 WITH head AS (SELECT version FROM build_runs WHERE build_id = $1),
@@ -190,6 +195,12 @@ async def keep_snapshot(connection: Connection, build_id: str, seq: int, text: s
         raise not_found(build_id)
     if version < seq:
         raise StaleVersion(f"build {build_id} is at event {version}, the snapshot is of event {seq}")
+
+
+async def select_marks(connection: Connection, build_ids: Sequence[str]) -> dict[str, Mark]:
+    """How far each of some builds is; unknown ones are left out."""
+    found = await connection.fetch(_MARKS, [text_of(build_id) for build_id in build_ids])
+    return {row[0]: Mark._make(row[1:]) for row in found}
 
 
 async def select_heads(connection: Connection, limit: int, prefix: str) -> list[BuildRow]:

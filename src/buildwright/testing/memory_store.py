@@ -25,6 +25,7 @@ from buildwright.ports import (
     LogEntry,
     LogLine,
     Loose,
+    Mark,
     Posted,
     Settlement,
     Weight,
@@ -125,6 +126,13 @@ class MemoryBuilds:
 
     async def version(self, build_id: str) -> int:
         return self._journal(build_id).head.version
+
+    async def marks(self, build_ids: Sequence[str]) -> dict[str, Mark]:
+        known = {build_id: self._journals[build_id] for build_id in build_ids if build_id in self._journals}
+        return {
+            build_id: Mark(of.head.version, of.log[0].seq if of.log else 0, of.log[-1].seq if of.log else 0)
+            for build_id, of in known.items()
+        }
 
     async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
         heads = [journal.head for journal in self._journals.values() if journal.head.build_id.startswith(build_prefix)]

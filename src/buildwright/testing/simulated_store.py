@@ -21,6 +21,7 @@ from buildwright.ports import (
     Lease,
     LogEntry,
     LogLine,
+    Mark,
     Posted,
     Settlement,
     WorkerRow,
@@ -63,6 +64,9 @@ class SimulatedBuilds:
 
     async def version(self, build_id: str) -> int:
         return await self._ask("version", lambda: self._store.version(build_id))
+
+    async def marks(self, build_ids: Sequence[str]) -> dict[str, Mark]:
+        return await self._ask("marks", lambda: self._store.marks(build_ids))
 
     async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
         return await self._ask("rows", lambda: self._store.rows(limit, build_prefix))

@@ -1,0 +1,397 @@
+"""From events and log lines to the frames of the wire, in one table. Pure: reads no store, knows no client.
+
+A frame is `{type, ts, projectId, payload}`. Each event has one row: what an `execution-update` says of it (the names of
+`/ws/devteam`), and which frames it is by the names of `/ws`. The names are those of the documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from pydantic_core import to_json
+
+from buildwright.core import event as e
+from buildwright.core.build import Build, TaskPhase
+from buildwright.core.decide import base_troubles
+from buildwright.core.event import Event, Recorded, encode
+from buildwright.core.finding import Finding, Verdict
+from buildwright.core.languages import language_of
+from buildwright.core.views import task_counts
+from buildwright.ports import LogLine
+
+Names: TypeAlias = Literal["devteam", "builder", "journal"]
+"""Whose names frames have: those of `/ws/devteam`, those of `/ws`, or the journal's own events, whole."""
+Fields: TypeAlias = dict[str, Any]
+
+MOST_FINDINGS = 20
+MOST_TASKS = 500
+"""Tasks in one `build_plan`; a larger plan comes in parts."""
+MOST_FILES = 200
+LONGEST_TEXT = 2_000
+_LEVELS = {"error": "error", "warned": "warning"}
+
+
+class Frame(NamedTuple):
+    """What the wire says at one time. `at` is when it happened."""
+
+    type: str
+    at: datetime
+    project_id: str
+    payload: Fields
+
+    def encoded(self) -> bytes:
+        """The envelope as JSON, the payload last."""
+        return to_json({"type": self.type, "ts": stamp(self.at), "projectId": self.project_id, "payload": self.payload})
+
+
+class Row(NamedTuple):
+    """What becomes of one type of event."""
+
+    fields: Callable[[Any], Fields]
+    """What an `execution-update` says beside what it always says."""
+    frames: Callable[[Any, Moment], Iterable[tuple[str, Fields]]]
+    """Types and payloads by the names of `/ws`."""
+
+
+class Moment(NamedTuple):
+    """An event between the states before and after it."""
+
+    recorded: Recorded
+    before: Build | None
+    after: Build
+
+    def task(self, task_id: str) -> Fields:
+        """The task, and the phase (milestone) that it belongs to."""
+        plan = self.after.plan
+        if plan is None or task_id not in plan.position:
+            return {"task": task_id}
+        return {"task": task_id, **phase_fields(self.after, plan.milestone[plan.position[task_id]])}
+
+
+def event_frames(names: Names, moment: Moment) -> list[Frame]:
+    """The frames of an event. By `devteam` and `journal` it is always one; by `builder` none, one or several."""
+    recorded, build = moment.recorded, moment.after
+    always = {"executionId": build.id, "seq": recorded.seq}
+    made: Iterable[tuple[str, Fields]]
+    if names == "journal":
+        made = [("journal", {"event": recorded.event.type, "data": encode(recorded.event)})]
+    elif names == "devteam":
+        made = [("execution-update", _update(moment))]
+    else:
+        made = [*ROWS[type(recorded.event)].frames(recorded.event, moment), *_phases(moment)]
+    return [Frame(kind, recorded.at, build.project_id, {**always, **fields}) for kind, fields in made]
+
+
+def log_frame(names: Names, build_id: str, project_id: str, lines: Sequence[LogLine]) -> Frame:
+    """Some lines of a build's log, one after the other, as one frame."""
+    kind = "build_log" if names == "builder" else "execution-log"
+    shown = [
+        {
+            "seq": line.seq,
+            "ts": stamp(line.at),
+            "task": line.task,
+            "attempt": line.attempt,
+            "kind": line.kind,
+            "level": _LEVELS.get(line.kind, "info"),
+            "text": line.text,
+        }
+        for line in lines
+    ]
+    return Frame(kind, lines[-1].at, project_id, {"executionId": build_id, "lines": shown})
+
+
+def phase_fields(build: Build, index: int) -> Fields:
+    """A phase by name and number. Milestones are the phases."""
+    plan = build.plan
+    name = plan.milestones[index] if plan is not None and index < len(plan.milestones) else ""
+    return {"phase": name or f"Phase {index}", "number": index}
+
+
+def stamp(at: datetime) -> str:
+    """A time as the wire has it: UTC, to the microsecond."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def status_of(build: Build) -> str:
+    """running, paused, stopping or stopped; and for one that came to its end, its outcome."""
+    return (build.outcome or build.control.value) if build.control.value == "finished" else build.control.value
+
+
+def _update(moment: Moment) -> Fields:
+    event, build = moment.recorded.event, moment.after
+    return {
+        "event": event.type,
+        "status": status_of(build),
+        "stage": build.stage.value,
+        "tasks": {"total": build.total, **task_counts(build)},
+        **ROWS[type(event)].fields(event),
+    }
+
+
+def _phases(moment: Moment) -> Iterator[tuple[str, Fields]]:
+    """Phases that ended or began with this event."""
+    before, after = moment.before, moment.after
+    if after.plan is None:
+        return
+    total = {"total": len(after.plan.milestones)}
+    fresh = before is None or before.plan is None
+    was = -1 if before is None or fresh else before.milestone
+    for index in range(max(was, 0), after.milestone):
+        if not fresh and after.milestone_sizes[index]:
+            yield "phase_complete", {**phase_fields(after, index), **total}
+    if after.milestone > was:
+        yield "phase_start", {**phase_fields(after, after.milestone), **total}
+    if after.all_tasks_done and before is not None and not before.all_tasks_done:
+        yield "phase_complete", {**phase_fields(after, after.milestone), **total}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def _findings(findings: Iterable[Finding]) -> list[Fields]:
+    return [
+        {"code": found.code, "message": _short(found.message), "severity": found.severity}
+        | ({"file": found.file} if found.file else {})
+        | ({"line": found.line} if found.line else {})
+        | ({"fix": _short(found.fix)} if found.fix else {})
+        for found in list(findings)[:MOST_FINDINGS]
+    ]
+
+
+def _verdict(verdict: Verdict) -> Fields:
+    gates = [{"gate": report.gate, "ok": report.ok} for report in verdict.reports]
+    return {"ok": verdict.ok, "gates": gates, "findings": _findings(verdict.findings)}
+
+
+def _of_task(event: Any) -> Fields:
+    return {"task": event.task, "attempt": event.attempt}
+
+
+def _audit(
+    subject: str, about: Fields, verdict: Verdict, findings: Sequence[Finding] | None = None
+) -> tuple[str, Fields]:
+    """`findings` are those that count, all of the verdict's when left out."""
+    counted = verdict.findings if findings is None else findings
+    ok = verdict.ok or (findings is not None and not findings)
+    gates = [{"gate": report.gate, "ok": report.ok} for report in verdict.reports]
+    fields = {"subject": subject, **about, "gates": gates, "findings": [] if ok else _findings(counted)}
+    return ("audit_pass" if ok else "audit_fail"), fields
+
+
+def _audit_of_task(subject: str) -> Callable[[Any, Moment], Iterator[tuple[str, Fields]]]:
+    def frames(event: e.PatchJudged | e.MergeJudged, moment: Moment) -> Iterator[tuple[str, Fields]]:
+        about = {**moment.task(event.task), "attempt": event.attempt, "loop_count": event.attempt}
+        yield _audit(subject, about, event.verdict)
+
+    return frames
+
+
+def _audit_of_base(event: e.BaseJudged, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    yield _audit("base", {}, event.verdict, base_troubles(moment.after))
+
+
+def _plan(event: e.PlanMade, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    tasks = event.graph.tasks
+    for start in range(0, len(tasks), MOST_TASKS):
+        shown = [
+            {
+                "id": task.id,
+                "description": task.title,
+                "phase": moment.task(task.id).get("phase", ""),
+                "status": moment.after.task(task.id).phase.value,
+                "depends_on": list(task.depends_on),
+            }
+            for task in tasks[start : start + MOST_TASKS]
+        ]
+        yield "build_plan", {"tasks": shown, "first": start, "total": len(tasks)}
+
+
+def _landed(event: e.ChangeLanded, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    patch = moment.before.task(event.task).patch if moment.before is not None else None
+    written = [change for change in (patch.changes if patch else ()) if change.kind in {"added", "modified"}]
+    for change in written[:MOST_FILES]:
+        yield (
+            "file_created",
+            {
+                "path": change.path,
+                "size_bytes": change.size,
+                "language": language_of(change.path),
+                "change": change.kind,
+                "task": event.task,
+            },
+        )
+    yield _complete(event.task, event.attempt, moment)
+
+
+def _agent_finished(event: e.AgentFinished, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    if moment.after.task(event.task).phase is TaskPhase.DONE:  # a build without lanes: nothing has to land
+        yield _complete(event.task, event.attempt, moment)
+
+
+def _complete(task: str, attempt: int, moment: Moment) -> tuple[str, Fields]:
+    state = moment.after.task(task)
+    return "task_complete", {**moment.task(task), "id": task, "attempt": attempt, "status": state.phase.value}
+
+
+def _skipped(event: e.TaskSkipped, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    yield _complete(event.task, moment.after.task(event.task).attempt, moment)
+
+
+def _paused(event: e.BuildPaused, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    build = moment.after
+    state = build.task(event.task) if event.task else None
+    findings: Sequence[Finding] = state.findings if state is not None else ()
+    if event.reason == "base":
+        findings = base_troubles(build)
+    elif not findings and build.verdict is not None and not build.verdict.ok:
+        findings = build.verdict.findings
+    options = ["retry", "retry_with_message"]
+    if event.reason == "failure" and build.failed:
+        options.append("skip_phase")
+    phase = moment.task(event.task) if event.task else phase_fields(build, build.milestone)
+    yield (
+        "build_paused",
+        {
+            **phase,
+            "loop_count": state.attempt if state is not None else 0,
+            "audit_findings": _findings(findings),
+            "options": [*options, "abort"],
+            "reason": event.reason,
+            "message": _short(event.message),
+        },
+    )
+
+
+def _heartbeat(event: e.AgentHeartbeat, _moment: Moment) -> Iterator[tuple[str, Fields]]:
+    yield (
+        "agent.heartbeat",
+        {
+            "instance_id": f"{event.task}#{event.attempt}",
+            "status": event.status,
+            "current_task_id": event.task,
+            "progress_percent": event.percent,
+        },
+    )
+
+
+def _spawned(event: e.TaskStarted, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    plan = moment.after.plan
+    wave = plan.depth[plan.position[event.task]] + 1 if plan is not None else 0
+    instance = {"instance_id": f"{event.task}#{event.attempt}", "execution_id": moment.after.id, "wave_number": wave}
+    yield "agent.spawned", {**instance, **moment.task(event.task), "attempt": event.attempt}
+
+
+def _stuck(event: e.BuildStuck, _moment: Moment) -> Iterator[tuple[str, Fields]]:
+    about = {"consecutive_failures": event.failures, "tasks": list(event.tasks), "context": event.context}
+    yield "build.stuck", {**about, "advice": _short(event.advice), "ask_person": event.ask_person}
+
+
+def _interjected(event: e.MessageSent, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    about = {"id": event.id, "message": event.text, "injected_at": stamp(moment.recorded.at), "delivered": False}
+    yield "build_interjection", {**about, "task": event.task}
+
+
+def _taken_in(event: e.MessageDelivered, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    notes = moment.before.notes_to_agents if moment.before is not None else ()
+    text = next((note.text for note in notes if note.id == event.id), "")
+    about = {"id": event.id, "message": text, "injected_at": stamp(moment.recorded.at), "delivered": True}
+    yield "build_interjection", {**about, "task": event.task}
+
+
+def _finished(event: e.BuildFinished, moment: Moment) -> Iterator[tuple[str, Fields]]:
+    build = moment.after
+    about = {"outcome": event.outcome, "message": _short(event.message), "tasks": task_counts(build)}
+    if event.outcome == "succeeded":
+        yield "build_complete", {**about, "result": build.delivered, "commit": build.delivered_commit}
+    else:
+        findings = build.verdict.findings if build.verdict is not None else ()
+        yield "build_error", {**about, "error": _short(event.message) or event.outcome, "findings": _findings(findings)}
+
+
+def _trouble(text: Callable[[Any], str]) -> Callable[[Any, Moment], Iterator[tuple[str, Fields]]]:
+    """Something that people should read, and that has no name of its own: a line of the build's log."""
+
+    def frames(event: Any, moment: Moment) -> Iterator[tuple[str, Fields]]:
+        line = {"seq": 0, "ts": stamp(moment.recorded.at), "task": getattr(event, "task", ""), "attempt": 0}
+        yield "build_log", {"lines": [{**line, "kind": "engine", "level": "error", "text": _short(text(event))}]}
+
+    return frames
+
+
+def _nothing(_event: Any, _moment: Moment) -> tuple[()]:
+    return ()
+
+
+def _tokens(event: e.TokensUsed) -> Fields:
+    cost = str(event.cost_usd) if event.cost_usd is not None else None
+    counted = {"input": event.input_tokens, "output": event.output_tokens}
+    cache = {"cacheRead": event.cache_read_tokens, "cacheWrite": event.cache_write_tokens}
+    return {**_of_task(event), "model": event.model, "tokens": {**counted, **cache}, "costUsd": cost}
+
+
+def _files(event: e.AgentFinished) -> Fields:
+    paths = event.patch.paths if event.patch is not None else ()
+    return {**_of_task(event), "summary": _short(event.summary), "filesModified": list(paths[:MOST_FILES])}
+
+
+ROWS: dict[type[Event], Row] = {
+    e.BuildCreated: Row(lambda ev: {"title": ev.spec.title, "agent": ev.options.agent}, _nothing),
+    e.TargetPrepared: Row(lambda ev: {"commit": ev.commit, "branch": ev.branch, "notes": list(ev.notes)}, _nothing),
+    e.PlanMade: Row(lambda ev: {"planned": len(ev.graph.tasks)}, _plan),
+    e.PlanRejected: Row(
+        lambda ev: {"message": _short(ev.message)}, _trouble(lambda ev: f"the plan was refused: {ev.message}")
+    ),
+    e.BaseJudged: Row(lambda ev: _verdict(ev.verdict), _audit_of_base),
+    e.TaskStarted: Row(_of_task, _spawned),
+    e.TaskWaited: Row(lambda ev: {"task": ev.task, "file": ev.file, "holder": ev.holder}, _nothing),
+    e.AgentHeartbeat: Row(lambda ev: {**_of_task(ev), "agentStatus": ev.status, "percent": ev.percent}, _heartbeat),
+    e.TokensUsed: Row(_tokens, _nothing),
+    e.CheckpointCreated: Row(_of_task, _nothing),
+    e.CheckpointRestored: Row(_of_task, _nothing),
+    e.AgentFinished: Row(_files, _agent_finished),
+    e.AgentBroke: Row(
+        lambda ev: {**_of_task(ev), "kind": ev.kind, "message": _short(ev.message)},
+        _trouble(lambda ev: f"the agent failed ({ev.kind}): {ev.message}"),
+    ),
+    e.PatchJudged: Row(lambda ev: {**_of_task(ev), **_verdict(ev.verdict)}, _audit_of_task("task")),
+    e.MergePrepared: Row(lambda ev: {**_of_task(ev), "onto": ev.onto, "commit": ev.commit}, _nothing),
+    e.MergeConflicted: Row(
+        lambda ev: {**_of_task(ev), "files": list(ev.files[:MOST_FILES])},
+        _trouble(lambda ev: f"conflicts with what landed meanwhile in {', '.join(ev.files[:MOST_FINDINGS])}"),
+    ),
+    e.MergeJudged: Row(lambda ev: {**_of_task(ev), **_verdict(ev.verdict)}, _audit_of_task("merge")),
+    e.ChangeLanded: Row(lambda ev: {**_of_task(ev), "commit": ev.commit}, _landed),
+    e.TaskRetried: Row(lambda ev: {"task": ev.task, "by": ev.by, "message": _short(ev.message)}, _nothing),
+    e.TaskFailed: Row(
+        lambda ev: {"task": ev.task, "message": _short(ev.message), "findings": _findings(ev.findings)},
+        _trouble(lambda ev: f"failed: {ev.message}"),
+    ),
+    e.TaskSkipped: Row(lambda ev: {"task": ev.task}, _skipped),
+    e.LoopDetected: Row(
+        lambda ev: {**_of_task(ev), "kind": ev.kind, "message": _short(ev.message)},
+        _trouble(lambda ev: f"goes in circles: {ev.message}"),
+    ),
+    e.BuildStuck: Row(
+        lambda ev: {"failures": ev.failures, "failedTasks": list(ev.tasks), "advice": _short(ev.advice)}, _stuck
+    ),
+    e.StepRequested: Row(lambda ev: {"stepId": ev.id, "mode": ev.mode}, _nothing),
+    e.BuildPaused: Row(lambda ev: {"reason": ev.reason, "message": _short(ev.message), "task": ev.task}, _paused),
+    e.BuildResumed: Row(lambda ev: {"by": ev.by}, lambda ev, _m: [("build_resumed", {"by": ev.by})]),
+    e.StopRequested: Row(
+        lambda ev: {"how": ev.how, "message": _short(ev.message)},
+        lambda ev, _m: [("build.stop", {"how": ev.how, "message": _short(ev.message)})],
+    ),
+    e.MessageSent: Row(lambda ev: {"messageId": ev.id, "message": _short(ev.text), "task": ev.task}, _interjected),
+    e.MessageDelivered: Row(lambda ev: {**_of_task(ev), "messageId": ev.id}, _taken_in),
+    e.BuildVerified: Row(lambda ev: _verdict(ev.verdict), lambda ev, _m: [_audit("result", {}, ev.verdict)]),
+    e.BuildDelivered: Row(lambda ev: {"kind": ev.kind, "ref": ev.ref, "commit": ev.commit}, _nothing),
+    e.DeliveryFailed: Row(
+        lambda ev: {"message": _short(ev.message), "temporary": ev.temporary},
+        _trouble(lambda ev: f"the delivery failed: {ev.message}"),
+    ),
+    e.BuildFinished: Row(lambda ev: {"outcome": ev.outcome, "message": _short(ev.message)}, _finished),
+}
+"""A test fails for an event that has no row."""

@@ -1,0 +1,124 @@
+"""Events of a build with the states around them, from any place on; and its log lines in runs. Reads; remembers some states.
+
+A frame may need the state before its event, and a journal can only be applied from its start, so states that were
+reached are kept for the next who asks. They share almost everything, and are few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Iterator, Sequence
+
+from buildwright.api.frames import Moment
+from buildwright.core.apply import apply
+from buildwright.core.build import Build
+from buildwright.core.event import PlanMade, Recorded
+from buildwright.ports import Builds, LogLine
+
+PAGE = 200
+MOST_LINES = 500
+MOST_BYTES = 65_536
+_MOST_BUILDS = 32
+_MOST_STATES = 48
+_EVERY = 1_000
+_FEW = 20
+"""Events that are applied on the event loop; more go to a thread."""
+
+
+class History:
+    """The past of the builds of one store."""
+
+    def __init__(self, builds: Builds) -> None:
+        self._builds = builds
+        self._states: OrderedDict[str, dict[int, Build]] = OrderedDict()
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    async def moments(self, build_id: str, after: int, upto: int) -> AsyncGenerator[list[Moment], None]:
+        """Events `after` < seq <= `upto` in pages. Raises NotFound, StoreFailed."""
+        state = await self._state(build_id, after)
+        while after < upto:
+            page = await self._builds.read(build_id, after, min(PAGE, upto - after))
+            if not page:
+                return
+            moments = await moments_of(state, page)
+            state, after = moments[-1].after, page[-1].seq
+            self.remember(state)
+            yield moments
+
+    async def lines(self, build_id: str, after: int, upto: int) -> AsyncGenerator[list[LogLine], None]:
+        """Log lines `after` < seq <= `upto`, in runs that fit into a frame. Raises StoreFailed."""
+        while after < upto:
+            found = await self._builds.read_log(build_id, after, limit=2 * MOST_LINES)
+            found = [line for line in found if line.seq <= upto]
+            if not found:
+                return
+            after = found[-1].seq
+            for run in runs_of(found):
+                yield run
+
+    def remember(self, build: Build) -> None:
+        """Keep a state for whoever asks for what came after it."""
+        kept = self._states.setdefault(build.id, {})
+        self._states.move_to_end(build.id)
+        kept[build.version] = build
+        if len(kept) > _MOST_STATES:
+            # Far ones apart, and the newest: enough to start near any place.
+            for seq in sorted(kept)[1:-8:2]:
+                del kept[seq]
+        if len(self._states) > _MOST_BUILDS:
+            gone, _ = self._states.popitem(last=False)
+            self._turns.pop(gone, None)
+
+    async def _state(self, build_id: str, seq: int) -> Build | None:
+        """The build as of event `seq`. Who asks for the same build waits: the first makes it for all."""
+        if seq <= 0:
+            return None
+        async with self._turns.setdefault(build_id, asyncio.Lock()):
+            kept = self._states.get(build_id, {})
+            start = max((known for known in kept if known <= seq), default=0)
+            state = kept.get(start)
+            while start < seq:
+                page = await self._builds.read(build_id, start, min(_EVERY, seq - start))
+                if not page:
+                    break
+                state = await asyncio.to_thread(_applied, state, page)
+                start = page[-1].seq
+                self.remember(state)
+            return state
+
+
+async def moments_of(state: Build | None, page: Sequence[Recorded]) -> list[Moment]:
+    """Each event between the states around it; many are applied in a thread."""
+    large = len(page) > _FEW or any(isinstance(recorded.event, PlanMade) for recorded in page)
+    return await asyncio.to_thread(_moments, state, page) if large else _moments(state, page)
+
+
+def runs_of(lines: Sequence[LogLine]) -> Iterator[list[LogLine]]:
+    """Lines in runs of at most MOST_LINES lines and about MOST_BYTES bytes; a longer line is a run of its own."""
+    run: list[LogLine] = []
+    size = 0
+    for line in lines:
+        weight = len(line.text) + 120
+        if run and (len(run) >= MOST_LINES or size + weight > MOST_BYTES):
+            yield run
+            run, size = [], 0
+        run.append(line)
+        size += weight
+    if run:
+        yield run
+
+
+def _applied(state: Build | None, page: Sequence[Recorded]) -> Build:
+    for recorded in page:
+        state = apply(state, recorded)
+    assert state is not None
+    return state
+
+
+def _moments(state: Build | None, page: Sequence[Recorded]) -> list[Moment]:
+    found = []
+    for recorded in page:
+        before, state = state, apply(state, recorded)
+        found.append(Moment(recorded, before, state))
+    return found

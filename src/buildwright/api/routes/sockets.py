@@ -1,0 +1,296 @@
+"""WebSockets: `/ws/devteam` (D13) and `/ws` (G4, G9). They let everybody in, to say why they are closed, and then ask who it is.
+
+Close codes: 1000 the build has ended, 1001 the server ends, 1008 too many frames, 1009 a frame too large, 1011 the store
+does not answer, 1013 too slow; 4400 what is asked for makes no sense, 4401 nobody, 4403 not yours, 4404 no such thing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field, ValidationError
+from starlette.datastructures import Headers
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from buildwright.api.carrying import ABORT_SECONDS, PARTING_SECONDS, Why, abort, deliver, why_of, words
+from buildwright.api.cursor import LONGEST
+from buildwright.api.frames import Names
+from buildwright.api.guard import identify
+from buildwright.api.reader import Reader, Selection, Sent, Topics
+from buildwright.api.site import Caller, Site, site_of
+from buildwright.api.stream import build_of, open_reader, project_of
+from buildwright.errors import BuildwrightError, Forbidden, NotFound, Refused, StoreFailed, Unauthorized
+
+router = APIRouter()
+
+LONGEST_TICKET = 4_096
+_BURST = 30.0
+_FRAMES_PER_SECOND = 10.0
+_CLOSES: dict[Why, tuple[int, str]] = {
+    "ended": (1000, "the build has ended"),
+    "slow": (1013, "too slow: connect again with the cursor of `reset`"),
+    "closing": (1001, "the server ends: connect again in a moment"),
+    "vanished": (4404, "the build was removed"),
+    "failed": (1011, "the store does not answer: connect again in a moment"),
+}
+
+
+class Subscribe(BaseModel, extra="forbid"):
+    """What a client wants from here on."""
+
+    topics: list[str] = Field(default_factory=lambda: ["events", "log"], max_length=100)
+    after: str | None = Field(default=None, max_length=LONGEST)
+    """A cursor, or `start`; else it goes on where it is."""
+
+
+@router.websocket("/ws/devteam")
+async def devteam(websocket: WebSocket) -> None:
+    """What happens in the builds of a project, or in one build: `execution-update` and `execution-log`."""
+    await _serve(websocket, "devteam")
+
+
+@router.websocket("/ws")
+async def builder(websocket: WebSocket) -> None:
+    """The same by the names of the builder: `phase_start`, `audit_fail`, `file_created`, `build_log` and so on."""
+    await _serve(websocket, "builder")
+
+
+async def _serve(websocket: WebSocket, names: Names) -> None:
+    site = site_of(websocket)
+    await websocket.accept()
+    try:
+        caller = await caller_by(site, websocket)
+        selection = await _selected(site, caller, websocket)
+        topics = _topics(websocket)
+        after = websocket.query_params.get("after", "")
+        with site.app.meters.stream("ws") as dropped:
+            if await _Socket(site, websocket, selection, names).run(topics, after) == "slow":
+                dropped()
+    except (WebSocketDisconnect, RuntimeError):
+        return  # the client has gone; Starlette says it in either way
+    except BuildwrightError as error:
+        await _close(websocket, _code_of(error), str(error))
+
+
+def _code_of(error: BuildwrightError) -> int:
+    match error:
+        case Unauthorized():
+            return 4401
+        case Forbidden():
+            return 4403
+        case NotFound():
+            return 4404
+        case StoreFailed():
+            return 1011
+        case _:
+            return 4400
+
+
+async def caller_by(site: Site, websocket: WebSocket) -> Caller:
+    """Who opens it: by bearer token, by ticket, or by session from a page of this server. Raises Unauthorized, Forbidden."""
+    headers = websocket.headers
+    origins = headers.getlist("origin")
+    if origins and not is_own_origin(site, headers):
+        raise Forbidden("a page of another site opened this", fix="use the pages of this server")
+    ticket = websocket.query_params.get("ticket", "")
+    if ticket:
+        now = site.app.clock.now()
+        claims = site.signer.read(ticket[:LONGEST_TICKET], "ticket", now)
+        if not await site.records.tokens.use(claims.jti, claims.expires_at, now):
+            raise Unauthorized("this ticket was used before", fix="get a new one: POST /api/tickets")
+        return Caller(claims.user_id, claims.kind)
+    caller = identify(site, headers, "GET")
+    if caller.kind == "session" and not origins:
+        raise Forbidden("a cookie counts only on a page of this server", fix="send a bearer token or a ticket")
+    return caller
+
+
+def is_own_origin(site: Site, headers: Headers) -> bool:
+    """Whether the one Origin is this server as the client calls it: host and port, nothing else."""
+    origins = headers.getlist("origin")
+    if len(origins) != 1:
+        return False
+    try:
+        parts = urlsplit(origins[0])
+        own = urlsplit(f"//{headers.get('host', '')}")
+        same_port = (parts.port or _default_port(parts.scheme)) == (own.port or _default_port(parts.scheme))
+    except ValueError:
+        return False
+    plain = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    host = (parts.hostname or "").lower()
+    return parts.scheme in {"http", "https"} and plain and same_port and host == own.hostname and host in site.hosts
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80
+
+
+async def _selected(site: Site, caller: Caller, websocket: WebSocket) -> Selection:
+    query = websocket.query_params
+    build = query.get("build", "")
+    project = query.get("projectId", "") or query.get("project", "")
+    if bool(build) == bool(project):
+        raise Refused("name what to watch", fix="connect with ?build=ID, or with ?projectId=ID")
+    return await (build_of(site, caller, build) if build else project_of(site, caller, project))
+
+
+def _topics(websocket: WebSocket) -> Topics:
+    given = websocket.query_params.get("topics", "events,log")
+    return _parsed([word.strip() for word in given.split(",") if word.strip()])
+
+
+def _parsed(topics: list[str]) -> Topics:
+    try:
+        return Topics.parse(topics)
+    except ValueError as error:
+        raise Refused(str(error), fix="topics are events, journal, log and log:BUILD") from error
+
+
+class _Socket:
+    """One connection that was let in."""
+
+    def __init__(self, site: Site, websocket: WebSocket, selection: Selection, names: Names) -> None:
+        self._site = site
+        self._websocket = websocket
+        self._selection = selection
+        self._names: Names = names
+        self._allowed = _BURST
+        self._counted_at = asyncio.get_running_loop().time()
+
+    async def run(self, topics: Topics, after: str) -> Why:
+        """Send until somebody has had enough, starting anew whenever the client subscribes to something else."""
+        wanted: Subscribe | None = None
+        hearing = asyncio.create_task(self._hear())
+        try:
+            while True:
+                reader, hello = await open_reader(self._site.tails, self._selection, self._names, topics, after)
+                try:
+                    kind = "hello" if wanted is None else "subscribed"
+                    await self._say(words(reader, kind, hello.payload(reader)))
+                    why = await self._carry(reader, hearing)
+                    if why != "gone" or not _asked(hearing):
+                        await self._part(reader, why)
+                        return why
+                    wanted = hearing.result()
+                    assert wanted is not None
+                    topics = _parsed(wanted.topics)
+                    after = wanted.after if wanted.after is not None else reader.cursor()
+                    hearing = asyncio.create_task(self._hear())
+                finally:
+                    reader.leave()
+        finally:
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
+
+    async def _carry(self, reader: Reader, hearing: asyncio.Task[Subscribe | None]) -> Why:
+        """`gone` when the client has something to say, or nothing any more."""
+        sending = asyncio.create_task(deliver(reader, self._put))
+        try:
+            either: set[asyncio.Future[Any]] = {sending, hearing, reader.stopped}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if reader.stopped.done():
+                return why_of(reader.stopped)
+            return sending.result() if sending.done() else "gone"
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+    async def _put(self, sent: Sent) -> None:
+        await self._websocket.send({"type": "websocket.send", "text": sent.text})
+
+    async def _say(self, body: bytes) -> None:
+        await self._websocket.send({"type": "websocket.send", "text": body.decode()})
+
+    async def _part(self, reader: Reader, why: Why) -> None:
+        """The last word, if the client still reads."""
+        state = self._websocket.scope.get("state")
+        if why == "gone":
+            return
+        try:
+            async with asyncio.timeout(PARTING_SECONDS):
+                if why in {"slow", "failed"}:
+                    await self._say(words(reader, "reset", {"after": reader.cursor(), "why": why}))
+                code, reason = _CLOSES[why]
+                await _close(self._websocket, code, reason)
+        except TimeoutError:
+            abort(state)
+            return
+        if why == "slow":
+            asyncio.get_running_loop().call_later(ABORT_SECONDS, abort, state)
+
+    async def _hear(self) -> Subscribe | None:
+        """The client's next subscription, None when it has gone. Answers what it does not understand."""
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return None
+            if not self._takes():
+                await _close(self._websocket, 1008, "too many frames")
+                return None
+            text = message.get("text")
+            trouble = "a frame is JSON text"
+            if text is not None:
+                try:
+                    found = _understood(text)
+                except Refused as error:
+                    trouble = str(error)
+                else:
+                    if found is not None:
+                        return found
+                    await self._answer("pong", {})
+                    continue
+            await self._answer("error", {"code": "bad-frame", "detail": trouble})
+
+    async def _answer(self, kind: str, payload: dict[str, Any]) -> None:
+        from buildwright.api.frames import Frame
+
+        frame = Frame(kind, Reader.now(), self._selection.project_id, payload)
+        await self._say(frame.encoded())
+
+    def _takes(self) -> bool:
+        """Count one frame of the client."""
+        now = asyncio.get_running_loop().time()
+        self._allowed = min(_BURST, self._allowed + (now - self._counted_at) * _FRAMES_PER_SECOND)
+        self._counted_at = now
+        self._allowed -= 1.0
+        return self._allowed >= 0.0
+
+
+def _asked(hearing: asyncio.Task[Subscribe | None]) -> bool:
+    return hearing.done() and not hearing.cancelled() and hearing.exception() is None and hearing.result() is not None
+
+
+def _understood(text: str) -> Subscribe | None:
+    """What a client wants; None for a ping. Raises Refused for what is neither."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Refused("a frame is a JSON object") from None
+    if not isinstance(found, dict):
+        raise Refused("a frame is a JSON object")
+    kind = found.pop("type", "")
+    if kind == "ping":
+        return None
+    if kind != "subscribe":
+        raise Refused("frames that are known: subscribe, ping")
+    payload = found.get("payload", found)
+    try:
+        wanted = Subscribe.model_validate(payload)
+        _parsed(wanted.topics)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise Refused(f"subscribe: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return wanted
+
+
+async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+    """Close it; a reason has at most 123 bytes."""
+    short = reason.encode()[:120].decode("utf-8", "ignore")
+    try:
+        await websocket.close(code, short)
+    except (RuntimeError, WebSocketDisconnect):
+        return

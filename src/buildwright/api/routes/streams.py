@@ -1,0 +1,224 @@
+"""Server-sent events of a build or a project, and the same as pages (`GET /events`): the truth that all streams repeat.
+
+A stream's `id:` is a cursor, so `Last-Event-ID` goes on where the connection broke. `curl -N` shows it as it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from buildwright.api.carrying import PARTING_SECONDS, Why, abort, deliver, why_of, words
+from buildwright.api.cursor import LONGEST, START
+from buildwright.api.frames import Names
+from buildwright.api.problems import responses
+from buildwright.api.reader import Reader, Selection, Sent, Topics
+from buildwright.api.site import CallerOf, Site, SiteOf
+from buildwright.api.stream import Hello, Last, build_of, open_reader, project_of
+from buildwright.errors import Refused
+
+if TYPE_CHECKING:
+    from buildwright.telemetry.meters import Meters
+
+router = APIRouter(tags=["streams"])
+
+TASK = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$"
+PING_SECONDS = 15.0
+RETRY_MILLISECONDS = 2_000
+MOST_PAGE_BYTES = 4_000_000
+
+After = Annotated[
+    str, Query(max_length=LONGEST, description="A cursor; `start` for the first event on; nothing for now.")
+]
+LastEventId = Annotated[str, Header(alias="Last-Event-ID", max_length=LONGEST, description="The same, by browsers.")]
+TopicsOf = Annotated[
+    str, Query(max_length=2_000, description="Of events, journal, log and log:BUILD, with commas between them.")
+]
+NamesOf = Annotated[
+    Literal["devteam", "builder"], Query(description="Whose names frames have: those of /ws/devteam, or of /ws.")
+]
+_SSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Frames, one in each event, from `hello` on",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+}
+_NOTHING_MORE: dict[int | str, dict[str, Any]] = {204: {"description": "The build has ended, and you have all of it"}}
+
+
+class FramePage(BaseModel):
+    """Frames in order, and where the next page begins."""
+
+    frames: list[dict[str, Any]] = Field(description="Each `{type, ts, projectId, payload}`.")
+    cursor: str = Field(description="`after` of the next page, also when there is nothing new yet.")
+
+
+@router.get(
+    "/api/builds/{build_id}/stream",
+    response_class=Response,
+    responses=responses(403, 404) | _SSE | _NOTHING_MORE,
+)
+async def build_stream(
+    build_id: str,
+    site: SiteOf,
+    caller: CallerOf,
+    after: After = "",
+    topics: TopicsOf = "events,log",
+    names: NamesOf = "devteam",
+    tail: Annotated[int, Query(ge=0, le=100_000, description="Begin with so many of the last log lines.")] = 0,
+    task: Annotated[str, Query(pattern=TASK, description="Of which task they are counted; nothing for all.")] = "",
+    last_event_id: LastEventId = "",
+) -> Response:
+    """What happens in a build, as it happens, until it has ended."""
+    selection = await build_of(site, caller, build_id)
+    last = Last(tail, task) if tail and not last_event_id and not after else None
+    return await _stream(site, selection, names, _parsed(topics), last_event_id or after, last)
+
+
+@router.get("/api/projects/{project_id}/stream", response_class=Response, responses=responses(403, 404) | _SSE)
+async def project_stream(
+    project_id: str,
+    site: SiteOf,
+    caller: CallerOf,
+    after: After = "",
+    topics: TopicsOf = "events,log",
+    names: NamesOf = "devteam",
+    last_event_id: LastEventId = "",
+) -> Response:
+    """What happens in your builds of a project: those that go on, and those that begin."""
+    selection = await project_of(site, caller, project_id)
+    return await _stream(site, selection, names, _parsed(topics), last_event_id or after)
+
+
+@router.get("/events", response_model=FramePage, responses=responses(403, 404))
+async def events(
+    site: SiteOf,
+    caller: CallerOf,
+    project: Annotated[str, Query(max_length=200, description="A project, or else `build`.")] = "",
+    build: Annotated[str, Query(max_length=200, description="A build, or else `project`.")] = "",
+    after: Annotated[
+        str, Query(max_length=LONGEST, description="A cursor; nothing or `start` for the first event on.")
+    ] = "",
+    limit: Annotated[
+        int, Query(ge=1, le=500, description="At most so many frames; one has up to 500 log lines.")
+    ] = 100,
+    topics: TopicsOf = "events",
+    names: NamesOf = "devteam",
+) -> Response:
+    """What has happened in a build or a project: the same frames as the streams have, as pages."""
+    if bool(project) == bool(build):
+        raise Refused("name what to read", fix="give ?build=ID, or ?project=ID")
+    selection = await (build_of(site, caller, build) if build else project_of(site, caller, project))
+    reader, hello = await open_reader(site.tails, selection, names, _parsed(topics), after or START, live=False)
+    if hello.resume == "reset":
+        raise Refused(
+            "this cursor is of another database, or what followed it is gone", fix="read from the start: after=start"
+        )
+    texts: list[str] = []
+    cursor, size = hello.cursor, 0
+    async with aclosing(reader.frames(live=False)) as frames:
+        async for sent in frames:
+            texts.append(sent.text)
+            cursor, size = sent.cursor, size + len(sent.text)
+            if len(texts) == limit or size > MOST_PAGE_BYTES:
+                break
+        else:
+            cursor = reader.cursor()
+    return Response(f'{{"frames":[{",".join(texts)}],"cursor":"{cursor}"}}', media_type="application/json")
+
+
+def _parsed(topics: str) -> Topics:
+    try:
+        return Topics.parse(word.strip() for word in topics.split(",") if word.strip())
+    except ValueError as error:
+        raise Refused(str(error), fix="topics are events, journal, log and log:BUILD") from error
+
+
+async def _stream(
+    site: Site, selection: Selection, names: Names, topics: Topics, after: str, last: Last | None = None
+) -> Response:
+    reader, hello = await open_reader(site.tails, selection, names, topics, after, last=last)
+    if after and hello.resume == "live" and selection.build is not None and selection.build.completed_at is not None:
+        reader.leave()
+        return Response(status_code=204)  # which tells a browser not to come back
+    return EventStream(reader, hello, site.app.meters)
+
+
+class EventStream(Response):
+    """Frames as server-sent events. Written by hand: a frame is made once for all who get it, and never parsed again."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, reader: Reader, hello: Hello, meters: Meters) -> None:
+        super().__init__(None, 200, {"cache-control": "no-store", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._reader = reader
+        self._hello = hello
+        self._meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            with self._meters.stream("sse") as dropped:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                why = await self._run(receive, send)
+                if why == "slow":
+                    dropped()
+                if why != "gone":
+                    await self._part(scope, send, why)
+        finally:
+            self._reader.leave()
+
+    async def _run(self, receive: Receive, send: Send) -> Why:
+        async def put(sent: Sent) -> None:
+            await send(_chunk(_event(sent.text, sent.cursor)))
+
+        hello = words(self._reader, "hello", self._hello.payload(self._reader)).decode()
+        await send(_chunk(f"retry: {RETRY_MILLISECONDS}\n".encode() + _event(hello, self._hello.cursor)))
+        sending = asyncio.create_task(deliver(self._reader, put))
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            while True:
+                wanted: set[asyncio.Future[Any]] = {sending, leaving, self._reader.stopped}
+                done, _ = await asyncio.wait(wanted, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if self._reader.stopped in done:
+                    return why_of(self._reader.stopped)
+                if sending in done:
+                    return sending.result()
+                if leaving in done:
+                    return "gone"
+                if not self._reader.is_busy:
+                    await send(_chunk(b": ping\n\n"))
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+
+    async def _part(self, scope: Scope, send: Send, why: Why) -> None:
+        kind = "end" if why in {"ended", "vanished"} else "reset"
+        cursor = self._reader.cursor()
+        try:
+            async with asyncio.timeout(PARTING_SECONDS):
+                text = words(self._reader, kind, {"after": cursor, "why": why}).decode()
+                await send({"type": "http.response.body", "body": _event(text, cursor), "more_body": False})
+        except TimeoutError:
+            abort(scope.get("state"))
+
+
+def _event(text: str, cursor: str) -> bytes:
+    return f"id: {cursor}\ndata: {text}\n\n".encode()
+
+
+def _chunk(body: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+async def _left(receive: Receive) -> None:
+    """Returns when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
