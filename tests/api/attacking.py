@@ -40,12 +40,12 @@ class Attacked:
 
     served: Served
     seeds: Seeds
-    folder: Path
+    address: str
     refusals: list[str] = field(default_factory=list)
 
     @property
     def host(self) -> str:
-        return urlsplit(self.served.address).netloc
+        return urlsplit(self.address).netloc
 
     @property
     def bearer(self) -> str:

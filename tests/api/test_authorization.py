@@ -19,7 +19,7 @@ from buildwright.api.guard import COOKIE
 from buildwright.auth import Signer
 from tests.api.conftest import OWNER, Client, Served, serving
 from tests.api.seeded import Seeds, seeded
-from tests.api.walked import HTTP, WALKED
+from tests.api.walked import HTTP, SOCKETS, WALKED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,7 +57,7 @@ class Filled(NamedTuple):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no answer to others may hold."""
-        return (*self.seeds.builds, *self.seeds.projects, self.seeds.repository, "Guestbook", "First", "ann")
+        return (*self.seeds.builds, *self.seeds.projects, self.seeds.repository, "Guestbook", "First", '"ann"')
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -196,6 +196,47 @@ async def test_nobody_names_anothers_things_in_a_body_or_a_query(filled: Filled)
     ):
         answer = await bob.get(path, params=query)
         assert (answer.status, answer.json["items"]) == (200, []), path
+
+
+async def test_no_stream_tells_whoever_may_not_listen(filled: Filled) -> None:
+    """Each is let in to be told why it is closed, and gets no frame before that."""
+    site, seeds = filled.served.site, filled.seeds
+    used = site.signer.issue(OWNER, "ticket", 600, site.app.clock.now())
+    bearer = {"Authorization": f"Bearer {site.signer.issue('bob', 'bearer', 600, site.app.clock.now())}"}
+    known = credentials(filled.served) | {
+        name: headers for name, headers in foreign(filled.served).items() if "Origin" in headers
+    }
+    tried = 0
+    for one in SOCKETS:
+        for query in (f"build={seeds.finished}", f"projectId={seeds.execution}", f"project={seeds.project}", ""):
+            for name, headers in known.items():
+                if name == "a ticket":
+                    continue
+                assert await closed(filled, f"{one.path}?{query}", headers) in {4401, 4403}, (one, query, name)
+                tried += 1
+            assert await closed(filled, f"{one.path}?{query}&ticket=garbage", {}) == 4401
+        assert await closed(filled, f"{one.path}?build={seeds.finished}", bearer) == 4403
+        # A project is a name that everybody may use: bob hears his own builds of it, which are none.
+        async with filled.nobody.session.ws_connect(
+            f"{filled.served.address}{one.path}?projectId=seeded", headers=bearer
+        ) as stream:
+            hello = await stream.receive(timeout=20)
+            refuse_to_tell(str(hello.data), (*seeds.builds, '"ann"'))
+    place = f"{SOCKETS[0].path}?build={seeds.finished}&ticket={used}"
+    async with filled.nobody.session.ws_connect(f"{filled.served.address}{place}") as stream:
+        assert (await stream.receive_json(timeout=20))["type"] == "hello"
+    assert await closed(filled, place, {}) == 4401, "a ticket opens one stream"
+    assert await closed(filled, "/ws/nothing", {}) == 4404
+    print(f"\n{tried} WebSockets of nobody")
+
+
+async def closed(filled: Filled, place: str, headers: Mapping[str, str]) -> int | None:
+    """The code with which a WebSocket is closed, before it said anything."""
+    async with filled.nobody.session.ws_connect(filled.served.address + place, headers=headers) as stream:
+        message = await stream.receive(timeout=20)
+        assert message.type is aiohttp.WSMsgType.CLOSE, message
+        refuse_to_tell(str(message.extra), filled.secrets)
+        return stream.close_code
 
 
 async def test_no_get_changes_the_database(filled: Filled) -> None:

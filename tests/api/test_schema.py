@@ -54,6 +54,8 @@ def configuration(seeds: Seeds) -> str:
         "[dictionaries]",
         *(f'"{name}" = {{ values = {json.dumps(values)} }}' for name, values in known.items()),
     ]
+    # A stream goes on for as long as its build: its first event is what there is to look at.
+    lines += ["[[operations]]", 'include-path-regex = "/stream$"', "max-stream-events = 1"]
     return "\n".join(lines) + "\n"
 
 

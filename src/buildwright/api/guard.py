@@ -116,7 +116,7 @@ class _Request:
 
     def _refuse(self, problem: Problem) -> None:
         """The body cannot be used: whatever the application makes of that is not sent."""
-        self._refused = problem
+        self._refused = problem.model_copy(update={"correlationId": self._correlation_id})
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         if host_of(headers) not in self._site.hosts:
