@@ -133,7 +133,7 @@ class _Request:
             text = f"address and headers have at most {LARGEST_HEADERS} bytes"
             return plain(431, "Headers too large", text, "send less", self._correlation_id)
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
+        if not (length.isascii() and length.isdigit()) or int(length) > LARGEST_BODY:
             return too_large(self._correlation_id)
         path = scope["path"]
         try:

@@ -110,5 +110,5 @@ def configured(api: ASGIApp, head_seconds: float = HEAD_SECONDS) -> Config:
         ws_per_message_deflate=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        h11_max_incomplete_event_size=32_768,
+        h11_max_incomplete_event_size=131_072,  # more than the guard lets in, so that it is the one who says no
     )
