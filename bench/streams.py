@@ -170,7 +170,6 @@ async def measure(state: Path, size: Size) -> dict[str, Any]:
     from buildwright.core import event as e
     from buildwright.core.limits import Options
     from buildwright.core.spec import Spec
-    from buildwright.ports import LogEntry
     from buildwright.store.journal_sqlite import SqliteBuilds
 
     home = state / "home"
@@ -186,9 +185,6 @@ async def measure(state: Path, size: Size) -> dict[str, Any]:
         )  # fmt: skip
         await builds.create(build_id, [created], datetime.now(UTC))
         return build_id
-
-    def line(text: str) -> LogEntry:
-        return LogEntry(datetime.now(UTC), "t1", 1, "said", text)
 
     try:
         token = server.token()
@@ -206,7 +202,7 @@ async def measure(state: Path, size: Size) -> dict[str, Any]:
         began = time.perf_counter()
         for step in range(number):
             await asyncio.sleep(max(0.0, began + step / LINES_PER_SECOND - time.perf_counter()))
-            await builds.write_log(build, [line(f"@{time.time():.6f} ".ljust(LINE_BYTES - 190, "x"))])
+            await builds.write_log(build, [_line(f"@{time.time():.6f} ".ljust(LINE_BYTES - 190, "x"))])
             await builds.read_log(build, limit=1)  # it is written at once
         await asyncio.sleep(1.0)
         cores = (server.cpu_seconds() - cpu) / (time.perf_counter() - began)
@@ -215,11 +211,7 @@ async def measure(state: Path, size: Size) -> dict[str, Any]:
         found = json.loads(await process.stdout.readline())
         await process.wait()
         expected = number * (size.clients - size.never_read)
-        long = await begin()
-        for start in range(0, size.lines, 1000):
-            await builds.write_log(long, [line(f"line {start + n} ".ljust(100, "x")) for n in range(1000)])
-        last = (await builds.read_log(long, limit=1, tail=True))[-1].seq
-        seconds = {way: await _receive(way, server.url, token, long, last) for way in ("ws", "sse")}
+        seconds, last = await _long_log(server.url, token, builds, await begin(), size.lines)
         return {
             **found,
             "expected": expected,
@@ -232,6 +224,20 @@ async def measure(state: Path, size: Size) -> dict[str, Any]:
     finally:
         await builds.close()
         server.close()
+
+
+def _line(text: str) -> Any:
+    from buildwright.ports import LogEntry
+
+    return LogEntry(datetime.now(UTC), "t1", 1, "said", text)
+
+
+async def _long_log(url: str, token: str, builds: Any, build: str, lines: int) -> tuple[dict[str, float], int]:
+    """Seconds until one client has it all, each way, and how many lines it has."""
+    for start in range(0, lines, 1000):
+        await builds.write_log(build, [_line(f"line {start + n} ".ljust(100, "x")) for n in range(1000)])
+    last = (await builds.read_log(build, limit=1, tail=True))[-1].seq
+    return {way: await _receive(way, url, token, build, last) for way in ("ws", "sse")}, last
 
 
 async def _receive(way: str, url: str, token: str, build: str, last: int) -> float:

@@ -223,3 +223,23 @@ async def test_a_hundred_clients_of_which_five_never_read(tmp_path: Path) -> Non
         assert found == [list(range(1, 151))] * 95
         for client_socket in stalled:
             client_socket.close()
+
+
+async def test_who_comes_back_to_a_build_that_has_just_ended_gets_its_last_lines(served: Served) -> None:
+    """Lines that are not written yet are no reason to say that there is nothing more."""
+    story = await served.begin()
+    async with served.client() as client:
+        async with client.get("/events", params={"build": story.id}) as answer:
+            cursor = (await answer.json())["cursor"]
+        await story.end()
+        for query in ("", "&topics=events"):
+            texts: list[str] = []
+            for after in (cursor, ""):
+                more = {"Last-Event-ID": after or texts[-1].rpartition("\nid: ")[2].partition("\n")[0]}
+                if after and not query:
+                    await story.say(5)
+                async with client.get(f"/api/builds/{story.id}/stream?names=devteam{query}", headers=more) as answer:
+                    texts.append(await answer.text())
+                    statuses = (answer.status, "end" if '"type":"end"' in texts[-1] else "")
+                assert statuses == ((200, "end") if after else (204, ""))
+            assert ('"text":"line 5' in texts[0]) is not bool(query)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from buildwright.api.frames import Fields, Frame
@@ -45,7 +46,7 @@ def why_of(stopped: asyncio.Future[str]) -> Why:
 
 def words(reader: Reader, kind: str, payload: Fields) -> bytes:
     """A frame of the stream itself: hello, reset, end, error."""
-    return Frame(kind, reader.now(), reader.selection.project_id, payload).encoded()
+    return Frame(kind, datetime.now(UTC), reader.selection.project_id, payload).encoded()
 
 
 def abort(scope_state: object) -> None:

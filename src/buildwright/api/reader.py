@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from buildwright.api.cursor import Cursor, Newest, Place, microseconds
@@ -128,7 +127,7 @@ class Reader:
             if not self.topics.wants_log(piece.build_id) or piece.last <= member.upto.line:
                 return
             self._lines.append(piece)
-        self._size += self._weight(piece)
+        self._size += _weight(piece, self.names, self.topics)
         limits = self._tails.limits
         if self._size > limits.size or len(self._events) + len(self._lines) > limits.frames:
             self._overflow()
@@ -160,6 +159,12 @@ class Reader:
     def is_stuck(self, now: float) -> bool:
         """Whether the client has taken nothing for longer than anybody's patience."""
         return self._busy_since is not None and now - self._busy_since > self._tails.limits.patience_seconds
+
+    @property
+    def is_at_end(self) -> bool:
+        """It is of one build, which has ended, and the client has had all of it, the last lines of its log as well."""
+        members = self.members.values()
+        return self.selection.build is not None and all(_is_over(m, self._shown(m, m.place)) for m in members)
 
     @property
     def is_busy(self) -> bool:
@@ -199,7 +204,7 @@ class Reader:
         found = {}
         for member in self.members.values():
             place = self._shown(member, (places or {}).get(member.build_id, member.place))
-            if self.selection.build is not None or not self._is_over(member, place):
+            if self.selection.build is not None or not _is_over(member, place):
                 found[member.build_id] = place
         return Cursor(self.form, found, self._newest).encoded()
 
@@ -226,11 +231,6 @@ class Reader:
                 self._forget_ended()
                 self._wake.clear()
                 await self._wake.wait()
-
-    @staticmethod
-    def now() -> datetime:
-        """The time of what the stream says of itself."""
-        return datetime.now(UTC)
 
     def leave(self) -> None:
         """Let go of the tails."""
@@ -263,7 +263,7 @@ class Reader:
     def _queued(self) -> Iterator[Sent]:
         """The next piece of the queue: events come before lines."""
         piece = self._events.popleft() if self._events else self._lines.popleft()
-        self._size -= self._weight(piece)
+        self._size -= _weight(piece, self.names, self.topics)
         return self._given(piece)
 
     async def _replayed(self, member: Member) -> AsyncGenerator[Sent, None]:
@@ -310,7 +310,7 @@ class Reader:
         alone = self.selection.build is not None
         if not alone or piece.memo is None or piece.memo[0] != key:
             made = []
-            for body, step in zip(self._bodies(piece), steps, strict=True):
+            for body, step in zip(_bodies(piece, self.names, self.topics), steps, strict=True):
                 cursor = self.cursor({piece.build_id: step})
                 made.append(Sent(_with_cursor(body, cursor), cursor))
             if alone:
@@ -328,25 +328,9 @@ class Reader:
 
     def _steps(self, piece: Piece, place: Place) -> tuple[Place, ...]:
         """Where the client stands after each frame of a piece."""
-        count = len(self._bodies(piece))
+        count = len(_bodies(piece, self.names, self.topics))
         between = [place._replace(part=number) for number in range(1, count)]
         return (*between, piece.after(place)) if count else ()
-
-    def _bodies(self, piece: Piece) -> Sequence[bytes]:
-        if piece.moment is None:
-            return piece.bodies(self.names)
-        found = piece.bodies(self.names) if self.topics.events else []
-        return [*found, *piece.bodies("journal")] if self.topics.journal else found
-
-    def _weight(self, piece: Piece) -> int:
-        return sum(map(len, self._bodies(piece)))
-
-    def _is_over(self, member: Member, place: Place) -> bool:
-        """The client has had all of a build that has ended."""
-        if member.tail is None:
-            return member.over and place.event >= member.upto.event and place.line >= member.upto.line
-        newest = member.tail.place
-        return member.tail.ended and place.event >= newest.event and place.line >= newest.line
 
     def _shown(self, member: Member, place: Place) -> Place:
         """A place; of what the client does not want, all that is there."""
@@ -356,6 +340,24 @@ class Reader:
         if not self.topics.wants_log(member.build_id):
             place = place._replace(line=newest.line)
         return place
+
+
+def _bodies(piece: Piece, names: Names, topics: Topics) -> Sequence[bytes]:
+    if piece.moment is None:
+        return piece.bodies(names)
+    found = piece.bodies(names) if topics.events else []
+    return [*found, *piece.bodies("journal")] if topics.journal else found
+
+
+def _weight(piece: Piece, names: Names, topics: Topics) -> int:
+    return sum(map(len, _bodies(piece, names, topics)))
+
+
+def _is_over(member: Member, place: Place) -> bool:
+    """The client has had all of a build that has ended."""
+    newest = member.tail.place if member.tail is not None else member.upto
+    ended = member.tail.ended if member.tail is not None else member.over
+    return ended and place.event >= newest.event and place.line >= newest.line
 
 
 def _with_cursor(body: bytes, cursor: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from buildwright.api.carrying import ABORT_SECONDS, PARTING_SECONDS, Why, abort, deliver, why_of, words
 from buildwright.api.cursor import LONGEST
-from buildwright.api.frames import Names
+from buildwright.api.frames import Frame, Names
 from buildwright.api.guard import identify
 from buildwright.api.reader import Reader, Selection, Sent, Topics
 from buildwright.api.site import Caller, Site, site_of
@@ -246,10 +247,7 @@ class _Socket:
             await self._answer("error", {"code": "bad-frame", "detail": trouble})
 
     async def _answer(self, kind: str, payload: dict[str, Any]) -> None:
-        from buildwright.api.frames import Frame
-
-        frame = Frame(kind, Reader.now(), self._selection.project_id, payload)
-        await self._say(frame.encoded())
+        await self._say(Frame(kind, datetime.now(UTC), self._selection.project_id, payload).encoded())
 
     def _takes(self) -> bool:
         """Count one frame of the client."""

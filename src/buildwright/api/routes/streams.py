@@ -155,7 +155,7 @@ async def _stream(
     site: Site, selection: Selection, names: Names, topics: Topics, after: str, last: Last | None = None
 ) -> Response:
     reader, hello = await open_reader(site.tails, selection, names, topics, after, last=last)
-    if after and hello.resume == "live" and selection.build is not None and selection.build.completed_at is not None:
+    if after and hello.resume == "live" and reader.is_at_end:
         reader.leave()
         return Response(status_code=204)  # which tells a browser not to come back
     return EventStream(reader, hello, site.app.meters)
