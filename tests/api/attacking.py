@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import buildwright
-from tests.api.conftest import Served
-from tests.api.seeded import Seeds
+from tests.api.conftest import Served, serving
+from tests.api.seeded import Seeds, seeded
+from tests.auth.test_tokens import KEY
 
 _INSIDE = re.compile(
     r"Traceback|File \\?\"|\bline \d+, in\b|site-packages|\.py:\d|0x[0-9a-f]{8,}|<class|object at|NoneType"
@@ -116,3 +119,13 @@ class Attacked:
             str(Path.home()) + "/",
         )
         return [text for text in self.refusals if _INSIDE.search(text) or any(place in text for place in machine)]
+
+
+@asynccontextmanager
+async def attacking(folder: Path) -> AsyncIterator[Attacked]:
+    """A server with things of ann's. At its end nothing that was refused may have shown anything of the inside."""
+    async with serving(folder, BUILDWRIGHT_HOSTS="Build.example", BUILDWRIGHT_SECRET=KEY.decode()) as served:
+        attacked = Attacked(served, await seeded(served.client, folder), served.address)
+        yield attacked
+        assert attacked.leaks() == []
+        print(f"\n{len(attacked.refusals)} refusals, {len(set(attacked.refusals))} different ones")
