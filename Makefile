@@ -37,10 +37,11 @@ rollback: $(VENV)/.runtime ## undo the last revision of the database, a step of 
 test: tools check ## everything that must hold: the checks, then the whole suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-tools: ## the programs that the tests run beside ours: bubblewrap is installed if it is missing and can be
-	@command -v bwrap >/dev/null || { echo "Installing bubblewrap, which the tests of the sandbox need ..."; \
-		apt-get update -qq && apt-get install -y -qq bubblewrap >/dev/null; } || \
-		{ echo "The tests need bubblewrap. Install it with your system's packages, for example: sudo apt-get install bubblewrap"; exit 1; }
+tools: ## the programs that the tests run beside ours: bubblewrap and curl are installed if they are missing and can be
+	@for tool in bwrap:bubblewrap curl:curl; do package=$${tool#*:}; \
+		command -v $${tool%:*} >/dev/null || { echo "Installing $$package, which the tests need ..."; \
+		apt-get update -qq && apt-get install -y -qq $$package >/dev/null; } || \
+		{ echo "The tests need $$package. Install it with your system's packages, for example: sudo apt-get install $$package"; exit 1; }; done
 	@for tool in git node npm; do command -v $$tool >/dev/null || { echo "The tests need $$tool. Install it with your system's packages."; exit 1; }; done
 
 check: $(VENV)/.dev ## format, lint, types, layers, generated documents

@@ -262,6 +262,6 @@ async def test_a_store_that_is_gone_is_503_and_no_more_is_said(attacked: Attacke
         database.close()
     logged = attacked.served.logged
     told = [line for line in logged if line.get("correlationId") == answer.json["correlationId"]]
-    assert [line["event"] for line in told] == ["request-failed", "request"]
+    assert [line["event"] for line in told] == ["store-failed", "request"]
     assert "projects" in told[0]["error"]
     assert (await attacked.served.client.get("/projects")).status == 200

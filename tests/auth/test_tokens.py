@@ -160,7 +160,10 @@ def test_a_bad_token_is_refused(name: str) -> None:
         SIGNER.read(token, "session", NOW)
     assert refused.value.__cause__ is None
     said = "this token has expired" if name == "expired" else "this token is not good here"
-    assert (str(refused.value), refused.value.fix) == (said, "sign in again")
+    assert (str(refused.value), refused.value.fix) == (
+        said,
+        "print a new one: buildwright token (with --sign-in for a browser)",
+    )
 
 
 def test_the_good_one_among_them_is_good() -> None:

@@ -19,7 +19,7 @@ from buildwright import errors
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
 from buildwright.api.openapi import complete
-from buildwright.api.problems import OF_THE_INSIDE, internal, invalid, plain, problem_of, response
+from buildwright.api.problems import Problem, internal, invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
 from buildwright.api.routes import (
     build,
@@ -38,7 +38,7 @@ from buildwright.api.routes import (
     streams,
 )
 from buildwright.api.settings import check, host_names
-from buildwright.api.site import Site, correlation_of
+from buildwright.api.site import Site, correlation_of, site_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
 from buildwright.wiring.hosting import open_hosting
@@ -138,16 +138,13 @@ def _handle_errors(api: FastAPI) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, BuildwrightError)
         problem = problem_of(error, correlation_of(request))
-        if isinstance(error, OF_THE_INSIDE):
-            site: Site = request.app.state.site
-            ids = {"correlationId": problem.correlationId, "code": problem.code}
-            site.log("request-failed", level="error", error=str(error), fix=error.fix or "", **ids)
         headers: dict[str, str] = {}
         match error:
             case errors.TooMany():
                 headers["Retry-After"] = str(round(error.retry_after + 0.5))
-            case errors.StoreFailed():
+            case errors.StoreFailed() | errors.DiskFull():
                 headers["Retry-After"] = "2"
+                problem = _without_inside(problem, site_of(request))
             case errors.Unauthorized():
                 headers["WWW-Authenticate"] = "Bearer"
         return response(problem, headers)
@@ -158,16 +155,18 @@ def _handle_errors(api: FastAPI) -> None:
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        words: dict[int, tuple[str, str]] = {
-            404: ("There is no such path", "see /openapi.json for those there are"),
-            405: ("The method is not allowed here", "see the header Allow"),
-        }
-        title, fix = words.get(error.status_code, ("The request is wrong", "see /openapi.json"))
-        headers = dict(error.headers or {})
-        if error.status_code == 405:
-            headers["Allow"] = ", ".join(_allowed(request))
-        problem = plain(error.status_code, title, str(error.detail), fix, correlation_of(request))
-        return response(problem, headers)
+        headers, detail = dict(error.headers or {}), str(error.detail)
+        match error.status_code:
+            case 404:
+                title, fix = "There is no such path", "see /openapi.json for those there are"
+                detail = "nothing is at this path"
+            case 405:
+                title, fix = "The method is not allowed here", "see the header Allow"
+                headers["Allow"] = _allowed(request)
+                detail = f"this path takes {headers['Allow']}, not {request.method[:20]}"
+            case _:
+                title, fix = "The request is wrong", "see /openapi.json"
+        return response(plain(error.status_code, title, detail, fix, correlation_of(request)), headers)
 
     async def unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001  the guard logs it
         return response(internal(correlation_of(request)))
@@ -182,8 +181,20 @@ def _handle_errors(api: FastAPI) -> None:
         api.add_exception_handler(kind, handler)
 
 
-def _allowed(request: Request) -> list[str]:
+def _without_inside(problem: Problem, site: Site) -> Problem:
+    """What the store says of itself names files, tables and hosts: that is for the log, and for nobody outside."""
+    said = {"error": problem.detail, "fix": problem.fix, "correlationId": problem.correlationId}
+    site.log(problem.code, level="error", **said)
+    detail = "the server cannot read or write what it keeps"
+    fix = "try again in some seconds; the server's log says more, under the correlationId"
+    return problem.model_copy(update={"detail": detail, "fix": fix})
+
+
+def _allowed(request: Request) -> str:
     """The methods of a path. It may have several routes, of which Starlette names the first; others fit it only as well."""
+    if request.url.path == "/openapi.json":
+        return "GET, HEAD"
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
     fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in fitting if route.path == fitting[0].path for method in route.methods or ()})
+    methods = {method for route in fitting if route.path == fitting[0].path for method in route.methods or ()}
+    return ", ".join(sorted(methods))

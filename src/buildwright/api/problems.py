@@ -70,12 +70,13 @@ _BY_STATUS = {
     431: "headers-too-large",
     503: "too-slow",
 }
-CODES = tuple(dict.fromkeys([code for _, _, code, _ in _KINDS] + [*_BY_STATUS.values(), "invalid-input", "internal"]))
-"""Every code there is, for the documentation."""
-
-
-OF_THE_INSIDE = (errors.StoreFailed, errors.DiskFull, errors.Unreachable)
-"""What they say is for whoever runs the server: places of files, names of tables, addresses. It is logged, and not answered."""
+CODES: Mapping[str, int] = {
+    **{code: status for status, code in _BY_STATUS.items()},
+    **{code: status for _, status, code, _ in _KINDS},
+    "invalid-input": 422,
+    "internal": 500,
+}
+"""Every code there is, with its status, for the documentation."""
 
 
 def problem_of(error: errors.BuildwrightError, correlation_id: str) -> Problem:
@@ -83,14 +84,13 @@ def problem_of(error: errors.BuildwrightError, correlation_id: str) -> Problem:
     for kind, status, code, title in _KINDS:
         if isinstance(error, kind):
             state = str(getattr(error, "state", ""))
-            inside = isinstance(error, OF_THE_INSIDE)
             return Problem(
                 type=f"/problems/{code}",
                 title=title,
                 status=status,
                 code=code,
-                detail="the server cannot reach or use what it needs" if inside else error.message,
-                fix="try again in a moment; why it is so is in the server's log" if inside else error.fix or "",
+                detail=error.message,
+                fix=error.fix or "",
                 correlationId=correlation_id,
                 state=state,
             )
@@ -113,18 +113,26 @@ def plain(status: int, title: str, detail: str, fix: str = "", correlation_id: s
 
 def invalid(found: Sequence[Any], correlation_id: str) -> Problem:
     """What pydantic found wrong with the input, without the input."""
-    wrong = [FieldProblem(pointer=_pointer(item["loc"]), message=str(item["msg"])) for item in found]
+    wrong = [_of_field(item) for item in found]
     first = wrong[0] if wrong else FieldProblem(pointer="", message="the input is not valid")
     return Problem(
         type="/problems/invalid-input",
         title="The input is not valid",
         status=422,
         code="invalid-input",
-        detail=f"{first.pointer}: {first.message}" + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""),
+        detail=": ".join(filter(None, (first.pointer, first.message)))
+        + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""),
         fix="mend what `errors` names; the schema is at /openapi.json",
         correlationId=correlation_id,
         errors=wrong,
     )
+
+
+def _of_field(item: Any) -> FieldProblem:
+    if item["type"] == "json_invalid":  # the place is that of a character, and no pointer
+        why = item.get("ctx", {}).get("error", "")
+        return FieldProblem(pointer="", message=f"the body is not JSON: {why} (at character {item['loc'][-1]})")
+    return FieldProblem(pointer=_pointer(item["loc"]), message=str(item["msg"]))
 
 
 def internal(correlation_id: str) -> Problem:

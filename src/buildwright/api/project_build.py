@@ -178,9 +178,8 @@ async def read_file(site: Site, build: Build, path: str) -> tuple[WrittenFile, s
     tree = build.head_tree or build.base_tree
     sizes = await site.app.workspace.file_sizes(build.id, tree, [path]) if tree else {}
     if path not in sizes:
-        raise NotFound(
-            f"there is no file {path} in what has landed", fix="list the files: GET /projects/{project_id}/build/files"
-        )
+        files = f"/projects/{build.project_id}/build/files"
+        raise NotFound(f"there is no file {path} in what has landed", fix=f"list the files: GET {files}")
     file = WrittenFile(path=path, size_bytes=sizes[path], language=language_of(path))
     if file.size_bytes > LARGEST_SHOWN:
         return file, None, f"it has {file.size_bytes:,} bytes; files of more than {LARGEST_SHOWN:,} bytes are not shown"

@@ -1,0 +1,57 @@
+"""Problems with a request itself say what is wrong in words that help, and where."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+from buildwright.api.problems import CODES
+from tests.api.conftest import Served
+
+
+async def test_a_path_that_is_not_there_and_a_method_that_is_not_taken(served: Served) -> None:
+    missing = await served.client.get("/nowhere")
+    assert (missing.status, missing.json["code"], missing.json["detail"]) == (
+        404,
+        "not-found",
+        "nothing is at this path",
+    )
+    wrong = await served.client.ask("DELETE", "/projects")
+    assert (wrong.status, wrong.json["code"], wrong.headers["allow"]) == (405, "method-not-allowed", "GET, POST")
+    assert wrong.json["detail"] == "this path takes GET, POST, not DELETE"
+    described = await served.client.ask("POST", "/openapi.json")
+    assert (described.status, described.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_a_body_that_is_no_json_says_where_it_breaks(served: Served) -> None:
+    body = {"data": b'{"tasks": 3,', "headers": {"content-type": "application/json"}}
+    broken = await served.client.post("/api/builds", **body)
+    assert (broken.status, broken.json["code"]) == (422, "invalid-input")
+    (only,) = broken.json["errors"]
+    assert only["pointer"] == ""
+    assert only["message"].startswith("the body is not JSON: ")
+    assert only["message"].endswith("(at character 12)")
+    assert broken.json["detail"] == only["message"]
+
+
+async def test_what_the_store_says_of_itself_is_for_the_log(served: Served) -> None:
+    with closing(sqlite3.connect(served.site.app.settings.database)) as database:
+        database.execute("ALTER TABLE projects RENAME TO gone")
+    failed = await served.client.get("/projects")
+    assert (failed.status, failed.json["code"]) == (503, "store-failed")
+    assert failed.headers["retry-after"] == "2"
+    assert failed.json["detail"] == "the server cannot read or write what it keeps"
+    assert "projects" not in failed.text
+    told = [entry for entry in served.logged if entry.get("correlationId") == failed.json["correlationId"]]
+    assert any(entry["event"] == "store-failed" and "projects" in entry["error"] for entry in told)
+
+
+async def test_every_code_has_one_status(served: Served) -> None:
+    assert {code: CODES[code] for code in ("not-found", "refused", "conflict", "too-large", "internal")} == {
+        "not-found": 404,
+        "refused": 422,
+        "conflict": 409,
+        "too-large": 413,
+        "internal": 500,
+    }
+    assert (await served.client.get("/api/builds?limit=0")).json["code"] in CODES
