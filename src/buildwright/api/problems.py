@@ -68,7 +68,7 @@ _BY_STATUS = {
     413: "too-large",
     421: "wrong-host",
     431: "headers-too-large",
-    503: "too-slow",
+    503: "overdue",
 }
 CODES: Mapping[str, int] = {
     **{code: status for status, code in _BY_STATUS.items()},
