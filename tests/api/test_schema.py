@@ -11,12 +11,12 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from buildwright.api.app import fastapi_for
-from tests.api.conftest import OWNER, Served, serving
+from tests.api.conftest import OWNER, SHELL, Client, Served, serving
 from tests.api.seeded import WRITTEN, Seeds, seeded
 from tests.faults.amount import FULL, SEED
 
@@ -30,19 +30,40 @@ EACH = 150 if FULL else 4
 """Requests for each route, and for each chain of routes, at most, before it begins anew with what it has learned."""
 
 
-def configuration(seeds: Seeds) -> str:
+class Going(NamedTuple):
+    """What goes on for hours: a build, and the project of an execution."""
+
+    build: str
+    project: str
+
+
+async def going(client: Client, seeds: Seeds) -> Going:
+    """Begin them."""
+    slow = {**SHELL, "agent_command": "sleep 10000", "limits": {"task_seconds": 10_000}, "delivery": {"kind": "none"}}
+    options = {**slow, "checks": [{"name": "tests", "command": "true"}]}
+    body = {"repository": seeds.repository, "tasks": [{"id": "a", "title": "First"}], "options": options}
+    build = await client.post("/api/builds", body)
+    order = await client.post("/api/devteam/automation/initialize", {"projectId": "going", **body})
+    assert (build.status, order.status) == (202, 202), (build.text, order.text)
+    async with asyncio.timeout(60):
+        while (await client.get("/api/devteam/automation/status/going")).json["status"] != "running":
+            await asyncio.sleep(0.05)
+    return Going(build.json["build_id"], "going")
+
+
+def configuration(seeds: Seeds, running: Going, tokens: tuple[str, ...]) -> str:
     """What is known of the things that are there: most requests are about these, so that routes do more than not find."""
     known: dict[str, tuple[object, ...]] = {
-        "path.build_id": seeds.builds,
+        "path.build_id": (*seeds.builds, *[running.build] * 3),
+        "body.token": tokens,
         "body.build_id": seeds.builds,
         "path.project_id": seeds.projects,
-        "path.projectId": (seeds.execution,),
+        "path.projectId": (seeds.execution, running.project),
         "body.projectId": (seeds.execution, "another"),
         "path.task_id": (seeds.event,),
         "path.task": ("a", "b"),
         "path.path": (WRITTEN, "README.md"),
         "query.task": ("a", ""),
-        "body.options.agent": ("noop",),
         "body.repository": ("", seeds.repository),
         "body.target_ref": (seeds.repository,),
     }
@@ -60,17 +81,23 @@ def configuration(seeds: Seeds) -> str:
     ]
     # A stream goes on for as long as its build: its first event is what there is to look at.
     lines += ["[[operations]]", 'include-path-regex = "/stream$"', "max-stream-events = 1"]
+    # What runs goes on running: of these only what the generator has started itself, or what has ended, is ended.
+    lines += ["[[operations]]", 'include-path-regex = "/(stop|abort)(/|$)"', "[operations.parameters]"]
+    lines += [f'"path.build_id" = {json.dumps(seeds.finished)}', f'"path.projectId" = {json.dumps(seeds.execution)}']
     return "\n".join(lines) + "\n"
 
 
-async def generated(served: Served, seeds: Seeds, folder: Path, seed: int) -> tuple[int, str]:
+async def generated(served: Served, seeds: Seeds, running: Going, folder: Path, seed: int) -> tuple[int, str]:
     """Run the generator against the server; its exit code, and what it said."""
-    (folder / "schemathesis.toml").write_text(configuration(seeds), encoding="utf-8")
-    token = served.site.signer.issue(OWNER, "bearer", 7200, served.site.app.clock.now())
+    signer, now = served.site.signer, served.site.app.clock.now()
+    tokens = tuple(signer.issue(OWNER, "sign-in", 7200, now) for _ in range(20))
+    (folder / "schemathesis.toml").write_text(configuration(seeds, running, tokens), encoding="utf-8")
+    token = signer.issue(OWNER, "bearer", 7200, now)
     arguments = ["run", f"{served.address}/openapi.json", "--no-color", "--seed", str(seed), "--checks", "all"]
     arguments += ["--max-examples", str(EACH), "--max-time", str(SECONDS)]
     arguments += ["--generation-database", "none", "--header", f"Authorization: Bearer {token}"]
     arguments += ["--request-timeout", "100", "--continue-on-failure"]
+    known = {"HOME": str(folder), "FUZZED_REPOSITORY": seeds.repository}
     environment = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -78,7 +105,7 @@ async def generated(served: Served, seeds: Seeds, folder: Path, seed: int) -> tu
         "schemathesis.cli",
         *arguments,
         cwd=folder,
-        env=environment | {"HOME": str(folder)},
+        env=environment | known,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -91,6 +118,7 @@ async def generated(served: Served, seeds: Seeds, folder: Path, seed: int) -> tu
 async def test_no_request_gets_what_the_description_does_not_say(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         seeds = await seeded(served.client, tmp_path)
+        running = await going(served.client, seeds)
     # Texts of a generator are not run as commands, whatever they are.
     more = {"BUILDWRIGHT_RATE_BUILDS": "off", "BUILDWRIGHT_RATE_EVENTS": "off", "BUILDWRIGHT_BUILDS_AT_ONCE": "0"}
     async with serving(tmp_path, BUILDWRIGHT_ALLOW_COMMANDS="none", **more) as served:
@@ -99,7 +127,7 @@ async def test_no_request_gets_what_the_description_does_not_say(tmp_path: Path)
         answers: list[dict[str, Any]] = []
         code, said, seed = 0, "", SEED
         while code == 0 and len(answers) < ENOUGH:
-            code, said = await generated(served, seeds, folder, seed)
+            code, said = await generated(served, seeds, running, folder, seed)
             answers = [line for line in served.logged if line["event"] == "request"]
             seed += 1
         failed = [line for line in served.logged if line.get("level") == "error"]
