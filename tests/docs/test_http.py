@@ -19,6 +19,7 @@ from buildwright.api.problems import CODES
 from buildwright.api.project_build import _MOST_SCANNED
 from buildwright.api.rates import DEFAULTS
 from buildwright.api.routes.sign_in import SESSION_SECONDS, TICKET_SECONDS
+from buildwright.api.site import BODY_SECONDS
 from buildwright.cli.serve import SIGN_IN_SECONDS
 from tests.docs.answers import difference, documents, is_like, shown
 from tests.docs.pages import ROOT, blocks, read
@@ -92,7 +93,7 @@ def test_defaults_in_the_guide_are_those_of_the_server() -> None:
     page = read(HTTP)
     for name, rate in DEFAULTS.items():
         assert f"`{rate}`" in re.findall(rf"^\| `{name}` \|.*$", page, re.MULTILINE)[0]
-    assert f"at most {guard.LARGEST_BODY:,} bytes and {guard.BODY_SECONDS:.0f} seconds to arrive" in page
+    assert f"at most {guard.LARGEST_BODY:,} bytes and {BODY_SECONDS:.0f} seconds to arrive" in page
     assert f"within {guard.HANDLER_SECONDS:.0f} seconds. Objects and lists nest at most {DEEPEST} deep" in page
     assert f"1 to {LONGEST} printable characters" in page
     assert f"looks through {_MOST_SCANNED:,} lines" in page

@@ -183,7 +183,7 @@ async def test_of_fifty_claims_at_once_one_is_first(database: Path | str, record
 
 async def test_an_expired_key_is_taken_over_by_one_of_fifty(records: Records) -> None:
     assert (await records.keys.claim("u", SCOPE, "key", b"old", AT, seconds=60)).first
-    await records.keys.finish("u", SCOPE, "key", "/old", "old")
+    await records.keys.finish("u", SCOPE, "key", "/old", "old", AT + timedelta(seconds=60))
     later = AT + timedelta(seconds=60)
     assert not (await records.keys.claim("u", SCOPE, "key", b"new", later - SECOND)).first
     claims = await asyncio.gather(*(records.keys.claim("u", SCOPE, "key", b"new", later) for _ in range(50)))
@@ -191,10 +191,23 @@ async def test_an_expired_key_is_taken_over_by_one_of_fifty(records: Records) ->
     assert {(claim.same_body, claim.done, claim.location) for claim in claims} == {(True, False, "")}
 
 
+async def test_a_key_whose_holder_was_killed_is_free_after_two_minutes_and_a_finished_one_after_six_hours(
+    records: Records,
+) -> None:
+    keys, late, later = records.keys, AT + timedelta(minutes=2), AT + timedelta(hours=6)
+    for name in ("killed", "finished"):
+        assert (await keys.claim("u", SCOPE, name, b"", AT)).first
+    await keys.finish("u", SCOPE, "finished", "/things/1", "{}", later)
+    assert not (await keys.claim("u", SCOPE, "killed", b"", late - SECOND)).first
+    assert (await keys.claim("u", SCOPE, "killed", b"", late)).first
+    assert (await keys.claim("u", SCOPE, "finished", b"", later - SECOND)).done
+    assert (await keys.claim("u", SCOPE, "finished", b"", later)).first
+
+
 async def test_a_finished_key_gives_its_answer_and_a_released_one_is_free(records: Records) -> None:
     keys = records.keys
     assert (await keys.claim("u", SCOPE, ODD, b"body", AT)).first
-    await keys.finish("u", SCOPE, ODD, "/things/1", '{"id": 1}')
+    await keys.finish("u", SCOPE, ODD, "/things/1", '{"id": 1}', AT + timedelta(hours=6))
     await keys.release("u", SCOPE, ODD)
     assert await keys.claim("u", SCOPE, ODD, b"body", AT) == (False, True, True, "/things/1", '{"id": 1}')
     assert await keys.claim("u", SCOPE, ODD, b"Body", AT) == (False, False, True, "/things/1", '{"id": 1}')

@@ -56,12 +56,6 @@ async def room(site: Site, user_id: str, at_once: int | None = None) -> AsyncIte
         yield
 
 
-def check_limits(environment: Mapping[str, str]) -> None:
-    """Raises BadSettings when a limit is none, before anybody meets it."""
-    for name in (AT_ONCE, PER_HOUR):
-        number(environment, name)
-
-
 def number(environment: Mapping[str, str], name: str, default: int = 0) -> int:
     """A setting that is a count. Raises BadSettings."""
     text = environment.get(name, "").strip()

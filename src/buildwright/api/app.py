@@ -16,10 +16,10 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from buildwright import errors
-from buildwright.api.allowance import check_limits
 from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
-from buildwright.api.problems import Problem, invalid, plain, problem_of, response
+from buildwright.api.openapi import complete
+from buildwright.api.problems import Problem, internal, invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
 from buildwright.api.routes import (
     build,
@@ -37,8 +37,8 @@ from buildwright.api.routes import (
     steer,
     streams,
 )
+from buildwright.api.settings import check, host_names
 from buildwright.api.site import Site, correlation_of, site_of
-from buildwright.api.targets import check_settings
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
 from buildwright.wiring.hosting import open_hosting
@@ -72,10 +72,9 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
     from buildwright.store.records import Records
 
     environment = app.settings.environment
+    check(environment)
     signer = Signer(secret_key(app.settings.home, environment))
     rates = Rates(environment)
-    check_limits(environment)
-    check_settings(environment)
     _ = app.meters  # counted from the first build on
     records = Records.open(app.settings.database_url or app.settings.database)
     try:
@@ -84,8 +83,7 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
             open_hosting(app, records.hosting, log) as hosting,
             open_intake(app, records.inbox, hosting.begin, log) as intake,
         ):
-            named = (environment.get("BUILDWRIGHT_HOSTS", "")).replace(",", " ").split()
-            hosts = LOCAL_HOSTS | {socket.gethostname().lower()} | {name.lower() for name in named}
+            hosts = LOCAL_HOSTS | {socket.gethostname().lower(), *host_names(environment)}
             site = Site(app, records, signer, hosting, intake, rates, Asked(records, app.clock), log, hosts, address)
             streams_end = asyncio.create_task(_end_streams(site), name="end of streams")
             try:
@@ -95,6 +93,16 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
                 await streams_end
     finally:
         await records.close()
+
+
+class Described(FastAPI):
+    """The routes, with a description that says what all of them have in common."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description, made once."""
+        if self.openapi_schema is None:
+            complete(super().openapi())
+        return super().openapi()
 
 
 async def _end_streams(site: Site) -> None:
@@ -110,7 +118,7 @@ def api_for(site: Site) -> ASGIApp:
 
 def fastapi_for(site: Site | None = None) -> FastAPI:
     """The routes; without a site only for their description (`openapi()`)."""
-    api = FastAPI(
+    api = Described(
         title="Buildwright",
         version=health.number(),
         description="Turns a description of software into merged, proven changes. Streams, examples: docs/guides/http.md.",
@@ -160,7 +168,11 @@ def _handle_errors(api: FastAPI) -> None:
                 title, fix = "The request is wrong", "see /openapi.json"
         return response(plain(error.status_code, title, detail, fix, correlation_of(request)), headers)
 
+    async def unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001  the guard logs it
+        return response(internal(correlation_of(request)))
+
     handlers: dict[Any, Any] = {
+        Exception: unforeseen,
         BuildwrightError: ours,
         RequestValidationError: bad_input,
         HTTPException: of_http,
@@ -179,10 +191,10 @@ def _without_inside(problem: Problem, site: Site) -> Problem:
 
 
 def _allowed(request: Request) -> str:
-    """All methods of the path; the framework names those of its first route alone."""
-    scope, found = dict(request.scope), {"GET", "HEAD"} if request.url.path == "/openapi.json" else set()
-    for router in ROUTERS:
-        for route in router.routes:
-            if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
-                found |= route.methods or set()
-    return ", ".join(sorted(found))
+    """The methods of a path. It may have several routes, of which Starlette names the first; others fit it only as well."""
+    if request.url.path == "/openapi.json":
+        return "GET, HEAD"
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in fitting if route.path == fitting[0].path for method in route.methods or ()}
+    return ", ".join(sorted(methods))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
@@ -42,13 +43,13 @@ class Asked:
 
         A repeat gets the first answer again, with `Idempotent-Replayed: true`; or 409 with its Location when
         `repeat_conflicts` (D10). Raises KeyReused for the same key with another body, Conflict while the first is at it,
-        Refused for a key that is no key. What `work` raises frees the key.
+        Refused for a key that is no key. What `work` raises frees the key; so do two minutes, of a server that was killed.
         """
         key = _key_of(request)
         if key is None:
             return _answer(*await work())
         keys = self._records.keys
-        claim = await keys.claim(user_id, scope, key, await request.body(), self._clock.now(), self._seconds)
+        claim = await keys.claim(user_id, scope, key, await request.body(), self._clock.now())
         if not claim.first:
             return _repeated(request, claim, conflicts=repeat_conflicts)
         try:
@@ -56,7 +57,8 @@ class Asked:
         except BaseException:
             await keys.release(user_id, scope, key)
             raise
-        await keys.finish(user_id, scope, key, location, json.dumps({"status": status, "answer": answer}))
+        until = self._clock.now() + timedelta(seconds=self._seconds)
+        await keys.finish(user_id, scope, key, location, json.dumps({"status": status, "answer": answer}), until)
         return _answer(status, answer, location)
 
     async def receive(

@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -27,10 +27,12 @@ PUBLIC_BELOW = ("/static/",)
 OWN_TICKET = frozenset({"/ws", "/ws/devteam"})
 """WebSockets: they are let in to be told why they are closed; `sockets` asks who it is."""
 LARGEST_BODY = 1_000_000
-BODY_SECONDS = 20.0
+LARGEST_HEADERS = 32_768
 HANDLER_SECONDS = 90.0
 CORRELATION = "x-correlation-id"
 
+_STREAMS = re.compile(r"/api/(builds|projects)/[^/]+/stream")
+"""What may go on for as long as the client wants."""
 _CORRELATION_FORM = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -79,6 +81,7 @@ class _Request:
         self._site = site
         self._correlation_id = correlation_id
         self._status = 0
+        self._refused: Problem | None = None
 
     async def run(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         began = time.perf_counter()
@@ -86,22 +89,34 @@ class _Request:
         try:
             problem = self._refusal(scope, headers)
             if problem is not None:
-                extra = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None
+                extra = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+                if problem.status == 413:
+                    extra["Connection"] = "close"
                 await response(problem, extra)(scope, receive, self._answer)
                 return
-            async with asyncio.timeout(None if _streams(scope["path"]) else HANDLER_SECONDS):
-                await self._app(scope, _Body(receive, self._too_much).receive, self._answer)
-        except _BodyRefused as refused:
-            problem = refused.problem.model_copy(update={"correlationId": self._correlation_id})
-            await self._fail(scope, receive, problem)
-        except TimeoutError:
-            text = f"there was no answer within {HANDLER_SECONDS:.0f} seconds"
-            await self._fail(scope, receive, plain(408, "Too slow", text, "try again", self._correlation_id))
+            limit = asyncio.timeout(None if _streams(scope["path"]) else HANDLER_SECONDS)
+            async with limit:
+                await self._app(scope, _Body(receive, self._refuse, self._site.body_seconds).receive, self._answer)
+        except _BodyRefusedError:
+            pass  # told below, like one that the application has caught
         except Exception as error:
-            self._site.log("request-failed", level="error", correlationId=self._correlation_id, error=repr(error))
-            await self._fail(scope, receive, internal(self._correlation_id))
+            if isinstance(error, TimeoutError) and limit.expired():
+                text = f"the server did not have the answer within {HANDLER_SECONDS:.0f} seconds"
+                await self._fail(scope, receive, plain(503, "Too slow", text, "try again", self._correlation_id))
+            elif self._refused is None:
+                self._site.log("request-failed", level="error", correlationId=self._correlation_id, error=repr(error))
+                await self._fail(scope, receive, internal(self._correlation_id))
         finally:
-            self._told(scope, time.perf_counter() - began)
+            try:
+                if self._refused is not None:
+                    problem, self._refused = self._refused, None
+                    await self._fail(scope, receive, problem, {"Connection": "close"})
+            finally:
+                self._told(scope, time.perf_counter() - began)
+
+    def _refuse(self, problem: Problem) -> None:
+        """The body cannot be used: whatever the application makes of that is not sent."""
+        self._refused = problem.model_copy(update={"correlationId": self._correlation_id})
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         if host_of(headers) not in self._site.hosts:
@@ -113,9 +128,13 @@ class _Request:
                 "use the address that it printed, or set BUILDWRIGHT_HOSTS",
                 self._correlation_id,
             )
+        size = sum(len(name) + len(value) for name, value in headers.raw)
+        if size + len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LARGEST_HEADERS:
+            text = f"address and headers have at most {LARGEST_HEADERS} bytes"
+            return plain(431, "Headers too large", text, "send less", self._correlation_id)
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
-            return self._too_much()
+        if not (length.isascii() and length.isdigit()) or int(length) > LARGEST_BODY:
+            return too_large(self._correlation_id)
         path = scope["path"]
         try:
             scope["state"]["caller"] = identify(self._site, headers, scope["method"])
@@ -125,10 +144,9 @@ class _Request:
             return problem_of(error, self._correlation_id)
         return None
 
-    def _too_much(self) -> Problem:
-        return plain(413, "Too large", f"a body has at most {LARGEST_BODY} bytes", "send less", self._correlation_id)
-
     async def _answer(self, message: Message) -> None:
+        if self._refused is not None and not self._status:
+            return
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
@@ -137,9 +155,11 @@ class _Request:
                 headers.setdefault(name, value)
         await self._send(message)
 
-    async def _fail(self, scope: Scope, receive: Receive, problem: Problem) -> None:
+    async def _fail(
+        self, scope: Scope, receive: Receive, problem: Problem, headers: Mapping[str, str] | None = None
+    ) -> None:
         if not self._status:  # nothing was sent yet; else the connection breaks off, which says it too
-            await response(problem)(scope, receive, self._answer)
+            await response(problem, headers)(scope, receive, self._answer)
 
     def _told(self, scope: Scope, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "")
@@ -154,19 +174,19 @@ class _Request:
         )
 
 
-class _BodyRefused(Exception):
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+class _BodyRefusedError(Exception):
+    """Ends the reading of a body. Who reads it may catch it: `refuse` was told before."""
 
 
 class _Body:
     """A body that ends in time and within its size, also one that names no length."""
 
-    def __init__(self, receive: Receive, too_much: object) -> None:
+    def __init__(self, receive: Receive, refuse: Callable[[Problem], None], seconds: float) -> None:
         self._receive = receive
-        self._too_much = too_much
+        self._refuse = refuse
         self._seen = 0
-        self._until = time.monotonic() + BODY_SECONDS
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
         self._over = False
 
     async def receive(self) -> Message:
@@ -176,13 +196,20 @@ class _Body:
             async with asyncio.timeout(max(0.01, self._until - time.monotonic())):
                 message = await self._receive()
         except TimeoutError:
-            problem = plain(408, "Too slow", f"the body did not come within {BODY_SECONDS:.0f} seconds", "try again")
-            raise _BodyRefused(problem) from None
+            text = f"the body did not come within {self._seconds:g} seconds"
+            self._refuse(plain(408, "Too slow", text, "try again"))
+            raise _BodyRefusedError from None
         self._seen += len(message.get("body", b""))
-        if self._seen > LARGEST_BODY and callable(self._too_much):
-            raise _BodyRefused(self._too_much())
+        if self._seen > LARGEST_BODY:
+            self._refuse(too_large())
+            raise _BodyRefusedError
         self._over = message["type"] != "http.request" or not message.get("more_body", False)
         return message
+
+
+def too_large(correlation_id: str = "") -> Problem:
+    """A body that is not read."""
+    return plain(413, "Too large", f"a body has at most {LARGEST_BODY} bytes", "send less", correlation_id)
 
 
 def identify(site: Site, headers: Headers, method: str) -> Caller:
@@ -191,8 +218,11 @@ def identify(site: Site, headers: Headers, method: str) -> Caller:
     Raises Unauthorized, Forbidden (another site's page sent the cookie).
     """
     now = site.app.clock.now()
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme:
+    given = headers.getlist("authorization")
+    if given:
+        scheme, _, token = given[0].partition(" ")
+        if len(given) > 1:
+            raise Unauthorized("this request names two", fix="send one `Authorization: Bearer TOKEN`")
         if scheme.lower() != "bearer":
             raise Unauthorized("only bearer tokens are known here", fix="send `Authorization: Bearer TOKEN`")
         claims = site.signer.read(token.strip(), "bearer", now)
@@ -208,11 +238,13 @@ def identify(site: Site, headers: Headers, method: str) -> Caller:
 
 def same_site(site: Site, headers: Headers) -> bool:
     """Whether a request with a cookie comes from a page of this server. No Origin: not from a page at all."""
-    origin = headers.get("origin")
-    if origin is None:
+    origins = headers.getlist("origin")
+    if not origins:
         return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+    if len(origins) > 1:
+        return False
     try:
-        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() and host_of(headers) in site.hosts
+        return urlsplit(origins[0]).netloc.lower() == headers.get("host", "").lower() and host_of(headers) in site.hosts
     except ValueError:
         return False
 
@@ -236,4 +268,4 @@ def _cookies(headers: Headers) -> Mapping[str, str]:
 
 
 def _streams(path: str) -> bool:
-    return path.endswith("/stream")
+    return _STREAMS.fullmatch(path) is not None

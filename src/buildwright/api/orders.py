@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from fastapi import Path
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from buildwright.api import allowance, steering
 from buildwright.api.asking import Asking, CleanText, check_project
@@ -31,8 +31,19 @@ ProjectName = Annotated[str, Field(pattern=_PROJECT, description=_PROJECT_WORDS)
 ProjectInPath = Annotated[str, Path(alias="projectId", pattern=_PROJECT, description=_PROJECT_WORDS)]
 
 
+_ONE_OF_BOTH: dict[str, JsonValue] = {
+    "oneOf": [
+        {"required": ["spec"], "properties": {"spec": {"type": "string"}, "tasks": {"type": "null"}}},
+        {"required": ["tasks"], "properties": {"tasks": {"type": "array"}, "spec": {"type": "null"}}},
+    ],
+    "allOf": [{"properties": {"options": {"properties": {"by_hand": {"const": False}}}}}],
+}
+
+
 class Initialize(Asking):
     """An execution of a workflow on a repository: what is to be built, and how."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_OF_BOTH)
 
     projectId: ProjectName  # noqa: N815  the wire's name
     repository: Annotated[CleanText, Field(min_length=1, max_length=2000)] = Field(

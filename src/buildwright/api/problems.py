@@ -67,6 +67,8 @@ _BY_STATUS = {
     408: "too-slow",
     413: "too-large",
     421: "wrong-host",
+    431: "headers-too-large",
+    503: "overdue",
 }
 CODES: Mapping[str, int] = {
     **{code: status for status, code in _BY_STATUS.items()},
@@ -164,5 +166,5 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": "Problem",
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        for status in sorted({401, 413, 421, 422, 429, 500, 503, *statuses})
+        for status in sorted({401, 413, 421, 422, 429, 431, 500, 503, *statuses})
     }

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from buildwright.wiring.intake import Intake
 
 
+BODY_SECONDS = 20.0
+
+
 class Caller(NamedTuple):
     """Who makes a request."""
 
@@ -51,6 +54,8 @@ class Site:
     """Host names it answers to."""
     address: str = ""
     """Its own URL."""
+    body_seconds: float = BODY_SECONDS
+    """How long a client may take to send a body."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it is about to end: streams say so and end."""
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from buildwright.api.asking import Asking
 from buildwright.core.finding import CheckKind
-from buildwright.core.limits import Options
+from buildwright.core.limits import Budget, Options
 from buildwright.core.spec import Spec
 from buildwright.errors import BadRepository, BadSpec, Refused
 
@@ -57,7 +56,7 @@ class LimitWishes(Asking):
     loop_after: Annotated[int, Field(ge=2, le=1_000)] = 3
     train: Annotated[int, Field(ge=1, le=64)] = 4
     pushes: Annotated[int, Field(ge=1, le=100)] = 4
-    budget_usd: Annotated[Decimal | None, Field(gt=0, le=1_000_000, decimal_places=6)] = None
+    budget_usd: Budget | None = None
 
 
 class OptionWishes(Asking):

@@ -25,22 +25,25 @@ async def serve(
 ) -> int:
     """Serve the HTTP API and its streams until Ctrl-C or termination. Builds that are under way can go on afterwards.
 
+    What is asked already is answered first; a second Ctrl-C, or termination, ends it at once.
+
     Prints an address with a one-time token that signs this user in. Without a cluster it carries out the builds itself.
     """
     import asyncio
+    import os
     import signal
     import sys
     from functools import partial
 
     from buildwright.api.app import api_for, open_site
     from buildwright.api.server import Quiet, calm_collector, configured
+    from buildwright.api.settings import loaded
     from buildwright.cli.exits import Exit
     from buildwright.cli.session import keep_warnings
-    from buildwright.settings import Settings
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring import masked, open_app
 
-    settings = Settings.load()
+    settings = loaded()
     _check_host(host, public)
     listening = _listen(host, port)
     with listening:
@@ -54,6 +57,8 @@ async def serve(
             server = Quiet(configured(api_for(site)))
 
             def end() -> None:
+                if site.closing.is_set():  # asked for twice: what is recorded is safe, and nothing is waited for
+                    os._exit(Exit.INTERRUPTED)
                 site.closing.set()
                 server.should_exit = True
 

@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from buildwright.core.finding import CheckKind
 from buildwright.core.record import Record
 
 LONGEST_SECONDS = 1e10
 """Some 300 years: a moment that far ahead can still be shown as a date."""
+MOST = 1_000_000
+"""Of anything that is counted."""
+
+
+Budget = Annotated[
+    Decimal,
+    Field(gt=0, le=1_000_000),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000},
+                {"type": "string", "pattern": r"^(?=[0.]*[1-9])[0-9]{1,6}(\.[0-9]{1,6})?$"},
+            ]
+        }
+    ),
+]
+"""Dollars, as a number or, so that no digit is lost, as text."""
 
 
 class Check(Record):
@@ -47,27 +64,27 @@ class Limits(Record):
     concurrency: int = Field(default=4, ge=1, le=4096)
     """Agents at once. One process also judges so many changes at once; workers judge as many as they have slots. The merge
     train has its own bound."""
-    attempts: int = Field(default=3, ge=1)
+    attempts: int = Field(default=3, ge=1, le=MOST)
     """Tries per task before the build pauses (or the task fails)."""
     task_seconds: float = Field(default=300.0, gt=0, le=LONGEST_SECONDS)
     gate_seconds: float = Field(default=120.0, gt=0, le=LONGEST_SECONDS)
     pause_seconds: float = Field(default=1800.0, gt=0, le=LONGEST_SECONDS)
     heartbeat_seconds: float = Field(default=30.0, gt=0, le=LONGEST_SECONDS)
-    failed_tasks: int = Field(default=3, ge=0)
+    failed_tasks: int = Field(default=3, ge=0, le=MOST)
     """More failed tasks than this stop the run (P6)."""
-    stuck_after: int = Field(default=3, ge=1)
+    stuck_after: int = Field(default=3, ge=1, le=MOST)
     """Failures in a row, over all tasks, that count as stuck (P8)."""
-    loop_after: int = Field(default=3, ge=2)
+    loop_after: int = Field(default=3, ge=2, le=MOST)
     """Attempts in a row at one task, refused for the same findings, that count as a loop."""
-    train: int = Field(default=4, ge=1)
+    train: int = Field(default=4, ge=1, le=MOST)
     """Cars of the merge train that are tested at once."""
-    pushes: int = Field(default=4, ge=1)
+    pushes: int = Field(default=4, ge=1, le=MOST)
     """Tries of a failed delivery before the build pauses."""
-    output_bytes: int = Field(default=4_000_000, gt=0)
+    output_bytes: int = Field(default=4_000_000, gt=0, le=2**40)
     """Output kept of one command; more is cut in the middle and said so."""
-    memory_bytes: int = Field(default=4 * 1024**3, gt=0)
-    processes: int = Field(default=512, gt=0)
-    budget_usd: Decimal | None = None
+    memory_bytes: int = Field(default=4 * 1024**3, gt=0, le=2**50)
+    processes: int = Field(default=512, gt=0, le=2**22)
+    budget_usd: Budget | None = None
 
 
 class Options(Record):

@@ -14,6 +14,8 @@ from buildwright.store.tables import idempotency_keys
 
 _COLUMNS = idempotency_keys.c
 _KEY = (_COLUMNS.user_id, _COLUMNS.scope, _COLUMNS.key_hash)
+CLAIM_SECONDS = 120.0
+"""A request takes less, or is given up."""
 _MOST_FORGOTTEN = 500
 """Expired keys that go with one new one."""
 
@@ -74,9 +76,11 @@ class IdempotencyKeys:
         self._database = database
 
     async def claim(
-        self, user_id: str, scope: str, key: str, body: bytes, at: datetime, seconds: float = 6 * 3600
+        self, user_id: str, scope: str, key: str, body: bytes, at: datetime, seconds: float = CLAIM_SECONDS
     ) -> Claim:
         """Take a key, for `seconds`. Of all who do so at the same time exactly one is `first`.
+
+        A key that is neither finished nor released by then is free again: whoever had it was killed.
 
         `scope` is what is asked for, for example `POST /api/devteam/automation/initialize`.
         """
@@ -125,10 +129,11 @@ class IdempotencyKeys:
 
         return await self._database.write(work)
 
-    async def finish(self, user_id: str, scope: str, key: str, location: str, answer: str) -> None:
-        """The request was carried out: from now on its repeats get this answer."""
+    async def finish(self, user_id: str, scope: str, key: str, location: str, answer: str, until: datetime) -> None:
+        """The request was carried out: from now on its repeats get this answer, `until` the key is forgotten."""
         change = update(idempotency_keys).where(_is(user_id, scope, key))
-        await self._database.change(change.values(state="done", location=location, answer=answer))
+        change = change.values(state="done", location=location, answer=answer, expires_at=until)
+        await self._database.change(change)
 
     async def release(self, user_id: str, scope: str, key: str) -> None:
         """The request failed: its key can be used again. Harmless when it was finished, or is not there."""

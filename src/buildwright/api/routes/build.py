@@ -6,11 +6,12 @@ import json
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query, Request
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import Response
 
 from buildwright.api import steering
 from buildwright.api.asking import After, Asking, BuildId, CleanText, Limit, OwnBuild, ProjectId, own_build, stating
+from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
 from buildwright.api.shown import BuildResponse, CanPublish, can_publish, response_of
 from buildwright.api.site import CallerOf, CorrelationOf, Site, SiteOf
@@ -39,8 +40,18 @@ class Seed(Asking):
     product_doc: ProductDocument | None = None
 
 
+_SOMETHING: dict[str, JsonValue] = {
+    "anyOf": [
+        {"properties": {"seed": {"required": ["brief"], "properties": {"brief": {"type": "object"}}}}},
+        {"required": ["tasks"], "properties": {"tasks": {"minItems": 1}}},
+    ]
+}
+
+
 class StartBuild(Asking):
     """A build to be made. `seed` is what to build; with `tasks` no model needs to plan it."""
+
+    model_config = ConfigDict(json_schema_extra=_SOMETHING)
 
     project_id: ProjectId
     seed: Seed
@@ -68,7 +79,7 @@ class StepBuild(Asking):
     mode: Literal["auto", "plan_only", "implement_only", "verify_only"] = "auto"
 
 
-@router.post("/start", response_model=BuildResponse, responses=responses(400, 403, 409, 502, 507))
+@router.post("/start", response_model=BuildResponse, responses=responses(400, 403, 409, 502, 507), openapi_extra=KEYED)
 async def start_build(
     wanted: StartBuild, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
 ) -> Response:
@@ -87,7 +98,9 @@ async def start_build(
     return await site.asked.once(request, caller.user_id, "POST /api/build/start", work)
 
 
-@router.post("/step", response_model=BuildResponse, responses={**_WAITED, **responses(400, 403, 404, 409)})
+@router.post(
+    "/step", response_model=BuildResponse, responses={**_WAITED, **responses(400, 403, 404, 409)}, openapi_extra=KEYED
+)
 async def step_build(
     wanted: StepBuild, request: Request, site: SiteOf, caller: CallerOf, wait_seconds: Wait = 55.0
 ) -> Response:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import JSONResponse, Response
 
 from buildwright.api import steering
 from buildwright.api.asking import After, Asking, CleanText, Limit, OwnBuild, ProjectId, TaskName, cursor_of, place_of
 from buildwright.api.lines import LogPage, Reading, read_page
+from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
 from buildwright.api.targets import check_commands
@@ -27,8 +28,33 @@ from buildwright.wiring.changes import file_stats
 router = APIRouter(tags=["builds"])
 
 
+_SOMETHING: dict[str, JsonValue] = {
+    "oneOf": [
+        {
+            "required": ["spec"],
+            "properties": {
+                "spec": {"type": "string"},
+                "tasks": {"type": "array", "maxItems": 0},
+                "brief": {"type": "null"},
+            },
+        },
+        {"required": ["tasks"], "properties": {"tasks": {"type": "array", "minItems": 1}, "spec": {"type": "null"}}},
+        {
+            "required": ["brief"],
+            "properties": {
+                "brief": {"type": "object"},
+                "tasks": {"type": "array", "maxItems": 0},
+                "spec": {"type": "null"},
+            },
+        },
+    ]
+}
+
+
 class Wanted(Asking):
     """What is to be built: the text of a spec or task list, a complete list of tasks, or what an interview has found out."""
+
+    model_config = ConfigDict(json_schema_extra=_SOMETHING)
 
     spec: CleanText | None = Field(
         default=None, min_length=1, description="The text of a spec, as it stands in a file."
@@ -145,7 +171,13 @@ class Plan(PlanView):
     title: str
 
 
-@router.post("/api/builds", status_code=202, response_model=Started, responses=responses(400, 403, 409, 502, 507))
+@router.post(
+    "/api/builds",
+    status_code=202,
+    response_model=Started,
+    responses=responses(400, 403, 409, 502, 507),
+    openapi_extra=KEYED,
+)
 async def start_build(
     wanted: NewBuild, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
 ) -> Response:

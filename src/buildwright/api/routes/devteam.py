@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from buildwright.api import steering
 from buildwright.api.asking import Asking, CleanText
+from buildwright.api.openapi import KEYED
 from buildwright.api.orders import Initialize, ProjectInPath, asked_for, check_owner, told
 from buildwright.api.problems import responses
 from buildwright.api.site import Caller, CallerOf, CorrelationOf, Site, SiteOf
@@ -107,7 +108,13 @@ class _Standing(NamedTuple):
     state: State
 
 
-@router.post("/initialize", status_code=202, response_model=Begun, responses=responses(400, 403, 409, 502, 507))
+@router.post(
+    "/initialize",
+    status_code=202,
+    response_model=Begun,
+    responses=responses(400, 403, 409, 502, 507),
+    openapi_extra=KEYED,
+)
 async def initialize(
     wanted: Initialize, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
 ) -> Response:

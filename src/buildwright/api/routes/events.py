@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
+from buildwright.api.openapi import KEYED
 from buildwright.api.orders import EVENTS, AnyAsked, asked_for, told
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
@@ -42,7 +43,9 @@ class EventStatus(BaseModel):
     updated_at: AwareDatetime
 
 
-@router.post("", status_code=202, response_model=Accepted, responses=responses(400, 403, 409, 502, 507))
+@router.post(
+    "", status_code=202, response_model=Accepted, responses=responses(400, 403, 409, 502, 507), openapi_extra=KEYED
+)
 async def post_event(
     wanted: AnyAsked, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
 ) -> Response:

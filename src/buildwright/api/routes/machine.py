@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from buildwright.api import steering
 from buildwright.api.asking import Asking, CleanText, OwnBuild, ProjectId, stating
+from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
 from buildwright.api.routes.builds import Started, WorkerHolds
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
@@ -112,7 +113,13 @@ async def crew(site: SiteOf, build: OwnBuild) -> CrewOf:
     return CrewOf(runner=found.runner, in_cluster=found.in_cluster, workers=found.workers, holdings=holdings)
 
 
-@router.post("/builds", status_code=202, response_model=Started, responses=responses(400, 403, 409, 502, 507))
+@router.post(
+    "/builds",
+    status_code=202,
+    response_model=Started,
+    responses=responses(400, 403, 409, 502, 507),
+    openapi_extra=KEYED,
+)
 async def start(
     wanted: Recorded, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
 ) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -11,11 +10,13 @@ from starlette.responses import Response
 
 from buildwright.api import project_build
 from buildwright.api.asking import Asking, CleanText, Limit
+from buildwright.api.openapi import KEYED
 from buildwright.api.pages import cursor_for, number_in, text_in
 from buildwright.api.problems import responses
 from buildwright.api.project_build import NewestBuild, NewestRow
 from buildwright.api.site import CallerOf, SiteOf
 from buildwright.api.stack import find_stack
+from buildwright.core.limits import Budget
 from buildwright.core.project_summary import BuildSummary
 from buildwright.core.project_views import (
     BuildStatus,
@@ -49,9 +50,7 @@ class ResumeWish(Asking):
     message: Annotated[
         str, Field(max_length=20_000, description="For the agent; for retry_with_message it must be there.")
     ] = ""
-    budget_usd: Annotated[
-        Decimal | None, Field(gt=0, le=1_000_000, decimal_places=6, description="A larger budget, if that was used up.")
-    ] = None
+    budget_usd: Budget | None = Field(default=None, description="A larger budget, if that was used up.")
 
     @model_validator(mode="after")
     def _told(self) -> ResumeWish:
@@ -133,7 +132,7 @@ async def build_logs(
     return BuildLogPage(items=rows, next_cursor=cursor_for(following) if following is not None else None)
 
 
-@router.post("/resume", response_model=BuildAnswer, responses=responses(400, 403, 404, 409))
+@router.post("/resume", response_model=BuildAnswer, responses=responses(403, 404, 409), openapi_extra=KEYED)
 async def resume_build(
     request: Request, wish: ResumeWish, build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf
 ) -> Response:
@@ -147,7 +146,9 @@ async def resume_build(
     return await site.asked.once(request, caller.user_id, f"POST /projects/{build.project_id}/build/resume", work)
 
 
-@router.post("/interject", status_code=202, response_model=Interjected, responses=responses(400, 403, 404, 409))
+@router.post(
+    "/interject", status_code=202, response_model=Interjected, responses=responses(403, 404, 409), openapi_extra=KEYED
+)
 async def interject(
     request: Request, wish: InterjectWish, build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf
 ) -> Response:

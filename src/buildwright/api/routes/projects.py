@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from buildwright.api import project_build
 from buildwright.api.asking import Asking, Limit, cursor_of, place_of
+from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
@@ -81,7 +82,7 @@ class BuildStarted(BaseModel):
     status: BuildStatusName
 
 
-@router.post("", status_code=201, response_model=ProjectDetail, responses=responses(400, 409))
+@router.post("", status_code=201, response_model=ProjectDetail, responses=responses(409), openapi_extra=KEYED)
 async def create_project(request: Request, wish: NewProject, site: SiteOf, caller: CallerOf) -> Response:
     """Create a project. With an Idempotency-Key a repeat gives the same one."""
     if wish.target_type is not None:
@@ -131,7 +132,8 @@ async def get_project(project: OwnProject, site: SiteOf) -> ProjectDetail:
     "/{project_id}/build",
     status_code=202,
     response_model=BuildStarted,
-    responses=responses(400, 403, 404, 409, 502, 507),
+    responses=responses(403, 404, 409, 502, 507),
+    openapi_extra=KEYED,
 )
 async def start_build(
     request: Request,

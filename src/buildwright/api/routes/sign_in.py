@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
@@ -12,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from buildwright.api.guard import COOKIE, same_site
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, SiteOf
-from buildwright.errors import Forbidden, Unauthorized
+from buildwright.errors import Forbidden, Refused, Unauthorized
 
 router = APIRouter(tags=["signing in"])
 
@@ -45,12 +46,29 @@ async def sign_in_page(token: str = "") -> Response:
     return HTMLResponse(_PAGE.format(words="Press the button to sign in.", form=_FORM.format(token=escape(token))))
 
 
-@router.post("/sign-in", response_class=RedirectResponse, status_code=303, responses=responses(403))
+_FIELDS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "properties": {"token": {"type": "string"}}, "required": ["token"]}
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/sign-in", response_class=RedirectResponse, status_code=303, responses=responses(403), openapi_extra=_FIELDS
+)
 async def sign_in(request: Request, site: SiteOf) -> Response:
     """Trade a one-time token for a session cookie. The body is a form with the field `token`."""
     if not same_site(site, request.headers):
         raise Forbidden("another site's page sent this request", fix="open the address that the server printed")
-    fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
+    try:
+        fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
+    except ValueError as error:
+        raise Refused("the form has too many fields", fix="send the field `token` alone") from error
     now = site.app.clock.now()
     claims = site.signer.read(fields.get("token", [""])[0], "sign-in", now)
     if not await site.records.tokens.use(claims.jti, claims.expires_at, now):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -14,6 +13,7 @@ from buildwright.api.asking import Asking, CleanText, OwnBuild, TaskName, state_
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, SiteOf
 from buildwright.core.build import Build, Control
+from buildwright.core.limits import Budget
 from buildwright.core.projection import phase_of
 from buildwright.core.views import PauseView, pause_view
 from buildwright.core.wire import BuildPhase
@@ -35,9 +35,7 @@ class Answer(Asking):
 
     choice: Literal["go", "retry", "skip", "abort"] = "go"
     message: Words = Field(default="", description="For the agent that tries again; goes with `retry` and `abort`.")
-    budget_usd: Decimal | None = Field(
-        default=None, gt=0, le=1_000_000, description="What the build may cost from now on."
-    )
+    budget_usd: Budget | None = Field(default=None, description="What the build may cost from now on.")
 
 
 class Said(Asking):

@@ -43,10 +43,21 @@ TopicsOf = Annotated[
 NamesOf = Annotated[
     Literal["devteam", "builder"], Query(description="Whose names frames have: those of /ws/devteam, or of /ws.")
 ]
+_EVENT = {
+    "type": "object",
+    "description": "One event: `data` is a frame as JSON text, `id` the cursor after it.",
+    "properties": {
+        "data": {"type": "string"},
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "retry": {"type": "integer"},
+    },
+    "required": ["data"],
+}
 _SSE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Frames, one in each event, from `hello` on",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     },
 }
 _NOTHING_MORE: dict[int | str, dict[str, Any]] = {204: {"description": "The build has ended, and you have all of it"}}

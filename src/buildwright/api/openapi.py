@@ -1,0 +1,128 @@
+"""What the description of the API says beyond the routes: who may ask, what a body can be refused for, what leads where.
+
+Goes by rules, so that a new route has it too; holds no route and no name of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from buildwright.api.guard import COOKIE, PUBLIC
+from buildwright.api.problems import MEDIA_TYPE, responses
+
+KEYED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "The same request with the same key is carried out once, within six hours.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!-~]([ -~]{0,253}[!-~])?$"},
+        }
+    ]
+}
+"""What a route says that takes an idempotency key (`openapi_extra=KEYED`)."""
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+_IDS = {
+    "build_id": ("build_id", "executionId"),
+    "project_id": ("project_id", "id"),
+    "task_id": ("task_id",),
+    "projectId": (),
+}
+"""A parameter of a path, and the fields of an answer that it can be taken from, the first that is there; else of the body."""
+
+_Operation = tuple[str, str, dict[str, Any]]
+
+
+def complete(description: dict[str, Any]) -> None:
+    """Add to a description of the routes, in place, what all of them have in common."""
+    parts = description["components"]
+    parts["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "`buildwright token` prints one."},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Of a browser that signed in."},
+    }
+    description["security"] = [{"bearer": []}, {"session": []}]
+    operations = list(_operations(description))
+    for method, path, operation in operations:
+        answers = operation["responses"]
+        if path in PUBLIC:
+            operation["security"] = []
+            if method == "get":
+                answers.pop("401", None)
+        for answer in answers.values():
+            if MEDIA_TYPE in answer.get(
+                "content", {}
+            ):  # FastAPI adds the model once more, as what the route answers with
+                answer["content"] = {MEDIA_TYPE: answer["content"][MEDIA_TYPE]}
+        if "requestBody" in operation:
+            refusals = {str(status): answer for status, answer in responses(400, 408).items()}
+            for status in ("400", "408"):
+                answers.setdefault(status, {k: v for k, v in refusals[status].items() if k != "model"})
+        if "429" in answers:
+            answers["429"]["headers"] = {
+                "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+            }
+    for _, _, operation in operations:
+        _link(operation, operations, parts["schemas"])
+
+
+def _operations(description: dict[str, Any]) -> Iterator[_Operation]:
+    for path, item in description["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                yield method, path, item[method]
+
+
+def _link(maker: dict[str, Any], operations: list[_Operation], schemas: dict[str, Any]) -> None:
+    """What takes an idempotency key starts something: its answer leads to all that can be done with that."""
+    if not _is_keyed(maker):
+        return
+    for status, answer in maker["responses"].items():
+        if not status.startswith("2"):
+            continue
+        schema = {"type": "string", "minLength": 1}
+        answer.setdefault("headers", {})["Location"] = {"description": "Where to look at it.", "schema": schema}
+        fields, asked = _fields(answer, schemas), _body_fields(maker, schemas)
+        for parameter, sources in _IDS.items():
+            source = next((f"$response.body#/{name}" for name in sources if name in fields), None)
+            if source is None and parameter == "projectId" and parameter in asked:
+                source = f"$request.body#/{parameter}"
+            if source is not None:
+                answer.setdefault("links", {}).update(_links(parameter, {parameter: source}, operations, schemas))
+
+
+def _links(
+    parameter: str, taken: dict[str, str], operations: list[_Operation], schemas: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for _, path, operation in operations:
+        name = operation["operationId"]
+        if f"{{{parameter}}}" in path:
+            found[name] = {"operationId": name, "parameters": taken}
+        elif parameter == "build_id" and parameter in _body_fields(operation, schemas):
+            found[name] = {"operationId": name, "requestBody": taken}
+    return found
+
+
+def _is_keyed(operation: dict[str, Any]) -> bool:
+    return any(parameter.get("name") == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+
+
+def _fields(answer: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:
+    content = answer.get("content", {}).get("application/json", {})
+    return _properties(content.get("schema", {}), schemas)
+
+
+def _body_fields(operation: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return _properties(content.get("schema", {}), schemas)
+
+
+def _properties(schema: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:
+    """The fields that it has for certain: of alternatives those that all have."""
+    if "oneOf" in schema and "$ref" not in schema and "properties" not in schema:
+        return frozenset.intersection(*(_properties(one, schemas) for one in schema["oneOf"]))
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return frozenset(schemas.get(name, schema).get("properties", {}))

@@ -1,0 +1,89 @@
+"""Real things on a server, for tests that go over all routes: projects, and builds in several states."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.api.conftest import NOTHING, SHELL, Client, ended
+from tests.git import git
+
+WRITTEN = "a.txt"
+"""A file that the finished build and the project's build have made."""
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Ids of one user's things."""
+
+    repository: str
+    finished: str
+    paused: str
+    by_hand: str
+    project: str
+    empty_project: str
+    project_build: str
+    execution: str
+    """Its project's own name."""
+    event: str
+
+    @property
+    def builds(self) -> tuple[str, ...]:
+        return (self.finished, self.paused, self.by_hand, self.project_build)
+
+    @property
+    def projects(self) -> tuple[str, ...]:
+        return (self.project, self.empty_project)
+
+
+async def seeded(client: Client, folder: Path) -> Seeds:
+    """Make them, with a repository in `folder`. Needs a server that runs commands of this user."""
+    repository = folder / "seeded"
+    repository.mkdir()
+    (repository / "README.md").write_text("# Target\n", encoding="utf-8")
+    git(repository, "init", "-q", "-b", "main")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "Start")
+    tasks = [{"id": "a", "title": "First"}, {"id": "b", "title": "Second", "depends_on": ["a"]}]
+    options = {**SHELL, "checks": [{"name": "tests", "command": "true"}]}
+    target = {"target_type": "local_path", "target_ref": str(repository)}
+    made = await client.post("/projects", {"name": "Guestbook", "tasks": tasks, **target})
+    empty = await client.post("/projects", {"name": "Empty"})
+    assert (made.status, empty.status) == (201, 201), (made.text, empty.text)
+    # First, because a project's build waits for no other of the user's, and none may be under way.
+    of_project = {"options": {**options, "delivery": {"kind": "none"}}}
+    project_build = await _id(client, f"/projects/{made.json['id']}/build", of_project)
+    real = {"tasks": tasks, "repository": str(repository), "project_id": "seeded"}
+    finished = await _id(client, "/api/builds", {**real, "options": options})
+    fails = {**options, "agent_command": "false", "limits": {"attempts": 1}}
+    paused = await _id(client, "/api/builds", {**real, "options": fails})
+    hand = {"project_id": "seeded", "seed": {}, "tasks": tasks, "options": NOTHING}
+    by_hand = await _id(client, "/api/build/start", hand)
+    order = {"projectId": "shop", "repository": str(repository), "tasks": tasks, "options": options}
+    begun = await client.post("/events", {"type": "devteam.initialize", **order})
+    assert begun.status == 202, begun.text
+    assert (await ended(client, finished))["outcome"] == "succeeded"
+    assert (await ended(client, paused))["control"] == "paused"
+    assert (await ended(client, project_build))["outcome"] == "succeeded"
+    async with asyncio.timeout(60):
+        while (await client.get(f"/events/{begun.json['task_id']}")).json["status"] != "done":
+            await asyncio.sleep(0.05)
+    return Seeds(
+        str(repository),
+        finished,
+        paused,
+        by_hand,
+        made.json["id"],
+        empty.json["id"],
+        project_build,
+        "shop",
+        begun.json["task_id"],
+    )
+
+
+async def _id(client: Client, path: str, body: dict[str, Any]) -> str:
+    answer = await client.post(path, body)
+    assert answer.status in {200, 202}, answer.text
+    return str(answer.json["build_id"])

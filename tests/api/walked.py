@@ -1,0 +1,54 @@
+"""Every route of the application, found by walking it: a test over these covers a route that is added by itself."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from fastapi.routing import iter_route_contexts
+from starlette.routing import Route, WebSocketRoute
+
+from buildwright.api.app import fastapi_for
+from tests.api.seeded import WRITTEN, Seeds
+
+
+class Path(NamedTuple):
+    """A path of the application with one of its methods; `WEBSOCKET` for those that upgrade."""
+
+    method: str
+    path: str
+
+    def at(self, seeds: Seeds) -> str:
+        """The path with the names of real things in it."""
+        known = {
+            "build_id": seeds.finished,
+            "project_id": seeds.project,
+            "projectId": seeds.execution,
+            "task_id": seeds.event,
+            "task": "a",
+            "path": WRITTEN,
+            "name": "docs.js",
+        }
+        return re.sub(r"\{(\w+)(:\w+)?\}", lambda found: known[found[1]], self.path)
+
+    @property
+    def names_something(self) -> bool:
+        return "{" in self.path and not self.path.startswith("/static/")
+
+
+def walked() -> tuple[Path, ...]:
+    """All of them, in order of path."""
+    found: set[Path] = set()
+    for context in iter_route_contexts(fastapi_for().routes):
+        route = context.original_route
+        if isinstance(route, WebSocketRoute):
+            found.add(Path("WEBSOCKET", route.path))
+        else:
+            assert isinstance(route, Route), f"{route} is of a kind that no test of this folder knows"
+            found |= {Path(method, route.path) for method in route.methods or ()}
+    return tuple(sorted(found, key=lambda one: (one.path, one.method)))
+
+
+WALKED = walked()
+HTTP = tuple(one for one in WALKED if one.method != "WEBSOCKET")
+SOCKETS = tuple(one for one in WALKED if one.method == "WEBSOCKET")
