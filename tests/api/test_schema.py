@@ -31,10 +31,11 @@ EACH = 150 if FULL else 4
 
 
 class Going(NamedTuple):
-    """What goes on for hours: a build, and the project of an execution."""
+    """What goes on for hours: a build, and the project of an execution; and a build that was stopped."""
 
     build: str
     project: str
+    stopped: str
 
 
 async def going(client: Client, seeds: Seeds) -> Going:
@@ -48,7 +49,10 @@ async def going(client: Client, seeds: Seeds) -> Going:
     async with asyncio.timeout(60):
         while (await client.get("/api/devteam/automation/status/going")).json["status"] != "running":
             await asyncio.sleep(0.05)
-    return Going(build.json["build_id"], "going")
+    ended = await client.post("/api/build/start", {"project_id": "seeded", "seed": {}, **body})
+    stopped = await client.post(f"/api/builds/{ended.json['build_id']}/stop")
+    assert stopped.status in {200, 202}, stopped.text
+    return Going(build.json["build_id"], "going", ended.json["build_id"])
 
 
 def configuration(seeds: Seeds, running: Going, tokens: tuple[str, ...]) -> str:
@@ -64,6 +68,8 @@ def configuration(seeds: Seeds, running: Going, tokens: tuple[str, ...]) -> str:
         "path.task": ("a", "b"),
         "path.path": (WRITTEN, "README.md"),
         "query.task": ("a", ""),
+        "query.project": ("seeded",),
+        "query.build": ("",),
         "body.repository": ("", seeds.repository),
         "body.target_ref": (seeds.repository,),
     }
@@ -83,7 +89,7 @@ def configuration(seeds: Seeds, running: Going, tokens: tuple[str, ...]) -> str:
     lines += ["[[operations]]", 'include-path-regex = "/stream$"', "max-stream-events = 1"]
     # What runs goes on running: of these only what the generator has started itself, or what has ended, is ended.
     lines += ["[[operations]]", 'include-path-regex = "/(stop|abort)(/|$)"', "[operations.parameters]"]
-    lines += [f'"path.build_id" = {json.dumps(seeds.finished)}', f'"path.projectId" = {json.dumps(seeds.execution)}']
+    lines += [f'"path.build_id" = {json.dumps(running.stopped)}', f'"path.projectId" = {json.dumps(seeds.execution)}']
     return "\n".join(lines) + "\n"
 
 
