@@ -99,7 +99,7 @@ async def test_a_snapshot_that_cannot_be_kept_is_no_harm(tmp_path: Path, builds:
 @pytest.mark.parametrize("listener", ["on_event", "on_log"])
 async def test_a_listener_that_breaks_ends_the_run_as_itself(tmp_path: Path, builds: Builds, listener: str) -> None:
     site = make_site(tmp_path, builds, {("a", 1): [Say("hello"), Sleep(30), Write("a.txt")]})
-    await site.start(tasks("a"), gates=False)
+    await site.start(tasks("a"), gates=False, limits=Limits(heartbeat_seconds=2.0))
 
     def broken(told: Recorded | LogEntry, _build: Build | None = None) -> None:
         if isinstance(told, LogEntry) or isinstance(told.event, e.TaskStarted):
