@@ -47,7 +47,16 @@ async def test_builds_are_found_by_id_project_and_time(tmp_path: Path) -> None:
 
 
 async def test_a_database_without_tables_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
     runs = BuildRuns.open(tmp_path / "empty.db")
     with pytest.raises(StoreFailed, match="no such table"):
         await runs.list_by_project("p")
     await runs.close()
+
+
+async def test_a_database_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
+    runs = BuildRuns.open(tmp_path / "none.db")
+    with pytest.raises(StoreFailed, match="is not there"):
+        await runs.list_by_project("p")
+    await runs.close()
+    assert not list(tmp_path.iterdir())

@@ -105,6 +105,10 @@ class Database:
 
         What a thread of SQLite is doing cannot be called back, and a connection that is dropped in the middle of it is lost.
         """
+        if isinstance(self._where, Path) and not self._where.is_file():
+            # The driver would try in a thread, and after its failure the thread may outlive the event loop.
+            work.close()
+            raise StoreFailed(f"{self._where} is not there", fix=_MIGRATE)
         task = asyncio.create_task(work, name="database")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
