@@ -242,6 +242,9 @@ async def test_a_user_pauses_talks_and_resumes_while_it_runs(tmp_path: Path, bui
     await site.start(tasks("a", "b: a"), gates=False)
     running = asyncio.create_task(site.run())
     await _until(site, "task.started")
+    async with asyncio.timeout(20):  # a worker may take it up a moment later: before that a pause would hold it back
+        while not site.agent.assignments:
+            await asyncio.sleep(0.01)
     await commands.pause(builds, site.clock, site.build_id)
     message = await commands.say(builds, site.clock, site.build_id, "be careful", "a")
     build = await asyncio.wait_for(running, 20)
