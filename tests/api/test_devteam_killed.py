@@ -189,6 +189,17 @@ async def test_an_api_process_and_a_worker(tmp_path: Path, repository: Path) -> 
                 assert {stage["status"] for stage in end["stages"]} == {"done"}
                 assert git(origin, "ls-tree", "--name-only", "made").split() == ["README.md", "a.txt", "b.txt"]
                 assert (await server.event(end))["task_context"]["outcome"] == "succeeded"
+                # A branch for a repository of this machine: the server sees to it that it is there.
+                at_home = {**CHECKED, "delivery": {"kind": "branch", "branch": "home"}}
+                asked = {"repository": str(repository), "tasks": [{"id": "c", "title": "C"}], "options": at_home}
+                status, started, _ = await server.ask("POST", "/api/builds", asked)
+                assert status == 202, started
+                note = tmp_path / "api" / "awaited" / started["build_id"]
+                async with asyncio.timeout(PATIENCE):
+                    while not note.read_text("utf-8"):
+                        await asyncio.sleep(0.1)
+                assert note.read_text("utf-8") == "refs/heads/home"
+                assert git(repository, "ls-tree", "--name-only", "home").split() == ["README.md", "c.txt"]
                 here = server.lines(begun["executionId"])
             there = lines_of(log, begun["executionId"])
     for lines in (here, there):

@@ -339,6 +339,10 @@ class App:
         """
         return await self._awaited.bring(build, self.workspace) if self.in_cluster else Brought(build, False)
 
+    def awaited(self) -> list[str]:
+        """The builds of workers whose result belongs into a repository of this machine, and is not there yet."""
+        return self._awaited.waiting() if self.in_cluster else []
+
     async def advance(self, build_id: str) -> Build | None:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
         if self._hand is None:

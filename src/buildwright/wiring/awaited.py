@@ -43,6 +43,12 @@ class Awaited:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self._folder / build_id).touch()
 
+    def waiting(self) -> list[str]:
+        """The builds whose result is still waited for."""
+        if not self._folder.is_dir():
+            return []
+        return sorted(note.name for note in self._folder.iterdir() if note.stat().st_size == 0)
+
     async def bring(self, build: Build, workspace: GitWorkspace) -> Brought:
         """See that the result of a build that has ended is in the user's repository. Harmless to repeat.
 

@@ -45,8 +45,6 @@ class Hosting:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._detach = asyncio.Event()
         self._ears: list[Heard] = []
-        self._awaited: set[str] = set()
-        """Builds of the workers whose result may have to be brought into a repository of this machine."""
         self._bringing: asyncio.Task[None] | None = None
 
     @property
@@ -62,8 +60,6 @@ class Hosting:
         """See that somebody carries the build out; harmless when somebody does. Returns at once."""
         if self._app.in_cluster:
             await self._app.advance(build_id)
-            await self._hosted.host(build_id, this_process(), self._app.clock.now())
-            self._awaited.add(build_id)
             return
         task = self._running.get(build_id)
         if self._detach.is_set() or (task is not None and not task.done()):
@@ -73,14 +69,13 @@ class Hosting:
             self._drive(build_id)
 
     async def go_on(self) -> None:
-        """Begin again with what was hosted when the server ended; in a cluster, wait for it again."""
-        for build_id in await self._hosted.hosted():
-            if self._app.in_cluster:
-                self._awaited.add(build_id)
-            elif build_id not in self._running:
-                self._drive(build_id)
+        """Begin again with what was hosted when the server ended; in a cluster, wait again for what this home waits for."""
         if self._app.in_cluster:
             self._bringing = asyncio.create_task(self._bring_home(), name="bring home")
+            return
+        for build_id in await self._hosted.hosted():
+            if build_id not in self._running:
+                self._drive(build_id)
 
     async def close(self) -> None:
         """Let go of all builds: what is recorded is safe, and the next server goes on."""
@@ -118,25 +113,23 @@ class Hosting:
 
     async def _bring_home(self) -> None:
         """Results of workers that belong into a repository of this machine are brought there, as `run` does it."""
+        told: set[str] = set()
         while not self._detach.is_set():
-            for build_id in sorted(self._awaited):
+            for build_id in self._app.awaited():
+                if build_id in told:
+                    continue
                 try:
-                    await self._brought(build_id)
+                    row = next(iter(await self._app.builds.rows(1, build_id)), None)
+                    if row is None:  # removed meanwhile
+                        told.add(build_id)
+                    elif row.outcome:
+                        await self._app.bring_home(await self._app.builds.load(build_id))
                 except StoreFailed:
                     break
-                except BuildwrightError as error:  # the next server tries again
-                    self._awaited.discard(build_id)
+                except BuildwrightError as error:  # the next server, or `run`, tries again
+                    told.add(build_id)
                     self._log("not-brought-home", level="error", executionId=build_id, why=str(error))
             await self._wait(HOME_SECONDS)
-
-    async def _brought(self, build_id: str) -> None:
-        row = next(iter(await self._app.builds.rows(1, build_id)), None)
-        if row is not None and not row.outcome:
-            return
-        if row is not None:
-            await self._app.bring_home(await self._app.builds.load(build_id))
-        await self._hosted.unhost(build_id)
-        self._awaited.discard(build_id)
 
     async def _wait(self, seconds: float = AGAIN_SECONDS) -> None:
         try:
