@@ -1,4 +1,5 @@
-"""Draws what docs/flow.md shows of the machine, from its table of moves, and the map of the house in docs/architecture.md.
+"""Draws what docs/flow.md shows of the machine, the map of the house in docs/architecture.md, the tables of the guides, and
+the lists of files in the packages' READMEs.
 
 Writes nothing but between the markers of these pages.
 
@@ -10,16 +11,21 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 
 from buildwright.core.apply import MOVES, Move
 from buildwright.core.build import Control, Stage, TaskPhase
 from buildwright.core.event import BuildCreated, BuildFinished, Event, PlanMade
+from buildwright.gates import GATES
 
-DOCS = Path(__file__).parent
-SOURCE = DOCS.parent / "src" / "buildwright"
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "buildwright"
+SAMPLE = SOURCE / "testing" / "sample"
+"""What lies below is the project that the demo builds, not ours."""
 
 # A task can move by another task's event. The table of moves is by event, so it does not have these arrows.
 BY_OTHERS = (
@@ -105,6 +111,13 @@ def listed(states: type[StrEnum], chosen: Iterable[StrEnum]) -> str:
     return ", ".join(state for state in states if state in wanted)
 
 
+def gates() -> str:
+    """Every gate of ours in its order, with what it refuses."""
+    rows = ["| gate | refuses |", "| --- | --- |"]
+    rows += [f"| `{gate.name}` | {gate.refuses} |" for gate in map(resolve_name, GATES)]
+    return "\n".join(rows)
+
+
 def house() -> str:
     """Every package and module of the source, with the first sentence of the package's own words."""
     rows = ["| where | holds | modules |", "| --- | --- | --- |"]
@@ -112,8 +125,7 @@ def house() -> str:
     rows += [f"| `{module.name}` | {first_sentence(module)} | |" for module in modules]
     for package in sorted(SOURCE.rglob("__init__.py")):
         folder = package.parent
-        # What lies below the sample is the project that the demo builds, not ours.
-        if folder == SOURCE or SOURCE / "testing" / "sample" in folder.parents:
+        if folder == SOURCE or SAMPLE in folder.parents:
             continue
         names = ", ".join(f"`{path.stem}`" for path in sorted(folder.glob("*.py")) if path.stem != "__init__")
         rows.append(f"| `{folder.relative_to(SOURCE).as_posix()}/` | {first_sentence(package)} | {names or '-'} |")
@@ -128,16 +140,38 @@ def first_sentence(module: Path) -> str:
     return words.splitlines()[0].split(". ")[0].rstrip(".").replace("|", "\\|")
 
 
-PAGES: dict[str, tuple[Callable[[], str], ...]] = {
-    "flow.md": (stages, controls, tasks, moves),
-    "architecture.md": (house,),
+def files(package: Path) -> str:
+    """Everything in a package, each with what it says of itself."""
+    rows = ["| file | holds |", "| --- | --- |"]
+    for path in sorted(package.iterdir()):
+        if path.is_dir() and (path / "__init__.py").exists():
+            rows.append(f"| `{path.name}/` | {first_sentence(path / '__init__.py')} |")
+        elif path.suffix == ".py" and path.name != "__init__.py":
+            rows.append(f"| `{path.name}` | {first_sentence(path)} |")
+        elif path.suffix == ".sql":
+            rows.append(
+                f"| `{path.name}` | {path.read_text(encoding='utf-8').splitlines()[0].lstrip('- ').rstrip('.')} |"
+            )
+    return "\n".join(rows)
+
+
+Draw = Callable[[], str]
+
+PAGES: dict[str, dict[str, Draw]] = {
+    "docs/flow.md": {"stages": stages, "controls": controls, "tasks": tasks, "moves": moves},
+    "docs/architecture.md": {"house": house},
+    "docs/guides/checks.md": {"gates": gates},
+    **{
+        page.relative_to(ROOT).as_posix(): {"files": partial(files, page.parent)}
+        for page in sorted(SOURCE.rglob("README.md"))
+        if SAMPLE not in page.parents
+    },
 }
 
 
-def drawn(page: str, parts: Iterable[Callable[[], str]]) -> str:
+def drawn(page: str, parts: Mapping[str, Draw]) -> str:
     """The page with every generated part as the code has it now. Raises ValueError when a marker is missing."""
-    for draw in parts:
-        name = draw.__name__
+    for name, draw in parts.items():
         start, end = f"<!-- {name}: made by docs/generate.py -->", f"<!-- end of {name} -->"
         if page.count(start) != 1 or page.count(end) != 1:
             raise ValueError(f"the markers of {name} do not stand exactly once in its page")
@@ -146,18 +180,18 @@ def drawn(page: str, parts: Iterable[Callable[[], str]]) -> str:
     return page
 
 
-def main(arguments: list[str], docs: Path = DOCS) -> int:
-    """Draw or check the pages in `docs`; the exit code."""
+def main(arguments: list[str], root: Path = ROOT) -> int:
+    """Draw or check the pages below `root`; the exit code."""
     if arguments not in ([], ["--check"]):
         sys.stderr.write(__doc__ or "")
         return 2
     stale = 0
     for name, parts in PAGES.items():
-        page = docs / name
+        page = root / name
         old = page.read_text(encoding="utf-8")
         new = drawn(old, parts)
         if new != old and arguments:
-            sys.stderr.write(f"docs/{name} is not what the code says. Run: make docs\n")
+            sys.stderr.write(f"{name} is not what the code says. Run: make docs\n")
             stale = 1
         elif new != old:
             page.write_text(new, encoding="utf-8")
