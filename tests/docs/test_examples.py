@@ -15,7 +15,6 @@ from buildwright.agents.blocks import BlockScanner, DeleteBlock, EditBlock, File
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
-from buildwright.gates import ORDER
 from buildwright.gates.setups import Setup
 from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
 from buildwright.wiring import AGENTS_OF_OTHERS
@@ -81,11 +80,6 @@ def test_the_example_of_buildwright_toml_is_accepted_as_it_is_explained() -> Non
         ("api", "test", "reports/api.xml"),
     ]
     assert found.findings == ()
-
-
-def test_the_gates_are_listed_in_their_order() -> None:
-    table = read(GUIDES / "checks.md").partition("## What is found")[0]
-    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == ORDER
 
 
 def test_the_blocks_of_the_direct_agent_are_read_as_blocks() -> None:

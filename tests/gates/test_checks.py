@@ -14,8 +14,8 @@ from buildwright.core.finding import Report, Verdict
 from buildwright.core.limits import Check
 from buildwright.core.patch import FileChange, Patch
 from buildwright.errors import BadSettings
-from buildwright.gates import ChecksGate
-from buildwright.ports import Sandbox
+from buildwright.gates.checks import ChecksGate
+from buildwright.ports import GateTools, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.gates.projects import PATH, TREE, judged, write
 
@@ -32,7 +32,7 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 
 async def reports(root: Path, sandbox: Sandbox | None = None, **more: Any) -> list[Report]:
-    gate = ChecksGate(sandbox or NoSandbox(), PATH)
+    gate = ChecksGate(GateTools(sandbox or NoSandbox(), PATH))
     return [one.report for one in await gate.judge(judged(root, **more))]
 
 
@@ -47,7 +47,7 @@ def codes(report: Report) -> list[str]:
 async def test_good_tests_pass_with_evidence(sandbox: Sandbox, tmp_path: Path) -> None:
     write(tmp_path, {"calc.py": ADD, "test_calc.py": GOOD})
     heard: list[str] = []
-    judgements = await ChecksGate(sandbox, PATH).judge(judged(tmp_path, on_output=heard.append))
+    judgements = await ChecksGate(GateTools(sandbox, PATH)).judge(judged(tmp_path, on_output=heard.append))
     assert len(judgements) == 1
     report, output = judgements[0]
     assert report.ok, report.findings
@@ -247,7 +247,7 @@ async def test_checks_see_only_the_allowed_environment(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUILDWRIGHT_CANARY", "canary-55aa")
-    gate = ChecksGate(sandbox, PATH)
+    gate = ChecksGate(GateTools(sandbox, PATH))
     judgements = await gate.judge(judged(tmp_path, checks=command("env; touch $HOME/a $TMPDIR/b", kind="other")))
     output = judgements[0].output.decode()
     names = {line.split("=")[0] for line in output.splitlines()}

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from buildwright.core.finding import MOST_FINDINGS
-from buildwright.errors import GateBroken
-from buildwright.gates import ORDER, ConflictMarkersGate, LinksGate, ScopeGate, SyntaxGate, gates
-from buildwright.gates.conflicts import conflict_line
-from buildwright.gates.scope import is_test
+from buildwright.errors import BadSettings, GateBroken
+from buildwright.gates import GATES, gates
+from buildwright.gates.conflicts import ConflictMarkersGate, conflict_line
+from buildwright.gates.links import LinksGate
+from buildwright.gates.scope import ScopeGate, is_test
+from buildwright.gates.syntax import SyntaxGate
 from buildwright.ports import Gate, Judged
 from buildwright.sandbox import NoSandbox
 from tests.gates.projects import change, judged, patch, write
@@ -27,7 +29,25 @@ async def said(gate: Gate, what: Judged) -> list[tuple[str, str]]:
 
 
 def test_gates_come_in_their_order() -> None:
-    assert tuple(gate.name for gate in gates(NoSandbox(), "/usr/bin")) == ORDER
+    made = gates(NoSandbox(), "/usr/bin")
+    assert [gate.name for gate in made] == ["scope", "links", "conflicts", "syntax", "checks"]
+    assert [f"{type(gate).__module__}:{type(gate).__name__}" for gate in made] == list(GATES)
+
+
+def test_a_gate_of_another_package_judges_after_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their_gate.py").write_text(
+        "class NoPoems:\n    name, needs_files, refuses = 'poems', False, 'poems'\n"
+        "    async def judge(self, judged):\n        return []\n"
+    )
+    package = tmp_path / "their_gate-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: their-gate\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[buildwright.gates]\npoems = their_gate:NoPoems\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [gate.name for gate in gates(NoSandbox(), "/usr/bin")][-2:] == ["checks", "poems"]
+    (package / "entry_points.txt").write_text("[buildwright.gates]\npoems = their_gate:Gone\n")
+    with pytest.raises(BadSettings, match=r"poems \(their_gate:Gone\) cannot be loaded"):
+        gates(NoSandbox(), "/usr/bin")
 
 
 @pytest.mark.parametrize("gate", gates(NoSandbox(), "/usr/bin")[:4], ids=lambda gate: gate.name)

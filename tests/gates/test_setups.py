@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from buildwright.core.finding import Report
-from buildwright.gates import ChecksGate
+from buildwright.gates.checks import ChecksGate
 from buildwright.gates.setups import Setup, Setups
-from buildwright.ports import Sandbox
+from buildwright.ports import GateTools, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.gates.projects import PATH, judged, write
 
@@ -32,7 +32,7 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
 
 
 async def judge(root: Path, folder: Path, sandbox: Sandbox | None = None) -> list[Report]:
-    gate = ChecksGate(sandbox or NoSandbox(), PATH, folder)
+    gate = ChecksGate(GateTools(sandbox or NoSandbox(), PATH, folder))
     return [one.report for one in await gate.judge(judged(root))]
 
 
@@ -141,7 +141,7 @@ def declared(root: Path, command: str, files: Mapping[str, str] | None = None) -
 async def test_trees_judged_at_the_same_time_make_it_once(tmp_path: Path) -> None:
     command = "sleep 0.2; mkdir out; cp deps.txt out/made"
     roots = [declared(tmp_path / str(number), command) for number in range(3)]
-    gate = ChecksGate(NoSandbox(), PATH, tmp_path / "setups")
+    gate = ChecksGate(GateTools(NoSandbox(), PATH, tmp_path / "setups"))
     judgements = await asyncio.gather(*(gate.judge(judged(root)) for root in roots))
     found = [summary([one.report for one in each]) for each in judgements]
     assert sorted(map(str, (one[0] for one in found))) == sorted(map(str, (MADE, REUSED, REUSED)))

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
+from pkgutil import resolve_name
 
-from buildwright.gates.checks import ChecksGate
-from buildwright.gates.conflicts import ConflictMarkersGate
-from buildwright.gates.links import LinksGate
-from buildwright.gates.scope import ScopeGate
-from buildwright.gates.syntax import SyntaxGate
-from buildwright.ports import Gate, Sandbox
+from buildwright.errors import BadSettings
+from buildwright.ports import Gate, GateTools, Sandbox
 
-__all__ = ["ORDER", "ChecksGate", "ConflictMarkersGate", "LinksGate", "ScopeGate", "SyntaxGate", "gates"]
+GATES = (
+    "buildwright.gates.scope:ScopeGate",
+    "buildwright.gates.links:LinksGate",
+    "buildwright.gates.conflicts:ConflictMarkersGate",
+    "buildwright.gates.syntax:SyntaxGate",
+    "buildwright.gates.checks:ChecksGate",
+)
+"""Every gate of ours, cheapest first: a patch is judged until the first says no."""
 
-ORDER = ("scope", "links", "conflicts", "syntax", "checks")
-"""The names of the gates, cheapest first: a patch is judged until the first says no."""
+GATES_OF_OTHERS = "buildwright.gates"
+"""The group of entry points under which another package offers gates; they judge after ours, by name."""
 
 
 def gates(sandbox: Sandbox, path: str, setups: Path | None = None) -> tuple[Gate, ...]:
-    """The gates in `ORDER`. `path` is the PATH of the project's own commands; below `setups` results of setups are kept."""
-    return (ScopeGate(), LinksGate(), ConflictMarkersGate(), SyntaxGate(), ChecksGate(sandbox, path, setups))
+    """Return the gates in the order in which they judge.
+
+    `path` is the PATH of the project's own commands; below `setups` the results of set-ups are kept. A gate that runs
+    commands takes `GateTools` as its only argument, any other takes none. Raises BadSettings naming a gate of another
+    package that cannot be loaded.
+    """
+    tools = GateTools(sandbox, path, setups)
+    others = sorted(entry_points(group=GATES_OF_OTHERS), key=lambda entry: entry.name)
+    return (
+        *(_made(resolve_name(gate), tools) for gate in GATES),
+        *(_gate_of_others(entry.name, entry.value, tools) for entry in others),
+    )
+
+
+def _gate_of_others(name: str, value: str, tools: GateTools) -> Gate:
+    try:
+        return _made(resolve_name(value), tools)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise BadSettings(
+            f"the gate {name} ({value}) cannot be loaded: {error}", fix="install its package again, or remove it"
+        ) from error
+
+
+def _made(make: Callable[..., Gate], tools: GateTools) -> Gate:
+    return make(tools) if inspect.signature(make).parameters else make()

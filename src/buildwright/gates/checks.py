@@ -25,7 +25,7 @@ from buildwright.gates.reporting import clip, finding, judgement
 from buildwright.gates.runs import read_run, runner_of
 from buildwright.gates.setups import Setup, Setups
 from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
-from buildwright.ports import Command, Completed, Judged, Judgement, Sandbox
+from buildwright.ports import Command, Completed, GateTools, Judged, Judgement
 
 _TAIL = 1_800
 _SETUP_SECONDS = 600.0
@@ -56,12 +56,13 @@ class ChecksGate:
 
     name = "checks"
     needs_files = True
+    refuses = "whatever the project's own commands refuse"
 
-    def __init__(self, sandbox: Sandbox, path: str, setups: Path | None = None) -> None:
-        """`path`: the PATH of the commands, behind the Python of the checks. `setups`: where results of setups are kept."""
-        self._sandbox = sandbox
-        self._path = path
-        self._setups = Setups(setups) if setups is not None else None
+    def __init__(self, tools: GateTools) -> None:
+        """The commands find the Python of the checks before anything else on the PATH of `tools`."""
+        self._sandbox = tools.sandbox
+        self._path = tools.path
+        self._setups = Setups(tools.setups) if tools.setups is not None else None
         self._python: asyncio.Future[Python] | None = None
 
     async def judge(self, judged: Judged) -> list[Judgement]:

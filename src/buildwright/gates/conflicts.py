@@ -14,6 +14,7 @@ class ConflictMarkersGate:
 
     name = "conflicts"
     needs_files = True
+    refuses = "merge conflict markers"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         """One judgement; none when there is no patch. Raises GateBroken without a checkout."""

@@ -16,6 +16,7 @@ class LinksGate:
 
     name = "links"
     needs_files = True
+    refuses = "a symbolic link that leaves the project"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         """One judgement; none when there is no patch. Raises GateBroken without a checkout."""

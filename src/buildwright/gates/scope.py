@@ -62,6 +62,7 @@ class ScopeGate:
 
     name = "scope"
     needs_files = False
+    refuses = "an empty change, a protected path, a submodule, a deleted test that the task did not name"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         """One judgement; none when there is no patch."""

@@ -32,6 +32,7 @@ class SyntaxGate:
 
     name = "syntax"
     needs_files = True
+    refuses = "Python, JSON, TOML and YAML that cannot be read"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         """One judgement; none when there is no patch. Raises GateBroken without a checkout."""

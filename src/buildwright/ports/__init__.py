@@ -24,7 +24,18 @@ from buildwright.ports.agents import (
 )
 from buildwright.ports.board import ActionLease, Board, Due, Holding, Jobs, Posted, Settlement, WorkerRow
 from buildwright.ports.commands import Command, Completed, Sandbox
-from buildwright.ports.gates import NO_BUDGET, AnswerKey, Answers, Budget, Gate, Gateway, Judged, Judgement, Spend
+from buildwright.ports.gates import (
+    NO_BUDGET,
+    AnswerKey,
+    Answers,
+    Budget,
+    Gate,
+    GateTools,
+    Gateway,
+    Judged,
+    Judgement,
+    Spend,
+)
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
 from buildwright.ports.retention import Found, Leftover, Loose, Retention, Weight
 from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine, Mark
@@ -55,6 +66,7 @@ __all__ = [
     "Due",
     "Found",
     "Gate",
+    "GateTools",
     "Gateway",
     "Guard",
     "Holding",

@@ -13,6 +13,7 @@ from buildwright.core.limits import Options
 from buildwright.core.patch import Patch
 from buildwright.core.task import Task
 from buildwright.ports.agents import Door
+from buildwright.ports.commands import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,16 @@ class Judgement(NamedTuple):
 
     report: Report
     output: bytes
+
+
+class GateTools(NamedTuple):
+    """What a gate that runs commands is made with."""
+
+    sandbox: Sandbox
+    path: str
+    """The PATH of the project's own commands."""
+    setups: Path | None = None
+    """Where results of set-ups are kept; None to keep none."""
 
 
 class Gate(Protocol):
