@@ -1,4 +1,4 @@
-"""One deep module over git: mirror, lanes, patches, merges, delivery. Never runs git where an agent can write."""
+"""Everything Buildwright does with git: mirrors, lanes, patches, merges, delivery. Must never run git in a lane."""
 
 from buildwright.workspace.git_workspace import GitWorkspace
 

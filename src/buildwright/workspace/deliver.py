@@ -1,4 +1,4 @@
-"""Brings a commit to the user: a branch in their repository or a push to a remote. Never forces, never touches a checkout."""
+"""Brings a commit to the user: a branch in their repository, or a push. Must never force or touch a checkout."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from buildwright.workspace.hub import Hub
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.source import Source, is_elsewhere, is_remote_name, locate, look, read_remotes
 
-# The user's own repository is written without its hooks and helpers, and never into its working tree.
+# Options for a push to the user's own repository: its hooks and helpers do not run, its working tree is not touched.
 _QUIET_RECEIVER = (
     "git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand=true "
     "-c receive.denyCurrentBranch=refuse -c receive.autogc=false receive-pack"
 )
-# A remote's own hooks are its policy and run as in any push; ours would be taken for its setting on a local path.
+# A remote's own hooks are its policy and run as in any push. On a local path our hooksPath would replace them.
 _LOCAL_RECEIVER = "git -c core.hooksPath=hooks receive-pack"
 
 
@@ -29,15 +29,15 @@ class _Goal:
     source: Source
     ref: str
     remote: str
-    """As the user knows it; "" for their own repository."""
+    """The remote's name as the user knows it; "" for the user's own repository."""
     own: bool
     writing: tuple[str, ...] = ()
-    """Options for a push to it, and for a look at its refs."""
+    """Options for a push to it; `looking` holds those for listing its refs."""
     looking: tuple[str, ...] = ()
 
 
 class Delivering:
-    """Delivers results; the hub, if there is one, takes branches of repositories that are on another machine."""
+    """Delivers results. With a hub, branches of a repository on another machine go to the hub."""
 
     def __init__(self, git: Git, environment: Mapping[str, str], hub: Hub | None) -> None:
         self._git = git
@@ -47,9 +47,9 @@ class Delivering:
     async def deliver(
         self, pin: Pin, build_id: str, repository: str, commit: str, delivery: Delivery, guard: Guard | None
     ) -> Delivered:
-        """Put `commit` where `delivery` says, unless it is there.
+        """Bring `commit` to the branch that `delivery` names, unless it is already there.
 
-        Raises Conflict, GitFailed, BadRepository, DiskFull, and what `guard` raises.
+        Raises Conflict (foreign commits, checked out, moved), GitFailed, BadRepository, DiskFull, what `guard` raises.
         """
         if delivery.kind == "none":
             return Delivered("", commit)
@@ -84,7 +84,7 @@ class Delivering:
         return _Goal(source, ref, "" if own else mask(repository), own, _receiver(source, _QUIET_RECEIVER))
 
     async def _remote(self, pin: Pin, repository: str, remote: str) -> tuple[str, str]:
-        """The address to push to, and its name for the user."""
+        """Return the address to push to, and its name for the user."""
         if remote and not is_remote_name(remote):
             return remote, mask(remote)
         if self._hub is not None and is_elsewhere(repository):
@@ -109,12 +109,12 @@ def _receiver(source: Source, program: str) -> tuple[str, ...]:
 
 
 async def _look(git: Git, goal: _Goal) -> str:
-    """The commit that the branch has now, "" when it is not there."""
+    """Return the commit the branch is at, "" when there is no such branch."""
     return (await look(git, goal.source, goal.ref, options=goal.looking)).get(goal.ref, "")
 
 
 async def _check_ours(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> None:
-    """A branch may only grow: what is there must lie behind the new commit."""
+    """Raise Conflict unless `before`, where the branch is now, is an ancestor of `commit`: a branch may only grow."""
     answer = await git.run(
         pin.mirror, "merge-base", "--is-ancestor", "--end-of-options", before, commit, okay=(0, 1, 128)
     )

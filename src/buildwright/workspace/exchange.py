@@ -1,7 +1,7 @@
-"""What of a build is in this home and what is in the hub: brings objects there before others need them, and here before use.
+"""Moves a build's git objects between this home's mirror and the hub. Must never send a tree without a commit.
 
-A tree travels inside a commit on top of the build's base, never alone: git leaves out what the other side has only where it
-can compare commits, and would send all files of a lone tree.
+A tree travels inside a commit on top of the build's base: git leaves out what the other side has only where it can
+compare commits, and would send all files of a lone tree.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _MOST = 20_000
 
 
 class Exchange:
-    """The objects of all builds of one home, to and from the hub."""
+    """Brings the objects of all builds of one home to and from the hub."""
 
     def __init__(self, hub: Hub, git: Git) -> None:
         self._hub = hub
         self._git = git
         self._here: set[tuple[str, str]] = set()
-        """Known to be whole in the mirror; a matter of speed only."""
+        """Builds and objects known to be complete in the mirror. A cache: it may be emptied at any time."""
         self._there: set[tuple[str, str]] = set()
 
     async def need(self, build_id: str, pin: Pin, *names: str) -> None:
-        """See that commits and trees are in the mirror with all that belongs to them. No network if they are."""
+        """Make sure that these commits and trees are complete in the mirror. Uses no network when they are."""
         for name in dict.fromkeys(names):
             if not name or name in {pin.target.commit, pin.target.tree} or (build_id, name) in self._here:
                 continue
@@ -39,11 +39,11 @@ class Exchange:
             self._note(self._here, build_id, name)
 
     async def share_tree(self, build_id: str, pin: Pin, tree: str) -> None:
-        """See that the tree is in the hub."""
+        """Make sure that the tree is in the hub."""
         await self._share(build_id, pin, tree)
 
     async def share_commit(self, build_id: str, pin: Pin, commit: str, tree: str) -> None:
-        """See that the commit is in the hub, and that its tree can be asked for by name."""
+        """Make sure that the commit is in the hub, and that its tree can be fetched by name."""
         await self._share(build_id, pin, tree, commit)
 
     async def _share(self, build_id: str, pin: Pin, tree: str, commit: str = "") -> None:
@@ -78,7 +78,7 @@ class Exchange:
             ) from error
 
     def forget(self, build_id: str) -> None:
-        """Nothing is known of the build any more."""
+        """Drop what is cached of the build."""
         for known in (self._here, self._there):
             known.difference_update([one for one in known if one[0] == build_id])
 

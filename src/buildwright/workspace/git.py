@@ -1,6 +1,6 @@
-"""The one way to run git: fixed environment, own configuration, typed failures. Never discovers a repository.
+"""The one way to run git: fixed environment, own configuration, typed failures. Must never discover a repository.
 
-Every call names its git directory. Values that come from outside stand behind `--end-of-options` or `--`.
+Every call names its git directory. Values from outside must come after `--end-of-options` or `--`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from buildwright.errors import BadRepository, DiskFull, GitFailed, ToolMissing
 from buildwright.workspace import locks
 
 FLOOR = (2, 38)
-"""`merge-tree --write-tree` and `safe.bareRepository` came with 2.38."""
+"""Oldest version of git that works: `merge-tree --write-tree` and `safe.bareRepository` came with 2.38."""
 
 IDENTITY = "Buildwright <buildwright@localhost>"
 
-# Everything git may be told by a file, said by us. `safe.directory` is open because `source.py` checks owners itself.
+# Every setting that a file could give git is given here. `safe.directory` is open because `source.py` checks owners.
 _CONFIGURATION = """\
 [core]
 	hooksPath = /dev/null
@@ -70,12 +70,12 @@ _CONFIGURATION = """\
 	email = buildwright@localhost
 	useConfigOnly = true
 """
-# Old flaws that are common in real histories and can harm nobody; everything else that fsck finds stops a transfer.
+# Old flaws that are common in real histories and do no harm; any other flaw that fsck finds stops a transfer.
 _HARMLESS = (
     "zeroPaddedFilemode badTimezone missingSpaceBeforeDate missingSpaceBeforeEmail missingEmail "
     "missingNameBeforeEmail badEmail badName badDate badDateOverflow multipleAuthors"
 )
-# A repository's own file beats ours, so what could run code is said once more where nothing beats it.
+# A repository's own configuration beats ours, so what could run code is set on the command line, which beats both.
 _ALWAYS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
 _INHERITED = ("PATH", "TMPDIR", "LD_LIBRARY_PATH")
 _FOR_NETWORK = (
@@ -97,7 +97,7 @@ _LOCK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a git command ended."""
+    """The result of a git command: exit code, standard output, standard error."""
 
     code: int
     output: bytes
@@ -109,7 +109,7 @@ class Answer:
 
 
 class Git:
-    """Runs git with a configuration of our own, kept in `home`/gitconfig."""
+    """Runs git with a configuration of our own, kept in `home`/gitconfig. `environment` is the user's."""
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self._home = home
@@ -133,8 +133,8 @@ class Git:
     ) -> Answer:
         """Run `git <arguments>` on `git_dir`; `protocol` (file, https, ssh, http) is the one transport it may use.
 
-        `peer` is a repository of this machine that the command writes to as well: old locks in it are healed too.
-        `limit` ends the command after so many bytes of output. Raises GitFailed for an exit code not in `okay` or
+        `peer` is a repository on this machine that the command also writes to: stale locks in it are removed too.
+        `limit` ends the command after that many bytes of output. Raises GitFailed for an exit code not in `okay` or
         after `seconds`, DiskFull, ToolMissing.
         """
         await self._check()
@@ -156,7 +156,7 @@ class Git:
                 await asyncio.sleep(0.05)
 
     def environment(self, protocol: str = "") -> dict[str, str]:
-        """The whole environment of a git process."""
+        """Return the whole environment of a git process."""
         names = _INHERITED + (_FOR_NETWORK if protocol not in {"", "file"} else ())
         return {name: self._outside[name] for name in names if name in self._outside} | {
             "HOME": str(self._home / "nobody"),
@@ -175,7 +175,7 @@ class Git:
         }
 
     async def _check(self) -> None:
-        """Once per object: write the configuration, and look whether git is there and new enough."""
+        """Write the configuration and check git's version, once per object."""
         async with self._ready:
             if self._checked:
                 return
@@ -192,7 +192,7 @@ class Git:
 
     @contextmanager
     def aside(self) -> Iterator[Path]:
-        """An empty directory for one question, below the home: what a killed process leaves of it, a sweep finds there."""
+        """Yield an empty directory below the home for one command; `leftovers` removes it if this process is killed."""
         with naming_full_disk(self._home):
             self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder = tempfile.TemporaryDirectory(prefix=f"{ASIDE}{os.getpid()}.", dir=self._home)
@@ -258,10 +258,10 @@ class Git:
 
 
 ASIDE = "aside."
-"""Directories of `Git.aside` are named so, then by their process."""
+"""Prefix of the directories that `Git.aside` makes; the process id follows."""
 _NETWORK_WAITS = (0.5, 2.0, 5.0)
 OTHER_FORMAT = ("hash algorithm", "mismatched algorithms", "capabilities^{}")
-"""What git says when one side has SHA-1 and the other SHA-256; the last of a side that has no ref to show."""
+"""What git says when one side uses SHA-1 and the other SHA-256; the last when that side has no ref yet."""
 _FOR_GOOD = (
     "authentication failed",
     "permission denied",
@@ -273,7 +273,7 @@ _FOR_GOOD = (
 
 
 async def persistently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """What `ask` answers, asked again after a while when a network failed it. Raises what the last try raises."""
+    """Call `ask` until it succeeds, with pauses between failures of the network. Raises what the last call raises."""
     for wait in _NETWORK_WAITS:
         try:
             return await ask()
@@ -287,7 +287,7 @@ async def persistently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
 
 
 def require_version(text: str) -> None:
-    """Raises ToolMissing when `git --version` says less than the floor."""
+    """Raise ToolMissing unless `text`, the output of `git --version`, names at least the floor."""
     found = re.search(r"(\d+)\.(\d+)", text)
     if found is None or (int(found.group(1)), int(found.group(2))) < FLOOR:
         wanted = ".".join(str(number) for number in FLOOR)
@@ -296,7 +296,7 @@ def require_version(text: str) -> None:
 
 @contextmanager
 def naming_full_disk(where: Path) -> Iterator[None]:
-    """Turns the system's words for a full disk into DiskFull."""
+    """Raise DiskFull instead of an OSError that means a full disk."""
     try:
         yield
     except OSError as error:
@@ -306,19 +306,19 @@ def naming_full_disk(where: Path) -> Iterator[None]:
 
 
 def mask(text: str) -> str:
-    """Without the password of any URL in it."""
+    """Return the text without the password of any URL in it."""
     return re.sub(r"(://[^/@\s:]*):[^/@\s]*@", r"\1:***@", text)
 
 
 def check_name(name: str, what: str) -> str:
-    """A build or task id that is safe in a path and in a ref. Raises BadRepository otherwise."""
+    """Return a build or task id if it is safe in a path and in a ref. Raises BadRepository."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name) or ".." in name or name.endswith((".lock", ".")):
         raise BadRepository(f"{name!r} cannot be a {what} id.", fix="Use ASCII letters, digits, hyphen and underscore.")
     return name
 
 
 def check_branch(name: str) -> str:
-    """The branch name, if it is one by git's rules (git-check-ref-format(1)) in plain ASCII, at most 200 characters."""
+    """Return the name if git-check-ref-format(1) allows it, in ASCII, at most 200 characters. Raises BadRepository."""
     parts = name.split("/")
     if (
         not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/+=@-]{0,199}", name)

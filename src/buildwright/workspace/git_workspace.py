@@ -1,4 +1,4 @@
-"""The port `Workspace` on git: each method finds the build's pin and hands on. Holds no state a restart would miss."""
+"""The port `Workspace` on git: finds the build's pin and passes calls on. Must hold no state a restart would miss."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from buildwright.workspace.mirror import Mirrors, Pin
 
 
 class GitWorkspace:
-    """Mirrors, lanes and checkouts below `home`; `environment` is the user's, of which git sees a chosen few names.
+    """Mirrors, lanes and checkouts below `home`; git sees a few chosen variables of `environment`, the user's.
 
-    `hub` is a bare repository by absolute path or URL: with it, homes of many machines share builds. What a method hands
-    out is in the hub when it returns, and what it is given is fetched from there when this home has not got it.
+    `hub` is a bare repository by absolute path or URL through which homes of many machines share builds. What a method
+    returns is in the hub by then, and what it is given is fetched from the hub when this home has not got it.
     """
 
     def __init__(self, home: Path, environment: Mapping[str, str], hub: str = "") -> None:
@@ -38,19 +38,19 @@ class GitWorkspace:
         self._delivery = Delivering(self._git, environment, self._hub)
 
     async def create_hub(self) -> None:
-        """Make the hub if it is a path with nothing there; harmless otherwise."""
+        """Create the hub if it is a path with nothing there; do nothing otherwise."""
         if self._hub is not None:
             await self._hub.create()
 
     async def check_hub(self) -> None:
-        """See that the hub is there and answers. Raises BadRepository, GitFailed."""
+        """Check that the hub exists and answers. Raises BadRepository, GitFailed."""
         if self._hub is not None:
             await self._hub.check()
 
     async def prepare(self, build_id: str, repository: str, base: str = "") -> Target:
-        """See `Workspace.prepare`. The first call pins the commit; later ones, in whatever home, give it again.
+        """See `Workspace.prepare`. The first call pins the commit; later calls, in any home, return the same pin.
 
-        A `repository` that is on another machine need not be there once the hub has the pin.
+        A `repository` on another machine need not be reachable once the hub has the pin.
         """
         return (await self._mirrors.prepare(build_id, repository, base)).target
 
@@ -77,7 +77,7 @@ class GitWorkspace:
         await self._lanes.refill(pin, checkpoint.tree, lane.files, lane.base_tree)
 
     async def take_patch(self, lane: Lane) -> Patch:
-        """See `Workspace.take_patch`. New files that the project's .gitignore names, and caches, are left out."""
+        """See `Workspace.take_patch`. Caches and new files that the project's .gitignore names are left out."""
         pin = await self._mirrors.pin(lane.key.build_id)
         taken = await patch.take(self._git, pin, lane.files, lane.base_tree)
         if self._exchange is not None:
@@ -108,7 +108,7 @@ class GitWorkspace:
         return result
 
     async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
-        """See `Workspace.land`. With a hub, its integration branch is the one that counts."""
+        """See `Workspace.land`. With a hub, the hub's integration branch decides."""
         pin = await self._mirrors.pin(build_id)
         if self._exchange is None:
             await merge.land(self._git, pin, build_id, commit, onto, guard)
@@ -118,12 +118,12 @@ class GitWorkspace:
     async def deliver(
         self, build_id: str, repository: str, commit: str, delivery: Delivery, guard: Guard | None = None
     ) -> Delivered:
-        """See `Workspace.deliver`. A branch for a repository on another machine goes to the hub, to be fetched from there."""
+        """See `Workspace.deliver`. With a hub, a branch for a repository on another machine goes to the hub."""
         pin = await self._ready(build_id, commit)
         return await self._delivery.deliver(pin, build_id, repository, commit, delivery, guard)
 
     async def diff(self, build_id: str, old: str, new: str) -> str:
-        """See `Workspace.diff`. Bytes that are no UTF-8 show as the replacement character."""
+        """See `Workspace.diff`. Bytes that are not UTF-8 become the replacement character."""
         pin = await self._ready(build_id, old, new)
         answer = await self._git.run(
             pin.mirror, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "-M", "--end-of-options", old, new, "--"
@@ -131,7 +131,7 @@ class GitWorkspace:
         return answer.output.decode(errors="replace")
 
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:
-        """See `Workspace.read_file`. Raises UnsafePath for a path that could be none in a tree."""
+        """See `Workspace.read_file`. Raises UnsafePath for a path that no tree can have."""
         pin = await self._ready(build_id, tree)
         answer = await self._git.run(
             pin.mirror,
@@ -150,10 +150,10 @@ class GitWorkspace:
         return sorted(await patch.list_tree(self._git, pin.mirror, tree))
 
     async def file_sizes(self, build_id: str, tree: str, paths: Sequence[str]) -> dict[str, int]:
-        """Bytes of these files in a tree, in O(paths); what is no file there is left out. Raises UnsafePath."""
+        """Return the bytes of these files of a tree, in O(paths), without paths that are no file. Raises UnsafePath."""
         pin = await self._ready(build_id, tree)
         asked = b"".join(f"{tree}:{check_path(path)}".encode() + b"\0" for path in paths)
-        # One line for each, in order (git-cat-file(1), "BATCH OUTPUT"); a path cannot hold a line's end.
+        # One line for each path, in order (git-cat-file(1), "BATCH OUTPUT"); no path holds a newline.
         answer = await self._git.run(
             pin.mirror, "cat-file", "-z", "--batch-check=%(objecttype) %(objectsize)", stdin=asked
         )
@@ -168,26 +168,26 @@ class GitWorkspace:
             self._exchange.forget(build_id)
 
     async def release(self, build_id: str) -> None:
-        """Undo `prepare`, for a plan that is only shown. A build needs its preparation as long as it can be asked about."""
+        """Undo `prepare` for a plan that is only shown. A build needs its preparation as long as it can be queried."""
         await self.retire(build_id)
 
     async def retire(self, build_id: str) -> None:
-        """Remove all that is kept of a finished build, here and in the hub: refs, pin, lanes. Delivered branches stay."""
+        """Remove a finished build's refs, pin and lanes, here and in the hub. Delivered branches stay."""
         await self._lanes.forget(build_id)
         if self._exchange is not None:
             self._exchange.forget(build_id)
         await self._mirrors.retire(build_id)
 
     async def compact_hub(self) -> int:
-        """Let go of what no ref in the hub needs any more, and say how many bytes; nothing where it is not on this machine."""
+        """Remove unreachable objects from the hub; return the bytes freed, 0 when it is not on this machine."""
         return await self._hub.compact() if self._hub is not None else 0
 
     async def builds_in_hub(self) -> set[str]:
-        """The builds that have refs in the hub; none where it is not on this machine."""
+        """Return the builds that have refs in the hub; none when it is not on this machine."""
         return await self._hub.builds() if self._hub is not None else set()
 
     async def _ready(self, build_id: str, *names: str) -> Pin:
-        """The build's pin, with these commits and trees in its mirror."""
+        """Return the build's pin, with these commits and trees in its mirror."""
         pin = await self._mirrors.pin(build_id)
         if self._exchange is not None:
             await self._exchange.need(build_id, pin, *names)

@@ -1,4 +1,4 @@
-"""Keeps who makes a mirror ready and who tidies mirrors up out of each other's way. Holds no state but a lock of the system."""
+"""A lock between processes that prepare mirrors and one that prunes them. Holds no state but a lock of the system."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _GUARD_SECONDS = 0.05
 
 @asynccontextmanager
 async def guarded(folder: Path, *, alone: bool = False) -> AsyncIterator[bool]:
-    """Held while a mirror is made ready, by as many as like, or `alone` while unused ones go and others are compacted.
+    """Hold the lock shared while a mirror is prepared, or `alone` while mirrors are removed and compacted.
 
-    Who wants to be alone does not wait: False when somebody is at work. Ends with the process, however it ends.
+    `alone` does not wait: it yields False while another process holds the lock. Ends with the process, even if killed.
     """
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(folder.with_name(f"{folder.name}.guard"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,7 +1,7 @@
-"""The hub: a bare repository through which homes on many machines share builds. Knows refs and objects, nothing of builds.
+"""The hub: a bare repository through which homes on many machines share builds. Must know only refs and objects.
 
-All of a build is below `refs/buildwright/<build>/`. A receiving git shows every ref it has before it takes one, so a hub on
-this machine is told to show this build's only.
+All refs of a build are below `refs/buildwright/<build>/`. A receiving git lists every ref it has before it takes one,
+so a hub on this machine is told to list this build's refs only.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from buildwright.workspace.sizes import size_of
 from buildwright.workspace.source import Source, locate, look
 
 _SECONDS = 3600.0
-"""For one transfer: the first of a build carries a whole history. A connection that has gone quiet ends long before."""
+"""Limit of one transfer: a build's first carries a whole history. A connection that goes quiet ends long before."""
 _GRACE = "1.day.ago"
 _AT_ONCE = 500
 """Refs deleted by one command."""
-# The hub's own hooks are its policy and run as in any push; ours would be taken for its setting on a local path.
+# The hub's own hooks are its policy and run as in any push. On a local path our hooksPath would replace them.
 _LOCAL = (
     "git -c core.hooksPath=hooks -c core.fsmonitor=false -c core.alternateRefsCommand=true "
     "-c receive.autogc=false -c receive.shallowUpdate=true -c receive.denyCurrentBranch=refuse"
@@ -34,12 +34,12 @@ _FETCH = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no
 
 
 def ref_of(build_id: str, *parts: str) -> str:
-    """A ref of a build. Raises BadRepository for an id that cannot be in one."""
+    """Return a ref of a build. Raises BadRepository for an id that no ref can hold."""
     return "/".join(("refs/buildwright", check_name(build_id, "build"), *parts))
 
 
 class Hub:
-    """The hub at `address`: an absolute path or a URL. Raises BadRepository when it is none, GitFailed when it fails."""
+    """The hub at `address`: an absolute path or a URL. Raises BadRepository when it is none, GitFailed."""
 
     def __init__(self, address: str, environment: Mapping[str, str], git: Git) -> None:
         self._address = address
@@ -47,16 +47,16 @@ class Hub:
         self._git = git
         self._located: Source | None = None
         self._form = ""
-        """Its object format, once it is known."""
+        """Its object format (sha1, sha256), once it is known."""
 
     @property
     def name(self) -> str:
-        """As the user knows it."""
+        """The address as the user knows it, without a password."""
         return mask(self._address)
 
     @property
     def source(self) -> Source:
-        """Where it is."""
+        """The repository at the address. Raises BadRepository."""
         if self._located is None:
             if "://" not in self._address and ":" not in self._address and not Path(self._address).is_absolute():
                 raise BadRepository(
@@ -79,13 +79,13 @@ class Hub:
         return self._located
 
     async def create(self) -> None:
-        """Make the hub if it is a path with nothing there; harmless otherwise."""
+        """Create the hub if it is a path with nothing there; do nothing otherwise."""
         path = Path(self._address)
         if "://" in self._address or not path.is_absolute() or path.exists():
             return
         with naming_full_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Made aside and moved there whole: another process that starts meanwhile, or after a kill, never finds half of one.
+            # Made aside and moved there whole, so that no other process, now or after a kill, finds half a repository.
             aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             await self._git.run(aside / path.name, "init", "--quiet", "--bare")
@@ -97,18 +97,18 @@ class Hub:
             shutil.rmtree(aside, ignore_errors=True)
 
     async def check(self) -> None:
-        """See that it is a repository and answers. Raises BadRepository, GitFailed."""
+        """Check that it is a repository and answers. Raises BadRepository, GitFailed."""
         with self._named():
             await self.look("check", ref_of("check", "*"))
 
     async def look(self, build_id: str, *names: str) -> dict[str, str]:
-        """What refs of the build, or branches, point to there."""
+        """Return the commits of those refs or branches in the hub that match `names`, by ref."""
         return await look(self._git, self.source, *names, options=self.options("upload-pack", build_id, *names))
 
     def options(self, program: str, build_id: str, *refs: str) -> tuple[str, ...]:
-        """For git's other end (`receive-pack` or `upload-pack`): show this build's refs and `refs` only.
+        """Return options for git's other end (`receive-pack`, `upload-pack`): list this build's refs and `refs` only.
 
-        Nothing for a URL, whose end obeys nobody: it shows all it has to a push, and to a fetch what is asked for.
+        Empty for a URL, whose end takes none: it lists all refs to a push, and those asked for to a fetch.
         """
         if self.source.git_dir is None:
             return ()
@@ -128,11 +128,11 @@ class Hub:
         near: tuple[str, ...] = (),
         point: str = "workspace.hub-push",
     ) -> None:
-        """Bring refs (full name to object id) there, all of them or none. There for good when it returns.
+        """Push refs (full name to object id), all of them or none. They are durable in the hub when it returns.
 
-        `near` names refs of other builds whose objects need not be sent again if the hub has them.
-        A ref with a lease moves from that value only ("": from nowhere). Raises Conflict when it is elsewhere, and what
-        `guard` raises, which is asked before each try.
+        `near` names refs of other builds whose objects need not be sent again if the hub has them. A ref with a lease
+        moves from that value only ("": it must not exist). Raises Conflict when it is elsewhere, and what `guard`,
+        called before each try, raises.
         """
         held = leases or {}
         options = [f"--force-with-lease={ref}:{old}" for ref, old in held.items()]
@@ -184,9 +184,9 @@ class Hub:
         )
 
     async def fetch(self, mirror: Path, build_id: str, *refs: str, near: bool = True) -> bool:
-        """Bring exactly these refs into `mirror` under the same names, with all they need; False when one is not there.
+        """Fetch exactly these refs, with all they need, into `mirror` under the same names; False if one is missing.
 
-        `near`: only this build's refs are offered as what is here already, not those of a thousand others.
+        `near`: offer only this build's refs as already here, not those of all other builds.
         """
         options = [*_FETCH, *self.options("upload-pack", build_id)]
         if near:
@@ -216,9 +216,9 @@ class Hub:
         return (await self._ask(attempt)).code == 0
 
     async def read(self, build_id: str, name: str) -> bytes | None:
-        """The blob that a ref of the build points to, None when there is none. Needs no mirror."""
+        """Return the blob that a ref of the build points to, None when there is none. Needs no mirror."""
         ref = ref_of(build_id, name)
-        _ = self.source  # what is wrong with the address is not a matter of formats
+        _ = self.source  # raises what is wrong with the address before a format is tried
         for form in (self._form,) if self._form else ("sha1", "sha256"):
             async with self._scratch(form) as scratch:
                 try:
@@ -234,7 +234,7 @@ class Hub:
         )
 
     async def retire(self, build_id: str) -> None:
-        """Delete all refs of a build; branches that were delivered stay."""
+        """Delete all refs of a build; delivered branches stay."""
 
         async def attempt() -> Answer:
             found = await self.look(build_id, f"{ref_of(build_id)}/*")
@@ -251,15 +251,15 @@ class Hub:
 
     @property
     def path(self) -> Path | None:
-        """Where it is when it is on this machine and there."""
+        """The hub's directory when it is on this machine and exists, else None."""
         path = Path(self._address)
         return path if "://" not in self._address and path.is_absolute() and path.is_dir() else None
 
     async def compact(self) -> int:
-        """Pack the hub anew without what no ref needs, and say how many bytes that gave; 0 for a hub elsewhere.
+        """Repack the hub without unreachable objects; return the bytes freed, 0 for a hub elsewhere.
 
-        Others may push meanwhile: what they need and the hub has makes git renew its time, and what is younger than
-        a day stays.
+        Other machines may push meanwhile: git renews the time of objects they need and the hub has, and objects younger
+        than a day stay.
         """
         if self.path is None:
             return 0
@@ -271,7 +271,7 @@ class Hub:
         return max(before - size_of(self.path), 0)
 
     async def builds(self) -> set[str]:
-        """The builds that have refs in a hub on this machine."""
+        """Return the builds that have refs in a hub on this machine."""
         if self.path is None:
             return set()
         with self._named():
@@ -280,7 +280,7 @@ class Hub:
 
     @asynccontextmanager
     async def _scratch(self, form: str) -> AsyncIterator[Path]:
-        """A repository for one question."""
+        """Yield an empty repository for one command."""
         with self._git.aside() as folder:
             await self._git.run(folder / "git", "init", "--quiet", "--bare", f"--object-format={form}")
             yield folder / "git"
@@ -291,7 +291,7 @@ class Hub:
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Failures say that it was the hub."""
+        """Name the hub in every failure, and say what to do about it."""
         try:
             yield
         except GitFailed as error:

@@ -1,6 +1,6 @@
 """Directories with exactly the files of a tree: lanes for agents, private checkouts for gates.
 
-The engine's git data lies outside of them. What a lane has in `.git` is for the agent, and must never be read here.
+The engine's git data lies outside of them. A lane's `.git` is for the agent and must never be read by Buildwright.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Lanes:
         self._owner = Owner(home / "owners")
 
     async def open(self, pin: Pin, key: LaneKey, base: str, carry: str) -> Lane:
-        """A fresh lane; what an earlier one of that key left is removed."""
+        """Create a lane with the files of tree `carry`, or commit `base` if ""; an older lane of the key is removed."""
         folder = self._folder(key)
         await remove(folder)
         failpoint("workspace.lane.before")
@@ -58,13 +58,13 @@ class Lanes:
         return lane
 
     async def refill(self, pin: Pin, tree: str, files: Path, base: str) -> None:
-        """Bring a lane's directory to a tree; the directory itself stays, for whoever stands in it."""
+        """Replace the files of a lane by those of a tree. The directory itself stays, for a process whose cwd it is."""
         for entry in await asyncio.to_thread(os.listdir, files):
             await remove(files / entry)
         await self._fill_lane(pin, tree, files, base)
 
     async def _fill_lane(self, pin: Pin, tree: str, files: Path, base: str) -> None:
-        """The files of `tree`, and the throw-away repository on `base` while git writes them."""
+        """Write the files of `tree`, and meanwhile the throw-away repository with a commit of tree `base`."""
         repository = LaneGit(self._git, pin, files)
         making = asyncio.create_task(repository.make(base, tree))
         try:
@@ -78,7 +78,7 @@ class Lanes:
 
     @asynccontextmanager
     async def _filled(self, pin: Pin, tree: str, files: Path) -> AsyncIterator[Path]:
-        """Write a tree's files, byte for byte, into an empty directory; gives git's index of them, which lies outside."""
+        """Write a tree's files, byte for byte, into an empty directory; yield git's index of them, kept outside."""
         with tempfile.TemporaryDirectory(prefix="index-", dir=files.parent) as name:
             index = Path(name) / "index"
             await self._git.run(
@@ -94,12 +94,12 @@ class Lanes:
             yield index
 
     async def close(self, key: LaneKey) -> None:
-        """Remove a lane, if it is there."""
+        """Remove a lane, if it exists."""
         await remove(self._folder(key))
 
     @asynccontextmanager
     async def checkout(self, pin: Pin, build_id: str, tree: str) -> AsyncIterator[Path]:
-        """A private directory with a tree's files, gone at the end."""
+        """Yield a private directory with a tree's files; it is removed at the end."""
         with naming_full_disk(self._checkouts):
             owner = self._owner.name()
             folder = self._checkouts / check_name(build_id, "build") / f"{owner}-{secrets.token_hex(4)}"
@@ -124,9 +124,9 @@ class Lanes:
 
 
 class Owner:
-    """This process as the owner of lanes: a file that is locked as long as the process lives, whoever asks.
+    """This process as an owner of lanes: a file that stays locked as long as the process lives.
 
-    Unlike a process id, the lock is seen from other containers too, and is nobody else's after a restart.
+    Unlike a process id, the lock is visible from other containers, and no later process can have it after a restart.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -135,7 +135,7 @@ class Owner:
         self._pid = 0
 
     def name(self) -> str:
-        """Its name; made when first asked for."""
+        """Return this owner's name, made on the first call."""
         # A forked child is another owner, though it has its parent's memory.
         if self._pid != os.getpid():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -149,7 +149,7 @@ class Owner:
         return self._name
 
     def lives(self, name: str) -> bool:
-        """Whether the process of that name lives."""
+        """Return whether the process that has this name lives."""
         if not name:
             return False
         try:
@@ -165,14 +165,14 @@ class Owner:
         return False
 
     def tidy(self) -> None:
-        """Remove the files of owners that are gone."""
+        """Remove the files of owners whose process is gone."""
         for file in self._folder.glob("*"):
             if file.suffix != ".new" and not self.lives(file.name):
                 file.unlink(missing_ok=True)
 
 
 def abandoned(home: Path) -> list[Path]:
-    """Every lane and checkout below a home whose process is gone."""
+    """Return every lane and checkout below a home whose process is gone."""
     owners, young = Owner(home / "owners"), time.time() - _YOUNG_SECONDS
     found = []
     for name in ("lanes", "checkouts"):
@@ -182,7 +182,7 @@ def abandoned(home: Path) -> list[Path]:
             except (FileNotFoundError, NotADirectoryError):
                 owner = ""
             try:
-                # Without an owner it may be one that another process is just making.
+                # One without an owner may be in the making by another process.
                 if not owners.lives(owner) and (owner or folder.lstat().st_mtime < young):
                     found.append(folder)
             except FileNotFoundError:
@@ -191,10 +191,10 @@ def abandoned(home: Path) -> list[Path]:
 
 
 async def remove(path: Path) -> None:
-    """Remove a file or directory tree of any depth and any permissions; links in it are not followed."""
+    """Remove a file or directory tree of any depth and permissions; links in it are not followed. Raises GitFailed."""
     if not os.path.lexists(path):
         return
-    # rm, because an agent can nest directories deeper than a recursion in Python goes.
+    # rm, because an agent can nest directories deeper than Python can recurse.
     if await _run("rm", "-rf", "--", str(path)) == 0:
         return
     await _run("chmod", "-R", "u+rwX", "--", str(path))

@@ -1,6 +1,6 @@
-"""The throw-away repository of a lane, for agents and commands that work better in one. Written once; must never be read.
+"""The throw-away repository of a lane, for agents and commands that work better in one. Must never be read.
 
-It has one commit with the files of the lane's base, and objects of its own: whatever happens to it reaches nothing else.
+Written once: one commit with the files of the lane's base, and its own objects, so that no change to it reaches others.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CONFIGURATION = """\
 
 
 class LaneGit:
-    """A repository that is made beside the lane's files and moved among them when it is whole."""
+    """A repository that is made beside the lane's files and moved among them when it is complete."""
 
     def __init__(self, git: Git, pin: Pin, files: Path) -> None:
         self._git = git
@@ -51,9 +51,9 @@ class LaneGit:
         self._folder = files.parent / f"git-{secrets.token_hex(4)}"
 
     async def make(self, base: str, tree: str) -> bool:
-        """Write all but the index: a commit of tree `base`, and the objects of `tree` too. False when it is left out.
+        """Write all but the index: a commit of tree `base`, and the objects of `tree`. Returns False when left out.
 
-        Raises DiskFull. Any other failure leaves it out: no build depends on it.
+        Raises DiskFull. After any other failure the lane has no repository: no build depends on it.
         """
         try:
             if not await self._is_small(tree):
@@ -79,17 +79,17 @@ class LaneGit:
         return True
 
     async def place(self, index: Path) -> None:
-        """Add the index that the files were written with, and move the repository to where it is looked for."""
+        """Add the index that the files were written with, and move the repository to `.git` in the lane."""
         with naming_full_disk(self._folder):
             await asyncio.to_thread(shutil.copyfile, index, self._folder / "index")
             try:
-                # Renamed, never written in place: what stands there now may be a link of the agent.
+                # Renamed, never written in place: what is there by now may be a link that the agent made.
                 self._folder.rename(self._files / ".git")
             except (FileExistsError, NotADirectoryError, IsADirectoryError):
                 return
 
     async def discard(self) -> None:
-        """Remove what was not placed."""
+        """Remove a repository that was not placed."""
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _is_small(self, tree: str) -> bool:

@@ -1,4 +1,4 @@
-"""What killed processes leave in mirrors, lanes and a hub: named here, and removed when asked. Never what a live one uses."""
+"""Finds and removes what killed processes left in mirrors, lanes and a hub. Must never remove what is in use."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from buildwright.workspace.retention import Attic
 from buildwright.workspace.sizes import size_of
 
 PLAN = "plan-"
-"""How the builds are called that a plan which is only shown is made in."""
+"""Prefix of the build ids under which a plan that is only shown is prepared."""
 _TEMPORARY = re.compile(r"^(tmp_(pack|idx|rev|obj|bitmap)_|tmp_objdir-|incoming-|\.tmp-)")
 _PIN_DRAFT = re.compile(r"\.[0-9a-f]{8}$")
 _CONFIGURATION = re.compile(r"^gitconfig\.(\d+)$")
 _LANES = {"lanes": "a lane of a process that is gone", "checkouts": "a checkout of a process that is gone"}
 _OLD_SECONDS = 3600.0
-"""No plan takes so long, no build is prepared so long before it is made, and no push to a hub is so slow."""
+"""Longer than any plan takes, than any build is prepared before it is created, and than any push to a hub lasts."""
 
 InUse = Callable[[Path], bool]
-"""Whether a living process has the path, or something below it, open or as its working directory."""
+"""Says whether a living process has the path, or one below it, open or as its working directory."""
 
 
 def find(home: Path, attic: Attic, workspace: GitWorkspace, in_use: InUse, live: Collection[str]) -> list[Found]:
-    """Everything below `home`, but for lanes, that no process uses and no later run needs.
+    """Return everything below `home`, except lanes, that no process uses and no later run needs.
 
-    `live` are the builds that a process holds, in whatever home they are.
+    `live` are the builds that a process holds, in any home.
     """
     found = [
         _removable("a mirror that was never finished or was being removed", path, partial(_drop_half, home, path))
@@ -63,14 +63,14 @@ def find(home: Path, attic: Attic, workspace: GitWorkspace, in_use: InUse, live:
 
 
 def lanes(home: Path) -> list[tuple[str, Leftover, Path]]:
-    """Lanes and checkouts whose process is gone, by build. A run makes its lanes afresh, so none is needed again."""
+    """Return lanes and checkouts whose process is gone, by build. A run makes new lanes, so none is needed again."""
     return [
         (folder.parent.name, _leftover(_LANES[folder.parent.parent.name], folder), folder) for folder in abandoned(home)
     ]
 
 
 def scratch(home: Path, in_use: InUse, live: Collection[str]) -> list[tuple[str, Leftover, Path]]:
-    """Scratch folders of builds that nobody runs, by build."""
+    """Return scratch folders of builds that no process runs, by build."""
     return [
         (folder.name, _leftover("scratch folders of a build that nobody runs", folder), folder)
         for folder in _entries(home / "scratch")
@@ -79,7 +79,7 @@ def scratch(home: Path, in_use: InUse, live: Collection[str]) -> list[tuple[str,
 
 
 def unknown_pins(home: Path, attic: Attic, known: Collection[str]) -> list[Found]:
-    """Pins of builds that are not among those `known`. Only named: another database may know them."""
+    """Return pins of builds not in `known`. They are never removed: another database may know these builds."""
     fix = "set DATABASE_URL as it was when the build was made; or remove the file, and `buildwright prune` the rest"
     return [
         Found(_leftover("a pin of a build that no database here knows", file)._replace(fix=fix), None)
@@ -91,15 +91,15 @@ def unknown_pins(home: Path, attic: Attic, known: Collection[str]) -> list[Found
 
 
 def in_hub(hub: Path, builds: Collection[str], known: Collection[str], in_use: InUse) -> list[Found]:
-    """What pushes that were killed have left in a hub on this machine, and `builds` in it that are not among those `known`.
+    """Return what killed pushes left in a hub on this machine, and those of `builds` in it that are not in `known`.
 
-    Other machines may write to it too, so only what is older than any push goes, and refs are named only.
+    Other machines may write to it too: only what is older than any push can be removed, and refs are only named.
     """
     found = _in_repository(hub, in_use, _is_old, all_old=True)
     fix = "leave them if another database uses this hub; else delete them with `git --git-dir=HUB update-ref -d REF`"
     for build_id in sorted(set(builds) - set(known)):
         refs = hub / "refs" / "buildwright" / build_id
-        # Loose refs of the last hour may be of a build that is just being made.
+        # Loose refs of the last hour may belong to a build in the making.
         if not refs.exists() or _is_old(refs):
             left = _leftover("refs in the hub of a build that the database does not know", refs)
             found.append(Found(left._replace(fix=fix), None))
@@ -107,14 +107,14 @@ def in_hub(hub: Path, builds: Collection[str], known: Collection[str], in_use: I
 
 
 async def drop_lane(folder: Path) -> None:
-    """Remove a lane, checkout or scratch folder, and the folder of its build when that is empty then."""
+    """Remove a lane, checkout or scratch folder, and the folder of its build if that is then empty."""
     await remove(folder)
     with suppress(OSError):
         folder.parent.rmdir()
 
 
 async def sweep(home: Path, environment: Mapping[str, str]) -> None:
-    """Remove all of it at once. Only for who has the home alone."""
+    """Remove all leftovers below a home. Must only be called by a process that has the home alone."""
     in_use = open_paths()
     attic, workspace = Attic(home, environment), GitWorkspace(home, environment)
     for _, mend in find(home, attic, workspace, in_use, ()):
@@ -126,7 +126,7 @@ async def sweep(home: Path, environment: Mapping[str, str]) -> None:
 
 
 def open_paths(but: Collection[int] = ()) -> InUse:
-    """Whether a process that lives now, other than this one and those in `but`, has a path or one below it open."""
+    """Return a function: whether a living process, except this and those in `but`, has a path or one below it open."""
     used: set[str] = set()
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal() or int(process.name) in {os.getpid(), *but}:
@@ -148,8 +148,10 @@ def open_paths(but: Collection[int] = ()) -> InUse:
 def _in_repository(
     repository: Path, in_use: InUse, is_ours: Callable[[Path], bool], *, all_old: bool = False
 ) -> list[Found]:
-    """Locks and half-written objects. Those of git are free when no git works there; our own writer is only known to be
-    gone when `is_ours` says so. `all_old`: nothing goes that is not old."""
+    """Return unused locks and half-written objects: git's when no git works there, our own writer's if `is_ours`.
+
+    `all_old`: return only old ones.
+    """
     found = []
     for folder, folders, files in os.walk(repository):
         for name in [*files, *folders]:

@@ -1,4 +1,4 @@
-"""Lock files that a killed git left: which one is meant, and whether it may go. Never removes a living one's."""
+"""Lock files that a killed git left: finds and removes them. Must never remove one of a living git."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _FOREIGN_SECONDS = 30.0
 
 
 def named_in(complaint: str, git_dir: Path, index: Path | None, peer: Path | None) -> Path | None:
-    """The lock that git complains of, if it lies where we may remove one: a remote could name any file of ours."""
+    """Return the lock git complains of if it lies in our own directories: a remote could name any file of ours."""
     found = _LOCKED.search(complaint.encode(errors="surrogateescape"))
     if found is None:
         return None
-    # A receiving git stands in its repository and names what lies there.
+    # A receiving git runs in its own repository and names paths relative to it.
     lock = Path(os.path.normpath((peer or git_dir) / os.fsdecode(found.group(1))))
     mine = [folder for folder in (git_dir, index.parent if index else None, peer) if folder is not None]
     return lock if any(lock.is_relative_to(folder) for folder in mine) else None
 
 
 def free(lock: Path, git_dir: Path, peer: Path | None) -> bool:
-    """Remove the lock if whoever made it is gone; False when it must be waited for."""
-    # Other machines may write to a peer too, whose processes nobody here sees: only its age tells.
+    """Remove the lock if the process that made it is gone; return False when it must be waited for."""
+    # Other machines may write to a peer too, and their processes are not visible here: only the lock's age tells.
     foreign = peer is not None and lock.is_relative_to(peer)
     gone = _age(lock) > _FOREIGN_SECONDS if foreign else not is_used(git_dir, lock)
     if gone:
@@ -34,7 +34,7 @@ def free(lock: Path, git_dir: Path, peer: Path | None) -> bool:
 
 
 def is_used(git_dir: Path, lock: Path) -> bool:
-    """Whether a living git process works on this git directory (its locks carry no owner, its command line does)."""
+    """Return whether a living git works on this directory: its command line names it; a lock names no owner."""
     import psutil
 
     wanted = {f"--git-dir={git_dir}", str(lock.parent)}
@@ -48,7 +48,7 @@ def is_used(git_dir: Path, lock: Path) -> bool:
 
 
 def _age(lock: Path) -> float:
-    """Seconds since the lock was made; 0 when it is gone."""
+    """Return the seconds since the lock was made; 0 when it is gone."""
     try:
         return time.time() - lock.stat().st_mtime
     except FileNotFoundError:

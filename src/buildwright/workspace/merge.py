@@ -1,4 +1,4 @@
-"""Puts a change on top of another commit and moves the integration branch. Needs no checkout; decides nothing."""
+"""Puts a change on top of another commit and moves the integration branch. Needs no checkout; must decide nothing."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from buildwright.workspace.mirror import Pin
 
 
 async def trees_of(git: Git, pin: Pin, *names: str) -> list[str]:
-    """The trees of commits. Raises GitFailed when one is not in the mirror."""
+    """Return the trees of commits. Raises GitFailed when one is not in the mirror."""
     found = await git.run(pin.mirror, "rev-parse", "--end-of-options", *(f"{name}^{{tree}}" for name in names))
-    # Without --verify, which takes one name only, git repeats the option.
+    # Without --verify, which takes only one name, git also prints the option.
     return found.text.split("\n")[-len(names) :]
 
 
 async def rebase(
     git: Git, pin: Pin, base: str, tree: str, onto: str, message: str, at: datetime
 ) -> Merged | Conflicted:
-    """The change (commit `base` to `tree`) as one commit on `onto`."""
+    """Write the change (from commit `base` to `tree`) as one commit on `onto`, or return its conflicts."""
     merged = tree
     if onto != base:
         merged, files = await _merge(git, pin, base, tree, onto, at)
@@ -34,9 +34,9 @@ async def rebase(
 
 
 async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: datetime) -> tuple[str, tuple[str, ...]]:
-    """Three-way merge with exactly `base` as the common ancestor, wherever `onto` comes from.
+    """Merge with exactly `base` as the common ancestor, whatever the history of `onto`; return tree and conflicts.
 
-    This git cannot be told a merge base, so the three trees become three commits that have just that history.
+    Git 2.38 takes no merge base, so the three trees become three commits that have just that history.
     """
     base_tree, onto_tree = await trees_of(git, pin, base, onto)
     if base_tree == onto_tree:
@@ -66,7 +66,7 @@ async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: dateti
 
 
 async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str, guard: Guard | None) -> None:
-    """Move the integration branch from `onto` to `commit`. Raises Conflict when it is at neither, and what `guard` raises."""
+    """Move the integration branch from `onto` to `commit`. Raises Conflict if at neither, and what `guard` raises."""
     ref = ref_of(build_id, "integration")
     if guard is not None:
         await guard()
@@ -74,7 +74,7 @@ async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str, guard:
     try:
         await git.run(pin.mirror, "update-ref", "--end-of-options", ref, commit, onto)
     except GitFailed as error:
-        # Looked at only now: as a rule the branch is where it should be, and git compares it under its own lock.
+        # Read only now: as a rule the branch is at `onto`, and git compares it under its own lock.
         at = await _read_ref(git, pin, ref)
         if at == commit:
             return

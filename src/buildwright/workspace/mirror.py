@@ -1,7 +1,7 @@
-"""The mirrors: bare repositories of our own that hold what builds need. No agent ever sees one.
+"""The mirrors: bare repositories of our own that hold the commits of builds. Must never be shown to an agent.
 
-A build's pin (which mirror, which commit) is a small file beside them, so that a restart finds it without asking anybody.
-With a hub the pin is there too, where it was first: whoever comes second takes what is there.
+A build's pin (its mirror and commit) is a small file beside them, so that a restart finds it without network. With a
+hub the pin is in the hub too, and the first one written there counts for all homes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, locate, read_head, read_remotes
 
-# A tree's own .gitattributes must not change one byte of what is written to a lane; this file outranks them.
+# A tree's own .gitattributes must not change one byte that is written to a lane; this file outranks them.
 BYTE_FOR_BYTE = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 _NEIGHBOURS = 16
@@ -39,13 +39,13 @@ _ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """What a build stands on: its mirror and its target."""
+    """The mirror and the target that a build is based on. `width`: length of an object id (40 SHA-1, 64 SHA-256)."""
 
     mirror: Path
     target: Target
     width: int
     remotes: Mapping[str, str] = field(default_factory=dict)
-    """Where the repository's remotes are, for a delivery from a machine that has not got the repository."""
+    """Remotes of the repository, address by name, for a delivery from a machine that has not got the repository."""
 
     @property
     def objects(self) -> ObjectStore:
@@ -64,7 +64,7 @@ class Mirrors:
         self._asking = asyncio.Lock()
 
     async def pin(self, build_id: str) -> Pin:
-        """The pin of a prepared build; one that was prepared elsewhere is fetched from the hub. Raises NotFound."""
+        """Return the pin of a prepared build, from the hub if it was prepared elsewhere. Raises NotFound."""
         if build_id in self._pins:
             return self._pins[build_id]
         if self._hub is None:
@@ -78,9 +78,9 @@ class Mirrors:
         return found
 
     async def prepare(self, build_id: str, repository: str, base: str) -> Pin:
-        """Fetch what the build stands on and pin it. A second call gives the same pin, whatever moved meanwhile."""
+        """Fetch the commit that `base` names and pin it. A second call returns the same pin, wherever the branch is."""
         check_name(build_id, "build")
-        # With a hub the pin comes first: the repository may be on another machine.
+        # With a hub the pin is read first: the repository may be on another machine.
         source = locate(repository, self._environment) if self._hub is None else None
         async with self._asking:
             known = await self._known(build_id)
@@ -91,7 +91,7 @@ class Mirrors:
                 return await self._settle(build_id, pin)
 
     async def _known(self, build_id: str) -> Pin | None:
-        """The pin that this home or the hub has."""
+        """Return the pin that this home or the hub has, None when neither has one."""
         text = await asyncio.to_thread(self._read_pin, build_id)
         pin = _parse(text, self._folder)
         if pin is not None and await self._holds(pin, build_id):
@@ -129,7 +129,7 @@ class Mirrors:
         return Pin(mirror, Target(commit, tree.text, head.branch, head.notes), head.width, remotes)
 
     async def _settle(self, build_id: str, pin: Pin) -> Pin:
-        """Make the pin of this home everybody's, unless somebody was faster: then theirs is ours."""
+        """Write the pin to the hub and this home. If the hub already has another pin, adopt and return that one."""
         if self._hub is not None:
             integration = ref_of(build_id, "integration")
             landed = await self._git.run(pin.mirror, "rev-parse", "--verify", "--end-of-options", integration)
@@ -156,7 +156,7 @@ class Mirrors:
         return pin
 
     async def _adopt(self, build_id: str) -> Pin | None:
-        """The pin that the hub has, with its commits fetched."""
+        """Return the pin that the hub has, with its commits fetched; None when it has none."""
         if self._hub is None:
             return None
         text = await self._hub.read(build_id, "pin")
@@ -178,7 +178,7 @@ class Mirrors:
         self._pins[build_id] = pin
 
     async def _neighbours(self, pin: Pin) -> tuple[str, ...]:
-        """The bases of the newest other builds of the same repository: the hub may have them, and all before them."""
+        """Return the bases of the newest other builds of the repository: the hub may have them and their history."""
         listed = await self._git.run(
             pin.mirror,
             "for-each-ref",
@@ -190,7 +190,7 @@ class Mirrors:
         return tuple(listed.text.split())
 
     async def retire(self, build_id: str) -> None:
-        """Remove all refs and the pin of a build, here and in the hub; what was fetched stays for the next build."""
+        """Remove all refs and the pin of a build, here and in the hub; fetched objects stay for the next build."""
         if self._hub is not None:
             await self._hub.retire(build_id)
         self._pins.pop(build_id, None)
@@ -221,7 +221,7 @@ class Mirrors:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.exists():
             path.rename(self._folder / f"{name}.broken-{secrets.token_hex(4)}")
-        # Made beside and moved into place, so that a crash leaves no half mirror under the real name.
+        # Made beside it and moved into place, so that a crash leaves no half mirror under the real name.
         fresh = self._folder / f"{name}.new-{secrets.token_hex(4)}"
         form = "sha256" if width == 64 else "sha1"
         await self._git.run(fresh, "init", "--quiet", "--bare", f"--object-format={form}")
@@ -309,7 +309,7 @@ def _decode(text: bytes) -> dict[str, Any] | None:
 
 
 def _parse(data: dict[str, Any] | None, folder: Path) -> Pin | None:
-    """The pin that a record says, None when it says none that could be ours: another machine wrote it."""
+    """Return the pin of a record, None when the record is invalid: another machine wrote it."""
     if data is None:
         return None
     match data:

@@ -1,6 +1,6 @@
-"""Git objects as bytes: hashes them and writes loose ones. Never decides what belongs in a tree.
+"""Git objects as bytes: hashes them and writes loose ones. Must never decide what belongs in a tree.
 
-Format: gitformat-loose-objects; an object is `type SP size NUL content`, deflated, under the hash of it all.
+Format: gitformat-loose-objects. An object is `type SP size NUL content`, deflated; its id is the hash of all that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from buildwright.workspace.git import IDENTITY, naming_full_disk
 
 
 def object_id(kind: str, content: bytes, width: int) -> str:
-    """The id of an object; `width` is the length of the repository's ids (40 SHA-1, 64 SHA-256)."""
+    """Return the id of an object; `width` is the length of the repository's ids (40 SHA-1, 64 SHA-256)."""
     state = hashlib.sha1(usedforsecurity=False) if width == 40 else hashlib.sha256()
     state.update(b"%s %d\0" % (kind.encode(), len(content)))
     state.update(content)
@@ -32,7 +32,7 @@ class ObjectStore:
     width: int
 
     def write(self, kind: str, content: bytes, *, durable: bool = True) -> str:
-        """Write an object and give its id; on disk for good when it returns, unless not `durable`."""
+        """Write an object and return its id. With `durable` it is synced to disk when this returns. Raises DiskFull."""
         found = object_id(kind, content, self.width)
         folder = self.git_dir / "objects" / found[:2]
         target = folder / found[2:]
@@ -57,7 +57,7 @@ class ObjectStore:
         return found
 
     def commit(self, tree: str, parents: tuple[str, ...], message: str, at: datetime, *, durable: bool = True) -> str:
-        """Write a commit by Buildwright; the same input gives the same id."""
+        """Write a commit authored by Buildwright and return its id; the same input gives the same id."""
         stamp = f"{IDENTITY} {int(at.timestamp())} +0000"
         head = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {stamp}", f"committer {stamp}"]
         body = message.replace("\0", "").encode("utf-8", "replace").strip() + b"\n"

@@ -1,4 +1,4 @@
-"""What a lane changed, found by hashing every file against the base tree. Never asks the lane's own git, follows no link."""
+"""Finds a lane's changes by hashing every file against the base tree. Must never ask its git or follow a link."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import object_id
 
 FILE_BYTES = 100 * 1024 * 1024
-"""A changed file above this is refused: hosts of repositories refuse it too."""
+"""Largest changed file that is taken, in bytes: hosts of repositories refuse larger ones too."""
 _DEPTH = 200
 _LINK = "120000"
 _MODULE = "160000"
-# Made by tools and not by the task. Only while the base tree tracks nothing below such a name.
+# Made by tools, not by the task. Left out only while the base tree tracks nothing below such a name.
 _CACHES = frozenset(
     (
         "__pycache__",
@@ -46,11 +46,11 @@ _CACHES = frozenset(
 )
 _CACHE_FILES = (".pyc", ".pyo", ".swp", ".DS_Store")
 LEFT_OUT = (*(f"{name}/" for name in sorted(_CACHES)), *(f"*{ending}" for ending in _CACHE_FILES))
-"""The same as patterns of gitignore(5)."""
+"""`_CACHES` and `_CACHE_FILES` as patterns of gitignore(5)."""
 
 
 class Entry(NamedTuple):
-    """One path of a tree: git's octal mode and the object's id; `size` is 0 where nobody measured it."""
+    """One path of a tree: git's octal mode and the object's id; `size` in bytes is 0 where it was not measured."""
 
     mode: str
     object_id: str
@@ -65,13 +65,13 @@ class _Scan:
     """Every directory of the base tree."""
     found: dict[str, Entry] = field(default_factory=dict)
     odd: list[str] = field(default_factory=list)
-    """Pipes, sockets and devices: nothing git could hold."""
+    """Paths of pipes, sockets and devices, which git cannot hold."""
     rules: bool = False
-    """Whether a .gitignore was seen."""
+    """Whether a .gitignore was found."""
 
 
 async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, Entry]:
-    """Every file of a tree by path; bytes that are no UTF-8 are kept as surrogates."""
+    """Return every file of a tree by path; bytes that are not UTF-8 become surrogates."""
     answer = await git.run(mirror, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree)
     entries: dict[str, Entry] = {}
     for line in answer.output.decode(errors="surrogateescape").split("\0"):
@@ -83,7 +83,7 @@ async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, Entry]:
 
 
 async def write_lane(git: Git, pin: Pin, files: Path, base_tree: str) -> tuple[str, tuple[FileChange, ...]]:
-    """Store the lane's files as a tree in the mirror; gives the tree and how it differs from `base_tree`.
+    """Store the lane's files as a tree in the mirror; return the tree and its changes against `base_tree`.
 
     Raises UnsafePath for a name or file that cannot be taken, GitFailed, DiskFull.
     """
@@ -99,7 +99,7 @@ async def write_lane(git: Git, pin: Pin, files: Path, base_tree: str) -> tuple[s
 async def _write_lane(
     git: Git, pin: Pin, files: Path, base_tree: str, reading: asyncio.Task[Answer], index: Path
 ) -> tuple[str, tuple[FileChange, ...]]:
-    """See `write_lane`. `reading` puts the base tree into `index`, while the files are hashed."""
+    """See `write_lane`. The task `reading` fills `index` with the base tree while the files are hashed."""
     base = await list_tree(git, pin.mirror, base_tree)
     scan = await asyncio.to_thread(_scan, files, base, pin.width)
     changes = _compare(base, scan.found)
@@ -120,7 +120,7 @@ async def _write_lane(
 
 
 async def take(git: Git, pin: Pin, files: Path, base_tree: str) -> Patch:
-    """The lane's patch."""
+    """Return the lane's patch. Raises as `write_lane` does."""
     tree, changes = await write_lane(git, pin, files, base_tree)
     return Patch(base_tree=base_tree, tree=tree, changes=changes)
 
@@ -150,7 +150,7 @@ def _compare(base: dict[str, Entry], found: dict[str, Entry]) -> list[FileChange
                 kind = "type"
             elif old.object_id == new.object_id:
                 kind = "mode"
-            # Not validated yet: a name that is no UTF-8 must come as far as the check that names it.
+            # Not validated: a name that is not UTF-8 must get as far as `_check`, whose error names it.
             changes.append(
                 FileChange.model_construct(path=path, kind=kind, mode=new.mode, old_mode=old.mode, size=new.size)
             )
@@ -161,9 +161,9 @@ def _compare(base: dict[str, Entry], found: dict[str, Entry]) -> list[FileChange
 
 
 def _store(pin: Pin, files: Path, changes: list[FileChange], base: dict[str, Entry]) -> tuple[bytes, list[FileChange]]:
-    """Write the blobs; gives update-index lines (git-update-index(1), "--index-info") and the changes that stand.
+    """Write the blobs; return lines for update-index (git-update-index(1), "--index-info") and the real changes.
 
-    A file is read once more here, and what is read here is what counts: hash and content cannot differ.
+    Each file is read again here, and this content counts, so that hash and content cannot differ.
     """
     gone = "0" * pin.width
     lines: list[bytes] = []
@@ -187,7 +187,7 @@ def _store(pin: Pin, files: Path, changes: list[FileChange], base: dict[str, Ent
 
 
 async def _ignored(git: Git, pin: Pin, files: Path, fresh: list[str], scan: _Scan) -> frozenset[str]:
-    """Which new files the project's own .gitignore leaves out, as `git add` would. What is left out cannot land."""
+    """Return the new files that the project's own .gitignore leaves out, as `git add` would."""
     for path in scan.odd:
         if path.rpartition("/")[2] == ".gitignore":
             raise UnsafePath(f"{path!r} is no plain file.", fix="Make .gitignore a plain file.")
@@ -264,7 +264,7 @@ def _hash_file(scan: _Scan, directory: int, name: str, path: str) -> None:
     if name.endswith(_CACHE_FILES) and path not in scan.base:
         return
     try:
-        # O_NONBLOCK: a pipe that took the file's place must not hang us.
+        # O_NONBLOCK: a pipe put in the file's place must not block this process.
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except OSError as error:
         if isinstance(error, FileNotFoundError | PermissionError):

@@ -1,7 +1,6 @@
-"""Taking builds, unused mirrors and unreachable objects out of the home. Never touches a mirror that a live build is on.
+"""Removes builds, unused mirrors and unreachable objects. Must never touch a mirror that a live build uses.
 
-Nothing of git is removed by guess: what a journal that is kept names is given a ref before objects go, and objects
-younger than an hour stay in any case.
+No object is removed by guess: each id in a kept journal gets a ref first, and objects younger than an hour always stay.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ _LONGEST_SECONDS = 3600.0
 _KEPT_TYPES = ("commit", "tree")
 
 Ids = Callable[[str], Awaitable[Collection[str]]]
-"""The git ids that a build's journal names, by build."""
+"""Returns the git ids that the journal of a build names."""
 
 
 class Compacted(NamedTuple):
-    """What compacting the mirrors gave."""
+    """The result of compacting the mirrors: bytes freed."""
 
     bytes: int
     waiting: int
-    """Mirrors that stay as they are because a live build is on them."""
+    """Number of mirrors left as they are because a live build uses them."""
 
 
 class Attic:
-    """The folders of one home, as seen by who tidies them up."""
+    """The mirrors, lanes and scratch folders of one home, as pruning sees them."""
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self._home = home.absolute()
@@ -47,7 +46,7 @@ class Attic:
         self._git = Git(self._home, environment)
 
     def pins(self) -> dict[str, Path]:
-        """The mirror of every build that has one."""
+        """Return the mirror of every build that has a pin."""
         found = {}
         for file in _entries(self._mirrors / "builds"):
             try:
@@ -57,26 +56,26 @@ class Attic:
         return found
 
     def mirrors(self) -> list[Path]:
-        """Every mirror that is in its place."""
+        """Return every complete mirror."""
         return [path for path in _entries(self._mirrors) if (path / "objects").is_dir() and "." not in path.name]
 
     def halves(self) -> list[Path]:
-        """Mirrors that were being made, replaced or removed. While somebody makes one ready this may be his."""
+        """Return mirrors half made, replaced or removed. Without the lock, another process may be making one."""
         return [path for path in _entries(self._mirrors) if _HALF.search(path.name)]
 
     def weigh(self, build_id: str) -> int:
-        """Bytes of the lanes, checkouts and scratch folders of a build."""
+        """Return the bytes of the lanes, checkouts and scratch folders of a build."""
         return sum(
             size_of(self._home / name / check_name(build_id, "build")) for name in ("lanes", "checkouts", "scratch")
         )
 
     def unused(self, going: Collection[str] = ()) -> list[Path]:
-        """Mirrors that no build uses once those that are `going` are gone."""
+        """Return the mirrors that no build uses once the builds in `going` are gone."""
         used = {mirror for build_id, mirror in self.pins().items() if build_id not in going}
         return [mirror for mirror in self.mirrors() if mirror not in used]
 
     async def retire(self, build_id: str, workspace: GitWorkspace) -> None:
-        """Remove what a build has here and in the hub: lanes, refs, pin. Objects go when the mirror is compacted."""
+        """Remove a build's lanes, refs and pin, here and in the hub. Its objects go when the mirror is compacted."""
         check_name(build_id, "build")
         failpoint("prune.refs.before")
         await workspace.retire(build_id)
@@ -84,7 +83,7 @@ class Attic:
         await remove(self._home / "scratch" / build_id)
 
     async def drop_unused(self) -> int | None:
-        """Remove the mirrors that no build uses, and say how many bytes; None when a repository is being made ready now."""
+        """Remove mirrors that no build uses; return the bytes freed, None while a process prepares a repository."""
         if not self.mirrors() and not self.halves():
             return 0
         async with guarded(self._mirrors, alone=True) as alone:
@@ -104,9 +103,9 @@ class Attic:
             return freed
 
     async def compact(self, ended: Collection[str], named: Ids, tell: Callable[[str], None]) -> Compacted | None:
-        """Free the objects that no kept build needs, in every mirror whose builds have all `ended`.
+        """Remove the objects that no kept build needs, in every mirror whose builds have all `ended`.
 
-        None when a repository is being made ready now. Raises GitFailed, DiskFull.
+        `tell` receives progress. Returns None while a process prepares a repository. Raises GitFailed, DiskFull.
         """
         freed = waiting = 0
         if not self.mirrors():
@@ -135,7 +134,7 @@ class Attic:
         return Compacted(freed, waiting)
 
     async def _hold(self, mirror: Path, build_id: str, ids: Collection[str]) -> None:
-        """A ref for every commit and tree that a build's journal names: `diff` and `why` show them, and no branch has them."""
+        """Give a ref to every commit and tree in a build's journal: `diff` and `why` show them, no branch has them."""
         if not ids:
             return
         asked = "\n".join(sorted(ids)).encode() + b"\n"

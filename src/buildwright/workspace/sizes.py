@@ -1,4 +1,4 @@
-"""What a folder takes up on the disk. Changes nothing."""
+"""Measures disk usage. Must never change anything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def size_of(path: Path) -> int:
-    """Bytes on the disk below a path, links not followed; 0 when nothing is there."""
+    """Return the bytes on disk below a path, links not followed; 0 when nothing is there."""
     total, waiting = 0, [path]
     while waiting:
         place = waiting.pop()

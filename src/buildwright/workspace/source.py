@@ -1,6 +1,6 @@
-"""Where a repository is and what it holds: path or URL, git directory, owner, commit. Only ever reads it.
+"""Finds the user's repository and the commit to build on. Must never write to it.
 
-The user's repository is trusted to hold commits, nothing more: its hooks, filters and helpers are never run.
+It is trusted to hold commits, nothing more: its hooks, filters and helpers are never run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What to build on. `commit` is "" for a repository without commits; `ref` is what to ask a remote for."""
+    """The commit to build on, "" for a repository without commits; `ref` is what to fetch from a remote."""
 
     commit: str
     branch: str
@@ -49,7 +49,7 @@ class Head:
 
 
 def locate(repository: str, environment: Mapping[str, str], *, climb: bool = True) -> Source:
-    """Find the repository; a path may lie inside it if `climb`. Raises BadRepository with the fix."""
+    """Find the repository; with `climb` a path may lie inside it. Raises BadRepository with the fix."""
     if not repository or any(ord(letter) < 32 or ord(letter) == 127 for letter in repository):
         raise BadRepository("The repository's address is empty or has control characters.", fix="Give a path or a URL.")
     if repository.startswith("-"):
@@ -63,7 +63,7 @@ def locate(repository: str, environment: Mapping[str, str], *, climb: bool = Tru
 
 
 def is_elsewhere(repository: str) -> bool:
-    """Whether it is a path (or a file address) with nothing there: as a rule the repository of another machine."""
+    """Return whether it is a path or file:// address with nothing there: as a rule another machine's repository."""
     if "://" in repository:
         parts = urlsplit(repository)
         return parts.scheme == "file" and not Path(unquote(parts.path)).exists()
@@ -71,7 +71,7 @@ def is_elsewhere(repository: str) -> bool:
 
 
 def is_remote_name(name: str) -> bool:
-    """Whether it can name a remote of a repository; an address cannot."""
+    """Return whether it can be the name of a remote; an address cannot."""
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", name) is not None
 
 
@@ -140,12 +140,12 @@ def _common(git_dir: Path) -> Path:
 def _is_git_directory(folder: Path) -> bool:
     if not (folder / "HEAD").exists() and not (folder / "HEAD").is_symlink():
         return False
-    # A linked worktree keeps HEAD alone and names the rest in `commondir` (gitrepository-layout(5)).
+    # A linked worktree has only its own HEAD and names the rest in `commondir` (gitrepository-layout(5)).
     return (folder / "commondir").is_file() or ((folder / "objects").is_dir() and (folder / "refs").is_dir())
 
 
 def _check_owner(git_dir: Path, environment: Mapping[str, str]) -> None:
-    """What git calls dubious ownership: somebody else's repository is read only when the user said so."""
+    """Raise BadRepository for another user's repository unless safe.directory in the user's .gitconfig allows it."""
     owner, me = git_dir.stat().st_uid, os.geteuid()
     allowed = {me} | (
         {int(environment["SUDO_UID"])} if me == 0 and environment.get("SUDO_UID", "").isdigit() else set()
@@ -154,7 +154,7 @@ def _check_owner(git_dir: Path, environment: Mapping[str, str]) -> None:
         return
     top = git_dir.parent if git_dir.name == ".git" else git_dir
     settings = Path(environment.get("HOME", "/nonexistent")) / ".gitconfig"
-    # A plain look for the path is enough: the file is the user's own, and it is only read.
+    # A search for the path is enough: the file is the user's own, and is only read.
     named = re.findall(r"(?mi)^\s*directory\s*=\s*\"?([^\"\n]+)", settings.read_text()) if settings.is_file() else []
     if not {"*", str(top), str(git_dir)}.intersection(name.strip() for name in named):
         raise BadRepository(
@@ -164,7 +164,7 @@ def _check_owner(git_dir: Path, environment: Mapping[str, str]) -> None:
 
 
 async def read_head(git: Git, source: Source, base: str) -> Head:
-    """The commit that `base` names ("" for HEAD). Raises BadRepository when there is none, GitFailed."""
+    """Return the commit that `base` names ("" for HEAD). Raises BadRepository when there is none, GitFailed."""
     if base and (base.startswith("-") or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/+=@^~{}-]{0,199}", base)):
         raise BadRepository(f"{base[:200]!r} cannot be a branch, tag or commit.", fix="Name a branch, tag or commit.")
     if source.git_dir is None:
@@ -173,7 +173,7 @@ async def read_head(git: Git, source: Source, base: str) -> Head:
 
 
 async def read_remotes(git: Git, source: Source) -> dict[str, str]:
-    """The address that each remote of a local repository is pushed to, relative paths made whole."""
+    """Return the push address of each remote of a local repository by name, relative paths made absolute."""
     assert source.git_dir is not None
     listing = await git.run(source.git_dir, "config", "-z", "--get-regexp", r"^remote\..*\.(push)?url$", okay=(0, 1))
     lines = [entry.partition("\n") for entry in listing.output.decode(errors="surrogateescape").split("\0") if entry]
@@ -190,7 +190,7 @@ async def read_remotes(git: Git, source: Source) -> dict[str, str]:
 
 
 async def look(git: Git, source: Source, *names: str, options: tuple[str, ...] = ()) -> dict[str, str]:
-    """What the refs point to that match `names` (as git-ls-remote(1) takes them); those that are not there are left out."""
+    """Return what the refs that match `names` (as in git-ls-remote(1)) point to, without those that do not exist."""
     answer = await git.run(
         Path("/dev/null"),
         "ls-remote",
@@ -260,7 +260,7 @@ async def _unborn(git: Git, git_dir: Path, base: str, width: int, notes: tuple[s
 
 
 async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, files: int) -> list[str]:
-    """Count what is not committed. Works on a copy of the index under our own settings, so no filter of theirs runs."""
+    """Note the number of uncommitted changes, on a copy of the index with our settings: no filter of theirs runs."""
     if files > _DIRTY_FILES:
         return ["Uncommitted changes, if there are any, are left out."]
     index = git_dir / "index"
