@@ -1,4 +1,4 @@
-"""Where foreign commands run, with limits, and with nothing left behind. Never runs them as root unless told to."""
+"""Where foreign commands run, with limits, and end with nothing left. Must never run them as root unless told to."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Bubblewrap", "NoSandbox", "choose", "end_orphans"]
 
 
 async def choose(mode: Literal["auto", "bubblewrap", "none"], root_accepted: bool = False, home: str = "") -> Sandbox:
-    """The sandbox for a mode. `auto` takes bubblewrap where it works, and no sandbox for an ordinary user elsewhere.
+    """Return the sandbox for a mode. `auto` takes bubblewrap where it works, else no sandbox for an ordinary user.
 
-    `root_accepted` lets `auto` fall back to no sandbox for root too. `home` is the tag that marks its commands.
-    Raises BadSettings when the mode cannot be had.
+    `root_accepted` lets `auto` choose no sandbox for root too. `home` is the tag that marks its commands. Raises
+    BadSettings when the mode is not available.
     """
     match mode:
         case "none":

@@ -1,4 +1,4 @@
-"""Runs commands in bubblewrap: own namespaces, no network, the system read-only. Never starts bwrap with root's rights."""
+"""Runs commands in bubblewrap: namespaces, network only on request, read-only system. Must never run bwrap as root."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from buildwright.sandbox.execution import LARGEST_FILE, OPEN_FILES, carry_out
 from buildwright.sandbox.view import system_paths, tool_paths
 
 NOBODY = 65_534
-"""User and group that commands get when Buildwright itself runs as root."""
+"""User and group of commands when Buildwright itself runs as root."""
 
 _COULD_NOT_START = ("bwrap: ", "unshare: ", "setpriv: ", "mount: ")
 
@@ -29,17 +29,17 @@ done
 shift
 exec "$@"
 """
-"""Shows directories at places that everybody may walk to, in a mount namespace of its own; then goes on as the rest."""
+"""Shell script that binds directories to places every user may walk to, in its own mount namespace, then goes on."""
 
 
 class Bubblewrap:
     """Foreign commands behind Linux namespaces.
 
     The command sees the system's programs and the tools on its PATH read-only, an empty /tmp, and may write only its
-    working directory and `writable`. The host's root is not behind the namespace's user: as root Buildwright first
-    becomes nobody (bwrap of a root process could write /proc/sys of the host) and lends that user the writable
-    directories for the time of the run. /proc/1/environ inside is empty because
-    bwrap itself gets no environment; its arguments travel by a descriptor, so that no secret stands in a process list.
+    working directory and `writable`. As root Buildwright first becomes an unprivileged user and lends it the writable
+    directories during the run: the bwrap of a root process could write the host's /proc/sys. bwrap itself gets no
+    environment, so that /proc/1/environ inside is empty; its arguments travel by a descriptor, so that no secret shows
+    in a process list.
     """
 
     name = "bubblewrap"
@@ -48,7 +48,7 @@ class Bubblewrap:
         self._loans = _Loans()
 
     async def usable(self) -> str | None:
-        """Why bubblewrap cannot be used here, or None when it can: a real command is run in it to know."""
+        """Run a trial command; return why bubblewrap cannot be used here, or None when it can."""
         with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
             try:
                 done = await self.run(Command(("true",), Path(folder), {"PATH": "/usr/bin:/bin"}, seconds=20.0))
@@ -59,7 +59,7 @@ class Bubblewrap:
         return done.output.decode("utf-8", "replace").strip() or f"a trial run ended with exit code {done.exit_code}"
 
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
-        """Raises ToolMissing when bubblewrap or the program is not there, GateBroken when the wall cannot be built."""
+        """Run the command. Raises ToolMissing (bubblewrap, program or directory), GateBroken (no sandbox possible)."""
         tools = {tool: shutil.which(tool) for tool in self._tools()}
         if missing := [tool for tool, path in tools.items() if path is None]:
             raise ToolMissing(f"{', '.join(missing)} not installed", fix="install bubblewrap and util-linux")
@@ -93,10 +93,10 @@ class Bubblewrap:
 
     @staticmethod
     def _arguments(command: Command, sources: dict[Path, Path], writable: Sequence[Path]) -> list[str]:
-        """bwrap's options; read-only binds come first, because a later bind lies on top of an earlier one.
+        """Return bwrap's options; read-only binds come first, because a later bind lies on top of an earlier one.
 
-        No `--new-session`: `carry_out` starts every command in a session without a terminal, and bwrap's own would
-        make its inner process, which may outlive the outer one by a moment, impossible to tell from a foreign child.
+        No `--new-session`: `carry_out` starts every command in a session without a terminal, and bwrap's own would make
+        its inner process, which may outlive the outer one by a moment, impossible to tell from a foreign child.
         """
         arguments = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
         arguments += ["--cap-drop", "ALL", "--hostname", "buildwright", "--clearenv"]
@@ -118,7 +118,7 @@ class Bubblewrap:
 
 
 def _limited(prlimit: str, command: Command) -> list[str]:
-    """The command behind prlimit(1): inside, the count of processes is the namespace's own, not the host user's."""
+    """Put the command behind prlimit(1): inside, processes are counted in the namespace, not for the host user."""
     return [
         prlimit,
         f"--nproc={command.processes}",
@@ -131,7 +131,7 @@ def _limited(prlimit: str, command: Command) -> list[str]:
 
 
 def _explain(command: Command, done: Completed) -> None:
-    """Tell a wall that could not be built, or a program that is not there, from a command that failed."""
+    """Raise GateBroken if the sandbox could not be set up, ToolMissing if the program is missing inside."""
     text = done.output[:2000].decode("utf-8", "replace")
     if text.startswith(_COULD_NOT_START) and done.exit_code == 1:
         reason = text.splitlines()[0]
@@ -145,7 +145,7 @@ def _explain(command: Command, done: Completed) -> None:
 
 
 class _Loans:
-    """As root: directories that belong to nobody while commands write in them. Without root there is nothing to lend."""
+    """As root: gives directories to an unprivileged user while commands write in them. Otherwise does nothing."""
 
     def __init__(self) -> None:
         self._borrowers: dict[Path, int] = {}
@@ -153,7 +153,7 @@ class _Loans:
 
     @contextmanager
     def lent(self, folders: Sequence[Path]) -> Iterator[None]:
-        """Given back when the last command that borrowed a directory has ended."""
+        """Lend the folders; each is given back when the last command that borrowed it has ended."""
         if os.geteuid() != 0:
             yield
             return
@@ -175,7 +175,7 @@ class _Loans:
 
 
 def _owner(folder: Path) -> tuple[int, int]:
-    """Whose a directory is. One that is nobody's was lent by a process that died before it got it back: it is ours."""
+    """Return a directory's user and group. The unprivileged user has it only if a lending process died: it is ours."""
     found = folder.stat()
     return (os.geteuid(), os.getegid()) if found.st_uid == NOBODY else (found.st_uid, found.st_gid)
 
@@ -190,10 +190,10 @@ def _give(folder: Path, user: int, group: int) -> None:
 
 @contextmanager
 def _reachable(paths: Sequence[Path]) -> Iterator[tuple[dict[Path, Path], list[str]]]:
-    """Where bwrap finds each path, and the command line that makes it so.
+    """Yield where bwrap finds each path, and the command line to put before bwrap.
 
-    As root bwrap runs as nobody, who may not walk a directory of mode 0700 (root's home, often). Such paths are shown
-    under a stage in a private mount namespace, which ends with the command; nothing changes for the host.
+    As root bwrap runs as an unprivileged user, which may not walk a directory of mode 0700 (often root's home). Such
+    paths are shown under a stage in a private mount namespace that ends with the command; the host sees no change.
     """
     if os.geteuid() != 0:
         yield {path: path for path in paths}, []

@@ -1,4 +1,4 @@
-"""Carries out one command under its limits, for every sandbox alike. Never returns while a process of it is left."""
+"""Runs one command under its limits, for every sandbox alike. Must never return while one of its processes is left."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _PIECE = 65_536
 _DRAIN = 5.0
 _ROUND = 0.005
 _MOST_ROUNDS = 2_000
-"""A process in uninterruptible sleep (a dead network file system) dies when the kernel lets it; it is not waited for."""
+"""Checks after a kill, `_ROUND` seconds apart; a process in uninterruptible sleep (dead network disk) is left then."""
 
 
 def find_program(command: Command) -> str:
-    """The full path of the command's program, looked up on the command's own PATH. Raises ToolMissing."""
+    """Return the full path of the command's program, looked up on the command's own PATH. Raises ToolMissing."""
     program = command.argv[0]
     if "/" in program:
         path = command.cwd / program
@@ -59,11 +59,11 @@ async def carry_out(
 ) -> Completed:
     """Run `argv` (the command, or a sandbox around it) and end everything it started.
 
-    `home` is the tag by which `end_orphans` finds what is left when this process is killed. `guarded` says that the first
-    process is a sandbox's own: asking the command to end must spare it. The file limits are set on the running process
-    (prlimit(2)): `preexec_fn` is unsafe beside threads, and a launcher costs more than most commands. Until they are set,
-    for well under a millisecond, a process of an unguarded command could fork without them; guarded commands set theirs
-    inside.
+    `home` is the tag by which `end_orphans` finds what is left when this process is killed. `guarded`: the first
+    process belongs to the sandbox, and must not get the signal that asks the command to end. File limits are set on the
+    running process (prlimit(2)): `preexec_fn` is unsafe beside threads, and a launcher costs more than most commands.
+    For well under a millisecond an unguarded command could fork without them; guarded commands set them inside. Raises
+    ToolMissing when the working directory is missing.
     """
     if not command.cwd.is_dir():
         raise ToolMissing(f"the directory {command.cwd} to run {command.argv[0]} in is not there")
@@ -122,7 +122,7 @@ async def carry_out(
 
 
 async def _until_over(process: asyncio.subprocess.Process, family: Family, command: Command) -> str:
-    """Wait for the end; "" when it ended by itself, "time", or which limit it broke."""
+    """Wait for the end; return "" if the command ended by itself, "time", or the limit it broke."""
     waiting = asyncio.create_task(process.wait())
     watching = asyncio.create_task(_watch(family, command))
     try:
@@ -136,7 +136,7 @@ async def _until_over(process: asyncio.subprocess.Process, family: Family, comma
 
 
 async def _watch(family: Family, command: Command) -> str:
-    """Look at the processes again and again; returns when they are more or larger than allowed.
+    """Watch the processes; return the limit they break, number or memory.
 
     Address space is not limited by the kernel (RLIMIT_AS): V8 and the JVM reserve far more than they use.
     """
@@ -144,7 +144,7 @@ async def _watch(family: Family, command: Command) -> str:
     while True:
         await asyncio.sleep(pause)
         members = family.look()
-        # A fork bomb doubles faster than a steady look could follow.
+        # A fork bomb doubles faster than a fixed interval could follow.
         pause = min(pause * 2, _LOOK) if len(members) < command.processes // 4 else _FIRST_LOOK
         if len(members) > command.processes:
             return f"more than {command.processes} processes"
@@ -153,7 +153,7 @@ async def _watch(family: Family, command: Command) -> str:
 
 
 async def _gone(process: asyncio.subprocess.Process, family: Family) -> None:
-    """Return when every killed process has left the process table."""
+    """Wait until every killed process has left the process table."""
     await process.wait()
     for _ in range(_MOST_ROUNDS):
         if family.is_gone():

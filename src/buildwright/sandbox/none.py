@@ -1,4 +1,4 @@
-"""Runs commands as plain processes of this user: limits and a clean end, but no wall. Never claims to contain anything."""
+"""Runs commands as plain processes of this user: limits and a clean end, but no isolation. Must never claim any."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from buildwright.sandbox.execution import carry_out, find_program
 
 
 class NoSandbox:
-    """Foreign commands with the rights of this process: it can read and write what this user can.
+    """Foreign commands with the rights of this process: they can read and write what this user can.
 
-    The environment is the given one and `BUILDWRIGHT_COMMAND`, the mark by which detached processes are found.
-    `home` is the tag of the home whose later processes may end what a killed one has left.
+    `BUILDWRIGHT_COMMAND`, the mark by which detached processes are found, is added to the given environment. `home` is
+    the tag of the home whose later processes may end what a killed one left.
     """
 
     name = "none"
@@ -21,7 +21,7 @@ class NoSandbox:
         self._home = home
 
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
-        """Raises ToolMissing when the program or the directory is not there."""
+        """Run the command to its end. Raises ToolMissing when the program or the directory is missing."""
         return await carry_out(
             command, (find_program(command), *command.argv[1:]), command.env, on_output, home=self._home
         )

@@ -1,7 +1,7 @@
-"""What a process of ours that was killed has left running: found by the mark of its commands, and ended.
+"""Finds and ends processes that a killed process of ours left running, by the mark of its commands.
 
-Must never touch a process without such a mark, one of another home, or one whose owner lives. A command behind bubblewrap
-needs none: it dies with its owner.
+Must never touch a process without such a mark, of another home, or whose owner lives. A command in bubblewrap needs no
+mark: it dies with its owner.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _ROUND_SECONDS = 0.005
 
 
 def new_mark(home: str) -> str:
-    """A mark for one command: which process owns it (namespace, id, start in ticks), for which home, and which it is."""
+    """Return a mark for one command: its owner (namespace, process id, start in ticks), its home, and a random part."""
     me = stat_of(os.getpid())
     return f"{_namespace()}/{os.getpid()}/{me.start if me else '-'}/{home}/{secrets.token_hex(8)}"
 
 
 def end_orphans(home: str) -> int:
-    """Kill what commands of dead owners have left that had this home, and say how many processes it was.
+    """Kill what commands of dead owners of this home left running; return the number of processes.
 
     `home` is the tag that their sandbox was given. Blocks for some milliseconds.
     """
     stopped: set[int] = set()
     for _ in range(_MOST_ROUNDS):
-        # Stopped first and looked for again, so that none can start another behind this walk.
+        # Stopped first, then searched again, so that none can start another one unseen.
         fresh = _orphans({home}) - stopped
         if not fresh:
             break
@@ -51,13 +51,13 @@ def end_orphans(home: str) -> int:
 
 
 def orphans(homes: Collection[str]) -> dict[int, Leftover]:
-    """What `end_orphans` would end for these homes, by process id. Empty where there is no /proc."""
+    """Return what `end_orphans` would end for these homes, by process id. Empty where there is no /proc."""
     described = {pid: _described(pid) for pid in sorted(_orphans(homes))}
     return {pid: left for pid, left in described.items() if left is not None}
 
 
 def _described(pid: int) -> Leftover | None:
-    """None when it has ended meanwhile."""
+    """Return a description for `doctor`; None when the process has ended meanwhile."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
         since = datetime.fromtimestamp(Path(f"/proc/{pid}").stat().st_mtime, UTC)
@@ -67,18 +67,18 @@ def _described(pid: int) -> Leftover | None:
 
 
 def _orphans(homes: Collection[str]) -> set[int]:
-    """The marked whose owner is dead, those in their sessions, and all descendants."""
+    """Return marked processes whose owner is dead, all processes of their sessions, and all descendants."""
     prefix, mine = f"{MARKER}=".encode(), os.getsid(0)
     sessions: dict[int, int] = {}
     found: set[int] = set()
     for pid in _all():
         stat = stat_of(pid)
         if stat is None or stat.state in "ZX" or stat.session == mine:
-            continue  # ours too: Buildwright may itself run as the agent's command of another one
+            continue  # our own session: Buildwright may itself run as the agent's command of another Buildwright
         sessions[pid] = stat.session
         if any(entry.startswith(prefix) and _is_abandoned(entry, homes) for entry in environment_of(pid)):
             found.add(pid)
-    # Each command leads a session of its own, so whoever is in one with a marked process belongs to it.
+    # Each command leads a session of its own, so every process in a session with a marked one belongs to it.
     theirs = {sessions[pid] for pid in found}
     waiting = [pid for pid, session in sessions.items() if pid in found or session in theirs]
     found.update(waiting)
@@ -111,7 +111,7 @@ def _lives(pid: int) -> bool:
 
 
 def _namespace() -> str:
-    """Which process ids mean what they say: inside a container the same number is another process."""
+    """Return the namespace in which process ids are valid: in a container the same number is another process."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:

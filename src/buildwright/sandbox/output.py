@@ -1,10 +1,10 @@
-"""Output of a command, kept within a limit. Never holds more than the limit and one piece."""
+"""Output of a command, kept within a limit. Must never hold more than the limit and one piece."""
 
 from __future__ import annotations
 
 
 class HeadAndTail:
-    """The beginning and the end of a stream; what is dropped is dropped from the middle, and said so."""
+    """The beginning and the end of a stream of at most `limit` bytes; the middle is dropped, and a line says so."""
 
     def __init__(self, limit: int) -> None:
         self._half = max(limit // 2, 1)
@@ -13,7 +13,7 @@ class HeadAndTail:
         self._dropped = 0
 
     def add(self, piece: bytes) -> None:
-        """Take the next piece of the stream."""
+        """Add the next piece of the stream."""
         room = self._half - len(self._head)
         if room > 0:
             self._head += piece[:room]
@@ -28,7 +28,7 @@ class HeadAndTail:
         return self._dropped > 0 or len(self._tail) > self._half
 
     def content(self) -> bytes:
-        """What is kept, with a line in the middle that says how much is not."""
+        """Return what is kept; a line in the middle says how many bytes were dropped."""
         self._trim()
         if not self._dropped:
             return bytes(self._head + self._tail)

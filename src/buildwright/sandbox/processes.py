@@ -1,4 +1,4 @@
-"""The processes of one command, found and ended through /proc. Never touches a process it cannot tie to that command."""
+"""Finds and ends the processes of one command through /proc. Must never touch one it cannot tie to that command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MARKER = "BUILDWRIGHT_COMMAND"
-"""Environment variable that ties a process to its command, however far it has detached itself."""
+"""Environment variable that ties a process to its command, even a detached one."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -19,7 +19,7 @@ _MOST_ROUNDS = 200
 
 
 class _Stat(NamedTuple):
-    """What /proc/<pid>/stat says (proc(5)): state letter, parent, session, start time in ticks."""
+    """Fields of /proc/<pid>/stat (proc(5)): state letter, parent, session, start time in ticks."""
 
     state: str
     parent: int
@@ -29,14 +29,14 @@ class _Stat(NamedTuple):
 
 @cache
 def adopt_orphans() -> None:
-    """Become the parent of every orphan below this process (Linux PR_SET_CHILD_SUBREAPER), so that none gets lost at init."""
+    """Become the parent of every orphan below this process (Linux PR_SET_CHILD_SUBREAPER) instead of init."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def stat_of(pid: int) -> _Stat | None:
-    """What the process table says of a process, None when there is none of that number."""
+    """Return a process's entry in the process table, None when there is none."""
     try:
-        # The program's name stands in parentheses and may itself hold spaces and parentheses.
+        # The program's name is in parentheses and may itself hold spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return None
@@ -44,7 +44,7 @@ def stat_of(pid: int) -> _Stat | None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Direct children, asked of each thread: a child belongs to the thread that started it."""
+    """Return direct children, read for each thread: a child belongs to the thread that started it."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -54,7 +54,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def _private_bytes(pid: int) -> int:
-    """Resident memory that is not a mapped file or shared segment (statm: resident minus shared)."""
+    """Return the bytes of resident memory that are no mapped file or shared segment (statm: resident minus shared)."""
     try:
         _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
     except (OSError, ValueError):
@@ -65,8 +65,8 @@ def _private_bytes(pid: int) -> int:
 class Family:
     """The processes a command has started: its descendants, its session, and all that carry its marker.
 
-    A process that wipes its environment, leaves the session and loses its parent between two looks is not found; only
-    a process namespace (bubblewrap) is proof against that.
+    A process that wipes its environment, leaves the session and loses its parent between two looks is not found; only a
+    process namespace (bubblewrap) prevents that.
     """
 
     def __init__(self, root: int, marker: str) -> None:
@@ -75,9 +75,9 @@ class Family:
         self._seen: dict[int, str] = {}
 
     def look(self, *, stop: bool = False) -> list[int]:
-        """Every living process of the command now. Dead orphans that nobody else would wait for are reaped here.
+        """Return every living process of the command. Reaps dead orphans that no other code waits for.
 
-        `stop`: each is stopped before its children are listed, so that none can appear behind this walk.
+        `stop`: each is stopped before its children are listed, so that none can start another one unseen.
         """
         start = self._still_there() | set(self._orphans())
         members: list[int] = []
@@ -101,24 +101,24 @@ class Family:
         return members
 
     def is_gone(self) -> bool:
-        """Whether not even a dead process is left: one whose parent dies with it becomes our child a moment later."""
+        """Return whether none is left, even dead: an orphan becomes our child a moment after its parent dies."""
         return not self.look() and not self._still_there() - {self._root}
 
     def memory(self, members: list[int]) -> int:
-        """Bytes of private memory of these processes together."""
+        """Return the bytes of private memory of these processes together."""
         return sum(_private_bytes(pid) for pid in members)
 
     def ask_to_end(self, spare_root: bool) -> None:
-        """SIGTERM to every process. `spare_root`: not to the first, which only guards the others."""
+        """Send SIGTERM to every process; with `spare_root` not to the first, which only guards the others."""
         for pid in self.look():
             if not (spare_root and pid == self._root):
                 send(pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL to every process. All are stopped first, so that a fork bomb cannot outrun the killing."""
+        """Send SIGKILL to every process. All are stopped first, so that a fork bomb cannot outrun the killing."""
         stopped: set[int] = set()
         for _ in range(_MOST_ROUNDS):
-            # A second walk finds those whose parent died during the first, for they became our children.
+            # A second walk finds those whose parent died during the first: they became our children.
             fresh = set(self.look(stop=True)) - stopped
             if not fresh:
                 break
@@ -127,7 +127,7 @@ class Family:
             send(pid, signal.SIGKILL)
 
     def _still_there(self) -> set[int]:
-        """Processes seen before that are the same ones still; a number used again is somebody else's."""
+        """Return processes seen before that still run; a number with another start time is another process."""
         there = {self._root}
         for pid, start in list(self._seen.items()):
             stat = stat_of(pid)
@@ -138,7 +138,7 @@ class Family:
         return there
 
     def _orphans(self) -> list[int]:
-        """Processes that lost their parent and became our children."""
+        """Return processes that lost their parent and became our children."""
         found = []
         for pid in children_of(os.getpid()):
             stat = stat_of(pid)
@@ -147,13 +147,13 @@ class Family:
             if stat.session == self._root or self._marker in environment_of(pid):
                 found.append(pid)
             elif stat.state == "Z" and stat.session not in (pid, os.getsid(0)):
-                # A child we started leads a session or is in ours; this one is some command's orphan, without environment.
+                # A child we started leads a session or is in ours; this is some command's orphan, without environment.
                 _wait_for(pid)
         return found
 
 
 def environment_of(pid: int) -> list[bytes]:
-    """The environment a process was started with, as `NAME=value`; empty when it may not be read."""
+    """Return the environment a process was started with, as `NAME=value`; empty when it may not be read."""
     try:
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -161,7 +161,7 @@ def environment_of(pid: int) -> list[bytes]:
 
 
 def send(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process that may be gone, or somebody else's, by now."""
+    """Send a signal to a process that may have ended, or whose number another user's process may have by now."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 

@@ -1,4 +1,4 @@
-"""What a contained command sees of this machine: system directories, its tools, its own directories. Never a home."""
+"""Paths of this machine that a sandboxed command sees: system, tools, its own directories. Must never show a home."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NETWORK = ("/etc/resolv.conf",)
 
 
 def system_paths(network: bool) -> Iterator[Path]:
-    """Paths of the system to show read-only; a symbolic link is to be shown as one."""
+    """Yield paths of the system to show read-only; a symbolic link must be shown as one."""
     for path in (*_SYSTEM, *_SETTINGS, *(_NETWORK if network else ())):
         if os.path.lexists(path):
             yield Path(path)
@@ -36,7 +36,7 @@ def system_paths(network: bool) -> Iterator[Path]:
 
 
 def tool_paths(command: Command) -> list[Path]:
-    """Directories outside the system that the command's PATH and this Python need, without those inside another."""
+    """Return directories outside the system that the command's PATH and this Python need, none inside another."""
     wanted = {Path(sys.prefix), Path(sys.base_prefix)}
     for entry in command.env.get("PATH", "").split(os.pathsep):
         folder = Path(entry)
@@ -51,7 +51,7 @@ def tool_paths(command: Command) -> list[Path]:
 
 
 def _needed_by(folder: Path) -> Iterator[Path]:
-    """A directory of programs, and what stands around it when that is an installation rather than somebody's home."""
+    """Yield a directory of programs, and the installation around it if there is one; never a user's home."""
     yield folder
     prefix = folder.parent
     configuration = prefix / "pyvenv.cfg"
@@ -62,14 +62,14 @@ def _needed_by(folder: Path) -> Iterator[Path]:
             if key.strip() == "home":
                 yield Path(value.strip()).parent
     elif prefix.name == ".cargo":
-        # The programs there only pass on to a toolchain; .cargo itself may hold a registry token.
+        # The programs there only call a toolchain; .cargo itself may hold a registry token.
         yield prefix.parent / ".rustup"
     elif folder.name == "bin" and _is_installation(prefix):
         yield prefix
 
 
 def _is_installation(prefix: Path) -> bool:
-    """Whether showing `prefix` shows programs only: ~/.local has a lib too, and beside it all that a user keeps."""
+    """Return whether `prefix` holds programs only: ~/.local has a lib too, but also the user's own data."""
     if prefix == Path("/") or prefix.name == ".local" or prefix == Path.home() or (prefix / ".ssh").exists():
         return False
     return (prefix / "lib").is_dir() or (prefix / "pkg").is_dir()
