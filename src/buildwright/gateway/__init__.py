@@ -1,4 +1,4 @@
-"""The one local door to language models: providers, keys, metering, record and replay. Importing loads no HTTP library."""
+"""The one door to language models: providers, keys, metering, record, replay. Importing must load no HTTP library."""
 
 from buildwright.gateway.client import GatewayModel
 from buildwright.gateway.local import LocalGateway

@@ -1,7 +1,7 @@
-"""Answers as they leave: one answer written out in either protocol, whole or as a stream. Must never do I/O or read a clock.
+"""Writes one answer in either protocol, whole or as a stream. Must never do I/O or read a clock.
 
-Sources: Anthropic streaming messages (https://docs.anthropic.com/en/docs/build-with-claude/streaming) and OpenAI
-chat completion chunks (https://platform.openai.com/docs/api-reference/chat-streaming).
+Sources: Anthropic streaming messages (https://docs.anthropic.com/en/docs/build-with-claude/streaming) and OpenAI chat
+completion chunks (https://platform.openai.com/docs/api-reference/chat-streaming).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from buildwright.gateway.wire import Asked, Protocol, error_body
 
 
 class Tokens(NamedTuple):
-    """What one request used. `input` excludes the cache; `cache_write_1h` is the dearer part of `cache_write`."""
+    """The tokens of one request. `input` excludes the cache; `cache_write_1h` is the dearer part of `cache_write`."""
 
     input: int = 0
     output: int = 0
@@ -25,7 +25,7 @@ class Tokens(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A tool call of an answer."""
+    """One tool call in an answer."""
 
     name: str
     input: dict[str, Any]
@@ -33,7 +33,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says: text, then tool calls. `id` must differ within a conversation, for clients match tools by it."""
+    """A model's answer: text, then tool calls. `id` is unique in a conversation, because clients match tools by it."""
 
     id: str
     model: str
@@ -43,14 +43,14 @@ class Answer:
 
 
 class Frame(NamedTuple):
-    """A piece of a stream: its bytes and how many characters of the answer it carries."""
+    """A piece of a stream: its bytes, and how many characters of the answer are in it."""
 
     data: bytes
     chars: int
 
 
 def whole(asked: Asked, answer: Answer) -> dict[str, Any]:
-    """The answer to a request that did not ask for a stream."""
+    """Return the body that answers a request without a stream."""
     match asked.protocol:
         case "anthropic":
             content: list[dict[str, Any]] = [{"type": "text", "text": answer.text}] if answer.text else []
@@ -76,7 +76,7 @@ def whole(asked: Asked, answer: Answer) -> dict[str, Any]:
 
 
 def frames(asked: Asked, answer: Answer, size: int) -> Iterator[Frame]:
-    """The answer as a stream whose pieces carry at most `size` characters."""
+    """Yield the answer as a stream whose pieces hold at most `size` characters."""
     match asked.protocol:
         case "anthropic":
             yield from _anthropic_frames(answer, size)
@@ -87,7 +87,7 @@ def frames(asked: Asked, answer: Answer, size: int) -> Iterator[Frame]:
 
 
 def error_frame(protocol: Protocol, status: int, message: str) -> bytes:
-    """An error in the middle of a stream."""
+    """Return an error event for the middle of a stream."""
     body = error_body(protocol, status, message)
     return _event("error", body) if protocol == "anthropic" else _data(body)
 
@@ -138,7 +138,7 @@ def _anthropic_frames(answer: Answer, size: int) -> Iterator[Frame]:
     def frame(name: str, chars: int = 0, **body: Any) -> Frame:
         return Frame(_event(name, {"type": name, **body}), chars)
 
-    # Like the provider, the head reports one output token; the last delta has the sum.
+    # As the provider does: the head reports one output token, the last delta the sum.
     head = _anthropic_usage(answer.tokens._replace(output=min(1, answer.tokens.output)))
     yield frame("message_start", message={**_anthropic_head(answer), "usage": head})
     yield frame("ping")

@@ -1,4 +1,4 @@
-"""What there is to say of one request to a model, gathered while it is answered. Must never hold a prompt or an answer."""
+"""Collects a record of one request to a model while it is answered. Must never hold a prompt or an answer."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from buildwright.gateway.reading import AnswerReader
 from buildwright.ports import ModelCall
 
 LONGEST_NAME = 100
-"""Characters of a model's name or of a kind of error: both are whatever an agent or a provider says."""
+"""Characters kept of a model's name or kind of error: an agent or a provider may send any text."""
 
 OnCall = Callable[[ModelCall], None]
 
 
 @dataclass(slots=True)
 class Call:
-    """A request that is being answered: where the answer is read, whether it is bought, and how it went wrong."""
+    """A request being answered: its reader, whether the answer is replayed, and its error ("" for none)."""
 
     reader: AnswerReader | None = None
     replayed: bool = False
     error: str = ""
 
     def refused(self, status: int) -> None:
-        """The provider, or the cassette in its place, answered with this status."""
+        """Record the status that the provider, or the cassette in its place, answered with."""
         self.error = str(status) if status >= 400 else self.error
 
 
 @contextmanager
 def telling(on_call: OnCall | None, opened: Opened, asked: wire.Asked) -> Iterator[Call]:
-    """Tell of the request when it is over, however it ends."""
+    """Report the request to `on_call` when it is over, however it ends."""
     call, began_at = Call(), time.time()
     try:
         yield call

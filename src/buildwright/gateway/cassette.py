@@ -1,4 +1,4 @@
-"""Cassettes: scripted answers in a readable YAML file, found by what was asked. Must never keep state between questions.
+"""Cassettes: scripted answers in a YAML file, found by the request. Must never keep state between requests.
 
 The format is documented in docs/cassettes.md.
 """
@@ -18,17 +18,17 @@ from buildwright.gateway.wire import Asked
 
 LARGEST_FILE = 5 * 1024 * 1024
 DEEPEST = 64
-"""Nesting of the YAML; deeper is an attack, not a cassette."""
+"""Deepest nesting of the YAML; a deeper file is an attack, not a cassette."""
 
 PLANNER = "plan"
-"""What a cassette calls the planner, whose door has the task ""."""
+"""The planner's name in a cassette; its door has the task ""."""
 
 _Name = Annotated[str, Field(coerce_numbers_to_str=True)]
 """YAML reads `task: 7` as a number; it is a name."""
 
 
 class When(Record):
-    """Which requests an entry answers. A key that is absent matches anything."""
+    """Which requests an entry answers. A missing key matches anything."""
 
     task: _Name | None = None
     attempt: int | None = Field(default=None, ge=1)
@@ -46,7 +46,7 @@ class ToolCall(Record):
 
 
 class Reply(Record):
-    """What is answered: text, files, tools (with text before them), or json."""
+    """The content of an answer: text, files, tools (with text before them), or json."""
 
     text: str | None = None
     say: str = ""
@@ -86,7 +86,7 @@ FaultKind = Literal["400", "401", "403", "404", "413", "429", "500", "502", "503
 
 
 class Fault(Record):
-    """Something that goes wrong `times` times before the answer gets through.
+    """A failure that happens `times` times before the answer gets through.
 
     A number is that HTTP status; `cut` breaks the connection and `error` sends an overload error after `after_chars`
     characters of the answer; `hang` is silent for `seconds`, then breaks the connection.
@@ -118,7 +118,7 @@ class Entry(Record):
 
 
 class Cassette(Record):
-    """A whole cassette. `model` is the name answered and priced where an entry names none; "" repeats the one asked for."""
+    """A whole cassette. `model` is reported and priced where an entry has none; "" repeats the requested one."""
 
     version: Literal[1]
     description: str = ""
@@ -128,7 +128,7 @@ class Cassette(Record):
 
 
 class Found(NamedTuple):
-    """The entry that answers, its place in the cassette, and whether it goes on from an earlier round of the assistant."""
+    """The matching entry, its index, and whether it continues an earlier round of the assistant."""
 
     place: int
     entry: Entry
@@ -136,10 +136,10 @@ class Found(NamedTuple):
 
 
 def find(cassette: Cassette, task: str, attempt: int, asked: Asked) -> Found | None:
-    """The first entry that matches exactly; failing that, the first whose tool rounds this request continues.
+    """Return the first entry that matches exactly, else the first whose tool rounds this request continues.
 
-    A reply that makes a client use tools is asked for more when they have run, so an entry for turn N with files or
-    tools also answers the turns after N that no other entry claims.
+    A client asks again when the tools of a reply have run, so an entry for turn N with files or tools also answers the
+    turns after N that no other entry claims.
     """
     for index, entry in enumerate(cassette.turns):
         if _matches(entry.when, task, attempt, asked) and entry.when.turn in {None, asked.turn}:
@@ -163,7 +163,7 @@ def _matches(when: When, task: str, attempt: int, asked: Asked) -> bool:
 
 
 def load(path: Path) -> Cassette:
-    """Read a cassette; a file that has not changed is read once. Raises BadSpec naming file and key."""
+    """Read a cassette; an unchanged file is read once. Raises BadSpec with file and key."""
     try:
         found = path.stat()
     except OSError as error:
@@ -184,10 +184,10 @@ def _load(path: Path, _changed_ns: int, _size: int) -> Cassette:
 
 
 def parse(text: str, file: str) -> Cassette:
-    """Read a cassette's text. `file` is named in errors. Raises BadSpec."""
+    """Parse a cassette's text. `file` is named in errors. Raises BadSpec."""
     import yaml
 
-    # The C reader where there is one: the other takes seconds for a megabyte.
+    # The C loader where it exists: the other one takes seconds for a megabyte.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         depth = 0

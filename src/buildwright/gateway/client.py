@@ -1,4 +1,4 @@
-"""A language model behind a door of the gateway, as a stream of text. Must never hold a provider's key or call a provider."""
+"""A language model behind a door of the gateway, as a stream of text. Must never hold a key or call a provider."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 LONGEST_DELAY = 30.0
-"""Seconds between two tries at most, unless the provider asks for more."""
+"""Longest pause between two tries in seconds, unless the provider asks for more."""
 
 _TOO_LONG_WORDS = ("prompt is too long", "context_length", "context length", "context window", "too many tokens")
 
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Again(Exception):
-    """A try failed in a way that another may not. `wait` is what the provider asked for, in seconds."""
+    """A failed try that is worth repeating. `wait` is what the provider asked for, in seconds."""
 
     def __init__(self, failure: ModelFailed, wait: float | None = None) -> None:
         self.failure, self.wait = failure, wait
@@ -48,8 +48,11 @@ class _Again(Exception):
 
 
 class GatewayModel:
-    """Asks models through a door. `read_seconds` is the silence after which a try is given up, `tries` how often one
-    answer is asked for, `delay` the first pause in between (it doubles), `patience` the seconds all tries may take."""
+    """Asks models through a door.
+
+    `read_seconds` is the longest silence of one try, `tries` the number of tries for one answer, `delay` the first
+    pause between them (it doubles), `patience` the seconds that all tries together may take.
+    """
 
     def __init__(
         self, read_seconds: float = 120.0, tries: int = 4, delay: float = 0.5, patience: float = 600.0
@@ -62,7 +65,7 @@ class GatewayModel:
     async def stream(
         self, door: Door, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
     ) -> AsyncIterator[Text | Spent | Stopped]:
-        """Stream one answer. Raises ModelFailed; a failed try is repeated only while no text has come."""
+        """Stream one answer. Raises ModelFailed; a failed try is repeated only if no text has come yet."""
         name = model or DEFAULT_MODEL
         protocol = protocol_of(name)
         body = _body(protocol, name, system, turns, max_tokens)
@@ -85,7 +88,7 @@ class GatewayModel:
     def _pause(self, number: int, asked_for: float | None) -> float:
         if asked_for is not None:
             return asked_for
-        # Spread out: many lanes are refused in the same moment.
+        # Spread out, because many lanes are refused at the same moment.
         return min(self._delay * 2.0 ** (number - 1), LONGEST_DELAY) * random.uniform(0.75, 1.25)  # noqa: S311
 
     async def _try(
@@ -102,9 +105,9 @@ class GatewayModel:
         reader = AnswerReader(protocol)
         try:
             async with (
-                # The door is on this machine: no proxy of the environment lies between.
+                # The door is on this machine: no proxy from the environment.
                 aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
-                # A file, for aiohttp warns of large bytes.
+                # A file, because aiohttp warns about large bytes.
                 session.post(door.url + path, data=io.BytesIO(raw), headers=headers, allow_redirects=False) as response,
             ):
                 if response.status != 200:
@@ -144,7 +147,7 @@ def _body(protocol: Protocol, model: str, system: str, turns: Sequence[Turn], ma
         case "openai":
             if system:
                 messages.insert(0, {"role": "system", "content": system})
-            # OpenAI's own models refuse the old name of the limit; other servers of its protocol know only that.
+            # OpenAI's own models refuse the old name of the limit; other servers with its protocol know only that name.
             limit = "max_tokens" if model.startswith("openai/") else "max_completion_tokens"
             body = {"model": model.removeprefix("openai/"), limit: max_tokens, "stream": True}
             return body | {"stream_options": {"include_usage": True}, "messages": messages}
@@ -159,7 +162,7 @@ def _reason(stop: str) -> Literal["end", "length", "refused"]:
 
 
 async def _problem(response: aiohttp.ClientResponse) -> tuple[ProviderError, bool]:
-    """The error in a response's body, and whether the client may ask again."""
+    """Return the error in a response's body, and whether the client may try again."""
     reader = AnswerReader("openai")
     raw = await response.content.read(65_536)
     reader.event(raw.decode("utf-8", "replace"))
@@ -201,5 +204,5 @@ def _seconds(retry_after: str | None) -> float | None:
     try:
         return max(0.0, float(retry_after)) if retry_after is not None else None
     except ValueError:
-        # An HTTP date, which no model provider sends: the usual pause will do.
+        # An HTTP date, which no model provider sends: the usual pause is used.
         return None

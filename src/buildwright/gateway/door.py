@@ -1,4 +1,4 @@
-"""A door from the inside: whose attempt it is, what may go through it, and its meter. Must never log its token."""
+"""The gateway's side of a door: its attempt, its limits and its meter. Must never log its token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from buildwright.ports import Door, Spend
 
 @dataclass(slots=True)
 class Opened:
-    """One door. `kept` is None when its answers are not kept, `player` when they come from a provider."""
+    """One open door. `kept` is None if its answers are not kept, `player` if they come from a provider."""
 
     id: str
     token: str
@@ -37,7 +37,7 @@ class Opened:
     under_way: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def spend(self, asked: Asked, reader: AnswerReader, request: str = "") -> Spend:
-        """What an answer cost, as far as it has come. `request` is the name it is kept under."""
+        """Return the cost of an answer, as far as it has come. `request` is the name it is kept under."""
         tokens, model = reader.tokens or Tokens(), reader.model or asked.model
         price = prices.cost(asked.protocol, model, tokens) if reader.tokens is not None else None
         return Spend(
@@ -55,12 +55,12 @@ class Opened:
 
 
 def door_id(door: Door) -> str:
-    """Which door it is, from its address."""
+    """Return the id of a door, the last part of its address."""
     return door.url.rpartition("/")[2]
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Break off what goes through a door."""
+    """Cancel the requests under way through a door, and wait for them."""
     ending = list(tasks)
     for task in ending:
         task.cancel()

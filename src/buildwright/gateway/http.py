@@ -1,4 +1,4 @@
-"""The gateway's manners in HTTP: sending streams, breaking them off, saying no. Must never decide what is answered."""
+"""The gateway's HTTP responses: streams, broken connections, refusals. Must never decide what is answered."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ WHOLE_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 async def send(
     request: web.Request, pieces: AsyncGenerator[bytes, None], status: int, headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Send each piece as it comes; `pieces` is closed in the end, whatever happens.
+    """Send each piece as it comes; `pieces` is always closed in the end.
 
-    Raises Declined(502) when they break off before the first, BrokenOff after it.
+    Raises Declined(502) when they break off before the first piece, BrokenOff after it.
     """
     from aiohttp import web
 
@@ -42,7 +42,7 @@ async def send(
 
 
 def cut(request: web.Request) -> ConnectionResetError:
-    """Close the connection without the end of the answer, so that the client knows; raise what this returns."""
+    """Close the connection in the middle of the answer, so that the client notices; raise what this returns."""
     if request.transport is not None:
         # Not abort(): what was sent before must arrive.
         request.transport.close()
@@ -50,16 +50,16 @@ def cut(request: web.Request) -> ConnectionResetError:
 
 
 def refusal(protocol: Protocol, no: Declined) -> web.Response:
-    """The gateway's own no."""
+    """Return the gateway's own refusal in the protocol's format."""
     from aiohttp import web
 
-    # Clients retry even a 401 unless they are told not to.
+    # Clients retry even a 401 unless a header forbids it.
     headers = {"x-should-retry": "false"} if no.final else {}
     return web.json_response(error_body(protocol, no.status, no.message), status=no.status, headers=headers)
 
 
 def scripted_error(protocol: Protocol, status: int, retry_after: float | None) -> web.Response:
-    """A fault of a cassette. `retry_after` in seconds."""
+    """Return the response for a cassette's fault. `retry_after` in seconds."""
     from aiohttp import web
 
     headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
@@ -67,7 +67,7 @@ def scripted_error(protocol: Protocol, status: int, retry_after: float | None) -
 
 
 def models(name: str) -> web.Response:
-    """The list of models, in a shape that clients of both protocols read."""
+    """Return a list with this one model, in a format that clients of both protocols read."""
     from aiohttp import web
 
     one = {"id": name, "type": "model", "object": "model", "display_name": name, "created": 0} | {
@@ -78,13 +78,13 @@ def models(name: str) -> web.Response:
 
 
 async def alive(_request: web.Request) -> web.Response:
-    """Clients ask with HEAD whether somebody is there, without a token."""
+    """Answer a client's HEAD request, sent without a token to test the connection."""
     from aiohttp import web
 
     return web.Response()
 
 
 async def nowhere(request: web.Request) -> web.Response:
-    """Any other address."""
+    """Answer 404 to any other address."""
     protocol: Protocol = "openai" if "/chat" in request.path else "anthropic"
     return refusal(protocol, Declined(404, "The gateway has no such address."))

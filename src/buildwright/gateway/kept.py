@@ -1,11 +1,12 @@
-"""Finished answers of one attempt, kept so that they are never bought twice. Must never keep half an answer, or a no.
+"""Finished answers of one attempt, kept so that they are never bought twice.
 
-An attempt whose process died asks the same questions again. Its answers are found by what was asked (`digest`) and by how
-many answers to just that question came through this door before, so that asking twice in one run still buys twice.
+Must never keep half an answer, or a refusal. An attempt whose process died asks the same questions again. An answer is
+found by its request (`digest`) and by how many answers to the same request came through this door before, so that
+asking twice in one run still buys two.
 
-Each purchase is counted once, whenever the process is killed: its spend is kept in the same write as the answer, under a
-name of its own, before the agent gets the answer's end. Killed before that write, the answer was lost in the air; after it,
-answer and spend come again under the same name, and `apply` refuses a name that it has counted.
+Each purchase is counted once, even if the process is killed: its spend is written together with the answer, under a
+name of its own, before the agent gets the end of the answer. If the process is killed before that write, the answer is
+lost; after it, answer and spend come again under the same name, and `apply` counts a name only once.
 """
 
 from __future__ import annotations
@@ -31,21 +32,21 @@ from buildwright.gateway.wire import Asked, Declined, Protocol
 from buildwright.ports import GO_ON, AnswerKey, Answers, Spend
 
 LARGEST = 8 * 1024 * 1024
-"""Bytes of an answer that is kept."""
+"""Bytes of the largest answer that is kept."""
 
 _WHO_ASKS = frozenset({"metadata", "user", "safety_identifier", "prompt_cache_key"})
-"""What names the asker and changes with every process, but not the answer."""
+"""Fields that identify the client: they change with every process, but do not change the answer."""
 _TOKENS_LEFT = re.compile(
     r"(?:\\n)*<system-reminder>\\n<total_tokens>\d+ tokens left</total_tokens>\\n</system-reminder>"
 )
-"""What Claude Code notes beside a tool's result, and has forgotten when it is resumed. As it stands in JSON."""
+"""Claude Code's note beside a tool's result, missing when it is resumed. As it is written in JSON."""
 _REFUSALS = frozenset({"refusal", "content_filter"})
 
 _log = logging.getLogger(__name__)
 
 
 class Played(NamedTuple):
-    """A kept answer as it goes out again, and what it cost when it was bought."""
+    """A kept answer, ready to send again, and its cost when it was bought."""
 
     content_type: str
     body: bytes
@@ -54,7 +55,7 @@ class Played(NamedTuple):
 
 @dataclass(slots=True)
 class Purchase:
-    """An answer on its way. `name` is "" as long as nobody has tried to keep it."""
+    """An answer that is being bought. `name` is "" until it is about to be written."""
 
     digest: str
     protocol: Protocol
@@ -69,12 +70,12 @@ class KeptAnswers:
         self._of = (build_id, task, attempt)
         self._lane = lane
         self._had: Counter[str] = Counter()
-        """Answers that came through the door so far, by what was asked."""
+        """Number of answers so far through this door, by digest of the request."""
         self._turn = asyncio.Lock()
 
     async def find(self, asked: Asked) -> Played | Purchase:
-        """The answer that was bought before; else what is to be bought. Raises Declined(503) when the record cannot be read."""
-        # Requests grow to megabytes.
+        """Return the answer bought before, else a new Purchase. Raises Declined(503) if the record cannot be read."""
+        # In a thread: requests grow to megabytes.
         digest = await asyncio.to_thread(digest_of, asked, self._lane)
         async with self._turn:
             try:
@@ -96,7 +97,7 @@ class KeptAnswers:
         content_type: str,
         spend: Callable[[], Spend],
     ) -> AsyncGenerator[bytes, None]:
-        """Pass the pieces on; the one that ends the answer only after the whole of it is kept."""
+        """Pass the pieces on; the one that ends the answer only after the whole answer is kept."""
         gathered: bytearray | None = bytearray()
         async with aclosing(pieces):
             async for piece in pieces:
@@ -110,7 +111,7 @@ class KeptAnswers:
     async def keep(
         self, purchase: Purchase, body: bytes, reader: AnswerReader, content_type: str, spend: Callable[[], Spend]
     ) -> None:
-        """Keep an answer that has come to its own end. What cannot be written is said in the log: it is bought already."""
+        """Keep a finished answer. A failed write is only logged: the answer is already bought."""
         if not reader.done and len(body) <= LARGEST:
             return
         async with self._turn:
@@ -121,7 +122,7 @@ class KeptAnswers:
             if len(body) > LARGEST:
                 _log.warning("An answer of more than %d bytes was not kept: begun again, it is bought again.", LARGEST)
                 return
-            # Before it is written: what is written and cut off in the middle may be there all the same.
+            # Named before the write: a write that was interrupted may have succeeded all the same.
             purchase.name = secrets.token_hex(8)
             record = _encode(content_type, self._lane, spend()._replace(request=purchase.name), body)
             try:
@@ -131,7 +132,7 @@ class KeptAnswers:
 
 
 def digest_of(asked: Asked, lane: Path | None) -> str:
-    """SHA-256 (hex) of what makes the answer: neither who asks, nor from which directory, nor what its client counts."""
+    """Return the SHA-256 (hex) of what determines the answer, without client, directory and the client's counts."""
     body = {name: _question(value) for name, value in asked.body.items() if name not in _WHO_ASKS}
     text = json.dumps([asked.protocol, body], sort_keys=True, ensure_ascii=False)
     for path, name in _names(lane):
@@ -141,7 +142,7 @@ def digest_of(asked: Asked, lane: Path | None) -> str:
 
 
 def _question(value: object) -> object:
-    """A value of the request without marks for the provider's cache, and without words that only say: go on."""
+    """Return a value of the request without marks for the provider's cache, and without a bare `GO_ON`."""
     if not isinstance(value, list):
         return value
     plain = [_part(one) for one in value]
@@ -163,9 +164,9 @@ def _part(value: object) -> object:
 
 
 def _names(lane: Path | None) -> list[tuple[str, str]]:
-    """What a lane's place is called in requests, each with a name for it that is the same everywhere.
+    """Return the names of a lane's place in requests, each with a name that is the same everywhere.
 
-    Agents name the lane, the home beside it, and (Claude Code) a folder called after the lane's path.
+    Agents name the lane, the home beside it, and (Claude Code) a folder named after the lane's path.
     """
     if lane is None:
         return []
@@ -186,7 +187,7 @@ def _encode(content_type: str, lane: Path | None, spend: Spend, body: bytes) -> 
 
 
 def _decode(record: bytes, protocol: Protocol, lane: Path | None) -> Played | None:
-    """A kept answer with its lane's names made those of `lane`; None when another version of the program has written it."""
+    """Decode a kept answer, with its lane's names replaced by those of `lane`; None for another version's record."""
     head, _, body = record.partition(b"\n")
     try:
         match json.loads(head):

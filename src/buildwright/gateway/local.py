@@ -1,6 +1,6 @@
-"""The gateway itself: one server on 127.0.0.1, its doors, their tokens, meters and budget. Must never log a key or a token.
+"""The gateway: one server on 127.0.0.1 with its doors, tokens, meters and budgets. Must never log a key or a token.
 
-Below a door's address it answers `/v1/messages`, `/v1/messages/count_tokens`, `/v1/chat/completions`, `/v1/models`, `HEAD /`.
+A door answers `/v1/messages`, `/v1/messages/count_tokens`, `/v1/chat/completions`, `/v1/models` and `HEAD /`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,11 @@ _log = logging.getLogger(__name__)
 
 
 class LocalGateway:
-    """The one door to language models. `environment` holds the providers' keys and addresses, `home` is where records go
-    when `record_to` is relative, `answers` keeps what was bought, `on_call` is told of each request once it is over. One per
-    process and event loop."""
+    """The one door to language models; one per process and event loop.
+
+    `environment` holds the providers' keys and addresses, a relative `record_to` is below `home`, `answers` keeps what
+    was bought, and `on_call` is called once for each request when it is over.
+    """
 
     def __init__(
         self,
@@ -101,13 +103,13 @@ class LocalGateway:
             player=player,
             kept=KeptAnswers(self._answers, build_id, task, attempt, lane) if self._answers and kept else None,
         )
-        # The journal knows what earlier processes spent, this process what the journal has not got yet.
+        # The journal knows what earlier processes spent; this process knows what the journal has not got yet.
         self._spent[build_id] = max(self._spent[build_id], budget.spent_usd)
         self._doors[opened.id] = opened
         return Door(url=f"{self._address}/d/{opened.id}", token=opened.token)
 
     def metered(self, door: Door) -> list[Spend]:
-        """Take the spends since the last call. A door that was shut gives its last ones once."""
+        """Return the spends since the last call. After `shut` they can be taken once more."""
         opened = self._doors.get(door_id(door))
         if opened is None:
             return []
@@ -117,7 +119,7 @@ class LocalGateway:
         return taken
 
     async def shut(self, door: Door) -> None:
-        """Close the door and break off what still goes through it; its spends can be taken once more."""
+        """Close the door and cancel its requests; its spends can be taken once more."""
         opened = self._doors.get(door_id(door))
         if opened is not None:
             opened.open = False
@@ -126,7 +128,7 @@ class LocalGateway:
                 self._doors.pop(opened.id, None)
 
     async def close(self) -> None:
-        """End the server; nothing is left of it."""
+        """Stop the server, and every request under way."""
         async with self._starting:
             for opened in self._doors.values():
                 opened.open = False
@@ -140,9 +142,9 @@ class LocalGateway:
                 await session.close()
 
     def check_keys(self, task: str, options: Options, why: str = "planning a Markdown spec asks a model: ") -> None:
-        """That a door for this task ("" for an advisor) could be opened without a cassette. Raises BadSettings.
+        """Check that a door for this task ("" for an advisor) could be opened without a cassette. Raises BadSettings.
 
-        `why` says in front what an advisor is for.
+        `why` begins the message and says what an advisor is needed for.
         """
         if options.cassette:
             return
@@ -188,7 +190,7 @@ class LocalGateway:
                 web.route("*", "/{rest:.*}", http.nowhere),
             ]
         )
-        # Cancelling the handler of a client that went away is what ends the provider's work for it.
+        # When a client disconnects, cancelling its handler is what ends the provider's work for it.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -199,7 +201,7 @@ class LocalGateway:
         host, port = runner.addresses[0][:2]
         self._address = f"http://{host}:{port}"
         self._session = aiohttp.ClientSession(
-            # Without trust_env, which would look up every host in .netrc too; see upstream for the proxies.
+            # Without trust_env, which would also look up every host in .netrc; see upstream for the proxies.
             connector=aiohttp.TCPConnector(limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -220,7 +222,7 @@ class LocalGateway:
         return await self._answered(request, "anthropic", self._list_models)
 
     async def _answered(self, request: web.Request, protocol: wire.Protocol, handle: _Handle) -> web.StreamResponse:
-        """Admit the request through its door and turn a no into the protocol's own words."""
+        """Admit the request through its door; answer a refusal in the protocol's format."""
         from aiohttp import web
 
         task = asyncio.current_task()
@@ -273,7 +275,7 @@ class LocalGateway:
 
         found = await opened.kept.find(asked) if opened.kept is not None else None
         if isinstance(found, Played):
-            # Bought before: free, whatever the budget says.
+            # Bought before: free, whatever the budget is.
             call.replayed = True
             opened.spends.append(found.spend)
             return web.Response(body=found.body, headers={"Content-Type": found.content_type})
@@ -333,14 +335,14 @@ class LocalGateway:
         if (no := replay.status_fault(fault)) is not None:
             call.refused(no.status)
             return http.scripted_error(asked.protocol, no.status, no.retry_after)
-        # On a thread: rendering looks at the lane's files.
+        # In a thread: rendering reads the lane's files.
         answer = await asyncio.to_thread(player.answer, asked, found)
         paced = found.entry.pace or player.cassette.pace
         pace = paced.tokens_per_second if paced is not None else None
         reader = call.reader = AnswerReader(asked.protocol)
         await self._priced()
         headers = http.STREAM_HEADERS if asked.stream else http.WHOLE_HEADERS
-        # Metered by what went out, as a live answer is.
+        # Metered by what was sent, as a live answer is.
         pieces = replay.play(asked, answer, pace, fault, reader)
         try:
             pieces = _kept(opened, asked, purchase, pieces, reader, headers["Content-Type"])
@@ -349,7 +351,7 @@ class LocalGateway:
             self._meter(opened, asked, reader, purchase)
 
     async def _priced(self) -> None:
-        """Wait until the price list is there: reading it takes long enough to hold up every other door."""
+        """Wait for the price list: reading it takes long enough to block every other door."""
         if self._pricing is not None:
             await asyncio.shield(self._pricing)
 
@@ -377,7 +379,7 @@ def _kept(
     reader: AnswerReader,
     content_type: str,
 ) -> AsyncGenerator[bytes, None]:
-    """The pieces of an answer that is kept on its way, if this door keeps its answers."""
+    """Return the pieces of an answer, keeping the answer on the way if this door keeps its answers."""
     if opened.kept is None or purchase is None:
         return pieces
     return opened.kept.keeping(purchase, pieces, reader, content_type, lambda: opened.spend(asked, reader))

@@ -1,7 +1,7 @@
-"""Answers made to fit another lane: paths in them are replaced, in either protocol, whole or streamed. Must never do I/O.
+"""Replaces a lane's paths in a kept answer, in either protocol, whole or streamed. Must never do I/O.
 
-A stream cuts words anywhere, so a path may lie across several events: the pieces of each text are put together, and what has
-changed goes out in the first of them. Thinking is left as it is, for it is signed.
+A stream is cut anywhere, so a path may span several events: the pieces of each text are joined, and a changed text goes
+out in its first event. Thinking is signed and stays as it is.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from buildwright.gateway.reading import EventScanner
 from buildwright.gateway.wire import Protocol
 
 Renaming: TypeAlias = tuple[tuple[str, str], ...]
-"""Old and new, in the order in which they are replaced."""
+"""Old and new paths, in the order in which they are replaced."""
 
 _SIGNED = frozenset({"thinking", "redacted_thinking"})
 
 
 def move_answer(body: bytes, protocol: Protocol, renaming: Renaming, *, streamed: bool) -> bytes:
-    """The answer with its paths replaced; the very bytes when there is nothing to replace. Raises ValueError if it is none."""
+    """Return the answer with its paths replaced; the same bytes if nothing changes. Raises ValueError if invalid."""
     if not renaming:
         return body
     if not streamed:
@@ -47,7 +47,7 @@ def move_answer(body: bytes, protocol: Protocol, renaming: Renaming, *, streamed
 
 
 def _pieces(protocol: Protocol, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """The pieces of text in one event: to which text each belongs, and where it stands."""
+    """Yield the pieces of text in one event: key of the text they belong to, object that holds them, and its field."""
     match protocol:
         case "anthropic":
             delta = body.get("delta")
@@ -86,13 +86,13 @@ def _renamed(text: str, renaming: Renaming) -> str:
     for old, new in renaming:
         text = text.replace(old, new)
         escaped = json.dumps(old)[1:-1]
-        if escaped != old:  # within the JSON of a tool's input
+        if escaped != old:  # in the JSON of a tool's input
             text = text.replace(escaped, json.dumps(new)[1:-1])
     return text
 
 
 def _event(raw: bytes, body: dict[str, Any]) -> bytes:
-    """The event as it came, but for its data."""
+    """Return the event with new data, its other lines unchanged."""
     lines = [line for line in raw.splitlines() if line and not line.startswith(b"data:")]
     data = b"data: " + json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     return b"\n".join([*lines, data]) + b"\n\n"

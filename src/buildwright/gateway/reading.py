@@ -1,6 +1,6 @@
-"""Reads answers as they stream by, in either protocol: text, tool calls, usage, why it ended. Must never do I/O.
+"""Reads answers as they stream by, in either protocol: text, tool calls, usage, stop reason. Must never do I/O.
 
-The format of event streams is that of https://html.spec.whatwg.org/multipage/server-sent-events.html.
+Event streams have the format of https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from buildwright.gateway.answers import Call, Tokens
 from buildwright.gateway.wire import Protocol
 
 LONGEST_EVENT = 16 * 1024 * 1024
-"""Bytes of one event. More than a model can say; a stream without line ends must not fill the memory."""
+"""Largest event in bytes, more than any model says: a stream without line ends must not fill the memory."""
 
 
 class SseEvent(NamedTuple):
@@ -28,7 +28,7 @@ class TooLong(Exception):
 
 
 class EventScanner:
-    """Splits a byte stream into events, fed in any pieces; linear in the bytes."""
+    """Splits a byte stream, fed in any pieces, into events; linear in the bytes."""
 
     def __init__(self) -> None:
         self._line = bytearray()
@@ -53,7 +53,7 @@ class EventScanner:
                 yield from self._end_line()
 
     def rest(self) -> bytes:
-        """What came after the last whole event."""
+        """Return the bytes after the last complete event."""
         return bytes(self._raw + self._line)
 
     def _end_line(self) -> Iterator[SseEvent]:
@@ -77,27 +77,27 @@ class ProviderError(NamedTuple):
 
 
 class AnswerReader:
-    """Gathers one answer from its events or its whole body. What is not understood is passed over, never an error."""
+    """Collects one answer from its events or its whole body. Must never fail on what it does not understand."""
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol: Protocol = protocol
         self.model = ""
         self.tokens: Tokens | None = None
-        """None while the provider has reported nothing."""
+        """None until the provider reports usage."""
         self.text: list[str] = []
         self.stop = ""
         self.done = False
-        """The answer came to its own end."""
+        """Whether the answer is complete."""
         self.error: ProviderError | None = None
         self._calls: dict[int, tuple[str, list[str]]] = {}
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The tool calls so far, in order; one whose input is not an object has none."""
+        """The tool calls so far, in order; one whose input is not an object has an empty input."""
         return tuple(Call(name, _object("".join(parts))) for _, (name, parts) in sorted(self._calls.items()))
 
     def event(self, data: str) -> str:
-        """Take in the data of one event; return the text it adds."""
+        """Read the data of one event; return the text it adds."""
         if data.strip() == "[DONE]":
             self.done = True
             return ""
@@ -111,7 +111,7 @@ class AnswerReader:
                 assert_never(self._protocol)
 
     def body(self, raw: bytes) -> None:
-        """Take in the whole answer of a request that was not streamed."""
+        """Read the whole answer of a request that was not streamed."""
         body = _object(raw.decode("utf-8", "replace"))
         if self._protocol == "anthropic":
             self._anthropic({"type": "message_start", "message": body})

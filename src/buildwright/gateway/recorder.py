@@ -1,4 +1,4 @@
-"""Recording: live answers written as the turns of a cassette. Must never write a key, a token or a lane's path."""
+"""Records live answers as turns of a cassette. Must never write a key, a token or a lane's path."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Appends to one cassette file; what is there stays. One writer at a time."""
+    """Appends to one cassette file and never changes what is in it. One writer at a time."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._ready = False
 
     def prepare(self) -> None:
-        """Make the file ready. Raises BadSettings when it is there and cannot be appended to."""
+        """Create the file, or check that it can be appended to. Raises BadSettings."""
         if self._ready:
             return
         try:
@@ -47,13 +47,13 @@ class Recorder:
     def keep(
         self, task: str, attempt: int, lane: Path | None, asked: Asked, reader: AnswerReader, secrets: Collection[str]
     ) -> None:
-        """Append one whole answer, as the turn that would replay it. A failing disk loses the record, not the build."""
+        """Append one whole answer as the turn that replays it. A disk that fails loses the record, not the build."""
 
         def clean(value: Any) -> Any:
             match value:
                 case str():
                     text = value.replace(str(lane), "${LANE}") if lane is not None else value
-                    # YAML has no lone surrogates, which a model can say.
+                    # YAML has no lone surrogates, but a model can send them.
                     return mask(text.encode("utf-8", "replace").decode(), secrets)
                 case dict():
                     return {clean(key): clean(one) for key, one in value.items()}
@@ -73,7 +73,7 @@ class Recorder:
             when["tool"] = asked.output_tool  # advisors share the task's name
             reply["json"] = clean(calls[0].input)
         elif calls:
-            # Only a client that has these tools can play this turn.
+            # Only a client with these tools can play this turn.
             when["tool"] = calls[0].name
             reply = {"say": clean(text)} if text else {}
             reply["tools"] = [{"name": call.name, "input": clean(call.input)} for call in calls]

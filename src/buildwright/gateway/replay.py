@@ -1,4 +1,4 @@
-"""Replay: plays a cassette's entries to any client, with the faults they ask for. Must never reach the network."""
+"""Plays a cassette's entries to any client, with the faults they ask for. Must never reach the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from buildwright.gateway.reading import AnswerReader, EventScanner
 from buildwright.gateway.wire import Asked, BrokenOff, Declined
 
 CHARS_PER_TOKEN = 4
-"""For usage that the cassette leaves out: roughly right for English and code."""
+"""For usage that a cassette leaves out: roughly right for English and code."""
 
 _UNPACED_PIECE = 160
 _PACED_PIECES_PER_SECOND = 25
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class StatusFault(NamedTuple):
-    """The script says: answer with this status."""
+    """A scripted answer with this HTTP status; `retry_after` in seconds."""
 
     status: int
     retry_after: float | None
@@ -39,7 +39,7 @@ class StatusFault(NamedTuple):
 
 @dataclass(slots=True)
 class Player:
-    """Plays one cassette through one door. Its only memory is how often each entry was asked for, to count faults."""
+    """Plays one cassette through one door. Its only state is how often each entry was played, to count faults."""
 
     cassette: Cassette
     file: str
@@ -49,7 +49,7 @@ class Player:
     _asked: Counter[int] = field(default_factory=Counter)
 
     def find(self, asked: Asked) -> tuple[Found, Fault | None]:
-        """The entry that answers, and the fault that strikes first. Raises Declined(400) saying what the cassette lacks."""
+        """Return the matching entry and the first fault, if any. Raises Declined(400) with what the cassette lacks."""
         found = find(self.cassette, self.task, self.attempt, asked)
         if found is None:
             begins = " ".join(asked.text.split())[:80]
@@ -69,7 +69,7 @@ class Player:
         return found, None
 
     def answer(self, asked: Asked, found: Found) -> Answer:
-        """The entry's answer in the words that suit the client: tool calls for those with tools, text for the others."""
+        """Return the entry's answer in a form for the client: tool calls if it has tools, else text."""
         entry = found.entry
         text, calls = self._render(asked, found)
         where = f"{self.task}\0{self.attempt}\0{found.place}\0{asked.message}\0{asked.turn}"
@@ -119,7 +119,7 @@ class Player:
         return str(self.lane / path) if self.lane is not None else path
 
     def _filled(self, value: object) -> Any:
-        """The value with the lane's path put in. Not for the content of files, which may mean the words as they are."""
+        """Return the value with the lane's path filled in. Not for files, which may hold `${LANE}` literally."""
         match value:
             case str():
                 return value.replace(_LANE, str(self.lane)) if self.lane is not None else value
@@ -141,14 +141,14 @@ def _by_blocks(entry: Entry) -> str:
 
 
 def status_fault(fault: Fault | None) -> StatusFault | None:
-    """The fault as a status, when it is one."""
+    """Return the fault as a status, None when it is none."""
     return StatusFault(int(fault.kind), fault.retry_after) if fault is not None and fault.kind.isdigit() else None
 
 
 async def play(
     asked: Asked, answer: Answer, pace: float | None, fault: Fault | None, reader: AnswerReader
 ) -> AsyncGenerator[bytes, None]:
-    """The answer as the client wants it, read by `reader` on the way. Raises BrokenOff where `fault` breaks it."""
+    """Yield the answer as the client wants it, read by `reader` on the way. Raises BrokenOff where `fault` says."""
     if not asked.stream:
         body = await at_once(asked, answer, pace, fault)
         reader.body(body)
@@ -165,7 +165,7 @@ async def play(
 
 
 async def stream(asked: Asked, answer: Answer, pace: float | None, fault: Fault | None) -> AsyncGenerator[bytes, None]:
-    """The answer as a stream at `pace` tokens a second (None: at once). Raises BrokenOff where `fault` breaks it."""
+    """Yield the answer as a stream at `pace` tokens a second (None: at once). Raises BrokenOff where `fault` says."""
     size = _UNPACED_PIECE if pace is None else max(1, int(pace * CHARS_PER_TOKEN / _PACED_PIECES_PER_SECOND))
     if fault is not None and fault.after_chars:
         size = min(size, fault.after_chars)
@@ -183,7 +183,7 @@ async def stream(asked: Asked, answer: Answer, pace: float | None, fault: Fault 
         if pace is not None and frame.chars:
             await asyncio.sleep(frame.chars / CHARS_PER_TOKEN / pace)
     if fault is not None:
-        # The answer was shorter than the script thought; the fault still strikes.
+        # The answer is shorter than the fault's position; the fault still happens.
         raise BrokenOff(scripted=True)
 
 
@@ -197,7 +197,7 @@ async def _strike(asked: Asked, fault: Fault) -> AsyncGenerator[bytes, None]:
 
 
 async def at_once(asked: Asked, answer: Answer, pace: float | None, fault: Fault | None) -> bytes:
-    """The answer to a request that asked for no stream. Raises BrokenOff where `fault` breaks it."""
+    """Return the answer to a request without a stream. Raises BrokenOff where `fault` breaks it."""
     if fault is not None:
         if fault.kind == "hang":
             await asyncio.sleep(fault.seconds)

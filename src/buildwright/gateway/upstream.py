@@ -1,4 +1,4 @@
-"""The way to the providers: their addresses and keys, and relaying one request. Must never show a key to an agent or a log."""
+"""Addresses and keys of the providers, and relaying one request. Must never show a key to an agent or a log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ANTHROPIC_VERSION = "2023-06-01"
 CONNECT_SECONDS = 30.0
 SILENCE_SECONDS = 600.0
-"""Silence of a provider after which a request is given up; an answer that is not streamed may think this long."""
+"""Silence of a provider after which a request is ended; an answer that is not streamed may think this long."""
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 
@@ -47,23 +47,23 @@ _KEY = re.compile(r"[!#-&(-~]+")
 
 
 def protocol_of(model: str) -> Protocol:
-    """Which protocol a model speaks, by its name: `gpt-*`, `o<digit>*` and `openai/*` are OpenAI's, all others Anthropic's."""
+    """Return a model's protocol: OpenAI's for `gpt-*`, `chatgpt-*`, `o<digit>*` and `openai/*`, else Anthropic's."""
     return "openai" if _OPENAI_NAME.match(model) else "anthropic"
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where requests of one protocol go. The key stays out of its text form."""
+    """The provider of one protocol. Its repr must not show the key."""
 
     protocol: Protocol
     url: str
     """Up to and without `/messages` or `/chat/completions`."""
     key: str = field(repr=False)
     bearer: bool = False
-    """The key is a token that goes into the header Authorization, whatever the protocol's own way is."""
+    """The key is a token for the header Authorization, whatever the protocol's usual header is."""
 
     def auth(self) -> dict[str, str]:
-        """The headers that carry the key."""
+        """Return the headers that hold the key."""
         if self.bearer or self.protocol == "openai":
             return {"Authorization": f"Bearer {self.key}"}
         return {"x-api-key": self.key}
@@ -79,14 +79,14 @@ BEARER_VARIABLE = "ANTHROPIC_AUTH_TOKEN"
 
 
 def key_name(protocol: Protocol) -> str:
-    """The environment variable of a provider's key."""
+    """Return the environment variable of a provider's key."""
     return _VARIABLES[protocol][0]
 
 
 def read_provider(environment: Mapping[str, str], protocol: Protocol) -> Provider | None:
-    """The provider as the environment names it, None without a key. Raises BadSettings naming the variable, never the key.
+    """Return the provider that the environment names, None without a key. Raises BadSettings, naming no key.
 
-    ANTHROPIC_AUTH_TOKEN is taken where ANTHROPIC_API_KEY is missing, as Anthropic's own clients do.
+    ANTHROPIC_AUTH_TOKEN is used when ANTHROPIC_API_KEY is missing, as Anthropic's own clients do.
     """
     key_variable, url_variable, default_url = _VARIABLES[protocol]
     key = environment.get(key_variable, "")
@@ -123,7 +123,7 @@ def _is_address(url: str) -> bool:
 
 @dataclass(slots=True)
 class Reply:
-    """A provider's answer under way. `pieces` must be read to its end or closed."""
+    """A provider's answer under way. `pieces` must be read to the end or closed."""
 
     status: int
     headers: dict[str, str]
@@ -134,9 +134,9 @@ class Reply:
 async def request(
     session: aiohttp.ClientSession, provider: Provider, asked: Asked, raw: bytes, tail: str, headers: Mapping[str, str]
 ) -> Reply:
-    """Send a client's request on. `tail` is the path below the version, with its query.
+    """Send a client's request to the provider. `tail` is the path below the version, with its query.
 
-    Raises Declined(502 or 504) when the provider is not reached.
+    Raises Declined (502 or 504) when the provider cannot be reached.
     """
     import aiohttp
 
@@ -145,12 +145,12 @@ async def request(
     try:
         response = await session.post(
             provider.url + tail,
-            # A file, for aiohttp warns of large bytes.
+            # A file, because aiohttp warns about large bytes.
             data=io.BytesIO(_with_usage(asked) if adds_usage else raw),
             headers=_headers_to(provider, headers),
             timeout=timeout,
             proxy=_proxy(provider.url),
-            # A redirect would carry the key to a host that nobody named.
+            # A redirect would send the key to a host that no setting names.
             allow_redirects=False,
         )
     except TimeoutError as error:
@@ -167,7 +167,7 @@ async def request(
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for this address, if any."""
+    """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for this address, if any."""
     parts = urlsplit(url)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
@@ -175,7 +175,7 @@ def _proxy(url: str) -> str | None:
 async def _pieces(
     response: aiohttp.ClientResponse, reader: AnswerReader, *, drops_usage: bool
 ) -> AsyncGenerator[bytes, None]:
-    """The body as it comes, read by `reader` on the way. Raises BrokenOff."""
+    """Yield the body as it comes, read by `reader` on the way. Raises BrokenOff."""
     import aiohttp
 
     try:
@@ -191,7 +191,7 @@ async def _pieces(
         scanner = EventScanner()
         async for piece in response.content.iter_any():
             kept = [event.raw for event in scanner.feed(piece) if not _only_usage(event.data, reader, drops_usage)]
-            # As it came, unless an event must be held back: then in whole events.
+            # Passed on as it came, unless an event must be left out: then in whole events.
             out = b"".join(kept) if drops_usage else piece
             if out:
                 yield out
@@ -200,12 +200,12 @@ async def _pieces(
     except (aiohttp.ClientError, OSError, TooLong) as error:
         raise BrokenOff from error
     finally:
-        # Closing, not releasing: a client that went away must end the provider's work too.
+        # Closed, not released: when a client disconnects, the provider's work must end too.
         response.close()
 
 
 def _only_usage(data: str, reader: AnswerReader, drops_usage: bool) -> bool:
-    """Read one event; True for the usage chunk that the client did not ask for."""
+    """Read one event; return True for a usage chunk that the client did not ask for."""
     if data:
         reader.event(data)
     if not drops_usage or '"usage"' not in data:
@@ -226,7 +226,7 @@ def _with_usage(asked: Asked) -> bytes:
 def _headers_to(provider: Provider, headers: Mapping[str, str]) -> dict[str, str]:
     named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     sent = {name: value for name, value in headers.items() if name.lower() not in _OURS | named}
-    # Compressed events would arrive in lumps, and could not be read on the way.
+    # Compressed events would arrive in batches, and could not be read on the way.
     sent |= provider.auth() | {"Accept-Encoding": "identity"}
     if provider.protocol == "anthropic" and not any(name.lower() == "anthropic-version" for name in sent):
         sent["anthropic-version"] = ANTHROPIC_VERSION

@@ -1,4 +1,4 @@
-"""The two protocols as they arrive: what a request asks for, and how each protocol says no. Must never do I/O.
+"""Reads requests of the two protocols, and writes their errors. Must never do I/O.
 
 Sources: Anthropic Messages (https://docs.anthropic.com/en/api/messages, .../errors) and OpenAI Chat Completions
 (https://platform.openai.com/docs/api-reference/chat, .../guides/error-codes).
@@ -35,7 +35,7 @@ _OPENAI_TYPES = {
 
 
 class Declined(Exception):
-    """The gateway itself says no to a request. `final` tells the client that asking again is in vain."""
+    """The gateway itself refuses a request. `final` tells the client not to try again."""
 
     def __init__(self, status: int, message: str, *, final: bool = True) -> None:
         self.status, self.message, self.final = status, message, final
@@ -43,7 +43,7 @@ class Declined(Exception):
 
 
 class BrokenOff(Exception):
-    """An answer breaks off where it is: the provider was lost, or (`scripted`) the cassette says so."""
+    """An answer breaks off: the provider was lost, or (`scripted`) the cassette says so."""
 
     def __init__(self, *, scripted: bool = False) -> None:
         self.scripted = scripted
@@ -51,7 +51,7 @@ class BrokenOff(Exception):
 
 
 def error_type(protocol: Protocol, status: int) -> str:
-    """The protocol's own word for a status."""
+    """Return the protocol's own name for a status."""
     match protocol:
         case "anthropic":
             return _ANTHROPIC_TYPES.get(status, "api_error")
@@ -62,7 +62,7 @@ def error_type(protocol: Protocol, status: int) -> str:
 
 
 def error_body(protocol: Protocol, status: int, message: str) -> dict[str, Any]:
-    """An error as the protocol's clients expect it."""
+    """Return an error body in the protocol's format."""
     kind = error_type(protocol, status)
     match protocol:
         case "anthropic":
@@ -75,10 +75,10 @@ def error_body(protocol: Protocol, status: int, message: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as far as the gateway needs to know it.
+    """The parts of a request that the gateway needs.
 
-    `message` counts what a person said before the last of it (0 for the first), `turn` the assistant's rounds since then:
-    both follow from the request alone, so that a retry or a resumed conversation gets the same answer.
+    `message` is how many messages of a person came before the last one (0 for the first), `turn` the assistant's rounds
+    since that one. Both follow from the request alone, so that a retry or a resumed conversation gets the same answer.
     """
 
     protocol: Protocol
@@ -87,21 +87,21 @@ class Asked:
     message: int
     turn: int
     text: str
-    """What a person said last."""
+    """The last message of a person."""
     tools: tuple[str, ...]
     output_tool: str
     """The tool by which the client wants a structured answer, "" when it wants text."""
     used: tuple[str, ...]
     """The tools that the assistant has used since `text`."""
     counts_usage: bool
-    """The client wants usage in the stream (OpenAI only; Anthropic always sends it)."""
+    """Whether the client wants usage in the stream (OpenAI only; Anthropic always sends it)."""
     size: int
     """Bytes of the request."""
     body: Mapping[str, Any]
 
 
 def read_request(protocol: Protocol, raw: bytes) -> Asked:
-    """Read a request body. Raises Declined(400) when it is not one."""
+    """Parse a request body. Raises Declined(400) when it is invalid."""
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -173,7 +173,7 @@ def _tool_names(tools: object) -> Iterator[str]:
 
 
 def _output_tool(choice: object, tools: tuple[str, ...]) -> str:
-    """The forced tool; else pydantic-ai's `final_result`, which it offers without force to models that cannot be forced."""
+    """Return the forced tool, else `final_result`: pydantic-ai does not force it on models that cannot be forced."""
     if isinstance(choice, dict):
         function = choice.get("function")
         name = function.get("name") if isinstance(function, dict) else choice.get("name")
