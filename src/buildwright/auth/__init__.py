@@ -1,4 +1,4 @@
-"""Who makes a request: signed tokens, and the key that signs them. Knows no request, no route and no store."""
+"""Authentication: signed tokens, and the key that signs them. Must never know a request, a route or a store."""
 
 from buildwright.auth.secret import SECRET, secret_key
 from buildwright.auth.tokens import Claims, Kind, Signer

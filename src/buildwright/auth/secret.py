@@ -1,4 +1,4 @@
-"""The key that signs tokens: of the environment, or made once in the home. Never shows it, and never makes a second one."""
+"""The key that signs tokens: from the environment, or made once in the home. Must never show it or make another."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pathlib import Path
 from buildwright.errors import BadSettings, BuildwrightError, CouldNot, DiskFull
 
 SECRET = "BUILDWRIGHT_SECRET"  # noqa: S105  its name
-"""The environment variable. Servers that share a database need the same; a server alone needs none."""
+"""The environment variable. Servers that share a database need the same key; a single server needs none."""
 SHORTEST_KEY = 32
-"""Bytes: as many as a signature has."""
+"""In bytes: the length of a signature."""
 _FILE = "secret.key"
 _ONLY_OURS = 0o700
 
 
 def secret_key(home: Path, environment: Mapping[str, str]) -> bytes:
-    """The key: what `BUILDWRIGHT_SECRET` says, else of the file `secret.key` in the home, which is made if there is none.
+    """Return the key in `BUILDWRIGHT_SECRET`, else that of the file `secret.key` in the home, created if missing.
 
-    Processes that make it at the same time get the same. Raises BadSettings when it is too short or others can read the
-    file, CouldNot, DiskFull.
+    Processes that create it at the same time get the same key. Raises BadSettings when it is too short or others can
+    read the file, CouldNot, DiskFull.
     """
     given = environment.get(SECRET, "").strip().encode("utf-8", "surrogateescape")
     if given:
@@ -60,7 +60,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _made(path: Path) -> bytes:
-    """A new key, or that of whoever was faster."""
+    """Create a key, or return the one that another process created first."""
     path.parent.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
     temporary = path.with_name(f".{_FILE}-{secrets.token_hex(4)}")
     try:
@@ -69,7 +69,7 @@ def _made(path: Path) -> bytes:
             file.write(secrets.token_hex(SHORTEST_KEY).encode() + b"\n")
             file.flush()
             os.fsync(descriptor)
-        # A link and no rename: it never takes the place of one that is there, and is there whole or not at all.
+        # A link, not a rename: it never replaces an existing file, and the new one is complete or not there at all.
         with suppress(FileExistsError):
             os.link(temporary, path)
     finally:

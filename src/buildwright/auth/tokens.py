@@ -1,7 +1,7 @@
-"""Signed tokens that say who their holder is and what they are for. Never says what is wrong with a forged one.
+"""Signed tokens that name their user and purpose. Must never say what is wrong with a forged one.
 
-JSON Web Tokens (RFC 7519), signed with HS256 and nothing else. What RFC 8725 warns of is left out and not weighed: a
-header has `alg` and `typ`, and a token with more in it (`kid`, `jwk`, `crit`, ...) is refused.
+JSON Web Tokens (RFC 7519), signed with HS256 only. What RFC 8725 warns of is refused, not weighed: a header has `alg`
+and `typ`, and a token with more in it (`kid`, `jwk`, `crit`, ...) is not accepted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from buildwright.errors import BadSettings, Unauthorized
 Kind = Literal["session", "bearer", "ticket", "sign-in"]
 
 LONGEST_TOKEN = 4096
-"""Characters. Nothing longer is looked at."""
+"""In characters; a longer token is refused unread."""
 _ALGORITHM = "HS256"
 _HEADER = frozenset({"alg", "typ"})
 _SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
@@ -28,20 +28,20 @@ _SIGN_IN = "print a new one: buildwright token (with --sign-in for a browser)"
 
 
 class Claims(NamedTuple):
-    """What a token says."""
+    """The content of a token."""
 
     user_id: str
     kind: Kind
     jti: str
-    """Its own id: for tokens that are good for one use."""
+    """The token's own id, for tokens that can be used once."""
     expires_at: datetime
 
 
 class Signer:
-    """Issues tokens and reads them, with one key. Whoever has the key can be anybody."""
+    """Issues and reads tokens with one key. A holder of the key can act as any user."""
 
     def __init__(self, key: bytes, issuer: str = "buildwright", audience: str = "buildwright") -> None:
-        """Raises BadSettings when the key is shorter than 32 bytes, or one that belongs to another way of signing."""
+        """Raise BadSettings when the key is shorter than 32 bytes, or belongs to another kind of signature."""
         import jwt
 
         if len(key) < SHORTEST_KEY:
@@ -61,7 +61,7 @@ class Signer:
         self._audience = audience
 
     def issue(self, user_id: str, kind: Kind, seconds: float, now: datetime) -> str:
-        """A token that is good for so long, to the next whole second."""
+        """Return a token that is valid for `seconds`, rounded up to a whole second."""
         import jwt
 
         claims = {
@@ -76,11 +76,11 @@ class Signer:
         return jwt.encode(claims, self._key, _ALGORITHM)
 
     def read(self, token: str, kind: Kind | Collection[Kind], now: datetime) -> Claims:
-        """What a token of that kind, or of one of those kinds, says. Raises Unauthorized, whatever is wrong with it."""
+        """Return the claims of a token of this kind, or one of these kinds. Raises Unauthorized, whatever is wrong."""
         kinds = {kind} if isinstance(kind, str) else set(kind)
         found = self._claims(token)
         moment, nbf = now.timestamp(), found.get("nbf", 0)
-        # What has been checked by then are signature, issuer and audience: whoever gets further holds a token of ours.
+        # Signature, issuer and audience have been checked by now: the token is one of ours.
         if not (
             all(_is_time(found[name]) for name in ("iat", "exp"))
             and _is_time(nbf)
@@ -95,7 +95,7 @@ class Signer:
         return Claims(found["sub"], found["kind"], found["jti"], datetime.fromtimestamp(found["exp"], UTC))
 
     def _claims(self, token: str) -> dict[str, Any]:
-        """Of a token whose signature, header, issuer and audience are right, and from which nothing is missing."""
+        """Return the claims of a token with right signature, header, issuer and audience, and with no claim missing."""
         import jwt
 
         if len(token) > LONGEST_TOKEN or not _SHAPE.fullmatch(token):
@@ -110,7 +110,7 @@ class Signer:
                 options={
                     "require": [*_CLAIMS, "kind"],
                     "strict_aud": True,
-                    # These go by the clock of the process; `read` is told the time, and looks itself.
+                    # These use the clock of the process; `read` is given the time and checks them itself.
                     "verify_exp": False,
                     "verify_iat": False,
                     "verify_nbf": False,
@@ -127,7 +127,7 @@ class Signer:
 
 
 def _is_time(value: object) -> bool:
-    """Seconds since 1970 that `datetime` can hold; True and False are numbers too."""
+    """Return whether it is seconds since 1970 that `datetime` can hold; True and False are numbers too."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 253_402_300_800
 
 

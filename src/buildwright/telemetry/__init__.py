@@ -1,1 +1,1 @@
-"""What the program says of its own work: log lines, metrics and traces. Never about what agents do; that is in a build's log."""
+"""Log lines, metrics and traces of the program itself. Must never tell what agents do: that is in a build's log."""

@@ -1,7 +1,7 @@
-"""The program's own log: one line per happening, JSON for machines or plain for people. Every text in it is cleaned of secrets
-and of what a terminal would obey.
+"""The program's own log: one line per event, JSON for machines or plain for people.
 
-Field names are those of D15: correlationId, projectId, executionId. Must never raise because of what is logged.
+Secrets and terminal control characters are removed from every text. Field names are correlationId, projectId,
+executionId. Must never raise because of what is logged.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, Literal, TextIO
 from buildwright.core.terminal import clean
 
 Log = Callable[..., None]
-"""Called with the name of what happened, and its fields by name. `level` is one of them: `info` when it is left out."""
+"""Called with the name of an event, and its fields by name. One field is `level`, `info` by default."""
 Level = Literal["info", "warning", "error"]
 
 _DEEPEST = 5
 
 
 def open_log(sink: TextIO, mask: Callable[[str], str], *, json: bool, **fields: str) -> Log:
-    """A log that writes to `sink`, with some fields on every line."""
+    """Return a log that writes to `sink`, with `fields` on every line."""
     import structlog
 
     def levelled(_logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -43,10 +43,10 @@ def open_log(sink: TextIO, mask: Callable[[str], str], *, json: bool, **fields: 
 
 
 def log_request(log: Log, method: str, route: str, status: int, seconds: float, **fields: object) -> None:
-    """One line on a request that a server has answered.
+    """Log one request that a server has answered.
 
-    `route` is the template, never the path or the query, which may hold a token. `fields`: correlationId, and the other
-    ids of D15 where they are known. An answer of 500 or above is an error, one of 400 or above a warning.
+    `route` is the template, never the path or the query, which may hold a token. `fields`: correlationId, projectId and
+    executionId, if known. A status of 500 or above is an error, 400 or above a warning.
     """
     level: Level = "error" if status >= 500 else "warning" if status >= 400 else "info"
     log("request", method=method, route=route, status=status, seconds=round(seconds, 4), level=level, **fields)

@@ -1,5 +1,6 @@
-"""What this process counts and measures, for Prometheus. Reads events and never changes anything; must never raise for what it
-is told, and never take a label whose values have no bound.
+"""Metrics of this process, for Prometheus. Must never change anything or raise for the events it is given.
+
+Must never take a label whose values are unbounded.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ _LONG = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
 class Meters:
-    """Counters, gauges and histograms in a registry of their own, all named `buildwright_...`; docs/guides/monitoring.md
-    says what each means. Safe to use from several threads."""
+    """Counters, gauges and histograms in their own registry, all named `buildwright_...`. Thread-safe.
+
+    docs/guides/monitoring.md says what each means.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -58,13 +61,13 @@ class Meters:
         )
 
     def render(self) -> tuple[bytes, str]:
-        """Everything in Prometheus' text format, and its content type."""
+        """Return all metrics in Prometheus' text format, and its content type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     # --- builds -----------------------------------------------------------------------------------------------------
 
     def on_event(self, recorded: Recorded, build: Build) -> None:
-        """Count what an event tells. `build` is the state after it. Each event must be told of once, by one process."""
+        """Count an event. `build` is the state after it. Each event must be passed once, by one process."""
         event = recorded.event
         match event:
             case e.PatchJudged() | e.MergeJudged() | e.BaseJudged() | e.BuildVerified():
@@ -82,7 +85,7 @@ class Meters:
             self._attempts.labels(self._names["agent"](build.options.agent), result).inc()
 
     def begun(self, action: Action, waited_seconds: float) -> None:
-        """An action was begun that long after it was wanted."""
+        """Record that an action began `waited_seconds` after it was wanted."""
         self._queue.labels(action.key.partition("/")[0]).observe(waited_seconds)
 
     def _judged(self, verdict: Verdict) -> None:
@@ -102,12 +105,12 @@ class Meters:
     # --- streams and requests -----------------------------------------------------------------------------------------
 
     def handed_over(self, event_at: datetime, now: datetime) -> None:
-        """An event went out to a stream. Clocks of two machines may differ: less than nothing counts as nothing."""
+        """Record that an event was sent to a stream. Clocks of two machines may differ: a negative lag counts as 0."""
         self._lag.observe(max((now - event_at).total_seconds(), 0.0))
 
     @contextmanager
     def stream(self, transport: str) -> Iterator[Callable[[], None]]:
-        """Entered for as long as a stream (`ws`, `sse`) is open; call what it gives when a slow client is dropped."""
+        """Count a stream (`ws`, `sse`) as open; call the yielded function when a slow client is dropped."""
         self._streams.labels(transport).inc()
         try:
             yield self._dropped.labels(transport).inc
@@ -115,14 +118,14 @@ class Meters:
             self._streams.labels(transport).dec()
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request was answered. `route` is the template (`/api/build/{id}`), "" when none matched; never a path."""
+        """Record an answered request. `route` is the template (`/api/build/{id}`), never a path, "" if none matched."""
         method = method if method in _METHODS else OTHER
         route = self._names["route"](route)
         self._requests.labels(method, route, str(status)).inc()
         self._answered.labels(method, route).observe(seconds)
 
     def show_workers(self, rows: Sequence[WorkerRow]) -> None:
-        """Take over what the workers of a cluster report of themselves, in place of what was shown before."""
+        """Show what the workers of a cluster report, in place of what was shown before."""
         self._worker_queue.clear()
         for alive in (True, False):
             self._workers.labels(str(alive).lower()).set(sum(row.alive is alive for row in rows))
@@ -144,7 +147,7 @@ class Meters:
 
 
 class _Bounded:
-    """The first names it is given, and `other` for all that come later, and for ""."""
+    """Returns the first `most` names it is given, and `other` for all later ones and for ""."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -159,14 +162,14 @@ class _Bounded:
 
 
 def _result(event: AnyEvent, build: Build) -> str:
-    """How the attempt has ended that this event is the end of; "" when it is the end of none."""
+    """Return how the attempt that this event ends has ended; "" when it ends none."""
     match event:
         case e.ChangeLanded():
             return "landed"
         case e.AgentBroke():
             return event.kind
         case e.LoopDetected():
-            return "loop" if event.kind == "patch" else ""  # in findings: the gates' verdict has ended it before
+            return "loop" if event.kind == "patch" else ""  # for findings: the gates' verdict has already ended it
         case e.AgentFinished() | e.PatchJudged() | e.MergeConflicted() | e.MergeJudged():
             state = build.task(event.task)
             if state.phase is TaskPhase.REJECTED:
@@ -187,7 +190,7 @@ def _queue_p95(report: str) -> float | None:
 
 @contextmanager
 def serving(meters: Meters, host: str, port: int) -> Iterator[str]:
-    """Serve the meters at `/metrics`, from a thread, until the end; gives the URL. Raises BadSettings (port not to be had)."""
+    """Serve the metrics at `/metrics` from a thread; yield the URL. Raises BadSettings when the port is not free."""
     try:
         server, thread = start_http_server(port, host, meters.registry)
     except (OSError, OverflowError) as error:

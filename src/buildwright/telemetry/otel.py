@@ -1,6 +1,6 @@
-"""Traces by the OpenTelemetry SDK. Imported only when traces are on; must never set the SDK's global state.
+"""Traces with the OpenTelemetry SDK. Imported only when traces are on; must never set the SDK's global state.
 
-Names of attributes: OpenTelemetry semantic conventions for generative AI and for errors; our own begin with `buildwright.`.
+Attributes follow OpenTelemetry's conventions for generative AI and errors; our own begin with `buildwright.`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from buildwright.ports import ModelCall, SetValue, SpanValue
 
 SERVICE = "buildwright"
 _GIVEN: ContextVar[tuple[int, int] | None] = ContextVar("_GIVEN", default=None)
-"""The trace and span that is to be begun now."""
+"""Trace id and span id for the span that is about to start."""
 
 
 class OtelTraces:
-    """Spans for the named exporters (`otlp`, `console`: to stderr)."""
+    """Spans for the named exporters (`otlp`; `console`: to stderr)."""
 
     on = True
 
     def __init__(self, exporters: Sequence[str]) -> None:
-        # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes before this.
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come first.
         named = Resource({"service.name": SERVICE}).merge(Resource.create())
         if named.attributes.get("service.name", "").startswith("unknown_service"):  # type: ignore[union-attr]
             named = named.merge(Resource({"service.name": SERVICE}))
@@ -46,7 +46,7 @@ class OtelTraces:
             self._provider.add_span_processor(BatchSpanProcessor(_exporter(name)))
         self._tracer = self._provider.get_tracer(SERVICE)
         self._running: dict[tuple[str, str], Span] = {}
-        """Actions that may ask a model, by build and task."""
+        """Spans of running actions that may ask a model, by build and task."""
 
     def on_event(self, recorded: Recorded, build: Build) -> None:
         if not isinstance(recorded.event, BuildFinished):
@@ -100,7 +100,7 @@ class OtelTraces:
             attributes["gen_ai.response.model"] = call.model
         if call.input_tokens or call.output_tokens:
             attributes |= {
-                # By the conventions the input includes what was cached; ours does not.
+                # By the conventions the input includes cached tokens; ours does not.
                 "gen_ai.usage.input_tokens": call.input_tokens + call.cache_read_tokens + call.cache_write_tokens,
                 "gen_ai.usage.output_tokens": call.output_tokens,
                 "gen_ai.usage.cache_read.input_tokens": call.cache_read_tokens,
@@ -131,7 +131,7 @@ class OtelTraces:
         self._provider.shutdown()
 
     def _root(self, build_id: str) -> Context:
-        """As if the build's own span had begun in another process: it is only sent when the build has ended."""
+        """Return the build's span as a remote parent: the span itself is sent only when the build has ended."""
         trace_id, span_id = _ids_of(build_id)
         sampled = self._provider.sampler.should_sample(None, trace_id, "build").decision is not Decision.DROP
         flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
@@ -141,7 +141,7 @@ class OtelTraces:
 
 
 class _Ids(RandomIdGenerator):
-    """Random ids, but for the spans of builds, whose ids every process must know."""
+    """Random ids, except for spans of builds, whose ids every process must know."""
 
     def generate_trace_id(self) -> int:
         given = _GIVEN.get()
@@ -154,7 +154,7 @@ class _Ids(RandomIdGenerator):
 
 @contextmanager
 def _ending(span: Span) -> Iterator[None]:
-    """Ends the span. An exception is named by its type: its words may hold what a repository or a model says."""
+    """End the span at exit. An exception is recorded by its type alone: its text may quote a repository or a model."""
     try:
         yield
     except BaseException as error:
@@ -166,7 +166,7 @@ def _ending(span: Span) -> Iterator[None]:
 
 
 def _ids_of(build_id: str) -> tuple[int, int]:
-    """The trace of a build and its own span. A digest, since samplers count on ids being spread evenly."""
+    """Return a build's trace id and span id. A digest, because samplers rely on ids being evenly distributed."""
     digest = hashlib.sha256(build_id.encode()).digest()
     return int.from_bytes(digest[:16], "big"), int.from_bytes(digest[16:24], "big")
 

@@ -1,6 +1,6 @@
-"""Traces of builds, actions and model calls, if the environment asks for them; else nothing is imported and nothing is done.
+"""Traces of builds, actions and model calls if the environment asks for them; otherwise nothing is imported.
 
-Must never refuse to build because nobody can be told of it: only what is asked for and cannot be had is said.
+Must never stop a build because traces cannot be sent; only settings that cannot be met are refused.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class NoTraces:
     on = False
 
     def on_event(self, _recorded: Recorded, _build: Build, /) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def action(self, _action: Action, _build: Build, /) -> AbstractContextManager[object]:
         return nullcontext()
 
     def model_call(self, _call: ModelCall, /) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def span(
         self, _name: str, _build_id: str = "", _attributes: Mapping[str, SpanValue] | None = None, /
@@ -39,18 +39,18 @@ class NoTraces:
         return nullcontext(_nowhere)
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def _nowhere(_name: str, _value: SpanValue) -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 def tracing(environment: Mapping[str, str]) -> Traces:
-    """Traces as the standard OTEL_... variables ask for: on when there is an exporter or an endpoint, off without.
+    """Return traces as the standard OTEL_... variables ask: on with an exporter or an endpoint, else off.
 
-    Where they go, their resource and what is sampled is read by the SDK itself, from the environment of the process.
-    Raises BadSettings for an exporter or a protocol that cannot be had.
+    The SDK itself reads endpoint, resource and sampling from the process environment. Raises BadSettings for an unknown
+    exporter or protocol.
     """
     exporters = _exporters(environment)
     if not exporters:
@@ -68,7 +68,7 @@ def tracing(environment: Mapping[str, str]) -> Traces:
 
 
 def _exporters(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Those that are asked for, in order. Raises BadSettings for one that is not known."""
+    """Return the requested exporters, in order. Raises BadSettings for an unknown one."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return ()
     named = environment.get(_EXPORTER, "").strip()
