@@ -1,1 +1,1 @@
-"""The journal and what stands beside it, in SQLite or PostgreSQL."""
+"""The journal with its leases, logs and artifacts, and the server's records, in SQLite or PostgreSQL."""

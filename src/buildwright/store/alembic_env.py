@@ -1,4 +1,4 @@
-"""What Alembic's `env.py` files do: print the SQL, run on an open connection, or on a database. Reads no settings."""
+"""The work of Alembic's `env.py` files: print SQL, run on a connection or a database. Must never read settings."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def run_offline(url: str) -> None:
 
 
 def run_online(connection: Connection) -> None:
-    """Run on an open connection; its owner commits."""
+    """Run on an open connection; the caller commits."""
     context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
     with context.begin_transaction():
         context.run_migrations()
 
 
 def run_on(database: Path | str) -> None:
-    """What the program `alembic` was told, on a file or (a str) on a PostgreSQL URL, in one transaction.
+    """Run the command of the program `alembic` on a file, or (a str) a PostgreSQL URL, in one transaction.
 
-    A downgrade refuses what `buildwright db rollback` refuses; `-x drop-data` lets tables with rows go. Raises CommandError.
+    A downgrade refuses what `buildwright db rollback` does; `-x drop-data` drops tables with rows. Raises CommandError.
     """
     if context.is_offline_mode():
         run_offline("sqlite://" if isinstance(database, Path) else "postgresql://")
@@ -60,7 +60,7 @@ def _on_file(path: Path) -> None:
 
 
 def _on_connection(conn: sqlite3.Connection, path: Path) -> None:
-    opening.stored_revision(conn, path)  # refuses what is not ours
+    opening.stored_revision(conn, path)  # raises for another program's database
     if _goes_down():
         revisions.run_guarded(conn, path, _run, _may_drop())
     else:
@@ -68,7 +68,7 @@ def _on_connection(conn: sqlite3.Connection, path: Path) -> None:
 
 
 async def _on_postgres(url: str) -> None:
-    await postgres_revisions.version(url)  # refuses what is not ours
+    await postgres_revisions.version(url)  # raises for another program's database
     if _goes_down():
         await postgres_revisions.run_guarded(address_of(url), _run, _may_drop())
     else:

@@ -1,4 +1,4 @@
-"""Alembic on a connection of ours, in one transaction of ours. The only door to it; imported when a migration is due."""
+"""Runs Alembic on our own connection, in one transaction. Must be imported only when a migration is due."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def upgrade(conn: sqlite3.Connection, path: Path) -> None:
 
 
 def config_for(url: str) -> Config:
-    """Alembic's configuration without an ini file. `url` says the dialect when SQL is only printed."""
+    """Return Alembic's configuration without an ini file. `url` gives the dialect when SQL is only printed."""
     from alembic.config import Config
 
     config = Config()
@@ -37,7 +37,7 @@ def config_for(url: str) -> Config:
 
 
 def _nothing() -> None:
-    """For `run_alembic`, where there is nothing to look at."""
+    """Do nothing: the default of `before` and `after` in `run_alembic`."""
 
 
 def run_alembic(
@@ -48,15 +48,15 @@ def run_alembic(
     before: Callable[[], None] = _nothing,
     after: Callable[[], None] = _nothing,
 ) -> None:
-    """Let Alembic work on this connection in one transaction of ours; `before` and `after` are in it and may refuse."""
+    """Run `action` with Alembic in one transaction on this connection; `before` and `after` run in it and may raise."""
     import sqlalchemy
     from sqlalchemy.pool import StaticPool
 
     config = config_for("sqlite://")
     engine = sqlalchemy.create_engine("sqlite://", creator=lambda: conn, poolclass=StaticPool)
     try:
-        # SQLAlchemy rolls back when it first connects, so our transaction starts after that. Having begun one of its
-        # own, which says nothing to SQLite, it leaves ours alone, and Alembic joins it.
+        # SQLAlchemy rolls back when it first connects, so our transaction starts after that. It then believes it has
+        # begun one (SQLite sees no statement of it) and leaves ours alone, and Alembic joins ours.
         with engine.connect() as connection, connection.begin() as unused:
             config.attributes["connection"] = connection
             conn.execute("BEGIN IMMEDIATE")
@@ -73,7 +73,7 @@ def run_alembic(
 
 
 async def upgrade_postgres(address: postgres_pool.Address) -> None:
-    """Run the migrations that a database lacks, all or none; somebody else's run is waited for."""
+    """Run the migrations that a database lacks, all or none; waits while another process migrates."""
     from alembic import command
 
     await run_alembic_on_postgres(address, lambda config: command.upgrade(config, "head"))
@@ -86,7 +86,7 @@ async def run_alembic_on_postgres(
     before: Callable[[Connection], None] = lambda _: None,
     after: Callable[[Connection], None] = lambda _: None,
 ) -> None:
-    """As `run_alembic`, with the lock on the schema."""
+    """Do as `run_alembic`, on PostgreSQL, holding the lock on the schema."""
     from sqlalchemy.exc import DBAPIError
 
     def work(connection: Connection) -> None:
@@ -110,7 +110,7 @@ async def run_alembic_on_postgres(
 
 
 def postgres_engine(address: postgres_pool.Address) -> AsyncEngine:
-    """SQLAlchemy on the same address, and with the same driver, as the journal."""
+    """Return an SQLAlchemy engine with the same address and driver as the journal."""
     import asyncpg
     from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -118,6 +118,6 @@ def postgres_engine(address: postgres_pool.Address) -> AsyncEngine:
 
 
 def driver_fault(error: DBAPIError, address: postgres_pool.Address) -> BuildwrightError:
-    """The error to raise for one that SQLAlchemy has wrapped around one of the driver."""
+    """Return the error to raise for a driver's error that SQLAlchemy has wrapped."""
     inner = error.orig.__cause__ if error.orig is not None else None
     return postgres_pool.fault(inner if isinstance(inner, Exception) else error, address.shown)

@@ -1,4 +1,4 @@
-"""Large artifacts as files named by their SHA-256, and answers of models. A file is there whole and synced, or not at all."""
+"""Artifacts as files named by their SHA-256, and models' answers. A file must never be there half written."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _ONLY_OURS = 0o700
 
 
 def digest_of(content: bytes) -> str:
-    """The name of an artifact."""
+    """Return the name of an artifact, its SHA-256 in hex."""
     return hashlib.sha256(content).hexdigest()
 
 
 def write_file(folder: Path, digest: str, content: bytes) -> None:
-    """Keep bytes as a file. Returns when file and name are on the disk. Raises DiskFull, StoreFailed."""
+    """Keep bytes as a file. Returns when file and name are synced to disk. Raises DiskFull, StoreFailed."""
     target = folder / digest
     incoming = folder / "incoming"
     try:
         if target.is_file() and target.stat().st_size == len(content):
-            # Its age says to a sweep that nobody wants it any more (`retention.candidates`).
+            # Its age tells a sweep when it was last wanted (`retention.candidates`).
             os.utime(target)
-            # Another process may have renamed it a moment ago, without having synced the folder yet.
+            # Another process may have renamed it a moment ago, and not yet have synced the folder.
             _sync_folder(folder)
             return
         folder.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def write_file(folder: Path, digest: str, content: bytes) -> None:
 
 
 def read_file(folder: Path, digest: str) -> bytes:
-    """The bytes of a file. Raises StoreFailed when it is gone or not what was written."""
+    """Return the bytes of a file. Raises StoreFailed when it is gone or not what was written."""
     target = folder / digest
     try:
         content = target.read_bytes()
@@ -69,7 +69,7 @@ def read_file(folder: Path, digest: str) -> bytes:
 
 
 def select(conn: sqlite3.Connection, digest: str) -> bytes | None:
-    """The bytes of an artifact that is in the table, None when it is in a file. Raises NotFound."""
+    """Return the bytes of an artifact in the table, None when they are in a file. Raises NotFound."""
     row = conn.execute("SELECT content FROM artifacts WHERE digest = ?", (digest,)).fetchone()
     if row is None:
         raise NotFound(f"there is no artifact {digest}")
@@ -78,7 +78,7 @@ def select(conn: sqlite3.Connection, digest: str) -> bytes | None:
 
 
 def select_answer(conn: sqlite3.Connection, key: AnswerKey) -> bytes | None:
-    """A kept answer of a model. One that is damaged is as good as none: it is asked for again."""
+    """Return a model's kept answer, None when there is none or it is damaged: then it is bought again."""
     row = conn.execute(
         "SELECT answer, crc FROM answers WHERE build_id = ? AND task = ? AND attempt = ? AND digest = ? AND nth = ?",
         key,
@@ -87,7 +87,7 @@ def select_answer(conn: sqlite3.Connection, key: AnswerKey) -> bytes | None:
 
 
 def insert_answer(conn: sqlite3.Connection, key: AnswerKey, answer: bytes) -> None:
-    """Keep an answer, unless there is one that can be read."""
+    """Keep an answer, unless there is a readable one."""
     if select_answer(conn, key) is None:
         conn.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, answer, crc32(answer)))
 
@@ -107,7 +107,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _sweep(incoming: Path) -> None:
-    """Remove what a killed process left half written."""
+    """Remove files that a killed process left half written."""
     for file in incoming.iterdir():
         try:
             abandoned = time.time() - file.stat().st_mtime > _ABANDONED_SECONDS

@@ -1,7 +1,7 @@
-"""SQLAlchemy's connections to the database of the journal, for everything that is not the journal. Knows no table.
+"""SQLAlchemy's connections to the journal's database, for everything but the journal. Must know no table.
 
-On SQLite it stands beside the journal's writer thread: it begins every transaction as a writer, waits for locks, and lets
-this process make one change at a time, so that those who wait do so in a queue and not by trying again and again.
+On SQLite it works beside the journal's writer thread: it begins every transaction as a writer, waits for locks, and
+lets this process make one change at a time, so that callers wait in a queue instead of trying again and again.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from buildwright.store.postgres_pool import COMMAND_SECONDS, Address, address_of
 
 T = TypeVar("T")
 _LOCK_SECONDS = 10.0
-"""How long SQLite waits for a lock of another process."""
+"""Seconds for which SQLite waits for another process's lock."""
 _CONNECT_SECONDS = 5.0
 _CONNECTIONS = 5
 _QUEUE_SECONDS = 20.0
-"""How long a piece of work waits for a connection."""
+"""Seconds for which a call waits for a connection."""
 _MIGRATE = "run `buildwright db migrate`"
 
 
 class Database:
-    """A database of the newest revision (see `revisions.migrate`). Everything raises StoreFailed, Unreachable, DiskFull."""
+    """A database of the newest revision (see `revisions.migrate`). Methods raise StoreFailed, Unreachable, DiskFull."""
 
     def __init__(self, engine: AsyncEngine, where: Path | Address) -> None:
         self._engine = engine
@@ -49,20 +49,20 @@ class Database:
         if isinstance(where, Address):
             import asyncpg
 
-            # One round trip for a question instead of three.
+            # One round trip for a query instead of three.
             self._reads = engine.execution_options(isolation_level="AUTOCOMMIT")
             self._failures += (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """On the SQLite file at `path`, or on a PostgreSQL URL; opens no connection yet. Raises BadSettings."""
+        """Return the database at `path`, a SQLite file or a PostgreSQL URL, not yet connected. Raises BadSettings."""
         if isinstance(path, str):
             address = address_of(path)
             return cls(_postgres(address), address)
         return cls(_sqlite(path), path)
 
     async def fetch(self, statement: Executable) -> list[Row[Any]]:
-        """The rows of a question."""
+        """Return the rows of a query."""
 
         async def asked() -> list[Row[Any]]:
             async with self._reads.connect() as connection:
@@ -71,7 +71,7 @@ class Database:
         return await self._whole(asked())
 
     async def change(self, statement: Executable) -> list[Row[Any]]:
-        """Do one statement for good; the rows that it returns."""
+        """Run one statement in its own transaction; return the rows that it returns."""
 
         async def work(connection: AsyncConnection) -> list[Row[Any]]:
             result = await connection.execute(statement)
@@ -80,7 +80,7 @@ class Database:
         return await self.write(work)
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do work in one transaction: durable when this returns, undone when the work raises."""
+        """Run `work` in one transaction: durable when this returns, undone when the work raises."""
 
         async def done() -> T:
             async with self._writing() as connection:
@@ -91,19 +91,19 @@ class Database:
         return await self._whole(done())
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """An INSERT that knows ON CONFLICT, as both databases do in the same words."""
+        """Return an INSERT with ON CONFLICT, which both databases write in the same way."""
         return sqlite.insert(table) if isinstance(self._where, Path) else postgresql.insert(table)
 
     async def close(self) -> None:
-        """Let go of the file, or of the connections, when what is being done is done."""
+        """Wait for running calls, then close the file or the connections."""
         while self._running:
             await asyncio.wait(set(self._running))
         await self._engine.dispose()
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
-        """Let work come to its end even if nobody waits for it any more.
+        """Run `work` to its end even if the caller is cancelled.
 
-        What a thread of SQLite is doing cannot be called back, and a connection that is dropped in the middle of it is lost.
+        A SQLite thread cannot be interrupted, and a connection that is dropped in the middle is lost.
         """
         if isinstance(self._where, Path) and not self._where.is_file():
             # The driver would try in a thread, and after its failure the thread may outlive the event loop.
@@ -148,7 +148,7 @@ class Database:
 def _sqlite(path: Path) -> AsyncEngine:
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
-        # Without an isolation level the driver begins no transactions of its own: a question is none, a change begins one.
+        # Without an isolation level the driver begins no transaction: a query needs none, a change begins its own.
         connect_args={"isolation_level": None, "timeout": _LOCK_SECONDS},
         pool_size=_CONNECTIONS,
         max_overflow=0,
@@ -174,7 +174,7 @@ def _postgres(address: Address) -> AsyncEngine:
     return create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
-        # A server that was started again has dropped the connections; the first to notice is no request.
+        # A restarted server has dropped the connections; a ping notices that, not the first request.
         pool_pre_ping=True,
         pool_size=_CONNECTIONS,
         max_overflow=_CONNECTIONS,

@@ -1,4 +1,4 @@
-"""What went wrong in SQLite or on the disk, in words of ours. Holds no state and never hides an error."""
+"""Turns errors of SQLite and the disk into errors of ours. Must hold no state and never hide an error."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _FREE_SPACE = "free some space there; nothing that was acknowledged is lost, and
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Another process holds a lock that this one needs."""
+    """Return whether another process holds a lock that this one needs."""
     return _primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def fault(error: sqlite3.Error | OSError | UnicodeDecodeError, path: Path) -> CouldNot:
-    """The error to raise for one of the database or a file at `path`."""
+    """Return the error to raise for one of the database or a file at `path`."""
     if isinstance(error, UnicodeDecodeError):
-        # SQLite quotes a damaged schema in its message, which Python then cannot read.
+        # SQLite quotes a damaged schema in its message, which Python then cannot decode.
         return damaged(path, "its schema is not what was written")
     if isinstance(error, OSError):
         if error.errno in _NO_SPACE:
@@ -47,7 +47,7 @@ def fault(error: sqlite3.Error | OSError | UnicodeDecodeError, path: Path) -> Co
 
 
 def damaged(path: Path | str, what: str) -> StoreFailed:
-    """The database, a file or (a str) a server's, or a row of it, is not what was written."""
+    """Return the error for a database (a path, or a server's name as str) or row that is not what was written."""
     if isinstance(path, str):
         return StoreFailed(f"{path} is damaged: {what}", fix="restore a backup of the database")
     return StoreFailed(
@@ -61,7 +61,7 @@ def _primary_code(error: sqlite3.Error) -> int:
 
 
 def _no_room(path: Path) -> bool:
-    """SQLite reports a write beyond a quota or a file size limit as an input/output error."""
+    """Return whether an I/O error means no space: SQLite reports a write beyond a quota or file size limit as one."""
     if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
         return True
     return shutil.disk_usage(path.parent).free < _LITTLE_SPACE

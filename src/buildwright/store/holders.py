@@ -1,7 +1,6 @@
-"""Who holds a lease: `host:pid:start`, and whether that process lives. Never trusts a bare pid: they are used again.
+"""Holders of leases, `host:pid:start`, and whether they live. Must never trust a bare pid: they are used again.
 
-The host part names one space of process ids: containers may share a host name, and a machine that has started anew has
-other processes.
+The host part names one space of process ids: containers may share a host name, a rebooted machine has new processes.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _HALTED = frozenset("Tt")
 
 @cache
 def this_host() -> str:
-    """Name, start of the system and process id namespace of this host, without a colon; only the name where there is no /proc."""
+    """Return this host's name, boot id and process id namespace, without a colon; the name alone without /proc."""
     name = socket.gethostname().replace(":", "-")
     try:
         start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
@@ -29,35 +28,35 @@ def this_host() -> str:
 
 
 def this_process() -> str:
-    """The holder string of the calling process."""
+    """Return the holder string of this process."""
     return holder_of(os.getpid())
 
 
 def holder_of(pid: int) -> str:
-    """The holder string of a process of this host."""
+    """Return the holder string of a process on this host."""
     return f"{this_host()}:{pid}:{_seen(pid).start}"
 
 
 def is_here(holder: str) -> bool:
-    """Whether the holder is, or was, a process of this host."""
+    """Return whether the holder is, or was, a process of this host."""
     return holder.rpartition(":")[0].rpartition(":")[0] == this_host()
 
 
 def may_live(holder: str) -> bool:
-    """False only when it is certain that the holder is gone: a process of this host that no longer runs."""
+    """Return False only when the holder is certainly gone: a process of this host that no longer runs."""
     return _lives(holder) is not False
 
 
 def surely_lives(holder: str) -> bool:
-    """Whether the holder is another process of this host, which is there and has not been halted (Ctrl-Z).
+    """Return whether the holder is another process of this host that runs and is not halted (Ctrl-Z).
 
-    Not this one: it would know, and what it could not give up (the disk was full) must not be in its own way.
+    False for this process: what it could not release (the disk was full) must not block itself.
     """
     return holder != this_process() and _lives(holder) is True
 
 
 def _lives(holder: str) -> bool | None:
-    """None when it cannot be known from here, or when a halted process may not come back."""
+    """Return whether the holder lives; None when this host cannot know, or it is halted and may not come back."""
     host, _, pid = holder.rpartition(":")[0].rpartition(":")
     started = holder.rpartition(":")[2]
     if host != this_host() or not pid.isdecimal() or not started.isdecimal() or not _HAS_PROC:
@@ -74,12 +73,12 @@ class _Seen(NamedTuple):
 
 
 def _seen(pid: int) -> _Seen:
-    """State and start of a process, in ticks since the start of the system (proc(5)).
+    """Return state and start of a process, in ticks since the boot (proc(5)).
 
-    Not a time of day: that moves whenever the clock is set, and then a living process would look like another one.
+    Not a time of day: that moves when the clock is set, and a living process would then look like another one.
     """
     try:
-        # The program's name stands in parentheses and may itself hold spaces and parentheses.
+        # The program's name is in parentheses and may itself hold spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return _Seen("X", "0")

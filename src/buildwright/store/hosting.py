@@ -1,4 +1,4 @@
-"""Which builds a server drives, so that it goes on with them when it starts again. No lease: who may write, the journal says."""
+"""The builds that servers drive, to go on with them after a restart. No lease: only the journal's lease may write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Hosting:
         self._database = database
 
     async def host(self, build_id: str, holder: str, at: datetime) -> None:
-        """A server (`holder`: `host:pid:start`) drives this build from now on, whoever did before."""
+        """Record that a server (`holder`: `host:pid:start`) drives this build from now on, instead of any other."""
         insert = self._database.insert(hosted_builds).values(build_id=build_id, holder=holder, since=at)
         await self._database.change(
             insert.on_conflict_do_update(
@@ -26,10 +26,10 @@ class Hosting:
         )
 
     async def unhost(self, build_id: str) -> None:
-        """Nobody needs to drive it any more. Harmless when nobody did."""
+        """Record that no server drives the build any more. Harmless when none did."""
         await self._database.change(delete(hosted_builds).where(hosted_builds.c.build_id == build_id))
 
     async def hosted(self) -> list[str]:
-        """All of them, the longest first."""
+        """Return all such builds, the oldest first."""
         query = select(hosted_builds.c.build_id).order_by(hosted_builds.c.since, hosted_builds.c.build_id)
         return [build_id for (build_id,) in await self._database.fetch(query)]

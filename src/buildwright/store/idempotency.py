@@ -1,4 +1,4 @@
-"""Idempotency keys: a request that is sent twice is carried out once. Keeps hashes, never a key or a body."""
+"""Idempotency keys: a request that is sent twice runs once. Must keep hashes, never a key or a body."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from buildwright.store.tables import idempotency_keys
 _COLUMNS = idempotency_keys.c
 _KEY = (_COLUMNS.user_id, _COLUMNS.scope, _COLUMNS.key_hash)
 CLAIM_SECONDS = 120.0
-"""A request takes less, or is given up."""
+"""Seconds; a request takes less, or counts as given up."""
 _MOST_FORGOTTEN = 500
-"""Expired keys that go with one new one."""
+"""Expired keys that are removed with one new key."""
 
 
 class Claim(NamedTuple):
-    """What came of a claim."""
+    """The result of a claim."""
 
     first: bool
-    """Carry the request out, then `finish` or `release`. For everybody else somebody has done it, or is at it."""
+    """Whether to run the request, then `finish` or `release`; otherwise it is done or under way elsewhere."""
     same_body: bool
     done: bool
     location: str
-    """"" until the first is done, like `answer`."""
+    """"" until the first request is done, like `answer`."""
     answer: str
 
 
 class _Key(NamedTuple):
-    """A key that is wanted."""
+    """A key that a request asks for."""
 
     user_id: str
     scope: str
@@ -70,7 +70,7 @@ class _Key(NamedTuple):
 
 
 class IdempotencyKeys:
-    """The keys of all users; a key of one is nothing to another."""
+    """The keys of all users; each user has keys of their own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -78,11 +78,10 @@ class IdempotencyKeys:
     async def claim(
         self, user_id: str, scope: str, key: str, body: bytes, at: datetime, seconds: float = CLAIM_SECONDS
     ) -> Claim:
-        """Take a key, for `seconds`. Of all who do so at the same time exactly one is `first`.
+        """Take a key, for `seconds`. Of concurrent callers exactly one is `first`.
 
-        A key that is neither finished nor released by then is free again: whoever had it was killed.
-
-        `scope` is what is asked for, for example `POST /api/devteam/automation/initialize`.
+        A key that is neither finished nor released by then is free again: its process was killed. `scope` names the
+        request, for example `POST /api/devteam/automation/initialize`.
         """
         return await self._take(_Key(user_id, scope, key, body, at, seconds))
 
@@ -98,14 +97,14 @@ class IdempotencyKeys:
         statement: Executable,
         seconds: float = 6 * 3600,
     ) -> Claim:
-        """Take a key and do `statement` with it, all or nothing: whoever finds the key taken finds it `done`.
+        """Take a key and run `statement`, all or nothing: later callers find the key `done`.
 
-        A claim that is `first` has done the statement, once and for good; for every other it was left out.
+        The claim that is `first` has run the statement for good; for every other claim it did not run.
         """
         return await self._take(_Key(user_id, scope, key, body, at, seconds, location, answer), statement)
 
     async def look(self, user_id: str, scope: str, key: str, body: bytes, at: datetime) -> Claim | None:
-        """What a claim would find, without taking the key; None when it is free."""
+        """Return what a claim would find, without taking the key; None when the key is free."""
         wanted = _Key(user_id, scope, key, body, at, 0.0)
         found = await self._database.fetch(wanted.look().where(_COLUMNS.expires_at > at))
         return wanted.found(found[0]) if found else None
@@ -117,7 +116,7 @@ class IdempotencyKeys:
         take = take.on_conflict_do_update(index_elements=_KEY, set_=values, where=_COLUMNS.expires_at <= wanted.at)
 
         async def work(connection: AsyncConnection) -> Claim:
-            # More than once only if the holder of the key lets it go between the two statements.
+            # Repeats only if the key's holder releases it between the two statements.
             while True:
                 if (await connection.execute(take.returning(_COLUMNS.state))).all():
                     if statement is not None:
@@ -130,13 +129,13 @@ class IdempotencyKeys:
         return await self._database.write(work)
 
     async def finish(self, user_id: str, scope: str, key: str, location: str, answer: str, until: datetime) -> None:
-        """The request was carried out: from now on its repeats get this answer, `until` the key is forgotten."""
+        """Record that the request was carried out: its repeats get this answer, and the key is forgotten at `until`."""
         change = update(idempotency_keys).where(_is(user_id, scope, key))
         change = change.values(state="done", location=location, answer=answer, expires_at=until)
         await self._database.change(change)
 
     async def release(self, user_id: str, scope: str, key: str) -> None:
-        """The request failed: its key can be used again. Harmless when it was finished, or is not there."""
+        """Free the key of a failed request for another try. Harmless when it is finished or unknown."""
         where = _is(user_id, scope, key) & (_COLUMNS.state == "pending")
         await self._database.change(delete(idempotency_keys).where(where))
 
@@ -150,6 +149,6 @@ def _hash(key: str) -> str:
 
 
 def _forget_expired(at: datetime) -> Delete:
-    """In a transaction of its own, and past rows that others are deleting: so that no two claims wait for each other."""
+    """Return a statement for its own transaction. It skips rows being deleted, so no claims wait for each other."""
     old = select(*_KEY).where(_COLUMNS.expires_at <= at).limit(_MOST_FORGOTTEN).with_for_update(skip_locked=True)
     return delete(idempotency_keys).where(tuple_(*_KEY).in_(old))

@@ -1,4 +1,4 @@
-"""The inbox: what other systems asked for, from receipt to its end, each with a context that has versions. Starts nothing."""
+"""The inbox: events of other systems from receipt to end, each with a versioned context. Must start nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_VERSIONS = 2**63 - 1
 
 
 class Received(NamedTuple):
-    """Something that was asked for. `build_id` and `message` are "" until there is one."""
+    """A received event. `build_id` and `message` are "" until there is one."""
 
     event_id: str
     task_id: str
@@ -36,7 +36,7 @@ class Received(NamedTuple):
     correlation_id: str
     message: str
     holder: str
-    """The process that is starting it (`host:pid:start`), while it is `received`; "" when nobody is."""
+    """The process that starts it (`host:pid:start`), while it is `received`; "" when there is none."""
     created_at: datetime
     updated_at: datetime
 
@@ -49,7 +49,7 @@ def asked(
     correlation_id: str,
     at: datetime,
 ) -> Received:
-    """What was asked for, under new ids. Not kept yet."""
+    """Return a received event under new ids. Not stored yet."""
     return Received(
         event_id=str(uuid.uuid4()),
         task_id=str(uuid.uuid4()),
@@ -75,7 +75,7 @@ _LIGHT = [literal("{}").label(name) if name in _HEAVY else received_events.c[nam
 
 
 class Inbox:
-    """What was received, of all users. Whoever asks compares `user_id`: nothing here knows who asks."""
+    """The received events of all users. Callers must compare `user_id`: nothing here knows the caller's user."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -89,28 +89,28 @@ class Inbox:
         correlation_id: str,
         at: datetime,
     ) -> Received:
-        """Keep what was asked for, in the status `received`, under new ids. Durable when this returns."""
+        """Store an event under new ids, in the status `received`. Durable when this returns."""
         return await self.keep(asked(user_id, project_id, type, data, correlation_id, at))
 
     async def keep(self, row: Received) -> Received:
-        """Keep what `asked` made. Durable when this returns."""
+        """Store an event that `asked` made. Durable when this returns."""
         return _received(await self._database.change(self.keeping(row)))[0]
 
     def keeping(self, row: Received) -> Executable:
-        """The statement that keeps a row, for `IdempotencyKeys.use`."""
+        """Return the statement that stores a row, for `IdempotencyKeys.use`."""
         values = row._asdict() | {"data": json.dumps(row.data), "task_context": json.dumps(row.task_context)}
         return self._database.insert(received_events).values(values).returning(*_COLUMNS)
 
     async def get(self, event_id: str) -> Received:
-        """Raises NotFound."""
+        """Return an event by its id. Raises NotFound."""
         return await self._one(received_events.c.event_id == event_id, f"there is no event {event_id}")
 
     async def by_task(self, task_id: str) -> Received:
-        """The same by the id of its task. Raises NotFound."""
+        """Return an event by the id of its task. Raises NotFound."""
         return await self._one(received_events.c.task_id == task_id, f"there is no task {task_id}")
 
     async def latest(self, project_id: str, type: str = "", user_id: str = "") -> Received | None:  # noqa: A002
-        """The newest of a project, or the newest of a type or of a user in it; None when there is none."""
+        """Return a project's newest event, of a type or user if given; None when there is none."""
         query = select(*_COLUMNS).where(received_events.c.project_id == project_id)
         if type:
             query = query.where(received_events.c.type == type)
@@ -121,22 +121,22 @@ class Inbox:
         return found[0] if found else None
 
     async def owner(self, project_id: str) -> str:
-        """The user whose event was the first of a project; "" when there is none."""
+        """Return the user of a project's first event; "" when there is none."""
         query = select(received_events.c.user_id).where(received_events.c.project_id == project_id)
         query = query.order_by(received_events.c.created_at, received_events.c.event_id).limit(1)
         found = await self._database.fetch(query)
         return str(found[0][0]) if found else ""
 
     async def waiting(self, limit: int) -> list[Received]:
-        """What nobody has started yet, oldest first; also what somebody is starting (`holder`). Without `data`."""
+        """Return events not started yet, oldest first, also those being started (`holder`). Without `data`."""
         return await self._in_status("received", limit)
 
     async def started(self, limit: int) -> list[Received]:
-        """What was started and has not ended, oldest first. Without `data` and `task_context`."""
+        """Return events that were started and have not ended, oldest first. Without `data` and `task_context`."""
         return await self._in_status("started", limit)
 
     async def claim(self, row: Received, holder: str, at: datetime) -> Received | None:
-        """Take what waits, as it was seen, to start it; None when somebody else was faster. "" lets go of it."""
+        """Take a waiting event to start it; None if it has changed since `row`. A `holder` of "" releases it."""
         seen = (
             (received_events.c.event_id == row.event_id)
             & (received_events.c.status == "received")
@@ -150,7 +150,7 @@ class Inbox:
     async def set_status(
         self, event_id: str, status: ReceivedStatus, at: datetime, build_id: str = "", message: str = ""
     ) -> None:
-        """Say how far it is. A `build_id` or `message` of "" leaves what is there. Raises NotFound."""
+        """Set the status of an event. A `build_id` or `message` of "" keeps the stored one. Raises NotFound."""
         given = {name: text for name, text in (("build_id", build_id), ("message", message)) if text}
         change = update(received_events).where(received_events.c.event_id == event_id)
         change = change.values(status=status, updated_at=at, holder="", **given)
@@ -158,9 +158,9 @@ class Inbox:
             raise NotFound(f"there is no event {event_id}")
 
     async def set_context(self, event_id: str, expected_version: int, context: dict[str, Any], at: datetime) -> int:
-        """Replace the context if it still is of that version; the new version.
+        """Replace the context if it still has the expected version; return the new version.
 
-        Raises StaleVersion when somebody else was first, NotFound.
+        Raises StaleVersion when another caller was first, NotFound.
         """
         column = received_events.c.context_version
         if 0 <= expected_version < _MOST_VERSIONS:

@@ -1,8 +1,8 @@
-"""The journal on PostgreSQL, what stands beside it, and the board. Read this before the other `postgres_*` files.
+"""The journal and the board on PostgreSQL. Read this before the other `postgres_*` files.
 
-Straight on asyncpg. Every method is work for the pool, which does it again when the server went away in the middle: what
-reads, or may be repeated, simply runs again; what appends looks first whether it had succeeded. Nothing here may import
-SQLAlchemy, and no clock of this process decides about a lease.
+Works directly on asyncpg. Every method is work for the pool, which runs it again when the server went away in the
+middle: what reads, or may be repeated, simply runs again; what appends first checks whether it had succeeded. Nothing
+here may import SQLAlchemy, and no clock of this process may decide about a lease.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from buildwright.store.rows import recorded_from
 
 T = TypeVar("T")
 _FEW = 200
-"""Events that are decoded on the event loop; more would hold it up for over a millisecond."""
+"""Most events decoded on the event loop; more would block it for over a millisecond."""
 _LOG_LOCK = "SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(hashtextextended({}, 1))"
 """One writer of a build's log at a time, so that its numbers have no gap and a reader never sees 7 before 6."""
 _PUT_LOG = """
@@ -57,7 +57,7 @@ FROM unnest($2::timestamptz[], $3::text[], $4::int[], $5::text[], $6::text[])
 _PUT_ARTIFACT = """
 INSERT INTO artifacts (digest, size, content) VALUES ($1, $2, $3) ON CONFLICT (digest) DO UPDATE SET size = excluded.size
 """
-"""What is there already becomes a new version of its row, by which a sweep sees that it is wanted again."""
+"""An existing row gets a new version, by which a sweep sees that it is wanted again."""
 _FIND_ANSWER = (
     "SELECT answer, crc FROM answers WHERE build_id = $1 AND task = $2 AND attempt = $3 AND digest = $4 AND nth = $5"
 )
@@ -68,13 +68,13 @@ ON CONFLICT (build_id, task, attempt, digest, nth) DO UPDATE SET answer = exclud
 
 
 class PostgresBuilds:
-    """`Builds`, `Board`, `Answers`, `Retention` in one PostgreSQL database. For the event loop that opened it; to be closed."""
+    """`Builds`, `Board`, `Answers`, `Retention` in a PostgreSQL database. Belongs to one event loop; must be closed."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._shown = pool.address.shown
         self._tokens: dict[tuple[str, str], int] = {}
-        """Tokens of actions that were taken here and are not over, as far as we know."""
+        """Newest token by build and action of each action taken here that, as far as we know, is not over."""
         self._log_turn = asyncio.Lock()
         self._logs = logs.LogBuffer(lambda batch, lost: asyncio.ensure_future(self._put_logs(batch, lost)))
 
@@ -82,11 +82,11 @@ class PostgresBuilds:
     async def open(
         cls, url: str, *, connections: int = 4, patience: float = 60.0, command_seconds: float = COMMAND_SECONDS
     ) -> Self:
-        """Open the database at `url` (see `address_of`), making or migrating its tables if need be.
+        """Open the database at `url` (see `address_of`), creating or migrating its tables if needed.
 
-        `patience` is how long, in seconds, a call waits for a server that is away; a call that gets no answer for
-        `command_seconds` takes its connection for dead. Raises BadSettings (address, password, no such database) and
-        StoreFailed (nobody there, of a newer version, not ours).
+        `patience` is how long, in seconds, a call waits for an absent server; a call without an answer for
+        `command_seconds` treats its connection as dead. Raises BadSettings (address, password, no such database) and
+        StoreFailed (no server, newer version, not ours).
         """
         pool = Pool(address_of(url), connections, patience, command_seconds)
         opened = False
@@ -258,7 +258,7 @@ class PostgresBuilds:
 
     async def find_answer(self, key: AnswerKey) -> bytes | None:
         row = await self._run(lambda conn: conn.fetchrow(_FIND_ANSWER, *key))
-        # One that is damaged is as good as none: it is asked for again.
+        # A damaged answer counts as none: it is bought again.
         return row[0] if row is not None and crc32(row[0]) == row[1] else None
 
     async def keep_answer(self, key: AnswerKey, answer: bytes) -> None:
@@ -310,20 +310,20 @@ class PostgresBuilds:
         return await self._run(lambda conn: retention.named_ids(conn, build_id))
 
     async def compact(self) -> int | None:
-        """PostgreSQL does that by itself."""
+        """Return 0: PostgreSQL does that by itself."""
         return 0
 
     def hurry(self) -> None:
-        """Wait for a server that is away for a second at most from now on: this process is to end."""
+        """Wait for an absent server for one second at most from now on: this process is about to end."""
         self._pool.hurry()
 
     async def close(self) -> None:
-        """Write what is waiting and let go of the connections. Harmless when closed already."""
+        """Write waiting log lines and close the connections. Harmless when closed already."""
         await self._logs.drain()
         self._pool.close()
 
     async def _put_logs(self, batch: logs.Batch, lost: dict[str, int]) -> None:
-        """Write lines, those of one process in the order it gave them. A batch whose connection broke may be there twice."""
+        """Write lines, keeping the order of one process. A batch whose connection broke may be written twice."""
         async with self._log_turn:
             for build_id in batch:
                 columns = zip(*logs.lines_of(batch, lost, build_id), strict=True)
@@ -332,7 +332,7 @@ class PostgresBuilds:
                 await self._run(partial(_put_log, build_id=build_id, values=values))
 
     def _run(self, work: Callable[[Connection], Awaitable[T]], size: int = 0) -> Awaitable[T]:
-        """Work that may simply be done again."""
+        """Run work that may simply be repeated."""
         return self._pool.run(lambda conn, _: work(conn), size)
 
 

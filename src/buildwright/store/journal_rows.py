@@ -1,4 +1,4 @@
-"""The journal's statements: head rows, events, snapshots. Functions of an open connection; never commits."""
+"""The journal's statements: head rows, events, snapshots. Functions of an open connection; must never commit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INSERT_EVENT = "INSERT INTO events (build_id, seq, at, type, data, crc) VALUES 
 
 
 class Append(NamedTuple):
-    """One append, encoded. `rows` are event rows from seq `expected` + 1; `token` None for a user's command."""
+    """One append, encoded. `rows` are event rows from seq `expected` + 1; `token` is None for a user's command."""
 
     build_id: str
     expected: int
@@ -41,7 +41,7 @@ class Append(NamedTuple):
     token: int | None
 
     def write(self, conn: sqlite3.Connection) -> None:
-        """Compare and set the head row, then insert. Raises StaleVersion, LostLease, NotFound before anything is written."""
+        """Compare and set the head row, then insert. Raises StaleVersion, LostLease, NotFound before it writes."""
         build_id, expected, change = self.build_id, self.expected, self.change
         columns, values = ["version = ?", "updated_at = ?"], [expected + len(self.rows), self.moment]
         for column in ("control", "outcome", "current_task_id"):
@@ -60,7 +60,7 @@ class Append(NamedTuple):
             self._refuse(conn)
         conn.executemany(_INSERT_EVENT, self.rows)
         if "phase" in change:
-            # On its own, and only when it differs: the phase is indexed, and most appends leave it as it is.
+            # Separately, and only if it differs: the phase is indexed, and most appends do not change it.
             phase = change["phase"]
             conn.execute("UPDATE build_runs SET phase = ? WHERE build_id = ? AND phase <> ?", (phase, build_id, phase))
 
@@ -74,7 +74,7 @@ class Append(NamedTuple):
 
 
 def insert_head(conn: sqlite3.Connection, build_id: str, created: BuildCreated, moment: str) -> None:
-    """The head row of a new build, as of no event."""
+    """Insert the head row of a new build, before its first event."""
     spec = created.spec
     conn.execute(
         "INSERT INTO build_runs (build_id, project_id, user_id, title, phase, control, outcome, version,"
@@ -97,7 +97,7 @@ def insert_head(conn: sqlite3.Connection, build_id: str, created: BuildCreated, 
 
 
 def find_version(conn: sqlite3.Connection, build_id: str) -> int:
-    """Seq of the last event. Raises NotFound."""
+    """Return the seq of the last event. Raises NotFound."""
     row = conn.execute("SELECT version FROM build_runs WHERE build_id = ?", (build_id,)).fetchone()
     if row is None:
         raise NotFound(f"there is no build {build_id}", fix="see the list with `buildwright status`")
@@ -106,7 +106,7 @@ def find_version(conn: sqlite3.Connection, build_id: str) -> int:
 
 
 def select_marks(conn: sqlite3.Connection, build_ids: Sequence[str]) -> dict[str, Mark]:
-    """How far each of some builds is; unknown ones are left out. A few steps in indexes for each."""
+    """Return the marks of some builds, without unknown ones. A few index lookups for each."""
     found: dict[str, Mark] = {}
     for build_id in build_ids:
         row = conn.execute(_MARK, (build_id,)).fetchone()
@@ -118,7 +118,7 @@ def select_marks(conn: sqlite3.Connection, build_ids: Sequence[str]) -> dict[str
 def select_events(
     conn: sqlite3.Connection, path: Path, build_id: str, after: int, limit: int | None = None
 ) -> list[EventRow]:
-    """Rows after `after`, as many as the head row says. Raises NotFound, StoreFailed."""
+    """Return the rows after `after`, checked against the head row's version. Raises NotFound, StoreFailed."""
     conn.execute("BEGIN")
     version = find_version(conn, build_id)
     rows = conn.execute(
@@ -133,7 +133,7 @@ def select_events(
 
 
 def replay(path: Path | str, build_id: str, build: Build | None, rows: list[EventRow]) -> Build:
-    """The build after the events that follow `build`. Raises StoreFailed."""
+    """Return the build after the events that follow `build`. Raises StoreFailed."""
     for recorded in recorded_from(path, build_id, build.version if build else 0, rows):
         try:
             build = apply(build, recorded)
@@ -148,14 +148,14 @@ def replay(path: Path | str, build_id: str, build: Build | None, rows: list[Even
 
 
 def select_snapshots(conn: sqlite3.Connection, build_id: str) -> list[SnapshotRow]:
-    """Snapshots, newest first. Raises NotFound."""
+    """Return snapshots, newest first. Raises NotFound."""
     version = find_version(conn, build_id)
     statement = "SELECT seq, data, crc FROM snapshots WHERE build_id = ? AND seq <= ? ORDER BY seq DESC"
     return conn.execute(statement, (build_id, version)).fetchall()
 
 
 def newest_of(build_id: str, snapshots: list[SnapshotRow]) -> Build | None:
-    """The newest that can be read: one that is damaged, or of another version of the program, is only slower."""
+    """Return the newest readable snapshot; one that is damaged or of another version only makes loading slower."""
     for seq, text, crc in snapshots:
         if crc != text_crc(build_id, seq, text):
             continue

@@ -1,8 +1,8 @@
-"""The journal on SQLite, and what stands beside it: leases, logs, snapshots, artifacts, answers. READ THIS FIRST of the package.
+"""The journal on SQLite, with leases, logs, snapshots, artifacts, answers. Read this first in this package.
 
-Straight on `sqlite3`, because an append is the hot path: one thread owns the writing connection and commits all
-transactions that wait as one. Reads go to a second connection and wait for no write. Nothing here may import
-SQLAlchemy, and nothing may answer before it is on the disk.
+Works directly on `sqlite3`, because an append is the hot path: one thread owns the writing connection and commits all
+waiting transactions as one. Reads use a second connection and wait for no write. Nothing here may import SQLAlchemy,
+and nothing may return before it is on disk.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from buildwright.store.thread import ConnectionThread, reading, writing
 
 T = TypeVar("T")
 _FEW = 200
-"""Events that are decoded on the event loop; more would hold it up for over a millisecond."""
+"""Most events decoded on the event loop; more would block it for over a millisecond."""
 _LARGEST_IN_TABLE = 64 * 1024
-"""Bytes: SQLite reads blobs up to about this size faster than the file system does; larger ones only bloat the database."""
+"""In bytes: SQLite reads blobs up to about this size faster than the file system; larger ones bloat the database."""
 
 
 def _utc_now() -> datetime:
@@ -51,7 +51,7 @@ def _utc_now() -> datetime:
 
 
 class SqliteBuilds:
-    """`Builds` and `Answers` in one SQLite file and a folder. For the event loop that opened it; close it when done."""
+    """`Builds` and `Answers` in one SQLite file and a folder. Belongs to one event loop; must be closed."""
 
     def __init__(
         self, path: Path, folder: Path, writer: ConnectionThread, reader: ConnectionThread, now: Callable[[], datetime]
@@ -67,10 +67,10 @@ class SqliteBuilds:
     async def open(
         cls, path: Path, artifacts: Path, *, now: Callable[[], datetime] = _utc_now, patience: float = 15.0
     ) -> Self:
-        """Open the database, making or migrating it if need be; `artifacts` is the folder for large ones.
+        """Open the database, creating or migrating it if needed; `artifacts` is the folder for large ones.
 
-        `now` is the time that leases run by. `patience` is how long, in seconds, a write waits for another process
-        that holds the lock. Raises StoreFailed when the database is damaged, newer than this version, or not ours.
+        `now` is the time that leases use. `patience` is how long, in seconds, a write waits for another process that
+        holds the lock. Raises StoreFailed when the database is damaged, newer than this version, or not ours.
         """
         writer, reader = await asyncio.to_thread(open_both, path, patience)
         return cls(
@@ -186,7 +186,7 @@ class SqliteBuilds:
 
         await self._writer.run("artifact-row", work)
         if kept is None and not (self._folder / digest).is_file():
-            # A sweep took the file between the two steps; now that its row is there, none will.
+            # A sweep removed the file between the two steps; now that its row is there, no sweep will.
             await asyncio.to_thread(artifacts.write_file, self._folder, digest, content)
         return digest
 
@@ -263,7 +263,7 @@ class SqliteBuilds:
         await self._writer.run("answer", partial(artifacts.insert_answer, key=key, answer=answer))
 
     async def close(self) -> None:
-        """Write what is waiting and let go of the file. Harmless when closed already."""
+        """Write waiting log lines and close the file. Harmless when closed already."""
         if self._writer.is_open:
             await self._logs.drain()
         await self._reader.close()

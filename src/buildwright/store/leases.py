@@ -1,4 +1,4 @@
-"""Leases: who may run a build, with a fencing token that only grows. Functions of an open transaction; never commits."""
+"""Leases: the right to run a build, with a token that only grows. In the caller's transaction: must never commit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def acquire(conn: sqlite3.Connection, build_id: str, holder: str, now: datetime,
 
 
 def renew(conn: sqlite3.Connection, lease: Lease, now: datetime, seconds: float) -> None:
-    """Keep a lease that nobody has taken since, even if it ran out. Raises LostLease."""
+    """Renew a lease that no other holder has taken, even if it has expired. Raises LostLease."""
     changed = conn.execute(
         "UPDATE leases SET expires_at = ? WHERE build_id = ? AND holder = ? AND token = ?",
         (_until(now, seconds), lease.build_id, lease.holder, lease.token),
@@ -40,7 +40,7 @@ def renew(conn: sqlite3.Connection, lease: Lease, now: datetime, seconds: float)
 
 
 def release(conn: sqlite3.Connection, lease: Lease, now: datetime) -> None:
-    """Give a lease up, if it is still this one. The row stays: its token must go on growing."""
+    """Release a lease, if it is still this one. The row stays, so that its token goes on growing."""
     conn.execute(
         "UPDATE leases SET holder = '', expires_at = ? WHERE build_id = ? AND holder = ? AND token = ?",
         (to_text(now), lease.build_id, lease.holder, lease.token),
@@ -48,9 +48,9 @@ def release(conn: sqlite3.Connection, lease: Lease, now: datetime) -> None:
 
 
 def live_holder(conn: sqlite3.Connection, build_id: str, now: datetime) -> str | None:
-    """Who runs the build, unless its process is gone, or may be and the lease ran out.
+    """Return the build's holder, None when its process is gone, or the lease has expired and it may be gone.
 
-    A lease runs out by the time of day, which can jump, or stand still while the machine sleeps. That takes nothing from a
+    A lease expires by the time of day, which can jump, or stop while the machine sleeps. That takes nothing from a
     process that can be seen to live.
     """
     row = conn.execute("SELECT holder, expires_at FROM leases WHERE build_id = ?", (build_id,)).fetchone()

@@ -1,7 +1,6 @@
-"""What a killed process leaves in the SQLite store, and rows that do not agree with the journal. Looking changes nothing.
+"""Finds what killed processes left in the SQLite store, and rows that contradict the journal. Finding changes nothing.
 
-The journal is the truth: everything found here is mended from it or thrown away, and damage to the journal itself is named
-and left alone.
+The journal is the truth: everything else is mended from it or removed. A damaged journal is named and never touched.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from buildwright.store.opening import connect, connect_to_look, revisions
 from buildwright.store.rows import recorded_from, text_crc, to_text, to_time
 
 MOST_EVENTS = 200_000
-"""Journals are compared with what is kept of them up to so many events in all, the newest builds first."""
+"""Most events in all that are replayed to compare them with head rows and snapshots, the newest builds first."""
 _HEAD = ("phase", "control", "outcome", "current_task_id", "version")
 _RESTORE = "restore the file from a backup of the artifacts folder"
 
@@ -38,7 +37,7 @@ Mend = Callable[[sqlite3.Connection], int]
 
 
 def find(path: Path, artifacts: Path, in_use: InUse) -> list[Found]:
-    """Everything that is left or does not agree. Raises StoreFailed when the database cannot be read at all."""
+    """Return everything that is left or contradicts the journal. Raises StoreFailed when the database is unreadable."""
     found = [] if in_use(path) else list(_log_of_writes(path))
     try:
         with closing(connect_to_look(path)) as conn:
@@ -55,7 +54,7 @@ def find(path: Path, artifacts: Path, in_use: InUse) -> list[Found]:
 
 
 def live_builds(path: Path) -> set[str]:
-    """Builds that a process which may live holds, in whole or by one action."""
+    """Return builds that a process which may live holds, in whole or by one action."""
     if not path.is_file():
         return set()
     try:
@@ -124,7 +123,7 @@ def _files(conn: sqlite3.Connection, path: Path, folder: Path, in_use: InUse) ->
             yield Found(_file("a half-written artifact", draft), partial(_drop, draft))
     known = {digest for (digest,) in conn.execute("SELECT digest FROM artifacts WHERE content IS NULL")}
     there = {file.name for file in _entries(folder) if file.is_file()}
-    # The file comes before its row: while somebody else has the database open, this may be just that moment.
+    # The file comes before its row: while another process has the database open, its row may be about to come.
     for name in sorted(there - known) if not in_use(path) else ():
         mend = partial(_drop_unknown, folder / name)
         yield Found(_file("an artifact file that no row knows", folder / name), partial(_write, path, mend))
@@ -146,7 +145,7 @@ async def _drop(file: Path) -> bool:
 
 
 def _journals(conn: sqlite3.Connection, path: Path) -> Iterator[Found]:
-    """Every journal is replayed once, and its head row and snapshots compared with what comes out."""
+    """Replay every journal once, and compare its head row and snapshots with the result."""
     left = MOST_EVENTS
     heads = conn.execute(
         f"SELECT build_id, completed_at, {', '.join(_HEAD)} FROM build_runs ORDER BY created_at DESC"  # noqa: S608  above
@@ -220,7 +219,7 @@ def _drop_snapshot(build_id: str, seq: int, crc: int, conn: sqlite3.Connection) 
 
 
 def _set_head(build_id: str, found: int, right: dict[str, Any], completed: str | None, conn: sqlite3.Connection) -> int:
-    """Only while nobody has appended since: then the row has been written anew, or will be found again."""
+    """Write the head row, unless a process has appended since: then it has been written, or is found next time."""
     (last,) = conn.execute("SELECT max(seq) FROM events WHERE build_id = ?", (build_id,)).fetchone()
     if last != right["version"]:
         return 0
@@ -246,7 +245,7 @@ def _delete_orphan(build_id: str, conn: sqlite3.Connection) -> int:
 
 
 async def _write(path: Path, mend: Mend, *, alone: bool = False) -> bool:
-    """Do one thing in a transaction of its own (`alone`: outside of any) and say whether it changed something."""
+    """Run `mend` in its own transaction (`alone`: outside of any) and return whether it changed something."""
 
     def work() -> bool:
         try:

@@ -1,7 +1,6 @@
-"""Log lines on their way to the database: gathered for a moment, written in one go. Never holds up or fails the build.
+"""Log lines on their way to the database, collected and written in batches. Must never delay or fail the build.
 
-They are not part of the truth: a killed process loses those of the last moment, and lines that cannot be written are
-counted and said so in the log.
+They are not part of the truth: a killed process loses its last ones, and a line counts those that could not be written.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ Batch = dict[str, list[LogEntry]]
 
 
 class LogBuffer:
-    """Lines that are not written yet. `drain` before reading, and before the writer is closed."""
+    """Lines that are not written yet. Call `drain` before reading, and before the writer is closed."""
 
     def __init__(self, write: Callable[[Batch, dict[str, int]], asyncio.Future[None]]) -> None:
-        """`write` stores a batch, after a line on how many were lost before it; called on the event loop, never waits."""
+        """`write` stores a batch after a line on how many were lost; called on the event loop, must not block."""
         self._store = write
         self._batch: Batch = {}
         self._gathered = 0
@@ -35,7 +34,7 @@ class LogBuffer:
         self._lost: dict[str, int] = {}
 
     async def add(self, build_id: str, entries: Sequence[LogEntry]) -> None:
-        """Take lines in; waits only when the disk cannot keep up."""
+        """Add lines; waits only when the disk cannot keep up."""
         self._batch.setdefault(build_id, []).extend(entries)
         self._gathered += len(entries)
         self._waiting += len(entries)
@@ -47,7 +46,7 @@ class LogBuffer:
             await self.drain()
 
     async def drain(self) -> None:
-        """Return when everything taken in so far is written, or counted as lost."""
+        """Wait until all lines added so far are written, or counted as lost."""
         self._write()
         if self._writes:
             await asyncio.wait(tuple(self._writes))
@@ -73,7 +72,7 @@ class LogBuffer:
 
 
 def lines_of(batch: Batch, lost: dict[str, int], build_id: str) -> list[LogEntry]:
-    """The lines of one build, after one on how many were lost before."""
+    """Return the lines of one build, after one on how many were lost before."""
     entries = batch[build_id]
     if not lost.get(build_id) or not entries:
         return entries
@@ -82,7 +81,7 @@ def lines_of(batch: Batch, lost: dict[str, int], build_id: str) -> list[LogEntry
 
 
 def insert(conn: sqlite3.Connection, batch: Batch, lost: dict[str, int]) -> None:
-    """Write lines behind those that each build has, after a line about those that were `lost` before."""
+    """Append lines to each build's log, after a line about those that were `lost` before."""
     for build_id in batch:
         (seq,) = conn.execute("SELECT coalesce(max(seq), 0) FROM logs WHERE build_id = ?", (build_id,)).fetchone()
         lines = lines_of(batch, lost, build_id)
@@ -94,7 +93,7 @@ def insert(conn: sqlite3.Connection, batch: Batch, lost: dict[str, int]) -> None
 
 
 def select(conn: sqlite3.Connection, build_id: str, after: int, task: str, limit: int, tail: bool) -> list[LogLine]:
-    """The first `limit` lines after `after`, or the last, in order; of one task when given."""
+    """Return the first `limit` lines after `after`, or the last, in order; of one task when given."""
     order = "DESC" if tail else "ASC"
     rows = conn.execute(
         "SELECT seq, at, task, attempt, kind, text FROM logs WHERE build_id = ? AND seq > ?"  # noqa: S608  `order` is ours

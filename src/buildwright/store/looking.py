@@ -1,4 +1,4 @@
-"""Looks at a database that others use: is it ours, is it current, who works. Never makes, migrates or writes anything."""
+"""Reads the workers of a shared database. Must never create, migrate or write anything."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from buildwright.store.postgres_pool import Connection, Pool, address_of
 
 
 async def workers_of(url: str, seconds: float) -> list[WorkerRow]:
-    """All workers that have signed on at a PostgreSQL database, waiting at most about `seconds` for it.
+    """Return all workers that have signed on at a PostgreSQL database, waiting at most about `seconds` for it.
 
-    Raises BadSettings, Unreachable, and StoreFailed when it is of another revision than this Buildwright works with.
+    Raises BadSettings, Unreachable, and StoreFailed when its revision is not the one this Buildwright works with.
     """
     pool = Pool(address_of(url), 1, seconds, seconds)
 

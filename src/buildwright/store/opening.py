@@ -1,6 +1,6 @@
-"""How a database is opened: pragmas, a fresh schema, an older or newer revision. Never changes a database it does not know.
+"""Opens a SQLite database: pragmas, a fresh schema, older and newer revisions. Must never change an unknown one.
 
-A fresh home is made from `schema.sql`, without SQLAlchemy or Alembic; those are loaded only when an older one is migrated.
+A fresh home is made from `schema.sql`, without SQLAlchemy or Alembic; those are loaded only for a migration.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from buildwright.store.faults import fault, is_busy
 _HERE = Path(__file__).parent
 _BUSY_MILLISECONDS = 5000
 _ONLY_OURS = 0o700
-"""Mode of a folder that is made: prompts, code and logs are nobody else's business."""
+"""Mode of a new folder: prompts, code and logs must be readable by their owner only."""
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
 
 
 def revisions() -> list[str]:
-    """Every revision this version knows, oldest first; the last is the one it works with."""
+    """Return every revision this version knows, oldest first; the last is the one it works with."""
     return sorted(file.name[:4] for file in (_HERE / "migrations" / "versions").glob("[0-9]*.py"))
 
 
 def open_writer(path: Path, patience: float) -> sqlite3.Connection:
-    """A connection to write with, on a database of the newest revision: made, or migrated, if need be. `patience` in seconds.
+    """Return a connection for writing, on the newest revision: created or migrated if needed. `patience` in seconds.
 
-    Raises StoreFailed (damaged, of a newer version, not ours, locked, not writable) and DiskFull.
+    Raises StoreFailed (damaged, newer version, not ours, locked, not writable) and DiskFull.
     """
     try:
         path.parent.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def open_writer(path: Path, patience: float) -> sqlite3.Connection:
 
 
 def connect(path: Path, patience: float = 5.0) -> sqlite3.Connection:
-    """A connection that waits for locks, commits by hand, and syncs every commit to the disk. May be used in any one thread."""
+    """Return a connection that waits for locks and syncs every commit. The caller commits. For one thread, any one."""
     conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         conn.execute(f"PRAGMA busy_timeout={min(_BUSY_MILLISECONDS, int(patience * 1000))}")
@@ -64,14 +64,14 @@ def connect(path: Path, patience: float = 5.0) -> sqlite3.Connection:
 
 
 def connect_to_look(path: Path) -> sqlite3.Connection:
-    """A connection that changes nothing, not even the write-ahead log when it is closed."""
+    """Return a connection that changes nothing, not even the write-ahead log when it is closed."""
     conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
     conn.execute("PRAGMA query_only=ON")
     return conn
 
 
 def open_both(path: Path, patience: float) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-    """A connection to write with (see `open_writer`) and one that can only read."""
+    """Return a connection for writing (see `open_writer`) and one that can only read."""
     writer = open_writer(path, patience)
     try:
         reader = connect(path, patience)
@@ -83,7 +83,7 @@ def open_both(path: Path, patience: float) -> tuple[sqlite3.Connection, sqlite3.
 
 
 def stored_revision(conn: sqlite3.Connection, path: Path) -> str | None:
-    """The revision a database says it is of, None for an empty one. Raises StoreFailed when it is somebody else's."""
+    """Return the revision in the database, None if it is empty. Raises StoreFailed if it belongs to another program."""
     tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if "alembic_version" in tables:
         row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -94,14 +94,14 @@ def stored_revision(conn: sqlite3.Connection, path: Path) -> str | None:
 
 
 def create_schema(conn: sqlite3.Connection) -> None:
-    """Make the tables of the newest revision; the caller commits."""
+    """Create the tables of the newest revision; the caller commits."""
     for statement in (_HERE / "schema.sql").read_text(encoding="utf-8").split(";\n"):
         if statement.strip():
             conn.execute(statement)
 
 
 def _use_wal(conn: sqlite3.Connection, patience: float) -> None:
-    """Two processes that open a new database at once: SQLite refuses one of them at once, without waiting."""
+    """Turn on WAL, with retries: of two processes that open a new database, SQLite refuses one without waiting."""
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -115,7 +115,7 @@ def _use_wal(conn: sqlite3.Connection, patience: float) -> None:
 
 
 def _is_current(conn: sqlite3.Connection, path: Path) -> bool:
-    """Whether the database is of the newest revision, after a new one has been given its tables."""
+    """Create the tables of an empty database; return whether the database is of the newest revision."""
     known = revisions()
     found = stored_revision(conn, path)
     if found is None:
@@ -123,7 +123,7 @@ def _is_current(conn: sqlite3.Connection, path: Path) -> bool:
         try:
             found = stored_revision(conn, path)
             if found is None:
-                # A rollback of the first revision leaves an empty table of versions behind.
+                # A rollback of the first revision leaves an empty table of versions.
                 conn.execute("DROP TABLE IF EXISTS alembic_version")
                 create_schema(conn)
                 found = known[-1]

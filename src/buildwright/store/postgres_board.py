@@ -1,10 +1,10 @@
-"""The board and the leases on PostgreSQL: who may do what. Functions of a connection; only the server's clock decides.
+"""The board and the leases on PostgreSQL. Functions of a connection; only the server's clock may decide.
 
-What changes whose turn it is (settle, acquire) first locks the build's row in `leases`, and looks at the board in a later
-statement, so that it sees what everybody before it has done. `take` is one statement: it takes its token from that same
-row, and PostgreSQL checks the conditions on a row again when it had to wait for it.
+`settle` and `acquire`, which change the right to work, first lock the build's row in `leases`, and read the board in a
+later statement, so that they see all earlier changes. `take` is one statement: it takes its token from that same row,
+and PostgreSQL checks the conditions on a row again when it had to wait for it.
 
-A row that is not wanted and that nobody has counts as gone: no answer shows it, and the next settlement or `due` removes it.
+A row that is not wanted and not held counts as gone: no answer shows it, and the next settlement or `due` removes it.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ ON CONFLICT (holder) DO UPDATE SET name = excluded.name, slots = excluded.slots,
 
 
 async def acquire(connection: Connection, build_id: str, holder: str, seconds: float, again: bool) -> Lease:
-    """Take the lease on a build and clear its board. Raises NotFound; BuildIsRunning while somebody works on it.
+    """Take the lease on a build and clear its board. Raises NotFound; BuildIsRunning while it is held.
 
     `again`: an earlier try may have succeeded, so the holder itself does not count.
     """
@@ -182,7 +182,7 @@ async def acquire(connection: Connection, build_id: str, holder: str, seconds: f
 
 
 async def renew(connection: Connection, lease: Lease, seconds: float) -> None:
-    """Keep a lease that nobody has taken since, even if it ran out. Raises LostLease."""
+    """Renew a lease that no other holder has taken, even if it has expired. Raises LostLease."""
     changed = await connection.execute(
         f"UPDATE leases SET expires_at = {_UNTIL.format('$4')} WHERE build_id = $1 AND holder = $2 AND token = $3",  # noqa: S608
         *(lease.build_id, lease.holder, lease.token, seconds),
@@ -192,7 +192,7 @@ async def renew(connection: Connection, lease: Lease, seconds: float) -> None:
 
 
 async def release(connection: Connection, lease: Lease) -> None:
-    """Give a lease up, if it is still this one."""
+    """Release a lease, if it is still this one."""
     await connection.execute(
         "UPDATE leases SET holder = '', expires_at = clock_timestamp() WHERE build_id = $1 AND holder = $2 AND token = $3",
         *(lease.build_id, lease.holder, lease.token),
@@ -200,7 +200,7 @@ async def release(connection: Connection, lease: Lease) -> None:
 
 
 async def live_holder(connection: Connection, build_id: str) -> str | None:
-    """Who runs the whole build, unless the lease ran out or its process is gone."""
+    """Return the holder of the whole build, None when the lease has expired or its process is gone."""
     holder: str | None = await connection.fetchval(
         f"WITH {_NOW} SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE}",  # noqa: S608
         text_of(build_id),
@@ -212,9 +212,9 @@ async def live_holder(connection: Connection, build_id: str) -> str | None:
 
 
 async def settle(connection: Connection, entry: Entry, settlement: Settlement, again: bool) -> list[str]:
-    """Append and make the board right, in three round trips; the keys that wait for somebody since now.
+    """Append and update the board, in three round trips; return the keys that now wait for a process.
 
-    Raises StaleVersion, LostLease, BuildIsRunning, NotFound, having written nothing.
+    Raises StaleVersion, LostLease, BuildIsRunning, NotFound, and has written nothing then.
     """
     lease, wanted = settlement.lease, list(settlement.wanted)
     start = f"{literal(entry.build_id)}"
@@ -239,16 +239,16 @@ async def settle(connection: Connection, entry: Entry, settlement: Settlement, a
 
 
 async def _was_done(connection: Connection, entry: Entry, settlement: Settlement, again: bool) -> bool:
-    """Whether an earlier sending of this settlement had succeeded."""
+    """Return whether an earlier try of this settlement had succeeded."""
     if entry.rows:
         return await entry.is_there(connection)
-    # It appended nothing. After a lost answer, an action that is not ours any more is over, as it should be.
+    # It appended nothing. After a lost answer, an action that is no longer ours is over, as intended.
     version = await find_version(connection, entry.build_id)
     return again and settlement.ended and version == entry.expected
 
 
 async def _refusal(connection: Connection, entry: Entry, lease: ActionLease | None) -> Exception:
-    # Being late is common, and the others wait for the lock meanwhile: one question.
+    # Being late is common, and other processes wait for the lock meanwhile: one query.
     version, token, holder = await connection.fetchrow(_WHY_NOT, entry.build_id, lease.key if lease else None)
     if version is None:
         return not_found(entry.build_id)
@@ -260,23 +260,23 @@ async def _refusal(connection: Connection, entry: Entry, lease: ActionLease | No
 async def take(
     connection: Connection, build_id: str, key: str, holder: str, seconds: float, known: int | None
 ) -> ActionLease | None:
-    """Take an action that is wanted and that nobody has, in one round trip.
+    """Take an action that is wanted and not held, in one round trip.
 
     `known` is given when an answer was lost: the last token for this action that did reach the holder (0: none). If the
-    row is the holder's with another token, that was the lost answer, and it is taken once more.
+    holder has the row with another token, that was the lost answer, and it is taken once more.
     """
     row = await connection.fetchrow(_TAKE, build_id, key, holder, seconds, known)
     return ActionLease(build_id, key, holder, row[0], max(row[1], 0.0)) if row else None
 
 
 async def keep(connection: Connection, leases: Sequence[ActionLease], seconds: float) -> None:
-    """Keep leases, in one order everywhere, so that two who keep never wait for each other in a circle."""
+    """Renew leases, always in the same order, so that two callers never wait for each other."""
     columns = [[lease[place] for lease in leases] for place in (0, 1, 3)]
     await connection.execute(_KEEP, *columns, seconds)
 
 
 async def drop(connection: Connection, lease: ActionLease) -> None:
-    """Let go of an action; its row goes if it is not wanted."""
+    """Release an action; its row goes if it is not wanted."""
     wanted = await connection.fetchval(
         f"UPDATE actions SET {_FREED} WHERE build_id = $1 AND key = $2 AND token = $3 AND holder <> '' RETURNING wanted",  # noqa: S608
         *(lease.build_id, lease.key, lease.token),
@@ -286,7 +286,7 @@ async def drop(connection: Connection, lease: ActionLease) -> None:
 
 
 async def holdings(connection: Connection, holder: str) -> list[Holding]:
-    """All that a holder has."""
+    """Return all that a holder has."""
     found = await connection.fetch(
         "SELECT a.build_id, a.key, a.token, a.wanted, b.version FROM actions a JOIN build_runs b USING (build_id)"
         " WHERE a.holder = $1 AND a.holder <> '' ORDER BY a.build_id, a.key",
@@ -296,17 +296,17 @@ async def holdings(connection: Connection, holder: str) -> list[Holding]:
 
 
 async def board(connection: Connection, build_id: str) -> list[Posted]:
-    """The rows of one build, or all ("")."""
+    """Return the rows of one build, or of all ("")."""
     return [Posted(*row) for row in await connection.fetch(_BOARD, text_of(build_id))]
 
 
 async def waiting(connection: Connection, limit: int) -> list[tuple[str, str]]:
-    """Actions of running builds that nobody has, oldest first; counts as no offer."""
+    """Return wanted actions of running builds that are not held, oldest first; it counts as no offer."""
     return [(build_id, key) for build_id, key in await connection.fetch(_WAITING, limit)]
 
 
 async def due(connection: Connection, quiet_seconds: float, limit: int) -> Due:
-    """What waits for somebody."""
+    """Return builds and actions that wait for a process, and mark them as offered."""
     here = await connection.fetch(_HOLDERS_HERE, f"{this_host()}:")
     await bury_the_dead(connection, [holder for (holder,) in here])
     actions = await connection.fetch(_DUE_ACTIONS, quiet_seconds, limit)
@@ -314,11 +314,11 @@ async def due(connection: Connection, quiet_seconds: float, limit: int) -> Due:
     return Due(tuple(build_id for (build_id,) in builds), tuple((build_id, key) for build_id, key in actions))
 
 
-# --- Who lives -----------------------------------------------------------------------------------------------------
+# --- Which processes live ------------------------------------------------------------------------------------------
 
 
 async def holders_of(connection: Connection, build_id: str, key: str = "") -> list[str]:
-    """Who has a build or something of it (one action when given), whether the lease has run out or not."""
+    """Return the holders of a build or its actions (one action when given), with expired leases."""
     found = await connection.fetch(
         "SELECT holder FROM leases WHERE build_id = $1 AND holder <> ''"
         " UNION SELECT holder FROM actions WHERE build_id = $1 AND holder <> '' AND ($2 = '' OR key = $2)",
@@ -329,7 +329,7 @@ async def holders_of(connection: Connection, build_id: str, key: str = "") -> li
 
 
 async def bury_the_dead(connection: Connection, holders: Sequence[str]) -> bool:
-    """Take from holders of this host whose process is gone all that they have; whether there was one. They never come back."""
+    """Release all that dead processes of this host hold; return whether there was one. They never come back."""
     dead = [holder for holder in holders if not may_live(holder)]
     if dead:
         await connection.execute(f"UPDATE actions SET {_FREED} WHERE holder <> '' AND holder = ANY($1::text[])", dead)  # noqa: S608  a constant
@@ -344,7 +344,7 @@ async def beat(connection: Connection, worker: WorkerRow) -> None:
 
 
 async def workers(connection: Connection) -> list[WorkerRow]:
-    """All workers, in the order they started."""
+    """Return all workers, in the order they started."""
     found = await connection.fetch(
         "SELECT holder, name, slots, busy, started_at, beat_at, heartbeat_seconds,"
         " extract(epoch FROM clock_timestamp() - beat_at)::float8, report FROM workers ORDER BY started_at, holder"
@@ -353,7 +353,7 @@ async def workers(connection: Connection) -> list[WorkerRow]:
 
 
 async def sign_off(connection: Connection, holder: str) -> None:
-    """Remove a worker, those known to be dead, and those of machines that have not been heard of for a day."""
+    """Remove a worker, those known to be dead, and those silent for a day."""
     known = await connection.fetch("SELECT holder FROM workers")
     gone = [holder, *(other for (other,) in known if not may_live(other))]
     await connection.execute(

@@ -1,6 +1,6 @@
-"""What killed processes leave in a PostgreSQL database that many share. Looking changes nothing.
+"""Finds what killed processes left in a shared PostgreSQL database. Finding changes nothing.
 
-Only what is certain is mended: a process of this machine that is gone, or a worker that was silent for a day.
+Only what is certain can be mended: a dead process of this machine, or a worker that was silent for a day.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WORKERS = (
 
 
 async def is_current(url: str) -> bool:
-    """Whether the database has tables of the revision that this version works with. Raises StoreFailed, BadSettings."""
+    """Return whether the database has tables of the newest revision. Raises StoreFailed, BadSettings."""
 
     async def look(connection: Connection) -> bool:
         return await stored_revision(connection, address_of(url).shown) == revisions()[-1]
@@ -38,7 +38,7 @@ async def is_current(url: str) -> bool:
 
 
 async def find(url: str) -> list[Found]:
-    """Workers and leases of processes that are gone, and rows of builds that were being removed. Raises StoreFailed."""
+    """Return workers and leases of dead processes, and rows of builds that were being removed. Raises StoreFailed."""
 
     async def look(connection: Connection) -> list[Found]:
         found = []
@@ -67,7 +67,7 @@ async def _drop_worker(connection: Connection, holder: str) -> bool:
 
 
 async def _bury(connection: Connection, holder: str) -> bool:
-    """All that the holder has at once; what an earlier call has freed is mended too."""
+    """Release all that the holder has; leases that an earlier call released count as mended too."""
     return await bury_the_dead(connection, [holder])
 
 

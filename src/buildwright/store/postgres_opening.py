@@ -1,7 +1,7 @@
-"""How a PostgreSQL database is opened: a fresh schema, an older or newer revision. Never changes a database it does not know.
+"""Opens a PostgreSQL database: a fresh schema, older and newer revisions. Must never change an unknown one.
 
-A fresh database is made from `schema_postgres.sql`, without SQLAlchemy or Alembic; those are loaded only when an older one
-is migrated. Whoever changes the schema holds an advisory lock, so that workers which start together do not clash.
+A fresh database is made from `schema_postgres.sql`, without SQLAlchemy or Alembic; those are loaded only for a
+migration. Schema changes hold an advisory lock, so that workers which start together do not clash.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ async def prepare(pool: Pool) -> None:
 
 
 async def stored_revision(connection: Connection, shown: str) -> str | None:
-    """The revision a database says it is of, None for one without our tables. Raises StoreFailed when it is somebody else's."""
+    """Return the database's revision, None without our tables. Raises StoreFailed if another program has the names."""
     tables = {row[0] for row in await connection.fetch(_FIND, ["alembic_version", *_OURS])}
     if "alembic_version" in tables:
         found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
@@ -63,6 +63,6 @@ async def _make_if_empty(connection: Connection, again: bool) -> str:  # noqa: A
         found = await stored_revision(connection, shown)
         if found is None:
             script = (Path(__file__).parent / "schema_postgres.sql").read_text(encoding="utf-8")
-            # A rollback of the first revision leaves an empty table of versions behind.
+            # A rollback of the first revision leaves an empty table of versions.
             await connection.execute(f"DROP TABLE IF EXISTS alembic_version; {script}")
     return found or revisions()[-1]

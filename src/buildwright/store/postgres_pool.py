@@ -1,8 +1,8 @@
-"""Connections to PostgreSQL: a few, given out one at a time, made anew when they break. Knows no table.
+"""A few connections to PostgreSQL, lent one at a time and replaced when they break. Must know no table.
 
 The server may vanish for seconds at any point. Work is a function of a connection that may be called again: it is told
-whether an earlier call broke with an unknown outcome, and must then look before it writes. A connection that has failed,
-or that somebody stopped waiting for, is never given out again.
+whether an earlier call broke with an unknown outcome, and must then check before it writes. A connection that failed,
+or whose caller was cancelled, is never lent again.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ T = TypeVar("T")
 Connection: TypeAlias = Any
 """An asyncpg.Connection: that library comes without types."""
 SCHEMA_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('buildwright schema', 0))"
-"""Held by whoever changes the schema, to the end of its transaction."""
+"""Held to the end of every transaction that changes the schema."""
 COMMAND_SECONDS = 20.0
-"""How long a piece of work may take before its connection is taken for dead."""
+"""Seconds that a piece of work may take before its connection counts as dead."""
 _BYTES_PER_SECOND = 1_000_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _HURRIED_SECONDS = 1.0
-"""How long work still waits for a server that is away once its process is to end."""
+"""Seconds that work still waits for an absent server when its process is about to end."""
 _UNREACHABLE_AT_START = 5.0
-"""Seconds to wait at opening for a server that nothing is heard of: more likely a wrong address than a restart."""
+"""Seconds to wait at opening for a server that never answered: more likely a wrong address than a restart."""
 _SESSION = """
 SELECT set_config('application_name', 'buildwright', false),
        set_config('idle_in_transaction_session_timeout', '20s', false),
@@ -36,18 +36,18 @@ SELECT set_config('application_name', 'buildwright', false),
        set_config('jit', 'off', false),
        CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END
 """
-"""A worker that is stopped in the middle of a transaction must not hold its locks for ever; a commit must be on the disk."""
+"""A worker that is stopped in a transaction must not hold its locks for ever; a commit must be on disk."""
 
 
 class Address(NamedTuple):
-    """Where a database is: for the driver, and as it may be shown (no password, no options)."""
+    """A database's address: for the driver, and as it may be shown (no password, no options)."""
 
     dsn: str
     shown: str
 
 
 def address_of(url: str) -> Address:
-    """The address that a DATABASE_URL gives; `postgres://` and `postgresql+driver://` are taken too. Raises BadSettings."""
+    """Return the address in a DATABASE_URL, also from `postgres://` or `postgresql+driver://`. Raises BadSettings."""
     scheme, mark, rest = url.strip().partition("://")
     fix = "set DATABASE_URL to something like postgresql://user:password@host:5432/database"
     if not mark or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
@@ -64,7 +64,7 @@ def address_of(url: str) -> Address:
 
 
 class Pool:
-    """At most `connections` connections. `patience` is how long, in seconds, work waits for a server that is away."""
+    """At most `connections` connections. `patience` is how long, in seconds, work waits for an absent server."""
 
     def __init__(self, address: Address, connections: int, patience: float, command_seconds: float) -> None:
         self.address = address
@@ -73,14 +73,14 @@ class Pool:
         self._free = asyncio.Semaphore(connections)
         self._idle: list[Connection] = []
         self._limits: set[asyncio.Timeout] = set()
-        """Of the work that is being done now."""
+        """Of the work that runs now."""
         self._reached = False
         self._closed = False
 
     async def run(self, work: Callable[[Connection, bool], Awaitable[T]], size: int = 0) -> T:
-        """Do work on a connection, again and again while the server is away. `size` in bytes gives it more time.
+        """Run work on a connection, again and again while the server is away. `size` in bytes gives it more time.
 
-        Raises what the work raises; StoreFailed when patience is over, BadSettings when the server will not have us,
+        Raises what the work raises; StoreFailed when patience is over, BadSettings when the server refuses us,
         DiskFull.
         """
         import asyncpg
@@ -107,7 +107,7 @@ class Pool:
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
     def hurry(self) -> None:
-        """Nothing waits for long any more, neither what has begun nor what will: the process is to end."""
+        """Limit the time of running and later work to one second: the process is about to end."""
         self._patience = self._command_seconds = _HURRIED_SECONDS
         until = asyncio.get_running_loop().time() + _HURRIED_SECONDS
         for limit in self._limits:
@@ -124,7 +124,7 @@ class Pool:
                 self._limits.discard(limit)
 
     def close(self) -> None:
-        """Let go of all connections; those at work when their work is done. Harmless when closed already."""
+        """Close all connections; those in use when their work is done. Harmless when closed already."""
         self._closed = True
         self._forget_idle()
 
@@ -135,7 +135,7 @@ class Pool:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        """One for the caller alone. It comes back only if it is as it was: whole, and in no transaction."""
+        """Lend the caller a connection. It is kept afterwards only if it is whole and in no transaction."""
         connection = await self._take()
         whole = False
         try:
@@ -174,7 +174,7 @@ class Pool:
 
 @asynccontextmanager
 async def transaction(connection: Connection, first: str) -> AsyncIterator[None]:
-    """BEGIN and one statement in one round trip, then COMMIT, or ROLLBACK when the body raises an error of ours."""
+    """Run BEGIN and one statement in one round trip; then COMMIT, or ROLLBACK when the body raises an error of ours."""
     await connection.execute(f"BEGIN; {first}")
     try:
         yield
@@ -186,13 +186,13 @@ async def transaction(connection: Connection, first: str) -> AsyncIterator[None]
 
 
 def literal(text: str) -> str:
-    """A string inside a statement that takes no parameters."""
+    """Return a string quoted for a statement that takes no parameters."""
     quoted = text.replace("\0", "").replace("'", "''").replace("\\", "\\\\")
     return f"E'{quoted}'"
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same work may succeed later: the server is away, starting, full, or has undone the transaction."""
+    """Return whether the same work may succeed later: server away, starting or full, or the transaction undone."""
     import asyncpg
 
     passing = (
@@ -209,13 +209,13 @@ def is_passing(error: Exception) -> bool:
         asyncpg.InternalClientError,
     )
     if isinstance(error, asyncpg.InterfaceError):
-        # The driver's answer to a connection that broke; its ValueErrors are about what we gave it.
+        # The driver's error for a connection that broke; its ValueErrors are about our arguments.
         return not isinstance(error, ValueError)
     return isinstance(error, passing)
 
 
 def fault(error: Exception, shown: str) -> BuildwrightError:
-    """The error to raise for one of the driver or the server, without a password in it."""
+    """Return the error to raise for one of the driver or the server. It must never hold a password."""
     import asyncpg
 
     reach = "see whether the server runs and can be reached, and check DATABASE_URL"
@@ -255,7 +255,7 @@ def fault(error: Exception, shown: str) -> BuildwrightError:
 
 
 def _answers(error: Exception) -> bool:
-    """Somebody is there, though not ready: that is a server which starts, not a wrong address."""
+    """Return whether a server answered, even if not ready: then it is starting, and the address is right."""
     import asyncpg
 
     return isinstance(error, asyncpg.PostgresError)

@@ -1,8 +1,8 @@
-"""Taking finished builds, old log lines and unnamed artifacts out of PostgreSQL. Never touches a live build.
+"""Removes finished builds, old log lines and unnamed artifacts from PostgreSQL. Must never touch a live build.
 
-Functions of a connection, in the order of `retention`: the head row goes first, under the lock of the build's row in
-`leases` that everybody takes who would begin to work on it; then, in pieces that hold no lock anybody waits for, the rows
-that only it made reachable. Space is PostgreSQL's own affair: its autovacuum makes room for new rows of what went.
+Functions of a connection, in the order of `retention`: first the head row, under the lock on the build's row in
+`leases` that a process takes before it works on the build; then the rows that only it made reachable, in pieces whose
+locks block no process. PostgreSQL's autovacuum reuses the space.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from buildwright.store.postgres_rows import find_version, not_found, text_of
 from buildwright.store.retention import CUT, ENDED, HASH, IN_PIECES
 
 _PIECE = 5_000
-"""Rows that go in one transaction."""
+"""Rows that are deleted in one transaction."""
 _SILENT_FOR_GOOD = "1 day"
-"""A holder of another machine whose lease ran out longer ago does not come back."""
+"""A holder on another machine whose lease expired longer ago does not come back."""
 _LOCK = "SELECT 1 FROM leases WHERE build_id = {} FOR UPDATE"
 _HELD = f"""
 SELECT holder, expires_at > clock_timestamp() - interval '{_SILENT_FOR_GOOD}' FROM leases
@@ -44,7 +44,7 @@ _DELETE_PIECE = """
 DELETE FROM {0} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {0} WHERE build_id = $1 LIMIT $2))
 AND build_id = $1 AND NOT EXISTS (SELECT 1 FROM build_runs WHERE build_id = $1)
 """
-# By steps along the key, which costs as much as there are builds, not rows.
+# In steps along the key, which costs as much as there are builds, not rows.
 _ORPHANS = """
 WITH RECURSIVE ids AS (
     (SELECT build_id FROM {0} ORDER BY build_id LIMIT 1)
@@ -55,7 +55,7 @@ WITH RECURSIVE ids AS (
 SELECT build_id FROM ids WHERE build_id IS NOT NULL
 AND NOT EXISTS (SELECT 1 FROM build_runs b WHERE b.build_id = ids.build_id)
 """
-# The log of a build may be a little ahead of its first event: that is no orphan yet.
+# A build's log may be a little ahead of its first event: that is no orphan yet.
 _IS_SETTLED = """
  AND (SELECT at FROM logs l WHERE l.build_id = ids.build_id ORDER BY seq DESC LIMIT 1) < clock_timestamp() - interval '1 hour'
 """
@@ -81,14 +81,14 @@ WHERE a.digest = old.digest AND a.xmin::text = old.version
 
 
 async def weigh(connection: Connection, build_id: str) -> Weight:
-    """Rows and bytes of a build. Raises NotFound."""
+    """Return rows and bytes of a build. Raises NotFound."""
     await find_version(connection, build_id)
     events, lines, size = await connection.fetchrow(_WEIGH, build_id)
     return Weight(events, lines, int(size))
 
 
 async def retire_head(connection: Connection, build_id: str) -> None:
-    """Take the head row, the lease and the board of a build away. Harmless when it is gone. Raises Conflict, BuildIsRunning."""
+    """Remove a build's head row, lease and board. Harmless when it is gone. Raises Conflict, BuildIsRunning."""
     failpoint("prune.journal.before")
     async with transaction(connection, _LOCK.format(literal(build_id))):
         if await connection.fetchval("SELECT 1 FROM build_runs WHERE build_id = $1 FOR UPDATE", build_id):
@@ -98,7 +98,7 @@ async def retire_head(connection: Connection, build_id: str) -> None:
 
 
 async def delete_piece(connection: Connection, build_id: str) -> bool:
-    """Delete some rows of a build that has no head row; False when none is left."""
+    """Delete some rows of a build that has no head row; return False when none is left."""
     for table in IN_PIECES:
         if await connection.execute(_DELETE_PIECE.format(table), build_id, _PIECE) != "DELETE 0":
             failpoint("prune.rows.after")
@@ -107,7 +107,7 @@ async def delete_piece(connection: Connection, build_id: str) -> bool:
 
 
 async def orphans(connection: Connection) -> list[str]:
-    """Builds that have rows and no head row."""
+    """Return builds that have rows and no head row."""
     found: set[str] = set()
     for table in IN_PIECES:
         rows = await connection.fetch(_ORPHANS.format(table) + (_IS_SETTLED if table == "logs" else ""))
@@ -116,15 +116,15 @@ async def orphans(connection: Connection) -> list[str]:
 
 
 async def begin_trim(connection: Connection, build_id: str, most: int) -> int:
-    """Say in the log which lines are missing, and give the number of the line that says so; 0 when none is too many.
+    """Write into the log which lines go; return the number of that line, 0 when there are not too many.
 
-    Said first: who is killed in the middle leaves lines too many, never a gap that nobody explains.
-    Raises NotFound, Conflict, BuildIsRunning.
+    Written first: a process killed in the middle leaves too many lines, never an unexplained gap. Raises NotFound,
+    Conflict, BuildIsRunning.
     """
     async with transaction(connection, _LOCK.format(literal(build_id))):
         await _refuse_live(connection, build_id)
         count, last = await connection.fetchrow(_TO_CUT, build_id)
-        # Lines are numbered from 1 without a gap, so the number of the last one that is cut is how many are missing.
+        # Lines are numbered from 1 without a gap, so the number of the last one cut is how many are missing.
         cut: int = last - most
         if cut < 1 or count <= most + 1:
             return 0
@@ -133,28 +133,28 @@ async def begin_trim(connection: Connection, build_id: str, most: int) -> int:
 
 
 async def trim_piece(connection: Connection, build_id: str, before: int) -> int:
-    """Delete some of the oldest lines before that one, and say how many."""
+    """Delete some of the oldest lines before that one; return how many."""
     gone: str = await connection.execute(_CUT_PIECE, build_id, before, _PIECE)
     return int(gone.rpartition(" ")[2])
 
 
 async def named_ids(connection: Connection, build_id: str) -> frozenset[str]:
-    """Every hash in a journal, by its form."""
+    """Return every hash in a journal, found by its form."""
     rows = await connection.fetch("SELECT data FROM events WHERE build_id = $1 AND length(data) >= 40", build_id)
     return frozenset(found for (data,) in rows for found in HASH.findall(data))
 
 
 async def bytes_of_journals(connection: Connection) -> int:
-    """How much `sweep` has to read."""
+    """Return how many bytes `sweep` has to read."""
     size: int = await connection.fetchval("SELECT pg_total_relation_size(to_regclass('events'))")
     return size
 
 
 async def sweep(connection: Connection, *, remove: bool) -> Loose:
-    """The artifacts that no journal names; gone when told to `remove` them.
+    """Return the artifacts that no journal names, and delete them if `remove`.
 
-    Without a lock, so in this order: which there are, in which version of their row; whether somebody may be about to
-    name one of them; which are named. What is put once more meanwhile has another version, and stays.
+    Without a lock, so in this order: list artifacts with their row versions; check that no process may be about to name
+    one; find the named ones. An artifact that is put again meanwhile has another version, and stays.
     """
     noted = dict(await connection.fetch("SELECT digest, xmin::text FROM artifacts"))
     live = await _holders(connection)
@@ -182,7 +182,7 @@ async def _refuse_live(connection: Connection, build_id: str) -> None:
 
 
 async def _holders(connection: Connection, build_id: str = "") -> list[str]:
-    """Who may be at work, on one build or any. More careful than a taker: a process of this machine that lives counts
-    although its lease ran out, because it may have been asleep and can still keep it; one elsewhere for a day."""
+    """Return holders that may be at work, on one build or any. More careful than `take`: a holder counts with an
+    expired lease too, here while it lives, because it can still renew it, elsewhere for a day."""
     rows = await connection.fetch(_HELD, build_id)
     return sorted(holder for holder, lately in rows if may_live(holder) and (lately or is_here(holder)))

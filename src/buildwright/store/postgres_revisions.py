@@ -1,4 +1,4 @@
-"""The revisions of a PostgreSQL schema: migrate, roll back, ask. Never destroys a journal without being told to."""
+"""Revisions of a PostgreSQL schema: migrate, roll back, query. Must never destroy a journal without being told to."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _HOLDERS = "SELECT build_id, holder FROM {} WHERE holder <> '' AND expires_at > 
 
 
 async def version(url: str) -> str | None:
-    """The revision of a database, None when it has none. Raises StoreFailed, BadSettings."""
+    """Return the revision of a database, None when it has none. Raises StoreFailed, BadSettings."""
     async with _opened(url) as pool:
         return await pool.run(lambda connection, _: stored_revision(connection, pool.address.shown))
 
 
 async def migrate(url: str) -> None:
-    """Bring a database to the newest revision, making the tables if there are none."""
+    """Bring a database to the newest revision, creating the tables if there are none."""
     async with _opened(url) as pool:
         await prepare(pool)
 
 
 async def rollback(url: str, steps: int, drop_data: bool) -> str:
-    """Undo the last `steps` revisions and say which is left ("" for none). Raises Conflict, as on SQLite."""
+    """Undo the last `steps` revisions; return the one that is left ("" for none). Raises Conflict, as on SQLite."""
     from alembic import command
 
     known, found, address = revisions(), await version(url), address_of(url)
@@ -50,7 +50,7 @@ async def rollback(url: str, steps: int, drop_data: bool) -> str:
 
 
 async def run_guarded(address: Address, action: Callable[[Config], None], drop_data: bool) -> None:
-    """Let Alembic go down. Raises Conflict, as on SQLite."""
+    """Run Alembic's downgrade. Raises Conflict, as on SQLite."""
     filled: set[str] = set()
 
     def look(connection: Connection) -> None:
@@ -81,7 +81,7 @@ def _refuse_while_used(connection: Connection, shown: str) -> None:
 
 
 def _tables(connection: Connection) -> set[str]:
-    """Ours, whatever else lives in the database."""
+    """Return our tables, without others in the database."""
     from buildwright.store.tables import metadata
 
     return {name for (name,) in connection.exec_driver_sql(_TABLES).all()} & set(metadata.tables)

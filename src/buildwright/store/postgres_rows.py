@@ -1,6 +1,7 @@
-"""The journal's statements on PostgreSQL: head rows, events, snapshots. Functions of a connection; knows no board.
+"""The journal's statements on PostgreSQL: head rows, events, snapshots. Must know no board.
 
-One append is one statement, so one round trip and one commit. Text that is about to be stored has gone through `text_of`.
+Functions of a connection. One append is one statement, so one round trip and one commit. Text must pass through
+`text_of` before it is stored.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CHANGED_HEAD = """
     current_task_id = coalesce($7::text, current_task_id),
     completed_at = CASE WHEN $6::text IS NOT NULL THEN $3::timestamptz ELSE completed_at END
 """
-"""What an append sets in the head row, with the parameters of `Entry.parameters`. An outcome comes with the end."""
+"""Columns an append sets in the head row, with `Entry.parameters`. An outcome also means the build has ended."""
 PUT_EVENTS = """
     INSERT INTO events (build_id, seq, at, type, data, crc)
     SELECT $1, $2::bigint + e.n, $3::timestamptz, e.type, e.data, e.crc
@@ -85,7 +86,7 @@ SELECT version FROM head
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Events that are to be appended after `expected`, encoded."""
+    """Events to be appended after `expected`, encoded."""
 
     build_id: str
     expected: int
@@ -107,7 +108,7 @@ class Entry:
         return (self.build_id, self.expected, self.at, *values, *columns)
 
     async def is_there(self, connection: Connection) -> bool:
-        """Whether exactly these events are in the journal: an append whose answer was lost had succeeded."""
+        """Return whether exactly these events are in the journal: then an append with a lost answer had succeeded."""
         found = await connection.fetch(
             "SELECT seq, at, type, data FROM events WHERE build_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
             self.build_id,
@@ -121,7 +122,7 @@ class Entry:
 async def append(connection: Connection, entry: Entry, token: int | None, again: bool) -> None:
     """Compare and set the head row, and insert. `again`: an earlier try may have succeeded.
 
-    Raises StaleVersion, LostLease, NotFound, having written nothing.
+    Raises StaleVersion, LostLease, NotFound, and has written nothing then.
     """
     if await connection.fetchval(_APPEND, *entry.parameters, token) or (again and await entry.is_there(connection)):
         return
@@ -134,7 +135,7 @@ async def append(connection: Connection, entry: Entry, token: int | None, again:
 
 
 async def create(connection: Connection, entry: Entry, created: BuildCreated, again: bool) -> bool:
-    """A new journal and its head row; False when there is one already that is not this."""
+    """Insert a new journal and its head row; return False when there is another one already."""
     spec = created.spec
     papers = [paper.model_dump_json() if paper else None for paper in (spec.brief, spec.build_plan, spec.product_doc)]
     names = [text_of(name) for name in (created.project_id, created.user_id, spec.title)]
@@ -143,12 +144,12 @@ async def create(connection: Connection, entry: Entry, created: BuildCreated, ag
 
 
 def stale(entry: Entry, version: int) -> StaleVersion:
-    """The error for an entry that comes too late."""
+    """Return the error for an entry that comes too late."""
     return StaleVersion(f"build {entry.build_id} is at event {version}, not {entry.expected}")
 
 
 async def find_version(connection: Connection, build_id: str) -> int:
-    """Seq of the last event. Raises NotFound."""
+    """Return the seq of the last event. Raises NotFound."""
     version: int | None = await connection.fetchval(
         "SELECT version FROM build_runs WHERE build_id = $1", text_of(build_id)
     )
@@ -158,14 +159,14 @@ async def find_version(connection: Connection, build_id: str) -> int:
 
 
 def not_found(build_id: str) -> NotFound:
-    """The error for an unknown build."""
+    """Return the error for an unknown build."""
     return NotFound(f"there is no build {build_id}", fix="see the list with `buildwright status`")
 
 
 async def select_events(
     connection: Connection, shown: str, build_id: str, after: int, limit: int | None
 ) -> list[EventRow]:
-    """Rows after `after`, as many as the head row says. Raises NotFound, StoreFailed."""
+    """Return the rows after `after`, checked against the head row's version. Raises NotFound, StoreFailed."""
     most = None if limit is None else max(limit, 1)
     found = await connection.fetch(_READ, text_of(build_id), after, most)
     if not found:
@@ -181,7 +182,7 @@ async def select_events(
 
 
 async def select_snapshots(connection: Connection, build_id: str) -> list[tuple[int, str, int]]:
-    """Snapshots, newest first. Raises NotFound."""
+    """Return snapshots, newest first. Raises NotFound."""
     version = await find_version(connection, build_id)
     statement = "SELECT seq, data, crc FROM snapshots WHERE build_id = $1 AND seq <= $2 ORDER BY seq DESC"
     return [tuple(row) for row in await connection.fetch(statement, build_id, version)]
@@ -198,13 +199,13 @@ async def keep_snapshot(connection: Connection, build_id: str, seq: int, text: s
 
 
 async def select_marks(connection: Connection, build_ids: Sequence[str]) -> dict[str, Mark]:
-    """How far each of some builds is; unknown ones are left out."""
+    """Return the marks of some builds, without unknown ones."""
     found = await connection.fetch(_MARKS, [text_of(build_id) for build_id in build_ids])
     return {row[0]: Mark._make(row[1:]) for row in found}
 
 
 async def select_heads(connection: Connection, limit: int, prefix: str) -> list[BuildRow]:
-    """Head rows, newest first."""
+    """Return head rows, newest first."""
     statement = (
         f"SELECT {HEAD_COLUMNS} FROM build_runs WHERE starts_with(build_id, $1)"  # noqa: S608  a constant
         " ORDER BY created_at DESC, build_id DESC LIMIT $2"
@@ -213,5 +214,5 @@ async def select_heads(connection: Connection, limit: int, prefix: str) -> list[
 
 
 def text_of(text: str) -> str:
-    """Text as PostgreSQL takes it: no lone surrogate, and NUL as its picture."""
+    """Return text that PostgreSQL accepts: no lone surrogate, and U+2400 for NUL."""
     return plain(text).replace("\0", "\u2400")

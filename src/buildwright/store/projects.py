@@ -1,4 +1,4 @@
-"""Projects: what a user wants built, and where it is to be built. Knows no build; a build names its project."""
+"""Projects: what a user wants built, and where. Must know no build; a build names its project."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COLUMNS = [projects.c[name] for name in Project._fields]
 
 
 class Projects:
-    """The projects of all users. Whoever asks compares `user_id`: nothing here knows who asks."""
+    """The projects of all users. Callers must compare `user_id`: nothing here knows the caller's user."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -50,13 +50,13 @@ class Projects:
         *,
         at: datetime,
     ) -> Project:
-        """A new project, in the status `draft`."""
+        """Create a project in the status `draft` and return it."""
         row = Project(str(uuid.uuid4()), user_id, name, description, "draft", target_type, target_ref, spec, at, at)
         insert = self._database.insert(projects).values(row._asdict()).returning(*_COLUMNS)
         return Project._make((await self._database.change(insert))[0])
 
     async def get(self, project_id: str) -> Project:
-        """Raises NotFound."""
+        """Return a project. Raises NotFound."""
         found = await self._database.fetch(select(*_COLUMNS).where(projects.c.id == project_id))
         if not found:
             raise _not_found(project_id)
@@ -74,15 +74,15 @@ class Projects:
         return Project._make(changed[0])
 
     async def page(self, user_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[Project]:
-        """At most `limit` projects of a user, newest first.
+        """Return at most `limit` projects of a user, newest first.
 
-        `before` is where the page before this one ended: the `created_at` and `id` of its last project.
+        `before` is the end of the previous page: `created_at` and `id` of its last project.
         """
         return [Project._make(row) for row in await self._database.fetch(page_query(user_id, limit, before))]
 
 
 def page_query(user_id: str, limit: int, before: tuple[datetime, str] | None) -> Select[tuple[object, ...]]:
-    """The question behind `Projects.page`: a walk along one index, from `before` on."""
+    """Return the query of `Projects.page`: a walk along one index, from `before` on."""
     query = select(*_COLUMNS).where(projects.c.user_id == user_id)
     if before is not None:
         query = query.where(tuple_(projects.c.created_at, projects.c.id) < before)

@@ -1,4 +1,4 @@
-"""Everything a server keeps beside the journal, on one set of connections. Opens and closes; asks and writes nothing itself."""
+"""A server's records beside the journal, on one set of connections. Only opens and closes them; must never query."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from buildwright.store.used_tokens import UsedTokens
 class Records:
     """The records of a database, which must be of the newest revision (see `revisions.migrate`).
 
-    Every call of theirs raises StoreFailed, Unreachable or DiskFull when the database fails.
+    Their methods raise StoreFailed, Unreachable or DiskFull when the database fails.
     """
 
     def __init__(self, database: Database) -> None:
@@ -31,9 +31,9 @@ class Records:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """On the SQLite database at `path`, or on a PostgreSQL URL; opens no connection yet. Raises BadSettings."""
+        """Return the records at `path`, a SQLite file or a PostgreSQL URL, not yet connected. Raises BadSettings."""
         return cls(Database.open(path))
 
     async def close(self) -> None:
-        """Let go of the file, or of the connections."""
+        """Close the file or the connections."""
         await self._database.close()

@@ -1,7 +1,7 @@
-"""Taking finished builds, old log lines and unnamed artifacts out of the SQLite store. Never touches a live build.
+"""Removes finished builds, old log lines and unnamed artifacts from SQLite. Must never touch a live build.
 
-What points to a thing goes first: the head row, then (in pieces, so that nobody waits long for the lock) the rows that
-only it made reachable. A process that is killed in between leaves rows without a head row, which `orphans` finds.
+The head row goes first, then the rows that only it made reachable, in pieces, so that no process waits long for the
+lock. A process killed in between leaves rows without a head row, which `orphans` finds.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from buildwright.store.rows import to_text
 
 ENDED = (Control.FINISHED, Control.STOPPED)
 _PIECE = 5_000
-"""Rows that go in one transaction: some ten milliseconds."""
+"""Rows deleted in one transaction: some ten milliseconds."""
 HASH = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
 IN_PIECES = ("events", "snapshots", "logs", "answers")
-"""Tables of which a build may have very many rows, or very large ones."""
+"""Tables in which a build may have very many rows, or very large ones."""
 CUT = "{} log lines before this one were cut by `buildwright prune`"
 _WORTH_IT = 10
-"""The database is written anew when more than one in so many of its bytes is free."""
+"""The database is rewritten when more than one in ten of its bytes is free."""
 _SETTLED_SECONDS = 86_400.0
-"""An artifact file that was put longer ago has been named by its journal, or never will be."""
+"""Age in seconds after which an artifact file has been named by its journal, or never will be."""
 
 
 class Candidates(NamedTuple):
     """Artifacts that no journal names."""
 
     rows: dict[str, int]
-    """Sizes of those that can go by digest: whole rows, of which some have a file."""
+    """Sizes by digest of rows that can go; some have a file."""
     files: dict[str, int]
-    """Files without a row."""
+    """Sizes of files without a row."""
     waiting: int
 
 
 def weigh(conn: sqlite3.Connection, build_id: str) -> Weight:
-    """Rows and bytes of a build. Raises NotFound."""
+    """Return rows and bytes of a build. Raises NotFound."""
     if conn.execute("SELECT 1 FROM build_runs WHERE build_id = ?", (build_id,)).fetchone() is None:
         raise NotFound(f"there is no build {build_id}")
     events, lines, size = 0, 0, 0
@@ -59,7 +59,7 @@ def weigh(conn: sqlite3.Connection, build_id: str) -> Weight:
 
 
 def retire_head(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
-    """Take the head row, the lease and what else is kept by build away. Raises Conflict, BuildIsRunning."""
+    """Remove a build's head row, lease and other rows but those of `IN_PIECES`. Raises Conflict, BuildIsRunning."""
     if conn.execute("SELECT 1 FROM build_runs WHERE build_id = ?", (build_id,)).fetchone() is None:
         return
     refuse_live(conn, build_id, now)
@@ -70,7 +70,7 @@ def retire_head(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
 
 
 def delete_piece(conn: sqlite3.Connection, build_id: str) -> bool:
-    """Delete some rows of a build that has no head row; False when none is left."""
+    """Delete some rows of a build that has no head row; return False when none is left."""
     for table in IN_PIECES:
         key = "digest" if table == "answers" else "seq"
         statement = (
@@ -84,7 +84,7 @@ def delete_piece(conn: sqlite3.Connection, build_id: str) -> bool:
 
 
 def orphans(conn: sqlite3.Connection, now: datetime) -> list[str]:
-    """Builds that have rows and no head row. A log may be a little ahead of its build's first event: that is none yet."""
+    """Return builds that have rows and no head row; a new log may be a little ahead of its build's first event."""
     found = {
         build_id
         for table in ("events", "snapshots", "answers")
@@ -103,13 +103,13 @@ def orphans(conn: sqlite3.Connection, now: datetime) -> list[str]:
 
 
 def trim_log(conn: sqlite3.Connection, build_id: str, most: int, now: datetime) -> int:
-    """Cut the oldest lines, all but `most`, and leave one line that says so. Raises Conflict, BuildIsRunning."""
+    """Remove the oldest lines but `most`, and leave one line that says so. Raises Conflict, BuildIsRunning."""
     refuse_live(conn, build_id, now)
     count, last = conn.execute(
         "SELECT count(*), coalesce(max(seq), 0) FROM logs WHERE build_id = ?", (build_id,)
     ).fetchone()
     cut = last - most
-    # Lines are numbered from 1 without a gap, so the number of the last one that is cut is how many are missing.
+    # Lines are numbered from 1 without a gap, so the number of the last one cut is how many are missing.
     if cut < 1 or count <= most + 1:
         return 0
     (at,) = conn.execute("SELECT at FROM logs WHERE build_id = ? AND seq = ?", (build_id, cut)).fetchone()
@@ -123,7 +123,7 @@ def trim_log(conn: sqlite3.Connection, build_id: str, most: int, now: datetime) 
 
 
 def refuse_live(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
-    """Raises NotFound, Conflict when the build has not ended, BuildIsRunning while a process may hold it."""
+    """Raise NotFound, Conflict when the build has not ended, BuildIsRunning while a process may hold it."""
     row = conn.execute("SELECT control FROM build_runs WHERE build_id = ?", (build_id,)).fetchone()
     if row is None:
         raise NotFound(f"there is no build {build_id}")
@@ -135,19 +135,19 @@ def refuse_live(conn: sqlite3.Connection, build_id: str, now: datetime) -> None:
 
 
 def any_live(conn: sqlite3.Connection, now: datetime) -> bool:
-    """Whether some process may be about to name an artifact that it has put."""
+    """Return whether a process may be about to name an artifact that it has put."""
     held = conn.execute("SELECT build_id FROM leases WHERE holder <> ''").fetchall()
     return any(_holder(conn, build_id, now) for (build_id,) in held) or bool(_action_leases(conn))
 
 
 def named_ids(conn: sqlite3.Connection, build_id: str) -> frozenset[str]:
-    """Every hash in a journal. By its form and not by its field, so that an event of a later version keeps its own too."""
+    """Return every hash in a journal, found by form, not field, so that a later version's events keep theirs too."""
     rows = conn.execute("SELECT data FROM events WHERE build_id = ?", (build_id,))
     return frozenset(found for (data,) in rows for found in HASH.findall(data))
 
 
 def candidates(conn: sqlite3.Connection, folder: Path, now: datetime) -> Candidates:
-    """The artifacts that could go. To be trusted only inside a transaction that holds the write lock."""
+    """Return the artifacts that can go. Reliable only in a transaction that holds the write lock."""
     found = conn.execute("SELECT data FROM events WHERE length(data) >= 64")
     named = {digest for (data,) in found for digest in HASH.findall(data)}
     sizes = {
@@ -172,14 +172,14 @@ def candidates(conn: sqlite3.Connection, folder: Path, now: datetime) -> Candida
 
 
 def loose(found: Candidates) -> Loose:
-    """The candidates in numbers."""
+    """Return the candidates in numbers."""
     return Loose(len(found.rows) + len(found.files), sum((*found.rows.values(), *found.files.values())), found.waiting)
 
 
 def sweep(conn: sqlite3.Connection, folder: Path, now: datetime) -> Loose:
-    """Remove rows, and the files whose row is gone already. Inside a transaction that holds the write lock.
+    """Remove rows, and files whose row is already gone. Must run in a transaction that holds the write lock.
 
-    A file goes one sweep after its row is committed away, never before: a crash leaves a file too many, not one too few.
+    A file goes one sweep after its row's deletion is committed: a crash leaves a file too many, never one too few.
     """
     found = candidates(conn, folder, now)
     conn.executemany("DELETE FROM artifacts WHERE digest = ?", [(digest,) for digest in found.rows])
@@ -189,10 +189,10 @@ def sweep(conn: sqlite3.Connection, folder: Path, now: datetime) -> Loose:
 
 
 def vacuum(conn: sqlite3.Connection, path: Path) -> int:
-    """Write the database anew without its free pages, and say how many bytes that gave. `conn` is not in a transaction.
+    """Rewrite the database without its free pages; return the bytes freed. `conn` must not be in a transaction.
 
-    VACUUM and not the incremental kind: that one must be chosen when a database is made, moves pages on every commit
-    that frees some, and leaves the tables scattered. A crash in VACUUM leaves the database as it was.
+    A full VACUUM: the incremental kind must be chosen when a database is created, moves pages on every commit that
+    frees some, and leaves the tables scattered. A crash in VACUUM leaves the database as it was.
     """
     before = path.stat().st_size
     failpoint("prune.vacuum.before")
@@ -204,8 +204,8 @@ def vacuum(conn: sqlite3.Connection, path: Path) -> int:
 
 
 def _holder(conn: sqlite3.Connection, build_id: str, now: datetime) -> str:
-    """Who may hold a build. More careful than a taker of the lease: a process of this machine that lives counts although
-    its lease ran out, because it may have been asleep and can still keep it; one elsewhere for a day."""
+    """Return the holder a build may have, or "". More careful than `leases.acquire`: a holder counts with an expired
+    lease too, here while it lives, because it can still renew it, elsewhere for a day."""
     row = conn.execute("SELECT holder, expires_at FROM leases WHERE build_id = ?", (build_id,)).fetchone()
     if row is None or not row[0] or not may_live(row[0]):
         return ""
@@ -214,7 +214,7 @@ def _holder(conn: sqlite3.Connection, build_id: str, now: datetime) -> str:
 
 
 def _action_leases(conn: sqlite3.Connection, build_id: str = "") -> list[str]:
-    """Who may be carrying out an action, of one build or any."""
+    """Return holders that may be carrying out an action, of one build or any."""
     held = conn.execute("SELECT holder FROM actions WHERE holder <> '' AND (?1 = '' OR build_id = ?1)", (build_id,))
     return [holder for (holder,) in held if may_live(holder)]
 
@@ -228,7 +228,7 @@ def _tables_by_build(conn: sqlite3.Connection) -> set[str]:
 
 
 def _build_ids(conn: sqlite3.Connection, table: str) -> Iterator[str]:
-    """The builds in a table, by steps along its key instead of over all its rows."""
+    """Yield the builds in a table, in steps along its key instead of over all its rows."""
     row = conn.execute(f"SELECT min(build_id) FROM {table}").fetchone()  # noqa: S608  a constant
     while row[0] is not None:
         yield row[0]
@@ -247,7 +247,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _free_bytes(conn: sqlite3.Connection) -> int:
-    """What VACUUM would give."""
+    """Return the bytes that VACUUM would free."""
     (pages,) = conn.execute("PRAGMA freelist_count").fetchone()
     (size,) = conn.execute("PRAGMA page_size").fetchone()
     return int(pages * size)

@@ -1,4 +1,4 @@
-"""The schema's revisions: migrate, roll back, ask. The only user of Alembic. Never destroys a journal without being told to."""
+"""Revisions of the schema, with Alembic: migrate, roll back, query. Must never destroy a journal untold."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NOTE = "-- Generated from the migrations (`python -m buildwright.store.revisions
 
 
 def head() -> str:
-    """The revision that this version of Buildwright works with."""
+    """Return the revision that this version of Buildwright works with."""
     return opening.revisions()[-1]
 
 
 async def version(path: Path | str) -> str | None:
-    """The revision of a database, None when it has none: of a file, or (a str) of a PostgreSQL URL.
+    """Return the revision of a database (a file, or a PostgreSQL URL as str), None when it has none.
 
     Raises NotFound when there is no file; for a URL also BadSettings.
     """
@@ -44,7 +44,7 @@ async def version(path: Path | str) -> str | None:
 
 
 async def migrate(path: Path | str) -> str:
-    """Bring a database (a file, or a PostgreSQL URL) to the newest revision, making its tables if need be; which that is."""
+    """Bring a database (a file, or a PostgreSQL URL as str) to the newest revision, and return that revision."""
     if isinstance(path, str):
         await postgres_revisions.migrate(path)
         return head()
@@ -54,9 +54,9 @@ async def migrate(path: Path | str) -> str:
 
 
 async def rollback(path: Path | str, steps: int = 1, *, drop_data: bool = False) -> str:
-    """Undo the last `steps` revisions and say which is left ("" for none).
+    """Undo the last `steps` revisions; return the one that is left ("" for none).
 
-    Raises Conflict while a build runs, and when tables with rows would go and `drop_data` does not say so.
+    Raises Conflict while a build runs, and when tables with rows would be lost without `drop_data`.
     """
     if isinstance(path, str):
         return await postgres_revisions.rollback(path, steps, drop_data)
@@ -64,7 +64,7 @@ async def rollback(path: Path | str, steps: int = 1, *, drop_data: bool = False)
 
 
 def schema_sql() -> str:
-    """What `schema.sql` must say: the schema that the migrations make in SQLite, as one statement per `;` and line end."""
+    """Return the content of `schema.sql`: the migrations' schema in SQLite, one statement per `;` and line end."""
     conn = sqlite3.connect(":memory:", isolation_level=None)
     try:
         upgrade(conn, Path(":memory:"))
@@ -76,7 +76,7 @@ def schema_sql() -> str:
 
 
 def schema_sql_of_postgres() -> str:
-    """What `schema_postgres.sql` must say: the migrations as Alembic prints them for PostgreSQL, to be run in one transaction."""
+    """Return the content of `schema_postgres.sql`: Alembic's SQL of the migrations, to be run in one transaction."""
     from alembic import command
 
     out = io.StringIO()
@@ -102,7 +102,7 @@ async def _on(
 def with_connection(
     path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection]
 ) -> T:
-    """What the work returns, on a connection that is closed afterwards. Raises SQLite's errors in our words."""
+    """Run `work` on a connection that is closed afterwards. Raises SQLite's errors as errors of ours."""
     try:
         conn = connect(path)
         try:
@@ -129,7 +129,7 @@ def _downgrade(conn: sqlite3.Connection, path: Path, steps: int, drop_data: bool
 
 
 def run_guarded(conn: sqlite3.Connection, path: Path, action: Callable[[Config], None], drop_data: bool) -> None:
-    """Let Alembic go down. Raises Conflict while a build runs, and when rows would be lost that `drop_data` does not give up."""
+    """Run Alembic's downgrade. Raises Conflict while a build runs, or when rows would be lost without `drop_data`."""
     filled: set[str] = set()
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""How records become rows and back: times, checksums, events. Pure but for the path in its errors; knows no connection."""
+"""Converts records to rows and back: times, checksums, events. Must never use a connection; errors name a path."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEAD_COLUMNS = (
 
 
 def to_text(at: datetime) -> str:
-    """A time as SQLAlchemy keeps it in SQLite: UTC, no zone, microseconds. Sorts as text. Raises ValueError without a zone."""
+    """Return a time as SQLAlchemy stores it in SQLite: UTC, sortable text. Raises ValueError for no time zone."""
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone")
     if at.tzinfo is not UTC:
@@ -38,22 +38,22 @@ def to_text(at: datetime) -> str:
 
 
 def to_time(text: str) -> datetime:
-    """The time that `to_text` wrote."""
+    """Return the time that `to_text` wrote."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def encode_all(events: Sequence[AnyEvent]) -> list[EncodedEvent]:
-    """Events as type and JSON. Done on the caller's side, so that the writer thread only writes."""
+    """Return events as type and JSON. Called outside the writer thread, so that the thread only writes."""
     return [(event.type, _encode(event)) for event in events]
 
 
 def plain(text: str) -> str:
-    """Text that a database takes: a lone surrogate, as output of programs may hold, becomes "?"."""
+    """Return text that a database accepts: lone surrogates, which program output may hold, become "?"."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def event_rows(build_id: str, after: int, at: str, encoded: Sequence[EncodedEvent]) -> list[tuple[Any, ...]]:
-    """Rows of the events table, the first with seq `after` + 1."""
+    """Return rows of the events table, the first with seq `after` + 1."""
     return [
         (build_id, seq, at, kind, data, _event_crc(build_id, seq, at, kind, data))
         for seq, (kind, data) in enumerate(encoded, after + 1)
@@ -61,7 +61,7 @@ def event_rows(build_id: str, after: int, at: str, encoded: Sequence[EncodedEven
 
 
 def recorded_from(path: Path | str, build_id: str, after: int, rows: Sequence[EventRow]) -> list[Recorded]:
-    """Events from the rows after `after`. Raises StoreFailed for a gap, a changed row or an unknown event."""
+    """Return events from the rows after `after`. Raises StoreFailed for a gap, a changed row or an unknown event."""
     found = []
     for expected, (seq, at, kind, data, crc) in enumerate(rows, after + 1):
         if seq != expected:
@@ -73,12 +73,12 @@ def recorded_from(path: Path | str, build_id: str, after: int, rows: Sequence[Ev
 
 
 def text_crc(build_id: str, seq: int, data: str) -> int:
-    """Checksum of a snapshot."""
+    """Return the checksum of a snapshot."""
     return crc32(f"{build_id}\0{seq}\0{data}".encode())
 
 
 def build_row(row: tuple[Any, ...]) -> BuildRow:
-    """A row of HEAD_COLUMNS as the port's record."""
+    """Return a row of HEAD_COLUMNS as the port's record."""
     *start, created, updated, completed, task = row
     ended = to_time(completed) if completed else None
     return BuildRow._make((*start, to_time(created), to_time(updated), ended, task))
@@ -88,7 +88,7 @@ def _encode(event: AnyEvent) -> str:
     try:
         return encode(event)
     except PydanticSerializationError:
-        # Output of programs and names of files may hold lone surrogates, which are no JSON.
+        # Program output and file names may hold lone surrogates, which JSON does not allow.
         found = event.model_dump(mode="python", exclude_defaults=True, exclude={"type"})
         return (
             json.dumps(found, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -1,4 +1,4 @@
-"""Questions about many builds (Z4), on SQLAlchemy: by project, by user, by page. Reads head rows; never writes a journal."""
+"""Queries over many builds, with SQLAlchemy: by project, user, page. Reads head rows; must never write a journal."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ _COLUMNS = [build_runs.c[name] for name in BuildRow._fields]
 
 
 class BuildRuns:
-    """The builds of a database, newest first. The database must be of the newest revision (see `revisions.migrate`)."""
+    """The builds of a database, newest first. It must be of the newest revision (see `revisions.migrate`)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """On the SQLite database at `path`, or on a PostgreSQL URL; opens no connection yet. Raises BadSettings."""
+        """Return the builds at `path`, a SQLite file or a PostgreSQL URL, not yet connected. Raises BadSettings."""
         return cls(Database.open(path))
 
     async def get(self, build_id: str) -> BuildRow:
-        """Raises NotFound."""
+        """Return a build's row. Raises NotFound."""
         found = await self._fetch(select(*_COLUMNS).where(build_runs.c.build_id == build_id))
         if not found:
             raise NotFound(f"there is no build {build_id}", fix="see the list with `buildwright status`")
         return found[0]
 
     async def list_by_project(self, project_id: str, limit: int = 1000) -> list[BuildRow]:
-        """The builds of a project."""
+        """Return the builds of a project."""
         return await self._fetch(_newest_first().where(build_runs.c.project_id == project_id).limit(limit))
 
     async def latest_by_project(self, project_id: str, user_id: str = "") -> BuildRow | None:
-        """The newest build of a project, or of one user in it; None when there is none."""
+        """Return the newest build of a project, or of one user in it; None when there is none."""
         query = _newest_first().where(build_runs.c.project_id == project_id)
         if user_id:
             query = query.where(build_runs.c.user_id == user_id)
@@ -48,7 +48,7 @@ class BuildRuns:
         return found[0] if found else None
 
     async def latest_of_projects(self, project_ids: Sequence[str], user_id: str) -> dict[str, BuildRow]:
-        """The newest build of a user in each of these projects; those without one are left out."""
+        """Return a user's newest build in each of these projects, without projects that have none."""
         other = build_runs.alias("other")
         newest = (
             select(other.c.build_id)
@@ -61,7 +61,7 @@ class BuildRuns:
         return {row.project_id: row for row in (await self._fetch(query) if project_ids else [])}
 
     async def list_between(self, start: datetime, end: datetime) -> list[BuildRow]:
-        """The builds created at `start` or later and before `end`."""
+        """Return the builds created at `start` or later and before `end`."""
         created = build_runs.c.created_at
         return await self._fetch(_newest_first().where(created >= start, created < end))
 
@@ -73,24 +73,24 @@ class BuildRuns:
         project_id: str = "",
         phase: str = "",
     ) -> list[BuildRow]:
-        """At most `limit` builds of a user, all or those of a project or in a phase.
+        """Return at most `limit` builds of a user, all or those of a project or in a phase.
 
-        `before` is where the page before this one ended: the `created_at` and `build_id` of its last row.
+        `before` is the end of the previous page: `created_at` and `build_id` of its last row.
         """
         return await self._fetch(page_query(user_id, limit, before, project_id, phase))
 
     async def count_since(self, user_id: str, since: datetime) -> int:
-        """How many builds a user has made at `since` or later. Builds that were pruned do not count."""
+        """Return how many builds a user has created at `since` or later. Pruned builds do not count."""
         of_user = (build_runs.c.user_id == user_id) & (build_runs.c.created_at >= since)
         found = await self._database.fetch(select(func.count()).select_from(build_runs).where(of_user))
         return int(found[0][0])
 
     async def unfinished(self, user_id: str) -> list[BuildRow]:
-        """The builds of a user that have not ended: those that run, and those that wait or are paused."""
+        """Return the builds of a user that have not ended: running, waiting or paused."""
         return await self._fetch(unfinished_query(user_id))
 
     async def close(self) -> None:
-        """Let go of the file, or of the connections."""
+        """Close the file or the connections."""
         await self._database.close()
 
     async def _fetch(self, query: Select[tuple[object, ...]]) -> list[BuildRow]:
@@ -100,7 +100,7 @@ class BuildRuns:
 def page_query(
     user_id: str, limit: int, before: tuple[datetime, str] | None, project_id: str = "", phase: str = ""
 ) -> Select[tuple[object, ...]]:
-    """The question behind `BuildRuns.page`: a walk along one index, from `before` on."""
+    """Return the query of `BuildRuns.page`: a walk along one index, from `before` on."""
     query = _newest_first().where(build_runs.c.user_id == user_id)
     if before is not None:
         query = query.where(tuple_(build_runs.c.created_at, build_runs.c.build_id) < before)
@@ -112,7 +112,7 @@ def page_query(
 
 
 def unfinished_query(user_id: str) -> Select[tuple[object, ...]]:
-    """The question behind `BuildRuns.unfinished`: on an index that has only such builds."""
+    """Return the query of `BuildRuns.unfinished`: it uses an index that holds only such builds."""
     of_user = (build_runs.c.user_id == user_id) & build_runs.c.completed_at.is_(None)
     return _newest_first().where(of_user)
 

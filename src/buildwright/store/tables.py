@@ -1,4 +1,4 @@
-"""The one description of the tables, as SQLAlchemy metadata. Only what works on SQLAlchemy may import it.
+"""The one description of the tables, as SQLAlchemy metadata. Must be imported only by code that uses SQLAlchemy.
 
 There are no foreign keys on purpose: an append proves its build by the compare-and-set on the head row, in the same
 transaction, and an append is the hot path.
@@ -33,7 +33,7 @@ from buildwright.store.rows import plain
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time. SQLite keeps no zone, so what goes in is turned into UTC and what comes out says UTC."""
+    """A point in time. SQLite stores no zone, so values are converted to UTC on the way in and read as UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -48,7 +48,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Plain(TypeDecorator[str]):
-    """Text from outside as every database takes it: a lone surrogate becomes "?", and NUL its picture."""
+    """Text from outside, acceptable to every database: a lone surrogate becomes "?", NUL becomes U+2400."""
 
     impl = Text
     cache_ok = True
@@ -107,12 +107,12 @@ build_runs = Table(
     Index("ix_build_runs_unsettled", "build_id", **_where("NOT settled OR control = 'stopping'")),
     Index("ix_build_runs_wake_at", "wake_at", **_where("wake_at IS NOT NULL")),
 )
-"""One head row per build, kept up by the journal in the transaction of each append.
+"""One head row per build, updated by the journal in the transaction of each append.
 
-`settled` says that the board is right as of the last event, `wake_at` when time itself will be a fact, `offered_at` when
-`due` named the build last. The partial indexes hold only builds with something to do, so that builds at rest cost nothing;
-no append of a settlement changes a column of theirs. That of the unfinished builds names the column it is selected by
-once more, because SQLite would rather walk over all builds of a user than take an index that fixes no more columns.
+`settled`: the board is right as of the last event; `wake_at`: when the passing of time alone changes the build;
+`offered_at`: when `due` last returned it. The partial indexes hold only builds with something to do, so that builds at
+rest cost nothing; no append of a settlement changes one of their columns. The index of unfinished builds also lists its
+condition's column: otherwise SQLite walks over all of a user's builds.
 """
 
 events = Table(
@@ -126,7 +126,7 @@ events = Table(
     Column("crc", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""The journal. `crc` is over all other columns: SQLite itself does not notice a flipped bit inside a page."""
+"""The journal. `crc` covers all other columns: SQLite itself does not notice a flipped bit inside a page."""
 
 snapshots = Table(
     "snapshots",
@@ -147,7 +147,7 @@ leases = Table(
     Index("ix_leases_held", "holder", **_where("holder <> ''")),
     sqlite_with_rowid=False,
 )
-"""Who runs a whole build, and the counter of the build's tokens: leases of its actions take theirs from it as well.
+"""Leases of whole builds, and each build's token counter, which leases of its actions use as well.
 
 A released lease keeps its row, so that the counter goes on growing.
 """
@@ -166,7 +166,7 @@ actions = Table(
     Column("offered_at", UtcDateTime, nullable=True),
     Index("ix_actions_held", "holder", **_where("holder <> ''")),
 )
-"""The board. `wanted_at` is when the action was wanted, or was last free again; `holder` is "" when nobody has it."""
+"""The board. `wanted_at` is when the action was wanted, or last became free; `holder` is "" when it is free."""
 
 workers = Table(
     "workers",
@@ -192,7 +192,7 @@ answers = Table(
     Column("answer", LargeBinary, nullable=False),
     Column("crc", BigInteger, nullable=False),
 )
-"""Finished answers of models, under what was asked."""
+"""Finished answers of models, by request."""
 
 logs = Table(
     "logs",
@@ -214,9 +214,9 @@ artifacts = Table(
     Column("size", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=True),
 )
-"""`content` is NULL when the bytes are in a file of that digest under the artifacts folder."""
+"""`content` is NULL when the bytes are in a file of that digest in the artifacts folder."""
 
-# --- What the server keeps beside the builds -------------------------------------------------------------------------
+# --- The server's records ---------------------------------------------------------------------------------------------
 
 projects = Table(
     "projects",
@@ -258,7 +258,7 @@ received_events = Table(
     Index("ix_received_events_project_id", "project_id", "created_at"),
     Index("ix_received_events_build_id", "build_id"),
 )
-"""The inbox: what other systems asked for. `data` and `task_context` are JSON; `build_id` is "" until one was started."""
+"""The inbox: events of other systems. `data` and `task_context` are JSON; `build_id` is "" until one was started."""
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -274,7 +274,7 @@ idempotency_keys = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Index("ix_idempotency_keys_expires_at", "expires_at"),
 )
-"""Requests that may be sent twice and are carried out once. The key itself is kept nowhere."""
+"""Requests that may be sent twice and are carried out once. The key itself is never stored."""
 
 used_tokens = Table(
     "used_tokens",
@@ -283,7 +283,7 @@ used_tokens = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Index("ix_used_tokens_expires_at", "expires_at"),
 )
-"""Ids of tokens that are good for one use and have had it; after their end the signature's date refuses them."""
+"""Ids of tokens for one use that have been used; once expired, the token's own date refuses it."""
 
 hosted_builds = Table(
     "hosted_builds",
@@ -292,4 +292,4 @@ hosted_builds = Table(
     Column("holder", Plain, nullable=False),
     Column("since", UtcDateTime, nullable=False),
 )
-"""Builds that a server drives, and goes on with when it starts again."""
+"""Builds that a server drives, and continues when it starts again."""

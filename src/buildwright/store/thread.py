@@ -1,7 +1,7 @@
-"""One thread that owns one SQLite connection and takes whole pieces of work from a queue. Knows no table.
+"""One thread that owns one SQLite connection and runs work from a queue. Must know no table.
 
-A piece of work is a function of the connection. A writer runs all that wait as one transaction (group commit), a reader
-one after the other; either way the results of a group come back to the event loop in a single call.
+A piece of work is a function of the connection. A writer runs all waiting work as one transaction (group commit), a
+reader one after the other; either way the results of a group return to the event loop in one call.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ T = TypeVar("T")
 MOST_IN_GROUP = 1024
 
 _MEMBER_ERRORS = (sqlite3.Error, BuildwrightError, ValueError, TypeError, OverflowError)
-"""What work may raise; the last three when SQLite cannot hold a value (a lone surrogate, a number beyond 64 bits)."""
+"""Errors that work may raise; the last three for values SQLite cannot hold (a lone surrogate, more than 64 bits)."""
 
 
 class Job(NamedTuple):
-    """A piece of work and who waits for it. `name` is its failpoint."""
+    """A piece of work and the future of its result. `name` is its failpoint."""
 
     name: str
     work: Callable[[sqlite3.Connection], Any]
@@ -35,7 +35,7 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a job ended."""
+    """The result of a job."""
 
     future: asyncio.Future[Any]
     result: Any
@@ -62,7 +62,7 @@ class ConnectionThread:
         return not self._ended
 
     def run(self, name: str, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Queue work. Cancelling the future does not take back what is queued: it happens or not, as a whole."""
+        """Queue work and return its future. Cancelling that does not undo queued work: it runs as a whole, or not."""
         if self._ended:
             raise StoreFailed("the store is closed", fix="open it again")
         future: asyncio.Future[T] = self._loop.create_future()
@@ -70,7 +70,7 @@ class ConnectionThread:
         return future
 
     async def close(self) -> None:
-        """Finish what is queued and close the connection."""
+        """Finish queued work and close the connection."""
         if not self._ended:
             self._ended = True
             self._jobs.put(None)
@@ -93,7 +93,7 @@ class ConnectionThread:
             self._abandon(group)
 
     def _take(self, group: list[Job]) -> bool:
-        """Wait for a job and take all that are queued behind it. False when the last ones are taken."""
+        """Wait for a job and take all queued behind it. Returns False when these are the last."""
         job = self._jobs.get()
         while job is not None:
             group.append(job)
@@ -106,7 +106,7 @@ class ConnectionThread:
         return False
 
     def _abandon(self, group: list[Job]) -> None:
-        """The thread ends, perhaps by a defect: nobody may wait for it for ever."""
+        """Fail all waiting jobs when the thread ends, perhaps by a defect: no caller may wait for ever."""
         while not self._jobs.empty():
             job = self._jobs.get()
             if job is not None:
@@ -119,7 +119,7 @@ class ConnectionThread:
         try:
             self._loop.call_soon_threadsafe(_settle, outcomes)
         except RuntimeError:
-            # The loop was closed while work was queued: what is committed stays, and nobody is left to be told.
+            # The loop was closed while work was queued: what is committed stays, and no caller is left to tell.
             self._ended = True
 
 
@@ -134,7 +134,7 @@ def _settle(outcomes: list[Outcome]) -> None:
 
 
 def reading(path: Path) -> RunGroup:
-    """Jobs one after the other, each with what has been committed before it starts."""
+    """Return a runner of jobs one after the other, each with what was committed before it starts."""
 
     def run_group(conn: sqlite3.Connection, group: list[Job]) -> list[Outcome]:
         outcomes = []
@@ -151,7 +151,7 @@ def reading(path: Path) -> RunGroup:
 
 
 def writing(path: Path, patience: float) -> RunGroup:
-    """Jobs as one transaction. One that fails leaves the others as if it had not been there.
+    """Return a runner of jobs as one transaction. One that fails does not affect the others.
 
     `patience` is how long to wait, in seconds, for another process that holds the write lock.
     """

@@ -1,4 +1,4 @@
-"""Tokens that are good for one use. Keeps their ids until they have expired; never a token."""
+"""Tokens for one use. Keeps their ids until they have expired; must never keep a token."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from buildwright.store.database import Database
 from buildwright.store.tables import used_tokens
 
 _MOST_FORGOTTEN = 500
-"""Expired ids that go with one new one."""
+"""Expired ids that are removed with one new id."""
 
 
 class UsedTokens:
-    """The ids of the tokens that have had their use."""
+    """The ids of the tokens that have been used."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def use(self, jti: str, expires_at: datetime, at: datetime) -> bool:
-        """Whether this is the first use of a token, which has not expired. Of all at the same time exactly one gets True."""
+        """Record a token's use; return whether it is the first and not expired. Of concurrent callers one gets True."""
         if expires_at <= at:
             return False
         old = select(used_tokens.c.jti).where(used_tokens.c.expires_at <= at).limit(_MOST_FORGOTTEN)

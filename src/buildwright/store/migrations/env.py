@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `revisions` hands over, or prints their SQL. Reads no settings."""
+"""Alembic's entry: runs migrations on the connection from `revisions`, or prints their SQL. Must read no settings."""
 
 from __future__ import annotations
 

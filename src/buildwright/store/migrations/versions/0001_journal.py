@@ -1,4 +1,4 @@
-"""The journal and what stands beside it. On SQLite and PostgreSQL alike; must not import the package, which moves on.
+"""The journal, its leases, logs and artifacts, on SQLite and PostgreSQL. Must never import the package, which changes.
 
 Revision ID: 0001
 """
@@ -93,7 +93,7 @@ def _create_journal() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables, rows and all: `revisions.rollback` asks first."""
+    """Drop the tables with their rows: `revisions.rollback` asks first."""
     for table in ("artifacts", "logs", "leases", "snapshots", "events"):
         op.drop_table(table)
     for index in ("user_id", "project_id", "created_at", "project_phase"):

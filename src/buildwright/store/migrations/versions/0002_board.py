@@ -1,4 +1,4 @@
-"""The board of wanted actions, workers, answers of models. On SQLite and PostgreSQL alike; must not import the package.
+"""The board of wanted actions, workers, answers of models, on SQLite and PostgreSQL. Must never import the package.
 
 Revision ID: 0002
 """
@@ -20,7 +20,7 @@ _HELD = sa.text("holder <> ''")
 
 
 def upgrade() -> None:
-    """Create the tables; builds that have ended need nobody to look at them."""
+    """Create the tables; builds that have ended are settled."""
     op.add_column("build_runs", sa.Column("settled", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("build_runs", sa.Column("wake_at", _TIME, nullable=True))
     op.add_column("build_runs", sa.Column("offered_at", _TIME, nullable=True))
@@ -71,7 +71,7 @@ def _create_actions() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, rows and all: `revisions.rollback` asks first. The journals stay."""
+    """Drop them with their rows: `revisions.rollback` asks first. The journals stay."""
     for table in ("answers", "workers"):
         op.drop_table(table)
     op.drop_index("ix_actions_held", table_name="actions")

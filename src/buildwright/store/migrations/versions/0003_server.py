@@ -1,7 +1,7 @@
-"""What a server keeps, indexes for pages of builds, and views. On SQLite and PostgreSQL alike; must not import the package.
+"""A server's records, indexes for pages of builds, and views, on SQLite and PostgreSQL. Must never import the package.
 
-The views give the journal the names of other systems' tables, for whoever looks in with SQL: `builds`, `build_logs`,
-`build_costs`, `task_execution_log`. Nothing of ours reads them.
+The views give the journal the names of other systems' tables, for users who query it with SQL: `builds`, `build_logs`,
+`build_costs`, `task_execution_log`. Buildwright itself never reads them.
 
 Revision ID: 0003
 """
@@ -75,7 +75,7 @@ FROM events WHERE type <> 'agent.heartbeat'
 
 
 def upgrade() -> None:
-    """Create the tables and the views; the indexes by user and by project learn the order of a page."""
+    """Create the tables and the views; the indexes by user and by project get the order of a page."""
     op.drop_index("ix_build_runs_project_id", table_name="build_runs")
     op.drop_index("ix_build_runs_user_id", table_name="build_runs")
     op.create_index("ix_build_runs_project_id", "build_runs", ["project_id", "created_at", "build_id"])
@@ -175,7 +175,7 @@ def _create_views() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, rows and all: `revisions.rollback` asks first. Builds and journals stay."""
+    """Drop them with their rows: `revisions.rollback` asks first. Builds and journals stay."""
     for view in reversed(_VIEWS):
         op.execute(f"DROP VIEW {view}")
     op.drop_table("hosted_builds")
