@@ -1,7 +1,7 @@
-"""What the engine asks of the world, as Protocols. Holds no logic, and never names an implementation.
+"""What the engine needs from outside, as Protocols. Must never hold logic or name an implementation.
 
-Everything here speaks in core's records, plain paths and plain ids. Implementations live in the row of packages and
-never import each other; `wiring` puts them together.
+Only core's records, plain paths and plain ids are used here. Implementations live in the packages of the layer above,
+which must not import each other; `wiring` puts them together.
 """
 
 from __future__ import annotations

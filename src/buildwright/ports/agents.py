@@ -1,4 +1,4 @@
-"""Agents, models and advisors. Holds no logic."""
+"""Ports for agents, models and advisors. Must never hold logic."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 
 GO_ON = "Go on from where you were."
-"""All that a resumed agent tells its model. The gateway knows it, and does not take it for a part of the question."""
+"""All that a resumed agent tells its model. The gateway does not count it as part of the question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The gateway as an agent sees it: base URL (no trailing slash) and a token for this attempt; never a provider's key."""
+    """The gateway as an agent sees it: base URL (no trailing slash) and a token for this attempt; no provider's key."""
 
     url: str
     token: str
@@ -30,7 +30,7 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something the user said to a running agent."""
+    """A message of the user to a running agent."""
 
     id: str
     text: str
@@ -38,7 +38,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One attempt, as an agent gets it. `prompt` is the whole task; `feedback` why the attempt before was rejected."""
+    """One attempt, as an agent gets it: `prompt` is the whole task, `feedback` why the last attempt was rejected."""
 
     build_id: str
     task: Task
@@ -48,7 +48,7 @@ class Assignment:
     prompt: str
     feedback: str = ""
     conversation: str = ""
-    """What the agent gave in its last `Finished` (or, if it is `resumed`, `Saved`), to go on from."""
+    """What the agent returned in its last `Finished` (or `Saved`, if `resumed`), to continue from."""
     resumed: bool = False
     """The attempt was begun before and its process died: lane and conversation are those of its newest checkpoint."""
     model: str = ""
@@ -64,27 +64,27 @@ class Agent(Protocol):
 
     name: str
     resumes: bool
-    """It goes on from its rejected change and what was said of it; otherwise a new attempt starts from the base."""
+    """Whether it continues from its rejected change and the feedback; otherwise a new attempt starts from the base."""
     touches_files: bool
     """False for an agent that needs no directory at all."""
     uses_model: Literal["always", "if given", "never"]
 
     def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
-        """Work on the assignment; the last activity is `Finished`. Raises AgentFailed when it cannot even start.
+        """Work on the assignment; the last activity is `Finished`. Raises AgentFailed when it cannot start.
 
-        Messages put in `inbox` while it runs are taken in at the next turn and acknowledged by `Heard`.
+        Messages put in `inbox` while it runs are read at the next turn and acknowledged by `Heard`.
         """
 
 
 class Briefing(NamedTuple):
-    """What an attempt is told: the task, and why the attempt before it was rejected ("" for the first)."""
+    """The texts an attempt gets: the task, and why the last attempt was rejected ("" for the first)."""
 
     prompt: str
     feedback: str
 
 
 class BriefingRequest(NamedTuple):
-    """What a briefing is made from. `tree` is what the lane holds; `conflicts` are files with both sides marked."""
+    """Input of a briefing. `tree` is the content of the lane; `conflicts` are files with both sides marked."""
 
     build: Build
     task: Task
@@ -108,7 +108,7 @@ class Text(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What the request used; input excludes cache."""
+    """The tokens of the request; input excludes the cache."""
 
     model: str
     input_tokens: int
@@ -129,18 +129,18 @@ class Model(Protocol):
     def stream(
         self, door: Door, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
     ) -> AsyncIterator[Text | Spent | Stopped]:
-        """Stream one answer. Raises ModelFailed with its kind; a cut stream is retried inside only before any text came."""
+        """Stream one answer. Raises ModelFailed with its kind; a broken stream is retried only before any text came."""
 
 
 class Planner(Protocol):
     """The advisor that turns a spec into a graph."""
 
     async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
-        """Raises ModelFailed, or BadGraph when the repaired answer is still not a graph."""
+        """Return the graph. Raises ModelFailed, or BadGraph when the repaired answer is still not a graph."""
 
 
 class Diagnoser(Protocol):
     """The advisor that says why a build is stuck."""
 
     async def diagnose(self, context: str, model: str, door: Door) -> Diagnosis:
-        """`context` is JSON: tasks, history of errors, log. Raises ModelFailed, also for an answer that is no diagnosis."""
+        """Return the diagnosis. `context` is JSON: tasks, errors, log. Raises ModelFailed, also for a wrong answer."""

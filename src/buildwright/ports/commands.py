@@ -1,4 +1,4 @@
-"""Where foreign commands run. Holds no logic."""
+"""Port for running foreign commands. Must never hold logic."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Command:
     processes: int = 512
     network: bool = False
     writable: tuple[Path, ...] = ()
-    """Directories beside `cwd` that the command may write."""
+    """Directories besides `cwd` that the command may write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """How a command ended. `exit_code` is None when it was ended for its time; `output` is stdout and stderr as they came."""
+    """The result of a command; `output` is stdout and stderr as they came, `exit_code` None if time ran out."""
 
     exit_code: int | None
     output: bytes
@@ -44,4 +44,4 @@ class Sandbox(Protocol):
     name: str
 
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
-        """Raises ToolMissing when the program is not there."""
+        """Run the command to its end. Raises ToolMissing when the program is missing."""

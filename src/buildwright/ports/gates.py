@@ -1,4 +1,4 @@
-"""Judges of a tree, and the door to the models with its meter. Holds no logic."""
+"""Ports for gates that judge a tree, and for the gateway to the models with its meter. Must never hold logic."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from buildwright.ports.commands import Sandbox
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a gate judges: an exact tree, the patch that led to it, and (for gates that need files) a private checkout."""
+    """What a gate judges: an exact tree, the patch that led to it, and (if the gate needs files) a private checkout."""
 
     build_id: str
     task: Task | None
@@ -49,17 +49,17 @@ class GateTools(NamedTuple):
 
 
 class Gate(Protocol):
-    """Judges a patch. Says no by report; raises GateBroken when it cannot judge."""
+    """Judges a patch. Refuses it by a report; raises GateBroken when it cannot judge."""
 
     name: str
     needs_files: bool
 
     async def judge(self, judged: Judged) -> list[Judgement]:
-        """One judgement per check it ran, in order; stops after the first that says no."""
+        """Return one judgement per check it ran, in order; stops after the first that refuses."""
 
 
 class Spend(NamedTuple):
-    """What the gateway metered for one request."""
+    """The gateway's measurement of one request."""
 
     build_id: str
     task: str
@@ -71,11 +71,11 @@ class Spend(NamedTuple):
     cache_write_tokens: int
     cost_usd: str | None
     request: str = ""
-    """The name of the answer, if it is kept; played again, it comes with the same one. "" if it is not kept."""
+    """The name under which the answer is kept, the same when it is replayed; "" if it is not kept."""
 
 
 class Budget(NamedTuple):
-    """What a build may spend in all (None: no bound) and what its journal says is spent. US dollars."""
+    """US dollars a build may spend in all (None: no limit), and those spent according to its journal."""
 
     most_usd: Decimal | None = None
     spent_usd: Decimal = Decimal(0)
@@ -85,7 +85,7 @@ NO_BUDGET = Budget()
 
 
 class Gateway(Protocol):
-    """The one door to language models. Started on first use."""
+    """The one door to language models. Starts on first use."""
 
     async def open(
         self,
@@ -98,25 +98,24 @@ class Gateway(Protocol):
         *,
         kept: bool = True,
     ) -> Door:
-        """A door for one attempt (task "" for the planner): starts the server if need be, mints its token.
+        """Open a door for one attempt (task "" for the planner): start the server if needed, issue a token.
 
         `lane` lets a replayed answer name absolute paths for agents that want them. `budget` holds over restarts; what
-        the gateway has metered itself since counts too. `kept` False: answers are not kept, for nothing will run again.
-
-        Raises BadSettings when neither a key nor a cassette is there.
+        the gateway itself has metered since counts too. `kept` False: answers are not kept, because the attempt is
+        never run again. Raises BadSettings when there is neither a key nor a cassette.
         """
 
     def metered(self, door: Door) -> list[Spend]:
-        """Take the spends of a door since the last call, in order; those of answers that were played again, too."""
+        """Return the spends of a door since the last call, in order, with those of replayed answers."""
 
     async def shut(self, door: Door) -> None:
-        """Close a door: its token is worth nothing from here on."""
+        """Close a door: its token is invalid from now on."""
 
     async def close(self) -> None: ...
 
 
 class AnswerKey(NamedTuple):
-    """Which answer of a model: of one attempt, to one request (SHA-256 of what matters in it), the `nth` of its kind from 0."""
+    """Names a model's answer: attempt, request (SHA-256 of its essential parts), the `nth` to it, from 0."""
 
     build_id: str
     task: str
@@ -126,9 +125,9 @@ class AnswerKey(NamedTuple):
 
 
 class Answers(Protocol):
-    """Finished answers of models, so that an attempt which is begun again does not buy them twice."""
+    """Finished answers of models, so that an attempt that is begun again does not buy them twice."""
 
     async def find_answer(self, key: AnswerKey) -> bytes | None: ...
 
     async def keep_answer(self, key: AnswerKey, answer: bytes) -> None:
-        """Durable when it returns. The first answer kept under a key stays."""
+        """Keep an answer, durable when this returns. The first answer under a key stays."""

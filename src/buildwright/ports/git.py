@@ -1,4 +1,4 @@
-"""Git, lanes and merges, as the engine asks for them. Holds no logic."""
+"""Port for git, lanes and merges. Must never hold logic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from buildwright.core.patch import Patch
 
 
 class LaneKey(NamedTuple):
-    """Which attempt a lane belongs to."""
+    """The attempt that a lane belongs to."""
 
     build_id: str
     task: str
@@ -23,7 +23,7 @@ class LaneKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A repository made ready: the commit and tree to build on (an unborn branch gets an empty root commit)."""
+    """A prepared repository: the commit and tree to build on (an unborn branch gets an empty root commit)."""
 
     commit: str
     tree: str
@@ -33,9 +33,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """An open lane. `files` is all the agent sees, `home` a private empty home.
+    """An open lane. `files` is all that the agent sees, `home` a private empty home.
 
-    What `files` has in `.git` is the agent's own and nobody else's: it is never read and never part of a patch.
+    The `.git` in `files` belongs to the agent alone: it is never read and never part of a patch.
     """
 
     key: LaneKey
@@ -46,7 +46,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A state of one lane to come back to. Only that lane takes it."""
+    """A state of one lane to return to. Only that lane accepts it."""
 
     key: LaneKey
     tree: str
@@ -54,7 +54,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The change fits: `commit` is it on top of the other, `tree` its tree."""
+    """The change fits: `commit` is the change on top of the other commit, `tree` its tree."""
 
     commit: str
     tree: str
@@ -78,11 +78,11 @@ class Delivered:
 
 
 Guard = Callable[[], Awaitable[None]]
-"""Asked right before a ref moves that others see. Raises LostLease when the caller may not do it any more."""
+"""Called right before a ref moves that others see. Raises LostLease when the caller may no longer move it."""
 
 
 class Workspace(Protocol):
-    """Git, lanes and merges. Never touches the user's checkout; never runs git where an agent can write.
+    """Git, lanes and merges. Must never touch the user's checkout, nor run git where an agent can write.
 
     Every method is idempotent. Raises GitFailed, BadRepository, DiskFull, ToolMissing.
     """
@@ -91,30 +91,30 @@ class Workspace(Protocol):
         """Mirror the repository (path or URL) and pin the commit. Raises BadRepository with the fix."""
 
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
-        """A fresh directory with the files of commit `base`, or of tree `carry`; an older lane of that key is removed."""
+        """Create a directory with the files of commit `base`, or tree `carry`; an older lane of that key goes."""
 
     async def checkpoint(self, lane: Lane) -> Checkpoint:
-        """Remember the lane's files as they are."""
+        """Save the lane's files as they are."""
 
     async def restore(self, lane: Lane, checkpoint: Checkpoint) -> None:
         """Bring the lane's files back. Raises UnsafePath when the checkpoint is another lane's."""
 
     async def take_patch(self, lane: Lane) -> Patch:
-        """The difference of the lane's files to its base tree, by re-hashing every file; the tree is in the mirror."""
+        """Return how the lane's files differ from its base tree, by hashing every file; the tree is in the mirror."""
 
     async def close_lane(self, key: LaneKey) -> None:
         """Remove the lane's directory, if any."""
 
     def checkout(self, build_id: str, tree: str) -> AbstractAsyncContextManager[Path]:
-        """A private directory with exactly the files of `tree`, gone at the end."""
+        """Yield a private directory with exactly the files of `tree`; it is removed at the end."""
 
     async def rebase(
         self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime
     ) -> Merged | Conflicted:
-        """Put the change (commit `base` to `tree`) on top of commit `onto` as one commit; same input, same commit id."""
+        """Put the change (commit `base` to `tree`) on commit `onto` as one commit; same input, same commit id."""
 
     async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
-        """Move the integration branch from `onto` to `commit`; nothing to do when it is there. Raises Conflict otherwise.
+        """Move the integration branch from `onto` to `commit`; do nothing when it is there. Raises Conflict otherwise.
 
         Also raises what `guard` raises, and has moved nothing then.
         """
@@ -122,19 +122,19 @@ class Workspace(Protocol):
     async def deliver(
         self, build_id: str, repository: str, commit: str, delivery: Delivery, guard: Guard | None = None
     ) -> Delivered:
-        """Put the commit where asked, looking first whether it is there. Raises GitFailed, Conflict (branch is not ours).
+        """Bring the commit to the user, unless it is already there. Raises GitFailed, Conflict (branch is not ours).
 
         Also raises what `guard` raises, and has moved nothing then.
         """
 
     async def diff(self, build_id: str, old: str, new: str) -> str:
-        """Unified diff of two commits or trees."""
+        """Return the unified diff of two commits or trees."""
 
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:
-        """The content of a file in a tree (at most `limit` bytes), None when there is none."""
+        """Return at most `limit` bytes of a file in a tree, None when there is no such file."""
 
     async def list_files(self, build_id: str, tree: str) -> list[str]:
-        """All paths in a tree, sorted."""
+        """Return all paths in a tree, sorted."""
 
     async def forget(self, build_id: str) -> None:
         """Remove every lane and checkout of a build; its integration branch and mirror stay."""

@@ -1,4 +1,4 @@
-"""What may go from a store and what a crash has left there, as those who tidy up ask for it. Holds no logic."""
+"""Port for pruning a store, and for finding what a crash left in it. Must never hold logic."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple, Protocol
 
 
 class Weight(NamedTuple):
-    """What a build takes up in the store."""
+    """The size of a build in the store."""
 
     events: int
     log_lines: int
     bytes: int
-    """Of journal, snapshots, log and kept answers together, without indexes and pages half full."""
+    """Of journal, snapshots, log and kept answers together, without indexes and half-full pages."""
 
 
 class Loose(NamedTuple):
@@ -22,39 +22,39 @@ class Loose(NamedTuple):
     number: int
     bytes: int
     waiting: int = 0
-    """Of others it cannot be told yet: a build that runs may be about to name them."""
+    """How many others cannot be judged yet: a running build may be about to name them."""
 
 
 class Leftover(NamedTuple):
-    """Something that a crash has left behind, or that does not agree with the journal."""
+    """Something that a crash left behind, or that contradicts the journal."""
 
     what: str
-    """What it is, in words for the user."""
+    """Description for the user."""
     where: str
     """A path, or the build and row."""
     since: datetime | None
     bytes: int
     fix: str = ""
-    """What the user can do, where nothing here can mend it; "" when it can be mended."""
+    """What the user can do if Buildwright cannot mend it; "" when it can."""
     mended: bool = False
 
 
 class Found(NamedTuple):
-    """A leftover and how to mend it. `mend` looks again first, and says whether it did anything; None: only a person can."""
+    """A leftover; `mend` checks again, mends it and returns whether it did anything. None: only a person can."""
 
     leftover: Leftover
     mend: Callable[[], Awaitable[bool]] | None
 
 
 class Retention(Protocol):
-    """Taking things out of a store for good. A build is live, and is never touched, unless it is finished or stopped
-    and no process that may live holds it. Each step may be the last one before a crash; the same call again finishes it.
+    """Removes things from a store for good. Must never touch a live build.
 
-    Raises StoreFailed, DiskFull.
+    A build is live unless it is finished or stopped and no process that may be alive holds it. Each step may be the
+    last before a crash; the same call again completes it. Raises StoreFailed, DiskFull.
     """
 
     async def weigh(self, build_id: str) -> Weight:
-        """What a build takes up. Raises NotFound."""
+        """Return the size of a build. Raises NotFound."""
 
     async def retire(self, build_id: str) -> None:
         """Remove the journal, snapshots, log, kept answers, lease and board of a build. Harmless when it is gone.
@@ -63,22 +63,22 @@ class Retention(Protocol):
         """
 
     async def finish_retiring(self) -> int:
-        """Remove what a `retire` that was killed has left, and say of how many builds."""
+        """Complete each `retire` that was killed; return the number of builds."""
 
     async def trim_log(self, build_id: str, most: int) -> int:
-        """Cut the oldest lines of a finished build's log so that `most` are left (0: all), and say how many went now.
+        """Remove the oldest log lines of a finished build but the last `most` (0: all); return how many went now.
 
-        One line in their place says how many are missing; it comes on top of `most`. Raises as `retire`.
+        One line in their place says how many are missing; it is not counted in `most`. Raises as `retire`.
         """
 
     async def loose_artifacts(self) -> Loose:
-        """What `sweep_artifacts` would remove now."""
+        """Return what `sweep_artifacts` would remove now."""
 
     async def sweep_artifacts(self) -> Loose:
-        """Remove artifacts that no journal names, but none that a running build may be about to name."""
+        """Remove artifacts that no journal names, except those a running build may be about to name."""
 
     async def named_ids(self, build_id: str) -> frozenset[str]:
-        """Every hash (40 or 64 hexadecimal digits) that stands in the build's journal: trees, commits, artifacts."""
+        """Return every hash (40 or 64 hexadecimal digits) in the build's journal: trees, commits, artifacts."""
 
     async def compact(self) -> int | None:
-        """Give free space back to the disk and say how many bytes; None when somebody else is at work and it must wait."""
+        """Return free space to the disk; return the bytes, None when it must wait for another process."""

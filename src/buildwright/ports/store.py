@@ -1,4 +1,4 @@
-"""The journal and what stands beside it, and time. Holds no logic."""
+"""Ports for the journal, with leases, logs and artifacts, and for time. Must never hold logic."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class LogLine(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """How far a build is, without reading it: the seq of its last event, and of its first and last log line (0: none)."""
+    """Progress of a build without reading it: seq of its last event, and of its first and last log line (0: none)."""
 
     version: int
     first_line: int
@@ -76,9 +76,9 @@ class LogEntry(NamedTuple):
 
 
 class Builds(Protocol):
-    """The journal: append-only, one gapless sequence per build, compare-and-set; with leases, logs and artifacts beside it.
+    """The journal: append-only, one gapless sequence per build, compare-and-set; with leases, logs and artifacts.
 
-    Durable when the call returns. Raises StoreFailed or DiskFull when it cannot be.
+    Writes are durable when the call returns. Raises StoreFailed or DiskFull when they cannot be.
     """
 
     async def create(self, build_id: str, events: Sequence[AnyEvent], at: datetime) -> list[Recorded]:
@@ -89,57 +89,58 @@ class Builds(Protocol):
     ) -> list[Recorded]:
         """Append after `expected` (the seq of the last event the caller knows), all or nothing.
 
-        `token` is the lease token of a runner; None is for commands of a user. Raises StaleVersion when the journal
-        has moved on, LostLease when `token` is no longer the newest, NotFound for an unknown build.
+        `token` is the lease token of a runner; None is for commands of a user. Raises StaleVersion when the journal has
+        moved on, LostLease when `token` is no longer the newest, NotFound for an unknown build.
         """
 
     async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
-        """Events with seq > after, in order. Raises NotFound for an unknown build."""
+        """Return events with seq > `after`, in order. Raises NotFound for an unknown build."""
 
     async def load(self, build_id: str) -> Build:
-        """The build as of its last event, from the newest snapshot and the events after it."""
+        """Return the build as of its last event, from the newest snapshot and the events after it."""
 
     async def keep_snapshot(self, build: Build) -> None:
         """Store a snapshot so that the next `load` need not start at the beginning. Losing it loses nothing."""
 
     async def version(self, build_id: str) -> int:
-        """Seq of the last event: a cheap look whether somebody else appended."""
+        """Return the seq of the last event: a cheap test whether another process appended."""
 
     async def marks(self, build_ids: Sequence[str]) -> dict[str, Mark]:
-        """One cheap look at many builds; those that do not exist are left out. Lines that are not written yet do not count."""
+        """Return the marks of many builds, cheaply; without unknown builds and log lines that are not written yet."""
 
     async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
-        """Newest first; `build_prefix` selects ids that start so."""
+        """Return rows, newest first; `build_prefix` selects ids that start with it."""
 
     async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
-        """Take the lease with a new, larger token. Raises BuildIsRunning while a live holder has it, or one of its actions.
+        """Take the lease with a new, larger token, for `seconds`.
 
-        A holder string is `host:pid:start`. On the same host a dead process holds nothing, and another one that can be
-        seen to live keeps what it holds, whatever the clock says. Where there is a board, the build's rows go: whoever
-        worked on them has lost its lease.
+        A holder string is `host:pid:start`. A dead process on the same host holds nothing; another one that can be seen
+        to live keeps what it holds, whatever the clock says. Where there is a board, the build's rows are removed:
+        processes that worked on them lose their leases. Raises BuildIsRunning while a live holder has the build or an
+        action of it.
         """
 
     async def renew(self, lease: Lease, seconds: float) -> None:
-        """Keep the lease. Raises LostLease."""
+        """Renew the lease for `seconds`. Raises LostLease."""
 
     async def release(self, lease: Lease) -> None:
-        """Give the lease up; harmless when it is lost already."""
+        """Release the lease; harmless when it is already lost."""
 
     async def holder(self, build_id: str) -> str | None:
-        """Who runs the build now, if a live process does."""
+        """Return the holder that runs the build now, None unless it is a live process."""
 
     async def write_log(self, build_id: str, entries: Sequence[LogEntry]) -> None:
-        """Append log lines. Not part of the truth: may be lost with the process."""
+        """Append log lines. They are not part of the truth: they may be lost with the process."""
 
     async def read_log(
         self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
     ) -> list[LogLine]:
-        """Lines with seq > after (the last `limit` of them when `tail`), of one task when given."""
+        """Return lines with seq > `after` (the last `limit` of them when `tail`), of one task when given."""
 
     async def put_artifact(self, content: bytes) -> str:
-        """Keep bytes under their SHA-256 (hex); the same content twice is one artifact. Durable when it returns."""
+        """Keep bytes under their SHA-256 (hex); equal content is one artifact. Durable when this returns."""
 
     async def get_artifact(self, digest: str) -> bytes:
-        """Raises NotFound."""
+        """Return an artifact's bytes. Raises NotFound."""
 
     async def close(self) -> None: ...

@@ -1,6 +1,6 @@
-"""Where spans of builds, actions and model calls go. Holds no logic.
+"""Port for spans of builds, actions and model calls. Must never hold logic.
 
-No span may ever hold what was said to a model or by one, nor any text of a repository or an error.
+A span must never hold what was said to or by a model, nor any text of a repository or an error.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ SetValue = Callable[[str, SpanValue], None]
 
 
 class ModelCall(NamedTuple):
-    """One request that went through the gateway, for whoever watches: never what was said in it."""
+    """One request through the gateway, for observers: never its content."""
 
     build_id: str
     task: str
     """"" for an advisor."""
     attempt: int
     provider: str
-    """`anthropic` or `openai`: whose protocol was spoken."""
+    """`anthropic` or `openai`: the protocol that was spoken."""
     asked_model: str
     model: str
-    """Which one answered; "" when none has said so."""
+    """The model that answered; "" if the answer names none."""
     began_at: float
     """Unix time in seconds."""
     ended_at: float
@@ -45,25 +45,25 @@ class ModelCall(NamedTuple):
 
 
 class Traces(Protocol):
-    """Where spans go. All spans of a build are of one trace, from whatever process they come."""
+    """Where spans go. All spans of a build belong to one trace, whichever process sends them."""
 
     @property
     def on(self) -> bool:
-        """Whether spans go anywhere."""
+        """Whether spans are sent anywhere."""
 
     def on_event(self, recorded: Recorded, build: Build, /) -> None:
-        """The end of a build becomes its span; each event must be told of by one process only."""
+        """Send the span of a build when it ends. Each event must be passed by one process only."""
 
     def action(self, action: Action, build: Build, /) -> AbstractContextManager[object]:
-        """The span of one try to carry out an action. An exception that goes through it is named by its type alone."""
+        """Open the span of one try to carry out an action. An exception in it is recorded by its type alone."""
 
     def model_call(self, call: ModelCall, /) -> None:
-        """A request to a model, once it is over, below the action that it was made for."""
+        """Send the span of a finished request to a model, below the action it was made for."""
 
     def span(
         self, name: str, build_id: str = "", attributes: Mapping[str, SpanValue] | None = None, /
     ) -> AbstractContextManager[SetValue]:
-        """A span of anything else, such as a request to the server; with a build id in the trace of that build."""
+        """Open a span of anything else, such as a request to the server; with a build id, in that build's trace."""
 
     def close(self) -> None:
-        """Send what has not been sent. May take as long as OTEL_EXPORTER_OTLP_TIMEOUT says: not for an event loop."""
+        """Send what is still unsent. May take as long as OTEL_EXPORTER_OTLP_TIMEOUT: must not run in an event loop."""
