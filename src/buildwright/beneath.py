@@ -1,8 +1,8 @@
-"""Writes, reads and deletes files below a directory without ever leaving it; never follows a symbolic link.
+"""Writes, reads and deletes files below a directory. Must never leave it, nor follow a symbolic link.
 
-One `openat2` with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS (Linux 5.6, openat2(2)) finds the
-directory; where the kernel lacks it, every part is opened alone with O_NOFOLLOW. After that only the open directory
-is used, so swapping a directory for a link in between gains nothing.
+One `openat2` with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS (Linux 5.6, openat2(2)) opens the
+directory; where the kernel lacks it, each part is opened with O_NOFOLLOW. After that only the open directory is used,
+so replacing a directory by a link in between has no effect.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class _OpenHow(ctypes.Structure):
 
 
 def write_beneath(root: Path, path: str, content: bytes, executable: bool | None = None) -> None:
-    """Replace or create the file `path` below `root` in one step; missing directories are made.
+    """Create or replace the file `path` below `root` in one step, with missing directories.
 
-    `executable` None keeps the mode of a file that is there. Raises UnsafePath when the path is refused, goes through
-    a link or names something that is no plain file, DiskFull.
+    `executable` None keeps the mode of an existing file. Raises UnsafePath when the path is refused, goes through a
+    link or names something else than a plain file, DiskFull.
     """
     path = check_path(path)
     with _parent(root, path, create=True) as (directory, name):
@@ -57,10 +57,10 @@ def write_beneath(root: Path, path: str, content: bytes, executable: bool | None
 
 
 def read_beneath(root: Path, path: str, limit: int) -> bytes:
-    """At most `limit` bytes of the file `path` below `root`. Raises NotFound, or UnsafePath for anything but a file."""
+    """Return at most `limit` bytes of a file below `root`. Raises NotFound, or UnsafePath unless it is a plain file."""
     path = check_path(path)
     with _parent(root, path, create=False) as (directory, name):
-        # O_NONBLOCK: a FIFO planted here must not hang the reader.
+        # O_NONBLOCK: a FIFO planted here must not block the reader.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with os.fdopen(os.open(name, flags, dir_fd=directory), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -69,14 +69,14 @@ def read_beneath(root: Path, path: str, limit: int) -> bytes:
 
 
 def read_link_beneath(root: Path, path: str) -> bytes:
-    """Where the symbolic link `path` below `root` points, unfollowed. Raises NotFound, or UnsafePath for no link."""
+    """Return the target of a symbolic link below `root`, unfollowed. Raises NotFound, or UnsafePath for no link."""
     path = check_path(path)
     with _parent(root, path, create=False) as (directory, name):
         return os.fsencode(os.readlink(name, dir_fd=directory))
 
 
 def delete_beneath(root: Path, path: str) -> bool:
-    """Delete the file or link `path` below `root`; whether there was one. Raises UnsafePath for a directory."""
+    """Delete the file or link `path` below `root`; return whether it existed. Raises UnsafePath for a directory."""
     path = check_path(path)
     try:
         with _parent(root, path, create=False) as (directory, name):
@@ -90,7 +90,7 @@ def delete_beneath(root: Path, path: str) -> bool:
 
 @contextmanager
 def _parent(root: Path, path: str, *, create: bool) -> Iterator[tuple[int, str]]:
-    """The open directory that holds `path`, and the last part. Names what went wrong as our errors."""
+    """Yield the open directory that holds `path`, and its last part. Turns an OSError into an error of ours."""
     *parents, name = path.split("/")
     try:
         top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -144,7 +144,7 @@ def _walk(top: int, parts: list[str], *, create: bool) -> int:
 
 @cache
 def _has_openat2() -> bool:
-    # The number 437 is the same on every architecture that got it; a container's seccomp filter may still refuse it.
+    # Number 437 is the same on every architecture that has it; a container's seccomp filter may still refuse it.
     if platform.system() != "Linux" or platform.machine() not in {"x86_64", "aarch64"}:
         return False
     try:
@@ -162,7 +162,7 @@ def _openat2(directory: int, path: str, flags: int, *, resolve: int = _BENEATH) 
         if found >= 0:
             return found
         number = ctypes.get_errno()
-        # EAGAIN: something was renamed on the way, so the kernel could not be sure; it asks to try again.
+        # EAGAIN: something was renamed on the way and the kernel cannot be sure; it asks to try again.
         if number not in {errno.EAGAIN, errno.EINTR}:
             raise OSError(number, os.strerror(number), path)
 

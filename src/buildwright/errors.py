@@ -1,4 +1,4 @@
-"""Every error Buildwright raises on purpose, as one tree. Holds no logic and imports nothing of ours.
+"""Every error Buildwright raises on purpose, as one tree. Must never hold logic or import anything of ours.
 
     BuildwrightError
     ├── Refused                 the request cannot be carried out as it was made (the user can mend it)
@@ -8,27 +8,27 @@
     │   ├── BadRepository       the target repository cannot be built on
     │   ├── UnsafePath          a path leaves the lane or is protected
     │   ├── NotFound            no such build, task, attempt or artifact
-    │   ├── Unauthorized        nobody known makes this request
-    │   ├── Forbidden           somebody known makes it, about what is not theirs
-    │   ├── TooMany             too many requests, or too much at once: says when to come back
+    │   ├── Unauthorized        the request names no known user
+    │   ├── Forbidden           a known user asks for what belongs to another user
+    │   ├── TooMany             too many requests, or too much at once: says when to try again
     │   └── KeyReused           one idempotency key came with two different requests
     ├── Conflict                the state does not allow it now
     │   ├── IllegalMove         the build is not in a state in which this event can happen
-    │   ├── StaleVersion        somebody else appended first; read again and decide again
+    │   ├── StaleVersion        another process appended first; read again and decide again
     │   ├── LostLease           the lease went to another holder; this one may write nothing
     │   └── BuildIsRunning      another live process holds the build
-    └── CouldNot                the world did not do what it should
+    └── CouldNot                something outside Buildwright failed
         ├── GitFailed           a git command failed
         ├── StoreFailed         the database or a file of the store failed
-        │   └── Unreachable     a server that is needed does not answer, or nobody works for it
+        │   └── Unreachable     a needed server does not answer, or no worker works for it
         ├── DiskFull            no space is left where Buildwright keeps its state
         ├── ModelFailed         a language model did not answer: carries the kind of failure
         ├── AgentFailed         an agent program could not run
-        ├── GateBroken          a gate could not judge (a gate that says no is a report, not an error)
+        ├── GateBroken          a gate could not judge (a gate that refuses is a report, not an error)
         └── ToolMissing         a program that is needed is not installed
 
-The message of an error defaults to the first line of its class docstring. Every error can carry a `fix`: the one
-thing to do about it, in words a user can follow.
+An error's message defaults to the first line of its class docstring, so users see that line. Every error can have a
+`fix`: the one thing to do about it, in words a user can follow.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class TooMany(Refused):
 
     def __init__(self, message: str | None = None, *, retry_after: float, fix: str | None = None) -> None:
         self.retry_after = retry_after
-        """Seconds after which it is worth trying again."""
+        """Seconds after which to try again."""
         super().__init__(message, fix=fix)
 
 
@@ -115,7 +115,7 @@ class Conflict(BuildwrightError):
     """The state does not allow this now."""
 
     state: str = ""
-    """The state that does not allow it, in the words of who asked; "" when that is not known here."""
+    """The state that does not allow it, in the caller's words; "" when it is not known here."""
 
 
 class IllegalMove(Conflict):

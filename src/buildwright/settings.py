@@ -1,6 +1,6 @@
 """Settings, read once: where Buildwright keeps its state, and the environment that holds the keys.
 
-Never prints a secret, and imports nothing heavy: every command passes here.
+Must never print a secret, nor import anything heavy: every command loads this module.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from buildwright.errors import BadSettings
 
 KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY")
 SECRETS = (*KEYS, "BUILDWRIGHT_SECRET")
-"""What is shown nowhere: the keys of models, and the one that signs tokens."""
+"""Variables that are never shown: the keys of models, and the key that signs tokens."""
 SHARED = ("DATABASE_URL", "REDIS_URL", "BUILDWRIGHT_HUB")
-"""What makes this process one of many: the database, the hints, and the repository through which commits travel."""
+"""Variables that make this process part of a cluster: database, hints, and the repository that shares commits."""
 FROM_DOTENV = (*KEYS, "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")
-"""What a `.env` file may add to the environment (R9), and `SHARED` if it names the hub; everything else in it is left alone."""
+"""All that a `.env` file may add to the environment, and `SHARED` if it names the hub."""
 
 _CORRELATION = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SCHEMES = {"DATABASE_URL": ("postgresql", "postgres"), "REDIS_URL": ("redis", "rediss")}
@@ -30,21 +30,21 @@ _SCHEMES = {"DATABASE_URL": ("postgresql", "postgres"), "REDIS_URL": ("redis", "
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one process. `environment` may hold keys, so it does not show in a repr."""
+    """The settings of one process. `environment` may hold keys, so it is not in the repr."""
 
     home: Path
     environment: Mapping[str, str] = field(repr=False)
     database_url: str = field(default="", repr=False)
-    """Of the PostgreSQL that many processes share; "" when this process is alone and keeps all it knows under `home`."""
+    """Address of the cluster's PostgreSQL; "" when this process works alone and keeps its state under `home`."""
     redis_url: str = field(default="", repr=False)
     hub: str = field(default="", repr=False)
-    """Path or URL of the bare repository through which commits travel."""
+    """Path or URL of the bare repository that shares commits."""
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
-        """From the process environment, then `.env` in the working directory, then the cluster that is up in the home.
+        """Read the process environment, then `.env` in `directory` (default: cwd), then the cluster up in the home.
 
-        Raises BadSettings naming every key that is wrong or missing, CouldNot when the cluster's file cannot be read.
+        Raises BadSettings with every key that is wrong or missing, CouldNot when the cluster's file cannot be read.
         """
         merged = dict(os.environ if environment is None else environment)
         for name, value in _dotenv((directory or Path.cwd()) / ".env").items():
@@ -55,12 +55,12 @@ class Settings:
 
     @property
     def tag(self) -> str:
-        """Names this home in the environment of the commands it runs."""
+        """A name for this home in the environment of the commands it runs."""
         return tag_of(self.home)
 
     @property
     def server_url(self) -> str:
-        """The server that verbs speak to instead of the store; "" for none. Raises BadSettings."""
+        """The server that commands use instead of the store; "" for none. Raises BadSettings."""
         url = self.environment.get("BUILDWRIGHT_URL", "").strip().rstrip("/")
         if url and not url.startswith(("http://", "https://")):
             raise BadSettings("BUILDWRIGHT_URL is no http:// or https:// URL", fix="for example http://127.0.0.1:8321")
@@ -68,17 +68,17 @@ class Settings:
 
     @property
     def server_token(self) -> str:
-        """Says to that server who asks."""
+        """The token that tells that server which user asks."""
         return self.environment.get("BUILDWRIGHT_TOKEN", "").strip()
 
     @property
     def user(self) -> str:
-        """Who owns the builds that are started here."""
+        """The owner of the builds that are started here."""
         return self.environment.get("USER", "") or str(os.getuid())
 
     @property
     def correlation_id(self) -> str:
-        """What builds that are started here are found by in other systems (D15); "" when nobody says. Raises BadSettings."""
+        """Id by which other systems find the builds started here; "" if none is set. Raises BadSettings."""
         given = self.environment.get("BUILDWRIGHT_CORRELATION_ID", "").strip()
         if given and not _CORRELATION.fullmatch(given):
             raise BadSettings(
@@ -89,12 +89,12 @@ class Settings:
 
     @property
     def passwords(self) -> tuple[str, ...]:
-        """Those in the addresses of the servers, as they stand there and as they are meant."""
+        """The passwords in the servers' addresses, as written there and decoded."""
         found: set[str] = set()
         for url in (self.database_url, self.redis_url):
             try:
                 written = urlsplit(url).password or ""
-            except ValueError:  # said by whoever uses the address
+            except ValueError:  # reported by the code that uses the address
                 continue
             found |= {written, unquote(written)} - {""}
         return tuple(sorted(found))
@@ -105,7 +105,7 @@ class Settings:
 
     @property
     def cluster(self) -> Path:
-        """Where a cluster of this machine is kept, if there is one."""
+        """The directory of this machine's cluster, if there is one."""
         return self.home / "cluster"
 
     @property
@@ -114,7 +114,7 @@ class Settings:
 
 
 def tag_of(home: Path) -> str:
-    """A short name for a home, the same by whatever path it is reached."""
+    """Return a short name for a home, the same for every path that leads to it."""
     return hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:16]
 
 
@@ -133,7 +133,7 @@ def _home(environment: Mapping[str, str]) -> Path:
 
 
 def _shared(environment: Mapping[str, str]) -> tuple[str, str, str] | None:
-    """What the environment says of a cluster; None when it says nothing. All three, or BadSettings for what is wrong."""
+    """Return the cluster that the environment names, None when it names none. Raises BadSettings."""
     given = {name: environment.get(name, "").strip() for name in SHARED}
     if not any(given.values()):
         return None
@@ -154,7 +154,7 @@ def _shared(environment: Mapping[str, str]) -> tuple[str, str, str] | None:
 
 
 def _cluster_in(folder: Path) -> tuple[str, str, str] | None:
-    """The cluster that is up there. One look at the disk when there is none: every command passes here."""
+    """Return the cluster that runs there. Costs one look at the disk when there is none: every command calls this."""
     if not (folder / "cluster.json").exists():
         return None
     from buildwright.jobs.state import load
@@ -172,6 +172,6 @@ def _dotenv(path: Path) -> dict[str, str]:
         values = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise BadSettings(f"{path} cannot be read: {error}", fix="mend or remove the file") from error
-    # The project that is built may well have a DATABASE_URL in its `.env`, and that is not ours to write to.
+    # The project's own `.env` may hold a DATABASE_URL, and that database is not ours to write to.
     wanted = (*FROM_DOTENV, *SHARED) if values.get("BUILDWRIGHT_HUB") else FROM_DOTENV
     return {name: value for name, value in values.items() if name in wanted and value}
