@@ -1,4 +1,4 @@
-"""Judges of a patch: they return reports of findings and change nothing but their own private checkout."""
+"""Judges of a patch: they return reports of findings. Must never change anything but their own private checkout."""
 
 from __future__ import annotations
 

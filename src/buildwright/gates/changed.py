@@ -1,4 +1,4 @@
-"""The changed files of a patch, read from a private checkout. Never follows a link out of it."""
+"""Reads the changed files of a patch from a private checkout. Must never follow a link out of it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from buildwright.errors import GateBroken
 from buildwright.ports import Judged
 
 LARGEST_READ = 5_000_000
-"""Bytes; a larger file is not looked into."""
+"""In bytes; a larger file is not read."""
 
 
 def checkout(judged: Judged) -> Path:
-    """The checkout of what is judged. Raises GateBroken when there is none."""
+    """Return the checkout of what is judged. Raises GateBroken when there is none."""
     if judged.files is None:
         raise GateBroken("this gate needs a checkout of the files and got none")
     return judged.files
 
 
 def changed_texts(judged: Judged) -> Iterator[tuple[FileChange, str]]:
-    """Every added or modified regular file that is UTF-8 text and not too large, with its text."""
+    """Yield every added or modified regular file that is UTF-8 text and not too large, with its text."""
     root = checkout(judged)
     for change in judged.patch.changes if judged.patch else ():
         if change.kind == "deleted" or not change.mode.startswith("100"):
@@ -38,7 +38,7 @@ def changed_texts(judged: Judged) -> Iterator[tuple[FileChange, str]]:
 
 
 def read_bytes(root: Path, path: str, limit: int = LARGEST_READ) -> bytes | None:
-    """A regular file's bytes, None when there is none inside `root` or it is larger than `limit`."""
+    """Return a regular file's bytes, None when there is none inside `root` or it is larger than `limit`."""
     full = root / path
     try:
         if not full.parent.resolve().is_relative_to(root.resolve()):

@@ -1,4 +1,4 @@
-"""Runs a project's own commands on an exact tree and reads what they say. Never believes a report over an exit code."""
+"""Runs a project's own commands on an exact tree and reads their output. Must never trust a report over exit code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _UNSEEN_FOLDERS = frozenset((".git", "node_modules", ".venv", "__pycache__"))
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One judging: its checkout, its private directory, the environment of its commands."""
+    """One judgement: its checkout, its private directory, the environment of its commands."""
 
     judged: Judged
     files: Path
@@ -49,9 +49,9 @@ class _Run:
 
 
 class ChecksGate:
-    """Typecheck, lint, test and build as the project defines them, and the validation command of the task.
+    """Runs the project's own typecheck, lint, test and build, and the validation command of the task.
 
-    The commands get nothing of our environment but the PATH, and no network except while dependencies are installed.
+    Of our environment the commands get only the PATH; they have network only while dependencies are installed.
     """
 
     name = "checks"
@@ -66,7 +66,7 @@ class ChecksGate:
         self._python: asyncio.Future[Python] | None = None
 
     async def judge(self, judged: Judged) -> list[Judgement]:
-        """One judgement per command, up to the first that says no.
+        """Return one judgement per command, up to the first that refuses.
 
         Raises GateBroken without a checkout or when the sandbox fails, BadSettings when buildwright.toml is wrong.
         """
@@ -90,7 +90,7 @@ class ChecksGate:
         return done
 
     async def _find_python(self) -> Python:
-        """Asked once per gate: a version manager's script takes a tenth of a second to answer."""
+        """Find Python once per gate: a version manager's script takes a tenth of a second to answer."""
         if self._python is None or self._python.cancelled():
             self._python = asyncio.ensure_future(find_python(self._path, os.environ))
         return await asyncio.shield(self._python)
@@ -127,7 +127,7 @@ class ChecksGate:
                     return done
                 if any(one.code == "check.timeout" for one in done[-1].report.findings):
                     return done
-        # Not to be kept, or its inputs were not all it needs: made in the checkout, for this once.
+        # Cannot be kept, or needed more than its inputs: made in this checkout, for this once.
         return await self._set_up(run, setup, run.files)
 
     async def _set_up(self, run: _Run, setup: Setup, folder: Path) -> list[Judgement]:
@@ -181,8 +181,8 @@ def _listing(files: Path) -> Iterator[str]:
 
 
 def _environment(private: Path, path: str, files: Path, toolchain: Toolchain) -> dict[str, str]:
-    """All that a check may know of this machine. Home and temporary files are its own, so that runs cannot meet."""
-    # Without it an editable install of the project in the Python of the checks would be tested in place of the tree.
+    """Return all that a check may know of this machine, with a home and temporary files of its own."""
+    # Without it an editable install of the project in the Python of the checks would be tested instead of the tree.
     sources = {"PYTHONPATH": os.pathsep.join(str(files / source) for source in toolchain.sources)}
     home, scratch = private / "home", private / "tmp"
     home.mkdir()
@@ -202,7 +202,7 @@ def _environment(private: Path, path: str, files: Path, toolchain: Toolchain) ->
 
 @contextlib.contextmanager
 def _telling(listener: Callable[[str], None] | None) -> Iterator[Callable[[bytes], None] | None]:
-    """Passes on one command's output. Pieces of bytes end anywhere, in a letter too; the next command begins a new line."""
+    """Yield a function that passes on a command's output, whole letters only; the next command begins a new line."""
     if listener is None:
         yield None
         return
@@ -224,7 +224,7 @@ def _telling(listener: Callable[[str], None] | None) -> Iterator[Callable[[bytes
 
 
 def _judge_plain(run: _Run, gate: str, kind: CheckKind, command: str, done: Completed, sandbox: str) -> Judgement:
-    """A command of which only the exit code counts."""
+    """Judge a command by its exit code alone."""
     findings = _ended(gate, command, done)
     if not findings and done.exit_code != 0:
         findings = [_failed(f"{gate}.failed", command, done)]
@@ -251,7 +251,7 @@ def _judge_check(run: _Run, check: Check, done: Completed, sandbox: str) -> Judg
 
 
 def _tests(run: _Run, check: Check, text: str) -> Tally | None:
-    """What is known of a test run: from the report it named, the one pytest was asked for, else from its words."""
+    """Return the result of a test run: from the report the check names, else pytest's, else the console output."""
     if "/" in check.report or check.report.endswith(".xml"):
         content = read_bytes(run.files, check.report, LARGEST_REPORT)
     else:
@@ -261,7 +261,7 @@ def _tests(run: _Run, check: Check, text: str) -> Tally | None:
 
 
 def _ended(name: str, command: str, done: Completed) -> list[Finding]:
-    """Findings about a command that did not come to its own end, or never began."""
+    """Return findings about a command that was ended, or never began."""
     if done.exit_code is None:
         message = f"{name} was ended after {done.seconds:.0f} seconds: `{command}`\n{_tail(done)}"
         return [finding("check.timeout", message, fix="make it finish sooner, or raise the limit for gates")]
@@ -282,14 +282,14 @@ def _nothing_collected(check: Check, tests: Tally, done: Completed) -> Finding:
 
 
 def _despite_success(check: Check, tests: Tally | None) -> list[Finding]:
-    """What is wrong although the command ended with 0."""
+    """Return what is wrong although the command ended with 0."""
     if check.kind != "test":
         return []
     if tests is None:
         message = f"How many tests `{check.command}` ran could not be read from its output."
         fix = "let it write a JUnit XML report and name the file as the check's report"
-        # A runner that usually says it, or a report that was promised, may hide that nothing ran; of another command
-        # nothing but its exit code is known.
+        # A runner that usually prints the number, or a promised report, may hide that nothing ran; of another command
+        # only its exit code is known.
         promised = bool(check.report or runner_of(check.command))
         return [finding("test.uncounted", message, severity="error" if promised else "note", fix=fix)]
     if tests.findings:

@@ -1,4 +1,4 @@
-"""Judges whether a patch leaves merge conflict markers behind. Never judges files the patch does not touch."""
+"""Judges whether a patch leaves merge conflict markers. Must never judge files that the patch does not touch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _OPENS, _MIDDLE, _CLOSES = "<<<<<<< ", "=======", ">>>>>>> "
 
 
 class ConflictMarkersGate:
-    """A line of seven `=` underlines headings in many texts: only all three marks in their order are a conflict."""
+    """Refuses all three marks in order: seven `=` alone underline headings in many texts."""
 
     name = "conflicts"
     needs_files = True
     refuses = "merge conflict markers"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
-        """One judgement; none when there is no patch. Raises GateBroken without a checkout."""
+        """Return one judgement; none when there is no patch. Raises GateBroken without a checkout."""
         if judged.patch is None:
             return []
         findings = []
@@ -30,7 +30,7 @@ class ConflictMarkersGate:
 
 
 def conflict_line(text: str) -> int | None:
-    """The line (from 1) at which the first whole conflict opens."""
+    """Return the line (from 1) at which the first complete conflict begins, None if there is none."""
     opened, middle = 0, False
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith(_OPENS):

@@ -1,4 +1,4 @@
-"""Reads JUnit XML, the common report of test runners. Never resolves an entity: a document with a DTD is refused."""
+"""Reads JUnit XML, the common report of test runners. Must never resolve an entity: a document with DTD is refused."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from buildwright.core.finding import Finding
 from buildwright.gates.reporting import clip, finding
 
 LARGEST_REPORT = 50_000_000
-"""Bytes of a report that are read; a larger one counts as none."""
+"""Largest report that is read, in bytes; a larger one counts as none."""
 
 _TRACE_LINES = 40
 
 
 class Tally(NamedTuple):
-    """What a test run says of itself. `ran` counts tests that were not skipped; None when it cannot be known."""
+    """The result of a test run. `ran` counts tests that were not skipped; None when it is unknown."""
 
     ran: int | None
     skipped: int = 0
@@ -25,10 +25,10 @@ class Tally(NamedTuple):
 
 
 def read_junit(content: bytes) -> Tally | None:
-    """The run behind a report; None when it is not JUnit XML in UTF-8, or has a DTD.
+    """Return the run that a report describes; None when it is not JUnit XML in UTF-8, or has a DTD.
 
-    Format: https://github.com/testmoapp/junitxml (no standard exists); counted from the test cases themselves,
-    because the totals in the attributes of suites differ between runners.
+    Format: https://github.com/testmoapp/junitxml (there is no standard). Test cases are counted one by one, because the
+    totals in the attributes of suites differ between runners.
     """
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         return None
@@ -64,7 +64,7 @@ def _failure(said: ElementTree.Element, title: str, file: str | None = None, lin
 
 
 def _place(trace: list[str]) -> tuple[str | None, int | None]:
-    """pytest ends each trace with `path:line: Kind`; the last such line is where it broke."""
+    """Return the place of a failure: pytest ends each trace with `path:line: Kind`, and the last such line counts."""
     for line in reversed(trace):
         path, _, rest = line[:500].partition(":")
         number, colon, _ = rest.partition(":")

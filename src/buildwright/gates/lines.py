@@ -1,4 +1,4 @@
-"""Findings from what compilers and linters print, line by line. Linear in its input: no line is looked at beyond a bound."""
+"""Reads findings from output of compilers and linters, line by line. Must stay linear: long lines are cut."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from buildwright.core.finding import Finding, Severity
 from buildwright.gates.reporting import clip, finding
 
 LONGEST_LINE = 1_000
-"""Characters of a line that are looked at; it bounds every pattern below."""
+"""Characters of a line that are read; it bounds every pattern below."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
-# Formats: TypeScript `tsc` (plain and pretty), eslint, mypy, pyright, ruff (concise and full) and rustc as they are
-# recorded in tests/data/console; Go and Maven from their documentation.
+# Formats: TypeScript `tsc` (plain and pretty), eslint, mypy, pyright, ruff (concise and full) and rustc as recorded in
+# tests/data/console; Go and Maven from their documentation.
 _TSC = re.compile(r"([^\s(][^(]{0,300})\((\d{1,9}),\d{1,9}\): (error|warning) (TS\d{1,6}): (.+)")
 _TSC_PRETTY = re.compile(r"([^\s:][^:]{0,300}):(\d{1,9}):\d{1,9} - (error|warning) (TS\d{1,6}): (.+)")
 _MYPY = re.compile(r"([^\s:][^:]{0,300}):(\d{1,9})(?::\d{1,9})?: (error|warning|note): (.+)")
@@ -33,13 +33,13 @@ _MYPY_CODE = re.compile(r"\[([a-z][a-z-]{1,40})\]$")
 
 
 def plain_lines(text: str) -> Iterator[str]:
-    """Lines without colours, each cut to `LONGEST_LINE`."""
+    """Yield lines without colours, each cut to `LONGEST_LINE`."""
     for line in text.splitlines():
         yield _ANSI.sub("", line[: 2 * LONGEST_LINE])[:LONGEST_LINE]
 
 
 def findings_in(text: str) -> list[Finding]:
-    """What any known compiler or linter said, in order. A whole JSON report of ruff or eslint is read as one."""
+    """Return the findings of any known compiler or linter, in order. Reads whole JSON reports of ruff or eslint too."""
     stripped = text.strip()
     if stripped.startswith("[") and stripped.endswith("]") and (found := _json_report(stripped)):
         return found
@@ -50,7 +50,7 @@ def findings_in(text: str) -> list[Finding]:
 
 
 class _Scan:
-    """The state between lines: eslint names its file, rustc and ruff their message, on an earlier line."""
+    """State between lines: eslint names its file, rustc and ruff their message, on an earlier line."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -153,7 +153,7 @@ def _placed(code: str, message: object, file: object, line: object, severity: Se
 
 
 def within(findings: Sequence[Finding], root: str) -> list[Finding]:
-    """The findings with their files relative to the tree; a file outside it is named in the message only."""
+    """Return the findings with files relative to the tree; a file outside it is named in the message only."""
     prefix = root.rstrip("/") + "/"
     result = []
     for one in findings:

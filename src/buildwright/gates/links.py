@@ -1,4 +1,4 @@
-"""Judges the symbolic links of a patch: none may point out of the tree. Never follows one."""
+"""Judges the symbolic links of a patch: none may point out of the tree. Must never follow one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _LINK = "120000"
 
 
 class LinksGate:
-    """A link that is absolute or leaves the tree reads, or writes, what is not the project's."""
+    """Refuses a link that is absolute or leaves the tree: it reads or writes what is not the project's."""
 
     name = "links"
     needs_files = True
     refuses = "a symbolic link that leaves the project"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
-        """One judgement; none when there is no patch. Raises GateBroken without a checkout."""
+        """Return one judgement; none when there is no patch. Raises GateBroken without a checkout."""
         if judged.patch is None:
             return []
         root = checkout(judged)
@@ -32,7 +32,7 @@ class LinksGate:
             except OSError:
                 continue
             arrives = posixpath.normpath(posixpath.join(posixpath.dirname(change.path), target))
-            # Through another link a path of harmless look may leave as well: the real place counts too.
+            # A harmless path may leave the tree through another link, so the real place counts too.
             leaves = not (root / change.path).resolve().is_relative_to(root.resolve())
             if target.startswith("/") or arrives.split("/")[0] == ".." or leaves:
                 message = f"The link {change.path} points out of the project, to {target}."

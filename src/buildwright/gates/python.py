@@ -1,4 +1,4 @@
-"""Which Python a project's checks run on. Runs candidates only to ask whether they have pytest, never the project's code."""
+"""Finds the Python for a project's checks. Runs candidates to ask for pytest; must never run the project's code."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Python(NamedTuple):
 
 
 async def find_python(path: str, environment: Mapping[str, str]) -> Python:
-    """The active virtual environment's Python, else one on `path` that has pytest, else the one that runs Buildwright.
+    """Return the active virtual environment's Python, else one on `path` with pytest, else Buildwright's own.
 
-    The project's own environment is not in its tree, so it cannot be found there: activate it before the build.
+    The project's own environment is not in its tree and cannot be found there: activate it before the build.
     """
     active = environment.get("VIRTUAL_ENV")
     if active and (executable := Path(active) / "bin" / "python").exists():
@@ -50,10 +50,10 @@ _QUESTION = (
 
 
 async def _ask(executable: Path) -> Python | None:
-    """What a program says it is; None when it is no Python. A shim (pyenv, asdf) names the interpreter behind it, which
-    alone can run where the shim's own home is out of sight.
+    """Return the interpreter that a program is, None when it is no Python.
 
-    Asked from "/" and without PYTHONPATH: neither a directory nor a variable may answer for the environment.
+    A shim (pyenv, asdf) names the real one, which alone can run where the shim's home is not visible. Runs in "/" and
+    without PYTHONPATH, so that neither a directory nor a variable changes the answer.
     """
     try:
         process = await asyncio.create_subprocess_exec(

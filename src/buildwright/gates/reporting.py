@@ -1,4 +1,4 @@
-"""Reports within their bounds, from any number of findings. Decides nothing but whether an error is among them."""
+"""Builds bounded reports from any number of findings. Must decide nothing but whether there is an error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CUT = " [...] "
 
 
 def clip(text: str, limit: int = LONGEST_MESSAGE) -> str:
-    """The text within the limit, cut in the middle: what failed stands first, why it failed often last."""
+    """Return the text within the limit, cut in the middle: what failed comes first, why it failed often last."""
     text = text.strip()
     if len(text) <= limit:
         return text
@@ -28,7 +28,7 @@ def finding(
     severity: Severity = "error",
     fix: str = "",
 ) -> Finding:
-    """A finding whose message is within its bound."""
+    """Return a finding whose message is within its bound."""
     return Finding(code=code, message=clip(message), severity=severity, file=file, line=line, fix=fix)
 
 
@@ -39,7 +39,7 @@ def judgement(
     output: bytes = b"",
     evidence: Evidence | None = None,
 ) -> Judgement:
-    """A judgement that says no when an error is among the findings; errors are kept before warnings and notes."""
+    """Return a judgement that refuses if there is an error; errors are kept before warnings and notes."""
     rank: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
     ordered = sorted(findings, key=lambda one: rank[one.severity])
     report = Report(

@@ -1,4 +1,4 @@
-"""Reads test runs from console output: which runner it was, how many tests ran, which failed. Linear in its input."""
+"""Reads test runs from console output: the runner, how many tests ran, which failed. Must stay linear in its input."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ _RUNNERS = re.compile(r"\b(pytest|unittest|vitest|jest|mocha|node --test|cargo t
 
 
 def runner_of(command: str) -> str:
-    """The runner that a command calls, if it is one whose usual output says how many tests ran; else ""."""
+    """Return the runner in a command whose usual output says how many tests ran, else ""."""
     found = _RUNNERS.search(command[: 10 * LONGEST_LINE])
     return found[1] if found else ""
 
 
 def read_run(text: str) -> Tally | None:
-    """What the first runner whose words are found says of the run; None when none is known."""
+    """Return the run in the first format that is recognised; None when none is."""
     if text.lstrip().startswith('{"'):
         run = _go_json(text)
         if run is not None:
@@ -108,7 +108,7 @@ def _unittest(lines: Sequence[str]) -> Tally | None:
 
 
 def _python_place(trace: Sequence[str]) -> tuple[str | None, int | None]:
-    """The innermost frame of a traceback that is not the library of Python or of others."""
+    """Return the innermost frame of a traceback that is not in Python's library or in a package."""
     for line in reversed(trace):
         file, mark, rest = line.strip().removeprefix('File "').partition('", line ')
         number = rest.partition(",")[0]
@@ -118,7 +118,7 @@ def _python_place(trace: Sequence[str]) -> tuple[str | None, int | None]:
 
 
 def _until(lines: Sequence[str], ends: tuple[str, ...], unless: str = "\n") -> list[str]:
-    """The lines up to the next that starts with one of `ends` and not with `unless`; the first is always taken."""
+    """Return the lines up to the next that starts with one of `ends` and not with `unless`, at least the first."""
     taken: list[str] = []
     for line in lines:
         if taken and line.startswith(ends) and not line.startswith(unless):
@@ -151,7 +151,7 @@ def _node(lines: Sequence[str]) -> Tally | None:
 
 
 def _node_failure(name: str, following: Sequence[str]) -> Finding | None:
-    """None for a suite that failed only because a test in it did: that test has said so itself."""
+    """Return a failed test, None for a suite that failed only because one of its tests did."""
     block = _until(list(following), ("ok ", "not ok ", "# Subtest"))
     if any(line.strip() == "failureType: 'subtestsFailed'" for line in block):
         return None
@@ -218,7 +218,7 @@ def _last_counts(lines: Sequence[str], summary: re.Pattern[str]) -> dict[str, in
 
 
 def _frame(trace: Sequence[str]) -> tuple[str, int] | None:
-    """The first frame of a JavaScript stack (`at f (file:line:column)`) that is not in a package or in Node itself."""
+    """Return the first frame of a JavaScript stack (`at f (file:line:column)`) that is not in a package or Node."""
     for line in trace:
         word, _, rest = line.strip().partition(" ")
         if word not in {"at", "\u276f"}:
@@ -246,7 +246,7 @@ def _cargo(lines: Sequence[str]) -> Tally | None:
 
 
 def _maven(lines: Sequence[str]) -> Tally | None:
-    """Surefire's last totals. Written from its documentation, not from a recorded run."""
+    """Read Surefire's last totals. Written from its documentation, not from a recorded run."""
     found = [match for line in lines if (match := _MAVEN.match(line.strip()))]
     if not found:
         return None
@@ -256,7 +256,7 @@ def _maven(lines: Sequence[str]) -> Tally | None:
 
 
 def _go_json(text: str) -> Tally | None:
-    """`go test -json`: one event per line; the output of a test stands in its own events.
+    """Read `go test -json`: one event per line; the output of a test is in its own events.
 
     Written from the documentation of cmd/test2json, not from a recorded run.
     """

@@ -1,4 +1,4 @@
-"""Judges which paths a patch touches: protected, foreign to the task, or tests taken away. Never reads a file."""
+"""Judges the paths of a patch: protected, foreign to the task, or removed tests. Must never read a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from buildwright.gates.reporting import finding, judgement
 from buildwright.ports import Judged, Judgement
 
 OWN_PATHS = ("buildwright.toml",)
-"""Protected in every project: a patch that may choose its own checks is not checked."""
+"""Protected in every project: a patch that can choose its own checks is not checked."""
 
 _SUBMODULE = "160000"
 _LOCKFILES = frozenset(
@@ -39,7 +39,7 @@ _TEST_FOLDERS = frozenset(("test", "tests", "__tests__", "spec", "specs"))
 
 
 def is_test(path: str) -> bool:
-    """Whether a path is a test by the naming customs of Python, JavaScript, Go, Java and Rust."""
+    """Return whether a path is a test by the naming customs of Python, JavaScript, Go, Java and Rust."""
     pure = PurePosixPath(path)
     if any(part.lower() in _TEST_FOLDERS for part in pure.parts[:-1]):
         return True
@@ -54,10 +54,10 @@ def is_test(path: str) -> bool:
 
 
 class ScopeGate:
-    """A1: is the patch where its task said it would be?
+    """Judges whether the patch is where its task said it would be.
 
-    Four levels: a path the task named; a companion of one (a test, a lock file, a file of the same stem); any other,
-    which is noted; a protected one, which is refused. A task that names no files may touch what is not protected.
+    Four levels: a path that the task names; a companion of one (a test, a lock file, the same stem); any other, which
+    is noted; a protected one, which is refused. A task that names no files may touch all that is not protected.
     """
 
     name = "scope"
@@ -65,7 +65,7 @@ class ScopeGate:
     refuses = "an empty change, a protected path, a submodule, a deleted test that the task did not name"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
-        """One judgement; none when there is no patch."""
+        """Return one judgement; none when there is no patch."""
         if judged.patch is None:
             return []
         return [judgement(self.name, "scope", list(_findings(judged, judged.patch)))]

@@ -1,8 +1,8 @@
-"""Keeps what a setup made (`node_modules`) for later checkouts with the same inputs. Never lets a judged tree write into it.
+"""Keeps a setup's result (`node_modules`) for later checkouts with the same inputs. No judged tree may write into it.
 
-A kept result depends on its inputs alone because it was made in a directory that held nothing else; the key is their hash.
-Checkouts get copies (reflinks where the file system has them): through a hard link or a shared mount a test could change
-what later trees are judged with.
+A kept result depends on its inputs alone because it was made in a directory that held nothing else; the key is their
+hash. Checkouts get copies (reflinks where the file system has them): through a hard link or a shared mount a test could
+change the input of later judgements.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from typing import NamedTuple
 from buildwright.gates.changed import read_bytes
 
 KEPT = 8
-"""Results that stay, the ones used last."""
+"""Number of results that stay, those used last."""
 
 _DRAFT = "draft-"
 _DRAFT_SECONDS = 3600.0
-"""After this a draft belongs to a process that died."""
+"""Age in seconds after which a draft belongs to a dead process."""
 
 
 class Setup(NamedTuple):
-    """Commands that make a checkout ready. With `outputs`, they read only `inputs` and write what matters only there."""
+    """Commands that prepare a checkout. With `outputs`, they read only `inputs` and write only there what matters."""
 
     commands: tuple[str, ...]
     inputs: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Setups:
         self._locks: dict[str, asyncio.Lock] = {}
 
     def key(self, setup: Setup, files: Path, path: str) -> str | None:
-        """The hash of commands, inputs and programs; None when the result could not be kept or is in the tree already."""
+        """Return the hash of commands, inputs and programs; None when the result cannot be kept or is in the tree."""
         if not setup.outputs or any(not _is_free(files, output) for output in setup.outputs):
             return None
         parts = [path, *setup.commands, *setup.outputs, *_programs(setup.commands, path)]
@@ -61,11 +61,11 @@ class Setups:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def alone(self, key: str) -> asyncio.Lock:
-        """Held while a result is looked for and made, so that checkouts judged at the same time do not all make it."""
+        """Return the lock to hold while a result is looked up and made, so that only one parallel checkout makes it."""
         return self._locks.setdefault(key, asyncio.Lock())
 
     async def place(self, key: str, setup: Setup, files: Path) -> bool:
-        """Copy a kept result into a checkout; False when there is none (or another process has just dropped it)."""
+        """Copy a kept result into a checkout; return False when there is none (or another process just removed it)."""
         kept = self._folder / key
         try:
             os.utime(kept)
@@ -80,7 +80,7 @@ class Setups:
 
     @asynccontextmanager
     async def draft(self, setup: Setup, files: Path) -> AsyncIterator[Path]:
-        """A directory with the inputs alone, to run the commands in; gone at the end if it was not kept."""
+        """Yield a directory with only the inputs, to run the commands in; removed at the end unless it was kept."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=self._folder))
         try:
@@ -92,7 +92,7 @@ class Setups:
             await _remove(folder)
 
     async def keep(self, key: str, setup: Setup, draft: Path) -> bool:
-        """Keep a draft whose commands went well under its key; False when they did not make every output."""
+        """Keep a draft under its key; return False when its commands did not make every output."""
         root = draft.resolve()
         if any(
             (draft / output).resolve() != root / output or not (draft / output).is_dir() for output in setup.outputs
@@ -101,7 +101,7 @@ class Setups:
         try:
             draft.rename(self._folder / key)
         except OSError:
-            # Another process was quicker with the same inputs: its result is as good.
+            # Another process was faster with the same inputs: its result is as good.
             return (self._folder / key).is_dir()
         await self._prune()
         return True
@@ -109,7 +109,7 @@ class Setups:
     async def _prune(self) -> None:
         ages: list[tuple[float, Path]] = []
         for path in self._folder.iterdir():
-            # Another process may be dropping it.
+            # Another process may be removing it.
             with contextlib.suppress(FileNotFoundError):
                 ages.append((path.stat().st_mtime, path))
         ages.sort(reverse=True)
@@ -120,13 +120,13 @@ class Setups:
 
 
 def _is_free(files: Path, output: str) -> bool:
-    """Whether `output` is a place inside the checkout, and nothing is there yet."""
+    """Return whether `output` is a place inside the checkout where nothing is yet."""
     place = files / output
     return place.parent.resolve().is_relative_to(files.resolve()) and not os.path.lexists(place)
 
 
 def _programs(commands: Sequence[str], path: str) -> list[str]:
-    """What the programs named in the commands are now; Node too, which npm runs on without being told."""
+    """Return the identity of the programs that the commands name, and of Node, which npm runs on."""
     words = {word for command in commands for word in command.split()} | {"node"}
     found = []
     for word in sorted(words):
@@ -138,7 +138,7 @@ def _programs(commands: Sequence[str], path: str) -> list[str]:
 
 
 async def _copy(source: Path, target: Path) -> bool:
-    """False when the source is no directory or could not be copied whole."""
+    """Return False when the source is no directory or could not be copied completely."""
     try:
         if not stat.S_ISDIR(source.lstat().st_mode):
             return False

@@ -1,4 +1,4 @@
-"""Judges whether changed Python, JSON, TOML and YAML files can be read at all. Never executes one."""
+"""Judges whether changed Python, JSON, TOML and YAML files can be parsed. Must never execute one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from buildwright.gates.changed import changed_texts, checkout, read_bytes
 from buildwright.gates.reporting import finding, judgement
 from buildwright.ports import Judged, Judgement
 
-# Files whose name says JSON but that allow comments, by custom of their tools.
+# Files named as JSON that may have comments, by custom of their tools.
 _COMMENTED_JSON = ("tsconfig", "jsconfig", ".eslintrc", "devcontainer", "settings", "launch", "tasks", ".babelrc")
 _DEEPEST = "it is nested too deeply"
 _FIXTURES = frozenset(("data", "fixtures", "testdata", "__fixtures__", "snapshots"))
@@ -24,10 +24,10 @@ _NEWER_PYTHON = re.compile(r"requires-python\s{0,9}=\s{0,9}[\"']>=\s{0,9}3\.(\d{
 
 
 class SyntaxGate:
-    """The cheapest no: a file that cannot be parsed fails here in milliseconds, with its line.
+    """The cheapest gate: a file that cannot be parsed fails in milliseconds, with its line.
 
-    Only a warning in a directory of test data, which may be wrong on purpose, and for Python when the project asks for
-    a newer Python than this process runs on.
+    It is only a warning in a directory of test data, which may be wrong on purpose, and for Python when the project
+    needs a newer Python than this process runs on.
     """
 
     name = "syntax"
@@ -35,7 +35,7 @@ class SyntaxGate:
     refuses = "Python, JSON, TOML and YAML that cannot be read"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
-        """One judgement; none when there is no patch. Raises GateBroken without a checkout."""
+        """Return one judgement; none when there is no patch. Raises GateBroken without a checkout."""
         if judged.patch is None:
             return []
         findings: list[Finding] = []
@@ -101,7 +101,7 @@ def _yaml(path: str, text: str) -> list[Finding]:
         for _ in yaml.parse(text, Loader=yaml.SafeLoader):
             pass
     except yaml.MarkedYAMLError as error:
-        # A template (Jinja, Helm) has the name of YAML and is none until it is rendered.
+        # A template (Jinja, Helm) is named as YAML but is none until it is rendered.
         if "{{" in text or "{%" in text:
             return []
         line = error.problem_mark.line + 1 if error.problem_mark else None

@@ -1,4 +1,4 @@
-"""Finds a project's own commands from its files. Pure: sees a listing and a reader, runs and writes nothing."""
+"""Finds a project's own commands from its files. Pure: must never run or write anything."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ class Project(NamedTuple):
 
 
 class Toolchain(NamedTuple):
-    """Commands to make a checkout ready, commands that judge it, and what is to be said of them."""
+    """Commands to prepare a checkout, commands that judge it, and findings about them."""
 
     setup: tuple[Setup, ...]
     checks: tuple[Check, ...]
     findings: tuple[Finding, ...] = ()
     sources: tuple[str, ...] = ()
-    """Directories of Python packages that are not at the top (`src`): the tree's own code must win over an installed one."""
+    """Directories of Python packages below the top (`src`): the tree's own code must win over an installed one."""
 
 
 def find_toolchain(project: Project, options: Options) -> Toolchain:
-    """The commands: given for this build, else of the project's buildwright.toml, else found from its manifests.
+    """Return the commands given for this build, else in buildwright.toml, else found from the project's manifests.
 
     Raises BadSettings when buildwright.toml is wrong.
     """
@@ -78,7 +78,7 @@ def find_toolchain(project: Project, options: Options) -> Toolchain:
 
 
 def _settings(project: Project) -> Toolchain:
-    """[checks] name = "command" or a table; [setup] commands, inputs, outputs = [...]. Unknown keys are errors."""
+    """Read [checks] name = "command" or a table; [setup] commands, inputs, outputs = [...]. Unknown keys are errors."""
     text = project.read(SETTINGS)
     if text is None:
         return Toolchain((), ())
@@ -129,7 +129,7 @@ def _found(project: Project) -> Toolchain:
 
 
 def _parts(project: Project) -> tuple[str, ...]:
-    """Directories right below the top that have a manifest of their own, where the top has none."""
+    """Return directories right below the top with a manifest of their own, if the top has none."""
     paths = set(project.files)
     if any(manifest in paths for manifest in _MANIFESTS):
         return ()
@@ -138,7 +138,7 @@ def _parts(project: Project) -> tuple[str, ...]:
 
 
 class _Folder:
-    """One directory of the project as if it were the whole of it."""
+    """One directory of the project, treated as a project of its own."""
 
     def __init__(self, project: Project, prefix: str, without: tuple[str, ...] = ()) -> None:
         self.project = project
@@ -150,7 +150,7 @@ class _Folder:
         return (self.project.read(self._prefix + path) or "") if path in self.paths else ""
 
     def table(self, path: str) -> Mapping[str, Any]:
-        """A TOML or JSON file as a table; an empty one when it cannot be read, for then the project's tool will say so."""
+        """Return a TOML or JSON file as a table, empty if it is unreadable: the project's own tool will say so."""
         text = self.read(path)
         try:
             document = json.loads(text) if path.endswith(".json") else tomllib.loads(text)
@@ -250,7 +250,7 @@ _LOCAL = ('"workspaces"', '"file:', '"link:', '"workspace:', '"portal:', '"patch
 
 
 def _node_setup(folder: _Folder, manager: str) -> Setup:
-    """Kept for later trees when a lock file pins it and nothing of it comes from the tree itself."""
+    """Return the setup, kept for later trees only if a lock file pins it and none of it comes from the tree."""
     command = folder.command(_install(folder, manager))
     locks = [name for name in _LOCKFILES if name in folder.paths]
     text = folder.read("package.json")
@@ -273,7 +273,7 @@ def _manager(folder: _Folder) -> str:
 
 
 def _install(folder: _Folder, manager: str) -> str:
-    """Without the scripts of packages: they run on this machine, with a network, before anybody has looked at them."""
+    """Return the install command without packages' scripts: they would run here, with network, before any review."""
     if manager == "yarn":
         modern = ".yarnrc.yml" in folder.paths
         return (
