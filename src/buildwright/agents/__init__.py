@@ -7,4 +7,4 @@ AGENTS = {
     "claude": "buildwright.agents.claude:ClaudeAgent",
     "shell": "buildwright.agents.shell:ShellAgent",
 }
-"""The agents there are, by the name a user gives: module and class, imported when one is asked for."""
+"""All agents by the name a user gives: module and class, imported when it is asked for."""

@@ -2,13 +2,13 @@
 
 A marker counts only at column 0 and outside a block: quoted inside a file it is content. One exception keeps a
 forgotten end from swallowing the next file: a FILE or EDIT opener inside an open FILE or EDIT block drops the open
-block with a warning and opens the new one. A file that must contain such a line stands between markers with more "="
-signs, where those with fewer are content. An unterminated block at the end of the answer is dropped as well.
+block with a warning and opens the new one. A file that must contain such a line is put between markers with more "="
+signs; markers with fewer are then content. An unterminated block at the end of the answer is dropped as well.
 
 The same holds for the parts of an EDIT, which may quote a merge conflict as it is. A part with a second middle line
-(the line below a heading, say) is refused: where it is to be split would be a guess.
+(the line below a heading, say) is refused: where to split it would be a guess.
 
-The formats, with one code fence around the content allowed and taken off when it is opened and closed:
+The formats; one code fence around the content is allowed, and removed if it is opened and closed:
 
     === FILE: path ===           === EDIT: path ===          === DELETE: path ===
     content                      <<<<<<< SEARCH              === TASK DONE: id ===
@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 PROSE_PIECE = 200
-"""A line of prose longer than this is passed on before it ends, in pieces."""
+"""A line of prose longer than this many characters is passed on in pieces, before it ends."""
 LONGEST_MARKER = 5_000
 """Characters; a path has at most 4,096 bytes."""
 
@@ -44,14 +44,14 @@ class FileBlock(NamedTuple):
 
 
 class Replacement(NamedTuple):
-    """Text that must occur exactly once, and what to put there."""
+    """Text that must occur exactly once, and its replacement."""
 
     search: str
     replace: str
 
 
 class EditBlock(NamedTuple):
-    """Replacements in one file, in order; all or none are to be made."""
+    """Replacements in one file, in order; all or none must be made."""
 
     path: str
     replacements: tuple[Replacement, ...]
@@ -71,13 +71,13 @@ class PlanItem(NamedTuple):
 
 
 class PlanBlock(NamedTuple):
-    """The agent's checklist (G13)."""
+    """The agent's own checklist."""
 
     items: tuple[PlanItem, ...]
 
 
 class DoneBlock(NamedTuple):
-    """The agent says that an item of its checklist is done. A claim, never a verdict."""
+    """The agent's claim that an item of its checklist is done; never a verdict."""
 
     item: str
 
@@ -94,7 +94,7 @@ Block: TypeAlias = Prose | FileBlock | EditBlock | DeleteBlock | PlanBlock | Don
 _State = Literal["prose", "file", "edit", "search", "replace", "plan"]
 _END: dict[str, str] = {"file": "=== END FILE ===", "edit": "=== END EDIT ===", "plan": "=== END BUILD PLAN ==="}
 _WIDTH = 7
-"""Signs of the markers of a SEARCH/REPLACE part, at least: as many as git puts around a conflict."""
+"""Fewest signs in the markers of a SEARCH/REPLACE part: as many as git puts around a conflict."""
 _MORE_SIGNS = "write its markers with more signs: <<<<<<<< SEARCH, ========, >>>>>>>> REPLACE"
 
 
@@ -108,10 +108,10 @@ class _Open:
     search: str
     replacements: list[Replacement]
     signs: int = 3
-    """How many "=" its markers have on each side."""
+    """Number of "=" on each side of its markers."""
     width: int = _WIDTH
     torn: bool = False
-    """Inside a merge conflict that the part quotes."""
+    """Whether the current line is in a merge conflict that the part quotes."""
 
     def ends(self, mark: str, kind: str) -> bool:
         signs = "=" * self.signs
@@ -119,7 +119,7 @@ class _Open:
 
 
 class BlockScanner:
-    """Feed it an answer in chunks; it gives each block as soon as its last line is complete."""
+    """Splits an answer, fed in chunks, into blocks; each block is returned when its last line is complete."""
 
     def __init__(self) -> None:
         self._state: _State = "prose"
@@ -127,12 +127,12 @@ class BlockScanner:
         self._partial: list[str] = []
         self._partial_length = 0
         self._inside_line = False
-        """The beginning of the current line has been passed on as prose: no marker can be in it."""
+        """Whether the start of the current line was passed on as prose: then the line cannot be a marker."""
         self._line = 0
         self._out: list[Block] = []
 
     def feed(self, chunk: str) -> list[Block]:
-        """The blocks that this chunk completes. Time is linear in the chunk, whatever came before."""
+        """Return the blocks that this chunk completes. Takes time linear in the chunk alone."""
         *complete, rest = chunk.split("\n")
         for piece in complete:
             self._partial.append(piece)
@@ -145,7 +145,7 @@ class BlockScanner:
         return self._drain()
 
     def finish(self) -> list[Block]:
-        """The answer has ended: what is left. A block that is still open is dropped."""
+        """Return what is left at the end of the answer. A block that is still open is dropped."""
         if self._partial:
             self._take("".join(self._partial))
             self._partial, self._partial_length = [], 0
@@ -160,8 +160,8 @@ class BlockScanner:
     def _pass_on_long_prose(self) -> None:
         if self._state != "prose" or self._partial_length < PROSE_PIECE:
             return
-        # What begins like a marker is held back up to the longest marker there can be. Only the first pieces are
-        # looked at: joining all of them for every chunk would make one endless line quadratic.
+        # What begins like a marker is held back up to the longest possible marker. Only the first pieces are checked:
+        # joining all of them for every chunk would make one endless line quadratic.
         begins = "".join(self._partial[:3])[:3]
         if self._inside_line or begins != "===" or self._partial_length > LONGEST_MARKER:
             self._out.append(Prose("".join(self._partial)))
@@ -245,7 +245,7 @@ class BlockScanner:
         if width >= _WIDTH and mark[width:] == " SEARCH":
             self._open.width, self._open.torn, self._state = width, False, "search"
         elif line.strip() and not line.startswith(("```", "~~~")):
-            # Dropped as a whole: guessing what such a line belongs to could edit the wrong place.
+            # Dropped as a whole: guessing where such a line belongs could edit the wrong place.
             self._drop(f"has text outside its SEARCH/REPLACE parts in line {self._line}")
 
     def _end_edit(self) -> None:
@@ -299,7 +299,7 @@ def _opener(mark: str) -> _Opener | None:
 
 
 def _without_fence(lines: list[str]) -> list[str]:
-    """Without the code fence, when the first line opens one and the last closes exactly that one."""
+    """Return the lines without the code fence, if the first line opens one and the last closes exactly that one."""
     if len(lines) < 2:
         return lines
     first, last = lines[0].rstrip(), lines[-1].rstrip()

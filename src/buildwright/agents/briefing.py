@@ -1,8 +1,8 @@
-"""What one attempt is told, put together from the build, its tree and the last rejection. Must never write anything.
+"""Builds one attempt's briefing from the build, its tree and the last rejection. Must never write anything.
 
-The prompt of a task's first attempt and of its later ones differ in what the files hold; what was wrong is in the feedback.
-It is made of the plan, the tree and the task's own state, never of what other tasks are doing at the moment: an attempt
-that is run again after a crash gets the same bytes.
+The prompts of a task's first and later attempts differ in what the files hold; what was wrong is in the feedback. A
+prompt depends on the plan, the tree and the task's own state, never on what other tasks are doing now: an attempt that
+is run again after a crash gets the same bytes.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ PLANNER_FILES = (
 MOST_OF_A_FILE = 4_000
 MOST_PATHS = 400
 MOST_OWNED = 50
-"""Files of other tasks that a prompt names."""
+"""Most files of other tasks that a prompt names."""
 
 
 async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -> Briefing:
-    """The prompt, and for a later attempt the feedback. Raises what the workspace raises."""
+    """Return the prompt, and for a later attempt the feedback. Raises what the workspace raises."""
     build, state = request.build, request.state
 
     async def read_file(path: str) -> bytes | None:
@@ -43,7 +43,7 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
 
     task = request.task
     if request.conflicts:
-        # The conflicting files are quoted too, with both sides marked, whether or not the plan named them.
+        # The conflicting files are quoted too, with both sides marked, even if the plan did not name them.
         shown = tuple(dict.fromkeys((*task.files_expected, *request.conflicts)))
         task = task.model_copy(update={"files_expected": shown})
     context = await prime(
@@ -71,13 +71,13 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
 
 
 class _Around(NamedTuple):
-    """What the plan fixes about the other tasks, seen from one of them. Indexes of the plan."""
+    """The order that the plan fixes between one task and the others. Indexes of the plan."""
 
     before: frozenset[int]
     after: frozenset[int]
 
     def place(self, index: int) -> str:
-        """When another task comes, "" when it may run at the same time."""
+        """Return when another task comes, "" if it may run at the same time."""
         return "before yours" if index in self.before else "after yours" if index in self.after else ""
 
 
@@ -102,9 +102,9 @@ def _reached(start: int, following: Callable[[int], Sequence[int]]) -> set[int]:
 
 
 def _owners(build: Build, task: Task) -> dict[str, str]:
-    """Files of tasks that may run at the same time, by path; those beside the task's own files first, within a limit.
+    """Return files of tasks that may run at the same time, by path, those near the task's own first, within a limit.
 
-    A file that both expect is not among them: the engine lets one wait until the other has landed.
+    Files that both tasks expect are left out: the engine lets one task wait until the other has landed.
     """
     plan = build.plan
     if plan is None:
@@ -135,7 +135,7 @@ def _others(build: Build, task: Task) -> list[OtherTask]:
 
 
 async def describe_repository(build_id: str, tree: str, workspace: Workspace) -> str:
-    """What the planner should know of the repository: its paths and the files that say what it is, bounded."""
+    """Return the planner's view of the repository: its paths and the files that describe it, within bounds."""
     paths = await workspace.list_files(build_id, tree)
     parts = [f"Files ({len(paths)}):\n" + "\n".join(paths[:MOST_PATHS])]
     if len(paths) > MOST_PATHS:

@@ -1,9 +1,9 @@
-"""Finds and ends every process that one agent run started, wherever it hid. Must never touch a process without its mark.
+"""Finds and ends every process that one agent run started. Must never touch a process without its mark.
 
 Killing a process group is not enough: agents start tools in their own sessions, and a killed agent leaves them to the
-init process. So each run has a mark in its environment, which children inherit; and those who drop the mark are
-remembered while their parent still lives. A run whose own process was killed cannot clean up: the mark says which
-process that was and of which home, and the next run of that home ends what it left (`end_orphans`).
+init process. So each run has a mark in its environment, which children inherit; children that drop the mark are
+remembered while their parent still lives. A run whose own process was killed cannot clean up: its mark names that
+process and its home, and the next run of that home ends what it left (`end_orphans`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 import psutil
 
 MARK = "BUILDWRIGHT_RUN_MARK"
-"""Name of the environment variable that carries the mark of a run. Another form of mark needs another name: a version that
-does not know the form would take every process for an orphan."""
+"""Environment variable with the mark of a run. Another form of mark needs another name: an older version would take
+every process with an unknown form for an orphan."""
 
 
 def end_orphans(home: str) -> int:
-    """Kill the processes of runs of that home whose own process is dead, and say how many there were."""
+    """Kill processes of this home's runs whose own process is dead; return how many there were."""
     count = 0
     for mark in sorted({mark for mark, _ in _marked()}):
         if _is_orphan(mark, home):
@@ -34,7 +34,7 @@ def end_orphans(home: str) -> int:
 
 
 class Brood:
-    """The processes of one run. Give `mark` only to look after a run that is not of this process.
+    """The processes of one run. Give `mark` only for a run of another process.
 
     `home` is the tag of the home whose later runs may end what this one leaves.
     """
@@ -45,12 +45,12 @@ class Brood:
         self._looked = -1.0
 
     def glance(self) -> None:
-        """`look`, but at most twice a second: reading every process costs some milliseconds."""
+        """Call `look`, but at most twice a second: reading every process costs some milliseconds."""
         if time.monotonic() - self._looked > 0.5:
             self.look()
 
     def look(self) -> list[psutil.Process]:
-        """Those alive now: the marked, their descendants, and any descendant seen earlier."""
+        """Return the processes alive now: the marked ones, their descendants, and descendants seen earlier."""
         self._looked = time.monotonic()
         for mark, process in _marked():
             if mark != self.mark:
@@ -65,7 +65,7 @@ class Brood:
         return list(self._seen)
 
     def kill(self) -> bool:
-        """SIGKILL to all of them; whether there was any."""
+        """Send SIGKILL to all of them; return whether there were any."""
         alive = self.look()
         for process in alive:
             try:
@@ -75,7 +75,7 @@ class Brood:
         return bool(alive)
 
     async def end(self) -> None:
-        """Kill until none is left, in case one forked meanwhile."""
+        """Kill until none is left, in case one has forked meanwhile."""
         pause = 0.005
         while self.kill():
             await asyncio.sleep(pause)
@@ -87,12 +87,12 @@ def _new_mark(home: str) -> str:
 
 
 def _start_of(pid: int) -> str:
-    """When a process began, in ticks since the system did (proc(5)); "" when it has ended.
+    """Return a process's start, in ticks since the boot (proc(5)); "" when it has ended.
 
-    A time of day moves when the clock is set, and then every living owner would look like another process.
+    A time of day moves when the clock is set, and every living owner would then look like another process.
     """
     try:
-        # The program's name stands in parentheses and may itself hold spaces and parentheses.
+        # The program's name is in parentheses and may itself hold spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return ""
@@ -100,7 +100,7 @@ def _start_of(pid: int) -> str:
 
 
 def _namespace() -> str:
-    """Which process ids mean what they say: inside a container the same number is another process."""
+    """Return the namespace in which process ids are valid: in a container the same number is another process."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:

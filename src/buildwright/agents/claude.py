@@ -1,7 +1,7 @@
 """Claude Code as an agent, through the Claude Agent SDK and its bundled program. Must never see a provider's key.
 
-The program runs as this process's user. Its file tools are held to the lane by permission callbacks, but it may run
-commands, and a command can do what this user can: the callbacks are not a boundary.
+The program runs as this process's user. Permission callbacks keep its file tools in the lane, but it may run commands,
+and a command can do what this user can: the callbacks are not a boundary.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of one protocol message; the library's own limit of 1 MB is less than one large file read."""
 
 _PATIENCE = 30.0
-"""Seconds that a tool call waits for our reader, and that we wait for a resumed program to begin by itself."""
+"""Seconds that a tool call waits for our reader, and that a resumed program may take to begin by itself."""
 _LOOKS, _LOOK_SECONDS = 60, 0.05
-"""How often a transcript is looked at for what the program has told us, and how long we wait between two looks."""
+"""How often a transcript is checked for what the program has already reported, and the pause between checks."""
 
 _RULES = """\
 You work in one directory: the current one. Every file you read, write or search lies in it. Nobody can answer questions: \
@@ -52,7 +52,7 @@ diff, but do not commit: only the files as they stand at the end are taken."""
 
 
 class ClaudeAgent:
-    """Runs Claude Code in the lane. `path` is PATH for it and its tools; `retries` bounds its tries of a failing request.
+    """Runs Claude Code in the lane. `path`: PATH for it and its tools; `retries`: its tries of a failing request.
 
     `program` is the Claude Code program; None means the one bundled with the library, or `claude` on `path`.
     """
@@ -69,8 +69,8 @@ class ClaudeAgent:
         self._home = home
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
-        """See `ports.Agent`. Raises AgentFailed without a door, without the library, or when the program does not start."""
-        # Its import takes a second, in which the loop would stand still for every other lane.
+        """See `ports.Agent`. Raises AgentFailed without a door or library, or when the program does not start."""
+        # In a thread: the import takes a second, and would block the event loop for every other lane.
         library = await asyncio.to_thread(_library)
         if assignment.door is None:
             raise AgentFailed(
@@ -98,10 +98,10 @@ class ClaudeAgent:
                 async for activity in activities:
                     yield activity
             if work.failure is None:
-                # A clean goodbye lets the program write the end of its transcript.
+                # A clean disconnect lets the program write the end of its transcript.
                 await client.disconnect()
         finally:
-            # Killed before the library says goodbye: otherwise it waits for a program that sits in a back-off.
+            # Killed before the library disconnects, which otherwise waits for a program that is in a back-off.
             brood.kill()
             await client.disconnect()
             await brood.end()
@@ -127,7 +127,8 @@ class ClaudeAgent:
 
         async def before_tool(call: Any, call_id: str | None, _context: object) -> Any:
             await work.reached(call_id)
-            # The program allows some calls by itself (reading in its directory, for example): this sees all of them.
+            # The program allows some calls by itself (reading in its directory, for example): this hook sees all of
+            # them.
             why = work.judge(call["tool_name"], call["tool_input"])
             if why is None:
                 return {}
@@ -163,7 +164,7 @@ class ClaudeAgent:
 
 
 def warm_up() -> None:
-    """Do beforehand what the first attempt would wait for: import the library, ask for the pages of its large program."""
+    """Import the library and prefetch its large program, so that the first attempt does not wait for them."""
     try:
         bundled = Path(_library().__file__).parent / "_bundled" / "claude"
         with bundled.open("rb") as program:
@@ -190,7 +191,7 @@ async def _connect(client: sdk.ClaudeSDKClient, library: Any) -> None:
 
 
 def _first(assignment: Assignment, before: Conversation | None) -> str:
-    """What is said first; "" to a session that was cut off in its turn, which goes on by itself."""
+    """Return the first message; "" for a session cut off in its turn, which goes on by itself."""
     if before is not None and assignment.resumed:
         return ""
     if before is not None and assignment.feedback:
@@ -200,7 +201,7 @@ def _first(assignment: Assignment, before: Conversation | None) -> str:
 
 @dataclass(slots=True)
 class _Work:
-    """What is known of a running attempt."""
+    """The state of a running attempt."""
 
     assignment: Assignment
     lane: Path
@@ -208,7 +209,7 @@ class _Work:
     """The program's name for the lane."""
     session: str = ""
     answer: str = ""
-    """The model's answer that comes now, by its id."""
+    """Id of the model's answer that is arriving now."""
     said: str = ""
     failure: FailureKind | None = None
     why: str = ""
@@ -223,11 +224,11 @@ class _Work:
     announced: dict[str, asyncio.Event] = field(default_factory=dict)
     """Set for every tool call that our reader has come to."""
     begun: asyncio.Event = field(default_factory=asyncio.Event)
-    """The program has said something."""
+    """Set when the program has sent something."""
     used: dict[str, UsedTokens] = field(default_factory=dict)
     """Sums per model as the program reports them, over all attempts of the session."""
     asked: dict[str, str] = field(default_factory=dict)
-    """Our prompts that the program has not taken in yet: its id to the user's message ("" for the task)."""
+    """Our prompts that the program has not read yet: its id to the user's message ("" for the task)."""
 
     def judge(self, tool: str, tool_input: Mapping[str, object]) -> str | None:
         why = why_not(tool, tool_input, self.assignment, config_directory(self.assignment.home) / "projects")
@@ -236,22 +237,22 @@ class _Work:
         return why
 
     async def reached(self, call_id: str | None) -> None:
-        """Wait until our reader has come to this call, for a checkpoint before it must not see what it does."""
+        """Wait until our reader has come to this call: a checkpoint before it must not see the call's effects."""
         if call_id is not None:
-            with suppress(TimeoutError):  # a call that is never announced is not worth the attempt
+            with suppress(TimeoutError):  # a call that is never announced must not fail the attempt
                 async with asyncio.timeout(_PATIENCE):
                     await self.announced.setdefault(call_id, asyncio.Event()).wait()
 
     def begins_answer(self, message: object, library: Any) -> bool:
-        """Whether the model's next answer begins. Only then the one before is known to be whole: the program runs the first
-        of its tools while the rest of it still comes."""
+        """Return whether the model's next answer begins: only then the last one is known to be complete, because the
+        program runs an answer's first tools while the rest of it still arrives."""
         if not isinstance(message, library.AssistantMessage) or message.message_id == self.answer:
             return False
         self.answer = message.message_id or ""
         return True
 
     async def saved(self) -> str | None:
-        """The conversation up to the round of tools that is over; None if none is, or it is not to be had."""
+        """Return the conversation up to the last complete round of tools; None without one, or if it is unreadable."""
         if self.calls or not self.settled:
             return None
         ids, self.settled = tuple(self.settled), []
@@ -260,7 +261,7 @@ class _Work:
             kept = await asyncio.to_thread(save_round, self.session, ids, used, self.assignment, self.key)
             if kept is not None:
                 return kept.encode()
-            # The program writes its transcript a moment after it has told us.
+            # The program writes its transcript a moment after its message to us.
             await asyncio.sleep(_LOOK_SECONDS)
         return None
 
@@ -282,7 +283,7 @@ async def _converse(
     inbox: asyncio.Queue[Message],
     brood: Brood,
 ) -> AsyncGenerator[Activity]:
-    """Send the task and what the user says, and give everything up to the last result."""
+    """Send the task and the user's messages, and yield all activities up to the last result."""
     if first:
         await _ask(client, work, first, "")
         work.begun.set()
@@ -320,19 +321,19 @@ async def _ask(client: sdk.ClaudeSDKClient, work: _Work, text: str, message_id: 
 
 
 async def _talk(client: sdk.ClaudeSDKClient, library: Any, work: _Work, inbox: asyncio.Queue[Message]) -> None:
-    """Pass on what the user says as it comes. The program takes it in at its next turn, or begins a new one for it."""
+    """Pass on the user's messages as they come. The program reads one at its next turn, or begins a new turn for it."""
     try:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await work.begun.wait()
         except TimeoutError:
-            # An older program that does not know how to go on by itself.
+            # An older program that cannot go on by itself.
             await _ask(client, work, GO_ON, "")
         while True:
             message = await inbox.get()
             await _ask(client, work, f"The user says: {message.text}", message.id)
     except library.ClaudeSDKError:
-        # The program is gone; the reader of its messages says why. The message stays unheard.
+        # The program is gone; the reader of its messages reports why. The message stays unheard.
         return
 
 
@@ -389,7 +390,7 @@ def _tool_result(block: Any, work: _Work) -> Iterator[Activity]:
 def _result(message: Any, work: _Work) -> Iterator[Activity]:
     work.session = message.session_id or work.session
     yield from used(message.model_usage or {}, work.used)
-    # Older programs do not say what they took in: then one result stands for the oldest prompt.
+    # Older programs do not say what they have read: then one result stands for the oldest prompt.
     yield from _heard(message, work, missing=tuple(work.asked)[:1])
     # A failed run says subtype "success" with is_error set; only then does the library raise.
     if message.is_error or message.subtype != "success":

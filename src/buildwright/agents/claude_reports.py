@@ -1,4 +1,4 @@
-"""What Claude Code reports, in our words: commands it ran, tokens it used, kinds of failure. Pure."""
+"""Translates Claude Code's reports: commands it ran, tokens it used, kinds of failure. Pure: must never do I/O."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from buildwright.core.activity import FailureKind, Ran, UsedTokens
 
 TAIL = 2_000
-"""Characters of an output or a summary that are kept: the last ones."""
+"""Characters kept of an output or a summary, from the end."""
 
 
 def ran(command: str, block: Any) -> Ran:
-    """A command that was run, from the block with its result."""
+    """Return a command that was run, from the block with its result."""
     content = block.content
     if isinstance(content, list):
         content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
@@ -28,7 +28,7 @@ def ran(command: str, block: Any) -> Ran:
 
 
 def used(usage: Mapping[str, Mapping[str, Any]], sums: dict[str, UsedTokens]) -> Iterator[UsedTokens]:
-    """What was used since the last result. The program reports sums; `sums` has the last ones, per model, and gets these."""
+    """Yield the tokens used since the last result; the program reports sums, and `sums` keeps the last, per model."""
     for model, counts in usage.items():
         new = UsedTokens(
             model=model,
@@ -57,7 +57,7 @@ _BY_STATUS: dict[int, FailureKind] = {
 
 
 def failure_kind(status: int | None, text: str) -> FailureKind:
-    """The kind of a failure, by the provider's status if there is one, else by the program's words."""
+    """Return the kind of a failure, by the provider's status if there is one, else by the program's words."""
     said = text.casefold()
     if "prompt is too long" in said or "context window" in said:
         return "context_length"

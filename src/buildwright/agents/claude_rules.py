@@ -1,4 +1,4 @@
-"""Which tool calls of Claude Code may happen in a lane. A courtesy to well-meaning agents, not a wall: Bash goes anywhere."""
+"""Decides which tool calls of Claude Code are allowed in a lane. Must never count as a boundary: Bash goes anywhere."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _FREE = frozenset(("Bash", "BashOutput", "KillShell", "TodoWrite"))
 
 
 def path_of(tool: str, tool_input: Mapping[str, object]) -> str:
-    """The path a call of this tool names, "" if none."""
+    """Return the path that a call of this tool names, "" if none."""
     value = tool_input.get(_PATH_OF.get(tool, ""), "")
     return value if isinstance(value, str) else ""
 
 
 def why_not(tool: str, tool_input: Mapping[str, object], assignment: Assignment, readable: Path) -> str | None:
-    """Why the call is refused, None when it may happen. Beneath `readable` it may read as well.
+    """Return why the call is refused, None when it is allowed. It may also read below `readable`.
 
     Links are followed before comparing, so a link in the lane opens nothing outside it.
     """

@@ -1,4 +1,4 @@
-"""What a run of Claude Code starts from and leaves behind: its launcher, its environment, its transcript."""
+"""The launcher, environment and transcript of a run of Claude Code. Must never pass on our own environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SESSION = re.compile(r"[0-9a-fA-F-]{36}")
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A session of Claude Code as it is kept between attempts."""
+    """A session of Claude Code, kept between attempts."""
 
     session: str
     lane: str
@@ -36,7 +36,7 @@ class Conversation:
     """The program's name for the lane."""
 
     def encode(self) -> str:
-        """As JSON, for `Finished.conversation`."""
+        """Return the session as JSON, for `Finished.conversation`."""
         used = [each.model_dump(mode="json") for each in self.used]
         fields = {"session": self.session, "lane": self.lane, "transcript": self.transcript, "used": used}
         fields |= {"home": self.home, "key": self.key}
@@ -44,7 +44,7 @@ class Conversation:
 
 
 def decode(text: str) -> Conversation | None:
-    """What `encode` gave; None for anything else. A transcript line that is no JSON would make the program refuse to resume."""
+    """Return what `encode` wrote, None for anything else: the program cannot resume a transcript with invalid lines."""
     try:
         loaded = json.loads(text)
     except ValueError:
@@ -76,14 +76,14 @@ def _is_object(line: str) -> bool:
 
 
 def config_directory(home: Path) -> Path:
-    """Where the program keeps its state, inside the private home."""
+    """Return the directory of the program's state, in the private home."""
     return home / "claude"
 
 
 def restore(conversation: Conversation, assignment: Assignment, project_key: str) -> None:
-    """Put the transcript where the program looks for it. It looks by working directory, so the old lane's path is replaced.
+    """Write the transcript where the program looks for it, with the old lane's path replaced by the new one's.
 
-    The home's too: the program keeps its instructions, which name it, with the session.
+    The home's path is replaced too: the program keeps its instructions, which name it, with the session.
     """
     moves = (
         (conversation.lane, os.path.realpath(assignment.lane)),
@@ -100,11 +100,11 @@ def restore(conversation: Conversation, assignment: Assignment, project_key: str
 
 
 def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, project_key: str) -> Conversation | None:
-    """The transcript of a session, None when there is none (or it is too large to keep)."""
+    """Return the transcript of a session, None when there is none (or it is too large to keep)."""
     if not _SESSION.fullmatch(session):
         return None
     try:
-        # The agent can write here, so the file is not trusted to be one.
+        # The agent can write here, so the path may hold anything but a file.
         path = f"{config_directory(Path()).as_posix()}/projects/{project_key}/{session}.jsonl"
         content = read_beneath(assignment.home, path, LARGEST_TRANSCRIPT + 1)
     except (NotFound, UnsafePath):
@@ -119,7 +119,7 @@ def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, pro
 def save_round(
     session: str, calls: Collection[str], used: tuple[UsedTokens, ...], assignment: Assignment, project_key: str
 ) -> Conversation | None:
-    """The transcript up to the results of these tool calls; None as long as they are not all in it.
+    """Return the transcript up to the results of these tool calls; None until all are in it.
 
     It ends in the middle of the program's turn, so that the program goes on by itself when it is resumed.
     """
@@ -145,10 +145,10 @@ def save_round(
 def write_launcher(
     assignment: Assignment, door: Door, program: str, path: str, retries: int, mark: str, *, continues: bool
 ) -> Path:
-    """A script to start instead of the program: it drops the whole inherited environment and sets ours.
+    """Write a script to start instead of the program: it drops the inherited environment and sets ours.
 
     The library merges its parent's environment into the child's, provider keys included; overriding names one by one
-    would miss those we do not know. Values stand in a file only we can read, not in arguments all can see. With
+    would miss unknown ones. Values are in a file only we can read, not in arguments that all users can see. With
     `continues` the program goes on with the turn in which its session ends.
     """
     home = assignment.home

@@ -1,4 +1,4 @@
-"""The conversation of the direct agent: kept between attempts as JSON and cut near the model's limit. Pure."""
+"""The direct agent's conversation: kept between attempts as JSON, cut near the model's limit. Must never do I/O."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that was said. `answer` is the model's; all other kinds are said to the model."""
+    """One message. `answer` is the model's; all other kinds are sent to the model."""
 
     kind: Kind
     text: str
 
 
 def encode(entries: Sequence[Entry]) -> str:
-    """As JSON, for `Finished.conversation`."""
+    """Return the conversation as JSON, for `Finished.conversation`."""
     return json.dumps({"version": _VERSION, "entries": [[entry.kind, entry.text] for entry in entries]})
 
 
 def decode(text: str) -> list[Entry] | None:
-    """What `encode` gave; None when it is anything else (another agent's conversation, damage)."""
+    """Return what `encode` wrote; None for anything else (another agent's conversation, damage)."""
     try:
         loaded = json.loads(text)
     except ValueError:
@@ -46,7 +46,7 @@ def decode(text: str) -> list[Entry] | None:
 
 
 def turns(entries: Sequence[Entry]) -> list[Turn]:
-    """As a model wants it: user and assistant take turns, so what follows each other on one side becomes one turn."""
+    """Return the conversation as turns of user and assistant; consecutive entries of one side become one turn."""
     out: list[Turn] = []
     for entry in entries:
         role: Literal["user", "assistant"] = "assistant" if entry.kind == "answer" else "user"
@@ -60,14 +60,14 @@ def turns(entries: Sequence[Entry]) -> list[Turn]:
 
 
 def tokens(entries: Sequence[Entry]) -> int:
-    """A safe guess, high rather than low: three bytes of UTF-8 to a token."""
+    """Return a safe estimate, rather too high: three bytes of UTF-8 per token."""
     return sum(len(entry.text.encode("utf-8", "replace")) // 3 + 8 for entry in entries)
 
 
 def compacted(entries: Sequence[Entry], limit: int) -> list[Entry]:
-    """At most about `limit` tokens: the oldest of what may go is dropped first.
+    """Return at most about `limit` tokens; the oldest entries that may go are dropped first.
 
-    The directive, every feedback and message of the user, and the last two turns always stay (G13), even above the limit.
+    The directive, all feedback and messages of the user, and the last two turns always stay, even above the limit.
     """
     over = tokens(entries) - limit
     kept: list[Entry] = []

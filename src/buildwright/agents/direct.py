@@ -1,4 +1,4 @@
-"""The agent that needs no program: it asks a model for blocks and applies them in the lane. Must never run a command."""
+"""The agent without a program: it asks a model for blocks and applies them in the lane. Must never run a command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from buildwright.errors import AgentFailed, ModelFailed, NotFound, UnsafePath
 from buildwright.ports import Assignment, Door, Message, Model, Spent, Stopped, Text
 
 LARGEST_FILE = 5_000_000
-"""Bytes of a file that can be edited in place."""
+"""Bytes of the largest file that can be edited in place."""
 SAID_PIECE = 200
 
 SYSTEM = """\
@@ -143,7 +143,7 @@ class DirectAgent:
     async def _answer(
         self, door: Door, assignment: Assignment, talk: list[Entry], answer: _Answer
     ) -> AsyncGenerator[Activity]:
-        """Stream one answer, applying its blocks; what was found is left in `answer`."""
+        """Stream one answer and apply its blocks; the results are left in `answer`."""
         scanner, speech = BlockScanner(), _Speech()
         pieces: list[str] = []
         stream = self._model.stream(door, assignment.model, SYSTEM, turns(talk), self._answer_tokens)
@@ -162,7 +162,7 @@ class DirectAgent:
                     case _:
                         assert_never(chunk)
         finally:
-            # A left `async for` leaves the generator, and with it the connection, to the garbage collector.
+            # An `async for` that is left leaves the generator, and with it the connection, to the garbage collector.
             close = getattr(stream, "aclose", None)
             if close is not None:
                 await close()
@@ -176,7 +176,7 @@ class DirectAgent:
 
 @dataclass(slots=True)
 class _Answer:
-    """What one answer of the model came to."""
+    """The result of one answer of the model."""
 
     text: str = ""
     stop: Literal["end", "length", "refused"] = "end"
@@ -184,7 +184,7 @@ class _Answer:
     problems: list[str] = field(default_factory=list)
 
     def reply(self) -> str:
-        """What the model must be told about it; "" when all is well."""
+        """Return what the model must be told about it; "" when all is well."""
         parts = [_CUT_OFF] if self.stop == "length" else []
         if self.problems:
             listed = "\n".join(f"- {problem}" for problem in self.problems)
@@ -193,7 +193,7 @@ class _Answer:
 
 
 class _Speech:
-    """Gathers prose into pieces people can read."""
+    """Collects prose into pieces that people can read."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -223,7 +223,7 @@ def _begin(assignment: Assignment) -> tuple[list[Entry], list[Warned]]:
             notes.append(
                 Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
             )
-    # The task as it stands now replaces the one of the first attempt: the files it quotes may have changed since.
+    # The task as it is now replaces that of the first attempt: the files it quotes may have changed since.
     talk = [Entry("directive", assignment.prompt), *talk[1:]]
     if assignment.feedback:
         talk.append(Entry("feedback", assignment.feedback))
@@ -273,7 +273,7 @@ def _take(block: Block, assignment: Assignment, answer: _Answer, speech: _Speech
 
 
 def _apply(block: FileBlock | EditBlock | DeleteBlock, assignment: Assignment) -> Wrote:
-    """Do what the block says. Raises UnsafePath or NotFound, with words for the model, when it cannot be done."""
+    """Apply the block. Raises UnsafePath or NotFound, with words for the model, when that is not possible."""
     path = check_path(block.path)
     why = is_protected(path, assignment.protected, assignment.allow)
     if why is not None:
@@ -323,7 +323,7 @@ def _finished(applied: int, last: _Answer, conversation: str) -> Finished:
         summary = last.problems[-1] if last.problems else "The model wrote no block."
         return Finished(ok=False, failure="no_change", summary=summary, conversation=conversation)
     if last.reply():
-        # What could not be applied is missing from the change: it must not be judged as if it were whole.
+        # What could not be applied is missing from the change: it must not be judged as if it were complete.
         summary = "The model did not finish its change: " + "; ".join(last.problems or ["its answers were cut off"])
         return Finished(ok=False, failure="crashed", summary=summary, conversation=conversation)
     return Finished(ok=True, summary=_summary(last.text), conversation=conversation)

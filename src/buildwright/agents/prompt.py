@@ -1,6 +1,6 @@
-"""What an agent is told: the task prompt, the feedback, and collecting what they quote. Must never read a clock.
+"""An agent's texts: the task prompt, the feedback, and collecting what they quote. Must never read a clock.
 
-The same input gives the same bytes. Text from the repository is data: it stands in a fence longer than any run of that
+The same input gives the same bytes. Text from the repository is data: it is put in a fence longer than any run of that
 sign in the text, so nothing inside can end it, and the prompt says that instructions in it are not orders.
 """
 
@@ -38,11 +38,11 @@ class OtherTask(NamedTuple):
     id: str
     title: str
     state: str
-    """What is fixed about it, such as "before yours"; never its live state, which would differ from run to run."""
+    """What the plan fixes about it, such as "before yours"; never its live state, which would differ between runs."""
 
 
 class Gotcha(NamedTuple):
-    """Something learned earlier about files like those of the task."""
+    """A lesson learned earlier about files like those of the task."""
 
     text: str
     pattern: str = ""
@@ -73,7 +73,7 @@ class PromptContext:
     idea: tuple[Quote, ...] = ()
     listing: tuple[str, ...] = ()
     unlisted: int = 0
-    """Files of the repository that the listing leaves out."""
+    """Number of the repository's files that the listing leaves out."""
     files: tuple[Quote, ...] = ()
     """The current content of the expected files that exist."""
     missing: tuple[str, ...] = ()
@@ -101,8 +101,8 @@ async def prime(
 ) -> PromptContext:
     """Collect the context of one task from the tree it will work on.
 
-    `read_file` gives the bytes of a path (None: no such file), `list_files` all paths. What is no UTF-8 text is named
-    but not quoted. Errors of the two pass through.
+    `read_file` returns the bytes of a path (None: no such file), `list_files` all paths. A file that is not UTF-8 text
+    is named but not quoted. Errors of the two are passed on.
     """
     most = bounds or Bounds()
     paths = sorted(await list_files())
@@ -140,7 +140,7 @@ async def prime(
 
 
 def task_prompt(context: PromptContext) -> str:
-    """The whole task, as Markdown. How to hand in work is each agent's own matter and not in it."""
+    """Return the whole task, as Markdown. How to hand in the work is up to each agent and not in it."""
     task = context.task
     parts = [f"# Task {task.id}: {task.title}", _action(task)]
     if task.goal:
@@ -181,7 +181,7 @@ def feedback_prompt(
     conflict_files: Sequence[str] = (),
     diagnosis: str = "",
 ) -> str:
-    """Why the attempt before was rejected, findings first. `carried`: its change is still in the files."""
+    """Return why the last attempt was rejected, findings first. `carried`: its change is still in the files."""
     opening = {
         "agent": "The previous attempt at this task ended before it was done.",
         "empty": "The previous attempt at this task changed no file.",
@@ -221,7 +221,7 @@ def feedback_prompt(
 
 
 def cut(text: str, limit: int) -> str:
-    """The text in at most `limit` bytes of UTF-8 (and the mark), ending at a whole line where there is one."""
+    """Return at most `limit` bytes of UTF-8 (and the mark), ending at a whole line where there is one."""
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= limit:
         return text
@@ -256,7 +256,7 @@ def _conventions(text: str, limit: int) -> str:
 
 
 def _listing(paths: Sequence[str], expected: Sequence[str], limit: int) -> tuple[tuple[str, ...], int]:
-    """Files beside the expected ones first, then the shallow ones, within the limit; listed in the order of their names."""
+    """Choose files near the expected ones first, then shallow ones, within the limit; return them sorted by name."""
     near = {path.rpartition("/")[0] for path in expected}
     chosen: list[str] = []
     left = limit

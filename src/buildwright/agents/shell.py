@@ -1,4 +1,4 @@
-"""The agent that is any command: `/bin/sh -c` in the lane, inside the sandbox. Must never pass on our own environment."""
+"""The agent that is any command: `/bin/sh -c` in the lane, in the sandbox. Must never pass on our own environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from buildwright.errors import AgentFailed, ToolMissing
 from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
 
 MOST_LINES = 2_000
-"""Lines of output passed on as they come; the rest is counted."""
+"""Lines of output passed on as they come; further lines are only counted."""
 LONGEST_PIECE = 2_000
 """Characters; a longer line comes in pieces."""
 TAIL_BYTES = 4_000
@@ -25,11 +25,11 @@ TAIL_BYTES = 4_000
 class ShellAgent:
     """Runs `assignment.command`; exit code 0 means done.
 
-    The environment is PATH (as given here), HOME, LANG, TMPDIR, CI and these; every file lies in the agent's home:
-    BUILDWRIGHT_BUILD_ID, BUILDWRIGHT_TASK_ID, BUILDWRIGHT_ATTEMPT; BUILDWRIGHT_PROMPT_FILE (the task and, if any, the
-    feedback); BUILDWRIGHT_FEEDBACK_FILE when there is feedback; BUILDWRIGHT_MESSAGES_FILE, to which what the user says
-    is appended; with a door also ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY for it.
-    Standard input is empty.
+    The environment is PATH (as given here), HOME, LANG, TMPDIR, CI and the following; every file is in the agent's
+    home: BUILDWRIGHT_BUILD_ID, BUILDWRIGHT_TASK_ID, BUILDWRIGHT_ATTEMPT; BUILDWRIGHT_PROMPT_FILE (the task and, if any,
+    the feedback); BUILDWRIGHT_FEEDBACK_FILE when there is feedback; BUILDWRIGHT_MESSAGES_FILE, to which the user's
+    messages are appended; with a door also ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY for
+    it. Standard input is empty.
     """
 
     name = "shell"
@@ -137,7 +137,7 @@ def _environment(assignment: Assignment, path: str, files: _Files) -> dict[str, 
 
 @dataclass(slots=True)
 class _Output:
-    """Turns pieces of output into lines, and at some point only counts them."""
+    """Splits output into lines, and only counts them after `MOST_LINES`."""
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     dropped: int = 0
@@ -176,7 +176,7 @@ class _Output:
             yield self._lines.popleft()
 
     def rest(self) -> Iterator[Said]:
-        """What stood on the last line without an end."""
+        """Yield the last line, which had no end."""
         if self._partial or self._mid_line:
             self._add(self._partial)
             self._partial = ""
@@ -186,7 +186,7 @@ class _Output:
 async def _first_of(
     running: asyncio.Task[Completed], changed: asyncio.Event, inbox: asyncio.Queue[Message]
 ) -> list[Message]:
-    """Wait until the command ended, wrote something, or the user said something; what the user said."""
+    """Wait until the command ends, writes, or the user sends a message; return the user's messages."""
     output, message = asyncio.create_task(changed.wait()), asyncio.create_task(inbox.get())
     try:
         await asyncio.wait({running, output, message}, return_when=asyncio.FIRST_COMPLETED)
