@@ -1,1 +1,1 @@
-"""Language-model roles that return a record and touch no file, and the importers of complete task lists."""
+"""Language-model roles that return a record, and importers of complete task lists. Must never touch a file."""

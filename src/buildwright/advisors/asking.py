@@ -1,6 +1,6 @@
-"""How an advisor asks a model through its door with pydantic-ai, and what the library's errors mean. Must never hold a prompt.
+"""Asks a model through its door with pydantic-ai, and translates the library's errors. Must never hold a prompt.
 
-The libraries that speak the providers' protocols are imported at the first call.
+The libraries for the providers' protocols are imported at the first call.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ REQUEST_SECONDS: Final = 900.0
 
 @asynccontextmanager
 async def open_model(name: str, door: Door, retries: int) -> AsyncIterator[Model]:
-    """The model behind the door; `retries` bounds repeated requests after a transport failure."""
+    """Yield the model behind the door; `retries` bounds repeated requests after a transport failure."""
     import httpx2
 
-    # The door is on this machine: a proxy named in the environment must not be asked for it.
+    # The door is on this machine: a proxy from the environment must not be used for it.
     async with httpx2.AsyncClient(trust_env=False, timeout=httpx2.Timeout(REQUEST_SECONDS, connect=10.0)) as client:
         if _is_openai(name):
             from openai import AsyncOpenAI
@@ -67,12 +67,12 @@ def _is_openai(name: str) -> bool:
 
 
 def instructions(file: str) -> str:
-    """The text that tells an advisor what it is."""
+    """Return an advisor's instructions from a file of `prompts`."""
     return resources.files("buildwright.advisors.prompts").joinpath(file).read_text(encoding="utf-8")
 
 
 def fenced(text: str) -> str:
-    """The text as data in a prompt."""
+    """Return the text fenced as data for a prompt."""
     # One backtick more than any run inside, so that no text can close its own fence.
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -80,7 +80,7 @@ def fenced(text: str) -> str:
 
 
 def model_failure(error: Exception, what: str) -> ModelFailed | None:
-    """The error of our tree that says what the library's error means; None when it is about the answer's form."""
+    """Return our error for the library's error; None when that is about the answer's form."""
     from pydantic_ai import exceptions as theirs
 
     kinds: tuple[tuple[type[Exception], str, str], ...] = (
@@ -108,14 +108,14 @@ def model_failure(error: Exception, what: str) -> ModelFailed | None:
 
 
 async def read_on(_: RunContext[None], events: AsyncIterable[object]) -> None:
-    """Reads a stream to its end."""
-    # A handler makes the library stream, so that no proxy on the way takes a long answer for a dead connection.
+    """Read a stream to its end."""
+    # With a handler the library streams, so that no proxy on the way takes a long answer for a dead connection.
     async for _event in events:
         pass
 
 
 def told(error: Exception) -> str:
-    """The provider's own words where it sent some, on one line."""
+    """Return the provider's own message if it sent one, on one line."""
     match getattr(error, "body", None):
         case {"error": {"message": str(words)}} | {"message": str(words)}:
             pass
@@ -127,7 +127,7 @@ def told(error: Exception) -> str:
 
 
 def shape_problem(error: BaseException) -> str:
-    """What was wrong with an answer that does not fit its record."""
+    """Return what was wrong with an answer that does not fit its record."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ValidationError):

@@ -1,7 +1,7 @@
 """The advisor that says why a build is stuck, by asking a model. Must never touch a file or the user's key.
 
-It is shown what the engine gathered (tasks, history of errors, log) as data, cut in its middle to a bound: the beginning
-has the tasks and the first errors, the end the newest lines.
+It gets what the engine collected (tasks, error history, log) as data, cut in the middle to a bound: the tasks and first
+errors are at the beginning, the newest lines at the end.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ ANSWER_TOKENS: Final = 4_000
 
 
 class ModelDiagnoser:
-    """Implements the port `Diagnoser` with pydantic-ai. `retries` bounds repeated requests after a transport failure."""
+    """Implements the port `Diagnoser` with pydantic-ai. `retries` bounds repeated requests after transport failures."""
 
     def __init__(self, retries: int = 2) -> None:
         self._retries = retries
 
     async def diagnose(self, context: str, model: str, door: Door) -> Diagnosis:
-        """Ask for the cause, with one repair turn when the answer has the wrong form. Raises ModelFailed with its kind."""
-        # The libraries take seconds to import; a thread keeps the loop turning, and with it every other lane.
+        """Ask for the cause, with one repair turn if the answer has the wrong form. Raises ModelFailed and its kind."""
+        # In a thread: the libraries take seconds to import, and would block the event loop for every other lane.
         await asyncio.to_thread(import_libraries, model or DEFAULT_MODEL)
         from pydantic_ai import Agent, ToolOutput
         from pydantic_ai.exceptions import AgentRunError
@@ -63,7 +63,7 @@ class ModelDiagnoser:
 
 
 def diagnoser_prompt(context: str) -> str:
-    """The user's side of the request: the context, fenced as data, within its bound. Pure."""
+    """Return the user's side of the request: the context, fenced as data, within its bound. Pure."""
     return f"# What is known of the build\n\n{fenced(_cut(context))}\n"
 
 

@@ -1,4 +1,4 @@
-"""Files and text into plain data, defensively: size, encoding, depth and aliases are bounded. Knows no task format.
+"""Reads files and text as plain data within bounds of size, encoding and depth. Must know no task format.
 
 Every refusal is a BadSpec that names the file and, where there is one, the line or the key path.
 """
@@ -23,13 +23,13 @@ SIZE_LIMIT: Final = 1_000_000
 """Bytes of the largest spec."""
 
 DEPTH_LIMIT: Final = 64
-"""Lists and mappings inside each other."""
+"""Deepest nesting of lists and mappings."""
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 def read_text(path: Path) -> str:
-    """The text of a file. Raises BadSpec when it is missing, empty, too large, or no UTF-8 text."""
+    """Return the text of a file. Raises BadSpec when it is missing, empty, too large, or not UTF-8 text."""
     name = str(path)
     try:
         with path.open("rb") as file:
@@ -44,7 +44,7 @@ def read_text(path: Path) -> str:
 
 
 def decode(content: bytes, name: str) -> str:
-    """Bytes as text; a UTF-8 byte order mark is dropped. Raises BadSpec."""
+    """Return bytes as text, without a UTF-8 byte order mark. Raises BadSpec."""
     if len(content) > SIZE_LIMIT:
         raise BadSpec("is larger than 1 MB", file=name, fix="split the spec into smaller ones")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -57,7 +57,7 @@ def decode(content: bytes, name: str) -> str:
 
 
 def check_text(text: str, name: str) -> str:
-    """The text without a byte order mark. Raises BadSpec when it is empty, too large, or binary."""
+    """Return the text without a byte order mark. Raises BadSpec when it is empty, too large, or binary."""
     text = text.removeprefix("\ufeff")
     if len(text) > SIZE_LIMIT:
         raise BadSpec("is larger than 1 MB", file=name, fix="split the spec into smaller ones")
@@ -70,7 +70,7 @@ def check_text(text: str, name: str) -> str:
 
 
 def load_json(text: str, name: str) -> Any:
-    """JSON as plain data. Raises BadSpec with line and column for bad syntax, with the key for a key that is there twice."""
+    """Return JSON as plain data. Raises BadSpec with line and column for bad syntax, with the key for a double key."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         mapping = dict(items)
@@ -101,7 +101,7 @@ def load_json(text: str, name: str) -> Any:
 
 
 def load_yaml(text: str, name: str) -> Any:
-    """YAML as plain data: no tags, no aliases, dates stay text. Raises BadSpec with line and column."""
+    """Return YAML as plain data: no tags, no aliases, dates stay text. Raises BadSpec with line and column."""
     import yaml
 
     try:
@@ -172,7 +172,7 @@ def _too_deep(name: str, key: str, line: int | None = None) -> BadSpec:
 
 
 def _check_plain(data: Any, name: str) -> None:
-    """Raises BadSpec for data too deep, a key that is no text, or text that no UTF-8 file could hold."""
+    """Raise BadSpec for data too deep, a key that is not text, or text that no UTF-8 file could hold."""
     stack: list[tuple[Any, tuple[str | int, ...]]] = [(data, ())]
     while stack:
         value, where = stack.pop()
@@ -194,7 +194,7 @@ def _check_plain(data: Any, name: str) -> None:
 
 
 def key_path(where: Iterable[str | int]) -> str:
-    """A place in a document as people write it: `tasks[3].depends_on`."""
+    """Return a place in a document as people write it: `tasks[3].depends_on`."""
     path = ""
     for part in where:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
@@ -202,7 +202,7 @@ def key_path(where: Iterable[str | int]) -> str:
 
 
 def validate(model: type[AnyModel], data: Any, name: str, where: tuple[str | int, ...] = ()) -> AnyModel:
-    """Data as a record. Raises BadSpec for the first thing that is wrong: file, key path, and the fix."""
+    """Return data as a record. Raises BadSpec for the first problem, with file, key path and fix."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -268,7 +268,7 @@ def _words(kind: str, message: str, context: dict[str, Any], key: str) -> tuple[
 
 
 def checked_graph(graph: Graph, text: str, name: str, lines: dict[str, int] | None = None) -> Graph:
-    """The graph, when it can be built. Raises BadGraph, or BadSpec for a bad path, with the task's line where it is known."""
+    """Return the graph if it can be built. Raises BadGraph, or BadSpec for a bad path, with the task's line if any."""
     for index, task in enumerate(graph.tasks):
         for place, path in enumerate(task.files_expected):
             if problem := path_problem(path):
@@ -289,6 +289,6 @@ def checked_graph(graph: Graph, text: str, name: str, lines: dict[str, int] | No
 def _line_of(task: str, text: str, lines: dict[str, int] | None) -> int | None:
     if lines is not None:
         return lines.get(task)
-    # The last one: for an id that is there twice, that is the one too many.
+    # The last one: for a duplicate id, that is the superfluous one.
     found = list(re.finditer(rf"""\bid["']?[ \t]*:[ \t]*["']?{re.escape(task)}(?![\w.-])""", text))
     return text.count("\n", 0, found[-1].start()) + 1 if found else None

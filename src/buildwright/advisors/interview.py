@@ -1,4 +1,4 @@
-"""Artifacts of an interview (Z12): `{brief, build_plan, product_doc}`, also under the key `seed`. Pure; needs the planner."""
+"""Reads artifacts of an interview: `{brief, build_plan, product_doc}`, or those under `seed`. Must never do I/O."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SeededRequest(Record):
 
 
 def parse_interview(data: dict[str, Any], text: str, name: str) -> Spec:
-    """Raises BadSpec naming the key."""
+    """Return the spec. Raises BadSpec with the key."""
     seed = validate(SeededRequest, data, name).seed if "seed" in data else validate(Seed, data, name)
     return Spec(
         title=seed.brief.title[:200],

@@ -1,6 +1,6 @@
 """Our own task list: `{title?, tasks: [...], milestones?, notes?}` with the fields of `core.task.Task`.
 
-Pure; strict about keys.
+Must never do I/O, nor accept an unknown key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class TaskList(Record):
 
 
 def parse_own_tasks(data: Any, text: str, name: str, title: str) -> Spec:
-    """Raises BadSpec or BadGraph naming key and line."""
+    """Return the spec. Raises BadSpec or BadGraph with key and line."""
     listed = validate(TaskList, data, name)
     graph = Graph(tasks=listed.tasks, milestones=listed.milestones, notes=listed.notes)
     checked = checked_graph(graph, text, name)

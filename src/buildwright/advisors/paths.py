@@ -1,4 +1,4 @@
-"""What a path in a task list may look like, and which paths a text names. Pure: never looks at a file system."""
+"""Checks paths in a task list, and finds paths in a text. Must never look at a file system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 def path_problem(path: str) -> str:
-    """Why this is no path inside a repository, as the end of a sentence; "" when it is one."""
+    """Return why this is no path inside a repository, as the end of a sentence; "" when it is one."""
     if not path.strip():
         return "is empty"
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
@@ -38,7 +38,7 @@ _NO_FILE: Final = frozenset({"e.g", "i.e", "etc"})
 
 
 def paths_in(text: str, quoted_only: bool = False) -> tuple[str, ...]:
-    """Paths of files that a text names: in backticks, or (unless `quoted_only`) as words with a slash and an ending."""
+    """Return file paths in a text: in backticks, or (unless `quoted_only`) as words with a slash and an ending."""
     named = [found[1] for found in _QUOTED.finditer(text)]
     if not quoted_only:
         named += [word for found in _BARE.finditer(_QUOTED.sub(" ", text)) if "/" in (word := found[0].rstrip("."))]
@@ -52,6 +52,6 @@ def _is_file(name: str) -> bool:
         return False
     if "://" in name or re.search(r"[()<>*?\[\]{}=,;|&$\"']", name):
         return False
-    # `json.loads` is no file: without a directory the ending has to be one that files have.
+    # `json.loads` is no file: without a directory the ending must be a known one.
     known = "/" in name or last.rpartition(".")[2].lower() in _ENDINGS
     return bool(_ENDING.search(last)) and known and not path_problem(name)

@@ -1,7 +1,7 @@
 """The advisor that turns a spec into a checked task graph by asking a model. Must never touch a file or the user's key.
 
-The model is reached only through the door it is given; the libraries that speak its protocol are imported at the first
-call. The prompt is a pure function of spec and context: the same input gives the same bytes.
+The model is reached only through the given door; the libraries for its protocol are imported at the first call. The
+prompt is a pure function of spec and context: the same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 CONTEXT_LIMIT: Final = 60_000
-"""Characters of repository context that go into the prompt; more is cut at the end and said so."""
+"""Characters of repository context that go into the prompt; more is cut at the end, and a line says so."""
 
 ANSWER_TOKENS: Final = 32_000
 """Room for the plan: some 150 tasks. A door that reserves budget reserves this much."""
@@ -75,23 +75,23 @@ class PlannedGraph(Record):
     notes: str = ""
 
     def graph(self) -> Graph:
-        """The plan as the engine's record, unchecked."""
+        """Return the plan as the engine's record, unchecked."""
         tasks = tuple(Task.model_validate(task.model_dump()) for task in self.tasks)
         return Graph(tasks=tasks, milestones=self.milestones, notes=self.notes)
 
 
 class ModelPlanner:
-    """Implements the port `Planner` with pydantic-ai. `retries` bounds repeated requests after a transport failure."""
+    """Implements the port `Planner` with pydantic-ai. `retries` bounds repeated requests after transport failures."""
 
     def __init__(self, retries: int = 2) -> None:
         self._retries = retries
 
     async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
-        """Ask for a plan, with one repair turn when it is no graph.
+        """Ask for a plan, with one repair turn when it is not a graph.
 
         Raises ModelFailed with its kind, or BadGraph when the repaired answer is still wrong.
         """
-        # The libraries take seconds to import; a thread keeps the loop turning, and with it every other lane.
+        # In a thread: the libraries take seconds to import, and would block the event loop for every other lane.
         await asyncio.to_thread(import_libraries, model or DEFAULT_MODEL)
         from pydantic_ai.exceptions import AgentRunError
 
@@ -106,7 +106,7 @@ class ModelPlanner:
 
 
 def planner_prompt(spec: Spec, context: str) -> str:
-    """The user's side of the request: spec and repository, each fenced as data. Pure."""
+    """Return the user's side of the request: spec and repository, each fenced as data. Pure."""
     parts = [f"# Specification: {spec.title}", fenced(_spec_text(spec))]
     if context.strip():
         shown = context
@@ -121,7 +121,7 @@ def planner_prompt(spec: Spec, context: str) -> str:
 def _spec_text(spec: Spec) -> str:
     pieces = [spec.text.strip()] if spec.text.strip() else []
     if spec.form == "interview":
-        # The artifacts as validated say all that the raw text said, without its layout.
+        # The validated artifacts say all that the raw text said, without its layout.
         pieces = []
     for name, artifact in (
         ("brief", spec.brief),
@@ -162,7 +162,7 @@ def _make_agent(model: Model, rejected: list[BadGraph]) -> Agent[None, PlannedGr
 
 
 def _raise_ours(error: Exception, rejected: list[BadGraph]) -> NoReturn:
-    """Raise the error of our tree that says what the library's error means."""
+    """Raise our error for the library's error."""
     if (failure := model_failure(error, "a plan")) is not None:
         raise failure from error
     if rejected:

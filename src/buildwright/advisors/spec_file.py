@@ -1,7 +1,7 @@
-"""The way in for every spec: recognises the format and hands over to its parser. Never asks a model, never writes.
+"""Reads every spec: recognises its format and calls the parser. Must never ask a model or write.
 
-`.json`, `.yaml` and `.yml` are task lists or interview artifacts; everything else is Markdown, a spec-kit task list or free
-text. A text that begins like JSON is JSON under any name that does not say otherwise.
+`.json`, `.yaml` and `.yml` are task lists or interview artifacts; everything else is Markdown, a spec-kit task list or
+free text. A text that begins like JSON is JSON, unless its name says something else.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _OURS: Final = frozenset({"goal", "acceptance", "files_expected", "milestone", "
 
 
 def read_spec(path: Path, text: str | None = None) -> Spec:
-    """The spec in a file; `text` is its content when the caller has it already. Raises BadSpec or BadGraph."""
+    """Return the spec in a file; `text` is its content if the caller has it already. Raises BadSpec or BadGraph."""
     return parse_spec(documents.read_text(path) if text is None else text, str(path))
 
 
 def parse_spec(text: str, name: str) -> Spec:
-    """A spec from text; `name` says where it came from and its ending what it is. Raises BadSpec or BadGraph."""
+    """Return a spec from text; `name` is its source, and the ending its format. Raises BadSpec or BadGraph."""
     text = documents.check_text(text, name)
     ending = Path(name).suffix.lower()
     title = (Path(name).stem or "spec")[:200]
@@ -59,7 +59,7 @@ def _parse_data(data: Any, text: str, name: str, title: str) -> Spec:
     tasks = data.get("tasks")
     items = [item for item in tasks if isinstance(item, dict)] if isinstance(tasks, list) else []
     keys = {key for item in items for key in item}
-    # A key that only ours has settles it, so that a stray key of another format is named instead of obeyed.
+    # A key that only our format has decides, so that a stray key of another format is reported, not followed.
     if not keys & _OURS:
         if _is_task_master(keys, items):
             return task_master.parse_task_master(data, text, name, title)

@@ -1,8 +1,8 @@
-"""spec-kit's `tasks.md`: `- [ ] T001 [P] [US1] Description with path/file.py` under `## Phase N: ...`. Pure.
+"""Reads spec-kit's `tasks.md`: `- [ ] T001 [P] [US1] Description with path/file.py` under `## Phase N: ...`.
 
-Source of the format: the tasks template of github/spec-kit. Phases become milestones. Within a phase, tasks marked [P]
-that follow each other run side by side; a task without the mark waits for all before it, and all after it wait for it.
-Ticked tasks are left out, and what waits for them does not.
+Must never do I/O. Source of the format: the tasks template of github/spec-kit. Phases become milestones. Within a
+phase, consecutive tasks marked [P] run side by side; a task without the mark waits for all before it, and all after it
+wait for it. Ticked tasks are left out, and tasks that depend on them do not wait.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ class _Line:
 
 @dataclass
 class _Phase:
-    """How far the order within one phase has come."""
+    """The current state of the order within one phase."""
 
     barrier: tuple[str, ...] = ()
-    """What every task waits for that comes now."""
+    """What every following task waits for."""
     group: list[str] = field(default_factory=list)
     """Parallel tasks since the barrier."""
 
 
 def looks_like_spec_kit(text: str) -> bool:
-    """Whether a Markdown text has at least one task line of spec-kit."""
+    """Return whether a Markdown text has at least one task line of spec-kit."""
     return any(_TASK.match(line) for _, line in lines_outside_fences(text))
 
 
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
-    """Line numbers from 1 and lines that are not in a fenced block."""
+    """Yield line numbers from 1 and lines that are not in a fenced block."""
     fence = ""
     for number, line in enumerate(text.splitlines(), start=1):
         opened = re.match(r"\s{0,3}(`{3,}|~{3,})", line)
@@ -73,7 +73,7 @@ def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
 
 
 def parse_spec_kit(text: str, name: str, title: str) -> Spec:
-    """Raises BadSpec or BadGraph naming the line."""
+    """Return the spec. Raises BadSpec or BadGraph with the line."""
     listed = _read(text, name)
     by_id = {line.id: line for line in listed}
     phases: dict[str, _Phase] = {}

@@ -1,7 +1,7 @@
-"""The build agent's task list: tasks with action, file, position, phase and status (P3). Pure; other keys are ignored.
+"""Reads a build agent's task list: tasks with action, file, position, phase and status. Must never do I/O.
 
-`{task_list: {...}, tasks: [...]}`, `{tasks: [...]}` or a bare list. Finished and skipped tasks are left out, and what
-waits for them does not.
+`{task_list: {...}, tasks: [...]}`, `{tasks: [...]}` or a bare list; other keys are ignored. Finished and skipped tasks
+are left out, and tasks that depend on them do not wait.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PRIORITIES: Final = {"critical": 3, "high": 2, "medium": 1, "low": 0}
 
 
 class ForeignCheck(BaseModel):
-    """How the task is validated."""
+    """The validation of a task."""
 
     command: str = Field(min_length=1)
     expected: str = "exit code 0"
@@ -89,7 +89,7 @@ class ForeignList(BaseModel):
 
 
 def parse_task_list(document: dict[str, Any], text: str, name: str, title: str) -> Spec:
-    """Raises BadSpec or BadGraph naming key and line."""
+    """Return the spec. Raises BadSpec or BadGraph with key and line."""
     listed = validate(ForeignList, document, name).tasks
     finished = {task.id for task in listed if task.finished}
     pending = [task for task in listed if not task.finished]

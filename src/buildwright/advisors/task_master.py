@@ -1,8 +1,8 @@
-"""task-master's `tasks.json`: numbered tasks with subtasks. Pure; keys of that tool which mean nothing here are ignored.
+"""Reads task-master's `tasks.json`: numbered tasks with subtasks. Must never do I/O.
 
-Source of the format: the files `task-master` 0.x writes, `{tasks: [...]}` or one object per tag, `{master: {tasks: [...]}}`.
-A task with open subtasks is replaced by them: what needed the task needs all of them, and they need what it needed.
-Done, cancelled and deferred ones are left out, and what waits for them does not.
+Source of the format: files of `task-master` 0.x, `{tasks: [...]}` or one object per tag, `{master: {tasks: [...]}}`;
+unused keys are ignored. A task with open subtasks is replaced by them: what needed the task needs all of them, and they
+need what it needed. Done, cancelled and deferred ones are left out, and dependents do not wait for them.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Tag(BaseModel):
 
 
 def parse_task_master(data: dict[str, Any], text: str, name: str, title: str) -> Spec:
-    """Raises BadSpec or BadGraph naming key and line."""
+    """Return the spec. Raises BadSpec or BadGraph with key and line."""
     where, tag = _choose_tag(data, name)
     items = validate(Tag, tag, name, where).tasks
     nodes = _Nodes(name)
@@ -85,7 +85,7 @@ def parse_task_master(data: dict[str, Any], text: str, name: str, title: str) ->
 
 
 def has_tags(data: dict[str, Any]) -> bool:
-    """Whether the lists lie under the names of tags."""
+    """Return whether the task lists are under the names of tags."""
     return "tasks" not in data and any(isinstance(value, dict) and "tasks" in value for value in data.values())
 
 
@@ -102,7 +102,7 @@ def _choose_tag(data: dict[str, Any], name: str) -> tuple[tuple[str, ...], Any]:
 
 
 class _Nodes:
-    """All items of a file by full number, with what each stands for once groups are replaced by their open subtasks."""
+    """All items of a file by full number, and the open subtasks that replace each group."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -163,7 +163,7 @@ class _Nodes:
         return needed
 
     def _resolve(self, number: str, dependency: str) -> str:
-        """A bare number in a subtask means a sibling first, then a task of the top level."""
+        """Return a dependency's full number: in a subtask, a bare number means a sibling before a top-level task."""
         parents = self._parents[number]
         if parents and f"{parents[-1]}.{dependency}" in self._items:
             return f"{parents[-1]}.{dependency}"

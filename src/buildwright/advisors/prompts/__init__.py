@@ -1,1 +1,1 @@
-"""Texts that instruct a language model, one file per advisor. Data only."""
+"""Texts that instruct a language model, one file per advisor. Must never hold code."""
