@@ -1,4 +1,4 @@
-"""Keeps a setup's result (`node_modules`) for later checkouts with the same inputs. No judged tree may write into it.
+"""Keeps a setup's result (`node_modules`) for checkouts with the same inputs. Must never let a judged tree write to it.
 
 A kept result depends on its inputs alone because it was made in a directory that held nothing else; the key is their
 hash. Checkouts get copies (reflinks where the file system has them): through a hard link or a shared mount a test could

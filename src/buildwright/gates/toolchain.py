@@ -34,7 +34,7 @@ _NO_TEST = "no test specified"
 
 
 class Project(NamedTuple):
-    """What is known of a project: its paths, a reader of them, and which programs can be run."""
+    """The facts of a project: its paths, a reader of them, and which programs can be run."""
 
     files: Sequence[str]
     read: Callable[[str], str | None]

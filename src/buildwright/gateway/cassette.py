@@ -77,7 +77,7 @@ class Used(Record):
 
 
 class Pace(Record):
-    """How fast an answer streams."""
+    """The speed at which an answer streams."""
 
     tokens_per_second: float = Field(gt=0)
 

@@ -1,4 +1,4 @@
-"""What the engine needs from outside, as Protocols. Must never hold logic or name an implementation.
+"""The engine's needs from outside, as Protocols. Must never hold logic or name an implementation.
 
 Only core's records, plain paths and plain ids are used here. Implementations live in the packages of the layer above,
 which must not import each other; `wiring` puts them together.

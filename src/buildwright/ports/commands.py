@@ -39,7 +39,7 @@ class Completed:
 
 
 class Sandbox(Protocol):
-    """Where foreign code runs. When `run` returns or is cancelled, no process of the command is left."""
+    """Runs foreign code. When `run` returns or is cancelled, no process of the command is left."""
 
     name: str
 

@@ -18,7 +18,7 @@ from buildwright.ports.commands import Sandbox
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a gate judges: an exact tree, the patch that led to it, and (if the gate needs files) a private checkout."""
+    """Input of a gate: an exact tree, the patch that led to it, and (if the gate needs files) a private checkout."""
 
     build_id: str
     task: Task | None

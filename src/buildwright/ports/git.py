@@ -70,7 +70,7 @@ class Conflicted:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Where the result is: full ref name, commit, and the remote ("" for the user's own repository)."""
+    """The delivered result: full ref name, commit, and the remote ("" for the user's own repository)."""
 
     ref: str
     commit: str

@@ -45,7 +45,7 @@ class ModelCall(NamedTuple):
 
 
 class Traces(Protocol):
-    """Where spans go. All spans of a build belong to one trace, whichever process sends them."""
+    """Receives spans. All spans of a build belong to one trace, whichever process sends them."""
 
     @property
     def on(self) -> bool:

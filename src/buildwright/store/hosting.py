@@ -1,4 +1,4 @@
-"""The builds that servers drive, to go on with them after a restart. No lease: only the journal's lease may write."""
+"""The builds that servers drive, to go on with them after a restart. Must never serve as a lease to write."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The journal and the board on PostgreSQL. Read this before the other `postgres_*` files.
 
 Works directly on asyncpg. Every method is work for the pool, which runs it again when the server went away in the
-middle: what reads, or may be repeated, simply runs again; what appends first checks whether it had succeeded. Nothing
-here may import SQLAlchemy, and no clock of this process may decide about a lease.
+middle: what reads, or may be repeated, simply runs again; what appends first checks whether it had succeeded. Must
+never import SQLAlchemy, nor let a clock of this process decide about a lease.
 """
 
 from __future__ import annotations

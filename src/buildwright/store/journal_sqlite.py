@@ -1,8 +1,8 @@
 """The journal on SQLite, with leases, logs, snapshots, artifacts, answers. Read this first in this package.
 
 Works directly on `sqlite3`, because an append is the hot path: one thread owns the writing connection and commits all
-waiting transactions as one. Reads use a second connection and wait for no write. Nothing here may import SQLAlchemy,
-and nothing may return before it is on disk.
+waiting transactions as one. Reads use a second connection and wait for no write. Must never import SQLAlchemy, nor
+return before a write is on disk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The board and the leases on PostgreSQL. Functions of a connection; only the server's clock may decide.
+"""The board and the leases on PostgreSQL. Functions of a connection; must never decide by a clock but the server's.
 
 `settle` and `acquire`, which change the right to work, first lock the build's row in `leases`, and read the board in a
 later statement, so that they see all earlier changes. `take` is one statement: it takes its token from that same row,

@@ -1,4 +1,4 @@
-"""Finds what killed processes left in a shared PostgreSQL database. Finding changes nothing.
+"""Finds what killed processes left in a shared PostgreSQL database. Must never change anything while finding.
 
 Only what is certain can be mended: a dead process of this machine, or a worker that was silent for a day.
 """

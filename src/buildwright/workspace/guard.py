@@ -1,4 +1,4 @@
-"""A lock between processes that prepare mirrors and one that prunes them. Holds no state but a lock of the system."""
+"""A lock between processes that prepare mirrors and one that prunes them. Must hold no state but the system's lock."""
 
 from __future__ import annotations
 

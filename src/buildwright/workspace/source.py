@@ -145,7 +145,7 @@ def _is_git_directory(folder: Path) -> bool:
 
 
 def _check_owner(git_dir: Path, environment: Mapping[str, str]) -> None:
-    """Raise BadRepository for another user's repository unless safe.directory in the user's .gitconfig allows it."""
+    """Raise BadRepository for another user's repository (git: dubious ownership) not in safe.directory."""
     owner, me = git_dir.stat().st_uid, os.geteuid()
     allowed = {me} | (
         {int(environment["SUDO_UID"])} if me == 0 and environment.get("SUDO_UID", "").isdigit() else set()
