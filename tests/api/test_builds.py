@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from buildwright.core.apply import fold
-from buildwright.core.fields import from_fields
+from buildwright.core.event import from_fields
 from buildwright.core.views import BuildView
 from buildwright.errors import BadSettings
 from tests.api.conftest import NOTHING, SHELL, Client, Served, ended, serving

@@ -14,7 +14,6 @@ from buildwright.core import action as a
 from buildwright.core import event as e
 from buildwright.core.apply import apply, fold
 from buildwright.core.build import Build, Control, Stage, TaskPhase
-from buildwright.core.by_hand import ENDS_STEP, mode_of
 from buildwright.core.decide import allowed_modes, decide
 from buildwright.core.event import AnyEvent, Recorded, StepMode, decode, encode
 from buildwright.core.graph import Graph
@@ -87,8 +86,31 @@ def chain(*ids: str) -> Graph:
 def test_every_action_has_a_mode(kind: str) -> None:
     fields: dict[str, Any] = {"task": "t", "attempt": 1, "tree": "t", "onto": "o", "commit": "c", "number": 1}
     action = ACTIONS[kind]
-    mode = mode_of(action(**{name: fields[name] for name in action.__annotations__}))
-    assert mode in {"plan_only", "implement_only", "verify_only"}
+    made = action(**{name: fields[name] for name in action.__annotations__})
+    assert made.mode in {"plan_only", "implement_only", "verify_only"}
+
+
+KEYS = {
+    "PrepareTarget": "prepare-target",
+    "MakePlan": "make-plan",
+    "JudgeBase": "judge-base/t",
+    "RunAgent": "run-agent/a/2",
+    "JudgePatch": "judge-patch/a/2/t",
+    "PrepareMerge": "prepare-merge/a/2/o",
+    "JudgeMerge": "judge-merge/a/2/t",
+    "LandChange": "land-change/a/2/c",
+    "Diagnose": "diagnose/3",
+    "VerifyBuild": "verify-build/t",
+    "Deliver": "deliver/c/2",
+}
+"""As boards have them: none may ever change."""
+
+
+def test_keys_of_actions_never_change() -> None:
+    fields: dict[str, Any] = {"task": "a", "attempt": 2, "tree": "t", "onto": "o", "commit": "c", "number": 3}
+    made = {kind: action(**{name: fields[name] for name in action.__annotations__}) for kind, action in ACTIONS.items()}
+    assert {kind: action.key for kind, action in made.items()} == KEYS
+    assert len({*made.values()}) == len(KEYS), "actions of two kinds are never equal"
 
 
 def test_one_task_takes_one_step_for_each_thing_that_is_done() -> None:
@@ -324,7 +346,7 @@ def test_every_build_by_hand_rests_between_steps_and_replays(
         before = len(hand.machine.journal)
         hand.step(data.draw(st.sampled_from(modes)))
         kinds = [type(r.event) for r in hand.machine.journal[before:]]
-        ends = [kind for kind in kinds if kind in ENDS_STEP - {e.BuildPaused, e.BuildFinished}]
+        ends = [kind for kind in kinds if kind.ends_step and kind not in {e.BuildPaused, e.BuildFinished}]
         assert len(ends) == 1, "a step is one action"
     else:
         hand.machine.take(e.StopRequested())

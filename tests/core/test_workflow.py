@@ -18,7 +18,6 @@ from buildwright.core.snapshot import dump, parse
 from buildwright.core.task import Task
 from buildwright.core.workflow import (
     DEVTEAM_AUTOMATION,
-    MARKS,
     MOST_ARTIFACTS,
     WORKFLOWS,
     TaskContext,
@@ -53,12 +52,12 @@ def test_a_workflow_is_found_by_name_and_by_id() -> None:
     assert "DEVTEAM_AUTOMATION" in str(refused.value.fix)
 
 
-def test_stages_name_events_that_there_are() -> None:
-    assert set(EVENT_TYPES) >= MARKS
+def test_stages_name_events_whose_moments_a_build_keeps() -> None:
     for workflow in WORKFLOWS.values():
         for stage in workflow.stages:
             assert stage.begins
             assert stage.ends
+            assert all(EVENT_TYPES[name].keeps_moment for name in (*stage.begins, *stage.ends))
 
 
 def way(machine: Machine) -> list[tuple[str, str]]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
-
-import pytest
 
 from buildwright.core import event as e
 from buildwright.core.activity import Activity, Finished, Ran, Said
 from buildwright.core.finding import Finding, Report
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Options
 from buildwright.core.secrets import MASK, Masker
-from buildwright.engine.foreign import cleaned
-from buildwright.ports import Assignment, Builds, Judged, Judgement, LogEntry, Message
+from buildwright.core.spec import Spec
+from buildwright.core.task import Task
+from buildwright.engine import commands
+from buildwright.engine.conversation import Conversations
+from buildwright.engine.logbook import Logbook
+from buildwright.engine.workbench import Workbench
+from buildwright.gateway import LocalGateway
+from buildwright.ports import Assignment, Builds, Door, Judged, Judgement, LogEntry, Message
 from buildwright.testing.memory_store import MemoryBuilds
 from tests.engine.harness import make_site, tasks
 
@@ -137,26 +144,66 @@ async def test_pieces_of_a_line_make_one_line(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "fact",
-    [
-        e.BuildPaused(reason="trouble", message=RED),
-        e.AgentBroke(task="a", attempt=1, kind="crashed", message=RED),
-        e.DeliveryFailed(message=RED),
-        e.PlanRejected(message=RED),
-        e.BuildFinished(outcome="failed", message=RED),
-        e.TargetPrepared(commit="c", tree="t", notes=(RED,)),
-        e.AgentFinished(task="a", attempt=1, summary=RED),
-        e.BuildStuck(failures=3, tasks=("a",), errors=(RED,), advice=RED, no_advice=RED),
-    ],
-)
-def test_every_fact_that_has_foreign_words_is_cleaned(fact: e.AnyEvent) -> None:
-    text = e.encode(cleaned(fact, Masker([KEY])))
-    assert MASK in text
-    assert KEY not in text
-    assert "\\u001b" not in text
+async def test_what_an_attempt_tells_on_its_way_is_cleaned_too(tmp_path: Path) -> None:
+    """The name of a model, for example, is what the provider's answer says."""
+    told: list[e.AnyEvent | None] = []
+    site = make_site(tmp_path, MemoryBuilds())
+    world = replace(site.world(), mask=Masker([KEY]))
+    build = await site.builds.load(await site.start(tasks("a")))
+
+    async def guard() -> None:
+        """Nothing else may have it."""
+
+    async with Logbook(world, site.build_id) as logbook:
+        one = asyncio.Semaphore()
+        bench = Workbench(world, logbook, Conversations(), one, newest=lambda: build, tell=told.append, guard=guard)
+        bench.report(e.TokensUsed(model=RED, input_tokens=3))
+    assert told == [e.TokensUsed(model=MASK, input_tokens=3)]
 
 
-def test_a_fact_that_needs_no_cleaning_is_left_as_it_is() -> None:
-    fact = e.ChangeLanded(task="a", attempt=1, commit="c", tree="t")
-    assert cleaned(fact, str) is fact
+class ColorfulPlanner:
+    """A planner whose model writes with colors and knows a secret."""
+
+    def __init__(self, *milestones: str, needs: Sequence[str] = ()) -> None:
+        self._milestones = milestones
+        self._needs = tuple(needs)
+
+    async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
+        made = [
+            Task(id=f"t{place}", title=f"{RED}{place}", goal=RED, milestone=name)
+            for place, name in enumerate(self._milestones)
+        ]
+        made[-1] = made[-1].model_copy(update={"depends_on": self._needs})
+        return Graph(tasks=tuple(made), milestones=self._milestones)
+
+
+async def planned(tmp_path: Path, planner: ColorfulPlanner) -> list[e.AnyEvent]:
+    """What the journal has of a plan that a model made."""
+    builds = MemoryBuilds()
+    site = make_site(tmp_path, builds)
+    chosen = Options(agent="scripted", lanes=False, gates=False, on_failure="fail")
+    site.build_id = await commands.create(builds, site.clock, Spec(title="x", text="y"), chosen, "", "", "p", "u")
+    gateway = LocalGateway({"ANTHROPIC_API_KEY": "test-key-of-nobody"}, tmp_path / "gateway")
+    try:
+        await site.run(
+            planner=planner, gateway=gateway, agent=Talker([Finished(ok=True)]), mask=Masker([KEY]), workspace=None
+        )
+    finally:
+        await gateway.close()
+    events = [recorded.event for recorded in await builds.read(site.build_id)]
+    return [event for event in events if isinstance(event, e.PlanMade | e.PlanRejected)]
+
+
+async def test_a_models_plan_is_cleaned(tmp_path: Path) -> None:
+    (plan,) = await planned(tmp_path, ColorfulPlanner(f"{RED}1", f"{RED}2"))
+    assert isinstance(plan, e.PlanMade)
+    assert plan.graph.milestones == (f"{MASK}1", f"{MASK}2")
+    assert [task.milestone for task in plan.graph.tasks] == [f"{MASK}1", f"{MASK}2"]
+    assert [(task.title, task.goal) for task in plan.graph.tasks] == [(f"{MASK}0", MASK), (f"{MASK}1", MASK)]
+
+
+async def test_a_models_plan_that_cannot_be_built_when_cleaned_is_refused(tmp_path: Path) -> None:
+    """Its third milestone becomes its first, and depends on the second."""
+    (refused,) = await planned(tmp_path, ColorfulPlanner("one", "two", "\x1b[31mone\x1b[0m", needs=["t1"]))
+    assert isinstance(refused, e.PlanRejected)
+    assert "cannot be built" in refused.message

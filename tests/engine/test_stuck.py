@@ -12,7 +12,7 @@ import pytest
 
 from buildwright.advisors.diagnoser import ModelDiagnoser
 from buildwright.core import event as e
-from buildwright.core.diagnosis import Diagnosis, TaskAdvice
+from buildwright.core.finding import Diagnosis, TaskAdvice
 from buildwright.core.limits import Limits
 from buildwright.core.secrets import mask
 from buildwright.engine import commands

@@ -20,7 +20,7 @@ from buildwright.advisors.asking import (
     shape_problem,
     told,
 )
-from buildwright.core.diagnosis import Diagnosis
+from buildwright.core.finding import Diagnosis
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
 from buildwright.ports import Door

@@ -27,7 +27,7 @@ async def events(
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
-    from buildwright.core.fields import event_fields
+    from buildwright.core.event import event_fields
 
     output = Output(json=True)
     async with session() as app:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.wording import STYLES, Line, count, duration, money, tell, tokens
 from buildwright.core.build import Build
-from buildwright.core.event import Recorded
-from buildwright.core.fields import event_fields
+from buildwright.core.event import Recorded, event_fields
 from buildwright.core.views import headline, running_tasks, seconds_of, task_counts
 from buildwright.ports import Clock, LogEntry
 

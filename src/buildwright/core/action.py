@@ -2,96 +2,85 @@
 
 `decide` names every action that should be running now; the engine starts those that are not, and ends those that are
 no longer wanted. Two actions with the same `key` are the same effect: doing it twice must leave what doing it once leaves.
+Keys are stored on the board of a cluster, so a class that was released keeps its name and the fields of its key.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias, dataclass_transform
+
+from buildwright.core.event import StepMode
 
 
-@dataclass(frozen=True, slots=True)
-class PrepareTarget:
+@dataclass_transform(frozen_default=True)
+class _Action:
+    """What all actions have in common: each is a frozen dataclass with a key."""
+
+    mode: ClassVar[StepMode]
+    """The mode that allows it as a step of a build driven by hand, beside `auto`."""
+    _name: ClassVar[str]
+    _parts: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, *, mode: StepMode = "verify_only", key: tuple[str, ...] | None = None) -> None:
+        dataclass(frozen=True)(cls)
+        cls.mode = mode
+        cls._name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+        cls._parts = tuple(cls.__annotations__) if key is None else key
+
+    @property
+    def key(self) -> str:
+        """The effect's name: its class in lower case with hyphens, then its fields (those of `key=`, where the class has it)."""
+        return "/".join([self._name, *[str(getattr(self, part)) for part in self._parts]])
+
+
+class PrepareTarget(_Action, mode="plan_only"):
     """Mirror the repository and fix the commit to build on."""
 
-    @property
-    def key(self) -> str:
-        return "prepare-target"
 
-
-@dataclass(frozen=True, slots=True)
-class MakePlan:
+class MakePlan(_Action, mode="plan_only"):
     """Turn the spec into a graph."""
 
-    @property
-    def key(self) -> str:
-        return "make-plan"
 
-
-@dataclass(frozen=True, slots=True)
-class JudgeBase:
+class JudgeBase(_Action):
     """Run the gates on the tree the build starts from: what fails there no task can be blamed for."""
 
     tree: str
 
-    @property
-    def key(self) -> str:
-        return f"judge-base/{self.tree}"
 
-
-@dataclass(frozen=True, slots=True)
-class RunAgent:
+class RunAgent(_Action, mode="implement_only"):
     """Open a lane, run the agent, take its patch."""
 
     task: str
     attempt: int
 
-    @property
-    def key(self) -> str:
-        return f"run-agent/{self.task}/{self.attempt}"
 
-
-@dataclass(frozen=True, slots=True)
-class JudgePatch:
+class JudgePatch(_Action):
     """Run the gates on the attempt's tree."""
 
     task: str
     attempt: int
     tree: str
 
-    @property
-    def key(self) -> str:
-        return f"judge-patch/{self.task}/{self.attempt}"
 
-
-@dataclass(frozen=True, slots=True)
-class PrepareMerge:
+class PrepareMerge(_Action):
     """Put the change on top of `onto` as a commit, without a checkout."""
 
     task: str
     attempt: int
     onto: str
 
-    @property
-    def key(self) -> str:
-        return f"prepare-merge/{self.task}/{self.attempt}/{self.onto}"
 
-
-@dataclass(frozen=True, slots=True)
-class JudgeMerge:
+class JudgeMerge(_Action):
     """Run the gates on the tree that would land."""
 
     task: str
     attempt: int
     tree: str
 
-    @property
-    def key(self) -> str:
-        return f"judge-merge/{self.task}/{self.attempt}/{self.tree}"
 
-
-@dataclass(frozen=True, slots=True)
-class LandChange:
+class LandChange(_Action, key=("task", "attempt", "commit")):
     """Move the integration branch from `onto` to `commit`."""
 
     task: str
@@ -100,43 +89,24 @@ class LandChange:
     commit: str
     tree: str
 
-    @property
-    def key(self) -> str:
-        return f"land-change/{self.task}/{self.attempt}/{self.commit}"
 
-
-@dataclass(frozen=True, slots=True)
-class Diagnose:
+class Diagnose(_Action):
     """Look for the cause of the failures in a row. `number` counts, from 1, how often the build is stuck."""
 
     number: int
 
-    @property
-    def key(self) -> str:
-        return f"diagnose/{self.number}"
 
-
-@dataclass(frozen=True, slots=True)
-class VerifyBuild:
+class VerifyBuild(_Action):
     """Run the gates on the final tree."""
 
     tree: str
 
-    @property
-    def key(self) -> str:
-        return f"verify-build/{self.tree}"
 
-
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(_Action):
     """Bring the result to where the user asked for it. `attempt` counts from 1."""
 
     commit: str
     attempt: int
-
-    @property
-    def key(self) -> str:
-        return f"deliver/{self.commit}/{self.attempt}"
 
 
 Action: TypeAlias = (

@@ -14,16 +14,16 @@ from typing import Any, TypeAlias
 from immutables import Map
 
 from buildwright.core import event as e
-from buildwright.core.attempts import checkpoint_created, checkpoint_restored, end_attempt, tokens_used
 from buildwright.core.build import AskedStep, Build, Control, Moments, Note, Pause, Stage, TaskPhase
-from buildwright.core.by_hand import ENDS_STEP
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
-from buildwright.core.loops import refused, same_change
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
 from buildwright.core.progress import (
     NOT_STUCK,
     begin_tasks,
+    checkpoint_created,
+    checkpoint_restored,
+    end_attempt,
     finish_task,
     park_task,
     reject_task,
@@ -31,8 +31,9 @@ from buildwright.core.progress import (
     restart_task,
     set_task,
     start_task,
+    tokens_used,
 )
-from buildwright.core.workflow import MARKS
+from buildwright.core.repetition import refused, same_change
 from buildwright.errors import IllegalMove
 
 Changes: TypeAlias = dict[str, Any]
@@ -69,11 +70,11 @@ def apply(build: Build | None, recorded: Recorded) -> Build:
     move = MOVES[type(event)]
     _check(build, event, move)
     changes = move.change(build, event, recorded.at)
-    if event.type in MARKS:
+    if event.keeps_moment:
         before = build.moments.get(event.type)
         moments = Moments(before.first if before else recorded.at, recorded.at)
         changes = {**changes, "moments": build.moments.set(event.type, moments)}
-    if build.step is not None and type(event) in ENDS_STEP:
+    if build.step is not None and event.ends_step:
         changes = {**changes, "step": None}
     return build.evolve({**changes, "version": recorded.seq, "updated_at": recorded.at})
 

@@ -205,7 +205,7 @@ class Build:
     message: str = ""
     finished_at: datetime | None = None
     moments: Map[str, Moments] = field(default_factory=Map)
-    """When each kind of event that marks a stage happened (`workflow.MARKS`)."""
+    """When each kind of event whose moments are kept happened (`Event.keeps_moment`)."""
     # target
     base: str = ""
     base_tree: str = ""

@@ -7,6 +7,7 @@ in flight equal to what is wanted. So a restart needs no list of what was runnin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from buildwright.core import event as e
@@ -22,12 +23,11 @@ from buildwright.core.action import (
     VerifyBuild,
 )
 from buildwright.core.build import Build, Control, Stage, TaskPhase
-from buildwright.core.by_hand import BEGINS, mode_of
 from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.finding import Finding
 from buildwright.core.heap import pop
-from buildwright.core.loops import same_change, same_findings
 from buildwright.core.merge import train_actions
+from buildwright.core.repetition import same_change, same_findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,15 @@ def decide(build: Build) -> Decision:
 # --- Driven by hand ------------------------------------------------------------------------------------------------
 
 
+_BEGINS: Mapping[Stage, StepMode] = {
+    Stage.CREATED: "plan_only",
+    Stage.PLANNING: "plan_only",
+    Stage.WORKING: "implement_only",
+    Stage.DELIVERING: "verify_only",
+}
+"""The mode of what begins in a stage without an effect, or before one: a task starts before its agent runs."""
+
+
 def allowed_modes(build: Build) -> frozenset[StepMode]:
     """The modes in which a build by hand can be asked for a step now: none while it makes one, rests or ends."""
     if not build.waits_for_step:
@@ -87,10 +96,10 @@ def _by_hand(build: Build) -> Decision:
 def _steps(build: Build) -> list[tuple[StepMode, Decision]]:
     """What a step could do now, the first of it in front: a task at work is brought to its end before another starts."""
     facts = _begins(build)
-    begins = [(BEGINS[build.stage], Decision(facts=facts))] if facts else []
+    begins = [(_BEGINS[build.stage], Decision(facts=facts))] if facts else []
     if begins and build.stage is not Stage.WORKING:
         return begins  # known without an effect
-    return [*((mode_of(action), Decision(actions=(action,))) for action in _wanted(build)), *begins]
+    return [*((action.mode, Decision(actions=(action,))) for action in _wanted(build)), *begins]
 
 
 # --- Facts ---------------------------------------------------------------------------------------------------------

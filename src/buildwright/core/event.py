@@ -1,109 +1,128 @@
 """Facts, in the past tense: the only thing a build is made of. Pure data; what each one does is in `apply`.
 
 An event is stored as JSON in the journal and never changes meaning. `Recorded` is an event with its place in the
-journal (`seq`, per build, from 1, without gaps) and its time.
+journal (`seq`, per build, from 1, without gaps) and its time. An event's traits stand on its class: see `Event`.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
 from buildwright.core.activity import FailureKind
-from buildwright.core.diagnosis import TaskAdvice
-from buildwright.core.finding import Finding, Verdict
+from buildwright.core.finding import Finding, TaskAdvice, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.patch import Patch
 from buildwright.core.record import Record, TaskId, UtcTime
+from buildwright.core.sanitize import ForeignText, Identifier, Origin, UserText, admit
 from buildwright.core.spec import Spec
 
 Outcome = Literal["succeeded", "failed", "stopped", "aborted"]
 Rejection = Literal["agent", "empty", "gate", "conflict", "train"]
 StepMode = Literal["auto", "plan_only", "implement_only", "verify_only"]
-"""What one step of a build by hand may be: anything, or only of this kind (`core.by_hand` says what is of which)."""
+"""What one step of a build by hand may be: anything, or only of this kind (`action.mode` says what is of which)."""
 
 
 class Event(Record):
-    """A fact about one build."""
+    """A fact about one build.
+
+    Each text says whose words it is: `ForeignText`, `UserText` or `Identifier`. A class with a text of which nothing says so
+    cannot be made: it raises TypeError. Its traits stand beside the name: `class BuildPaused(Event, ends_step=True)`.
+    """
+
+    ends_step: ClassVar[bool] = False
+    """With it the action ends that a build driven by hand was asked for, or the build rests: the step is over."""
+    keeps_moment: ClassVar[bool] = False
+    """A build remembers when this happened for the first and the last time. A change here needs a new `snapshot.FORMAT`."""
+
+    def __init_subclass__(cls, *, ends_step: bool = False, keeps_moment: bool = False) -> None:
+        cls.ends_step, cls.keeps_moment = ends_step, keeps_moment
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_traits: bool) -> None:
+        admit(cls)  # its fields are known only now
 
 
-class BuildCreated(Event):
+class BuildCreated(Event, keeps_moment=True):
     """A build was asked for. Always the first event."""
 
     type: Literal["build.created"] = "build.created"
-    build_id: str
-    project_id: str
-    user_id: str
-    repository: str
+    build_id: Identifier
+    project_id: Identifier
+    user_id: Identifier
+    repository: UserText
     """Path or URL as the user gave it (made absolute); "" without lanes."""
-    base: str = ""
+    base: UserText = ""
     """Branch, tag or commit to build on; "" means what the repository has checked out."""
-    spec: Spec
-    options: Options
-    correlation_id: str = ""
-    """Leads from the command to every line that any process logs of the build (D5, D15)."""
+    spec: Annotated[Spec, Origin.USER]
+    options: Annotated[Options, Origin.USER]
+    correlation_id: Identifier = ""
+    """Leads from the command to every line that any process logs of the build."""
 
 
-class TargetPrepared(Event):
+class TargetPrepared(Event, ends_step=True, keeps_moment=True):
     """The repository is mirrored and the commit to build on is fixed. Empty ids without lanes."""
 
     type: Literal["target.prepared"] = "target.prepared"
-    commit: str
-    tree: str
-    branch: str = ""
-    notes: tuple[str, ...] = ()
+    commit: Identifier
+    tree: Identifier
+    branch: Identifier = ""
+    notes: tuple[ForeignText, ...] = ()
     """What the user should know, for example that uncommitted changes are left out."""
 
 
-class PlanMade(Event):
+class PlanMade(Event, ends_step=True, keeps_moment=True):
     """The spec became a graph. Each task has its place."""
 
     type: Literal["plan.made"] = "plan.made"
     graph: Graph
 
 
-class PlanRejected(Event):
+class PlanRejected(Event, ends_step=True):
     """The planner gave no graph that can be built."""
 
     type: Literal["plan.rejected"] = "plan.rejected"
-    message: str
+    message: ForeignText
 
 
-class BaseJudged(Event):
+class BaseJudged(Event, ends_step=True):
     """The gates spoke on the tree the build starts from, before any change."""
 
     type: Literal["base.judged"] = "base.judged"
     verdict: Verdict
 
 
-class TaskStarted(Event):
+class TaskStarted(Event, keeps_moment=True):
     """An attempt at a task was given a slot. Its lane opens at commit `base`."""
 
     type: Literal["task.started"] = "task.started"
     task: TaskId
     attempt: int
-    base: str = ""
+    base: Identifier = ""
 
 
 class TaskWaited(Event):
-    """A ready task was set aside because a running task holds one of its files (P4)."""
+    """A ready task was set aside because a running task holds one of its files."""
 
     type: Literal["task.waited"] = "task.waited"
     task: TaskId
-    file: str
+    file: Identifier
     holder: TaskId
 
 
 class AgentHeartbeat(Event):
-    """The agent of an attempt is alive (P2). Changes nothing."""
+    """The agent of an attempt is alive. Changes nothing."""
 
     type: Literal["agent.heartbeat"] = "agent.heartbeat"
     task: TaskId
     attempt: int
-    status: str
+    status: Identifier
     percent: int = Field(ge=0, le=100)
 
 
@@ -111,16 +130,16 @@ class TokensUsed(Event):
     """A model request was answered. Input excludes cache reads and writes; cost is None when no price is known."""
 
     type: Literal["tokens.used"] = "tokens.used"
-    task: str = ""
+    task: Identifier = ""
     """"" for an advisor: the planner, the diagnoser."""
     attempt: int = 0
-    model: str
+    model: ForeignText
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: Decimal | None = None
-    request: str = ""
+    request: Identifier = ""
     """The name of the answer, if the gateway has kept it ("" if not): one that is played again is not counted again."""
 
 
@@ -130,8 +149,8 @@ class CheckpointCreated(Event):
     type: Literal["checkpoint.created"] = "checkpoint.created"
     task: TaskId
     attempt: int
-    tree: str
-    conversation: str
+    tree: Identifier
+    conversation: Identifier
 
 
 class CheckpointRestored(Event):
@@ -140,33 +159,33 @@ class CheckpointRestored(Event):
     type: Literal["checkpoint.restored"] = "checkpoint.restored"
     task: TaskId
     attempt: int
-    tree: str
+    tree: Identifier
 
 
-class AgentFinished(Event):
+class AgentFinished(Event, ends_step=True, keeps_moment=True):
     """The agent ended its attempt and its patch was taken (None without lanes)."""
 
     type: Literal["agent.finished"] = "agent.finished"
     task: TaskId
     attempt: int
     patch: Patch | None = None
-    summary: str = ""
-    conversation: str = ""
+    summary: ForeignText = ""
+    conversation: Identifier = ""
     """Digest of the artifact that holds the agent's conversation; "" if it has none."""
 
 
-class AgentBroke(Event):
+class AgentBroke(Event, ends_step=True, keeps_moment=True):
     """The agent of an attempt failed; nothing of its lane is kept."""
 
     type: Literal["agent.broke"] = "agent.broke"
     task: TaskId
     attempt: int
     kind: FailureKind
-    message: str
-    conversation: str = ""
+    message: ForeignText
+    conversation: Identifier = ""
 
 
-class PatchJudged(Event):
+class PatchJudged(Event, ends_step=True, keeps_moment=True):
     """The gates spoke on an attempt's patch."""
 
     type: Literal["patch.judged"] = "patch.judged"
@@ -175,29 +194,29 @@ class PatchJudged(Event):
     verdict: Verdict
 
 
-class MergePrepared(Event):
+class MergePrepared(Event, ends_step=True, keeps_moment=True):
     """A change was put, as a commit, on top of `onto` (the integration head or the car ahead)."""
 
     type: Literal["merge.prepared"] = "merge.prepared"
     task: TaskId
     attempt: int
-    onto: str
-    commit: str
-    tree: str
+    onto: Identifier
+    commit: Identifier
+    tree: Identifier
 
 
-class MergeConflicted(Event):
+class MergeConflicted(Event, ends_step=True, keeps_moment=True):
     """A change does not fit on top of `onto`. `tree` has both sides, marked, in the conflicting files."""
 
     type: Literal["merge.conflicted"] = "merge.conflicted"
     task: TaskId
     attempt: int
-    onto: str
-    files: tuple[str, ...]
-    tree: str
+    onto: Identifier
+    files: tuple[Identifier, ...]
+    tree: Identifier
 
 
-class MergeJudged(Event):
+class MergeJudged(Event, ends_step=True, keeps_moment=True):
     """The gates spoke on the tree that would land."""
 
     type: Literal["merge.judged"] = "merge.judged"
@@ -206,14 +225,14 @@ class MergeJudged(Event):
     verdict: Verdict
 
 
-class ChangeLanded(Event):
+class ChangeLanded(Event, ends_step=True, keeps_moment=True):
     """A change is on the integration branch. The task is done."""
 
     type: Literal["change.landed"] = "change.landed"
     task: TaskId
     attempt: int
-    commit: str
-    tree: str
+    commit: Identifier
+    tree: Identifier
 
 
 class TaskRetried(Event):
@@ -222,7 +241,7 @@ class TaskRetried(Event):
     type: Literal["task.retried"] = "task.retried"
     task: TaskId
     by: Literal["rule", "user"] = "rule"
-    message: str = ""
+    message: UserText = ""
 
 
 class TaskFailed(Event):
@@ -230,12 +249,12 @@ class TaskFailed(Event):
 
     type: Literal["task.failed"] = "task.failed"
     task: TaskId
-    message: str
+    message: ForeignText
     findings: tuple[Finding, ...] = ()
 
 
 class TaskSkipped(Event):
-    """The user gave a task up; those that depend on it go on (P4)."""
+    """The user gave a task up; those that depend on it go on."""
 
     type: Literal["task.skipped"] = "task.skipped"
     task: TaskId
@@ -248,25 +267,25 @@ class LoopDetected(Event):
     task: TaskId
     attempt: int
     kind: Literal["patch", "finding"]
-    message: str
+    message: ForeignText
 
 
-class BuildStuck(Event):
-    """Several failures in a row (P8), and what was found out about them. Older journals have only the first three fields."""
+class BuildStuck(Event, ends_step=True):
+    """Several failures in a row, and what was found out about them. Older journals have only the first three fields."""
 
     type: Literal["build.stuck"] = "build.stuck"
     failures: int
     tasks: tuple[TaskId, ...]
-    errors: tuple[str, ...] = ()
+    errors: tuple[ForeignText, ...] = ()
     number: int = 0
     """Which time it is, from 1; 0 in older journals."""
-    context: str = ""
+    context: Identifier = ""
     """Digest of the artifact with the log, its tail and the history of errors."""
-    advice: str = ""
+    advice: ForeignText = ""
     """What stands behind the failures, in the words of the diagnosing advisor; "" when it said nothing."""
     task_advice: tuple[TaskAdvice, ...] = ()
     ask_person: bool = False
-    no_advice: str = ""
+    no_advice: ForeignText = ""
     """Why there is no advice."""
 
 
@@ -274,24 +293,24 @@ class StepRequested(Event):
     """Somebody asked a build that is driven by hand for one step. It is over with the next event that ends an action."""
 
     type: Literal["step.requested"] = "step.requested"
-    id: str
+    id: Identifier
     mode: StepMode = "auto"
 
 
-class BuildPaused(Event):
+class BuildPaused(Event, ends_step=True, keeps_moment=True):
     """Nothing new starts until somebody resumes."""
 
     type: Literal["build.paused"] = "build.paused"
     reason: Literal["user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble"]
-    message: str = ""
-    task: str = ""
+    message: ForeignText = ""
+    task: Identifier = ""
 
 
-class BuildResumed(Event):
+class BuildResumed(Event, keeps_moment=True):
     """Somebody let the build go on."""
 
     type: Literal["build.resumed"] = "build.resumed"
-    by: str = "user"
+    by: Identifier = "user"
     budget_usd: Decimal | None = None
     """The new budget, when the old one was used up."""
 
@@ -301,58 +320,58 @@ class StopRequested(Event):
 
     type: Literal["stop.requested"] = "stop.requested"
     how: Literal["stop", "abort"] = "stop"
-    message: str = ""
+    message: UserText = ""
 
 
 class MessageSent(Event):
-    """The user says something to the agents (G14). `task` "" means every running agent, or the next."""
+    """The user says something to the agents. `task` "" means every running agent, or the next."""
 
     type: Literal["message.sent"] = "message.sent"
-    id: str
-    text: str = Field(min_length=1, max_length=20_000)
-    task: str = ""
+    id: Identifier
+    text: UserText = Field(min_length=1, max_length=20_000)
+    task: Identifier = ""
 
 
 class MessageDelivered(Event):
     """The receipt: an agent has taken the message in."""
 
     type: Literal["message.delivered"] = "message.delivered"
-    id: str
+    id: Identifier
     task: TaskId
     attempt: int
 
 
-class BuildVerified(Event):
+class BuildVerified(Event, ends_step=True, keeps_moment=True):
     """The gates spoke on the final tree."""
 
     type: Literal["build.verified"] = "build.verified"
     verdict: Verdict
 
 
-class BuildDelivered(Event):
+class BuildDelivered(Event, ends_step=True, keeps_moment=True):
     """The result is where the user asked for it."""
 
     type: Literal["build.delivered"] = "build.delivered"
     kind: Literal["none", "branch", "push"]
-    ref: str = ""
-    commit: str = ""
-    remote: str = ""
+    ref: Identifier = ""
+    commit: Identifier = ""
+    remote: Identifier = ""
 
 
-class DeliveryFailed(Event):
+class DeliveryFailed(Event, ends_step=True):
     """A try to deliver did not work."""
 
     type: Literal["delivery.failed"] = "delivery.failed"
-    message: str
+    message: ForeignText
     temporary: bool = True
 
 
-class BuildFinished(Event):
+class BuildFinished(Event, ends_step=True):
     """The end. Nothing happens to a build after this."""
 
     type: Literal["build.finished"] = "build.finished"
     outcome: Outcome
-    message: str = ""
+    message: ForeignText = ""
 
 
 AnyEvent = Annotated[
@@ -417,3 +436,21 @@ def decode(kind: str, text: str | bytes) -> AnyEvent:
 
 EVENT_TYPES: dict[str, type[Event]] = {cls.model_fields["type"].default: cls for cls in Event.__subclasses__()}
 """Every event class by its wire name."""
+
+_NOT_THE_EVENTS = frozenset({"schema", "build", "seq", "at", "type"})
+
+
+def event_fields(recorded: Recorded) -> dict[str, Any]:
+    """An event with its number, time and type beside its own fields. What has its default is left out."""
+    return {"seq": recorded.seq, "at": recorded.at, "type": recorded.event.type, **json.loads(encode(recorded.event))}
+
+
+def from_fields(fields: Mapping[str, Any]) -> Recorded:
+    """The event that `event_fields` wrote, also after its way through JSON: enough to `apply`.
+
+    Raises KeyError for what is no event, pydantic.ValidationError for an unknown one.
+    """
+    at = fields["at"]
+    moment = at if isinstance(at, datetime) else datetime.fromisoformat(at)
+    own = {name: value for name, value in fields.items() if name not in _NOT_THE_EVENTS}
+    return Recorded(int(fields["seq"]), moment, decode(fields["type"], json.dumps(own)))

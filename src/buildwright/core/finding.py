@@ -1,4 +1,4 @@
-"""What gates say: findings, reports, and the evidence behind them. Pure data."""
+"""What gates say: findings, reports, and the evidence behind them; and what an advisor says of a stuck build. Pure data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from buildwright.core.record import Record, UtcTime
+from buildwright.core.record import Record, TaskId, UtcTime
+from buildwright.core.sanitize import ForeignText, Identifier
 
 Severity = Literal["error", "warning", "note"]
 CheckKind = Literal["scope", "syntax", "typecheck", "lint", "test", "build", "validation", "other"]
@@ -23,13 +24,13 @@ NOT_RUN = "check.not_run"
 class Finding(Record):
     """One thing a gate noticed."""
 
-    code: str
+    code: ForeignText
     """Stable name of the rule, for example `pytest.failed`, `ruff.F401`, `scope.protected`."""
-    message: str = Field(max_length=LONGEST_MESSAGE)
+    message: ForeignText = Field(max_length=LONGEST_MESSAGE)
     severity: Severity = "error"
-    file: str | None = None
+    file: ForeignText | None = None
     line: int | None = None
-    fix: str = ""
+    fix: ForeignText = ""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
@@ -39,24 +40,26 @@ class Finding(Record):
 class Evidence(Record):
     """What proves a verdict: which tree was judged by which command, and what it said."""
 
-    tree: str
+    tree: Identifier
     """Git tree id of exactly what was judged."""
-    command: str
+    command: ForeignText
+    """From the user, the project's own files, or a task that a model has planned."""
     exit_code: int | None
     """None when the command was ended (time limit) before it could exit."""
     seconds: float
-    output_digest: str
+    output_digest: Identifier
     """SHA-256 of the whole output; an artifact of that digest holds it."""
     started_at: UtcTime
     tests: int | None = None
     """Tests that ran (not skipped), where the command is a test run."""
-    sandbox: str = "none"
+    sandbox: Identifier = "none"
 
 
 class Report(Record):
     """What one gate says of one tree. Saying no is data; a gate that could not judge raises `GateBroken`."""
 
-    gate: str
+    gate: ForeignText
+    """Of a check: its name, which the project's own files may give."""
     kind: CheckKind = "other"
     ok: bool
     findings: tuple[Finding, ...] = Field(default=(), max_length=MOST_FINDINGS)
@@ -68,7 +71,7 @@ class Report(Record):
 class Verdict(Record):
     """All reports on one tree. Passed only when every gate passed."""
 
-    tree: str
+    tree: Identifier
     reports: tuple[Report, ...] = ()
 
     @property
@@ -84,3 +87,19 @@ class Verdict(Record):
     def findings(self) -> tuple[Finding, ...]:
         """Findings of the gates that said no, in gate order."""
         return tuple(finding for report in self.reports if not report.ok for finding in report.findings)
+
+
+class TaskAdvice(Record):
+    """What the next attempt at one task should do differently."""
+
+    task: TaskId
+    text: ForeignText = Field(min_length=1)
+
+
+class Diagnosis(Record):
+    """Why attempts fail one after the other."""
+
+    cause: ForeignText = Field(min_length=1)
+    advice: tuple[TaskAdvice, ...] = ()
+    ask_person: bool = False
+    """No attempt can mend it: a person has to install, allow or decide something first."""

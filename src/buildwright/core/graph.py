@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from buildwright.core.record import Record
+from buildwright.core.sanitize import ForeignText
 from buildwright.core.task import Task
 from buildwright.errors import BadGraph
 
@@ -19,9 +20,9 @@ class Graph(Record):
     """Tasks and their dependencies, grouped in ordered milestones. Construction does not check it: `compile_plan` does."""
 
     tasks: tuple[Task, ...]
-    milestones: tuple[str, ...] = ()
+    milestones: tuple[ForeignText, ...] = ()
     """Order of the milestones; tasks of a later one start when every task of the earlier ones has landed."""
-    notes: str = ""
+    notes: ForeignText = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from buildwright.core.record import Record
+from buildwright.core.sanitize import Identifier
 
 ChangeKind = Literal["added", "modified", "deleted", "mode", "type"]
 
@@ -12,10 +13,10 @@ ChangeKind = Literal["added", "modified", "deleted", "mode", "type"]
 class FileChange(Record):
     """One path that differs between the base tree and the lane. `mode` is git's octal mode ("" when deleted)."""
 
-    path: str
+    path: Identifier
     kind: ChangeKind
-    mode: str = ""
-    old_mode: str = ""
+    mode: Identifier = ""
+    old_mode: Identifier = ""
     size: int = 0
     """Bytes of the new content."""
 
@@ -23,8 +24,8 @@ class FileChange(Record):
 class Patch(Record):
     """What an attempt changed, found by re-hashing the lane against its base tree."""
 
-    base_tree: str
-    tree: str
+    base_tree: Identifier
+    tree: Identifier
     changes: tuple[FileChange, ...] = ()
 
     @property

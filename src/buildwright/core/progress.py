@@ -1,4 +1,4 @@
-"""How tasks move through a build: readiness, files, milestones, counters. Pure; the bookkeeping behind `apply`.
+"""How tasks move through a build: readiness, files, milestones, counters, checkpoints. Pure; the bookkeeping behind `apply`.
 
 Each function returns new values of Build's fields. None of them looks at all tasks, but `begin_tasks`, which places each
 once.
@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from immutables import Map
 
+from buildwright.core import event as e
 from buildwright.core.build import Build, Stage, TaskPhase, TaskState
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap, heap_of, keys_of, merge, pop, push
+from buildwright.errors import IllegalMove
 
 Changes: TypeAlias = dict[str, Any]
 
@@ -219,3 +222,61 @@ def _stage_after_tasks(build: Build) -> Stage:
     """The final tree is judged once more only if it is not exactly a tree that was judged."""
     judged = build.head_judged or not build.options.gates or not build.options.lanes
     return Stage.DELIVERING if judged else Stage.VERIFYING
+
+
+# --- What a running attempt leaves for its next life, and what it costs -----------------------------------------------
+
+
+def tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
+    """Tokens and money are added up. Raises IllegalMove for a kept answer that is counted already."""
+    cost = event.cost_usd or Decimal(0)
+    used = event.input_tokens + event.output_tokens + event.cache_read_tokens + event.cache_write_tokens
+    total = build.usage
+    changes: Changes = {
+        "usage": total._replace(
+            requests=total.requests + 1,
+            input_tokens=total.input_tokens + event.input_tokens,
+            output_tokens=total.output_tokens + event.output_tokens,
+            cache_read_tokens=total.cache_read_tokens + event.cache_read_tokens,
+            cache_write_tokens=total.cache_write_tokens + event.cache_write_tokens,
+            cost_usd=total.cost_usd + cost,
+            unpriced=total.unpriced + (event.cost_usd is None),
+        )
+    }
+    if event.task and build.plan and event.task in build.plan.position:
+        state = build.task(event.task)
+        counted = _counted(state.counted, event.request)
+        state = replace(state, tokens=state.tokens + used, cost_usd=state.cost_usd + cost, counted=counted)
+        changes["tasks"] = build.tasks.set(event.task, state)
+    else:
+        changes["planning_counted"] = _counted(build.planning_counted, event.request)
+    return changes
+
+
+def _counted(names: tuple[str, ...], request: str) -> tuple[str, ...]:
+    """Return the names with this one. An answer that is played again counts once, whichever worker tells of it."""
+    if request and request in names:
+        raise IllegalMove(f"the answer {request} is counted already")
+    return (*names, request) if request else names
+
+
+def checkpoint_created(build: Build, event: e.CheckpointCreated, _at: datetime) -> Changes:
+    """The newest checkpoint is the one to go on from; what the user said before it is part of it."""
+    state = build.task(event.task)
+    return set_task(
+        build,
+        event.task,
+        replace(state, checkpoint_tree=event.tree, checkpoint_conversation=event.conversation, heard=()),
+    )
+
+
+def checkpoint_restored(build: Build, event: e.CheckpointRestored, _at: datetime) -> Changes:
+    """Changes nothing. Raises IllegalMove for any checkpoint but the attempt's newest."""
+    if event.tree != build.task(event.task).checkpoint_tree:
+        raise IllegalMove(f"{event.tree} is not the newest checkpoint of task {event.task}, attempt {event.attempt}")
+    return {}
+
+
+def end_attempt(state: TaskState) -> TaskState:
+    """The attempt is over: what was kept to go on with it goes."""
+    return replace(state, checkpoint_tree="", checkpoint_conversation="", heard=())

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from buildwright.core.sanitize import Origin
+
 
 class Record(BaseModel):
     """Frozen data. Unknown keys are an error, so that a misspelt key is never silently dropped, and so are numbers that JSON
@@ -18,7 +20,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
 
 
-TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
+TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"), Origin.IDENTIFIER]
 """A task's name: 1 to 80 characters, ASCII letters, digits, dot, underscore, hyphen; safe in a file or ref name."""
 
 UtcTime = AwareDatetime

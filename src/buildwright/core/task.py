@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from buildwright.core.record import Record, TaskId
+from buildwright.core.sanitize import ForeignText, Identifier
 
 TaskAction = Literal["create", "modify", "delete", "change"]
 
@@ -14,28 +15,28 @@ TaskAction = Literal["create", "modify", "delete", "change"]
 class Validation(Record):
     """A command of the task's own that must succeed on the patched tree, beside the project's checks."""
 
-    command: str = Field(min_length=1)
-    expected: str = "exit code 0"
+    command: ForeignText = Field(min_length=1)
+    expected: ForeignText = "exit code 0"
 
 
 class Task(Record):
     """One planned unit of work: small enough for one agent in one lane."""
 
     id: TaskId
-    title: str = Field(min_length=1, max_length=200)
-    goal: str = ""
+    title: ForeignText = Field(min_length=1, max_length=200)
+    goal: ForeignText = ""
     action: TaskAction = "change"
-    requirements: tuple[str, ...] = ()
-    acceptance: tuple[str, ...] = ()
+    requirements: tuple[ForeignText, ...] = ()
+    acceptance: tuple[ForeignText, ...] = ()
     depends_on: tuple[TaskId, ...] = ()
-    files_expected: tuple[str, ...] = ()
+    files_expected: tuple[Identifier, ...] = ()
     """Paths relative to the repository root that the task means to touch; two running tasks never share one."""
-    milestone: str = ""
+    milestone: ForeignText = ""
     priority: int = 0
     """Higher runs earlier among tasks with the same remaining path."""
     critical: bool = False
     """A critical task that fails stops the whole build (P6)."""
-    code_template: str = ""
+    code_template: ForeignText = ""
     validation: Validation | None = None
     minutes: float = Field(default=1.0, gt=0)
     """Expected effort in minutes; the weight of the critical path."""

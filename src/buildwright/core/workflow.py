@@ -28,7 +28,7 @@ MOST_FILES = 200
 
 @dataclass(frozen=True, slots=True)
 class WorkflowStage:
-    """One stage. Events are named by their wire names."""
+    """One stage. Events are named by their wire names; each must be one whose moments a build keeps."""
 
     name: str
     begins: tuple[str, ...]
@@ -106,14 +106,6 @@ DEVTEAM_AUTOMATION = Workflow(
 _ALL = (DEVTEAM_AUTOMATION,)
 WORKFLOWS: Mapping[str, Workflow] = {key: workflow for workflow in _ALL for key in (workflow.name, workflow.id)}
 """The registry: every workflow by its name and by its id."""
-
-MARKS = frozenset(
-    {
-        *(event for workflow in _ALL for stage in workflow.stages for event in (*stage.begins, *stage.ends)),
-        *("build.paused", "build.resumed"),
-    }
-)
-"""Events whose first and last time a build remembers. A new one here needs a new `snapshot.FORMAT`."""
 
 
 def workflow_of(name_or_id: str) -> Workflow:

@@ -158,7 +158,7 @@ async def _door(bench: Workbench, build: Build, key: LaneKey, ground: Ground) ->
             metering.cancel()
             await asyncio.gather(metering, return_exceptions=True)
             for fact in spent(gateway, door, bench.newest()):
-                bench.tell(fact)
+                bench.report(fact)
             await gateway.shut(door)
 
 
@@ -168,7 +168,7 @@ async def _meter(bench: Workbench, door: Door) -> None:
     while True:
         await bench.world.clock.sleep(METER_SECONDS)
         for fact in spent(gateway, door, bench.newest()):
-            bench.tell(fact)
+            bench.report(fact)
 
 
 async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: Lane | None) -> Sequence[AnyEvent]:
@@ -241,7 +241,7 @@ async def _take_in(
         if isinstance(activity, Heard):
             waiting = {note.id for note in bench.newest().notes_to_agents}
             for message in waiting.intersection(activity.message_ids):
-                bench.tell(e.MessageDelivered(id=message, task=task, attempt=attempt))
+                bench.report(e.MessageDelivered(id=message, task=task, attempt=attempt))
         bench.logbook.note(activity.type, _line(activity), task, attempt)
     raise AgentFailed("the agent ended without saying whether it had finished")
 

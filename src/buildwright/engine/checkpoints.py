@@ -36,7 +36,7 @@ async def restore(bench: Workbench, key: LaneKey, state: TaskState) -> Restored 
         text = f"the checkpoint of {key.task} is lost, so its attempt begins anew: {lost}"
         bench.logbook.note("engine", text, key.task, key.attempt)
         return None
-    bench.tell(e.CheckpointRestored(task=key.task, attempt=key.attempt, tree=state.checkpoint_tree))
+    bench.report(e.CheckpointRestored(task=key.task, attempt=key.attempt, tree=state.checkpoint_tree))
     return Restored(lane, conversation.decode())
 
 
@@ -67,6 +67,6 @@ class Checkpoints:
             # Recorded before it: whoever goes on from here does not ask again for the answers up to here.
             if world.gateway is not None and self._door is not None:
                 for fact in spent(world.gateway, self._door, self._bench.newest()):
-                    self._bench.tell(fact)
-            self._bench.tell(e.CheckpointCreated(task=task, attempt=attempt, tree=tree, conversation=conversation))
+                    self._bench.report(fact)
+            self._bench.report(e.CheckpointCreated(task=task, attempt=attempt, tree=tree, conversation=conversation))
         self._next = world.clock.now() + timedelta(seconds=world.checkpoint_seconds)

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from buildwright.core import event as e
 from buildwright.core.action import Diagnose
 from buildwright.core.build import Build
-from buildwright.core.diagnosis import Diagnosis, TaskAdvice
 from buildwright.core.event import AnyEvent
-from buildwright.core.rejections import RejectedAttempt, rejections
+from buildwright.core.finding import Diagnosis, TaskAdvice
+from buildwright.core.repetition import RejectedAttempt, rejections
 from buildwright.engine.spending import budget, spent
 from buildwright.engine.workbench import Workbench
 from buildwright.errors import BadSettings, BadSpec, ModelFailed
@@ -139,5 +139,5 @@ async def _ask(bench: Workbench, number: int, build: Build, context: str) -> _An
         return _Answer(None, f"the model had not answered after {DIAGNOSIS_SECONDS:g} s")
     finally:
         for fact in spent(gateway, door, bench.newest()):
-            bench.tell(fact)
+            bench.report(fact)
         await gateway.shut(door)

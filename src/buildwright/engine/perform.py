@@ -31,9 +31,9 @@ from buildwright.core.action import (
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
+from buildwright.core.sanitize import sanitize
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosing import diagnose
-from buildwright.engine.foreign import cleaned
 from buildwright.engine.judge import judge
 from buildwright.engine.planning import make_plan
 from buildwright.engine.workbench import Workbench
@@ -56,7 +56,7 @@ TRIES = 3
 
 async def perform(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
     """Carry out the action; what went wrong comes back as a fact too. Raises only CancelledError."""
-    return [cleaned(fact, bench.world.mask) for fact in await _tried(bench, action, build)]
+    return [sanitize(fact, bench.world.mask) for fact in await _tried(bench, action, build)]
 
 
 async def _tried(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:

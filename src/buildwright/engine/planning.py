@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from buildwright.core import event as e
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
+from buildwright.core.graph import compile_plan
+from buildwright.core.sanitize import sanitize
 from buildwright.engine.spending import budget, spent
 from buildwright.engine.workbench import Workbench
 from buildwright.errors import BadGraph, BadSettings, BadSpec, ModelFailed
@@ -29,7 +31,9 @@ async def make_plan(bench: Workbench, build: Build) -> Sequence[AnyEvent]:
     bench.logbook.note("engine", "planning: asking the model for a graph of tasks")
     try:
         graph = await world.planner.plan(build.spec, context, build.options.planner_model or build.options.model, door)
-        outcome: AnyEvent = e.PlanMade(graph=graph)
+        made = sanitize(e.PlanMade(graph=graph), world.mask)
+        compile_plan(made.graph)  # cleaned, the names of two milestones can be the same
+        outcome: AnyEvent = made
     except BadGraph as bad:
         outcome = e.PlanRejected(message=f"the planner's graph cannot be built: {bad}")
     except ModelFailed as failure:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from buildwright.core.activity import Activity
 from buildwright.core.build import Build, TaskState
-from buildwright.core.diagnosis import Diagnosis
+from buildwright.core.finding import Diagnosis
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Limits
 from buildwright.core.spec import Spec

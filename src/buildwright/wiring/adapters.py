@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from buildwright.core.build import Build
-from buildwright.core.diagnosis import Diagnosis
+from buildwright.core.finding import Diagnosis
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.secrets import Masker, masker

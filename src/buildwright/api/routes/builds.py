@@ -15,7 +15,7 @@ from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
 from buildwright.api.targets import check_commands
-from buildwright.core.fields import event_fields
+from buildwright.core.event import event_fields
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec

@@ -17,9 +17,15 @@ from buildwright.core.event import Recorded, decode, encode
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Limits, Options
-from buildwright.core.loops import KEPT_FINDINGS, refused, same_change, same_findings, same_reasons
 from buildwright.core.patch import FileChange, Patch
-from buildwright.core.rejections import rejections
+from buildwright.core.repetition import (
+    KEPT_FINDINGS,
+    refused,
+    rejections,
+    same_change,
+    same_findings,
+    same_reasons,
+)
 from buildwright.core.snapshot import dump, parse
 from buildwright.core.task import Task
 from buildwright.core.views import build_view, headline

@@ -1,0 +1,148 @@
+"""Whose words a text in an event is; the foreign ones made fit to be kept. Pure; must never touch a text not declared foreign.
+
+Every text in an event, and in the records that it holds, is declared as one of three: `ForeignText`, `UserText` or
+`Identifier`. `admit` reads the declarations once for each class and refuses a text without one, so that an event whose
+author forgot to say whose words it carries cannot be made, and cannot reach a journal uncleaned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from operator import is_
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+
+from pydantic import AwareDatetime, BaseModel
+from pydantic.fields import FieldInfo
+
+from buildwright.core.terminal import clean
+
+Mask: TypeAlias = Callable[[str], str]
+"""Returns a text without the secrets in it."""
+Sanitizer: TypeAlias = Callable[[Any, Mask], Any]
+"""Returns a value with its foreign text cleaned; the very same object when there is nothing to do."""
+AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+
+
+class Origin(Enum):
+    """Whose words a text is. On a field that holds more than one text it is said of all of them, however deep."""
+
+    FOREIGN = "foreign"
+    USER = "user"
+    IDENTIFIER = "identifier"
+
+
+ForeignText = Annotated[str, Origin.FOREIGN]
+"""Words of an agent, a tool, a model, a provider or the user's project: secrets and terminal controls are taken out."""
+UserText = Annotated[str, Origin.USER]
+"""Words of the user, who typed them for this build: kept as they are. Must never hold words of an agent, tool or model."""
+Identifier = Annotated[str, Origin.IDENTIFIER]
+"""An id, a digest, a path, a name of git or a word of our own: programs compare it, so not a character may change."""
+
+UNREADABLE = "[nothing readable]"
+"""Stands for a text that must not be empty and of which cleaning has left nothing."""
+
+_NOT_TEXT = {NoneType, bool, int, float, Decimal, datetime, AwareDatetime}
+_SANITIZERS: dict[type[BaseModel], Sanitizer | None] = {}
+
+
+def admit(cls: type[BaseModel]) -> None:
+    """Read a class's declarations, so that `sanitize` takes its instances.
+
+    Raises TypeError for a text, or a type that may hold one, of which nothing says whose words it is.
+    """
+    _SANITIZERS[cls] = _of_record(cls)
+
+
+def sanitize(record: AnyRecord, mask: Mask) -> AnyRecord:
+    """Return the record with its foreign text cleaned; the very same object when there is nothing to do.
+
+    Its class must have been admitted: KeyError otherwise.
+    """
+    sanitizer = _SANITIZERS[type(record)]
+    return record if sanitizer is None else sanitizer(record, mask)
+
+
+@cache
+def _of_record(cls: type[BaseModel]) -> Sanitizer | None:
+    found = {
+        name: _of_type(field.annotation, field.metadata, f"{cls.__name__}.{name}")
+        for name, field in cls.model_fields.items()
+    }
+    parts = [(name, sanitizer) for name, sanitizer in found.items() if sanitizer is not None]
+
+    def of_record(record: BaseModel, mask: Mask) -> BaseModel:
+        changed = {}
+        for name, sanitizer in parts:
+            before = getattr(record, name)
+            after = sanitizer(before, mask)
+            if after is not before:
+                changed[name] = after
+        return record.model_copy(update=changed) if changed else record
+
+    return of_record if parts else None
+
+
+def _of_type(hint: Any, marks: list[Any], where: str, outer: Origin | None = None) -> Sanitizer | None:
+    """Return what cleans a value of this type, None when it holds no foreign text. What is said outside counts first."""
+    if get_origin(hint) is Annotated:
+        hint, *inner = get_args(hint)
+        marks = [
+            *marks,
+            *(each for mark in inner for each in (mark.metadata if isinstance(mark, FieldInfo) else [mark])),
+        ]
+    origin = outer or next((mark for mark in marks if isinstance(mark, Origin)), None)
+    if origin in {Origin.USER, Origin.IDENTIFIER} or get_origin(hint) is Literal or hint in _NOT_TEXT:
+        return None
+    if hint is str and origin is Origin.FOREIGN:
+        return _of_text(marks)
+    arguments = get_args(hint)
+    if get_origin(hint) in {Union, UnionType}:
+        found = [_of_type(each, [], where, origin) for each in arguments if each is not NoneType]
+        if not any(found):
+            return None
+        if len(found) == 1:
+            return _of_optional(found[0])
+    if get_origin(hint) is tuple and arguments[1:] == (...,):
+        return _of_items(_of_type(arguments[0], [], where, origin))
+    if isinstance(hint, type) and issubclass(hint, BaseModel) and origin is None:
+        return _of_record(hint)
+    raise TypeError(
+        f"{where} may hold text, and nothing says whose words: declare it ForeignText (cleaned before it is kept), "
+        "UserText or Identifier (kept as they are)"
+    )
+
+
+def _of_text(marks: list[Any]) -> Sanitizer:
+    """Cleaning makes a text longer or shorter, and a journal must be read again: the field's own bounds are kept."""
+    shortest = next((mark.min_length for mark in marks if hasattr(mark, "min_length")), 0)
+    longest = next((mark.max_length for mark in marks if hasattr(mark, "max_length")), None)
+
+    def of_text(text: str, mask: Mask) -> str:
+        cleaned = clean(text, mask)[:longest]
+        if len(cleaned) < shortest:
+            cleaned = UNREADABLE
+        return text if cleaned == text else cleaned
+
+    return of_text
+
+
+def _of_optional(sanitizer: Sanitizer | None) -> Sanitizer | None:
+    if sanitizer is None:
+        return None
+    return lambda value, mask: None if value is None else sanitizer(value, mask)
+
+
+def _of_items(sanitizer: Sanitizer | None) -> Sanitizer | None:
+    if sanitizer is None:
+        return None
+
+    def of_items(items: tuple[Any, ...], mask: Mask) -> tuple[Any, ...]:
+        cleaned = tuple([sanitizer(item, mask) for item in items])
+        return items if all(map(is_, cleaned, items)) else cleaned
+
+    return of_items
