@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildwright.core import event as e
-from buildwright.core.apply import MOVES, apply, fold
+from buildwright.core.apply import apply, fold
 from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.event import EVENT_TYPES, Recorded, decode, encode
 from buildwright.core.graph import Graph
@@ -111,10 +111,6 @@ def test_lucky_builds_succeed_and_start_in_dependency_order(graph: Graph, chosen
     for task in graph.tasks:
         for need in task.depends_on:
             assert place[need] < place[task.id]
-
-
-def test_every_event_has_a_move_or_is_the_first() -> None:
-    assert set(EVENT_TYPES.values()) == {*MOVES, e.BuildCreated}
 
 
 def test_a_journal_starts_with_its_creation() -> None:

@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
 def tell(recorded: Recorded, build: Build) -> Line | None:
     """The line for an event, `build` being the state after it; None for what people need not hear of."""
-    teller = _TELLERS.get(type(recorded.event))
+    teller = TELLERS[type(recorded.event)]
     return teller(recorded.event, build, recorded.at) if teller is not None else None
 
 
@@ -203,16 +203,21 @@ _STEPS: dict[StepMode, str] = {
     "verify_only": "of judging, landing or delivering",
 }
 
-_TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
+TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None] | None] = {
+    e.BuildCreated: None,
     e.TargetPrepared: _target,
     e.PlanMade: _plan,
     e.PlanRejected: lambda event, _b, _at: Line("bad", f"the plan was refused: {one_line(event.message, 160)}"),
     e.TaskStarted: _started,
     e.TaskWaited: lambda event, _b, _at: Line("dot", f"{event.task} waits for {event.file}, held by {event.holder}"),
+    e.AgentHeartbeat: None,
+    e.TokensUsed: None,
+    e.CheckpointCreated: None,
     e.CheckpointRestored: lambda event, _b, _at: Line("again", f"{event.task} goes on from its last checkpoint"),
     e.AgentFinished: _agent_finished,
     e.AgentBroke: _broke,
     e.PatchJudged: _judged,
+    e.MergePrepared: None,
     e.MergeJudged: _judged,
     e.MergeConflicted: _conflicted,
     e.ChangeLanded: _landed,
@@ -233,3 +238,4 @@ _TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], Line | None]] = {
     e.DeliveryFailed: lambda event, _b, _at: Line("bad", f"delivery failed: {one_line(event.message)}"),
     e.BuildFinished: _finished,
 }
+"""Every event: None for what people need not hear of."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from immutables import Map
 
@@ -20,6 +20,7 @@ from buildwright.core.graph import compile_plan
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
 from buildwright.core.progress import (
     NOT_STUCK,
+    Changes,
     begin_tasks,
     checkpoint_created,
     checkpoint_restored,
@@ -35,9 +36,6 @@ from buildwright.core.progress import (
 )
 from buildwright.core.repetition import refused, same_change
 from buildwright.errors import IllegalMove
-
-Changes: TypeAlias = dict[str, Any]
-"""New values of fields of Build."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeAlias
 
 from buildwright.core import event as e
 from buildwright.core.action import Action, JudgeMerge, LandChange, PrepareMerge
 from buildwright.core.build import Build, Car, TaskPhase, TaskState
-from buildwright.core.progress import finish_task, reject_task, set_task
+from buildwright.core.progress import Changes, finish_task, reject_task, set_task
 from buildwright.errors import IllegalMove
-
-Changes: TypeAlias = dict[str, Any]
-"""New values of fields of Build."""
 
 MOST_NAMED = 20
 """Files that a reason names; a conflict can be in thousands."""

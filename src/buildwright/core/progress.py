@@ -22,6 +22,7 @@ from buildwright.core.heap import Heap, heap_of, keys_of, merge, pop, push
 from buildwright.errors import IllegalMove
 
 Changes: TypeAlias = dict[str, Any]
+"""New values of fields of Build."""
 
 
 def begin_tasks(build: Build, plan: Plan) -> Changes:

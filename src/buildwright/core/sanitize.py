@@ -102,13 +102,14 @@ def _of_type(hint: Any, marks: list[Any], where: str, outer: Origin | None = Non
         return _of_text(marks)
     arguments = get_args(hint)
     if get_origin(hint) in {Union, UnionType}:
-        found = [_of_type(each, [], where, origin) for each in arguments if each is not NoneType]
+        found: list[Any] = [_of_type(each, [], where, origin) for each in arguments if each is not NoneType]
         if not any(found):
             return None
         if len(found) == 1:
-            return _of_optional(found[0])
+            return lambda value, mask: None if value is None else found[0](value, mask)
     if get_origin(hint) is tuple and arguments[1:] == (...,):
-        return _of_items(_of_type(arguments[0], [], where, origin))
+        item = _of_type(arguments[0], [], where, origin)
+        return None if item is None else _of_items(item)
     if isinstance(hint, type) and issubclass(hint, BaseModel) and origin is None:
         return _of_record(hint)
     raise TypeError(
@@ -131,16 +132,7 @@ def _of_text(marks: list[Any]) -> Sanitizer:
     return of_text
 
 
-def _of_optional(sanitizer: Sanitizer | None) -> Sanitizer | None:
-    if sanitizer is None:
-        return None
-    return lambda value, mask: None if value is None else sanitizer(value, mask)
-
-
-def _of_items(sanitizer: Sanitizer | None) -> Sanitizer | None:
-    if sanitizer is None:
-        return None
-
+def _of_items(sanitizer: Sanitizer) -> Sanitizer:
     def of_items(items: tuple[Any, ...], mask: Mask) -> tuple[Any, ...]:
         cleaned = tuple([sanitizer(item, mask) for item in items])
         return items if all(map(is_, cleaned, items)) else cleaned
