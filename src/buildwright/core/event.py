@@ -20,7 +20,7 @@ from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.patch import Patch
 from buildwright.core.record import Record, TaskId, UtcTime
-from buildwright.core.sanitize import ForeignText, Identifier, Origin, UserText, admit
+from buildwright.core.sanitize import ForeignText, Identifier, Origin, UserText, sanitizer_of
 from buildwright.core.spec import Spec
 
 Outcome = Literal["succeeded", "failed", "stopped", "aborted"]
@@ -46,7 +46,7 @@ class Event(Record):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_traits: bool) -> None:
-        admit(cls)  # its fields are known only now
+        sanitizer_of(cls)  # raises TypeError; only now are its fields known
 
 
 class BuildCreated(Event, keeps_moment=True):

@@ -1,8 +1,8 @@
 """Whose words a text in an event is; the foreign ones made fit to be kept. Pure; must never touch a text not declared foreign.
 
 Every text in an event, and in the records that it holds, is declared as one of three: `ForeignText`, `UserText` or
-`Identifier`. `admit` reads the declarations once for each class and refuses a text without one, so that an event whose
-author forgot to say whose words it carries cannot be made, and cannot reach a journal uncleaned.
+`Identifier`. `sanitizer_of` reads the declarations once for each class and refuses a text without one, so that an event
+whose author forgot to say whose words it carries cannot be made, and cannot reach a journal uncleaned.
 """
 
 from __future__ import annotations
@@ -47,28 +47,20 @@ UNREADABLE = "[nothing readable]"
 """Stands for a text that must not be empty and of which cleaning has left nothing."""
 
 _NOT_TEXT = {NoneType, bool, int, float, Decimal, datetime, AwareDatetime}
-_SANITIZERS: dict[type[BaseModel], Sanitizer | None] = {}
-
-
-def admit(cls: type[BaseModel]) -> None:
-    """Read a class's declarations, so that `sanitize` takes its instances.
-
-    Raises TypeError for a text, or a type that may hold one, of which nothing says whose words it is.
-    """
-    _SANITIZERS[cls] = _of_record(cls)
 
 
 def sanitize(record: AnyRecord, mask: Mask) -> AnyRecord:
-    """Return the record with its foreign text cleaned; the very same object when there is nothing to do.
-
-    Its class must have been admitted: KeyError otherwise.
-    """
-    sanitizer = _SANITIZERS[type(record)]
+    """Return the record with its foreign text cleaned; the very same object when there is nothing to do."""
+    sanitizer = sanitizer_of(type(record))
     return record if sanitizer is None else sanitizer(record, mask)
 
 
 @cache
-def _of_record(cls: type[BaseModel]) -> Sanitizer | None:
+def sanitizer_of(cls: type[BaseModel]) -> Sanitizer | None:
+    """Return what cleans records of this class, None when they hold no foreign text.
+
+    Raises TypeError for a text, or a type that may hold one, of which nothing says whose words it is.
+    """
     found = {
         name: _of_type(field.annotation, field.metadata, f"{cls.__name__}.{name}")
         for name, field in cls.model_fields.items()
@@ -111,7 +103,7 @@ def _of_type(hint: Any, marks: list[Any], where: str, outer: Origin | None = Non
         item = _of_type(arguments[0], [], where, origin)
         return None if item is None else _of_items(item)
     if isinstance(hint, type) and issubclass(hint, BaseModel) and origin is None:
-        return _of_record(hint)
+        return sanitizer_of(hint)
     raise TypeError(
         f"{where} may hold text, and nothing says whose words: declare it ForeignText (cleaned before it is kept), "
         "UserText or Identifier (kept as they are)"

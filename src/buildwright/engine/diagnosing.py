@@ -16,7 +16,7 @@ from buildwright.core.action import Diagnose
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.core.finding import Diagnosis, TaskAdvice
-from buildwright.core.repetition import RejectedAttempt, rejections
+from buildwright.core.repetition import rejections
 from buildwright.engine.spending import budget, spent
 from buildwright.engine.workbench import Workbench
 from buildwright.errors import BadSettings, BadSpec, ModelFailed
@@ -90,15 +90,11 @@ async def _context(bench: Workbench, build: Build, tasks: tuple[str, ...]) -> st
             "failures_in_a_row": list(build.failures_in_row),
         },
         "tasks": [{"id": task, "title": plan.task(task).title, "goal": plan.task(task).goal} for task in tasks],
-        "history": [_rejection(each) for each in rejections(journal, set(tasks))],
+        "history": [each.model_dump(mode="json") for each in rejections(journal, set(tasks))],
         "log": [line._asdict() | {"at": line.at.isoformat()} for line in log],
         "tail": [_line(line) for line in log[-TAIL_LINES:]],
     }
     return json.dumps(_masked(told, mask), ensure_ascii=False, indent=1)
-
-
-def _rejection(each: RejectedAttempt) -> dict[str, object]:
-    return each.model_dump(mode="json")
 
 
 def _line(line: LogLine) -> str:
