@@ -114,7 +114,7 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
             facts = _trouble(build) or _loops(build)
             if facts or build.needs_diagnosis:
                 # Whatever stands behind failures of several tasks is likely to meet the next one too, so no task starts
-                # before somebody has looked. Nor is one retried or given up: who is asked then knows the diagnosis.
+                # before its cause was looked for. Nor is one retried or given up: the user who is asked then knows the diagnosis.
                 return facts
             return _rejected_facts(build) or _asks_person(build) or _dead_end(build)
         case Stage.DELIVERING:

@@ -290,7 +290,7 @@ class BuildStuck(Event, ends_step=True):
 
 
 class StepRequested(Event):
-    """Somebody asked a build that is driven by hand for one step. It is over with the next event that ends an action."""
+    """The user asked a build that is driven by hand for one step. It is over with the next event that ends an action."""
 
     type: Literal["step.requested"] = "step.requested"
     id: Identifier
@@ -298,7 +298,7 @@ class StepRequested(Event):
 
 
 class BuildPaused(Event, ends_step=True, keeps_moment=True):
-    """Nothing new starts until somebody resumes."""
+    """Nothing new starts until the user resumes."""
 
     type: Literal["build.paused"] = "build.paused"
     reason: Literal["user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble"]
@@ -307,7 +307,7 @@ class BuildPaused(Event, ends_step=True, keeps_moment=True):
 
 
 class BuildResumed(Event, keeps_moment=True):
-    """Somebody let the build go on."""
+    """The user let the build go on."""
 
     type: Literal["build.resumed"] = "build.resumed"
     by: Identifier = "user"
@@ -316,7 +316,7 @@ class BuildResumed(Event, keeps_moment=True):
 
 
 class StopRequested(Event):
-    """Somebody asked the build to end; `abort` gives up a paused one."""
+    """The user, or a pause that lasted too long, asked the build to end; `abort` gives up a paused one."""
 
     type: Literal["stop.requested"] = "stop.requested"
     how: Literal["stop", "abort"] = "stop"

@@ -35,7 +35,7 @@ class Task(Record):
     priority: int = 0
     """Higher runs earlier among tasks with the same remaining path."""
     critical: bool = False
-    """A critical task that fails stops the whole build (P6)."""
+    """A critical task that fails stops the whole build."""
     code_template: ForeignText = ""
     validation: Validation | None = None
     minutes: float = Field(default=1.0, gt=0)

@@ -1,6 +1,6 @@
 """A build is stuck: its context becomes one artifact, and an advisor is asked for the cause. Must never start an attempt.
 
-The same journal and log give the same bytes, so whoever does it again after a crash keeps one artifact. Without a model,
+The same journal and log give the same bytes, so a worker that does it again after a crash keeps one artifact. Without a model,
 or when it fails, the fact is the same but for the advice: being stuck is known without anybody's word.
 """
 
@@ -23,9 +23,9 @@ from buildwright.errors import BadSettings, BadSpec, ModelFailed
 from buildwright.ports import LogLine
 
 LOG_ENTRIES = 500
-"""Newest entries of the build's log that are kept (P8)."""
+"""Newest entries of the build's log that are kept."""
 TAIL_LINES = 100
-"""The newest of them, once more as text (P8)."""
+"""The newest of them, once more as text."""
 DIAGNOSIS_SECONDS = 180.0
 """Nothing new starts meanwhile, so a model that takes longer is not waited for."""
 LONGEST_ADVICE = 4_000
