@@ -12,11 +12,11 @@ from buildwright.engine.patrol import patrol, tend
 from buildwright.engine.world import World
 from buildwright.errors import CouldNot
 from buildwright.testing.memory_store import MemoryBuilds
-from buildwright.testing.simulated_jobs import Broker, Hint, SimulatedJobs
-from buildwright.testing.simulated_process import START, Process, at_once
-from buildwright.testing.simulated_store import SimulatedBoard, SimulatedBuilds
 from tests.simulation.embedded import engine_world
+from tests.simulation.hints import Broker, Hint, SimulatedJobs
+from tests.simulation.process import START, Process, at_once
 from tests.simulation.scenario import BUILD
+from tests.simulation.store import SimulatedBoard, SimulatedBuilds
 from tests.simulation.world import Broken, SimulatedWorld
 
 SETTLING = 45.0

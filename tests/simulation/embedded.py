@@ -13,11 +13,11 @@ from buildwright.engine.perform import forget_lanes
 from buildwright.engine.world import World
 from buildwright.errors import BuildIsRunning, CouldNot, LostLease
 from buildwright.ports import Briefing, BriefingRequest
-from buildwright.testing.simulated_agents import SimulatedAgent, SimulatedGate, SimulatedGateway, SimulatedPlanner
-from buildwright.testing.simulated_git import SimulatedWorkspace
-from buildwright.testing.simulated_process import START, Process
-from buildwright.testing.simulated_store import SimulatedBuilds
+from tests.simulation.agents import SimulatedAgent, SimulatedGate, SimulatedGateway, SimulatedPlanner
+from tests.simulation.git import SimulatedWorkspace
+from tests.simulation.process import START, Process
 from tests.simulation.scenario import BUILD
+from tests.simulation.store import SimulatedBuilds
 from tests.simulation.world import Broken, SimulatedWorld
 
 LEASE_SECONDS = 30.0

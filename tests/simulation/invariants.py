@@ -14,9 +14,9 @@ from buildwright.core.decide import decide
 from buildwright.core.event import Recorded, decode, encode
 from buildwright.core.heap import keys_of
 from buildwright.core.snapshot import dump, parse
-from buildwright.testing.simulated_agents import leave, refusals
-from buildwright.testing.simulated_store import BEAT_OF_NOBODY
+from tests.simulation.agents import leave, refusals
 from tests.simulation.scenario import BUILD, Scenario
+from tests.simulation.store import BEAT_OF_NOBODY
 from tests.simulation.world import Broken, SimulatedWorld
 
 

@@ -8,10 +8,10 @@ import hashlib
 from collections import Counter
 from typing import NamedTuple
 
-from buildwright.testing.simulated_loop import SimulatedLoop
 from tests.simulation.cluster import Cluster
 from tests.simulation.embedded import Lives
 from tests.simulation.invariants import check
+from tests.simulation.loop import SimulatedLoop
 from tests.simulation.scenario import scenario
 from tests.simulation.world import SimulatedWorld
 

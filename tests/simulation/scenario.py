@@ -11,7 +11,7 @@ from buildwright.core.graph import Graph
 from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
-from buildwright.testing.simulated_agents import Work
+from tests.simulation.agents import Work
 
 BUILD = "b0000000-0000-4000-8000-000000000001"
 REPOSITORY = "/repository"

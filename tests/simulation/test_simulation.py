@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from buildwright.errors import StoreFailed
-from buildwright.testing.simulated_loop import Deadlock, Runaway, SimulatedLoop
-from buildwright.testing.simulated_process import Luck, Process, Trace
+from tests.simulation.loop import Deadlock, Runaway, SimulatedLoop
+from tests.simulation.process import Luck, Process, Trace
 from tests.simulation.run import simulate, simulate_many
 
 ROOT = Path(__file__).parents[2]

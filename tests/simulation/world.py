@@ -13,12 +13,12 @@ from buildwright.core.build import Build, Control
 from buildwright.engine import commands
 from buildwright.errors import CouldNot, IllegalMove, NotFound
 from buildwright.testing.memory_store import MemoryBuilds
-from buildwright.testing.simulated_agents import Ledger
-from buildwright.testing.simulated_git import SimulatedGit
-from buildwright.testing.simulated_loop import SimulatedLoop
-from buildwright.testing.simulated_process import START, Luck, Process, Trace
-from buildwright.testing.simulated_store import SimulatedBuilds
+from tests.simulation.agents import Ledger
+from tests.simulation.git import SimulatedGit
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.process import START, Luck, Process, Trace
 from tests.simulation.scenario import BUILD, REPOSITORY, Scenario
+from tests.simulation.store import SimulatedBuilds
 
 MOST_ANSWERS = 8
 """Pauses that the patient user of a wild world answers before giving the build up."""

@@ -17,7 +17,7 @@ from buildwright.core.limits import Delivery
 from buildwright.core.patch import FileChange, Patch
 from buildwright.errors import Conflict, CouldNot, GitFailed, UnsafePath
 from buildwright.ports import Checkpoint, Conflicted, Delivered, Lane, LaneKey, Merged, Target
-from buildwright.testing.simulated_process import Process
+from tests.simulation.process import Process
 
 T = TypeVar("T")
 Files = Mapping[str, str]

@@ -19,8 +19,8 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import AgentFailed, BadGraph, CouldNot, GateBroken, ModelFailed, UnsafePath
 from buildwright.ports import NO_BUDGET, Assignment, Budget, Door, Judged, Judgement, Message, Spend
-from buildwright.testing.simulated_git import Files, SimulatedGit
-from buildwright.testing.simulated_process import Luck, Process
+from tests.simulation.git import Files, SimulatedGit
+from tests.simulation.process import Luck, Process
 
 Behaviour = Literal[
     "right", "slow", "wrong", "nothing", "crash", "clash", "overloaded", "unsafe", "mute", "hang", "refuse", "listen"

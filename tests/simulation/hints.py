@@ -10,8 +10,8 @@ from contextvars import Context
 from typing import NamedTuple
 
 from buildwright.errors import StoreFailed
-from buildwright.testing.simulated_loop import SimulatedLoop
-from buildwright.testing.simulated_process import Luck, Process
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.process import Luck, Process
 
 _OUTSIDE = Context()
 

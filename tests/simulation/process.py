@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from buildwright.errors import BuildwrightError, CouldNot
-from buildwright.testing.simulated_loop import OWNER, SimulatedLoop
+from tests.simulation.loop import OWNER, SimulatedLoop
 
 T = TypeVar("T")
 START = datetime(2026, 1, 1, tzinfo=UTC)

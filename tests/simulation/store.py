@@ -27,7 +27,7 @@ from buildwright.ports import (
     WorkerRow,
 )
 from buildwright.testing.memory_store import MemoryBuilds
-from buildwright.testing.simulated_process import Process, at_once
+from tests.simulation.process import Process, at_once
 
 T = TypeVar("T")
 BEAT_OF_NOBODY = "heartbeat of an agent that the process has not started"
