@@ -14,8 +14,8 @@ from buildwright.agents.direct import DirectAgent
 from buildwright.core.activity import Activity, Finished, Heard, Said, UsedTokens, Warned, Wrote
 from buildwright.errors import AgentFailed, ModelFailed
 from buildwright.ports import Assignment, Message, Turn
+from tests.adapters.scripted_model import ScriptedModel
 from tests.agents.conftest import Assign
-from tests.agents.scripted_model import ScriptedModel
 
 
 def file(path: str, content: str = "x\n") -> str:

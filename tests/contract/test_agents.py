@@ -22,9 +22,9 @@ from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
 from buildwright.ports import Agent, Assignment, Door, Message
 from buildwright.sandbox.none import NoSandbox
-from buildwright.testing.scripted_agent import Say, ScriptedAgent, Sleep, Step, Wait, Write
+from tests.adapters.scripted_agent import Say, ScriptedAgent, Sleep, Step, Wait, Write
+from tests.adapters.scripted_model import ScriptedModel
 from tests.agents.fake_messages import Round, Use, serving
-from tests.agents.scripted_model import ScriptedModel
 
 PATH = os.environ["PATH"]
 NAMES = ["direct", "claude", "shell", "scripted"]

@@ -12,7 +12,7 @@ import pytest
 from buildwright.ports import AnswerKey, Answers
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 
 KEY = AnswerKey("b", "T1", 1, "0" * 64, 0)
 

@@ -15,7 +15,7 @@ from buildwright.core.event import AnyEvent
 from buildwright.errors import BuildIsRunning, LostLease, NotFound, StaleVersion
 from buildwright.ports import ActionLease, Lease, Settlement, WorkerRow
 from buildwright.store.journal_postgres import PostgresBuilds
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 from tests.store.process import AT, beat, created
 
 Store: TypeAlias = MemoryBuilds | PostgresBuilds

@@ -24,7 +24,7 @@ from buildwright.errors import BuildIsRunning, Conflict, IllegalMove, LostLease,
 from buildwright.ports import Builds, Lease, LogEntry
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 

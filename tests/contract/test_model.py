@@ -13,7 +13,7 @@ from buildwright.core.limits import Options
 from buildwright.errors import ModelFailed
 from buildwright.gateway import GatewayModel, LocalGateway
 from buildwright.ports import Door, Model, Spent, Stopped, Text, Turn
-from buildwright.testing.scripted_model import ScriptedModel
+from tests.adapters.scripted_model import ScriptedModel
 
 LONG = "A line of the answer with ünïcödé 🌍.\n" * 200
 Given = Callable[[list[str], bool], Awaitable[tuple[Model, Door]]]
@@ -36,10 +36,8 @@ async def given(kind: str, tmp_path: Path) -> AsyncIterator[Given]:
         async def make(answers: list[str], cut: bool) -> tuple[Model, Door]:
             if kind == "scripted":
                 broken = ModelFailed("cut", kind="unavailable")
-                script: list[str | ModelFailed | tuple[str, ModelFailed]] = [*answers]
-                if cut:
-                    script[-1] = (answers[-1], broken)
-                return ScriptedModel(script), Door("", "")
+                last = (answers[-1], broken) if cut else answers[-1]
+                return ScriptedModel(*answers[:-1], last), Door("", "")
             fault = {"kind": "cut", "after_chars": len(answers[-1]) // 2, "times": 9}
             turns = [{"when": {"message": n}, "reply": {"text": text}} for n, text in enumerate(answers)]
             if cut:

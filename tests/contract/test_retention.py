@@ -19,7 +19,7 @@ from buildwright.errors import BuildIsRunning, Conflict, NotFound
 from buildwright.ports import AnswerKey, LogEntry, Settlement
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 from tests.contract.test_builds import AT, Now, beat, start
 
 Store = SqliteBuilds | MemoryBuilds | PostgresBuilds

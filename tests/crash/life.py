@@ -51,9 +51,9 @@ from buildwright.store.clock import StoreClock
 from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.scripted_agent import ScriptedAgent
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
+from tests.adapters.scripted_agent import ScriptedAgent
 from tests.crash.scenes import CANARY, SCENES, Act, Scene
 from tests.engine.harness import FunctionGate
 

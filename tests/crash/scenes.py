@@ -11,7 +11,7 @@ from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.event import Recorded
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Limits
-from buildwright.testing.scripted_agent import Say, Sleep, Step, Wait, Write
+from tests.adapters.scripted_agent import Say, Sleep, Step, Wait, Write
 from tests.engine.harness import tasks
 
 CANARY = "canary-7f3a91c2d4"

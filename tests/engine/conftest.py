@@ -10,8 +10,8 @@ import pytest
 from buildwright.ports import Builds
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.memory_store import MemoryBuilds
 from tests import services
+from tests.adapters.memory_store import MemoryBuilds
 
 
 @pytest.fixture(params=["memory", "sqlite", "cluster"])

@@ -22,10 +22,10 @@ from buildwright.engine.loop import run
 from buildwright.engine.world import World
 from buildwright.ports import Briefing, BriefingRequest, Builds, Clock, Gate, Judged, Judgement, Workspace
 from buildwright.store.journal_postgres import PostgresBuilds
-from buildwright.testing.scripted_agent import ScriptedAgent, Step
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
 from tests import services
+from tests.adapters.scripted_agent import ScriptedAgent, Step
 from tests.engine.workers import make_hub, run_by_workers
 from tests.git import git
 

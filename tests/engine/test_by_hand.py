@@ -16,8 +16,8 @@ from buildwright.engine import commands
 from buildwright.engine.loop import run
 from buildwright.errors import IllegalMove
 from buildwright.ports import Builds
-from buildwright.testing.scripted_agent import Say, Sleep, Wait, Write
 from buildwright.wiring.stepping import stepped
+from tests.adapters.scripted_agent import Say, Sleep, Wait, Write
 from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, Site, make_site, tasks
 
 

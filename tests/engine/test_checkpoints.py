@@ -9,7 +9,7 @@ from buildwright.core import event as e
 from buildwright.core.build import Build
 from buildwright.engine import commands
 from buildwright.ports import Builds
-from buildwright.testing.scripted_agent import Save, ScriptedAgent, Sleep, Step, Wait, Write
+from tests.adapters.scripted_agent import Save, ScriptedAgent, Sleep, Step, Wait, Write
 from tests.engine.harness import FunctionGate, Site, make_site, tasks
 
 FIRST: list[Step] = [Write("a.txt", "first life\n"), Save(), Write("late.txt", "after it\n"), Sleep(600)]

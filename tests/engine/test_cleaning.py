@@ -22,7 +22,7 @@ from buildwright.engine.logbook import Logbook
 from buildwright.engine.workbench import Workbench
 from buildwright.gateway import LocalGateway
 from buildwright.ports import Assignment, Builds, Door, Judged, Judgement, LogEntry, Message
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 from tests.engine.harness import make_site, tasks
 
 KEY = "k3y-Zq9-w7Tb2xV5mR8/Lp0"

@@ -39,7 +39,7 @@ from buildwright.ports import Builds, Lease, Message
 from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 from tests.core.machine import START, graphs, options, outcome
 from tests.faults.amount import amount
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from buildwright.core import event as e
 from buildwright.engine import commands
 from buildwright.ports import Builds
-from buildwright.testing.scripted_agent import Fail, Sleep, Wait, Write
+from tests.adapters.scripted_agent import Fail, Sleep, Wait, Write
 from tests.engine.harness import Script, make_site, tasks
 
 

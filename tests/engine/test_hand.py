@@ -10,9 +10,9 @@ from buildwright.core.action import RunAgent
 from buildwright.core.limits import Options
 from buildwright.engine.hand import Hand
 from buildwright.engine.world import World
-from buildwright.testing.memory_store import MemoryBuilds
-from buildwright.testing.scripted_agent import Wait
 from buildwright.wiring import SystemClock
+from tests.adapters.memory_store import MemoryBuilds
+from tests.adapters.scripted_agent import Wait
 from tests.engine.harness import make_site, tasks
 
 

@@ -15,7 +15,7 @@ from buildwright.engine import commands
 from buildwright.errors import BuildIsRunning, IllegalMove
 from buildwright.ports import Builds, Judged, Judgement
 from buildwright.store.journal_postgres import PostgresBuilds
-from buildwright.testing.scripted_agent import Delete, Fail, Refuse, Say, Sleep, Wait, Write
+from tests.adapters.scripted_agent import Delete, Fail, Refuse, Say, Sleep, Wait, Write
 from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, Site, make_site, tasks
 from tests.engine.workers import SLOTS, WORKERS
 from tests.git import git

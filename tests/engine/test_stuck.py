@@ -19,7 +19,7 @@ from buildwright.engine import commands
 from buildwright.errors import ModelFailed
 from buildwright.gateway import LocalGateway
 from buildwright.ports import Builds, Door, Judged
-from buildwright.testing.scripted_agent import Fail, Say, Sleep, Write
+from tests.adapters.scripted_agent import Fail, Say, Sleep, Write
 from tests.engine.harness import FunctionGate, Script, Site, make_site, tasks
 
 KEY = "sk-ant-" + "a" * 24

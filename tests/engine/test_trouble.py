@@ -17,7 +17,7 @@ from buildwright.core.limits import Limits
 from buildwright.engine import commands
 from buildwright.errors import DiskFull, IllegalMove, NotFound
 from buildwright.ports import Builds, Door, LogEntry, Spend
-from buildwright.testing.scripted_agent import Fail, Say, Sleep, Write
+from tests.adapters.scripted_agent import Fail, Say, Sleep, Write
 from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, make_site, tasks
 
 

@@ -18,8 +18,8 @@ from buildwright.errors import BuildIsRunning
 from buildwright.ports import Builds
 from buildwright.store.holders import holder_of, this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.memory_store import MemoryBuilds
-from buildwright.testing.scripted_agent import Fail, Sleep, Write
+from tests.adapters.memory_store import MemoryBuilds
+from tests.adapters.scripted_agent import Fail, Sleep, Write
 from tests.engine.harness import Site, make_site, tasks
 
 DAY = timedelta(days=1)

@@ -13,9 +13,9 @@ import pytest
 from buildwright.core.build import Build, Control
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
-from buildwright.testing.memory_store import MemoryBuilds
-from buildwright.testing.scripted_agent import Write
 from buildwright.workspace import GitWorkspace
+from tests.adapters.memory_store import MemoryBuilds
+from tests.adapters.scripted_agent import Write
 from tests.engine.harness import Script, Site, make_site, tasks
 from tests.faults.amount import amount, dice
 from tests.git import git

@@ -21,9 +21,9 @@ from buildwright.errors import BuildIsRunning, DiskFull
 from buildwright.ports import Briefing, BriefingRequest, Judged
 from buildwright.store.holders import this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.scripted_agent import ScriptedAgent
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
+from tests.adapters.scripted_agent import ScriptedAgent
 from tests.engine.harness import FunctionGate, tasks
 
 FULL = ("no space", "found no space")

@@ -35,9 +35,9 @@ from buildwright.settings import Settings
 from buildwright.store.holders import this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.testing.crash import arm_from
-from buildwright.testing.scripted_agent import ScriptedAgent, Write
 from buildwright.wiring import SystemClock, open_app
 from buildwright.workspace import GitWorkspace
+from tests.adapters.scripted_agent import ScriptedAgent, Write
 from tests.engine.harness import FunctionGate, make_repository, tasks
 
 LONG_AGO = "2020-01-02 00:00:00.000000"

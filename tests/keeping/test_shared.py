@@ -35,12 +35,12 @@ from buildwright.ports import ActionLease, LogEntry, WorkerRow
 from buildwright.settings import Settings
 from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
-from buildwright.testing.clock import ManualClock
-from buildwright.testing.memory_store import MemoryBuilds
 from buildwright.wiring import SystemClock, open_app
 from buildwright.wiring.adapters import NoHints, no_world
 from buildwright.wiring.worker import IDLE_LOOK_SECONDS, TIDY_SECONDS, stay_tidy
 from buildwright.workspace import GitWorkspace
+from tests.adapters.clock import ManualClock
+from tests.adapters.memory_store import MemoryBuilds
 from tests.engine.harness import make_repository, tasks
 
 NOW = datetime.now(UTC)

@@ -11,7 +11,7 @@ from buildwright.engine.hand import Hand
 from buildwright.engine.patrol import patrol, tend
 from buildwright.engine.world import World
 from buildwright.errors import CouldNot
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 from tests.simulation.embedded import engine_world
 from tests.simulation.hints import Broker, Hint, SimulatedJobs
 from tests.simulation.process import START, Process, at_once

@@ -26,7 +26,7 @@ from buildwright.ports import (
     Settlement,
     WorkerRow,
 )
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 from tests.simulation.process import Process, at_once
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from decimal import Decimal
 from buildwright.core.build import Build, Control
 from buildwright.engine import commands
 from buildwright.errors import CouldNot, IllegalMove, NotFound
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 from tests.simulation.agents import Ledger
 from tests.simulation.git import SimulatedGit
 from tests.simulation.loop import SimulatedLoop

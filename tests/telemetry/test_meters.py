@@ -18,9 +18,9 @@ from buildwright.core.model_names import family
 from buildwright.errors import BadSettings
 from buildwright.ports import WorkerRow
 from buildwright.telemetry.meters import Meters, serving
-from buildwright.testing.memory_store import MemoryBuilds
-from buildwright.testing.scripted_agent import Fail, Write
 from buildwright.wiring.telemetry import Telemetry
+from tests.adapters.memory_store import MemoryBuilds
+from tests.adapters.scripted_agent import Fail, Write
 from tests.engine.harness import FunctionGate, Script, make_site, tasks
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from buildwright.core.event import Recorded
 from buildwright.errors import BadSettings
 from buildwright.ports import ModelCall, Traces
 from buildwright.telemetry.traces import NoTraces, tracing
-from buildwright.testing.memory_store import MemoryBuilds
+from tests.adapters.memory_store import MemoryBuilds
 from tests.cli.conftest import Program
 from tests.engine.harness import make_site, tasks
 from tests.telemetry.collector import Collector, collecting

@@ -1,4 +1,4 @@
-"""`Builds`, `Board` and `Answers` in memory, for tests and trials: the same answers and errors as the real ones, nothing kept."""
+"""`Builds`, `Board` and `Answers` in memory: the same answers and errors as the real ones. Must never touch a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from buildwright.ports import (
     Weight,
     WorkerRow,
 )
-from buildwright.testing.memory_board import ActionRows, quiet_since
+from tests.adapters.memory_board import ActionRows, quiet_since
 
 _HASH = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)

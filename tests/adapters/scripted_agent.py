@@ -1,4 +1,4 @@
-"""An agent that plays a script, for tests of the engine and for trying a build without a model. Must never run a command."""
+"""An agent that plays a script of writes, words, failures and pauses per (task, attempt). Must never run a command."""
 
 from __future__ import annotations
 

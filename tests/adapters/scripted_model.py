@@ -8,13 +8,13 @@ from typing import Literal
 
 from buildwright.ports import Door, Spent, Stopped, Text, Turn
 
+Ending = Literal["end", "length", "refused"] | Exception
+
 
 class ScriptedModel:
-    """Answers with the next entry of the script, or the last. An exception is raised; None waits for ever."""
+    """Answers with the next entry of the script, or the last. An exception is raised, also after a text; None waits for ever."""
 
-    def __init__(
-        self, *script: str | tuple[str, Literal["end", "length", "refused"]] | Exception | None, piece: int = 7
-    ) -> None:
+    def __init__(self, *script: str | tuple[str, Ending] | Exception | None, piece: int = 7) -> None:
         self.script = list(script)
         self.piece = piece
         self.asked: list[list[Turn]] = []
@@ -34,11 +34,13 @@ class ScriptedModel:
                 await asyncio.Event().wait()
             if isinstance(entry, Exception):
                 raise entry
-            text, stop = entry if isinstance(entry, tuple) else (entry or "", "end")
+            text, ending = entry if isinstance(entry, tuple) else (entry or "", "end")
             for start in range(0, len(text), self.piece):
                 yield Text(text[start : start + self.piece])
                 await asyncio.sleep(0)
+            if isinstance(ending, Exception):
+                raise ending
             yield Spent(model or "m", 10, 5, 3, 2)
-            yield Stopped(stop)
+            yield Stopped(ending)
         finally:
             self.open_streams -= 1

@@ -1,0 +1,1 @@
+"""Adapters that only tests use, each a real implementation of its port: the contract suites run over them too."""
