@@ -1,4 +1,4 @@
-"""Buildwright on the workloads, through its public way in, with the plain agents of its testing package.
+"""Buildwright on the workloads, through its public way in, with its plain agents.
 
 In w3-lanes every task changes a file of its own in a small repository, goes through a gate that always says yes, and is
 merged; w3-lanes-memory is the same with all state in memory (`/dev/shm`), which leaves the disk's own speed out.

@@ -24,7 +24,7 @@ from buildwright.gates import GATES
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "buildwright"
-SAMPLE = SOURCE / "testing" / "sample"
+SAMPLE = SOURCE / "cli" / "sample"
 """What lies below is the project that the demo builds, not ours."""
 
 # A task can move by another task's event. The table of moves is by event, so it does not have these arrows.

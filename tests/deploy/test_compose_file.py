@@ -21,6 +21,8 @@ SECRETS = {"POSTGRES_PASSWORD": "one-secret", "REDIS_PASSWORD": "another-secret"
 SERVICES: dict[str, Any] = composed(SECRETS)["services"]
 ONCE = {"migrate"}
 OURS = {"api", "worker", "migrate"}
+CACHES = {"__pycache__", ".ruff_cache"}
+SAMPLE = ROOT / "src" / "buildwright" / "cli" / "sample"
 
 
 def commands_of_the_image() -> list[tuple[str, list[str]]]:
@@ -159,7 +161,7 @@ def test_the_requirements_of_the_image_are_those_of_the_tests_and_have_hashes() 
     assert all("--hash=sha256:" in entry for entry in entries)
 
 
-def test_a_wheel_is_built_without_a_network_and_holds_the_migrations(tmp_path: Path) -> None:
+def test_a_wheel_is_built_without_a_network_and_holds_what_the_program_reads(tmp_path: Path) -> None:
     (recipe,) = re.findall(r"^build: .*\n\t@\$\(BIN\)/(.*)$", text_of("Makefile"), re.MULTILINE)
     words = shlex.split(recipe)
     assert words[:2] == ["hatchling", "build"]
@@ -170,6 +172,8 @@ def test_a_wheel_is_built_without_a_network_and_holds_the_migrations(tmp_path: P
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {"buildwright/store/schema.sql", "buildwright/store/migrations/env.py"} <= set(names)
+    files = [path.relative_to(ROOT / "src") for path in SAMPLE.rglob("*") if path.is_file()]
+    assert {path.as_posix() for path in files if not CACHES & {*path.parts}} <= set(names)
 
 
 @pytest.mark.parametrize("target", ["build", "migrate", "run", "rollback"])

@@ -34,8 +34,8 @@ from buildwright.ports import Briefing, BriefingRequest, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.holders import this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.crash import arm_from
 from buildwright.wiring import SystemClock, open_app
+from buildwright.wiring.failpoints import arm_from
 from buildwright.workspace import GitWorkspace
 from tests.adapters.scripted_agent import ScriptedAgent, Write
 from tests.engine.harness import FunctionGate, make_repository, tasks

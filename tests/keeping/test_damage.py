@@ -20,7 +20,7 @@ from buildwright.keeping import damage
 from buildwright.settings import Settings
 from buildwright.store.holders import this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
-from buildwright.testing.crash import arm_from
+from buildwright.wiring.failpoints import arm_from
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
 from tests.cli.test_prune import files, rows
 

@@ -62,8 +62,8 @@ def _place(directory: Path | None) -> Path:
 
 def _options(agent: str) -> Options:
     """No sandbox: the only foreign code that runs is the sample's own, which ships with Buildwright."""
+    from buildwright.cli.sample import cassette_path
     from buildwright.core.limits import Options
-    from buildwright.testing.sample import cassette_path
 
     return Options(agent=agent, cassette=str(cassette_path()), sandbox="none")
 
@@ -72,9 +72,9 @@ async def _build_sample(place: Path, options: Options, output: Output) -> tuple[
     """Make the sample repository, build its spec on it, and show how it went."""
     from buildwright.cli.drive import brought_home, drive
     from buildwright.cli.exits import Exit, exit_of
+    from buildwright.cli.sample import make_repository, spec_text
     from buildwright.cli.session import read_spec, session
     from buildwright.cli.summary import print_summary, summary_fields
-    from buildwright.testing.sample import make_repository, spec_text
 
     make_repository(place)
     spec_file = place.parent / f"{place.name}-spec.md"

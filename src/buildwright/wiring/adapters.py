@@ -112,7 +112,7 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
             assert sandbox is not None
             return ShellAgent(sandbox, path_of(settings))
         case "noop" | "sleep" | "touch":
-            from buildwright.testing.plain_agents import PLAIN_AGENTS
+            from buildwright.agents.plain import PLAIN_AGENTS
 
             return PLAIN_AGENTS[options.agent]()
         case name:

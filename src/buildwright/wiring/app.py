@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 async def open_app(settings: Settings) -> AsyncIterator[App]:
     """The application on these settings; everything it opened is closed at the end. Raises StoreFailed, DiskFull."""
     if "BUILDWRIGHT_FAILPOINT" in settings.environment:
-        from buildwright.testing.crash import arm_from
+        from buildwright.wiring.failpoints import arm_from
 
         arm_from(settings.environment)
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -45,8 +45,8 @@ class Worlds:
 
     def bare(self, clock: Clock) -> World:
         """Enough to bring a build that is asked to stop to its end: that needs no effect."""
+        from buildwright.agents.plain import NoopAgent
         from buildwright.engine.world import World
-        from buildwright.testing.plain_agents import NoopAgent
 
         return World(
             builds=self._builds,

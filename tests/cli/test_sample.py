@@ -14,9 +14,9 @@ import yaml
 
 from buildwright.advisors.planner import PlannedGraph
 from buildwright.advisors.spec_file import parse_spec
+from buildwright.cli import sample
 from buildwright.core.graph import Plan, compile_plan
 from buildwright.core.model_names import DEFAULT_MODEL
-from buildwright.testing import sample
 
 Files = dict[str, str]
 RIVALS = ("storage", "csv-import")

@@ -1,4 +1,4 @@
-"""Agents without a model: one does nothing, one sleeps, one writes a line. For measuring the engine, never for building."""
+"""Agents without a model: one does nothing, one sleeps, one writes a line. Must never run a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ending the process at a named point, to prove that a restart loses nothing. Armed by one environment variable.
+"""Arms the failpoints by an environment variable, to prove that a restart loses nothing. Must never act without it.
 
 `BUILDWRIGHT_FAILPOINT=17` kills at the 17th point that is passed; `store.append.after:3` at the third pass of that one;
 `count:FILE` kills nothing and writes the name of every point that is passed to FILE, one a line.
@@ -19,7 +19,7 @@ _Hit = Callable[[str], None]
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
-    """Arm as BUILDWRIGHT_FAILPOINT says."""
+    """Arm as BUILDWRIGHT_FAILPOINT says. Raises KeyError without it, ValueError for a point without a number."""
     setting = environment["BUILDWRIGHT_FAILPOINT"]
     name, _, number = setting.rpartition(":")
     if name == "count" or setting.startswith("count:"):

@@ -1,1 +1,0 @@
-"""Adapters that tests use: they ship with the package because they are real implementations of the ports."""
