@@ -79,7 +79,7 @@ requirements: $(VENV)/.uv ## pin again what pyproject.toml asks for
 	$(COMPILE) --upgrade pyproject.toml --extra cluster --constraints requirements/dev.txt $(NOT_IN_IMAGE) --output-file requirements/cluster.txt
 
 clean: ## remove what was set up (not your builds)
-	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .schemathesis .import_linter_cache
 
 $(VENV)/.uv: requirements/bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Buildwright needs Python 3.11 or newer, this is %d.%d. Say which one to use: make PYTHON=python3.12" % sys.version_info[:2])'
