@@ -1,31 +1,42 @@
-"""Draws what docs/flow.md shows of the machine, the map of the house in docs/architecture.md, the tables of the guides, and
-the lists of files in the packages' READMEs.
+"""Draws what the pages show of the code: the machine, from its table of moves, the map of the house, the lists of files in the
+packages' READMEs, and the tables of the guides.
 
-Writes nothing but between the markers of these pages.
+Writes nothing but between the markers of these pages, and the options of `build` (src/buildwright/cli/build_options.py).
 
 python docs/generate.py            draw again
-python docs/generate.py --check    exit with 1 when the page is stale
+python docs/generate.py --check    exit with 1 when a page is stale
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any, Literal, get_args, get_origin
 
+from cyclopts import App
+from pydantic.fields import FieldInfo
+
+from buildwright.cli.app import make_app
 from buildwright.core.apply import MOVES, Move
 from buildwright.core.build import Control, Stage, TaskPhase
 from buildwright.core.event import BuildCreated, BuildFinished, Event, PlanMade
+from buildwright.core.limits import KINDS, AsOption, Check, InFile, InRequest, Options, Place, mark_of, marked
+from buildwright.core.record import Record
 from buildwright.gates import GATES
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "buildwright"
 SAMPLE = SOURCE / "cli" / "sample"
 """What lies below is the project that the demo builds, not ours."""
+BUILD_OPTIONS = SOURCE / "cli" / "build_options.py"
+WIDTH = 128
 
 # A task can move by another task's event. The table of moves is by event, so it does not have these arrows.
 BY_OTHERS = (
@@ -140,6 +151,132 @@ def first_sentence(module: Path) -> str:
     return words.splitlines()[0].split(". ")[0].rstrip(".").replace("|", "\\|")
 
 
+HEADER = '''\
+"""The options of `build`, as Cyclopts reads them. Made by docs/generate.py from core/limits.py; must never be edited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+# fmt: off
+@Parameter(name="*")
+@dataclass(kw_only=True, frozen=True)
+class BuildOptions:
+    """How a build runs. Fixed when it starts, and kept with it."""
+
+'''
+
+
+def build_options() -> str:
+    """The options of `build` as a module, so that its help needs neither the models nor their library."""
+    return HEADER + "".join(_parameter(field, option) for _, field, option in marked(AsOption))
+
+
+def _parameter(field: FieldInfo, option: AsOption) -> str:
+    """A field of the dataclass. A list is an option that may be repeated; money is text, so that no digit is lost."""
+    kind: Any = field.annotation
+    written, default, words = getattr(kind, "__name__", ""), field.default, option.help or field.description or ""
+    if get_origin(kind) is tuple:
+        written, words = "tuple[str, ...]", f"{words} May be repeated."
+    elif get_origin(kind) is Literal:
+        written = f"Literal[{', '.join(map(json.dumps, get_args(kind)))}]"
+    elif option.is_path:
+        written, default = "Path | None", None
+    elif kind is bool:
+        default = False
+    elif kind not in {int, float, str}:
+        written, default = "str", ""
+    names = option.names.split()
+    start = f"    {option.attribute}: Annotated[{written}, Parameter({f'name={json.dumps(names)}, ' if names[1:] else ''}help="
+    end = f")] = {json.dumps(default) if isinstance(default, str) else repr(default)}\n"
+    if len(start) + len(words) + len(end) <= WIDTH:
+        return f"{start}{json.dumps(words)}{end}"
+    lines = [json.dumps(line) for line in textwrap.wrap(words, WIDTH - 12, drop_whitespace=False)]
+    return "\n        ".join([start, *lines]) + end
+
+
+def options_of_build() -> str:
+    """The options of `build`."""
+    return _options_of("build")
+
+
+def options_of_prune() -> str:
+    """The options of `prune`."""
+    return _options_of("prune")
+
+
+def _options_of(verb: str) -> str:
+    """Every option of a verb as its help has it, with what it may be and its default."""
+    app: App = make_app()
+    rows = ["| option | means |", "| --- | --- |"]
+    with app.app_stack([verb]):
+        arguments = [one for one in app[verb].assemble_argument_collection() if one.names[0].startswith("-")]
+    for argument in arguments:
+        names, default = argument.names, argument.field_info.default
+        words = _words(argument.parameter.help, argument.get_choices() or ())
+        if default not in ("", False, (), None):
+            words += f" ({_default(default)})"
+        rows.append(f"| {', '.join(f'`{name}`' for name in names)} | {words} |")
+    return "\n".join(rows)
+
+
+def keys_of_a_check() -> str:
+    """The keys of a check in buildwright.toml."""
+    rows = ["| key | means |", "| --- | --- |"]
+    for name, field in Check.model_fields.items():
+        if name != "name":
+            rows.append(f"| `{name}` | {_words(field.description, KINDS if name == 'kind' else ())} |")
+    return "\n".join(rows)
+
+
+def options() -> str:
+    """Every field of `Options`: where it can be set, and within which bounds."""
+    rows = ["| field | default | from, to | option of `build` | in a request | means |", f"|{' --- |' * 6}"]
+    for place, field in _fields(Options):
+        option, request = mark_of(field, AsOption), mark_of(field, InRequest)
+        cells = (
+            f"`{'.'.join(place)}`" + (", in `buildwright.toml`" if mark_of(field, InFile) else ""),
+            _default(field.default) if field.default not in ("", (), None) else "",
+            _bounds({name: getattr(one, name) for one in field.metadata for name in _BOUNDS if hasattr(one, name)}),
+            f"`{option.names.split()[0]}`" if option else "",
+            "no" if request is None else _bounds(request.bounds) or "yes",
+            _words(field.description, get_args(field.annotation) if get_origin(field.annotation) is Literal else ()),
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+_BOUNDS = {"ge": "{:,}", "gt": "above {:,}", "le": "to {:,.0f}", "max_length": "to {:,} long"}
+
+
+def _bounds(bounds: Mapping[str, float]) -> str:
+    return " ".join(words.format(bounds[name]) for name, words in _BOUNDS.items() if name in bounds)
+
+
+def _fields(model: type[Record], above: Place = ()) -> Iterator[tuple[Place, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Record):
+            yield from _fields(field.annotation, (*above, name))
+        else:
+            yield (*above, name), field
+
+
+def _default(value: object) -> str:
+    return f"{value:,.0f}" if isinstance(value, int | float) and not isinstance(value, bool) else f"`{value}`"
+
+
+def _words(text: str | None, choices: Iterable[object]) -> str:
+    """A text as the cell of a table, with what can be chosen at its end."""
+    said = ", ".join(f"`{choice}`" for choice in choices)
+    said = " or ".join(said.rsplit(", ", 1))
+    return "; ".join(part for part in ((text or "").removesuffix("."), said) if part).replace("|", "\\|")
+
+
 def files(package: Path) -> str:
     """Everything in a package, each with what it says of itself."""
     rows = ["| file | holds |", "| --- | --- |"]
@@ -160,7 +297,9 @@ Draw = Callable[[], str]
 PAGES: dict[str, dict[str, Draw]] = {
     "docs/flow.md": {"stages": stages, "controls": controls, "tasks": tasks, "moves": moves},
     "docs/architecture.md": {"house": house},
-    "docs/guides/checks.md": {"gates": gates},
+    "docs/cli.md": {"options_of_build": options_of_build, "options_of_prune": options_of_prune},
+    "docs/library.md": {"options": options},
+    "docs/guides/checks.md": {"gates": gates, "keys_of_a_check": keys_of_a_check},
     **{
         page.relative_to(ROOT).as_posix(): {"files": partial(files, page.parent)}
         for page in sorted(SOURCE.rglob("README.md"))
@@ -185,17 +324,22 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     if arguments not in ([], ["--check"]):
         sys.stderr.write(__doc__ or "")
         return 2
-    stale = 0
+    stale = _kept(BUILD_OPTIONS, build_options(), write=not arguments)  # first: the tables of options come from there
     for name, parts in PAGES.items():
         page = root / name
-        old = page.read_text(encoding="utf-8")
-        new = drawn(old, parts)
-        if new != old and arguments:
-            sys.stderr.write(f"{name} is not what the code says. Run: make docs\n")
-            stale = 1
-        elif new != old:
-            page.write_text(new, encoding="utf-8")
-    return stale
+        stale |= _kept(page, drawn(page.read_text(encoding="utf-8"), parts), write=not arguments)
+    return int(stale)
+
+
+def _kept(file: Path, text: str, *, write: bool) -> bool:
+    """Whether a file is stale; writes it, which it then is not, if asked to."""
+    if file.exists() and file.read_text(encoding="utf-8") == text:
+        return False
+    if write:
+        file.write_text(text, encoding="utf-8")
+        return False
+    sys.stderr.write(f"{file.name} is not what the code says. Run: make docs\n")
+    return True
 
 
 if __name__ == "__main__":

@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from buildwright.cli.app import report_error
-from buildwright.cli.choices import BuildChoices, read_check, read_money, read_repository
+from buildwright.cli.build_options import BuildOptions
 from buildwright.cli.exits import MEANINGS, Exit, exit_for, exit_of
 from buildwright.cli.live import region, status_line
+from buildwright.cli.options import options_of, read_check, read_money, read_repository
 from buildwright.cli.output import Glyphs, Output, clean, one_line
 from buildwright.cli.summary import print_summary
 from buildwright.cli.table import Cell, Column, Piece, cells, table
 from buildwright.cli.wording import count, duration, money, tell, tokens
 from buildwright.core import event as e
 from buildwright.core.finding import Finding, Report, Verdict
+from buildwright.core.limits import Delivery, Options
 from buildwright.errors import (
     BadRepository,
     BadSettings,
@@ -221,7 +223,7 @@ def test_a_check_that_is_none_is_refused(text: str) -> None:
 
 
 def test_choices_become_options() -> None:
-    options = BuildChoices(push="origin", branch="b", max_cost="$2.50", no_gates=True, allow=("x",)).options()
+    options = options_of(BuildOptions(push="origin", branch="b", max_cost="$2.50", no_gates=True, allow=("x",)))
     assert (options.delivery.kind, options.delivery.remote, options.delivery.branch) == ("push", "origin", "b")
     assert (options.limits.budget_usd, options.gates, options.lanes, options.allow) == (
         Decimal("2.50"),
@@ -229,22 +231,24 @@ def test_choices_become_options() -> None:
         True,
         ("x",),
     )
-    assert BuildChoices(no_lanes=True).options().delivery.kind == "none"
+    assert options_of(BuildOptions(no_lanes=True)) == Options(lanes=False, gates=False, delivery=Delivery(kind="none"))
+    assert options_of(BuildOptions()) == Options()
 
 
 @pytest.mark.parametrize(
-    ("choices", "said"),
+    ("given", "said"),
     [
-        (BuildChoices(agent="shell"), "command"),
-        (BuildChoices(agent_command="x"), "--agent shell|shell agent"),
-        (BuildChoices(concurrency=0), "--concurrency 0"),
-        (BuildChoices(task_time=-1), "--task-time"),
-        (BuildChoices(cassette=Path("nowhere.yaml")), "no cassette"),
+        (BuildOptions(agent="shell"), "command"),
+        (BuildOptions(agent_command="x"), "--agent shell|shell agent"),
+        (BuildOptions(concurrency=0), "--concurrency 0"),
+        (BuildOptions(task_time=-1), "--task-time"),
+        (BuildOptions(max_cost="2000000"), "--max-cost"),
+        (BuildOptions(cassette=Path("nowhere.yaml")), "no cassette"),
     ],
 )
-def test_contradictions_are_refused(choices: BuildChoices, said: str) -> None:
+def test_contradictions_are_refused(given: BuildOptions, said: str) -> None:
     with pytest.raises(Refused, match=said) as caught:
-        choices.options()
+        options_of(given)
     assert caught.value.fix
 
 

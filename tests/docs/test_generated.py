@@ -44,6 +44,7 @@ def test_the_generated_parts_are_current() -> None:
 def test_a_stale_page_is_found_and_drawn_again(
     generate: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "guides").mkdir()
     for page in generate.PAGES:
         (tmp_path / page).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / page).write_text(read(ROOT / page), encoding="utf-8")

@@ -177,6 +177,16 @@ def test_wrong_settings_are_named(text: str) -> None:
         found({"buildwright.toml": text})
 
 
+def test_a_wrong_setting_is_told_by_its_place() -> None:
+    with pytest.raises(BadSettings, match=r"checks\.0\.colour: extra inputs"):
+        found({"buildwright.toml": "[checks]\na = {command='x', colour='red'}"})
+
+
+def test_options_that_the_file_may_not_set_are_not_read() -> None:
+    text = 'agent = 3\n[checks]\nunit = "make unit"\n'
+    assert found({"buildwright.toml": text}).checks == (Check(name="unit", command="make unit"),)
+
+
 LOCKED = {"package.json": package(dependencies={"x": "1"}), "package-lock.json": "{}", ".npmrc": ""}
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Path, Request
 
 from buildwright.api import allowance, steering
+from buildwright.api.requests import BuildRequest, address_of, kept_spec, spec_of
 from buildwright.api.site import Caller, Site, caller_of, site_of
-from buildwright.api.wishes import BuildWish, address_of, kept_spec, spec_of
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
@@ -79,7 +79,7 @@ NewestBuild = Annotated[Build, Depends(_newest_build)]
 """The project's newest build as of its last event."""
 
 
-async def start(site: Site, caller: Caller, project: Project, wish: BuildWish, correlation_id: str) -> str:
+async def start(site: Site, caller: Caller, project: Project, wish: BuildRequest, correlation_id: str) -> str:
     """Start a build of the project; its id.
 
     One at a time, unless BUILDWRIGHT_BUILDS_AT_ONCE says another number (0: any). Raises BadRepository, BadSpec,
@@ -88,7 +88,7 @@ async def start(site: Site, caller: Caller, project: Project, wish: BuildWish, c
     target_type = wish.target_type or project.target_type
     repository = address_of(target_type, wish.target_ref or project.target_ref)
     spec = spec_of(kept_spec(wish.spec, wish.tasks) or project.spec, project.name)
-    options = wish.options.options(target_type, repository)
+    options = wish.options_for(target_type, repository)
     at_once = allowance.number(site.app.settings.environment, allowance.AT_ONCE, 1)
     build_id = await steering.start(
         site, caller, correlation_id, spec, options, repository, wish.base, project.id, at_once

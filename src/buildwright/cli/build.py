@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from buildwright.cli.choices import BuildChoices
+from buildwright.cli.build_options import BuildOptions
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from buildwright.core.spec import Spec
     from buildwright.wiring import App
 
-_DEFAULTS = BuildChoices()
+_DEFAULTS = BuildOptions()
 _LOOK_BACK = 200
 """How many of the newest builds are searched for an unfinished one that is the same."""
 
@@ -25,9 +25,12 @@ async def build(
     /,
     *,
     repo: Annotated[str, Parameter(help="Path or URL of the git repository to build on.")] = ".",
-    choices: BuildChoices = _DEFAULTS,
+    base: Annotated[str, Parameter(help="Branch, tag or commit to build on; else what is checked out.")] = "",
+    given: BuildOptions = _DEFAULTS,
     new: Annotated[bool, Parameter(help="Start anew even if the same build is unfinished.")] = False,
-    detach: Annotated[bool, Parameter(help="Run in a process of its own and return at once.")] = False,
+    detach: Annotated[
+        bool, Parameter(help="Run in a process of its own, or by the workers of a cluster, and return at once.")
+    ] = False,
     json: Annotated[bool, Parameter(help="Events as JSON lines on stdout, then one summary object.")] = False,
     yes: Annotated[bool, Parameter(name=["--yes", "-y", "--no-input"], help="Ask nothing.")] = False,
 ) -> int:
@@ -36,24 +39,24 @@ async def build(
     Your checkout is not touched: the result is a new branch. The same command again goes on with the same build while it is
     unfinished. Ctrl-C lets go of it; nothing that was recorded is lost.
     """
-    from buildwright.cli.choices import read_repository
     from buildwright.cli.drive import drive_to_the_end, run_detached
     from buildwright.cli.exits import Exit
+    from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.output import Output
     from buildwright.cli.session import read_spec, session
 
     output = Output(json)
-    options = choices.options()
-    repository = read_repository(repo, choices.no_lanes)
+    options = options_of(given)
+    repository = read_repository(repo, given.no_lanes)
     async with session() as app:
         read = await read_spec(spec)
-        build_id = "" if new else await _unfinished(app, read, options, repository, choices.base)
+        build_id = "" if new else await _unfinished(app, read, options, repository, base)
         if build_id:
             output.say(f"Going on with build {build_id[:8]}, which is the same and unfinished (--new starts another).")
         else:
-            if choices.push and not output.confirm(f"Push the result to {choices.push} when it has passed?", yes):
+            if given.push and not output.confirm(f"Push the result to {given.push} when it has passed?", yes):
                 return Exit.USAGE
-            build_id = await app.start(read, options, repository=repository, base=choices.base)
+            build_id = await app.start(read, options, repository=repository, base=base)
             _introduce(output, build_id, read, repository)
         return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
 

@@ -29,14 +29,15 @@ async def plan(
     """
     import shlex
 
-    from buildwright.cli.choices import BuildChoices, read_repository
+    from buildwright.cli.build_options import BuildOptions
     from buildwright.cli.exits import Exit
+    from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.output import Output
     from buildwright.cli.session import read_spec, session
     from buildwright.core.views import plan_view
 
     output = Output(json)
-    options = BuildChoices(planner_model=planner_model, cassette=cassette).options()
+    options = options_of(BuildOptions(planner_model=planner_model, cassette=cassette))
     repository = read_repository(repo) if repo else ""
     async with session() as app:
         read = await read_spec(spec)

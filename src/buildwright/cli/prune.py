@@ -21,9 +21,12 @@ _SHOWN = 20
 
 async def prune(
     *,
-    older_than: Annotated[str, Parameter(help="Builds that ended longer ago go, such as 12h, 30d or 2w (30d).")] = "",
-    keep: Annotated[int, Parameter(help="The newest so many ended builds stay, however old.")] = 0,
-    log_lines: Annotated[int, Parameter(help="Lines of log that a kept build keeps; the oldest go.")] = 100_000,
+    older_than: Annotated[
+        str,
+        Parameter(help="Builds that ended longer ago go: a number and m, h, d or w (30d, or BUILDWRIGHT_KEEP_DAYS)."),
+    ] = "",
+    keep: Annotated[int, Parameter(help="How many of the newest ended builds stay, however old.")] = 0,
+    log_lines: Annotated[int, Parameter(help="Lines of log that a build which stays keeps; the oldest go.")] = 100_000,
     logs_older_than: Annotated[str, Parameter(help="Only logs go: those of builds that ended longer ago.")] = "",
     dry_run: Annotated[bool, Parameter(help="Show what would go, and stop.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,

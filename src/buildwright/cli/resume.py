@@ -24,10 +24,10 @@ async def resume(
     json: Annotated[bool, Parameter(help="JSON on stdout: one object, after the events if it runs here.")] = False,
 ) -> int:
     """Answer a pause, and go on with the build here if nobody runs it."""
-    from buildwright.cli.choices import read_money
     from buildwright.cli.crew import nobody
     from buildwright.cli.drive import drive_to_the_end, run_detached
     from buildwright.cli.exits import Exit
+    from buildwright.cli.options import read_money
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields

@@ -1,13 +1,18 @@
-"""What a build may do and spend: options chosen once, when the build is made, and kept with it. Pure data."""
+"""What a build may do and spend: options chosen once, when the build is made, and kept with it. Pure data.
+
+Each field says once what it means and where users may set it. The options of `build`, the requests of a server, the keys of
+`buildwright.toml` and the tables of the pages are made from here; a place that a field is not marked for must never set it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeGuard, TypeVar, get_args, get_origin
 
-from pydantic import Field, WithJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema, create_model
+from pydantic.fields import FieldInfo
 
 from buildwright.core.finding import CheckKind
 from buildwright.core.record import Record
@@ -16,6 +21,37 @@ LONGEST_SECONDS = 1e10
 """Some 300 years: a moment that far ahead can still be shown as a date."""
 MOST = 1_000_000
 """Of anything that is counted."""
+KINDS = tuple(kind for kind in get_args(CheckKind) if kind not in {"scope", "validation"})
+"""What a user's check can be; the others are kinds of the gates' own verdicts."""
+
+
+class AsOption(NamedTuple):
+    """Marks a field that an option of `build` sets."""
+
+    names: str
+    """Separated by spaces; pages use the first. One that begins with `--no-` switches the field off."""
+    help: str = ""
+    """Replaces the field's description where the option has to say it otherwise."""
+    is_path: bool = False
+    """Whether the option takes the path of a file that exists."""
+
+    @property
+    def attribute(self) -> str:
+        """The option's name in Python: `task_time` for `--task-time`."""
+        return self.names.split()[0].removeprefix("--").replace("-", "_")
+
+
+class InRequest:
+    """Marks a field that a request for a project's build may have, with bounds (`le=256`) that replace the field's own."""
+
+    def __init__(self, **bounds: float) -> None:
+        self.bounds = bounds
+
+
+class InFile:
+    """Marks a field that is a key of the project's `buildwright.toml`."""
+
+    bounds: ClassVar[Mapping[str, float]] = {}
 
 
 Budget = Annotated[
@@ -31,18 +67,24 @@ Budget = Annotated[
     ),
 ]
 """Dollars, as a number or, so that no digit is lost, as text."""
+Seconds = Annotated[float, Field(gt=0, le=LONGEST_SECONDS), InRequest(le=7 * 86_400)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Line = Annotated[str, InRequest(max_length=2_000)]
+Name = Annotated[str, InRequest(max_length=200)]
 
 
 class Check(Record):
-    """A command that judges a tree. `kind` says which of the build's verdicts it is."""
+    """A command that judges a tree."""
 
-    name: str = Field(min_length=1)
-    command: str = Field(min_length=1)
-    kind: CheckKind = "test"
-    report: str = ""
-    """Path (relative to the tree) of a report file to parse, or the name of a parser; "" to recognise it."""
-    paths: tuple[str, ...] = ()
-    """Patterns (`server/*`): the check runs only for a change that touches one of them. Empty: always (P7)."""
+    name: Name = Field(min_length=1, description="Its name in verdicts.")
+    command: Line = Field(min_length=1, description="For a shell, at the top of the tree.")
+    kind: Annotated[CheckKind, InRequest()] = Field("test", description="Which of the build's verdicts it is.")
+    report: Line = Field(
+        "", description="A JUnit XML file that it writes, by its path in the tree, or a parser; recognised if left out."
+    )
+    paths: Annotated[tuple[Line, ...], InRequest(max_length=100)] = Field(
+        (), description="Patterns (`server/*`; `*` also stands for slashes) of what a change must touch for it to run."
+    )
 
     def concerns(self, touched: Iterable[str]) -> bool:
         """Whether a change of these paths is one the check is for. `*` in a pattern also stands for slashes."""
@@ -52,66 +94,162 @@ class Check(Record):
 class Delivery(Record):
     """Where the result goes: nowhere, a branch in the user's repository, or a push to a remote."""
 
-    kind: Literal["none", "branch", "push"] = "branch"
-    branch: str = ""
-    """"" means `buildwright/<short build id>`."""
-    remote: str = ""
+    kind: Annotated[Literal["none", "branch", "push"], InRequest()] = Field("branch", description="Where it goes.")
+    branch: Annotated[Name, AsOption("--branch")] = Field(
+        "", description="Branch for the result; `buildwright/` and the build's short id when left out."
+    )
+    remote: Annotated[Line, AsOption("--push")] = Field(
+        "", description="Push the result to this remote instead of making a local branch."
+    )
 
 
 class Limits(Record):
     """Every number that bounds a build. Times in seconds."""
 
-    concurrency: int = Field(default=4, ge=1, le=4096)
-    """Agents at once. One process also judges so many changes at once; workers judge as many as they have slots. The merge
-    train has its own bound."""
-    attempts: int = Field(default=3, ge=1, le=MOST)
-    """Tries per task before the build pauses (or the task fails)."""
-    task_seconds: float = Field(default=300.0, gt=0, le=LONGEST_SECONDS)
-    gate_seconds: float = Field(default=120.0, gt=0, le=LONGEST_SECONDS)
-    pause_seconds: float = Field(default=1800.0, gt=0, le=LONGEST_SECONDS)
-    heartbeat_seconds: float = Field(default=30.0, gt=0, le=LONGEST_SECONDS)
-    failed_tasks: int = Field(default=3, ge=0, le=MOST)
-    """More failed tasks than this stop the run (P6)."""
-    stuck_after: int = Field(default=3, ge=1, le=MOST)
-    """Failures in a row, over all tasks, that count as stuck (P8)."""
-    loop_after: int = Field(default=3, ge=2, le=MOST)
-    """Attempts in a row at one task, refused for the same findings, that count as a loop."""
-    train: int = Field(default=4, ge=1, le=MOST)
-    """Cars of the merge train that are tested at once."""
-    pushes: int = Field(default=4, ge=1, le=MOST)
-    """Tries of a failed delivery before the build pauses."""
-    output_bytes: int = Field(default=4_000_000, gt=0, le=2**40)
-    """Output kept of one command; more is cut in the middle and said so."""
-    memory_bytes: int = Field(default=4 * 1024**3, gt=0, le=2**50)
-    processes: int = Field(default=512, gt=0, le=2**22)
-    budget_usd: Budget | None = None
+    concurrency: Annotated[int, AsOption("--concurrency -j"), InRequest(le=256)] = Field(
+        4, ge=1, le=4096, description="Agents at once, and changes that one process judges at once."
+    )
+    attempts: Annotated[Count, AsOption("--attempts"), InRequest(le=100)] = Field(3, description="Tries per task.")
+    task_seconds: Annotated[Seconds, AsOption("--task-time")] = Field(300.0, description="Seconds for one attempt.")
+    gate_seconds: Annotated[Seconds, AsOption("--gate-time")] = Field(120.0, description="Seconds for one check.")
+    pause_seconds: Seconds = Field(1800.0, description="Seconds of a pause after which a process gives the build up.")
+    heartbeat_seconds: float = Field(
+        30.0, gt=0, le=LONGEST_SECONDS, description="Seconds between two signs of life of an attempt."
+    )
+    failed_tasks: Annotated[int, InRequest(le=20_000)] = Field(
+        3, ge=0, le=MOST, description="Tasks that may fail; one more stops the build."
+    )
+    stuck_after: Annotated[Count, AsOption("--stuck-after"), InRequest(le=1_000)] = Field(
+        3, description="Failures in a row, over all tasks, after which nothing starts until the cause was looked for."
+    )
+    loop_after: Annotated[int, AsOption("--loop-after"), InRequest(le=1_000)] = Field(
+        3, ge=2, le=MOST, description="Tries of a task, refused for the same findings, after which it gets no more."
+    )
+    train: Annotated[Count, InRequest(le=64)] = Field(4, description="Cars of the merge train tested at once.")
+    pushes: Annotated[Count, InRequest(le=100)] = Field(4, description="Tries of a failed delivery before a pause.")
+    output_bytes: int = Field(
+        4_000_000, gt=0, le=2**40, description="Output kept of one command; more is cut in the middle, and said so."
+    )
+    memory_bytes: int = Field(4 * 1024**3, gt=0, le=2**50, description="Memory that one check may use.")
+    processes: int = Field(512, gt=0, le=2**22, description="Processes that one check may have.")
+    budget_usd: Annotated[Budget | None, AsOption("--max-cost"), InRequest()] = Field(
+        None, description="Pause when this many US dollars are spent."
+    )
 
 
 class Options(Record):
     """How a build runs. Fixed at its start, stored in its first event, so that a resume needs nothing by hand."""
 
-    agent: str = "direct"
-    agent_command: str = ""
-    model: str = ""
-    planner_model: str = ""
-    checks: tuple[Check, ...] = ()
-    """Empty: found from the target repository's own files."""
-    setup: tuple[str, ...] = ()
-    """Commands run once in a fresh checkout before the checks (for example `npm ci`)."""
-    lanes: bool = True
-    """False: no repository, no lanes, no merge (the agent's word is the result)."""
-    gates: bool = True
-    accept_base: bool = False
-    """Go on although the project does not pass its checks before any change (the tasks are to make it pass)."""
-    on_failure: Literal["pause", "fail"] = "pause"
-    by_hand: bool = False
-    """Nothing begins but what is asked for, one step at a time."""
+    agent: Annotated[str, AsOption("--agent"), InRequest(min_length=1, max_length=80)] = Field(
+        "direct",
+        description="Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), or"
+        " one of another package.",
+    )
+    agent_command: Annotated[str, AsOption("--agent-command"), InRequest(max_length=10_000)] = Field(
+        "", description="The command that the shell agent runs in each lane; exit 0 means that it finished."
+    )
+    model: Annotated[Name, AsOption("--model")] = Field(
+        "", description="The model that writes; the default depends on the agent."
+    )
+    planner_model: Annotated[Name, AsOption("--planner-model")] = Field("", description="The model that plans.")
+    checks: Annotated[
+        tuple[Check, ...],
+        AsOption(
+            "--check",
+            "A command that judges every change: COMMAND, NAME=COMMAND or KIND:NAME=COMMAND, such as"
+            " `lint:style='ruff check .'`. KIND is syntax, typecheck, lint, test, build or other. Without it the checks are"
+            " found from the repository.",
+        ),
+        InRequest(max_length=50),
+        InFile(),
+    ] = Field((), description="Commands that judge every change; found from the repository's files if left out.")
+    setup: Annotated[tuple[Line, ...], AsOption("--setup"), InRequest(max_length=50), InFile()] = Field(
+        (), description="Commands to run in a fresh checkout before the checks, such as `npm ci`."
+    )
+    lanes: Annotated[bool, AsOption("--no-lanes", "No repository: run the agents, keep no files.")] = Field(
+        True, description="False: no repository, no lanes, no merge; the agent's word is the result."
+    )
+    gates: Annotated[bool, AsOption("--no-gates", "Merge without judging."), InRequest()] = Field(
+        True, description="False: merge without judging."
+    )
+    accept_base: Annotated[bool, AsOption("--accept-base"), InRequest()] = Field(
+        False,
+        description="Go on although the project fails its own checks before any change: the tasks are to make them pass.",
+    )
+    on_failure: Annotated[Literal["pause", "fail"], AsOption("--on-failure"), InRequest()] = Field(
+        "pause", description="When a task has used up its tries: ask you, or go on without it."
+    )
+    by_hand: Annotated[bool, AsOption("--by-hand")] = Field(
+        False, description="Do nothing but what `step` asks for, one action at a time."
+    )
     delivery: Delivery = Field(default_factory=Delivery)
-    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
-    protected: tuple[str, ...] = ()
-    """More path patterns no agent may touch, beside the built-in list."""
-    allow: tuple[str, ...] = ()
-    """Protected paths the user has opened for this build."""
-    cassette: str = ""
-    """Replay the model from this cassette file instead of a provider."""
+    sandbox: Annotated[Literal["auto", "bubblewrap", "none"], AsOption("--sandbox"), InRequest()] = Field(
+        "auto", description="What contains agents and checks; `auto` takes bubblewrap where it works."
+    )
+    protected: Annotated[tuple[Line, ...], InRequest(max_length=200)] = Field(
+        (), description="More path patterns no agent may touch, beside the built-in list."
+    )
+    allow: Annotated[tuple[Line, ...], AsOption("--allow"), InRequest(max_length=200)] = Field(
+        (), description="Protected paths that are open to the agents."
+    )
+    cassette: Annotated[Line, AsOption("--cassette", is_path=True)] = Field(
+        "", description="Replay the model from this file instead of asking a provider."
+    )
     limits: Limits = Field(default_factory=Limits)
+
+
+Place = tuple[str, ...]
+"""The names that lead from `Options` to a field: `("limits", "attempts")`."""
+_Mark = TypeVar("_Mark", bound=AsOption | InRequest | InFile)
+
+
+def mark_of(field: FieldInfo, kind: type[_Mark]) -> _Mark | None:
+    """The last mark of this kind on a field; None without one."""
+    return next((mark for mark in reversed(field.metadata) if isinstance(mark, kind)), None)
+
+
+def marked(
+    kind: type[_Mark], record: type[BaseModel] = Options, above: Place = ()
+) -> Iterator[tuple[Place, FieldInfo, _Mark]]:
+    """The fields that have a mark of this kind, also those of the records inside, in the order of the records."""
+    for name, field in record.model_fields.items():
+        if _is_record(field.annotation):
+            yield from marked(kind, field.annotation, (*above, name))
+        elif (mark := mark_of(field, kind)) is not None:
+            yield (*above, name), field, mark
+
+
+def narrowed(
+    record: type[BaseModel], kind: type[InRequest] | type[InFile], base: type[BaseModel], **instead: Any
+) -> type[BaseModel]:
+    """A model of those fields of a record that have a mark of this kind, within its bounds; `instead` replaces some."""
+    fields: dict[str, Any] = {}
+    for name, field in record.model_fields.items():
+        if mark_of(field, kind) is not None or (_is_record(field.annotation) and any(marked(kind, field.annotation))):
+            annotation = _narrowed(field, kind, base)
+            default = annotation() if field.default_factory else field.default
+            fields[name] = annotation, Field(default, description=field.description)
+    name = record.__name__ + kind.__name__.removeprefix("In")
+    return create_model(name, __base__=base, __doc__=record.__doc__, **{**fields, **instead})
+
+
+def _narrowed(field: FieldInfo, kind: type[InRequest] | type[InFile], base: type[BaseModel]) -> Any:
+    """The annotation of a field within the bounds of its mark. A record without any mark of the kind stays whole."""
+    inside: Any = field.annotation
+    if _is_record(inside):
+        return narrowed(inside, kind, base) if any(marked(kind, inside)) else inside
+    if get_origin(inside) is tuple:
+        inside = tuple[_narrowed(FieldInfo.from_annotation(get_args(inside)[0]), kind, base), ...]  # type: ignore[misc]
+    mark = mark_of(field, kind)
+    bounds: dict[str, Any] = {} if mark is None else dict(mark.bounds)
+    kept = [other for other in field.metadata if not any(hasattr(other, name) for name in bounds)]
+    return Annotated[inside, *kept, Field(**bounds)]
+
+
+def _is_record(annotation: Any) -> TypeGuard[type[Record]]:
+    return isinstance(annotation, type) and issubclass(annotation, Record)
+
+
+def options_from(given: BaseModel) -> Options:
+    """The options of a narrowed model of them. Only what was given counts as set."""
+    return Options.model_validate(given.model_dump(exclude_unset=True, exclude_none=True))

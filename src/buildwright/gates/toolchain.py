@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from buildwright.core.finding import CheckKind, Finding
-from buildwright.core.limits import Check, Options
+from buildwright.core.limits import Check, InFile, Options, narrowed, options_from
+from buildwright.core.record import Record
 from buildwright.errors import BadSettings
 from buildwright.gates.reporting import finding
 from buildwright.gates.runs import runner_of
 from buildwright.gates.setups import Setup
 
 SETTINGS = "buildwright.toml"
+_MEND = f"mend {SETTINGS} in the repository"
 
 _ORDER: dict[CheckKind, int] = {"typecheck": 0, "lint": 1, "test": 2, "build": 3}
 _MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "package.json", "go.mod", "Cargo.toml", "pom.xml")
@@ -31,6 +33,8 @@ _SCRIPTS: dict[str, CheckKind] = {
     "build": "build",
 }
 _NO_TEST = "no test specified"
+_Keys = narrowed(Options, InFile, Record)
+"""What of `Options` the file may set."""
 
 
 class Project(NamedTuple):
@@ -78,35 +82,43 @@ def find_toolchain(project: Project, options: Options) -> Toolchain:
 
 
 def _settings(project: Project) -> Toolchain:
-    """Read [checks] name = "command" or a table; [setup] commands, inputs, outputs = [...]. Unknown keys are errors."""
+    """What the file says of its keys in `Options`; other tables are not ours.
+
+    [checks] has name = "command" or a table; [setup] has commands, inputs, outputs = [...]. Unknown keys in them are errors.
+    """
     text = project.read(SETTINGS)
     if text is None:
         return Toolchain((), ())
-    mend = f"mend {SETTINGS} in the repository"
     try:
-        document = tomllib.loads(text)
-        checks = tuple(_check(name, value) for name, value in document.get("checks", {}).items())
-        setup = dict(document.get("setup", {}))
-    except (tomllib.TOMLDecodeError, ValidationError, AttributeError, TypeError, ValueError) as error:
-        words = str(error).splitlines()[0]
-        raise BadSettings(f"{SETTINGS} cannot be used: {words}", fix=mend) from error
-    for key, value in setup.items():
+        document = {name: value for name, value in tomllib.loads(text).items() if name in _Keys.model_fields}
+        setup = _setup(dict(document.get("setup", {})))
+        checks = [_check(name, value) for name, value in document.get("checks", {}).items()]
+        given = options_from(_Keys.model_validate({**document, "checks": checks, "setup": setup.commands}))
+    except (ValidationError, AttributeError, TypeError, ValueError) as error:
+        words = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            words = f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
+        raise BadSettings(f"{SETTINGS} cannot be used: {words}", fix=_MEND) from error
+    return Toolchain((setup,) if given.setup else (), given.checks)
+
+
+def _setup(table: Mapping[str, Any]) -> Setup:
+    for key, value in table.items():
         if key not in Setup._fields:
             raise BadSettings(f"{SETTINGS}: there is no setup.{key}", fix=f"known are {', '.join(Setup._fields)}")
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise BadSettings(f"{SETTINGS}: setup.{key} is not a list of texts", fix='write commands = ["npm ci"]')
-    made = Setup(*(tuple(setup.get(key, ())) for key in Setup._fields))
+    made = Setup(*(tuple(table.get(key, ())) for key in Setup._fields))
     for path in (*made.inputs, *made.outputs):
         if posixpath.normpath(path) != path or path.startswith(("/", "..")) or path == ".":
-            raise BadSettings(f"{SETTINGS}: {path!r} is no path inside the project", fix=mend)
-    return Toolchain((made,) if made.commands else (), checks)
+            raise BadSettings(f"{SETTINGS}: {path!r} is no path inside the project", fix=_MEND)
+    return made
 
 
-def _check(name: str, value: Any) -> Check:
-    kind: CheckKind = _SCRIPTS.get(name, "test")
-    if isinstance(value, str):
-        return Check(name=name, command=value, kind=kind)
-    return Check(**{"name": name, "kind": kind, **value})
+def _check(name: str, value: Any) -> dict[str, Any]:
+    given = {"command": value} if isinstance(value, str) else value
+    return {"name": name, "kind": _SCRIPTS.get(name, "test"), **given}
 
 
 def _found(project: Project) -> Toolchain:

@@ -15,8 +15,8 @@ from buildwright.api.asking import Asking, Limit, cursor_of, place_of
 from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
+from buildwright.api.requests import BuildRequest, SpecText, TargetType, TaskList, check_target, kept_spec
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
-from buildwright.api.wishes import BuildWish, SpecText, TargetType, TaskList, check_target, kept_spec
 from buildwright.core.project_views import BuildStatusName, status_name
 from buildwright.ports import BuildRow
 from buildwright.store.projects import Project
@@ -137,7 +137,7 @@ async def get_project(project: OwnProject, site: SiteOf) -> ProjectDetail:
 )
 async def start_build(
     request: Request,
-    wish: BuildWish,
+    wish: BuildRequest,
     project: OwnProject,
     site: SiteOf,
     caller: CallerOf,

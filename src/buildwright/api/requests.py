@@ -6,17 +6,15 @@ import json
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from buildwright.api.asking import Asking
-from buildwright.core.finding import CheckKind
-from buildwright.core.limits import Budget, Options
+from buildwright.core.limits import Delivery, InRequest, Options, narrowed, options_from
 from buildwright.core.spec import Spec
 from buildwright.errors import BadRepository, BadSpec, Refused
 
 TargetType = Literal["local_path", "github_existing", "github_new"]
-Line = Annotated[str, Field(max_length=2_000)]
-Seconds = Annotated[float, Field(gt=0, le=7 * 86_400, allow_inf_nan=False)]
 SpecText = Annotated[str, Field(max_length=900_000, description="Markdown: what to build.")]
 TaskList = Annotated[
     list[dict[str, Any]], Field(max_length=20_000, description="A complete task list: docs/guides/task-lists.md.")
@@ -25,68 +23,29 @@ TaskList = Annotated[
 _FULL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 
 
-class CheckWish(Asking):
-    """A command that judges a tree."""
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    command: Annotated[str, Field(min_length=1, max_length=2_000)]
-    kind: CheckKind = "test"
-    report: Line = ""
-    paths: list[Line] = Field(default_factory=list, max_length=100)
-
-
-class DeliveryWish(Asking):
-    """Where the result goes. Without it: a branch in the repository of `local_path`, a push to that of `github_existing`."""
-
-    kind: Literal["none", "branch", "push"] = "branch"
-    branch: Annotated[str, Field(max_length=200)] = ""
-    remote: Line = ""
+OptionsRequest = narrowed(
+    Options,
+    InRequest,
+    Asking,
+    delivery=(
+        narrowed(Delivery, InRequest, Asking) | None,
+        Field(
+            None,
+            description="Without it: a branch in the repository of `local_path`, a push to that of `github_existing`.",
+        ),
+    ),
+)
+"""What `Options` a request may give. What is left out has its default."""
 
 
-class LimitWishes(Asking):
-    """Numbers that bound the build; docs/guides/pauses.md and docs/cli.md say what each does."""
+class _AsRequested:
+    """Makes a field of type `Options` take what `OptionsRequest` takes; only what was given counts as set."""
 
-    concurrency: Annotated[int, Field(ge=1, le=256)] = 4
-    attempts: Annotated[int, Field(ge=1, le=100)] = 3
-    task_seconds: Seconds = 300.0
-    gate_seconds: Seconds = 120.0
-    pause_seconds: Seconds = 1800.0
-    failed_tasks: Annotated[int, Field(ge=0, le=20_000)] = 3
-    stuck_after: Annotated[int, Field(ge=1, le=1_000)] = 3
-    loop_after: Annotated[int, Field(ge=2, le=1_000)] = 3
-    train: Annotated[int, Field(ge=1, le=64)] = 4
-    pushes: Annotated[int, Field(ge=1, le=100)] = 4
-    budget_usd: Budget | None = None
+    def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(options_from, handler.generate_schema(OptionsRequest))
 
 
-class OptionWishes(Asking):
-    """How the build runs. What is left out has its default."""
-
-    agent: Annotated[str, Field(min_length=1, max_length=80)] = "direct"
-    agent_command: Annotated[str, Field(max_length=10_000)] = ""
-    model: Annotated[str, Field(max_length=200)] = ""
-    planner_model: Annotated[str, Field(max_length=200)] = ""
-    checks: list[CheckWish] = Field(default_factory=list, max_length=50)
-    setup: list[Line] = Field(default_factory=list, max_length=50)
-    gates: bool = True
-    accept_base: bool = False
-    on_failure: Literal["pause", "fail"] = "pause"
-    delivery: DeliveryWish | None = None
-    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
-    protected: list[Line] = Field(default_factory=list, max_length=200)
-    allow: list[Line] = Field(default_factory=list, max_length=200)
-    cassette: Line = ""
-    limits: LimitWishes = LimitWishes()
-
-    def options(self, target_type: str, repository: str) -> Options:
-        """As the build keeps them. The delivery follows from the target unless it was said."""
-        given = self.model_dump(exclude_unset=True, exclude_none=True)
-        if target_type == "github_existing":
-            given.setdefault("delivery", {"kind": "push", "remote": repository})
-        return Options.model_validate(given)
-
-
-class BuildWish(Asking):
+class BuildRequest(Asking):
     """A build to start. Target and spec that are left out are those of the project."""
 
     target_type: TargetType | None = None
@@ -94,7 +53,13 @@ class BuildWish(Asking):
     base: Annotated[str, Field(max_length=200, description="Branch, tag or commit; else what is checked out.")] = ""
     spec: SpecText = ""
     tasks: TaskList | None = None
-    options: OptionWishes = OptionWishes()
+    options: Annotated[Options, _AsRequested()] = Field(default_factory=Options, json_schema_extra={"default": {}})
+
+    def options_for(self, target_type: str, repository: str) -> Options:
+        """The options that the build keeps. The delivery follows from the target unless the request says it."""
+        if target_type != "github_existing" or "delivery" in self.options.model_fields_set:
+            return self.options
+        return self.options.model_copy(update={"delivery": Delivery(kind="push", remote=repository)})
 
 
 def kept_spec(text: str, tasks: list[dict[str, Any]] | None) -> str:

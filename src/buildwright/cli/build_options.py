@@ -1,0 +1,53 @@
+"""The options of `build`, as Cyclopts reads them. Made by docs/generate.py from core/limits.py; must never be edited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+# fmt: off
+@Parameter(name="*")
+@dataclass(kw_only=True, frozen=True)
+class BuildOptions:
+    """How a build runs. Fixed when it starts, and kept with it."""
+
+    agent: Annotated[str, Parameter(help=
+        "Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), or one of "
+        "another package.")] = "direct"
+    agent_command: Annotated[str, Parameter(help=
+        "The command that the shell agent runs in each lane; exit 0 means that it finished.")] = ""
+    model: Annotated[str, Parameter(help="The model that writes; the default depends on the agent.")] = ""
+    planner_model: Annotated[str, Parameter(help="The model that plans.")] = ""
+    check: Annotated[tuple[str, ...], Parameter(help=
+        "A command that judges every change: COMMAND, NAME=COMMAND or KIND:NAME=COMMAND, such as `lint:style='ruff check .'`."
+        " KIND is syntax, typecheck, lint, test, build or other. Without it the checks are found from the repository. May be "
+        "repeated.")] = ()
+    setup: Annotated[tuple[str, ...], Parameter(help=
+        "Commands to run in a fresh checkout before the checks, such as `npm ci`. May be repeated.")] = ()
+    no_lanes: Annotated[bool, Parameter(help="No repository: run the agents, keep no files.")] = False
+    no_gates: Annotated[bool, Parameter(help="Merge without judging.")] = False
+    accept_base: Annotated[bool, Parameter(help=
+        "Go on although the project fails its own checks before any change: the tasks are to make them pass.")] = False
+    on_failure: Annotated[Literal["pause", "fail"], Parameter(help=
+        "When a task has used up its tries: ask you, or go on without it.")] = "pause"
+    by_hand: Annotated[bool, Parameter(help="Do nothing but what `step` asks for, one action at a time.")] = False
+    branch: Annotated[str, Parameter(help="Branch for the result; `buildwright/` and the build's short id when left out.")] = ""
+    push: Annotated[str, Parameter(help="Push the result to this remote instead of making a local branch.")] = ""
+    sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(help=
+        "What contains agents and checks; `auto` takes bubblewrap where it works.")] = "auto"
+    allow: Annotated[tuple[str, ...], Parameter(help="Protected paths that are open to the agents. May be repeated.")] = ()
+    cassette: Annotated[Path | None, Parameter(help="Replay the model from this file instead of asking a provider.")] = None
+    concurrency: Annotated[int, Parameter(name=["--concurrency", "-j"], help=
+        "Agents at once, and changes that one process judges at once.")] = 4
+    attempts: Annotated[int, Parameter(help="Tries per task.")] = 3
+    task_time: Annotated[float, Parameter(help="Seconds for one attempt.")] = 300.0
+    gate_time: Annotated[float, Parameter(help="Seconds for one check.")] = 120.0
+    stuck_after: Annotated[int, Parameter(help=
+        "Failures in a row, over all tasks, after which nothing starts until the cause was looked for.")] = 3
+    loop_after: Annotated[int, Parameter(help=
+        "Tries of a task, refused for the same findings, after which it gets no more.")] = 3
+    max_cost: Annotated[str, Parameter(help="Pause when this many US dollars are spent.")] = ""

@@ -1,0 +1,117 @@
+"""Turns the options of `build`, as the user typed them, into the record that a build keeps. Imports nothing heavy before."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from buildwright.errors import BadRepository, Refused
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from buildwright.cli.build_options import BuildOptions
+    from buildwright.core.limits import AsOption, Check, Options
+
+_CHECK = re.compile(r"(?:(?P<kind>[a-z]+):)?(?P<name>[a-z][a-z0-9_.-]*)=(?P<command>.+)", re.DOTALL)
+"""Names are lower case, so that `CI=1 pytest` stays a command with a variable in front."""
+
+
+def options_of(given: BuildOptions) -> Options:
+    """The record that the build keeps. Raises Refused naming the option that is wrong."""
+    from pydantic import ValidationError
+
+    from buildwright.core.limits import AsOption, Options, marked
+
+    if given.agent == "shell" and not given.agent_command:
+        raise Refused("the shell agent needs a command", fix="add --agent-command 'COMMAND'")
+    if given.agent_command and given.agent != "shell":
+        raise Refused(
+            f"--agent-command is for the shell agent, and the agent is {given.agent}", fix="add --agent shell"
+        )
+    values: dict[str, Any] = {"delivery": {"kind": "push" if given.push else "branch"}}
+    for place, _, option in marked(AsOption):
+        record = values
+        for name in place[:-1]:
+            record = record.setdefault(name, {})
+        record[place[-1]] = _value(option, getattr(given, option.attribute))
+    if given.no_lanes:
+        values |= {"gates": False, "delivery": {"kind": "none"}}
+    try:
+        return Options.model_validate(values)
+    except ValidationError as error:
+        raise _wrong(error) from error
+
+
+def _value(option: AsOption, given: Any) -> Any:
+    """The value of the field that an option sets. Raises Refused."""
+    match option.attribute:
+        case "check":
+            return tuple(read_check(text) for text in given)
+        case "max_cost":
+            return read_money(given, option.names)
+    if option.is_path:
+        return _existing_file(given, option)
+    return not given if option.names.startswith("--no-") else given
+
+
+def read_check(text: str) -> Check:
+    """`COMMAND`, `NAME=COMMAND` or `KIND:NAME=COMMAND` as a check. Raises Refused for an unknown kind or no command."""
+    from buildwright.core.limits import KINDS, Check
+
+    found = _CHECK.fullmatch(text)
+    if found is None:
+        if not text.strip():
+            raise Refused("--check has no command", fix="write --check 'pytest -q', for example")
+        return Check(name=text.split(maxsplit=1)[0].rsplit("/", 1)[-1], command=text)
+    kind = found["kind"] or (found["name"] if found["name"] in KINDS else "test")
+    if kind not in KINDS:
+        raise Refused(f"--check {text!r}: there is no kind {kind}", fix=f"use one of {', '.join(KINDS)}")
+    return Check(name=found["name"], command=found["command"], kind=kind)
+
+
+def read_money(text: str, option: str) -> Decimal | None:
+    """US dollars, None for "". Raises Refused."""
+    if not text:
+        return None
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount <= 0:
+        raise Refused(f"{option} {text} is not an amount of money", fix=f"write US dollars, for example {option} 2.50")
+    return amount
+
+
+def read_repository(repository: str, no_lanes: bool = False) -> str:
+    """A path made absolute, a URL as it is, "" without lanes. Raises BadRepository when the path is not there."""
+    if no_lanes:
+        return ""
+    if "://" in repository or re.match(r"[\w.-]+@[\w.-]+:", repository):
+        return repository
+    path = Path(repository).expanduser()
+    if not path.is_dir():
+        raise BadRepository(f"there is no folder {repository}", fix="give --repo the path or URL of a git repository")
+    return str(path.resolve())
+
+
+def _existing_file(path: Path | None, option: AsOption) -> str:
+    if path is None:
+        return ""
+    if not path.is_file():
+        what = option.attribute.replace("_", " ")
+        raise Refused(f"there is no {what} {path}", fix=f"give {option.names} the path of a {what} file")
+    return str(path.resolve())
+
+
+def _wrong(error: ValidationError) -> Refused:
+    """The first thing that is wrong, under the name of its option."""
+    from buildwright.core.limits import AsOption, marked
+
+    first = error.errors()[0]
+    options = {place: option.names.split()[0] for place, _, option in marked(AsOption)}
+    name = next((option for place, option in options.items() if first["loc"][: len(place)] == place), "an option")
+    kind = "number" if isinstance(first["input"], int | float | Decimal) else "value"
+    return Refused(f"{name} {first['input']}: {first['msg'].lower()}", fix=f"give {name} another {kind}")
