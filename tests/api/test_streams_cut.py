@@ -7,6 +7,7 @@ import json
 import random
 import socket
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import aiohttp
 import pytest
 
 from buildwright.api.tails import Limits
+from buildwright.cli.stream_client import BuildStream, ServerAccess
+from buildwright.errors import Unreachable
+from buildwright.settings import Settings
 from tests.api.streaming import Proxy, Served, Story, event_seqs, line_seqs, opened, serving
 
 CUTS = 100
@@ -87,7 +91,29 @@ async def _by_sse(served: Served, port: int, story: Story, after: str) -> list[d
                 await asyncio.sleep(0.005)
 
 
-@pytest.mark.parametrize("read", [_by_socket, _by_sse])
+async def _by_our_client(served: Served, port: int, story: Story, after: str) -> list[dict[str, Any]]:
+    """The same by the client of the command line, which follows the journal beside it and must know every event."""
+    url = f"http://127.0.0.1:{port}"
+    environment = {"HOME": str(served.site.app.settings.home), "BUILDWRIGHT_RECONNECT_SECONDS": "0.005"}
+    settings = Settings.load(environment | {"BUILDWRIGHT_URL": url, "BUILDWRIGHT_TOKEN": served.token()})
+    access = ServerAccess(url, True, settings)
+    while True:
+        stream = BuildStream(access, story.id, "events,journal,log", lambda _: None, after=after, told=0)
+        found, told = [], []
+        try:
+            async with aclosing(stream.news()) as all_news:
+                async for frame, news in all_news:
+                    found.append(frame)
+                    told += [step.recorded.seq for step in news.steps] if news is not None else []
+        except Unreachable:
+            continue  # cut before it was ever connected
+        assert stream.build is not None
+        assert stream.build.is_terminal
+        assert told == list(range(1, story.version + 1))
+        return found
+
+
+@pytest.mark.parametrize("read", [_by_socket, _by_sse, _by_our_client])
 async def test_cut_a_hundred_times_without_a_gap_or_a_double(served: Served, read: Any) -> None:
     story = await served.begin()
     async with Proxy(served.port).running() as proxy:

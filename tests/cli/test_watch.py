@@ -31,14 +31,14 @@ WORKS = (
 class Running:
     """A command that runs, with its output in files."""
 
-    def __init__(self, program: Program, *arguments: str | Path) -> None:
+    def __init__(self, program: Program, *arguments: str | Path, **environment: str) -> None:
         self._files = [program.directory / f"{time.monotonic_ns()}.{name}" for name in ("out", "err")]
         out, err = (file.open("wb") for file in self._files)
         with out, err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "buildwright", *map(str, arguments)],
                 cwd=program.directory,
-                env=program.environment,
+                env=program.environment | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -178,17 +178,55 @@ def test_watch_goes_on_after_the_server_has_ended(program: Program, begin: Calla
     with serving(program, port):
         build, building = begin()
         watching = Running(program, "watch", build, "--json")
+        for_people = Running(program, "watch", build)
+        all_watch(program, build, for_people)
         watching.until(lambda it: '"task.started"' in it.out)
-    watching.until(lambda it: "lost the connection" in it.err)
+    for each in (watching, for_people):
+        each.until(lambda it: "lost the connection" in it.err)
     go(program)
     assert building.process.wait(60) == 0  # it ends while no server is there
     with serving(program, port):
-        watched = watching.ended()
-    assert watched.code == 0, watched.err
+        watched, shown = watching.ended(), for_people.ended()
+    assert watched.code == shown.code == 0, watched.err
     assert "connected again; nothing was missed" in watched.err
+    assert len(told(shown.err)) == 5
     seqs = updates(watched.out)
     assert seqs == list(range(1, len(seqs) + 1))
     assert watched.lines[0]["schema"] == 1
+
+
+def test_build_rides_the_stream_through_a_restart_of_the_server(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    program.environment |= {"BUILDWRIGHT_RECONNECT_SECONDS": "0.05", "BUILDWRIGHT_ROOTS": str(tmp_path)}
+    port = free_port()
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "t1", "title": "One"}, {"id": "t2", "title": "Two"})
+    arguments: tuple[str | Path, ...] = (
+        "build",
+        tasks,
+        "--repo",
+        repository,
+        *shell(WORKS.format(flag(program)), "--no-gates", "--new"),
+    )
+    token = program("token").out.strip()
+    with serving(program, port) as address:
+        there = {"BUILDWRIGHT_URL": address, "BUILDWRIGHT_TOKEN": token}
+        building = Running(program, *arguments, "--json", **there)
+        for_people = Running(program, *arguments, "--branch", "other", **there)
+        building.until(lambda it: '"task.started"' in it.out)
+        for_people.until(lambda it: "started" in it.err)
+    for each in (building, for_people):
+        each.until(lambda it: "lost the connection" in it.err)
+    go(program)
+    with serving(program, port):
+        built, shown = building.ended(), for_people.ended()
+    assert built.code == shown.code == 0, built.err + shown.err
+    assert "connected again; nothing was missed" in built.err
+    events = built.lines[:-1]
+    assert [event["seq"] for event in events] == list(range(2, len(events) + 2))
+    assert events[-1]["type"] == "build.finished"
+    assert built.lines[-1]["outcome"] == "succeeded"
+    assert len([line for line in told(shown.err) if "done" in line]) == 2
 
 
 def test_watch_tells_how_it_ended(program: Program, begin: Callable[[], tuple[str, Running]]) -> None:

@@ -13,10 +13,10 @@ from buildwright.core.build import Build
 from buildwright.core.event import StepMode
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
+from buildwright.engine.follow import stepped
 from buildwright.engine.loop import run
 from buildwright.errors import IllegalMove
 from buildwright.ports import Builds
-from buildwright.wiring.stepping import stepped
 from tests.adapters.scripted_agent import Say, Sleep, Wait, Write
 from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, Site, make_site, tasks
 
@@ -143,7 +143,6 @@ async def test_steps_reach_whoever_runs_the_build(tmp_path: Path, builds: Builds
         async with asyncio.timeout(30):
             build = await stepped(
                 builds,
-                site.clock,
                 site.build_id,
                 step_id,
                 on_event=lambda r, _: told.append(r.event.type),
@@ -158,10 +157,10 @@ async def test_waiting_for_a_step_ends_when_its_time_is_over(tmp_path: Path, bui
     site = make_site(tmp_path, builds)
     await site.start(tasks("a"), by_hand=True)
     step_id = await commands.step(builds, site.clock, site.build_id)
-    build = await stepped(builds, site.clock, site.build_id, step_id, 0.01)
+    build = await stepped(builds, site.build_id, step_id, 0.01)
     assert build.step is not None
     await commands.pause(builds, site.clock, site.build_id)
-    build = await stepped(builds, site.clock, site.build_id, step_id)
+    build = await stepped(builds, site.build_id, step_id)
     assert (build.step, build.pause is not None) == (None, True)
 
 

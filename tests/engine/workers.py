@@ -15,7 +15,7 @@ from pathlib import Path
 
 from buildwright.core.build import Build
 from buildwright.core.limits import Options
-from buildwright.engine.follow import Onlooker, follow
+from buildwright.engine.follow import Onlooker, follow_to_rest
 from buildwright.engine.hand import Hand
 from buildwright.engine.patrol import patrol, tend
 from buildwright.engine.settling import is_long
@@ -49,7 +49,7 @@ async def run_by_workers(world: World, build_id: str, redis_url: str, home: Path
     onlooker = Onlooker(world.on_event, world.on_log, world.detach, world.stay)
     async with at_work(world, redis_url, home, str(hub)):
         seen = await builds.read_log(build_id, limit=1, tail=True)
-        build = await follow(builds, builds, world.clock, build, seen[-1].seq if seen else 0, onlooker)
+        build = await follow_to_rest(builds, builds, build, seen[-1].seq if seen else 0, onlooker)
     if world.workspace is not None and build.is_terminal:
         await world.workspace.forget(build_id)
     return build

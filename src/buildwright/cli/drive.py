@@ -17,8 +17,8 @@ from buildwright.cli.live import LiveView
 from buildwright.cli.output import Output
 from buildwright.cli.summary import print_summary, summary_fields
 from buildwright.cli.wording import Line
-from buildwright.core.apply import apply
 from buildwright.core.build import Build
+from buildwright.engine.follow import catch_up
 from buildwright.errors import BuildwrightError
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ async def drive(app: App, build_id: str, output: Output, since: Build | None = N
     view = LiveView(output, app.clock)
     async with view.shown():
         if since is not None:
-            for recorded in await app.builds.read(build_id, after=since.version):
-                since = apply(since, recorded)
-                view.on_event(recorded, since)
+            for recorded, build in await catch_up(app.builds, since):
+                view.on_event(recorded, build)
         with _signals(app, view, detach, build_id):
             return await app.run(build_id, on_event=view.on_event, on_log=view.on_log, detach=detach)
 

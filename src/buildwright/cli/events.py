@@ -6,7 +6,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-_LOOK_SECONDS = 0.25
 _PAGE = 1000
 
 
@@ -22,27 +21,24 @@ async def events(
 
     Numbers (`seq`) have no gaps, so a reader that remembers the last one goes on with --after and misses nothing.
     """
-    import asyncio
-
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.core.event import event_fields
+    from buildwright.engine.follow import follow as follow_build
 
     output = Output(json=True)
     async with session() as app:
-        build_id = await app.find(build)
-        ended = False
-        while not output.reader_left:
-            page = await app.builds.read(build_id, after=after, limit=_PAGE)
-            for recorded in page:
+        known = await app.builds.load(await app.find(build))
+        while after < known.version and not output.reader_left:
+            for recorded in await app.builds.read(known.id, after, min(_PAGE, known.version - after)):
                 output.data(event_fields(recorded))
                 after = recorded.seq
-                ended = recorded.event.type == "build.finished"
-            if ended or (not follow and len(page) < _PAGE):
-                break
-            if not page:
-                ended = (await app.builds.load(build_id)).is_terminal
-                if not ended:
-                    await asyncio.sleep(_LOOK_SECONDS)
+        if follow and not output.reader_left:
+            async for news in follow_build(app.builds, known):
+                for recorded, _ in news.steps:
+                    if recorded.seq > after:
+                        output.data(event_fields(recorded))
+                if news.build.is_terminal or output.reader_left:
+                    break
     return Exit.DONE

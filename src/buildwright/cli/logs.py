@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from buildwright.cli.output import Output
+    from buildwright.cli.stream_client import ServerAccess
+    from buildwright.cli.wording import Line
     from buildwright.ports import LogLine
 
-_LOOK_SECONDS = 0.25
 _PAGE = 1000
 
 
@@ -24,75 +27,107 @@ async def logs(
     json: Annotated[bool, Parameter(help="One JSON object per line on stdout.")] = False,
 ) -> int:
     """Show what agents, gates and git said. `--follow` listens to the server, if one runs; else it looks into the store."""
-    import asyncio
-
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
+    from buildwright.cli.stream_client import find_server
+    from buildwright.engine.follow import follow as follow_build
+    from buildwright.errors import Refused, Unreachable
+    from buildwright.settings import Settings
 
     output = Output(json)
-    if follow and await _streamed(build, task, tail, output):
-        return Exit.DONE
+    shown = _Shown(output, task)
+    server = find_server(Settings.load()) if follow else None
+    if server is not None:
+        try:
+            await _stream(server, build, tail, shown)
+        except (Refused, Unreachable):
+            if server.named or shown.seen:
+                raise  # else it has just ended, or this is a build of another user: the store knows
+        else:
+            shown.close()
+            return Exit.DONE
     async with session() as app:
         build_id = await app.find(build)
-        loaded = await app.builds.load(build_id) if output.json else None
-        about = {"build": loaded.id, "correlation_id": loaded.correlation_id} if loaded is not None else {}
-        seen = 0
+        loaded = await app.builds.load(build_id) if json or follow else None
+        if loaded is not None:
+            shown.about = {"build": loaded.id, "correlation_id": loaded.correlation_id}
         if tail > 0:
-            lines = await app.builds.read_log(build_id, task=task, limit=tail, tail=True)
-            seen = _print(output, lines, seen, about)
-        while not output.reader_left:
-            ended = follow and (await app.builds.load(build_id)).is_terminal
-            lines = (
-                await app.builds.read_log(build_id, after=seen, task=task, limit=_PAGE) if follow or not tail else []
-            )
-            seen = _print(output, lines, seen, about)
-            if len(lines) == _PAGE:
-                continue
-            if ended or not follow:
+            shown.add(await app.builds.read_log(build_id, task=task, limit=tail, tail=True))
+        if follow and loaded is not None:
+            async for news in follow_build(app.builds, loaded, log_after=shown.seen, task=task):
+                shown.add(news.lines)
+                if output.reader_left or (news.build.is_terminal and not news.more):
+                    break
+        while not follow and not tail and not output.reader_left:
+            lines = await app.builds.read_log(build_id, after=shown.seen, task=task, limit=_PAGE)
+            shown.add(lines)
+            if len(lines) < _PAGE:
                 break
-            await asyncio.sleep(_LOOK_SECONDS)
-    if not seen and not output.json:
-        output.say("Nothing was logged." if not task else f"Nothing was logged for {task}.")
+    shown.close()
     return Exit.DONE
 
 
-async def _streamed(build: str, task: str, tail: int, output: Output) -> bool:
-    """Follow the log over the stream of a server. False when there is none that knows the build."""
-    from buildwright.cli.reach import find_server
-    from buildwright.settings import Settings
+async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) -> None:
+    """Show the lines that a server has of a build, from the first or from the last `tail`, until the build has ended.
 
-    reach = find_server(Settings.load())
-    if reach is None:
-        return False
-    from buildwright.cli.log_stream import follow_log
-    from buildwright.errors import Refused, Unreachable
+    Raises Unreachable, and what the server says when it refuses.
+    """
+    from contextlib import aclosing
 
-    seen = 0
+    from buildwright.cli.remote import open_remote
+    from buildwright.cli.stream_client import BuildStream, log_lines
 
-    def show(lines: list[LogLine], about: dict[str, str]) -> None:
-        nonlocal seen
-        seen = _print(output, lines, seen, about if output.json else {})
+    def say(line: Line) -> None:
+        shown.output.say(line.text)
 
-    try:
-        await follow_log(reach, build, task, tail, show, output)
-    except (Refused, Unreachable):
-        if reach.named or seen:
-            raise
-        return False  # it has just ended, or this is a build of somebody else: the store knows
-    if not seen and not output.json:
-        output.say("Nothing was logged." if not task else f"Nothing was logged for {task}.")
-    return True
+    stream = BuildStream(server, build or "newest", "log", say, after="" if tail > 0 else "start")
+    async with aclosing(stream.frames()) as frames:
+        async for frame in frames:
+            payload = frame["payload"]
+            if frame["type"] == "hello":
+                found = payload["executionId"]
+                shown.about = {"build": found, "correlation_id": payload["correlationId"]}
+                if payload["resume"] == "reset":  # another database, or what followed was cut: begin with what is there
+                    await stream.start_anew()
+                elif tail > 0 and not shown.seen:
+                    async with open_remote(server) as app:
+                        shown.add(await app.builds.read_log(found, task=shown.task, limit=tail, tail=True))
+            shown.add(log_lines(frame))
+            if shown.output.reader_left:
+                return
 
 
-def _print(output: Output, lines: list[LogLine], seen: int, about: dict[str, str]) -> int:
-    """Show the lines and return the number of the last."""
-    for line in lines:
-        if output.json:
-            output.data({**about, **line._asdict()})
-            continue
+class _Shown:
+    """The lines of a build, or of one of its tasks, that were shown so far."""
+
+    def __init__(self, output: Output, task: str) -> None:
+        self.output = output
+        self.task = task
+        self.about: dict[str, str] = {}
+        """What each JSON object says of the build."""
+        self.seen = 0
+        """The number of the newest line that came."""
+        self._is_empty = True
+
+    def add(self, lines: Sequence[LogLine]) -> None:
+        """Show those of the lines that are newer, and of the task."""
+        for line in lines:
+            if line.seq > self.seen and self.task in {"", line.task}:
+                self._is_empty = False
+                self._print(line)
+        self.seen = max(self.seen, lines[-1].seq) if lines else self.seen
+
+    def close(self) -> None:
+        """Say so when there was nothing."""
+        if self._is_empty and not self.output.json:
+            self.output.say("Nothing was logged." if not self.task else f"Nothing was logged for {self.task}.")
+
+    def _print(self, line: LogLine) -> None:
+        if self.output.json:
+            self.output.data({**self.about, **line._asdict()})
+            return
         who = f"{line.task or 'build'}" + (f"#{line.attempt}" if line.attempt > 1 else "")
         style = "red" if line.kind in {"warned", "error"} else ""
         for part in line.text.splitlines() or [""]:
-            output.print(f"{line.at:%H:%M:%S} {who} {line.kind:<8} {part}", style=style)
-    return lines[-1].seq if lines else seen
+            self.output.print(f"{line.at:%H:%M:%S} {who} {line.kind:<8} {part}", style=style)

@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from buildwright import errors
-from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, StepMode, decode
 from buildwright.core.graph import Graph
@@ -22,21 +21,20 @@ from buildwright.core.limits import Options
 from buildwright.core.snapshot import parse
 from buildwright.core.spec import Spec
 from buildwright.engine.commands import Choice
-from buildwright.errors import BadSettings, BuildwrightError, Unreachable
-from buildwright.ports import BuildRow, Builds, Clock, LogEntry, LogLine
+from buildwright.engine.follow import stepped
+from buildwright.errors import BuildwrightError, Unreachable
+from buildwright.ports import BuildRow, Clock, LogEntry, LogLine
 from buildwright.wiring import SystemClock
 from buildwright.wiring.awaited import Brought
 from buildwright.wiring.changes import Change
 from buildwright.wiring.crew import Crew, Holding
-from buildwright.wiring.stepping import stepped
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from buildwright.settings import Settings
+    from buildwright.cli.stream_client import BuildStream, ServerAccess
 
 _PAGE = 500
-_LOOK_SECONDS = 0.25
 _ANSWER_SECONDS = 100.0
 _QUIET_SECONDS = 1.0
 """A build that waits for its user is watched until nothing has come for so long."""
@@ -160,14 +158,15 @@ class RemoteBuilds:
 class RemoteApp:
     """What verbs use of `wiring.App`, asked of a server."""
 
-    def __init__(self, settings: Settings, wire: Wire) -> None:
-        self.settings = settings
+    def __init__(self, server: ServerAccess, wire: Wire) -> None:
+        self.settings = server.settings
         self.clock: Clock = SystemClock()
         self.builds = RemoteBuilds(wire)
         self.in_cluster = False
         """Of no matter here: the server sees to it that builds are carried out."""
         self.elsewhere = True
         self._wire = wire
+        self._server = server
 
     async def start(
         self, spec: Spec, options: Options, repository: str = "", base: str = "", project_id: str = ""
@@ -220,7 +219,7 @@ class RemoteApp:
         since: Build | None = None,
     ) -> Build:
         """See `App.stepped`."""
-        return await stepped(cast("Builds", self.builds), self.clock, build_id, step_id, seconds, on_event, since)
+        return await stepped(self.builds, build_id, step_id, seconds, on_event, since)
 
     async def pause(self, build_id: str, message: str = "") -> Build:
         await self._wire.post(f"/api/builds/{build_id}/pause", {"message": message})
@@ -249,31 +248,32 @@ class RemoteApp:
         *,
         stay: bool = False,
     ) -> Build:
-        """See that the server carries the build out, and watch until it has ended or rests."""
+        """See that the server carries the build out, and watch its stream until it has ended or rests.
+
+        The stream goes on after a cut or a restart of the server, and misses nothing.
+        """
+        from buildwright.cli.live import LiveView
+        from buildwright.cli.output import Output
+        from buildwright.cli.stream_client import BuildStream
+
         build = await self.builds.load(build_id)
-        if not build.is_terminal:
-            await self._wire.post(f"/api/builds/{build_id}/run")
-        tail = await self.builds.read_log(build_id, limit=1, tail=True)
-        seen = tail[-1].seq if tail else 0
-        time = asyncio.get_running_loop().time
-        quiet_since, known = time(), (build.version, seen)
-        while True:
-            for recorded in await self.builds.read(build_id, after=build.version):
-                build = apply(build, recorded)
-                if on_event is not None:
-                    on_event(recorded, build)
-            for line in await self.builds.read_log(build_id, after=seen):
-                seen = line.seq
-                if on_log is not None:
-                    on_log(LogEntry(line.at, line.task, line.attempt, line.kind, line.text))
-            if build.is_terminal or (detach is not None and detach.is_set()):
-                return build
-            if known != (build.version, seen):
-                quiet_since, known = time(), (build.version, seen)
-            # What still runs of a build that waits goes on there, watched or not.
-            if build.waits_for_user and not stay and time() - quiet_since > _QUIET_SECONDS:
-                return build
-            await asyncio.sleep(_LOOK_SECONDS)
+        if build.is_terminal:
+            return build
+        await self._wire.post(f"/api/builds/{build_id}/run")
+        say = LiveView(Output(False), self.clock).say
+        stream = BuildStream(self._server, build_id, "journal", say, told=build.version, quiet=_QUIET_SECONDS)
+        watching = asyncio.create_task(_watch(stream, on_event, on_log, stay))
+        leaving = asyncio.create_task((detach or asyncio.Event()).wait())
+        try:
+            await asyncio.wait({watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+        finally:
+            watching.cancel()
+            leaving.cancel()
+            await asyncio.gather(watching, leaving, return_exceptions=True)
+        seen = stream.build
+        return seen if seen is not None and seen.version > build.version else build
 
     async def bring_home(self, build: Build) -> Brought:
         """The server's repositories are its own."""
@@ -281,22 +281,36 @@ class RemoteApp:
 
 
 @asynccontextmanager
-async def open_remote(settings: Settings) -> AsyncIterator[RemoteApp]:
-    """The server that the settings name. Raises BadSettings."""
+async def open_remote(server: ServerAccess) -> AsyncIterator[RemoteApp]:
+    """What verbs ask of a server, until the end of the block."""
     import aiohttp
 
-    url = settings.server_url
-    if not settings.server_token:
-        raise BadSettings(
-            "BUILDWRIGHT_URL names a server, and BUILDWRIGHT_TOKEN is missing",
-            fix="print a token there with `buildwright token`, and set BUILDWRIGHT_TOKEN to it",
-        )
-    headers = {"Authorization": f"Bearer {settings.server_token}"}
-    if settings.correlation_id:
-        headers["X-Correlation-Id"] = settings.correlation_id
+    headers = server.headers()
+    if server.settings.correlation_id:
+        headers["X-Correlation-Id"] = server.settings.correlation_id
     timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=10.0)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False) as session:
-        yield RemoteApp(settings, Wire(url, session))
+        yield RemoteApp(server, Wire(server.url, session))
+
+
+async def _watch(
+    stream: BuildStream,
+    on_event: Callable[[Recorded, Build], None] | None,
+    on_log: Callable[[LogEntry], None] | None,
+    stay: bool,
+) -> None:
+    """Tell what a stream says until the build has ended or rests."""
+    from buildwright.cli.stream_client import QUIET
+
+    async with aclosing(stream.news()) as all_news:
+        async for frame, news in all_news:
+            if news is None:
+                continue
+            news.tell(on_event, on_log)
+            # What still runs of a build that waits goes on there, watched or not.
+            rests = news.build.waits_for_user and not stay and frame["type"] == QUIET
+            if not news.more and (news.build.is_terminal or rests):
+                return
 
 
 def _row(item: Mapping[str, Any]) -> BuildRow:

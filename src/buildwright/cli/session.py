@@ -26,8 +26,11 @@ async def session(*, here: bool = False) -> AsyncIterator[App]:
     settings = Settings.load()
     if settings.server_url and not here:
         from buildwright.cli.remote import open_remote
+        from buildwright.cli.stream_client import find_server
 
-        async with open_remote(settings) as remote:
+        server = find_server(settings)
+        assert server is not None, "the settings name one"
+        async with open_remote(server) as remote:
             yield cast("App", remote)  # it has what verbs use of one
         return
     async with open_app(settings) as app:

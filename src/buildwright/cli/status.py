@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from buildwright.cli.output import Output
     from buildwright.wiring import App
 
-_LOOK_SECONDS = 0.5
-
 
 async def status(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
@@ -58,12 +56,10 @@ async def _show(app: App, build_id: str, output: Output) -> None:
 
 async def _watch(app: App, build_id: str, output: Output) -> None:
     """Follow the journal: the same lines as the process that runs the build shows."""
-    import asyncio
-
     from buildwright.cli.drive import brought_home
     from buildwright.cli.live import LiveView
     from buildwright.cli.summary import print_summary, summary_fields
-    from buildwright.core.apply import apply
+    from buildwright.engine.follow import follow
 
     build = await app.builds.load(build_id)
     view = LiveView(output, app.clock)
@@ -71,15 +67,14 @@ async def _watch(app: App, build_id: str, output: Output) -> None:
         output.data(summary_fields(build, app.clock.now()))
     async with view.shown():
         view.build = build
-        while not build.is_terminal and build.pause is None and not output.reader_left:
-            news = await app.builds.read(build_id, after=build.version)
-            for recorded in news:
-                build = apply(build, recorded)
-                if not output.json:
-                    view.on_event(recorded, build)
-            if news and output.json:
+        async for news in follow(app.builds, build):
+            build = news.build
+            if not output.json:
+                news.tell(view.on_event, None)
+            elif news.steps:
                 output.data(summary_fields(build, app.clock.now()))
-            await asyncio.sleep(_LOOK_SECONDS)
+            if build.is_terminal or build.pause is not None or output.reader_left:
+                break
     build, _ = await brought_home(app, build, output)
     if not output.json:
         print_summary(output, build, app.clock.now())

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from buildwright.cli.live import LiveView
+    from buildwright.cli.output import Output
+    from buildwright.cli.stream_client import BuildStream
+
+_PRINTED = frozenset({"execution-update", "execution-log"})
 
 
 async def watch(
@@ -21,37 +28,66 @@ async def watch(
     import asyncio
 
     from buildwright.cli.exits import exit_of
-    from buildwright.cli.listening import Listener, Notes, step_of
     from buildwright.cli.live import LiveView
     from buildwright.cli.output import Output
-    from buildwright.cli.reach import find_server
+    from buildwright.cli.stream_client import BuildStream, find_server
     from buildwright.cli.summary import print_summary
-    from buildwright.cli.watching import Watching
-    from buildwright.errors import Unreachable
+    from buildwright.errors import CouldNot, Unreachable
     from buildwright.settings import Settings
     from buildwright.wiring import SystemClock
 
-    settings = Settings.load()
-    reach = find_server(settings)
-    if reach is None:
+    server = find_server(Settings.load())
+    if server is None:
         raise Unreachable(
             "no server serves this home", fix="start one with `buildwright serve`, or name one: BUILDWRIGHT_URL"
         )
     output, clock = Output(json), SystemClock()
     view = LiveView(Output(False), clock)
-    watching = Watching(output, view, stay)
-    query = {"build": build or "newest", "after": "start", "topics": "events,journal,log" if json else "journal"}
-    notes = Notes(lambda why: watching.note(f"lost the connection ({why}); trying again"), watching.back)
-    listener = Listener(reach, "/ws/devteam", query, notes, step_of(reach))
+    stream = BuildStream(server, build or "newest", "events,journal,log" if json else "journal", view.say)
     try:
         if json:
-            seen = await watching.follow(listener)
+            await _print_frames(stream, output, stay)
         else:
             async with view.shown():
-                seen = await watching.follow(listener)
+                await _show(stream, view, stay)
     except asyncio.CancelledError:
         output.say("no longer watching; the build goes on")
         raise
+    seen = stream.build
+    if seen is None:
+        raise CouldNot("the stream ended before anything of the build came", fix="try again")
     if not json:
         print_summary(output, seen, clock.now())
     return exit_of(seen)
+
+
+async def _show(stream: BuildStream, view: LiveView, stay: bool) -> None:
+    """Show what happens until the build has ended, or rests."""
+    from contextlib import aclosing
+
+    async with aclosing(stream.news()) as all_news:
+        async for _, news in all_news:
+            if news is None:
+                continue
+            view.build = news.build
+            news.tell(view.on_event, view.on_log)
+            if not news.more and (news.build.is_terminal or _rests(stream, stay)):
+                return
+
+
+async def _print_frames(stream: BuildStream, output: Output, stay: bool) -> None:
+    """Print the frames until the build rests, or has ended and the server has sent the last lines of its log."""
+    from contextlib import aclosing
+
+    async with aclosing(stream.news()) as all_news:
+        async for frame, news in all_news:
+            if frame["type"] in _PRINTED:
+                output.data(frame)
+            if news is not None and not news.more and (output.reader_left or _rests(stream, stay)):
+                return
+
+
+def _rests(stream: BuildStream, stay: bool) -> bool:
+    """Whether the build is paused, and nothing of it still runs."""
+    build = stream.build
+    return build is not None and build.pause is not None and not build.active and not stay

@@ -1,49 +1,147 @@
-"""Watching a build that workers carry out: its events and log lines, as they come, to whoever looks on. Changes nothing."""
+"""Following a build: what its journal holds after a state the caller knows, with the build after each event. Must never write.
+
+The journal may be the store of this machine, the one that workers share, or that of a server over HTTP.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import NamedTuple
+import math
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from buildwright.core.apply import apply
 from buildwright.core.build import Build
-from buildwright.core.event import Recorded
-from buildwright.ports import Board, Builds, Clock, LogEntry
+from buildwright.core.event import Recorded, StepRequested
+from buildwright.engine.steps import Step
+from buildwright.ports import Board, Builds, LogEntry, LogLine
 
-POLL_SECONDS = 0.1
+SHORTEST_SECONDS = 0.05
+LONGEST_SECONDS = 0.25
+"""Seconds between two looks at the journal: the shortest after news, doubled after each look that finds none."""
 MOST_LINES = 1000
+"""Log lines that one look reads."""
+
+OnEvent = Callable[[Recorded, Build], None]
+OnLog = Callable[[LogEntry], None]
+
+
+class JournalReader(Protocol):
+    """What following a build asks of a journal. `Builds` says what each method returns and raises."""
+
+    async def load(self, build_id: str) -> Build: ...
+    async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]: ...
+    async def read_log(
+        self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
+    ) -> list[LogLine]: ...
+
+
+class News(NamedTuple):
+    """What one look at a build has found; no steps and no lines when nothing has happened since the look before."""
+
+    build: Build
+    steps: Sequence[Step] = ()
+    lines: Sequence[LogLine] = ()
+    more: bool = False
+    """More is there already and comes next: too early to judge whether the build has ended or rests."""
+
+    def tell(self, on_event: OnEvent | None, on_log: OnLog | None) -> None:
+        """Call back for each event, then for each log line."""
+        if on_event is not None:
+            for recorded, build in self.steps:
+                on_event(recorded, build)
+        if on_log is not None:
+            for line in self.lines:
+                on_log(LogEntry(line.at, line.task, line.attempt, line.kind, line.text))
 
 
 class Onlooker(NamedTuple):
-    """Who is told, and when they have seen enough."""
+    """The callbacks of a caller that watches a build, and when it stops watching."""
 
-    on_event: Callable[[Recorded, Build], None] | None
-    on_log: Callable[[LogEntry], None] | None
+    on_event: OnEvent | None
+    on_log: OnLog | None
     detach: asyncio.Event
     stay: bool
     """Go on while the build waits for a user."""
 
 
-async def follow(builds: Builds, board: Board, clock: Clock, build: Build, log_seq: int, onlooker: Onlooker) -> Build:
-    """Tell of everything after `build` and after log line `log_seq`, until the build is over, or waits for a user with
-    nothing left running, or the onlooker has seen enough. Raises StoreFailed."""
+async def catch_up(journal: JournalReader, build: Build) -> list[Step]:
+    """Return the events after a state, each with the build after it. Raises NotFound, StoreFailed."""
+    steps = []
+    for recorded in await journal.read(build.id, after=build.version):
+        build = apply(build, recorded)
+        steps.append(Step(recorded, build))
+    return steps
+
+
+async def follow(
+    journal: JournalReader, since: Build, *, log_after: int | None = None, task: str = "", seconds: float = math.inf
+) -> AsyncGenerator[News, None]:
+    """Yield what happens to a build after the state `since`, look by look, until the caller leaves or after `seconds`.
+
+    With `log_after`, the log lines after that number come too, of all tasks or of one. A look that finds nothing is
+    yielded as well, so that the caller can judge whether to go on. Holds nothing open between looks. Raises NotFound,
+    StoreFailed.
+    """
+    time = asyncio.get_running_loop().time  # not the time of day, which can jump
+    until, period, build = time() + seconds, SHORTEST_SECONDS, since
     while True:
-        for recorded in await builds.read(build.id, after=build.version):
-            build = apply(build, recorded)
-            if onlooker.on_event is not None:
-                onlooker.on_event(recorded, build)
-        lines = await builds.read_log(build.id, after=log_seq, limit=MOST_LINES)
-        for line in lines:
-            log_seq = line.seq
-            if onlooker.on_log is not None:
-                onlooker.on_log(LogEntry(line.at, line.task, line.attempt, line.kind, line.text))
-        if len(lines) == MOST_LINES:
+        steps = await catch_up(journal, build)
+        build = steps[-1].build if steps else build
+        lines: list[LogLine] = []
+        if log_after is not None:
+            lines = await journal.read_log(build.id, after=log_after, task=task, limit=MOST_LINES)
+            log_after = lines[-1].seq if lines else log_after
+        more = len(lines) == MOST_LINES
+        yield News(build, steps, lines, more)
+        if more:
+            continue
+        left = until - time()
+        if left <= 0:
+            return
+        period = SHORTEST_SECONDS if steps or lines else min(2 * period, LONGEST_SECONDS)
+        await asyncio.sleep(min(period, left))
+
+
+async def follow_to_rest(builds: Builds, board: Board, build: Build, log_after: int, onlooker: Onlooker) -> Build:
+    """Tell an onlooker what workers do after `build` and log line `log_after`. Returns the build once it has ended, waits
+    for a user with nothing left running, or the onlooker detaches. Raises StoreFailed."""
+    async for news in follow(builds, build, log_after=log_after):
+        build = news.build
+        news.tell(onlooker.on_event, onlooker.on_log)
+        if news.more:
             continue
         if build.is_terminal or onlooker.detach.is_set():
-            return build
+            break
         if build.waits_for_user and not onlooker.stay:
             rows = await board.board(build.id)
             if not any(row.live for row in rows) and await builds.version(build.id) == build.version:
-                return build
-        await clock.sleep(POLL_SECONDS)
+                break
+    return build
+
+
+async def stepped(
+    journal: JournalReader,
+    build_id: str,
+    step_id: str,
+    seconds: float = math.inf,
+    on_event: OnEvent | None = None,
+    since: Build | None = None,
+) -> Build:
+    """Return a build that is driven by hand once it has made the step, or rests; or as it is after `seconds`, the step
+    still to be made.
+
+    `on_event` is told of every event after `since`, which may be a state from before the step was asked for; without it,
+    after the state found first. Raises NotFound, StoreFailed.
+    """
+    build = since or await journal.load(build_id)
+    asked = since is None or (build.step is not None and build.step.id == step_id)
+    async for news in follow(journal, build, seconds=seconds):
+        build = news.build
+        news.tell(on_event, None)
+        asked = asked or any(
+            isinstance(step.recorded.event, StepRequested) and step.recorded.event.id == step_id for step in news.steps
+        )
+        if asked and (build.step is None or build.step.id != step_id):
+            break
+    return build

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.core.decide import Decision
 from buildwright.core.event import AnyEvent, BuildFinished, TokensUsed
 from buildwright.engine.conversation import Conversations
 from buildwright.engine.flights import Flights, Landing
+from buildwright.engine.follow import catch_up
 from buildwright.engine.leases import HeldLease, held
 from buildwright.engine.logbook import Logbook
 from buildwright.engine.perform import perform
@@ -175,10 +175,9 @@ class Runner:
 
     async def _catch_up(self) -> None:
         """Apply what others (commands of a user) have appended."""
-        steps: list[Step] = []
-        for recorded in await self.world.builds.read(self.build.id, after=self.build.version):
-            self.build = apply(self.build, recorded)
-            steps.append(Step(recorded, self.build))
+        steps = await catch_up(self.world.builds, self.build)
+        if steps:
+            self.build = steps[-1].build
         self._show(steps)
 
     def _show(self, steps: list[Step]) -> None:

@@ -22,6 +22,7 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.commands import Choice
+from buildwright.engine.follow import stepped
 from buildwright.errors import BadSettings, BuildIsRunning
 from buildwright.ports import Answers, Board, Builds, Clock, Jobs, LogEntry
 from buildwright.settings import Settings
@@ -38,7 +39,6 @@ from buildwright.wiring.awaited import Awaited, Brought
 from buildwright.wiring.lookup import find
 from buildwright.wiring.planning import plan
 from buildwright.wiring.starting import create_once, exists
-from buildwright.wiring.stepping import stepped
 from buildwright.wiring.telemetry import Telemetry
 from buildwright.wiring.worlds import PLAIN, Worlds, warm_up
 
@@ -256,8 +256,8 @@ class App:
         on_event: Callable[[Recorded, Build], None] | None = None,
         since: Build | None = None,
     ) -> Build:
-        """The build once it has made the step, or rests; or as it is after so many seconds. `stepping.stepped` has it all."""
-        return await stepped(self.builds, self.clock, build_id, step_id, seconds, on_event, since)
+        """The build once it has made the step, or rests; or as it is after so many seconds. See `engine.follow.stepped`."""
+        return await stepped(self.builds, build_id, step_id, seconds, on_event, since)
 
     async def stop(self, build_id: str, message: str = "") -> Build:
         """Ask the build to end; when no process runs it, it ends here and now."""
@@ -316,7 +316,7 @@ class App:
         build = await self.builds.load(build_id)
         if self.in_cluster:
             onlooker = Onlooker(on_event, on_log, detach or asyncio.Event(), stay)
-            return await cluster.follow_workers(self.builds, self.board, self.clock, build, onlooker)
+            return await cluster.follow_workers(self.builds, self.board, build, onlooker)
         options = build.options
         if await self._worlds.sandbox(options) is not None:
             await self._worlds.end_orphans()

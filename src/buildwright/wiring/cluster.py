@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from buildwright.engine.hand import Hand
 
 
-async def follow_workers(builds: Builds, board: Board, clock: Clock, build: Build, onlooker: Onlooker) -> Build:
+async def follow_workers(builds: Builds, board: Board, build: Build, onlooker: Onlooker) -> Build:
     """Watch the workers build. Raises Unreachable when there are none: the build waits for them."""
-    from buildwright.engine.follow import follow
+    from buildwright.engine.follow import follow_to_rest
 
     if not build.is_terminal and not [row for row in await board.workers() if row.alive]:
         raise Unreachable(
@@ -25,7 +25,7 @@ async def follow_workers(builds: Builds, board: Board, clock: Clock, build: Buil
             fix="start one with `buildwright worker` or `buildwright cluster up`; the build then goes on by itself",
         )
     seen = await builds.read_log(build.id, limit=1, tail=True)
-    return await follow(builds, board, clock, build, seen[-1].seq if seen else 0, onlooker)
+    return await follow_to_rest(builds, board, build, seen[-1].seq if seen else 0, onlooker)
 
 
 def deciding_hand(builds: Builds, board: Board, clock: Clock, hints: Jobs) -> Hand:

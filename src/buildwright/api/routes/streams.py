@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -43,6 +43,23 @@ TopicsOf = Annotated[
 NamesOf = Annotated[
     Literal["devteam", "builder"], Query(description="Whose names frames have: those of /ws/devteam, or of /ws.")
 ]
+
+
+class StreamQuery(NamedTuple):
+    """What a client asks of any stream, not read yet."""
+
+    after: str
+    topics: str
+    names: Names
+
+
+def _stream_query(
+    after: After = "", topics: TopicsOf = "events,log", names: NamesOf = "devteam", last_event_id: LastEventId = ""
+) -> StreamQuery:
+    return StreamQuery(last_event_id or after, topics, names)
+
+
+StreamQueryOf = Annotated[StreamQuery, Depends(_stream_query)]
 _EVENT = {
     "type": "object",
     "description": "One event: `data` is a frame as JSON text, `id` the cursor after it.",
@@ -79,32 +96,19 @@ async def build_stream(
     build_id: str,
     site: SiteOf,
     caller: CallerOf,
-    after: After = "",
-    topics: TopicsOf = "events,log",
-    names: NamesOf = "devteam",
+    query: StreamQueryOf,
     tail: Annotated[int, Query(ge=0, le=100_000, description="Begin with so many of the last log lines.")] = 0,
     task: Annotated[str, Query(pattern=TASK, description="Of which task they are counted; nothing for all.")] = "",
-    last_event_id: LastEventId = "",
 ) -> Response:
     """What happens in a build, as it happens, until it has ended."""
     selection = await build_of(site, caller, build_id)
-    last = Last(tail, task) if tail and not last_event_id and not after else None
-    return await _stream(site, selection, names, _parsed(topics), last_event_id or after, last)
+    return await _stream(site, selection, query, Last(tail, task) if tail and not query.after else None)
 
 
 @router.get("/api/projects/{project_id}/stream", response_class=Response, responses=responses(403, 404) | _SSE)
-async def project_stream(
-    project_id: str,
-    site: SiteOf,
-    caller: CallerOf,
-    after: After = "",
-    topics: TopicsOf = "events,log",
-    names: NamesOf = "devteam",
-    last_event_id: LastEventId = "",
-) -> Response:
+async def project_stream(project_id: str, site: SiteOf, caller: CallerOf, query: StreamQueryOf) -> Response:
     """What happens in your builds of a project: those that go on, and those that begin."""
-    selection = await project_of(site, caller, project_id)
-    return await _stream(site, selection, names, _parsed(topics), last_event_id or after)
+    return await _stream(site, await project_of(site, caller, project_id), query)
 
 
 @router.get("/events", response_model=FramePage, responses=responses(403, 404))
@@ -151,10 +155,9 @@ def _parsed(topics: str) -> Topics:
         raise Refused(str(error), fix="topics are events, journal, log and log:BUILD") from error
 
 
-async def _stream(
-    site: Site, selection: Selection, names: Names, topics: Topics, after: str, last: Last | None = None
-) -> Response:
-    reader, hello = await open_reader(site.tails, selection, names, topics, after, last=last)
+async def _stream(site: Site, selection: Selection, query: StreamQuery, last: Last | None = None) -> Response:
+    after, topics = query.after, _parsed(query.topics)
+    reader, hello = await open_reader(site.tails, selection, query.names, topics, after, last=last)
     if after and hello.resume == "live" and reader.is_at_end:
         reader.leave()
         return Response(status_code=204)  # which tells a browser not to come back
