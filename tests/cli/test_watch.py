@@ -156,11 +156,17 @@ def test_watch_says_what_status_says(program: Program, begin: Callable[[], tuple
         beside = Running(program, "status", build, "--watch")
         watching = Running(program, "watch", build[:8])
         frames = Running(program, "watch", build, "--json")
+        journal = Running(program, "events", build, "--follow", "--after", "2")
+        states = Running(program, "status", build, "--watch", "--json")
         all_watch(program, build, beside, watching)
         go(program)
         shown, watched, printed = beside.ended(), watching.ended(), frames.ended()
         assert building.process.wait(60) == 0
+        followed, changes = journal.ended(), states.ended()
     assert (shown.code, watched.code, printed.code) == (0, 0, 0), watched.err
+    assert (followed.code, followed.out) == (0, program("events", build, "--after", "2").out)
+    assert (changes.code, changes.lines[-1]["outcome"]) == (0, "succeeded")
+    assert 1 < len(changes.lines) <= followed.lines[-1]["seq"]
     assert told(watched.err) == told(shown.err)
     assert len(told(watched.err)) == 5
     assert watched.out == shown.out

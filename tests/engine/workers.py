@@ -48,8 +48,7 @@ async def run_by_workers(world: World, build_id: str, redis_url: str, home: Path
     build = await builds.load(build_id)
     onlooker = Onlooker(world.on_event, world.on_log, world.detach, world.stay)
     async with at_work(world, redis_url, home, str(hub)):
-        seen = await builds.read_log(build_id, limit=1, tail=True)
-        build = await follow_to_rest(builds, builds, build, seen[-1].seq if seen else 0, onlooker)
+        build = await follow_to_rest(builds, builds, build, onlooker)
     if world.workspace is not None and build.is_terminal:
         await world.workspace.forget(build_id)
     return build

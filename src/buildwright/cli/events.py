@@ -29,12 +29,16 @@ async def events(
 
     output = Output(json=True)
     async with session() as app:
-        known = await app.builds.load(await app.find(build))
-        while after < known.version and not output.reader_left:
-            for recorded in await app.builds.read(known.id, after, min(_PAGE, known.version - after)):
+        build_id = await app.find(build)
+        known = await app.builds.load(build_id) if follow else None  # a journal can be read without its build
+        more = _PAGE
+        while more == _PAGE and not output.reader_left:
+            page = await app.builds.read(build_id, after=after, limit=_PAGE)
+            more = len(page)
+            for recorded in page:
                 output.data(event_fields(recorded))
                 after = recorded.seq
-        if follow and not output.reader_left:
+        if known is not None and not output.reader_left:
             async for news in follow_build(app.builds, known):
                 for recorded, _ in news.steps:
                     if recorded.seq > after:

@@ -49,21 +49,17 @@ async def logs(
             return Exit.DONE
     async with session() as app:
         build_id = await app.find(build)
-        loaded = await app.builds.load(build_id) if json or follow else None
+        loaded = await app.builds.load(build_id) if follow or json else None  # a log can be read without its build
         if loaded is not None:
             shown.about = {"build": loaded.id, "correlation_id": loaded.correlation_id}
-        if tail > 0:
-            shown.add(await app.builds.read_log(build_id, task=task, limit=tail, tail=True))
+        more = shown.add(await app.builds.read_log(build_id, task=task, limit=tail or _PAGE, tail=tail > 0))
+        while more == _PAGE and tail <= 0 and not output.reader_left:
+            more = shown.add(await app.builds.read_log(build_id, after=shown.seen, task=task, limit=_PAGE))
         if follow and loaded is not None:
             async for news in follow_build(app.builds, loaded, log_after=shown.seen, task=task):
                 shown.add(news.lines)
                 if output.reader_left or (news.build.is_terminal and not news.more):
                     break
-        while not follow and not tail and not output.reader_left:
-            lines = await app.builds.read_log(build_id, after=shown.seen, task=task, limit=_PAGE)
-            shown.add(lines)
-            if len(lines) < _PAGE:
-                break
     shown.close()
     return Exit.DONE
 
@@ -110,13 +106,14 @@ class _Shown:
         """The number of the newest line that came."""
         self._is_empty = True
 
-    def add(self, lines: Sequence[LogLine]) -> None:
-        """Show those of the lines that are newer, and of the task."""
+    def add(self, lines: Sequence[LogLine]) -> int:
+        """Show those of the lines that are newer, and of the task. Returns how many lines came."""
         for line in lines:
             if line.seq > self.seen and self.task in {"", line.task}:
                 self._is_empty = False
                 self._print(line)
         self.seen = max(self.seen, lines[-1].seq) if lines else self.seen
+        return len(lines)
 
     def close(self) -> None:
         """Say so when there was nothing."""

@@ -103,10 +103,11 @@ async def follow(
         await asyncio.sleep(min(period, left))
 
 
-async def follow_to_rest(builds: Builds, board: Board, build: Build, log_after: int, onlooker: Onlooker) -> Build:
-    """Tell an onlooker what workers do after `build` and log line `log_after`. Returns the build once it has ended, waits
-    for a user with nothing left running, or the onlooker detaches. Raises StoreFailed."""
-    async for news in follow(builds, build, log_after=log_after):
+async def follow_to_rest(builds: Builds, board: Board, build: Build, onlooker: Onlooker) -> Build:
+    """Tell an onlooker what workers do after `build`. Returns the build once it has ended, waits for a user with nothing
+    left running, or the onlooker detaches. Raises StoreFailed."""
+    newest = await builds.read_log(build.id, limit=1, tail=True)
+    async for news in follow(builds, build, log_after=newest[-1].seq if newest else 0):
         build = news.build
         news.tell(onlooker.on_event, onlooker.on_log)
         if news.more:

@@ -24,8 +24,7 @@ async def follow_workers(builds: Builds, board: Board, build: Build, onlooker: O
             f"no worker is running, so build {build.id} waits",
             fix="start one with `buildwright worker` or `buildwright cluster up`; the build then goes on by itself",
         )
-    seen = await builds.read_log(build.id, limit=1, tail=True)
-    return await follow_to_rest(builds, board, build, seen[-1].seq if seen else 0, onlooker)
+    return await follow_to_rest(builds, board, build, onlooker)
 
 
 def deciding_hand(builds: Builds, board: Board, clock: Clock, hints: Jobs) -> Hand:
