@@ -221,8 +221,14 @@ def test_build_rides_the_stream_through_a_restart_of_the_server(
         for_people = Running(program, *arguments, "--branch", "other", **there)
         building.until(lambda it: '"task.started"' in it.out)
         for_people.until(lambda it: "started" in it.err)
-    for each in (building, for_people):
+        build = str(json.loads(building.out.splitlines()[0])["build"])
+        given_up = Running(program, "run", build, **there)
+        all_watch(program, build, given_up)
+    for each in (building, for_people, given_up):
         each.until(lambda it: "lost the connection" in it.err)
+    given_up.process.send_signal(signal.SIGINT)  # it does not wait for the server
+    ended = given_up.ended()
+    assert (ended.code, "letting go" in ended.err) == (130, True), ended.err
     go(program)
     with serving(program, port):
         built, shown = building.ended(), for_people.ended()

@@ -22,8 +22,8 @@ from buildwright.ports import Builds
 from buildwright.settings import Settings
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
-from tests.adapters.memory_store import MemoryBuilds
 from buildwright.wiring import SystemClock
+from tests.adapters.memory_store import MemoryBuilds
 from tests.api.streaming import Story, serving
 
 READERS = ["memory", "sqlite", "postgres", "http"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -69,8 +70,6 @@ async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) ->
 
     Raises Unreachable, and what the server says when it refuses.
     """
-    from contextlib import aclosing
-
     from buildwright.cli.remote import open_remote
     from buildwright.cli.stream_client import BuildStream, log_lines
 

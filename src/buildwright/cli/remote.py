@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _PAGE = 500
 _ANSWER_SECONDS = 100.0
 _QUIET_SECONDS = 1.0
-"""A build that waits for its user is watched until nothing has come for so long."""
+"""A build that waits for its user is watched until the server has said nothing for this long."""
 
 _ERRORS: Mapping[str, type[BuildwrightError]] = {
     "not-found": errors.NotFound,
@@ -144,11 +144,6 @@ class RemoteBuilds:
                 break
             after = found[-1].seq
         return found
-
-    async def version(self, build_id: str) -> int:
-        """Seq of the last event."""
-        page = await self._wire.get(f"/api/builds/{build_id}/events", after=2**53, limit=1)
-        return int(page["version"])
 
     async def holder(self, build_id: str) -> str | None:
         """Who runs the build now."""

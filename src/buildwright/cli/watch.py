@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -63,8 +64,6 @@ async def watch(
 
 async def _show(stream: BuildStream, view: LiveView, stay: bool) -> None:
     """Show what happens until the build has ended, or rests."""
-    from contextlib import aclosing
-
     async with aclosing(stream.news()) as all_news:
         async for _, news in all_news:
             if news is None:
@@ -77,8 +76,6 @@ async def _show(stream: BuildStream, view: LiveView, stay: bool) -> None:
 
 async def _print_frames(stream: BuildStream, output: Output, stay: bool) -> None:
     """Print the frames until the build rests, or has ended and the server has sent the last lines of its log."""
-    from contextlib import aclosing
-
     async with aclosing(stream.news()) as all_news:
         async for frame, news in all_news:
             if frame["type"] in _PRINTED:
