@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from buildwright.jobs.servers import PostgresServer, RedisServer
 from tests import services
+from tests.servers import PostgresServer, RedisServer
 
 # How long an example takes says how busy the machine is, and nothing of the program.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])

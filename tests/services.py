@@ -21,9 +21,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from buildwright.jobs.processes import Known, begin, end, seen
-from buildwright.jobs.servers import PostgresServer, RedisServer
-from buildwright.jobs.state import load, save
+from buildwright.supervisor.processes import ProcessId, end, identify, launch
+from buildwright.supervisor.state import load, save
+from tests.servers import PostgresServer, RedisServer, make_careless
 
 ROOT = Path(__file__).parents[1]
 FOLDER = "BUILDWRIGHT_TEST_SERVICES"
@@ -35,7 +35,7 @@ _LOOK_SECONDS = 0.1
 
 def announce() -> None:
     """Called by the process that a run belongs to, before it starts workers."""
-    own = seen(os.getpid())
+    own = identify(os.getpid())
     folder = Path(tempfile.gettempdir()) / f"buildwright-tests-{own.pid}-{secrets.token_hex(4)}"
     os.environ[FOLDER] = json.dumps([own.pid, own.start, str(folder)])
 
@@ -45,7 +45,7 @@ def dismiss() -> None:
     _, folder = _run()
     guard = load(folder / "guard.json") if folder.exists() else None
     if guard is not None:
-        asyncio.run(end(Known(guard["pid"], guard["start"]), (signal.SIGTERM, 30.0)))
+        asyncio.run(end(ProcessId(guard["pid"], guard["start"]), (signal.SIGTERM, 30.0)))
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -59,7 +59,7 @@ def shared() -> dict[str, Any]:
         if urls is None:
             command = [sys.executable, "-m", "tests.services", str(folder), str(run.pid), run.start]
             environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-            guard = begin(command, cwd=ROOT, environment=environment, log=folder / "guard.log")
+            guard = launch(command, cwd=ROOT, environment=environment, log=folder / "guard.log")
             save(folder / "guard.json", guard._asdict())
             urls = _wait_for(folder, guard)
     return urls
@@ -89,7 +89,7 @@ def redis_of_this_worker() -> str:
     return f"{shared()['redis'].rpartition('/')[0]}/{int(worker) + 1}"
 
 
-def _wait_for(folder: Path, guard: Known) -> dict[str, Any]:
+def _wait_for(folder: Path, guard: ProcessId) -> dict[str, Any]:
     deadline = time.monotonic() + _START_SECONDS
     while guard.alive and time.monotonic() < deadline:
         urls = load(folder / "urls.json")
@@ -100,19 +100,21 @@ def _wait_for(folder: Path, guard: Known) -> dict[str, Any]:
     raise RuntimeError(f"the servers for the tests did not start:\n{said}")
 
 
-def _run() -> tuple[Known, Path]:
+def _run() -> tuple[ProcessId, Path]:
     pid, start, folder = json.loads(os.environ[FOLDER])
-    return Known(pid, start), Path(folder)
+    return ProcessId(pid, start), Path(folder)
 
 
-async def _guard(folder: Path, run: Known) -> None:
+async def _guard(folder: Path, run: ProcessId) -> None:
     """Keep the servers until the run is over."""
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
-    postgres, redis = PostgresServer(folder / "postgres", durable=False), RedisServer(folder / "redis")
+    postgres, redis = PostgresServer(folder / "postgres"), RedisServer(folder / "redis")
     try:
-        save(folder / "urls.json", {"postgres": await postgres.start(), "redis": await redis.start()})
+        urls = {"postgres": await postgres.start(), "redis": await redis.start()}
+        await make_careless(urls["postgres"])
+        save(folder / "urls.json", urls)
         while run.alive and not over.is_set():
             await asyncio.sleep(_LOOK_SECONDS)
     finally:
@@ -140,4 +142,4 @@ async def redis_command(url: str, *lines: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_guard(Path(sys.argv[1]), Known(int(sys.argv[2]), sys.argv[3])))
+    asyncio.run(_guard(Path(sys.argv[1]), ProcessId(int(sys.argv[2]), sys.argv[3])))

@@ -23,9 +23,9 @@ import psutil
 from bench.buildwright_core import spec_of
 from bench.workload import Graph, Job
 from buildwright.core.limits import Delivery, Limits, Options
-from buildwright.jobs.servers import PostgresServer, RedisServer
 from buildwright.settings import Settings
 from buildwright.store.journal_postgres import PostgresBuilds
+from buildwright.supervisor.servers import POSTGRES, REDIS, LocalServer
 from buildwright.wiring import App, open_app
 
 PATIENCE = 120.0
@@ -150,7 +150,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._postgres, self._redis = PostgresServer(folder / "postgres"), RedisServer(folder / "redis")
+        self._postgres, self._redis = LocalServer(folder / "postgres", POSTGRES), LocalServer(folder / "redis", REDIS)
         self._urls = ("", "")
         self._numbers = itertools.count(1)
 
@@ -207,8 +207,8 @@ class Stage:
         """Processor seconds so far: of the workers, of PostgreSQL, of Redis, of this process."""
         return {
             "workers": sum(_cpu(worker.pid) for worker in workers),
-            "postgresql": _cpu(self._postgres.process().pid),
-            "redis": _cpu(self._redis.process().pid),
+            "postgresql": _cpu(self._postgres.process.pid),
+            "redis": _cpu(self._redis.process.pid),
             "driver": _cpu(os.getpid(), alone=True),
         }
 

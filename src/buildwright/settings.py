@@ -157,7 +157,7 @@ def _cluster_in(folder: Path) -> tuple[str, str, str] | None:
     """Return the cluster that runs there. Costs one look at the disk when there is none: every command calls this."""
     if not (folder / "cluster.json").exists():
         return None
-    from buildwright.jobs.state import load
+    from buildwright.supervisor.state import load
 
     state = load(folder / "cluster.json")
     return (state["database_url"], state["redis_url"], state["hub"]) if state and state["database_url"] else None

@@ -28,7 +28,6 @@ from buildwright.core.event import (
     TaskStarted,
 )
 from buildwright.core.snapshot import dump
-from buildwright.jobs.state import load
 from tests.chaos.stand import BROKEN, GRACE_SECONDS, REFUSED, TASKS, Stand
 from tests.git import git
 
@@ -254,10 +253,7 @@ async def told_to_end(stand: Stand) -> list[str]:
 
 def secrets(stand: Stand) -> Iterator[str]:
     """The passwords of the servers are in no log, home, hub or repository."""
-    words = [
-        str((load(server.folder / "server.json") or {})["password"]).encode()
-        for server in (stand.postgres, stand.redis)
-    ]
+    words = [server.record.password.encode() for server in (stand.postgres, stand.redis)]
     for path in stand.folder.rglob("*"):
         own = path.is_relative_to(stand.postgres.folder) or path.is_relative_to(stand.redis.folder)
         if path.is_file() and not own and any(word in path.read_bytes() for word in words):

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from buildwright.jobs.processes import Known, ended, send
-from buildwright.jobs.servers import PostgresServer, RedisServer
 from buildwright.ports import Posted
+from buildwright.supervisor.processes import ProcessId, ended, send
 from tests.chaos.stand import GRACE_SECONDS, Stand, Worker
+from tests.servers import PostgresServer, RedisServer
 from tests.services import redis_command
 
 DAY = 86_400
@@ -142,7 +142,7 @@ async def kill_everything(stand: Stand, luck: random.Random) -> None:
         for worker in stand.workers:
             await worker.lock.acquire()
         try:
-            dead: list[Known] = [stand.postgres.process(), stand.redis.process()]
+            dead: list[ProcessId] = [stand.postgres.process(), stand.redis.process()]
             for process in dead:
                 send(process, signal.SIGKILL)
             await asyncio.gather(*(worker.kill(whole=True) for worker in stand.workers))

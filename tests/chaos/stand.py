@@ -23,12 +23,12 @@ from buildwright.core.graph import Graph
 from buildwright.core.limits import Check, Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
-from buildwright.jobs.processes import Known, begin, ended, how_it_ended, send
-from buildwright.jobs.servers import PostgresServer, RedisServer
 from buildwright.settings import Settings
+from buildwright.supervisor.processes import ProcessId, ended, exit_reason, launch, send
 from buildwright.wiring import App, open_app
 from tests.chaos.line import Line
 from tests.git import git
+from tests.servers import PostgresServer, RedisServer
 
 ROOT = Path(__file__).parents[2]
 TASKS = {"t1": "", "t2": "", "t3": "", "t4": "t1", "t5": "t1 t2", "t6": "t3", "t7": "t4 t5", "t8": "t6 t7"}
@@ -55,7 +55,7 @@ class Worker:
     home: Path
     environment: dict[str, str]
     slots: int
-    process: Known = field(default_factory=lambda: Known(0, ""))
+    process: ProcessId = field(default_factory=lambda: ProcessId(0, ""))
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever does something to it."""
     resting: bool = False
@@ -70,7 +70,7 @@ class Worker:
         self.home.mkdir(exist_ok=True)
         words = ("worker", "--name", self.name, "--slots", str(self.slots), "--json")
         command = [sys.executable, "-P", "-m", "buildwright", *words]
-        self.process = begin(command, cwd=self.home, environment=self.environment, log=self.log)
+        self.process = launch(command, cwd=self.home, environment=self.environment, log=self.log)
         self.lives.append(self.process.pid)
 
     async def kill(self, *, whole: bool = False) -> None:
@@ -225,7 +225,7 @@ class Stand:
         while True:
             for worker in self.workers:
                 if not worker.lock.locked() and not worker.resting and not worker.process.alive:
-                    self.trouble[f"worker ended by itself {how_it_ended(worker.process)}"] += 1
+                    self.trouble[f"worker ended by itself {exit_reason(worker.process)}"] += 1
                     worker.start()
             await asyncio.sleep(0.25)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from buildwright.jobs.processes import seen
+from buildwright.supervisor.processes import identify
 from tests.cli.conftest import Program
 
 
@@ -29,6 +30,8 @@ def test_up_status_and_down(cluster: Program) -> None:
     seen_up = up.object
     assert [server["alive"] for server in seen_up["servers"]] == [True, True]
     assert [(worker["name"], worker["state"], worker["slots"]) for worker in seen_up["workers"]] == [("w1", "alive", 2)]
+    bare = ["git", "-C", str(cluster.home / "cluster" / "hub.git"), "rev-parse", "--is-bare-repository"]
+    assert subprocess.run(bare, capture_output=True, check=True).stdout == b"true\n"
     secrets = json.loads((cluster.home / "cluster" / "postgres" / "server.json").read_text("utf-8"))["password"]
 
     again = cluster("cluster", "up")
@@ -40,8 +43,8 @@ def test_up_status_and_down(cluster: Program) -> None:
     assert "Nothing is in flight" in status.out
     assert not [text for text in (up.out, up.err, again.out, again.err, status.out, status.err) if secrets in text]
 
-    # The keeper and PostgreSQL die; what is down is said, and `up` mends it.
-    postgres = seen(seen_up["servers"][0]["pid"])
+    # The supervisor and PostgreSQL die; what is down is said, and `up` mends it.
+    postgres = identify(seen_up["servers"][0]["pid"])
     os.kill(seen_up["keeper"]["pid"], signal.SIGKILL)
     os.kill(postgres.pid, signal.SIGKILL)
     broken = cluster("cluster", "status", "--json")
@@ -52,11 +55,11 @@ def test_up_status_and_down(cluster: Program) -> None:
     assert mended["workers"][0]["holder"] == seen_up["workers"][0]["holder"]
     assert mended["servers"][0]["pid"] != postgres.pid
 
-    # Only the keeper dies: `down` ends what it has left.
+    # Only the supervisor dies: `down` ends what it has left.
     os.kill(mended["keeper"]["pid"], signal.SIGKILL)
     down = cluster("cluster", "down", "--now", "--json")
     assert down.object == {"schema": 1, "up": False, "unfinished": 0}
-    assert not [server for server in mended["servers"] if seen(server["pid"]).alive]
+    assert not [server for server in mended["servers"] if identify(server["pid"]).alive]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from buildwright.errors import BadSettings
-from buildwright.jobs.state import save
 from buildwright.settings import Settings
+from buildwright.supervisor.state import save
 
 THERE = {
     "DATABASE_URL": "postgresql://me:hush@db/name",

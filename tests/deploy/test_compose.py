@@ -16,14 +16,12 @@ from typing import Any
 
 import pytest
 
-from buildwright.jobs.processes import Account, rights
-from buildwright.jobs.programs import Program as ServerProgram
-from buildwright.jobs.programs import find_postgres, find_redis
-from buildwright.jobs.server_life import known
-from buildwright.jobs.servers import PostgresServer
+from buildwright.supervisor.processes import Rights
+from buildwright.supervisor.servers import ServerProgram
 from tests.cli.conftest import SOURCE, WRITES, Program, shell
 from tests.deploy.composed import argv_of, composed
 from tests.git import git
+from tests.servers import PostgresServer, RedisServer
 
 PATIENCE = 60.0
 REDIS_PASSWORD = "0123456789abcdef"
@@ -65,7 +63,7 @@ class Stand:
         own = {"PATH": path, "PYTHONPATH": str(SOURCE), "PYTHONUTF8": "1"}
         return own | {"HOME": str(self.folder), "PGPORT": str(self.ports["db"])} | given
 
-    def start(self, service: str, *more: str, cwd: Path | None = None, account: Account | None = None) -> None:
+    def start(self, service: str, *more: str, cwd: Path | None = None, rights: Rights | None = None) -> None:
         """Start the command of a service; its output is in a file."""
         (self.folder / service).mkdir(exist_ok=True)
         with (self.folder / f"{service}.log").open("wb") as log:
@@ -76,14 +74,14 @@ class Stand:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                **rights(account),
+                **(rights or {}),
             )
 
     def start_servers(self, *names: str) -> None:
         for name in names:
             if name == "db":
-                where = "/proc/self/cwd" if self.database.account else str(self.data)
-                self.start("db", "-D", where, cwd=self.data, account=self.database.account)
+                where = "/proc/self/cwd" if self.database.rights else str(self.data)
+                self.start("db", "-D", where, cwd=self.data, rights=self.database.rights)
             else:
                 self.start(name, "--port", str(self.ports[name]), "--bind", "127.0.0.1")
             self.until_healthy(name)
@@ -128,12 +126,12 @@ def ended_at_last(stand: Stand) -> Iterator[Stand]:
 
 async def stand_on(stack: ExitStack, folder: Path, postgres: PostgresServer) -> Stand:
     """Everything ready to be started; PostgreSQL has a data folder, as its image makes one, and does not run."""
-    record = known(postgres)
+    record = postgres.record
     await postgres.stop()
     data = postgres.folder / "data"
     services = composed({"POSTGRES_PASSWORD": record.password, "REDIS_PASSWORD": REDIS_PASSWORD})["services"]
     ports = {"db": record.port, "redis": free_port(), "api": free_port()}
-    stand = Stand(folder, services, ports, await find_postgres(data), await find_redis(), data)
+    stand = Stand(folder, services, ports, postgres.program, RedisServer(folder / "redis").program, data)
     return stack.enter_context(ended_at_last(stand))
 
 

@@ -20,7 +20,6 @@ import pytest
 import sqlalchemy
 
 from buildwright.core.build import Build
-from buildwright.jobs.programs import find_postgres
 from buildwright.ports import AnswerKey
 from buildwright.store import opening
 from buildwright.store.alembic_runs import postgres_engine
@@ -33,6 +32,7 @@ from buildwright.store.tables import UtcDateTime, metadata
 from tests.cli.conftest import WRITES, Ended, Program, shell
 from tests.deploy.composed import ROOT
 from tests.git import git
+from tests.servers import postgres_tool
 from tests.services import fresh_database
 from tests.store.process import AT
 
@@ -165,7 +165,7 @@ def build_two(place: Place, gate: Path, three: Path, repository: Path) -> tuple[
 async def backup(place: Place, to: Path) -> None:
     """As docs/guides/deploying.md has it."""
     if place.url:
-        program = (await find_postgres(Path("nowhere"))).path.with_name("pg_dump")
+        program = postgres_tool("pg_dump")
         subprocess.run([program, "--format=custom", f"--file={to}", place.url], check=True, capture_output=True)
         return
     with closing(sqlite3.connect(place.file)) as conn, closing(sqlite3.connect(to)) as copy:
@@ -289,7 +289,7 @@ async def restored(place: Place, dump: Path, folder: Path) -> AsyncIterator[Plac
     """As docs/guides/deploying.md has it, into a fresh place."""
     if place.url:
         async with fresh_database() as url:
-            tool = (await find_postgres(Path("nowhere"))).path.with_name("pg_restore")
+            tool = postgres_tool("pg_restore")
             subprocess.run([tool, "--no-owner", f"--dbname={url}", dump], check=True, capture_output=True)
             yield Place(place.program, place.kind, url)
         return

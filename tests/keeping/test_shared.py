@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from buildwright.cli.examination_shared import examine_shared
+from buildwright.cli.doctor import CHECKS, CheckResult, examine
 from buildwright.core import event as e
 from buildwright.core.action import MakePlan
 from buildwright.core.event import AnyEvent
@@ -381,8 +381,13 @@ async def test_what_is_half_made_in_a_cluster_kept_here_and_in_homes_of_its_work
     assert "cluster up" in left.fix
 
 
+async def examine_cluster(settings: Settings) -> list[CheckResult]:
+    of_cluster = [check for check in CHECKS if check.name == "mode" or check.when == "cluster"]
+    return await examine(settings, of_cluster)
+
+
 async def test_the_servers_of_a_cluster_among_the_checks(settings: Settings, tmp_path: Path) -> None:
-    found = {finding.name: finding for finding in await examine_shared(settings)}
+    found = {finding.name: finding for finding in await examine_cluster(settings)}
     assert list(found) == ["mode", "postgresql", "redis", "hub"]
     assert all(finding.ok for finding in found.values())
     assert "DATABASE_URL" in found["mode"].found
@@ -397,10 +402,10 @@ async def test_the_servers_of_a_cluster_among_the_checks(settings: Settings, tmp
         "BUILDWRIGHT_HOME": str(tmp_path / "home"),
     }
     gone = Settings.load(away, tmp_path)
-    found = {finding.name: finding for finding in await examine_shared(gone)}
+    found = {finding.name: finding for finding in await examine_cluster(gone)}
     assert [finding.name for finding in found.values() if not finding.ok] == ["postgresql", "redis", "hub"]
     assert [finding.required for finding in found.values()] == [True, True, False, True]
     assert "hush" not in str(found)
     assert await asyncio.wait_for(shared.find(gone), 20) == []
     own = Settings.load({"BUILDWRIGHT_HOME": str(tmp_path / "home")}, tmp_path)
-    assert [finding.name for finding in await examine_shared(own)] == ["mode"]
+    assert [finding.name for finding in await examine_cluster(own)] == ["mode"]

@@ -15,11 +15,11 @@ import pytest
 
 from buildwright.core import event as e
 from buildwright.errors import BuildIsRunning, Conflict, LostLease, StaleVersion, StoreFailed
-from buildwright.jobs.servers import PostgresServer
 from buildwright.ports import LogEntry, Settlement, WorkerRow
 from buildwright.store import postgres_board
 from buildwright.store.holders import holder_of, this_host, this_process
 from buildwright.store.journal_postgres import PostgresBuilds
+from tests.servers import PostgresServer
 from tests.store.process import AT, beat, created, start
 from tests.store.proxy import proxy_to
 

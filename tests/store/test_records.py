@@ -16,7 +16,6 @@ from buildwright.core import event as e
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import BuildwrightError, NotFound, StaleVersion, StoreFailed, Unreachable
-from buildwright.jobs.servers import PostgresServer
 from buildwright.store import projects, revisions, runs
 from buildwright.store.database import Database
 from buildwright.store.journal_postgres import PostgresBuilds
@@ -24,6 +23,7 @@ from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.records import Records
 from buildwright.store.runs import BuildRuns
 from tests import services
+from tests.servers import PostgresServer
 from tests.store.process import AT, beat, open_in
 
 SECOND = timedelta(seconds=1)

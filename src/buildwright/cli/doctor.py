@@ -1,20 +1,40 @@
-"""`doctor`: what this machine has, what it lacks, and what each lack costs. Contacts its own servers only, unless asked."""
+"""`doctor`: one list of checks of this machine, and what a crash left behind.
+
+Runs programs only to see that they work, contacts its own servers only, unless asked, and must never read out a key.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import asyncio
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 from cyclopts import Parameter
 
+from buildwright.cli.db import revision_of, wanted_revision
+from buildwright.cli.exits import Exit
 from buildwright.cli.invocation import typed
-
-if TYPE_CHECKING:
-    from buildwright.cli.finding import Finding
-    from buildwright.cli.output import Output
-    from buildwright.ports import Leftover
-    from buildwright.settings import Settings
+from buildwright.cli.output import Output
+from buildwright.cli.table import size
+from buildwright.errors import BuildwrightError, StoreFailed
+from buildwright.ports import Leftover
+from buildwright.settings import SHARED, Settings
 
 _SHOWN = 30
+_PATIENCE_SECONDS = 10.0
+_SERVER_SECONDS = 5.0
+_LITTLE_SPACE = 1024**3
 
 
 async def doctor(
@@ -24,48 +44,321 @@ async def doctor(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Check this machine (tools, keys, disk, database) and name what a crash left behind. Keys are never shown."""
-    from buildwright.cli.examination import examine
-    from buildwright.cli.exits import Exit
-    from buildwright.cli.output import Output
-    from buildwright.errors import StoreFailed
-    from buildwright.ports import Leftover
-    from buildwright.settings import Settings
-
-    output = Output(json)
-    settings = Settings.load()
-    findings = await examine(settings, online)
+    output, settings = Output(json), Settings.load()
+    results = await examine(settings, online=online)
     try:
         leftovers = await _leftovers(settings, fix)
     except StoreFailed as error:
         leftovers = [Leftover(str(error), str(settings.database), None, 0, error.fix or "")]
-    healthy = all(finding.ok for finding in findings if finding.required)
+    healthy = all(result.ok for result in results if result.required)
     if output.json:
-        checks = [finding._asdict() for finding in findings]
+        checks = [result._asdict() for result in results]
         output.data({"ok": healthy, "checks": checks, "leftovers": [left._asdict() for left in leftovers]})
     else:
-        _print(output, findings)
+        _print(output, results)
         _print_leftovers(output, leftovers, fix)
         output.say("Everything that is needed is here." if healthy else "Something that is needed is missing.")
         output.say(typed("Next: buildwright demo") if healthy else "Next: mend the first line marked with a cross")
     return Exit.DONE if healthy else Exit.CONFIGURATION
 
 
-def _print(output: Output, findings: list[Finding]) -> None:
-    width = max(len(finding.name) for finding in findings)
-    for finding in findings:
-        tone = "done" if finding.ok else "bad" if finding.required else "dot"
-        style = {"done": "green", "bad": "red", "dot": "yellow"}[tone]
-        output.print(
-            f"{getattr(output.glyphs, tone)} {finding.name:<{width}}  {finding.found or 'absent'}", style=style
+class Seen(NamedTuple):
+    """What one check has seen. `costs` and `required` only where they differ from those of the check."""
+
+    ok: bool
+    found: str
+    costs: str | None = None
+    required: bool | None = None
+
+
+class DoctorCheck(NamedTuple):
+    """One check. `costs` says what the user cannot do without it, and how to mend that."""
+
+    name: str
+    required: bool
+    costs: str
+    look: Callable[[Settings], Awaitable[Seen]]
+    when: Literal["always", "cluster", "online"] = "always"
+
+
+class CheckResult(NamedTuple):
+    """The result of one check, as `--json` has it."""
+
+    name: str
+    ok: bool
+    required: bool
+    found: str
+    costs: str
+
+
+async def examine(settings: Settings, checks: Sequence[DoctorCheck] = (), *, online: bool = False) -> list[CheckResult]:
+    """Do the checks, all if none are named, side by side. What is absent is a result, never an error."""
+    due = {"always", *(["cluster"] if settings.database_url else []), *(["online"] if online else [])}
+    chosen = [check for check in checks or CHECKS if check.when in due]
+    seen = await asyncio.gather(*(check.look(settings) for check in chosen))
+    return [
+        CheckResult(
+            check.name,
+            one.ok,
+            check.required if one.required is None else one.required,
+            one.found,
+            check.costs if one.costs is None else one.costs,
         )
-        if not finding.ok and finding.costs:
-            output.print(f"  {'':<{width}}  {typed(finding.costs)}")
+        for check, one in zip(chosen, seen, strict=True)
+    ]
+
+
+async def _python(_settings: Settings) -> Seen:
+    version = platform.python_version_tuple()
+    return Seen((int(version[0]), int(version[1])) >= (3, 11), platform.python_version())
+
+
+async def _program(name: str, _settings: Settings) -> Seen:
+    path = shutil.which(name)
+    if path is None:
+        return Seen(False, "")
+    version = await asyncio.to_thread(_version_of, path)
+    return Seen(bool(version), version or f"{path} does not answer")
+
+
+async def _git(settings: Settings) -> Seen:
+    seen = await _program("git", settings)
+    word = next((word for word in seen.found.split() if word[:1].isdigit()), "0")
+    if seen.ok and tuple(int(part) for part in word.split(".")[:2] if part.isdigit()) < (2, 38):
+        return Seen(False, seen.found, "git merge-tree needs git 2.38 or newer")
+    return seen
+
+
+async def _bubblewrap(settings: Settings) -> Seen:
+    from buildwright.sandbox import Bubblewrap
+
+    seen = await _program("bwrap", settings)
+    # In a container it is often there and may not do its work.
+    reason = await Bubblewrap().usable() if seen.ok else None
+    return Seen(False, f"{seen.found}, {reason}") if reason else seen
+
+
+def _version_of(path: str) -> str:
+    """Return the first line that `--version` prints; "" when the program does not answer."""
+    command, null, patience = [path, "--version"], subprocess.DEVNULL, _PATIENCE_SECONDS
+    try:
+        done = subprocess.run(command, stdin=null, capture_output=True, check=True, timeout=patience)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return next(iter(done.stdout.decode(errors="replace").strip().splitlines()), "")
+
+
+async def _claude_sdk(_settings: Settings) -> Seen:
+    if importlib.util.find_spec("claude_agent_sdk") is None:
+        return Seen(False, "")
+    return Seen(True, importlib.metadata.version("claude-agent-sdk"))
+
+
+async def _home(settings: Settings) -> Seen:
+    folder = next(folder for folder in (settings.home, *settings.home.parents) if folder.is_dir())
+    free = shutil.disk_usage(folder).free
+    found = f"{settings.home} ({free / 1024**3:.1f} GiB free)"
+    if not os.access(folder, os.W_OK):
+        return Seen(False, found, "it cannot be written: set BUILDWRIGHT_HOME to a folder that can")
+    return Seen(free >= _LITTLE_SPACE, found)
+
+
+async def _database(settings: Settings) -> Seen:
+    wanted, found = wanted_revision(), await revision_of(settings.database)
+    if not found:
+        return Seen(True, f"not made yet (revision {wanted} will be)", "")
+    costs = f"revision {wanted} is needed: run buildwright db migrate"
+    return Seen(found == wanted, f"revision {found}", costs)
+
+
+async def _mode(settings: Settings) -> Seen:
+    if not settings.database_url:
+        return Seen(True, "one process, which keeps all it knows in the home")
+    named = [name for name in SHARED if settings.environment.get(name)]
+    return Seen(True, f"cluster named by {', '.join(named)}" if named else f"cluster kept in {settings.cluster}")
+
+
+def _fix(settings: Settings) -> str:
+    if any(settings.environment.get(name) for name in SHARED):
+        return "start the server, or unset " + ", ".join(SHARED)
+    return "run buildwright cluster up"
+
+
+async def _postgres(settings: Settings) -> Seen:
+    import asyncpg
+
+    from buildwright.store.opening import revisions
+    from buildwright.store.postgres_opening import stored_revision
+    from buildwright.store.postgres_pool import address_of, fault
+
+    url, failures = settings.database_url, (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, BuildwrightError)
+    try:
+        address = address_of(url)
+        connection = await asyncpg.connect(address.dsn, timeout=_SERVER_SECONDS)
+        try:
+            version = await connection.fetchval("SHOW server_version")
+            listens = await connection.fetchval("SHOW listen_addresses")
+            revision = await stored_revision(connection, address.shown)
+        finally:
+            connection.terminate()
+    except failures as error:
+        told = error if isinstance(error, BuildwrightError) else fault(error, address_of(url).shown)
+        return Seen(False, str(told), f"builds of the cluster cannot be seen: {_fix(settings)}", True)
+    where = address.shown.partition("@")[2] or address.shown
+    shown = f"{version.split()[0]} at {where}, revision {revision or 'none yet'}"
+    if revision not in {None, revisions()[-1]}:
+        return Seen(False, shown, f"revision {revisions()[-1]} is needed: run buildwright db migrate", True)
+    open_to_all = not _only_here(url, listens.split(",")) and not await _postgres_asks(address.dsn)
+    return Seen(not open_to_all, shown + (", without a password" if open_to_all else ""))
+
+
+async def _postgres_asks(dsn: str) -> bool:
+    """Return whether PostgreSQL refuses a connection without a password."""
+    import asyncpg
+
+    try:
+        connection = await asyncpg.connect(dsn, password="", timeout=_SERVER_SECONDS)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return True
+    connection.terminate()
+    return False
+
+
+async def _redis(settings: Settings) -> Seen:
+    from redis.exceptions import RedisError
+
+    parts = urlsplit(settings.redis_url)
+    where = parts.netloc.rpartition("@")[2]
+    client = _redis_client(settings.redis_url)
+    try:
+        version = (await client.info("server"))["redis_version"]
+        bound = ""
+        with contextlib.suppress(RedisError):  # a hosted one does not tell
+            bound = str((await client.config_get("bind")).get("bind", ""))
+    except (OSError, RedisError, ValueError) as error:
+        # Its text may hold the address, but never the password.
+        costs = f"builds go on more slowly, by what workers look up in the database: {_fix(settings)}"
+        return Seen(False, f"{where} does not answer: {type(error).__name__}", costs)
+    finally:
+        await client.aclose()
+    stranger = _redis_client(urlunsplit(parts._replace(netloc=where)))
+    try:
+        await stranger.ping()
+        asks = False
+    except (OSError, RedisError):
+        asks = True
+    finally:
+        await stranger.aclose()
+    state = "asks for a password" if asks else "asks for no password"
+    return Seen(asks or _only_here(settings.redis_url, bound.split()), f"{version} at {where}, {state}")
+
+
+def _redis_client(url: str) -> Any:
+    from redis.asyncio import Redis
+
+    return Redis.from_url(url, socket_connect_timeout=_SERVER_SECONDS, socket_timeout=_SERVER_SECONDS)
+
+
+def _only_here(url: str, listens: list[str]) -> bool:
+    """Return whether a server can be reached from its own machine alone: it listens nowhere else."""
+    addresses = [address.strip().lstrip("-") for address in listens if address.strip()]
+    return all(_is_loopback(address) for address in addresses or [urlsplit(url).hostname or ""])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _hub(settings: Settings) -> Seen:
+    from buildwright.workspace.git import mask
+
+    shown = mask(settings.hub)
+    if "://" in settings.hub or not Path(settings.hub).is_absolute():
+        return Seen(True, f"{shown} (not asked: it is on another machine)", "")
+    there = (Path(settings.hub) / "objects").is_dir()
+    costs = f"workers cannot hand each other commits: `git init --bare {shown}`, or {_fix(settings)}"
+    return Seen(there, shown if there else f"{shown} is not there", costs)
+
+
+async def _key(name: str, start: str, settings: Settings) -> Seen:
+    value = settings.environment.get(name, "")
+    odd = value and (not value.startswith(start) or value != value.strip())
+    found = "present, but does not look like a key of this provider" if odd else "present" if value else ""
+    return Seen(bool(value), found)
+
+
+async def _reach(variable: str, default: str, settings: Settings) -> Seen:
+    """Any answer counts, an error included: it shows that the way is open. No key is sent."""
+    import aiohttp
+
+    url = settings.environment.get(variable) or default
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE_SECONDS), trust_env=True) as client,
+            client.get(url, allow_redirects=False) as answer,
+        ):
+            return Seen(True, f"{url} answers ({answer.status})")
+    except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+        return Seen(False, f"{url}: {type(error).__name__}")
+
+
+_NO_MODEL = "no live model of this provider; complete task lists with the shell agent, and the demo, need none"
+_NO_WAY = "live models of this provider cannot be used from here"
+_OPEN_DATABASE = "whoever reaches it can change builds and run commands on workers: let pg_hba.conf ask for a password"
+_OPEN_REDIS = "whoever reaches it can mislead workers: set requirepass, or let it listen on 127.0.0.1 alone"
+CHECKS: tuple[DoctorCheck, ...] = (
+    DoctorCheck("python", True, "Python 3.11 or newer is needed", _python),
+    DoctorCheck("git", True, "nothing can be built: install git 2.38 or newer", _git),
+    *(
+        DoctorCheck(name, False, costs, partial(_program, name))
+        for name, costs in (
+            ("node", "checks of JavaScript and TypeScript projects cannot run"),
+            ("npm", "packages of JavaScript projects cannot be installed"),
+            ("claude", "not needed: the Claude Agent SDK brings its own program"),
+            ("aider", "aider cannot be used as a shell agent"),
+        )
+    ),
+    DoctorCheck("bwrap", False, "agents and checks run with your rights, without bubblewrap's walls", _bubblewrap),
+    DoctorCheck(
+        "claude-agent-sdk",
+        False,
+        "the agent claude cannot be used: install buildwright with the extra claude",
+        _claude_sdk,
+    ),
+    DoctorCheck("home", True, "less than 1 GiB is free: lanes and mirrors need room", _home),
+    DoctorCheck("database", True, "", _database),
+    DoctorCheck("mode", True, "", _mode),
+    DoctorCheck("postgresql", False, _OPEN_DATABASE, _postgres, "cluster"),
+    DoctorCheck("redis", False, _OPEN_REDIS, _redis, "cluster"),
+    DoctorCheck("hub", True, "", _hub, "cluster"),
+    DoctorCheck("ANTHROPIC_API_KEY", False, _NO_MODEL, partial(_key, "ANTHROPIC_API_KEY", "sk-ant-")),
+    DoctorCheck("OPENAI_API_KEY", False, _NO_MODEL, partial(_key, "OPENAI_API_KEY", "sk-")),
+    *(
+        DoctorCheck(f"{name} online", False, _NO_WAY, partial(_reach, variable, url), "online")
+        for name, variable, url in (
+            ("anthropic", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+            ("openai", "OPENAI_BASE_URL", "https://api.openai.com"),
+        )
+    ),
+)
+"""Every check, in the order in which it is shown."""
+
+
+def _print(output: Output, results: list[CheckResult]) -> None:
+    width = max(len(result.name) for result in results)
+    for result in results:
+        tone = "done" if result.ok else "bad" if result.required else "dot"
+        style = {"done": "green", "bad": "red", "dot": "yellow"}[tone]
+        output.print(f"{getattr(output.glyphs, tone)} {result.name:<{width}}  {result.found or 'absent'}", style=style)
+        if not result.ok and result.costs:
+            output.print(f"  {'':<{width}}  {typed(result.costs)}")
 
 
 async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
-    """What a crash has left, mended when asked."""
-    import asyncio
-
+    """Return what a crash has left, mended when asked. Raises StoreFailed."""
     from buildwright.keeping import damage, shared
 
     found = await asyncio.to_thread(damage.find, settings) + await shared.find(settings)
@@ -73,8 +366,6 @@ async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
 
 
 def _print_leftovers(output: Output, leftovers: list[Leftover], fix: bool) -> None:
-    from buildwright.cli.table import size
-
     if not leftovers:
         output.print("Nothing is left of a crash.")
         return

@@ -14,14 +14,14 @@ from functools import partial
 from pathlib import Path
 
 from buildwright.errors import BuildIsRunning, BuildwrightError, NotFound
-from buildwright.jobs.keeper import worker_homes
-from buildwright.jobs.state import try_lock
 from buildwright.ports import Found, Leftover
 from buildwright.sandbox.orphans import end_orphans, orphans
 from buildwright.settings import Settings, tag_of
 from buildwright.store import leftovers as store
 from buildwright.store.holders import this_process
 from buildwright.store.opening import connect_to_look
+from buildwright.supervisor.state import try_lock
+from buildwright.supervisor.supervisor import worker_homes
 from buildwright.workspace import GitWorkspace
 from buildwright.workspace import leftovers as workspace
 from buildwright.workspace.leftovers import open_paths

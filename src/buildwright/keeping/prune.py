@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from buildwright.core.build import Control
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import Conflict, NotFound
-from buildwright.jobs.keeper import worker_homes
 from buildwright.keeping.files import OldFile, old_files, remove_old
 from buildwright.keeping.rules import Rules
 from buildwright.keeping.worker_home import tidy
 from buildwright.ports import BuildRow, Builds, Loose, Retention, Weight
+from buildwright.supervisor.supervisor import worker_homes
 from buildwright.workspace.retention import Attic
 from buildwright.workspace.sizes import size_of
 

@@ -1,4 +1,4 @@
-"""What a crash leaves in what many machines share: the board, the hub, and the files of a cluster kept here. Mends what is sure.
+"""Finds what a crash leaves in the board, the hub and the files of a cluster of this machine. Must never mend what is not sure.
 
 A server that cannot be reached is no damage: `doctor` says so among its checks, and nothing is looked for behind it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,14 +15,14 @@ from pathlib import Path
 from buildwright.core.build import Build, Control
 from buildwright.core.decide import decide
 from buildwright.errors import BuildwrightError, StoreFailed
-from buildwright.jobs.keeper import STATE, keeper_of
-from buildwright.jobs.processes import Known
-from buildwright.jobs.state import load, try_lock
 from buildwright.keeping.damage import builds_of_home
 from buildwright.ports import Found, Leftover, Posted
 from buildwright.settings import SHARED, Settings
 from buildwright.store.postgres_leftovers import find as find_in_database
 from buildwright.store.postgres_leftovers import is_current
+from buildwright.supervisor.processes import ProcessId
+from buildwright.supervisor.state import load, try_lock
+from buildwright.supervisor.supervisor import LOCK, STATE, supervisor_of
 from buildwright.workspace import GitWorkspace
 from buildwright.workspace import leftovers as workspace
 from buildwright.workspace.lane import remove
@@ -31,28 +32,24 @@ from buildwright.workspace.sizes import size_of
 _EVERY = 10**9
 _PATIENCE = 5.0
 _BEHIND_SECONDS = 30.0
-"""A board that is still not what the journal asks for after so long was forgotten: workers look twice a second."""
+"""A board that differs from its journal for longer than this was forgotten: workers look twice a second."""
 _MOST_BUILDS = 1_000
 """Unfinished builds that are compared with the board, the newest first."""
 
 
 async def find(settings: Settings) -> list[Found]:
-    """Everything that is left in the cluster of these settings, if there is one. Raises StoreFailed for damage to rows."""
+    """Return all that is left in the cluster of these settings, if there is one. Raises StoreFailed for damage to rows."""
     found = _files(settings.cluster)
     known = await asyncio.to_thread(builds_of_home, settings)
-    shared: set[str] | None = set()
+    shared: set[str] | None = None if settings.database_url else set()
     if settings.database_url:
-        shared = None
-        try:
+        with suppress(BuildwrightError):  # not reached, or not ours: said among the checks
             if await is_current(settings.database_url):
                 found += await find_in_database(settings.database_url)
                 shared = await _boards(settings, found)
-        except BuildwrightError:
-            # Not reached, or not ours: said among the checks.
-            shared = None
     if settings.hub and shared is not None:
         found += await _hub(settings, shared)
-    # A cluster kept here that is not the one that was asked has pins too, and nobody can say now whether it knows them.
+    # A cluster of this home that is not the one that was asked has pins too, and now it cannot be asked for them.
     kept = (settings.cluster / "postgres").exists()
     elsewhere = kept and (not settings.database_url or any(settings.environment.get(name) for name in SHARED))
     if known is not None and shared is not None and not elsewhere:
@@ -62,7 +59,7 @@ async def find(settings: Settings) -> list[Found]:
 
 
 async def _boards(settings: Settings, found: list[Found]) -> set[str]:
-    """Compare the board with what the journals ask for; all builds that the database knows."""
+    """Compare the board with what the journals ask for, and return all builds that the database knows."""
     from buildwright.store.journal_postgres import PostgresBuilds
 
     builds = await PostgresBuilds.open(settings.database_url, connections=1, patience=_PATIENCE)
@@ -83,10 +80,8 @@ async def _boards(settings: Settings, found: list[Found]) -> set[str]:
                 fix = "restore the database from a backup"
                 found.append(Found(Leftover(f"a journal that cannot be read: {error}", where, None, 0, fix), None))
                 continue
-            wrong = _disagreement(build, posted)
-            if wrong:
-                what = f"a board that is not what its journal asks for: {wrong}"
-                left = Leftover(what, where, row.updated_at, 0)
+            if wrong := _disagreement(build, posted):
+                left = Leftover(f"a board that is not what its journal asks for: {wrong}", where, row.updated_at, 0)
                 found.append(Found(left, partial(_advance, settings, row.build_id)))
         return {row.build_id for row in rows}
     finally:
@@ -127,23 +122,18 @@ async def _hub(settings: Settings, known: set[str]) -> list[Found]:
 
 
 def _files(folder: Path) -> list[Found]:
-    """Half-written files of a cluster kept in this home, and one that nobody keeps alive."""
-    if not folder.is_dir() or keeper_of(folder) is not None:
+    """Return half-written files of the cluster in this home, and the cluster itself when its supervisor has died."""
+    if not folder.is_dir() or supervisor_of(folder) is not None:
         return []
     found = []
-    for draft in (
-        *folder.glob(".*.json-*"),
-        *folder.glob("*/.*.json-*"),
-        folder / "hub.new",
-        folder / "postgres/data.new",
-    ):
-        if draft.exists():
+    for pattern in (".*.json-*", "*/.*.json-*", ".hub.git.*", "hub.new", "postgres/data.new"):
+        for draft in folder.glob(pattern):
             since = datetime.fromtimestamp(draft.lstat().st_mtime, UTC)
             left = Leftover("something half made of the cluster in this home", str(draft), since, size_of(draft))
             found.append(Found(left, partial(_drop_draft, folder, draft)))
     state = load(folder / STATE)
     if state is not None:
-        running = [name for name, worker in state["workers"].items() if Known(worker["pid"], worker["start"]).alive]
+        running = [name for name, worker in state["workers"].items() if ProcessId(worker["pid"], worker["start"]).alive]
         what = "a cluster that nobody keeps alive" + (f" (still running: {', '.join(running)})" if running else "")
         fix = "buildwright cluster up goes on with it, buildwright cluster down ends it"
         found.append(Found(Leftover(what, str(folder / STATE), None, 0, fix), None))
@@ -151,7 +141,7 @@ def _files(folder: Path) -> list[Found]:
 
 
 async def _drop_draft(folder: Path, draft: Path) -> bool:
-    lock = try_lock(folder / "keeper.lock")
+    lock = try_lock(folder / LOCK)
     if lock is None:
         return False
     try:

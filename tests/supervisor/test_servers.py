@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -14,12 +13,10 @@ import psutil
 import pytest
 
 from buildwright.errors import CouldNot, ToolMissing
-from buildwright.jobs import programs
-from buildwright.jobs.accounts import server_account
-from buildwright.jobs.processes import ended, seen
-from buildwright.jobs.programs import find_postgres
-from buildwright.jobs.servers import PostgresServer, RedisServer
-from buildwright.jobs.state import load, save
+from buildwright.supervisor.processes import identify
+from buildwright.supervisor.servers import copy_for_all
+from buildwright.supervisor.state import load, save
+from tests.servers import PostgresServer, RedisServer
 from tests.services import redis_command
 
 
@@ -29,12 +26,6 @@ async def ask(url: str, statement: str) -> object:
         return await connection.fetchval(statement)
     finally:
         await connection.close()
-
-
-async def kill(server: PostgresServer | RedisServer) -> None:
-    process = server.process()
-    os.kill(process.pid, signal.SIGKILL)
-    assert await ended(process, 10)
 
 
 @pytest.fixture
@@ -60,9 +51,7 @@ async def test_each_test_finds_an_empty_one(postgres_url: str, redis_url: str, r
 async def test_postgres_is_adopted_recovered_and_moved(far_away: Path) -> None:
     server = PostgresServer(far_away / "postgres")
     try:
-        url, other = await asyncio.gather(server.start(), PostgresServer(far_away / "postgres").start())
-        first = server.process()
-        assert url == other
+        url, first = await server.start(), server.process()
         assert await server.start() == url
         assert server.process() == first
         assert await ask(url, "SELECT current_setting('fsync') || current_setting('synchronous_commit')") == "onon"
@@ -74,14 +63,14 @@ async def test_postgres_is_adopted_recovered_and_moved(far_away: Path) -> None:
         assert await server.start() == url
         assert server.process() == first
 
-        await kill(server)
+        await server.kill()
         assert not server.alive()
         assert await server.start() == url
         assert server.process() != first
         assert await ask(url, "SELECT a FROM kept") == 7
 
         # It died, its number is somebody else's by now, and so is its port.
-        await kill(server)
+        await server.kill()
         file = far_away / "postgres" / "data" / "postmaster.pid"
         file.write_text(file.read_text().replace(file.read_text().split()[0], str(os.getppid()), 1))
         with socket.socket() as stranger:
@@ -93,9 +82,9 @@ async def test_postgres_is_adopted_recovered_and_moved(far_away: Path) -> None:
         assert await ask(moved, "SELECT a FROM kept") == 7
 
         # It died, and nobody has reaped what has its number.
-        await kill(server)
+        await server.kill()
         unreaped = subprocess.Popen(["true"])
-        while seen(unreaped.pid).alive:
+        while identify(unreaped.pid).alive:
             await asyncio.sleep(0.01)
         file.write_text(file.read_text().replace(file.read_text().split()[0], str(unreaped.pid), 1))
         assert await server.start() == moved
@@ -116,7 +105,7 @@ async def test_redis_is_adopted_and_started_again(own_redis: RedisServer) -> Non
     assert await own_redis.start() == url
     assert own_redis.process() == first
     assert await redis_command(url, "SET a 1") == ["+OK"]
-    await kill(own_redis)
+    await own_redis.kill()
     assert await own_redis.start() == url
     assert await redis_command(url, "DBSIZE") == [":0"]
 
@@ -132,7 +121,7 @@ async def test_servers_are_closed_to_the_network_and_to_strangers(
         assert process.uids().effective != 0
         assert set(process.environ()) <= {"PATH", "LC_ALL", "TZ", "PGDATA"}
         assert {path.stat().st_mode & 0o077 for path in server.folder.rglob("*") if path.parent == server.folder} == {0}
-        secret = str((load(server.folder / "server.json") or {})["password"])
+        secret = server.record.password
         assert len(secret) == 32
         assert secret in server.url()
         assert not any(secret in " ".join(each.cmdline()) for each in [process, *process.children(recursive=True)])
@@ -142,7 +131,7 @@ async def test_servers_are_closed_to_the_network_and_to_strangers(
     wrong = url.replace(url.split(":")[2].split("@")[0], "guess")
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(wrong)
-    port = (load(own_redis.folder / "server.json") or {})["port"]
+    port = own_redis.record.port
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"AUTH guess\r\nKEYS *\r\n")
     assert (await reader.readline()).startswith(b"-WRONGPASS")
@@ -165,11 +154,8 @@ async def test_data_of_another_version_is_not_touched(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "PG_VERSION").write_text("9\n")
-    account = server_account()
-    if account is not None:
-        account.give(data)
     with pytest.raises(ToolMissing, match="PostgreSQL 9, which made") as missing:
-        await find_postgres(data)
+        _ = PostgresServer(tmp_path).program
     assert missing.value.fix == "pip install 'buildwright[cluster]'"
 
 
@@ -183,21 +169,26 @@ async def test_a_damaged_record_is_said(own_redis: RedisServer) -> None:
     assert own_redis.alive()
 
 
-async def test_a_program_in_a_closed_folder_is_copied_to_where_its_account_may_run_it(tmp_path: Path) -> None:
-    """Only root needs that: everybody else runs the server with their own rights."""
-    wheel = next(path for path in programs._postgres_binaries() if programs.PACKAGE in path.parts)
-    package = next(folder for folder in wheel.parents if folder.name == programs.PACKAGE)
+async def test_a_program_in_a_closed_folder_is_copied_to_where_its_account_may_run_it(
+    tmp_path: Path, own_postgres: PostgresServer, own_redis: RedisServer
+) -> None:
+    """Only root needs that: all others run the servers with their own rights."""
     place = Path(tempfile.mkdtemp(prefix="buildwright-programs-"))
     place.chmod(0o755)
     try:
-        copies = await asyncio.gather(*(asyncio.to_thread(programs.copy_for_all, wheel, place) for _ in range(2)))
-        assert copies[0] == copies[1]
-        assert [folder.name for folder in place.iterdir()] == [copies[0].relative_to(place).parts[0]]
-        (copied,) = set(copies)
-        assert copied.relative_to(place).parts[1:] == wheel.relative_to(package.parent).parts
-        refused: list[str] = []
-        assert await programs._version(copied, server_account(), refused)
-        assert refused == []
-        assert await programs._version(copied.with_name("initdb"), server_account(), refused)
+        for server in (own_postgres, own_redis):
+            found = server.program
+            package = next(folder for folder in found.path.parents if folder.name == server.kind.wheel)
+            closed = tmp_path / "closed" / package.name
+            shutil.copytree(package, closed, symlinks=True)
+            (tmp_path / "closed").chmod(0o700)
+            program = closed / found.path.relative_to(package)
+            program.chmod(0o700)
+            copies = await asyncio.gather(*(asyncio.to_thread(copy_for_all, program, closed, place) for _ in range(2)))
+            assert copies[0] == copies[1]
+            assert copies[0].relative_to(place).parts[1:] == program.relative_to(closed.parent).parts
+            done = subprocess.run([copies[0], "--version"], check=True, capture_output=True, text=True, **found.rights)
+            assert found.version in done.stdout
+        assert len(list(place.iterdir())) == 2
     finally:
         shutil.rmtree(place)

@@ -1,4 +1,4 @@
-"""A keeper whose workers only stand there. Run as a file: `python -m tests.jobs.standing FOLDER KIND`."""
+"""A supervisor whose workers only stand there. Run as a file: `python -m tests.supervisor.standing FOLDER KIND`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from buildwright.errors import Conflict
-from buildwright.jobs.keeper import Keeper
+from buildwright.supervisor.supervisor import Supervisor
 
 KINDS = {
     "sleeps": ["sleep", "1000"],
@@ -19,7 +19,7 @@ KINDS = {
 
 async def keep(folder: Path, kind: str) -> int:
     try:
-        await Keeper(folder, os.environ, lambda name, slots: KINDS[kind]).run()
+        await Supervisor(folder, os.environ, lambda name, slots: KINDS[kind]).run()
     except Conflict as error:
         print(error)
         return 7

@@ -13,11 +13,21 @@ import asyncpg
 import psutil
 import pytest
 
-from buildwright.jobs.keeper import LOG, MARK, STATE, Keeper, Wanted, is_settled, keeper_of, start_keeper, want
-from buildwright.jobs.processes import Known, carrying, ended, seen, send
-from buildwright.jobs.servers import PostgresServer, RedisServer
-from buildwright.jobs.state import load
 from buildwright.settings import Settings
+from buildwright.supervisor.processes import ProcessId, ended, find_marked, identify, send
+from buildwright.supervisor.state import load
+from buildwright.supervisor.supervisor import (
+    LOG,
+    MARK,
+    STATE,
+    ClusterSize,
+    Supervisor,
+    is_settled,
+    request_size,
+    start_supervisor,
+    supervisor_of,
+)
+from tests.servers import PostgresServer, RedisServer
 from tests.services import ROOT
 
 
@@ -28,16 +38,16 @@ class Cluster:
         self.folder = folder
         self.postgres, self.redis = PostgresServer(folder / "postgres"), RedisServer(folder / "redis")
 
-    async def up(self, wish: Wanted, kind: str = "sleeps") -> Known:
-        want(self.folder, wish)
+    async def up(self, size: ClusterSize, kind: str = "sleeps") -> ProcessId:
+        request_size(self.folder, size)
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-        keeper = start_keeper(
-            self.folder, environment, [sys.executable, "-m", "tests.jobs.standing", str(self.folder), kind]
+        supervisor = start_supervisor(
+            self.folder, environment, [sys.executable, "-m", "tests.supervisor.standing", str(self.folder), kind]
         )
-        await self.until(lambda state: state["keeper"][0] == keeper.pid and state["phase"] == "up")
+        await self.until(lambda state: state["keeper"][0] == supervisor.pid and state["phase"] == "up")
         if kind != "dies":
-            await self.until(lambda state: is_settled(state, wish))
-        return keeper
+            await self.until(lambda state: is_settled(state, size))
+        return supervisor
 
     async def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         async with asyncio.timeout(30):
@@ -54,9 +64,9 @@ class Cluster:
         return workers | {"postgres": self.postgres.process().pid, "redis": self.redis.process().pid}
 
     def workers(self) -> list[int]:
-        """What really runs, whatever the keeper believes."""
+        """What really runs, whatever the supervisor believes."""
         folders = (self.folder / "workers").glob("*/")
-        return sorted(process.pid for folder in folders for process in carrying(f"{MARK}={folder}"))
+        return sorted(process.pid for folder in folders for process in find_marked(f"{MARK}={folder}"))
 
     def log(self) -> str:
         return (self.folder / LOG).read_text("utf-8")
@@ -67,18 +77,18 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     cluster = Cluster(tmp_path / "a home with blanks" / "cluster")
     cluster.folder.mkdir(parents=True)
     yield cluster
-    keeper = keeper_of(cluster.folder)
-    if keeper is not None:
-        send(keeper, signal.SIGQUIT)
-        assert await ended(keeper, 30)
-    await Keeper(cluster.folder, {}, lambda *_: [], lambda _: None).end(at_once=True)
+    supervisor = supervisor_of(cluster.folder)
+    if supervisor is not None:
+        send(supervisor, signal.SIGQUIT)
+        assert await ended(supervisor, 30)
+    await Supervisor(cluster.folder, {}, lambda *_: [], lambda _: None).end(at_once=True)
     assert cluster.workers() == []
     assert not cluster.postgres.alive()
     assert not cluster.redis.alive()
 
 
 async def test_whatever_is_killed_comes_back_and_the_data_is_kept(cluster: Cluster) -> None:
-    keeper = await cluster.up(Wanted(workers=2, slots=3))
+    supervisor = await cluster.up(ClusterSize(workers=2, slots=3))
     connection = await asyncpg.connect(cluster.postgres.url())
     await connection.execute("CREATE TABLE kept AS SELECT 7 AS a")
     await connection.close()
@@ -86,14 +96,14 @@ async def test_whatever_is_killed_comes_back_and_the_data_is_kept(cluster: Clust
         before = cluster.pids()
         os.kill(before[name], signal.SIGKILL)
         await cluster.until(lambda _, name=name, pid=before[name]: cluster.pids()[name] != pid)  # type: ignore[misc]
-        await cluster.until(lambda state: is_settled(state, Wanted(2, 3)))
+        await cluster.until(lambda state: is_settled(state, ClusterSize(2, 3)))
         after = cluster.pids()
         assert {each for each in before if before[each] != after[each]} == {name}
         assert cluster.postgres.alive() and cluster.redis.alive()  # noqa: PT018 - one statement of two halves
     connection = await asyncpg.connect(cluster.postgres.url())
     assert await connection.fetchval("SELECT a FROM kept") == 7
     await connection.close()
-    assert keeper.alive
+    assert supervisor.alive
     for line in ("PostgreSQL has ended", "Redis has ended", "has ended by signal 9"):
         assert line in cluster.log()
 
@@ -104,13 +114,9 @@ async def test_whatever_is_killed_comes_back_and_the_data_is_kept(cluster: Clust
     assert environment["REDIS_URL"] == state["redis_url"] == cluster.redis.url()
     assert environment["BUILDWRIGHT_HUB"] == state["hub"]
     assert environment["BUILDWRIGHT_HOME"] == str(cluster.folder / "workers" / "w1")
-    found = subprocess.run(
-        ["git", "-C", state["hub"], "rev-parse", "--is-bare-repository"], capture_output=True, check=True
-    )
-    assert found.stdout == b"true\n"
     secrets = [url.partition("@")[0].rpartition(":")[2] for url in (state["database_url"], state["redis_url"])]
     logs = "".join(path.read_text("utf-8", "replace") for path in cluster.folder.rglob("*.log"))
-    shown = [" ".join(psutil.Process(pid).cmdline()) for pid in (*cluster.pids().values(), keeper.pid)]
+    shown = [" ".join(psutil.Process(pid).cmdline()) for pid in (*cluster.pids().values(), supervisor.pid)]
     assert not [secret for secret in secrets if secret in logs or any(secret in line for line in shown)]
 
     settings = Settings.load({"BUILDWRIGHT_HOME": str(cluster.folder.parent)}, cluster.folder)
@@ -122,15 +128,15 @@ async def test_whatever_is_killed_comes_back_and_the_data_is_kept(cluster: Clust
     assert not [secret for secret in secrets if secret in repr(settings)]
 
 
-async def test_a_killed_keeper_is_followed_by_one_that_adopts_everything(cluster: Cluster) -> None:
-    first = await cluster.up(Wanted(workers=2))
+async def test_a_killed_supervisor_is_followed_by_one_that_adopts_everything(cluster: Cluster) -> None:
+    first = await cluster.up(ClusterSize(workers=2))
     before = cluster.pids()
     os.kill(first.pid, signal.SIGKILL)
     assert await ended(first, 10)
-    assert all(seen(pid).alive for pid in before.values())
-    assert keeper_of(cluster.folder) is None
+    assert all(identify(pid).alive for pid in before.values())
+    assert supervisor_of(cluster.folder) is None
 
-    second = await cluster.up(Wanted(workers=2))
+    second = await cluster.up(ClusterSize(workers=2))
     assert cluster.pids() == before
     connection = await asyncpg.connect(cluster.postgres.url())
     await connection.execute("CREATE TABLE kept AS SELECT 7 AS a")
@@ -138,7 +144,7 @@ async def test_a_killed_keeper_is_followed_by_one_that_adopts_everything(cluster
     assert cluster.workers() == sorted([before["w1"], before["w2"]])
 
     third = subprocess.run(
-        [sys.executable, "-m", "tests.jobs.standing", str(cluster.folder), "sleeps"],
+        [sys.executable, "-m", "tests.supervisor.standing", str(cluster.folder), "sleeps"],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
         capture_output=True,
         check=False,
@@ -149,34 +155,34 @@ async def test_a_killed_keeper_is_followed_by_one_that_adopts_everything(cluster
 
     send(second, signal.SIGTERM)
     assert await ended(second, 30)
-    assert not any(seen(pid).alive for pid in before.values())
+    assert not any(identify(pid).alive for pid in before.values())
     assert not (cluster.folder / STATE).exists()
     assert Settings.load({"BUILDWRIGHT_HOME": str(cluster.folder.parent)}, cluster.folder).database_url == ""
 
-    await cluster.up(Wanted(workers=1))
+    await cluster.up(ClusterSize(workers=1))
     connection = await asyncpg.connect(cluster.postgres.url())
     assert await connection.fetchval("SELECT a FROM kept") == 7
     await connection.close()
 
 
 async def test_more_and_fewer_workers(cluster: Cluster) -> None:
-    await cluster.up(Wanted(workers=1))
+    await cluster.up(ClusterSize(workers=1))
     first = cluster.workers()
-    want(cluster.folder, Wanted(workers=3))
-    await cluster.until(lambda state: is_settled(state, Wanted(3)))
+    request_size(cluster.folder, ClusterSize(workers=3))
+    await cluster.until(lambda state: is_settled(state, ClusterSize(3)))
     assert set(first) < set(cluster.workers())
     assert len(cluster.workers()) == 3
-    want(cluster.folder, Wanted(workers=1))
-    await cluster.until(lambda state: is_settled(state, Wanted(1)))
+    request_size(cluster.folder, ClusterSize(workers=1))
+    await cluster.until(lambda state: is_settled(state, ClusterSize(1)))
     assert cluster.workers() == first
-    want(cluster.folder, Wanted(workers=1, slots=5))
-    await cluster.until(lambda state: is_settled(state, Wanted(1, 5)))
+    request_size(cluster.folder, ClusterSize(workers=1, slots=5))
+    await cluster.until(lambda state: is_settled(state, ClusterSize(1, 5)))
     assert len(cluster.workers()) == 1
     assert cluster.workers() != first
 
 
 async def test_a_worker_that_cannot_live_is_tried_less_and_less_often(cluster: Cluster) -> None:
-    await cluster.up(Wanted(workers=1), kind="dies")
+    await cluster.up(ClusterSize(workers=1), kind="dies")
     state = await cluster.until(lambda state: state["workers"]["w1"]["deaths"] >= 3)
     assert state["phase"] == "up"
     assert 2 <= cluster.log().count("has ended with exit code 3") <= state["workers"]["w1"]["deaths"]
@@ -184,11 +190,11 @@ async def test_a_worker_that_cannot_live_is_tried_less_and_less_often(cluster: C
 
 
 async def test_at_once_does_not_wait_for_workers_that_stay(cluster: Cluster) -> None:
-    keeper = await cluster.up(Wanted(workers=2), kind="stays")
-    send(keeper, signal.SIGTERM)
+    supervisor = await cluster.up(ClusterSize(workers=2), kind="stays")
+    send(supervisor, signal.SIGTERM)
     await cluster.until(lambda state: state["phase"] == "stopping")
     assert len(cluster.workers()) == 2
-    send(keeper, signal.SIGQUIT)
-    assert await ended(keeper, 15)
+    send(supervisor, signal.SIGQUIT)
+    assert await ended(supervisor, 15)
     assert cluster.workers() == []
     assert not cluster.postgres.alive()
