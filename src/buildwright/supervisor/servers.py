@@ -45,8 +45,8 @@ _START_SECONDS = 60.0
 _ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 _RETRY_SECONDS = 0.2
-_PASSING = ("shared memory block", "lock file")
-"""What PostgreSQL complains of while the children of one that was killed still run. They notice, and end."""
+_PASSING = ("shared memory block", "lock file", "TCP/IP sockets", "Failed listening")
+"""Complaints that pass: children of a killed PostgreSQL still run, and notice; another program was faster at the port."""
 
 
 class ServerRecord(NamedTuple):
@@ -136,7 +136,8 @@ class LocalServer:
             if await self._until_it_answers(record, deadline):
                 return self._url(record)
             why = self._last_words()
-            if asyncio.get_running_loop().time() >= deadline or not any(word in why for word in _PASSING):
+            passing = found is not None or any(word in why for word in _PASSING)
+            if not passing or asyncio.get_running_loop().time() >= deadline:
                 raise CouldNot(f"{self.kind.title} did not start: {why}", fix=f"see {self.folder / 'server.log'}")
             await asyncio.sleep(_RETRY_SECONDS)
 
