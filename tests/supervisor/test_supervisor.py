@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -163,6 +164,20 @@ async def test_a_killed_supervisor_is_followed_by_one_that_adopts_everything(clu
     connection = await asyncpg.connect(cluster.postgres.url())
     assert await connection.fetchval("SELECT a FROM kept") == 7
     await connection.close()
+
+
+async def test_adopted_workers_start_anew_when_a_server_has_moved(cluster: Cluster) -> None:
+    supervisor = await cluster.up(ClusterSize(workers=1))
+    before, port = cluster.pids(), cluster.postgres.record.port
+    for process in (supervisor, cluster.postgres.process()):
+        send(process, signal.SIGKILL)
+        assert await ended(process, 10)
+    with socket.create_server(("127.0.0.1", port)):
+        await cluster.up(ClusterSize(workers=1))
+    after = cluster.pids()
+    assert cluster.postgres.record.port != port
+    assert {name for name in before if before[name] != after[name]} == {"postgres", "w1"}
+    assert psutil.Process(after["w1"]).environ()["DATABASE_URL"] == cluster.postgres.url()
 
 
 async def test_more_and_fewer_workers(cluster: Cluster) -> None:

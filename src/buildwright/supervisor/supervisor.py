@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,7 +74,7 @@ def worker_homes(folder: Path) -> list[Path]:
 def is_settled(state: Mapping[str, Any], size: ClusterSize) -> bool:
     """Return whether the state of a supervisor has the size: that many workers live, and none is about to end."""
     live = [worker for worker in state["workers"].values() if ProcessId(worker["pid"], worker["start"]).alive]
-    there = [worker for worker in live if not worker["leaving"] and worker["slots"] in {0, size.slots}]
+    there = [worker for worker in live if not worker["leaving"] and worker["slots"] == size.slots]
     return state["phase"] == "up" and not state["trouble"] and len(live) == len(there) == size.workers
 
 
@@ -148,25 +148,22 @@ class Supervisor:
 
     def _adopt(self) -> None:
         """Find the workers of a supervisor that has died. The servers are found when they are started."""
-        recorded = (load(self._folder / STATE) or {}).get("workers", {})
+        state = load(self._folder / STATE) or {"workers": {}}
         for home in worker_homes(self._folder):
             for process in find_marked(f"{MARK}={home}")[:1]:
-                fields = recorded.get(home.name, {})
-                slots = fields.get("slots", 0) if fields.get("pid") == process.pid else 0
-                self._workers[home.name] = SupervisedWorker(home.name, process, slots)
+                worker = self._workers[home.name] = SupervisedWorker(home.name, process)
+                fields = state["workers"].get(home.name, {})
+                if fields.get("pid") == process.pid:
+                    worker.slots, worker.urls = fields["slots"], (state["database_url"], state["redis_url"])
                 self._say(f"worker {home.name} runs already, as process {process.pid}")
 
     async def _attend(self) -> None:
         """Start everything that should run and does not, and write down how it stands."""
-        before = self._urls()
         for server in self._servers:
             await server.attend(self._say)
         trouble = next((server.trouble for server in self._servers if server.trouble), "")
         try:
             if all(self._urls()):
-                if all(before) and before != self._urls():
-                    self._say("a server has moved to another port: the workers start anew")
-                    self._dismiss(self._workers.values())
                 self._attend_workers(wanted_size(self._folder))
                 self._phase = "up"
         except (BuildwrightError, OSError) as error:
@@ -181,23 +178,21 @@ class Supervisor:
         names = [f"w{number}" for number in range(1, size.workers + 1)]
         for name in [name for name, worker in self._workers.items() if name not in names and not worker.process.alive]:
             del self._workers[name]
-        self._dismiss(
-            worker
-            for worker in self._workers.values()
-            if worker.name not in names or worker.slots not in {0, size.slots}
-        )
+        for worker in self._workers.values():
+            if worker.name not in names or worker.slots != size.slots or worker.urls != self._urls():
+                self._dismiss(worker)
         for name in names:
-            worker = self._workers.setdefault(name, SupervisedWorker(name, ProcessId(0, ""), 0))
+            worker = self._workers.setdefault(name, SupervisedWorker(name, ProcessId(0, "")))
             if not worker.process.alive and worker.backoff.ready():
                 self._start_worker(worker, size.slots)
 
     def _start_worker(self, worker: SupervisedWorker, slots: int) -> None:
         home = self._folder / "workers" / worker.name
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        database_url, redis_url = self._urls()
+        worker.slots, worker.urls, worker.leaving = slots, self._urls(), False
         own = {
-            "DATABASE_URL": database_url,
-            "REDIS_URL": redis_url,
+            "DATABASE_URL": worker.urls[0],
+            "REDIS_URL": worker.urls[1],
             "BUILDWRIGHT_HUB": str(self._folder / "hub.git"),
             "BUILDWRIGHT_HOME": str(home),
             MARK: str(home),
@@ -208,17 +203,16 @@ class Supervisor:
         worker.backoff.started()
         command, environment = self._command(worker.name, slots), {**self._environment, **own}
         worker.process = launch(command, cwd=home, environment=environment, log=home / "worker.log")
-        worker.slots, worker.leaving = slots, False
         self._say(f"worker {worker.name} starts as process {worker.process.pid}")
 
-    def _dismiss(self, workers: Iterable[SupervisedWorker]) -> None:
-        """Tell workers to end, and wait for none of them."""
-        for worker in workers:
-            if worker.process.alive and not worker.leaving:
-                self._say(f"worker {worker.name} (process {worker.process.pid}) is told to end")
-                task = asyncio.create_task(worker.leave(asyncio.Event(), self._say))
-                self._ending.add(task)
-                task.add_done_callback(self._ending.discard)
+    def _dismiss(self, worker: SupervisedWorker) -> None:
+        """Tell a worker to end, and do not wait for it. It is started again if its name is still wanted."""
+        if worker.process.alive and not worker.leaving:
+            self._say(f"worker {worker.name} (process {worker.process.pid}) is told to end")
+            worker.leaving = True
+            task = asyncio.create_task(worker.leave(asyncio.Event(), self._say))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     async def _end(self, at_once: asyncio.Event) -> None:
         """End the workers, then Redis, then PostgreSQL."""
@@ -312,11 +306,13 @@ class Supervised:
 class SupervisedWorker:
     """A worker that is started again when it dies, or is about to end."""
 
-    def __init__(self, name: str, process: ProcessId, slots: int) -> None:
+    def __init__(self, name: str, process: ProcessId) -> None:
         self.name = name
         self.process = process
-        self.slots = slots
-        """0 when a supervisor before this one started it and did not record it."""
+        self.slots = 0
+        """0 when a supervisor before this one started it and died before it recorded it."""
+        self.urls = ("", "")
+        """The database and the Redis that it was started with."""
         self.leaving = False
         self.backoff = Backoff()
 
