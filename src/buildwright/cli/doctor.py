@@ -149,9 +149,8 @@ def _version_of(path: str) -> str:
 
 
 async def _claude_sdk(_settings: Settings) -> Seen:
-    if importlib.util.find_spec("claude_agent_sdk") is None:
-        return Seen(False, "")
-    return Seen(True, importlib.metadata.version("claude-agent-sdk"))
+    there = importlib.util.find_spec("claude_agent_sdk") is not None
+    return Seen(there, importlib.metadata.version("claude-agent-sdk") if there else "")
 
 
 async def _home(settings: Settings) -> Seen:
@@ -305,6 +304,7 @@ async def _reach(variable: str, default: str, settings: Settings) -> Seen:
         return Seen(False, f"{url}: {type(error).__name__}")
 
 
+_NO_SDK = "the agent claude cannot be used: install buildwright with the extra claude"
 _NO_MODEL = "no live model of this provider; complete task lists with the shell agent, and the demo, need none"
 _NO_WAY = "live models of this provider cannot be used from here"
 _OPEN_DATABASE = "whoever reaches it can change builds and run commands on workers: let pg_hba.conf ask for a password"
@@ -312,22 +312,14 @@ _OPEN_REDIS = "whoever reaches it can mislead workers: set requirepass, or let i
 CHECKS: tuple[DoctorCheck, ...] = (
     DoctorCheck("python", True, "Python 3.11 or newer is needed", _python),
     DoctorCheck("git", True, "nothing can be built: install git 2.38 or newer", _git),
-    *(
-        DoctorCheck(name, False, costs, partial(_program, name))
-        for name, costs in (
-            ("node", "checks of JavaScript and TypeScript projects cannot run"),
-            ("npm", "packages of JavaScript projects cannot be installed"),
-            ("claude", "not needed: the Claude Agent SDK brings its own program"),
-            ("aider", "aider cannot be used as a shell agent"),
-        )
-    ),
-    DoctorCheck("bwrap", False, "agents and checks run with your rights, without bubblewrap's walls", _bubblewrap),
+    DoctorCheck("node", False, "checks of JavaScript and TypeScript projects cannot run", partial(_program, "node")),
+    DoctorCheck("npm", False, "packages of JavaScript projects cannot be installed", partial(_program, "npm")),
     DoctorCheck(
-        "claude-agent-sdk",
-        False,
-        "the agent claude cannot be used: install buildwright with the extra claude",
-        _claude_sdk,
+        "claude", False, "not needed: the Claude Agent SDK brings its own program", partial(_program, "claude")
     ),
+    DoctorCheck("aider", False, "aider cannot be used as a shell agent", partial(_program, "aider")),
+    DoctorCheck("bwrap", False, "agents and checks run with your rights, without bubblewrap's walls", _bubblewrap),
+    DoctorCheck("claude-agent-sdk", False, _NO_SDK, _claude_sdk),
     DoctorCheck("home", True, "less than 1 GiB is free: lanes and mirrors need room", _home),
     DoctorCheck("database", True, "", _database),
     DoctorCheck("mode", True, "", _mode),
