@@ -1,57 +1,16 @@
-"""`cluster`: PostgreSQL, Redis and workers on this machine: start, end, look at. Must never show a URL: it has a password."""
+"""`cluster`: PostgreSQL, Redis and workers on this machine: start, end, look at. Imports nothing of it before it is asked for."""
 
 from __future__ import annotations
 
-import asyncio
-import json as jsons
-import os
-import shutil
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from buildwright.cli.exits import Exit
-from buildwright.cli.invocation import typed
 from buildwright.cli.output import Output
-from buildwright.cli.session import session
-from buildwright.cli.table import Cell, Column, Piece, table
-from buildwright.errors import BadSettings, Conflict, CouldNot, Refused, ToolMissing
-from buildwright.ports import Posted, WorkerRow
-from buildwright.settings import SHARED, Settings
-from buildwright.supervisor.processes import ProcessId, ended, send
-from buildwright.supervisor.servers import POSTGRES, REDIS, LocalServer
-from buildwright.supervisor.state import load, try_lock
-from buildwright.supervisor.supervisor import (
-    LOG,
-    STATE,
-    ClusterSize,
-    Supervisor,
-    is_settled,
-    own_command,
-    request_size,
-    start_supervisor,
-    supervisor_of,
-    wanted_size,
-)
-from buildwright.wiring.crew import state_of
 
 cluster = App(name="cluster", help_format="plaintext", version_flags=(), default_parameter=Parameter(negative=()))
 
 _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
-_READY_SECONDS = 120.0
-_END_SECONDS = 120.0
-_LOOK_SECONDS = 0.1
-_PACKAGES = ("asyncpg", "celery", "redis")
-_MOST_DEATHS = 4
-_COLOURS = {"alive": "green", "suspect": "yellow", "gone": "red"}
 
 
 @cluster.command
@@ -66,28 +25,9 @@ async def up(
     From then on builds of this home are carried out by the workers. Again with another number it starts or ends
     workers. Keys of models are those of the environment in which the cluster was started.
     """
-    output, settings = Output(json), Settings.load()
-    _refuse_foreign(settings)
-    size = _size(settings, workers, slots)
-    _check_tools(settings)
-    with _alone(settings.cluster):
-        request_size(settings.cluster, size)
-        supervisor = supervisor_of(settings.cluster)
-        if supervisor is None:
-            supervisor = start_supervisor(settings.cluster, settings.environment, own_command("cluster", "keep"))
-        await _until_ready(settings.cluster, supervisor, size, output)
-        await _until_signed_on(settings.cluster)
-    view = await _look_at(Settings.load())
-    if output.json:
-        output.data(_fields(view))
-        return Exit.DONE
-    for server in view.servers:
-        output.print(f"{server.title} {server.version} on 127.0.0.1, port {server.port}, process {server.pid}")
-    count, slots = len(view.workers), sum(worker.slots for worker in view.workers)
-    output.print(f"{count} {'worker' if count == 1 else 'workers'} with {slots} {'slot' if slots == 1 else 'slots'}")
-    next_step = "Builds of this home are now carried out by the workers. Next: buildwright build SPEC --repo PATH"
-    output.say(typed(next_step))
-    return Exit.DONE
+    from buildwright.cli.local_cluster import bring_up
+
+    return await bring_up(Output(json), workers, slots)
 
 
 @cluster.command
@@ -97,23 +37,9 @@ async def down(
     json: _Json = False,
 ) -> int:
     """End the workers, Redis and PostgreSQL of this machine. Builds are kept, and `cluster up` goes on with them."""
-    output, settings = Output(json), Settings.load()
-    _refuse_foreign(settings)
-    unfinished = None
-    said = f"No cluster is up in {settings.home}."
-    if (settings.cluster / STATE).exists():
-        with _alone(settings.cluster):
-            unfinished = await _unfinished()
-            await _end(settings, now, output)
-        said = "The cluster is down. What was built is kept."
-    if output.json:
-        output.data({"up": False, "unfinished": unfinished})
-        return Exit.DONE
-    output.print(said)
-    if unfinished:
-        which = "1 build is" if unfinished == 1 else f"{unfinished} builds are"
-        output.say(typed(f"{which} unfinished. To go on: buildwright cluster up"))
-    return Exit.DONE
+    from buildwright.cli.local_cluster import take_down
+
+    return await take_down(Output(json), now=now)
 
 
 @cluster.command
@@ -122,340 +48,14 @@ async def status(*, json: _Json = False) -> int:
 
     Shows the cluster of this home, or the one that DATABASE_URL, REDIS_URL and BUILDWRIGHT_HUB name.
     """
-    output, settings = Output(json), Settings.load()
-    view = await _look_at(settings)
-    if output.json:
-        output.data(_fields(view))
-    elif not view.up:
-        output.print(f"No cluster is up in {settings.home}.")
-        output.say(typed("Next: buildwright cluster up"))
-    else:
-        _print(output, view)
-    return Exit.UNREACHABLE if view.unreachable else Exit.DONE
+    from buildwright.cli.local_cluster import show
+
+    return await show(Output(json))
 
 
 @cluster.command(show=False)
 async def keep() -> int:
     """Keep the cluster of this home alive until told to end. Started by `cluster up`."""
-    settings = Settings.load()
-    await Supervisor(settings.cluster, settings.environment, _worker_command).run()
-    return Exit.DONE
+    from buildwright.cli.local_cluster import supervise
 
-
-def _worker_command(name: str, slots: int) -> list[str]:
-    return own_command("worker", "--name", name, "--slots", str(slots))
-
-
-def _refuse_foreign(settings: Settings) -> None:
-    """Refuse where the environment names a cluster: its servers are not ours. Raises BadSettings."""
-    named = [name for name in SHARED if settings.environment.get(name)]
-    if named:
-        raise BadSettings(
-            f"{', '.join(named)} name a cluster already, whose servers are not kept here",
-            fix=f"start a worker of it with `buildwright worker`, or first: unset {' '.join(named)}",
-        )
-
-
-def _size(settings: Settings, workers: int | None, slots: int | None) -> ClusterSize:
-    """Return the size that is asked for, the former one where nothing is said. Raises Refused."""
-    before = wanted_size(settings.cluster)
-    size = ClusterSize(before.workers if workers is None else workers, before.slots if slots is None else slots)
-    for name, number in size._asdict().items():
-        if not 1 <= number <= 64:
-            raise Refused(f"--{name} {number} cannot be", fix="give 1 to 64")
-    return size
-
-
-def _check_tools(settings: Settings) -> None:
-    """Find what is missing before anything is started. Raises ToolMissing, BadSettings."""
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        fix = f"{sys.executable} -m pip install 'buildwright[cluster]'"
-        raise ToolMissing(f"a cluster needs packages that are not installed: {', '.join(missing)}", fix=fix)
-    if shutil.which("git") is None:
-        raise ToolMissing("git is not installed", fix="install git with your system's packages")
-    for server in _servers(settings):
-        server.program()
-
-
-def _servers(settings: Settings) -> tuple[LocalServer, ...]:
-    return LocalServer(settings.cluster / "postgres", POSTGRES), LocalServer(settings.cluster / "redis", REDIS)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One `up` or `down` at a time. Raises Conflict."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = try_lock(folder / "command.lock")
-    if lock is None:
-        raise Conflict(
-            "another `cluster up` or `cluster down` is at work in this home",
-            fix="wait until it is done, then see `buildwright cluster status`",
-        )
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-async def _until_ready(folder: Path, supervisor: ProcessId, size: ClusterSize, output: Output) -> None:
-    """Wait until the supervisor has what it should keep alive. Raises CouldNot."""
-    said, state = "", dict[str, Any]()
-    try:
-        async with asyncio.timeout(_READY_SECONDS):
-            while True:
-                state = load(folder / STATE) or {}
-                if state.get("keeper", [0])[0] == supervisor.pid and is_settled(state, size):
-                    return
-                if not supervisor.alive:
-                    raise CouldNot("the keeper of the cluster has ended", fix=f"see {folder / LOG}")
-                news = "Starting workers ..." if state.get("database_url") else "Starting servers ..."
-                news = state.get("trouble") or news
-                if news != said:
-                    output.say(news)
-                    said = news
-                _check_deaths(folder, state.get("workers", {}))
-                await asyncio.sleep(_LOOK_SECONDS)
-    except TimeoutError:
-        why = state.get("trouble") or "it takes too long"
-        raise CouldNot(f"the cluster is not ready: {why}", fix=f"see {folder / LOG}") from None
-
-
-async def _until_signed_on(folder: Path) -> None:
-    """Wait until the board has every worker of the supervisor. Raises CouldNot."""
-    missing = dict[str, Any]()
-    try:
-        async with asyncio.timeout(_READY_SECONDS), session(here=True) as app:
-            while True:
-                started = (load(folder / STATE) or {}).get("workers", {})
-                on_board = {worker.holder.split(":")[-2] for worker in await app.board.workers()}
-                missing = {name: worker for name, worker in started.items() if str(worker["pid"]) not in on_board}
-                if started and not missing:
-                    return
-                _check_deaths(folder, missing)
-                await asyncio.sleep(_LOOK_SECONDS)
-    except TimeoutError:
-        log = folder / "workers" / next(iter(missing), "w1") / "worker.log"
-        raise CouldNot(f"workers do not sign on: {', '.join(missing)}", fix=f"see {log}") from None
-
-
-def _check_deaths(folder: Path, workers: dict[str, Any]) -> None:
-    for name, worker in workers.items():
-        if worker["deaths"] >= _MOST_DEATHS:
-            log = folder / "workers" / name / "worker.log"
-            raise CouldNot(f"worker {name} ends again and again", fix=f"see {log}")
-
-
-async def _unfinished() -> int | None:
-    """Return the number of builds of the cluster that have not ended; None when it cannot be asked."""
-    try:
-        async with session(here=True) as app:
-            return sum(1 for row in await app.builds.rows(limit=10_000) if not row.outcome)
-    except CouldNot:
-        return None
-
-
-async def _end(settings: Settings, now: bool, output: Output) -> None:
-    """End the supervisor and with it everything, or, when it has died, what it has left. Raises CouldNot."""
-    supervisor = supervisor_of(settings.cluster)
-    output.say("Ending the workers, Redis and PostgreSQL ...")
-    if supervisor is None:
-        await Supervisor(settings.cluster, {}, _worker_command, output.say).end(at_once=now)
-        return
-    send(supervisor, signal.SIGQUIT if now else signal.SIGTERM)
-    if not await ended(supervisor, _END_SECONDS):
-        fix = f"see {settings.cluster / LOG}, or try `buildwright cluster down --now`"
-        raise CouldNot("the cluster does not end", fix=fix)
-
-
-class ServerRow(NamedTuple):
-    """A server that the supervisor of this home keeps alive."""
-
-    title: str
-    pid: int
-    alive: bool
-    port: int
-    version: str
-
-
-class ClusterView(NamedTuple):
-    """A cluster as it is seen from here."""
-
-    up: bool = False
-    database: str = ""
-    """Host, port and name."""
-    supervisor: ProcessId | None = None
-    """None when the servers are not kept on this machine."""
-    servers: tuple[ServerRow, ...] = ()
-    trouble: str = ""
-    unreachable: str = ""
-    """Why the board could not be asked; "" when it could."""
-    workers: tuple[WorkerRow, ...] = ()
-    posted: tuple[Posted, ...] = ()
-    now: datetime | None = None
-    """By the clock of the database."""
-
-    @property
-    def in_flight(self) -> list[Posted]:
-        return [row for row in self.posted if row.live]
-
-    @property
-    def waiting(self) -> list[Posted]:
-        return [row for row in self.posted if row.wanted and not row.live]
-
-
-async def _look_at(settings: Settings) -> ClusterView:
-    """Return the cluster of these settings. Raises CouldNot when its own files cannot be read."""
-    if not settings.database_url:
-        return ClusterView()
-    url = urlsplit(settings.database_url)
-    view = ClusterView(True, f"{url.hostname}:{url.port or 5432}{url.path}")
-    ours = not any(settings.environment.get(name) for name in SHARED)
-    state = load(settings.cluster / STATE) if ours else None
-    if state:
-        found = [(server.kind.title, server.record) for server in _servers(settings)]
-        rows = tuple(
-            ServerRow(title, one.process.pid, one.process.alive, one.port, one.version) for title, one in found if one
-        )
-        view = view._replace(supervisor=ProcessId(*state["keeper"]), servers=rows, trouble=state.get("trouble", ""))
-    if dead := [server.title for server in view.servers if not server.alive]:
-        return view._replace(unreachable=f"{' and '.join(dead)} does not run")
-    try:
-        async with session(here=True) as app:
-            workers, posted = await app.board.workers(), await app.board.board()
-            return view._replace(workers=tuple(workers), posted=tuple(posted), now=await app.board.time())
-    except CouldNot as error:
-        return view._replace(unreachable=str(error))
-
-
-def _fields(view: ClusterView) -> dict[str, Any]:
-    """Return the view as a JSON object. Times in seconds."""
-    supervisor = view.supervisor
-    return {
-        "up": view.up,
-        "database": view.database,
-        "keeper": None if supervisor is None else {"pid": supervisor.pid, "alive": supervisor.alive},
-        "servers": [server._asdict() for server in view.servers],
-        "trouble": view.trouble,
-        "unreachable": view.unreachable,
-        "workers": [
-            worker._asdict() | {"state": state_of(worker), "report": _report(worker)} for worker in view.workers
-        ],
-        "actions": [_action_fields(view, row) for row in view.in_flight],
-        "waiting": [_action_fields(view, row) for row in view.waiting],
-    }
-
-
-def _action_fields(view: ClusterView, row: Posted) -> dict[str, Any]:
-    return {
-        "build": row.build_id,
-        "key": row.key,
-        "wanted": row.wanted,
-        "since": row.wanted_at,
-        "waited": (view.now - row.wanted_at).total_seconds() if view.now and not row.live else None,
-        "by": _by(view, row),
-        "token": row.token,
-        "expires_at": row.expires_at,
-    }
-
-
-def _report(worker: WorkerRow) -> dict[str, Any]:
-    try:
-        report = jsons.loads(worker.report)
-    except ValueError:
-        return {}
-    return report if isinstance(report, dict) else {}
-
-
-def _print(output: Output, view: ClusterView) -> None:
-    """Print the whole view, for people."""
-    _print_servers(output, view)
-    if view.unreachable:
-        output.say(f"The board cannot be asked: {view.unreachable}", style="red")
-        return
-    if view.workers:
-        output.print()
-        _print_workers(output, view)
-    else:
-        output.print("No worker has signed on.")
-    for title, rows in (("In flight", view.in_flight), ("Waiting", view.waiting)):
-        if rows:
-            output.print()
-            output.print(title, style="bold")
-            _print_actions(output, view, rows)
-    if not view.posted:
-        output.print("Nothing is in flight, nothing waits.")
-
-
-def _print_servers(output: Output, view: ClusterView) -> None:
-    if view.supervisor is None:
-        output.print(f"Database {view.database}")
-        return
-    for server in view.servers:
-        what = f"port {server.port}, process {server.pid}" if server.alive else "does not run"
-        output.print(f"{server.title} {server.version}: {what}", style="" if server.alive else "red")
-    if view.supervisor.alive:
-        output.print(f"Keeper: process {view.supervisor.pid}")
-    else:
-        output.print("Keeper: has died; what it kept runs on, and is not started again", style="red")
-        output.say(typed("To bring it back: buildwright cluster up"))
-    if view.trouble:
-        output.say(view.trouble, style="red")
-
-
-def _print_workers(output: Output, view: ClusterView) -> None:
-    columns = (
-        Column("worker"),
-        Column("state"),
-        Column("busy", right=True),
-        Column("done", right=True, leaves=1),
-        Column("queue p50", right=True, leaves=2),
-        Column("queue p95", right=True),
-        Column("silent", right=True, leaves=3),
-        Column("host and process", leaves=4),
-    )
-    rows: list[list[Cell]] = []
-    for worker in view.workers:
-        report, state = _report(worker), state_of(worker)
-        host, _, pid = worker.holder.rpartition(":")[0].rpartition(":")
-        rows.append(
-            [
-                worker.name,
-                Piece(state, _COLOURS[state]),
-                f"{worker.busy}/{worker.slots}",
-                str(report.get("performed", "")),
-                _short(report.get("queue_p50")),
-                _short(report.get("queue_p95")),
-                _short(worker.silent_seconds),
-                f"{host.partition('/')[0]}:{pid}",
-            ]
-        )
-    output.lines(table(columns, rows, output.width))
-
-
-def _print_actions(output: Output, view: ClusterView, rows: list[Posted]) -> None:
-    columns = (Column("build"), Column("action"), Column("since", right=True), Column("by"))
-    lines = [
-        (
-            row.build_id[:8],
-            row.key + ("" if row.wanted else " (not wanted any more)"),
-            _short((view.now - row.wanted_at).total_seconds() if view.now else None),
-            _by(view, row),
-        )
-        for row in rows
-    ]
-    output.lines(table(columns, lines, output.width))
-
-
-def _by(view: ClusterView, row: Posted) -> str:
-    """Return the name of the worker that has the action, else its holder; "" when no worker has it."""
-    names = {worker.holder: worker.name for worker in view.workers}
-    return names.get(row.holder, row.holder) if row.live else ""
-
-
-def _short(seconds: float | None) -> str:
-    if not isinstance(seconds, int | float):
-        return ""
-    if seconds < 1:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
+    return await supervise()

@@ -5,7 +5,6 @@ Runs programs only to see that they work, contacts its own servers only, unless 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib.metadata
 import importlib.util
@@ -17,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from cyclopts import Parameter
@@ -28,8 +27,10 @@ from buildwright.cli.invocation import typed
 from buildwright.cli.output import Output
 from buildwright.cli.table import size
 from buildwright.errors import BuildwrightError, StoreFailed
-from buildwright.ports import Leftover
 from buildwright.settings import SHARED, Settings
+
+if TYPE_CHECKING:
+    from buildwright.ports import Leftover
 
 _SHOWN = 30
 _PATIENCE_SECONDS = 10.0
@@ -44,6 +45,8 @@ async def doctor(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Check this machine (tools, keys, disk, database) and name what a crash left behind. Keys are never shown."""
+    from buildwright.ports import Leftover
+
     output, settings = Output(json), Settings.load()
     results = await examine(settings, online=online)
     try:
@@ -93,6 +96,8 @@ class CheckResult(NamedTuple):
 
 async def examine(settings: Settings, checks: Sequence[DoctorCheck] = (), *, online: bool = False) -> list[CheckResult]:
     """Do the checks, all if none are named, side by side. What is absent is a result, never an error."""
+    import asyncio
+
     due = {"always", *(["cluster"] if settings.database_url else []), *(["online"] if online else [])}
     chosen = [check for check in checks or CHECKS if check.when in due]
     seen = await asyncio.gather(*(check.look(settings) for check in chosen))
@@ -114,6 +119,8 @@ async def _python(_settings: Settings) -> Seen:
 
 
 async def _program(name: str, _settings: Settings) -> Seen:
+    import asyncio
+
     path = shutil.which(name)
     if path is None:
         return Seen(False, "")
@@ -351,6 +358,8 @@ def _print(output: Output, results: list[CheckResult]) -> None:
 
 async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
     """Return what a crash has left, mended when asked. Raises StoreFailed."""
+    import asyncio
+
     from buildwright.keeping import damage, shared
 
     found = await asyncio.to_thread(damage.find, settings) + await shared.find(settings)
