@@ -65,7 +65,7 @@ async def doctor(
     return Exit.DONE if healthy else Exit.CONFIGURATION
 
 
-class Seen(NamedTuple):
+class CheckOutcome(NamedTuple):
     """What one check has seen. `costs` and `required` only where they differ from those of the check."""
 
     ok: bool
@@ -80,7 +80,7 @@ class DoctorCheck(NamedTuple):
     name: str
     required: bool
     costs: str
-    look: Callable[[Settings], Awaitable[Seen]]
+    look: Callable[[Settings], Awaitable[CheckOutcome]]
     when: Literal["always", "cluster", "online"] = "always"
 
 
@@ -113,36 +113,36 @@ async def examine(settings: Settings, checks: Sequence[DoctorCheck] = (), *, onl
     ]
 
 
-async def _python(_settings: Settings) -> Seen:
+async def _python(_settings: Settings) -> CheckOutcome:
     version = platform.python_version_tuple()
-    return Seen((int(version[0]), int(version[1])) >= (3, 11), platform.python_version())
+    return CheckOutcome((int(version[0]), int(version[1])) >= (3, 11), platform.python_version())
 
 
-async def _program(name: str, _settings: Settings) -> Seen:
+async def _program(name: str, _settings: Settings) -> CheckOutcome:
     import asyncio
 
     path = shutil.which(name)
     if path is None:
-        return Seen(False, "")
+        return CheckOutcome(False, "")
     version = await asyncio.to_thread(_version_of, path)
-    return Seen(bool(version), version or f"{path} does not answer")
+    return CheckOutcome(bool(version), version or f"{path} does not answer")
 
 
-async def _git(settings: Settings) -> Seen:
+async def _git(settings: Settings) -> CheckOutcome:
     seen = await _program("git", settings)
     word = next((word for word in seen.found.split() if word[:1].isdigit()), "0")
     if seen.ok and tuple(int(part) for part in word.split(".")[:2] if part.isdigit()) < (2, 38):
-        return Seen(False, seen.found, "git merge-tree needs git 2.38 or newer")
+        return CheckOutcome(False, seen.found, "git merge-tree needs git 2.38 or newer")
     return seen
 
 
-async def _bubblewrap(settings: Settings) -> Seen:
+async def _bubblewrap(settings: Settings) -> CheckOutcome:
     from buildwright.sandbox import Bubblewrap
 
     seen = await _program("bwrap", settings)
     # In a container it is often there and may not do its work.
     reason = await Bubblewrap().usable() if seen.ok else None
-    return Seen(False, f"{seen.found}, {reason}") if reason else seen
+    return CheckOutcome(False, f"{seen.found}, {reason}") if reason else seen
 
 
 def _version_of(path: str) -> str:
@@ -155,33 +155,35 @@ def _version_of(path: str) -> str:
     return next(iter(done.stdout.decode(errors="replace").strip().splitlines()), "")
 
 
-async def _claude_sdk(_settings: Settings) -> Seen:
+async def _claude_sdk(_settings: Settings) -> CheckOutcome:
     there = importlib.util.find_spec("claude_agent_sdk") is not None
-    return Seen(there, importlib.metadata.version("claude-agent-sdk") if there else "")
+    return CheckOutcome(there, importlib.metadata.version("claude-agent-sdk") if there else "")
 
 
-async def _home(settings: Settings) -> Seen:
+async def _home(settings: Settings) -> CheckOutcome:
     folder = next(folder for folder in (settings.home, *settings.home.parents) if folder.is_dir())
     free = shutil.disk_usage(folder).free
     found = f"{settings.home} ({free / 1024**3:.1f} GiB free)"
     if not os.access(folder, os.W_OK):
-        return Seen(False, found, "it cannot be written: set BUILDWRIGHT_HOME to a folder that can")
-    return Seen(free >= _LITTLE_SPACE, found)
+        return CheckOutcome(False, found, "it cannot be written: set BUILDWRIGHT_HOME to a folder that can")
+    return CheckOutcome(free >= _LITTLE_SPACE, found)
 
 
-async def _database(settings: Settings) -> Seen:
+async def _database(settings: Settings) -> CheckOutcome:
     wanted, found = wanted_revision(), await revision_of(settings.database)
     if not found:
-        return Seen(True, f"not made yet (revision {wanted} will be)", "")
+        return CheckOutcome(True, f"not made yet (revision {wanted} will be)", "")
     costs = f"revision {wanted} is needed: run buildwright db migrate"
-    return Seen(found == wanted, f"revision {found}", costs)
+    return CheckOutcome(found == wanted, f"revision {found}", costs)
 
 
-async def _mode(settings: Settings) -> Seen:
+async def _mode(settings: Settings) -> CheckOutcome:
     if not settings.database_url:
-        return Seen(True, "one process, which keeps all it knows in the home")
+        return CheckOutcome(True, "one process, which keeps all it knows in the home")
     named = [name for name in SHARED if settings.environment.get(name)]
-    return Seen(True, f"cluster named by {', '.join(named)}" if named else f"cluster kept in {settings.cluster}")
+    return CheckOutcome(
+        True, f"cluster named by {', '.join(named)}" if named else f"cluster kept in {settings.cluster}"
+    )
 
 
 def _fix(settings: Settings) -> str:
@@ -190,7 +192,7 @@ def _fix(settings: Settings) -> str:
     return "run buildwright cluster up"
 
 
-async def _postgres(settings: Settings) -> Seen:
+async def _postgres(settings: Settings) -> CheckOutcome:
     import asyncpg
 
     from buildwright.store.opening import revisions
@@ -209,13 +211,13 @@ async def _postgres(settings: Settings) -> Seen:
             connection.terminate()
     except failures as error:
         told = error if isinstance(error, BuildwrightError) else fault(error, address_of(url).shown)
-        return Seen(False, str(told), f"builds of the cluster cannot be seen: {_fix(settings)}", True)
+        return CheckOutcome(False, str(told), f"builds of the cluster cannot be seen: {_fix(settings)}", True)
     where = address.shown.partition("@")[2] or address.shown
     shown = f"{version.split()[0]} at {where}, revision {revision or 'none yet'}"
     if revision not in {None, revisions()[-1]}:
-        return Seen(False, shown, f"revision {revisions()[-1]} is needed: run buildwright db migrate", True)
+        return CheckOutcome(False, shown, f"revision {revisions()[-1]} is needed: run buildwright db migrate", True)
     open_to_all = not _only_here(url, listens.split(",")) and not await _postgres_asks(address.dsn)
-    return Seen(not open_to_all, shown + (", without a password" if open_to_all else ""))
+    return CheckOutcome(not open_to_all, shown + (", without a password" if open_to_all else ""))
 
 
 async def _postgres_asks(dsn: str) -> bool:
@@ -230,7 +232,7 @@ async def _postgres_asks(dsn: str) -> bool:
     return False
 
 
-async def _redis(settings: Settings) -> Seen:
+async def _redis(settings: Settings) -> CheckOutcome:
     from redis.exceptions import RedisError
 
     parts = urlsplit(settings.redis_url)
@@ -244,7 +246,7 @@ async def _redis(settings: Settings) -> Seen:
     except (OSError, RedisError, ValueError) as error:
         # Its text may hold the address, but never the password.
         costs = f"builds go on more slowly, by what workers look up in the database: {_fix(settings)}"
-        return Seen(False, f"{where} does not answer: {type(error).__name__}", costs)
+        return CheckOutcome(False, f"{where} does not answer: {type(error).__name__}", costs)
     finally:
         await client.aclose()
     stranger = _redis_client(urlunsplit(parts._replace(netloc=where)))
@@ -256,7 +258,7 @@ async def _redis(settings: Settings) -> Seen:
     finally:
         await stranger.aclose()
     state = "asks for a password" if asks else "asks for no password"
-    return Seen(asks or _only_here(settings.redis_url, bound.split()), f"{version} at {where}, {state}")
+    return CheckOutcome(asks or _only_here(settings.redis_url, bound.split()), f"{version} at {where}, {state}")
 
 
 def _redis_client(url: str) -> Any:
@@ -278,25 +280,25 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _hub(settings: Settings) -> Seen:
+async def _hub(settings: Settings) -> CheckOutcome:
     from buildwright.workspace.git import mask
 
     shown = mask(settings.hub)
     if "://" in settings.hub or not Path(settings.hub).is_absolute():
-        return Seen(True, f"{shown} (not asked: it is on another machine)", "")
+        return CheckOutcome(True, f"{shown} (not asked: it is on another machine)", "")
     there = (Path(settings.hub) / "objects").is_dir()
     costs = f"workers cannot hand each other commits: `git init --bare {shown}`, or {_fix(settings)}"
-    return Seen(there, shown if there else f"{shown} is not there", costs)
+    return CheckOutcome(there, shown if there else f"{shown} is not there", costs)
 
 
-async def _key(name: str, start: str, settings: Settings) -> Seen:
+async def _key(name: str, start: str, settings: Settings) -> CheckOutcome:
     value = settings.environment.get(name, "")
     odd = value and (not value.startswith(start) or value != value.strip())
     found = "present, but does not look like a key of this provider" if odd else "present" if value else ""
-    return Seen(bool(value), found)
+    return CheckOutcome(bool(value), found)
 
 
-async def _reach(variable: str, default: str, settings: Settings) -> Seen:
+async def _reach(variable: str, default: str, settings: Settings) -> CheckOutcome:
     """Any answer counts, an error included: it shows that the way is open. No key is sent."""
     import aiohttp
 
@@ -306,9 +308,9 @@ async def _reach(variable: str, default: str, settings: Settings) -> Seen:
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE_SECONDS), trust_env=True) as client,
             client.get(url, allow_redirects=False) as answer,
         ):
-            return Seen(True, f"{url} answers ({answer.status})")
+            return CheckOutcome(True, f"{url} answers ({answer.status})")
     except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
-        return Seen(False, f"{url}: {type(error).__name__}")
+        return CheckOutcome(False, f"{url}: {type(error).__name__}")
 
 
 _NO_SDK = "the agent claude cannot be used: install buildwright with the extra claude"
