@@ -30,6 +30,7 @@ from buildwright.core.event import BuildCreated, BuildFinished, Event, PlanMade
 from buildwright.core.limits import KINDS, AsOption, Check, InFile, InRequest, Options, Place, mark_of, marked
 from buildwright.core.record import Record
 from buildwright.gates import GATES
+from buildwright.views.statuses import TABLE
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "buildwright"
@@ -107,6 +108,21 @@ def moves() -> str:
             becomes(move) or "-",
         )
         rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def statuses() -> str:
+    """Every word for how far a build is: the first row that fits and has an entry in the column decides."""
+    rows = [
+        "| build or task | build runtime | project | execution | stream | in words | task (build runtime) | task (execution) |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in TABLE:
+        keys = zip(("outcome", "control", "stage", "task"), row[:4], strict=True)
+        fits = [f"{name} {key}" for name, key in keys if key]
+        fits += ["no event but its first"] if row.is_new else []
+        entries = (*row[4:9], row.task_status, row.group)
+        rows.append(f"| {' | '.join((', '.join(fits) or 'any other', *(entry or '-' for entry in entries)))} |")
     return "\n".join(rows)
 
 
@@ -295,7 +311,7 @@ def files(package: Path) -> str:
 Draw = Callable[[], str]
 
 PAGES: dict[str, dict[str, Draw]] = {
-    "docs/flow.md": {"stages": stages, "controls": controls, "tasks": tasks, "moves": moves},
+    "docs/flow.md": {"stages": stages, "controls": controls, "tasks": tasks, "moves": moves, "statuses": statuses},
     "docs/architecture.md": {"house": house},
     "docs/cli.md": {"options_of_build": options_of_build, "options_of_prune": options_of_prune},
     "docs/library.md": {"options": options},

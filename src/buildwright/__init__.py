@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from buildwright.core.spec import Spec
     from buildwright.core.task import Task
     from buildwright.errors import BuildwrightError
-    from buildwright.library import BatchResult, BuildSummary, Orchestrator, Summary, TaskResult
+    from buildwright.library import Orchestrator
+    from buildwright.ports import BuildRow
+    from buildwright.views.summary import BatchResult, BuildResult, Summary, TaskResult
 
 __all__ = [
     "BatchResult",
-    "BuildSummary",
+    "BuildResult",
+    "BuildRow",
     "BuildwrightError",
     "Check",
     "Delivery",
@@ -28,13 +31,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BatchResult": "views.summary",
+    "BuildResult": "views.summary",
+    "BuildRow": "ports",
     "BuildwrightError": "errors",
     "Check": "core.limits",
     "Delivery": "core.limits",
     "Limits": "core.limits",
     "Options": "core.limits",
     "Spec": "core.spec",
+    "Summary": "views.summary",
     "Task": "core.task",
+    "TaskResult": "views.summary",
 }
 """The module of each public name; those not listed live in `library`."""
 

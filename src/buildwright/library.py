@@ -9,113 +9,24 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 
-from buildwright.core.build import Build, TaskPhase
+from buildwright.core.build import Build
 from buildwright.core.event import Recorded, StepMode
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
-from buildwright.core.views import seconds_of
 from buildwright.errors import BadSpec, BuildIsRunning, BuildwrightError, Refused
 from buildwright.ports import BuildRow
 from buildwright.settings import Settings
+from buildwright.views.summary import BatchResult, BuildResult, Summary, result_of
 from buildwright.wiring import App, open_app
 
 _FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class TaskResult:
-    """What became of one task. `findings` say why its last attempt was refused, if it was."""
-
-    id: str
-    phase: str
-    """`done`, `failed`, `skipped`, or how far it is (a `TaskPhase` value)."""
-    attempts: int
-    seconds: float
-    tokens: int
-    cost_usd: Decimal
-    commit: str
-    reason: str
-    findings: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        return self.phase == TaskPhase.DONE
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSummary:
-    """How one build ended, or where it stands when it is paused or was detached from."""
-
-    build_id: str
-    title: str
-    outcome: str
-    """`succeeded`, `failed`, `stopped`, `aborted`; "" while it is unfinished."""
-    paused: str
-    """Why it is paused and needs a person; "" when it does not."""
-    message: str
-    tasks: tuple[TaskResult, ...]
-    seconds: float
-    tokens: int
-    cost_usd: Decimal
-    commit: str
-    """The last commit that landed."""
-    delivered: str
-    """Full name of the ref with the result (after the remote, if it was pushed)."""
-
-    @property
-    def ok(self) -> bool:
-        return self.outcome == "succeeded"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """A list of tasks that was run as one build: the same tasks, in the order they were given."""
-
-    build: BuildSummary
-    results: tuple[TaskResult, ...]
-
-    @property
-    def successes(self) -> tuple[TaskResult, ...]:
-        return tuple(result for result in self.results if result.ok)
-
-    @property
-    def failures(self) -> tuple[TaskResult, ...]:
-        return tuple(result for result in self.results if result.phase == TaskPhase.FAILED)
-
-    @property
-    def ok(self) -> bool:
-        return self.build.ok and all(result.ok for result in self.results)
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Figures over some builds. Seconds are of wall time per build, added up."""
-
-    builds: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    """Builds that ended otherwise than well."""
-    unfinished: int = 0
-    tasks: int = 0
-    successes: int = 0
-    failures: int = 0
-    skipped: int = 0
-    attempts: int = 0
-    tokens: int = 0
-    cost_usd: Decimal = Decimal(0)
-    unpriced_requests: int = 0
-    """Requests that cost something nobody knows; not in `cost_usd`."""
-    seconds: float = 0.0
-    longest_seconds: float = 0.0
 
 
 class Orchestrator:
@@ -159,7 +70,7 @@ class Orchestrator:
         self._app = None
         await self._stack.aclose()
 
-    async def run(self, spec: str | Path | Spec) -> BuildSummary:
+    async def run(self, spec: str | Path | Spec) -> BuildResult:
         """Build a spec: a `Spec`, or the path of a Markdown spec or task list. Returns when it is finished or paused.
 
         Cancelling leaves a build that `resume` (here) or `buildwright run` goes on with. Raises BadSpec, BadSettings,
@@ -171,14 +82,14 @@ class Orchestrator:
         build_id = await self._opened.start(read, self._options, repository=self._repository)
         return await self.resume(build_id)
 
-    async def resume(self, build_id: str) -> BuildSummary:
+    async def resume(self, build_id: str) -> BuildResult:
         """Go on with a build of this home by its id, or a unique beginning of it. Raises NotFound, BuildIsRunning."""
         app = self._opened
         build = await app.run(await app.find(build_id), on_event=self._on_event)
         build, _ = await app.bring_home(build)
-        return summary_of(build, app.clock.now())
+        return result_of(build, app.clock.now())
 
-    async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> BuildSummary:
+    async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> BuildResult:
         """Let a build with `Options(by_hand=True)` do one thing, and return when it is done. `message` reaches the next agent.
 
         Raises NotFound, and IllegalMove when the build has ended, is paused, goes on by itself, or can do nothing of this mode.
@@ -193,7 +104,7 @@ class Orchestrator:
             except BuildIsRunning:  # then whoever runs it makes the step, unless it was about to end
                 made = await app.stepped(found, step_id, 1.0)
         build, _ = await app.bring_home(made)
-        return summary_of(build, app.clock.now())
+        return result_of(build, app.clock.now())
 
     async def execute_batch(self, tasks: Sequence[Task | Mapping[str, object]], *, title: str = "Batch") -> BatchResult:
         """Run a list of tasks as one build. Dependencies between them are kept; the rest runs side by side.
@@ -224,7 +135,7 @@ class Orchestrator:
                 ids = [row.build_id for row in await runs.list_between(start or _FIRST_TIME, end or _LAST_TIME)]
         total, now = Summary(), app.clock.now()
         for found in ids:
-            total = _added(total, await app.builds.load(found), now)
+            total = total.plus(await app.builds.load(found), now)
         return total
 
     async def list_builds(self, project_id: str) -> list[BuildRow]:
@@ -244,61 +155,6 @@ class Orchestrator:
                 "the orchestrator is not open", fix="use it in a block: async with Orchestrator(...) as orchestrator"
             )
         return self._app
-
-
-def summary_of(build: Build, now: datetime) -> BuildSummary:
-    """A build as the library returns it."""
-    tasks = () if build.plan is None else tuple(_result(build, task.id, now) for task in build.plan.graph.tasks)
-    pause = build.pause
-    return BuildSummary(
-        build_id=build.id,
-        title=build.spec.title,
-        outcome=build.outcome or "",
-        paused="" if pause is None else pause.message or pause.reason,
-        message=build.message,
-        tasks=tasks,
-        seconds=seconds_of(build, now),
-        tokens=build.usage.tokens,
-        cost_usd=build.usage.cost_usd,
-        commit=build.head,
-        delivered=build.delivered,
-    )
-
-
-def _result(build: Build, task_id: str, now: datetime) -> TaskResult:
-    state = build.task(task_id)
-    ended = state.finished_at or build.finished_at or now
-    return TaskResult(
-        id=task_id,
-        phase=state.phase.value,
-        attempts=state.attempt,
-        seconds=0.0 if state.started_at is None else max(0.0, (ended - state.started_at).total_seconds()),
-        tokens=state.tokens,
-        cost_usd=state.cost_usd,
-        commit=state.commit,
-        reason=state.reason,
-        findings=tuple(map(str, state.findings)),
-    )
-
-
-def _added(total: Summary, build: Build, now: datetime) -> Summary:
-    seconds = seconds_of(build, now)
-    return Summary(
-        builds=total.builds + 1,
-        succeeded=total.succeeded + (build.outcome == "succeeded"),
-        failed=total.failed + (build.outcome not in {None, "succeeded"}),
-        unfinished=total.unfinished + (build.outcome is None),
-        tasks=total.tasks + build.total,
-        successes=total.successes + build.done,
-        failures=total.failures + len(build.failed),
-        skipped=total.skipped + build.skipped,
-        attempts=total.attempts + sum(state.attempt for state in build.tasks.values()),
-        tokens=total.tokens + build.usage.tokens,
-        cost_usd=total.cost_usd + build.usage.cost_usd,
-        unpriced_requests=total.unpriced_requests + build.usage.unpriced,
-        seconds=total.seconds + seconds,
-        longest_seconds=max(total.longest_seconds, seconds),
-    )
 
 
 def _task(number: int, task: Task | Mapping[str, object]) -> Task:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from buildwright.core.apply import fold
 from buildwright.core.build import Build, Control
 from buildwright.core.event import AnyEvent, BuildCreated, Recorded, encode
-from buildwright.core.projection import head_change
 from buildwright.core.snapshot import dump, parse
-from buildwright.core.wire import BuildPhase
 from buildwright.errors import BuildIsRunning, Conflict, IllegalMove, LostLease, NotFound, StaleVersion
 from buildwright.ports import (
     ActionLease,
@@ -31,6 +29,8 @@ from buildwright.ports import (
     Weight,
     WorkerRow,
 )
+from buildwright.views.runtime import head_change
+from buildwright.views.statuses import BuildPhase
 from tests.adapters.memory_board import ActionRows, quiet_since
 
 _HASH = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])")
@@ -372,7 +372,8 @@ def _extend(journal: _Journal, events: Sequence[AnyEvent], at: datetime) -> list
     recorded = [Recorded(seq, at, event) for seq, event in enumerate(events, journal.head.version + 1)]
     journal.events.extend(recorded)
     head = journal.head
-    journal.head = head._replace(
+    journal.head = replace(
+        head,
         version=head.version + len(events),
         updated_at=at,
         phase=change.get("phase", head.phase),

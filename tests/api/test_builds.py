@@ -12,8 +12,8 @@ import pytest
 
 from buildwright.core.apply import fold
 from buildwright.core.event import from_fields
-from buildwright.core.views import BuildView
 from buildwright.errors import BadSettings
+from buildwright.views.overview import BuildView
 from tests.api.conftest import NOTHING, SHELL, Client, Served, ended, serving
 from tests.git import git
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from buildwright.core.workflow import DEVTEAM_AUTOMATION
 from buildwright.store.tables import idempotency_keys
+from buildwright.views.automation import DEVTEAM_AUTOMATION
 from tests.api.conftest import NOTHING, SHELL, Client, Served, serving
 from tests.git import git
 

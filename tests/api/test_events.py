@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from buildwright.core.workflow import TaskContext
 from buildwright.store.holders import this_process
 from buildwright.store.inbox import asked
+from buildwright.views.automation import TaskContext
 from buildwright.wiring.intake import build_id_of
 from tests.api.conftest import NOTHING, SHELL, Client, Served, serving
 

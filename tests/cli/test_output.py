@@ -33,7 +33,7 @@ from buildwright.errors import (
     Unauthorized,
 )
 from buildwright.wiring.changes import FileStat, file_stats
-from tests.core.test_views import FAILED, LATER, build_of, finished, journal, landed, started
+from tests.views.test_overview import FAILED, LATER, build_of, finished, journal, landed, started
 
 
 def heard(*events: e.AnyEvent) -> list[str]:

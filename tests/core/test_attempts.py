@@ -10,7 +10,7 @@ from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.snapshot import dump, parse
 from buildwright.errors import IllegalMove
-from tests.core.test_views import build_of, finished, journal, started
+from tests.views.test_overview import build_of, finished, journal, started
 
 CREATED = e.CheckpointCreated(task="money", attempt=1, tree="t1", conversation="c1")
 

@@ -19,13 +19,12 @@ from buildwright.core.event import AnyEvent, Recorded, StepMode, decode, encode
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Limits, Options
 from buildwright.core.patch import FileChange, Patch
-from buildwright.core.projection import phase_of
 from buildwright.core.snapshot import dump, parse
 from buildwright.core.task import Task
-from buildwright.core.views import build_view, headline
-from buildwright.core.why import why
-from buildwright.core.wire import BuildPhase
 from buildwright.errors import IllegalMove
+from buildwright.views.explain import why
+from buildwright.views.overview import build_view, headline
+from buildwright.views.statuses import BuildPhase, runtime_phase
 from tests.core.machine import START, Machine, graphs, options, outcome, verdict
 from tests.core.test_machine import check
 
@@ -229,7 +228,7 @@ def test_what_follows_from_a_step_needs_no_other() -> None:
     for _ in range(5):
         hand.step()
     assert hand.build.task("a").phase is TaskPhase.READY
-    assert phase_of(hand.build) is BuildPhase.ITERATING
+    assert runtime_phase(hand.build) is BuildPhase.ITERATING
     hand.step("implement_only")
     hand.step("verify_only")
     assert hand.build.pause is not None

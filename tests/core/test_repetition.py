@@ -28,9 +28,9 @@ from buildwright.core.repetition import (
 )
 from buildwright.core.snapshot import dump, parse
 from buildwright.core.task import Task
-from buildwright.core.views import build_view, headline
-from buildwright.core.why import why
 from buildwright.errors import IllegalMove
+from buildwright.views.explain import why
+from buildwright.views.overview import build_view, headline
 from tests.core.machine import Machine
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

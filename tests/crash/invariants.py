@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 from buildwright.core import event as e
 from buildwright.core.apply import fold
-from buildwright.core.projection import head_change
 from buildwright.core.snapshot import dump
 from buildwright.errors import IllegalMove
+from buildwright.views.runtime import head_change
 from tests.crash.evidence import Evidence
 from tests.crash.scenes import SCENES
 

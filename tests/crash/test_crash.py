@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def spoilt(calm: dict[str, Evidence]) -> dict[str, Evidence]:
         "effects_once": with_event(talk, e.TokensUsed(model="m", input_tokens=1)),
         "legal_moves": with_event(talk, e.BuildPaused(reason="user")),
         "gapless": talk._replace(journal=gap),
-        "views_agree": talk._replace(row=talk.row._replace(phase="planning")),
+        "views_agree": talk._replace(row=replace(talk.row, phase="planning")),
         "one_lease": talk._replace(ledger=[*talk.ledger, ["token", "1"]]),
         "nothing_outside": talk._replace(strays=["tmp/x"]),
         "nothing_left": talk._replace(locks=["home/mirrors/x/HEAD.lock"]),

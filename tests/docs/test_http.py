@@ -160,7 +160,7 @@ def test_the_table_of_close_codes_is_that_of_the_server() -> None:
 def test_the_names_of_frames_are_those_of_the_source() -> None:
     part = read(STREAMS).partition("| frame | when |")[2].partition("\n\n")[0]
     named = set(re.findall(r"`([a-z_.]+)`", part))
-    source = read(SOURCE / "api" / "frames.py")
+    source = read(SOURCE / "views" / "frames.py")
     made = set(re.findall(r'(?:yield|return|\[)\s*\(*\s*"([a-z]+[_.][a-z_.]+)"', source)) | {"audit_fail"}
     assert named == made | {"build_log", "file_created"}
 

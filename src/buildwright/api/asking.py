@@ -17,9 +17,9 @@ from fastapi import Depends, Path, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from buildwright.api.site import Caller, Site, caller_of, owned_row, site_of
-from buildwright.core.build import Build, Control
-from buildwright.core.projection import phase_of
+from buildwright.core.build import Build
 from buildwright.errors import Conflict, Forbidden, NotFound, Refused
+from buildwright.views.overview import state_word
 
 DEEPEST = 64
 """Levels of objects and lists within one body."""
@@ -101,11 +101,6 @@ async def check_project(site: Site, caller: Caller, project_id: str) -> None:
         return
     if project.user_id != caller.user_id:
         raise Forbidden("this project belongs to another user", fix="name a project of your own")
-
-
-def state_word(build: Build) -> str:
-    """The state of a build in one word: that it is paused or stopping, else its phase."""
-    return build.control.value if build.control in {Control.PAUSED, Control.STOPPING} else phase_of(build).value
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from buildwright.api.frames import Fields, Frame
 from buildwright.api.reader import Reader, Sent
 from buildwright.errors import NotFound, StoreFailed
+from buildwright.views.frames import Fields, StreamFrame
 
 Why: TypeAlias = Literal["ended", "slow", "closing", "vanished", "failed", "gone"]
 """Why frames no longer come: the build has ended, the client is too slow, the server ends, the build was removed, the
@@ -46,7 +46,7 @@ def why_of(stopped: asyncio.Future[str]) -> Why:
 
 def words(reader: Reader, kind: str, payload: Fields) -> bytes:
     """A frame of the stream itself: hello, reset, end, error."""
-    return Frame(kind, datetime.now(UTC), reader.selection.project_id, payload).encoded()
+    return StreamFrame(kind, datetime.now(UTC), reader.selection.project_id, payload).encoded()
 
 
 def abort(scope_state: object) -> None:

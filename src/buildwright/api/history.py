@@ -10,11 +10,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Sequence
 
-from buildwright.api.frames import Moment
 from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.core.event import PlanMade, Recorded
 from buildwright.ports import Builds, LogLine
+from buildwright.views.frames import Moment
 
 PAGE = 200
 MOST_LINES = 500

@@ -15,8 +15,8 @@ from buildwright.api.asking import Asking, CleanText, check_project
 from buildwright.api.targets import check_commands
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.spec import Spec
-from buildwright.core.workflow import DEVTEAM_AUTOMATION, workflow_of
 from buildwright.errors import Forbidden
+from buildwright.views.automation import DEVTEAM_AUTOMATION, workflow_of
 from buildwright.wiring.intake import INITIALIZE, NOTE, Order, build_id_of
 
 if TYPE_CHECKING:

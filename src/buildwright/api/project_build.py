@@ -15,19 +15,12 @@ from buildwright.api.site import Caller, Site, caller_of, site_of
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
-from buildwright.core.project_summary import BuildSummary, Delivery, Summing, summary_of
-from buildwright.core.project_views import (
-    LogRow,
-    WrittenFile,
-    log_row,
-    matching,
-    phase_name,
-    status_name,
-    written_paths,
-)
 from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound
 from buildwright.ports import BuildRow
 from buildwright.store.projects import Project
+from buildwright.views.project import LogRow, WrittenFile, log_row, matching, phase_name, written_paths
+from buildwright.views.statuses import project_status
+from buildwright.views.summary import BuildSummary, DeliveredResult, Summing, summary_of
 
 if TYPE_CHECKING:
     from buildwright.engine.commands import Choice
@@ -103,7 +96,7 @@ async def cancel(site: Site, build: Build, row: BuildRow) -> str:
         if build.outcome not in {None, "stopped"}:
             raise IllegalMove(f"the build has ended ({build.outcome}): there is nothing to cancel")
         build = await steering.stop(site, build, "cancelled by the user", _CANCEL_SECONDS)
-    return status_name(build.control, build.outcome or "", build.version)
+    return project_status(build.control, build.outcome or "", build.version)
 
 
 async def resume(site: Site, build: Build, row: BuildRow, action: str, message: str, budget: Decimal | None) -> str:
@@ -114,7 +107,7 @@ async def resume(site: Site, build: Build, row: BuildRow, action: str, message: 
     with _stating(row):
         build = await site.app.resume(build.id, _CHOICES[action], message, budget)
     await site.hosting.begin(build.id)
-    return status_name(build.control, build.outcome or "", build.version)
+    return project_status(build.control, build.outcome or "", build.version)
 
 
 async def interject(site: Site, build: Build, row: BuildRow, message: str) -> str:
@@ -131,7 +124,7 @@ def _stating(row: BuildRow) -> Iterator[None]:
     try:
         yield
     except Conflict as conflict:
-        conflict.state = status_name(row.control, row.outcome, row.version)
+        conflict.state = project_status(row.control, row.outcome, row.version)
         conflict.fix = f"see GET /projects/{row.project_id}/build/status for what can be done now"
         raise
 
@@ -203,14 +196,14 @@ async def summarize(site: Site, build: Build) -> BuildSummary:
     return summary_of(build, summing, site.app.clock.now())
 
 
-async def delivery_of(site: Site, build: Build) -> Delivery | None:
+async def delivery_of(site: Site, build: Build) -> DeliveredResult | None:
     """Where the result is, None while it is nowhere."""
     if not build.delivered:
         return None
     summing = Summing()
     for recorded in await site.app.builds.read(build.id, max(0, build.version - 200)):
         summing.add(recorded)
-    return summing.delivered or Delivery(
+    return summing.delivered or DeliveredResult(
         kind=build.options.delivery.kind,
         ref=build.delivered,
         branch=build.delivered.removeprefix("refs/heads/"),

@@ -13,10 +13,10 @@ from contextlib import aclosing, suppress
 from typing import NamedTuple
 
 from buildwright.api.cursor import Cursor, Newest, Place, microseconds
-from buildwright.api.frames import Names
 from buildwright.api.tails import Piece, Tail, Tails
 from buildwright.errors import NotFound
 from buildwright.ports import BuildRow, Mark
+from buildwright.views.frames import Names
 
 
 class Selection(NamedTuple):

@@ -1,4 +1,4 @@
-"""A build in the words of the build runtime's document (Z8), as JSON that is made once for each state. Changes nothing."""
+"""Answers of the build runtime, as JSON that is made once for each state of a build. Changes nothing."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from buildwright.core.build import Build
-from buildwright.core.projection import head_change, history_events, state_of
-from buildwright.core.wire import (
-    BuildGraph,
-    BuildHistoryEvent,
-    BuildPhase,
-    BuildState,
-    CheckReport,
-    PatchSet,
-    ReviewReport,
-    ValidationReport,
-)
 from buildwright.errors import BuildwrightError
+from buildwright.views.runtime import (
+    BuildHistoryEvent,
+    BuildState,
+    CanPublish,
+    head_change,
+    history_events,
+    publishable,
+    response_json,
+    state_of,
+)
+from buildwright.views.statuses import BuildPhase
 
 if TYPE_CHECKING:
     from buildwright.api.site import Site
@@ -35,31 +35,6 @@ _LOOK_BACK = 500
 _events: TypeAdapter[list[BuildHistoryEvent]] = TypeAdapter(list[BuildHistoryEvent])
 
 
-class BuildResponse(BaseModel):
-    """A build. `history` is a page of its events, oldest first."""
-
-    build_id: str
-    project_id: str
-    phase: BuildPhase
-    current_task_id: str | None = None
-    build_graph: BuildGraph | None = None
-    last_patch: PatchSet | None = None
-    last_validation: ValidationReport | None = None
-    last_checks: CheckReport | None = None
-    last_review: ReviewReport | None = None
-    history: list[BuildHistoryEvent] = Field(default_factory=list)
-    history_next: int | None = Field(
-        default=None, description="`history_after` of the next page; null when this page has the newest event."
-    )
-
-
-class CanPublish(BaseModel):
-    """Whether the result can be published, and if not, why."""
-
-    can_publish: bool
-    reasons: list[str] = Field(default_factory=list)
-
-
 async def response_of(site: Site, build: Build, after: int = 0, limit: int = 100) -> bytes:
     """The build with a page of its history, as the JSON of a `BuildResponse`."""
     head = await site.seen.text(("state", build.id, build.version), lambda: _head(site, build))
@@ -69,15 +44,7 @@ async def response_of(site: Site, build: Build, after: int = 0, limit: int = 100
 
 async def can_publish(build: Build) -> CanPublish:
     """True only when the build is ready, and validation and checks have passed."""
-    state = await _state(build)
-    reasons = []
-    if state.phase is not BuildPhase.READY:
-        reasons.append(f"Build not in ready state (current: {state.phase.value})")
-    if state.last_validation is None or not state.last_validation.ok:
-        reasons.append("Validation failed or not run")
-    if state.last_checks is None or not state.last_checks.ok:
-        reasons.append("Checks failed or not run")
-    return CanPublish(can_publish=not reasons, reasons=reasons)
+    return publishable(await _state(build))
 
 
 async def _state(build: Build) -> BuildState:
@@ -86,25 +53,10 @@ async def _state(build: Build) -> BuildState:
 
 async def _head(site: Site, build: Build) -> bytes:
     state = await _state(build)
-    patch = state.last_patch
-    if patch is not None:
+    if (patch := state.last_patch) is not None:
         patch = patch.model_copy(update={"diff": await _diff(site, build, patch.task_id)})
-
-    def made() -> bytes:
-        response = BuildResponse.model_construct(
-            build_id=build.id,
-            project_id=build.project_id,
-            phase=state.phase,
-            current_task_id=state.current_task_id,
-            build_graph=state.build_graph,
-            last_patch=patch,
-            last_validation=state.last_validation,
-            last_checks=state.last_checks,
-            last_review=state.last_review,
-        )
-        return response.model_dump_json(exclude={"history", "history_next"}).encode()
-
-    return await asyncio.to_thread(made) if build.total > MANY_TASKS else made()
+        state = state.model_copy(update={"last_patch": patch})
+    return await asyncio.to_thread(response_json, state) if build.total > MANY_TASKS else response_json(state)
 
 
 async def _diff(site: Site, build: Build, task_id: str) -> str:

@@ -6,8 +6,8 @@ import tomllib
 from typing import TYPE_CHECKING
 
 from buildwright.core.build import Build
-from buildwright.core.take_home import Stack, stack_of
 from buildwright.errors import BadSettings
+from buildwright.views.instructions import Stack, stack_of
 
 if TYPE_CHECKING:
     from buildwright.wiring import App

@@ -6,12 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from buildwright.api import allowance
-from buildwright.api.asking import check_project, state_word, stating
+from buildwright.api.asking import check_project, stating
 from buildwright.api.targets import check_commands, checked_repository, is_owner
 from buildwright.core.build import Build, Control
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import IllegalMove
+from buildwright.views.overview import state_word
 
 if TYPE_CHECKING:
     from buildwright.api.site import Caller, Site

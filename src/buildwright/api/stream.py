@@ -6,12 +6,12 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from buildwright.api.cursor import START, Cursor, Newest, Place, decode, microseconds
-from buildwright.api.frames import Fields, Names
 from buildwright.api.reader import Reader, Selection, Topics
 from buildwright.api.site import Caller, Site
 from buildwright.api.tails import Tails
 from buildwright.errors import Forbidden, NotFound
 from buildwright.ports import BuildRow, Mark
+from buildwright.views.frames import Fields, Names
 
 MOST_BUILDS = 64
 """Builds in one stream of a project; of more, the newest."""

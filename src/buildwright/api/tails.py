@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from buildwright.api.cursor import Place, microseconds
-from buildwright.api.frames import Moment, Names, event_frames, log_frame
 from buildwright.api.history import MOST_LINES, History, moments_of, runs_of
 from buildwright.core.build import Build
 from buildwright.errors import BuildwrightError, NotFound, StoreFailed
 from buildwright.ports import BuildRow, Builds, LogLine
+from buildwright.views.frames import Moment, Names, event_frames, log_frame
 
 if TYPE_CHECKING:
     from buildwright.store.runs import BuildRuns

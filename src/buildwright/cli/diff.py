@@ -20,6 +20,8 @@ async def diff(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Show what a build, or one of its tasks, changed, as a unified diff."""
+    from dataclasses import asdict
+
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
@@ -31,7 +33,7 @@ async def diff(
         old, new, text = await app.change(await app.builds.load(build_id), task)
     stats = file_stats(text)
     if output.json:
-        files = [stat._asdict() for stat in stats]
+        files = [asdict(stat) for stat in stats]
         output.data({"build": build_id, "task": task, "old": old, "new": new, "files": files, "diff": text})
     elif not text:
         output.say("Nothing has changed.")

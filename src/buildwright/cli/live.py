@@ -15,8 +15,8 @@ from buildwright.cli.output import Output, one_line
 from buildwright.cli.wording import STYLES, Line, count, duration, money, tell, tokens
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, event_fields
-from buildwright.core.views import headline, running_tasks, seconds_of, task_counts
 from buildwright.ports import Clock, LogEntry
+from buildwright.views.overview import headline, running_tasks, seconds_of, task_counts
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,7 +11,7 @@ from buildwright.cli.invocation import typed
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
-    from buildwright.core.views import PlanView
+    from buildwright.views.overview import PlanView
 
 
 async def plan(
@@ -34,7 +34,7 @@ async def plan(
     from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.output import Output
     from buildwright.cli.session import read_spec, session
-    from buildwright.core.views import plan_view
+    from buildwright.views.overview import plan_view
 
     output = Output(json)
     options = options_of(BuildOptions(planner_model=planner_model, cassette=cassette))
@@ -43,9 +43,9 @@ async def plan(
         read = await read_spec(spec)
         if read.graph is None:
             output.say("Planning; a model reads the spec.")
-        view = plan_view(await app.plan(read, repository=repository, options=options))
+        view = plan_view(await app.plan(read, repository=repository, options=options), read.title)
     if output.json:
-        output.data({"title": read.title, **view.model_dump(mode="json")})
+        output.data({"title": view.title, **view.model_dump(mode="json")})
     else:
         _print_plan(output, read.title, view)
         given = [f"--repo {shlex.quote(repo) if repo else 'PATH'}"]

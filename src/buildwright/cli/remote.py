@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,11 @@ from buildwright.engine.commands import Choice
 from buildwright.engine.follow import stepped
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, LogEntry, LogLine
+from buildwright.views.overview import WorkerHolds
 from buildwright.wiring import SystemClock
 from buildwright.wiring.awaited import Brought
 from buildwright.wiring.changes import Change
-from buildwright.wiring.crew import Crew, Holding
+from buildwright.wiring.crew import Crew
 
 if TYPE_CHECKING:
     import aiohttp
@@ -193,7 +195,7 @@ class RemoteApp:
     async def crew(self, build_id: str) -> Crew:
         """Who works on the build."""
         found = await self._wire.get(f"/api/machine/builds/{build_id}/crew")
-        holdings = tuple(Holding(**item) for item in found["holdings"])
+        holdings = tuple(WorkerHolds(**item) for item in found["holdings"])
         return Crew(found["runner"], found["in_cluster"], found["workers"], holdings)
 
     async def change(self, build: Build, task: str = "") -> Change:
@@ -310,7 +312,8 @@ async def _watch(
 
 def _row(item: Mapping[str, Any]) -> BuildRow:
     times = {name: _time(item[name]) for name in ("created_at", "updated_at", "completed_at")}
-    return BuildRow(**{name: item[name] for name in BuildRow._fields if name not in times}, **times)  # type: ignore[arg-type]
+    names = {field.name for field in fields(BuildRow)} - times.keys()
+    return BuildRow(**{name: item[name] for name in names}, **times)  # type: ignore[arg-type]
 
 
 def _recorded(item: Mapping[str, Any]) -> Recorded:

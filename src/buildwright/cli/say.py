@@ -25,7 +25,7 @@ async def say(
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
-    from buildwright.core.views import running_tasks
+    from buildwright.views.overview import running_tasks
 
     output = Output(json)
     async with session() as app:

@@ -81,12 +81,14 @@ async def _watch(app: App, build_id: str, output: Output) -> None:
 
 
 async def _list(app: App, output: Output) -> None:
+    from dataclasses import asdict
+
     from buildwright.cli.output import one_line
     from buildwright.cli.table import Column, table
 
     rows = await app.builds.rows()
     if output.json:
-        output.data({"builds": [row._asdict() for row in rows]})
+        output.data({"builds": [asdict(row) for row in rows]})
         return
     if not rows:
         output.print("There are no builds yet.")

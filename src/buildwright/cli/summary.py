@@ -11,7 +11,7 @@ from buildwright.cli.output import Output, one_line
 from buildwright.cli.table import Column, Piece, table
 from buildwright.cli.wording import duration, money, tokens
 from buildwright.core.build import Build
-from buildwright.core.views import BuildView, Choice, PauseView, TaskView, build_view
+from buildwright.views.overview import BuildView, Choice, PauseView, TaskView, build_view
 
 _STYLES = {
     "done": "green",

@@ -10,7 +10,7 @@ from buildwright.cli.invocation import typed
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
-    from buildwright.core.why import WhyView
+    from buildwright.views.explain import WhyView
 
 
 async def why(
@@ -24,7 +24,7 @@ async def why(
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
-    from buildwright.core.why import why as explain
+    from buildwright.views.explain import why as explain
 
     output = Output(json)
     async with session() as app:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from operator import add
 from typing import NamedTuple
 
 from immutables import Map
 
-from buildwright.core.event import Outcome, Rejection, StepMode
+from buildwright.core.event import Outcome, Rejection, StepMode, TokensUsed
 from buildwright.core.finding import Finding, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap
@@ -151,6 +152,22 @@ class Usage(NamedTuple):
     @property
     def tokens(self) -> int:
         return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+    def plus(self, other: Usage) -> Usage:
+        return Usage._make(map(add, self, other))
+
+
+def usage_of(event: TokensUsed) -> Usage:
+    """The tokens and the money of one request."""
+    return Usage(
+        requests=1,
+        input_tokens=event.input_tokens,
+        output_tokens=event.output_tokens,
+        cache_read_tokens=event.cache_read_tokens,
+        cache_write_tokens=event.cache_write_tokens,
+        cost_usd=event.cost_usd or Decimal(0),
+        unpriced=int(event.cost_usd is None),
+    )
 
 
 class Note(NamedTuple):

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 from immutables import Map
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Stage, TaskPhase, TaskState
+from buildwright.core.build import Build, Stage, TaskPhase, TaskState, usage_of
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Plan
@@ -230,24 +229,13 @@ def _stage_after_tasks(build: Build) -> Stage:
 
 def tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
     """Tokens and money are added up. Raises IllegalMove for a kept answer that is counted already."""
-    cost = event.cost_usd or Decimal(0)
-    used = event.input_tokens + event.output_tokens + event.cache_read_tokens + event.cache_write_tokens
-    total = build.usage
-    changes: Changes = {
-        "usage": total._replace(
-            requests=total.requests + 1,
-            input_tokens=total.input_tokens + event.input_tokens,
-            output_tokens=total.output_tokens + event.output_tokens,
-            cache_read_tokens=total.cache_read_tokens + event.cache_read_tokens,
-            cache_write_tokens=total.cache_write_tokens + event.cache_write_tokens,
-            cost_usd=total.cost_usd + cost,
-            unpriced=total.unpriced + (event.cost_usd is None),
-        )
-    }
+    used = usage_of(event)
+    changes: Changes = {"usage": build.usage.plus(used)}
     if event.task and build.plan and event.task in build.plan.position:
         state = build.task(event.task)
         counted = _counted(state.counted, event.request)
-        state = replace(state, tokens=state.tokens + used, cost_usd=state.cost_usd + cost, counted=counted)
+        tokens, cost = state.tokens + used.tokens, state.cost_usd + used.cost_usd
+        state = replace(state, tokens=tokens, cost_usd=cost, counted=counted)
         changes["tasks"] = build.tasks.set(event.task, state)
     else:
         changes["planning_counted"] = _counted(build.planning_counted, event.request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -25,5 +24,3 @@ TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"), Ori
 
 UtcTime = AwareDatetime
 """A point in time with its zone; everything Buildwright writes is UTC."""
-
-Moment = datetime

@@ -13,10 +13,10 @@ from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.decide import allowed_modes
 from buildwright.core.event import AnyEvent, Recorded, StepMode
 from buildwright.core.limits import Options
-from buildwright.core.projection import phase_of
 from buildwright.core.spec import Spec
 from buildwright.errors import IllegalMove, NotFound, StaleVersion
 from buildwright.ports import Builds, Clock
+from buildwright.views.statuses import runtime_phase
 
 Choice = Literal["go", "retry", "skip", "abort"]
 
@@ -103,7 +103,7 @@ async def step(builds: Builds, clock: Clock, build_id: str, mode: StepMode = "au
             )
         if build.options.by_hand and mode not in (allowed := allowed_modes(build)):
             raise IllegalMove(
-                f"mode {mode} cannot be done now: the build is {phase_of(build)}",
+                f"mode {mode} cannot be done now: the build is {runtime_phase(build)}",
                 fix=f"ask for {' or '.join(sorted(allowed))}" if allowed else f"see `buildwright status {build_id}`",
             )
         told = (e.MessageSent(id=uuid.uuid4().hex[:12], text=message),) if message else ()

@@ -27,8 +27,9 @@ class Lease:
     token: int
 
 
-class BuildRow(NamedTuple):
-    """A build as a list shows it, without reading its journal."""
+@dataclass(frozen=True, slots=True)
+class BuildRow:
+    """A build as a list shows it, without reading its journal: of the store, the API, `--json` and the library alike."""
 
     build_id: str
     project_id: str

@@ -6,15 +6,15 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Executable, Row, literal, select, update
 
 from buildwright.errors import NotFound, StaleVersion
 from buildwright.store.database import Database
 from buildwright.store.tables import received_events
+from buildwright.views.statuses import ReceivedStatus
 
-ReceivedStatus = Literal["received", "started", "done", "failed"]
 _MOST_VERSIONS = 2**63 - 1
 
 

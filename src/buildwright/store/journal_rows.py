@@ -10,14 +10,14 @@ from typing import Any, NamedTuple, TypeAlias
 from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
 from buildwright.core.event import BuildCreated
-from buildwright.core.projection import HeadChange
 from buildwright.core.record import Record
 from buildwright.core.snapshot import parse
-from buildwright.core.wire import BuildPhase
 from buildwright.errors import IllegalMove, LostLease, NotFound, StaleVersion, StoreFailed
 from buildwright.ports import Mark
 from buildwright.store.faults import damaged
 from buildwright.store.rows import EventRow, recorded_from, text_crc
+from buildwright.views.runtime import HeadChange
+from buildwright.views.statuses import BuildPhase
 
 SnapshotRow: TypeAlias = tuple[int, str, int]
 """Seq, text, checksum."""

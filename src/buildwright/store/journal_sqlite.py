@@ -18,7 +18,6 @@ from typing import Self, TypeVar
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, BuildCreated, Recorded
 from buildwright.core.failpoint import failpoint
-from buildwright.core.projection import head_change
 from buildwright.core.snapshot import dump
 from buildwright.errors import Conflict, IllegalMove
 from buildwright.ports import AnswerKey, BuildRow, Lease, LogEntry, LogLine, Loose, Mark, Weight
@@ -38,6 +37,7 @@ from buildwright.store.journal_rows import (
 from buildwright.store.opening import connect, open_both
 from buildwright.store.rows import HEAD_COLUMNS, build_row, encode_all, event_rows, recorded_from, to_text
 from buildwright.store.thread import ConnectionThread, reading, writing
+from buildwright.views.runtime import head_change
 
 T = TypeVar("T")
 _FEW = 200

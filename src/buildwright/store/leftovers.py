@@ -16,9 +16,7 @@ from typing import Any
 
 from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
-from buildwright.core.projection import head_change
 from buildwright.core.snapshot import dump, parse
-from buildwright.core.wire import BuildPhase
 from buildwright.errors import IllegalMove, StoreFailed
 from buildwright.ports import Found, Leftover
 from buildwright.store import retention
@@ -26,6 +24,8 @@ from buildwright.store.faults import fault
 from buildwright.store.holders import may_live
 from buildwright.store.opening import connect, connect_to_look, revisions
 from buildwright.store.rows import recorded_from, text_crc, to_text, to_time
+from buildwright.views.runtime import head_change
+from buildwright.views.statuses import BuildPhase
 
 MOST_EVENTS = 200_000
 """Most events in all that are replayed to compare them with head rows and snapshots, the newest builds first."""

@@ -13,13 +13,13 @@ from typing import Any
 
 from buildwright.core.build import Control
 from buildwright.core.event import AnyEvent, BuildCreated
-from buildwright.core.projection import HeadChange, head_change
-from buildwright.core.wire import BuildPhase
 from buildwright.errors import LostLease, NotFound, StaleVersion
 from buildwright.ports import BuildRow, Mark
 from buildwright.store.faults import damaged
 from buildwright.store.postgres_pool import Connection
 from buildwright.store.rows import HEAD_COLUMNS, EventRow, encode_all, event_rows, plain, text_crc, to_text
+from buildwright.views.runtime import HeadChange, head_change
+from buildwright.views.statuses import BuildPhase
 
 _SNAPSHOTS_KEPT = 2
 
@@ -210,7 +210,7 @@ async def select_heads(connection: Connection, limit: int, prefix: str) -> list[
         f"SELECT {HEAD_COLUMNS} FROM build_runs WHERE starts_with(build_id, $1)"  # noqa: S608  a constant
         " ORDER BY created_at DESC, build_id DESC LIMIT $2"
     )
-    return [BuildRow._make(row) for row in await connection.fetch(statement, text_of(prefix), limit)]
+    return [BuildRow(*row) for row in await connection.fetch(statement, text_of(prefix), limit)]
 
 
 def text_of(text: str) -> str:

@@ -81,7 +81,7 @@ def build_row(row: tuple[Any, ...]) -> BuildRow:
     """Return a row of HEAD_COLUMNS as the port's record."""
     *start, created, updated, completed, task = row
     ended = to_time(completed) if completed else None
-    return BuildRow._make((*start, to_time(created), to_time(updated), ended, task))
+    return BuildRow(*(*start, to_time(created), to_time(updated), ended, task))
 
 
 def _encode(event: AnyEvent) -> str:

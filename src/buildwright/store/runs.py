@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -14,7 +15,7 @@ from buildwright.ports import BuildRow
 from buildwright.store.database import Database
 from buildwright.store.tables import build_runs
 
-_COLUMNS = [build_runs.c[name] for name in BuildRow._fields]
+_COLUMNS = [build_runs.c[field.name] for field in fields(BuildRow)]
 
 
 class BuildRuns:
@@ -94,7 +95,7 @@ class BuildRuns:
         await self._database.close()
 
     async def _fetch(self, query: Select[tuple[object, ...]]) -> list[BuildRow]:
-        return [BuildRow._make(row) for row in await self._database.fetch(query)]
+        return [BuildRow(*tuple(row)) for row in await self._database.fetch(query)]
 
 
 def page_query(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildwright.core.build import Build
@@ -15,7 +16,8 @@ _BLOCK = 1000
 """Events that are looked through at once, from the newest backwards."""
 
 
-class FileStat(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FileStat:
     """Lines added and removed in one file; both 0 for a binary file or a change of mode."""
 
     path: str
@@ -50,7 +52,7 @@ def file_stats(text: str) -> list[FileStat]:
         elif in_hunk and stats and line[:1] in {"+", "-"}:
             last = stats[-1]
             added, removed = line[0] == "+", line[0] == "-"
-            stats[-1] = last._replace(added=last.added + added, removed=last.removed + removed)
+            stats[-1] = replace(last, added=last.added + added, removed=last.removed + removed)
     return stats
 
 

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from buildwright.views.overview import WorkerHolds
+
 if TYPE_CHECKING:
     from buildwright.ports import Board, Builds, WorkerRow
-
-
-class Holding(NamedTuple):
-    """One action that a worker has. `state` is `alive`, `suspect` or `gone`, as `cluster status` says it."""
-
-    action: str
-    task: str
-    """"" for an action of the whole build."""
-    worker: str
-    state: str
 
 
 class Crew(NamedTuple):
@@ -26,7 +18,7 @@ class Crew(NamedTuple):
     in_cluster: bool
     workers: int
     """How many workers of the cluster live; any of them takes up what is wanted."""
-    holdings: tuple[Holding, ...]
+    holdings: tuple[WorkerHolds, ...]
 
     @property
     def is_there(self) -> bool:
@@ -40,7 +32,7 @@ class Crew(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """For programs."""
-        return {"runner": self.runner, "workers": [holding._asdict() for holding in self.holdings]}
+        return {"runner": self.runner, "workers": [holding.model_dump() for holding in self.holdings]}
 
 
 async def crew_of(builds: Builds, board: Board | None, build_id: str) -> Crew:
@@ -51,11 +43,11 @@ async def crew_of(builds: Builds, board: Board | None, build_id: str) -> Crew:
     workers = {worker.holder: worker for worker in await board.workers()}
     states = {holder: state_of(worker) for holder, worker in workers.items()}
     holdings = tuple(
-        Holding(
-            row.key,
-            _task_of(row.key),
-            workers[row.holder].name if row.holder in workers else row.holder,
-            states.get(row.holder, "gone"),
+        WorkerHolds(
+            action=row.key,
+            task=_task_of(row.key),
+            worker=workers[row.holder].name if row.holder in workers else row.holder,
+            state=states.get(row.holder, "gone"),
         )
         for row in await board.board(build_id)
         if row.live

@@ -23,10 +23,10 @@ from buildwright.core.failpoint import failpoint
 from buildwright.core.limits import Options
 from buildwright.core.record import Record
 from buildwright.core.spec import Spec
-from buildwright.core.workflow import current_stage, stages_of, task_context
 from buildwright.engine.known import KnownBuilds
 from buildwright.errors import BuildwrightError, CouldNot, Forbidden, NotFound, Refused, StaleVersion
 from buildwright.store.holders import is_here, may_live, this_process
+from buildwright.views.automation import current_stage, stages_of, task_context
 
 if TYPE_CHECKING:
     from buildwright.store.inbox import Inbox, Received

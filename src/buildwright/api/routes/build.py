@@ -13,13 +13,14 @@ from buildwright.api import steering
 from buildwright.api.asking import After, Asking, BuildId, CleanText, Limit, OwnBuild, ProjectId, own_build, stating
 from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
-from buildwright.api.shown import BuildResponse, CanPublish, can_publish, response_of
+from buildwright.api.shown import can_publish, response_of
 from buildwright.api.site import CallerOf, CorrelationOf, Site, SiteOf
 from buildwright.core.build import Build
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
+from buildwright.views.runtime import BuildResponse, CanPublish
 
 router = APIRouter(prefix="/api/build", tags=["build runtime"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import JSONResponse, Response
 
 from buildwright.api import steering
@@ -20,10 +20,11 @@ from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
-from buildwright.core.views import BuildView, PlanView, build_view, plan_view
-from buildwright.core.why import WhyView, why
-from buildwright.core.wire import BuildPhase
-from buildwright.wiring.changes import file_stats
+from buildwright.ports import BuildRow
+from buildwright.views.explain import WhyView, why
+from buildwright.views.overview import BuildView, PlanView, WorkerHolds, build_view, plan_view
+from buildwright.views.statuses import BuildPhase
+from buildwright.wiring.changes import FileStat, file_stats
 
 router = APIRouter(tags=["builds"])
 
@@ -98,37 +99,11 @@ class Started(BaseModel):
     location: str
 
 
-class BuildItem(BaseModel):
-    """A build as a list shows it."""
-
-    build_id: str
-    project_id: str
-    user_id: str
-    title: str
-    phase: BuildPhase
-    control: str
-    outcome: str
-    version: int
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
-    completed_at: AwareDatetime | None
-    current_task_id: str
-
-
 class BuildPage(BaseModel):
     """Builds, newest first."""
 
-    items: list[BuildItem]
+    items: list[BuildRow]
     next_cursor: str | None = Field(default=None, description="`cursor` of the next page; null on the last.")
-
-
-class WorkerHolds(BaseModel):
-    """One action that a worker has."""
-
-    action: str
-    task: str
-    worker: str
-    state: str = Field(description="`alive`, `suspect` or `gone`.")
 
 
 class Status(BuildView):
@@ -146,14 +121,6 @@ class EventPage(BaseModel):
     version: int = Field(description="Number of the newest event.")
 
 
-class FileChange(BaseModel):
-    """Lines added and removed in one file."""
-
-    path: str
-    added: int
-    removed: int
-
-
 class Diff(BaseModel):
     """What a build or a task changed, as a unified diff."""
 
@@ -161,14 +128,8 @@ class Diff(BaseModel):
     task: str
     old: str
     new: str
-    files: list[FileChange]
+    files: list[FileStat]
     diff: str
-
-
-class Plan(PlanView):
-    """What would be done, before anything is."""
-
-    title: str
 
 
 @router.post(
@@ -216,7 +177,7 @@ async def list_builds(
     rows = await site.records.runs.page(caller.user_id, limit + 1, before, project or "", state.value if state else "")
     last = rows[limit - 1] if len(rows) > limit else None
     return BuildPage(
-        items=[BuildItem.model_validate(row._asdict()) for row in rows[:limit]],
+        items=rows[:limit],
         next_cursor=cursor_of(last.created_at, last.build_id) if last else None,
     )
 
@@ -261,7 +222,7 @@ async def build_logs(
 async def build_diff(site: SiteOf, build: OwnBuild, task: TaskName = "") -> Diff:
     """What the build, or one of its tasks, changed."""
     change = await site.app.change(build, task)
-    files = [FileChange(path=stat.path, added=stat.added, removed=stat.removed) for stat in file_stats(change.text)]
+    files = file_stats(change.text)
     return Diff(build=build.id, task=task, old=change.old, new=change.new, files=files, diff=change.text)
 
 
@@ -272,14 +233,13 @@ async def explain(site: SiteOf, build: OwnBuild, task: TaskName) -> WhyView:
 
 
 @router.post("/api/plans", responses=responses(400, 403, 502, 507))
-async def plan(wanted: Wanted, site: SiteOf, caller: CallerOf) -> Plan:
+async def plan(wanted: Wanted, site: SiteOf, caller: CallerOf) -> PlanView:
     """Show what would be done: tasks, waves and the critical path. Nothing is kept."""
     await site.rates.take(steering.BUILDS, caller.user_id)
     check_commands(site, caller, Spec(title="plan"), wanted.options)
     repository = await steering.checked_target(site, caller, wanted.repository, wanted.options)
     spec = spec_of(wanted)
-    view = plan_view(await site.app.plan(spec, wanted.options, repository, wanted.base))
-    return Plan(title=spec.title, **dict(view))
+    return plan_view(await site.app.plan(spec, wanted.options, repository, wanted.base), spec.title)
 
 
 def spec_of(wanted: Wanted) -> Spec:

@@ -1,4 +1,4 @@
-"""The automation API (D10-D12): begin an execution for a project, look at it, pause, resume, stop it. No rule of a build.
+"""The automation API: begin an execution for a project, look at it, pause, resume, stop it. No rule of a build.
 
 The newest execution of a project is meant everywhere. Which steps are allowed:
 
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from buildwright.api import steering
@@ -22,10 +22,21 @@ from buildwright.api.openapi import KEYED
 from buildwright.api.orders import Initialize, ProjectInPath, asked_for, check_owner, told
 from buildwright.api.problems import responses
 from buildwright.api.site import Caller, CallerOf, CorrelationOf, Site, SiteOf
-from buildwright.core.build import Build, Control, TaskPhase
-from buildwright.core.views import running_tasks, task_counts
-from buildwright.core.workflow import DEVTEAM_AUTOMATION, StageState, current_stage, stages_of
+from buildwright.core.build import Build
 from buildwright.errors import IllegalMove, NotFound
+from buildwright.views.automation import (
+    DEVTEAM_AUTOMATION,
+    Execution,
+    Links,
+    StageState,
+    TaskCounts,
+    begun_last,
+    current_stage,
+    execution_counts,
+    stages_of,
+)
+from buildwright.views.project import progress_of
+from buildwright.views.statuses import WITHOUT_BUILD, ExecutionStatus, execution_status
 from buildwright.wiring.intake import INITIALIZE, build_id_of
 
 if TYPE_CHECKING:
@@ -33,64 +44,12 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/devteam/automation", tags=["devteam automation"])
 
-State = Literal["pending", "running", "paused", "stopping", "stopped", "completed", "failed"]
-_STATES: dict[Control, State] = {
-    Control.RUNNING: "running",
-    Control.PAUSED: "paused",
-    Control.STOPPING: "stopping",
-    Control.STOPPED: "stopped",
-}
-
 
 class Begun(BaseModel):
     """The execution will begin, also if the server ends now."""
 
     executionId: str = Field(description="The id of its build, too.")  # noqa: N815  the wire's name
     eventId: str  # noqa: N815  the wire's name
-
-
-class TaskCounts(BaseModel):
-    """Tasks by how far they are. `total` is 0 before there is a plan."""
-
-    total: int = 0
-    done: int = 0
-    running: int = 0
-    waiting: int = 0
-    failed: int = 0
-    skipped: int = 0
-
-
-class Links(BaseModel):
-    """Where to go on."""
-
-    self: str
-    pause: str
-    resume: str
-    stop: str
-    event: str
-    build: str
-
-
-class Execution(BaseModel):
-    """The newest execution of a project."""
-
-    executionId: str  # noqa: N815  the wire's name
-    projectId: str  # noqa: N815  the wire's name
-    status: State
-    workflow: str
-    stage: str = Field(description="The stage that it is in, or was in when it ended.")
-    stages: list[StageState]
-    progress: int = Field(
-        ge=0, le=100, description="Percent of the tasks that are over; 100 only when it is completed."
-    )
-    currentTask: str | None = Field(description="The task that was begun last of those at work.")  # noqa: N815
-    tasks: TaskCounts
-    startedAt: AwareDatetime | None  # noqa: N815  the wire's name
-    updatedAt: AwareDatetime  # noqa: N815  the wire's name
-    completedAt: AwareDatetime | None  # noqa: N815  the wire's name
-    correlationId: str  # noqa: N815  the wire's name
-    error: str = Field(description='Why it has failed, was stopped or is paused; "" if nothing is wrong.')
-    links: Links
 
 
 class Resume(Asking):
@@ -105,7 +64,7 @@ class _Standing(NamedTuple):
 
     row: Received
     build: Build | None
-    state: State
+    state: ExecutionStatus
 
 
 @router.post(
@@ -176,8 +135,8 @@ async def _steer(
     site: Site,
     caller: Caller,
     project: str,
-    to: State,
-    since: State,
+    to: ExecutionStatus,
+    since: ExecutionStatus,
     repeated: Callable[[Build], bool],
     work: Callable[[Build], Awaitable[None]],
 ) -> Execution:
@@ -210,7 +169,7 @@ async def _steer(
     return _shown(await _standing(site, caller, project))
 
 
-def _refused(state: State, why: str, fix: str | None = None) -> IllegalMove:
+def _refused(state: ExecutionStatus, why: str, fix: str | None = None) -> IllegalMove:
     fixes = {"paused": "resume it first", "pending": "wait until it has begun"}
     error = IllegalMove(f"the execution is {state}: {why}", fix=fix or fixes.get(state, "look at its status"))
     error.state = state
@@ -223,15 +182,11 @@ async def _standing(site: Site, caller: Caller, project: str) -> _Standing:
     row = await site.records.inbox.latest(project, INITIALIZE, caller.user_id)
     if row is None:
         raise NotFound("this project has no execution", fix="begin one: POST /api/devteam/automation/initialize")
-    if not row.build_id:
-        return _Standing(row, None, "failed" if row.status == "failed" else "pending")
     try:
-        build = await site.seen.newest(row.build_id)
+        build = await site.seen.newest(row.build_id) if row.build_id else None
     except NotFound:  # removed since; what was kept of it is all there is
-        return _Standing(row, None, "completed" if row.status == "done" else "failed")
-    return _Standing(
-        row, build, _STATES.get(build.control) or ("completed" if build.outcome == "succeeded" else "failed")
-    )
+        build = None
+    return _Standing(row, build, execution_status(build) if build else WITHOUT_BUILD[row.status])
 
 
 def _shown(standing: _Standing) -> Execution:
@@ -244,9 +199,9 @@ def _shown(standing: _Standing) -> Execution:
         workflow=DEVTEAM_AUTOMATION.name,
         stage=current_stage(build) if build else kept.get("stage", DEVTEAM_AUTOMATION.stages[0].name),
         stages=list(stages_of(build)) if build else _kept_stages(row),
-        progress=100 if state == "completed" else _progress(build),
-        currentTask=_current_task(build) if build else None,
-        tasks=_counts(build) if build else TaskCounts(),
+        progress=progress_of(build) if build else 100 * (state == "completed"),
+        currentTask=begun_last(build) if build else None,
+        tasks=execution_counts(build) if build else TaskCounts(),
         startedAt=build.created_at if build else None,
         updatedAt=max(row.updated_at, build.updated_at) if build else row.updated_at,
         completedAt=build.finished_at if build else row.updated_at if state in {"failed", "completed"} else None,
@@ -254,9 +209,7 @@ def _shown(standing: _Standing) -> Execution:
         error=_error(row, build, state),
         links=Links(
             self=_place("status", row.project_id),
-            pause=_place("pause", row.project_id),
-            resume=_place("resume", row.project_id),
-            stop=_place("stop", row.project_id),
+            **{step: _place(step, row.project_id) for step in ("pause", "resume", "stop")},
             event=f"/events/{row.task_id}",
             build=f"/api/builds/{build_id_of(row.event_id)}",
         ),
@@ -268,30 +221,7 @@ def _kept_stages(row: Received) -> list[StageState]:
     return kept or [StageState(name=stage.name, status="pending") for stage in DEVTEAM_AUTOMATION.stages]
 
 
-def _progress(build: Build | None) -> int:
-    return min(99, 100 * (build.done + build.skipped) // build.total) if build and build.total else 0
-
-
-def _counts(build: Build) -> TaskCounts:
-    counts = task_counts(build)
-    running = sum(counts.get(phase.value, 0) for phase in (TaskPhase.WORKING, TaskPhase.JUDGING, TaskPhase.MERGING))
-    over = build.done + build.skipped + len(build.failed)
-    return TaskCounts(
-        total=build.total,
-        done=build.done,
-        running=running,
-        waiting=build.total - over - running,
-        failed=len(build.failed),
-        skipped=build.skipped,
-    )
-
-
-def _current_task(build: Build) -> str | None:
-    begun = [(at, task) for task in running_tasks(build) if (at := build.task(task).attempt_at) is not None]
-    return max(begun)[1] if begun else None
-
-
-def _error(row: Received, build: Build | None, state: State) -> str:
+def _error(row: Received, build: Build | None, state: ExecutionStatus) -> str:
     if state in {"running", "pending", "completed"}:
         return ""
     if build is None:

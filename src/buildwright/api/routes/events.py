@@ -12,8 +12,8 @@ from buildwright.api.openapi import KEYED
 from buildwright.api.orders import EVENTS, AnyAsked, asked_for, told
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
-from buildwright.core.workflow import task_context
 from buildwright.errors import Forbidden, NotFound
+from buildwright.views.automation import task_context
 
 router = APIRouter(prefix="/events", tags=["events"])
 

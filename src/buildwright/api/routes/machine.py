@@ -15,13 +15,14 @@ from buildwright.api import steering
 from buildwright.api.asking import Asking, CleanText, OwnBuild, ProjectId, stating
 from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
-from buildwright.api.routes.builds import Started, WorkerHolds
+from buildwright.api.routes.builds import Started
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.snapshot import dump
 from buildwright.core.spec import Spec
 from buildwright.errors import NotFound
+from buildwright.views.overview import WorkerHolds
 
 router = APIRouter(prefix="/api/machine", tags=["the command line's own"])
 
@@ -54,7 +55,7 @@ class CrewOf(BaseModel):
     runner: str | None
     in_cluster: bool
     workers: int
-    holdings: list[WorkerHolds]
+    holdings: tuple[WorkerHolds, ...]
 
 
 class Made(BaseModel):
@@ -109,8 +110,7 @@ async def state(build: OwnBuild) -> State:
 async def crew(site: SiteOf, build: OwnBuild) -> CrewOf:
     """Who works on the build."""
     found = await site.app.crew(build.id)
-    holdings = [WorkerHolds(**holding._asdict()) for holding in found.holdings]
-    return CrewOf(runner=found.runner, in_cluster=found.in_cluster, workers=found.workers, holdings=holdings)
+    return CrewOf(**found._asdict())
 
 
 @router.post(

@@ -17,30 +17,23 @@ from buildwright.api.project_build import NewestBuild, NewestRow
 from buildwright.api.site import CallerOf, SiteOf
 from buildwright.api.stack import find_stack
 from buildwright.core.limits import Budget
-from buildwright.core.project_summary import BuildSummary
-from buildwright.core.project_views import (
+from buildwright.views.instructions import Instructions, instructions_of
+from buildwright.views.project import (
+    BuildAnswer,
     BuildStatus,
-    BuildStatusName,
     LogLevel,
     LogRow,
     ResumeAction,
     WrittenFile,
     status_of,
 )
-from buildwright.core.take_home import Instructions, instructions_of
+from buildwright.views.statuses import BuildStatusName
+from buildwright.views.summary import BuildSummary
 
 router = APIRouter(prefix="/projects/{project_id}/build", tags=["project builds"])
 
 Cursor = Annotated[str, Query(max_length=8_000, description="`next_cursor` of the page before.")]
 Filter = Annotated[CleanText, Query(max_length=200)]
-
-
-class BuildAnswer(BaseModel):
-    """What became of a request to a build."""
-
-    build_id: str
-    project_id: str
-    status: BuildStatusName
 
 
 class ResumeWish(Asking):
@@ -88,12 +81,9 @@ class BuildFilePage(BaseModel):
     next_cursor: str | None = Field(description="`cursor` of the next page; null for the last one.")
 
 
-class FileAnswer(BaseModel):
+class FileAnswer(WrittenFile):
     """One file as it is at the integration head. `content` is null when `note` says why it is not shown."""
 
-    path: str
-    size_bytes: int
-    language: str
     content: str | None
     note: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,9 +18,10 @@ from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.requests import BuildRequest, SpecText, TargetType, TaskList, check_target, kept_spec
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
-from buildwright.core.project_views import BuildStatusName, status_name
 from buildwright.ports import BuildRow
 from buildwright.store.projects import Project
+from buildwright.views.project import BuildAnswer
+from buildwright.views.statuses import BuildStatusName, project_status
 
 router = APIRouter(prefix="/projects", tags=["projects"])
 
@@ -74,14 +76,6 @@ class ProjectPage(BaseModel):
     next_cursor: str | None = Field(description="`cursor` of the next page; null for the last one.")
 
 
-class BuildStarted(BaseModel):
-    """A build that was started."""
-
-    build_id: str
-    project_id: str
-    status: BuildStatusName
-
-
 @router.post("", status_code=201, response_model=ProjectDetail, responses=responses(409), openapi_extra=KEYED)
 async def create_project(request: Request, wish: NewProject, site: SiteOf, caller: CallerOf) -> Response:
     """Create a project. With an Idempotency-Key a repeat gives the same one."""
@@ -131,7 +125,7 @@ async def get_project(project: OwnProject, site: SiteOf) -> ProjectDetail:
 @router.post(
     "/{project_id}/build",
     status_code=202,
-    response_model=BuildStarted,
+    response_model=BuildAnswer,
     responses=responses(403, 404, 409, 502, 507),
     openapi_extra=KEYED,
 )
@@ -147,33 +141,22 @@ async def start_build(
 
     async def work() -> tuple[int, dict[str, Any], str]:
         build_id = await project_build.start(site, caller, project, wish, correlation_id)
-        started = BuildStarted(build_id=build_id, project_id=project.id, status="pending")
+        started = BuildAnswer(build_id=build_id, project_id=project.id, status="pending")
         return 202, started.model_dump(mode="json"), f"/projects/{project.id}/build/status"
 
     return await site.asked.once(request, caller.user_id, f"POST /projects/{project.id}/build", work)
 
 
 def _fields(project: Project, row: BuildRow | None) -> dict[str, Any]:
-    status = status_name(row.control, row.outcome, row.version) if row else None
-    newest = NewestBuild(status=status, **_of_row(row)) if row and status else None
+    status = project_status(row.control, row.outcome, row.version) if row else None
+    newest = NewestBuild(status=status, **asdict(row)) if row and status else None
     return {
-        "id": project.id,
-        "name": project.name,
-        "description": project.description,
+        **project._asdict(),
         "status": status or project.status,
-        "target_type": project.target_type,
-        "target_ref": project.target_ref,
-        "created_at": project.created_at,
-        "updated_at": project.updated_at,
         "build": newest,
     }
 
 
-def _of_row(row: BuildRow) -> dict[str, Any]:
-    shown = ("build_id", "title", "created_at", "updated_at", "completed_at")
-    return {name: getattr(row, name) for name in shown}
-
-
 def _detail(project: Project, row: BuildRow | None) -> ProjectDetail:
     kept = json.loads(project.spec) if project.spec else {}
-    return ProjectDetail(**_fields(project, row), spec=kept.get("spec", ""), tasks=kept.get("tasks"))
+    return ProjectDetail(**{**_fields(project, row), "spec": kept.get("spec", ""), "tasks": kept.get("tasks")})

@@ -19,12 +19,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from buildwright.api.carrying import ABORT_SECONDS, PARTING_SECONDS, Why, abort, deliver, why_of, words
 from buildwright.api.cursor import LONGEST
-from buildwright.api.frames import Frame, Names
 from buildwright.api.guard import identify
 from buildwright.api.reader import Reader, Selection, Sent, Topics
 from buildwright.api.site import Caller, Site, site_of
 from buildwright.api.stream import build_of, open_reader, project_of
 from buildwright.errors import BuildwrightError, Forbidden, NotFound, Refused, StoreFailed, Unauthorized
+from buildwright.views.frames import Names, StreamFrame
 
 router = APIRouter()
 
@@ -247,7 +247,7 @@ class _Socket:
             await self._answer("error", {"code": "bad-frame", "detail": trouble})
 
     async def _answer(self, kind: str, payload: dict[str, Any]) -> None:
-        await self._say(Frame(kind, datetime.now(UTC), self._selection.project_id, payload).encoded())
+        await self._say(StreamFrame(kind, datetime.now(UTC), self._selection.project_id, payload).encoded())
 
     def _takes(self) -> bool:
         """Count one frame of the client."""

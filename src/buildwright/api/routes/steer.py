@@ -9,15 +9,13 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from buildwright.api import steering
-from buildwright.api.asking import Asking, CleanText, OwnBuild, TaskName, state_word, stating
+from buildwright.api.asking import Asking, CleanText, OwnBuild, TaskName, stating
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, SiteOf
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Control
 from buildwright.core.limits import Budget
-from buildwright.core.projection import phase_of
-from buildwright.core.views import PauseView, pause_view
-from buildwright.core.wire import BuildPhase
 from buildwright.errors import IllegalMove
+from buildwright.views.overview import Standing, standing_of
 
 router = APIRouter(prefix="/api/builds/{build_id}", tags=["steering builds"])
 
@@ -45,19 +43,6 @@ class Said(Asking):
     task: TaskName = ""
 
 
-class Standing(BaseModel):
-    """Where a build stands."""
-
-    build_id: str
-    project_id: str
-    state: str = Field(description="`paused` or `stopping`, else the phase.")
-    phase: BuildPhase
-    control: str
-    outcome: str
-    version: int
-    pause: PauseView | None = None
-
-
 class Receipt(BaseModel):
     """A message was taken; the event `message.delivered` names it once an agent has it."""
 
@@ -71,15 +56,15 @@ async def pause(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: Why | N
     """Let nothing new start; what runs may finish. A paused build stays as it is."""
     await site.rates.take(steering.BUILDS, caller.user_id)
     if build.control is Control.PAUSED:
-        return standing(build)
+        return standing_of(build)
     with stating(build):
         try:
-            return standing(await site.app.pause(build.id, wanted.message if wanted else ""))
+            return standing_of(await site.app.pause(build.id, wanted.message if wanted else ""))
         except IllegalMove:
             build = await site.seen.newest(build.id)
             if build.control is not Control.PAUSED:  # somebody else was first
                 raise
-    return standing(build)
+    return standing_of(build)
 
 
 @router.post("/resume", responses=responses(400, 403, 404, 409))
@@ -91,7 +76,7 @@ async def resume(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: Answer
         with stating(build):
             build = await site.app.resume(build.id, answer.choice, answer.message, answer.budget_usd)
     await site.hosting.begin(build.id)
-    return standing(build)
+    return standing_of(build)
 
 
 @router.post("/say", status_code=202, responses=responses(400, 403, 404, 409))
@@ -121,7 +106,7 @@ async def stop(
     await site.rates.take(steering.BUILDS, caller.user_id)
     build = await steering.stop(site, build, wanted.message if wanted else "", wait_seconds)
     headers = {"Location": f"/api/builds/{build.id}"}
-    return JSONResponse(standing(build).model_dump(mode="json"), 200 if build.is_terminal else 202, headers)
+    return JSONResponse(standing_of(build).model_dump(mode="json"), 200 if build.is_terminal else 202, headers)
 
 
 @router.post("/run", status_code=202, responses=responses(403, 404, 409))
@@ -130,18 +115,4 @@ async def run(site: SiteOf, caller: CallerOf, build: OwnBuild) -> Standing:
     await site.rates.take(steering.BUILDS, caller.user_id)
     steering.refuse_ended(build, "carried out")
     await site.hosting.begin(build.id)
-    return standing(build)
-
-
-def standing(build: Build) -> Standing:
-    """Where the build stands."""
-    return Standing(
-        build_id=build.id,
-        project_id=build.project_id,
-        state=state_word(build),
-        phase=phase_of(build),
-        control=build.control.value,
-        outcome=build.outcome or "",
-        version=build.version,
-        pause=pause_view(build, build.pause) if build.pause is not None else None,
-    )
+    return standing_of(build)

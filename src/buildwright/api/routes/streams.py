@@ -16,12 +16,12 @@ from starlette.types import Receive, Scope, Send
 
 from buildwright.api.carrying import PARTING_SECONDS, Why, abort, deliver, why_of, words
 from buildwright.api.cursor import LONGEST, START
-from buildwright.api.frames import Names
 from buildwright.api.problems import responses
 from buildwright.api.reader import Reader, Selection, Sent, Topics
 from buildwright.api.site import CallerOf, Site, SiteOf
 from buildwright.api.stream import Hello, Last, build_of, open_reader, project_of
 from buildwright.errors import Refused
+from buildwright.views.frames import Names
 
 if TYPE_CHECKING:
     from buildwright.telemetry.meters import Meters

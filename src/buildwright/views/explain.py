@@ -13,10 +13,9 @@ from buildwright.core.finding import Report, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.record import Record
 from buildwright.core.task import Task
-from buildwright.core.views import TaskView, headline, task_view
 from buildwright.errors import NotFound
-
-_MET = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
+from buildwright.views.overview import TaskView, headline, task_view
+from buildwright.views.statuses import MET
 
 
 class Dependency(Record):
@@ -78,7 +77,7 @@ def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -
         )
     task, state = plan.task(task_id), build.task(task_id)
     needs = tuple(
-        Dependency(id=needed, phase=build.task(needed).phase.value, met=build.task(needed).phase in _MET)
+        Dependency(id=needed, phase=build.task(needed).phase.value, met=build.task(needed).phase in MET)
         for needed in dict.fromkeys(task.depends_on)
     )
     return WhyView(

@@ -1,34 +1,180 @@
-"""How the wire's view of a build (`wire`) follows from events. Pure; decides nothing.
+"""A build in the records of the build runtime's document, and its head row. Pure; decides nothing.
 
-Two views are made here and nowhere else: the head row, kept up event by event without looking at a build, and the whole
-`BuildState`. While a build works, the row says what happened last (implementing or iterating) and the state what is
-furthest behind; before and after that they say the same.
+The head row follows event by event, without looking at a build; `BuildState` is the whole build. While a build works, the
+row says what happened last (implementing or iterating) and the state what is furthest behind; before and after that they
+say the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 from typing import Any, TypedDict
 
+from pydantic import BaseModel, Field
+
 from buildwright.core import event as e
-from buildwright.core.build import Build, Control, Stage, TaskPhase, TaskState
+from buildwright.core.build import Build, Control, TaskPhase, TaskState
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.finding import Report, Verdict
-from buildwright.core.record import UtcTime
-from buildwright.core.task import Task as PlannedTask
-from buildwright.core.wire import (
-    BuildGraph,
-    BuildHistoryEvent,
-    BuildPhase,
-    BuildState,
-    CheckReport,
-    PatchSet,
-    ReviewDecision,
-    ReviewReport,
-    Task,
-    TaskStatus,
-    ValidationReport,
-)
+from buildwright.core.patch import Patch
+from buildwright.core.record import Record, UtcTime
+from buildwright.core.task import Task
+from buildwright.views.statuses import ENDS, TASKS, BuildPhase, TaskStatus, runtime_phase
+
+# --- The records ---------------------------------------------------------------------------------------------------
+
+
+class ReviewDecision(StrEnum):
+    """What a reviewer said."""
+
+    APPROVE = "approve"
+    REQUEST_CHANGES = "request_changes"
+
+
+class RuntimeTask(Record):
+    """A task as it was planned, and how far it is."""
+
+    id: str
+    title: str
+    goal: str
+    acceptance: tuple[str, ...]
+    depends_on: tuple[str, ...] = ()
+    files_expected: tuple[str, ...] = ()
+    status: TaskStatus = TaskStatus.TODO
+    created_at: UtcTime
+    completed_at: UtcTime | None = None
+
+
+class BuildGraph(Record):
+    """All tasks of a build."""
+
+    tasks: tuple[RuntimeTask, ...]
+    notes: str = ""
+    created_at: UtcTime
+
+
+class PatchSet(Record):
+    """A change that an agent made. `diff` is "" until the caller fills it in: the text comes from the workspace."""
+
+    id: str
+    task_id: str
+    diff: str = ""
+    touched_files: tuple[str, ...]
+    notes: str = ""
+    created_at: UtcTime
+
+
+class ValidationReport(Record):
+    """What the validators said: scope, syntax and the task's own command."""
+
+    ok: bool
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    normalized_html: str | None = None
+    js_valid: bool = True
+    created_at: UtcTime
+
+
+class CheckReport(Record):
+    """What typecheck, lint and tests said. `ok` also covers the build command, which has no field of its own."""
+
+    ok: bool
+    typecheck_ok: bool = True
+    lint_ok: bool = True
+    unit_ok: bool = True
+    logs: str = ""
+    created_at: UtcTime
+
+
+class ReviewReport(Record):
+    """What a reviewer decided and why."""
+
+    decision: ReviewDecision
+    reasons: tuple[str, ...] = ()
+    required_fixes: tuple[str, ...] = ()
+    blocked_by: tuple[str, ...] = ()
+    created_at: UtcTime
+
+
+class BuildHistoryEvent(Record):
+    """One event, with the phase that the build was in after it."""
+
+    ts: UtcTime
+    phase: BuildPhase
+    action: str
+    details: dict[str, Any]
+
+
+class BuildState(Record):
+    """A whole build."""
+
+    build_id: str
+    project_id: str
+    user_id: str
+    phase: BuildPhase = BuildPhase.PLANNING
+    current_task_id: str | None = None
+    brief: dict[str, Any] = Field(default_factory=dict)
+    build_plan: dict[str, Any] = Field(default_factory=dict)
+    product_doc: dict[str, Any] = Field(default_factory=dict)
+    build_graph: BuildGraph | None = None
+    patch_sets: tuple[PatchSet, ...] = ()
+    last_patch: PatchSet | None = None
+    validation_reports: tuple[ValidationReport, ...] = ()
+    last_validation: ValidationReport | None = None
+    check_reports: tuple[CheckReport, ...] = ()
+    last_checks: CheckReport | None = None
+    review_reports: tuple[ReviewReport, ...] = ()
+    last_review: ReviewReport | None = None
+    history: tuple[BuildHistoryEvent, ...] = ()
+    created_at: UtcTime
+    updated_at: UtcTime
+    completed_at: UtcTime | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.phase in {BuildPhase.READY, BuildPhase.ABORTED, BuildPhase.ERROR}
+
+    @property
+    def all_tasks_done(self) -> bool:
+        return self.build_graph is not None and all(t.status is TaskStatus.DONE for t in self.build_graph.tasks)
+
+    def get_current_task(self) -> RuntimeTask | None:
+        """The task being worked on; of several, the one whose attempt started last."""
+        tasks = self.build_graph.tasks if self.build_graph else ()
+        return next((task for task in tasks if task.id == self.current_task_id), None)
+
+    def get_blocked_tasks(self) -> list[RuntimeTask]:
+        """Tasks still to do that wait for at least one dependency."""
+        tasks = self.build_graph.tasks if self.build_graph else ()
+        done = {task.id for task in tasks if task.status is TaskStatus.DONE}
+        return [t for t in tasks if t.status is TaskStatus.TODO and any(needed not in done for needed in t.depends_on)]
+
+
+class BuildResponse(BaseModel):
+    """A build. `history` is a page of its events, oldest first."""
+
+    build_id: str
+    project_id: str
+    phase: BuildPhase
+    current_task_id: str | None = None
+    build_graph: BuildGraph | None = None
+    last_patch: PatchSet | None = None
+    last_validation: ValidationReport | None = None
+    last_checks: CheckReport | None = None
+    last_review: ReviewReport | None = None
+    history: list[BuildHistoryEvent] = Field(default_factory=list)
+    history_next: int | None = Field(
+        default=None, description="`history_after` of the next page; null when this page has the newest event."
+    )
+
+
+class CanPublish(BaseModel):
+    """Whether the result can be published, and if not, why."""
+
+    can_publish: bool
+    reasons: list[str] = Field(default_factory=list)
+
 
 # --- The head row --------------------------------------------------------------------------------------------------
 
@@ -43,23 +189,15 @@ class HeadChange(TypedDict, total=False):
     completed: bool
 
 
-_ENDS = {
-    "succeeded": BuildPhase.READY,
-    "failed": BuildPhase.ERROR,
-    "stopped": BuildPhase.ABORTED,
-    "aborted": BuildPhase.ABORTED,
-}
-
-
 def _judged(event: e.PatchJudged | e.MergeJudged) -> HeadChange:
     return {} if event.verdict.ok else {"phase": BuildPhase.ITERATING}
 
 
 def _finished(event: e.BuildFinished) -> HeadChange:
-    ended = Control.STOPPED if event.outcome in {"stopped", "aborted"} else Control.FINISHED
+    phase, control = ENDS[event.outcome]
     return {
-        "phase": _ENDS[event.outcome],
-        "control": ended,
+        "phase": phase,
+        "control": control,
         "outcome": event.outcome,
         "current_task_id": "",
         "completed": True,
@@ -94,41 +232,13 @@ def head_change(events: Iterable[AnyEvent]) -> HeadChange:
 
 # --- The whole state -----------------------------------------------------------------------------------------------
 
-_STATUS = {
-    TaskPhase.WAITING: TaskStatus.TODO,
-    TaskPhase.READY: TaskStatus.TODO,
-    TaskPhase.PARKED: TaskStatus.TODO,
-    TaskPhase.WORKING: TaskStatus.DOING,
-    TaskPhase.JUDGING: TaskStatus.DOING,
-    TaskPhase.MERGING: TaskStatus.DOING,
-    TaskPhase.REJECTED: TaskStatus.DOING,
-    TaskPhase.DONE: TaskStatus.DONE,
-    TaskPhase.SKIPPED: TaskStatus.DONE,
-    TaskPhase.FAILED: TaskStatus.BLOCKED,
-}
 _VALIDATORS = frozenset({"scope", "syntax", "validation"})
 _CHECKS = frozenset({"typecheck", "lint", "test", "build"})
 _SCRIPTS = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx")
 
 
-def phase_of(build: Build) -> BuildPhase:
-    """The phase of a build. Of the tasks at work, the one furthest behind speaks: rejected, then working, judging, merging."""
-    if build.outcome is not None:
-        return _ENDS[build.outcome]
-    if build.plan is None:
-        return BuildPhase.PLANNING
-    if build.stage in {Stage.VERIFYING, Stage.DELIVERING}:
-        return BuildPhase.VERIFYING
-    at_work = {build.task(task_id).phase for task_id in build.active}
-    if build.failures_in_row or TaskPhase.REJECTED in at_work:
-        return BuildPhase.ITERATING
-    if TaskPhase.WORKING in at_work or not at_work:
-        return BuildPhase.IMPLEMENTING
-    return BuildPhase.VERIFYING if TaskPhase.JUDGING in at_work else BuildPhase.REVIEWING
-
-
 def state_of(build: Build, history: Sequence[Recorded] = ()) -> BuildState:
-    """The wire's view of a build, in O(tasks + history).
+    """The whole build, in O(tasks + history).
 
     With the journal from its first event as `history`, every patch and report is listed, with its time; without it the
     newest of each task.
@@ -142,7 +252,7 @@ def state_of(build: Build, history: Sequence[Recorded] = ()) -> BuildState:
         build_id=build.id,
         project_id=build.project_id,
         user_id=build.user_id,
-        phase=phase_of(build),
+        phase=runtime_phase(build),
         current_task_id=_current_task(build),
         brief=spec.brief.model_dump(mode="json") if spec.brief else {},
         build_plan=spec.build_plan.model_dump(mode="json") if spec.build_plan else {},
@@ -164,7 +274,7 @@ def state_of(build: Build, history: Sequence[Recorded] = ()) -> BuildState:
 
 
 def history_events(history: Iterable[Recorded], phase: BuildPhase = BuildPhase.PLANNING) -> list[BuildHistoryEvent]:
-    """Events in the wire's form. `phase` is that before the first of them. A spec or graph is left out for its size."""
+    """Events as records of the history. `phase` is that before the first of them. A spec or graph is left out for its size."""
     shown = []
     for recorded in history:
         phase = head_change([recorded.event]).get("phase", phase)
@@ -174,6 +284,24 @@ def history_events(history: Iterable[Recorded], phase: BuildPhase = BuildPhase.P
             details["tasks"] = len(recorded.event.graph.tasks)
         shown.append(BuildHistoryEvent(ts=recorded.at, phase=phase, action=recorded.event.type, details=details))
     return shown
+
+
+def response_json(state: BuildState) -> bytes:
+    """The state as the JSON of a `BuildResponse` without its page of the history."""
+    shown = BuildResponse.model_fields.keys() - {"history", "history_next"}
+    return state.model_dump_json(include=set(shown)).encode()
+
+
+def publishable(state: BuildState) -> CanPublish:
+    """Whether the build is ready, and validation and checks have passed."""
+    reasons = []
+    if state.phase is not BuildPhase.READY:
+        reasons.append(f"Build not in ready state (current: {state.phase.value})")
+    if state.last_validation is None or not state.last_validation.ok:
+        reasons.append("Validation failed or not run")
+    if state.last_checks is None or not state.last_checks.ok:
+        reasons.append("Checks failed or not run")
+    return CanPublish(can_publish=not reasons, reasons=reasons)
 
 
 def _current_task(build: Build) -> str | None:
@@ -189,15 +317,15 @@ def _graph(build: Build, history: Sequence[Recorded]) -> BuildGraph | None:
     return BuildGraph(tasks=tasks, notes=build.plan.graph.notes, created_at=planned_at)
 
 
-def _task(task: PlannedTask, state: TaskState, planned_at: UtcTime) -> Task:
-    return Task(
+def _task(task: Task, state: TaskState, planned_at: UtcTime) -> RuntimeTask:
+    return RuntimeTask(
         id=task.id,
         title=task.title,
         goal=task.goal,
         acceptance=task.acceptance,
         depends_on=task.depends_on,
         files_expected=task.files_expected,
-        status=_STATUS[state.phase],
+        status=TASKS[state.phase][0],
         created_at=planned_at,
         completed_at=state.finished_at if state.phase is TaskPhase.DONE else None,
     )
@@ -207,11 +335,7 @@ def _from_history(history: Sequence[Recorded]) -> tuple[list[PatchSet], list[tup
     patches, verdicts = [], []
     for _, at, event in history:
         if isinstance(event, e.AgentFinished) and event.patch is not None:
-            name = f"{event.task}/{event.attempt}"
-            paths = event.patch.paths
-            patches.append(
-                PatchSet(id=name, task_id=event.task, touched_files=paths, notes=event.summary, created_at=at)
-            )
+            patches.append(_patch_set(event.task, event.attempt, event.patch, event.summary, at))
         elif isinstance(event, e.PatchJudged | e.MergeJudged | e.BaseJudged | e.BuildVerified):
             verdicts.append((at, event.verdict))
     return patches, verdicts
@@ -222,9 +346,7 @@ def _from_tasks(build: Build) -> tuple[list[PatchSet], list[tuple[UtcTime, Verdi
     for task_id, state in build.tasks.items():
         at = state.finished_at or state.attempt_at or build.updated_at
         if state.patch is not None:
-            name = f"{task_id}/{state.attempt}"
-            paths = state.patch.paths
-            patches.append(PatchSet(id=name, task_id=task_id, touched_files=paths, notes=state.summary, created_at=at))
+            patches.append(_patch_set(task_id, state.attempt, state.patch, state.summary, at))
         if state.verdict is not None:
             verdicts.append((at, state.verdict))
     patches.sort(key=lambda patch: (patch.created_at, patch.id))
@@ -232,6 +354,10 @@ def _from_tasks(build: Build) -> tuple[list[PatchSet], list[tuple[UtcTime, Verdi
     if build.verdict is not None:
         verdicts.append((build.updated_at, build.verdict))
     return patches, verdicts
+
+
+def _patch_set(task: str, attempt: int, patch: Patch, notes: str, at: UtcTime) -> PatchSet:
+    return PatchSet(id=f"{task}/{attempt}", task_id=task, touched_files=patch.paths, notes=notes, created_at=at)
 
 
 def _validation(verdict: Verdict, at: UtcTime) -> ValidationReport | None:

@@ -18,19 +18,19 @@ from buildwright.core.graph import Graph
 from buildwright.core.languages import language_of
 from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.core.patch import FileChange, Patch
-from buildwright.core.project_summary import Summing, summary_of
-from buildwright.core.project_views import (
+from buildwright.core.spec import Spec
+from buildwright.core.task import Task
+from buildwright.views.instructions import Stack, instructions_of, stack_of
+from buildwright.views.project import (
     BuildStatus,
     log_row,
     matching,
     phase_name,
-    status_name,
     status_of,
     written_paths,
 )
-from buildwright.core.spec import Spec
-from buildwright.core.take_home import Stack, instructions_of, stack_of
-from buildwright.core.task import Task
+from buildwright.views.statuses import project_status
+from buildwright.views.summary import Summing, summary_of
 from tests.core.machine import START
 
 TASKS = (
@@ -121,7 +121,7 @@ PAUSED: tuple[AnyEvent, ...] = (
     ],
 )
 def test_every_state_has_one_of_the_six_names(control: str, outcome: str, version: int, name: str) -> None:
-    assert status_name(control, outcome, version) == name
+    assert project_status(control, outcome, version) == name
 
 
 @pytest.mark.parametrize(

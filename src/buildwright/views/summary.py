@@ -1,4 +1,4 @@
-"""What a build came to: phases, tokens and money by phase and model, verdicts, messages, the result. Pure; decides nothing.
+"""What builds came to: phases, tokens and money, verdicts, messages, the result; and figures over several. Pure.
 
 `Summing` takes the journal event by event, so that a long one need never be in memory as a whole.
 """
@@ -9,35 +9,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, TaskState, Usage
+from buildwright.core.build import Build, TaskPhase, TaskState, Usage, usage_of
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Verdict
-from buildwright.core.project_views import (
-    PLANNING,
-    BuildStatusName,
-    PhaseStatus,
-    phase_name,
-    phases_of,
-    refused_attempts,
-    status_name,
-    written_paths,
-)
 from buildwright.core.record import Record
-from buildwright.core.views import seconds_of, task_counts
+from buildwright.views.overview import BuildView, TaskView, build_view, seconds_of, task_counts
+from buildwright.views.project import PLANNING, PhaseView, phase_name, phases_of, refused_attempts, written_paths
+from buildwright.views.statuses import BuildStatusName, PhaseStatus, project_status
 
 
-class PhaseSummary(Record):
+class PhaseSummary(PhaseView):
     """What one phase took. `seconds` runs from the start of its first task to the end of its last, or to now."""
 
-    number: int
-    name: str
-    status: PhaseStatus
-    tasks: int
-    done: int
-    skipped: int
-    failed: int
     seconds: float
     attempts: int
     loopbacks: int
@@ -81,7 +67,7 @@ class Interjection(Record):
     delivered_to: tuple[str, ...] = ()
 
 
-class Delivery(Record):
+class DeliveredResult(Record):
     """Where the result is."""
 
     kind: str
@@ -127,7 +113,7 @@ class BuildSummary(Record):
     commits: int
     """Changes that have landed, a commit each."""
     interjections: tuple[Interjection, ...] = ()
-    delivered: Delivery | None = None
+    delivered: DeliveredResult | None = None
 
 
 @dataclass(slots=True)
@@ -138,7 +124,7 @@ class Summing:
     verdicts: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     messages: dict[str, Interjection] = field(default_factory=dict)
-    delivered: Delivery | None = None
+    delivered: DeliveredResult | None = None
 
     def add(self, recorded: Recorded) -> None:
         """One more event."""
@@ -158,7 +144,7 @@ class Summing:
                 self.messages[event.id] = before.model_copy(update=heard)
             case e.BuildDelivered():
                 branch = event.ref.removeprefix("refs/heads/")
-                self.delivered = Delivery(
+                self.delivered = DeliveredResult(
                     kind=event.kind, ref=event.ref, branch=branch, commit=event.commit, remote=event.remote, at=at
                 )
             case _:
@@ -167,7 +153,7 @@ class Summing:
     def _spend(self, event: e.TokensUsed) -> None:
         # By task, for which phase a task is in is known at the end.
         key = (event.task, event.model)
-        self.costs[key] = _sum(self.costs.get(key, Usage()), _usage(event))
+        self.costs[key] = self.costs.get(key, Usage()).plus(usage_of(event))
 
     def _judge(self, verdict: Verdict) -> None:
         self.verdicts["passed" if verdict.ok else "failed"] += 1
@@ -182,7 +168,7 @@ def summary_of(build: Build, summing: Summing, now: datetime) -> BuildSummary:
         build_id=build.id,
         project_id=build.project_id,
         title=build.spec.title,
-        status=status_name(build.control, build.outcome or "", build.version),
+        status=project_status(build.control, build.outcome or "", build.version),
         message=build.message,
         started_at=build.created_at,
         completed_at=build.finished_at,
@@ -190,13 +176,8 @@ def summary_of(build: Build, summing: Summing, now: datetime) -> BuildSummary:
         phases=_phases(build, now),
         tasks=task_counts(build),
         tasks_total=build.total,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
         tokens=usage.tokens,
-        estimated_cost_usd=usage.cost_usd,
-        unpriced=usage.unpriced,
+        **_figures(usage),
         costs=_costs(build, summing),
         turns=usage.requests,
         attempts=summing.counts["task.started"],
@@ -210,28 +191,11 @@ def summary_of(build: Build, summing: Summing, now: datetime) -> BuildSummary:
     )
 
 
-def _usage(event: e.TokensUsed) -> Usage:
-    return Usage(
-        requests=1,
-        input_tokens=event.input_tokens,
-        output_tokens=event.output_tokens,
-        cache_read_tokens=event.cache_read_tokens,
-        cache_write_tokens=event.cache_write_tokens,
-        cost_usd=event.cost_usd or Decimal(0),
-        unpriced=int(event.cost_usd is None),
-    )
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        requests=one.requests + other.requests,
-        input_tokens=one.input_tokens + other.input_tokens,
-        output_tokens=one.output_tokens + other.output_tokens,
-        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
-        cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
-        cost_usd=one.cost_usd + other.cost_usd,
-        unpriced=one.unpriced + other.unpriced,
-    )
+def _figures(usage: Usage) -> dict[str, Any]:
+    """The figures that a summary and each of its costs have in common."""
+    figures = usage._asdict()
+    del figures["requests"]
+    return figures | {"estimated_cost_usd": figures.pop("cost_usd")}
 
 
 def _costs(build: Build, summing: Summing) -> tuple[BuildCost, ...]:
@@ -239,19 +203,14 @@ def _costs(build: Build, summing: Summing) -> tuple[BuildCost, ...]:
     sums: dict[tuple[str, str], Usage] = {}
     for (task, model), used in summing.costs.items():
         key = (_phase_of(build, task), model)
-        sums[key] = _sum(sums.get(key, Usage()), used)
+        sums[key] = sums.get(key, Usage()).plus(used)
     order = {phase.name: phase.number for phase in phases_of(build)}
     return tuple(
         BuildCost(
             phase=phase,
             model=model,
             requests=used.requests,
-            input_tokens=used.input_tokens,
-            output_tokens=used.output_tokens,
-            cache_read_tokens=used.cache_read_tokens,
-            cache_write_tokens=used.cache_write_tokens,
-            estimated_cost_usd=used.cost_usd,
-            unpriced=used.unpriced,
+            **_figures(used),
         )
         for (phase, model), used in sorted(sums.items(), key=lambda item: (order.get(item[0][0], 0), *item[0]))
     )
@@ -289,3 +248,132 @@ def _seconds(states: list[TaskState], status: PhaseStatus, now: datetime) -> flo
     ends = [state.finished_at for state in states if state.finished_at is not None]
     end = max(ends) if status == "completed" and ends else now
     return max(0.0, (end - min(begun)).total_seconds())
+
+
+# --- What a program gets of the builds that it ran -----------------------------------------------------------------
+
+
+class TaskResult(TaskView):
+    """What became of one task."""
+
+    findings: tuple[str, ...] = ()
+    """Why its last attempt was refused, if it was."""
+
+    @property
+    def ok(self) -> bool:
+        return self.phase == TaskPhase.DONE
+
+    @property
+    def attempts(self) -> int:
+        """Attempts begun so far."""
+        return self.attempt
+
+
+class BuildResult(BuildView):
+    """How one build ended, or where it stands when it is paused or was detached from."""
+
+    tasks: tuple[TaskResult, ...] = ()
+    """All of them, wave by wave."""
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome == "succeeded"
+
+    @property
+    def build_id(self) -> str:
+        return self.id
+
+    @property
+    def paused(self) -> str:
+        """Why it is paused and needs a person; "" when it does not."""
+        return "" if self.pause is None else self.pause.message or self.pause.reason
+
+    @property
+    def tokens(self) -> int:
+        return self.usage.tokens
+
+    @property
+    def cost_usd(self) -> Decimal:
+        return self.usage.cost_usd
+
+    @property
+    def commit(self) -> str:
+        """The last commit that landed."""
+        return self.head
+
+
+def result_of(build: Build, now: datetime) -> BuildResult:
+    """The build with all of its tasks, in O(tasks)."""
+    view = build_view(build, now, build.total)
+    tasks = (TaskResult(**dict(task), findings=tuple(map(str, build.task(task.id).findings))) for task in view.tasks)
+    return BuildResult(**{**dict(view), "tasks": tuple(tasks)})
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """A list of tasks that was run as one build: the same tasks, in the order they were given."""
+
+    build: BuildResult
+    results: tuple[TaskResult, ...]
+
+    @property
+    def successes(self) -> tuple[TaskResult, ...]:
+        return tuple(result for result in self.results if result.ok)
+
+    @property
+    def failures(self) -> tuple[TaskResult, ...]:
+        return tuple(result for result in self.results if result.phase == TaskPhase.FAILED)
+
+    @property
+    def ok(self) -> bool:
+        return self.build.ok and all(result.ok for result in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures over some builds. Seconds are of wall time per build, added up."""
+
+    builds: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    """Builds that ended as failed, stopped or aborted."""
+    unfinished: int = 0
+    tasks: int = 0
+    successes: int = 0
+    failures: int = 0
+    skipped: int = 0
+    attempts: int = 0
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    longest_seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        return self.usage.tokens
+
+    @property
+    def cost_usd(self) -> Decimal:
+        return self.usage.cost_usd
+
+    @property
+    def unpriced_requests(self) -> int:
+        """Requests whose price is not known; they are not in `cost_usd`."""
+        return self.usage.unpriced
+
+    def plus(self, build: Build, now: datetime) -> Summary:
+        """The figures with one more build."""
+        seconds = seconds_of(build, now)
+        return Summary(
+            builds=self.builds + 1,
+            succeeded=self.succeeded + (build.outcome == "succeeded"),
+            failed=self.failed + (build.outcome not in {None, "succeeded"}),
+            unfinished=self.unfinished + (build.outcome is None),
+            tasks=self.tasks + build.total,
+            successes=self.successes + build.done,
+            failures=self.failures + len(build.failed),
+            skipped=self.skipped + build.skipped,
+            attempts=self.attempts + sum(state.attempt for state in build.tasks.values()),
+            usage=self.usage.plus(build.usage),
+            seconds=self.seconds + seconds,
+            longest_seconds=max(self.longest_seconds, seconds),
+        )

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from buildwright.api.frames import MOST_TASKS, Frame, Moment, event_frames, log_frame
 from buildwright.core import event as e
 from buildwright.core.apply import apply
 from buildwright.core.build import Build
@@ -21,6 +20,7 @@ from buildwright.core.patch import FileChange, Patch
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.ports import LogLine
+from buildwright.views.frames import MOST_TASKS, Moment, StreamFrame, event_frames, log_frame
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 GOOD = Verdict(tree="t", reports=(Report(gate="scope", ok=True),))
@@ -234,7 +234,7 @@ def test_log_lines_are_one_frame_with_their_levels() -> None:
     ]
     assert set(frame.payload["lines"][0]) == {"seq", "ts", "task", "attempt", "kind", "level", "text"}
     assert log_frame("builder", "b1", "shop", lines).type == "build_log"
-    assert isinstance(frame, Frame)
+    assert isinstance(frame, StreamFrame)
 
 
 def test_journal_frames_are_the_events_themselves() -> None:

@@ -16,7 +16,8 @@ from buildwright.core.graph import Graph
 from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.core.snapshot import dump, parse
 from buildwright.core.task import Task
-from buildwright.core.workflow import (
+from buildwright.errors import Refused
+from buildwright.views.automation import (
     DEVTEAM_AUTOMATION,
     MOST_ARTIFACTS,
     WORKFLOWS,
@@ -26,7 +27,6 @@ from buildwright.core.workflow import (
     task_context,
     workflow_of,
 )
-from buildwright.errors import Refused
 from tests.core.machine import Machine, graphs, options
 
 ONE = Graph(tasks=(Task(id="T0", title="one"),))

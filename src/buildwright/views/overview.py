@@ -1,7 +1,7 @@
-"""What people and programs see of a build: records made from the state and the journal. Never decides, never changes.
+"""What people and programs see of any build: how it stands, its tasks, its pause, its plan. Never decides, never changes.
 
-The command line, `--json` and later surfaces show these and nothing else, so that all of them tell the same story.
-Words for people are made here; commands to type are not (that is the surface's part).
+`GET /api/builds/{id}` and `buildwright status --json` return a `BuildView`; the library returns one with what programs ask
+for (`summary.BuildResult`). Words for people are made here, but never a command to type.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from buildwright.core.decide import allowed_modes, base_troubles
 from buildwright.core.event import StepMode
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.record import Record
+from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
 
 ChoiceName = Literal["go", "retry", "skip", "abort"]
-
-_BUSY = frozenset({TaskPhase.WORKING, TaskPhase.JUDGING, TaskPhase.MERGING})
 
 
 class TaskView(Record):
@@ -131,7 +130,29 @@ class BuildView(Record):
     unheard: tuple[MessageView, ...] = ()
 
 
-class PlannedTask(Record):
+class WorkerHolds(Record):
+    """One action that a worker has. `task` is "" for an action of the whole build."""
+
+    action: str
+    task: str
+    worker: str
+    state: str = Field(description="`alive`, `suspect` or `gone`.")
+
+
+class Standing(Record):
+    """Where a build stands, in short: the answer to a request that steers it."""
+
+    build_id: str
+    project_id: str
+    state: str = Field(description="`paused` or `stopping`, else the phase.")
+    phase: BuildPhase
+    control: str
+    outcome: str
+    version: int
+    pause: PauseView | None = None
+
+
+class PlannedTaskView(Record):
     """One task of a plan that nothing has run yet."""
 
     id: str
@@ -147,7 +168,7 @@ class PlannedTask(Record):
 class PlanView(Record):
     """A plan before anything runs. Minutes are the planner's estimates."""
 
-    tasks: tuple[PlannedTask, ...]
+    tasks: tuple[PlannedTaskView, ...]
     waves: tuple[tuple[str, ...], ...]
     milestones: tuple[str, ...]
     critical_path: tuple[str, ...]
@@ -157,6 +178,8 @@ class PlanView(Record):
     widest: int
     """Most tasks in one wave: more agents than this gain nothing."""
     notes: str = ""
+    title: str = ""
+    """Of the spec."""
 
 
 def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
@@ -192,7 +215,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         delivered=build.delivered,
         findings=tuple(map(str, build.verdict.findings)) if build.verdict is not None else (),
         notes=build.notes,
-        unheard=tuple(MessageView(id=note.id, text=note.text, task=note.task) for note in build.notes_to_agents),
+        unheard=messages_waiting(build),
     )
 
 
@@ -202,8 +225,8 @@ def seconds_of(build: Build, now: datetime) -> float:
 
 
 def running_tasks(build: Build) -> list[str]:
-    """Tasks somebody works on now, in the order of the plan. Bounded by the concurrency and the train, not by the plan."""
-    active = [task_id for task_id in build.active if build.task(task_id).phase in _BUSY]
+    """Tasks that are worked on now, in the order of the plan. Bounded by the concurrency and the train, not by the plan."""
+    active = [task_id for task_id in build.active if build.task(task_id).phase in BUSY]
     if build.plan is not None:
         active.sort(key=build.plan.position.__getitem__)
     return active
@@ -268,14 +291,14 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
     )
 
 
-def plan_view(graph: Graph) -> PlanView:
-    """A checked plan as people see it. Raises BadGraph when the tasks do not form one."""
+def plan_view(graph: Graph, title: str = "") -> PlanView:
+    """A checked plan as people see it, and the title of its spec. Raises BadGraph when the tasks do not form one."""
     plan = compile_plan(graph)
     critical = plan.critical_path
     on_path = set(critical)
     order = sorted(range(len(graph.tasks)), key=lambda i: (plan.depth[i], plan.rank[i]))
     tasks = tuple(
-        PlannedTask(
+        PlannedTaskView(
             id=graph.tasks[i].id,
             title=graph.tasks[i].title,
             wave=plan.depth[i] + 1,
@@ -297,29 +320,47 @@ def plan_view(graph: Graph) -> PlanView:
         total_minutes=sum(task.minutes for task in graph.tasks),
         widest=max(map(len, waves), default=0),
         notes=graph.notes,
+        title=title,
     )
-
-
-def needs_user(build: Build) -> bool:
-    """Nothing goes on until a person says something."""
-    return build.waits_for_user
 
 
 def headline(build: Build) -> str:
     """The state of the build in a few words."""
-    if build.control is Control.FINISHED:
-        return build.outcome or "finished"
     if build.control is not Control.RUNNING:
-        return build.control.value
+        return stream_status(build)
     if build.waits_for_step:
         return "waits for a step"
     if build.stage is Stage.WORKING and build.needs_diagnosis:
         return "looking for the cause of the failures"
-    return {Stage.CREATED: "starting", Stage.WORKING: "building"}.get(build.stage, build.stage.value)
+    return doing(build)
+
+
+def state_word(build: Build) -> str:
+    """The state of the build in one word: that it is paused or stopping, else its phase."""
+    return build.control.value if build.control in {Control.PAUSED, Control.STOPPING} else runtime_phase(build).value
+
+
+def standing_of(build: Build) -> Standing:
+    """Where the build stands."""
+    return Standing(
+        build_id=build.id,
+        project_id=build.project_id,
+        state=state_word(build),
+        phase=runtime_phase(build),
+        control=build.control.value,
+        outcome=build.outcome or "",
+        version=build.version,
+        pause=pause_view(build, build.pause) if build.pause is not None else None,
+    )
+
+
+def messages_waiting(build: Build) -> tuple[MessageView, ...]:
+    """What the user has said and no agent has taken in yet."""
+    return tuple(MessageView(id=note.id, text=note.text, task=note.task) for note in build.notes_to_agents)
 
 
 def _listed(build: Build, plan: Plan, limit: int) -> tuple[str, ...]:
-    """Ids for the list, wave by wave; when not all fit, those that somebody should look at come first."""
+    """Ids for the list, wave by wave; when not all fit, those that need a look come first."""
     tasks = plan.graph.tasks
     order = sorted(range(len(tasks)), key=lambda i: (plan.milestone[i], plan.depth[i], plan.rank[i]))
     if len(order) > limit:

@@ -1,4 +1,4 @@
-"""Workflows by name: the stages that other systems see a build go through, and the record of an execution. Never decides.
+"""An execution of the development team: its workflow, the stages of a build in it, its record and its status. Never decides.
 
 A workflow is data over the one engine: each stage says which events begin and end it, which option it needs and what is at
 work in it. Where a build stands in it follows from the build's state alone, in O(stages + active tasks).
@@ -6,16 +6,18 @@ work in it. Where a build stands in it follows from the build's state alone, in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
 
 from buildwright.core.build import Build, Stage, TaskPhase
 from buildwright.core.record import Record, UtcTime
 from buildwright.errors import Refused
+from buildwright.views.overview import running_tasks
+from buildwright.views.statuses import TASKS, ExecutionStatus, StageStatus
 
-Status = Literal["pending", "running", "done", "failed", "skipped"]
-"""`skipped`: not carried out, or not to its end. Of a build that succeeds a stage only goes from left to right."""
 Need = Literal["lanes", "gates", "delivery"]
 
 SCHEMA_VERSION = 1
@@ -37,13 +39,13 @@ class WorkflowStage:
     """The last of these ends it."""
     during: Stage | None = None
     """It is at work while the build is in this stage."""
-    phases: frozenset[TaskPhase] = frozenset()
+    phases: Set[TaskPhase] = frozenset()
     """It is at work while a task is in such a phase."""
     per_task: bool = False
     """Every task goes through it, some of them more than once: it is over when all tasks are, and no sooner."""
     needs: Need | None = None
     """Without it there is nothing to do here."""
-    blamed_for: frozenset[str] = frozenset()
+    blamed_for: Set[str] = frozenset()
     """Rejections (`event.Rejection`) of a failed task that make this the stage which failed."""
 
 
@@ -57,51 +59,22 @@ class Workflow:
     stages: tuple[WorkflowStage, ...]
 
 
-DEVTEAM_AUTOMATION = Workflow(
-    id="9a65464c-1611-54e0-b166-23c2462ed3a6",
-    name="DEVTEAM_AUTOMATION",
-    version=1,
-    stages=(
-        WorkflowStage("SELECT", ("build.created",), ("build.created",)),
-        WorkflowStage("PREP", ("build.created",), ("plan.made",), Stage.PLANNING),
-        WorkflowStage("INIT REPO", ("build.created",), ("target.prepared",), Stage.CREATED, needs="lanes"),
-        WorkflowStage(
-            "EXECUTE",
-            ("task.started",),
-            ("agent.finished", "agent.broke"),
-            phases=frozenset({TaskPhase.WORKING}),
-            per_task=True,
-            blamed_for=frozenset({"agent", "empty"}),
-        ),
-        WorkflowStage(
-            "VERIFY",
-            ("agent.finished",),
-            ("patch.judged", "merge.judged", "build.verified"),
-            Stage.VERIFYING,
-            frozenset({TaskPhase.JUDGING}),
-            per_task=True,
-            needs="gates",
-            blamed_for=frozenset({"gate"}),
-        ),
-        WorkflowStage(
-            "MERGE",
-            ("merge.prepared", "merge.conflicted"),
-            ("change.landed",),
-            phases=frozenset({TaskPhase.MERGING}),
-            per_task=True,
-            needs="lanes",
-            blamed_for=frozenset({"conflict", "train"}),
-        ),
-        WorkflowStage(
-            "PUSH",
-            ("change.landed", "build.verified"),
-            ("build.delivered",),
-            Stage.DELIVERING,
-            needs="delivery",
-        ),
-    ),
+# fmt: off
+_STAGES = (
+    WorkflowStage("SELECT", ("build.created",), ("build.created",)),
+    WorkflowStage("PREP", ("build.created",), ("plan.made",), Stage.PLANNING),
+    WorkflowStage("INIT REPO", ("build.created",), ("target.prepared",), Stage.CREATED, needs="lanes"),
+    WorkflowStage("EXECUTE", ("task.started",), ("agent.finished", "agent.broke"), phases={TaskPhase.WORKING},
+                  per_task=True, blamed_for={"agent", "empty"}),
+    WorkflowStage("VERIFY", ("agent.finished",), ("patch.judged", "merge.judged", "build.verified"), Stage.VERIFYING,
+                  {TaskPhase.JUDGING}, per_task=True, needs="gates", blamed_for={"gate"}),
+    WorkflowStage("MERGE", ("merge.prepared", "merge.conflicted"), ("change.landed",), phases={TaskPhase.MERGING},
+                  per_task=True, needs="lanes", blamed_for={"conflict", "train"}),
+    WorkflowStage("PUSH", ("change.landed", "build.verified"), ("build.delivered",), Stage.DELIVERING, needs="delivery"),
 )
+# fmt: on
 """SELECT: what is to be done is read and fixed. PREP: it becomes a plan of tasks, while INIT REPO mirrors the repository."""
+DEVTEAM_AUTOMATION = Workflow("9a65464c-1611-54e0-b166-23c2462ed3a6", "DEVTEAM_AUTOMATION", version=1, stages=_STAGES)
 
 _ALL = (DEVTEAM_AUTOMATION,)
 WORKFLOWS: Mapping[str, Workflow] = {key: workflow for workflow in _ALL for key in (workflow.name, workflow.id)}
@@ -121,7 +94,8 @@ class StageState(Record):
     """Where a build stands in one stage."""
 
     name: str
-    status: Status
+    status: StageStatus
+    """Of a build that succeeds it only goes from pending to running to done or skipped."""
     began_at: UtcTime | None = None
     ended_at: UtcTime | None = None
 
@@ -170,7 +144,7 @@ def _phases(build: Build) -> frozenset[TaskPhase]:
 
 
 def _works(build: Build, stage: WorkflowStage, phases: frozenset[TaskPhase]) -> bool:
-    return build.stage is stage.during or bool(stage.phases & phases)
+    return build.stage is stage.during or bool(phases & stage.phases)
 
 
 def _state(build: Build, stage: WorkflowStage, missing: frozenset[Need], phases: frozenset[TaskPhase]) -> StageState:
@@ -313,3 +287,70 @@ def _artifacts(build: Build, task_id: str) -> TaskArtifacts:
 
 def _said(ok: bool | None) -> Literal["passed", "failed", "none"]:
     return "none" if ok is None else "passed" if ok else "failed"
+
+
+# --- The status of an execution ------------------------------------------------------------------------------------
+
+
+class TaskCounts(BaseModel):
+    """Tasks by how far they are. `total` is 0 before there is a plan."""
+
+    total: int = 0
+    done: int = 0
+    running: int = 0
+    waiting: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+class Links(BaseModel):
+    """Where to go on."""
+
+    self: str
+    pause: str
+    resume: str
+    stop: str
+    event: str
+    build: str
+
+
+class Execution(BaseModel):
+    """The newest execution of a project."""
+
+    executionId: str  # noqa: N815  the wire's name
+    projectId: str  # noqa: N815  the wire's name
+    status: ExecutionStatus
+    workflow: str
+    stage: str = Field(description="The stage that it is in, or was in when it ended.")
+    stages: list[StageState]
+    progress: int = Field(
+        ge=0, le=100, description="Percent of the tasks that are over; 100 only when it is completed."
+    )
+    currentTask: str | None = Field(description="The task that was begun last of those at work.")  # noqa: N815
+    tasks: TaskCounts
+    startedAt: AwareDatetime | None  # noqa: N815  the wire's name
+    updatedAt: AwareDatetime  # noqa: N815  the wire's name
+    completedAt: AwareDatetime | None  # noqa: N815  the wire's name
+    correlationId: str  # noqa: N815  the wire's name
+    error: str = Field(description='Why it has failed, was stopped or is paused; "" if nothing is wrong.')
+    links: Links
+
+
+def execution_counts(build: Build) -> TaskCounts:
+    """The tasks of the build by their group, in O(active tasks)."""
+    running = sum(TASKS[build.task(task).phase][1] == "running" for task in build.active)
+    over = build.done + build.skipped + len(build.failed)
+    return TaskCounts(
+        total=build.total,
+        done=build.done,
+        running=running,
+        waiting=build.total - over - running,
+        failed=len(build.failed),
+        skipped=build.skipped,
+    )
+
+
+def begun_last(build: Build) -> str | None:
+    """The task whose attempt was begun last, of those that are worked on; None without one."""
+    begun = [(at, task) for task in running_tasks(build) if (at := build.task(task).attempt_at) is not None]
+    return max(begun)[1] if begun else None

@@ -1,37 +1,28 @@
 """What the pages of a project see of its build: status, phases, files, log lines. Pure; decides nothing.
 
-A phase is a milestone of the plan that has tasks. The summary of a build is made in `project_summary`.
+A phase is a milestone of the plan that has tasks. What a build came to is in `summary`.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
 
-from buildwright.core.build import Build, Control, TaskPhase, TaskState
+from buildwright.core.build import Build, TaskPhase, TaskState
 from buildwright.core.record import Record
-from buildwright.core.views import MessageView, pause_view, task_counts
+from buildwright.views.overview import MessageView, messages_waiting, pause_view, task_counts
+from buildwright.views.statuses import BUSY, TASKS, BuildStatusName, PhaseStatus, phase_status, project_status
 
-BuildStatusName = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
-PhaseStatus = Literal["pending", "active", "paused", "completed", "failed"]
 ResumeAction = Literal["retry", "retry_with_message", "skip", "abort"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 PLANNING = "Planning"
 """The name of the phase before there is a plan; it has the number 0."""
-
-_ENDS: dict[str, BuildStatusName] = {
-    "succeeded": "completed",
-    "failed": "failed",
-    "stopped": "cancelled",
-    "aborted": "failed",
-}
-"""Given up at a pause is a failure; asked to end is not."""
-_AT_IT = frozenset({TaskPhase.WORKING, TaskPhase.JUDGING, TaskPhase.MERGING, TaskPhase.DONE})
 
 
 class PhaseView(Record):
@@ -41,9 +32,9 @@ class PhaseView(Record):
     name: str
     status: PhaseStatus
     tasks: int
-    done: int = 0
-    skipped: int = 0
-    failed: int = 0
+    done: int
+    skipped: int
+    failed: int
 
 
 class BuildStatus(Record):
@@ -77,7 +68,7 @@ class BuildStatus(Record):
     pause_phase: str = ""
     pause_task: str = ""
     pause_deadline: datetime | None = None
-    """When the build is given up if nobody resumes it."""
+    """When the build is given up unless the user resumes it."""
     pause_findings: tuple[str, ...] = ()
     options: tuple[ResumeAction, ...] = ()
     """What a paused build can be resumed with."""
@@ -88,6 +79,14 @@ class BuildStatus(Record):
     completed_at: datetime | None = None
     error_detail: str = ""
     """Why it failed or was cancelled."""
+
+
+class BuildAnswer(Record):
+    """What became of a request to a build."""
+
+    build_id: str
+    project_id: str
+    status: BuildStatusName
 
 
 class WrittenFile(Record):
@@ -112,18 +111,9 @@ class LogRow(Record):
     message: str
 
 
-def status_name(control: str, outcome: str, version: int) -> BuildStatusName:
-    """The status of a build from its head row. A build that is about to end still runs."""
-    if outcome:
-        return _ENDS.get(outcome, "failed")
-    if control == Control.PAUSED:
-        return "paused"
-    return "pending" if version <= 1 else "running"
-
-
 def status_of(build: Build) -> BuildStatus:
     """The whole status, in O(tasks)."""
-    name = status_name(build.control, build.outcome or "", build.version)
+    name = project_status(build.control, build.outcome or "", build.version)
     phases = phases_of(build)
     current = current_phase(build, phases)
     pause = build.pause
@@ -151,7 +141,7 @@ def status_of(build: Build) -> BuildStatus:
         pause_deadline=pause.since + timedelta(seconds=build.options.limits.pause_seconds) if pause else None,
         pause_findings=shown.findings if shown else (),
         options=resume_actions(build),
-        interjections_waiting=tuple(MessageView(id=n.id, text=n.text, task=n.task) for n in build.notes_to_agents),
+        interjections_waiting=messages_waiting(build),
         started_at=build.created_at if name != "pending" else None,
         updated_at=build.updated_at,
         completed_at=build.finished_at,
@@ -178,35 +168,28 @@ def phases_of(build: Build) -> tuple[PhaseView, ...]:
     plan = build.plan
     if plan is None:
         return ()
-    counts: dict[int, list[int]] = {place: [0, 0, 0, 0] for place, n in enumerate(build.milestone_sizes) if n}
+    counts = {place: Counter[str]() for place, size in enumerate(build.milestone_sizes) if size}
     for place, task in zip(plan.milestone, plan.graph.tasks, strict=True):
-        phase = build.task(task.id).phase
-        counts[place][0] += 1
-        for column, counted in enumerate((TaskPhase.DONE, TaskPhase.SKIPPED, TaskPhase.FAILED), 1):
-            counts[place][column] += phase is counted
+        counts[place][TASKS[build.task(task.id).phase][1]] += 1
     return tuple(
         PhaseView(
             number=number,
             name=plan.milestones[place] or f"Phase {number}",
-            status=_phase_status(build, place, *counts[place]),
-            tasks=counts[place][0],
-            done=counts[place][1],
-            skipped=counts[place][2],
-            failed=counts[place][3],
+            status=phase_status(
+                tasks=count.total(),
+                over=count["done"] + count["skipped"],
+                failed=count["failed"],
+                is_current=place == build.milestone,
+                paused=build.pause is not None,
+                ended=build.outcome is not None,
+            ),
+            tasks=count.total(),
+            done=count["done"],
+            skipped=count["skipped"],
+            failed=count["failed"],
         )
-        for number, place in enumerate(counts, 1)
+        for number, (place, count) in enumerate(counts.items(), 1)
     )
-
-
-def _phase_status(build: Build, place: int, tasks: int, done: int, skipped: int, failed: int) -> PhaseStatus:
-    if done + skipped == tasks:
-        return "completed"
-    here = place == build.milestone
-    if here and build.pause is not None:
-        return "paused"
-    if failed or (here and build.outcome is not None):
-        return "failed"
-    return "active" if here else "pending"
 
 
 def current_phase(build: Build, phases: tuple[PhaseView, ...]) -> PhaseView | None:
@@ -242,7 +225,7 @@ def loop_count(build: Build) -> int:
 
 def refused_attempts(state: TaskState) -> int:
     """Attempts at a task that came to nothing; the one that runs, or that landed, is none of them."""
-    return max(0, state.attempt - (state.phase in _AT_IT))
+    return max(0, state.attempt - (state.phase in BUSY | {TaskPhase.DONE}))
 
 
 def written_paths(build: Build) -> list[str]:
@@ -276,7 +259,7 @@ def log_row(seq: int, at: datetime, task: str, attempt: int, kind: str, text: st
 
 
 def matching(rows: Iterable[LogRow], level: str = "", source: str = "", search: str = "") -> list[LogRow]:
-    """Those of that level and source ("" for any) whose message has `search` in it, in whatever case."""
+    """Those of that level and source ("" for any) whose message has `search` in it, in either case."""
     wanted = search.casefold()
     return [
         row

@@ -1,4 +1,4 @@
-"""From events and log lines to the frames of the wire, in one table. Pure: reads no store, knows no client.
+"""From events and log lines to the frames of streams, in one table. Pure: reads no store, knows no client.
 
 A frame is `{type, ts, projectId, payload}`. Each event has one row: what an `execution-update` says of it (the names of
 `/ws/devteam`), and which frames it is by the names of `/ws`. The names are those of the documents.
@@ -18,8 +18,9 @@ from buildwright.core.decide import base_troubles
 from buildwright.core.event import Event, Recorded, encode
 from buildwright.core.finding import Finding, Verdict
 from buildwright.core.languages import language_of
-from buildwright.core.views import task_counts
 from buildwright.ports import LogLine
+from buildwright.views.overview import task_counts
+from buildwright.views.statuses import stream_status
 
 Names: TypeAlias = Literal["devteam", "builder", "journal"]
 """Whose names frames have: those of `/ws/devteam`, those of `/ws`, or the journal's own events, whole."""
@@ -33,8 +34,8 @@ LONGEST_TEXT = 2_000
 _LEVELS = {"error": "error", "warned": "warning"}
 
 
-class Frame(NamedTuple):
-    """What the wire says at one time. `at` is when it happened."""
+class StreamFrame(NamedTuple):
+    """What a stream says at one time. `at` is when it happened."""
 
     type: str
     at: datetime
@@ -46,7 +47,7 @@ class Frame(NamedTuple):
         return to_json({"type": self.type, "ts": stamp(self.at), "projectId": self.project_id, "payload": self.payload})
 
 
-class Row(NamedTuple):
+class EventFrames(NamedTuple):
     """What becomes of one type of event."""
 
     fields: Callable[[Any], Fields]
@@ -70,7 +71,7 @@ class Moment(NamedTuple):
         return {"task": task_id, **phase_fields(self.after, plan.milestone[plan.position[task_id]])}
 
 
-def event_frames(names: Names, moment: Moment) -> list[Frame]:
+def event_frames(names: Names, moment: Moment) -> list[StreamFrame]:
     """The frames of an event. By `devteam` and `journal` it is always one; by `builder` none, one or several."""
     recorded, build = moment.recorded, moment.after
     always = {"executionId": build.id, "seq": recorded.seq}
@@ -81,10 +82,10 @@ def event_frames(names: Names, moment: Moment) -> list[Frame]:
         made = [("execution-update", _update(moment))]
     else:
         made = [*ROWS[type(recorded.event)].frames(recorded.event, moment), *_phases(moment)]
-    return [Frame(kind, recorded.at, build.project_id, {**always, **fields}) for kind, fields in made]
+    return [StreamFrame(kind, recorded.at, build.project_id, {**always, **fields}) for kind, fields in made]
 
 
-def log_frame(names: Names, build_id: str, project_id: str, lines: Sequence[LogLine]) -> Frame:
+def log_frame(names: Names, build_id: str, project_id: str, lines: Sequence[LogLine]) -> StreamFrame:
     """Some lines of a build's log, one after the other, as one frame."""
     kind = "build_log" if names == "builder" else "execution-log"
     shown = [
@@ -99,7 +100,7 @@ def log_frame(names: Names, build_id: str, project_id: str, lines: Sequence[LogL
         }
         for line in lines
     ]
-    return Frame(kind, lines[-1].at, project_id, {"executionId": build_id, "lines": shown})
+    return StreamFrame(kind, lines[-1].at, project_id, {"executionId": build_id, "lines": shown})
 
 
 def phase_fields(build: Build, index: int) -> Fields:
@@ -114,16 +115,11 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def status_of(build: Build) -> str:
-    """running, paused, stopping or stopped; and for one that came to its end, its outcome."""
-    return (build.outcome or build.control.value) if build.control.value == "finished" else build.control.value
-
-
 def _update(moment: Moment) -> Fields:
     event, build = moment.recorded.event, moment.after
     return {
         "event": event.type,
-        "status": status_of(build),
+        "status": stream_status(build),
         "stage": build.stage.value,
         "tasks": {"total": build.total, **task_counts(build)},
         **ROWS[type(event)].fields(event),
@@ -337,61 +333,69 @@ def _files(event: e.AgentFinished) -> Fields:
     return {**_of_task(event), "summary": _short(event.summary), "filesModified": list(paths[:MOST_FILES])}
 
 
-ROWS: dict[type[Event], Row] = {
-    e.BuildCreated: Row(lambda ev: {"title": ev.spec.title, "agent": ev.options.agent}, _nothing),
-    e.TargetPrepared: Row(lambda ev: {"commit": ev.commit, "branch": ev.branch, "notes": list(ev.notes)}, _nothing),
-    e.PlanMade: Row(lambda ev: {"planned": len(ev.graph.tasks)}, _plan),
-    e.PlanRejected: Row(
+ROWS: dict[type[Event], EventFrames] = {
+    e.BuildCreated: EventFrames(lambda ev: {"title": ev.spec.title, "agent": ev.options.agent}, _nothing),
+    e.TargetPrepared: EventFrames(
+        lambda ev: {"commit": ev.commit, "branch": ev.branch, "notes": list(ev.notes)}, _nothing
+    ),
+    e.PlanMade: EventFrames(lambda ev: {"planned": len(ev.graph.tasks)}, _plan),
+    e.PlanRejected: EventFrames(
         lambda ev: {"message": _short(ev.message)}, _trouble(lambda ev: f"the plan was refused: {ev.message}")
     ),
-    e.BaseJudged: Row(lambda ev: _verdict(ev.verdict), _audit_of_base),
-    e.TaskStarted: Row(_of_task, _spawned),
-    e.TaskWaited: Row(lambda ev: {"task": ev.task, "file": ev.file, "holder": ev.holder}, _nothing),
-    e.AgentHeartbeat: Row(lambda ev: {**_of_task(ev), "agentStatus": ev.status, "percent": ev.percent}, _heartbeat),
-    e.TokensUsed: Row(_tokens, _nothing),
-    e.CheckpointCreated: Row(_of_task, _nothing),
-    e.CheckpointRestored: Row(_of_task, _nothing),
-    e.AgentFinished: Row(_files, _agent_finished),
-    e.AgentBroke: Row(
+    e.BaseJudged: EventFrames(lambda ev: _verdict(ev.verdict), _audit_of_base),
+    e.TaskStarted: EventFrames(_of_task, _spawned),
+    e.TaskWaited: EventFrames(lambda ev: {"task": ev.task, "file": ev.file, "holder": ev.holder}, _nothing),
+    e.AgentHeartbeat: EventFrames(
+        lambda ev: {**_of_task(ev), "agentStatus": ev.status, "percent": ev.percent}, _heartbeat
+    ),
+    e.TokensUsed: EventFrames(_tokens, _nothing),
+    e.CheckpointCreated: EventFrames(_of_task, _nothing),
+    e.CheckpointRestored: EventFrames(_of_task, _nothing),
+    e.AgentFinished: EventFrames(_files, _agent_finished),
+    e.AgentBroke: EventFrames(
         lambda ev: {**_of_task(ev), "kind": ev.kind, "message": _short(ev.message)},
         _trouble(lambda ev: f"the agent failed ({ev.kind}): {ev.message}"),
     ),
-    e.PatchJudged: Row(lambda ev: {**_of_task(ev), **_verdict(ev.verdict)}, _audit_of_task("task")),
-    e.MergePrepared: Row(lambda ev: {**_of_task(ev), "onto": ev.onto, "commit": ev.commit}, _nothing),
-    e.MergeConflicted: Row(
+    e.PatchJudged: EventFrames(lambda ev: {**_of_task(ev), **_verdict(ev.verdict)}, _audit_of_task("task")),
+    e.MergePrepared: EventFrames(lambda ev: {**_of_task(ev), "onto": ev.onto, "commit": ev.commit}, _nothing),
+    e.MergeConflicted: EventFrames(
         lambda ev: {**_of_task(ev), "files": list(ev.files[:MOST_FILES])},
         _trouble(lambda ev: f"conflicts with what landed meanwhile in {', '.join(ev.files[:MOST_FINDINGS])}"),
     ),
-    e.MergeJudged: Row(lambda ev: {**_of_task(ev), **_verdict(ev.verdict)}, _audit_of_task("merge")),
-    e.ChangeLanded: Row(lambda ev: {**_of_task(ev), "commit": ev.commit}, _landed),
-    e.TaskRetried: Row(lambda ev: {"task": ev.task, "by": ev.by, "message": _short(ev.message)}, _nothing),
-    e.TaskFailed: Row(
+    e.MergeJudged: EventFrames(lambda ev: {**_of_task(ev), **_verdict(ev.verdict)}, _audit_of_task("merge")),
+    e.ChangeLanded: EventFrames(lambda ev: {**_of_task(ev), "commit": ev.commit}, _landed),
+    e.TaskRetried: EventFrames(lambda ev: {"task": ev.task, "by": ev.by, "message": _short(ev.message)}, _nothing),
+    e.TaskFailed: EventFrames(
         lambda ev: {"task": ev.task, "message": _short(ev.message), "findings": _findings(ev.findings)},
         _trouble(lambda ev: f"failed: {ev.message}"),
     ),
-    e.TaskSkipped: Row(lambda ev: {"task": ev.task}, _skipped),
-    e.LoopDetected: Row(
+    e.TaskSkipped: EventFrames(lambda ev: {"task": ev.task}, _skipped),
+    e.LoopDetected: EventFrames(
         lambda ev: {**_of_task(ev), "kind": ev.kind, "message": _short(ev.message)},
         _trouble(lambda ev: f"goes in circles: {ev.message}"),
     ),
-    e.BuildStuck: Row(
+    e.BuildStuck: EventFrames(
         lambda ev: {"failures": ev.failures, "failedTasks": list(ev.tasks), "advice": _short(ev.advice)}, _stuck
     ),
-    e.StepRequested: Row(lambda ev: {"stepId": ev.id, "mode": ev.mode}, _nothing),
-    e.BuildPaused: Row(lambda ev: {"reason": ev.reason, "message": _short(ev.message), "task": ev.task}, _paused),
-    e.BuildResumed: Row(lambda ev: {"by": ev.by}, lambda ev, _m: [("build_resumed", {"by": ev.by})]),
-    e.StopRequested: Row(
+    e.StepRequested: EventFrames(lambda ev: {"stepId": ev.id, "mode": ev.mode}, _nothing),
+    e.BuildPaused: EventFrames(
+        lambda ev: {"reason": ev.reason, "message": _short(ev.message), "task": ev.task}, _paused
+    ),
+    e.BuildResumed: EventFrames(lambda ev: {"by": ev.by}, lambda ev, _m: [("build_resumed", {"by": ev.by})]),
+    e.StopRequested: EventFrames(
         lambda ev: {"how": ev.how, "message": _short(ev.message)},
         lambda ev, _m: [("build.stop", {"how": ev.how, "message": _short(ev.message)})],
     ),
-    e.MessageSent: Row(lambda ev: {"messageId": ev.id, "message": _short(ev.text), "task": ev.task}, _interjected),
-    e.MessageDelivered: Row(lambda ev: {**_of_task(ev), "messageId": ev.id}, _taken_in),
-    e.BuildVerified: Row(lambda ev: _verdict(ev.verdict), lambda ev, _m: [_audit("result", {}, ev.verdict)]),
-    e.BuildDelivered: Row(lambda ev: {"kind": ev.kind, "ref": ev.ref, "commit": ev.commit}, _nothing),
-    e.DeliveryFailed: Row(
+    e.MessageSent: EventFrames(
+        lambda ev: {"messageId": ev.id, "message": _short(ev.text), "task": ev.task}, _interjected
+    ),
+    e.MessageDelivered: EventFrames(lambda ev: {**_of_task(ev), "messageId": ev.id}, _taken_in),
+    e.BuildVerified: EventFrames(lambda ev: _verdict(ev.verdict), lambda ev, _m: [_audit("result", {}, ev.verdict)]),
+    e.BuildDelivered: EventFrames(lambda ev: {"kind": ev.kind, "ref": ev.ref, "commit": ev.commit}, _nothing),
+    e.DeliveryFailed: EventFrames(
         lambda ev: {"message": _short(ev.message), "temporary": ev.temporary},
         _trouble(lambda ev: f"the delivery failed: {ev.message}"),
     ),
-    e.BuildFinished: Row(lambda ev: {"outcome": ev.outcome, "message": _short(ev.message)}, _finished),
+    e.BuildFinished: EventFrames(lambda ev: {"outcome": ev.outcome, "message": _short(ev.message)}, _finished),
 }
 """A test fails for an event that has no row."""

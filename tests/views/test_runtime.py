@@ -14,10 +14,10 @@ from buildwright.core.finding import Evidence, Finding, Report, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.patch import FileChange, Patch
-from buildwright.core.projection import head_change, history_events, phase_of, state_of
 from buildwright.core.spec import BuildPlan, ProjectBrief, Spec
 from buildwright.core.task import Task
-from buildwright.core.wire import BuildPhase, BuildState, ReviewDecision, TaskStatus
+from buildwright.views.runtime import BuildState, ReviewDecision, head_change, history_events, state_of
+from buildwright.views.statuses import BuildPhase, TaskStatus, runtime_phase
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 GRAPH = Graph(
@@ -81,7 +81,7 @@ JOURNAL = [Recorded(seq, AT + timedelta(seconds=seq), event) for seq, (event, _)
 def test_phase_and_state_after_every_event(length: int) -> None:
     history = JOURNAL[:length]
     build = fold(history)
-    assert phase_of(build) is STORY[length - 1][1]
+    assert runtime_phase(build) is STORY[length - 1][1]
     for known in (history, []):
         state = state_of(build, known)
         assert state.phase is STORY[length - 1][1]

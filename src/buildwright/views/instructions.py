@@ -9,9 +9,9 @@ import shlex
 from typing import Literal
 
 from buildwright.core.build import Build
-from buildwright.core.project_summary import Delivery
-from buildwright.core.project_views import status_name
 from buildwright.core.record import Record
+from buildwright.views.statuses import project_status
+from buildwright.views.summary import DeliveredResult
 
 
 class Stack(Record):
@@ -25,7 +25,7 @@ class Stack(Record):
     notes: tuple[str, ...] = ()
 
 
-class Step(Record):
+class InstructionStep(Record):
     """One thing to do, with the commands that do it, to be typed in this order."""
 
     kind: Literal["take", "install", "test", "build", "note"]
@@ -44,7 +44,7 @@ class Instructions(Record):
     commit: str = ""
     repository: str = ""
     stack: Stack
-    steps: tuple[Step, ...]
+    steps: tuple[InstructionStep, ...]
     markdown: str
 
 
@@ -94,11 +94,11 @@ def stack_of(
     )
 
 
-def instructions_of(build: Build, stack: Stack, delivery: Delivery | None) -> Instructions:
+def instructions_of(build: Build, stack: Stack, delivery: DeliveredResult | None) -> Instructions:
     """The instructions. `delivery` is None while the result is nowhere but in the build itself."""
     steps = [_take(build, delivery)]
     steps += [
-        Step(kind=kind, title=title, commands=commands)
+        InstructionStep(kind=kind, title=title, commands=commands)
         for kind, title, commands in (
             ("install", "Install what it needs", stack.install),
             ("test", "Run its checks", (*stack.checks, *stack.test)),
@@ -106,10 +106,10 @@ def instructions_of(build: Build, stack: Stack, delivery: Delivery | None) -> In
         )
         if commands
     ]
-    steps += [Step(kind="note", title="Note", text=note) for note in stack.notes]
+    steps += [InstructionStep(kind="note", title="Note", text=note) for note in stack.notes]
     return Instructions(
         build_id=build.id,
-        status=status_name(build.control, build.outcome or "", build.version),
+        status=project_status(build.control, build.outcome or "", build.version),
         delivered=bool(delivery and delivery.ref),
         branch=delivery.branch if delivery else "",
         commit=delivery.commit if delivery else build.head,
@@ -120,25 +120,28 @@ def instructions_of(build: Build, stack: Stack, delivery: Delivery | None) -> In
     )
 
 
-def _take(build: Build, delivery: Delivery | None) -> Step:
+def _take(build: Build, delivery: DeliveredResult | None) -> InstructionStep:
     if delivery is None or not delivery.ref:
         return _undelivered(build)
     branch, place = shlex.quote(delivery.branch), _address(build, delivery)
-    commands: tuple[str, ...]
     if delivery.kind == "branch" and build.repository == place and place.startswith("/"):
-        commands = (f"cd {shlex.quote(place)}", f"git log --oneline {branch}", f"git switch {branch}")
         text = f"The branch is in the repository it was built in; `git merge {branch}` brings it into another branch."
-        return Step(kind="take", title="Take the branch", commands=commands, text=text)
+        enter, look, switch = f"cd {shlex.quote(place)}", f"git log --oneline {branch}", f"git switch {branch}"
+        return _taking("Take the branch", text, enter, look, switch)
     if "://" in place or place.startswith("/") or ":" in place:
         folder = shlex.quote(_folder(place))
-        commands = (f"git clone --branch {branch} {shlex.quote(place)} {folder}", f"cd {folder}")
-        return Step(kind="take", title="Take the branch", commands=commands, text=f"It was pushed to {place}.")
-    remote = shlex.quote(place)
-    commands = (f"cd {shlex.quote(build.repository)}", f"git fetch {remote} {branch}", "git switch --detach FETCH_HEAD")
-    return Step(kind="take", title="Take the branch", commands=commands, text=f"It was pushed to the remote {place}.")
+        clone = f"git clone --branch {branch} {shlex.quote(place)} {folder}"
+        return _taking("Take the branch", f"It was pushed to {place}.", clone, f"cd {folder}")
+    enter, fetch = f"cd {shlex.quote(build.repository)}", f"git fetch {shlex.quote(place)} {branch}"
+    text = f"It was pushed to the remote {place}."
+    return _taking("Take the branch", text, enter, fetch, "git switch --detach FETCH_HEAD")
 
 
-def _address(build: Build, delivery: Delivery) -> str:
+def _taking(title: str, text: str, *commands: str) -> InstructionStep:
+    return InstructionStep(kind="take", title=title, commands=commands, text=text)
+
+
+def _address(build: Build, delivery: DeliveredResult) -> str:
     """The address, or the name of the remote, that has the branch."""
     if delivery.kind == "push":
         return build.options.delivery.remote or delivery.remote or build.repository
@@ -150,19 +153,17 @@ def _folder(place: str) -> str:
     return name if name and not name.startswith("-") else "result"
 
 
-def _undelivered(build: Build) -> Step:
+def _undelivered(build: Build) -> InstructionStep:
     if not build.options.lanes:
-        text = "This build worked without a repository, so there is nothing to take."
-        return Step(kind="take", title="Nothing to take", text=text)
+        return _taking("Nothing to take", "This build worked without a repository, so there is nothing to take.")
     if not build.head or build.head == build.base:
-        text = "Nothing has landed yet, so there is nothing to take."
-        return Step(kind="take", title="Nothing to take yet", text=text)
+        return _taking("Nothing to take yet", "Nothing has landed yet, so there is nothing to take.")
     patch = f"buildwright diff {build.id} > result.patch"
     text = "The result was not put into any repository. Where the server keeps its builds, this writes it as a patch:"
-    return Step(kind="take", title="Take the changes as a patch", commands=(patch, "git apply result.patch"), text=text)
+    return _taking("Take the changes as a patch", text, patch, "git apply result.patch")
 
 
-def _markdown(title: str, steps: list[Step]) -> str:
+def _markdown(title: str, steps: list[InstructionStep]) -> str:
     parts = [f"# {' '.join(title.split())}"]
     for number, step in enumerate(steps, 1):
         parts.append(f"## {number}. {step.title}")

@@ -20,9 +20,9 @@ from buildwright.core.limits import Limits, Options
 from buildwright.core.patch import FileChange, Patch
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
-from buildwright.core.views import build_view, headline, plan_view, running_tasks, task_counts
-from buildwright.core.why import why
 from buildwright.errors import BadGraph, NotFound
+from buildwright.views.explain import why
+from buildwright.views.overview import build_view, headline, plan_view, running_tasks, task_counts
 from tests.core.machine import START, graphs
 
 LATER = START + timedelta(hours=1)

@@ -1,0 +1,207 @@
+"""How far a build is, in every vocabulary, as one table from the core's states. Pure; never looks at the journal.
+
+The core has four words for it: `Outcome`, `Control`, `Stage` and, of each task, `TaskPhase`. All others are read from `TABLE`:
+the first row that fits a build and has an entry in the column decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from buildwright.core.build import Build, Control, Stage, TaskPhase
+from buildwright.core.event import Outcome
+
+
+class BuildPhase(StrEnum):
+    """How far a build is for the build runtime; the column `phase` of the head row."""
+
+    PLANNING = "planning"
+    IMPLEMENTING = "implementing"
+    VERIFYING = "verifying"
+    REVIEWING = "reviewing"
+    ITERATING = "iterating"
+    READY = "ready"
+    ABORTED = "aborted"
+    ERROR = "error"
+
+
+class TaskStatus(StrEnum):
+    """How far a task is for the build runtime. `blocked` has failed for good; a task that the user gave up is done."""
+
+    TODO = "todo"
+    DOING = "doing"
+    DONE = "done"
+    BLOCKED = "blocked"
+
+
+BuildStatusName = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
+"""The status of a project's build. Given up at a pause is a failure; asked to end is not."""
+ExecutionStatus = Literal["pending", "running", "paused", "stopping", "stopped", "completed", "failed"]
+"""The status of an execution of the development team."""
+StreamStatus = Literal["running", "paused", "stopping", "stopped", "succeeded", "failed"]
+"""The status in an `execution-update`."""
+TaskGroup = Literal["waiting", "running", "done", "failed", "skipped"]
+"""The five counts of an execution's tasks."""
+PhaseStatus = Literal["pending", "active", "paused", "completed", "failed"]
+"""The status of a phase of the plan (a milestone), by `phase_status`."""
+StageStatus = Literal["pending", "running", "done", "failed", "skipped"]
+"""The status of a stage of a workflow (`automation`). `skipped`: not carried out, or not to its end."""
+ReceivedStatus = Literal["received", "started", "done", "failed"]
+"""How far an event of another system is."""
+
+
+class StatusRow(NamedTuple):
+    """One row: which builds it fits (None: any), and what is said of them (None: a later row decides)."""
+
+    outcome: Outcome | None
+    control: Control | None
+    stage: Stage | None
+    task: TaskPhase | None
+    """Of the tasks at work the one that is furthest behind; a failure that nothing has landed after counts as rejected."""
+    runtime: BuildPhase | None
+    project: BuildStatusName | None
+    execution: ExecutionStatus | None
+    stream: StreamStatus | None
+    doing: str | None
+    """What a running build does, in words for people."""
+    task_status: TaskStatus | None = None
+    """Of a task in this phase."""
+    group: TaskGroup | None = None
+    """Of a task in this phase."""
+    is_new: bool | None = None
+    """The build has no event but its first."""
+
+
+_: None = None
+# fmt: off
+TABLE = (
+    #         outcome      control           stage  task  runtime             project      execution    stream       doing
+    StatusRow("succeeded", Control.FINISHED, _,     _,    BuildPhase.READY,   "completed", "completed", "succeeded", _),
+    StatusRow("failed",    Control.FINISHED, _,     _,    BuildPhase.ERROR,   "failed",    "failed",    "failed",    _),
+    StatusRow("stopped",   Control.STOPPED,  _,     _,    BuildPhase.ABORTED, "cancelled", "stopped",   "stopped",   _),
+    StatusRow("aborted",   Control.STOPPED,  _,     _,    BuildPhase.ABORTED, "failed",    "stopped",   "stopped",   _),
+    StatusRow(_,           Control.PAUSED,   _,     _,    _,                  "paused",    "paused",    "paused",    _),
+    StatusRow(_,           Control.STOPPING, _,     _,    _,                  "running",   "stopping",  "stopping",  _),
+    StatusRow(_, _, _, _, _, "pending", _, _, _, is_new=True),
+    StatusRow(_, _, Stage.CREATED,    _, BuildPhase.PLANNING,  _, _, _, "starting"),
+    StatusRow(_, _, Stage.PLANNING,   _, BuildPhase.PLANNING,  _, _, _, "planning"),
+    StatusRow(_, _, Stage.VERIFYING,  _, BuildPhase.VERIFYING, _, _, _, "verifying"),
+    StatusRow(_, _, Stage.DELIVERING, _, BuildPhase.VERIFYING, _, _, _, "delivering"),
+    # The phases of a task, those furthest behind first.
+    StatusRow(_, _, _, TaskPhase.REJECTED, BuildPhase.ITERATING,    _, _, _, _, TaskStatus.DOING,   "waiting"),
+    StatusRow(_, _, _, TaskPhase.WORKING,  BuildPhase.IMPLEMENTING, _, _, _, _, TaskStatus.DOING,   "running"),
+    StatusRow(_, _, _, TaskPhase.JUDGING,  BuildPhase.VERIFYING,    _, _, _, _, TaskStatus.DOING,   "running"),
+    StatusRow(_, _, _, TaskPhase.MERGING,  BuildPhase.REVIEWING,    _, _, _, _, TaskStatus.DOING,   "running"),
+    StatusRow(_, _, _, TaskPhase.WAITING,  _,                       _, _, _, _, TaskStatus.TODO,    "waiting"),
+    StatusRow(_, _, _, TaskPhase.READY,    _,                       _, _, _, _, TaskStatus.TODO,    "waiting"),
+    StatusRow(_, _, _, TaskPhase.PARKED,   _,                       _, _, _, _, TaskStatus.TODO,    "waiting"),
+    StatusRow(_, _, _, TaskPhase.DONE,     _,                       _, _, _, _, TaskStatus.DONE,    "done"),
+    StatusRow(_, _, _, TaskPhase.SKIPPED,  _,                       _, _, _, _, TaskStatus.DONE,    "skipped"),
+    StatusRow(_, _, _, TaskPhase.FAILED,   _,                       _, _, _, _, TaskStatus.BLOCKED, "failed"),
+    # A build that goes on, and the stage in which its tasks are worked on.
+    StatusRow(_, _, _, _, BuildPhase.IMPLEMENTING, "running", "running", "running", "building"),
+)
+# fmt: on
+
+ENDS: Mapping[str, tuple[BuildPhase, Control]] = {
+    row.outcome: (row.runtime, row.control)
+    for row in TABLE
+    if row.outcome is not None and row.runtime is not None and row.control is not None
+}
+"""What an outcome makes of the head row of a build."""
+TASKS: Mapping[TaskPhase, tuple[TaskStatus, TaskGroup]] = {
+    row.task: (row.task_status, row.group)
+    for row in TABLE
+    if row.task is not None and row.task_status is not None and row.group is not None
+}
+BUSY = frozenset(phase for phase, (_status, group) in TASKS.items() if group == "running")
+"""Phases of a task that an agent, a gate or the merge train works on."""
+MET = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
+"""Phases of a task that let those start which depend on it."""
+WITHOUT_BUILD: Mapping[str, ExecutionStatus] = {
+    "received": "pending",
+    "started": "failed",
+    "done": "completed",
+    "failed": "failed",
+}
+"""The status of an execution whose build is not there, or not any more, by the `ReceivedStatus` of its event."""
+
+
+class Position(NamedTuple):
+    """The states of a build that the table is asked for. `stage` and `task` may be None for columns that do not need them."""
+
+    outcome: str = ""
+    control: str = Control.RUNNING
+    stage: Stage | None = None
+    task: TaskPhase | None = None
+    is_new: bool = False
+
+
+def position_of(build: Build) -> Position:
+    """Where a build stands, in O(active tasks)."""
+    at_work = {build.task(task_id).phase for task_id in build.active}
+    if build.failures_in_row:
+        at_work.add(TaskPhase.REJECTED)
+    behind = next((phase for phase in TASKS if phase in at_work), None)
+    return Position(build.outcome or "", build.control, build.stage, behind, build.version <= 1)
+
+
+class Words(NamedTuple):
+    """What the table says of a build in one position, by the columns of the table."""
+
+    runtime: BuildPhase
+    project: BuildStatusName
+    execution: ExecutionStatus
+    stream: StreamStatus
+    doing: str
+
+
+@lru_cache(4096)
+def words_of(position: Position) -> Words:
+    """What the table says of a build in this position."""
+    rows = [
+        row
+        for row in TABLE
+        if all(wanted in {None, there} for wanted, there in zip((*row[:4], row.is_new), position, strict=True))
+    ]
+    said = ([entry for row in rows if (entry := getattr(row, column)) is not None] for column in Words._fields)
+    return Words._make(entries[0] for entries in said)
+
+
+def runtime_phase(build: Build) -> BuildPhase:
+    """The phase for the build runtime. Of the tasks at work the one furthest behind decides."""
+    return words_of(position_of(build)).runtime
+
+
+def project_status(control: str, outcome: str, version: int) -> BuildStatusName:
+    """The status of a project's build from its head row. A build that is about to end still runs."""
+    return words_of(Position(outcome, control, is_new=version <= 1)).project
+
+
+def execution_status(build: Build) -> ExecutionStatus:
+    """The status of the execution that the build is."""
+    return words_of(Position(build.outcome or "", build.control)).execution
+
+
+def stream_status(build: Build) -> StreamStatus:
+    """The status in the frames of the build."""
+    return words_of(Position(build.outcome or "", build.control)).stream
+
+
+def doing(build: Build) -> str:
+    """What a build that runs does, by its stage alone."""
+    return words_of(Position(stage=build.stage)).doing
+
+
+def phase_status(*, tasks: int, over: int, failed: int, is_current: bool, paused: bool, ended: bool) -> PhaseStatus:
+    """The status of a phase of the plan from its tasks (`over`: landed or given up) and from the build that it belongs to."""
+    if over == tasks:
+        return "completed"
+    if is_current and paused:
+        return "paused"
+    if failed or (is_current and ended):
+        return "failed"
+    return "active" if is_current else "pending"
