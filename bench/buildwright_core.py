@@ -23,6 +23,7 @@ from buildwright.core.graph import Graph as TaskGraph
 from buildwright.core.limits import Check, Delivery, Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
+from buildwright.engine.commands import NewBuild
 from buildwright.errors import NotFound
 from buildwright.settings import Settings
 from buildwright.wiring import App, open_app
@@ -84,7 +85,7 @@ async def build(app: App, spec: Spec, options: Options, meter: Meter, repository
         if isinstance(recorded.event, TaskStarted):
             meter.began()
 
-    build_id = await app.start(spec, options, repository=repository)
+    build_id = await app.start(NewBuild(spec, options, repository=repository))
     finished = await app.run(build_id, on_event=seen)
     if finished.done != finished.total:
         raise SystemExit(
@@ -111,7 +112,7 @@ async def recover(app: App, spec: Spec, options: Options, trace: Trace) -> int:
     try:
         build_id = await app.find("")
     except NotFound:
-        build_id = await app.start(spec, options)
+        build_id = await app.start(NewBuild(spec, options))
     finished = await app.run(build_id, on_event=seen)
     return finished.done
 

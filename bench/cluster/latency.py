@@ -7,6 +7,7 @@ from datetime import datetime
 from bench.cluster.stage import Cluster, Stage, until
 from bench.workload import Job, chain
 from buildwright.core.limits import Limits
+from buildwright.engine.commands import StopBuild
 
 WORKERS, SLOTS = 2, 4
 
@@ -21,7 +22,7 @@ async def measure(stage: Stage, *, tiny: bool) -> dict[str, list[float]]:
         await until(lambda: len(cluster.taken(held)) == len(busy), "the slots did not fill")
         for name, waits in (await _waits(cluster, tasks, builds)).items():
             found[f"{name}, half busy"] = waits
-        await cluster.app.stop(held)
+        await cluster.app.ask(held, StopBuild())
     return found
 
 

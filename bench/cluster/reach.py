@@ -15,6 +15,7 @@ from bench.cluster.stage import Cluster, Stage, until
 from bench.workload import Job
 from buildwright.core.event import AnyEvent, BuildPaused, BuildResumed, MessageSent, StopRequested
 from buildwright.core.limits import Limits
+from buildwright.engine.commands import StopBuild
 
 WORKERS, SLOTS = 4, 2
 QUIET = 1.5
@@ -87,7 +88,7 @@ async def _pause_and_resume(cluster: Cluster, times: int) -> dict[str, list[tupl
         await until(lambda least=seen: len(cluster.taken(build_id)) > least, "the build was not resumed")
         next_start = _starts(cluster, build_id)[seen]
         first.append(_both(next_start, await _recorded(cluster, build_id, BuildResumed), resumed))
-    await cluster.app.stop(build_id)
+    await cluster.app.ask(build_id, StopBuild())
     return {"pause, to the last start": last, "resume, to the next start": first}
 
 

@@ -18,6 +18,7 @@ from bench.contestants import Contestant
 from bench.meter import traced
 from bench.workload import CRASH_CHAIN, Job
 from buildwright.core.limits import Limits
+from buildwright.engine.commands import StopBuild
 
 SHORT, DEFAULT = 1.0, 30.0
 """Heartbeats in seconds; a lease lasts three of them."""
@@ -49,7 +50,7 @@ async def _taken_over(cluster: Cluster, heartbeat: float, blow: signal.Signals) 
     seconds = time.time() - struck
     victim.process.kill()
     victim.process.wait()
-    await cluster.app.stop(build_id)
+    await cluster.app.ask(build_id, StopBuild())
     await cluster.at_work(1, 1)
     return seconds
 

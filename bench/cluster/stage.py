@@ -23,6 +23,7 @@ import psutil
 from bench.buildwright_core import spec_of
 from bench.workload import Graph, Job
 from buildwright.core.limits import Delivery, Limits, Options
+from buildwright.engine.commands import NewBuild
 from buildwright.settings import Settings
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.supervisor.servers import POSTGRES, REDIS, LocalServer
@@ -103,7 +104,7 @@ class Cluster:
         """A new build without lanes; returns its id."""
         delivery = Delivery(kind="none")
         options = Options(agent=agent, lanes=False, gates=False, delivery=delivery, limits=limits, **more)
-        return await self.app.start(spec_of(graph), options)
+        return await self.app.start(NewBuild(spec_of(graph), options))
 
     async def finish(self, *build_ids: str) -> None:
         """Wait until builds have finished. Raises SystemExit when one does not, or not well."""

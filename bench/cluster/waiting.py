@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from bench.cluster.stage import Cluster, Stage
 from bench.workload import Job
 from buildwright.core.limits import Limits, Options
+from buildwright.engine.commands import PauseBuild, SendMessage, StopBuild
 from buildwright.engine.hand import Hand
 from buildwright.engine.patrol import QUIET_SECONDS
 from buildwright.engine.world import World
@@ -82,7 +83,7 @@ class _Side:
             "due": await _seconds(builds.due(QUIET_SECONDS)),
         }
         # A word to the agents is a fact that `advance` has to take in and settle.
-        await self._cluster.app.say(build_id, "go on")
+        await self._cluster.app.ask(build_id, SendMessage("go on"))
         found["advance, a fact to settle"] = await _seconds(self._hand.advance(build_id))
         if turn % 10 == 0:
             found["status (program)"] = (await asyncio.to_thread(self._cluster.cli, "status"))[0]
@@ -102,7 +103,7 @@ async def _many(cluster: Cluster, hand: Hand, count: int, *, ended: bool) -> Non
         async with room:
             build_id = await cluster.start(_GRAPH, Limits())
             await hand.advance(build_id)
-            await (cluster.app.stop(build_id) if ended else cluster.app.pause(build_id))
+            await cluster.app.ask(build_id, StopBuild() if ended else PauseBuild())
             await hand.advance(build_id)
 
     await asyncio.gather(*(one() for _ in range(count)))

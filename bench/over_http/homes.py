@@ -13,6 +13,7 @@ from buildwright.core.graph import Graph
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
+from buildwright.engine.commands import NewBuild
 from buildwright.settings import Settings
 from buildwright.wiring import open_app
 
@@ -50,7 +51,7 @@ async def make_home(place: Path, builds: int = 0, events: int = 0) -> Home:
         options = Options(agent="noop", lanes=False, gates=False, delivery=Delivery(kind="none"))
 
         async def made(length: int) -> str:
-            build_id = await app.start(spec, options)
+            build_id = await app.start(NewBuild(spec, options))
             journal = _journal(graph, length)
             for i in range(0, len(journal), 1000):
                 await app.builds.append(build_id, 1 + i, journal[i : i + 1000], app.clock.now())

@@ -6,24 +6,33 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from buildwright.core.build import Build
+    from buildwright.core.event import Recorded
     from buildwright.core.limits import Check, Delivery, Limits, Options
     from buildwright.core.spec import Spec
     from buildwright.core.task import Task
+    from buildwright.engine.commands import CommandResult, NewBuild
     from buildwright.errors import BuildwrightError
-    from buildwright.library import Orchestrator
+    from buildwright.library import BuildHandle, Buildwright, Orchestrator
     from buildwright.ports import BuildRow
     from buildwright.views.summary import BatchResult, BuildResult, Summary, TaskResult
 
 __all__ = [
     "BatchResult",
+    "Build",
+    "BuildHandle",
     "BuildResult",
     "BuildRow",
+    "Buildwright",
     "BuildwrightError",
     "Check",
+    "CommandResult",
     "Delivery",
     "Limits",
+    "NewBuild",
     "Options",
     "Orchestrator",
+    "Recorded",
     "Spec",
     "Summary",
     "Task",
@@ -32,13 +41,17 @@ __all__ = [
 
 _HOMES = {
     "BatchResult": "views.summary",
+    "Build": "core.build",
     "BuildResult": "views.summary",
     "BuildRow": "ports",
     "BuildwrightError": "errors",
     "Check": "core.limits",
+    "CommandResult": "engine.commands",
     "Delivery": "core.limits",
     "Limits": "core.limits",
+    "NewBuild": "engine.commands",
     "Options": "core.limits",
+    "Recorded": "core.event",
     "Spec": "core.spec",
     "Summary": "views.summary",
     "Task": "core.task",

@@ -1,32 +1,238 @@
-"""Buildwright as a library: `Orchestrator`. The same application as the command line, without words for people.
+"""Buildwright as a library: `Buildwright` and `Orchestrator`. What the command line does, without words for people.
 
 Must never print, read the command line, or install signal handlers: the program that uses it does that.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 
+from buildwright.client import Client, open_client
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, StepMode
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
+from buildwright.engine.commands import (
+    BuildCommand,
+    Choice,
+    CommandResult,
+    NewBuild,
+    PauseBuild,
+    ResumeBuild,
+    SendMessage,
+    StopBuild,
+    TakeStep,
+)
+from buildwright.engine.follow import follow
 from buildwright.errors import BadSpec, BuildIsRunning, BuildwrightError, Refused
 from buildwright.ports import BuildRow
 from buildwright.settings import Settings
 from buildwright.views.summary import BatchResult, BuildResult, Summary, result_of
 from buildwright.wiring import App, open_app
 
+_PAGE = 1000
+_LOOK_SECONDS = 0.25
 _FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class Buildwright:
+    """Starts builds and steers them, from a program of your own. An async context manager; one per event loop.
+
+    It works on the store of `home` (the default is that of the command line), or on the server at `url` with `token`. Beside
+    the store, builds that are started or resumed here are carried out by tasks of this process, in a cluster by its workers,
+    and through a server by that. Leaving the block lets go of them: what is recorded is safe, and `build` goes on with one
+    later. `repository` and `options` are what a spec is built on and how, unless `start` is given a `NewBuild`. `on_event` is
+    called with the events of builds that are carried out or waited for here, and the build after each: it must not block.
+    """
+
+    def __init__(
+        self,
+        repository: str | Path = "",
+        *,
+        options: Options | None = None,
+        home: str | Path | None = None,
+        url: str = "",
+        token: str = "",
+        on_event: Callable[[Recorded, Build], None] | None = None,
+    ) -> None:
+        self._repository = str(repository)
+        self._options = options or Options()
+        self._where = (home, url, token)
+        self._on_event = on_event
+        self._stack = AsyncExitStack()
+        self._client: Client | None = None
+        self._driving: dict[str, asyncio.Task[Build]] = {}
+        self._detach = asyncio.Event()
+
+    async def __aenter__(self) -> Buildwright:
+        self._detach, self._driving = asyncio.Event(), {}
+        self._client = await self._stack.enter_async_context(open_client(_settings(*self._where)))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._detach.set()
+        await asyncio.gather(*self._driving.values(), return_exceptions=True)
+        self._client = None
+        await self._stack.aclose()
+
+    async def start(self, build: NewBuild | Spec | str | Path) -> BuildHandle:
+        """Start a build, and return at once: of a spec, of the file of a spec or task list, or of all that a `NewBuild` says.
+
+        Raises BadSpec, BadSettings, BadRepository, StoreFailed; of a server also Unreachable, Unauthorized, Forbidden, TooMany.
+        """
+        if not isinstance(build, NewBuild):
+            build = NewBuild(_spec(build), self._options, self._repository)
+        build_id = await self.client.start(replace(build, repository=_absolute(build.repository)))
+        if not self._by_others:
+            self._drive(build_id)
+        return BuildHandle(self, build_id)
+
+    async def build(self, build_id: str = "") -> BuildHandle:
+        """The build of an id or a unique beginning of one; the newest without. Nothing goes on with it yet. Raises NotFound."""
+        return BuildHandle(self, await self.client.find(build_id))
+
+    async def builds(self, limit: int = 50) -> list[BuildRow]:
+        """The newest builds, newest first."""
+        return await self.client.builds.rows(limit)
+
+    @property
+    def client(self) -> Client:
+        """The store or the server. Raises BuildwrightError outside the block."""
+        if self._client is None:
+            raise BuildwrightError(
+                "it is not open", fix="use it in a block: async with Buildwright(...) as buildwright"
+            )
+        return self._client
+
+    async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
+        """Ask something of a build, and go on with it if there is then something to do. Raises IllegalMove, NotFound."""
+        result = await self.client.ask(build_id, command)
+        if command.wakes and not self._by_others:
+            self._drive(build_id)
+        return result
+
+    async def rest(self, build_id: str) -> Build:
+        """Carry the build out, or watch those who do, until it has ended or waits for its user with nothing left running."""
+        client = self.client
+        if self._by_others:
+            build = await client.run(build_id, self._on_event, detach=self._detach)
+        else:
+            self.check(build_id)
+            build = await asyncio.shield(self._drive(build_id))
+        return (await client.bring_home(build)).build
+
+    def check(self, build_id: str) -> None:
+        """Raise what ended the carrying out of a build in this process, if something did; the next `rest` tries again."""
+        task = self._driving.get(build_id)
+        if task is not None and task.done():
+            del self._driving[build_id]
+            task.result()
+
+    @property
+    def _by_others(self) -> bool:
+        return self.client.elsewhere or self.client.in_cluster
+
+    def _drive(self, build_id: str) -> asyncio.Task[Build]:
+        """The task of this process that carries the build out: a new one if there is none, or the last has come to rest."""
+        task = self._driving.get(build_id)
+        if task is None or task.done():
+            task = self._driving[build_id] = asyncio.create_task(self._carry_out(build_id), name=f"build {build_id}")
+        return task
+
+    async def _carry_out(self, build_id: str) -> Build:
+        client = self.client
+        while True:
+            with suppress(BuildIsRunning):  # by another process, until that lets go
+                await client.run(build_id, self._on_event, detach=self._detach)
+            build = await client.builds.load(build_id)
+            if build.is_terminal or build.waits_for_user or self._detach.is_set():
+                return build
+            await client.clock.sleep(_LOOK_SECONDS)
+
+
+class BuildHandle:
+    """One build, as long as the `Buildwright` that gave it is open. All calls work while it runs, whichever process runs it."""
+
+    def __init__(self, buildwright: Buildwright, build_id: str) -> None:
+        self.id = build_id
+        self._buildwright = buildwright
+
+    async def events(self, after: int = 0) -> AsyncIterator[Recorded]:
+        """Every event with a number above `after`, as it comes, until the build has ended; pauses are waited through.
+
+        Raises what ended the build's carrying out in this process, StoreFailed, Unreachable.
+        """
+        journal = self._buildwright.client.builds
+        build = await journal.load(self.id)
+        while after < build.version:
+            for recorded in await journal.read(self.id, after=after, limit=min(_PAGE, build.version - after)):
+                yield recorded
+                after = recorded.seq
+        async for news in follow(journal, build):
+            for step in news.steps:
+                if step.recorded.seq > after:
+                    yield step.recorded
+            if news.build.is_terminal:
+                return
+            self._buildwright.check(self.id)
+
+    async def state(self) -> Build:
+        """The whole build as of its newest event."""
+        return await self._buildwright.client.builds.load(self.id)
+
+    async def status(self) -> BuildResult:
+        """How far it is, and what it needs."""
+        return result_of(await self.state(), self._buildwright.client.clock.now())
+
+    async def wait(self) -> BuildResult:
+        """Wait until it has ended, or is paused or waits for a step with nothing left running; goes on with it if need be.
+
+        A pause is a result, whose `paused` says why: answer it with `resume`, and wait again. Cancelling ends the waiting only.
+        Raises LostLease, BadSettings, StoreFailed; Unreachable when no worker or server is there.
+        """
+        build = await self._buildwright.rest(self.id)
+        return result_of(build, self._buildwright.client.clock.now())
+
+    async def ask(self, command: BuildCommand) -> CommandResult:
+        """Ask any command of `buildwright.engine.commands`. Raises IllegalMove when the state does not allow it."""
+        return await self._buildwright.ask(self.id, command)
+
+    async def say(self, text: str, task: str = "") -> str:
+        """Tell the agents something, or the one of a task; returns the id that `message.delivered` names. Raises NotFound."""
+        return (await self.ask(SendMessage(text, task))).id
+
+    async def pause(self, message: str = "") -> None:
+        """Let nothing new start; what runs may finish."""
+        await self.ask(PauseBuild(message))
+
+    async def resume(self, choice: Choice = "go", message: str = "", budget_usd: Decimal | None = None) -> None:
+        """Answer a pause: `go` on as it is, `retry` the failed tasks (the message is for their agents), `skip` them or `abort`.
+
+        `budget_usd` is what the build may cost from now on, in all. It goes on at once. Raises IllegalMove.
+        """
+        await self.ask(ResumeBuild(choice, message, budget_usd))
+
+    async def step(self, mode: StepMode = "auto", message: str = "") -> None:
+        """Let a build with `Options(by_hand=True)` do one thing; `wait` returns when it is done. Raises IllegalMove."""
+        await self.ask(TakeStep(mode, message))
+
+    async def stop(self, message: str = "") -> None:
+        """End it for good: its agents are ended, and what has landed stays."""
+        await self.ask(StopBuild(message))
 
 
 class Orchestrator:
@@ -53,15 +259,13 @@ class Orchestrator:
         self._options = (options or Options()).model_copy(
             update={name: value for name, value in chosen.items() if value is not None}
         )
-        self._home = Path(home).expanduser().absolute() if home is not None else None
+        self._home = home
         self._on_event = on_event
         self._stack = AsyncExitStack()
         self._app: App | None = None
 
     async def __aenter__(self) -> Orchestrator:
-        named = {"BUILDWRIGHT_HOME": str(self._home)} if self._home is not None else {}
-        settings = Settings.load({**os.environ, **named})
-        self._app = await self._stack.enter_async_context(open_app(settings))
+        self._app = await self._stack.enter_async_context(open_app(_settings(self._home)))
         return self
 
     async def __aexit__(
@@ -76,11 +280,8 @@ class Orchestrator:
         Cancelling leaves a build that `resume` (here) or `buildwright run` goes on with. Raises BadSpec, BadSettings,
         BadRepository, ModelFailed, StoreFailed; a build that fails is a summary, not an error.
         """
-        from buildwright.advisors.spec_file import read_spec
-
-        read = spec if isinstance(spec, Spec) else read_spec(Path(spec))
-        build_id = await self._opened.start(read, self._options, repository=self._repository)
-        return await self.resume(build_id)
+        read = _spec(spec)
+        return await self.resume(await self._opened.start(NewBuild(read, self._options, self._repository)))
 
     async def resume(self, build_id: str) -> BuildResult:
         """Go on with a build of this home by its id, or a unique beginning of it. Raises NotFound, BuildIsRunning."""
@@ -96,7 +297,7 @@ class Orchestrator:
         """
         app = self._opened
         found = await app.find(build_id)
-        step_id = await app.step(found, mode, message)
+        _, step_id = await app.ask(found, TakeStep(mode, message))
         made: Build | None = None
         while made is None or (made.step is not None and made.step.id == step_id):
             try:
@@ -173,6 +374,21 @@ def _task(number: int, task: Task | Mapping[str, object]) -> Task:
         ) from error
     except TypeError as error:
         raise BadSpec(f"task {number} of the batch: {error}", fix="use strings, numbers and lists only") from error
+
+
+def _settings(home: str | Path | None, url: str = "", token: str = "") -> Settings:
+    """Those of this process, with a home or a server instead of what the environment names. Raises BadSettings."""
+    named = {} if home is None else {"BUILDWRIGHT_HOME": str(Path(home).expanduser().absolute()), "BUILDWRIGHT_URL": ""}
+    if url:
+        named |= {"BUILDWRIGHT_URL": url, "BUILDWRIGHT_TOKEN": token}
+    return Settings.load({**os.environ, **named})
+
+
+def _spec(spec: str | Path | Spec) -> Spec:
+    """A spec, or the one in a file. Raises BadSpec."""
+    from buildwright.advisors.spec_file import read_spec
+
+    return spec if isinstance(spec, Spec) else read_spec(Path(spec))
 
 
 def _absolute(repository: str | Path) -> str:

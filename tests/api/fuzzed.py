@@ -61,12 +61,6 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
 _TASKS = [{"id": "a", "title": "First"}, {"id": "b", "title": "Second", "depends_on": ["a"]}]
 _NOOP = {"agent": "noop", "delivery": {"kind": "none"}}
 _PLAN: dict[str, Any] = {"tasks": _TASKS, "spec": None, "base": "", "repository": "", "options": _NOOP}
-_RECORDED: dict[str, Any] = {
-    "spec": {"title": "Recorded", "graph": {"tasks": _TASKS}},
-    "options": {**_NOOP, "lanes": False},
-    "repository": "",
-    "base": "",
-}
 _ORDER: dict[str, Any] = {
     **_PLAN,
     "repository": os.environ["FUZZED_REPOSITORY"],
@@ -76,8 +70,6 @@ STARTS: dict[str, dict[str, Any]] = {
     "/api/builds": _PLAN,
     "/api/plans": _PLAN,
     "/api/build/start": {name: value for name, value in _PLAN.items() if name != "spec"},
-    "/api/machine/builds": _RECORDED,
-    "/api/machine/plans": _RECORDED,
     "/api/devteam/automation/initialize": _ORDER,
     "/events": _ORDER,
     "/projects/{project_id}/build": {"options": _NOOP, "target_type": None, "target_ref": "", "base": "", "spec": ""},

@@ -44,7 +44,6 @@ def test_what_starts_something_says_that_it_takes_a_key() -> None:
         "/api/build/start",
         "/api/build/step",
         "/api/builds",
-        "/api/machine/builds",
         "/projects",
         "/projects/{project_id}/build",
         "/projects/{project_id}/build/resume",
@@ -77,7 +76,6 @@ async def test_a_number_out_of_bounds_starts_nothing(served: Served, limits: dic
     bodies = {
         "/api/build/start": {"project_id": "p", "seed": {}, "tasks": TASKS, "options": options},
         "/api/builds": {"tasks": TASKS, "options": options},
-        "/api/machine/builds": {"spec": {"title": "p"}, "options": options},
         "/events": {
             "type": "devteam.initialize",
             "projectId": "p",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
-from buildwright.api.problems import CODES
+from buildwright.api.problems import _KINDS, CODES
+from buildwright.errors import CouldNot, Refused
+from buildwright.http_client import _kind_of
 from tests.api.conftest import Served
 
 
@@ -55,3 +57,8 @@ async def test_every_code_has_one_status(served: Served) -> None:
         "internal": 500,
     }
     assert (await served.client.get("/api/builds?limit=0")).json["code"] in CODES
+
+
+def test_a_client_makes_the_same_error_of_each_code() -> None:
+    assert [_kind_of(code, status) for _, status, code, _ in _KINDS] == [kind for kind, *_ in _KINDS]
+    assert (_kind_of("bad-request", 400), _kind_of("internal", 500)) == (Refused, CouldNot)

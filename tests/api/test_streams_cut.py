@@ -15,9 +15,9 @@ import aiohttp
 import pytest
 
 from buildwright.api.tails import Limits
-from buildwright.cli.stream_client import BuildStream, ServerAccess
 from buildwright.errors import Unreachable
 from buildwright.settings import Settings
+from buildwright.stream_client import BuildStream, ServerAccess
 from tests.api.streaming import Proxy, Served, Story, event_seqs, line_seqs, opened, serving
 
 CUTS = 100

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+from buildwright.engine.commands import PauseBuild
 from buildwright.ports import Posted
 from buildwright.supervisor.processes import ProcessId, ended, send
 from tests.chaos.stand import GRACE_SECONDS, Stand, Worker
@@ -106,7 +107,7 @@ async def set_clock(stand: Stand, luck: random.Random) -> None:
 async def pause_too_long(stand: Stand, _luck: random.Random) -> None:
     """A paused build ends by the pause limit, by the clock of the database, while the clocks of workers jump."""
     build_id = await stand.build(pause_seconds=PAUSE_LIMIT, apart=True)
-    await stand.app.pause(build_id)
+    await stand.app.ask(build_id, PauseBuild())
     begun = await stand.app.board.time()
     outcome = ""
     for _ in range(600):

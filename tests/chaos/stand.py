@@ -23,6 +23,7 @@ from buildwright.core.graph import Graph
 from buildwright.core.limits import Check, Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
+from buildwright.engine.commands import NewBuild
 from buildwright.settings import Settings
 from buildwright.supervisor.processes import ProcessId, ended, exit_reason, launch, send
 from buildwright.wiring import App, open_app
@@ -245,7 +246,7 @@ class Stand:
             sandbox="none",
             limits=Limits(heartbeat_seconds=self.heartbeat, pause_seconds=pause_seconds, stuck_after=100),
         )
-        build_id = await self.app.start(Spec(title="chaos", graph=graph), options, str(self.repository))
+        build_id = await self.app.start(NewBuild(Spec(title="chaos", graph=graph), options, str(self.repository)))
         if not apart:
             self.builds.append(build_id)
         return build_id

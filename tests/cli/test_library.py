@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from buildwright import Limits, Options, Orchestrator, Task
-from buildwright.errors import BadGraph, BadSpec, BuildwrightError, NotFound, Refused
+from buildwright import Build, Buildwright, Limits, NewBuild, Options, Orchestrator, Recorded, Spec, Task
+from buildwright.core.build import Control
+from buildwright.core.event import MessageDelivered
+from buildwright.core.graph import Graph
+from buildwright.engine.commands import Choice
+from buildwright.errors import (
+    BadGraph,
+    BadSettings,
+    BadSpec,
+    BuildwrightError,
+    IllegalMove,
+    NotFound,
+    Refused,
+    Unreachable,
+)
 from tests.cli.conftest import WRITES, Program
 
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
@@ -98,8 +113,181 @@ async def test_it_must_be_opened(tmp_path: Path) -> None:
         await Orchestrator(home=tmp_path, options=NOOP).get_summary()
 
 
-def test_the_example_of_the_page_runs(program: Program, repository: Path) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def shell_options(command: str, *, by_hand: bool = False) -> Options:
+    """A build by a shell command, tried once, that pauses when a task fails."""
+    limits = Limits(attempts=1, concurrency=1)
+    return Options(agent="shell", agent_command=command, gates=False, sandbox="none", limits=limits, by_hand=by_hand)
+
+
+def tasks(*names: str) -> Spec:
+    return Spec(title="Tasks", form="tasks", graph=Graph(tasks=tuple(Task(id=name, title=name) for name in names)))
+
+
+async def test_a_build_is_started_followed_and_waited_for(tmp_path: Path, repository: Path) -> None:
+    told: list[str] = []
+    async with Buildwright(
+        repository,
+        options=shell_options(WRITES),
+        home=tmp_path / "home",
+        on_event=lambda recorded, _build: told.append(recorded.event.type),
+    ) as buildwright:
+        build = await buildwright.start(tasks("a", "b"))
+        seen = [recorded async for recorded in build.events()]
+        assert [recorded.seq for recorded in seen] == list(range(1, len(seen) + 1))
+        result = await build.wait()
+        assert (result.ok, result.build_id, result.delivered) == (True, build.id, (await build.state()).delivered)
+        assert [recorded.event.type for recorded in seen][1:] == [kind for kind in told if kind != "agent.heartbeat"]
+        assert [row.build_id for row in await buildwright.builds()] == [build.id]
+        assert [recorded.seq async for recorded in build.events(after=len(seen))] == []
+        with pytest.raises(IllegalMove, match="has ended"):
+            await build.say("too late")
+
+
+@pytest.mark.parametrize("choice", ["retry", "skip", "abort"])
+async def test_a_pause_is_answered(tmp_path: Path, repository: Path, choice: Choice) -> None:
+    """A task fails, the build pauses, and the program that runs it says what becomes of it."""
+    command = f'test "$BUILDWRIGHT_TASK_ID" != a -o -e "{tmp_path}/go" && {WRITES}'
+    async with Buildwright(repository, options=shell_options(command), home=tmp_path / "home") as buildwright:
+        build = await buildwright.start(tasks("a", "b"))
+        paused = await build.wait()
+        assert (paused.outcome, (await build.status()).paused) == ("", paused.paused)
+        assert "task a failed" in paused.paused
+        with pytest.raises(IllegalMove, match="needs your choice"):
+            await build.resume()
+        (tmp_path / "go").touch()
+        await build.resume(choice, message="try again" if choice == "retry" else "")
+        result = await build.wait()
+        assert result.outcome == ("aborted" if choice == "abort" else "succeeded")
+        (first,) = [task for task in result.tasks if task.id == "a"]
+        assert (first.phase, first.attempts) == {
+            "retry": ("done", 2),
+            "skip": ("skipped", 1),
+            "abort": ("failed", 1),
+        }[choice]
+
+
+async def test_a_pause_is_answered_while_its_events_are_read(tmp_path: Path, repository: Path) -> None:
+    command = f'test -e "{tmp_path}/go" && {WRITES}'
+    async with Buildwright(repository, options=shell_options(command), home=tmp_path / "home") as buildwright:
+        build = await buildwright.start(tasks("a"))
+        kinds = []
+        async for recorded in build.events():
+            kinds.append(recorded.event.type)
+            if recorded.event.type == "build.paused":
+                (tmp_path / "go").touch()
+                await build.resume("retry")
+        assert kinds[-1] == "build.finished"
+        assert kinds.count("build.paused") == kinds.count("build.resumed") == 1
+        assert (await build.status()).ok
+
+
+async def test_it_is_paused_told_something_and_stopped_while_it_runs(tmp_path: Path, repository: Path) -> None:
+    command = f'while [ ! -e "{tmp_path}/go" ]; do sleep 0.05; done; {WRITES}'
+    async with Buildwright(repository, options=shell_options(command), home=tmp_path / "home") as buildwright:
+        build = await buildwright.start(tasks("a", "b"))
+        async for recorded in build.events():
+            if recorded.event.type == "task.started":
+                break
+        await build.pause("lunch")
+        word = await build.say("be quick", task="b")
+        assert (await build.state()).control is Control.PAUSED
+        (tmp_path / "go").touch()
+        paused = await build.wait()
+        assert (paused.paused, paused.tasks[1].phase) == ("lunch", "ready")
+        await build.resume("go", budget_usd=Decimal(3))
+        assert (await build.state()).budget_usd == 3
+        assert (await build.wait()).ok
+        delivered = [r.event async for r in build.events() if isinstance(r.event, MessageDelivered)]
+        assert [event.id for event in delivered] == [word]
+        (tmp_path / "go").unlink()
+        other = await buildwright.start(tasks("a"))
+        await other.stop("enough")
+        assert (await other.wait()).outcome == "stopped"
+
+
+async def test_a_build_by_hand_takes_a_step_at_a_time(tmp_path: Path) -> None:
+    options = NOOP.model_copy(update={"by_hand": True})
+    async with Buildwright(options=options, home=tmp_path) as buildwright:
+        build = await buildwright.start(tasks("a"))
+        steps = 0
+        while not (result := await build.wait()).outcome:
+            await build.step("auto")
+            steps += 1
+        assert (result.ok, steps) == (True, 4)
+
+
+async def test_leaving_the_block_lets_go_and_another_goes_on(tmp_path: Path, repository: Path) -> None:
+    command = f'while [ ! -e "{tmp_path}/go" ]; do sleep 0.05; done; {WRITES}'
+    new = NewBuild(tasks("a"), shell_options(command), str(repository), project_id="p", build_id=str(uuid4()))
+    async with Buildwright(home=tmp_path / "home") as buildwright:
+        build = await buildwright.start(new)
+        async for recorded in build.events():
+            if recorded.event.type == "task.started":
+                break
+    (tmp_path / "go").touch()
+    async with Buildwright(home=tmp_path / "home") as buildwright, Buildwright(home=tmp_path / "home") as other:
+        assert (await buildwright.start(new)).id == new.build_id  # made once
+        again = await buildwright.build(build.id[:12])
+        one, two = await asyncio.gather(again.wait(), (await other.build()).wait())
+        assert (one.ok, two.ok, one.build_id) == (True, True, build.id)
+        assert one.delivered == two.delivered
+        assert [row.project_id for row in await buildwright.builds()] == ["p"]
+
+
+async def test_what_ends_the_carrying_out_is_raised_where_it_is_waited_for(tmp_path: Path, repository: Path) -> None:
+    def breaks(recorded: Recorded, _build: Build) -> None:
+        if recorded.event.type == "plan.made":
+            raise ValueError("a mistake of the program")
+
+    options = shell_options(WRITES)
+    async with Buildwright(repository, options=options, home=tmp_path / "home", on_event=breaks) as buildwright:
+        build = await buildwright.start(tasks("a"))
+        with pytest.raises(ValueError, match="a mistake"):
+            async for _ in build.events():
+                pass
+        assert (await build.wait()).ok  # what was told once is not told again
+        with pytest.raises(BadSettings, match="no command"):
+            await buildwright.start(NewBuild(tasks("a"), shell_options(" "), str(repository)))
+
+
+async def test_in_a_cluster_the_workers_carry_builds_out(
+    tmp_path: Path, postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "--quiet", "--bare", tmp_path / "hub.git"], check=True)
+    monkeypatch.setenv("DATABASE_URL", postgres_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("BUILDWRIGHT_HUB", str(tmp_path / "hub.git"))
+    async with Buildwright(options=NOOP, home=tmp_path / "home") as buildwright:
+        build = await buildwright.start(tasks("a"))
+        with pytest.raises(Unreachable, match="no worker is running"):
+            await build.wait()
+        await build.pause()
+        await build.resume()
+        assert (await build.state()).plan is not None  # decided here, without a worker
+        await build.stop()
+        assert [recorded.event.type async for recorded in build.events()][-1] == "build.finished"
+        assert (await build.wait()).outcome == "stopped"
+
+
+async def test_a_build_needs_an_open_block() -> None:
+    with pytest.raises(BuildwrightError, match="not open"):
+        await Buildwright().builds()
+
+
+def test_the_examples_of_the_page_run(program: Program, repository: Path) -> None:
+    steering, batch = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    first, second, ended, total = printed(batch, program, repository)
+    assert (first, second) == ("first done 1", "second done 1")
+    assert ended.startswith("succeeded refs/heads/buildwright/")
+    assert total == "1 2 0"
+    paused, landed, ended = printed(steering, program, repository)
+    assert paused == "paused: task first failed 1 times: crashed: The command exited with 1."
+    assert landed == "landed: first"
+    assert ended.startswith("succeeded 2 refs/heads/buildwright/")
+
+
+def printed(example: str, program: Program, repository: Path) -> list[str]:
+    """The lines that a program of its own prints, which must end well."""
     done = subprocess.run(
         [sys.executable, "-c", example],
         cwd=repository,
@@ -109,7 +297,4 @@ def test_the_example_of_the_page_runs(program: Program, repository: Path) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    first, second, ended, total = done.stdout.splitlines()
-    assert (first, second) == ("first done 1", "second done 1")
-    assert ended.startswith("succeeded refs/heads/buildwright/")
-    assert total == "1 2 0"
+    return done.stdout.splitlines()

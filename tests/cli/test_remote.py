@@ -8,11 +8,16 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 
+from buildwright import Buildwright, Limits, NewBuild, Options, Spec, Task
+from buildwright.core.graph import Graph
+from buildwright.errors import IllegalMove, NotFound
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
 from tests.git import git
 
@@ -104,6 +109,35 @@ def test_steering_through_the_server(program: Program, server: Serving, tmp_path
     done = program("run", build_id, **server.environment)
     assert done.code == 0, done.err
     assert program("status", build_id, "--json").object["outcome"] == "succeeded"
+
+
+async def test_a_program_steers_a_build_through_the_server(
+    program: Program, server: Serving, tmp_path: Path, repository: Path
+) -> None:
+    limits = Limits(attempts=1)
+    command = f'test -e "{tmp_path}/go" && {WRITES}'
+    options = Options(agent="shell", agent_command=command, gates=False, sandbox="none", limits=limits)
+    url, token = server.environment["BUILDWRIGHT_URL"], server.environment["BUILDWRIGHT_TOKEN"]
+    spec = Spec(title="One", form="tasks", graph=Graph(tasks=(Task(id="a", title="First"),)))
+    async with Buildwright(url=url, token=token) as buildwright:
+        new = NewBuild(spec, options, str(repository), build_id=str(uuid4()))
+        build = await buildwright.start(new)
+        assert (await buildwright.start(new)).id == build.id  # made once
+        paused = await build.wait()
+        assert "task a failed" in paused.paused
+        with pytest.raises(IllegalMove, match="needs your choice"):
+            await build.resume()
+        with pytest.raises(NotFound, match="no task b"):
+            await build.say("hello", "b")
+        await build.say("all is well now")
+        (tmp_path / "go").touch()
+        await build.resume("retry", budget_usd=Decimal("2.50"))
+        assert (await build.wait()).ok
+        kinds = [recorded.event.type async for recorded in build.events()]
+        assert [kinds[0], kinds[-1], kinds.count("build.resumed")] == ["build.created", "build.finished", 1]
+        assert build.id in [row.build_id for row in await buildwright.builds()]
+        assert (await buildwright.build(build.id[:13])).id == build.id
+    assert program("status", build.id, "--json").object["outcome"] == "succeeded"
 
 
 def test_a_build_goes_on_with_the_next_server(program: Program, three: Path, repository: Path) -> None:

@@ -17,6 +17,7 @@ from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
+from buildwright.engine.commands import NewBuild, StopBuild, TakeStep
 from buildwright.errors import Unreachable
 from buildwright.settings import Settings
 from buildwright.store.holders import this_process
@@ -142,12 +143,12 @@ async def test_in_a_cluster_the_board_has_it_at_once(tmp_path: Path, postgres_ur
     settings = Settings.load({**os.environ, **named, "BUILDWRIGHT_HOME": str(tmp_path / "home")}, tmp_path)
     spec = Spec(title="t", graph=Graph(tasks=(Task(id="a", title="A"),)))
     async with open_app(settings) as app:
-        build_id = await app.start(spec, Options(agent="noop", lanes=False, gates=False, by_hand=True))
+        build_id = await app.start(NewBuild(spec, Options(agent="noop", lanes=False, gates=False, by_hand=True)))
         for kind in ("target.prepared", "plan.made"):  # which take no worker
-            build = await app.stepped(build_id, await app.step(build_id, "plan_only"))
+            build = await app.stepped(build_id, (await app.ask(build_id, TakeStep("plan_only"))).id)
             assert build.waits_for_step
             assert (await app.builds.read(build_id))[-1].event.type == kind
-        step_id = await app.step(build_id, "implement_only", "hello")
+        step_id = (await app.ask(build_id, TakeStep("implement_only", "hello"))).id
         (row,) = [row for row in await app.board.board(build_id) if row.wanted]
         assert row.key == RunAgent("a", 1).key
         assert [name for name in await app.board.waiting() if name[0] == build_id] == [(build_id, row.key)]
@@ -155,7 +156,7 @@ async def test_in_a_cluster_the_board_has_it_at_once(tmp_path: Path, postgres_ur
         assert build.step is not None
         with pytest.raises(Unreachable, match="no worker is running"):
             await app.run(build_id)
-        assert (await app.stop(build_id)).outcome == "stopped"
+        assert ((await app.ask(build_id, StopBuild())).build).outcome == "stopped"
 
 
 def test_a_program_drives_one_too(program: Program, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def say(program: Program, build: str, text: str) -> None:
     async def work() -> None:
         builds = await SqliteBuilds.open(program.home / "buildwright.db", program.home / "artifacts")
         try:
-            await commands.say(builds, SystemClock(), build, text)
+            await commands.ask(builds, SystemClock(), build, commands.SendMessage(text))
         finally:
             await builds.close()
 

@@ -11,17 +11,17 @@ from typing import NamedTuple
 
 import pytest
 
-from buildwright.cli.remote import RemoteBuilds, open_remote
-from buildwright.cli.stream_client import BuildStream, ServerAccess
 from buildwright.core.apply import apply
 from buildwright.core.build import Build
-from buildwright.engine.follow import JournalReader, News, follow
+from buildwright.engine.follow import News, follow
 from buildwright.engine.steps import Step
 from buildwright.errors import NotFound
-from buildwright.ports import Builds
+from buildwright.http_client import HttpBuilds, open_http_client
+from buildwright.ports import BuildReader, Builds
 from buildwright.settings import Settings
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.stream_client import BuildStream, ServerAccess
 from buildwright.wiring import SystemClock
 from tests.adapters.memory_store import MemoryBuilds
 from tests.api.streaming import Story, serving
@@ -33,7 +33,7 @@ class Followed(NamedTuple):
     """A store that the test writes to, and a way to follow its builds, log lines from the first."""
 
     builds: Builds
-    reader: JournalReader
+    reader: BuildReader
     news: Callable[[Build], AsyncGenerator[News, None]]
 
     async def begin(self) -> Story:
@@ -60,7 +60,7 @@ async def followed(kind: str, url: str, tmp_path: Path) -> AsyncIterator[Followe
             served = await stack.enter_async_context(serving(tmp_path))
             environment = {"HOME": str(tmp_path), "BUILDWRIGHT_URL": served.url, "BUILDWRIGHT_TOKEN": served.token()}
             server = ServerAccess(served.url, True, Settings.load(environment, tmp_path))
-            remote: RemoteBuilds = (await stack.enter_async_context(open_remote(server))).builds
+            remote: HttpBuilds = (await stack.enter_async_context(open_http_client(server))).builds
 
             async def streamed(since: Build) -> AsyncGenerator[News, None]:
                 stream = BuildStream(server, since.id, "journal,log", lambda _: None, told=since.version)

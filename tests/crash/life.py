@@ -255,7 +255,9 @@ async def begin(place: Place, scene: Scene, builds: Builds) -> str:
     delivery = Delivery(kind="push", remote=str(place.folder / "remote")) if scene.pushed else Delivery()
     options = Options(agent="scripted", sandbox="none", limits=scene.limits, delivery=delivery)
     repository = str(place.folder / "repository")
-    return await commands.create(builds, SystemClock(), spec, options, repository, "", place.folder.name, "u")
+    return await commands.create(
+        builds, SystemClock(), commands.NewBuild(spec, options, repository, "", place.folder.name, "u")
+    )
 
 
 async def act(place: Place, builds: Builds, build_id: str, what: Act) -> None:
@@ -264,15 +266,15 @@ async def act(place: Place, builds: Builds, build_id: str, what: Act) -> None:
     with suppress(IllegalMove):
         match what:
             case "pause":
-                await commands.pause(builds, clock, build_id)
+                await commands.ask(builds, clock, build_id, commands.PauseBuild())
             case "stop":
-                await commands.stop(builds, clock, build_id)
+                await commands.ask(builds, clock, build_id, commands.StopBuild())
             case "say":
-                word = await commands.say(builds, clock, build_id, "mind the gap", "a")
+                word = (await commands.ask(builds, clock, build_id, commands.SendMessage("mind the gap", "a"))).id
                 place.note("ack", "say", word)
                 return
             case choice:
-                await commands.resume(builds, clock, build_id, choice)
+                await commands.ask(builds, clock, build_id, commands.ResumeBuild(choice))
         place.note("ack", what)
 
 

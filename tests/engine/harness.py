@@ -101,7 +101,9 @@ class Site:
         limits = options.pop("limits", Limits())
         chosen = Options(agent="scripted", sandbox="none", limits=limits, **options)
         self.build_id = await commands.create(
-            self.builds, self.clock, Spec(title="test", graph=graph), chosen, str(self.repository), "", "p", "u"
+            self.builds,
+            self.clock,
+            commands.NewBuild(Spec(title="test", graph=graph), chosen, str(self.repository), "", "p", "u"),
         )
         return self.build_id
 

@@ -62,7 +62,9 @@ async def main(
     else:
         options = Options(agent=name, sandbox="none", gates=False, model="claude-sonnet-4-5")
         spec = Spec(title="second life", graph=tasks("a"))
-        build_id = await commands.create(builds, clock, spec, options, str(folder / "repository"), "", "p", "u")
+        build_id = await commands.create(
+            builds, clock, commands.NewBuild(spec, options, str(folder / "repository"), "", "p", "u")
+        )
     agent: Agent = ClaudeAgent(os.environ["PATH"], retries=1) if name == "claude" else DirectAgent(GatewayModel())
     gateway = LocalGateway({"ANTHROPIC_API_KEY": "sk-12345678", "ANTHROPIC_BASE_URL": provider}, home, answers=builds)
     world = World(

@@ -23,7 +23,7 @@ from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, Site, make_s
 
 async def step(site: Site, mode: StepMode = "auto", message: str = "") -> Build:
     """Ask for one and see it made."""
-    step_id = await commands.step(site.builds, site.clock, site.build_id, mode, message)
+    step_id = (await commands.ask(site.builds, site.clock, site.build_id, commands.TakeStep(mode, message))).id
     build = await site.run()
     assert build.step is None or build.step.id != step_id
     return build
@@ -90,18 +90,18 @@ async def test_what_cannot_be_done_now_is_refused(tmp_path: Path, builds: Builds
     async def refused(build_id: str, mode: StepMode, words: str, fix: str) -> None:
         version = await builds.version(build_id)
         with pytest.raises(IllegalMove, match=words) as caught:
-            await commands.step(builds, site.clock, build_id, mode, "hello")
+            await commands.ask(builds, site.clock, build_id, commands.TakeStep(mode, "hello"))
         assert fix in str(caught.value.fix)
         assert await builds.version(build_id) == version
 
     await refused(alone, "auto", "goes on by itself", "--by-hand")
     await refused(by_hand, "implement_only", "implement_only cannot be done now: the build is planning", "plan_only")
-    await commands.pause(builds, site.clock, by_hand)
+    await commands.ask(builds, site.clock, by_hand, commands.PauseBuild())
     await refused(by_hand, "auto", "paused", "resume it first")
-    await commands.resume(builds, site.clock, by_hand)
-    await commands.step(builds, site.clock, by_hand)
+    await commands.ask(builds, site.clock, by_hand, commands.ResumeBuild())
+    await commands.ask(builds, site.clock, by_hand, commands.TakeStep())
     await refused(by_hand, "auto", "has not made the step", "wait")
-    await commands.stop(builds, site.clock, by_hand)
+    await commands.ask(builds, site.clock, by_hand, commands.StopBuild())
     await refused(by_hand, "auto", "is ending", "status")
     await site.run()
     await refused(by_hand, "auto", r"has ended \(stopped\)", "status")
@@ -112,7 +112,7 @@ async def test_a_step_whose_process_ended_is_made_once_by_the_next(tmp_path: Pat
     await site.start(tasks("a"), by_hand=True, gates=False)
     await step(site)
     await step(site)
-    step_id = await commands.step(builds, site.clock, site.build_id)
+    step_id = (await commands.ask(builds, site.clock, site.build_id, commands.TakeStep())).id
     running = asyncio.create_task(site.run())
     async with asyncio.timeout(30):
         while not site.agent.assignments:
@@ -139,7 +139,7 @@ async def test_steps_reach_whoever_runs_the_build(tmp_path: Path, builds: Builds
     build = await builds.load(site.build_id)
     while not build.is_terminal:
         before = build
-        step_id = await commands.step(builds, site.clock, site.build_id)
+        step_id = (await commands.ask(builds, site.clock, site.build_id, commands.TakeStep())).id
         async with asyncio.timeout(30):
             build = await stepped(
                 builds,
@@ -156,10 +156,10 @@ async def test_steps_reach_whoever_runs_the_build(tmp_path: Path, builds: Builds
 async def test_waiting_for_a_step_ends_when_its_time_is_over(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds)
     await site.start(tasks("a"), by_hand=True)
-    step_id = await commands.step(builds, site.clock, site.build_id)
+    step_id = (await commands.ask(builds, site.clock, site.build_id, commands.TakeStep())).id
     build = await stepped(builds, site.build_id, step_id, 0.01)
     assert build.step is not None
-    await commands.pause(builds, site.clock, site.build_id)
+    await commands.ask(builds, site.clock, site.build_id, commands.PauseBuild())
     build = await stepped(builds, site.build_id, step_id)
     assert (build.step, build.pause is not None) == (None, True)
 
@@ -170,16 +170,16 @@ async def test_a_pause_lets_the_agent_of_a_step_end(tmp_path: Path, builds: Buil
     await site.start(tasks("a"), by_hand=True, gates=False)
     await step(site)
     await step(site)
-    await commands.step(builds, site.clock, site.build_id)
+    await commands.ask(builds, site.clock, site.build_id, commands.TakeStep())
     running = asyncio.create_task(run(replace(site.world(), poll_seconds=0.01), site.build_id))
     async with asyncio.timeout(30):
         while not site.agent.assignments:
             await asyncio.sleep(0.01)
-    await commands.pause(builds, site.clock, site.build_id)
+    await commands.ask(builds, site.clock, site.build_id, commands.PauseBuild())
     build = await running
     assert build.pause is not None
     assert (await kinds(site))[-2:] == ["build.paused", "agent.finished"]
-    await commands.resume(builds, site.clock, site.build_id)
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
     build = await site.run()
     assert build.waits_for_step
     for _ in range(3):

@@ -106,11 +106,11 @@ async def test_what_the_dead_life_was_told_after_its_checkpoint_is_told_again(tm
     site = make_site(tmp_path, builds)
     site.agent = ScriptedAgent({("a", 0): [Wait(), Save(), Wait(), Sleep(600)]}, resumes=True)
     await site.start(tasks("a"), gates=False)
-    early = await commands.say(builds, site.clock, site.build_id, "before it")
+    early = (await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("before it"))).id
     running = asyncio.create_task(site.run())
     while not made(site):
         await asyncio.sleep(0.01)
-    late = await commands.say(builds, site.clock, site.build_id, "after it")
+    late = (await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("after it"))).id
     while site.kinds().count("message.delivered") < 2:
         await asyncio.sleep(0.01)
     site.detach.set()

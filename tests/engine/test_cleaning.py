@@ -182,7 +182,9 @@ async def planned(tmp_path: Path, planner: ColorfulPlanner) -> list[e.AnyEvent]:
     builds = MemoryBuilds()
     site = make_site(tmp_path, builds)
     chosen = Options(agent="scripted", lanes=False, gates=False, on_failure="fail")
-    site.build_id = await commands.create(builds, site.clock, Spec(title="x", text="y"), chosen, "", "", "p", "u")
+    site.build_id = await commands.create(
+        builds, site.clock, commands.NewBuild(Spec(title="x", text="y"), chosen, project_id="p", user_id="u")
+    )
     gateway = LocalGateway({"ANTHROPIC_API_KEY": "test-key-of-nobody"}, tmp_path / "gateway")
     try:
         await site.run(

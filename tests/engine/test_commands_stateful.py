@@ -149,7 +149,9 @@ class Users(RuleBasedStateMachine):
         self.builds = Yielding(store, self.roll)
         if spec is not None and chosen is not None:
             repository = "/r" if chosen.lanes else ""
-            self.build_id = await commands.create(store, self.clock, spec, chosen, repository, "", "p", "u")
+            self.build_id = await commands.create(
+                store, self.clock, commands.NewBuild(spec, chosen, repository, "", "p", "u")
+            )
         self.lease: Lease = await store.acquire(self.build_id, this_process(), 10_000.0)
         self.conversations = Conversations()
         self.inboxes: dict[str, tuple[int, ExitStack, asyncio.Queue[Message]]] = {}
@@ -192,14 +194,14 @@ class Users(RuleBasedStateMachine):
         try:
             match command:
                 case "pause":
-                    await commands.pause(self.builds, self.clock, self.build_id)
+                    await commands.ask(self.builds, self.clock, self.build_id, commands.PauseBuild())
                 case "stop":
-                    await commands.stop(self.builds, self.clock, self.build_id)
+                    await commands.ask(self.builds, self.clock, self.build_id, commands.StopBuild())
                     self.stopped_at = self.moves
                 case "say":
-                    await commands.say(self.builds, self.clock, self.build_id, "hello")
+                    await commands.ask(self.builds, self.clock, self.build_id, commands.SendMessage("hello"))
                 case choice:
-                    await commands.resume(self.builds, self.clock, self.build_id, choice)  # type: ignore[arg-type]
+                    await commands.ask(self.builds, self.clock, self.build_id, commands.ResumeBuild(choice))  # type: ignore[arg-type]
         except IllegalMove as illegal:
             refused, fix = str(illegal), str(illegal.fix or "")
         self.asked.append(Asked(command, began, await self.store.version(self.build_id), refused, fix))

@@ -16,7 +16,7 @@ async def test_an_attempt_that_begins_again_is_told_again_and_signs_once(tmp_pat
     """The receipt is in the journal, but the agent that signed it was ended before it could act on the word."""
     site = make_site(tmp_path, builds, {("a", 1): [Wait(), Sleep(60)]})
     await site.start(tasks("a"), gates=False)
-    word = await commands.say(builds, site.clock, site.build_id, "be careful", "a")
+    word = (await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("be careful", "a"))).id
     running = asyncio.create_task(site.run())
     async with asyncio.timeout(20):
         while "message.delivered" not in site.kinds():
@@ -39,7 +39,7 @@ async def test_the_next_attempt_is_not_told_again(tmp_path: Path, builds: Builds
     """It is another attempt, with feedback of its own; what holds for it must be said with the retry."""
     site = make_site(tmp_path, builds, {("a", 1): [Wait(), Fail()], ("a", 2): [Write("a.txt")]})
     await site.start(tasks("a"), gates=False)
-    await commands.say(builds, site.clock, site.build_id, "be careful")
+    await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("be careful"))
     build = await site.run()
     assert build.outcome == "succeeded"
     assert len(site.agent.heard) == 1

@@ -134,15 +134,15 @@ async def test_repeated_failure_pauses_with_findings_and_each_choice_goes_on(tmp
     assert build.pause.reason == "failure"
     assert build.task("bad").findings[0].message == "never good"
     with pytest.raises(IllegalMove, match="needs your choice") as caught:
-        await commands.resume(builds, site.clock, site.build_id, "go")
+        await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("go"))
     assert "--skip" in str(caught.value.fix)
 
-    await commands.resume(builds, site.clock, site.build_id, "retry", "use good.txt")
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry", "use good.txt"))
     build = await site.run()
     assert build.control is Control.PAUSED
     assert build.task("bad").attempt == 4
     assert "use good.txt" in site.agent.assignments[-1].feedback
-    await commands.resume(builds, site.clock, site.build_id, "retry")
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry"))
     build = await site.run()
     assert build.outcome == "succeeded"
     assert set(site.files()) == {"README.md", "good.txt", "after.txt"}
@@ -152,7 +152,7 @@ async def test_a_skipped_task_lets_its_dependents_run(tmp_path: Path, builds: Bu
     site = make_site(tmp_path, builds, {("bad", 0): [Fail()]})
     build = await site.build(tasks("bad", "after: bad"), limits=Limits(attempts=1), gates=False)
     assert build.control is Control.PAUSED
-    await commands.resume(builds, site.clock, site.build_id, "skip")
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("skip"))
     build = await site.run()
     assert build.outcome == "succeeded"
     assert build.skipped == 1
@@ -162,11 +162,11 @@ async def test_a_skipped_task_lets_its_dependents_run(tmp_path: Path, builds: Bu
 async def test_giving_up_a_paused_build_ends_it(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds, {("bad", 0): [Fail()]})
     await site.build(tasks("bad"), limits=Limits(attempts=1), gates=False)
-    await commands.resume(builds, site.clock, site.build_id, "abort")
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("abort"))
     build = await site.run()
     assert (build.outcome, build.control) == ("aborted", Control.STOPPED)
     with pytest.raises(IllegalMove):
-        await commands.pause(builds, site.clock, site.build_id)
+        await commands.ask(builds, site.clock, site.build_id, commands.PauseBuild())
 
 
 async def test_more_than_three_failed_tasks_stop_the_run(tmp_path: Path, builds: Builds) -> None:
@@ -231,7 +231,7 @@ async def test_trouble_that_is_not_the_tasks_fault_pauses_and_costs_no_attempt(
     assert build.pause is not None
     assert build.pause.reason == "trouble"
     site.agent = make_site(tmp_path / "again", builds).agent
-    await commands.resume(builds, site.clock, site.build_id)
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
     build = await site.run()
     assert build.outcome == "succeeded"
     assert build.task("a").attempt == 1
@@ -245,22 +245,22 @@ async def test_a_user_pauses_talks_and_resumes_while_it_runs(tmp_path: Path, bui
     async with asyncio.timeout(20):  # a worker may take it up a moment later: before that a pause would hold it back
         while not site.agent.assignments:
             await asyncio.sleep(0.01)
-    await commands.pause(builds, site.clock, site.build_id)
-    message = await commands.say(builds, site.clock, site.build_id, "be careful", "a")
+    await commands.ask(builds, site.clock, site.build_id, commands.PauseBuild())
+    message = (await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("be careful", "a"))).id
     build = await asyncio.wait_for(running, 20)
     assert build.control is Control.PAUSED
     assert [heard.text for heard in site.agent.heard] == ["be careful"]
     receipt = next(r.event for r in site.journal if r.event.type == "message.delivered")
     assert receipt.id == message
     assert build.task("b").attempt == 0, "nothing new starts in a paused build"
-    await commands.resume(builds, site.clock, site.build_id)
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
     assert (await site.run()).outcome == "succeeded"
 
 
 async def test_a_message_waits_for_the_next_attempt(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds, {("a", 1): [Say("working"), Write("a.txt")]})
     await site.start(tasks("a"), gates=False)
-    await commands.say(builds, site.clock, site.build_id, "hello")
+    await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("hello"))
     await site.run()
     assert [heard.text for heard in site.agent.heard] == ["hello"]
 
@@ -270,7 +270,7 @@ async def test_stop_ends_running_agents_and_nothing_lands_after(tmp_path: Path, 
     await site.start(tasks("a", "b: a"), gates=False)
     running = asyncio.create_task(site.run())
     await _until(site, "task.started")
-    await commands.stop(builds, site.clock, site.build_id)
+    await commands.ask(builds, site.clock, site.build_id, commands.StopBuild())
     build = await asyncio.wait_for(running, 20)
     assert (build.outcome, build.control) == ("stopped", Control.STOPPED)
     assert site.kinds()[-1] == "build.finished"
@@ -353,7 +353,7 @@ async def test_a_base_that_fails_its_own_checks_pauses_the_build_and_can_be_acce
     assert build.pause is not None
     assert build.pause.reason == "base"
     assert "before any change: the old bug" in build.pause.message
-    await commands.resume(builds, site.clock, site.build_id)
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
     build = await site.run()
     assert build.outcome == "succeeded"
     assert site.kinds().count("base.judged") == 1

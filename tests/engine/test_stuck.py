@@ -195,7 +195,7 @@ async def test_a_diagnosis_that_needs_a_person_pauses_only_who_may_be_asked(
     assert build.pause is not None
     assert (build.pause.reason, build.pause.message) == ("stuck", "install libfoo")
     assert len(site.agent.assignments) == 3
-    await commands.resume(builds, site.clock, site.build_id)
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
     assert (await site.run()).outcome == "succeeded"
     assert len(diagnoser.told) == 1
 
@@ -257,7 +257,7 @@ async def test_the_same_change_is_not_judged_twice_and_a_retry_starts_afresh(tmp
     assert [(loop.kind, loop.attempt) for loop in loops(site)] == [("patch", 2)]
     assert build.task("a").findings[0].message == "a.txt is wrong"
     assert len([tree for tree in gate.trees if tree != build.base_tree]) == 1
-    await commands.resume(builds, site.clock, site.build_id, "retry", "write ok")
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry", "write ok"))
     build = await site.run()
     assert build.outcome == "succeeded"
     assert [loop.attempt for loop in loops(site)] == [2], "attempt 3 is the first since the user's word"

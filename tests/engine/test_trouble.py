@@ -77,7 +77,7 @@ async def test_a_store_without_space_pauses_or_ends_the_run_and_the_next_goes_on
         assert build.pause is not None
         assert build.pause.reason == "trouble"
         assert "free some space" in build.pause.message
-        await commands.resume(builds, site.clock, site.build_id)
+        await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
     else:
         with pytest.raises(DiskFull):
             await site.run(builds=failing, lease_seconds=0.06)
@@ -143,7 +143,7 @@ async def test_what_an_agent_spent_until_it_was_ended_is_in_the_sum(tmp_path: Pa
     while gateway.asked < 1:
         await asyncio.sleep(0.02)
     if end == "stop":
-        await commands.stop(builds, site.clock, site.build_id)
+        await commands.ask(builds, site.clock, site.build_id, commands.StopBuild())
         await running
     elif end == "detach":
         site.detach.set()
@@ -159,7 +159,7 @@ async def test_an_answer_to_a_pause_is_not_undone_by_its_time_limit(tmp_path: Pa
     site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
     build = await site.build(tasks("a"), limits=Limits(attempts=1), gates=False)
     assert build.control is Control.PAUSED
-    build = await commands.resume(builds, site.clock, site.build_id, "retry")
+    build = (await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry"))).build
     late = e.StopRequested(how="abort", message="paused for too long")
     with pytest.raises(IllegalMove, match="only a paused build"):
         apply(build, Recorded(build.version + 1, build.updated_at, late))
@@ -169,13 +169,13 @@ async def test_an_answer_to_a_pause_is_not_undone_by_its_time_limit(tmp_path: Pa
 async def test_a_message_goes_only_to_a_task_that_can_hear_it(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds, {("b", 1): [Fail()]})
     await site.start(tasks("a", "b: a"), gates=False, limits=Limits(attempts=1))
-    await commands.say(builds, site.clock, site.build_id, "before the plan is made", "a")
+    await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("before the plan is made", "a"))
     await site.run()
     with pytest.raises(NotFound, match="no task nope"):
-        await commands.say(builds, site.clock, site.build_id, "hello", "nope")
+        await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("hello", "nope"))
     with pytest.raises(IllegalMove, match="task a is done"):
-        await commands.say(builds, site.clock, site.build_id, "hello", "a")
-    await commands.say(builds, site.clock, site.build_id, "hello", "b")
+        await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("hello", "a"))
+    await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("hello", "b"))
 
 
 @ONE_PROCESS
@@ -209,11 +209,11 @@ async def test_eight_callers_at_once_leave_a_legal_journal_and_a_finished_build(
             try:
                 match (number + turn) % 3:
                     case 0:
-                        await commands.pause(builds, site.clock, site.build_id, f"{number}")
+                        await commands.ask(builds, site.clock, site.build_id, commands.PauseBuild(f"{number}"))
                     case 1:
-                        await commands.resume(builds, site.clock, site.build_id)
+                        await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
                     case _:
-                        await commands.say(builds, site.clock, site.build_id, f"{number}/{turn}")
+                        await commands.ask(builds, site.clock, site.build_id, commands.SendMessage(f"{number}/{turn}"))
             except IllegalMove:
                 refused += 1
             await asyncio.sleep(0.01)
@@ -221,7 +221,7 @@ async def test_eight_callers_at_once_leave_a_legal_journal_and_a_finished_build(
     await asyncio.gather(*(caller(number) for number in range(8)))
     while not running.done():
         if (await builds.load(site.build_id)).control is Control.PAUSED:
-            await commands.resume(builds, site.clock, site.build_id)
+            await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
         await asyncio.wait({running}, timeout=0.05)
     assert running.result().outcome == "succeeded"
     journal = await builds.read(site.build_id)

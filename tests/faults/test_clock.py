@@ -63,7 +63,7 @@ async def test_a_jump_during_a_pause_does_not_end_it(tmp_path: Path, jump: timed
     clock.wrong_by = jump
     await asyncio.sleep(0.2)  # the watch looks a dozen times
     assert (await site.builds.load(site.build_id)).control is Control.PAUSED
-    await commands.resume(site.builds, clock, site.build_id, "retry")
+    await commands.ask(site.builds, clock, site.build_id, commands.ResumeBuild("retry"))
     assert (await running).outcome == "succeeded"
 
 

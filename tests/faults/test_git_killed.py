@@ -56,7 +56,9 @@ async def build_to_its_end(site: Site) -> Build:
         build = await site.run()
         if build.control is not Control.PAUSED:
             return build
-        await commands.resume(site.builds, site.clock, site.build_id, "retry" if build.failed else "go")
+        await commands.ask(
+            site.builds, site.clock, site.build_id, commands.ResumeBuild("retry" if build.failed else "go")
+        )
     raise AssertionError(f"paused again and again: {build.pause}")
 
 

@@ -48,9 +48,11 @@ async def life(place: Path) -> Build:
         else:
             options = Options(agent="scripted", sandbox="none", limits=Limits(concurrency=1))
             spec = Spec(title="tiny", graph=tasks("a", "b: a"))
-            build_id = await commands.create(builds, clock, spec, options, str(place / "repository"), "", "p", "u")
+            build_id = await commands.create(
+                builds, clock, commands.NewBuild(spec, options, str(place / "repository"), "", "p", "u")
+            )
         if (await builds.load(build_id)).control is Control.PAUSED:
-            await commands.resume(builds, clock, build_id)
+            await commands.ask(builds, clock, build_id, commands.ResumeBuild())
         world = World(
             builds=builds,
             clock=clock,

@@ -53,7 +53,9 @@ async def one_build(home: Path, repository: Path, content: str, *, paused: bool 
     builds = await SqliteBuilds.open(home / "buildwright.db", home / "artifacts")
     options = Options(agent="scripted", sandbox="none", limits=Limits(attempts=1))
     spec = Spec(title=content, graph=tasks("a"))
-    build_id = await commands.create(builds, SystemClock(), spec, options, str(repository), "", "p", "u")
+    build_id = await commands.create(
+        builds, SystemClock(), commands.NewBuild(spec, options, str(repository), "", "p", "u")
+    )
     world = World(
         builds=builds,
         clock=SystemClock(),

@@ -71,7 +71,9 @@ async def one(builds: PostgresBuilds, settings: Settings, repository: Path, titl
     workspace = GitWorkspace(settings.home, settings.environment, settings.hub)
     target = await workspace.prepare(build_id, str(repository), "")
     spec, options = Spec(title=title, graph=tasks("a")), Options(agent="noop", limits=Limits(attempts=1))
-    await commands.create(builds, SystemClock(), spec, options, str(repository), "", "p", "u", build_id=build_id)
+    await commands.create(
+        builds, SystemClock(), commands.NewBuild(spec, options, str(repository), "", "p", "u", build_id=build_id)
+    )
     digest = await builds.put_artifact(title.encode() * 1000)
     facts: list[AnyEvent] = [
         e.TargetPrepared(commit=target.commit, tree=target.tree),
@@ -239,7 +241,9 @@ async def test_a_worker_tidies_up_now_and_then_and_only_when_it_is_idle() -> Non
         assert await after(TIDY_SECONDS - 1) == 0
         assert await after(1) == 1
         spec = Spec(title="t", graph=tasks("a"))
-        build_id = await commands.create(store, clock, spec, Options(agent="noop", lanes=False), "", "", "p", "u")
+        build_id = await commands.create(
+            store, clock, commands.NewBuild(spec, Options(agent="noop", lanes=False), "", "", "p", "u")
+        )
         lease = ActionLease(build_id, "make-plan", hand.holder, 1, 0.0)
         hand.errands[build_id, "make-plan"] = Errand(store, lease, MakePlan(), await store.load(build_id), 0.0)
         assert await after(TIDY_SECONDS) == 1
@@ -255,7 +259,10 @@ async def test_a_worker_tidies_up_now_and_then_and_only_when_it_is_idle() -> Non
 
 async def test_what_dead_processes_leave_in_the_database_is_mended(builds: PostgresBuilds, settings: Settings) -> None:
     options, spec = Options(agent="noop", lanes=False), Spec(title="t", graph=tasks("a"))
-    ids = [await commands.create(builds, SystemClock(), spec, options, "", "", "p", "u") for _ in range(3)]
+    ids = [
+        await commands.create(builds, SystemClock(), commands.NewBuild(spec, options, "", "", "p", "u"))
+        for _ in range(3)
+    ]
     whole, board, running = ids
     await builds.acquire(whole, DEAD, 600)
     async with open_app(settings) as app:
@@ -294,7 +301,10 @@ async def test_what_dead_processes_leave_in_the_database_is_mended(builds: Postg
 
 async def test_a_board_that_was_forgotten_is_made_right(builds: PostgresBuilds, settings: Settings) -> None:
     options, spec = Options(agent="noop", lanes=False), Spec(title="t", graph=tasks("a"))
-    forgotten, never = [await commands.create(builds, SystemClock(), spec, options, "", "", "p", "u") for _ in range(2)]
+    forgotten, never = [
+        await commands.create(builds, SystemClock(), commands.NewBuild(spec, options, "", "", "p", "u"))
+        for _ in range(2)
+    ]
     async with open_app(settings) as app:
         assert await app.advance(forgotten) is not None
     (row,) = await builds.board(forgotten)

@@ -76,14 +76,14 @@ class SimulatedWorld:
             name = draw.choice(names if self.scenario.tame else (*names, "skip", "stop"))
             try:
                 if name == "pause":
-                    await commands.pause(builds, process, BUILD, "wait")
+                    await commands.ask(builds, process, BUILD, commands.PauseBuild("wait"))
                 elif name == "say":
                     task = draw.choice(["", *self.scenario.works])
-                    await commands.say(builds, process, BUILD, "hello", task)
+                    await commands.ask(builds, process, BUILD, commands.SendMessage("hello", task))
                 elif name == "stop":
-                    await commands.stop(builds, process, BUILD)
+                    await commands.ask(builds, process, BUILD, commands.StopBuild())
                 else:
-                    await commands.resume(builds, process, BUILD, name)  # type: ignore[arg-type]
+                    await commands.ask(builds, process, BUILD, commands.ResumeBuild(name))  # type: ignore[arg-type]
             except (IllegalMove, NotFound, CouldNot) as refused:
                 self.luck.seen[f"command refused: {type(refused).__name__}"] += 1
             else:
@@ -102,7 +102,7 @@ class SimulatedWorld:
             answers += 1
             choice, budget = self._answer(build, draw, answers)
             try:
-                await commands.resume(self.store, process, BUILD, choice, budget_usd=budget)
+                await commands.ask(self.store, process, BUILD, commands.ResumeBuild(choice, budget_usd=budget))
             except IllegalMove:
                 self.luck.seen["answer came late"] += 1
             else:

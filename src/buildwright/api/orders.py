@@ -15,6 +15,7 @@ from buildwright.api.asking import Asking, CleanText, check_project
 from buildwright.api.targets import check_commands
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.spec import Spec
+from buildwright.engine.commands import NewBuild
 from buildwright.errors import Forbidden
 from buildwright.views.automation import DEVTEAM_AUTOMATION, workflow_of
 from buildwright.wiring.intake import INITIALIZE, NOTE, Order, build_id_of
@@ -133,7 +134,7 @@ async def _order(site: Site, caller: Caller, wanted: Initialize) -> Order:
         options = options.model_copy(update={"delivery": Delivery(kind="push")})
     check_commands(site, caller, spec, options)
     repository = await steering.checked_target(site, caller, wanted.repository, options)
-    options = await site.app.checked(options, repository, planning=spec.graph is None)
+    options = (await site.app.checked(NewBuild(spec, options, repository))).options
     await allowance.check(site, caller.user_id)
     return Order(spec=spec, options=options, repository=repository, base=wanted.base, workflow=workflow.name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
@@ -15,15 +15,13 @@ from buildwright.api.site import Caller, Site, caller_of, site_of
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
+from buildwright.engine.commands import Choice, NewBuild, ResumeBuild, SendMessage
 from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound
 from buildwright.ports import BuildRow
 from buildwright.store.projects import Project
 from buildwright.views.project import LogRow, WrittenFile, log_row, matching, phase_name, written_paths
 from buildwright.views.statuses import project_status
 from buildwright.views.summary import BuildSummary, DeliveredResult, Summing, summary_of
-
-if TYPE_CHECKING:
-    from buildwright.engine.commands import Choice
 
 LARGEST_SHOWN = 1_000_000
 """Bytes of a file whose content is shown."""
@@ -83,9 +81,8 @@ async def start(site: Site, caller: Caller, project: Project, wish: BuildRequest
     spec = spec_of(kept_spec(wish.spec, wish.tasks) or project.spec, project.name)
     options = wish.options_for(target_type, repository)
     at_once = allowance.number(site.app.settings.environment, allowance.AT_ONCE, 1)
-    build_id = await steering.start(
-        site, caller, correlation_id, spec, options, repository, wish.base, project.id, at_once
-    )
+    new = NewBuild(spec, options, repository, wish.base, project.id)
+    build_id = await steering.start(site, caller, correlation_id, new, at_once)
     await site.hosting.begin(build_id)
     return build_id
 
@@ -105,7 +102,7 @@ async def resume(site: Site, build: Build, row: BuildRow, action: str, message: 
         where = phase_name(build, build.pause.task if build.pause else "")
         message = f"Build aborted by user at {where}" + (f": {message}" if message else "")
     with _stating(row):
-        build = await site.app.resume(build.id, _CHOICES[action], message, budget)
+        build, _ = await site.app.ask(build.id, ResumeBuild(_CHOICES[action], message, budget))
     await site.hosting.begin(build.id)
     return project_status(build.control, build.outcome or "", build.version)
 
@@ -115,7 +112,7 @@ async def interject(site: Site, build: Build, row: BuildRow, message: str) -> st
     with _stating(row):
         if build.pause is not None:
             raise IllegalMove("the build is paused, so no agent would hear it")
-        return await site.app.say(build.id, message)
+        return (await site.app.ask(build.id, SendMessage(message))).id
 
 
 @contextmanager

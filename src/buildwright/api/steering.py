@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildwright.api import allowance
@@ -10,7 +11,7 @@ from buildwright.api.asking import check_project, stating
 from buildwright.api.targets import check_commands, checked_repository, is_owner
 from buildwright.core.build import Build, Control
 from buildwright.core.limits import Options
-from buildwright.core.spec import Spec
+from buildwright.engine.commands import NewBuild, StopBuild
 from buildwright.errors import IllegalMove
 from buildwright.views.overview import state_word
 
@@ -27,31 +28,20 @@ _SLICE_SECONDS = 1.0
 """As often it is looked whether the server is to end."""
 
 
-async def start(
-    site: Site,
-    caller: Caller,
-    correlation_id: str,
-    spec: Spec,
-    options: Options,
-    repository: str = "",
-    base: str = "",
-    project_id: str = "",
-    at_once: int | None = None,
-) -> str:
-    """A new build of the caller's, within what they may start; returns its id. Nothing carries it out yet.
+async def start(site: Site, caller: Caller, correlation_id: str, new: NewBuild, at_once: int | None = None) -> str:
+    """Make a build of the caller's, within what they may start, and return its id. Nothing carries it out yet.
 
-    `repository` and what the delivery names are checked first. Raises Forbidden, TooMany, Conflict, BadRepository,
+    The repository and what the delivery names are checked first. Raises Forbidden, TooMany, Conflict, BadRepository,
     BadSettings, BadSpec.
     """
     await site.rates.take(BUILDS, caller.user_id)
-    check_commands(site, caller, spec, options)
-    if project_id:
-        await check_project(site, caller, project_id)
-    repository = await checked_target(site, caller, repository, options)
+    check_commands(site, caller, new.spec, new.options)
+    if new.project_id:
+        await check_project(site, caller, new.project_id)
+    repository = await checked_target(site, caller, new.repository, new.options)
+    new = replace(new, repository=repository, user_id=caller.user_id, correlation_id=correlation_id)
     async with allowance.room(site, caller.user_id, at_once):
-        return await site.app.start(
-            spec, options, repository, base, project_id, user_id=caller.user_id, correlation_id=correlation_id
-        )
+        return await site.app.start(new)
 
 
 async def checked_target(site: Site, caller: Caller, repository: str, options: Options) -> str:
@@ -75,7 +65,7 @@ async def stop(site: Site, build: Build, message: str, seconds: float) -> Build:
         return build
     try:
         with stating(build):
-            await site.app.stop(build.id, message)
+            await site.app.ask(build.id, StopBuild(message))
     except IllegalMove:
         if (await site.seen.newest(build.id)).control not in {Control.STOPPING, Control.STOPPED}:
             raise

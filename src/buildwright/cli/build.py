@@ -11,9 +11,9 @@ from buildwright.cli.build_options import BuildOptions
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
+    from buildwright.client import Client
     from buildwright.core.limits import Options
     from buildwright.core.spec import Spec
-    from buildwright.wiring import App
 
 _DEFAULTS = BuildOptions()
 _LOOK_BACK = 200
@@ -44,6 +44,7 @@ async def build(
     from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.output import Output
     from buildwright.cli.session import read_spec, session
+    from buildwright.engine.commands import NewBuild
 
     output = Output(json)
     options = options_of(given)
@@ -56,7 +57,7 @@ async def build(
         else:
             if given.push and not output.confirm(f"Push the result to {given.push} when it has passed?", yes):
                 return Exit.USAGE
-            build_id = await app.start(read, options, repository=repository, base=base)
+            build_id = await app.start(NewBuild(read, options, repository, base))
             _introduce(output, build_id, read, repository)
         return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
 
@@ -67,7 +68,7 @@ def _introduce(output: Output, build_id: str, spec: Spec, repository: str) -> No
     output.say(f"{spec.title}{where}")
 
 
-async def _unfinished(app: App, spec: Spec, options: Options, repository: str, base: str) -> str:
+async def _unfinished(app: Client, spec: Spec, options: Options, repository: str, base: str) -> str:
     """The newest unfinished build of the same spec with the same options in the same repository, or ""."""
     for row in await app.builds.rows(limit=_LOOK_BACK):
         if row.control in {"finished", "stopped"} or row.title != spec.title:

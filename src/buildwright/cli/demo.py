@@ -73,16 +73,17 @@ async def _build_sample(place: Path, options: Options, output: Output) -> tuple[
     from buildwright.cli.drive import brought_home, drive
     from buildwright.cli.exits import Exit, exit_of
     from buildwright.cli.sample import make_repository, spec_text
-    from buildwright.cli.session import read_spec, session
+    from buildwright.cli.session import local_session, read_spec
     from buildwright.cli.summary import print_summary, summary_fields
+    from buildwright.engine.commands import NewBuild
 
     make_repository(place)
     spec_file = place.parent / f"{place.name}-spec.md"
     spec_file.write_text(spec_text(), encoding="utf-8")
     output.say(f"The spec: {spec_file}")
     output.say(f"The repository it is built on: {place}")
-    async with session(here=True) as app:
-        build_id = await app.start(await read_spec(spec_file), options, repository=str(place))
+    async with local_session() as app:
+        build_id = await app.start(NewBuild(await read_spec(spec_file), options, str(place)))
         build, late = await brought_home(app, await drive(app, build_id, output), output)
         code = late or exit_of(build)
         if output.json:

@@ -22,13 +22,13 @@ from buildwright.engine.follow import catch_up
 from buildwright.errors import BuildwrightError
 
 if TYPE_CHECKING:
-    from buildwright.wiring import App
+    from buildwright.client import Client
 
 _LAST_SECONDS = 2.0
 """After a second Ctrl-C, agents have this long to end before the process does."""
 
 
-async def drive(app: App, build_id: str, output: Output, since: Build | None = None) -> Build:
+async def drive(app: Client, build_id: str, output: Output, since: Build | None = None) -> Build:
     """Run the build until it ends, waits for you or is detached from, showing it meanwhile. Raises BuildIsRunning.
 
     What has happened after `since` is shown too.
@@ -43,12 +43,12 @@ async def drive(app: App, build_id: str, output: Output, since: Build | None = N
             return await app.run(build_id, on_event=view.on_event, on_log=view.on_log, detach=detach)
 
 
-async def drive_to_the_end(app: App, build_id: str, output: Output) -> int:
+async def drive_to_the_end(app: Client, build_id: str, output: Output) -> int:
     """Run the build, print its summary, and return the exit code that tells how it ended."""
     return await tell_end(app, await drive(app, build_id, output), output)
 
 
-async def tell_end(app: App, build: Build, output: Output) -> int:
+async def tell_end(app: Client, build: Build, output: Output) -> int:
     """The summary of a build that is watched no more; returns the exit code that tells how it stands."""
     build, late = await brought_home(app, build, output)
     code = late or exit_of(build)
@@ -59,7 +59,7 @@ async def tell_end(app: App, build: Build, output: Output) -> int:
     return code
 
 
-async def brought_home(app: App, build: Build, output: Output) -> tuple[Build, Exit]:
+async def brought_home(app: Client, build: Build, output: Output) -> tuple[Build, Exit]:
     """See that the result is in the user's repository, and tell when it was not. Exit.DONE, or why it cannot be brought."""
     try:
         there, now = await app.bring_home(build)
@@ -75,7 +75,7 @@ async def brought_home(app: App, build: Build, output: Output) -> tuple[Build, E
 
 
 @contextmanager
-def _signals(app: App, view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[None]:
+def _signals(app: Client, view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[None]:
     """Ctrl-C, termination or a closed terminal: once detaches from the build, twice ends the process."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -111,7 +111,7 @@ def _signals(app: App, view: LiveView, detach: asyncio.Event, build_id: str) -> 
             loop.remove_signal_handler(number)
 
 
-async def run_detached(app: App, build_id: str, output: Output) -> int:
+async def run_detached(app: Client, build_id: str, output: Output) -> int:
     """Let the workers do it, or a process of its own, and tell where to look. Returns the exit code."""
     if app.in_cluster:
         return await _left_to_workers(app, build_id, output)
@@ -138,7 +138,7 @@ async def run_detached(app: App, build_id: str, output: Output) -> int:
     return Exit.DONE
 
 
-async def _left_to_workers(app: App, build_id: str, output: Output) -> int:
+async def _left_to_workers(app: Client, build_id: str, output: Output) -> int:
     """There is nothing to detach: the workers have the build already."""
 
     crew = await app.crew(build_id)

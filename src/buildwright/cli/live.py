@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+    from buildwright.stream_client import Notice
+
 _REFRESH_SECONDS = 0.2
 _MOST_RUNNING = 8
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -70,6 +72,10 @@ class LiveView:
         text = one_line(entry.text, 100)
         if entry.task and text:
             self._doing[entry.task] = f"{entry.kind}: {text}"
+
+    def notice(self, notice: Notice) -> None:
+        """Say that the connection to the server is lost, or is back."""
+        self.say(Line("again" if notice.connected else "pause", notice.text))
 
     def say(self, line: Line) -> None:
         """A line that stays."""

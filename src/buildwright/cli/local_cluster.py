@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from buildwright.cli.exits import Exit
 from buildwright.cli.invocation import typed
 from buildwright.cli.output import Output
-from buildwright.cli.session import session
+from buildwright.cli.session import local_session
 from buildwright.cli.table import Cell, Column, Piece, table
 from buildwright.errors import BadSettings, Conflict, CouldNot, Refused, ToolMissing
 from buildwright.ports import Posted, WorkerRow
@@ -200,7 +200,7 @@ async def _until_signed_on(folder: Path) -> None:
     """Wait until the board has every worker of the supervisor. Raises CouldNot."""
     missing = dict[str, Any]()
     try:
-        async with asyncio.timeout(_READY_SECONDS), session(here=True) as app:
+        async with asyncio.timeout(_READY_SECONDS), local_session() as app:
             while True:
                 started = (load(folder / STATE) or {}).get("workers", {})
                 on_board = {worker.holder.split(":")[-2] for worker in await app.board.workers()}
@@ -224,7 +224,7 @@ def _check_deaths(folder: Path, workers: dict[str, Any]) -> None:
 async def _unfinished() -> int | None:
     """Return the number of builds of the cluster that have not ended; None when it cannot be asked."""
     try:
-        async with session(here=True) as app:
+        async with local_session() as app:
             return sum(1 for row in await app.builds.rows(limit=10_000) if not row.outcome)
     except CouldNot:
         return None
@@ -296,7 +296,7 @@ async def _look_at(settings: Settings) -> ClusterView:
     if dead := [server.title for server in view.servers if not server.alive]:
         return view._replace(unreachable=f"{' and '.join(dead)} does not run")
     try:
-        async with session(here=True) as app:
+        async with local_session() as app:
             workers, posted = await app.board.workers(), await app.board.board()
             return view._replace(workers=tuple(workers), posted=tuple(posted), now=await app.board.time())
     except CouldNot as error:

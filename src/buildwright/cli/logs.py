@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildwright.cli.output import Output
-    from buildwright.cli.stream_client import ServerAccess
-    from buildwright.cli.wording import Line
     from buildwright.ports import LogLine
+    from buildwright.stream_client import Notice, ServerAccess
 
 _PAGE = 1000
 
@@ -31,10 +30,10 @@ async def logs(
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
-    from buildwright.cli.stream_client import find_server
     from buildwright.engine.follow import follow as follow_build
     from buildwright.errors import Refused, Unreachable
     from buildwright.settings import Settings
+    from buildwright.stream_client import find_server
 
     output = Output(json)
     shown = _Shown(output, task)
@@ -70,11 +69,11 @@ async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) ->
 
     Raises Unreachable, and what the server says when it refuses.
     """
-    from buildwright.cli.remote import open_remote
-    from buildwright.cli.stream_client import BuildStream, log_lines
+    from buildwright.http_client import open_http_client
+    from buildwright.stream_client import BuildStream, log_lines
 
-    def say(line: Line) -> None:
-        shown.output.say(line.text)
+    def say(notice: Notice) -> None:
+        shown.output.say(notice.text)
 
     stream = BuildStream(server, build or "newest", "log", say, after="" if tail > 0 else "start")
     async with aclosing(stream.frames()) as frames:
@@ -86,7 +85,7 @@ async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) ->
                 if payload["resume"] == "reset":  # another database, or what followed was cut: begin with what is there
                     await stream.start_anew()
                 elif tail > 0 and not shown.seen:
-                    async with open_remote(server) as app:
+                    async with open_http_client(server) as app:
                         shown.add(await app.builds.read_log(found, task=shown.task, limit=tail, tail=True))
             shown.add(log_lines(frame))
             if shown.output.reader_left:

@@ -21,10 +21,11 @@ async def pause(
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
+    from buildwright.engine.commands import PauseBuild
 
     output = Output(json)
     async with session() as app:
-        paused = await app.pause(await app.find(build), message)
+        paused, _ = await app.ask(await app.find(build), PauseBuild(message))
         if output.json:
             output.data(summary_fields(paused, app.clock.now()))
         else:

@@ -34,7 +34,7 @@ async def plan(
     from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.output import Output
     from buildwright.cli.session import read_spec, session
-    from buildwright.views.overview import plan_view
+    from buildwright.engine.commands import NewBuild
 
     output = Output(json)
     options = options_of(BuildOptions(planner_model=planner_model, cassette=cassette))
@@ -43,7 +43,7 @@ async def plan(
         read = await read_spec(spec)
         if read.graph is None:
             output.say("Planning; a model reads the spec.")
-        view = plan_view(await app.plan(read, repository=repository, options=options), read.title)
+        view = await app.plan(NewBuild(read, options, repository))
     if output.json:
         output.data({"title": view.title, **view.model_dump(mode="json")})
     else:

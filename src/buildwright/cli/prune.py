@@ -35,7 +35,7 @@ async def prune(
     """Remove old builds that have ended, and what nothing needs any more. A build that has not ended is never touched."""
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
-    from buildwright.cli.session import session
+    from buildwright.cli.session import local_session
     from buildwright.errors import Refused
     from buildwright.keeping.prune import Keeper
     from buildwright.settings import Settings
@@ -45,7 +45,7 @@ async def prune(
     rules = _rules(settings.environment, older_than, keep, log_lines, logs_older_than)
     if not settings.database_url and not settings.database.is_file():
         return _nothing(output)
-    async with session(here=True) as app:
+    async with local_session() as app:
         keeper = Keeper.of(app)
         going = await keeper.look(rules, app.clock.now())
         if not output.json:

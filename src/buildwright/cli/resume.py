@@ -32,6 +32,7 @@ async def resume(
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
+    from buildwright.engine.commands import ResumeBuild
 
     choice = _choice(retry, skip, abort)
     if message and choice != "retry":
@@ -44,7 +45,7 @@ async def resume(
         if before.control is Control.RUNNING and not crew.is_there and choice == "go" and not no_run:
             output.say("It is not paused; nobody runs it, so it goes on here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
-        resumed = await app.resume(build_id, choice, message, budget_usd=budget)
+        resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget))
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
         if output.json:

@@ -25,13 +25,14 @@ async def say(
     from buildwright.cli.exits import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
+    from buildwright.engine.commands import SendMessage
     from buildwright.views.overview import running_tasks
 
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
-        message_id = await app.say(build_id, text, task=task)
-        loaded, crew = await app.builds.load(build_id), await app.crew(build_id)
+        loaded, message_id = await app.ask(build_id, SendMessage(text, task))
+        crew = await app.crew(build_id)
     at_work = [busy for busy in running_tasks(loaded) if task in {"", busy}] if crew.works else []
     if output.json:
         output.data({"build": build_id, "message": message_id, "task": task, "at_work": at_work, **crew.fields()})

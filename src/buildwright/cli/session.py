@@ -5,37 +5,49 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from buildwright.client import Client
     from buildwright.core.spec import Spec
+    from buildwright.stream_client import Notice
     from buildwright.wiring import App
 
 _LARGEST_LOG = 1_000_000
 
 
 @asynccontextmanager
-async def session(*, here: bool = False) -> AsyncIterator[App]:
-    """The application for the settings of this process: the server of BUILDWRIGHT_URL, else the store itself.
+async def session() -> AsyncIterator[Client]:
+    """Open what the settings of this process name: the server of BUILDWRIGHT_URL, else the store itself. Raises BadSettings."""
+    from buildwright.client import open_client
+    from buildwright.settings import Settings
 
-    `here` for verbs that look after this machine. Raises BadSettings.
-    """
+    settings = Settings.load()
+    async with open_client(settings, print_notice) as client:
+        if not client.elsewhere:
+            keep_warnings(settings.home / "warnings.log")
+        yield client
+
+
+@asynccontextmanager
+async def local_session() -> AsyncIterator[App]:
+    """Open the store of this home, for verbs that look after this machine. Raises BadSettings."""
     from buildwright.settings import Settings
     from buildwright.wiring import open_app
 
     settings = Settings.load()
-    if settings.server_url and not here:
-        from buildwright.cli.remote import open_remote
-        from buildwright.cli.stream_client import find_server
-
-        server = find_server(settings)
-        assert server is not None, "the settings name one"
-        async with open_remote(server) as remote:
-            yield cast("App", remote)  # it has what verbs use of one
-        return
     async with open_app(settings) as app:
         keep_warnings(settings.home / "warnings.log")
         yield app
+
+
+def print_notice(notice: Notice) -> None:
+    """Say that the connection to the server is lost, or is back."""
+    from buildwright.cli.live import LiveView
+    from buildwright.cli.output import Output
+    from buildwright.wiring import SystemClock
+
+    LiveView(Output(False), SystemClock()).notice(notice)
 
 
 def keep_warnings(file: Path) -> None:

@@ -10,7 +10,7 @@ from buildwright.cli.invocation import typed
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
-    from buildwright.wiring import App
+    from buildwright.client import Client
 
 
 async def status(
@@ -36,7 +36,7 @@ async def status(
     return Exit.DONE
 
 
-async def _show(app: App, build_id: str, output: Output) -> None:
+async def _show(app: Client, build_id: str, output: Output) -> None:
     from buildwright.cli.crew import nobody, said
     from buildwright.cli.drive import brought_home
     from buildwright.cli.summary import print_summary, summary_fields
@@ -54,7 +54,7 @@ async def _show(app: App, build_id: str, output: Output) -> None:
         output.say(nobody(crew, build.id))
 
 
-async def _watch(app: App, build_id: str, output: Output) -> None:
+async def _watch(app: Client, build_id: str, output: Output) -> None:
     """Follow the journal: the same lines as the process that runs the build shows."""
     from buildwright.cli.drive import brought_home
     from buildwright.cli.live import LiveView
@@ -80,7 +80,7 @@ async def _watch(app: App, build_id: str, output: Output) -> None:
         print_summary(output, build, app.clock.now())
 
 
-async def _list(app: App, output: Output) -> None:
+async def _list(app: Client, output: Output) -> None:
     from dataclasses import asdict
 
     from buildwright.cli.output import one_line

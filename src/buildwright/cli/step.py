@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
+    from buildwright.client import Client
     from buildwright.core.build import Build
-    from buildwright.wiring import App
 
 _LOOK_SECONDS = 1.0
 
@@ -32,12 +32,13 @@ async def step(
     from buildwright.cli.drive import drive, tell_end
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
+    from buildwright.engine.commands import TakeStep
 
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
         before, crew = await app.builds.load(build_id), await app.crew(build_id)
-        step_id = await app.step(build_id, mode, message)
+        _, step_id = await app.ask(build_id, TakeStep(mode, message))
         if crew.is_there or app.elsewhere:
             made = await _made_by_others(app, before, step_id, output)
         else:
@@ -45,7 +46,7 @@ async def step(
         return await tell_end(app, made, output)
 
 
-async def _made_by_others(app: App, seen: Build, step_id: str, output: Output) -> Build:
+async def _made_by_others(app: Client, seen: Build, step_id: str, output: Output) -> Build:
     """Show what they do until the step is made. If the process that ran the build is gone, it is made here."""
     from buildwright.cli.drive import drive
     from buildwright.cli.live import LiveView

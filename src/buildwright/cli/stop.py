@@ -22,6 +22,7 @@ async def stop(
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
+    from buildwright.engine.commands import StopBuild
 
     output = Output(json)
     async with session() as app:
@@ -30,7 +31,7 @@ async def stop(
             title = (await app.builds.load(build_id)).spec.title
             if not output.confirm(f"End build {build_id[:8]} ({title})?", yes):
                 return Exit.USAGE
-        ended = await app.stop(build_id, message)
+        ended, _ = await app.ask(build_id, StopBuild(message))
         if output.json:
             output.data(summary_fields(ended, app.clock.now()))
         else:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from buildwright.cli.live import LiveView
     from buildwright.cli.output import Output
-    from buildwright.cli.stream_client import BuildStream
+    from buildwright.stream_client import BuildStream
 
 _PRINTED = frozenset({"execution-update", "execution-log"})
 
@@ -31,10 +31,10 @@ async def watch(
     from buildwright.cli.exits import exit_of
     from buildwright.cli.live import LiveView
     from buildwright.cli.output import Output
-    from buildwright.cli.stream_client import BuildStream, find_server
     from buildwright.cli.summary import print_summary
     from buildwright.errors import CouldNot, Unreachable
     from buildwright.settings import Settings
+    from buildwright.stream_client import BuildStream, find_server
     from buildwright.wiring import SystemClock
 
     server = find_server(Settings.load())
@@ -44,7 +44,7 @@ async def watch(
         )
     output, clock = Output(json), SystemClock()
     view = LiveView(Output(False), clock)
-    stream = BuildStream(server, build or "newest", "events,journal,log" if json else "journal", view.say)
+    stream = BuildStream(server, build or "newest", "events,journal,log" if json else "journal", view.notice)
     try:
         if json:
             await _print_frames(stream, output, stay)

@@ -1,146 +1,127 @@
-"""What a user can ask of a build, from any process: each is a few facts appended to its journal. Never does an effect."""
+"""What a user can ask of a build: records, each with the rule that makes facts of it. Never does an effect.
+
+A command is a record in `COMMANDS`; `ask` appends its facts to the build's journal, from any process. From the record the
+HTTP route and the body of its request are made, and every client sends it as it is.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
-from decimal import Decimal
-from typing import Literal
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
 
 from buildwright.core import event as e
 from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.decide import allowed_modes
 from buildwright.core.event import AnyEvent, Recorded, StepMode
-from buildwright.core.limits import Options
+from buildwright.core.limits import Budget, Options
 from buildwright.core.spec import Spec
-from buildwright.errors import IllegalMove, NotFound, StaleVersion
-from buildwright.ports import Builds, Clock
+from buildwright.errors import Conflict, IllegalMove, NotFound, StaleVersion
+from buildwright.ports import BuildReader, Builds, Clock
 from buildwright.views.statuses import runtime_phase
 
 Choice = Literal["go", "retry", "skip", "abort"]
+Words = Annotated[str, Field(max_length=20_000)]
+OneTask = Annotated[
+    str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$", description='Id of a task; "" for all.')
+]
 
 
-async def create(
-    builds: Builds,
-    clock: Clock,
-    spec: Spec,
-    options: Options,
-    repository: str,
-    base: str,
-    project_id: str,
-    user_id: str,
-    build_id: str = "",
-    correlation_id: str = "",
-) -> str:
-    """A new build; returns its id (a UUID). Without an id or a correlation id it gets a new one."""
-    build_id = build_id or str(uuid.uuid4())
-    created = e.BuildCreated(
-        build_id=build_id,
-        project_id=project_id,
-        user_id=user_id,
-        repository=repository,
-        base=base,
-        spec=spec,
-        options=options,
-        correlation_id=correlation_id or uuid.uuid4().hex,
-    )
-    await builds.create(build_id, [created], clock.now())
-    return build_id
+@dataclass(frozen=True, slots=True)
+class NewBuild:
+    """A build that is to be made. Without a project it is of the repository's folder; "" elsewhere means what is usual."""
+
+    spec: Spec
+    options: Options = field(default_factory=Options)
+    repository: str = ""
+    """Path or URL; "" with `options.lanes` off."""
+    base: str = ""
+    """Branch or commit to start from."""
+    project_id: str = ""
+    user_id: str = ""
+    """Whose it is; "" for the user of this process, or of the token."""
+    build_id: str = ""
+    """A UUID of the caller's: with it the build is made once, however often it is asked for."""
+    correlation_id: str = ""
 
 
-async def pause(builds: Builds, clock: Clock, build_id: str, message: str = "") -> Build:
-    """Nothing new starts; what runs goes on to its end."""
+class CommandResult(NamedTuple):
+    """The build with the facts of a command in it, and the id that they have: of a message or a step."""
 
-    def facts(build: Build) -> Sequence[AnyEvent]:
+    build: Build
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuildCommand(ABC):
+    """Something to ask of a build. A record with these traits; the annotations of its fields are the bounds of a request."""
+
+    name: ClassVar[str]
+    """The last part of its path, and the verb of the command line."""
+    receipt: ClassVar[str] = ""
+    """What the id of its facts is called in an answer; "" when the answer says where the build stands."""
+    wakes: ClassVar[bool] = False
+    """After it the build has something to do, so a process or worker must carry it out."""
+
+    @abstractmethod
+    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
+        """The facts to append to the newest state of a build. Raises IllegalMove, NotFound when that does not allow it."""
+
+    def holds(self, build: Build) -> bool:  # noqa: ARG002
+        """Whether the build is already as this command would have it, so that a request changes nothing."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class PauseBuild(BuildCommand):
+    """Let nothing new start; what runs may finish. A paused build stays as it is."""
+
+    name = "pause"
+    message: Annotated[Words, Field(description="Why, for the record.")] = ""
+
+    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
         if build.pause is not None:
-            raise IllegalMove("the build is paused already", fix=f"go on with `buildwright resume {build_id}`")
-        return (e.BuildPaused(reason="user", message=message),)
+            raise IllegalMove("the build is paused already", fix=f"go on with `buildwright resume {build.id}`")
+        return (e.BuildPaused(reason="user", message=self.message),)
 
-    return await _append(builds, clock, build_id, facts)
-
-
-async def stop(builds: Builds, clock: Clock, build_id: str, message: str = "") -> Build:
-    """End the build: agents are ended, nothing more lands."""
-    return await _append(builds, clock, build_id, lambda _: (e.StopRequested(message=message),))
+    def holds(self, build: Build) -> bool:
+        return build.control is Control.PAUSED
 
 
-async def say(builds: Builds, clock: Clock, build_id: str, text: str, task: str = "") -> str:
-    """Tell the agents something; returns the message's id, which its receipt (`message.delivered`) names.
+@dataclass(frozen=True, slots=True)
+class ResumeBuild(BuildCommand):
+    """Answer a pause, and go on. `go` to a build that is not paused changes nothing, and sees that it is carried out."""
 
-    Raises NotFound for a task that is not in the plan, IllegalMove for one that is over.
-    """
-    message_id = uuid.uuid4().hex[:12]
+    name = "resume"
+    wakes = True
+    choice: Choice = "go"
+    message: Annotated[Words, Field(description="For the agent that tries again; goes with `retry` and `abort`.")] = ""
+    budget_usd: Annotated[Budget | None, Field(description="What the build may cost from now on.")] = None
 
-    def facts(build: Build) -> Sequence[AnyEvent]:
-        if task and build.plan is not None:
-            if task not in build.plan.position:
-                raise NotFound(f"there is no task {task} in this build", fix="see `buildwright status` for its tasks")
-            phase = build.task(task).phase
-            if phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
-                raise IllegalMove(f"task {task} is {phase}: no agent works on it again", fix="leave --task out")
-        return (e.MessageSent(id=message_id, text=text, task=task),)
-
-    await _append(builds, clock, build_id, facts)
-    return message_id
-
-
-async def step(builds: Builds, clock: Clock, build_id: str, mode: StepMode = "auto", message: str = "") -> str:
-    """Ask a build that is driven by hand for one step; returns the step's id. A message reaches the next agent, as with `say`.
-
-    Raises NotFound, and IllegalMove when the build has ended, is paused, goes on by itself, makes a step already, or has
-    nothing to do now that the mode allows.
-    """
-    step_id = uuid.uuid4().hex
-
-    def facts(build: Build) -> Sequence[AnyEvent]:
-        if build.pause is not None:
-            raise IllegalMove("the build is paused", fix=f"resume it first: `buildwright resume {build_id}`")
-        if build.options.by_hand and build.step is not None:
-            raise IllegalMove(
-                f"the build has not made the step yet that it was asked for ({build.step.mode})",
-                fix=f"wait until it has; if nobody runs it, `buildwright run {build_id}` makes it",
-            )
-        if build.options.by_hand and mode not in (allowed := allowed_modes(build)):
-            raise IllegalMove(
-                f"mode {mode} cannot be done now: the build is {runtime_phase(build)}",
-                fix=f"ask for {' or '.join(sorted(allowed))}" if allowed else f"see `buildwright status {build_id}`",
-            )
-        told = (e.MessageSent(id=uuid.uuid4().hex[:12], text=message),) if message else ()
-        return (*told, e.StepRequested(id=step_id, mode=mode))
-
-    await _append(builds, clock, build_id, facts)
-    return step_id
-
-
-async def resume(
-    builds: Builds,
-    clock: Clock,
-    build_id: str,
-    choice: Choice = "go",
-    message: str = "",
-    budget_usd: Decimal | None = None,
-) -> Build:
-    """Let a paused build go on: as it is, with the failed tasks tried again or skipped, or give it up."""
-
-    def facts(build: Build) -> Sequence[AnyEvent]:
-        resumed = e.BuildResumed(budget_usd=budget_usd)
+    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
+        resumed = e.BuildResumed(budget_usd=self.budget_usd)
         if build.pause is None:
-            if choice == "abort":
+            if self.choice == "abort":
                 raise IllegalMove(
                     "the build is not paused, so there is no pause to answer",
-                    fix=f"end it with `buildwright stop {build_id}`",
+                    fix=f"end it with `buildwright stop {build.id}`",
                 )
             raise IllegalMove(
                 "the build is not paused, so there is nothing to resume",
-                fix=f"see `buildwright status {build_id}`; if nobody runs it, `buildwright run {build_id}` goes on",
+                fix=f"see `buildwright status {build.id}`; if nobody runs it, `buildwright run {build.id}` goes on",
             )
-        match choice:
+        match self.choice:
             case "abort":
-                return (e.StopRequested(how="abort", message=message or "given up by the user"),)
+                return (e.StopRequested(how="abort", message=self.message or "given up by the user"),)
             case "retry":
-                told = (e.MessageSent(id=uuid.uuid4().hex[:12], text=message),) if message and not build.failed else ()
-                again = (e.TaskRetried(task=task, by="user", message=message) for task in build.failed)
+                told = (e.MessageSent(id=new_id, text=self.message),) if self.message and not build.failed else ()
+                again = (e.TaskRetried(task=task, by="user", message=self.message) for task in build.failed)
                 return (*again, *told, resumed)
             case "skip":
                 if not build.failed:
@@ -154,21 +135,130 @@ async def resume(
                     )
                 return (resumed,)
 
-    return await _append(builds, clock, build_id, facts)
+    def holds(self, build: Build) -> bool:
+        return build.control is Control.RUNNING and self == ResumeBuild()
 
 
-async def _append(builds: Builds, clock: Clock, build_id: str, facts: Callable[[Build], Sequence[AnyEvent]]) -> Build:
-    """Append what `facts` makes of the newest state, checked against it. Raises IllegalMove, NotFound."""
+@dataclass(frozen=True, slots=True)
+class SendMessage(BuildCommand):
+    """Tell the agents something while they work. When none runs, the next one gets it."""
+
+    name = "say"
+    receipt = "message_id"
+    text: Annotated[Words, Field(min_length=1)]
+    task: OneTask = ""
+
+    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
+        if self.task and build.plan is not None:
+            if self.task not in build.plan.position:
+                fix = "see `buildwright status` for its tasks"
+                raise NotFound(f"there is no task {self.task} in this build", fix=fix)
+            phase = build.task(self.task).phase
+            if phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
+                raise IllegalMove(f"task {self.task} is {phase}: no agent works on it again", fix="leave --task out")
+        return (e.MessageSent(id=new_id, text=self.text, task=self.task),)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeStep(BuildCommand):
+    """Ask for one step of a build that is driven by hand. A message reaches the next agent."""
+
+    name = "step"
+    receipt = "step_id"
+    wakes = True
+    mode: StepMode = "auto"
+    message: Words = ""
+
+    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
+        if build.pause is not None:
+            raise IllegalMove("the build is paused", fix=f"resume it first: `buildwright resume {build.id}`")
+        if build.options.by_hand and build.step is not None:
+            raise IllegalMove(
+                f"the build has not made the step yet that it was asked for ({build.step.mode})",
+                fix=f"wait until it has; if nobody runs it, `buildwright run {build.id}` makes it",
+            )
+        if build.options.by_hand and self.mode not in (allowed := allowed_modes(build)):
+            raise IllegalMove(
+                f"mode {self.mode} cannot be done now: the build is {runtime_phase(build)}",
+                fix=f"ask for {' or '.join(sorted(allowed))}" if allowed else f"see `buildwright status {build.id}`",
+            )
+        told = (e.MessageSent(id=new_id, text=self.message),) if self.message else ()
+        return (*told, e.StepRequested(id=new_id, mode=self.mode))
+
+
+@dataclass(frozen=True, slots=True)
+class StopBuild(BuildCommand):
+    """End the build: agents are ended, nothing more lands. A build that was stopped stays as it is."""
+
+    name = "stop"
+    message: Annotated[Words, Field(description="Why, for the record.")] = ""
+
+    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
+        return (e.StopRequested(message=self.message),)
+
+    def holds(self, build: Build) -> bool:
+        return build.control in {Control.STOPPING, Control.STOPPED}
+
+
+COMMANDS: tuple[type[BuildCommand], ...] = (PauseBuild, ResumeBuild, SendMessage, TakeStep, StopBuild)
+"""All of them. Each is a route of the HTTP API."""
+
+
+async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand) -> CommandResult:
+    """Append what a command makes of the newest state, checked against it. Raises IllegalMove, NotFound, StoreFailed."""
+    new_id = uuid.uuid4().hex[:12]
     while True:
         build = await builds.load(build_id)
         if build.control is Control.STOPPING or build.is_terminal:
             how = f"has ended ({build.outcome})" if build.outcome else "is ending"
             raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build_id}`, or start a new build")
-        events, at, expected = list(facts(build)), max(clock.now(), build.updated_at), build.version
-        for event in events:
-            build = apply(build, Recorded(build.version + 1, at, event))
+        facts, at, expected = command.facts(build, new_id), max(clock.now(), build.updated_at), build.version
+        for fact in facts:
+            build = apply(build, Recorded(build.version + 1, at, fact))
         try:
-            await builds.append(build_id, expected, events, at)
+            await builds.append(build_id, expected, facts, at)
         except StaleVersion:
             continue
-        return build
+        return CommandResult(build, new_id)
+
+
+async def create(builds: Builds, clock: Clock, new: NewBuild) -> str:
+    """Make a build, and return its id (a UUID). One that was made with the same `build_id` before stays as it is.
+
+    Checks nothing of what is asked for. Raises StoreFailed.
+    """
+    created = e.BuildCreated(
+        build_id=new.build_id or str(uuid.uuid4()),
+        project_id=new.project_id or (Path(new.repository).name if new.repository else "") or "default",
+        user_id=new.user_id,
+        repository=new.repository,
+        base=new.base,
+        spec=new.spec,
+        options=new.options,
+        correlation_id=new.correlation_id or uuid.uuid4().hex,
+    )
+    try:
+        await builds.create(created.build_id, [created], clock.now())
+    except Conflict:
+        if not new.build_id:
+            raise
+    return created.build_id
+
+
+async def find(builds: BuildReader, build: str = "", elsewhere: str = "") -> str:
+    """The full id of a build, from an id, a unique beginning of one, or "" for the newest.
+
+    Raises NotFound; `elsewhere` is then what to do about builds that cannot be seen from here, if there are any.
+    """
+    rows = await builds.rows(limit=20, build_prefix=build)
+    exact = [row for row in rows if row.build_id == build]
+    if exact or (rows and (not build or len(rows) == 1)):
+        return (exact or rows)[0].build_id
+    if rows:
+        some = ", ".join(row.build_id[:12] for row in rows[:5])
+        raise NotFound(f"{build} is the beginning of {len(rows)} builds: {some}", fix="type more of the id")
+    if not build:
+        fix = elsewhere or "start one with `buildwright build SPEC --repo PATH`"
+        raise NotFound("there is no build yet", fix=fix)
+    fix = elsewhere or "see `buildwright status --all` for the builds there are"
+    raise NotFound(f"there is no build {build}", fix=fix)

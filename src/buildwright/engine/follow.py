@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, StepRequested
 from buildwright.engine.steps import Step
-from buildwright.ports import Board, Builds, LogEntry, LogLine
+from buildwright.ports import Board, BuildReader, Builds, LogEntry, LogLine
 
 SHORTEST_SECONDS = 0.05
 LONGEST_SECONDS = 0.25
@@ -24,16 +24,6 @@ MOST_LINES = 1000
 
 OnEvent = Callable[[Recorded, Build], None]
 OnLog = Callable[[LogEntry], None]
-
-
-class JournalReader(Protocol):
-    """What following a build asks of a journal. `Builds` says what each method returns and raises."""
-
-    async def load(self, build_id: str) -> Build: ...
-    async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]: ...
-    async def read_log(
-        self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
-    ) -> list[LogLine]: ...
 
 
 class News(NamedTuple):
@@ -65,7 +55,7 @@ class Onlooker(NamedTuple):
     """Go on while the build waits for a user."""
 
 
-async def catch_up(journal: JournalReader, build: Build) -> list[Step]:
+async def catch_up(journal: BuildReader, build: Build) -> list[Step]:
     """Return the events after a state, each with the build after it. Raises NotFound, StoreFailed."""
     steps = []
     for recorded in await journal.read(build.id, after=build.version):
@@ -75,7 +65,7 @@ async def catch_up(journal: JournalReader, build: Build) -> list[Step]:
 
 
 async def follow(
-    journal: JournalReader, since: Build, *, log_after: int | None = None, task: str = "", seconds: float = math.inf
+    journal: BuildReader, since: Build, *, log_after: int | None = None, task: str = "", seconds: float = math.inf
 ) -> AsyncGenerator[News, None]:
     """Yield what happens to a build after the state `since`, look by look, until the caller leaves or after `seconds`.
 
@@ -122,7 +112,7 @@ async def follow_to_rest(builds: Builds, board: Board, build: Build, onlooker: O
 
 
 async def stepped(
-    journal: JournalReader,
+    journal: BuildReader,
     build_id: str,
     step_id: str,
     seconds: float = math.inf,

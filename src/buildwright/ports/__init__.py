@@ -38,7 +38,7 @@ from buildwright.ports.gates import (
 )
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
 from buildwright.ports.retention import Found, Leftover, Loose, Retention, Weight
-from buildwright.ports.store import BuildRow, Builds, Clock, Lease, LogEntry, LogLine, Mark
+from buildwright.ports.store import BuildReader, BuildRow, Builds, Clock, Lease, LogEntry, LogLine, Mark
 from buildwright.ports.traces import ModelCall, SetValue, SpanValue, Traces
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "Briefing",
     "BriefingRequest",
     "Budget",
+    "BuildReader",
     "BuildRow",
     "Builds",
     "Checkpoint",

@@ -76,7 +76,28 @@ class LogEntry(NamedTuple):
     text: str
 
 
-class Builds(Protocol):
+class BuildReader(Protocol):
+    """What can be read of builds, here or through a server. Raises StoreFailed, Unreachable when it cannot be."""
+
+    async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
+        """Return rows, newest first; `build_prefix` selects ids that start with it."""
+
+    async def load(self, build_id: str) -> Build:
+        """Return the build as of its last event, from the newest snapshot and the events after it."""
+
+    async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
+        """Return events with seq > `after`, in order. Raises NotFound for an unknown build."""
+
+    async def holder(self, build_id: str) -> str | None:
+        """Return the holder that runs the build now, None unless it is a live process."""
+
+    async def read_log(
+        self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
+    ) -> list[LogLine]:
+        """Return lines with seq > `after` (the last `limit` of them when `tail`), of one task when given."""
+
+
+class Builds(BuildReader, Protocol):
     """The journal: append-only, one gapless sequence per build, compare-and-set; with leases, logs and artifacts.
 
     Writes are durable when the call returns. Raises StoreFailed or DiskFull when they cannot be.
@@ -94,12 +115,6 @@ class Builds(Protocol):
         moved on, LostLease when `token` is no longer the newest, NotFound for an unknown build.
         """
 
-    async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
-        """Return events with seq > `after`, in order. Raises NotFound for an unknown build."""
-
-    async def load(self, build_id: str) -> Build:
-        """Return the build as of its last event, from the newest snapshot and the events after it."""
-
     async def keep_snapshot(self, build: Build) -> None:
         """Store a snapshot so that the next `load` need not start at the beginning. Losing it loses nothing."""
 
@@ -108,9 +123,6 @@ class Builds(Protocol):
 
     async def marks(self, build_ids: Sequence[str]) -> dict[str, Mark]:
         """Return the marks of many builds, cheaply; without unknown builds and log lines that are not written yet."""
-
-    async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
-        """Return rows, newest first; `build_prefix` selects ids that start with it."""
 
     async def acquire(self, build_id: str, holder: str, seconds: float) -> Lease:
         """Take the lease with a new, larger token, for `seconds`.
@@ -127,16 +139,8 @@ class Builds(Protocol):
     async def release(self, lease: Lease) -> None:
         """Release the lease; harmless when it is already lost."""
 
-    async def holder(self, build_id: str) -> str | None:
-        """Return the holder that runs the build now, None unless it is a live process."""
-
     async def write_log(self, build_id: str, entries: Sequence[LogEntry]) -> None:
         """Append log lines. They are not part of the truth: they may be lost with the process."""
-
-    async def read_log(
-        self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
-    ) -> list[LogLine]:
-        """Return lines with seq > `after` (the last `limit` of them when `tail`), of one task when given."""
 
     async def put_artifact(self, content: bytes) -> str:
         """Keep bytes under their SHA-256 (hex); equal content is one artifact. Durable when this returns."""

@@ -73,12 +73,13 @@ class BuildRuns:
         before: tuple[datetime, str] | None = None,
         project_id: str = "",
         phase: str = "",
+        prefix: str = "",
     ) -> list[BuildRow]:
-        """Return at most `limit` builds of a user, all or those of a project or in a phase.
+        """Return at most `limit` builds of a user: all, those of a project, in a phase, or whose ids begin with `prefix`.
 
         `before` is the end of the previous page: `created_at` and `build_id` of its last row.
         """
-        return await self._fetch(page_query(user_id, limit, before, project_id, phase))
+        return await self._fetch(page_query(user_id, limit, before, project_id, phase, prefix))
 
     async def count_since(self, user_id: str, since: datetime) -> int:
         """Return how many builds a user has created at `since` or later. Pruned builds do not count."""
@@ -99,7 +100,12 @@ class BuildRuns:
 
 
 def page_query(
-    user_id: str, limit: int, before: tuple[datetime, str] | None, project_id: str = "", phase: str = ""
+    user_id: str,
+    limit: int,
+    before: tuple[datetime, str] | None,
+    project_id: str = "",
+    phase: str = "",
+    prefix: str = "",
 ) -> Select[tuple[object, ...]]:
     """Return the query of `BuildRuns.page`: a walk along one index, from `before` on."""
     query = _newest_first().where(build_runs.c.user_id == user_id)
@@ -109,6 +115,8 @@ def page_query(
         query = query.where(build_runs.c.project_id == project_id)
     if phase:
         query = query.where(build_runs.c.phase == phase)
+    if prefix:
+        query = query.where(build_runs.c.build_id.startswith(prefix, autoescape=True))
     return query.limit(limit)
 
 

@@ -11,46 +11,36 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from buildwright.core.build import Build, Control
-from buildwright.core.event import Recorded, StepMode
-from buildwright.core.graph import Graph
+from buildwright.core.event import Recorded
 from buildwright.core.limits import Options
-from buildwright.core.spec import Spec
 from buildwright.engine import commands
-from buildwright.engine.commands import Choice
+from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild, StopBuild
 from buildwright.engine.follow import stepped
-from buildwright.errors import BadSettings, BuildIsRunning
-from buildwright.ports import Answers, Board, Builds, Clock, Jobs, LogEntry
+from buildwright.errors import BadSettings, BuildIsRunning, NotFound
+from buildwright.ports import Answers, Board, Builds, Clock, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
-from buildwright.wiring import cluster
+from buildwright.wiring import cluster, preflight
 from buildwright.wiring.adapters import (
-    NoHints,
     SystemClock,
-    agent_for,
     masked,
-    with_cassette,
 )
 from buildwright.wiring.awaited import Awaited, Brought
-from buildwright.wiring.lookup import find
-from buildwright.wiring.planning import plan
-from buildwright.wiring.starting import create_once, exists
 from buildwright.wiring.telemetry import Telemetry
 from buildwright.wiring.worlds import PLAIN, Worlds, warm_up
 
 if TYPE_CHECKING:
-    from buildwright.engine.hand import Hand
     from buildwright.engine.world import World
     from buildwright.gateway import LocalGateway
-    from buildwright.ports import Traces
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.store.runs import BuildRuns
     from buildwright.telemetry.meters import Meters
+    from buildwright.views.overview import PlanView
     from buildwright.wiring.changes import Change
     from buildwright.wiring.crew import Crew
     from buildwright.workspace import GitWorkspace
@@ -99,9 +89,8 @@ class App:
         self._gateway: LocalGateway | None = None
         self._worlds = Worlds(settings, builds)
         self._awaited = Awaited(settings.home, settings.environment)
-        self._hints: Jobs = NoHints()
-        self._hand: Hand | None = None
         self.telemetry = Telemetry(settings.environment)
+        self._advancer = cluster.Advancer(builds, clock, self.telemetry)
 
     @property
     def workspace(self) -> GitWorkspace:
@@ -132,11 +121,6 @@ class App:
         return self.telemetry.meters
 
     @property
-    def traces(self) -> Traces:
-        """Where spans go. Raises BadSettings."""
-        return self.telemetry.traces
-
-    @property
     def in_cluster(self) -> bool:
         """Whether workers carry out the builds, and not this process."""
         return bool(self.settings.redis_url)
@@ -163,55 +147,64 @@ class App:
         A command of a second needs none: a worker that has nothing to do looks every half second.
         """
         if self.in_cluster:
-            from buildwright.engine.settling import is_long
-            from buildwright.jobs.celery import CeleryJobs
-
-            self._hints, self._hand = CeleryJobs(self.settings.redis_url, is_long), None
-
-    def hurry(self) -> None:
-        """Wait no more for a database that is away: this process is to end, and others go on."""
-        cast("PostgresBuilds", self.builds).hurry()
+            self._advancer.send_hints(self.settings.redis_url)
 
     async def close(self) -> None:
         """Close what was opened, in reverse order."""
-        await self._hints.close()
+        await self._advancer.close()
         if self._gateway is not None:
             await self._gateway.close()
         await self.telemetry.close()
 
-    # --- asking -----------------------------------------------------------------------------------------------------
-
-    async def start(
-        self,
-        spec: Spec,
-        options: Options,
-        repository: str = "",
-        base: str = "",
-        project_id: str = "",
-        *,
-        user_id: str = "",
-        correlation_id: str = "",
-        build_id: str = "",
-    ) -> str:
-        """Create a build; nothing runs yet. Returns its id. Without a user it is of the one who runs this process.
-
-        With a `build_id` (a UUID of whoever asks) it is made once: when it is there already, nothing happens.
+    async def start(self, new: NewBuild) -> str:
+        """Create a build; nothing runs yet. Returns its id. With a `build_id` that is there already, nothing happens.
 
         What can be known beforehand is checked first, so that a build which cannot run is never made. Raises BadSettings
         (an agent, sandbox, key or cassette that cannot be had, options that contradict each other) and BadRepository.
         """
-        if build_id and await exists(self.builds, build_id):
-            return build_id
-        options = await self.checked(options, repository, planning=spec.graph is None)
-        new_id = build_id or str(uuid.uuid4())
-        if self.in_cluster and options.lanes:
+        if new.build_id:
+            with suppress(NotFound):
+                if await self.builds.version(new.build_id):
+                    return new.build_id
+        new = replace(
+            await self.checked(new),
+            build_id=new.build_id or str(uuid.uuid4()),
+            user_id=new.user_id or self.settings.user,
+            correlation_id=new.correlation_id or self.settings.correlation_id,
+        )
+        if self.in_cluster and new.options.lanes:
             # From here the repository can be reached, whatever it is; the workers find what they need of it in the hub.
             await self.workspace.create_hub()
-            await self.workspace.prepare(new_id, repository, base)
-            self._awaited.note(new_id, options, repository)
-        user, correlation = user_id or self.settings.user, correlation_id or self.settings.correlation_id
-        names = (project_id, user, new_id, correlation)
-        return await create_once(self.builds, self.clock, spec, options, repository, base, *names)
+            await self.workspace.prepare(new.build_id, new.repository, new.base)
+            self._awaited.note(new.build_id, new.options, new.repository)
+        return await commands.create(self.builds, self.clock, new)
+
+    async def checked(self, new: NewBuild) -> NewBuild:
+        """The build with its options as they are kept, if everything they ask for is there. See `preflight.check`."""
+        sandbox = await self._worlds.sandbox(new.options)
+        return preflight.check(new, self.settings, sandbox, None if self.in_cluster else lambda: self.gateway)
+
+    async def plan(self, new: NewBuild) -> PlanView:
+        """What would be done for a spec, without building it. Leaves nothing behind.
+
+        Raises BadGraph, ModelFailed, BadSettings, BadRepository.
+        """
+        from buildwright.views.overview import plan_view
+
+        graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace)
+        return plan_view(graph, new.spec.title)
+
+    async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
+        """Ask something of a build, whichever process runs it. Raises IllegalMove, NotFound, StoreFailed.
+
+        A build that is asked to end and is run by no process ends here and now.
+        """
+        if isinstance(command, StopBuild):
+            return CommandResult(await self._stop(build_id, command), "")
+        result = await commands.ask(self.builds, self.clock, build_id, command)
+        if self.in_cluster and command.wakes:
+            await self.advance(build_id)
+        return result
 
     @asynccontextmanager
     async def runs(self) -> AsyncIterator[BuildRuns]:
@@ -224,30 +217,6 @@ class App:
         finally:
             await opened.close()
 
-    async def read_spec(self, path: Path) -> Spec:
-        """The spec in a file, whatever its form. Raises BadSpec naming file and line or key."""
-        from buildwright.advisors.spec_file import read_spec
-
-        return read_spec(path)
-
-    async def pause(self, build_id: str, message: str = "") -> Build:
-        return await commands.pause(self.builds, self.clock, build_id, message)
-
-    async def resume(
-        self, build_id: str, choice: Choice = "go", message: str = "", budget_usd: Decimal | None = None
-    ) -> Build:
-        return await commands.resume(self.builds, self.clock, build_id, choice, message, budget_usd)
-
-    async def say(self, build_id: str, text: str, task: str = "") -> str:
-        return await commands.say(self.builds, self.clock, build_id, text, task)
-
-    async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> str:
-        """Ask a build by hand for one step, which `run` makes, or the workers; returns its id. Raises IllegalMove, NotFound."""
-        step_id = await commands.step(self.builds, self.clock, build_id, mode, message)
-        if self.in_cluster:
-            await self.advance(build_id)
-        return step_id
-
     async def stepped(
         self,
         build_id: str,
@@ -259,14 +228,13 @@ class App:
         """The build once it has made the step, or rests; or as it is after so many seconds. See `engine.follow.stepped`."""
         return await stepped(self.builds, build_id, step_id, seconds, on_event, since)
 
-    async def stop(self, build_id: str, message: str = "") -> Build:
-        """Ask the build to end; when no process runs it, it ends here and now."""
+    async def _stop(self, build_id: str, command: StopBuild) -> Build:
         from buildwright.engine.loop import run
         from buildwright.engine.perform import forget_lanes
 
         build = await self.builds.load(build_id)
         if build.control is not Control.STOPPING:  # asked before, by a process that died before the build had ended
-            build = await commands.stop(self.builds, self.clock, build_id, message)
+            build, _ = await commands.ask(self.builds, self.clock, build_id, command)
         if self.in_cluster:
             # A build that nobody works on is over at once, also without any worker; else its workers let go first.
             return await self.advance(build_id) or await self.builds.load(build_id)
@@ -292,9 +260,7 @@ class App:
 
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
-        return await find(self.builds, self.settings, build)
-
-    # --- doing ------------------------------------------------------------------------------------------------------
+        return await commands.find(self.builds, build, _elsewhere(self.settings))
 
     async def run(
         self,
@@ -345,10 +311,7 @@ class App:
 
     async def advance(self, build_id: str) -> Build | None:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
-        if self._hand is None:
-            self._hand = cluster.deciding_hand(self.builds, self.board, self.clock, self._hints)
-        self._hand.listen(self.telemetry.on_event())
-        return await self._hand.advance(build_id)
+        return await self._advancer.advance(build_id)
 
     async def world(self, options: Options, clock: Clock) -> World:
         """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
@@ -363,33 +326,11 @@ class App:
 
         await sweep(self.settings.home, self.settings.environment)
 
-    async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
-        """The graph of a spec, without building it. Leaves nothing behind.
 
-        Raises BadGraph, ModelFailed, BadSettings, BadRepository.
-        """
-        if spec.graph is not None:
-            return spec.graph
-        return await plan(spec, options, self.gateway, self.workspace if repository else None, repository, base)
-
-    async def checked(self, options: Options, repository: str, *, planning: bool) -> Options:
-        """The options as they are kept, once everything they ask for is known to be there.
-
-        Raises BadSettings, BadRepository. `planning`: a model will be asked for the plan.
-        """
-        if options.lanes:
-            if not repository:
-                raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")
-            from buildwright.workspace.source import locate
-
-            locate(repository, self.settings.environment)
-        if options.agent == "shell" and not options.agent_command.strip():
-            raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
-        options = with_cassette(options)
-        agent = agent_for(options, self.settings, await self._worlds.sandbox(options))
-        if not options.cassette and not self.in_cluster:  # there the keys are those of the workers
-            if agent.uses_model == "always":
-                self.gateway.check_keys("any", options)
-            if planning:
-                self.gateway.check_keys("", options)
-        return options
+def _elsewhere(settings: Settings) -> str:
+    """Where builds of this home may be that cannot be seen now: those of the cluster, and those without it."""
+    if not settings.redis_url and (settings.cluster / "postgres").exists():
+        return "those of this home's cluster, which is down, are there again after `buildwright cluster up`"
+    if settings.redis_url and settings.database.exists():
+        return "those made without the cluster are there when it does not run: `buildwright cluster down`"
+    return ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from buildwright.core.build import Build
 from buildwright.errors import Unreachable
 from buildwright.ports import Board, Builds, Clock, Jobs
 from buildwright.store.holders import this_process
-from buildwright.wiring.adapters import no_world
+from buildwright.wiring.adapters import NoHints, no_world
 
 if TYPE_CHECKING:
     from buildwright.engine.follow import Onlooker
     from buildwright.engine.hand import Hand
+    from buildwright.wiring.telemetry import Telemetry
 
 
 async def follow_workers(builds: Builds, board: Board, build: Build, onlooker: Onlooker) -> Build:
@@ -27,8 +28,33 @@ async def follow_workers(builds: Builds, board: Board, build: Build, onlooker: O
     return await follow_to_rest(builds, board, build, onlooker)
 
 
-def deciding_hand(builds: Builds, board: Board, clock: Clock, hints: Jobs) -> Hand:
-    """A hand that decides and posts what is wanted, for workers to carry out, and sends them `hints`."""
-    from buildwright.engine.hand import Hand
+class Advancer:
+    """Decides what is due in builds that workers carry out, and posts it for them. Sends no hints unless it is told to."""
 
-    return Hand(builds, board, hints, clock, this_process(), no_world)
+    def __init__(self, builds: Builds, clock: Clock, telemetry: Telemetry) -> None:
+        self._builds = builds
+        self._clock = clock
+        self._telemetry = telemetry
+        self._hints: Jobs = NoHints()
+        self._hand: Hand | None = None
+
+    def send_hints(self, redis_url: str) -> None:
+        """From now on tell workers through Redis what waits for them."""
+        from buildwright.engine.settling import is_long
+        from buildwright.jobs.celery import CeleryJobs
+
+        self._hints, self._hand = CeleryJobs(redis_url, is_long), None
+
+    async def advance(self, build_id: str) -> Build | None:
+        """Post what a build wants now; None when a process holds it whole. Raises NotFound, StoreFailed."""
+        if self._hand is None:
+            from buildwright.engine.hand import Hand
+
+            board = cast("Board", self._builds)
+            self._hand = Hand(self._builds, board, self._hints, self._clock, this_process(), no_world)
+        self._hand.listen(self._telemetry.on_event())
+        return await self._hand.advance(build_id)
+
+    async def close(self) -> None:
+        """Let go of the connection to Redis."""
+        await self._hints.close()

@@ -23,6 +23,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.core.limits import Options
 from buildwright.core.record import Record
 from buildwright.core.spec import Spec
+from buildwright.engine.commands import NewBuild
 from buildwright.engine.known import KnownBuilds
 from buildwright.errors import BuildwrightError, CouldNot, Forbidden, NotFound, Refused, StaleVersion
 from buildwright.store.holders import is_here, may_live, this_process
@@ -170,16 +171,8 @@ class Intake:
         if await self._inbox.owner(row.project_id) != row.user_id:
             raise Forbidden("this project belongs to another user", fix="name a project of your own")
         order = Order.model_validate(row.data)
-        build_id = await self._app.start(
-            order.spec,
-            order.options,
-            order.repository,
-            order.base,
-            row.project_id,
-            user_id=row.user_id,
-            correlation_id=row.correlation_id,
-            build_id=build_id_of(row.event_id),
-        )
+        names = (row.project_id, row.user_id, build_id_of(row.event_id), row.correlation_id)
+        build_id = await self._app.start(NewBuild(order.spec, order.options, order.repository, order.base, *names))
         failpoint("intake.start.after")
         await self._begin(build_id)
         failpoint("intake.begin.after")

@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from buildwright.core.limits import Options
 from buildwright.engine.hand import Hand
@@ -26,6 +26,7 @@ from buildwright.wiring.app import open_app
 if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.settings import Settings
+    from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.wiring.app import App
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log,
     """
     async with Worker.at_work(app, name, slots, log, tidy) as worker:
         await worker.watch(ending)
-        app.hurry()
+        cast("PostgresBuilds", app.builds).hurry()  # wait no more for a database that is away
 
 
 @asynccontextmanager

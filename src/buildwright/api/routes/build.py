@@ -20,6 +20,7 @@ from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
+from buildwright.engine.commands import NewBuild, TakeStep
 from buildwright.views.runtime import BuildResponse, CanPublish
 
 router = APIRouter(prefix="/api/build", tags=["build runtime"])
@@ -90,9 +91,8 @@ async def start_build(
         options = wanted.options.model_copy(
             update={"by_hand": True, "lanes": bool(wanted.repository) and wanted.options.lanes}
         )
-        build_id = await steering.start(
-            site, caller, correlation_id, spec_of(wanted), options, wanted.repository, wanted.base, wanted.project_id
-        )
+        new = NewBuild(spec_of(wanted), options, wanted.repository, wanted.base, wanted.project_id)
+        build_id = await steering.start(site, caller, correlation_id, new)
         answer = await response_of(site, await site.seen.newest(build_id))
         return 200, json.loads(answer), place_of(build_id)
 
@@ -111,7 +111,7 @@ async def step_build(
         build = await own_build(site, caller, wanted.build_id)
         await site.rates.take(steering.BUILDS, caller.user_id)
         with stating(build):
-            step_id = await site.app.step(build.id, wanted.mode, wanted.user_message or "")
+            _, step_id = await site.app.ask(build.id, TakeStep(wanted.mode, wanted.user_message or ""))
         await site.hosting.begin(build.id)
         build, made = await steering.stepped(site, build, step_id, wait_seconds)
         return 200 if made else 202, json.loads(await response_of(site, build)), place_of(build.id)

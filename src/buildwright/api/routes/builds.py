@@ -18,11 +18,13 @@ from buildwright.api.targets import check_commands
 from buildwright.core.event import event_fields
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
+from buildwright.core.snapshot import dump
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
+from buildwright.engine.commands import NewBuild
 from buildwright.ports import BuildRow
 from buildwright.views.explain import WhyView, why
-from buildwright.views.overview import BuildView, PlanView, WorkerHolds, build_view, plan_view
+from buildwright.views.overview import BuildView, PlanView, WorkerHolds, build_view
 from buildwright.views.statuses import BuildPhase
 from buildwright.wiring.changes import FileStat, file_stats
 
@@ -34,7 +36,7 @@ _SOMETHING: dict[str, JsonValue] = {
         {
             "required": ["spec"],
             "properties": {
-                "spec": {"type": "string"},
+                "spec": {"type": ["string", "object"]},
                 "tasks": {"type": "array", "maxItems": 0},
                 "brief": {"type": "null"},
             },
@@ -53,12 +55,13 @@ _SOMETHING: dict[str, JsonValue] = {
 
 
 class Wanted(Asking):
-    """What is to be built: the text of a spec or task list, a complete list of tasks, or what an interview has found out."""
+    """What is to be built: a spec or task list, as text or read already, a complete list of tasks, or what an interview has
+    found out."""
 
     model_config = ConfigDict(json_schema_extra=_SOMETHING)
 
-    spec: CleanText | None = Field(
-        default=None, min_length=1, description="The text of a spec, as it stands in a file."
+    spec: Annotated[CleanText, Field(min_length=1)] | Spec | None = Field(
+        default=None, description="The text of a spec, as it stands in a file; or the record that was read of one."
     )
     name: str = Field(
         default="spec.md",
@@ -86,7 +89,7 @@ class Wanted(Asking):
         return self
 
 
-class NewBuild(Wanted):
+class WantedBuild(Wanted):
     """A build that runs by itself."""
 
     project_id: ProjectId | None = Field(default=None, description="Its project; else the name of the repository.")
@@ -111,6 +114,21 @@ class Status(BuildView):
 
     runner: str | None = Field(default=None, description="The process that holds the build.")
     workers: tuple[WorkerHolds, ...] = ()
+
+
+class Runners(BaseModel):
+    """Who works on a build: the process that holds it whole, or workers of a cluster."""
+
+    runner: str | None
+    in_cluster: bool
+    workers: int = Field(description="How many workers of the cluster live.")
+    holdings: list[WorkerHolds]
+
+
+class Snapshot(BaseModel):
+    """A build as of its newest event, in the form of a snapshot of this version's journal."""
+
+    state: str
 
 
 class EventPage(BaseModel):
@@ -140,22 +158,14 @@ class Diff(BaseModel):
     openapi_extra=KEYED,
 )
 async def start_build(
-    wanted: NewBuild, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
+    wanted: WantedBuild, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
 ) -> Response:
     """Start a build; it runs by itself. Location is where to look."""
 
     async def work() -> tuple[int, dict[str, Any], str]:
         options = wanted.options.model_copy(update={"lanes": bool(wanted.repository) and wanted.options.lanes})
-        build_id = await steering.start(
-            site,
-            caller,
-            correlation_id,
-            spec_of(wanted),
-            options,
-            wanted.repository,
-            wanted.base,
-            wanted.project_id or "",
-        )
+        new = NewBuild(spec_of(wanted), options, wanted.repository, wanted.base, wanted.project_id or "")
+        build_id = await steering.start(site, caller, correlation_id, new)
         await site.hosting.begin(build_id)
         location = f"/api/builds/{build_id}"
         return 202, {"build_id": build_id, "location": location}, location
@@ -169,12 +179,14 @@ async def list_builds(
     caller: CallerOf,
     project: ProjectId | None = None,
     state: BuildPhase | None = None,
+    prefix: Annotated[str, Query(pattern=r"^[A-Za-z0-9-]{0,64}$", description="How their ids begin.")] = "",
     limit: Limit = 50,
     cursor: Annotated[str, Query(max_length=300)] = "",
 ) -> BuildPage:
     """Your builds, newest first."""
     before = place_of(cursor)
-    rows = await site.records.runs.page(caller.user_id, limit + 1, before, project or "", state.value if state else "")
+    chosen = (project or "", state.value if state else "", prefix)
+    rows = await site.records.runs.page(caller.user_id, limit + 1, before, *chosen)
     last = rows[limit - 1] if len(rows) > limit else None
     return BuildPage(
         items=rows[:limit],
@@ -192,6 +204,21 @@ async def build_status(
     view = build_view(build, site.app.clock.now(), tasks)
     crew = await site.app.crew(build.id)
     return JSONResponse({**view.model_dump(mode="json"), **crew.fields()})
+
+
+@router.get("/api/builds/{build_id}/state", responses=responses(403, 404))
+async def build_state(build: OwnBuild) -> Snapshot:
+    """The whole build as of its newest event, for clients of this version; others read its status or its events."""
+    return Snapshot(state=dump(build))
+
+
+@router.get("/api/builds/{build_id}/runners", responses=responses(403, 404))
+async def build_runners(site: SiteOf, build: OwnBuild) -> Runners:
+    """Who works on the build."""
+    found = await site.app.crew(build.id)
+    return Runners(
+        runner=found.runner, in_cluster=found.in_cluster, workers=found.workers, holdings=list(found.holdings)
+    )
 
 
 @router.get("/api/builds/{build_id}/events", response_model=EventPage, responses=responses(403, 404))
@@ -239,7 +266,7 @@ async def plan(wanted: Wanted, site: SiteOf, caller: CallerOf) -> PlanView:
     check_commands(site, caller, Spec(title="plan"), wanted.options)
     repository = await steering.checked_target(site, caller, wanted.repository, wanted.options)
     spec = spec_of(wanted)
-    return plan_view(await site.app.plan(spec, wanted.options, repository, wanted.base), spec.title)
+    return await site.app.plan(NewBuild(spec, wanted.options, repository, wanted.base))
 
 
 def spec_of(wanted: Wanted) -> Spec:
@@ -247,7 +274,9 @@ def spec_of(wanted: Wanted) -> Spec:
     if wanted.spec is not None:
         from buildwright.advisors.spec_file import parse_spec
 
-        spec = parse_spec(wanted.spec, wanted.name)
+        spec = wanted.spec if isinstance(wanted.spec, Spec) else parse_spec(wanted.spec, wanted.name)
+        if spec.graph is not None:
+            compile_plan(spec.graph)
         return spec.model_copy(update={"title": wanted.title}) if wanted.title else spec
     graph = Graph(tasks=tuple(wanted.tasks), milestones=tuple(wanted.milestones)) if wanted.tasks else None
     if graph is not None:

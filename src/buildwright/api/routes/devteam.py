@@ -9,7 +9,6 @@ A step that was made already is answered with the state, and records nothing. An
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Request
@@ -23,6 +22,7 @@ from buildwright.api.orders import Initialize, ProjectInPath, asked_for, check_o
 from buildwright.api.problems import responses
 from buildwright.api.site import Caller, CallerOf, CorrelationOf, Site, SiteOf
 from buildwright.core.build import Build
+from buildwright.engine.commands import BuildCommand, PauseBuild, ResumeBuild, StopBuild
 from buildwright.errors import IllegalMove, NotFound
 from buildwright.views.automation import (
     DEVTEAM_AUTOMATION,
@@ -100,45 +100,24 @@ async def status(project: ProjectInPath, site: SiteOf, caller: CallerOf) -> Exec
 @router.post("/pause/{projectId}", responses=responses(403, 404, 409))
 async def pause(project: ProjectInPath, site: SiteOf, caller: CallerOf) -> Execution:
     """running to paused: nothing new starts, what runs may finish. A paused one stays as it is."""
-
-    async def work(build: Build) -> None:
-        await site.app.pause(build.id)
-
-    return await _steer(site, caller, project, "paused", "running", lambda _: True, work)
+    return await _steer(site, caller, project, "paused", "running", PauseBuild())
 
 
 @router.post("/resume/{projectId}", responses=responses(400, 403, 404, 409))
 async def resume(project: ProjectInPath, site: SiteOf, caller: CallerOf, wanted: Resume | None = None) -> Execution:
     """paused to running. One that was resumed already stays as it is; one that never paused is refused."""
     how = wanted or Resume()
-
-    async def work(build: Build) -> None:
-        await site.app.resume(build.id, how.choice, how.message)
-
-    def repeated(build: Build) -> bool:
-        return "build.resumed" in build.moments
-
-    return await _steer(site, caller, project, "running", "paused", repeated, work)
+    return await _steer(site, caller, project, "running", "paused", ResumeBuild(how.choice, how.message))
 
 
 @router.post("/stop/{projectId}", responses=responses(403, 404, 409))
 async def stop(project: ProjectInPath, site: SiteOf, caller: CallerOf) -> Execution:
     """running to stopping to stopped: agents are ended, nothing more lands, lanes are removed. Again is harmless."""
-
-    async def work(build: Build) -> None:
-        await site.app.stop(build.id, "stopped by the user")
-
-    return await _steer(site, caller, project, "stopping", "running", lambda _: True, work)
+    return await _steer(site, caller, project, "stopping", "running", StopBuild("stopped by the user"))
 
 
 async def _steer(
-    site: Site,
-    caller: Caller,
-    project: str,
-    to: ExecutionStatus,
-    since: ExecutionStatus,
-    repeated: Callable[[Build], bool],
-    work: Callable[[Build], Awaitable[None]],
+    site: Site, caller: Caller, project: str, to: ExecutionStatus, since: ExecutionStatus, command: BuildCommand
 ) -> Execution:
     """Bring the execution from one state `to` another. Raises IllegalMove with the state when it is in neither."""
     await site.rates.take(steering.BUILDS, caller.user_id)
@@ -146,12 +125,12 @@ async def _steer(
     for again in (True, True, False):
         standing = await _standing(site, caller, project)
         build = standing.build
-        if build is not None and standing.state in there and repeated(build):
-            break
+        if build is not None and standing.state in there and (to != "running" or "build.resumed" in build.moments):
+            break  # it was asked for before
         if build is None or standing.state != since:
             raise _refused(standing.state, f"it cannot become {to} from there")
         try:
-            await work(build)
+            await site.app.ask(build.id, command)
         except IllegalMove as refused:
             # Somebody else was first, and where it is now decides; or this state has more to say than its name.
             now = await _standing(site, caller, project)

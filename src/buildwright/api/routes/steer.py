@@ -1,46 +1,24 @@
-"""Steering a build that runs by itself: pause, resume, say, stop, run. Again is harmless where the build is there already."""
+"""Steering a build that runs by itself: a route for each command, and `run`. Knows no rule: those are in `engine.commands`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, get_type_hints
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, create_model
 from starlette.responses import JSONResponse, Response
 
 from buildwright.api import steering
-from buildwright.api.asking import Asking, CleanText, OwnBuild, TaskName, stating
+from buildwright.api.asking import Asking, OwnBuild, stating
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, SiteOf
-from buildwright.core.build import Control
-from buildwright.core.limits import Budget
+from buildwright.core.build import Build
+from buildwright.engine.commands import COMMANDS, BuildCommand, SendMessage, StopBuild, TakeStep
 from buildwright.errors import IllegalMove
 from buildwright.views.overview import Standing, standing_of
 
 router = APIRouter(prefix="/api/builds/{build_id}", tags=["steering builds"])
-
-Words = Annotated[CleanText, Field(max_length=20_000)]
-
-
-class Why(Asking):
-    """Why something is asked for, for the record."""
-
-    message: Words = ""
-
-
-class Answer(Asking):
-    """The answer to a pause: go on as it is, try the failed tasks again or give them up, or end the build."""
-
-    choice: Literal["go", "retry", "skip", "abort"] = "go"
-    message: Words = Field(default="", description="For the agent that tries again; goes with `retry` and `abort`.")
-    budget_usd: Budget | None = Field(default=None, description="What the build may cost from now on.")
-
-
-class Said(Asking):
-    """Something for the agents."""
-
-    text: Annotated[CleanText, Field(min_length=1, max_length=20_000)]
-    task: TaskName = ""
 
 
 class Receipt(BaseModel):
@@ -51,53 +29,78 @@ class Receipt(BaseModel):
     task: str
 
 
-@router.post("/pause", responses=responses(400, 403, 404, 409))
-async def pause(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: Why | None = None) -> Standing:
-    """Let nothing new start; what runs may finish. A paused build stays as it is."""
-    await site.rates.take(steering.BUILDS, caller.user_id)
-    if build.control is Control.PAUSED:
-        return standing_of(build)
+class StepTaken(BaseModel):
+    """The step is asked for, and is made by the process or worker that carries the build out."""
+
+    build_id: str
+    step_id: str
+
+
+RECEIPTS: dict[type[BuildCommand], type[BaseModel]] = {SendMessage: Receipt, TakeStep: StepTaken}
+"""What a command with a receipt is answered with; all others are answered with where the build stands."""
+
+
+def body_of(kind: type[BuildCommand]) -> Any:
+    """The body of a command's request: its fields with their bounds; left out if none of them must be given."""
+    hints = get_type_hints(kind, include_extras=True)
+    given: dict[str, Any] = {
+        field.name: (hints[field.name], ... if field.default is MISSING else field.default) for field in fields(kind)
+    }
+    model = create_model(kind.__name__, __base__=Asking, __doc__=kind.__doc__, **given)
+    return model if any(default is ... for _, default in given.values()) else model | None
+
+
+def command_of(kind: type[BuildCommand], body: Asking | None) -> BuildCommand:
+    """The record of a body that was read."""
+    return kind(**dict(body or ()))
+
+
+def _add_route(kind: type[BuildCommand]) -> None:
+    answer, body = RECEIPTS.get(kind, Standing), body_of(kind)
+
+    async def endpoint(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: Any = None) -> Any:
+        await site.rates.take(steering.BUILDS, caller.user_id)
+        command = command_of(kind, wanted)
+        new_id = ""
+        if not command.holds(build):
+            build, new_id = await _ask(site, build, command)
+        if command.wakes:
+            await site.hosting.begin(build.id)
+        if not kind.receipt:
+            return standing_of(build)
+        return {"build_id": build.id, kind.receipt: new_id, "task": getattr(command, "task", "")}
+
+    endpoint.__name__, endpoint.__doc__ = kind.name, kind.__doc__
+    endpoint.__annotations__["wanted"] = body
+    if isinstance(body, type):
+        endpoint.__defaults__ = None  # it must be given
+    router.add_api_route(
+        f"/{kind.name}",
+        endpoint,
+        methods=["POST"],
+        response_model=answer,
+        status_code=202 if kind.receipt else 200,
+        responses=responses(400, 403, 404, 409),
+    )
+
+
+async def _ask(site: SiteOf, build: Build, command: BuildCommand) -> tuple[Build, str]:
+    """Ask it, unless another request did so first. Raises IllegalMove with the state that does not allow it."""
     with stating(build):
         try:
-            return standing_of(await site.app.pause(build.id, wanted.message if wanted else ""))
+            return await site.app.ask(build.id, command)
         except IllegalMove:
             build = await site.seen.newest(build.id)
-            if build.control is not Control.PAUSED:  # somebody else was first
+            if not command.holds(build):
                 raise
-    return standing_of(build)
+            return build, ""
 
 
-@router.post("/resume", responses=responses(400, 403, 404, 409))
-async def resume(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: Answer | None = None) -> Standing:
-    """Answer a pause, and go on. `go` to a build that is not paused changes nothing, and sees that somebody carries it out."""
-    await site.rates.take(steering.BUILDS, caller.user_id)
-    answer = wanted or Answer()
-    if build.control is not Control.RUNNING or answer != Answer():
-        with stating(build):
-            build = await site.app.resume(build.id, answer.choice, answer.message, answer.budget_usd)
-    await site.hosting.begin(build.id)
-    return standing_of(build)
-
-
-@router.post("/say", status_code=202, responses=responses(400, 403, 404, 409))
-async def say(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: Said) -> Receipt:
-    """Tell the agents something while they work. When none runs, the next one gets it."""
-    await site.rates.take(steering.BUILDS, caller.user_id)
-    with stating(build):
-        message_id = await site.app.say(build.id, wanted.text, wanted.task)
-    return Receipt(build_id=build.id, message_id=message_id, task=wanted.task)
-
-
-@router.post(
-    "/stop",
-    response_model=Standing,
-    responses={202: {"model": Standing, "description": "It is ending."}, **responses(400, 403, 404, 409)},
-)
 async def stop(
     site: SiteOf,
     caller: CallerOf,
     build: OwnBuild,
-    wanted: Why | None = None,
+    wanted: Any = None,
     wait_seconds: Annotated[
         float, Query(ge=0, le=steering.LONGEST_WAIT, description="Seconds to wait for its end.")
     ] = 20.0,
@@ -109,9 +112,22 @@ async def stop(
     return JSONResponse(standing_of(build).model_dump(mode="json"), 200 if build.is_terminal else 202, headers)
 
 
+for command_kind in COMMANDS:
+    if command_kind is not StopBuild:  # which may wait for the end
+        _add_route(command_kind)
+stop.__annotations__["wanted"] = body_of(StopBuild)
+router.add_api_route(
+    "/stop",
+    stop,
+    methods=["POST"],
+    response_model=Standing,
+    responses={202: {"model": Standing, "description": "It is ending."}, **responses(400, 403, 404, 409)},
+)
+
+
 @router.post("/run", status_code=202, responses=responses(403, 404, 409))
 async def run(site: SiteOf, caller: CallerOf, build: OwnBuild) -> Standing:
-    """See that somebody carries the build out; harmless when somebody does."""
+    """See that the build is carried out; harmless when it is already."""
     await site.rates.take(steering.BUILDS, caller.user_id)
     steering.refuse_ended(build, "carried out")
     await site.hosting.begin(build.id)

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from buildwright.cli.wording import Line
 from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, decode
@@ -44,6 +43,13 @@ _REFUSED: Mapping[int, tuple[type[BuildwrightError], str]] = {
 _LOST = (aiohttp.ClientError, OSError, TimeoutError)
 
 Frame = dict[str, Any]
+
+
+class Notice(NamedTuple):
+    """What became of a connection, for people."""
+
+    connected: bool
+    text: str
 
 
 class ServerAccess(NamedTuple):
@@ -86,7 +92,7 @@ class BuildStream:
         server: ServerAccess,
         build: str,
         topics: str,
-        say: Callable[[Line], None],
+        say: Callable[[Notice], None],
         *,
         after: str = "start",
         told: int | None = None,
@@ -225,7 +231,7 @@ class BuildStream:
         self._was_connected = True
         if self._away:
             self._away = False
-            self._say(Line("again", "connected again; nothing was missed"))
+            self._say(Notice(True, "connected again; nothing was missed"))
         payload = frame["payload"]
         cursor = payload.get("cursor") or payload.get("after")
         if cursor and (frame["type"] != "hello" or (payload.get("resume") != "reset" and not self._query["after"])):
@@ -248,7 +254,7 @@ class BuildStream:
             ) from error
         if not self._away:
             self._away = True
-            self._say(Line("pause", f"lost the connection ({why}); trying again"))
+            self._say(Notice(False, f"lost the connection ({why}); trying again"))
 
     async def _pause(self) -> None:
         self._tries += 1

@@ -1,31 +1,31 @@
-"""An App that is somewhere else: the verbs speak to a running server, and print what they would print beside its store.
+"""The client of a server: the same calls as beside the store, as HTTP requests. Decides nothing, and knows no command by name.
 
-Which server: BUILDWRIGHT_URL, with a token in BUILDWRIGHT_TOKEN (`buildwright token` prints one there). Decides nothing.
+Which server: BUILDWRIGHT_URL, with a token in BUILDWRIGHT_TOKEN (`buildwright token` prints one there).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from buildwright import errors
 from buildwright.core.build import Build
-from buildwright.core.event import Recorded, StepMode, decode
-from buildwright.core.graph import Graph
-from buildwright.core.limits import Options
+from buildwright.core.event import Recorded, decode
 from buildwright.core.snapshot import parse
-from buildwright.core.spec import Spec
-from buildwright.engine.commands import Choice
+from buildwright.engine import commands
+from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild
 from buildwright.engine.follow import stepped
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, LogEntry, LogLine
-from buildwright.views.overview import WorkerHolds
+from buildwright.views.overview import PlanView, WorkerHolds
 from buildwright.wiring import SystemClock
 from buildwright.wiring.awaited import Brought
 from buildwright.wiring.changes import Change
@@ -34,31 +34,12 @@ from buildwright.wiring.crew import Crew
 if TYPE_CHECKING:
     import aiohttp
 
-    from buildwright.cli.stream_client import BuildStream, ServerAccess
+    from buildwright.stream_client import BuildStream, Notice, ServerAccess
 
 _PAGE = 500
 _ANSWER_SECONDS = 100.0
 _QUIET_SECONDS = 1.0
 """A build that waits for its user is watched until the server has said nothing for this long."""
-
-_ERRORS: Mapping[str, type[BuildwrightError]] = {
-    "not-found": errors.NotFound,
-    "bad-spec": errors.BadSpec,
-    "bad-settings": errors.BadSettings,
-    "bad-repository": errors.BadRepository,
-    "unsafe-path": errors.UnsafePath,
-    "unauthorized": errors.Unauthorized,
-    "forbidden": errors.Forbidden,
-    "too-many": errors.TooMany,
-    "build-is-running": errors.BuildIsRunning,
-    "illegal-move": errors.IllegalMove,
-    "conflict": errors.Conflict,
-    "unreachable": errors.Unreachable,
-    "store-failed": errors.StoreFailed,
-    "disk-full": errors.DiskFull,
-    "model-failed": errors.ModelFailed,
-}
-"""What a problem's code is here, so that a command ends as it would beside the store."""
 
 
 class Wire:
@@ -73,9 +54,10 @@ class Wire:
         given = {name: str(value) for name, value in query.items() if value not in ("", None)}
         return await self._ask("GET", path, params=given)
 
-    async def post(self, path: str, body: object | None = None) -> dict[str, Any]:
-        """Ask for something."""
-        return await self._ask("POST", path, json=body if body is not None else {})
+    async def post(self, path: str, body: object | None = None, **headers: str) -> dict[str, Any]:
+        """Ask for something. Headers without a value are left out; `_` in a name stands for `-`."""
+        given = {name.replace("_", "-"): value for name, value in headers.items() if value}
+        return await self._ask("POST", path, json=body if body is not None else {}, headers=given)
 
     async def _ask(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
         import aiohttp
@@ -93,23 +75,25 @@ class Wire:
             fix = "print a token with `buildwright token` where the server runs, and set BUILDWRIGHT_TOKEN to it"
             raise errors.Unauthorized(str(found.get("detail", "")) or None, fix=fix)
         if status >= 400:
-            kind = _ERRORS.get(str(found.get("code", "")), errors.Refused if status < 500 else errors.CouldNot)
-            raise kind(str(found.get("detail", "the server refused")), fix=str(found.get("fix", "")) or None)
+            raise _kind_of(str(found.get("code", "")), status)(
+                str(found.get("detail", "the server refused")), fix=str(found.get("fix", "")) or None
+            )
         return dict(found)
 
 
-class RemoteBuilds:
-    """The journal as the server shows it: only what verbs read."""
+class HttpBuilds:
+    """The journals of the caller's builds, as the server shows them."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    async def rows(self, limit: int = 50) -> list[BuildRow]:
-        """Own builds, newest first."""
+    async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
+        """Own builds, newest first; `build_prefix` selects ids that start so."""
         rows: list[BuildRow] = []
         cursor = ""
         while len(rows) < limit:
-            page = await self._wire.get("/api/builds", limit=min(limit - len(rows), _PAGE), cursor=cursor)
+            most = min(limit - len(rows), _PAGE)
+            page = await self._wire.get("/api/builds", limit=most, cursor=cursor, prefix=build_prefix)
             rows += [_row(item) for item in page["items"]]
             cursor = page["next_cursor"] or ""
             if not cursor:
@@ -118,7 +102,7 @@ class RemoteBuilds:
 
     async def load(self, build_id: str) -> Build:
         """The newest state."""
-        return parse((await self._wire.get(f"/api/machine/builds/{build_id}/state"))["state"])
+        return parse((await self._wire.get(f"/api/builds/{build_id}/state"))["state"])
 
     async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
         """Events with seq > after."""
@@ -148,53 +132,49 @@ class RemoteBuilds:
         return found
 
     async def holder(self, build_id: str) -> str | None:
-        """Who runs the build now."""
-        return str((await self._wire.get(f"/api/machine/builds/{build_id}/crew"))["runner"] or "") or None
+        """The process that runs the build now, None when there is none."""
+        return str((await self._wire.get(f"/api/builds/{build_id}/runners"))["runner"] or "") or None
 
 
-class RemoteApp:
-    """What verbs use of `wiring.App`, asked of a server."""
+class HttpClient:
+    """A `Client` whose builds are carried out by a server."""
 
-    def __init__(self, server: ServerAccess, wire: Wire) -> None:
+    def __init__(self, server: ServerAccess, wire: Wire, notify: Callable[[Notice], None] | None = None) -> None:
+        """`notify` is told when a stream that is watched loses its connection, and when it is back."""
         self.settings = server.settings
         self.clock: Clock = SystemClock()
-        self.builds = RemoteBuilds(wire)
+        self.builds = HttpBuilds(wire)
         self.in_cluster = False
-        """Of no matter here: the server sees to it that builds are carried out."""
+        """Unknown here: the server sees to it that builds are carried out."""
         self.elsewhere = True
         self._wire = wire
         self._server = server
+        self._notify = notify or _log_notice
 
-    async def start(
-        self, spec: Spec, options: Options, repository: str = "", base: str = "", project_id: str = ""
-    ) -> str:
-        """Create a build; the server carries it out."""
-        body = {
-            "spec": spec.model_dump(mode="json"),
-            "options": options.model_dump(mode="json"),
-            "repository": repository,
-            "base": base,
-            "project_id": project_id,
-        }
-        return str((await self._wire.post("/api/machine/builds", body))["build_id"])
+    async def start(self, new: NewBuild) -> str:
+        """Create a build of the token's user; the server carries it out."""
+        named = {"Idempotency_Key": new.build_id, "X_Correlation_Id": new.correlation_id}
+        body = _wanted(new) | {"project_id": new.project_id or None}
+        return str((await self._wire.post("/api/builds", body, **named))["build_id"])
 
-    async def plan(self, spec: Spec, options: Options, repository: str = "", base: str = "") -> Graph:
-        """The graph of a spec, without building it."""
-        body = {
-            "spec": spec.model_dump(mode="json"),
-            "options": options.model_dump(mode="json"),
-            "repository": repository,
-            "base": base,
-        }
-        return Graph.model_validate((await self._wire.post("/api/machine/plans", body))["graph"])
+    async def plan(self, new: NewBuild) -> PlanView:
+        """What would be done for a spec, without building it."""
+        found = await self._wire.post("/api/plans", _wanted(new))
+        return PlanView.model_validate_json(json.dumps({name: found[name] for name in PlanView.model_fields}))
 
     async def find(self, build: str = "") -> str:
         """The full id of a build, from an id, a unique beginning of one, or "" for the newest."""
-        return str((await self._wire.get("/api/machine/find", build=build))["build_id"])
+        return await commands.find(self.builds, build)
+
+    async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
+        """Ask something of a build, whatever it is: the path is its name, and the body is its fields."""
+        fields = {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(command).items()}
+        found = await self._wire.post(f"/api/builds/{build_id}/{command.name}", fields)
+        return CommandResult(await self.builds.load(build_id), str(found.get(command.receipt, "")))
 
     async def crew(self, build_id: str) -> Crew:
         """Who works on the build."""
-        found = await self._wire.get(f"/api/machine/builds/{build_id}/crew")
+        found = await self._wire.get(f"/api/builds/{build_id}/runners")
         holdings = tuple(WorkerHolds(**item) for item in found["holdings"])
         return Crew(found["runner"], found["in_cluster"], found["workers"], holdings)
 
@@ -202,10 +182,6 @@ class RemoteApp:
         """What the build, or one of its tasks, changed."""
         found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task)
         return Change(found["old"], found["new"], found["diff"])
-
-    async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> str:
-        body = {"mode": mode, "message": message}
-        return str((await self._wire.post(f"/api/machine/builds/{build_id}/step", body))["step_id"])
 
     async def stepped(
         self,
@@ -217,24 +193,6 @@ class RemoteApp:
     ) -> Build:
         """See `App.stepped`."""
         return await stepped(self.builds, build_id, step_id, seconds, on_event, since)
-
-    async def pause(self, build_id: str, message: str = "") -> Build:
-        await self._wire.post(f"/api/builds/{build_id}/pause", {"message": message})
-        return await self.builds.load(build_id)
-
-    async def resume(
-        self, build_id: str, choice: Choice = "go", message: str = "", budget_usd: Decimal | None = None
-    ) -> Build:
-        body = {"choice": choice, "message": message, "budget_usd": None if budget_usd is None else str(budget_usd)}
-        await self._wire.post(f"/api/builds/{build_id}/resume", body)
-        return await self.builds.load(build_id)
-
-    async def say(self, build_id: str, text: str, task: str = "") -> str:
-        return str((await self._wire.post(f"/api/builds/{build_id}/say", {"text": text, "task": task}))["message_id"])
-
-    async def stop(self, build_id: str, message: str = "") -> Build:
-        await self._wire.post(f"/api/builds/{build_id}/stop", {"message": message})
-        return await self.builds.load(build_id)
 
     async def run(
         self,
@@ -249,16 +207,13 @@ class RemoteApp:
 
         The stream goes on after a cut or a restart of the server, and misses nothing.
         """
-        from buildwright.cli.live import LiveView
-        from buildwright.cli.output import Output
-        from buildwright.cli.stream_client import BuildStream
+        from buildwright.stream_client import BuildStream
 
         build = await self.builds.load(build_id)
         if build.is_terminal:
             return build
         await self._wire.post(f"/api/builds/{build_id}/run")
-        say = LiveView(Output(False), self.clock).say
-        stream = BuildStream(self._server, build_id, "journal", say, told=build.version, quiet=_QUIET_SECONDS)
+        stream = BuildStream(self._server, build_id, "journal", self._notify, told=build.version, quiet=_QUIET_SECONDS)
         watching = asyncio.create_task(_watch(stream, on_event, on_log, stay))
         leaving = asyncio.create_task((detach or asyncio.Event()).wait())
         try:
@@ -278,8 +233,10 @@ class RemoteApp:
 
 
 @asynccontextmanager
-async def open_remote(server: ServerAccess) -> AsyncIterator[RemoteApp]:
-    """What verbs ask of a server, until the end of the block."""
+async def open_http_client(
+    server: ServerAccess, notify: Callable[[Notice], None] | None = None
+) -> AsyncIterator[HttpClient]:
+    """Open a client of a server, until the end of the block."""
     import aiohttp
 
     headers = server.headers()
@@ -287,7 +244,25 @@ async def open_remote(server: ServerAccess) -> AsyncIterator[RemoteApp]:
         headers["X-Correlation-Id"] = server.settings.correlation_id
     timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=10.0)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False) as session:
-        yield RemoteApp(server, Wire(server.url, session))
+        yield HttpClient(server, Wire(server.url, session), notify)
+
+
+def _log_notice(notice: Notice) -> None:
+    logging.getLogger(__name__).warning(notice.text)
+
+
+def _kind_of(code: str, status: int) -> type[BuildwrightError]:
+    """The error that a problem's code names, so that a command ends as it would beside the store."""
+    named = getattr(errors, code.title().replace("-", ""), None)
+    if isinstance(named, type) and issubclass(named, BuildwrightError):
+        return named
+    return errors.Refused if status < 500 else errors.CouldNot
+
+
+def _wanted(new: NewBuild) -> dict[str, Any]:
+    """What a build and a plan are asked for by, as a body."""
+    spec, options = new.spec.model_dump(mode="json"), new.options.model_dump(mode="json")
+    return {"spec": spec, "options": options, "repository": new.repository, "base": new.base}
 
 
 async def _watch(
@@ -297,7 +272,7 @@ async def _watch(
     stay: bool,
 ) -> None:
     """Tell what a stream says until the build has ended or rests."""
-    from buildwright.cli.stream_client import QUIET
+    from buildwright.stream_client import QUIET
 
     async with aclosing(stream.news()) as all_news:
         async for frame, news in all_news:
@@ -317,8 +292,6 @@ def _row(item: Mapping[str, Any]) -> BuildRow:
 
 
 def _recorded(item: Mapping[str, Any]) -> Recorded:
-    import json
-
     fields = {name: value for name, value in item.items() if name not in {"seq", "at", "type"}}
     at = _time(item["at"])
     assert at is not None

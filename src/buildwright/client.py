@@ -1,0 +1,116 @@
+"""The one door for commands: what the command line, the library and the routes ask, of the store here or of a server.
+
+`wiring.App` is the client of the store, `http_client.HttpClient` that of a server. Must never hold a rule of a build: those
+are in `engine.commands`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from buildwright.core.build import Build
+    from buildwright.core.event import Recorded
+    from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild
+    from buildwright.ports import BuildReader, Clock, LogEntry
+    from buildwright.settings import Settings
+    from buildwright.stream_client import Notice
+    from buildwright.views.overview import PlanView
+    from buildwright.wiring.awaited import Brought
+    from buildwright.wiring.changes import Change
+    from buildwright.wiring.crew import Crew
+
+
+class Client(Protocol):
+    """Builds, wherever they are carried out. Every call raises StoreFailed, or Unreachable and Unauthorized of a server."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those of this process."""
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that events are timed by."""
+
+    @property
+    def builds(self) -> BuildReader:
+        """The journals."""
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether workers carry out the builds, as far as this process knows."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a server carries out what is asked here."""
+
+    async def start(self, new: NewBuild) -> str:
+        """Create a build and return its id; a server begins it, else `run` does. Raises BadSettings, BadRepository, BadSpec."""
+
+    async def plan(self, new: NewBuild) -> PlanView:
+        """What would be done. Leaves nothing behind. Raises BadGraph, ModelFailed, BadSettings, BadRepository."""
+
+    async def find(self, build: str = "") -> str:
+        """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
+
+    async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
+        """Ask something of a build while it runs, anywhere. Raises IllegalMove, NotFound."""
+
+    async def crew(self, build_id: str) -> Crew:
+        """Who works on the build now."""
+
+    async def change(self, build: Build, task: str = "") -> Change:
+        """What the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
+
+    async def run(
+        self,
+        build_id: str,
+        on_event: Callable[[Recorded, Build], None] | None = None,
+        on_log: Callable[[LogEntry], None] | None = None,
+        detach: asyncio.Event | None = None,
+        *,
+        stay: bool = False,
+    ) -> Build:
+        """Carry the build out, or watch those who do, until it has ended, or waits for its user unless `stay`, or detached.
+
+        Raises BuildIsRunning when another process of this home carries it out, NotFound, LostLease, BadSettings.
+        """
+
+    async def stepped(
+        self,
+        build_id: str,
+        step_id: str,
+        seconds: float = math.inf,
+        on_event: Callable[[Recorded, Build], None] | None = None,
+        since: Build | None = None,
+    ) -> Build:
+        """The build once it has made the step, or rests; or as it is after `seconds`."""
+
+    async def bring_home(self, build: Build) -> Brought:
+        """See that what workers have delivered is in the user's repository, if that is on this machine and this home's."""
+
+
+@asynccontextmanager
+async def open_client(settings: Settings, notify: Callable[[Notice], None] | None = None) -> AsyncIterator[Client]:
+    """Open the server of BUILDWRIGHT_URL if the settings name one, else the store of the home.
+
+    `notify` is told when the connection to a server is lost and when it is back; without it the program's log is. Raises
+    BadSettings, StoreFailed.
+    """
+    if settings.server_url:
+        from buildwright.http_client import open_http_client
+        from buildwright.stream_client import find_server
+
+        server = find_server(settings)
+        assert server is not None, "the settings name one"
+        async with open_http_client(server, notify) as remote:
+            yield remote
+        return
+    from buildwright.wiring import open_app
+
+    async with open_app(settings) as app:
+        yield app

@@ -1,0 +1,71 @@
+"""What is done for a build before it is made: are its options within reach, and what would its plan be. Keeps nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from buildwright.core.graph import Graph
+from buildwright.engine.commands import NewBuild
+from buildwright.errors import BadSettings
+from buildwright.wiring.adapters import LazyPlanner, agent_for, with_cassette
+
+if TYPE_CHECKING:
+    from buildwright.gateway import LocalGateway
+    from buildwright.ports import Sandbox
+    from buildwright.settings import Settings
+    from buildwright.workspace import GitWorkspace
+
+
+def check(
+    new: NewBuild, settings: Settings, sandbox: Sandbox | None, gateway: Callable[[], LocalGateway] | None
+) -> NewBuild:
+    """The build with its options as they are kept, once everything they ask for is known to be there.
+
+    `gateway` gives the door whose keys must do, and is None where the keys are those of workers. Raises BadSettings,
+    BadRepository.
+    """
+    options = new.options
+    if options.lanes:
+        if not new.repository:
+            raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")
+        from buildwright.workspace.source import locate
+
+        locate(new.repository, settings.environment)
+    if options.agent == "shell" and not options.agent_command.strip():
+        raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
+    options = with_cassette(options)
+    agent = agent_for(options, settings, sandbox)
+    if not options.cassette and gateway is not None:
+        if agent.uses_model == "always":
+            gateway().check_keys("any", options)
+        if new.spec.graph is None:  # a model is asked for the plan
+            gateway().check_keys("", options)
+    return replace(new, options=options)
+
+
+async def plan(new: NewBuild, gateway: LocalGateway, workspace: GitWorkspace) -> Graph:
+    """Ask the planner, which reads the files of the repository if there is one.
+
+    Raises BadGraph, ModelFailed, BadSettings, BadRepository.
+    """
+    from buildwright.agents.briefing import describe_repository
+    from buildwright.workspace.leftovers import PLAN
+
+    options = with_cassette(new.options)
+    gateway.check_keys("", options)
+    place = f"{PLAN}{uuid.uuid4()}"
+    context = ""
+    if new.repository:
+        target = await workspace.prepare(place, new.repository, new.base)
+        try:
+            context = await describe_repository(place, target.tree, workspace)
+        finally:
+            await workspace.release(place)
+    door = await gateway.open(place, "", 1, options, kept=False)
+    try:
+        return await LazyPlanner().plan(new.spec, context, options.planner_model or options.model, door)
+    finally:
+        await gateway.shut(door)
