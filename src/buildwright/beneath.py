@@ -154,6 +154,15 @@ def _has_openat2() -> bool:
     return True
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a new or renamed file survives a power failure only after this."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _openat2(directory: int, path: str, flags: int, *, resolve: int = _BENEATH) -> int:
     how = _OpenHow(flags, 0, resolve)
     libc = ctypes.CDLL(None, use_errno=True)

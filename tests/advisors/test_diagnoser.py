@@ -13,6 +13,7 @@ from buildwright.advisors.diagnoser import CONTEXT_LIMIT, ModelDiagnoser, diagno
 from buildwright.core.limits import Options
 from buildwright.errors import ModelFailed
 from buildwright.gateway import LocalGateway
+from buildwright.ports import ModelAccess
 
 CONTEXT = json.dumps({"tasks": [{"id": "a"}], "tail": ["pytest: no module named foo"]})
 
@@ -27,7 +28,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[LocalGateway]:
 async def ask(gateway: LocalGateway, tmp_path: Path, *turns: dict[str, Any], model: str = "claude-sonnet-5-5") -> Any:
     cassette = tmp_path / "model.yaml"
     cassette.write_text(json.dumps({"version": 1, "model": model, "turns": turns}), encoding="utf-8")
-    door = await gateway.open("build", "", 1, Options(cassette=str(cassette)))
+    door = await gateway.open(ModelAccess("build", "", 1, Options(cassette=str(cassette))))
     try:
         return await ModelDiagnoser(retries=0).diagnose(CONTEXT, model, door)
     finally:

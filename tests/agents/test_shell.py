@@ -14,7 +14,7 @@ from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.core.limits import Limits
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Door, Message
-from buildwright.sandbox.none import NoSandbox
+from buildwright.sandbox.execution import NoSandbox
 from tests.agents.conftest import Assign, wait_for
 
 PATH = os.environ["PATH"]

@@ -136,8 +136,8 @@ async def test_the_rate_is_limited(tmp_path: Path) -> None:
 async def test_what_cannot_be_begun_fails_and_says_why(served: Served, repository: Path) -> None:
     answer = await served.client.post("/events", wanted(repository, options=CHECKED))
     assert answer.status == 202
-    other = await served.site.records.inbox.receive(
-        "ann", "shop", "devteam.initialize", {"spec": 1}, "c-9", served.site.app.clock.now()
+    other = await served.site.records.inbox.keep(
+        asked("ann", "shop", "devteam.initialize", {"spec": 1}, "c-9", served.site.app.clock.now())
     )
     end = await until(served.client, other.task_id, "failed")
     assert "Order" in end["message"]

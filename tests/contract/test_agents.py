@@ -21,7 +21,7 @@ from buildwright.core.activity import Activity, Finished, Heard, Wrote
 from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
 from buildwright.ports import Agent, Assignment, Door, Message
-from buildwright.sandbox.none import NoSandbox
+from buildwright.sandbox.execution import NoSandbox
 from tests.adapters.scripted_agent import Say, ScriptedAgent, Sleep, Step, Wait, Write
 from tests.adapters.scripted_model import ScriptedModel
 from tests.agents.fake_messages import Round, Use, serving

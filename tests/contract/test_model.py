@@ -12,7 +12,7 @@ import pytest
 from buildwright.core.limits import Options
 from buildwright.errors import ModelFailed
 from buildwright.gateway import GatewayModel, LocalGateway
-from buildwright.ports import Door, Model, Spent, Stopped, Text, Turn
+from buildwright.ports import Door, Model, ModelAccess, Spent, Stopped, Text, Turn
 from tests.adapters.scripted_model import ScriptedModel
 
 LONG = "A line of the answer with ünïcödé 🌍.\n" * 200
@@ -46,7 +46,7 @@ async def given(kind: str, tmp_path: Path) -> AsyncIterator[Given]:
             file.write_text(json.dumps({"version": 1, "turns": turns}, ensure_ascii=False))
             gateway = LocalGateway({}, tmp_path)
             stack.push_async_callback(gateway.close)
-            return GatewayModel(delay=0.01), await gateway.open("b", "T1", 1, Options(cassette=str(file)))
+            return GatewayModel(delay=0.01), await gateway.open(ModelAccess("b", "T1", 1, Options(cassette=str(file))))
 
         yield make
 

@@ -17,7 +17,7 @@ import pytest
 from buildwright.errors import BadSettings, ToolMissing
 from buildwright.ports import Command, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox, choose
-from buildwright.sandbox.output import HeadAndTail
+from buildwright.sandbox.execution import HeadAndTail
 
 PYTHON = Path(sys.executable).name
 SANDBOXES = [NoSandbox(), Bubblewrap()]

@@ -34,17 +34,16 @@ from buildwright.engine.patrol import patrol, tend
 from buildwright.engine.world import World
 from buildwright.errors import IllegalMove
 from buildwright.ports import (
-    NO_BUDGET,
     ActionLease,
     Assignment,
     Briefing,
     BriefingRequest,
-    Budget,
     Builds,
     Door,
     Judged,
     Lease,
     Message,
+    ModelAccess,
     Spend,
 )
 from buildwright.store.clock import StoreClock
@@ -138,12 +137,9 @@ class Till:
         self._place = place
         self._doors: dict[str, tuple[str, str, int, list[Spend]]] = {}
 
-    async def open(
-        self, build_id: str, task: str, attempt: int, _options: Options, _lane: Path | None = None,
-        budget: Budget = NO_BUDGET, *, kept: bool = False,
-    ) -> Door:  # fmt: skip
-        token = f"{task}-{attempt}-{len(self._doors)}"
-        self._doors[token] = (build_id, task, attempt, [])
+    async def open(self, access: ModelAccess) -> Door:
+        token = f"{access.task}-{access.attempt}-{len(self._doors)}"
+        self._doors[token] = (access.build_id, access.task, access.attempt, [])
         return Door("http://127.0.0.1:9", token)
 
     def ask(self, door: Door) -> None:

@@ -9,8 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from buildwright.advisors.own_tasks import TaskList
-from buildwright.advisors.spec_file import parse_spec
+from buildwright.advisors.spec_file import TaskList, parse_spec
 from buildwright.agents.blocks import BlockScanner, DeleteBlock, EditBlock, FileBlock
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec

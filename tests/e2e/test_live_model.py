@@ -12,6 +12,7 @@ from pathlib import Path
 
 from buildwright.core.limits import Options
 from buildwright.gateway import LocalGateway
+from buildwright.ports import ModelAccess
 from tests.cli.conftest import Ended, Program, program, repository
 
 __all__ = ["program", "repository"]
@@ -83,7 +84,7 @@ async def test_a_markdown_spec_is_built_with_a_key_in_the_environment(
     spec = tmp_path / "spec.md"
     spec.write_text("# A greeter\n\nIt greets by name, and loudly if asked.\n")
     provider = LocalGateway({}, tmp_path / "provider")
-    door = await provider.open("", "", 1, Options(cassette=str(cassette)))
+    door = await provider.open(ModelAccess("", "", 1, Options(cassette=str(cassette))))
 
     def build() -> Ended:
         check = "python3 -m unittest discover"

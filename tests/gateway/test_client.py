@@ -13,7 +13,7 @@ from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
 from buildwright.gateway import GatewayModel, LocalGateway
 from buildwright.gateway.upstream import protocol_of
-from buildwright.ports import Budget, Door, Spent, Stopped, Text, Turn
+from buildwright.ports import Budget, Door, ModelAccess, Spent, Stopped, Text, Turn
 from tests.gateway.provider import Provider, anthropic_stream, openai_stream, sse
 
 QUICK = GatewayModel(read_seconds=5.0, delay=0.01)
@@ -30,7 +30,7 @@ def error(kind: str, message: str = "no") -> dict[str, Any]:
 
 async def test_anthropic_request_and_answer(live: LocalGateway, provider: Provider) -> None:
     provider.script = [anthropic_stream("Hel", "lo", cache_read_input_tokens=5, cache_creation_input_tokens=6)]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     assert await ask(door, max_tokens=77) == [
         Text("Hel"),
         Text("lo"),
@@ -53,7 +53,7 @@ async def test_anthropic_request_and_answer(live: LocalGateway, provider: Provid
 async def test_openai_request_and_answer(live: LocalGateway, provider: Provider) -> None:
     usage = {"prompt_tokens": 50, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 20}}
     provider.script = [openai_stream("Hel", "lo", usage=usage)]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     assert await ask(door, "gpt-5") == [
         Text("Hel"),
         Text("lo"),
@@ -76,7 +76,7 @@ def test_the_protocol_follows_from_the_name() -> None:
 @pytest.mark.parametrize(("reason", "stopped"), [("max_tokens", "length"), ("refusal", "refused"), ("end_turn", "end")])
 async def test_why_it_stopped(live: LocalGateway, provider: Provider, reason: str, stopped: str) -> None:
     provider.script = [anthropic_stream("x", stop=reason)]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     assert (await ask(door))[-1] == (stopped,)
 
 
@@ -103,7 +103,7 @@ async def test_each_status_has_its_kind(
     live: LocalGateway, provider: Provider, status: int, body: dict[str, Any], kind: str, asked: int
 ) -> None:
     provider.script = [(status, {}, body)]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     with pytest.raises(ModelFailed) as failed:
         await ask(door)
     assert (failed.value.kind, len(provider.requests)) == (kind, asked)
@@ -117,7 +117,7 @@ async def test_failures_before_text_are_retried(live: LocalGateway, provider: Pr
         [*early, *sse(error("overloaded_error"))],
         anthropic_stream("at last"),
     ]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     assert (await ask(door))[0] == Text("at last")
     assert len(provider.requests) == 4
     # The two that began were answered, and are paid for.
@@ -127,7 +127,7 @@ async def test_failures_before_text_are_retried(live: LocalGateway, provider: Pr
 async def test_failures_after_text_are_not_retried(live: LocalGateway, provider: Provider) -> None:
     begun = anthropic_stream("x")[:3]
     provider.script = [[*begun, *sse(error("overloaded_error"))]]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     with pytest.raises(ModelFailed) as failed:
         await ask(door)
     assert (failed.value.kind, len(provider.requests)) == ("overloaded", 1)
@@ -135,7 +135,7 @@ async def test_failures_after_text_are_not_retried(live: LocalGateway, provider:
 
 async def test_a_wait_beyond_the_patience_is_not_begun(live: LocalGateway, provider: Provider) -> None:
     provider.script = [(429, {"retry-after": "3600"}, error("rate_limit_error"))]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     with pytest.raises(ModelFailed) as failed:
         await ask(door)
     assert (failed.value.kind, len(provider.requests)) == ("rate_limit", 1)
@@ -143,7 +143,7 @@ async def test_a_wait_beyond_the_patience_is_not_begun(live: LocalGateway, provi
 
 async def test_a_stream_that_ends_without_its_end_is_a_failure(live: LocalGateway, provider: Provider) -> None:
     provider.script = [anthropic_stream("x")[:-1]]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     with pytest.raises(ModelFailed, match="broke off"):
         await ask(door)
 
@@ -151,7 +151,7 @@ async def test_a_stream_that_ends_without_its_end_is_a_failure(live: LocalGatewa
 async def test_silence_is_a_timeout(replaying: LocalGateway, tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("version: 1\nturns:\n  - {reply: {text: a}, faults: [{kind: hang, seconds: 600, times: 9}]}\n")
-    door = await replaying.open("b1", "T1", 1, Options(cassette=str(file)))
+    door = await replaying.open(ModelAccess("b1", "T1", 1, Options(cassette=str(file))))
     with pytest.raises(ModelFailed) as failed:
         await ask(door, client=GatewayModel(read_seconds=0.05, tries=2, delay=0.01))
     assert failed.value.kind == "timeout"
@@ -165,7 +165,7 @@ async def test_no_gateway_is_unavailable() -> None:
 
 async def test_a_shut_door_and_a_spent_budget_are_not_retried(live: LocalGateway, provider: Provider) -> None:
     provider.script = [anthropic_stream("x", output=1000)]
-    door = await live.open("b1", "T1", 1, Options(), budget=Budget(Decimal("0.001")))
+    door = await live.open(ModelAccess("b1", "T1", 1, Options(), budget=Budget(Decimal("0.001"))))
     await ask(door)
     with pytest.raises(ModelFailed, match="budget") as failed:
         await ask(door)
@@ -179,7 +179,7 @@ async def test_a_shut_door_and_a_spent_budget_are_not_retried(live: LocalGateway
 
 async def test_a_large_prompt_goes_through(live: LocalGateway, provider: Provider) -> None:
     provider.script = [anthropic_stream("x")]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     big = "ü" * 2_000_000
     pieces = [piece async for piece in QUICK.stream(door, "", "", [Turn("user", big)])]
     assert pieces[-1] == Stopped("end")

@@ -21,7 +21,7 @@ from buildwright.gateway.kept import LARGEST, digest_of
 from buildwright.gateway.moving import move_answer
 from buildwright.gateway.reading import AnswerReader, EventScanner
 from buildwright.gateway.wire import Protocol, read_request
-from buildwright.ports import GO_ON, AnswerKey, Answers, Budget, Door
+from buildwright.ports import GO_ON, AnswerKey, Answers, Budget, Door, ModelAccess
 from buildwright.store.journal_sqlite import SqliteBuilds
 from tests.gateway.provider import Provider, anthropic_stream, openai_stream, sse
 
@@ -91,11 +91,11 @@ async def test_an_attempt_that_is_begun_again_gets_the_same_bytes_and_the_same_s
     provider.script = [script]
     volatile = {"metadata": {"user_id": "one"}} if "max_tokens" in body else {"user": "one"}
     async with life() as gateway:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         bought = await ask(http, door, body | volatile)
         (first,) = gateway.metered(door)
     async with life() as gateway:
-        door = await gateway.open("b1", "T1", 1, Options(), budget=Budget(Decimal(1), Decimal(1)))
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options(), budget=Budget(Decimal(1), Decimal(1))))
         again = await ask(http, door, body | dict.fromkeys(volatile, "two"), **{"x-request-id": "other"})
         (second,) = gateway.metered(door)
         assert (await ask(http, door, body | {"temperature": 0.5}))[0] == 402
@@ -112,18 +112,18 @@ async def test_asking_the_same_twice_buys_twice_and_both_are_played_in_order(
     provider.script = [anthropic_stream(word) for word in ("one", "two", "three")]
     body = MESSAGES | {"stream": True}
     async with life() as gateway:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         bought = [(await ask(http, door, body))[1] for _ in range(2)]
         spends = gateway.metered(door)
     assert bought[0] != bought[1]
     async with life() as gateway:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         assert [(await ask(http, door, body))[1] for _ in range(2)] == bought
         assert gateway.metered(door) == spends
         assert len(provider.requests) == 2
         assert b"three" in (await ask(http, door, body))[1]
         for task, attempt in (("T1", 2), ("T2", 1)):
-            await ask(http, await gateway.open("b1", task, attempt, Options()), body)
+            await ask(http, await gateway.open(ModelAccess("b1", task, attempt, Options())), body)
     assert len(provider.requests) == 5
 
 
@@ -141,17 +141,17 @@ async def test_only_what_came_to_its_own_end_is_kept(
     ]
     body = MESSAGES | {"stream": True}
     async with life() as gateway:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         with pytest.raises(aiohttp.ClientPayloadError):
             await ask(http, door, body)
         for _ in range(3):
             await ask(http, door, body)
     async with life() as gateway:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         assert (await ask(http, door, body))[1] == b"".join(good)
         assert len(provider.requests) == 5
     async with life() as gateway:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         assert (await ask(http, door, body))[1] == b"".join(good)
     assert len(provider.requests) == 5
 
@@ -182,7 +182,7 @@ async def test_the_agent_gets_the_end_only_after_the_answer_is_kept(
     provider.script = [[*written[:-1], gate := asyncio.Event(), written[-1]]]
     held = Held(store)
     async with life(held) as gateway:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         headers = {"x-api-key": door.token}
         async with http.post(f"{door.url}/v1/messages", json=MESSAGES | {"stream": True}, headers=headers) as got:
             early = b"".join(written[:-1])
@@ -203,7 +203,7 @@ async def test_a_record_that_cannot_be_written_costs_no_answer_and_one_that_cann
     failing = Held(store, StoreFailed("no disk"))
     failing.let.set()
     async with life(failing) as gateway:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         assert (await ask(http, door, MESSAGES | {"stream": True}))[0] == 200
         assert len(gateway.metered(door)) == 1
     assert "bought again" in caplog.text
@@ -213,7 +213,7 @@ async def test_a_record_that_cannot_be_written_costs_no_answer_and_one_that_cann
             raise StoreFailed("the database is locked")
 
     async with life(Unreadable(store)) as gateway:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         status, said, _ = await ask(http, door, MESSAGES | {"stream": True})
     assert status == 503
     assert b"database is locked" in said
@@ -227,12 +227,14 @@ async def test_very_long_answers_and_those_of_nothing_that_runs_again_are_not_ke
     body = MESSAGES | {"stream": True}
     async with life() as gateway:
         for _ in range(2):
-            door = await gateway.open("b1", "T1", 1, Options())
+            door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
             assert len((await ask(http, door, body))[1]) > LARGEST
         assert f"more than {LARGEST} bytes" in caplog.text
         provider.script = [anthropic_stream("x")]
         for _ in range(2):
-            assert (await ask(http, await gateway.open("b1", "", 1, Options(), kept=False), body))[0] == 200
+            assert (await ask(http, await gateway.open(ModelAccess("b1", "", 1, Options(), kept=False)), body))[
+                0
+            ] == 200
     assert len(provider.requests) == 4
 
 
@@ -246,7 +248,7 @@ async def test_a_cassette_is_kept_like_a_provider(
     for word in ("first", "second"):
         cassette.write_text(turn % word)
         async with life() as gateway:
-            door = await gateway.open("b1", "T1", 1, Options(cassette=str(cassette)))
+            door = await gateway.open(ModelAccess("b1", "T1", 1, Options(cassette=str(cassette))))
             said.append(([await ask(http, door, body) for body in bodies], gateway.metered(door)))
     assert said[0] == said[1]
     assert [spend.output_tokens for spend in said[0][1]] == [9, 9, 9, 9]
@@ -307,10 +309,10 @@ async def test_on_another_worker_the_same_question_gets_the_answer_with_its_own_
         return base | {"stream": True, "messages": [{"role": "user", "content": text}]}
 
     async with life() as gateway:
-        door = await gateway.open("b1", "T1", 1, Options(), old)
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options(), old))
         assert (await ask(http, door, question(old)))[1] == b"".join(answer)
     async with life() as gateway:
-        door = await gateway.open("b1", "T1", 1, Options(), new)
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options(), new))
         _, moved, _ = await ask(http, door, question(new))
         assert calls_of(protocol, moved) == [{"file_path": f"{new}/a.txt", "content": "x"}]
         assert path.encode() not in moved

@@ -17,7 +17,7 @@ from genai_prices import Usage, calc_price
 from buildwright.core.limits import Options
 from buildwright.errors import BadSettings
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Budget, Door
+from buildwright.ports import Budget, Door, ModelAccess
 from tests.gateway.provider import ANTHROPIC_KEY, OPENAI_KEY, Provider, anthropic_stream, openai_stream
 
 MESSAGES = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
@@ -33,7 +33,7 @@ async def test_a_stream_is_relayed_in_order_and_metered(
 ) -> None:
     written = anthropic_stream("Hel", "lo", cache_read_input_tokens=2000, cache_creation_input_tokens=300)
     provider.script = [written]
-    door = await live.open("b1", "T1", 2, Options())
+    door = await live.open(ModelAccess("b1", "T1", 2, Options()))
     headers = auth(door) | {"anthropic-beta": "x-1", "Cookie": "a=b"}
     async with http.post(f"{door.url}/v1/messages?beta=true", json=MESSAGES | {"stream": True}, headers=headers) as got:
         assert got.status == 200
@@ -62,7 +62,7 @@ async def test_a_large_request_goes_through_whole(
     body = {**(MESSAGES if protocol == "anthropic" else CHAT), "stream": True}
     body["messages"] = [{"role": "user", "content": "\u00fc" * 1_500_000}]
     provider.script = [anthropic_stream("a") if protocol == "anthropic" else openai_stream("a")]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     path = "/v1/messages" if protocol == "anthropic" else "/v1/chat/completions"
     data = io.BytesIO(json.dumps(body, ensure_ascii=False).encode())
     async with http.post(door.url + path, data=data, headers=auth(door)) as got:
@@ -76,7 +76,7 @@ async def test_the_first_piece_arrives_before_the_last_is_made(
     gate = asyncio.Event()
     written: list[Any] = list(anthropic_stream("a", "b"))
     provider.script = [[*written[:3], gate, *written[3:]]]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES | {"stream": True}, headers=auth(door)) as got:
         begun = await got.content.readexactly(len(b"".join(written[:3])))
         assert begun == b"".join(written[:3])
@@ -91,7 +91,7 @@ async def test_long_context_is_priced_by_its_tier(
     provider.script = [
         {"type": "message", "model": "claude-sonnet-4-5", "content": [], "stop_reason": "end_turn", "usage": usage}
     ]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
         assert (await got.json())["usage"] == usage
     (spend,) = live.metered(door)
@@ -103,7 +103,7 @@ async def test_openai_stream_is_asked_for_usage_that_the_client_does_not_see(
 ) -> None:
     used = {"prompt_tokens": 50, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 20}}
     provider.script = [openai_stream("Hel", "lo", usage=used)]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     bearer = {"Authorization": f"Bearer {door.token}"}
     async with http.post(f"{door.url}/v1/chat/completions", json=CHAT | {"stream": True}, headers=bearer) as got:
         assert await got.read() == b"".join(openai_stream("Hel", "lo"))
@@ -122,7 +122,7 @@ async def test_openai_client_that_asks_for_usage_gets_it(
 ) -> None:
     written = openai_stream("Hi", usage={"prompt_tokens": 5, "completion_tokens": 2})
     provider.script = [written]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     body = CHAT | {"stream": True, "stream_options": {"include_usage": True}}
     async with http.post(f"{door.url}/v1/chat/completions", json=body, headers=auth(door)) as got:
         assert await got.read() == b"".join(written)
@@ -134,7 +134,7 @@ async def test_an_unknown_model_has_no_cost(
     usage = {"prompt_tokens": 5, "completion_tokens": 2}
     choice = {"index": 0, "message": {"role": "assistant", "content": "x"}, "finish_reason": "stop"}
     provider.script = [{"model": "my-own-model", "choices": [choice], "usage": usage}]
-    door = await live.open("b1", "T1", 1, Options(model="openai/my-own-model"))
+    door = await live.open(ModelAccess("b1", "T1", 1, Options(model="openai/my-own-model")))
     async with http.post(f"{door.url}/v1/chat/completions", json=CHAT, headers=auth(door)) as got:
         assert got.status == 200
     (spend,) = live.metered(door)
@@ -146,7 +146,7 @@ async def test_errors_of_the_provider_are_relayed_and_counted(
 ) -> None:
     error = {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
     provider.script = [(429, {"retry-after": "7", "Connection": "close"}, error)]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
         assert (got.status, got.headers["retry-after"], await got.json()) == (429, "7", error)
     assert live.refusals == {429: 1}
@@ -157,7 +157,7 @@ async def test_a_stream_cut_by_the_provider_is_cut_for_the_client_and_counted(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     provider.script = [[*anthropic_stream("Hello")[:3], None]]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES | {"stream": True}, headers=auth(door)) as got:
         with pytest.raises(aiohttp.ClientPayloadError):
             await got.read()
@@ -169,7 +169,7 @@ async def test_a_client_that_leaves_ends_the_provider_and_is_counted(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     provider.script = [[*anthropic_stream("Hello")[:3], asyncio.Event()]]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     got = await http.post(f"{door.url}/v1/messages", json=MESSAGES | {"stream": True}, headers=auth(door))
     await got.content.readany()
     got.close()
@@ -182,7 +182,7 @@ async def test_shutting_a_door_breaks_off_what_goes_through_it(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     provider.script = [[*anthropic_stream("Hello")[:3], asyncio.Event()]]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES | {"stream": True}, headers=auth(door)) as got:
         await got.content.readany()
         await live.shut(door)
@@ -200,7 +200,7 @@ async def test_an_unreachable_provider_is_a_502_in_the_protocols_words(
 ) -> None:
     environment = {"ANTHROPIC_API_KEY": ANTHROPIC_KEY, "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
     gateway = LocalGateway(environment, tmp_path)
-    door = await gateway.open("b1", "T1", 1, Options())
+    door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
         assert got.status == 502
         assert "x-should-retry" not in got.headers
@@ -214,7 +214,7 @@ async def test_a_redirect_is_not_followed_with_the_key(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     provider.script = [(307, {"Location": f"{provider.url}/elsewhere"}, {})]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
         assert got.status == 502
     assert len(provider.requests) == 1
@@ -225,7 +225,7 @@ async def test_the_other_providers_key_missing_is_said_plainly(
 ) -> None:
     environment = {k: v for k, v in provider.environment().items() if k.startswith("ANTHROPIC")}
     gateway = LocalGateway(environment, tmp_path)
-    door = await gateway.open("b1", "T1", 1, Options())
+    door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/chat/completions", json=CHAT, headers=auth(door)) as got:
         assert (got.status, got.headers["x-should-retry"]) == (401, "false")
         assert "OPENAI_API_KEY" in (await got.json())["error"]["message"]
@@ -238,9 +238,9 @@ async def test_the_budget_of_a_build_refuses_the_next_request(
 ) -> None:
     provider.script = [anthropic_stream("x", output=1_000_000)]
     budget = Budget(most_usd=Decimal(10))
-    door = await live.open("b1", "T1", 1, Options(), budget=budget)
-    other = await live.open("b1", "T2", 1, Options(), budget=budget)
-    elsewhere = await live.open("b2", "T1", 1, Options(), budget=budget)
+    door = await live.open(ModelAccess("b1", "T1", 1, Options(), budget=budget))
+    other = await live.open(ModelAccess("b1", "T2", 1, Options(), budget=budget))
+    elsewhere = await live.open(ModelAccess("b2", "T1", 1, Options(), budget=budget))
     async with http.post(f"{door.url}/v1/messages", json=MESSAGES | {"stream": True}, headers=auth(door)) as got:
         await got.read()
     async with http.post(other.url + path, json=MESSAGES, headers=auth(other)) as got:
@@ -258,7 +258,7 @@ async def test_what_earlier_processes_spent_counts_and_a_raised_budget_too(
     provider.script = [anthropic_stream("x")]
 
     async def ask(most: int, spent: int) -> int:
-        door = await live.open("b1", "T1", 1, Options(), budget=Budget(Decimal(most), Decimal(spent)))
+        door = await live.open(ModelAccess("b1", "T1", 1, Options(), budget=Budget(Decimal(most), Decimal(spent))))
         async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
             return got.status
 
@@ -275,7 +275,7 @@ async def test_a_bearer_token_stands_in_for_a_missing_key(
     environment = {name: value for name, value in provider.environment().items() if not name.endswith("_API_KEY")}
     gateway = LocalGateway(environment | {"ANTHROPIC_AUTH_TOKEN": "token-12345678"}, tmp_path)
     try:
-        door = await gateway.open("b1", "T1", 1, Options())
+        door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
         async with http.post(f"{door.url}/v1/messages", json=MESSAGES, headers=auth(door)) as got:
             assert got.status == 200
     finally:
@@ -289,7 +289,7 @@ async def test_count_tokens_is_passed_on_and_not_metered(
     live: LocalGateway, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     provider.script = [{"input_tokens": 12}]
-    door = await live.open("b1", "T1", 1, Options())
+    door = await live.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/messages/count_tokens", json=MESSAGES, headers=auth(door)) as got:
         assert await got.json() == {"input_tokens": 12}
     assert provider.requests[0][0] == "/v1/messages/count_tokens"
@@ -317,7 +317,7 @@ async def test_wrong_settings_are_refused_at_the_door(
 ) -> None:
     gateway = LocalGateway(key, tmp_path)
     with pytest.raises(BadSettings, match=says) as refused:
-        await gateway.open("b1", "T1", 1, options)
+        await gateway.open(ModelAccess("b1", "T1", 1, options))
     assert "12345678" not in f"{refused.value}{refused.value.fix}"
     assert refused.value.fix
     await gateway.close()
@@ -334,7 +334,7 @@ async def test_a_proxy_of_the_environment_is_used_and_netrc_is_not(
     provider.script = [openai_stream("a")]
     environment = provider.environment() | {"OPENAI_BASE_URL": "http://models.invalid/v1"}
     gateway = LocalGateway(environment, tmp_path)
-    door = await gateway.open("b1", "T1", 1, Options())
+    door = await gateway.open(ModelAccess("b1", "T1", 1, Options()))
     async with http.post(f"{door.url}/v1/chat/completions", json=CHAT | {"stream": True}, headers=auth(door)) as got:
         assert got.status == 200
     assert provider.requests[0][1]["host"] == "models.invalid"
@@ -345,7 +345,7 @@ async def test_a_proxy_of_the_environment_is_used_and_netrc_is_not(
 
 async def test_fifty_streams_at_once(live: LocalGateway, provider: Provider, http: aiohttp.ClientSession) -> None:
     provider.script = [anthropic_stream(*(f"piece {number} " for number in range(50)))]
-    doors = await asyncio.gather(*(live.open("b1", f"T{number}", 1, Options()) for number in range(50)))
+    doors = await asyncio.gather(*(live.open(ModelAccess("b1", f"T{number}", 1, Options())) for number in range(50)))
     assert len({door.url for door in doors}) == len({door.token for door in doors}) == 50
     assert len({door.url.split("/d/")[0] for door in doors}) == 1
 

@@ -20,7 +20,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 from buildwright.core.limits import Options
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Door
+from buildwright.ports import Door, ModelAccess
 
 PLAN = """
 version: 1
@@ -65,7 +65,7 @@ def cassette(tmp_path: Path) -> Path:
 async def test_pydantic_ai_gets_structured_output(
     replaying: LocalGateway, cassette: Path, kind: str, prompt: str
 ) -> None:
-    door = await replaying.open("b1", "", 1, Options(cassette=str(cassette)))
+    door = await replaying.open(ModelAccess("b1", "", 1, Options(cassette=str(cassette))))
     async with model_for(kind, door) as model:
         result = await Agent(model, output_type=Plan, retries=2).run(prompt)
     assert result.output == Plan(tasks=["core", "api"])
@@ -79,7 +79,7 @@ async def test_pydantic_ai_gets_structured_output(
 async def test_pydantic_ai_streams_after_a_scripted_overload(
     replaying: LocalGateway, cassette: Path, kind: str
 ) -> None:
-    door = await replaying.open("b1", "T1", 1, Options(cassette=str(cassette)))
+    door = await replaying.open(ModelAccess("b1", "T1", 1, Options(cassette=str(cassette))))
     async with model_for(kind, door) as model, Agent(model).run_stream("tell") as result:
         pieces = [piece async for piece in result.stream_text(delta=True, debounce_by=None)]
     assert "".join(pieces) == "Once upon a time there was a test."
@@ -108,7 +108,7 @@ async def test_claude_code_writes_overwrites_and_deletes_files(replaying: LocalG
         "      delete: [gone file.txt]\n"
         "    usage: {input: 100, output: 20}\n"
     )
-    door = await replaying.open("b1", "T1", 1, Options(cassette=str(file)), lane)
+    door = await replaying.open(ModelAccess("b1", "T1", 1, Options(cassette=str(file)), lane))
     options = ClaudeAgentOptions(
         cwd=lane,
         model="claude-sonnet-5-5",

@@ -11,7 +11,7 @@ import pytest
 from buildwright.core.limits import Options
 from buildwright.errors import BadSettings
 from buildwright.gateway import GatewayModel, LocalGateway, cassette
-from buildwright.ports import Door, Text, Turn
+from buildwright.ports import Door, ModelAccess, Text, Turn
 from tests.gateway.provider import ANTHROPIC_KEY, Provider, anthropic_stream, sse
 
 TOOLS = [{"name": "Write", "input_schema": {}}, {"name": "final_result", "input_schema": {}}]
@@ -51,14 +51,14 @@ async def test_what_was_recorded_replays(provider: Provider, http: aiohttp.Clien
         [*anthropic_stream("half")[:3], *sse(overload)],
     ]
     recording = LocalGateway(provider.environment(), tmp_path, file)
-    first = await recording.open("b1", "", 1, Options(), lane)
+    first = await recording.open(ModelAccess("b1", "", 1, Options(), lane))
     spoken = await say(first, "plan it")
-    door = await recording.open("b1", "T1", 2, Options(), lane)
+    door = await recording.open(ModelAccess("b1", "T1", 2, Options(), lane))
     start = {"role": "user", "content": "do it"}
     later: list[dict[str, Any]] = [start, {"role": "assistant", "content": [call | {"id": "t1"}]}]
     later.append({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]})
     written, closed = await post(http, door, start), await post(http, door, *later)
-    third = await recording.open("b1", "T2", 1, Options(), lane)
+    third = await recording.open(ModelAccess("b1", "T2", 1, Options(), lane))
     async with http.post(
         f"{third.url}/v1/messages",
         json={"model": "m", "messages": [start], "stream": True},
@@ -82,10 +82,10 @@ async def test_what_was_recorded_replays(provider: Provider, http: aiohttp.Clien
     elsewhere = tmp_path / "other-lane"
     playing = LocalGateway({}, tmp_path)
     options = Options(cassette=str(tape))
-    again = await playing.open("b2", "", 1, options, elsewhere)
+    again = await playing.open(ModelAccess("b2", "", 1, options, elsewhere))
     expected = spoken.replace(ANTHROPIC_KEY, "[secret]").replace(f"sk-ant-api03-{'z' * 30}", "[secret]")
     assert await say(again, "plan it") == expected.replace(str(lane), str(elsewhere))
-    door = await playing.open("b2", "T1", 2, options, elsewhere)
+    door = await playing.open(ModelAccess("b2", "T1", 2, options, elsewhere))
     assert str(written).replace(str(lane), str(elsewhere)) == str(await post(http, door, start))
     assert await post(http, door, *later) == closed
     spends = playing.metered(door)
@@ -98,7 +98,7 @@ async def test_a_structured_answer_is_recorded_as_json(
 ) -> None:
     provider.script = [message({"type": "tool_use", "id": "t", "name": "final_result", "input": {"tasks": [1]}})]
     gateway = LocalGateway(provider.environment(), tmp_path, tmp_path / "c.yaml")
-    door = await gateway.open("b1", "", 1, Options())
+    door = await gateway.open(ModelAccess("b1", "", 1, Options()))
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "tools": TOOLS}
     async with http.post(f"{door.url}/v1/messages", json=body, headers={"x-api-key": door.token}) as got:
         assert got.status == 200
@@ -111,7 +111,7 @@ async def test_a_record_is_gone_on_with(provider: Provider, tmp_path: Path) -> N
     provider.script = [anthropic_stream("one")]
     for task in ("T1", "T2"):
         gateway = LocalGateway(provider.environment(), tmp_path, tmp_path / "c.yaml")
-        await say(await gateway.open("b1", task, 1, Options()), "x")
+        await say(await gateway.open(ModelAccess("b1", task, 1, Options())), "x")
         await gateway.close()
     assert [entry.when.task for entry in cassette.load(tmp_path / "c.yaml").turns] == ["T1", "T2"]
 
@@ -121,7 +121,7 @@ async def test_a_file_that_is_no_record_is_not_touched(provider: Provider, tmp_p
     file.write_text("shopping: [bread]\n")
     gateway = LocalGateway(provider.environment(), tmp_path, file)
     with pytest.raises(BadSettings, match=r"notes\.yaml"):
-        await gateway.open("b1", "T1", 1, Options())
+        await gateway.open(ModelAccess("b1", "T1", 1, Options()))
     assert file.read_text() == "shopping: [bread]\n"
     await gateway.close()
 
@@ -134,7 +134,7 @@ async def test_thoughts_are_not_recorded_and_not_needed_to_replay(
     call = {"type": "tool_use", "id": "t1", "name": "Write", "input": {"file_path": f"{lane}/a.py", "content": "x"}}
     provider.script = [message(thought, {"type": "text", "text": "I write."}, call), message(thought, DONE)]
     recording = LocalGateway(provider.environment(), tmp_path, Path("tape.yaml"))
-    door = await recording.open("b1", "T1", 1, Options(), lane)
+    door = await recording.open(ModelAccess("b1", "T1", 1, Options(), lane))
     start: dict[str, Any] = {"role": "user", "content": "do it"}
     result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]}
     await post(http, door, start)
@@ -143,7 +143,7 @@ async def test_thoughts_are_not_recorded_and_not_needed_to_replay(
     assert "private" not in (tmp_path / "tape.yaml").read_text()
 
     playing = LocalGateway({}, tmp_path)
-    door = await playing.open("b2", "T1", 1, Options(cassette=str(tmp_path / "tape.yaml")), lane)
+    door = await playing.open(ModelAccess("b2", "T1", 1, Options(cassette=str(tmp_path / "tape.yaml")), lane))
     first = await post(http, door, start)
     assert [block["type"] for block in first] == ["text", "tool_use"]
     with_thought = await post(http, door, start, {"role": "assistant", "content": [thought, call]}, result)

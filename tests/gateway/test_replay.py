@@ -16,7 +16,7 @@ from genai_prices import Usage, calc_price
 from buildwright.core.limits import Options
 from buildwright.errors import BadSpec
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Door
+from buildwright.ports import Door, ModelAccess
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
@@ -51,7 +51,7 @@ class Script:
     async def open(self, turns: str, task: str = "T1", attempt: int = 1, lane: Path | None = None) -> Door:
         file = self.folder / "script.yaml"
         file.write_text(HEAD + turns)
-        self.door = await self.gateway.open("b1", task, attempt, Options(cassette=str(file)), lane)
+        self.door = await self.gateway.open(ModelAccess("b1", task, attempt, Options(cassette=str(file)), lane))
         return self.door
 
     def post(
@@ -353,4 +353,4 @@ async def test_a_wrong_cassette_is_refused_at_the_door(script: Script, tmp_path:
     with pytest.raises(BadSpec, match=r"script\.yaml \(turns\[0\]\.reply\)"):
         await script.open("  - {reply: {}}\n")
     with pytest.raises(BadSpec, match=r"none\.yaml"):
-        await script.gateway.open("b1", "T1", 1, Options(cassette=str(tmp_path / "none.yaml")))
+        await script.gateway.open(ModelAccess("b1", "T1", 1, Options(cassette=str(tmp_path / "none.yaml"))))

@@ -28,9 +28,9 @@ from buildwright.engine.errand import Errand
 from buildwright.engine.hand import Hand
 from buildwright.errors import StoreFailed
 from buildwright.keeping import damage, shared
+from buildwright.keeping.files import tidy
 from buildwright.keeping.prune import Keeper
 from buildwright.keeping.rules import Rules
-from buildwright.keeping.worker_home import tidy
 from buildwright.ports import ActionLease, LogEntry, WorkerRow
 from buildwright.settings import Settings
 from buildwright.store.holders import this_process

@@ -9,16 +9,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from buildwright.core.activity import Activity, Finished, Heard, Said, Wrote
 from buildwright.core.finding import Finding, Report
 from buildwright.core.graph import Graph
-from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import AgentFailed, BadGraph, CouldNot, GateBroken, ModelFailed, UnsafePath
-from buildwright.ports import NO_BUDGET, Assignment, Budget, Door, Judged, Judgement, Message, Spend
+from buildwright.ports import Assignment, Door, Judged, Judgement, Message, ModelAccess, Spend
 from tests.simulation.git import Files, SimulatedGit
 from tests.simulation.process import Luck, Process
 
@@ -55,19 +53,9 @@ class SimulatedGateway:
         self._ledger = ledger
         self._opened = 0
 
-    async def open(
-        self,
-        build_id: str,
-        task: str,
-        attempt: int,
-        options: Options,
-        lane: Path | None = None,
-        budget: Budget = NO_BUDGET,
-        *,
-        kept: bool = True,
-    ) -> Door:
+    async def open(self, access: ModelAccess) -> Door:
         self._opened += 1
-        token = f"{self._process.name}/{self._opened}/{build_id}/{task}/{attempt}"
+        token = f"{self._process.name}/{self._opened}/{access.build_id}/{access.task}/{access.attempt}"
         self._ledger.open_doors[token] = []
         return Door("http://simulated", token)
 

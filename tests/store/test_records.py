@@ -18,6 +18,7 @@ from buildwright.core.spec import Spec
 from buildwright.errors import BuildwrightError, NotFound, StaleVersion, StoreFailed, Unreachable
 from buildwright.store import projects, revisions, runs
 from buildwright.store.database import Database
+from buildwright.store.inbox import asked
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.records import Records
@@ -93,7 +94,7 @@ async def test_a_project_is_made_changed_and_found(records: Records) -> None:
 async def test_text_that_no_database_takes_is_kept_all_the_same(records: Records) -> None:
     made = await records.projects.create("u", ODD, at=AT)
     assert made.name == "a\u2400b?c"
-    received = await records.inbox.receive("u", ODD, "x", {"text": ODD}, ODD, AT)
+    received = await records.inbox.keep(asked("u", ODD, "x", {"text": ODD}, ODD, AT))
     assert (await records.inbox.get(received.event_id)).data == {"text": ODD}
     assert (await records.inbox.latest(ODD)) == received
 
@@ -116,8 +117,8 @@ async def test_pages_have_every_project_once_newest_first(records: Records) -> N
 
 
 async def test_what_is_received_goes_its_way(records: Records) -> None:
-    first = await records.inbox.receive("u", "p", "devteam.start", {"a": [1, None]}, "c-1", AT)
-    second = await records.inbox.receive("u", "p", "devteam.stop", {}, "", AT + SECOND)
+    first = await records.inbox.keep(asked("u", "p", "devteam.start", {"a": [1, None]}, "c-1", AT))
+    second = await records.inbox.keep(asked("u", "p", "devteam.stop", {}, "", AT + SECOND))
     assert first.event_id != first.task_id
     assert (first.status, first.context_version, first.task_context, first.build_id) == ("received", 0, {}, "")
     assert await records.inbox.get(first.event_id) == await records.inbox.by_task(first.task_id) == first
@@ -141,7 +142,7 @@ async def test_what_is_received_goes_its_way(records: Records) -> None:
 
 
 async def test_a_context_is_replaced_by_one_of_many_at_a_time(records: Records) -> None:
-    event_id = (await records.inbox.receive("u", "p", "x", {}, "", AT)).event_id
+    event_id = (await records.inbox.keep(asked("u", "p", "x", {}, "", AT))).event_id
 
     async def change(number: int) -> int | None:
         try:
@@ -374,7 +375,7 @@ async def test_requests_that_are_given_up_leave_nothing_locked(database: Path | 
 async def test_what_belongs_to_a_removed_build_goes_with_it(database: Path | str, records: Records) -> None:
     store = await journal(database)
     going, staying = [await build(store, AT, "u", ended=True) for _ in range(2)]
-    events = [await records.inbox.receive("u", "p", "x", {}, "", AT) for _ in range(3)]
+    events = [await records.inbox.keep(asked("u", "p", "x", {}, "", AT)) for _ in range(3)]
     for event, build_id in zip(events, (going, staying), strict=False):
         await records.inbox.set_status(event.event_id, "started", AT, build_id=build_id)
         await records.hosting.host(build_id, "h:1:1", AT)

@@ -16,6 +16,7 @@ from buildwright.errors import Conflict
 from buildwright.ports import LogEntry
 from buildwright.store import opening, revisions
 from buildwright.store.database import Database
+from buildwright.store.inbox import asked
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.records import Records
 from tests import services
@@ -100,7 +101,7 @@ async def test_down_and_up_with_data(database: Path | str) -> None:
     views = await ask(database, "SELECT * FROM builds ORDER BY id")
     records = Records.open(database)
     await records.projects.create("u", "x", at=AT)
-    await records.inbox.receive("u", "p", "x", {}, "", AT)
+    await records.inbox.keep(asked("u", "p", "x", {}, "", AT))
     await records.keys.claim("u", "POST /", "k", b"", AT)
     await records.tokens.use("t", AT.replace(year=2999), AT)
     await records.hosting.host("b", "h:1:1", AT)

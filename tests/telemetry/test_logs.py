@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from buildwright.core.secrets import MASK, Masker
-from buildwright.telemetry.logs import log_request, open_log
+from buildwright.telemetry.logs import open_log
 
 KEY = "k3y-Zq9-w7Tb2xV5mR8"
 
@@ -48,19 +48,3 @@ def test_secrets_and_controls_are_in_no_line(as_json: bool) -> None:
     assert "sk-ant" not in text
     assert MASK in text
     assert not {"\x1b", "\\u001b", "\u202e", "\\u202e", "\x9b"} & {*text, *(text[n : n + 6] for n in range(len(text)))}
-
-
-def test_a_request_is_one_line_and_a_failure_is_seen_by_its_level() -> None:
-    sink = io.StringIO()
-    log = open_log(sink, str, json=True)
-    for status in (202, 409, 500):
-        log_request(log, "POST", "/api/build/{id}/abort", status, 0.01234567, correlationId="c-1", executionId="b")
-    assert [line["level"] for line in lines(sink)] == ["info", "warning", "error"]
-    line = lines(sink)[0]
-    assert (line["event"], line["method"], line["route"], line["status"]) == (
-        "request",
-        "POST",
-        "/api/build/{id}/abort",
-        202,
-    )
-    assert (line["seconds"], line["correlationId"]) == (0.0123, "c-1")

@@ -5,15 +5,18 @@ The libraries for the providers' protocols are imported at the first call.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib import import_module, resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from buildwright.errors import ModelFailed
+from buildwright.core.model_names import DEFAULT_MODEL
+from buildwright.errors import BuildwrightError, ModelFailed
 from buildwright.ports import Door
 
 if TYPE_CHECKING:
@@ -23,9 +26,62 @@ if TYPE_CHECKING:
 REQUEST_SECONDS: Final = 900.0
 """Longest time for one answer of the model."""
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Advisor(Generic[T]):
+    """One kind of question to a model, answered by a record.
+
+    `name` is also that of its file of instructions, `tool` the tool that takes the answer, and `tokens` the room for
+    it, which a door that reserves budget reserves.
+    """
+
+    name: str
+    output: type[T]
+    tool: str
+    tokens: int
+
+    async def ask(
+        self,
+        prompt: str,
+        model: str,
+        door: Door,
+        *,
+        retries: int,
+        failed: Callable[[Exception], BuildwrightError],
+        check: Callable[[T], T] | None = None,
+    ) -> T:
+        """Return the model's answer, after one repair turn when it has the wrong form or `check` raises ModelRetry.
+
+        `retries` bounds repeated requests after transport failures. Raises what `failed` makes of the library's error.
+        """
+        name = model or DEFAULT_MODEL
+        # In a thread: the libraries take seconds to import, and would block the event loop for every other lane.
+        await asyncio.to_thread(_import_libraries, name)
+        from pydantic_ai import Agent, ToolOutput
+        from pydantic_ai.exceptions import AgentRunError
+
+        async with _open_model(name, door, retries) as connected:
+            agent: Agent[None, T] = Agent(
+                connected,
+                output_type=ToolOutput(self.output, name=self.tool),
+                instructions=_instructions(f"{self.name}.md"),
+                name=self.name,
+                deps_type=type(None),
+                retries={"output": 1},
+                model_settings={"request_timeout": REQUEST_SECONDS, "max_tokens": self.tokens},
+            )
+            if check is not None:
+                agent.output_validator(check)
+            try:
+                return (await agent.run(prompt, event_stream_handler=_read_on)).output
+            except AgentRunError as error:
+                raise failed(error) from error
+
 
 @asynccontextmanager
-async def open_model(name: str, door: Door, retries: int) -> AsyncIterator[Model]:
+async def _open_model(name: str, door: Door, retries: int) -> AsyncIterator[Model]:
     """Yield the model behind the door; `retries` bounds repeated requests after a transport failure."""
     import httpx2
 
@@ -55,7 +111,7 @@ async def open_model(name: str, door: Door, retries: int) -> AsyncIterator[Model
             yield AnthropicModel(name, provider=AnthropicProvider(anthropic_client=anthropic))
 
 
-def import_libraries(name: str) -> None:
+def _import_libraries(name: str) -> None:
     """Import what asking this model needs. Takes seconds: call it in a thread."""
     provider = "openai" if _is_openai(name) else "anthropic"
     import_module(f"pydantic_ai.models.{provider}")
@@ -66,7 +122,7 @@ def _is_openai(name: str) -> bool:
     return re.match(r"(gpt-|chatgpt-|o\d)", name) is not None
 
 
-def instructions(file: str) -> str:
+def _instructions(file: str) -> str:
     """Return an advisor's instructions from a file of `prompts`."""
     return resources.files("buildwright.advisors.prompts").joinpath(file).read_text(encoding="utf-8")
 
@@ -107,7 +163,7 @@ def model_failure(error: Exception, what: str) -> ModelFailed | None:
     return None
 
 
-async def read_on(_: RunContext[None], events: AsyncIterable[object]) -> None:
+async def _read_on(_: RunContext[None], events: AsyncIterable[object]) -> None:
     """Read a stream to its end."""
     # With a handler the library streams, so that no proxy on the way takes a long answer for a dead connection.
     async for _event in events:

@@ -6,30 +6,17 @@ errors are at the beginning, the newest lines at the end.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
-from buildwright.advisors.asking import (
-    REQUEST_SECONDS,
-    fenced,
-    import_libraries,
-    instructions,
-    model_failure,
-    open_model,
-    read_on,
-    shape_problem,
-    told,
-)
+from buildwright.advisors.asking import Advisor, fenced, model_failure, shape_problem, told
 from buildwright.core.finding import Diagnosis
-from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
 from buildwright.ports import Door
 
 CONTEXT_LIMIT: Final = 60_000
 """Characters of the context that go into the prompt."""
 
-ANSWER_TOKENS: Final = 4_000
-"""Room for the diagnosis. A door that reserves budget reserves this much."""
+_DIAGNOSER: Final = Advisor("diagnoser", Diagnosis, tool="final_result_diagnosis", tokens=4_000)
 
 
 class ModelDiagnoser:
@@ -40,26 +27,7 @@ class ModelDiagnoser:
 
     async def diagnose(self, context: str, model: str, door: Door) -> Diagnosis:
         """Ask for the cause, with one repair turn if the answer has the wrong form. Raises ModelFailed and its kind."""
-        # In a thread: the libraries take seconds to import, and would block the event loop for every other lane.
-        await asyncio.to_thread(import_libraries, model or DEFAULT_MODEL)
-        from pydantic_ai import Agent, ToolOutput
-        from pydantic_ai.exceptions import AgentRunError
-
-        async with open_model(model or DEFAULT_MODEL, door, self._retries) as connected:
-            agent: Agent[None, Diagnosis] = Agent(
-                connected,
-                output_type=ToolOutput(Diagnosis, name="final_result_diagnosis"),
-                instructions=instructions("diagnoser.md"),
-                name="diagnoser",
-                deps_type=type(None),
-                retries={"output": 1},
-                model_settings={"request_timeout": REQUEST_SECONDS, "max_tokens": ANSWER_TOKENS},
-            )
-            try:
-                result = await agent.run(diagnoser_prompt(context), event_stream_handler=read_on)
-            except AgentRunError as error:
-                raise _failure(error) from error
-        return result.output
+        return await _DIAGNOSER.ask(diagnoser_prompt(context), model, door, retries=self._retries, failed=_failure)
 
 
 def diagnoser_prompt(context: str) -> str:

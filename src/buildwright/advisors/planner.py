@@ -6,40 +6,21 @@ prompt is a pure function of spec and context: the same input gives the same byt
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final
 
 from pydantic import Field, field_validator
 
-from buildwright.advisors.asking import (
-    REQUEST_SECONDS,
-    fenced,
-    import_libraries,
-    instructions,
-    model_failure,
-    open_model,
-    read_on,
-    shape_problem,
-    told,
-)
+from buildwright.advisors.asking import Advisor, fenced, model_failure, shape_problem, told
 from buildwright.advisors.paths import path_problem
 from buildwright.core.graph import Graph, compile_plan
-from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.core.record import Record, TaskId
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task, TaskAction
-from buildwright.errors import BadGraph, ModelFailed
+from buildwright.errors import BadGraph, BuildwrightError, ModelFailed
 from buildwright.ports import Door
-
-if TYPE_CHECKING:
-    from pydantic_ai import Agent
-    from pydantic_ai.models import Model
 
 CONTEXT_LIMIT: Final = 60_000
 """Characters of repository context that go into the prompt; more is cut at the end, and a line says so."""
-
-ANSWER_TOKENS: Final = 32_000
-"""Room for the plan: some 150 tasks. A door that reserves budget reserves this much."""
 
 
 class PlannedTask(Record):
@@ -80,6 +61,10 @@ class PlannedGraph(Record):
         return Graph(tasks=tasks, milestones=self.milestones, notes=self.notes)
 
 
+_PLANNER: Final = Advisor("planner", PlannedGraph, tool="final_result", tokens=32_000)
+"""Its answer has room for some 150 tasks."""
+
+
 class ModelPlanner:
     """Implements the port `Planner` with pydantic-ai. `retries` bounds repeated requests after transport failures."""
 
@@ -91,18 +76,27 @@ class ModelPlanner:
 
         Raises ModelFailed with its kind, or BadGraph when the repaired answer is still wrong.
         """
-        # In a thread: the libraries take seconds to import, and would block the event loop for every other lane.
-        await asyncio.to_thread(import_libraries, model or DEFAULT_MODEL)
-        from pydantic_ai.exceptions import AgentRunError
-
         rejected: list[BadGraph] = []
-        async with open_model(model or DEFAULT_MODEL, door, self._retries) as connected:
-            agent = _make_agent(connected, rejected)
+
+        def check(planned: PlannedGraph) -> PlannedGraph:
+            from pydantic_ai import ModelRetry
+
             try:
-                result = await agent.run(planner_prompt(spec, context), event_stream_handler=read_on)
-            except AgentRunError as error:
-                _raise_ours(error, rejected)
-        return result.output.graph()
+                compile_plan(planned.graph())
+            except BadGraph as error:
+                rejected.append(error)
+                raise ModelRetry(
+                    f"This plan cannot be built. {error} To mend it: {error.fix}. Send the whole plan."
+                ) from error
+            rejected.clear()
+            return planned
+
+        def failed(error: Exception) -> BuildwrightError:
+            return _failure(error, rejected)
+
+        prompt = planner_prompt(spec, context)
+        planned = await _PLANNER.ask(prompt, model, door, retries=self._retries, failed=failed, check=check)
+        return planned.graph()
 
 
 def planner_prompt(spec: Spec, context: str) -> str:
@@ -133,46 +127,16 @@ def _spec_text(spec: Spec) -> str:
     return "\n\n".join(pieces) or spec.title
 
 
-def _make_agent(model: Model, rejected: list[BadGraph]) -> Agent[None, PlannedGraph]:
-    from pydantic_ai import Agent, ModelRetry, ToolOutput
-
-    agent: Agent[None, PlannedGraph] = Agent(
-        model,
-        output_type=ToolOutput(PlannedGraph, name="final_result"),
-        instructions=instructions("planner.md"),
-        name="planner",
-        deps_type=type(None),
-        retries={"output": 1},
-        model_settings={"request_timeout": REQUEST_SECONDS, "max_tokens": ANSWER_TOKENS},
-    )
-
-    @agent.output_validator
-    def check(planned: PlannedGraph) -> PlannedGraph:
-        try:
-            compile_plan(planned.graph())
-        except BadGraph as error:
-            rejected.append(error)
-            raise ModelRetry(
-                f"This plan cannot be built. {error} To mend it: {error.fix}. Send the whole plan."
-            ) from error
-        rejected.clear()
-        return planned
-
-    return agent
-
-
-def _raise_ours(error: Exception, rejected: list[BadGraph]) -> NoReturn:
-    """Raise our error for the library's error."""
+def _failure(error: Exception, rejected: list[BadGraph]) -> BuildwrightError:
+    """Return our error for the library's error."""
     if (failure := model_failure(error, "a plan")) is not None:
-        raise failure from error
+        return failure
     if rejected:
         last = rejected[-1]
         message = f"the model's plan is no graph, even after a second try: {last}"
-        raise BadGraph(message, fix=f"{last.fix}; or build again, or write the task list yourself") from error
+        return BadGraph(message, fix=f"{last.fix}; or build again, or write the task list yourself")
     if "output retries" in str(error):
-        problem = shape_problem(error)
-        message = f"the model's plan has the wrong form, even after a second try: {problem}"
-        raise BadGraph(message, fix="build again, try another model, or write the task list yourself") from error
-    raise ModelFailed(
-        f"The model did not deliver a plan: {told(error)}", kind="unavailable", fix="resume the build to ask again"
-    ) from error
+        message = f"the model's plan has the wrong form, even after a second try: {shape_problem(error)}"
+        return BadGraph(message, fix="build again, try another model, or write the task list yourself")
+    told_so = f"The model did not deliver a plan: {told(error)}"
+    return ModelFailed(told_so, kind="unavailable", fix="resume the build to ask again")

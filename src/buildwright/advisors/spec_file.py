@@ -10,15 +10,66 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import Field
+
 from buildwright.advisors import documents, task_list, task_master
-from buildwright.advisors.interview import ARTIFACTS, parse_interview
-from buildwright.advisors.own_tasks import parse_own_tasks
+from buildwright.advisors.documents import checked_graph, validate
 from buildwright.advisors.spec_kit import lines_outside_fences, looks_like_spec_kit, parse_spec_kit
-from buildwright.core.spec import Spec
+from buildwright.core.graph import Graph
+from buildwright.core.record import Record
+from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
+from buildwright.core.task import Task
 from buildwright.errors import BadSpec
 
 _MARKDOWN: Final = frozenset({".md", ".markdown", ".txt", ".rst"})
 _OURS: Final = frozenset({"goal", "acceptance", "files_expected", "milestone", "critical", "minutes"})
+_ARTIFACTS: Final = frozenset({"brief", "build_plan", "product_doc"})
+
+
+class Seed(Record):
+    """The artifacts of an interview."""
+
+    brief: ProjectBrief
+    build_plan: BuildPlan | None = None
+    product_doc: ProductDocument | None = None
+
+
+class SeededRequest(Record):
+    """The artifacts as they are sent to start a build."""
+
+    seed: Seed
+    project_id: str = ""
+
+
+def _parse_interview(data: dict[str, Any], text: str, name: str) -> Spec:
+    """Return the spec of an interview. Raises BadSpec with the key."""
+    seed = validate(SeededRequest, data, name).seed if "seed" in data else validate(Seed, data, name)
+    return Spec(
+        title=seed.brief.title[:200],
+        source=name,
+        form="interview",
+        text=text,
+        brief=seed.brief,
+        build_plan=seed.build_plan,
+        product_doc=seed.product_doc,
+    )
+
+
+class TaskList(Record):
+    """Our own task list, whose tasks have the fields of `core.task.Task`."""
+
+    title: str = Field(default="", max_length=200)
+    tasks: tuple[Task, ...]
+    milestones: tuple[str, ...] = ()
+    notes: str = ""
+
+
+def _parse_own_tasks(data: Any, text: str, name: str, title: str) -> Spec:
+    """Return the spec of our own task list. Raises BadSpec or BadGraph with key and line."""
+    listed = validate(TaskList, data, name)
+    graph = Graph(tasks=listed.tasks, milestones=listed.milestones, notes=listed.notes)
+    checked = checked_graph(graph, text, name)
+    return Spec(title=listed.title or title, source=name, form="tasks", text=listed.notes, graph=checked)
 
 
 def read_spec(path: Path, text: str | None = None) -> Spec:
@@ -44,14 +95,14 @@ def parse_spec(text: str, name: str) -> Spec:
 def _parse_data(data: Any, text: str, name: str, title: str) -> Spec:
     if isinstance(data, list):
         ours = any(isinstance(item, dict) and item.keys() & _OURS for item in data)
-        parse = parse_own_tasks if ours else task_list.parse_task_list
+        parse = _parse_own_tasks if ours else task_list.parse_task_list
         return parse({"tasks": data}, text, name, title)
     if not isinstance(data, dict):
         fix = "write an object with a list `tasks`"
         raise BadSpec("is neither a task list nor the artifacts of an interview", file=name, fix=fix)
     if "tasks" not in data:
-        if ARTIFACTS & data.keys() or "seed" in data:
-            return parse_interview(data, text, name)
+        if _ARTIFACTS & data.keys() or "seed" in data:
+            return _parse_interview(data, text, name)
         if task_master.has_tags(data):
             return task_master.parse_task_master(data, text, name, title)
     if "task_list" in data:
@@ -65,7 +116,7 @@ def _parse_data(data: Any, text: str, name: str, title: str) -> Spec:
             return task_master.parse_task_master(data, text, name, title)
         if keys & task_list.MARKS:
             return task_list.parse_task_list(data, text, name, title)
-    return parse_own_tasks(data, text, name, title)
+    return _parse_own_tasks(data, text, name, title)
 
 
 def _is_task_master(keys: set[str], items: list[dict[str, Any]]) -> bool:

@@ -13,9 +13,10 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
+
+from buildwright.process_table import pid_namespace, start_of
 
 MARK = "BUILDWRIGHT_RUN_MARK"
 """Environment variable with the mark of a run. Another form of mark needs another name: an older version would take
@@ -83,34 +84,13 @@ class Brood:
 
 
 def _new_mark(home: str) -> str:
-    return f"{_namespace()}/{os.getpid()}/{_start_of(os.getpid())}/{home}/{uuid.uuid4().hex}"
-
-
-def _start_of(pid: int) -> str:
-    """Return a process's start, in ticks since the boot (proc(5)); "" when it has ended.
-
-    A time of day moves when the clock is set, and every living owner would then look like another process.
-    """
-    try:
-        # The program's name is in parentheses and may itself hold spaces and parentheses.
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]
-
-
-def _namespace() -> str:
-    """Return the namespace in which process ids are valid: in a container the same number is another process."""
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return "-"
+    return f"{pid_namespace()}/{os.getpid()}/{start_of(os.getpid())}/{home}/{uuid.uuid4().hex}"
 
 
 def _is_orphan(mark: str, home: str) -> bool:
     match mark.split("/"):
-        case [namespace, pid, started, of, _] if namespace == _namespace() and of == home and pid.isdecimal():
-            return _start_of(int(pid)) != started
+        case [namespace, pid, started, of, _] if namespace == pid_namespace() and of == home and pid.isdecimal():
+            return start_of(int(pid)) != started
         case _:
             return False
 

@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from buildwright.agents.brood import Brood, end_orphans
-from buildwright.agents.claude_reports import TAIL, failure_kind, ran, used
-from buildwright.agents.claude_rules import CHANGES_FILES, TOOLS, path_of, why_not
 from buildwright.agents.claude_session import (
     Conversation,
     config_directory,
@@ -29,6 +27,7 @@ from buildwright.agents.claude_session import (
     save_round,
     write_launcher,
 )
+from buildwright.agents.claude_tools import CHANGES_FILES, TAIL, TOOLS, failure_kind, path_of, ran, used, why_not
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, Saved, UsedTokens, Warned, Wrote
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed

@@ -25,10 +25,8 @@ from buildwright.api.routes import (
     build,
     builds,
     devteam,
-    docs,
     events,
-    health,
-    metrics,
+    meta,
     project_builds,
     projects,
     sign_in,
@@ -47,10 +45,8 @@ if TYPE_CHECKING:
     from buildwright.wiring import App
 
 ROUTERS = (
-    health.router,
-    metrics.router,
+    meta.router,
     sign_in.router,
-    docs.router,
     build.router,
     builds.router,
     steer.router,
@@ -118,7 +114,7 @@ def fastapi_for(site: Site | None = None) -> FastAPI:
     """The routes; without a site only for their description (`openapi()`)."""
     api = Described(
         title="Buildwright",
-        version=health.number(),
+        version=meta.number(),
         description="Turns a description of software into merged, proven changes. Streams, examples: docs/guides/http.md.",
         docs_url=None,
         redoc_url=None,

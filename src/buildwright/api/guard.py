@@ -241,12 +241,27 @@ def same_site(site: Site, headers: Headers) -> bool:
     origins = headers.getlist("origin")
     if not origins:
         return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
-    if len(origins) > 1:
+    return is_own_origin(site, headers)
+
+
+def is_own_origin(site: Site, headers: Headers) -> bool:
+    """Return whether the one Origin is this server as the client calls it: host and port, nothing else."""
+    origins = headers.getlist("origin")
+    if len(origins) != 1:
         return False
     try:
-        return urlsplit(origins[0]).netloc.lower() == headers.get("host", "").lower() and host_of(headers) in site.hosts
+        parts = urlsplit(origins[0])
+        own = urlsplit(f"//{headers.get('host', '')}")
+        same_port = (parts.port or _default_port(parts.scheme)) == (own.port or _default_port(parts.scheme))
     except ValueError:
         return False
+    plain = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    host = (parts.hostname or "").lower()
+    return parts.scheme in {"http", "https"} and plain and same_port and host == own.hostname and host in site.hosts
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80
 
 
 def host_of(headers: Headers) -> str:

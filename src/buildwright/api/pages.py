@@ -1,20 +1,24 @@
-"""Cursors of pages that go on after a number or a text. They are opaque: only who gave one out reads it. Holds no route."""
+"""Pages of long lists: the opaque cursors that continue them, and pages of a build's log. Must never change anything."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from typing import NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, Field
 
 from buildwright.errors import Refused
+from buildwright.ports import Builds, LogLine
 
 
 def cursor_for(place: int | str) -> str:
-    """The cursor of the page after this place."""
+    """Return the cursor of the page after this place."""
     return base64.urlsafe_b64encode(str(place).encode()).decode().rstrip("=")
 
 
 def text_in(cursor: str) -> str:
-    """The place in a cursor, "" for the first page. Raises Refused for what was never given out."""
+    """Return the place in a cursor, "" for the first page. Raises Refused for a cursor that was never given out."""
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (ValueError, binascii.Error) as error:
@@ -22,7 +26,7 @@ def text_in(cursor: str) -> str:
 
 
 def number_in(cursor: str) -> int:
-    """The same for a number, 0 for the first page."""
+    """Return the number in a cursor, 0 for the first page. Raises Refused."""
     text = text_in(cursor) or "0"
     if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise _refused()
@@ -31,3 +35,71 @@ def number_in(cursor: str) -> int:
 
 def _refused() -> Refused:
     return Refused("the cursor is none that was given out", fix="take `next_cursor` of the page before")
+
+
+BLOCK = 1000
+"""Lines read at once."""
+FARTHEST = 20_000
+"""Lines that one request looks through; the next goes on from there."""
+
+
+class Line(BaseModel):
+    """One line of a build's log."""
+
+    seq: int
+    at: AwareDatetime
+    task: str
+    attempt: int
+    kind: str
+    text: str
+
+
+class LogPage(BaseModel):
+    """Lines of a build's log, oldest first."""
+
+    items: list[Line]
+    next_after: int = Field(description="`after` of the next page, also when there is nothing new yet.")
+    more: bool = Field(description="There may be more lines after these.")
+
+
+class Reading(NamedTuple):
+    """The lines that a caller wants. "" means any; with `tail` the newest ones, and `after` is ignored."""
+
+    after: int = 0
+    limit: int = 100
+    task: str = ""
+    kind: str = ""
+    search: str = ""
+    tail: bool = False
+
+
+async def read_page(builds: Builds, build_id: str, reading: Reading) -> LogPage:
+    """Return the matching lines. With `tail` those among the newest `FARTHEST` lines. Raises StoreFailed."""
+    plain = not reading.kind and not reading.search
+    if reading.tail:
+        looked = reading.limit if plain else FARTHEST
+        lines = await builds.read_log(build_id, task=reading.task, limit=looked, tail=True)
+        fitting = [line for line in lines if _fits(line, reading)][-reading.limit :]
+        return LogPage(items=_shown(fitting), next_after=lines[-1].seq if lines else 0, more=False)
+    found: list[LogLine] = []
+    after, looked = reading.after, 0
+    while True:
+        block = min(BLOCK, reading.limit + 1) if plain else BLOCK
+        lines = await builds.read_log(build_id, after=after, task=reading.task, limit=block)
+        looked += len(lines)
+        for line in lines:
+            if _fits(line, reading):
+                if len(found) == reading.limit:
+                    return LogPage(items=_shown(found), next_after=found[-1].seq, more=True)
+                found.append(line)
+            after = line.seq
+        if len(lines) < block or looked >= FARTHEST:
+            return LogPage(items=_shown(found), next_after=after, more=len(lines) == block)
+
+
+def _fits(line: LogLine, reading: Reading) -> bool:
+    return reading.kind in {"", line.kind} and reading.search.casefold() in line.text.casefold()
+
+
+def _shown(lines: list[LogLine]) -> list[Line]:
+    return [Line(**line._asdict()) for line in lines]

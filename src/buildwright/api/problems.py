@@ -83,49 +83,25 @@ def problem_of(error: errors.BuildwrightError, correlation_id: str) -> Problem:
     """The problem that an error of ours is."""
     for kind, status, code, title in _KINDS:
         if isinstance(error, kind):
-            state = str(getattr(error, "state", ""))
-            return Problem(
-                type=f"/problems/{code}",
-                title=title,
-                status=status,
-                code=code,
-                detail=error.message,
-                fix=error.fix or "",
-                correlationId=correlation_id,
-                state=state,
-            )
+            found = _problem(status, code, title, error.message, error.fix or "", correlation_id)
+            return found.model_copy(update={"state": str(getattr(error, "state", ""))})
     return internal(correlation_id)
 
 
 def plain(status: int, title: str, detail: str, fix: str = "", correlation_id: str = "") -> Problem:
     """A problem with the request itself."""
-    code = _BY_STATUS.get(status, "bad-request")
-    return Problem(
-        type=f"/problems/{code}",
-        title=title,
-        status=status,
-        code=code,
-        detail=detail,
-        fix=fix,
-        correlationId=correlation_id,
-    )
+    return _problem(status, _BY_STATUS.get(status, "bad-request"), title, detail, fix, correlation_id)
 
 
 def invalid(found: Sequence[Any], correlation_id: str) -> Problem:
     """What pydantic found wrong with the input, without the input."""
     wrong = [_of_field(item) for item in found]
     first = wrong[0] if wrong else FieldProblem(pointer="", message="the input is not valid")
-    return Problem(
-        type="/problems/invalid-input",
-        title="The input is not valid",
-        status=422,
-        code="invalid-input",
-        detail=": ".join(filter(None, (first.pointer, first.message)))
-        + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""),
-        fix="mend what `errors` names; the schema is at /openapi.json",
-        correlationId=correlation_id,
-        errors=wrong,
-    )
+    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    detail = ": ".join(filter(None, (first.pointer, first.message))) + more
+    fix = "mend what `errors` names; the schema is at /openapi.json"
+    found_wrong = _problem(422, "invalid-input", "The input is not valid", detail, fix, correlation_id)
+    return found_wrong.model_copy(update={"errors": wrong})
 
 
 def _of_field(item: Any) -> FieldProblem:
@@ -137,15 +113,14 @@ def _of_field(item: Any) -> FieldProblem:
 
 def internal(correlation_id: str) -> Problem:
     """Something nobody foresaw. What it was is in the log, under the correlation id."""
-    return Problem(
-        type="/problems/internal",
-        title="The server failed",
-        status=500,
-        code="internal",
-        detail="something went wrong in the server; nothing more is known here",
-        fix="try again; if it stays, look for the correlationId in the server's log",
-        correlationId=correlation_id,
-    )
+    detail = "something went wrong in the server; nothing more is known here"
+    fix = "try again; if it stays, look for the correlationId in the server's log"
+    return _problem(500, "internal", "The server failed", detail, fix, correlation_id)
+
+
+def _problem(status: int, code: str, title: str, detail: str, fix: str, correlation_id: str) -> Problem:
+    about = {"title": title, "detail": detail, "fix": fix, "correlationId": correlation_id}
+    return Problem(type=f"/problems/{code}", status=status, code=code, **about)
 
 
 def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:

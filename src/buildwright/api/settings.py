@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from buildwright.api.allowance import AT_ONCE, PER_HOUR, number
 from buildwright.api.rates import Rates
 from buildwright.api.targets import check_settings
-from buildwright.auth import SECRET
-from buildwright.auth.secret import SHORTEST_KEY
+from buildwright.auth.secret import given_key
 from buildwright.errors import BadSettings
 from buildwright.settings import Settings
 
@@ -52,7 +51,7 @@ def faults(environment: Mapping[str, str]) -> list[BadSettings]:
         lambda: check_settings(environment),
         lambda: _check_hosts(environment, HOSTS),
         lambda: _check_hosts(environment, "BUILDWRIGHT_GIT_HOSTS"),
-        lambda: _check_secret(environment),
+        lambda: given_key(environment),
         lambda: _check_switches(environment),
     )
     found = []
@@ -74,15 +73,6 @@ def _check_hosts(environment: Mapping[str, str], name: str) -> None:
     if wrong:
         raise BadSettings(
             f"{name} has what is no host name: {', '.join(wrong)}", fix="name hosts, without scheme and port"
-        )
-
-
-def _check_secret(environment: Mapping[str, str]) -> None:
-    given = environment.get(SECRET, "").strip().encode("utf-8", "surrogateescape")
-    if given and len(given) < SHORTEST_KEY:
-        raise BadSettings(
-            f"{SECRET} is too short: it has {len(given)} bytes, and {SHORTEST_KEY} are needed",
-            fix=f"set {SECRET} to what `openssl rand -hex 32` prints, or unset it",
         )
 
 

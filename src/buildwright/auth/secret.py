@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from buildwright.beneath import sync_folder
 from buildwright.errors import BadSettings, BuildwrightError, CouldNot, DiskFull
 
 SECRET = "BUILDWRIGHT_SECRET"  # noqa: S105  its name
@@ -26,19 +27,24 @@ def secret_key(home: Path, environment: Mapping[str, str]) -> bytes:
     Processes that create it at the same time get the same key. Raises BadSettings when it is too short or others can
     read the file, CouldNot, DiskFull.
     """
-    given = environment.get(SECRET, "").strip().encode("utf-8", "surrogateescape")
-    if given:
-        if len(given) < SHORTEST_KEY:
-            raise BadSettings(
-                f"{SECRET} is too short: it has {len(given)} bytes, and {SHORTEST_KEY} are needed",
-                fix=f"set {SECRET} to what `openssl rand -hex 32` prints, or unset it",
-            )
+    if given := given_key(environment):
         return given
     path = home / _FILE
     try:
         return _read(path) or _made(path)
     except OSError as error:
         raise _fault(path, error) from error
+
+
+def given_key(environment: Mapping[str, str]) -> bytes:
+    """Return the key in `BUILDWRIGHT_SECRET`, empty when there is none. Raises BadSettings when it is too short."""
+    given = environment.get(SECRET, "").strip().encode("utf-8", "surrogateescape")
+    if given and len(given) < SHORTEST_KEY:
+        raise BadSettings(
+            f"{SECRET} is too short: it has {len(given)} bytes, and {SHORTEST_KEY} are needed",
+            fix=f"set {SECRET} to what `openssl rand -hex 32` prints, or unset it",
+        )
+    return given
 
 
 def _read(path: Path) -> bytes | None:
@@ -74,11 +80,7 @@ def _made(path: Path) -> bytes:
             os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_folder(path.parent)
     found = _read(path)
     if found is None:
         raise CouldNot(f"{path} was removed as soon as it was made", fix="try again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -64,7 +65,7 @@ async def prune(
             rules, app.clock.now(), lambda text: None if output.json else output.say(f"  {text}")
         )
     if output.json:
-        output.data({"dry_run": False, "going": _fields(going), "gone": _gone_fields(gone)})
+        output.data({"dry_run": False, "going": _fields(going), "gone": asdict(gone)})
     else:
         _tell(output, gone)
     return Exit.DONE
@@ -144,7 +145,7 @@ def _tell(output: Output, gone: Gone) -> None:
         )
         if number
     ]
-    output.print(f"Freed {size(gone.freed)}{': ' + ', '.join(parts) if parts else ''}.")
+    output.print(f"Freed {size(gone.freed_bytes)}{': ' + ', '.join(parts) if parts else ''}.")
     for note in gone.notes:
         output.say(typed(note))
 
@@ -168,15 +169,4 @@ def _fields(going: Going) -> dict[str, object]:
         "artifacts": going.artifacts._asdict(),
         "live": going.live,
         "unfinished": going.unfinished,
-    }
-
-
-def _gone_fields(gone: Gone) -> dict[str, object]:
-    return {
-        "builds": gone.builds,
-        "log_lines": gone.log_lines,
-        "artifacts": gone.artifacts,
-        "files": gone.files,
-        "freed_bytes": gone.freed,
-        "notes": gone.notes,
     }

@@ -27,8 +27,8 @@ async def worker(
     from buildwright.cli.exits import Exit
     from buildwright.cli.session import keep_warnings
     from buildwright.errors import BadSettings, Refused
+    from buildwright.keeping.files import tidy
     from buildwright.keeping.rules import default_age
-    from buildwright.keeping.worker_home import tidy
     from buildwright.settings import Settings
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring import masker_of

@@ -26,7 +26,18 @@ from buildwright.engine.room import check_room
 from buildwright.engine.spending import budget, spent
 from buildwright.engine.workbench import Workbench
 from buildwright.errors import AgentFailed, BadSettings, CouldNot
-from buildwright.ports import Assignment, Briefing, BriefingRequest, Door, Lane, LaneKey, Merged, Message, Workspace
+from buildwright.ports import (
+    Assignment,
+    Briefing,
+    BriefingRequest,
+    Door,
+    Lane,
+    LaneKey,
+    Merged,
+    Message,
+    ModelAccess,
+    Workspace,
+)
 
 METER_SECONDS = 0.5
 LONGEST_SUMMARY = 4_000
@@ -145,7 +156,7 @@ async def _door(bench: Workbench, build: Build, key: LaneKey, ground: Ground) ->
     if gateway is not None and uses != "never":
         try:
             door = await gateway.open(
-                key.build_id, key.task, key.attempt, build.options, ground.files, budget(bench.newest())
+                ModelAccess(key.build_id, key.task, key.attempt, build.options, ground.files, budget(bench.newest()))
             )
         except BadSettings:
             if uses == "always":

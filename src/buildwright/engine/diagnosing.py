@@ -20,7 +20,7 @@ from buildwright.core.repetition import rejections
 from buildwright.engine.spending import budget, spent
 from buildwright.engine.workbench import Workbench
 from buildwright.errors import BadSettings, BadSpec, ModelFailed
-from buildwright.ports import LogLine
+from buildwright.ports import LogLine, ModelAccess
 
 LOG_ENTRIES = 500
 """Newest entries of the build's log that are kept."""
@@ -122,7 +122,7 @@ async def _ask(bench: Workbench, number: int, build: Build, context: str) -> _An
     if world.diagnoser is None or gateway is None:
         return _Answer(None, "no model is at hand")
     try:
-        door = await gateway.open(build.id, "", number, build.options, budget=budget(bench.newest()))
+        door = await gateway.open(ModelAccess(build.id, "", number, build.options, budget=budget(bench.newest())))
     except (BadSettings, BadSpec) as missing:
         return _Answer(None, f"no model is at hand: {missing}")
     model = build.options.planner_model or build.options.model

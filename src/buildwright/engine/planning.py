@@ -12,6 +12,7 @@ from buildwright.core.sanitize import sanitize
 from buildwright.engine.spending import budget, spent
 from buildwright.engine.workbench import Workbench
 from buildwright.errors import BadGraph, BadSettings, BadSpec, ModelFailed
+from buildwright.ports import ModelAccess
 
 
 async def make_plan(bench: Workbench, build: Build) -> Sequence[AnyEvent]:
@@ -24,7 +25,7 @@ async def make_plan(bench: Workbench, build: Build) -> Sequence[AnyEvent]:
     try:
         # A plan that was refused is asked for anew; the same answer again would be refused again.
         attempt = build.plans_rejected + 1
-        door = await world.gateway.open(build.id, "", attempt, build.options, budget=budget(build))
+        door = await world.gateway.open(ModelAccess(build.id, "", attempt, build.options, budget=budget(build)))
     except BadSettings as missing:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
     context = await world.plan_context(build) if world.plan_context else ""

@@ -1,17 +1,25 @@
-"""Files beside journal and mirrors that grow old: set-up caches, crash reports, logs of detached runs. Knows no build's state."""
+"""Files beside journal and mirrors that grow old, and the homes of workers. Must never touch a hub or a journal.
+
+These are set-up caches, crash reports, logs of detached runs, and what a worker can have again from the hub; a worker may be
+at work in its home meanwhile.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import time
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
+from buildwright.core.build import Control
 from buildwright.core.failpoint import failpoint
+from buildwright.ports import Builds
+from buildwright.workspace import GitWorkspace
+from buildwright.workspace.retention import Attic
 from buildwright.workspace.sizes import size_of
 
 _DRAFT = "draft-"
@@ -37,10 +45,10 @@ def old_files(home: Path, age: timedelta, known: Collection[str]) -> list[OldFil
     return [OldFile(kind, path, size_of(path)) for kind, path in places if _is_older(path, before)]
 
 
-def remove_old(home: Path, age: timedelta, known: Collection[str]) -> tuple[int, int]:
-    """Remove them; how many, and how many bytes."""
-    number = freed = 0
-    for old in old_files(home, age, known):
+def remove_old(home: Path, age: timedelta, known: Collection[str]) -> int:
+    """Remove what `old_files` finds; return how many."""
+    removed = old_files(home, age, known)
+    for old in removed:
         failpoint("prune.file.before")
         going = old.path
         if old.kind == "set-up cache" and not old.path.name.startswith(_DRAFT):
@@ -52,8 +60,7 @@ def remove_old(home: Path, age: timedelta, known: Collection[str]) -> tuple[int,
         else:
             going.unlink(missing_ok=True)
         failpoint("prune.file.after")
-        number, freed = number + 1, freed + old.bytes
-    return number, freed
+    return len(removed)
 
 
 def _is_older(path: Path, before: float) -> bool:
@@ -65,3 +72,27 @@ def _is_older(path: Path, before: float) -> bool:
 
 def _entries(folder: Path) -> list[Path]:
     return [Path(entry.path) for entry in os.scandir(folder)] if folder.is_dir() else []
+
+
+_REST = timedelta(hours=1)
+"""A build that ended less long ago may still be let go of by who worked on it last."""
+_EVERY = 10**9
+
+
+async def tidy(home: Path, environment: Mapping[str, str], builds: Builds, now: datetime, age: timedelta) -> int:
+    """Remove what no unfinished build needs from a worker's home, and caches unused for `age`; return the bytes freed.
+
+    Raises StoreFailed, GitFailed, DiskFull; the next call continues.
+    """
+    before = size_of(home)
+    attic, workspace = Attic(home, environment), GitWorkspace(home, environment)
+    # Pins first: a build that comes meanwhile is then among the rows, or not among the pins.
+    pins = attic.pins()
+    rows = {row.build_id: row for row in await builds.rows(limit=_EVERY)}
+    for build_id in pins:
+        row = rows.get(build_id)
+        if row is None or (row.control in {Control.FINISHED, Control.STOPPED} and now - row.updated_at > _REST):
+            await attic.retire(build_id, workspace)
+    await attic.drop_unused()
+    remove_old(home, age, rows)
+    return max(before - size_of(home), 0)

@@ -8,7 +8,6 @@ note it finds. Artifacts, mirrors and objects are not deleted with a build but f
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,12 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from buildwright.beneath import sync_folder
 from buildwright.core.build import Control
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import Conflict, NotFound
-from buildwright.keeping.files import OldFile, old_files, remove_old
+from buildwright.keeping.files import OldFile, old_files, remove_old, tidy
 from buildwright.keeping.rules import Rules
-from buildwright.keeping.worker_home import tidy
 from buildwright.ports import BuildRow, Builds, Loose, Retention, Weight
 from buildwright.supervisor.supervisor import worker_homes
 from buildwright.workspace.retention import Attic
@@ -91,7 +90,7 @@ class Gone:
     log_lines: int = 0
     artifacts: int = 0
     files: int = 0
-    freed: int = 0
+    freed_bytes: int = 0
     """Bytes that the home is smaller now."""
     notes: list[str] = field(default_factory=list)
     """What had to wait, and why."""
@@ -167,14 +166,14 @@ class Keeper:
             await self._sweep(rules, gone, tell)
         if self._to_compact.exists() and await self._compact(gone, tell):
             self._to_compact.unlink(missing_ok=True)
-        gone.freed = max(before - self._size(), 0)
+        gone.freed_bytes = max(before - self._size(), 0)
         return gone
 
     def _note(self, name: str) -> Path:
         note = self._notes / name
         self._notes.mkdir(exist_ok=True, mode=0o700)
         note.touch()
-        _sync(self._notes)
+        sync_folder(self._notes)
         failpoint("prune.note.after")
         return note
 
@@ -219,10 +218,10 @@ class Keeper:
         if loose.waiting:
             gone.notes.append(f"{loose.waiting} artifacts wait until no build runs")
         tell("mirrors that no build uses")
-        if await self._attic.drop_unused() is None:
+        if not await self._attic.drop_unused():
             gone.notes.append(_MIRRORS_WAIT)
         rows = await self._builds.rows(limit=_EVERY)
-        gone.files, _ = remove_old(self._home, rules.older_than, self._known(row.build_id for row in rows))
+        gone.files = remove_old(self._home, rules.older_than, self._known(row.build_id for row in rows))
         for home in worker_homes(self._settings.cluster) if self._settings.database_url else ():
             tell(f"home of worker {home.name}")
             now = datetime.now(UTC)
@@ -232,8 +231,8 @@ class Keeper:
         """Give the space back; False when some of it must wait."""
         rows = await self._builds.rows(limit=_EVERY)
         ended = [row.build_id for row in rows if await self._has_ended(row)]
-        packed = await self._attic.compact(ended, self._retention.named_ids, tell)
-        if packed is None:
+        waiting = await self._attic.compact(ended, self._retention.named_ids, tell)
+        if waiting is None:
             gone.notes.append(_MIRRORS_WAIT)
         if self._settings.database_url:
             tell("compacting the hub")
@@ -251,7 +250,7 @@ class Keeper:
         given = await self._retention.compact()
         if given is None:
             gone.notes.append("the database keeps its size while builds run; new builds use what is free in it")
-        return packed is not None and packed.waiting == 0 and given is not None
+        return waiting == 0 and given is not None
 
     async def _long_logs(self, rows: list[BuildRow], rules: Rules, now: datetime) -> list[GoingLog]:
         found = []
@@ -299,11 +298,3 @@ def _as_retention(builds: Builds) -> Retention:
 
 def _end(row: BuildRow) -> datetime:
     return row.completed_at or row.updated_at
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

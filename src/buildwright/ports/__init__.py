@@ -25,7 +25,6 @@ from buildwright.ports.agents import (
 from buildwright.ports.board import ActionLease, Board, Due, Holding, Jobs, Posted, Settlement, WorkerRow
 from buildwright.ports.commands import Command, Completed, Sandbox
 from buildwright.ports.gates import (
-    NO_BUDGET,
     AnswerKey,
     Answers,
     Budget,
@@ -34,6 +33,7 @@ from buildwright.ports.gates import (
     Gateway,
     Judged,
     Judgement,
+    ModelAccess,
     Spend,
 )
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
@@ -43,7 +43,6 @@ from buildwright.ports.traces import ModelCall, SetValue, SpanValue, Traces
 
 __all__ = [
     "GO_ON",
-    "NO_BUDGET",
     "ActionLease",
     "Agent",
     "AnswerKey",
@@ -85,6 +84,7 @@ __all__ = [
     "Merged",
     "Message",
     "Model",
+    "ModelAccess",
     "ModelCall",
     "Planner",
     "Posted",

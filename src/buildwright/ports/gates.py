@@ -81,29 +81,26 @@ class Budget(NamedTuple):
     spent_usd: Decimal = Decimal(0)
 
 
-NO_BUDGET = Budget()
+class ModelAccess(NamedTuple):
+    """What a door to the models is opened for: one attempt of a task, or an advisor's request (task "")."""
+
+    build_id: str
+    task: str
+    attempt: int
+    options: Options
+    lane: Path | None = None
+    """Lets a replayed answer name absolute paths for agents that want them."""
+    budget: Budget = Budget()
+    """Holds over restarts; what the gateway itself has metered since counts too."""
+    kept: bool = True
+    """False: answers are not kept, because the attempt is never run again."""
 
 
 class Gateway(Protocol):
     """The one door to language models. Starts on first use."""
 
-    async def open(
-        self,
-        build_id: str,
-        task: str,
-        attempt: int,
-        options: Options,
-        lane: Path | None = None,
-        budget: Budget = NO_BUDGET,
-        *,
-        kept: bool = True,
-    ) -> Door:
-        """Open a door for one attempt (task "" for the planner): start the server if needed, issue a token.
-
-        `lane` lets a replayed answer name absolute paths for agents that want them. `budget` holds over restarts; what
-        the gateway itself has metered since counts too. `kept` False: answers are not kept, because the attempt is
-        never run again. Raises BadSettings when there is neither a key nor a cassette.
-        """
+    async def open(self, access: ModelAccess) -> Door:
+        """Start the server if needed and issue a token. Raises BadSettings without a key and without a cassette."""
 
     def metered(self, door: Door) -> list[Spend]:
         """Return the spends of a door since the last call, in order, with those of replayed answers."""

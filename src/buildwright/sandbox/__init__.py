@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 from buildwright.errors import BadSettings
 from buildwright.ports import Sandbox
 from buildwright.sandbox.bubblewrap import Bubblewrap
-from buildwright.sandbox.none import NoSandbox
+from buildwright.sandbox.execution import NoSandbox
 from buildwright.sandbox.orphans import end_orphans
 
 __all__ = ["Bubblewrap", "NoSandbox", "choose", "end_orphans"]

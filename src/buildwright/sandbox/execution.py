@@ -1,4 +1,7 @@
-"""Runs one command under its limits, for every sandbox alike. Must never return while one of its processes is left."""
+"""Runs one command under its limits, for every sandbox alike. Must never return while one of its processes is left.
+
+`NoSandbox` runs it as plain processes of this user: limits and a clean end, but no isolation.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,51 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from buildwright.errors import ToolMissing
 from buildwright.ports import Command, Completed
 from buildwright.sandbox.orphans import new_mark
-from buildwright.sandbox.output import HeadAndTail
 from buildwright.sandbox.processes import MARKER, Family, adopt_orphans
+
+
+class HeadAndTail:
+    """The beginning and the end of a stream of at most `limit` bytes; the middle is dropped, and a line says so."""
+
+    def __init__(self, limit: int) -> None:
+        self._half = max(limit // 2, 1)
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._dropped = 0
+
+    def add(self, piece: bytes) -> None:
+        """Add the next piece of the stream."""
+        room = self._half - len(self._head)
+        if room > 0:
+            self._head += piece[:room]
+            piece = piece[room:]
+        self._tail += piece
+        if len(self._tail) > 2 * self._half:
+            self._trim()
+
+    @property
+    def cut(self) -> bool:
+        """Whether anything was dropped."""
+        return self._dropped > 0 or len(self._tail) > self._half
+
+    def content(self) -> bytes:
+        """Return what is kept; a line in the middle says how many bytes were dropped."""
+        self._trim()
+        if not self._dropped:
+            return bytes(self._head + self._tail)
+        return bytes(self._head) + f"\n[... {self._dropped} bytes cut ...]\n".encode() + bytes(self._tail)
+
+    def _trim(self) -> None:
+        over = len(self._tail) - self._half
+        if over > 0:
+            del self._tail[:over]
+            self._dropped += over
+
 
 LARGEST_FILE = 2 * 1024**3
 """Bytes a command may write into one file (RLIMIT_FSIZE)."""
@@ -73,39 +115,18 @@ async def carry_out(
     kept = HeadAndTail(command.output_bytes)
     started_at, began = datetime.now(UTC), time.monotonic()
     read_end, write_end = os.pipe()
-    with contextlib.ExitStack() as stack:
-        stack.callback(os.close, write_end)
-        reading = asyncio.create_task(_read(read_end, kept, on_output))
-        stack.callback(reading.cancel)
-        stdin = stack.enter_context(tempfile.TemporaryFile())
-        stdin.write(command.stdin)
-        stdin.seek(0)
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=stdin,
-            stdout=write_end,
-            stderr=write_end,
-            env=environment,
-            cwd="/" if guarded else command.cwd,
-            start_new_session=True,
-            pass_fds=pass_fds,
-        )
-        family = Family(process.pid, marker)
-        _limit_files(process.pid)
-        stack.pop_all()
-        os.close(write_end)
-        stdin.close()
+    reading = asyncio.create_task(_read(read_end, kept, on_output))
     try:
-        ended = await _until_over(process, family, command)
-        if ended == _TIME:
-            family.ask_to_end(spare_root=guarded)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), _GRACE)
-    finally:
-        family.kill()
-        await asyncio.shield(_gone(process, family))
-        await asyncio.wait({reading}, timeout=_DRAIN)
+        cwd = Path("/") if guarded else command.cwd
+        process = await _start(argv, command.stdin, write_end, environment, cwd, pass_fds)
+    except BaseException:
         reading.cancel()
+        raise
+    finally:
+        os.close(write_end)
+    family = Family(process.pid, marker)
+    _limit_files(process.pid)
+    ended = await _end(process, family, command, reading, spare_root=guarded)
     with contextlib.suppress(asyncio.CancelledError):
         await reading
     timed_out = ended == _TIME
@@ -119,6 +140,48 @@ async def carry_out(
         seconds=time.monotonic() - began,
         started_at=started_at,
     )
+
+
+async def _start(
+    argv: Sequence[str], stdin: bytes, output: int, env: Mapping[str, str], cwd: Path, pass_fds: Sequence[int]
+) -> asyncio.subprocess.Process:
+    """Start a process in a session of its own, with `stdin` in a file and both outputs to the descriptor `output`."""
+    with tempfile.TemporaryFile() as file:
+        file.write(stdin)
+        file.seek(0)
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=file,
+            stdout=output,
+            stderr=output,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+            pass_fds=pass_fds,
+        )
+
+
+async def _end(
+    process: asyncio.subprocess.Process,
+    family: Family,
+    command: Command,
+    reading: asyncio.Task[None],
+    *,
+    spare_root: bool,
+) -> str:
+    """Wait until the command is over, end all its processes and its output; return what `_until_over` says."""
+    try:
+        ended = await _until_over(process, family, command)
+        if ended == _TIME:
+            family.ask_to_end(spare_root=spare_root)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _GRACE)
+        return ended
+    finally:
+        family.kill()
+        await asyncio.shield(_gone(process, family))
+        await asyncio.wait({reading}, timeout=_DRAIN)
+        reading.cancel()
 
 
 async def _until_over(process: asyncio.subprocess.Process, family: Family, command: Command) -> str:
@@ -184,3 +247,22 @@ def _limit_files(pid: int) -> None:
         _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         allowed = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (allowed, allowed))
+
+
+class NoSandbox:
+    """Foreign commands with the rights of this process: they can read and write what this user can.
+
+    `BUILDWRIGHT_COMMAND`, the mark by which detached processes are found, is added to the given environment. `home` is
+    the tag of the home whose later processes may end what a killed one left.
+    """
+
+    name = "none"
+
+    def __init__(self, home: str = "") -> None:
+        self._home = home
+
+    async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
+        """Run the command to its end. Raises ToolMissing when the program or the directory is missing."""
+        return await carry_out(
+            command, (find_program(command), *command.argv[1:]), command.env, on_output, home=self._home
+        )

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from buildwright.ports import Leftover
-from buildwright.sandbox.processes import MARKER, children_of, environment_of, send, stat_of
+from buildwright.process_table import pid_namespace, start_of, stat_of
+from buildwright.sandbox.processes import MARKER, children_of, environment_of, send
 
 _MOST_ROUNDS = 50
 _PATIENCE_SECONDS = 5.0
@@ -24,8 +25,8 @@ _ROUND_SECONDS = 0.005
 
 def new_mark(home: str) -> str:
     """Return a mark for one command: its owner (namespace, process id, start in ticks), its home, and a random part."""
-    me = stat_of(os.getpid())
-    return f"{_namespace()}/{os.getpid()}/{me.start if me else '-'}/{home}/{secrets.token_hex(8)}"
+    start = start_of(os.getpid()) or "-"
+    return f"{pid_namespace()}/{os.getpid()}/{start}/{home}/{secrets.token_hex(8)}"
 
 
 def end_orphans(home: str) -> int:
@@ -73,7 +74,7 @@ def _orphans(homes: Collection[str]) -> set[int]:
     found: set[int] = set()
     for pid in _all():
         stat = stat_of(pid)
-        if stat is None or stat.state in "ZX" or stat.session == mine:
+        if stat is None or stat.has_ended or stat.session == mine:
             continue  # our own session: Buildwright may itself run as the agent's command of another Buildwright
         sessions[pid] = stat.session
         if any(entry.startswith(prefix) and _is_abandoned(entry, homes) for entry in environment_of(pid)):
@@ -98,21 +99,11 @@ def _all() -> list[int]:
 
 def _is_abandoned(entry: bytes, homes: Collection[str]) -> bool:
     match entry.decode("ascii", "replace").partition("=")[2].split("/"):
-        case [namespace, pid, start, home, _] if namespace == _namespace() and home in homes and pid.isdecimal():
-            owner = stat_of(int(pid))
-            return owner is None or owner.start != start or owner.state in "ZX"
+        case [namespace, pid, start, home, _] if namespace == pid_namespace() and home in homes and pid.isdecimal():
+            return start_of(int(pid)) != start
         case _:
             return False
 
 
 def _lives(pid: int) -> bool:
-    stat = stat_of(pid)
-    return stat is not None and stat.state not in "ZX"
-
-
-def _namespace() -> str:
-    """Return the namespace in which process ids are valid: in a container the same number is another process."""
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return "-"
+    return start_of(pid) != ""

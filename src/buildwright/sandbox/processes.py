@@ -8,7 +8,8 @@ import os
 import signal
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+
+from buildwright.process_table import stat_of
 
 MARKER = "BUILDWRIGHT_COMMAND"
 """Environment variable that ties a process to its command, even a detached one."""
@@ -18,29 +19,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MOST_ROUNDS = 200
 
 
-class _Stat(NamedTuple):
-    """Fields of /proc/<pid>/stat (proc(5)): state letter, parent, session, start time in ticks."""
-
-    state: str
-    parent: int
-    session: int
-    start: str
-
-
 @cache
 def adopt_orphans() -> None:
     """Become the parent of every orphan below this process (Linux PR_SET_CHILD_SUBREAPER) instead of init."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def stat_of(pid: int) -> _Stat | None:
-    """Return a process's entry in the process table, None when there is none."""
-    try:
-        # The program's name is in parentheses and may itself hold spaces and parentheses.
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return _Stat(fields[0], int(fields[1]), int(fields[3]), fields[19])
 
 
 def children_of(pid: int) -> list[int]:

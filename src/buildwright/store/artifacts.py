@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 from zlib import crc32
 
+from buildwright.beneath import sync_folder
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import NotFound, StoreFailed
 from buildwright.ports import AnswerKey
@@ -33,7 +34,7 @@ def write_file(folder: Path, digest: str, content: bytes) -> None:
             # Its age tells a sweep when it was last wanted (`retention.candidates`).
             os.utime(target)
             # Another process may have renamed it a moment ago, and not yet have synced the folder.
-            _sync_folder(folder)
+            sync_folder(folder)
             return
         folder.mkdir(mode=_ONLY_OURS, parents=True, exist_ok=True)
         incoming.mkdir(exist_ok=True)
@@ -48,7 +49,7 @@ def write_file(folder: Path, digest: str, content: bytes) -> None:
             draft.replace(target)
         finally:
             draft.unlink(missing_ok=True)
-        _sync_folder(folder)
+        sync_folder(folder)
         failpoint("store.artifact.after")
     except OSError as error:
         raise fault(error, target) from error
@@ -96,14 +97,6 @@ def check(digest: str, content: bytes, where: str) -> None:
     """Raise StoreFailed unless the bytes are those that were kept under this name."""
     if digest_of(content) != digest:
         raise StoreFailed(f"{where}: the artifact {digest} is damaged", fix="restore it from a backup")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(incoming: Path) -> None:

@@ -9,10 +9,10 @@ import os
 import socket
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+
+from buildwright.process_table import stat_of
 
 _HAS_PROC = Path("/proc/self/stat").exists()
-_GONE = frozenset("ZX")
 _HALTED = frozenset("Tt")
 
 
@@ -34,7 +34,8 @@ def this_process() -> str:
 
 def holder_of(pid: int) -> str:
     """Return the holder string of a process on this host."""
-    return f"{this_host()}:{pid}:{_seen(pid).start}"
+    stat = stat_of(pid)
+    return f"{this_host()}:{pid}:{stat.start if stat else 0}"
 
 
 def is_here(holder: str) -> bool:
@@ -61,25 +62,7 @@ def _lives(holder: str) -> bool | None:
     started = holder.rpartition(":")[2]
     if host != this_host() or not pid.isdecimal() or not started.isdecimal() or not _HAS_PROC:
         return None
-    found = _seen(int(pid))
-    if found.state in _GONE or found.start != started:
+    found = stat_of(int(pid))
+    if found is None or found.has_ended or found.start != started:
         return False
     return None if found.state in _HALTED else True
-
-
-class _Seen(NamedTuple):
-    state: str
-    start: str
-
-
-def _seen(pid: int) -> _Seen:
-    """Return state and start of a process, in ticks since the boot (proc(5)).
-
-    Not a time of day: that moves when the clock is set, and a living process would then look like another one.
-    """
-    try:
-        # The program's name is in parentheses and may itself hold spaces and parentheses.
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    except OSError:
-        return _Seen("X", "0")
-    return _Seen(fields[0], fields[19])

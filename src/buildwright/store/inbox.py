@@ -80,20 +80,8 @@ class Inbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def receive(
-        self,
-        user_id: str,
-        project_id: str,
-        type: str,  # noqa: A002  the column's name
-        data: dict[str, Any],
-        correlation_id: str,
-        at: datetime,
-    ) -> Received:
-        """Store an event under new ids, in the status `received`. Durable when this returns."""
-        return await self.keep(asked(user_id, project_id, type, data, correlation_id, at))
-
     async def keep(self, row: Received) -> Received:
-        """Store an event that `asked` made. Durable when this returns."""
+        """Store an event that `asked` made, in the status `received`. Durable when this returns."""
         return _received(await self._database.change(self.keeping(row)))[0]
 
     def keeping(self, row: Received) -> Executable:

@@ -1,17 +1,68 @@
-"""A server's records beside the journal, on one set of connections. Only opens and closes them; must never query."""
+"""A server's records beside the journal, on one set of connections: hosted builds, used tokens and those of other modules.
+
+Must never keep a token, only its id until it has expired.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+from sqlalchemy import delete, select
+
 from buildwright.store.database import Database
-from buildwright.store.hosting import Hosting
 from buildwright.store.idempotency import IdempotencyKeys
 from buildwright.store.inbox import Inbox
 from buildwright.store.projects import Projects
 from buildwright.store.runs import BuildRuns
-from buildwright.store.used_tokens import UsedTokens
+from buildwright.store.tables import hosted_builds, used_tokens
+
+_MOST_FORGOTTEN = 500
+"""Expired ids that are removed with one new id."""
+
+
+class UsedTokens:
+    """The ids of the tokens that have been used."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def use(self, jti: str, expires_at: datetime, at: datetime) -> bool:
+        """Record a token's use; return whether it is the first and not expired. Of concurrent callers one gets True."""
+        if expires_at <= at:
+            return False
+        old = select(used_tokens.c.jti).where(used_tokens.c.expires_at <= at).limit(_MOST_FORGOTTEN)
+        await self._database.change(
+            delete(used_tokens).where(used_tokens.c.jti.in_(old.with_for_update(skip_locked=True)))
+        )
+        insert = self._database.insert(used_tokens).values(jti=jti, expires_at=expires_at).on_conflict_do_nothing()
+        return bool(await self._database.change(insert.returning(used_tokens.c.jti)))
+
+
+class Hosting:
+    """The builds that servers drive, to continue them after a restart. Must never serve as a lease to write."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def host(self, build_id: str, holder: str, at: datetime) -> None:
+        """Record that a server (`holder`: `host:pid:start`) drives this build from now on, instead of any other."""
+        insert = self._database.insert(hosted_builds).values(build_id=build_id, holder=holder, since=at)
+        await self._database.change(
+            insert.on_conflict_do_update(
+                index_elements=[hosted_builds.c.build_id], set_={"holder": holder, "since": at}
+            )
+        )
+
+    async def unhost(self, build_id: str) -> None:
+        """Record that no server drives the build any more. Harmless when none did."""
+        await self._database.change(delete(hosted_builds).where(hosted_builds.c.build_id == build_id))
+
+    async def hosted(self) -> list[str]:
+        """Return all such builds, the oldest first."""
+        query = select(hosted_builds.c.build_id).order_by(hosted_builds.c.since, hosted_builds.c.build_id)
+        return [build_id for (build_id,) in await self._database.fetch(query)]
 
 
 class Records:

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
+from buildwright.process_table import stat_of
+
 _LOOK_SECONDS = 0.05
 _LARGEST_LOG = 1_000_000
 
@@ -48,13 +50,10 @@ def start_of(pid: int) -> str:
 
     No change of the clock moves it.
     """
-    try:
-        # The program's name stands in parentheses and may itself hold spaces and parentheses.
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    except OSError:
+    if (stat := stat_of(pid)) is None:
         return ""
-    if fields[0] not in "ZX":
-        return f"{_boot()}:{fields[19]}"
+    if not stat.has_ended:
+        return f"{_boot()}:{stat.start}"
     if (child := _children.pop(pid, None)) is not None:
         _exit_codes[pid] = child.wait()
     return ""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from buildwright.beneath import sync_folder
 from buildwright.errors import CouldNot, DiskFull
 
 
@@ -24,11 +25,7 @@ def save(path: Path, fields: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:

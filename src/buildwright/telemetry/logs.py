@@ -7,13 +7,12 @@ executionId. Must never raise because of what is logged.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 from buildwright.core.terminal import clean
 
 Log = Callable[..., None]
-"""Called with the name of an event, and its fields by name. One field is `level`, `info` by default."""
-Level = Literal["info", "warning", "error"]
+"""Called with the name of an event, and its fields by name. One field is `level` (`info` by default, `warning`, `error`)."""
 
 _DEEPEST = 5
 
@@ -40,16 +39,6 @@ def open_log(sink: TextIO, mask: Callable[[str], str], *, json: bool, **fields: 
     ).bind(**fields)
     log: Log = logger.info
     return log
-
-
-def log_request(log: Log, method: str, route: str, status: int, seconds: float, **fields: object) -> None:
-    """Log one request that a server has answered.
-
-    `route` is the template, never the path or the query, which may hold a token. `fields`: correlationId, projectId and
-    executionId, if known. A status of 500 or above is an error, 400 or above a warning.
-    """
-    level: Level = "error" if status >= 500 else "warning" if status >= 400 else "info"
-    log("request", method=method, route=route, status=status, seconds=round(seconds, 4), level=level, **fields)
 
 
 def _cleaned(value: object, mask: Callable[[str], str], depth: int = 0) -> object:

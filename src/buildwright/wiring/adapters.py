@@ -1,4 +1,7 @@
-"""What an App is put together from, each imported when it is first asked for. Holds no rule and no state."""
+"""The adapters of a build, each imported when it is first asked for: agent, sandbox, gates, workspace, gateway, planner.
+
+Must never decide or carry out anything.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,21 @@ from buildwright.settings import SECRETS, Settings
 if TYPE_CHECKING:
     from buildwright.engine.world import World
     from buildwright.ports import Sandbox
+
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from buildwright.core.action import Action
+from buildwright.ports import Builds, Clock, Gate
+from buildwright.store.holders import this_process
+
+if TYPE_CHECKING:
+    from buildwright.engine.world import World
+    from buildwright.gateway import LocalGateway
+    from buildwright.ports import Sandbox
+    from buildwright.workspace import GitWorkspace
+
 
 _SECRET_NAME = re.compile(r"(?:TOKEN|SECRET|PASSWORD|PASSWD|(?:API|ACCESS|SECRET|PRIVATE|SIGNING)_?KEY)$")
 _SURE = 16
@@ -171,3 +189,92 @@ def plan_context(workspace: Workspace | None) -> Callable[[Build], Awaitable[str
         return await describe_repository(build.id, build.base_tree, workspace) if workspace is not None else ""
 
     return context
+
+
+PLAIN = frozenset({"noop", "sleep", "touch"})
+"""Agents that ask no model and run no command."""
+
+Observe = Callable[[Action, Build, float | None], AbstractContextManager[object]]
+
+
+class Worlds:
+    """Makes the adapters of the builds of one process; chooses a sandbox once for each name."""
+
+    def __init__(self, settings: Settings, builds: Builds) -> None:
+        self._settings = settings
+        self._builds = builds
+        self._sandboxes: dict[str, Sandbox] = {}
+
+    def bare(self, clock: Clock) -> World:
+        """Return what brings a build that is asked to stop to its end: that needs no effect."""
+        from buildwright.agents.plain import NoopAgent
+        from buildwright.engine.world import World
+
+        return World(
+            builds=self._builds,
+            clock=clock,
+            agent=NoopAgent(),
+            holder=this_process(),
+            scratch=self._settings.home / "scratch",
+            brief=briefer(None),
+        )
+
+    async def whole(
+        self,
+        options: Options,
+        clock: Clock,
+        workspace: GitWorkspace | None,
+        gateway: LocalGateway | None,
+        observe: Observe,
+    ) -> World:
+        """Return what carrying out the actions of a build needs. Raises BadSettings (no such agent or sandbox)."""
+        from buildwright.engine.world import World
+
+        sandbox = await self.sandbox(options)
+        return World(
+            builds=self._builds,
+            clock=clock,
+            agent=agent_for(options, self._settings, sandbox),
+            holder=this_process(),
+            scratch=self._settings.home / "scratch",
+            brief=briefer(workspace),
+            workspace=workspace,
+            gates=self._gates(options, sandbox),
+            gateway=gateway,
+            mask=masker_of(self._settings),
+            observe=observe,
+            planner=LazyPlanner(),
+            diagnoser=LazyDiagnoser(),
+            plan_context=plan_context(workspace),
+        )
+
+    async def sandbox(self, options: Options) -> Sandbox | None:
+        """Return the sandbox of the build, None when it runs no foreign command. Raises BadSettings."""
+        if not options.lanes and options.agent in PLAIN:
+            return None
+        if options.sandbox not in self._sandboxes:
+            from buildwright.sandbox import choose
+
+            self._sandboxes[options.sandbox] = await choose(options.sandbox, home=self._settings.tag)
+        return self._sandboxes[options.sandbox]
+
+    async def end_orphans(self) -> None:
+        """End the commands that a killed process of this home left running: lanes are reused."""
+        from buildwright.sandbox import end_orphans
+
+        await asyncio.to_thread(end_orphans, self._settings.tag)
+
+    def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
+        if not options.gates or not options.lanes or sandbox is None:
+            return ()
+        from buildwright.gates import gates
+
+        return gates(sandbox, path_of(self._settings), self._settings.home / "setups")
+
+
+async def warm_up(options: Options) -> None:
+    """Load what the first attempt will need while the plan is made."""
+    if options.agent == "claude":
+        from buildwright.agents.claude import warm_up
+
+        await asyncio.to_thread(warm_up)

@@ -26,12 +26,14 @@ from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.wiring import cluster, preflight
 from buildwright.wiring.adapters import (
+    PLAIN,
     SystemClock,
+    Worlds,
     masked,
+    warm_up,
 )
 from buildwright.wiring.awaited import Awaited, Brought
 from buildwright.wiring.telemetry import Telemetry
-from buildwright.wiring.worlds import PLAIN, Worlds, warm_up
 
 if TYPE_CHECKING:
     from buildwright.engine.world import World

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from buildwright.core.graph import Graph
 from buildwright.engine.commands import NewBuild
 from buildwright.errors import BadSettings
+from buildwright.ports import ModelAccess
 from buildwright.wiring.adapters import LazyPlanner, agent_for, with_cassette
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def plan(new: NewBuild, gateway: LocalGateway, workspace: GitWorkspace) ->
             context = await describe_repository(place, target.tree, workspace)
         finally:
             await workspace.release(place)
-    door = await gateway.open(place, "", 1, options, kept=False)
+    door = await gateway.open(ModelAccess(place, "", 1, options, kept=False))
     try:
         return await LazyPlanner().plan(new.spec, context, options.planner_model or options.model, door)
     finally:

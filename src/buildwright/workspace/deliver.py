@@ -77,8 +77,8 @@ class Delivering:
             source = locate(address, self._environment, climb=False)
             return _Goal(source, ref, remote, False, _receiver(source, _LOCAL_RECEIVER))
         if self._hub is not None and is_elsewhere(repository):
-            writing, looking = (self._hub.options(end, build_id, ref) for end in ("receive-pack", "upload-pack"))
-            return _Goal(self._hub.source, ref, self._hub.name, False, writing, looking)
+            writing, looking = (self._hub.at.options(end, build_id, ref) for end in ("receive-pack", "upload-pack"))
+            return _Goal(self._hub.at.source, ref, self._hub.name, False, writing, looking)
         source = locate(repository, self._environment)
         own = source.git_dir is not None
         return _Goal(source, ref, "" if own else mask(repository), own, _receiver(source, _QUIET_RECEIVER))

@@ -178,9 +178,10 @@ class GitWorkspace:
             self._exchange.forget(build_id)
         await self._mirrors.retire(build_id)
 
-    async def compact_hub(self) -> int:
-        """Remove unreachable objects from the hub; return the bytes freed, 0 when it is not on this machine."""
-        return await self._hub.compact() if self._hub is not None else 0
+    async def compact_hub(self) -> None:
+        """Remove unreachable objects from the hub, if it is on this machine."""
+        if self._hub is not None:
+            await self._hub.compact()
 
     async def builds_in_hub(self) -> set[str]:
         """Return the builds that have refs in the hub; none when it is not on this machine."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository, Conflict, GitFailed
 from buildwright.ports import Guard
 from buildwright.workspace.git import OTHER_FORMAT, Answer, Git, check_name, mask, naming_full_disk, persistently
-from buildwright.workspace.sizes import size_of
 from buildwright.workspace.source import Source, locate, look
 
 _SECONDS = 3600.0
@@ -38,16 +37,18 @@ def ref_of(build_id: str, *parts: str) -> str:
     return "/".join(("refs/buildwright", check_name(build_id, "build"), *parts))
 
 
-class Hub:
-    """The hub at `address`: an absolute path or a URL. Raises BadRepository when it is none, GitFailed."""
+class HubAddress:
+    """Where the hub is: an absolute path or a URL. Must never ask the network itself."""
 
-    def __init__(self, address: str, environment: Mapping[str, str], git: Git) -> None:
+    def __init__(self, address: str, environment: Mapping[str, str]) -> None:
         self._address = address
         self._environment = environment
-        self._git = git
         self._located: Source | None = None
-        self._form = ""
-        """Its object format (sha1, sha256), once it is known."""
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the hub is reached through a URL."""
+        return "://" in self._address
 
     @property
     def name(self) -> str:
@@ -58,7 +59,7 @@ class Hub:
     def source(self) -> Source:
         """The repository at the address. Raises BadRepository."""
         if self._located is None:
-            if "://" not in self._address and ":" not in self._address and not Path(self._address).is_absolute():
+            if not self.is_url and ":" not in self._address and not Path(self._address).is_absolute():
                 raise BadRepository(
                     f"The hub {self.name!r} is no absolute path and no URL.", fix="Give the whole path."
                 )
@@ -67,7 +68,7 @@ class Hub:
             except BadRepository as error:
                 fix = (
                     error.fix
-                    if "://" in self._address
+                    if self.is_url
                     else f"Make one with `git init --bare {self.name}`, or correct BUILDWRIGHT_HUB."
                 )
                 raise BadRepository(f"The hub cannot be used: {error.message}", fix=fix) from error
@@ -78,10 +79,43 @@ class Hub:
             self._located = found
         return self._located
 
+    @property
+    def place(self) -> Path | None:
+        """The absolute path at which the hub is or could be made, None for a URL."""
+        path = Path(self._address)
+        return path if not self.is_url and path.is_absolute() else None
+
+    def options(self, program: str, build_id: str, *refs: str) -> tuple[str, ...]:
+        """Return options for git's other end (`receive-pack`, `upload-pack`): list this build's refs and `refs` only.
+
+        Empty for a URL, whose end takes none: it lists all refs to a push, and those asked for to a fetch.
+        """
+        if self.source.git_dir is None:
+            return ()
+        kind = program.partition("-")[0].replace("upload", "uploadpack")
+        shown = (ref_of(build_id), *(ref for ref in refs if "*" not in ref))
+        hidden = " ".join(f"-c '{kind}.hideRefs={name}'" for name in ("refs/", *(f"!{ref}" for ref in shown)))
+        return (f"--{program}={_LOCAL} {hidden} {program}",)
+
+
+class Hub:
+    """The hub at `address`: an absolute path or a URL. Raises BadRepository when it is none, GitFailed."""
+
+    def __init__(self, address: str, environment: Mapping[str, str], git: Git) -> None:
+        self.at = HubAddress(address, environment)
+        self._git = git
+        self._form = ""
+        """Its object format (sha1, sha256), once it is known."""
+
+    @property
+    def name(self) -> str:
+        """The address as the user knows it, without a password."""
+        return self.at.name
+
     async def create(self) -> None:
         """Create the hub if it is a path with nothing there; do nothing otherwise."""
-        path = Path(self._address)
-        if "://" in self._address or not path.is_absolute() or path.exists():
+        path = self.at.place
+        if path is None or path.exists():
             return
         with naming_full_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,19 +137,7 @@ class Hub:
 
     async def look(self, build_id: str, *names: str) -> dict[str, str]:
         """Return the commits of those refs or branches in the hub that match `names`, by ref."""
-        return await look(self._git, self.source, *names, options=self.options("upload-pack", build_id, *names))
-
-    def options(self, program: str, build_id: str, *refs: str) -> tuple[str, ...]:
-        """Return options for git's other end (`receive-pack`, `upload-pack`): list this build's refs and `refs` only.
-
-        Empty for a URL, whose end takes none: it lists all refs to a push, and those asked for to a fetch.
-        """
-        if self.source.git_dir is None:
-            return ()
-        kind = program.partition("-")[0].replace("upload", "uploadpack")
-        shown = (ref_of(build_id), *(ref for ref in refs if "*" not in ref))
-        hidden = " ".join(f"-c '{kind}.hideRefs={name}'" for name in ("refs/", *(f"!{ref}" for ref in shown)))
-        return (f"--{program}={_LOCAL} {hidden} {program}",)
+        return await look(self._git, self.at.source, *names, options=self.at.options("upload-pack", build_id, *names))
 
     async def push(
         self,
@@ -165,47 +187,33 @@ class Hub:
     async def _push(
         self, mirror: Path, build_id: str, changes: list[str], options: list[str], near: tuple[str, ...] = ()
     ) -> Answer:
-        options = [*self.options("receive-pack", build_id, *near), *options]
+        options = [*self.at.options("receive-pack", build_id, *near), *options]
         if len(changes) > 1:
             options.append("--atomic")
-        return await self._git.run(
-            mirror,
-            "push",
-            "--quiet",
-            "--no-verify",
-            "--no-recurse-submodules",
-            *options,
-            "--end-of-options",
-            self.source.location,
-            *changes,
-            protocol=self.source.protocol,
-            seconds=_SECONDS,
-            peer=self.source.git_dir,
-        )
+        command = ("push", "--quiet", "--no-verify", "--no-recurse-submodules", *options)
+        return await self._transfer(mirror, command, changes, peer=self.at.source.git_dir)
+
+    async def _transfer(
+        self, mirror: Path, command: Iterable[str], refs: Iterable[str], peer: Path | None = None
+    ) -> Answer:
+        source = self.at.source
+        words = (*command, "--end-of-options", source.location, *refs)
+        return await self._git.run(mirror, *words, protocol=source.protocol, seconds=_SECONDS, peer=peer)
 
     async def fetch(self, mirror: Path, build_id: str, *refs: str, near: bool = True) -> bool:
         """Fetch exactly these refs, with all they need, into `mirror` under the same names; False if one is missing.
 
         `near`: offer only this build's refs as already here, not those of all other builds.
         """
-        options = [*_FETCH, *self.options("upload-pack", build_id)]
+        options = [*_FETCH, *self.at.options("upload-pack", build_id)]
         if near:
             options.append(f"--negotiation-tip={ref_of(build_id)}/*")
 
         async def attempt() -> Answer:
             failpoint("workspace.hub-fetch.before")
             try:
-                await self._git.run(
-                    mirror,
-                    "fetch",
-                    *options,
-                    "--update-shallow",
-                    "--end-of-options",
-                    self.source.location,
-                    *(f"+{ref}:{ref}" for ref in refs),
-                    protocol=self.source.protocol,
-                    seconds=_SECONDS,
-                )
+                command = ("fetch", *options, "--update-shallow")
+                await self._transfer(mirror, command, [f"+{ref}:{ref}" for ref in refs])
             except GitFailed as error:
                 if "couldn't find remote ref" in error.message:
                     return Answer(1, b"", error.message)
@@ -218,7 +226,7 @@ class Hub:
     async def read(self, build_id: str, name: str) -> bytes | None:
         """Return the blob that a ref of the build points to, None when there is none. Needs no mirror."""
         ref = ref_of(build_id, name)
-        _ = self.source  # raises what is wrong with the address before a format is tried
+        _ = self.at.source  # raises what is wrong with the address before a format is tried
         for form in (self._form,) if self._form else ("sha1", "sha256"):
             async with self._scratch(form) as scratch:
                 try:
@@ -252,23 +260,21 @@ class Hub:
     @property
     def path(self) -> Path | None:
         """The hub's directory when it is on this machine and exists, else None."""
-        path = Path(self._address)
-        return path if "://" not in self._address and path.is_absolute() and path.is_dir() else None
+        path = self.at.place
+        return path if path is not None and path.is_dir() else None
 
-    async def compact(self) -> int:
-        """Repack the hub without unreachable objects; return the bytes freed, 0 for a hub elsewhere.
+    async def compact(self) -> None:
+        """Repack a hub on this machine without unreachable objects.
 
         Other machines may push meanwhile: git renews the time of objects they need and the hub has, and objects younger
         than a day stay.
         """
         if self.path is None:
-            return 0
-        before = size_of(self.path)
+            return
         failpoint("prune.hub.before")
         with self._named():
             await self._git.run(self.path, "gc", "--quiet", f"--prune={_GRACE}", seconds=_SECONDS)
         failpoint("prune.hub.after")
-        return max(before - size_of(self.path), 0)
 
     async def builds(self) -> set[str]:
         """Return the builds that have refs in a hub on this machine."""

@@ -14,9 +14,8 @@ from pathlib import Path
 from buildwright.ports import Found, Leftover
 from buildwright.workspace.git import ASIDE
 from buildwright.workspace.git_workspace import GitWorkspace
-from buildwright.workspace.guard import guarded
 from buildwright.workspace.lane import Owner, abandoned, remove
-from buildwright.workspace.locks import is_used
+from buildwright.workspace.locks import guarded, is_used
 from buildwright.workspace.retention import Attic
 from buildwright.workspace.sizes import size_of
 

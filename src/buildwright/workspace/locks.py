@@ -1,10 +1,17 @@
-"""Lock files that a killed git left: finds and removes them. Must never remove one of a living git."""
+"""Lock files that a killed git left, and the lock on the mirrors. Must never remove a lock of a living git.
+
+Processes that prepare mirrors share the lock on them; one that prunes holds it alone.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
 import re
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 _LOCKED = re.compile(rb"Unable to create '([^'\n]+\.lock)': File exists")
@@ -53,3 +60,34 @@ def _age(lock: Path) -> float:
         return time.time() - lock.stat().st_mtime
     except FileNotFoundError:
         return 0.0
+
+
+_GUARD_SECONDS = 0.05
+
+
+@asynccontextmanager
+async def guarded(folder: Path, *, alone: bool = False) -> AsyncIterator[bool]:
+    """Hold the lock shared while a mirror is prepared, or `alone` while mirrors are removed and compacted.
+
+    `alone` does not wait: it yields False while another process holds the lock. Ends with the process, even if killed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(folder.with_name(f"{folder.name}.guard"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if alone:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+        else:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    await asyncio.sleep(_GUARD_SECONDS)
+                else:
+                    break
+        yield True
+    finally:
+        os.close(descriptor)

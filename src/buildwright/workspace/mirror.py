@@ -24,8 +24,8 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import Conflict, DiskFull, GitFailed, NotFound
 from buildwright.ports import Target
 from buildwright.workspace.git import Git, check_name, mask, naming_full_disk, persistently
-from buildwright.workspace.guard import guarded
 from buildwright.workspace.hub import Hub, ref_of
+from buildwright.workspace.locks import guarded
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, locate, read_head, read_remotes
 

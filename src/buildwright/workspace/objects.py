@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from buildwright.beneath import sync_folder
 from buildwright.workspace.git import IDENTITY, naming_full_disk
 
 
@@ -50,7 +51,7 @@ class ObjectStore:
                         os.fsync(descriptor)
                 temporary.replace(target)
                 if durable:
-                    _sync_directory(folder)
+                    sync_folder(folder)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
@@ -62,11 +63,3 @@ class ObjectStore:
         head = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {stamp}", f"committer {stamp}"]
         body = message.replace("\0", "").encode("utf-8", "replace").strip() + b"\n"
         return self.write("commit", "\n".join(head).encode() + b"\n\n" + body, durable=durable)
-
-
-def _sync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,14 +10,13 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository
 from buildwright.workspace.git import Git, check_name
 from buildwright.workspace.git_workspace import GitWorkspace
-from buildwright.workspace.guard import guarded
 from buildwright.workspace.lane import remove
+from buildwright.workspace.locks import guarded
 from buildwright.workspace.sizes import size_of
 
 _HALF = re.compile(r"\.(new|broken|old)-[0-9a-f]{8}$")
@@ -27,14 +26,6 @@ _KEPT_TYPES = ("commit", "tree")
 
 Ids = Callable[[str], Awaitable[Collection[str]]]
 """Returns the git ids that the journal of a build names."""
-
-
-class Compacted(NamedTuple):
-    """The result of compacting the mirrors: bytes freed."""
-
-    bytes: int
-    waiting: int
-    """Number of mirrors left as they are because a live build uses them."""
 
 
 class Attic:
@@ -82,34 +73,32 @@ class Attic:
         failpoint("prune.refs.after")
         await remove(self._home / "scratch" / build_id)
 
-    async def drop_unused(self) -> int | None:
-        """Remove mirrors that no build uses; return the bytes freed, None while a process prepares a repository."""
+    async def drop_unused(self) -> bool:
+        """Remove mirrors that no build uses; return False while a process prepares a repository."""
         if not self.mirrors() and not self.halves():
-            return 0
+            return True
         async with guarded(self._mirrors, alone=True) as alone:
             if not alone:
-                return None
-            freed = 0
+                return False
             for half in self.halves():
-                freed += size_of(half)
                 await remove(half)
             for mirror in self.unused():
-                freed += size_of(mirror)
                 going = self._mirrors / f"{mirror.name}.old-{secrets.token_hex(4)}"
                 failpoint("prune.mirror.before")
                 mirror.rename(going)
                 failpoint("prune.mirror.after")
                 await remove(going)
-            return freed
+            return True
 
-    async def compact(self, ended: Collection[str], named: Ids, tell: Callable[[str], None]) -> Compacted | None:
+    async def compact(self, ended: Collection[str], named: Ids, tell: Callable[[str], None]) -> int | None:
         """Remove the objects that no kept build needs, in every mirror whose builds have all `ended`.
 
-        `tell` receives progress. Returns None while a process prepares a repository. Raises GitFailed, DiskFull.
+        `tell` receives progress. Returns how many mirrors must wait for a live build, None while a process prepares
+        a repository. Raises GitFailed, DiskFull.
         """
-        freed = waiting = 0
+        waiting = 0
         if not self.mirrors():
-            return Compacted(0, 0)
+            return 0
         async with guarded(self._mirrors, alone=True) as alone:
             if not alone:
                 return None
@@ -119,7 +108,6 @@ class Attic:
                     waiting += 1
                     continue
                 tell(f"compacting {mirror.name}")
-                before = size_of(mirror)
                 for build_id in builds:
                     await self._hold(mirror, build_id, await named(build_id))
                 failpoint("prune.repack.before")
@@ -130,8 +118,7 @@ class Attic:
                 )
                 await self._git.run(mirror, "prune", f"--expire={_YOUNG}", seconds=seconds)
                 failpoint("prune.repack.after")
-                freed += max(before - size_of(mirror), 0)
-        return Compacted(freed, waiting)
+        return waiting
 
     async def _hold(self, mirror: Path, build_id: str, ids: Collection[str]) -> None:
         """Give a ref to every commit and tree in a build's journal: `diff` and `why` show them, no branch has them."""

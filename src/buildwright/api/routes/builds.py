@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from buildwright.api import steering
 from buildwright.api.asking import After, Asking, CleanText, Limit, OwnBuild, ProjectId, TaskName, cursor_of, place_of
-from buildwright.api.lines import LogPage, Reading, read_page
 from buildwright.api.openapi import KEYED
+from buildwright.api.pages import LogPage, Reading, read_page
 from buildwright.api.problems import responses
 from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
 from buildwright.api.targets import check_commands

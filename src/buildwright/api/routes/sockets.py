@@ -10,16 +10,14 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, ValidationError
-from starlette.datastructures import Headers
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from buildwright.api.carrying import ABORT_SECONDS, PARTING_SECONDS, Why, abort, deliver, why_of, words
 from buildwright.api.cursor import LONGEST
-from buildwright.api.guard import identify
+from buildwright.api.guard import identify, is_own_origin
 from buildwright.api.reader import Reader, Selection, Sent, Topics
 from buildwright.api.site import Caller, Site, site_of
 from buildwright.api.stream import build_of, open_reader, project_of
@@ -108,26 +106,6 @@ async def caller_by(site: Site, websocket: WebSocket) -> Caller:
     if caller.kind == "session" and not origins:
         raise Forbidden("a cookie counts only on a page of this server", fix="send a bearer token or a ticket")
     return caller
-
-
-def is_own_origin(site: Site, headers: Headers) -> bool:
-    """Whether the one Origin is this server as the client calls it: host and port, nothing else."""
-    origins = headers.getlist("origin")
-    if len(origins) != 1:
-        return False
-    try:
-        parts = urlsplit(origins[0])
-        own = urlsplit(f"//{headers.get('host', '')}")
-        same_port = (parts.port or _default_port(parts.scheme)) == (own.port or _default_port(parts.scheme))
-    except ValueError:
-        return False
-    plain = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
-    host = (parts.hostname or "").lower()
-    return parts.scheme in {"http", "https"} and plain and same_port and host == own.hostname and host in site.hosts
-
-
-def _default_port(scheme: str) -> int:
-    return 443 if scheme == "https" else 80
 
 
 async def _selected(site: Site, caller: Caller, websocket: WebSocket) -> Selection:
