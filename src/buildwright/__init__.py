@@ -1,4 +1,4 @@
-"""Buildwright: turns a description of software into merged, proven changes. Importing does no work."""
+"""Buildwright: turns a description of software into merged, proven changes. Must never do work when imported."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _HOMES = {
     "Task": "core.task",
     "TaskResult": "views.summary",
 }
-"""The module of each public name; those not listed live in `library`."""
+"""The module of each public name; all others are in `library`."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The program `buildwright`. Hands the command line to `cli.app` and never holds logic of its own."""
+"""The program `buildwright`: hands the command line to `cli.app`. Must never hold logic of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command line of this process; the exit code is one of `cli.exits.Exit`."""
+    """Run the command line of this process; return the exit code, one of `cli.exits.Exit`."""
     from buildwright.cli.app import run
 
     return run(sys.argv[1:])

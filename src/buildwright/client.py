@@ -1,7 +1,7 @@
-"""The one door for commands: what the command line, the library and the routes ask, of the store here or of a server.
+"""The one door for commands of the command line, the library and the routes, to the store here or to a server.
 
-`wiring.App` is the client of the store, `http_client.HttpClient` that of a server. Must never hold a rule of a build: those
-are in `engine.commands`.
+`wiring.App` is the client of the store, `http_client.HttpClient` that of a server. Must never hold a rule of a build:
+those are in `engine.commands`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class Client(Protocol):
-    """Builds, wherever they are carried out. Every call raises StoreFailed, or Unreachable and Unauthorized of a server."""
+    """Builds, here or on a server. Every call raises StoreFailed; of a server Unreachable or Unauthorized."""
 
     @property
     def settings(self) -> Settings:
-        """Those of this process."""
+        """The settings of this process."""
 
     @property
     def clock(self) -> Clock:
@@ -38,7 +38,7 @@ class Client(Protocol):
 
     @property
     def builds(self) -> BuildReader:
-        """The journals."""
+        """The journals of the builds."""
 
     @property
     def in_cluster(self) -> bool:
@@ -46,25 +46,25 @@ class Client(Protocol):
 
     @property
     def elsewhere(self) -> bool:
-        """Whether a server carries out what is asked here."""
+        """Whether a server carries out the builds that are requested here."""
 
     async def start(self, new: NewBuild) -> str:
-        """Create a build and return its id; a server begins it, else `run` does. Raises BadSettings, BadRepository, BadSpec."""
+        """Create a build and return its id; `run` carries it out. Raises BadSettings, BadRepository, BadSpec."""
 
     async def plan(self, new: NewBuild) -> PlanView:
-        """What would be done. Leaves nothing behind. Raises BadGraph, ModelFailed, BadSettings, BadRepository."""
+        """Return a build's plan, leaving nothing behind. Raises BadGraph, ModelFailed, BadSettings, BadRepository."""
 
     async def find(self, build: str = "") -> str:
-        """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
+        """Return a build's full id, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
 
     async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
-        """Ask something of a build while it runs, anywhere. Raises IllegalMove, NotFound."""
+        """Give a command to a build, whichever process runs it. Raises IllegalMove, NotFound."""
 
     async def crew(self, build_id: str) -> Crew:
-        """Who works on the build now."""
+        """Return the workers that hold actions of the build now."""
 
     async def change(self, build: Build, task: str = "") -> Change:
-        """What the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
+        """Return what the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
 
     async def run(
         self,
@@ -75,7 +75,7 @@ class Client(Protocol):
         *,
         stay: bool = False,
     ) -> Build:
-        """Carry the build out, or watch those who do, until it has ended, or waits for its user unless `stay`, or detached.
+        """Carry the build out, or watch its workers, until it ends, waits for its user (unless `stay`), or `detach`.
 
         Raises BuildIsRunning when another process of this home carries it out, NotFound, LostLease, BadSettings.
         """
@@ -88,18 +88,18 @@ class Client(Protocol):
         on_event: Callable[[Recorded, Build], None] | None = None,
         since: Build | None = None,
     ) -> Build:
-        """The build once it has made the step, or rests; or as it is after `seconds`."""
+        """Return the build once it has made the step, or rests; or as it is after `seconds`."""
 
     async def bring_home(self, build: Build) -> Brought:
-        """See that what workers have delivered is in the user's repository, if that is on this machine and this home's."""
+        """Bring delivered results into the user's repository, if that is on this machine and this home's."""
 
 
 @asynccontextmanager
 async def open_client(settings: Settings, notify: Callable[[Notice], None] | None = None) -> AsyncIterator[Client]:
     """Open the server of BUILDWRIGHT_URL if the settings name one, else the store of the home.
 
-    `notify` is told when the connection to a server is lost and when it is back; without it the program's log is. Raises
-    BadSettings, StoreFailed.
+    `notify` is told when the connection to a server is lost and when it is back; without it the program's log is.
+    Raises BadSettings, StoreFailed.
     """
     if settings.server_url:
         from buildwright.http_client import open_http_client

@@ -1,6 +1,6 @@
-"""The client of a server: the same calls as beside the store, as HTTP requests. Decides nothing, and knows no command by name.
+"""The client of a server: the calls of `Client` as HTTP requests. Must never decide, or know a command by name.
 
-Which server: BUILDWRIGHT_URL, with a token in BUILDWRIGHT_TOKEN (`buildwright token` prints one there).
+BUILDWRIGHT_URL names the server, BUILDWRIGHT_TOKEN the token (`buildwright token` prints one there).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _PAGE = 500
 _ANSWER_SECONDS = 100.0
 _QUIET_SECONDS = 1.0
-"""A build that waits for its user is watched until the server has said nothing for this long."""
+"""A build that waits for its user is watched until the server has been silent for this long."""
 
 
 class Wire:
@@ -50,12 +50,12 @@ class Wire:
         self._session = session
 
     async def get(self, path: str, **query: object) -> dict[str, Any]:
-        """Read."""
+        """Send a GET request with these query fields; return the JSON of the answer."""
         given = {name: str(value) for name, value in query.items() if value not in ("", None)}
         return await self._ask("GET", path, params=given)
 
     async def post(self, path: str, body: object | None = None, **headers: str) -> dict[str, Any]:
-        """Ask for something. Headers without a value are left out; `_` in a name stands for `-`."""
+        """Send a POST request. Headers without a value are left out; `_` in a name stands for `-`."""
         given = {name.replace("_", "-"): value for name, value in headers.items() if value}
         return await self._ask("POST", path, json=body if body is not None else {}, headers=given)
 
@@ -88,7 +88,7 @@ class HttpBuilds:
         self._wire = wire
 
     async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
-        """Own builds, newest first; `build_prefix` selects ids that start so."""
+        """Return the caller's builds, newest first; `build_prefix` selects ids that begin with it."""
         rows: list[BuildRow] = []
         cursor = ""
         while len(rows) < limit:
@@ -101,11 +101,11 @@ class HttpBuilds:
         return rows
 
     async def load(self, build_id: str) -> Build:
-        """The newest state."""
+        """Return the newest state of a build."""
         return parse((await self._wire.get(f"/api/builds/{build_id}/state"))["state"])
 
     async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
-        """Events with seq > after."""
+        """Return the events with seq > after."""
         found: list[Recorded] = []
         while limit is None or len(found) < limit:
             most = _PAGE if limit is None else min(_PAGE, limit - len(found))
@@ -119,7 +119,7 @@ class HttpBuilds:
     async def read_log(
         self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
     ) -> list[LogLine]:
-        """Lines with seq > after, or the last ones."""
+        """Return the log lines with seq > after, or with `tail` the last ones."""
         found: list[LogLine] = []
         while len(found) < limit:
             most = min(_PAGE, limit - len(found))
@@ -132,7 +132,7 @@ class HttpBuilds:
         return found
 
     async def holder(self, build_id: str) -> str | None:
-        """The process that runs the build now, None when there is none."""
+        """Return the name of the process that runs the build now, None when there is none."""
         return str((await self._wire.get(f"/api/builds/{build_id}/runners"))["runner"] or "") or None
 
 
@@ -140,12 +140,12 @@ class HttpClient:
     """A `Client` whose builds are carried out by a server."""
 
     def __init__(self, server: ServerAccess, wire: Wire, notify: Callable[[Notice], None] | None = None) -> None:
-        """`notify` is told when a stream that is watched loses its connection, and when it is back."""
+        """`notify` is told when a watched stream loses its connection, and when it is back."""
         self.settings = server.settings
         self.clock: Clock = SystemClock()
         self.builds = HttpBuilds(wire)
         self.in_cluster = False
-        """Unknown here: the server sees to it that builds are carried out."""
+        """Unknown here: the server has the builds carried out."""
         self.elsewhere = True
         self._wire = wire
         self._server = server
@@ -158,28 +158,28 @@ class HttpClient:
         return str((await self._wire.post("/api/builds", body, **named))["build_id"])
 
     async def plan(self, new: NewBuild) -> PlanView:
-        """What would be done for a spec, without building it."""
+        """Return the plan for a spec, without building it."""
         found = await self._wire.post("/api/plans", _wanted(new))
         return PlanView.model_validate_json(json.dumps({name: found[name] for name in PlanView.model_fields}))
 
     async def find(self, build: str = "") -> str:
-        """The full id of a build, from an id, a unique beginning of one, or "" for the newest."""
+        """Return the full id of a build, from an id, a unique beginning of one, or "" for the newest."""
         return await commands.find(self.builds, build)
 
     async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
-        """Ask something of a build, whatever it is: the path is its name, and the body is its fields."""
+        """Give any command to a build: the path is its name, and the body is its fields."""
         fields = {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(command).items()}
         found = await self._wire.post(f"/api/builds/{build_id}/{command.name}", fields)
         return CommandResult(await self.builds.load(build_id), str(found.get(command.receipt, "")))
 
     async def crew(self, build_id: str) -> Crew:
-        """Who works on the build."""
+        """Return the workers that hold actions of the build."""
         found = await self._wire.get(f"/api/builds/{build_id}/runners")
         holdings = tuple(WorkerHolds(**item) for item in found["holdings"])
         return Crew(found["runner"], found["in_cluster"], found["workers"], holdings)
 
     async def change(self, build: Build, task: str = "") -> Change:
-        """What the build, or one of its tasks, changed."""
+        """Return what the build, or one of its tasks, changed."""
         found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task)
         return Change(found["old"], found["new"], found["diff"])
 
@@ -191,7 +191,7 @@ class HttpClient:
         on_event: Callable[[Recorded, Build], None] | None = None,
         since: Build | None = None,
     ) -> Build:
-        """See `App.stepped`."""
+        """Return the build once it has made the step, or rests; see `Client.stepped`."""
         return await stepped(self.builds, build_id, step_id, seconds, on_event, since)
 
     async def run(
@@ -203,7 +203,7 @@ class HttpClient:
         *,
         stay: bool = False,
     ) -> Build:
-        """See that the server carries the build out, and watch its stream until it has ended or rests.
+        """Have the server carry the build out, and watch its stream until it has ended or rests.
 
         The stream goes on after a cut or a restart of the server, and misses nothing.
         """
@@ -228,7 +228,7 @@ class HttpClient:
         return seen if seen is not None and seen.version > build.version else build
 
     async def bring_home(self, build: Build) -> Brought:
-        """The server's repositories are its own."""
+        """Bring nothing home: the server's repositories are its own."""
         return Brought(build, False)
 
 
@@ -252,7 +252,7 @@ def _log_notice(notice: Notice) -> None:
 
 
 def _kind_of(code: str, status: int) -> type[BuildwrightError]:
-    """The error that a problem's code names, so that a command ends as it would beside the store."""
+    """Return the error class for a problem's code, so that a command ends as it would beside the store."""
     named = getattr(errors, code.title().replace("-", ""), None)
     if isinstance(named, type) and issubclass(named, BuildwrightError):
         return named
@@ -260,7 +260,7 @@ def _kind_of(code: str, status: int) -> type[BuildwrightError]:
 
 
 def _wanted(new: NewBuild) -> dict[str, Any]:
-    """What a build and a plan are asked for by, as a body."""
+    """Return the body of a request for a build or a plan."""
     spec, options = new.spec.model_dump(mode="json"), new.options.model_dump(mode="json")
     return {"spec": spec, "options": options, "repository": new.repository, "base": new.base}
 
@@ -271,7 +271,7 @@ async def _watch(
     on_log: Callable[[LogEntry], None] | None,
     stay: bool,
 ) -> None:
-    """Tell what a stream says until the build has ended or rests."""
+    """Report the news of a stream until the build has ended or rests."""
     from buildwright.stream_client import QUIET
 
     async with aclosing(stream.news()) as all_news:
@@ -279,7 +279,7 @@ async def _watch(
             if news is None:
                 continue
             news.tell(on_event, on_log)
-            # What still runs of a build that waits goes on there, watched or not.
+            # Running actions of a build that waits go on there, watched or not.
             rests = news.build.waits_for_user and not stay and frame["type"] == QUIET
             if not news.more and (news.build.is_terminal or rests):
                 return

@@ -1,4 +1,4 @@
-"""Buildwright as a library: `Buildwright` and `Orchestrator`. What the command line does, without words for people.
+"""Buildwright as a library: `Buildwright` and `Orchestrator`. Like the command line, without words for people.
 
 Must never print, read the command line, or install signal handlers: the program that uses it does that.
 """
@@ -50,11 +50,11 @@ _LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 class Buildwright:
     """Starts builds and steers them, from a program of your own. An async context manager; one per event loop.
 
-    It works on the store of `home` (the default is that of the command line), or on the server at `url` with `token`. Beside
-    the store, builds that are started or resumed here are carried out by tasks of this process, in a cluster by its workers,
-    and through a server by that. Leaving the block lets go of them: what is recorded is safe, and `build` goes on with one
-    later. `repository` and `options` are what a spec is built on and how, unless `start` is given a `NewBuild`. `on_event` is
-    called with the events of builds that are carried out or waited for here, and the build after each: it must not block.
+    It works on the store of `home` (by default the command line's), or on the server at `url` with `token`. Builds that
+    are started or resumed here run in tasks of this process, in a cluster on its workers, through a server on that
+    server. Leaving the block lets go of them: recorded events are safe, and `build` goes on with one later. A spec is
+    built on `repository` with `options`; a `NewBuild` has its own. `on_event` is called with the events of builds that
+    are carried out or waited for here, and the build after each: it must not block.
     """
 
     def __init__(
@@ -90,9 +90,10 @@ class Buildwright:
         await self._stack.aclose()
 
     async def start(self, build: NewBuild | Spec | str | Path) -> BuildHandle:
-        """Start a build, and return at once: of a spec, of the file of a spec or task list, or of all that a `NewBuild` says.
+        """Start a build and return at once: of a spec, of the file of a spec or task list, or of a `NewBuild`.
 
-        Raises BadSpec, BadSettings, BadRepository, StoreFailed; of a server also Unreachable, Unauthorized, Forbidden, TooMany.
+        Raises BadSpec, BadSettings, BadRepository, StoreFailed, and for a server Unreachable, Unauthorized, Forbidden,
+        TooMany.
         """
         if not isinstance(build, NewBuild):
             build = NewBuild(_spec(build), self._options, self._repository)
@@ -102,11 +103,11 @@ class Buildwright:
         return BuildHandle(self, build_id)
 
     async def build(self, build_id: str = "") -> BuildHandle:
-        """The build of an id or a unique beginning of one; the newest without. Nothing goes on with it yet. Raises NotFound."""
+        """Return the build of an id or a unique beginning of one, else the newest; does not run it. Raises NotFound."""
         return BuildHandle(self, await self.client.find(build_id))
 
     async def builds(self, limit: int = 50) -> list[BuildRow]:
-        """The newest builds, newest first."""
+        """Return the newest builds, newest first."""
         return await self.client.builds.rows(limit)
 
     @property
@@ -119,14 +120,14 @@ class Buildwright:
         return self._client
 
     async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
-        """Ask something of a build, and go on with it if there is then something to do. Raises IllegalMove, NotFound."""
+        """Give a command to a build, and carry it out if it then has something to do. Raises IllegalMove, NotFound."""
         result = await self.client.ask(build_id, command)
         if command.wakes and not self._by_others:
             self._drive(build_id)
         return result
 
     async def rest(self, build_id: str) -> Build:
-        """Carry the build out, or watch those who do, until it has ended or waits for its user with nothing left running."""
+        """Carry the build out, or watch its workers, until it has ended or waits for its user with nothing running."""
         client = self.client
         if self._by_others:
             build = await client.run(build_id, self._on_event, detach=self._detach)
@@ -136,7 +137,7 @@ class Buildwright:
         return (await client.bring_home(build)).build
 
     def check(self, build_id: str) -> None:
-        """Raise what ended the carrying out of a build in this process, if something did; the next `rest` tries again."""
+        """Raise the error that ended the build's run in this process, if any; the next `rest` tries again."""
         task = self._driving.get(build_id)
         if task is not None and task.done():
             del self._driving[build_id]
@@ -147,7 +148,7 @@ class Buildwright:
         return self.client.elsewhere or self.client.in_cluster
 
     def _drive(self, build_id: str) -> asyncio.Task[Build]:
-        """The task of this process that carries the build out: a new one if there is none, or the last has come to rest."""
+        """Return this process's task that runs the build: a new one if there is none, or the last is at rest."""
         task = self._driving.get(build_id)
         if task is None or task.done():
             task = self._driving[build_id] = asyncio.create_task(self._carry_out(build_id), name=f"build {build_id}")
@@ -165,16 +166,16 @@ class Buildwright:
 
 
 class BuildHandle:
-    """One build, as long as the `Buildwright` that gave it is open. All calls work while it runs, whichever process runs it."""
+    """One build, usable while its `Buildwright` is open. All calls work whichever process runs the build."""
 
     def __init__(self, buildwright: Buildwright, build_id: str) -> None:
         self.id = build_id
         self._buildwright = buildwright
 
     async def events(self, after: int = 0) -> AsyncIterator[Recorded]:
-        """Every event with a number above `after`, as it comes, until the build has ended; pauses are waited through.
+        """Yield every event with a number above `after`, as it comes, until the build has ended; waits in pauses.
 
-        Raises what ended the build's carrying out in this process, StoreFailed, Unreachable.
+        Raises the error that ended the build's run in this process, StoreFailed, Unreachable.
         """
         journal = self._buildwright.client.builds
         build = await journal.load(self.id)
@@ -191,28 +192,28 @@ class BuildHandle:
             self._buildwright.check(self.id)
 
     async def state(self) -> Build:
-        """The whole build as of its newest event."""
+        """Return the whole build as of its newest event."""
         return await self._buildwright.client.builds.load(self.id)
 
     async def status(self) -> BuildResult:
-        """How far it is, and what it needs."""
+        """Return how far the build is, and what it needs."""
         return result_of(await self.state(), self._buildwright.client.clock.now())
 
     async def wait(self) -> BuildResult:
-        """Wait until it has ended, or is paused or waits for a step with nothing left running; goes on with it if need be.
+        """Wait until it has ended, or is paused or waits for a step with nothing running; carry it out if necessary.
 
-        A pause is a result, whose `paused` says why: answer it with `resume`, and wait again. Cancelling ends the waiting only.
-        Raises LostLease, BadSettings, StoreFailed; Unreachable when no worker or server is there.
+        A pause is a result, whose `paused` says why: answer it with `resume`, and wait again. Cancelling ends only the
+        waiting. Raises LostLease, BadSettings, StoreFailed; Unreachable when no worker or server is there.
         """
         build = await self._buildwright.rest(self.id)
         return result_of(build, self._buildwright.client.clock.now())
 
     async def ask(self, command: BuildCommand) -> CommandResult:
-        """Ask any command of `buildwright.engine.commands`. Raises IllegalMove when the state does not allow it."""
+        """Give any command of `engine.commands` to the build. Raises IllegalMove when its state forbids it."""
         return await self._buildwright.ask(self.id, command)
 
     async def say(self, text: str, task: str = "") -> str:
-        """Tell the agents something, or the one of a task; returns the id that `message.delivered` names. Raises NotFound."""
+        """Send a message to all agents or one task's; return the id that `message.delivered` names. Raises NotFound."""
         return (await self.ask(SendMessage(text, task))).id
 
     async def pause(self, message: str = "") -> None:
@@ -220,9 +221,9 @@ class BuildHandle:
         await self.ask(PauseBuild(message))
 
     async def resume(self, choice: Choice = "go", message: str = "", budget_usd: Decimal | None = None) -> None:
-        """Answer a pause: `go` on as it is, `retry` the failed tasks (the message is for their agents), `skip` them or `abort`.
+        """Answer a pause: `go` on, `retry` the failed tasks (`message` is for their agents), `skip` them or `abort`.
 
-        `budget_usd` is what the build may cost from now on, in all. It goes on at once. Raises IllegalMove.
+        `budget_usd` is what the build may cost from now on, in all. The build goes on at once. Raises IllegalMove.
         """
         await self.ask(ResumeBuild(choice, message, budget_usd))
 
@@ -231,7 +232,7 @@ class BuildHandle:
         await self.ask(TakeStep(mode, message))
 
     async def stop(self, message: str = "") -> None:
-        """End it for good: its agents are ended, and what has landed stays."""
+        """End the build for good: its agents are ended, and landed changes stay."""
         await self.ask(StopBuild(message))
 
 
@@ -284,16 +285,16 @@ class Orchestrator:
         return await self.resume(await self._opened.start(NewBuild(read, self._options, self._repository)))
 
     async def resume(self, build_id: str) -> BuildResult:
-        """Go on with a build of this home by its id, or a unique beginning of it. Raises NotFound, BuildIsRunning."""
+        """Carry on a build of this home by its id, or a unique beginning of it. Raises NotFound, BuildIsRunning."""
         app = self._opened
         build = await app.run(await app.find(build_id), on_event=self._on_event)
         build, _ = await app.bring_home(build)
         return result_of(build, app.clock.now())
 
     async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> BuildResult:
-        """Let a build with `Options(by_hand=True)` do one thing, and return when it is done. `message` reaches the next agent.
+        """Let a build with `Options(by_hand=True)` do one thing; return when it is done. The next agent gets `message`.
 
-        Raises NotFound, and IllegalMove when the build has ended, is paused, goes on by itself, or can do nothing of this mode.
+        Raises NotFound; IllegalMove when the build has ended, is paused, goes on by itself, or has no such step.
         """
         app = self._opened
         found = await app.find(build_id)
@@ -302,13 +303,13 @@ class Orchestrator:
         while made is None or (made.step is not None and made.step.id == step_id):
             try:
                 made = await app.run(found, on_event=self._on_event)
-            except BuildIsRunning:  # then whoever runs it makes the step, unless it was about to end
+            except BuildIsRunning:  # then the process that runs it makes the step, unless it was about to end
                 made = await app.stepped(found, step_id, 1.0)
         build, _ = await app.bring_home(made)
         return result_of(build, app.clock.now())
 
     async def execute_batch(self, tasks: Sequence[Task | Mapping[str, object]], *, title: str = "Batch") -> BatchResult:
-        """Run a list of tasks as one build. Dependencies between them are kept; the rest runs side by side.
+        """Run a list of tasks as one build. Dependencies between them are kept; the others run side by side.
 
         Raises BadGraph (BadSpec) naming the task when the list is not a graph that can be built.
         """
@@ -321,7 +322,7 @@ class Orchestrator:
     async def get_summary(
         self, build_id: str | None = None, start: datetime | None = None, end: datetime | None = None
     ) -> Summary:
-        """Figures of one build, or of all builds of this home created from `start` on and before `end` (with zone).
+        """Return figures of one build, or of all builds of this home created in [`start`, `end`), times with a zone.
 
         Raises NotFound for an unknown build, Refused for a time without a zone.
         """
@@ -340,12 +341,12 @@ class Orchestrator:
         return total
 
     async def list_builds(self, project_id: str) -> list[BuildRow]:
-        """The builds of a project, newest first. A project is the repository's name, unless it was given another."""
+        """Return a project's builds, newest first. A project has the repository's name, unless it was given another."""
         async with self._opened.runs() as runs:
             return await runs.list_by_project(project_id)
 
     async def latest_build(self, project_id: str) -> BuildRow | None:
-        """The newest build of a project, None when it has none."""
+        """Return the newest build of a project, None when it has none."""
         async with self._opened.runs() as runs:
             return await runs.latest_by_project(project_id)
 
@@ -359,7 +360,7 @@ class Orchestrator:
 
 
 def _task(number: int, task: Task | Mapping[str, object]) -> Task:
-    """A task from a record or a mapping. Raises BadSpec naming the place in the list and the key."""
+    """Return a task from a record or a mapping. Raises BadSpec naming the place in the list and the key."""
     if isinstance(task, Task):
         return task
     from pydantic import ValidationError
@@ -377,7 +378,7 @@ def _task(number: int, task: Task | Mapping[str, object]) -> Task:
 
 
 def _settings(home: str | Path | None, url: str = "", token: str = "") -> Settings:
-    """Those of this process, with a home or a server instead of what the environment names. Raises BadSettings."""
+    """Return this process's settings, with a home or server in place of the environment's. Raises BadSettings."""
     named = {} if home is None else {"BUILDWRIGHT_HOME": str(Path(home).expanduser().absolute()), "BUILDWRIGHT_URL": ""}
     if url:
         named |= {"BUILDWRIGHT_URL": url, "BUILDWRIGHT_TOKEN": token}
@@ -385,7 +386,7 @@ def _settings(home: str | Path | None, url: str = "", token: str = "") -> Settin
 
 
 def _spec(spec: str | Path | Spec) -> Spec:
-    """A spec, or the one in a file. Raises BadSpec."""
+    """Return a spec, or the one in a file. Raises BadSpec."""
     from buildwright.advisors.spec_file import read_spec
 
     return spec if isinstance(spec, Spec) else read_spec(Path(spec))

@@ -1,8 +1,7 @@
-"""The client of a server's streams: which server to ask, and one build's WebSocket, which goes on where it was after every
-cut. Must never print, and never miss or repeat anything of a build.
+"""The client of a server's streams: which server to ask, and a build's WebSocket, which resumes after every cut.
 
-It waits 1, 2, 3 and so on up to 30 seconds between tries, each a little shorter or longer, so that a thousand clients do
-not come back at the same moment.
+Must never print, and never miss or repeat anything of a build. It waits 1, 2, 3 and so on up to 30 seconds between
+tries, each a little shorter or longer, so that a thousand clients do not come back at the same moment.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ HANDSHAKE_SECONDS = 10.0
 LONGEST_WAIT = 30.0
 TOKEN_SECONDS = 3600.0
 QUIET = "quiet"
-"""Type of the frame that stands for a second, or what was asked for, in which the connected server said nothing."""
+"""Type of the frame that reports that the connected server was silent for a second, or as long as was asked for."""
 _PING_SECONDS = 15.0
 _REFUSED: Mapping[int, tuple[type[BuildwrightError], str]] = {
     4401: (
@@ -46,21 +45,21 @@ Frame = dict[str, Any]
 
 
 class Notice(NamedTuple):
-    """What became of a connection, for people."""
+    """A change of a connection, for people to read."""
 
     connected: bool
     text: str
 
 
 class ServerAccess(NamedTuple):
-    """A server and what opens it. `named`: by the environment; else it was found in the home, whose store can be asked too."""
+    """A server and the token for it. `named`: by the environment; else found in the home, whose store works too."""
 
     url: str
     named: bool
     settings: Settings
 
     def headers(self) -> dict[str, str]:
-        """Return what a request says of its caller; anew for each, since tokens end."""
+        """Return the headers that identify the caller; anew for each request, since tokens expire."""
         return {"Authorization": f"Bearer {_token(self.settings)}"}
 
 
@@ -85,7 +84,7 @@ def find_server(settings: Settings) -> ServerAccess | None:
 
 
 class BuildStream:
-    """What a server says of one build, through cuts. `frames` for what is sent, or `news` for what it means."""
+    """A server's messages about one build, through cuts: `frames` for the messages, or `news` for their meaning."""
 
     def __init__(
         self,
@@ -100,9 +99,9 @@ class BuildStream:
     ) -> None:
         """`build` is an id, the beginning of one, or `newest`; `after` a cursor, `start`, or "" for now on.
 
-        `say` is told when the connection is lost, once however many tries follow, and when it is back. Steps of `news` are
-        those after event `told`, by default after what had happened at the first connection. With `quiet`, a frame of type
-        QUIET comes whenever the connected server has said nothing for that many seconds.
+        `say` is told when the connection is lost, once however many tries follow, and when it is back. Steps of `news`
+        are those after event `told`, by default after what had happened at the first connection. With `quiet`, a frame
+        of type QUIET comes whenever the connected server has been silent for that many seconds.
         """
         self.build: Build | None = None
         """The newest state that `news` knows."""
@@ -119,7 +118,7 @@ class BuildStream:
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """Yield frames, the `hello` of each connection included, until the build has ended.
 
-        Raises Unreachable when the very first try fails, and what the server says when it refuses.
+        Raises Unreachable when the very first try fails, and the server's error when it refuses.
         """
         async with aiohttp.ClientSession() as session:
             while not self._over:
@@ -132,9 +131,9 @@ class BuildStream:
                     await self._pause()
 
     async def news(self) -> AsyncGenerator[tuple[Frame, News | None], None]:
-        """Yield each frame that has something new, with its meaning; without one before the first event is known.
+        """Yield each new frame with its meaning; the meaning is None before the first event is known.
 
-        Needs the topic `journal`. When nothing else was asked for, log lines come too as soon as the past is known.
+        Needs the topic `journal`. When no other topic was requested, log lines come too as soon as the past is known.
         """
         async with aclosing(self.frames()) as frames:
             async for frame in frames:
@@ -160,7 +159,7 @@ class BuildStream:
                 yield frame, news
 
     async def start_anew(self) -> None:
-        """Have everything once more, from the first event on."""
+        """Request everything once more, from the first event on."""
         await self._subscribe(self._query["topics"], after="start")
 
     @property
@@ -188,7 +187,7 @@ class BuildStream:
         return [Step(recorded, self.build)] if recorded.seq > (self._told or 0) else []
 
     async def _subscribe(self, topics: str, **more: str) -> None:
-        """Want something else from here on, also after a cut."""
+        """Subscribe to other topics from here on, also after a cut."""
         self._query |= {"topics": topics, **more}
         if self._socket is not None and not self._socket.closed:
             await self._socket.send_json({"type": "subscribe", "payload": {"topics": topics.split(","), **more}})
@@ -219,14 +218,14 @@ class BuildStream:
             await websocket.close()
 
     async def _heard(self, websocket: aiohttp.ClientWebSocketResponse) -> aiohttp.WSMessage | None:
-        """The next message; None when the server has said nothing for as long as was asked for."""
+        """Return the next message; None when the server has been silent for the requested time."""
         try:
             return await websocket.receive(self._quiet)
         except TimeoutError:
             return None
 
     def _arrived(self, frame: Frame) -> None:
-        """The connection works, and the client has this."""
+        """Note that the connection works and that the client has this frame."""
         self._tries = 0
         self._was_connected = True
         if self._away:
@@ -238,7 +237,7 @@ class BuildStream:
             self._query["after"] = cursor
 
     def _judge(self, code: int | None, reason: str) -> None:
-        """What a close means. Raises what the server says when it refuses."""
+        """Judge a close by its code. Raises the server's error when it refuses."""
         self._over = code == 1000
         if code is not None and 4400 <= code < 4500:
             kind, fix = _REFUSED.get(code, (Refused, ""))

@@ -1,8 +1,8 @@
-"""Instructions, in the imperative: effects that the machine wants to have in flight. Pure data, ids only.
+"""Actions, named in the imperative: effects that `decide` wants in flight. Pure data; must never do an effect.
 
-`decide` names every action that should be running now; the engine starts those that are not, and ends those that are
-no longer wanted. Two actions with the same `key` are the same effect: doing it twice must leave what doing it once leaves.
-Keys are stored on the board of a cluster, so a class that was released keeps its name and the fields of its key.
+`decide` names every action that should run now; the engine starts the missing ones and ends those no longer wanted.
+Two actions with the same `key` are the same effect: doing it twice must leave what doing it once leaves. Keys are
+stored on the board of a cluster, so a released class keeps its name and the fields of its key.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from buildwright.core.event import StepMode
 
 @dataclass_transform(frozen_default=True)
 class _Action:
-    """What all actions have in common: each is a frozen dataclass with a key."""
+    """The traits of every action: each is a frozen dataclass with a key."""
 
     mode: ClassVar[StepMode]
-    """The mode that allows it as a step of a build driven by hand, beside `auto`."""
+    """The mode, beside `auto`, that allows the action as a step of a build driven by hand."""
     _name: ClassVar[str]
     _parts: ClassVar[tuple[str, ...]]
 
@@ -31,7 +31,7 @@ class _Action:
 
     @property
     def key(self) -> str:
-        """The effect's name: its class in lower case with hyphens, then its fields (those of `key=`, where the class has it)."""
+        """Return the effect's name: its class in lower case with hyphens, then its fields (or those of `key=`)."""
         return "/".join([self._name, *[str(getattr(self, part)) for part in self._parts]])
 
 
@@ -44,7 +44,7 @@ class MakePlan(_Action, mode="plan_only"):
 
 
 class JudgeBase(_Action):
-    """Run the gates on the tree the build starts from: what fails there no task can be blamed for."""
+    """Run the gates on the tree the build starts from: no task can be blamed for what fails there."""
 
     tree: str
 
@@ -91,7 +91,7 @@ class LandChange(_Action, key=("task", "attempt", "commit")):
 
 
 class Diagnose(_Action):
-    """Look for the cause of the failures in a row. `number` counts, from 1, how often the build is stuck."""
+    """Find the cause of the failures in a row. `number` counts, from 1, how often the build is stuck."""
 
     number: int
 

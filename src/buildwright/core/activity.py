@@ -1,6 +1,6 @@
-"""What an agent does while it works, as one typed stream: said, wrote, ran, heard, used tokens, saved, finished. Pure data.
+"""The activities of a working agent, as one typed stream. Pure data; must never name a particular agent program.
 
-Every agent, whatever program it is, yields these and nothing else; the last one is always `Finished`.
+Every agent yields these and nothing else; the last one is always `Finished`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FailureKind = Literal[
 
 
 class Said(Record):
-    """Text the agent wrote to us. `more`: it was cut within a line, which goes on in the next one."""
+    """Text that the agent wrote to the user. `more`: it was cut within a line, which the next text continues."""
 
     type: Literal["said"] = "said"
     text: str
@@ -64,16 +64,16 @@ class UsedTokens(Record):
 
 
 class Warned(Record):
-    """Something the agent's user should know that is not a failure (a malformed block, a retry)."""
+    """A warning to the agent's user about something that is no failure (a malformed block, a retry)."""
 
     type: Literal["warned"] = "warned"
     text: str
 
 
 class Saved(Record):
-    """The agent could go on from here: from the lane as it is now and this (opaque) conversation.
+    """A point from which the agent can go on: the lane as it is now, and this (opaque) conversation.
 
-    Until whoever reads the stream asks for the next activity, the agent changes nothing in its lane.
+    The agent changes nothing in its lane until the reader of the stream asks for the next activity.
     """
 
     type: Literal["saved"] = "saved"

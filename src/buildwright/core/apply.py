@@ -1,7 +1,7 @@
-"""What each fact does to a build: one table of moves, one pure function. Never decides anything (that is `decide`).
+"""The effect of each fact on a build: one table of moves, one pure function. Must never decide anything (see `decide`).
 
-`MOVES` is the whole machine: for every event the control states, the stages and the task phases in which it can happen.
-The diagram in docs/flow.md is drawn from it. An event that is not legal raises IllegalMove and changes nothing.
+`MOVES` is the whole machine: for every event, the control states, stages and task phases in which it is legal. The
+diagram in docs/flow.md is drawn from it. An event that is not legal raises IllegalMove and changes nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from buildwright.errors import IllegalMove
 class Move:
     """When an event is legal and what it changes. `tasks` are the phases its task may be in.
 
-    `to`, `to_stage` and `to_control` are what its task, the stage and the control may become, if they change at all.
+    `to`, `to_stage` and `to_control` are what its task, the stage and the control may become; empty when unchanged.
     """
 
     change: Callable[[Build, Any, datetime], Changes]
@@ -55,7 +55,7 @@ class Move:
 
 
 def apply(build: Build | None, recorded: Recorded) -> Build:
-    """The build after one more event. Pure; O(log tasks), but for the events that place every task once.
+    """Return the build after one more event (None: before the first). Pure; O(log tasks), unless it places every task.
 
     Raises IllegalMove when the event cannot happen to this build now, or is not the next one.
     """
@@ -78,7 +78,7 @@ def apply(build: Build | None, recorded: Recorded) -> Build:
 
 
 def fold(events: list[Recorded], build: Build | None = None) -> Build:
-    """The build that a journal, or the rest of one after `build`, describes. Raises IllegalMove; ValueError if there is none."""
+    """Return what these events make of `build` (None: a new one). Raises IllegalMove; ValueError without both."""
     for recorded in events:
         build = apply(build, recorded)
     if build is None:
@@ -206,7 +206,7 @@ def _patch_judged(build: Build, event: e.PatchJudged, _at: datetime) -> Changes:
 
 
 def _loop_detected(build: Build, event: e.LoopDetected, _at: datetime) -> Changes:
-    """A change that was refused before is refused again, for the same findings: the gates need not say it twice."""
+    """Reject a change that was refused before, for the findings it got then: the gates need not run on it again."""
     state = replace(build.task(event.task), loop=event.message)
     if state.phase is TaskPhase.REJECTED:
         return set_task(build, event.task, state)
@@ -222,7 +222,7 @@ def _task_retried(build: Build, event: e.TaskRetried, _at: datetime) -> Changes:
     allowed = state.allowed if event.by == "rule" else state.attempt + build.options.limits.attempts
     guidance = (*state.guidance, event.message) if event.message else state.guidance
     state = replace(state, allowed=allowed, guidance=guidance)
-    if event.by == "user":  # who was told something new may come to the same change for another reason
+    if event.by == "user":  # the user's guidance may lead to the same change for another reason
         state = replace(state, refused=(), loop="", reason=state.loop or state.reason)
     return restart_task(build, event.task, state)
 
@@ -279,7 +279,7 @@ def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
 
 def _stop_requested(build: Build, event: e.StopRequested, _at: datetime) -> Changes:
     if event.how == "abort" and build.control is not Control.PAUSED:
-        # The pause limit and the user's answer can come at the same moment: the first of them counts.
+        # The pause limit and the user's answer can come at the same moment: the first one counts.
         raise IllegalMove("only a paused build can be given up", fix="stop it instead")
     return {"control": Control.STOPPING, "pause": None, "stop_how": event.how, "message": event.message}
 

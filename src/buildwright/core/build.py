@@ -1,4 +1,4 @@
-"""The state of one build, frozen: what `apply` makes of the journal and `decide` looks at. Holds no rules.
+"""The state of one build, frozen: `apply` makes it from the journal, `decide` reads it. Must never hold a rule.
 
 Every field is immutable (tuples, persistent maps), so a version of a build can be kept, compared and shared at no cost,
 and the next version costs O(log n), not O(n).
@@ -47,18 +47,18 @@ class Control(StrEnum):
 
 
 class Refused(NamedTuple):
-    """An attempt that the gates refused, as the loop detector remembers it. `reasons` is equal for like findings."""
+    """An attempt that the gates refused, as the loop detector sees it. `reasons` is equal for equivalent findings."""
 
     attempt: int
     base_tree: str
     tree: str
     reasons: str
     findings: tuple[Finding, ...] = ()
-    """The first of them."""
+    """The first findings of the refusal."""
 
 
 class TaskPhase(StrEnum):
-    """Where a task stands. `rejected` is a task whose last attempt was refused and about which a decision is due."""
+    """The phase of a task. `rejected`: its last attempt was refused, and a decision about it is due."""
 
     WAITING = "waiting"
     READY = "ready"
@@ -74,13 +74,13 @@ class TaskPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """What has happened to one task. A task that nothing has happened to has no state (it waits)."""
+    """The history of one task. A task without any event has no state: it waits."""
 
     phase: TaskPhase
     attempt: int = 0
-    """Attempts started so far; the current one."""
+    """Attempts started so far; also the number of the current one."""
     allowed: int = 0
-    """Attempts it may use; grows when the user says retry."""
+    """Attempts it may use; a retry by the user adds to them."""
     base: str = ""
     patch: Patch | None = None
     verdict: Verdict | None = None
@@ -92,19 +92,19 @@ class TaskState:
     guidance: tuple[str, ...] = ()
     """What the user said with a retry; given to the next attempt."""
     diagnosis: str = ""
-    """What the diagnosing advisor said when the build was stuck on it; given to the next attempt."""
+    """What the diagnosing advisor said about it when the build was stuck; given to the next attempt."""
     refused: tuple[Refused, ...] = ()
-    """Attempts the gates refused since the user's last retry. Empty once it is done."""
+    """Attempts that the gates refused since the user's last retry. Empty once the task is done."""
     loop: str = ""
-    """How it goes in circles; "" while it does not."""
+    """How the task goes in circles; "" while it does not."""
     kept_base: str = ""
-    """Commit that the rejected change was made on; "" when nothing of it is kept."""
+    """Commit that the rejected change was made on; "" when no change is kept."""
     kept_tree: str = ""
     summary: str = ""
     conversation: str = ""
     commit: str = ""
     waits_for: str = ""
-    """While parked: the file another task holds."""
+    """While parked: the file that another task holds."""
     started_at: datetime | None = None
     """Start of the first attempt."""
     attempt_at: datetime | None = None
@@ -112,21 +112,21 @@ class TaskState:
     cost_usd: Decimal = Decimal(0)
     tokens: int = 0
     counted: tuple[str, ...] = ()
-    """Kept answers (`TokensUsed.request`) that `tokens` and `cost_usd` include, of all attempts: a worker that was taken
-    for dead may still tell of one that its successor has counted."""
+    """Kept answers (`TokensUsed.request`) that `tokens` and `cost_usd` include, of all attempts: a worker taken for
+    dead may still report an answer that its successor has counted."""
     checkpoint_tree: str = ""
-    """What the lane of the attempt that runs held at its newest checkpoint; "" without one."""
+    """Tree of the running attempt's lane at its newest checkpoint; "" without one."""
     heard: tuple[Note, ...] = ()
-    """What the user has said to the attempt that runs since its newest checkpoint: its next life must hear it again."""
+    """The user's messages to the running attempt since its newest checkpoint: a restart must hear them again."""
     checkpoint_conversation: str = ""
-    """Digest of the artifact with the agent's conversation up to there."""
+    """Digest of the artifact with the agent's conversation up to that checkpoint."""
 
 
 NOT_STARTED = TaskState(TaskPhase.WAITING)
 
 
 class Car(NamedTuple):
-    """A change in the merge train. `onto` "" means it must be (re-)prepared on what is ahead of it."""
+    """A change in the merge train. `onto` "" means that it must be prepared (again) on top of the cars ahead of it."""
 
     task: str
     attempt: int
@@ -139,7 +139,7 @@ class Car(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Tokens and money, summed. `unpriced` counts requests without a known price."""
+    """Summed tokens and money. `unpriced` counts requests without a known price."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -158,7 +158,7 @@ class Usage(NamedTuple):
 
 
 def usage_of(event: TokensUsed) -> Usage:
-    """The tokens and the money of one request."""
+    """Return the tokens and the money of one request."""
     return Usage(
         requests=1,
         input_tokens=event.input_tokens,
@@ -171,7 +171,7 @@ def usage_of(event: TokensUsed) -> Usage:
 
 
 class Note(NamedTuple):
-    """A message of the user that no agent has taken in yet."""
+    """A message of the user that no agent has heard yet."""
 
     id: str
     text: str
@@ -179,14 +179,14 @@ class Note(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """When a kind of event happened to a build for the first and for the last time."""
+    """The first and the last time that a kind of event happened to a build."""
 
     first: datetime
     last: datetime
 
 
 class AskedStep(NamedTuple):
-    """The step that a build by hand was asked for and has not made yet."""
+    """The step that the user asked of a build driven by hand and that it has not made yet."""
 
     id: str
     mode: StepMode
@@ -222,7 +222,7 @@ class Build:
     message: str = ""
     finished_at: datetime | None = None
     moments: Map[str, Moments] = field(default_factory=Map)
-    """When each kind of event whose moments are kept happened (`Event.keeps_moment`)."""
+    """Moments of the kinds of event that keep them (`Event.keeps_moment`)."""
     # target
     base: str = ""
     base_tree: str = ""
@@ -232,25 +232,25 @@ class Build:
     """Integration head: the last commit that landed."""
     head_tree: str = ""
     head_judged: bool = False
-    """The gates have passed on exactly `head_tree`."""
+    """Whether the gates have passed on exactly `head_tree`."""
     # tasks
     plan: Plan | None = None
     tasks: Map[str, TaskState] = field(default_factory=Map)
     unmet: Map[int, int] = field(default_factory=Map)
-    """Open dependencies of tasks that lost at least one; a task not in it has all of its own."""
+    """Open dependencies of each task that has lost at least one; any other task still has all of its own."""
     ready: Heap = None
-    """Ranks of tasks that may start now."""
+    """Ranks of tasks that may start now (see `Plan.rank`)."""
     later: Map[int, Heap] = field(default_factory=Map)
-    """Ranks of tasks that may start when their milestone (by index) opens."""
+    """Ranks of tasks that may start once their milestone (by index) opens."""
     parked: Map[str, Heap] = field(default_factory=Map)
     """Ranks of tasks set aside, by the file they wait for."""
     holders: Map[str, str] = field(default_factory=Map)
-    """Task that holds each expected file."""
+    """The task that holds each expected file."""
     active: Map[str, None] = field(default_factory=Map)
-    """Tasks in working, judging, merging, rejected."""
+    """Tasks that are working, judging, merging or rejected."""
     train: tuple[Car, ...] = ()
     working: int = 0
-    """Tasks that hold a slot."""
+    """Number of tasks that hold a slot."""
     milestone: int = 0
     milestone_sizes: tuple[int, ...] = ()
     open_in_milestone: int = 0
@@ -258,19 +258,19 @@ class Build:
     skipped: int = 0
     failed: tuple[str, ...] = ()
     failures_in_row: tuple[str, ...] = ()
-    """Tasks of the newest failures since anything landed, as many as make a build stuck, in the journal's order."""
+    """Tasks of the newest failures since anything landed, at most as many as make it stuck, in journal order."""
     stuck: bool = False
-    """The failures in a row have been diagnosed; until something lands or the user resumes."""
+    """Whether the failures in a row have been diagnosed; until something lands or the user resumes."""
     diagnoses: int = 0
-    """How often it has been stuck."""
+    """How often the build has been stuck."""
     diagnosis: str = ""
-    """What stands behind the failures, while it is stuck; "" when nobody could say."""
+    """The cause of the failures, while the build is stuck; "" when no cause was found."""
     asks_person: bool = False
-    """While it is stuck: the diagnosis says that a person has to act first."""
+    """While the build is stuck: whether the diagnosis says that a person has to act first."""
     base_verdict: Verdict | None = None
-    """What the gates say of the tree the build started from."""
+    """The verdict of the gates on the tree the build started from."""
     base_accepted: bool = False
-    """The user goes on although the base itself does not pass."""
+    """Whether the user goes on although the base itself does not pass."""
     # the end of the road
     verdict: Verdict | None = None
     delivered: str = ""
@@ -287,7 +287,7 @@ class Build:
     plan_error: str = ""
     plans_rejected: int = 0
     planning_counted: tuple[str, ...] = ()
-    """Kept answers of the planner that `usage` includes; those of agents are with their tasks."""
+    """Kept answers of the planner that `usage` includes; those of agents are in the state of their tasks."""
     budget_usd: Decimal | None = None
 
     @property
@@ -296,12 +296,12 @@ class Build:
 
     @property
     def waits_for_step(self) -> bool:
-        """It is driven by hand, and nothing begins until somebody asks for a step."""
+        """Whether the build is driven by hand and nothing begins until a user asks for a step."""
         return self.options.by_hand and self.control is Control.RUNNING and self.step is None
 
     @property
     def waits_for_user(self) -> bool:
-        """Nothing goes on until somebody says something: it is paused, or waits for a step."""
+        """Whether nothing goes on until a user acts: the build is paused or waits for a step."""
         return self.control is Control.PAUSED or self.waits_for_step
 
     @property
@@ -310,19 +310,19 @@ class Build:
 
     @property
     def all_tasks_done(self) -> bool:
-        """Every task has landed or was given up by the user."""
+        """Whether every task has landed or was given up by the user."""
         return self.plan is not None and self.done + self.skipped == self.total
 
     @property
     def needs_diagnosis(self) -> bool:
-        """So many failures in a row that nothing new should start before their cause was looked for."""
+        """Whether `stuck_after` attempts in a row have failed without a diagnosis: nothing new starts before it."""
         return not self.stuck and len(self.failures_in_row) >= self.options.limits.stuck_after
 
     def task(self, task_id: str) -> TaskState:
         return self.tasks.get(task_id, NOT_STARTED)
 
     def evolve(self, changes: Mapping[str, object]) -> Build:
-        """The build with some fields changed. A copied dictionary: `dataclasses.replace` takes ten times as long here.
+        """Return the build with some fields changed. `dataclasses.replace` takes ten times as long as this copy.
 
         Raises TypeError for a name that is no field.
         """

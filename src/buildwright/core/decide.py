@@ -1,8 +1,8 @@
-"""What should happen next: one pure function of a build. Never looks at a clock, never changes anything.
+"""The choice of what happens next: one pure function of a build. Must never look at a clock or change anything.
 
 `decide` answers twice: with facts that are the machine's own to state (a task starts, a build pauses) and with the
 effects that should be in flight. The engine records the facts, asks again until there are none, and then makes what is
-in flight equal to what is wanted. So a restart needs no list of what was running: it is asked for again.
+in flight equal to what is wanted. So a restart needs no list of what was running: it asks again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from buildwright.core.repetition import same_change, same_findings
 class Decision:
     """Facts to record now, in order, and the effects that should be in flight after them.
 
-    With `start` False, effects that are in flight go on but none is begun (a paused build, or one by hand between steps).
+    With `start` False, effects in flight go on but none begins (a paused build, or one driven by hand between steps).
     """
 
     facts: tuple[AnyEvent, ...] = ()
@@ -43,7 +43,7 @@ class Decision:
 
 
 def decide(build: Build) -> Decision:
-    """What to record and what to have in flight. Costs O(active tasks + new starts), whatever the size of the build."""
+    """Return what to record and what to have in flight. Costs O(active tasks + new starts), not O(tasks)."""
     match build.control:
         case Control.FINISHED | Control.STOPPED:
             return Decision()
@@ -74,7 +74,7 @@ _BEGINS: Mapping[Stage, StepMode] = {
 
 
 def allowed_modes(build: Build) -> frozenset[StepMode]:
-    """The modes in which a build by hand can be asked for a step now: none while it makes one, rests or ends."""
+    """Return the modes in which a step can be asked of a build now: none while it makes one, rests or ends."""
     if not build.waits_for_step:
         return frozenset()
     modes = {mode for mode, _ in _steps(build)}
@@ -82,9 +82,9 @@ def allowed_modes(build: Build) -> frozenset[StepMode]:
 
 
 def _by_hand(build: Build) -> Decision:
-    """The one thing that the step which was asked for may do; without one what is in flight goes on, as in a pause.
+    """Return the one thing that the requested step may do; without a step, what is in flight goes on, as in a pause.
 
-    Nothing but the end of an action changes the choice, so it is the same for as long as the step takes.
+    Only the end of an action changes the choice, so it stays the same until the step is over.
     """
     if build.step is not None:
         for mode, decision in _steps(build):
@@ -94,7 +94,7 @@ def _by_hand(build: Build) -> Decision:
 
 
 def _steps(build: Build) -> list[tuple[StepMode, Decision]]:
-    """What a step could do now, the first of it in front: a task at work is brought to its end before another starts."""
+    """Return what a step could do now, the preferred one first: a working task is finished before another starts."""
     facts = _begins(build)
     begins = [(_BEGINS[build.stage], Decision(facts=facts))] if facts else []
     if begins and build.stage is not Stage.WORKING:
@@ -106,15 +106,15 @@ def _steps(build: Build) -> list[tuple[StepMode, Decision]]:
 
 
 def _follows(build: Build) -> tuple[AnyEvent, ...]:
-    """What follows from what has happened: also of a build by hand, between its steps."""
+    """Return the facts that follow from what has happened: also of a build driven by hand, between its steps."""
     match build.stage:
         case Stage.PLANNING if build.plan_error:
             return (e.BuildPaused(reason="plan", message=build.plan_error),)
         case Stage.WORKING:
             facts = _trouble(build) or _loops(build)
             if facts or build.needs_diagnosis:
-                # Whatever stands behind failures of several tasks is likely to meet the next one too, so no task starts
-                # before its cause was looked for. Nor is one retried or given up: the user who is asked then knows the diagnosis.
+                # The cause of failures in several tasks is likely to hit the next task too, so none starts before the
+                # cause was looked for. Nor is one retried or given up: a user asked afterwards knows the diagnosis.
                 return facts
             return _rejected_facts(build) or _asks_person(build) or _dead_end(build)
         case Stage.DELIVERING:
@@ -124,7 +124,7 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
 
 
 def _begins(build: Build) -> tuple[AnyEvent, ...]:
-    """What begins something, or does without an effect what else takes one: the next step of a build by hand."""
+    """Return the facts that begin something, or that replace an effect: the next step of a build driven by hand."""
     match build.stage:
         case Stage.CREATED if not build.options.lanes:
             return (e.TargetPrepared(commit="", tree=""),)
@@ -141,18 +141,18 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
 
 
 NOTHING_THERE_YET = {"checks.none", "test.none_collected"}
-"""What gates say of a base that has no checks or tests yet: no reason to pause, the tasks are to write them."""
+"""Findings of a base that has no checks or tests yet: no reason to pause, since the tasks are to write them."""
 
 
 def base_troubles(build: Build) -> tuple[Finding, ...]:
-    """What the gates refuse in the tree the build started from, before any change."""
+    """Return what the gates refuse in the tree the build started from, before any change."""
     if build.base_verdict is None:
         return ()
     return tuple(finding for finding in build.base_verdict.findings if finding.code not in NOTHING_THERE_YET)
 
 
 def _trouble(build: Build) -> tuple[AnyEvent, ...]:
-    """Reasons to end or to pause, the gravest first."""
+    """Return the facts that end or pause the build, the most serious reason first."""
     limits = build.options.limits
     asks = build.options.on_failure == "pause" and not build.base_accepted and not build.options.accept_base
     if asks and (troubles := base_troubles(build)):
@@ -177,14 +177,14 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
 
 
 def _asks_person(build: Build) -> tuple[AnyEvent, ...]:
-    """The diagnosis says that no attempt can mend it. Asked after tasks without attempts left have failed: one pause, not two."""
+    """Pause, once, when the diagnosis says that no attempt can help. Asked after tasks without attempts left failed."""
     if build.asks_person and build.options.on_failure == "pause":
         return (e.BuildPaused(reason="stuck", message=build.diagnosis),)
     return ()
 
 
 def _loops(build: Build) -> tuple[AnyEvent, ...]:
-    """Tasks that go in circles: more attempts would only cost more."""
+    """Return the facts about tasks that go in circles: more attempts would only cost more."""
     facts: list[AnyEvent] = []
     for task in _by_rank(build):
         state = build.task(task)
@@ -216,12 +216,12 @@ def _rejected_facts(build: Build) -> tuple[AnyEvent, ...]:
 
 
 def _starts(build: Build) -> tuple[AnyEvent, ...]:
-    """Ready tasks into free slots, longest remaining path first; those whose file is held are set aside."""
+    """Start ready tasks in free slots, the longest remaining path first; set aside those whose file is held."""
     plan = build.plan
     assert plan is not None
     free = build.options.limits.concurrency - build.working
     if build.options.by_hand and build.active:
-        return ()  # one after the other: who steps sees a change through before the next is begun
+        return ()  # one after the other: a user who steps sees one change through before the next begins
     facts: list[AnyEvent] = []
     taken: dict[str, str] = {}
     seen: set[int] = set()
@@ -231,7 +231,7 @@ def _starts(build: Build) -> tuple[AnyEvent, ...]:
         task = plan.graph.tasks[plan.by_rank[rank]]
         state = build.task(task.id)
         if state.phase is not TaskPhase.READY or rank in seen:
-            continue  # a left-over entry of the heap
+            continue  # a stale entry of the heap
         seen.add(rank)
         held = next(
             ((file, holder) for file in task.files_expected if (holder := taken.get(file) or build.holders.get(file))),
@@ -247,7 +247,7 @@ def _starts(build: Build) -> tuple[AnyEvent, ...]:
 
 
 def _dead_end(build: Build) -> tuple[AnyEvent, ...]:
-    """Nothing runs and nothing can start, but the tasks are not all done: the failed ones stand in the way."""
+    """Pause when nothing runs and nothing can start, but failed tasks keep others from being done."""
     if build.active or build.all_tasks_done or _starts(build):
         return ()
     left = build.total - build.done - build.skipped - len(build.failed)
@@ -284,7 +284,7 @@ def _wanted(build: Build) -> tuple[Action, ...]:
 
 
 def _base_actions(build: Build) -> tuple[Action, ...]:
-    """Beside the first attempts: a base that fails would send every one of them back for what it has not done."""
+    """Return the judging of the base, beside the first attempts: if the base fails, none of them is to blame."""
     judged = build.base_verdict is not None or not build.options.gates or not build.options.lanes
     return () if judged else (JudgeBase(build.base_tree),)
 
@@ -305,7 +305,7 @@ def _task_actions(build: Build) -> list[Action]:
 
 
 def _by_rank(build: Build) -> list[str]:
-    """The active tasks in a fixed order (a persistent map has none)."""
+    """Return the active tasks in a fixed order (a persistent map has none)."""
     plan = build.plan
     if plan is None:
         return []

@@ -1,7 +1,7 @@
-"""Facts, in the past tense: the only thing a build is made of. Pure data; what each one does is in `apply`.
+"""Facts, named in the past tense: a build is made of nothing else. Pure data; must never change a build (see `apply`).
 
 An event is stored as JSON in the journal and never changes meaning. `Recorded` is an event with its place in the
-journal (`seq`, per build, from 1, without gaps) and its time. An event's traits stand on its class: see `Event`.
+journal (`seq`, per build, from 1, without gaps) and its time. The traits of an event are on its class: see `Event`.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from buildwright.core.spec import Spec
 Outcome = Literal["succeeded", "failed", "stopped", "aborted"]
 Rejection = Literal["agent", "empty", "gate", "conflict", "train"]
 StepMode = Literal["auto", "plan_only", "implement_only", "verify_only"]
-"""What one step of a build by hand may be: anything, or only of this kind (`action.mode` says what is of which)."""
+"""What one step of a build driven by hand may be: anything, or only one kind of action (see `mode` of each action)."""
 
 
 class Event(Record):
     """A fact about one build.
 
-    Each text says whose words it is: `ForeignText`, `UserText` or `Identifier`. A class with a text of which nothing says so
-    cannot be made: it raises TypeError. Its traits stand beside the name: `class BuildPaused(Event, ends_step=True)`.
+    Each text declares its origin: `ForeignText`, `UserText` or `Identifier`. A class with an undeclared text raises
+    TypeError when it is made. Traits are given beside the name: `class BuildPaused(Event, ends_step=True)`.
     """
 
     ends_step: ClassVar[bool] = False
-    """With it the action ends that a build driven by hand was asked for, or the build rests: the step is over."""
+    """Whether the event ends the step of a build driven by hand: its action is done, or the build rests."""
     keeps_moment: ClassVar[bool] = False
-    """A build remembers when this happened for the first and the last time. A change here needs a new `snapshot.FORMAT`."""
+    """Whether a build keeps the first and last time of this event. A change here needs a new `snapshot.FORMAT`."""
 
     def __init_subclass__(cls, *, ends_step: bool = False, keeps_moment: bool = False) -> None:
         cls.ends_step, cls.keeps_moment = ends_step, keeps_moment
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_traits: bool) -> None:
-        sanitizer_of(cls)  # raises TypeError; only now are its fields known
+        sanitizer_of(cls)  # raises TypeError; the fields are known only now
 
 
 class BuildCreated(Event, keeps_moment=True):
-    """A build was asked for. Always the first event."""
+    """A build was requested. Always the first event."""
 
     type: Literal["build.created"] = "build.created"
     build_id: Identifier
@@ -63,7 +63,7 @@ class BuildCreated(Event, keeps_moment=True):
     spec: Annotated[Spec, Origin.USER]
     options: Annotated[Options, Origin.USER]
     correlation_id: Identifier = ""
-    """Leads from the command to every line that any process logs of the build."""
+    """Leads from the command to every line that any process logs about the build."""
 
 
 class TargetPrepared(Event, ends_step=True, keeps_moment=True):
@@ -92,7 +92,7 @@ class PlanRejected(Event, ends_step=True):
 
 
 class BaseJudged(Event, ends_step=True):
-    """The gates spoke on the tree the build starts from, before any change."""
+    """The gates judged the tree the build starts from, before any change."""
 
     type: Literal["base.judged"] = "base.judged"
     verdict: Verdict
@@ -140,11 +140,11 @@ class TokensUsed(Event):
     cache_write_tokens: int = 0
     cost_usd: Decimal | None = None
     request: Identifier = ""
-    """The name of the answer, if the gateway has kept it ("" if not): one that is played again is not counted again."""
+    """Name of the answer, if the gateway kept it ("" if not): an answer that is replayed is not counted again."""
 
 
 class CheckpointCreated(Event):
-    """An attempt could go on from here: the lane's tree, and the digest of the artifact with the agent's conversation."""
+    """A point where an attempt can go on: the lane's tree, and the digest of the artifact with the conversation."""
 
     type: Literal["checkpoint.created"] = "checkpoint.created"
     task: TaskId
@@ -186,7 +186,7 @@ class AgentBroke(Event, ends_step=True, keeps_moment=True):
 
 
 class PatchJudged(Event, ends_step=True, keeps_moment=True):
-    """The gates spoke on an attempt's patch."""
+    """The gates judged an attempt's patch."""
 
     type: Literal["patch.judged"] = "patch.judged"
     task: TaskId
@@ -195,7 +195,7 @@ class PatchJudged(Event, ends_step=True, keeps_moment=True):
 
 
 class MergePrepared(Event, ends_step=True, keeps_moment=True):
-    """A change was put, as a commit, on top of `onto` (the integration head or the car ahead)."""
+    """A change became a commit on top of `onto` (the integration head or the car ahead)."""
 
     type: Literal["merge.prepared"] = "merge.prepared"
     task: TaskId
@@ -217,7 +217,7 @@ class MergeConflicted(Event, ends_step=True, keeps_moment=True):
 
 
 class MergeJudged(Event, ends_step=True, keeps_moment=True):
-    """The gates spoke on the tree that would land."""
+    """The gates judged the tree that would land."""
 
     type: Literal["merge.judged"] = "merge.judged"
     task: TaskId
@@ -236,7 +236,7 @@ class ChangeLanded(Event, ends_step=True, keeps_moment=True):
 
 
 class TaskRetried(Event):
-    """A rejected task goes back into the queue, by rule or by the user (who may add guidance)."""
+    """A rejected task goes back into the queue, by rule or by the user (then perhaps with guidance)."""
 
     type: Literal["task.retried"] = "task.retried"
     task: TaskId
@@ -261,7 +261,7 @@ class TaskSkipped(Event):
 
 
 class LoopDetected(Event):
-    """A task goes in circles: `attempt` made a change that was refused before, or was refused for the same findings again."""
+    """A task goes in circles: `attempt` made a change, or was refused for findings, that were refused before."""
 
     type: Literal["loop.detected"] = "loop.detected"
     task: TaskId
@@ -271,18 +271,18 @@ class LoopDetected(Event):
 
 
 class BuildStuck(Event, ends_step=True):
-    """Several failures in a row, and what was found out about them. Older journals have only the first three fields."""
+    """Several attempts failed in a row, with the diagnosis. Older journals have only the first three fields."""
 
     type: Literal["build.stuck"] = "build.stuck"
     failures: int
     tasks: tuple[TaskId, ...]
     errors: tuple[ForeignText, ...] = ()
     number: int = 0
-    """Which time it is, from 1; 0 in older journals."""
+    """Counts from 1 how often the build was stuck; 0 in older journals."""
     context: Identifier = ""
-    """Digest of the artifact with the log, its tail and the history of errors."""
+    """Digest of the artifact with the log, its last lines and the history of errors."""
     advice: ForeignText = ""
-    """What stands behind the failures, in the words of the diagnosing advisor; "" when it said nothing."""
+    """The cause of the failures, in the words of the diagnosing advisor; "" when it gave none."""
     task_advice: tuple[TaskAdvice, ...] = ()
     ask_person: bool = False
     no_advice: ForeignText = ""
@@ -290,7 +290,7 @@ class BuildStuck(Event, ends_step=True):
 
 
 class StepRequested(Event):
-    """The user asked a build that is driven by hand for one step. It is over with the next event that ends an action."""
+    """The user asked a build driven by hand for one step. The next event that ends an action ends the step."""
 
     type: Literal["step.requested"] = "step.requested"
     id: Identifier
@@ -316,7 +316,7 @@ class BuildResumed(Event, keeps_moment=True):
 
 
 class StopRequested(Event):
-    """The user, or a pause that lasted too long, asked the build to end; `abort` gives up a paused one."""
+    """The user, or a pause that lasted too long, asked the build to end; `abort` gives up a paused build."""
 
     type: Literal["stop.requested"] = "stop.requested"
     how: Literal["stop", "abort"] = "stop"
@@ -324,7 +324,7 @@ class StopRequested(Event):
 
 
 class MessageSent(Event):
-    """The user says something to the agents. `task` "" means every running agent, or the next."""
+    """The user sent a message to the agents. `task` "" means every running agent, or else the next one."""
 
     type: Literal["message.sent"] = "message.sent"
     id: Identifier
@@ -333,7 +333,7 @@ class MessageSent(Event):
 
 
 class MessageDelivered(Event):
-    """The receipt: an agent has taken the message in."""
+    """An agent has heard the message: its receipt."""
 
     type: Literal["message.delivered"] = "message.delivered"
     id: Identifier
@@ -342,7 +342,7 @@ class MessageDelivered(Event):
 
 
 class BuildVerified(Event, ends_step=True, keeps_moment=True):
-    """The gates spoke on the final tree."""
+    """The gates judged the final tree."""
 
     type: Literal["build.verified"] = "build.verified"
     verdict: Verdict
@@ -359,7 +359,7 @@ class BuildDelivered(Event, ends_step=True, keeps_moment=True):
 
 
 class DeliveryFailed(Event, ends_step=True):
-    """A try to deliver did not work."""
+    """An attempt to deliver failed."""
 
     type: Literal["delivery.failed"] = "delivery.failed"
     message: ForeignText
@@ -367,7 +367,7 @@ class DeliveryFailed(Event, ends_step=True):
 
 
 class BuildFinished(Event, ends_step=True):
-    """The end. Nothing happens to a build after this."""
+    """The build ended. Nothing happens to a build after this."""
 
     type: Literal["build.finished"] = "build.finished"
     outcome: Outcome
@@ -421,15 +421,15 @@ class Recorded(NamedTuple):
 
 
 def encode(event: Event) -> str:
-    """The event as compact JSON, for the journal. Defaults are left out; `decode` puts them back."""
+    """Return the event as compact JSON, for the journal. Defaults are left out; `decode` puts them back."""
     return event.model_dump_json(exclude_defaults=True, exclude={"type"})
 
 
 def decode(kind: str, text: str | bytes) -> AnyEvent:
-    """The event from the journal's `type` column and JSON. Raises pydantic.ValidationError on anything unknown."""
+    """Return the event from the journal's `type` column and JSON. Raises pydantic.ValidationError for unknown ones."""
     cls = EVENT_TYPES.get(kind)
     if cls is None:
-        unknown: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)  # all of them, which is dear, for its error alone
+        unknown: TypeAdapter[AnyEvent] = TypeAdapter(AnyEvent)  # slow, with all classes: only for its error
         return unknown.validate_python({"type": kind})
     return cls.model_validate_json(text)  # type: ignore[return-value]
 
@@ -441,14 +441,14 @@ _NOT_THE_EVENTS = frozenset({"schema", "build", "seq", "at", "type"})
 
 
 def event_fields(recorded: Recorded) -> dict[str, Any]:
-    """An event with its number, time and type beside its own fields. What has its default is left out."""
+    """Return an event's number, time and type beside its own fields. Fields with their default are left out."""
     return {"seq": recorded.seq, "at": recorded.at, "type": recorded.event.type, **json.loads(encode(recorded.event))}
 
 
 def from_fields(fields: Mapping[str, Any]) -> Recorded:
-    """The event that `event_fields` wrote, also after its way through JSON: enough to `apply`.
+    """Return the event that `event_fields` wrote, also after a round trip through JSON: enough to `apply`.
 
-    Raises KeyError for what is no event, pydantic.ValidationError for an unknown one.
+    Raises KeyError for fields that are no event, pydantic.ValidationError for an unknown event.
     """
     at = fields["at"]
     moment = at if isinstance(at, datetime) else datetime.fromisoformat(at)

@@ -1,6 +1,6 @@
 """Named points where a test may end the process: before and after every durable write and outside effect.
 
-Does nothing unless a test arms it. Pure: what happens at a point is given from outside by `arm`.
+Must never do anything unless a test arms it. Pure: `arm` says from outside what happens at a point.
 """
 
 from __future__ import annotations
@@ -17,6 +17,6 @@ def failpoint(name: str) -> None:
 
 
 def arm(hit: Callable[[str], None] | None) -> None:
-    """Call `hit` with the name of every point that is passed from now on; None disarms."""
-    global _armed  # noqa: PLW0603  a switch for the whole process is what this is
+    """Call `hit` with the name of every point passed from now on; None disarms."""
+    global _armed  # noqa: PLW0603  a switch for the whole process
     _armed = hit

@@ -1,4 +1,4 @@
-"""What gates say: findings, reports, and the evidence behind them; and what an advisor says of a stuck build. Pure data."""
+"""Findings, reports and evidence of the gates, and the diagnosis of a stuck build. Pure data; must never judge."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Severity = Literal["error", "warning", "note"]
 CheckKind = Literal["scope", "syntax", "typecheck", "lint", "test", "build", "validation", "other"]
 
 MOST_FINDINGS = 50
-"""A report keeps this many findings; the rest is counted in `dropped` and stands in the log artifact."""
+"""A report keeps at most this many findings; `dropped` counts the others, which the log artifact holds."""
 LONGEST_MESSAGE = 2_000
 
 
@@ -38,12 +38,12 @@ class Finding(Record):
 
 
 class Evidence(Record):
-    """What proves a verdict: which tree was judged by which command, and what it said."""
+    """The proof of a verdict: which tree was judged by which command, and its output."""
 
     tree: Identifier
     """Git tree id of exactly what was judged."""
     command: ForeignText
-    """From the user, the project's own files, or a task that a model has planned."""
+    """From the user, the project's own files, or a task planned by a model."""
     exit_code: int | None
     """None when the command was ended (time limit) before it could exit."""
     seconds: float
@@ -51,20 +51,20 @@ class Evidence(Record):
     """SHA-256 of the whole output; an artifact of that digest holds it."""
     started_at: UtcTime
     tests: int | None = None
-    """Tests that ran (not skipped), where the command is a test run."""
+    """Number of tests that ran (not skipped), if the command is a test run."""
     sandbox: Identifier = "none"
 
 
 class Report(Record):
-    """What one gate says of one tree. Saying no is data; a gate that could not judge raises `GateBroken`."""
+    """The report of one gate on one tree. A refusal is data; a gate that could not judge raises `GateBroken`."""
 
     gate: ForeignText
-    """Of a check: its name, which the project's own files may give."""
+    """For a check, its name, which may come from the project's own files."""
     kind: CheckKind = "other"
     ok: bool
     findings: tuple[Finding, ...] = Field(default=(), max_length=MOST_FINDINGS)
     dropped: int = 0
-    """Findings beyond the limit that are only in the log."""
+    """Number of findings beyond the limit; only the log has them."""
     evidence: Evidence | None = None
 
 
@@ -80,12 +80,12 @@ class Verdict(Record):
 
     @property
     def whole(self) -> bool:
-        """Every check was run: nothing was left out because it did not concern the change."""
+        """Whether every check was run: none was left out because it did not concern the change."""
         return not any(finding.code == NOT_RUN for report in self.reports for finding in report.findings)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Findings of the gates that said no, in gate order."""
+        """Return the findings of the gates that refused, in gate order."""
         return tuple(finding for report in self.reports if not report.ok for finding in report.findings)
 
 

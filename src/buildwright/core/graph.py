@@ -1,4 +1,4 @@
-"""The task graph and what follows from it alone: cycles, waves, critical path, priority. Pure; never knows progress.
+"""The task graph and what follows from it alone: cycles, waves, critical path, rank. Pure; must never know progress.
 
 `Graph` is the record that is stored; `Plan` is its compiled form with integer adjacency, made once per build and
 shared by every version of it, so that a step costs nothing per task.
@@ -17,7 +17,7 @@ from buildwright.errors import BadGraph
 
 
 class Graph(Record):
-    """Tasks and their dependencies, grouped in ordered milestones. Construction does not check it: `compile_plan` does."""
+    """Tasks and their dependencies, grouped in ordered milestones. `compile_plan` checks it; construction does not."""
 
     tasks: tuple[Task, ...]
     milestones: tuple[ForeignText, ...] = ()
@@ -54,7 +54,7 @@ class Plan:
 
     @property
     def waves(self) -> tuple[tuple[str, ...], ...]:
-        """Task ids by wave: a view for people, not a barrier."""
+        """Return the task ids by wave: for people to read, not a barrier."""
         waves: list[list[str]] = [[] for _ in range(max(self.depth, default=-1) + 1)]
         for index in sorted(range(len(self.depth)), key=self.rank.__getitem__):
             waves[self.depth[index]].append(self.graph.tasks[index].id)
@@ -62,7 +62,7 @@ class Plan:
 
     @property
     def critical_path(self) -> tuple[str, ...]:
-        """The chain of tasks with the largest sum of minutes, first to last."""
+        """Return the chain of tasks with the largest sum of minutes, first to last."""
         if not self.graph.tasks:
             return ()
         current = max(range(len(self.remaining)), key=lambda i: (self.remaining[i], -i))
@@ -74,7 +74,7 @@ class Plan:
 
     @property
     def minutes(self) -> float:
-        """Length of the critical path in minutes: no schedule can be shorter."""
+        """Return the length of the critical path in minutes: no schedule can be shorter."""
         return max(self.remaining, default=0.0)
 
 
@@ -176,7 +176,7 @@ def _topological(tasks: tuple[Task, ...], dependents: list[list[int]], unmet: li
 
 
 def _find_cycle(tasks: tuple[Task, ...], unmet: list[int]) -> list[str]:
-    """One cycle, as ids, each depending on the next; the first is repeated at the end. Every stuck task is on or after one."""
+    """Return one cycle, as ids, the first repeated at the end. Each stuck task (`unmet` > 0) is on or after one."""
     by_id = {tasks[i].id: tasks[i] for i, count in enumerate(unmet) if count > 0}
     current = next(iter(by_id))
     seen: dict[str, int] = {}

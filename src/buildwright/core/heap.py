@@ -1,4 +1,4 @@
-"""A persistent priority queue of integers (leftist heap): push, pop and merge in O(log n), every old version stays valid.
+"""A persistent priority queue of integers (leftist heap). Push, pop, merge take O(log n) and must never change a heap.
 
 Source of the algorithm: C. A. Crane, 1972; functional form after C. Okasaki, Purely Functional Data Structures, 1998.
 """
@@ -21,7 +21,7 @@ Heap: TypeAlias = _Node | None
 
 
 def merge(a: Heap, b: Heap) -> Heap:
-    """Both heaps as one."""
+    """Return one heap with the keys of both."""
     if a is None:
         return b
     if b is None:
@@ -37,17 +37,17 @@ def merge(a: Heap, b: Heap) -> Heap:
 
 
 def push(heap: Heap, key: int) -> Heap:
-    """The heap with one more key."""
+    """Return the heap with one more key."""
     return merge(heap, _Node(1, key, None, None))
 
 
 def pop(heap: _Node) -> tuple[int, Heap]:
-    """The smallest key and the heap without it."""
+    """Return the smallest key and the heap without it."""
     return heap.key, merge(heap.left, heap.right)
 
 
 def heap_of(keys: Iterable[int]) -> Heap:
-    """A heap of these keys, in O(n) when they come sorted."""
+    """Return a heap of these keys, in O(n) when they are sorted."""
     heap: Heap = None
     for key in sorted(keys, reverse=True):
         heap = _Node(1, key, heap, None)
@@ -55,7 +55,7 @@ def heap_of(keys: Iterable[int]) -> Heap:
 
 
 def keys_of(heap: Heap) -> Iterator[int]:
-    """All keys, in no useful order. Iterative: a heap may be deep to the left."""
+    """Yield all keys, in no useful order. Iterative: a heap may be deep to the left."""
     stack = [heap]
     while stack:
         node = stack.pop()

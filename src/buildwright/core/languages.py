@@ -1,4 +1,4 @@
-"""Which language a file is written in, by its name alone. Pure; never looks at a file."""
+"""The language of a file, by its name alone. Pure; must never look into a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BY_NAME = {
 
 
 def language_of(path: str) -> str:
-    """The language of a file by its name, "" when the name does not tell."""
+    """Return the language of a file by its name, "" when the name does not tell."""
     name = path.rpartition("/")[2].lower()
     stem, dot, ending = name.rpartition(".")
     return _BY_NAME.get(name) or (_BY_ENDING.get(ending, "") if dot and stem else "")

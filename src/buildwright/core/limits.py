@@ -1,7 +1,7 @@
-"""What a build may do and spend: options chosen once, when the build is made, and kept with it. Pure data.
+"""The options and limits of a build: chosen once, when the build is made, and kept with it. Pure data.
 
-Each field says once what it means and where users may set it. The options of `build`, the requests of a server, the keys of
-`buildwright.toml` and the tables of the pages are made from here; a place that a field is not marked for must never set it.
+Each field says once what it means and where users may set it. From here come the options of `build`, requests of a
+server, keys of `buildwright.toml` and tables of the pages. A place that a field is not marked for must never set it.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from buildwright.core.record import Record
 LONGEST_SECONDS = 1e10
 """Some 300 years: a moment that far ahead can still be shown as a date."""
 MOST = 1_000_000
-"""Of anything that is counted."""
+"""The upper bound of every number that counts something."""
 KINDS = tuple(kind for kind in get_args(CheckKind) if kind not in {"scope", "validation"})
-"""What a user's check can be; the others are kinds of the gates' own verdicts."""
+"""The kinds that a user's check can have; the others are kinds of the gates' own verdicts."""
 
 
 class AsOption(NamedTuple):
     """Marks a field that an option of `build` sets."""
 
     names: str
-    """Separated by spaces; pages use the first. One that begins with `--no-` switches the field off."""
+    """Separated by spaces; pages use the first. A name that begins with `--no-` switches the field off."""
     help: str = ""
-    """Replaces the field's description where the option has to say it otherwise."""
+    """Replaces the field's description where the option needs other words."""
     is_path: bool = False
-    """Whether the option takes the path of a file that exists."""
+    """Whether the option takes the path of an existing file."""
 
     @property
     def attribute(self) -> str:
-        """The option's name in Python: `task_time` for `--task-time`."""
+        """Return the option's name in Python: `task_time` for `--task-time`."""
         return self.names.split()[0].removeprefix("--").replace("-", "_")
 
 
 class InRequest:
-    """Marks a field that a request for a project's build may have, with bounds (`le=256`) that replace the field's own."""
+    """Marks a field that requests for a project's build may have, with bounds (`le=256`) instead of the field's own."""
 
     def __init__(self, **bounds: float) -> None:
         self.bounds = bounds
@@ -87,7 +87,7 @@ class Check(Record):
     )
 
     def concerns(self, touched: Iterable[str]) -> bool:
-        """Whether a change of these paths is one the check is for. `*` in a pattern also stands for slashes."""
+        """Return whether the check is for a change of these paths. `*` in a pattern also matches slashes."""
         return not self.paths or any(fnmatchcase(path, pattern) for path in touched for pattern in self.paths)
 
 
@@ -204,14 +204,14 @@ _Mark = TypeVar("_Mark", bound=AsOption | InRequest | InFile)
 
 
 def mark_of(field: FieldInfo, kind: type[_Mark]) -> _Mark | None:
-    """The last mark of this kind on a field; None without one."""
+    """Return the last mark of this kind on a field; None without one."""
     return next((mark for mark in reversed(field.metadata) if isinstance(mark, kind)), None)
 
 
 def marked(
     kind: type[_Mark], record: type[BaseModel] = Options, above: Place = ()
 ) -> Iterator[tuple[Place, FieldInfo, _Mark]]:
-    """The fields that have a mark of this kind, also those of the records inside, in the order of the records."""
+    """Yield the fields that have a mark of this kind, also those of the records inside, in the order of the records."""
     for name, field in record.model_fields.items():
         if _is_record(field.annotation):
             yield from marked(kind, field.annotation, (*above, name))
@@ -222,7 +222,7 @@ def marked(
 def narrowed(
     record: type[BaseModel], kind: type[InRequest] | type[InFile], base: type[BaseModel], **instead: Any
 ) -> type[BaseModel]:
-    """A model of those fields of a record that have a mark of this kind, within its bounds; `instead` replaces some."""
+    """Return a model of the fields of a record with a mark of this kind, within its bounds; `instead` replaces some."""
     fields: dict[str, Any] = {}
     for name, field in record.model_fields.items():
         if mark_of(field, kind) is not None or (_is_record(field.annotation) and any(marked(kind, field.annotation))):
@@ -234,7 +234,7 @@ def narrowed(
 
 
 def _narrowed(field: FieldInfo, kind: type[InRequest] | type[InFile], base: type[BaseModel]) -> Any:
-    """The annotation of a field within the bounds of its mark. A record without any mark of the kind stays whole."""
+    """Return the annotation of a field within the bounds of its mark. A record without such a mark stays whole."""
     inside: Any = field.annotation
     if _is_record(inside):
         return narrowed(inside, kind, base) if any(marked(kind, inside)) else inside
@@ -251,5 +251,5 @@ def _is_record(annotation: Any) -> TypeGuard[type[Record]]:
 
 
 def options_from(given: BaseModel) -> Options:
-    """The options of a narrowed model of them. Only what was given counts as set."""
+    """Return the options of a narrowed model of them. Only the given fields count as set."""
     return Options.model_validate(given.model_dump(exclude_unset=True, exclude_none=True))

@@ -1,4 +1,4 @@
-"""The merge train: what becomes of the changes that wait to land, and which of them to test next. Pure data in and out.
+"""The merge train: the changes that wait to land, and which of them to test next. Pure; must never land one itself.
 
 Changes queue in the order in which they were judged; tasks that depend on each other never wait at once. The train
 tests change N on top of the changes ahead of it, several at once, and lands only its first car, tested on the head. The
@@ -17,11 +17,11 @@ from buildwright.core.progress import Changes, finish_task, reject_task, set_tas
 from buildwright.errors import IllegalMove
 
 MOST_NAMED = 20
-"""Files that a reason names; a conflict can be in thousands."""
+"""Number of files that a reason names; thousands can conflict."""
 
 
 def train_actions(build: Build) -> list[Action]:
-    """Each car is tested on top of those ahead of it, several at once; only the first, tested on the head, lands."""
+    """Return the tests to run, each car on top of those ahead; the landing of the first, if tested on the head."""
     actions: list[Action] = []
     ahead = build.head
     for place, car in enumerate(build.train[: build.options.limits.train]):
@@ -29,7 +29,7 @@ def train_actions(build: Build) -> list[Action]:
             continue
         if car.onto != ahead or not car.commit:
             actions.append(PrepareMerge(car.task, car.attempt, ahead))
-            break  # what is behind needs this car's commit first
+            break  # the cars behind need this car's commit first
         if place == 0 and car.passed:
             actions.append(LandChange(car.task, car.attempt, car.onto, car.commit, car.tree))
         elif not car.passed:
@@ -39,7 +39,7 @@ def train_actions(build: Build) -> list[Action]:
 
 
 def board(build: Build, task_id: str, state: TaskState) -> Changes:
-    """The change joins the end of the train."""
+    """Add the task's change to the end of the train."""
     return {**set_task(build, task_id, state), "train": (*build.train, Car(task_id, state.attempt))}
 
 
@@ -64,7 +64,7 @@ def _to_the_end(build: Build, place: int) -> tuple[Car, ...]:
 
 
 def merge_prepared(build: Build, event: e.MergePrepared, _at: datetime) -> Changes:
-    """The car stands on top of `onto`; it has passed already if exactly this tree was judged before."""
+    """Set the car on top of `onto`; it has passed already if exactly this tree was judged before."""
     place = _car(build, event.task)
     verdict = build.task(event.task).verdict
     judged = verdict is not None and verdict.ok and verdict.tree == event.tree
@@ -74,7 +74,7 @@ def merge_prepared(build: Build, event: e.MergePrepared, _at: datetime) -> Chang
 
 
 def merge_conflicted(build: Build, event: e.MergeConflicted, _at: datetime) -> Changes:
-    """A conflict with the head sends the task back; one with a change that has not landed only makes the car wait."""
+    """Send the task back after a conflict with the head; after one with an unlanded change, let the car wait."""
     place = _car(build, event.task)
     if event.onto != build.head:
         # A conflict with a change that has not landed may go away when that change leaves the train.
@@ -86,7 +86,7 @@ def merge_conflicted(build: Build, event: e.MergeConflicted, _at: datetime) -> C
 
 
 def merge_judged(build: Build, event: e.MergeJudged, _at: datetime) -> Changes:
-    """The car passes; or it failed on the head and is sent back; or on top of others, and is tried again when it is first."""
+    """Pass the car; or send it back if it failed on the head; or, if on top of others, try it again once first."""
     place = _car(build, event.task)
     car = build.train[place]
     if car.tree != event.verdict.tree:
@@ -96,7 +96,7 @@ def merge_judged(build: Build, event: e.MergeJudged, _at: datetime) -> Changes:
         changes = set_task(build, event.task, state)
         return {**changes, "train": _with_car(build, place, car._replace(passed=True))}
     if place > 0:
-        # It failed on top of changes that are not in yet: its own fault only if it fails on the head.
+        # It failed on top of changes that have not landed: its own fault only if it fails on the head.
         return {**set_task(build, event.task, state), "train": _to_the_end(build, place)}
     reason = "the gates refused the change on top of what landed meanwhile"
     changes = reject_task(build, event.task, state, "train", reason, event.verdict.findings)
@@ -104,7 +104,7 @@ def merge_judged(build: Build, event: e.MergeJudged, _at: datetime) -> Changes:
 
 
 def change_landed(build: Build, event: e.ChangeLanded, at: datetime) -> Changes:
-    """The first car is the new head, and its task is done."""
+    """Make the first car the new head and finish its task."""
     place = _car(build, event.task)
     car = build.train[0]
     if place != 0 or not car.passed or car.commit != event.commit or car.onto != build.head:

@@ -1,6 +1,4 @@
-"""Names of language models: the one that Buildwright itself chooses, and how a name is shown. What a model costs or can do is
-known elsewhere. Pure.
-"""
+"""Names of language models: the default, and how one is shown. Pure; must never know a model's price or abilities."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import re
 from typing import Final
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
-"""Used when neither a build nor a cassette names a model: the newest Claude Sonnet in the price data of genai-prices 0.2.3."""
+"""Used when neither a build nor a cassette names a model: the newest Claude Sonnet in genai-prices 0.2.3."""
 
 _FAMILIES = re.compile(
     r"(?:claude|gpt|chatgpt|codex|gemini|gemma|deepseek|qwen|llama|mistral|mixtral|codestral|devstral|grok|glm|kimi|command)"
@@ -18,9 +16,9 @@ _DATE = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
 
 
 def family(name: str) -> str:
-    """The model without provider, date and letter case, if it is of a known kind; "" for a name that could be anything.
+    """Return the model without provider, date and letter case, if it is of a known kind; "" for any other name.
 
-    For labels, of which there must not be one for every text that somebody calls a model.
+    For labels: a label must never be made for any text that a user calls a model.
     """
     short = _DATE.sub("", name.rpartition("/")[2].lower())
     return short if _FAMILIES.fullmatch(short) else ""

@@ -1,4 +1,4 @@
-"""What a change is: the difference between two trees as paths and kinds, never as text. Pure data."""
+"""A change: the difference between two trees as paths and kinds. Pure data; must never hold the text of a file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class FileChange(Record):
     mode: Identifier = ""
     old_mode: Identifier = ""
     size: int = 0
-    """Bytes of the new content."""
+    """Size of the new content in bytes."""
 
 
 class Patch(Record):
-    """What an attempt changed, found by re-hashing the lane against its base tree."""
+    """The changes of an attempt, found by hashing the lane again and comparing it with its base tree."""
 
     base_tree: Identifier
     tree: Identifier

@@ -1,4 +1,4 @@
-"""Which paths inside a lane may be named, and which need a person. Pure; never looks at a file system.
+"""Which paths inside a lane may be named, and which need a person's consent. Pure; must never look at a file system.
 
 Paths are those of git: relative, parts separated by "/", case-sensitive.
 """
@@ -52,7 +52,7 @@ _ANYWHERE = frozenset(
         ".lefthook.yml",
     )
 )
-# What runs on somebody else's machine once it is pushed; it counts only at the top of the repository.
+# Files that run on another machine once they are pushed; they count only at the top of the repository.
 _AT_TOP = (
     ".github/workflows",
     ".github/actions",
@@ -76,7 +76,7 @@ _AT_TOP = (
 
 
 def check_path(path: str) -> str:
-    """The path in its normal form (one leading "./" dropped). Raises UnsafePath when it could mean anything else."""
+    """Return the path in its normal form (one leading "./" dropped). Raises UnsafePath if it is ambiguous."""
     if path.startswith("./"):
         path = path[2:]
     if not path:
@@ -114,15 +114,15 @@ def _unsafe(path: str, why: str) -> UnsafePath:
 
 
 def is_git_part(part: str) -> bool:
-    """Whether a file system somewhere takes this name for `.git` (git's own fsck rules: HFS+, NTFS, short names)."""
+    """Return whether any file system takes this name for `.git` (git's own fsck rules: HFS+, NTFS, short names)."""
     folded = _fold_part(part)
     return folded in {".git", "git~1"}
 
 
 def is_protected(path: str, extra: Iterable[str] = (), allow: Iterable[str] = ()) -> str | None:
-    """Why a person must agree before this path is changed, None when nobody need be asked.
+    """Return why a person must agree before this path is changed, None when no consent is needed.
 
-    `extra` adds paths, directories or globs ("*" crosses "/"); `allow` lifts the protection of what it names, but
+    `extra` adds paths, directories or globs ("*" crosses "/"); `allow` lifts the protection of the paths it names, but
     never that of a git directory. Compared without case and compatibility forms, as some file systems do.
     """
     parts = [_fold_part(part) for part in path.split("/")]

@@ -1,7 +1,7 @@
-"""How tasks move through a build: readiness, files, milestones, counters, checkpoints. Pure; the bookkeeping behind `apply`.
+"""How tasks move through a build: readiness, files, milestones, counters, checkpoints. Pure: the books of `apply`.
 
-Each function returns new values of Build's fields. None of them looks at all tasks, but `begin_tasks`, which places each
-once.
+Each function returns new values of Build's fields. Except `begin_tasks`, which places each task once, none must ever
+go through all tasks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Changes: TypeAlias = dict[str, Any]
 
 
 def begin_tasks(build: Build, plan: Plan) -> Changes:
-    """Place every task of a new plan: those without dependencies are ready, or wait for their milestone."""
+    """Place every task of a new plan: tasks without dependencies are ready, or wait for their milestone."""
     ready: list[int] = []
     later: dict[int, list[int]] = {}
     for index, task in enumerate(plan.graph.tasks):
@@ -54,12 +54,12 @@ def _all_ready(build: Build, plan: Plan, tasks: Map[str, TaskState], ranks: list
 
 
 def set_task(build: Build, task_id: str, state: TaskState) -> Changes:
-    """Only the task's own state changes."""
+    """Change only the task's own state."""
     return {"tasks": build.tasks.set(task_id, state)}
 
 
 def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
-    """A ready task gets a slot and holds its files."""
+    """Give a ready task a slot and its files. `base` is the commit its lane opens at."""
     assert build.plan is not None
     state = build.task(task_id)
     state = replace(
@@ -88,7 +88,7 @@ def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
 
 
 def park_task(build: Build, task_id: str, file: str) -> Changes:
-    """A ready task is set aside until `file` is free."""
+    """Set a ready task aside until `file` is free."""
     assert build.plan is not None
     rank = build.plan.rank[build.plan.position[task_id]]
     ready = build.ready
@@ -110,10 +110,10 @@ def reject_task(
     reason: str,
     findings: tuple[Finding, ...] = (),
 ) -> Changes:
-    """An attempt came to nothing. Its change is kept to go on from, if there was one.
+    """Reject an attempt. Its change, if any, is kept for the next attempt to go on from.
 
-    It is one more failure in a row unless only the base has moved: who conflicts with a landing came late and did nothing
-    wrong, and a wide plan has many of those without being stuck.
+    It is one more failure in a row unless only the base has moved: a task that conflicts with a landing came late and
+    did nothing wrong, and a wide plan has many of those without being stuck.
     """
     kept = state.patch is not None and not state.patch.is_empty
     state = replace(
@@ -136,7 +136,7 @@ NOT_STUCK: Changes = {"failures_in_row": (), "stuck": False, "diagnosis": "", "a
 
 
 def restart_task(build: Build, task_id: str, state: TaskState) -> Changes:
-    """A rejected or failed task is ready again. It kept its files if it was only rejected."""
+    """Make a rejected or failed task ready again. A task that was only rejected has kept its files."""
     assert build.plan is not None
     rank = build.plan.rank[build.plan.position[task_id]]
     return {
@@ -148,7 +148,7 @@ def restart_task(build: Build, task_id: str, state: TaskState) -> Changes:
 
 
 def release_files(build: Build, task_id: str, state: TaskState) -> Changes:
-    """Free the task's files; the first task waiting for each becomes ready again (it may have to wait for another)."""
+    """Free the task's files; the first task waiting for each is ready again (or waits for another file)."""
     plan = build.plan
     assert plan is not None
     files = plan.task(task_id).files_expected
@@ -171,7 +171,7 @@ def release_files(build: Build, task_id: str, state: TaskState) -> Changes:
 
 
 def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, at: datetime) -> Changes:
-    """A task is done or given up: files are freed, dependents and perhaps the next milestone come free."""
+    """Mark a task done or given up (`phase`): free its files, its dependents and perhaps the next milestone."""
     plan = build.plan
     assert plan is not None
     state = replace(
@@ -219,16 +219,16 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
 
 
 def _stage_after_tasks(build: Build) -> Stage:
-    """The final tree is judged once more only if it is not exactly a tree that was judged."""
+    """Return the next stage: the final tree is judged once more unless exactly that tree was judged already."""
     judged = build.head_judged or not build.options.gates or not build.options.lanes
     return Stage.DELIVERING if judged else Stage.VERIFYING
 
 
-# --- What a running attempt leaves for its next life, and what it costs -----------------------------------------------
+# --- State of a running attempt for a restart, and its costs -------------------------------------------------------
 
 
 def tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
-    """Tokens and money are added up. Raises IllegalMove for a kept answer that is counted already."""
+    """Add up tokens and money. Raises IllegalMove for a kept answer that is counted already."""
     used = usage_of(event)
     changes: Changes = {"usage": build.usage.plus(used)}
     if event.task and build.plan and event.task in build.plan.position:
@@ -243,14 +243,14 @@ def tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
 
 
 def _counted(names: tuple[str, ...], request: str) -> tuple[str, ...]:
-    """Return the names with this one. An answer that is played again counts once, whichever worker tells of it."""
+    """Return the names with this one. A replayed answer counts once, whichever worker reports it."""
     if request and request in names:
         raise IllegalMove(f"the answer {request} is counted already")
     return (*names, request) if request else names
 
 
 def checkpoint_created(build: Build, event: e.CheckpointCreated, _at: datetime) -> Changes:
-    """The newest checkpoint is the one to go on from; what the user said before it is part of it."""
+    """Make this the checkpoint to go on from; it includes all messages that the user sent before it."""
     state = build.task(event.task)
     return set_task(
         build,
@@ -260,12 +260,12 @@ def checkpoint_created(build: Build, event: e.CheckpointCreated, _at: datetime) 
 
 
 def checkpoint_restored(build: Build, event: e.CheckpointRestored, _at: datetime) -> Changes:
-    """Changes nothing. Raises IllegalMove for any checkpoint but the attempt's newest."""
+    """Change nothing. Raises IllegalMove for any checkpoint but the attempt's newest."""
     if event.tree != build.task(event.task).checkpoint_tree:
         raise IllegalMove(f"{event.tree} is not the newest checkpoint of task {event.task}, attempt {event.attempt}")
     return {}
 
 
 def end_attempt(state: TaskState) -> TaskState:
-    """The attempt is over: what was kept to go on with it goes."""
+    """Return the state without what was kept to go on with the attempt."""
     return replace(state, checkpoint_tree="", checkpoint_conversation="", heard=())

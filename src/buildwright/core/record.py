@@ -1,4 +1,4 @@
-"""The base of all frozen data: strict about unknown keys, immutable, JSON round trip without loss. Holds no logic."""
+"""The base of all frozen data: unknown keys are errors, JSON round trips lose nothing. Must never hold logic."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from buildwright.core.sanitize import Origin
 
 
 class Record(BaseModel):
-    """Frozen data. Unknown keys are an error, so that a misspelt key is never silently dropped, and so are numbers that JSON
-    has no word for.
+    """Frozen data. Unknown keys are an error, so that a misspelt key is never silently dropped, and so are numbers that
+    JSON cannot express.
 
     Built at first use, and without reading docstrings from the source: both together were most of a command's start.
     """

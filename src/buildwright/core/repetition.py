@@ -1,8 +1,8 @@
-"""Attempts that came to nothing: which there were, and whether a task goes in circles. Pure; decides nothing.
+"""Rejected attempts, and whether a task goes in circles. Pure; must never decide what follows from it.
 
-A task goes in circles when the same change comes back, or the same findings do. Only what the gates refused counts. A
-conflict, or a refusal on top of what landed meanwhile, says that the base has moved, and an agent that broke has no change:
-neither is remembered here, and both end a row of equal findings.
+A task goes in circles when the same change comes back, or the same findings do. Only refusals by the gates count. A
+conflict, or a refusal on top of newly landed changes, says that the base has moved, and an agent that broke has no
+change: neither is remembered here, and both end a row of equal findings.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from buildwright.core.patch import Patch
 from buildwright.core.record import Record, TaskId
 
 KEPT_FINDINGS = 10
-"""Findings kept of each refused change, to be said again if it comes back."""
+"""Findings kept of each refused change, to be reported again if the change comes back."""
 
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+")
-"""What differs between two runs that fail alike: addresses, lines, times, counts."""
+"""The parts that differ between two runs that fail alike: addresses, lines, times, counts."""
 
 
 def refused(state: TaskState, patch: Patch, findings: Sequence[Finding]) -> tuple[Refused, ...]:
-    """What the task remembers once the gates have refused this patch too. As long as the attempts since the user's word."""
+    """Return the task's refused attempts with this patch added: at most as many as attempts since the last retry."""
     newest = Refused(
         state.attempt, patch.base_tree, patch.tree, same_reasons(findings), tuple(findings[:KEPT_FINDINGS])
     )
@@ -35,7 +35,7 @@ def refused(state: TaskState, patch: Patch, findings: Sequence[Finding]) -> tupl
 
 
 def same_reasons(findings: Sequence[Finding]) -> str:
-    """Equal for findings that differ only in numbers and order; "" when nothing was said, which is like nothing else."""
+    """Return a digest that is equal for findings that differ only in numbers and order; "" without, equal to none."""
     errors = [finding for finding in findings if finding.severity == "error"] or findings
     if not errors:
         return ""
@@ -44,7 +44,7 @@ def same_reasons(findings: Sequence[Finding]) -> str:
 
 
 def same_change(state: TaskState) -> Refused | None:
-    """The newest refused attempt that made, on the same base, exactly the tree of the current patch."""
+    """Return the newest refused attempt that made, on the same base, exactly the tree of the current patch."""
     patch = state.patch
     if patch is None:
         return None
@@ -53,7 +53,7 @@ def same_change(state: TaskState) -> Refused | None:
 
 
 def same_findings(state: TaskState) -> int:
-    """How many attempts in a row, the current one last, were refused for the same findings."""
+    """Return how many attempts in a row, the current one last, were refused for the same findings."""
     row = 0
     for old in reversed(state.refused):
         if old.attempt != state.attempt - row or not old.reasons or old.reasons != state.refused[-1].reasons:
@@ -62,7 +62,7 @@ def same_findings(state: TaskState) -> int:
     return row
 
 
-# --- What a journal tells of rejected attempts: a diagnosis starts from it -------------------------------------------
+# --- Rejected attempts in a journal: the start of a diagnosis --------------------------------------------------------
 
 
 class RejectedAttempt(Record):
@@ -77,10 +77,10 @@ class RejectedAttempt(Record):
 
 
 def rejections(events: Sequence[Recorded], tasks: Collection[str]) -> tuple[RejectedAttempt, ...]:
-    """Every rejection of these tasks, in the journal's order.
+    """Return every rejection of these tasks, in the journal's order.
 
-    A conflict or a refusal on top of changes that had not landed only makes a change wait, so a word against it counts once
-    the task is retried or failed, or nothing more is said of it.
+    A conflict or a refusal on top of changes that had not landed only makes a change wait, so it counts once the task
+    is retried or failed, or when no later event is about it.
     """
     found: list[RejectedAttempt] = []
     open_words: dict[str, RejectedAttempt] = {}

@@ -1,8 +1,8 @@
-"""Whose words a text in an event is; the foreign ones made fit to be kept. Pure; must never touch a text not declared foreign.
+"""The origin of each text in an event; foreign text is cleaned. Pure; must never touch a text not declared foreign.
 
 Every text in an event, and in the records that it holds, is declared as one of three: `ForeignText`, `UserText` or
 `Identifier`. `sanitizer_of` reads the declarations once for each class and refuses a text without one, so that an event
-whose author forgot to say whose words it carries cannot be made, and cannot reach a journal uncleaned.
+with a text of undeclared origin cannot be made, and cannot reach a journal uncleaned.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 
 
 class Origin(Enum):
-    """Whose words a text is. On a field that holds more than one text it is said of all of them, however deep."""
+    """The origin of a text. On a field that holds more than one text it applies to all of them, however deep."""
 
     FOREIGN = "foreign"
     USER = "user"
@@ -39,12 +39,12 @@ class Origin(Enum):
 ForeignText = Annotated[str, Origin.FOREIGN]
 """Words of an agent, a tool, a model, a provider or the user's project: secrets and terminal controls are taken out."""
 UserText = Annotated[str, Origin.USER]
-"""Words of the user, who typed them for this build: kept as they are. Must never hold words of an agent, tool or model."""
+"""Words that the user typed for this build: kept as they are. Must never hold words of an agent, tool or model."""
 Identifier = Annotated[str, Origin.IDENTIFIER]
-"""An id, a digest, a path, a name of git or a word of our own: programs compare it, so not a character may change."""
+"""An id, a digest, a path, a name of git or a word of our own: programs compare it, so no character may change."""
 
 UNREADABLE = "[nothing readable]"
-"""Stands for a text that must not be empty and of which cleaning has left nothing."""
+"""Replaces a text that must not be empty and of which cleaning has left nothing."""
 
 _NOT_TEXT = {NoneType, bool, int, float, Decimal, datetime, AwareDatetime}
 
@@ -57,9 +57,9 @@ def sanitize(record: AnyRecord, mask: Mask) -> AnyRecord:
 
 @cache
 def sanitizer_of(cls: type[BaseModel]) -> Sanitizer | None:
-    """Return what cleans records of this class, None when they hold no foreign text.
+    """Return a function that cleans records of this class, None when they hold no foreign text.
 
-    Raises TypeError for a text, or a type that may hold one, of which nothing says whose words it is.
+    Raises TypeError for a text, or a type that may hold one, without a declared origin.
     """
     found = {
         name: _of_type(field.annotation, field.metadata, f"{cls.__name__}.{name}")
@@ -80,7 +80,7 @@ def sanitizer_of(cls: type[BaseModel]) -> Sanitizer | None:
 
 
 def _of_type(hint: Any, marks: list[Any], where: str, outer: Origin | None = None) -> Sanitizer | None:
-    """Return what cleans a value of this type, None when it holds no foreign text. What is said outside counts first."""
+    """Return a function that cleans a value of this type, None without foreign text. `outer` comes first."""
     if get_origin(hint) is Annotated:
         hint, *inner = get_args(hint)
         marks = [
@@ -111,7 +111,7 @@ def _of_type(hint: Any, marks: list[Any], where: str, outer: Origin | None = Non
 
 
 def _of_text(marks: list[Any]) -> Sanitizer:
-    """Cleaning makes a text longer or shorter, and a journal must be read again: the field's own bounds are kept."""
+    """Return a cleaner that keeps the field's own bounds: cleaning changes the length, and a journal must load."""
     shortest = next((mark.min_length for mark in marks if hasattr(mark, "min_length")), 0)
     longest = next((mark.max_length for mark in marks if hasattr(mark, "max_length")), None)
 

@@ -30,12 +30,12 @@ _SHAPES = re.compile(
     re.VERBOSE,
 )
 _PIECE: Final = 8
-"""A piece of a long secret is masked from this length on: whoever has all but a few characters of a key can guess the rest."""
+"""Pieces of a long secret are masked from this length on: with most of a key, the rest can be guessed."""
 _LONG: Final = 16
-"""Secrets this long are masked in pieces too; and pieces that read like ordinary words only from this length on."""
+"""Secrets this long are also masked in pieces; pieces that read like ordinary words only from this length on."""
 _STEP: Final = 4
 _GRAM: Final = _PIECE - _STEP + 1
-"""Whatever has 8 characters holds 5 that begin at a multiple of 4: only a quarter of all places has to be looked at."""
+"""Any 8 characters hold 5 that begin at a multiple of 4: only a quarter of all places has to be looked at."""
 _FEWEST_LETTERS: Final = 4
 """Different characters in a piece: "========" in some encoding of a secret would mask every line that is drawn."""
 
@@ -45,9 +45,9 @@ Span = tuple[int, int]
 class Masker:
     """Masks the same secrets in many texts; its cost grows with the text, hardly with the secrets. Call it with a text.
 
-    Each secret is found as it is, reversed, URL-encoded, as in JSON and HTML, in hex and in base64 at any alignment; of one
-    with at least 16 characters also any piece of 8, unless the piece reads like an ordinary word. Keys that nobody named are
-    found by their shape (Anthropic, OpenAI, GitHub, GitLab, AWS, Google, Slack, Hugging Face, npm, PyPI, signed tokens).
+    Each secret is found as it is, reversed, URL-encoded, as in JSON and HTML, in hex, in base64 at any alignment; from
+    16 characters on also any piece of 8 that does not read like a word. Keys that were not given are found by their
+    shape (Anthropic, OpenAI, GitHub, GitLab, AWS, Google, Slack, Hugging Face, npm, PyPI, signed tokens).
     """
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
@@ -73,7 +73,7 @@ class Masker:
             text = self._whole.sub(MASK, text)
         if _may_have_a_key(text):
             text = _SHAPES.sub(MASK, text)
-        # After the shapes: a key of somebody else that begins like ours would not be known without its beginning.
+        # After the shapes: another key that begins like one of ours would not be known without its beginning.
         return self._without_pieces(text) if suspect else text
 
     def _without_pieces(self, text: str) -> str:
@@ -86,7 +86,7 @@ class Masker:
         return "".join((*kept, text[end:])) if kept else text
 
     def _runs(self, text: str) -> Iterator[Span]:
-        """Where pieces of secrets stand in the text, those that touch taken as one."""
+        """Yield where pieces of secrets are in the text; pieces that touch are joined."""
         pieces = self._pieces
         begun: Span | None = None
         for start in [n for n in range(len(text) - _PIECE + 1) if text[n : n + _PIECE] in pieces]:
@@ -99,18 +99,18 @@ class Masker:
 
 
 def mask(text: str, secrets: Collection[str] = ()) -> str:
-    """`text` with every secret replaced by `MASK`, as a `Masker` of these secrets does it."""
+    """Return `text` with every secret replaced by `MASK`, as a `Masker` of these secrets does it."""
     return masker(frozenset(secrets))(text)
 
 
 @lru_cache(maxsize=64)
 def masker(secrets: frozenset[str]) -> Masker:
-    """The masker of these secrets, made once: that takes longer than to use it."""
+    """Return the masker of these secrets, cached: making one takes longer than using it."""
     return Masker(secrets)
 
 
 def _may_have_a_key(text: str) -> bool:
-    """Whether a beginning of the shapes is in it. Looked at one by one, which is many times as fast as to look for the shapes."""
+    """Return whether the text has the beginning of a key's shape. Much faster than looking for the shapes."""
     return (
         "sk-" in text
         or ("gh" in text and any(sign in text for sign in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_")))
@@ -137,9 +137,9 @@ def _grams(text: str, length: int) -> Iterator[str]:
 
 
 def _reads_like_words(text: str) -> bool:
-    """Letters as words are written, and what stands between words: a password may be made of words that logs are full of."""
+    """Return whether a piece reads like prose: a password may be made of words that logs are full of."""
     words = [word for word in re.split(r"[\W_]+", text) if word]
-    # The first may be the end of a longer word, so `nSomething` too is how words are written.
+    # The first may be the end of a longer word, so `nSomething` too is written as words are.
     return all(word.isalpha() and (word.islower() or word.isupper() or word[1:].islower()) for word in words)
 
 

@@ -1,7 +1,7 @@
-"""A build as text and back, so that opening one need not replay its whole journal. Pure; loses nothing.
+"""A build as text and back, so that opening one need not replay its whole journal. Pure; must never lose a field.
 
-The text is derived data: whatever cannot be parsed may be thrown away and the journal replayed instead. `FORMAT` changes
-whenever the fields of Build change their meaning, or an older build would not have a new field's default.
+The text is derived data: if it cannot be parsed, drop it and replay the journal instead. `FORMAT` changes whenever the
+fields of Build change their meaning, or an older build would not have a new field's default.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _field_types() -> dict[str, Any]:
 
 
 def dump(build: Build) -> str:
-    """The build as JSON text. O(size of the build)."""
+    """Return the build as JSON text. Takes O(size of the build)."""
     values: dict[str, Any] = {"format": FORMAT}
     for name, adapter in _adapters().items():
         value = getattr(build, name)
@@ -75,7 +75,7 @@ def dump(build: Build) -> str:
 
 
 def parse(text: str) -> Build:
-    """The build that `dump` wrote. Raises ValueError when the text is of another format or not a snapshot."""
+    """Return the build that `dump` wrote. Raises ValueError when the text is of another format or not a snapshot."""
     raw = json.loads(text)
     if not isinstance(raw, dict) or raw.pop("format", None) != FORMAT:
         raise ValueError("this is not a snapshot of the format this version writes")

@@ -1,4 +1,4 @@
-"""What to build, as records: a Markdown spec, a complete task list, or the artifacts of an interview. Pure data."""
+"""A spec, as records: Markdown, a complete task list, or an interview's artifacts. Pure data; must hold no rule."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from buildwright.core.record import Record
 
 
 class ProjectBrief(Record):
-    """What the user wants and for whom (Z12)."""
+    """What the user wants and for whom."""
 
     title: str = Field(min_length=1)
     summary: str = ""
@@ -31,7 +31,7 @@ class PlannedFeature(Record):
 
 
 class BuildPlan(Record):
-    """How it should be built (Z12)."""
+    """How it should be built."""
 
     stack: tuple[str, ...] = ()
     features: tuple[PlannedFeature, ...] = ()
@@ -40,7 +40,7 @@ class BuildPlan(Record):
 
 
 class ProductDocument(Record):
-    """What the finished product is (Z12)."""
+    """What the finished product is."""
 
     overview: str = ""
     features: tuple[PlannedFeature, ...] = ()
@@ -54,7 +54,7 @@ class Spec(Record):
 
     title: str = Field(min_length=1, max_length=200)
     source: str = ""
-    """File name it came from, for people."""
+    """Name of the file it came from, for people to read."""
     form: Literal["markdown", "tasks", "spec-kit", "task-master", "interview"] = "markdown"
     text: str = ""
     brief: ProjectBrief | None = None

@@ -1,4 +1,4 @@
-"""What a planned unit of work is. Pure data: a task never knows how far it has come (that is `build.TaskState`)."""
+"""A planned unit of work. Pure data; must never know how far a task has come (that is `build.TaskState`)."""
 
 from __future__ import annotations
 

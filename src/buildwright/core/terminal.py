@@ -1,6 +1,5 @@
 """Foreign text made fit for people: no terminal controls, no secrets, no endless lines. Pure; must never take time that
-grows faster than the text, and never let the place where a text was cut into chunks change what comes out.
-"""
+grows faster than the text, and never let the place where a text was cut into chunks change the result."""
 
 from __future__ import annotations
 
@@ -9,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 LONGEST_LINE: Final = 8_192
-"""Characters of a line that are shown, the mark that says how many are not included."""
+"""Characters of a line that are shown, not counting the mark that says how many are left out."""
 _HELD: Final = 2 * LONGEST_LINE
-"""Characters of a line that are looked at: more than are shown, so that a secret which goes beyond the cut is seen whole."""
+"""Characters of a line that are examined: more than are shown, so that a secret across the cut is seen whole."""
 _MARK_ROOM: Final = 48
 
 _SEQUENCE = r"""
@@ -20,35 +19,35 @@ _SEQUENCE = r"""
         [^\x07\x1b\n\x80-\x9f]{0,4096} (?P<text>\x07|\x1b\\|\x9c)?
   | \x1b [ -/]{0,16} (?P<escape>[0-~])?
 """
-"""ECMA-48. All of it is bounded and may end anywhere: what is unfinished at the end of a line goes with what it had begun."""
+"""ECMA-48. Every part is bounded and may end anywhere: a sequence unfinished at the end of a line is removed too."""
 _BEGIN: Final = "\x1b\x90\x98\x9b\x9d\x9e\x9f"
 
 _CONTROLS = re.compile(
     rf"{_SEQUENCE}"
     r"| [\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+"  # C0 but TAB, LF and CR; DEL; C1
-    r"| [\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+"  # what turns the direction of writing
+    r"| [\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+"  # turns the direction of writing
     r"| [\ud800-\udfff]+",
     re.VERBOSE,
 )
 _ANY_CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-"""What there is in every text that has something to strip: ten times as fast to look for."""
+"""Every text with something to strip matches this: searching for it is ten times as fast."""
 _ONE_SEQUENCE = re.compile(_SEQUENCE, re.VERBOSE)
 
 
 def strip_controls(text: str) -> str:
-    """The text as a terminal would leave it, line by line, with nothing in it that a terminal would obey.
+    """Return the text as a terminal would leave it, line by line, with nothing in it that a terminal would obey.
 
-    Escape sequences, control characters but TAB and LF, marks that turn the direction of writing and lone surrogates go;
-    of a line that was written over (`\\r`, a progress bar) its last state stays; a line of more than `LONGEST_LINE`
-    characters is cut, and says how many more there were.
+    Escape sequences, control characters but TAB and LF, marks that turn the direction of writing and lone surrogates
+    are removed; a line that was written over (`\\r`, a progress bar) keeps its last state; a line of more than
+    `LONGEST_LINE` characters is cut, and says how many more there were.
     """
     return clean(text, str)
 
 
 def clean(text: str, mask: Callable[[str], str]) -> str:
-    """`strip_controls`, and `mask` for each line, before it is cut."""
+    """Apply `mask` to each line before it is cut, and `strip_controls`."""
     if "\n" not in text and "\r" not in text and len(text) <= LONGEST_LINE and not _ANY_CONTROL.search(text):
         masked = mask(text)  # most texts are one plain line: the same as below in a third of the time
         if len(masked) <= LONGEST_LINE:
@@ -58,9 +57,9 @@ def clean(text: str, mask: Callable[[str], str]) -> str:
 
 
 class Cleaner:
-    """`clean` for a text that comes in chunks: what comes out in all is the same however it was cut.
+    """`clean` for a text that comes in chunks: the whole result is the same however the text was cut.
 
-    Lines come out whole, since neither what will stand on a line at last nor what is a secret is known before its end.
+    Lines come out whole, since only the end of a line tells what it shows at last and what in it is a secret.
     Holds two lines of the longest kind at most, and one escape sequence.
     """
 
@@ -69,10 +68,10 @@ class Cleaner:
         self._unfinished = ""
         self._now = _Line()
         self._before = _Line()
-        """What stood on the line when it was last begun anew."""
+        """The content of the line before it was last begun anew."""
 
     def feed(self, chunk: str) -> str:
-        """Take the next chunk; the lines it ends, each with its line feed."""
+        """Take the next chunk; return the lines it ends, each with its line feed."""
         text = self._unfinished + chunk
         cut = _unfinished_from(text)
         text, self._unfinished = text[:cut], text[cut:]
@@ -81,7 +80,7 @@ class Cleaner:
         return "".join(f"{line}\n" for line in self._lines(text))
 
     def end(self) -> str:
-        """What stands on a last line that was not ended; "" when there is none. Another text may follow."""
+        """Return the last line if it was not ended, else "". Another text may follow."""
         self._unfinished = ""
         return self._end_line()
 
@@ -131,7 +130,7 @@ class _Line:
 
 
 def _unfinished_from(text: str) -> int:
-    """Where an escape sequence begins that the end of the text cuts off; the length of the text when there is none."""
+    """Return where an escape sequence begins that the end of the text cuts off; the length of the text when none is."""
     start = max(text.rfind(begin) for begin in _BEGIN)
     found = _ONE_SEQUENCE.match(text, start) if start >= 0 else None
     return start if found is not None and found.end() == len(text) and found.lastgroup is None else len(text)

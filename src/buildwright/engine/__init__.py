@@ -1,1 +1,1 @@
-"""The shell around the core: carries out actions and records what came of them. Knows ports and core only."""
+"""The shell around the core: carries out actions and records the results. Must never know more than ports and core."""

@@ -1,8 +1,8 @@
-"""One attempt: open a lane, brief the agent, follow what it does, take its patch. Must never believe the agent's word.
+"""One attempt: open a lane, brief the agent, follow its work, take its patch. Must never believe the agent's word.
 
-The lane is always fresh: whatever an attempt that died has left is removed. An agent that goes on from its rejected
-change finds it in the lane, put on top of the newest head; any other starts from the head itself. An attempt that died goes
-on from its newest checkpoint, if its agent can; else it begins anew, and the gateway plays it the answers it had.
+The lane is always fresh: leftovers of an attempt that died are removed. An agent that goes on from its rejected change
+finds it in the lane, on top of the newest head; any other starts from the head itself. An attempt that died goes on
+from its newest checkpoint, if its agent can; else it begins anew, and the gateway replays the answers it had.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from buildwright.ports import (
 
 METER_SECONDS = 0.5
 LONGEST_SUMMARY = 4_000
-"""Characters of an agent's last words that the journal keeps."""
+"""Characters of an agent's last text that the journal keeps."""
 NOT_THE_TASKS_FAULT = {"auth", "rate_limit", "overloaded", "unavailable"}
 """Failures of the model's provider: they pause the build and use up no attempt."""
 
 
 class Ground(NamedTuple):
-    """Where an attempt works. Without lanes `lane` is None and `files` a scratch directory."""
+    """The place where an attempt works. Without lanes `lane` is None and `files` a scratch directory."""
 
     files: Path
     home: Path
@@ -60,7 +60,7 @@ class Ground(NamedTuple):
 
 
 async def run_attempt(bench: Workbench, action: RunAgent, build: Build) -> Sequence[AnyEvent]:
-    """The facts of one attempt, the last of them its end. Raises what the workspace and the gateway raise."""
+    """Return the facts of one attempt, the last of them its end. Raises the errors of the workspace and the gateway."""
     assert build.plan is not None
     world = bench.world
     task, state = build.plan.task(action.task), build.task(action.task)
@@ -96,9 +96,9 @@ async def run_attempt(bench: Workbench, action: RunAgent, build: Build) -> Seque
 
 
 async def _close_lane(bench: Workbench, workspace: Workspace, key: LaneKey) -> None:
-    """Remove the lane to the end, even when cancelled meanwhile: the next attempt of that name opens one in the same place.
+    """Remove the lane completely, even when cancelled: the next attempt of that name uses the same place.
 
-    One that cannot be removed is no reason to throw away what the agent has done in it.
+    A lane that cannot be removed is no reason to drop the agent's work in it.
     """
     closing = asyncio.ensure_future(workspace.close_lane(key))
     cancelled: asyncio.CancelledError | None = None
@@ -183,7 +183,7 @@ async def _meter(bench: Workbench, door: Door) -> None:
 
 
 async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: Lane | None) -> Sequence[AnyEvent]:
-    """Let the agent work within its time; its end becomes facts."""
+    """Let the agent work within its time limit and return its end as facts."""
     task, attempt = assignment.task.id, assignment.attempt
     seconds = build.options.limits.task_seconds
     broke = partial(e.AgentBroke, task=task, attempt=attempt)
@@ -242,7 +242,7 @@ async def _take_in(
             say(activity.text if activity.more else f"{activity.text}\n")
             mid_line = activity.more
             continue
-        if mid_line:  # what it says stands before what it does then
+        if mid_line:  # the agent said it before it did this
             say("\n")
             mid_line = False
         if isinstance(activity, Finished):

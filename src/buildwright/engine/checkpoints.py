@@ -1,4 +1,4 @@
-"""Checkpoints of attempts: kept while an agent works, given back to it when its process died. Must never end an attempt.
+"""Checkpoints of attempts: kept while an agent works, restored after its process died. Must never end an attempt.
 
 A checkpoint is the lane's tree and the agent's conversation. Losing one costs only work that is done again.
 """
@@ -50,7 +50,7 @@ class Checkpoints:
         self._next: datetime | None = None
 
     async def keep(self, saved: Saved) -> None:
-        """Keep this one, unless the last is only moments old. The lane must not change meanwhile."""
+        """Keep this checkpoint, unless the last one is only moments old. The lane must not change meanwhile."""
         world, lane = self._bench.world, self._lane
         if lane is None or world.workspace is None or not world.agent.resumes:
             return
@@ -64,7 +64,7 @@ class Checkpoints:
             # A file that cannot be taken (Refused) is judged when the attempt ends.
             self._bench.logbook.note("engine", f"no checkpoint of {task}: {failure}", task, attempt)
         else:
-            # Recorded before it: whoever goes on from here does not ask again for the answers up to here.
+            # Recorded before the checkpoint: an agent that goes on from it does not ask again for the answers up to it.
             if world.gateway is not None and self._door is not None:
                 for fact in spent(world.gateway, self._door, self._bench.newest()):
                     self._bench.report(fact)

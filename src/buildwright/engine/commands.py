@@ -1,7 +1,7 @@
-"""What a user can ask of a build: records, each with the rule that makes facts of it. Never does an effect.
+"""Commands of a user to a build: records, each with the rule that makes its facts. Must never do an effect.
 
-A command is a record in `COMMANDS`; `ask` appends its facts to the build's journal, from any process. From the record the
-HTTP route and the body of its request are made, and every client sends it as it is.
+A command is a record in `COMMANDS`; `ask` appends its facts to the build's journal, from any process. The HTTP route
+and the body of its request are made from the record, and every client sends it unchanged.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OneTask = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class NewBuild:
-    """A build that is to be made. Without a project it is of the repository's folder; "" elsewhere means what is usual."""
+    """A build to be made. The project defaults to the repository's folder; "" in other fields means the default."""
 
     spec: Spec
     options: Options = field(default_factory=Options)
@@ -45,14 +45,14 @@ class NewBuild:
     """Branch or commit to start from."""
     project_id: str = ""
     user_id: str = ""
-    """Whose it is; "" for the user of this process, or of the token."""
+    """The owner; "" for the user of this process, or of the token."""
     build_id: str = ""
-    """A UUID of the caller's: with it the build is made once, however often it is asked for."""
+    """A UUID chosen by the caller: with it the build is made once, however often it is asked for."""
     correlation_id: str = ""
 
 
 class CommandResult(NamedTuple):
-    """The build with the facts of a command in it, and the id that they have: of a message or a step."""
+    """The build with a command's facts applied, and the id that these facts carry: of a message or a step."""
 
     build: Build
     id: str
@@ -60,21 +60,21 @@ class CommandResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BuildCommand(ABC):
-    """Something to ask of a build. A record with these traits; the annotations of its fields are the bounds of a request."""
+    """A command to a build. A record with these traits; the annotations of its fields are the bounds of a request."""
 
     name: ClassVar[str]
     """The last part of its path, and the verb of the command line."""
     receipt: ClassVar[str] = ""
-    """What the id of its facts is called in an answer; "" when the answer says where the build stands."""
+    """Name of the facts' id in an answer; "" when the answer is the build's standing."""
     wakes: ClassVar[bool] = False
-    """After it the build has something to do, so a process or worker must carry it out."""
+    """Whether the build then has something to do, so that a process or worker must carry it out."""
 
     @abstractmethod
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
-        """The facts to append to the newest state of a build. Raises IllegalMove, NotFound when that does not allow it."""
+        """Return the facts to append to the newest state. Raises IllegalMove, NotFound when that forbids it."""
 
     def holds(self, build: Build) -> bool:  # noqa: ARG002
-        """Whether the build is already as this command would have it, so that a request changes nothing."""
+        """Return whether the build already is as this command would have it, so that a request changes nothing."""
         return False
 
 
@@ -96,7 +96,7 @@ class PauseBuild(BuildCommand):
 
 @dataclass(frozen=True, slots=True)
 class ResumeBuild(BuildCommand):
-    """Answer a pause, and go on. `go` to a build that is not paused changes nothing, and sees that it is carried out."""
+    """Answer a pause and go on. `go` to a build that is not paused changes nothing but sees that it is carried out."""
 
     name = "resume"
     wakes = True
@@ -201,11 +201,11 @@ class StopBuild(BuildCommand):
 
 
 COMMANDS: tuple[type[BuildCommand], ...] = (PauseBuild, ResumeBuild, SendMessage, TakeStep, StopBuild)
-"""All of them. Each is a route of the HTTP API."""
+"""All commands. Each is a route of the HTTP API."""
 
 
 async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand) -> CommandResult:
-    """Append what a command makes of the newest state, checked against it. Raises IllegalMove, NotFound, StoreFailed."""
+    """Append a command's facts for the newest state, checked against it. Raises IllegalMove, NotFound, StoreFailed."""
     new_id = uuid.uuid4().hex[:12]
     while True:
         build = await builds.load(build_id)
@@ -223,9 +223,9 @@ async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand
 
 
 async def create(builds: Builds, clock: Clock, new: NewBuild) -> str:
-    """Make a build, and return its id (a UUID). One that was made with the same `build_id` before stays as it is.
+    """Make a build, and return its id (a UUID). A build made with the same `build_id` before stays as it is.
 
-    Checks nothing of what is asked for. Raises StoreFailed.
+    Validates nothing in `new`. Raises StoreFailed.
     """
     created = e.BuildCreated(
         build_id=new.build_id or str(uuid.uuid4()),
@@ -246,9 +246,9 @@ async def create(builds: Builds, clock: Clock, new: NewBuild) -> str:
 
 
 async def find(builds: BuildReader, build: str = "", elsewhere: str = "") -> str:
-    """The full id of a build, from an id, a unique beginning of one, or "" for the newest.
+    """Return the full id of a build, from an id, a unique beginning of one, or "" for the newest.
 
-    Raises NotFound; `elsewhere` is then what to do about builds that cannot be seen from here, if there are any.
+    Raises NotFound; `elsewhere` is then the advice about builds that are not visible here, if there are any.
     """
     rows = await builds.rows(limit=20, build_prefix=build)
     exact = [row for row in rows if row.build_id == build]

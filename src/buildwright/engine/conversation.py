@@ -1,4 +1,4 @@
-"""What the user says to running agents, and the receipts. State is in the journal; this only passes it on, once per inbox."""
+"""Messages of the user to running agents, and the receipts. Must never hold state: that is in the journal."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Conversations:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Tasks whose agents run in this process now."""
+        """Return the tasks whose agents run in this process now."""
         return tuple(self._inboxes)
 
     @contextmanager
     def inbox(self, build: Build, task: str) -> Iterator[asyncio.Queue[Message]]:
-        """The inbox of a task's attempt while it runs, with what is waiting already in it.
+        """Yield the inbox of a task's attempt while it runs, with the waiting messages in it.
 
-        So is what a life of the attempt that died had heard and took with it.
+        It also has the messages that the attempt heard after its newest checkpoint, before its process died.
         """
         self._inboxes[task] = asyncio.Queue()
         self._offered[task] = set()
@@ -39,7 +39,7 @@ class Conversations:
             del self._inboxes[task], self._offered[task]
 
     def offer(self, build: Build) -> None:
-        """Put every message that no agent has heard into the inboxes it is meant for."""
+        """Put every message that no agent has heard into the inboxes it is meant for, once per inbox."""
         for note in build.notes_to_agents:
             for task, inbox in self._inboxes.items():
                 if note.task in {"", task} and note.id not in self._offered[task]:

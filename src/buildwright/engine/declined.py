@@ -1,6 +1,6 @@
-"""Builds that this machine cannot carry out, for want of an agent or a sandbox: left to other workers, and said out loud.
+"""Builds that this machine cannot carry out, without an agent or a sandbox: logged, and left to other workers.
 
-Must never decide about the build: another machine may well have what this one lacks.
+Must never decide about the build: another machine may have what this one lacks.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from buildwright.errors import BuildwrightError, CouldNot
 from buildwright.ports import Board, Builds, LogEntry
 
 SECONDS = 15.0
-"""How long a build is left to others before it is tried here again: what was lacking may have been installed."""
+"""How long a build is left to others before it is tried here again: the missing program may have been installed."""
 
 
 class Declined:
-    """What a hand leaves to others. `say` is how it logs."""
+    """The builds that a hand leaves to other workers. `say` logs for it."""
 
     def __init__(self, builds: Builds, board: Board, say: Callable[..., None]) -> None:
         self._builds = builds
         self._board = board
         self._say = say
         self._until: dict[str, float] = {}
-        """By build, on the loop's clock."""
+        """By build: when the time ends, on the event loop's clock."""
 
     def has(self, build_id: str) -> bool:
-        """Whether the build is left to others now."""
+        """Return whether the build is left to other workers now."""
         now = asyncio.get_running_loop().time()
         self._until = {build: until for build, until in self._until.items() if until > now}
         return build_id in self._until
 
     async def decline(self, errand: Errand, lacking: BuildwrightError, at: datetime) -> None:
-        """Let go of an action that cannot be begun here, and tell in the build's log what is lacking."""
+        """Release an action that cannot begin here, and write in the build's log what is lacking."""
         build_id, key = errand.name
         self._until[build_id] = asyncio.get_running_loop().time() + SECONDS
         self._say("declined", build_id, action=key, why=str(lacking), fix=lacking.fix or "", level="warning")

@@ -1,7 +1,7 @@
-"""A build is stuck: its context becomes one artifact, and an advisor is asked for the cause. Must never start an attempt.
+"""Diagnosing a stuck build: its context becomes one artifact, an advisor is asked. Must never start an attempt.
 
-The same journal and log give the same bytes, so a worker that does it again after a crash keeps one artifact. Without a model,
-or when it fails, the fact is the same but for the advice: being stuck is known without anybody's word.
+The same journal and log give the same bytes, so a worker that does it again after a crash keeps one artifact. Without a
+model, or when it fails, the fact is the same but for the advice: a build is known to be stuck without an advisor.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from buildwright.errors import BadSettings, BadSpec, ModelFailed
 from buildwright.ports import LogLine, ModelAccess
 
 LOG_ENTRIES = 500
-"""Newest entries of the build's log that are kept."""
+"""Number of the newest log entries of the build that are kept."""
 TAIL_LINES = 100
-"""The newest of them, once more as text."""
+"""Number of the newest of these entries that are also kept as text."""
 DIAGNOSIS_SECONDS = 180.0
-"""Nothing new starts meanwhile, so a model that takes longer is not waited for."""
+"""Time limit of the model: nothing new starts while it is asked."""
 LONGEST_ADVICE = 4_000
 """Characters of each piece of advice that the journal keeps."""
 
 
 class _Answer(NamedTuple):
-    """What came of asking: a diagnosis, or why there is none."""
+    """The result of asking: a diagnosis, or why there is none."""
 
     diagnosis: Diagnosis | None
     why_not: str = ""
 
 
 async def diagnose(bench: Workbench, action: Diagnose, build: Build) -> Sequence[AnyEvent]:
-    """The fact that the build is stuck, with its context and the advice. Raises StoreFailed, DiskFull."""
+    """Return the fact that the build is stuck, with its context and the advice. Raises StoreFailed, DiskFull."""
     tasks = tuple(dict.fromkeys(build.failures_in_row))
     context = await _context(bench, build, tasks)
     digest = await bench.world.builds.put_artifact(context.encode("utf-8", "replace"))
@@ -75,7 +75,7 @@ def _error(build: Build, task: str) -> str:
 
 
 async def _context(bench: Workbench, build: Build, tasks: tuple[str, ...]) -> str:
-    """What is known, as JSON: tasks and history in front, the tail of the log at the end, for who cuts the middle."""
+    """Return the context as JSON: tasks and history first, the tail of the log last: a reader may cut the middle."""
     builds, mask = bench.world.builds, bench.world.mask
     await bench.logbook.flush()
     log = await builds.read_log(build.id, limit=LOG_ENTRIES, tail=True)
@@ -103,7 +103,7 @@ def _line(line: LogLine) -> str:
 
 
 def _masked(value: object, mask: Callable[[str], str]) -> object:
-    """Every text in it without secrets. Masked one by one: in the whole, a secret could be cut by JSON's own signs."""
+    """Return the value with each text masked by itself: in the whole, JSON's own characters could split a secret."""
     match value:
         case str():
             return mask(value)
@@ -116,7 +116,7 @@ def _masked(value: object, mask: Callable[[str], str]) -> object:
 
 
 async def _ask(bench: Workbench, number: int, build: Build, context: str) -> _Answer:
-    """Ask the advisor; what its requests cost is recorded whatever comes of it."""
+    """Ask the advisor. The cost of its requests is recorded whatever the result."""
     world = bench.world
     gateway = world.gateway
     if world.diagnoser is None or gateway is None:

@@ -1,4 +1,4 @@
-"""What is in flight: one asyncio task per wanted action. Must never outlive its runner, and never run one action twice."""
+"""Actions in flight: one asyncio task per wanted action. Must never outlive the runner, or run one action twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from buildwright.core.event import AnyEvent
 
 
 class Landing(NamedTuple):
-    """A flight has ended with these facts. It counts as in flight until they are in the journal."""
+    """The end of a flight, with its facts. The flight counts as running until they are in the journal."""
 
     key: str
     flight: asyncio.Task[None]
@@ -21,7 +21,7 @@ class Landing(NamedTuple):
 
 
 class Flights:
-    """Actions that are being carried out, by key."""
+    """The actions that are being carried out, by key."""
 
     def __init__(
         self, carry_out: Callable[[Action, Build], Awaitable[Sequence[AnyEvent]]], land: Callable[[Landing], None]
@@ -40,12 +40,12 @@ class Flights:
         return len(self._flying)
 
     def landed(self, landing: Landing) -> None:
-        """The facts of this flight are in the journal (or were dropped): its action may be begun again if still wanted."""
+        """Free the key once a flight's facts are recorded (or dropped): its action may begin again if still wanted."""
         if self._flying.get(landing.key) is landing.flight:
             del self._flying[landing.key]
 
     def reconcile(self, decision: Decision, build: Build) -> None:
-        """Begin what is wanted and not in flight; end what is in flight and no longer wanted."""
+        """Begin wanted actions that are not in flight; end those in flight that are no longer wanted."""
         wanted = {action.key: action for action in decision.actions}
         for key in [key for key in self._flying if key not in wanted]:
             self._end(self._flying.pop(key))
@@ -55,7 +55,7 @@ class Flights:
                     self._flying[key] = asyncio.create_task(self._fly(key, action, build), name=key)
 
     async def end_all(self) -> None:
-        """Cancel everything and wait until it is gone."""
+        """Cancel all flights and wait until they have ended."""
         for flight in self._flying.values():
             self._end(flight)
         self._flying.clear()

@@ -1,4 +1,4 @@
-"""Following a build: what its journal holds after a state the caller knows, with the build after each event. Must never write.
+"""Following a build: the events of its journal after a known state, with the build after each. Must never write.
 
 The journal may be the store of this machine, the one that workers share, or that of a server over HTTP.
 """
@@ -18,7 +18,7 @@ from buildwright.ports import Board, BuildReader, Builds, LogEntry, LogLine
 
 SHORTEST_SECONDS = 0.05
 LONGEST_SECONDS = 0.25
-"""Seconds between two looks at the journal: the shortest after news, doubled after each look that finds none."""
+"""Longest wait between looks at the journal, in seconds: shortest after news, doubled after a look without any."""
 MOST_LINES = 1000
 """Log lines that one look reads."""
 
@@ -27,16 +27,16 @@ OnLog = Callable[[LogEntry], None]
 
 
 class News(NamedTuple):
-    """What one look at a build has found; no steps and no lines when nothing has happened since the look before."""
+    """The result of one look at a build; without steps and lines when nothing has happened since the look before."""
 
     build: Build
     steps: Sequence[Step] = ()
     lines: Sequence[LogLine] = ()
     more: bool = False
-    """More is there already and comes next: too early to judge whether the build has ended or rests."""
+    """Whether more is there already and comes next: too early to judge whether the build has ended or rests."""
 
     def tell(self, on_event: OnEvent | None, on_log: OnLog | None) -> None:
-        """Call back for each event, then for each log line."""
+        """Call `on_event` for each event, then `on_log` for each log line."""
         if on_event is not None:
             for recorded, build in self.steps:
                 on_event(recorded, build)
@@ -52,7 +52,7 @@ class Onlooker(NamedTuple):
     on_log: OnLog | None
     detach: asyncio.Event
     stay: bool
-    """Go on while the build waits for a user."""
+    """Whether to go on while the build waits for a user."""
 
 
 async def catch_up(journal: BuildReader, build: Build) -> list[Step]:
@@ -67,9 +67,9 @@ async def catch_up(journal: BuildReader, build: Build) -> list[Step]:
 async def follow(
     journal: BuildReader, since: Build, *, log_after: int | None = None, task: str = "", seconds: float = math.inf
 ) -> AsyncGenerator[News, None]:
-    """Yield what happens to a build after the state `since`, look by look, until the caller leaves or after `seconds`.
+    """Yield the news of a build after the state `since`, look by look, until the caller leaves or after `seconds`.
 
-    With `log_after`, the log lines after that number come too, of all tasks or of one. A look that finds nothing is
+    With `log_after`, the log lines after that number come too, of all tasks or of `task`. A look that finds nothing is
     yielded as well, so that the caller can judge whether to go on. Holds nothing open between looks. Raises NotFound,
     StoreFailed.
     """
@@ -94,8 +94,8 @@ async def follow(
 
 
 async def follow_to_rest(builds: Builds, board: Board, build: Build, onlooker: Onlooker) -> Build:
-    """Tell an onlooker what workers do after `build`. Returns the build once it has ended, waits for a user with nothing
-    left running, or the onlooker detaches. Raises StoreFailed."""
+    """Tell an onlooker what workers do after `build`. Returns the build once it has ended, waits for a user with
+    nothing left running, or the onlooker detaches. Raises StoreFailed."""
     newest = await builds.read_log(build.id, limit=1, tail=True)
     async for news in follow(builds, build, log_after=newest[-1].seq if newest else 0):
         build = news.build
@@ -119,10 +119,9 @@ async def stepped(
     on_event: OnEvent | None = None,
     since: Build | None = None,
 ) -> Build:
-    """Return a build that is driven by hand once it has made the step, or rests; or as it is after `seconds`, the step
-    still to be made.
+    """Return a build driven by hand once it has made the step or rests, else as it is after `seconds`.
 
-    `on_event` is told of every event after `since`, which may be a state from before the step was asked for; without it,
+    `on_event` gets every event after `since`, which may be a state from before the step was asked for; without it,
     after the state found first. Raises NotFound, StoreFailed.
     """
     build = since or await journal.load(build_id)

@@ -1,10 +1,10 @@
-"""The engine of many processes: `advance` decides and posts what is wanted, `perform` takes one action and does it.
+"""The engine of many processes: `advance` decides and posts wanted actions, `perform` takes one and does it.
 
-    advance(build):       load ──▶ decide ──▶ settle (append + board, one transaction) ──▶ hint what nobody has
-    perform(build, key):  take the action by a lease ──▶ effect ──▶ settle its facts by that lease ──▶ hint what nobody has
+    advance(build):       load ──▶ decide ──▶ settle (append + board, one transaction) ──▶ hint at free actions
+    perform(build, key):  take the action by a lease ──▶ effect ──▶ settle its facts by it ──▶ hint at free actions
 
-Both may be called at any time, twice, late or never: the store says what is so, and `patrol` looks for what was forgotten.
-What is recorded, and how, is in `settling`. Must never trust a hint.
+Both may be called at any time, twice, late or never: the store has the truth, and `patrol` finds what was forgotten.
+`settling` does the recording. Must never trust a hint.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from buildwright.ports import ActionLease, Board, Builds, Clock, Jobs
 
 
 def _silent(_event: str, **_fields: object) -> None:
-    """Nobody listens."""
+    """Log nothing."""
 
 
 class Hand:
-    """One process's part in any number of builds. `slots` bounds the agents, and apart from them all other actions, at once."""
+    """One process's part in any number of builds. `slots` bounds its agents, and separately its other actions."""
 
     def __init__(
         self,
@@ -62,19 +62,19 @@ class Hand:
         self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
         self._declined = Declined(builds, board, self.say)
         self._begun: set[tuple[str, str]] = set()
-        """Actions that are being carried out here, or wait for a slot or their lease."""
+        """Actions that are carried out here, or wait for a slot or their lease."""
         self._closing = False
 
     def listen(self, on_event: OnEvent | None) -> None:
-        """Have `on_event` called with every event that this process records from now on, and the build after it."""
+        """Call `on_event` with every event that this process records from now on, and the build after it."""
         self._settler.on_event = on_event
 
     # --- advance ----------------------------------------------------------------------------------------------------
 
     async def advance(self, build_id: str) -> Build | None:
-        """Decide until there is nothing to decide, and post what is wanted. None when it is not ours to advance.
+        """Decide until nothing is left to decide, and post wanted actions. None when it is not ours to advance.
 
-        Raises StoreFailed, DiskFull; then nothing has changed, and whoever looks next does it.
+        Raises StoreFailed, DiskFull; then nothing has changed, and the next process that looks does it.
         """
         try:
             return await self._settler.settle(build_id, ())
@@ -85,9 +85,9 @@ class Hand:
     # --- perform ----------------------------------------------------------------------------------------------------
 
     async def perform(self, build_id: str, key: str) -> None:
-        """Carry out an action if it is wanted and nobody has it; returns when that is over.
+        """Carry out an action if it is wanted and free; returns when that is over.
 
-        Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record what came of it.
+        Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record the result.
         """
         name = (build_id, key)
         if name in self._begun or self._closing or self._declined.has(build_id):
@@ -99,8 +99,8 @@ class Hand:
                 await self._take_up(build_id, key)
         finally:
             self._begun.discard(name)
-        # Whoever has become free goes on with what has waited longest: that is fair to all builds, and quicker than a hint.
-        # Who waits for room here comes first, and looks on afterwards.
+        # A process that has become free takes up what has waited longest: fair to all builds, and quicker than a hint.
+        # An action that waits here for a slot goes first; the board is looked at afterwards.
         done = True
         while done and not room.locked():
             async with room:
@@ -111,7 +111,7 @@ class Hand:
             return False
         waiting = [name for name in await self.board.waiting() if is_long(name[1]) is long]
         near = waiting[: 2 * self.slots]
-        # Several who look at once begin in different places, else all but one would come too late for each.
+        # Processes that look at once begin in different places, else all but one would come too late for each.
         first = self.performed % len(near) if near else 0
         for name in (*near[first:], *near[:first]):
             if name in self._begun or self._declined.has(name[0]):
@@ -125,7 +125,7 @@ class Hand:
         return False
 
     async def _take_up(self, build_id: str, key: str) -> bool:
-        """Carry out an action if it is to be had; whether it was, and all that came of it is recorded."""
+        """Carry out an action if it is free. Returns whether it was, once all its facts are recorded."""
         action, build = await self._wanted(build_id, key)
         if action is None or build is None or self._closing:
             return False
@@ -145,7 +145,7 @@ class Hand:
             self.performed += 1
 
     async def _wanted(self, build_id: str, key: str) -> tuple[Action | None, Build | None]:
-        """The action of that key if it may be begun now, and the build it is wanted for."""
+        """Return the action of that key if it may begin now, and the build it is wanted for."""
         try:
             build = await self.known.newest(build_id)
         except NotFound:
@@ -194,15 +194,15 @@ class Hand:
         return False
 
     async def _pass_on(self, errand: Errand) -> None:
-        """Record what the action tells on its way, until it has ended."""
+        """Record what the action reports on its way, until it has ended."""
         while facts := await errand.next_told():
             if not await self._record(errand, facts, ended=False):
                 errand.end(lost=True)
 
     async def _record(self, errand: Errand, facts: Sequence[AnyEvent], *, ended: bool) -> bool:
-        """Record by the lease, however long the store is away; False when the lease is lost.
+        """Record under the lease, however long the store is away. Returns False when the lease is lost.
 
-        What was paid for is recorded in any case: it is true whoever holds the action.
+        Facts about paid requests are recorded in any case: they are true whichever process holds the action.
         """
         lease: ActionLease | None = errand.lease
         while True:
@@ -229,7 +229,7 @@ class Hand:
                 return lease is not None
 
     async def _let_go(self, errand: Errand) -> None:
-        """The action was ended before it was done: it is free for others, and whatever waited for that goes on."""
+        """Release an action that ended before it was done, for other workers; whatever waited for that goes on."""
         self.say("let-go", errand.lease.build_id, action=errand.lease.key, lost=errand.lost)
         try:
             if not errand.lost:
@@ -237,11 +237,11 @@ class Hand:
             await self.advance(errand.lease.build_id)
             if not errand.lost:
                 await self._settler.hint(errand.lease.build_id, errand.lease.key)
-        except CouldNot as trouble:  # the lease runs out, and whoever patrols goes on
+        except CouldNot as trouble:  # the lease runs out, and the next patrol goes on
             self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble), level="warning")
 
     async def close(self) -> None:
-        """End what this process carries out and let go of it, so that others take it up at once."""
+        """End and release all actions of this process, so that others take them up at once."""
         self._closing, self._settler.patient = True, False
         errands = list(self.errands.values())
         for errand in errands:

@@ -1,4 +1,4 @@
-"""Judging an exact tree: every gate in order, cheapest first, until one says no. Must never judge what an agent can reach."""
+"""The verdict on an exact tree: gates in order, cheapest first, until one fails. Must never judge what agents reach."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from buildwright.ports import Judged
 
 
 async def judge(bench: Workbench, build: Build, tree: str, task: str = "") -> Verdict:
-    """The verdict of all gates on a tree: of one task's change, or (task "") of the whole build.
+    """Return the verdict of all gates on a tree: of one task's change, or (task "") of the whole build.
 
-    The gates get a private checkout of exactly that tree, made when the first of them needs files. Raises GateBroken, DiskFull.
+    The gates get a private checkout of exactly that tree, made when one first needs files. Raises GateBroken, DiskFull.
     """
     world = bench.world
     workspace = world.workspace

@@ -1,6 +1,6 @@
 """The newest state of builds that this process has seen, so that looking again costs only the events since.
 
-A cache and nothing more: it starts empty, and what falls out of it is loaded again.
+Must never be more than a cache: it starts empty, and a build that drops out of it is loaded again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from buildwright.ports import Builds
 
 MOST_KEPT = 256
 SNAPSHOT_EVERY = 500
-"""Events between snapshots, at least; also at least twice the tasks, so that their cost per event is constant."""
+"""Fewest events between snapshots; also at least twice the tasks, so that their cost per event is constant."""
 
 
 class KnownBuilds:
-    """Builds by id, the least recently used forgotten first."""
+    """Builds by id; the least recently used one is forgotten first."""
 
     def __init__(self, builds: Builds, most: int = MOST_KEPT) -> None:
         self._builds = builds
@@ -28,7 +28,7 @@ class KnownBuilds:
         self._snapshot_at: dict[str, int] = {}
 
     async def newest(self, build_id: str) -> Build:
-        """The build as of its last event. Raises NotFound, StoreFailed."""
+        """Return the build as of its last event. Raises NotFound, StoreFailed."""
         known = self._newest.get(build_id)
         if known is None:
             known = await self._builds.load(build_id)
@@ -38,7 +38,7 @@ class KnownBuilds:
         return self.learn(known)
 
     def glance(self, build_id: str) -> Build | None:
-        """What is known of a build, however old, without looking."""
+        """Return the known state of a build, however old, without reading the store; None when unknown."""
         return self._newest.get(build_id)
 
     def learn(self, build: Build) -> Build:
@@ -53,7 +53,7 @@ class KnownBuilds:
         return known
 
     async def keep_snapshot(self, build: Build) -> None:
-        """Store a snapshot if the last one is long ago. Failing costs only time at the next load."""
+        """Store a snapshot if the last one is long ago. A failure costs only time at the next load."""
         spacing = max(SNAPSHOT_EVERY, 2 * build.total)
         if build.version - self._snapshot_at.get(build.id, 0) >= spacing:
             self._snapshot_at[build.id] = build.version

@@ -1,4 +1,4 @@
-"""Holding a build: take its lease, keep it alive, notice when it is gone. Must never go on once it is lost."""
+"""The lease on a build: taken, renewed, and noticed when it is gone. Must never let its holder go on without it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class HeldLease:
         return self.lease.token
 
     async def guard(self) -> None:
-        """Asked right before an effect that others see. Raises what the lease was lost by."""
+        """Check the lease right before an effect that others see. Raises the error that it was lost by."""
         if self.lost.done():
             self.lost.result()
 
 
 @asynccontextmanager
 async def held(world: World, build_id: str) -> AsyncIterator[HeldLease]:
-    """The lease on a build, renewed every third of its time, released at the end. Raises BuildIsRunning."""
+    """Hold the lease on a build: renew it every third of its time, release it at the end. Raises BuildIsRunning."""
     lease = await world.builds.acquire(build_id, world.holder, world.lease_seconds)
     lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     beating = asyncio.create_task(_beat(world, lease, lost), name="lease")
@@ -41,7 +41,7 @@ async def held(world: World, build_id: str) -> AsyncIterator[HeldLease]:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
         lost.cancel()
-        # What ended the run must not hide behind this: a lease that is not given up runs out, or its process ends.
+        # The error that ended the run must not hide behind this: the lease runs out, or its process ends.
         with suppress(CouldNot):
             await world.builds.release(lease)
 

@@ -1,6 +1,6 @@
-"""The build's log: lines for people, buffered, written a few times a second. Not part of the truth; never waited for.
+"""The build's log: lines for people, buffered, written a few times a second. Never part of the truth, never waited for.
 
-Must never end a build: lines that cannot be written are counted, and said so once the log can be written again.
+Must never end a build: lines that cannot be written are counted, and the log says so once it can be written again.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Logbook:
             self._tell(self._unheard.get_nowait())
 
     async def listen(self) -> None:
-        """Hand every line on to who listens to this run (`World.on_log`). Raises what the listener raises.
+        """Pass every line on to this run's listener (`World.on_log`). Raises what the listener raises.
 
-        A task of its own, so that a listener that breaks ends the run as itself and not as trouble of some action.
+        A task of its own, so that a failing listener ends the run with its own error, not as trouble of some action.
         """
         while True:
             self._tell(await self._unheard.get())
@@ -56,9 +56,9 @@ class Logbook:
 
     @contextmanager
     def stream(self, kind: str, task: str = "", attempt: int = 0) -> Iterator[Callable[[str], None]]:
-        """Add a text that comes in pieces, cut anywhere: what it is given. A line is added once it is whole.
+        """Yield a function that takes a text in pieces, cut anywhere. A line is added once it is whole.
 
-        Each piece for itself would make a line of its own, and show a secret that was cut between two.
+        Each piece by itself would make a line of its own, and show a secret that was cut between two.
         """
         cleaner = Cleaner(self._world.mask)
         try:
@@ -85,7 +85,7 @@ class Logbook:
             await self.flush()
 
     async def flush(self) -> None:
-        """Hand what waits to the store, for whoever reads the log next."""
+        """Write the waiting lines to the store, for the next reader of the log."""
         lines, self._waiting = self._waiting, []
         if not lines:
             return

@@ -1,9 +1,9 @@
-"""READ THIS FIRST. The loop that drives one build: facts in, one append, what is wanted put in flight.
+"""READ THIS FIRST. The loop that drives one build: facts in, one append, wanted actions put in flight.
 
     facts ──▶ apply ──▶ decide ──▶ more facts? apply, decide again ──▶ append all in one transaction ──▶ reconcile flights
 
 The journal is the only state. What is in flight is only a cache of `decide`: after a crash it is asked for again. Must
-never write anything but through `Builds.append` with its lease token, and never do an effect itself (that is `perform`).
+never write anything but through `Builds.append` with its lease token, and never do an effect itself (see `perform`).
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from buildwright.engine.world import World
 from buildwright.errors import BuildwrightError, CouldNot, IllegalMove, StaleVersion
 
 SNAPSHOT_EVERY = 500
-"""Events between snapshots, at least; also at least twice the tasks, so that their cost per event is constant."""
+"""Fewest events between snapshots; also at least twice the tasks, so that their cost per event is constant."""
 
 
 async def run(world: World, build_id: str) -> Build:
     """Drive a build until it is finished, or waits for a user with nothing left running, or the world says detach.
 
     Raises BuildIsRunning when another live process has it, LostLease when it was taken away, NotFound, and StoreFailed
-    or DiskFull when the journal cannot be written: what is in it stands, and the next run goes on from there. What
-    `on_event` or `on_log` raise ends the run in the same way.
+    or DiskFull when the journal cannot be written: recorded events are safe, and the next run goes on from there.
+    Errors of `on_event` or `on_log` end the run in the same way.
     """
     async with held(world, build_id) as lease, Logbook(world, build_id) as logbook:
         runner = Runner(world, lease, await world.builds.load(build_id), logbook)
         if world.workspace is not None:
-            await world.workspace.forget(build_id)  # what a run that was killed has left: nobody else runs this build
+            await world.workspace.forget(build_id)  # what a killed run has left: no other process runs this build
         driving = asyncio.create_task(runner.drive(), name="drive")
         watching = asyncio.create_task(watch(runner.bench, runner.fall_behind), name="watch")
         listening = asyncio.create_task(logbook.listen(), name="listen")
@@ -61,14 +61,14 @@ async def run(world: World, build_id: str) -> Build:
 
 
 class Runner:
-    """One process's hold on one build: its newest state, what is in flight, and facts that wait to be recorded."""
+    """One process's hold on one build: its newest state, the actions in flight, and facts that wait to be recorded."""
 
     def __init__(self, world: World, lease: HeldLease, build: Build, logbook: Logbook) -> None:
         self.world = world
         self.build = build
         self.logbook = logbook
         self._behind = False
-        """Somebody else appended: read before deciding."""
+        """Whether another process appended: read before deciding."""
         self._inbox: asyncio.Queue[Landing | AnyEvent | None] = asyncio.Queue()
         self._flights = Flights(lambda action, at: perform(self.bench, action, at), self._inbox.put_nowait)
         judging = asyncio.Semaphore(build.options.limits.concurrency)
@@ -86,7 +86,7 @@ class Runner:
         self._snapshot_at = build.version
 
     def fall_behind(self) -> None:
-        """Somebody else appended: the loop wakes up and reads."""
+        """Note that another process appended: the loop wakes up and reads."""
         self._behind = True
         self._inbox.put_nowait(None)
 
@@ -99,7 +99,7 @@ class Runner:
         return self.build
 
     async def end(self) -> None:
-        """End everything that is in flight. What it had spent until then is still recorded, if that can be."""
+        """End everything in flight. What it had spent until then is still recorded, if that is possible."""
         self._letting_go = True
         await self._flights.end_all()
         spent = [fact for fact in self._arrived() if isinstance(fact, TokensUsed)]
@@ -115,21 +115,21 @@ class Runner:
         return idle and (waits or self.world.detach.is_set())
 
     async def _gather(self) -> list[Landing | AnyEvent]:
-        """Everything that is there, at least one wake-up long: more facts in one append cost one commit."""
+        """Return all arrived facts after at least one wake-up: more facts in one append cost one commit."""
         first = await self._inbox.get()
         if self._flights.count > 1:
             await asyncio.sleep(0)
         return [*([] if first is None else [first]), *self._arrived()]
 
     def _arrived(self) -> list[Landing | AnyEvent]:
-        """Everything that is there, without waiting."""
+        """Return all arrived facts, without waiting."""
         arrived = []
         while not self._inbox.empty():
             arrived.append(self._inbox.get_nowait())
         return [arrival for arrival in arrived if arrival is not None]
 
     async def _settle(self, arrived: Sequence[Landing | AnyEvent]) -> None:
-        """Record the facts and all that follows from them; then make what is in flight what is wanted."""
+        """Record the facts and all that follows from them; then make the flights match the wanted actions."""
         while True:
             if self._behind:
                 self._behind = False
@@ -137,7 +137,7 @@ class Runner:
             steps, decision = self._step(_facts(arrived))
             if self._flights.busy and any(isinstance(recorded.event, BuildFinished) for recorded, _ in steps):
                 await self._flights.end_all()  # no effect after a build has ended
-                arrived = [*arrived, *self._arrived()]  # what it had spent until then counts
+                arrived = [*arrived, *self._arrived()]  # what they had spent until then counts
                 continue
             if await self._append(steps):
                 break
@@ -153,7 +153,7 @@ class Runner:
         await self._keep_snapshot(spacing=max(SNAPSHOT_EVERY, 2 * self.build.total))
 
     def _step(self, facts: Iterable[AnyEvent]) -> tuple[list[Step], Decision]:
-        """The legal ones among the facts and everything `decide` adds, each with the build after it."""
+        """Return the legal ones among the facts and all that `decide` adds, each with the build after it."""
         deciding = not (self._letting_go or self.world.detach.is_set())
         return take_steps(self.build, facts, self.world.clock.now(), self._dropped, deciding=deciding)
 
@@ -161,7 +161,7 @@ class Runner:
         self.logbook.note("engine", f"dropped: {late}")
 
     async def _append(self, steps: list[Step]) -> bool:
-        """True when the steps are in the journal; False when somebody was faster and all must be looked at anew."""
+        """Append the steps. Returns False when another process was faster: then everything must be looked at anew."""
         if not steps:
             return True
         events = [recorded.event for recorded, _ in steps]
@@ -174,7 +174,7 @@ class Runner:
         return True
 
     async def _catch_up(self) -> None:
-        """Apply what others (commands of a user) have appended."""
+        """Apply the events of other processes (a user's commands)."""
         steps = await catch_up(self.world.builds, self.build)
         if steps:
             self.build = steps[-1].build

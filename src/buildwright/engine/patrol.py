@@ -1,6 +1,6 @@
-"""What a worker does without being told: keeps its leases, follows its builds, and finds what was forgotten.
+"""The work a worker does unasked: renew its leases, follow its builds, and find what was forgotten.
 
-Must never take more than this process has room for: others may be free.
+Must never take more than this process has room for: other workers may be free.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from buildwright.errors import BuildwrightError, CouldNot
 from buildwright.ports import Jobs
 
 Doing: TypeAlias = dict[tuple[str, str], asyncio.Task[None]]
-"""What a patrol has begun itself, by build and key ("" for an advance)."""
+"""Tasks that a patrol has begun itself, by build and key ("" for an advance)."""
 
 TEND_SECONDS = 0.2
-"""Between looks at the own leases: what users say, and a stop, reaches an agent within this time."""
+"""Between looks at the own leases: a user's message, and a stop, reaches an agent within this time."""
 PATROL_SECONDS = 0.5
-"""Between looks for what is due: how long a command waits when its hint is lost."""
+"""Between looks for due work: how long a command waits when its hint is lost."""
 QUIET_SECONDS = 2.0
-"""What was offered is not offered again for this long."""
+"""An offered action is not offered again for this long."""
 
 
 async def tend(hand: Hand) -> None:
-    """Keep the leases of what is carried out here; end what is lost or no longer wanted. Runs until cancelled."""
+    """Renew the leases of actions carried out here; end lost and unwanted ones. Runs until cancelled."""
     while True:
         await hand.clock.sleep(TEND_SECONDS)
         errands = list(hand.errands.values())
@@ -64,7 +64,7 @@ async def _tend(hand: Hand, errands: list[Errand]) -> None:
 
 
 def _beat(errand: Errand) -> None:
-    """Say in the journal that the agent is alive, as far as this process can tell (P2)."""
+    """Record that the agent is alive, as far as this process can tell."""
     if isinstance(errand.action, RunAgent) and errand.action.task in errand.conversations.tasks:
         build = errand.build
         percent = 100 * (build.done + build.skipped) // max(build.total, 1)
@@ -73,10 +73,10 @@ def _beat(errand: Errand) -> None:
 
 
 async def patrol(hand: Hand, jobs: Jobs) -> None:
-    """Look for what nobody has begun, and do it as far as there is room here. Runs until cancelled.
+    """Look for actions that no worker has begun, and do them as far as there is room here. Runs until cancelled.
 
-    An action is not hinted at again: while all are busy its hint still waits in its queue, and every further one would
-    wait there too, until workers do nothing but read old hints.
+    An action is not hinted at again: while all workers are busy its hint still waits in its queue, and every further
+    one would wait there too, until workers do nothing but read old hints.
     """
     doing: Doing = {}
     try:
@@ -111,7 +111,7 @@ async def _offer(hand: Hand, jobs: Jobs, doing: Doing, build_id: str) -> None:
 
 
 def _begin(hand: Hand, doing: Doing, build_id: str, key: str) -> None:
-    """Do it beside the patrol; half of what is done so waits until there is room, so that no slot is ever idle."""
+    """Begin an action or an advance beside the patrol. Up to half of them wait for a slot, so that no slot idles."""
     if (build_id, key) not in doing:
         task = asyncio.create_task(_do(hand, build_id, key))
         doing[build_id, key] = task

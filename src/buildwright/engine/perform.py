@@ -51,11 +51,11 @@ from buildwright.errors import (
 from buildwright.ports import Merged, Workspace
 
 TRIES = 3
-"""An effect that the world refuses is tried so often before the build pauses."""
+"""Tries of an effect that the world refuses, before the build pauses."""
 
 
 async def perform(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
-    """Carry out the action; what went wrong comes back as a fact too. Raises only CancelledError."""
+    """Carry out the action and return its facts; errors become facts too. Raises only CancelledError."""
     return [sanitize(fact, bench.world.mask) for fact in await _tried(bench, action, build)]
 
 
@@ -89,7 +89,7 @@ async def _tried(bench: Workbench, action: Action, build: Build) -> Sequence[Any
 
 
 async def _in_turn(bench: Workbench, action: Action, build: Build, wanted_at: float | None) -> Sequence[AnyEvent]:
-    """Judging waits for its turn. `wanted_at` is by the event loop's clock, None for another try."""
+    """Carry the action out; judging waits for its turn. `wanted_at` is by the event loop's clock, None for a retry."""
     async with bench.judging if isinstance(action, JudgePatch) else nullcontext():
         waited = None if wanted_at is None else asyncio.get_running_loop().time() - wanted_at
         with bench.world.observe(action, build, waited):
@@ -189,7 +189,7 @@ def _paused(error: BuildwrightError) -> AnyEvent:
 
 
 def _of_the_system(error: OSError) -> CouldNot:
-    """No process, no memory, no file handle, no space: often gone a moment later."""
+    """Return a system's error (no process, memory, handle, space) as one of ours: it is often gone a moment later."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return DiskFull(fix="free some space, then resume")
     return CouldNot(f"the system refused: {error}", fix="see what uses up the machine, then resume")

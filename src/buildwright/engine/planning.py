@@ -16,14 +16,14 @@ from buildwright.ports import ModelAccess
 
 
 async def make_plan(bench: Workbench, build: Build) -> Sequence[AnyEvent]:
-    """Ask the planner; what its requests cost is recorded whether or not there is a plan."""
+    """Ask the planner. The cost of its requests is recorded whether or not there is a plan."""
     world = bench.world
     if world.planner is None or world.gateway is None:
         raise BadSpec(
             "this spec is not a complete task list, and there is no planner", fix="give a task list as JSON or YAML"
         )
     try:
-        # A plan that was refused is asked for anew; the same answer again would be refused again.
+        # A refused plan is asked for anew; the same answer again would be refused again.
         attempt = build.plans_rejected + 1
         door = await world.gateway.open(ModelAccess(build.id, "", attempt, build.options, budget=budget(build)))
     except BadSettings as missing:

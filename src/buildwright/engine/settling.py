@@ -1,4 +1,4 @@
-"""Recording facts in a build that many processes share: append, make the board what is wanted, hint what nobody has.
+"""Recording facts in a build that many processes share: append, update the board, hint at actions without a worker.
 
 Must never write but through `Board.settle`, and never trust that a hint arrives.
 """
@@ -19,12 +19,12 @@ from buildwright.errors import CouldNot, IllegalMove, StaleVersion
 from buildwright.ports import ActionLease, Board, Builds, Clock, Jobs, Settlement
 
 LOOK_AGAIN = timedelta(seconds=2)
-"""A build that waits for running actions to let go before it ends is looked at again after this."""
+"""After this, look again at a build that ends once its running actions have let go."""
 SLOW_SECONDS = 1.0
-"""Between tries to record what an action has yielded while the store does not answer."""
+"""Between tries to record an action's facts while the store does not answer."""
 
 Log = Callable[..., None]
-"""Called with the name of what happened and its fields, as structured loggers are."""
+"""Called with the name of the event and its fields, as structured loggers are."""
 OnEvent = Callable[[Recorded, Build], None]
 
 
@@ -45,16 +45,16 @@ class Settler:
     async def settle(
         self, build_id: str, facts: Sequence[AnyEvent], lease: ActionLease | None = None, *, ended: bool = False
     ) -> Build:
-        """Record facts and all that follows; make the board what is wanted then; send hints for what nobody has.
+        """Record facts and all that follows; make the board match the wanted actions; send hints for free ones.
 
-        Raises LostLease when the facts are not ours to record any more.
+        Raises LostLease when the facts are no longer ours to record.
         """
-        # In turn: of those who settle one build at once all but one would be late, and have to begin again.
+        # One at a time: of callers that settle one build at once, all but one would be late and begin again.
         turn = self._turns.setdefault(build_id, asyncio.Lock())
         async with turn:
             after, free = await self._settle_now(build_id, facts, lease, ended=ended)
         if lease is not None and ended:
-            # Whoever carried this out has room now, and takes one up without a hint.
+            # The process that carried this out has room now, and takes one up without a hint.
             spared = next((key for key in free if is_long(key) is is_long(lease.key)), None)
             free = [key for key in free if key != spared]
         for key in free:
@@ -72,8 +72,8 @@ class Settler:
                 (n for n, step in enumerate(steps) if isinstance(step.recorded.event, BuildFinished)), None
             )
             if finishing is not None and await self._others_work(build_id, lease if ended else None):
-                # No effect may come after the end of a build: it ends when the last action has been let go.
-                # Nothing is wanted until then, which is how those who work learn of it.
+                # No effect may come after the end of a build: it ends when the last action has been released.
+                # Nothing is wanted until then, which tells the workers to stop.
                 steps, start = steps[:finishing], False
                 wanted: tuple[str, ...] = ()
                 wake_at: datetime | None = at + LOOK_AGAIN
@@ -114,10 +114,10 @@ class Settler:
         return any(row.live and (mine is None or row.key != mine.key) for row in rows)
 
     async def hint(self, build_id: str, key: str) -> None:
-        """Say that an action waits for somebody. A hint that cannot be sent is not missed for long."""
+        """Send a hint that an action waits for a worker. A hint that cannot be sent is not missed for long."""
         try:
             await self._jobs.perform(build_id, key)
-        except CouldNot as trouble:  # whoever patrols finds it on the board
+        except CouldNot as trouble:  # the next patrol finds it on the board
             self.say("hint-lost", build_id, action=key, why=str(trouble), level="warning")
 
     def _dropped(self, build_id: str) -> Callable[[IllegalMove], None]:
@@ -130,14 +130,14 @@ class Settler:
                 self.on_event(recorded, build)
 
     def say(self, what: str, build_id: str, **fields: object) -> None:
-        """Log something about a build, with the ids that lead back to the command it comes from (D15)."""
+        """Log an event of a build, with the ids that lead back to the command it comes from."""
         build = self.known.glance(build_id)
         ids = {"projectId": build.project_id, "correlationId": build.correlation_id} if build else {}
         self._log(what, executionId=build_id, **ids, **fields)
 
 
 def is_long(key: str) -> bool:
-    """Whether an action of that key waits for a model: those must not hold up checks and merges."""
+    """Return whether an action of that key waits for a model: such actions must not hold up checks and merges."""
     return key.startswith((_AGENT, _PLAN, _DIAGNOSIS))
 
 
@@ -147,7 +147,7 @@ _DIAGNOSIS = Diagnose(0).key.partition("/")[0]
 
 
 def _facts_of_time(build: Build, now: datetime) -> tuple[AnyEvent, ...]:
-    """What time alone makes of a build: a pause that lasts too long ends it (G14)."""
+    """Return the facts that time alone causes: a pause that lasts too long ends the build."""
     until = _wake_at(build)
     if until is None or now < until:
         return ()

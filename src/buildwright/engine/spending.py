@@ -1,4 +1,4 @@
-"""What the gateway metered, as facts. Holds no prices."""
+"""The requests metered by the gateway, as facts. Must never hold prices."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from buildwright.ports import Budget, Door, Gateway
 
 
 def budget(build: Build) -> Budget:
-    """What the build may spend (a resume can have raised it), and what it has spent in all processes."""
+    """Return what the build may spend (a resume can have raised it), and what it has spent in all processes."""
     return Budget(build.budget_usd, build.usage.cost_usd)
 
 
 def counted(build: Build, task: str) -> tuple[str, ...]:
-    """The kept answers whose cost the journal has."""
+    """Return the kept answers whose cost the journal has."""
     return build.task(task).counted if task else build.planning_counted
 
 
 def spent(gateway: Gateway, door: Door, build: Build) -> tuple[TokensUsed, ...]:
-    """The requests of a door since the last call, but for those that `build` has counted in an earlier life of the attempt."""
+    """Return the door's requests since the last call, without those that `build` counted before a restart."""
     return tuple(
         TokensUsed(
             task=spend.task,

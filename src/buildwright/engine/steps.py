@@ -1,4 +1,4 @@
-"""Facts become steps: each legal fact and all that `decide` adds to it, with the build after each. Never waits or writes."""
+"""Steps from facts: each legal fact and all that `decide` adds, with the build after each. Must never wait or write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from buildwright.errors import IllegalMove
 
 
 class Step(NamedTuple):
-    """One event that is to be appended, and the build after it."""
+    """One event to be appended, and the build after it."""
 
     recorded: Recorded
     build: Build
@@ -28,10 +28,10 @@ def take_steps(
     *,
     deciding: bool = True,
 ) -> tuple[list[Step], Decision]:
-    """The steps that the facts lead to, and what should be in flight after them.
+    """Return the steps that the facts lead to, and what should be in flight after them.
 
-    A result that comes after the build has moved on is no longer legal: `dropped` is told. With `deciding` False nothing
-    follows from the facts and nothing is begun.
+    A result that comes after the build has moved on is no longer legal: `dropped` is told. With `deciding` False
+    nothing follows from the facts and nothing begins.
     """
     steps: list[Step] = []
     at = max(at, build.updated_at)  # clocks of two machines differ by a little; a journal does not go back in time

@@ -1,4 +1,4 @@
-"""What happens to a build without the loop's doing: commands of other processes, detaching, time.
+"""Changes to a build from outside the loop: commands of other processes, detaching, time.
 
 Looks a few times a second. Must never decide: it only wakes the loop or hands it a fact.
 """
@@ -31,7 +31,7 @@ async def watch(bench: Workbench, fall_behind: Callable[[], None]) -> None:
             _beat(bench, build)
         if build.pause is not pause:
             pause = build.pause
-            # How long it lasted while nobody looked can be told by the time of day only.
+            # Only the time of day tells how long the pause lasted while no process was watching.
             before = (world.clock.now() - pause.since).total_seconds() if pause else 0.0
             paused_at = time() - max(before, 0.0)
         limit = build.options.limits.pause_seconds
@@ -40,7 +40,7 @@ async def watch(bench: Workbench, fall_behind: Callable[[], None]) -> None:
 
 
 def _beat(bench: Workbench, build: Build) -> None:
-    """Every agent that runs here is alive, as far as this process can tell (P2)."""
+    """Record that every agent running here is alive, as far as this process can tell."""
     percent = 100 * (build.done + build.skipped) // max(build.total, 1)
     for task in bench.conversations.tasks:
         state = build.task(task)

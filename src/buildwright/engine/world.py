@@ -1,4 +1,4 @@
-"""Everything the engine is given: ports and callables, put together by `wiring`. Holds no logic."""
+"""Everything the engine is given: ports and callables, put together by `wiring`. Must never hold logic."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Observe = Callable[[Action, Build, float | None], AbstractContextManager[object]
 
 
 def _unobserved(_action: Action, _build: Build, _waited: float | None) -> AbstractContextManager[object]:
-    """Nobody watches."""
+    """Observe nothing."""
     return nullcontext()
 
 
@@ -41,9 +41,9 @@ class World:
     clock: Clock
     agent: Agent
     holder: str
-    """Who this process is, for leases: `host:pid:start`."""
+    """Name of this process, for leases: `host:pid:start`."""
     scratch: Path
-    """Where attempts without lanes get a directory."""
+    """The directory for attempts without lanes."""
     brief: Callable[[BriefingRequest], Awaitable[Briefing]]
     workspace: Workspace | None = None
     gates: Sequence[Gate] = ()
@@ -51,20 +51,20 @@ class World:
     planner: Planner | None = None
     diagnoser: Diagnoser | None = None
     plan_context: Callable[[Build], Awaitable[str]] | None = None
-    """What the planner is told of the repository."""
+    """Returns what the planner is told about the repository."""
     on_event: Callable[[Recorded, Build], None] | None = None
     on_log: Callable[[LogEntry], None] | None = None
     detach: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set: nothing new starts, what runs is ended cleanly, the lease is given up."""
+    """When set, nothing new starts, running actions are ended cleanly, the lease is released."""
     mask: Callable[[str], str] = str
     """Takes secrets out of text, before it is logged or stored."""
     observe: Observe = _unobserved
     """Entered around each try to carry out an action; the seconds are those from being wanted to being begun, None for
     another try. Must not raise."""
     stay: bool = False
-    """Wait while the build is paused (until its pause limit) instead of returning."""
+    """Whether to wait while the build is paused (until its pause limit) instead of returning."""
     lease_seconds: float = 30.0
     checkpoint_seconds: float = 5.0
     """Least time between two checkpoints of an attempt."""
     poll_seconds: float = 0.1
-    """How often to look whether somebody else appended."""
+    """How often to look for events of other processes."""

@@ -1,7 +1,7 @@
-"""Hints as Celery tasks over Redis: `advance(build)` and `perform(build, key)`, JSON with ids only. Never the truth.
+"""Hints as Celery tasks over Redis: `advance(build)` and `perform(build, key)`, ids only. Must never be the truth.
 
-A message may be lost, doubled, late or out of order, and all of Redis may be wiped: what is due stands on the board in the
-database, and each worker looks there. So nothing here waits for Redis for long, and nothing here retries for ever.
+A message may be lost, doubled, late or out of order, and all of Redis may be wiped: the board in the database has what
+is due, and each worker looks there. So this module never waits long for Redis, and never retries for ever.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 ADVANCE, PERFORM = "buildwright.advance", "buildwright.perform"
 LONG = "buildwright.perform.long"
-"""A queue of its own for actions that wait for a model: they must not hold up checks and merges."""
+"""A separate queue for actions that wait for a model: they must not hold up checks and merges."""
 _SPARE_THREADS = 3
 """For `advance`, and for a hint of each other queue that comes in while the last slot is taken."""
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 _LISTEN_SECONDS = 0.1
-"""How long one look at the queues lasts. Only the next one is for a queue that was added meanwhile."""
+"""How long one look at the queues lasts. A queue that is added meanwhile waits for the next look."""
 _AWAY_SECONDS = 3.0
-"""After a hint could not be sent, the next ones are not even tried for so long: each might wait for an answer."""
+"""After a hint could not be sent, no hint is tried for this long: each might wait for an answer."""
 _VISIBLE_SECONDS = 6 * 3600
-"""When Redis gives a message that was not acknowledged to somebody else. Late on purpose: the board does that sooner."""
+"""When Redis redelivers an unacknowledged message to another worker. Late on purpose: the board does that sooner."""
 
 
 class Hands(Protocol):
-    """What the messages are for: `engine.Hand`."""
+    """The receiver of the messages: `engine.Hand`."""
 
     slots: int
 
@@ -55,15 +55,15 @@ class CeleryJobs:
         self._away_until = 0.0
 
     async def advance(self, build_id: str) -> None:
-        """See `Jobs.advance`."""
+        """Hint that a build is to be advanced; see `Jobs.advance`."""
         await self._send(ADVANCE, ADVANCE, build_id)
 
     async def perform(self, build_id: str, key: str) -> None:
-        """See `Jobs.perform`."""
+        """Hint that an action waits for a worker; see `Jobs.perform`."""
         await self._send(PERFORM, LONG if self._is_long(key) else PERFORM, build_id, key)
 
     async def close(self) -> None:
-        """Send what is waiting and let go of the connection."""
+        """Send the waiting hints and close the connection."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown()
 
@@ -90,7 +90,7 @@ class CeleryJobs:
 
 
 class CeleryConsumer:
-    """Takes hints in and gives them to the hand on its event loop. Each message that is worked on holds a thread.
+    """Takes hints in and gives them to the hand on its event loop. Each message in work holds a thread.
 
     A queue is listened to only while there is room for its actions, so that a hint goes to a worker that is free.
     """
@@ -116,19 +116,19 @@ class CeleryConsumer:
         self._thread = threading.Thread(target=self._worker.start, name="hints", daemon=True)
 
     def start(self) -> None:
-        """Begin to take hints in. A Redis that is away is waited for."""
+        """Begin to take hints in. Waits for a Redis that is away."""
         for library in ("celery", "kombu"):
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self._thread.start()
 
     @property
     def listens(self) -> bool:
-        """Redis has been reached, and is not known to be away."""
+        """Whether Redis has been reached, and is not known to be away."""
         consumer = self._worker.consumer
         return consumer is not None and consumer.task_consumer is not None
 
     def listen_again(self) -> None:
-        """Listen to every queue that there is room for, should a broken connection have lost the order to do so."""
+        """Listen again to every queue that there is room for: a broken connection may have lost that order."""
         consumer = self._worker.consumer
         with self._lock:
             for queue in (PERFORM, LONG):
@@ -140,9 +140,9 @@ class CeleryConsumer:
                     consumer.call_soon(consumer.add_task_queue, queue)
 
     async def stop(self) -> None:
-        """Take no more hints in; returns when those that were taken in are done. The hand must have been closed before."""
+        """Take no more hints in; return when those taken in are done. The hand must have been closed before."""
         if self._worker.consumer is not None:
-            # In its own thread: from another one it would pull the connection away while it is being read.
+            # In its own thread: from another one it would close the connection while it is being read.
             self._worker.consumer.call_soon(_shut_down)
             await asyncio.to_thread(self._thread.join, _ANSWER_SECONDS)
         if self._thread.is_alive():  # it waits for a Redis that is away
@@ -175,7 +175,7 @@ class CeleryConsumer:
         try:
             asyncio.run_coroutine_threadsafe(work, self._loop).result()
         except (CancelledError, BuildwrightError) as trouble:
-            # Nothing is lost: what is due stands on the board.
+            # Nothing is lost: the board has what is due.
             logging.getLogger(__name__).warning("a hint came to nothing: %s", trouble)
 
 
@@ -186,7 +186,7 @@ def _shut_down() -> None:
 
 
 def _threads_of_an_app() -> Any:
-    """Celery's pool of threads, with tasks looked up in its own application instead of the process's current one."""
+    """Return Celery's thread pool class, with tasks looked up in its own application, not the current one."""
     from celery.concurrency.thread import TaskPool
 
     class Threads(TaskPool):  # type: ignore[misc]  # celery has no types
@@ -203,7 +203,7 @@ def _queue(name: str) -> Any:
 
 
 def _app(name: str, url: str, *, patient: bool) -> Celery:
-    """A Celery application that only carries JSON. With `patient` it waits for Redis for ever, else not at all."""
+    """Return a Celery application that carries only JSON. It waits for Redis for ever if `patient`, else never."""
     from celery import Celery
 
     app = Celery(name, broker=url, set_as_current=False)

@@ -22,12 +22,12 @@ _LOOK_SECONDS = 0.05
 _LARGEST_LOG = 1_000_000
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
-"""Started by this process, and reaped when they are found dead."""
+"""Children of this process, reaped when they are found dead."""
 _exit_codes: dict[int, int] = {}
 
 
 class ProcessId(NamedTuple):
-    """One process, and never a later one of the same number. `start` is "" for a process that did not run when it was named."""
+    """One process, never a later one of the same number. `start` is "" if it did not run when it was named."""
 
     pid: int
     start: str
@@ -65,7 +65,7 @@ def identify(pid: int) -> ProcessId:
 
 
 def exit_reason(process: ProcessId) -> str:
-    """Say how a child of this process ended, once; "" when that is not known."""
+    """Return how a child of this process ended, once; "" when that is not known."""
     code = None if process.alive else _exit_codes.pop(process.pid, None)
     if code is None:
         return ""
@@ -73,7 +73,7 @@ def exit_reason(process: ProcessId) -> str:
 
 
 def find_marked(mark: str) -> list[ProcessId]:
-    """Return the live session leaders that were started with `mark` (`NAME=value`) in their environment, eldest first."""
+    """Return the live session leaders started with `mark` (`NAME=value`) in their environment, oldest first."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         pid = int(folder.name)
@@ -94,8 +94,8 @@ def launch(
 ) -> ProcessId:
     """Start a process in a session of its own, so that it survives this one; its output is appended to `log`.
 
-    `stdin` is for secrets, which every account can read on a command line. A log of more than 1 MB is begun anew, and the old
-    one is kept as `NAME.old`. Raises OSError when the program cannot be started.
+    `stdin` is for secrets, which every account can read on a command line. A log of more than 1 MB is begun anew, and
+    the old one is kept as `NAME.old`. Raises OSError when the program cannot be started.
     """
     with suppress(FileNotFoundError):
         if log.stat().st_size > _LARGEST_LOG:
@@ -129,7 +129,7 @@ def send(process: ProcessId, number: signal.Signals) -> None:
 
 
 async def ended(process: ProcessId, seconds: float) -> bool:
-    """Wait at most so many seconds for the process to end, and return whether it has."""
+    """Wait at most `seconds` for the process to end; return whether it has."""
     deadline = asyncio.get_running_loop().time() + seconds
     while process.alive:
         if asyncio.get_running_loop().time() >= deadline:

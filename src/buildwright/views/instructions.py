@@ -1,6 +1,6 @@
-"""How the result of a build is taken and run: git commands for where it is, the project's own commands. Pure words.
+"""How to take and run the result of a build: git commands for its place, the project's own commands. Pure words.
 
-Must never name a command that does not fit the build: what is not known is left out.
+Must never name a command that does not fit the build: what is unknown is left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from buildwright.views.summary import DeliveredResult
 
 
 class Stack(Record):
-    """What a project is made of and how it is worked with, as its own files say."""
+    """The tools that a project is made and worked with, as its own files say."""
 
     languages: tuple[str, ...] = ()
     install: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Stack(Record):
 
 
 class InstructionStep(Record):
-    """One thing to do, with the commands that do it, to be typed in this order."""
+    """One thing to do, with its commands, to be typed in this order."""
 
     kind: Literal["take", "install", "test", "build", "note"]
     title: str
@@ -59,7 +59,7 @@ _MANIFESTS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("build.gradle", "java", (), ("gradle build",)),
     ("build.gradle.kts", "java", (), ("gradle build",)),
 )
-"""Manifest at the top of a project, what it makes the project, and what its tools install and build with."""
+"""Manifest at the top of a project, its stack, and the commands that install and build it."""
 
 
 def stack_of(
@@ -69,9 +69,9 @@ def stack_of(
     checks: tuple[tuple[str, str], ...],
     notes: tuple[str, ...] = (),
 ) -> Stack:
-    """The stack of a project with these paths, from the commands that its toolchain was found to have.
+    """Return the stack of a project with these paths, from the commands that its toolchain was found to have.
 
-    `checks` are kind and command each. `has_package` says whether its pyproject.toml describes something to install.
+    `checks` are pairs of kind and command. `has_package`: whether its pyproject.toml describes something to install.
     """
     languages: list[str] = []
     install = list(setup)
@@ -95,7 +95,7 @@ def stack_of(
 
 
 def instructions_of(build: Build, stack: Stack, delivery: DeliveredResult | None) -> Instructions:
-    """The instructions. `delivery` is None while the result is nowhere but in the build itself."""
+    """Return the instructions. `delivery` is None while only the build itself has the result."""
     steps = [_take(build, delivery)]
     steps += [
         InstructionStep(kind=kind, title=title, commands=commands)
@@ -142,7 +142,7 @@ def _taking(title: str, text: str, *commands: str) -> InstructionStep:
 
 
 def _address(build: Build, delivery: DeliveredResult) -> str:
-    """The address, or the name of the remote, that has the branch."""
+    """Return the address, or the name of the remote, that has the branch."""
     if delivery.kind == "push":
         return build.options.delivery.remote or delivery.remote or build.repository
     return delivery.remote or build.repository

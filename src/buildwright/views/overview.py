@@ -1,7 +1,7 @@
-"""What people and programs see of any build: how it stands, its tasks, its pause, its plan. Never decides, never changes.
+"""The view of a build for people and programs: state, tasks, pause and plan. Must never decide or change anything.
 
-`GET /api/builds/{id}` and `buildwright status --json` return a `BuildView`; the library returns one with what programs ask
-for (`summary.BuildResult`). Words for people are made here, but never a command to type.
+`GET /api/builds/{id}` and `buildwright status --json` return a `BuildView`; the library returns one with more fields
+(`summary.BuildResult`). Words for people are made here, but never a command to type.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TaskView(Record):
     tokens: int = 0
     commit: str = ""
     reason: str = ""
-    """Why it was rejected, failed or waits, in one line."""
+    """Why the task was rejected, failed or waits, in one line."""
 
 
 class Choice(Record):
@@ -61,7 +61,7 @@ class PauseView(Record):
 
 
 class MessageView(Record):
-    """A word of the user that no agent has taken in yet. `task` is "" when it is for all."""
+    """A message of the user that no agent has heard yet. `task` is "" when it is for all."""
 
     id: str
     text: str
@@ -82,16 +82,16 @@ class UsageView(Record):
 
 
 class StepsView(Record):
-    """Where a build stands that is driven by hand."""
+    """The steps of a build driven by hand."""
 
     asked: StepMode | None = None
-    """The step that it makes now; None while it waits for one."""
+    """The step that the build makes now; None while it waits for one."""
     allowed: tuple[StepMode, ...] = ()
-    """What can be asked for now, `auto` first."""
+    """The modes that can be asked for now, `auto` first."""
 
 
 class BuildView(Record):
-    """All that a status page needs. `seconds` runs from the creation to the end, or to now."""
+    """Everything that a status page needs. `seconds` runs from the creation to the end, or to now."""
 
     id: str
     correlation_id: str
@@ -108,22 +108,22 @@ class BuildView(Record):
     seconds: float = 0.0
     total: int = 0
     counts: dict[str, int] = Field(default_factory=dict)
-    """Tasks by phase; `waiting` has all that nothing has happened to yet. Zeros are left out."""
+    """Numbers of tasks by phase; `waiting` has all without any event. Zeros are left out."""
     running: tuple[TaskView, ...] = ()
     tasks: tuple[TaskView, ...] = ()
     omitted: int = 0
-    """Tasks that the limit left out of `tasks`."""
+    """Number of tasks that the limit left out of `tasks`."""
     usage: UsageView = Field(default_factory=UsageView)
     budget_usd: Decimal | None = None
     pause: PauseView | None = None
     steps: StepsView | None = None
     """None for a build that goes on by itself."""
     diagnosis: str = ""
-    """What stands behind the failures in a row, while the build is stuck."""
+    """The cause of the failures in a row, while the build is stuck."""
     base: str = ""
     head: str = ""
     delivered: str = ""
-    """Full name of the ref that holds the result, once it is there."""
+    """Full name of the ref that holds the result, once it exists."""
     findings: tuple[str, ...] = ()
     """Why the final tree was refused, if it was."""
     notes: tuple[str, ...] = ()
@@ -131,7 +131,7 @@ class BuildView(Record):
 
 
 class WorkerHolds(Record):
-    """One action that a worker has. `task` is "" for an action of the whole build."""
+    """One action that a worker holds. `task` is "" for an action of the whole build."""
 
     action: str
     task: str
@@ -140,7 +140,7 @@ class WorkerHolds(Record):
 
 
 class Standing(Record):
-    """Where a build stands, in short: the answer to a request that steers it."""
+    """The state of a build in short: the answer to a request that steers it."""
 
     build_id: str
     project_id: str
@@ -153,7 +153,7 @@ class Standing(Record):
 
 
 class PlannedTaskView(Record):
-    """One task of a plan that nothing has run yet."""
+    """One task of a plan of which nothing has run yet."""
 
     id: str
     title: str
@@ -179,11 +179,11 @@ class PlanView(Record):
     """Most tasks in one wave: more agents than this gain nothing."""
     notes: str = ""
     title: str = ""
-    """Of the spec."""
+    """Title of the spec."""
 
 
 def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
-    """The build as people see it, with at most `limit` tasks in `tasks`. O(active tasks + limit), or O(tasks) when cut."""
+    """Return the view of a build with at most `limit` tasks. Takes O(active tasks + limit), or O(tasks) when cut."""
     plan = build.plan
     tasks = _listed(build, plan, limit) if plan is not None else ()
     return BuildView(
@@ -220,12 +220,12 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
 
 
 def seconds_of(build: Build, now: datetime) -> float:
-    """Seconds from the creation of the build to its end, or to now."""
+    """Return the seconds from the creation of the build to its end, or to now."""
     return max(0.0, ((build.finished_at or now) - build.created_at).total_seconds())
 
 
 def running_tasks(build: Build) -> list[str]:
-    """Tasks that are worked on now, in the order of the plan. Bounded by the concurrency and the train, not by the plan."""
+    """Return the tasks in work, in plan order: as many as the concurrency and the train allow, not the whole plan."""
     active = [task_id for task_id in build.active if build.task(task_id).phase in BUSY]
     if build.plan is not None:
         active.sort(key=build.plan.position.__getitem__)
@@ -233,7 +233,7 @@ def running_tasks(build: Build) -> list[str]:
 
 
 def task_counts(build: Build) -> dict[str, int]:
-    """Tasks by phase, without looking at each of them: O(active tasks), so that a display may ask often."""
+    """Return the number of tasks by phase, in O(active tasks), so that a display may ask often."""
     counts = {"done": build.done}
     for task_id in build.active:
         phase = build.task(task_id).phase.value
@@ -245,7 +245,7 @@ def task_counts(build: Build) -> dict[str, int]:
 
 
 def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
-    """One task as people see it. Raises KeyError for an unknown task, or without a plan."""
+    """Return the view of one task. Raises KeyError for an unknown task, or without a plan."""
     if build.plan is None:
         raise KeyError(task_id)
     index = build.plan.position[task_id]
@@ -269,13 +269,13 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
 
 
 def steps_view(build: Build) -> StepsView:
-    """Which step a build by hand makes, or which it could make."""
+    """Return the step that a build driven by hand makes, or those it could make."""
     asked = build.step.mode if build.step is not None else None
     return StepsView(asked=asked, allowed=tuple(sorted(allowed_modes(build))))
 
 
 def pause_view(build: Build, pause: Pause) -> PauseView:
-    """Why it is paused, what was found, and the ways out that this kind of pause has."""
+    """Return why the build is paused, the findings, and the ways out of this kind of pause."""
     findings = build.task(pause.task).findings if pause.task else ()
     if not findings and not pause.task and build.verdict is not None and not build.verdict.ok:
         findings = build.verdict.findings
@@ -292,7 +292,7 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
 
 
 def plan_view(graph: Graph, title: str = "") -> PlanView:
-    """A checked plan as people see it, and the title of its spec. Raises BadGraph when the tasks do not form one."""
+    """Return the view of a checked plan with the title of its spec. Raises BadGraph when the tasks do not form one."""
     plan = compile_plan(graph)
     critical = plan.critical_path
     on_path = set(critical)
@@ -325,7 +325,7 @@ def plan_view(graph: Graph, title: str = "") -> PlanView:
 
 
 def headline(build: Build) -> str:
-    """The state of the build in a few words."""
+    """Return the state of the build in a few words."""
     if build.control is not Control.RUNNING:
         return stream_status(build)
     if build.waits_for_step:
@@ -336,12 +336,12 @@ def headline(build: Build) -> str:
 
 
 def state_word(build: Build) -> str:
-    """The state of the build in one word: that it is paused or stopping, else its phase."""
+    """Return the state of the build in one word: paused or stopping, else its phase."""
     return build.control.value if build.control in {Control.PAUSED, Control.STOPPING} else runtime_phase(build).value
 
 
 def standing_of(build: Build) -> Standing:
-    """Where the build stands."""
+    """Return the build's state in short."""
     return Standing(
         build_id=build.id,
         project_id=build.project_id,
@@ -355,12 +355,12 @@ def standing_of(build: Build) -> Standing:
 
 
 def messages_waiting(build: Build) -> tuple[MessageView, ...]:
-    """What the user has said and no agent has taken in yet."""
+    """Return the user's messages that no agent has heard yet."""
     return tuple(MessageView(id=note.id, text=note.text, task=note.task) for note in build.notes_to_agents)
 
 
 def _listed(build: Build, plan: Plan, limit: int) -> tuple[str, ...]:
-    """Ids for the list, wave by wave; when not all fit, those that need a look come first."""
+    """Return the ids for the list, wave by wave; when not all fit, those that need attention come first."""
     tasks = plan.graph.tasks
     order = sorted(range(len(tasks)), key=lambda i: (plan.milestone[i], plan.depth[i], plan.rank[i]))
     if len(order) > limit:

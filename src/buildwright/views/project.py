@@ -1,6 +1,6 @@
-"""What the pages of a project see of its build: status, phases, files, log lines. Pure; decides nothing.
+"""What a project's pages show of its build: status, phases, files, log lines. Pure; must never decide.
 
-A phase is a milestone of the plan that has tasks. What a build came to is in `summary`.
+A phase is a milestone of the plan that has tasks. The results of a build are in `summary`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ResumeAction = Literal["retry", "retry_with_message", "skip", "abort"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 PLANNING = "Planning"
-"""The name of the phase before there is a plan; it has the number 0."""
+"""Name of the phase before there is a plan; its number is 0."""
 
 
 class PhaseView(Record):
@@ -38,7 +38,7 @@ class PhaseView(Record):
 
 
 class BuildStatus(Record):
-    """How a build stands."""
+    """The status of a build."""
 
     build_id: str
     project_id: str
@@ -48,7 +48,7 @@ class BuildStatus(Record):
     stage: str
     """A `Stage` value."""
     phase: str
-    """Name of the phase it is in."""
+    """Name of the build's current phase."""
     phase_number: int
     """From 1; 0 before there is a plan."""
     phase_count: int
@@ -56,11 +56,11 @@ class BuildStatus(Record):
     progress: int = Field(ge=0, le=100)
     """Percent of the tasks that have landed or were skipped; 100 only when the build is completed."""
     active: bool
-    """An agent works now."""
+    """Whether an agent works now."""
     loop_count: int
     """Refused attempts in the current phase."""
     tasks: dict[str, int] = Field(default_factory=dict)
-    """Tasks by their phase; zeros are left out."""
+    """Numbers of tasks by phase; zeros are left out."""
     paused_at: datetime | None = None
     pause_reason: str = ""
     pause_kind: str = ""
@@ -71,18 +71,18 @@ class BuildStatus(Record):
     """When the build is given up unless the user resumes it."""
     pause_findings: tuple[str, ...] = ()
     options: tuple[ResumeAction, ...] = ()
-    """What a paused build can be resumed with."""
+    """The ways to resume a paused build."""
     interjections_waiting: tuple[MessageView, ...] = ()
-    """Messages that no agent has taken in yet; one that has gone from here was taken in."""
+    """Messages that no agent has heard yet; a message that is gone from here was heard."""
     started_at: datetime | None = None
     updated_at: datetime
     completed_at: datetime | None = None
     error_detail: str = ""
-    """Why it failed or was cancelled."""
+    """Why the build failed or was cancelled."""
 
 
 class BuildAnswer(Record):
-    """What became of a request to a build."""
+    """The result of a request to a build."""
 
     build_id: str
     project_id: str
@@ -112,7 +112,7 @@ class LogRow(Record):
 
 
 def status_of(build: Build) -> BuildStatus:
-    """The whole status, in O(tasks)."""
+    """Return the whole status, in O(tasks)."""
     name = project_status(build.control, build.outcome or "", build.version)
     phases = phases_of(build)
     current = current_phase(build, phases)
@@ -150,21 +150,21 @@ def status_of(build: Build) -> BuildStatus:
 
 
 def progress_of(build: Build) -> int:
-    """Percent of the tasks that are over; 100 is for a completed build alone."""
+    """Return the percent of the tasks that are over; 100 only for a completed build."""
     if build.outcome == "succeeded":
         return 100
     return min(99, 100 * (build.done + build.skipped) // build.total) if build.total else 0
 
 
 def resume_actions(build: Build) -> tuple[ResumeAction, ...]:
-    """The ways out of its pause; none when it is not paused."""
+    """Return the ways out of the build's pause; none when it is not paused."""
     if build.pause is None:
         return ()
     return ("retry", "retry_with_message", *(("skip",) if build.failed else ()), "abort")
 
 
 def phases_of(build: Build) -> tuple[PhaseView, ...]:
-    """The milestones that have tasks, in order, in O(tasks)."""
+    """Return the milestones that have tasks, in order, in O(tasks)."""
     plan = build.plan
     if plan is None:
         return ()
@@ -193,13 +193,13 @@ def phases_of(build: Build) -> tuple[PhaseView, ...]:
 
 
 def current_phase(build: Build, phases: tuple[PhaseView, ...]) -> PhaseView | None:
-    """The phase that the build works at, or the last it worked at; None before there is a plan."""
+    """Return the phase that the build works at or worked at last; None before there is a plan."""
     number = _numbers(build).get(build.milestone, 0)
     return phases[number - 1] if 0 < number <= len(phases) else None
 
 
 def phase_name(build: Build, task_id: str = "") -> str:
-    """The name of the phase of a task, or of the build when no task is named."""
+    """Return the name of the phase of a task, or of the build when no task is given."""
     plan = build.plan
     if plan is None:
         return PLANNING
@@ -208,13 +208,13 @@ def phase_name(build: Build, task_id: str = "") -> str:
 
 
 def _numbers(build: Build) -> dict[int, int]:
-    """Numbers of phases by the places of their milestones."""
+    """Return the numbers of phases by the places of their milestones."""
     filled = [place for place, size in enumerate(build.milestone_sizes) if size]
     return {place: number for number, place in enumerate(filled, 1)}
 
 
 def loop_count(build: Build) -> int:
-    """Attempts in the current phase that came to nothing."""
+    """Return the number of rejected attempts in the current phase."""
     plan = build.plan
     if plan is None:
         return 0
@@ -224,12 +224,12 @@ def loop_count(build: Build) -> int:
 
 
 def refused_attempts(state: TaskState) -> int:
-    """Attempts at a task that came to nothing; the one that runs, or that landed, is none of them."""
+    """Return the number of rejected attempts at a task, without the one that runs or has landed."""
     return max(0, state.attempt - (state.phase in BUSY | {TaskPhase.DONE}))
 
 
 def written_paths(build: Build) -> list[str]:
-    """Paths that changes which have landed made or changed, sorted. Some may be gone again at the head."""
+    """Return the sorted paths that landed changes made or changed. Some may be gone again at the head."""
     landed = (
         state.patch for state in build.tasks.values() if state.phase is TaskPhase.DONE and state.patch is not None
     )
@@ -244,7 +244,7 @@ _NOT_ZERO = re.compile(r" \(exit code -?[1-9][0-9]*\)$")
 
 
 def log_row(seq: int, at: datetime, task: str, attempt: int, kind: str, text: str) -> LogRow:
-    """A stored line as it is shown: who says it, and how grave it is."""
+    """Return a stored line as it is shown: with its source and level."""
     failed = kind == "ran" and text.startswith("$ ") and _NOT_ZERO.search(text) is not None
     return LogRow(
         seq=seq,
@@ -259,7 +259,7 @@ def log_row(seq: int, at: datetime, task: str, attempt: int, kind: str, text: st
 
 
 def matching(rows: Iterable[LogRow], level: str = "", source: str = "", search: str = "") -> list[LogRow]:
-    """Those of that level and source ("" for any) whose message has `search` in it, in either case."""
+    """Return the rows of that level and source ("" for any) whose message contains `search`, ignoring case."""
     wanted = search.casefold()
     return [
         row

@@ -1,8 +1,8 @@
-"""A build in the records of the build runtime's document, and its head row. Pure; decides nothing.
+"""A build in the records of the build runtime's document, and its head row. Pure; must never decide.
 
-The head row follows event by event, without looking at a build; `BuildState` is the whole build. While a build works, the
-row says what happened last (implementing or iterating) and the state what is furthest behind; before and after that they
-say the same.
+The head row follows event by event, without looking at a build; `BuildState` is the whole build. While a build works,
+the row says what happened last (implementing or iterating) and the state what is furthest behind; before and after that
+they say the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from buildwright.views.statuses import ENDS, TASKS, BuildPhase, TaskStatus, runt
 
 
 class ReviewDecision(StrEnum):
-    """What a reviewer said."""
+    """The decision of a reviewer."""
 
     APPROVE = "approve"
     REQUEST_CHANGES = "request_changes"
@@ -55,7 +55,7 @@ class BuildGraph(Record):
 
 
 class PatchSet(Record):
-    """A change that an agent made. `diff` is "" until the caller fills it in: the text comes from the workspace."""
+    """A change made by an agent. `diff` is "" until the caller fills it in: the text comes from the workspace."""
 
     id: str
     task_id: str
@@ -66,7 +66,7 @@ class PatchSet(Record):
 
 
 class ValidationReport(Record):
-    """What the validators said: scope, syntax and the task's own command."""
+    """The results of the validators: scope, syntax and the task's own command."""
 
     ok: bool
     errors: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class ValidationReport(Record):
 
 
 class CheckReport(Record):
-    """What typecheck, lint and tests said. `ok` also covers the build command, which has no field of its own."""
+    """The results of typecheck, lint and tests. `ok` also covers the build command, which has no field of its own."""
 
     ok: bool
     typecheck_ok: bool = True
@@ -88,7 +88,7 @@ class CheckReport(Record):
 
 
 class ReviewReport(Record):
-    """What a reviewer decided and why."""
+    """A reviewer's decision and its reason."""
 
     decision: ReviewDecision
     reasons: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class ReviewReport(Record):
 
 
 class BuildHistoryEvent(Record):
-    """One event, with the phase that the build was in after it."""
+    """One event, with the phase of the build after it."""
 
     ts: UtcTime
     phase: BuildPhase
@@ -140,12 +140,12 @@ class BuildState(Record):
         return self.build_graph is not None and all(t.status is TaskStatus.DONE for t in self.build_graph.tasks)
 
     def get_current_task(self) -> RuntimeTask | None:
-        """The task being worked on; of several, the one whose attempt started last."""
+        """Return the task in work; of several, the one whose attempt started last."""
         tasks = self.build_graph.tasks if self.build_graph else ()
         return next((task for task in tasks if task.id == self.current_task_id), None)
 
     def get_blocked_tasks(self) -> list[RuntimeTask]:
-        """Tasks still to do that wait for at least one dependency."""
+        """Return the tasks still to do that wait for at least one dependency."""
         tasks = self.build_graph.tasks if self.build_graph else ()
         done = {task.id for task in tasks if task.status is TaskStatus.DONE}
         return [t for t in tasks if t.status is TaskStatus.TODO and any(needed not in done for needed in t.depends_on)]
@@ -180,7 +180,7 @@ class CanPublish(BaseModel):
 
 
 class HeadChange(TypedDict, total=False):
-    """New values of columns of `build_runs`; a column that stays is not in it."""
+    """New values of columns of `build_runs`; unchanged columns are left out."""
 
     phase: BuildPhase
     control: Control
@@ -221,7 +221,7 @@ _HEAD_CHANGES: dict[type[Event], Callable[[Any], HeadChange]] = {
 
 
 def head_change(events: Iterable[AnyEvent]) -> HeadChange:
-    """What a batch of events changes in the head row: usually nothing."""
+    """Return the changes of the head row by a batch of events: usually none."""
     change: HeadChange = {}
     for event in events:
         of_event = _HEAD_CHANGES.get(type(event))
@@ -238,10 +238,10 @@ _SCRIPTS = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx")
 
 
 def state_of(build: Build, history: Sequence[Recorded] = ()) -> BuildState:
-    """The whole build, in O(tasks + history).
+    """Return the whole build, in O(tasks + history).
 
-    With the journal from its first event as `history`, every patch and report is listed, with its time; without it the
-    newest of each task.
+    With the journal from its first event as `history`, every patch and report is listed, with its time; without it,
+    only the newest of each task.
     """
     patches, verdicts = _from_history(history) if history else _from_tasks(build)
     validations = [v for at, verdict in verdicts if (v := _validation(verdict, at))]
@@ -274,7 +274,7 @@ def state_of(build: Build, history: Sequence[Recorded] = ()) -> BuildState:
 
 
 def history_events(history: Iterable[Recorded], phase: BuildPhase = BuildPhase.PLANNING) -> list[BuildHistoryEvent]:
-    """Events as records of the history. `phase` is that before the first of them. A spec or graph is left out for its size."""
+    """Return events as history records. `phase` is the one before the first event. Specs and graphs are left out."""
     shown = []
     for recorded in history:
         phase = head_change([recorded.event]).get("phase", phase)
@@ -287,13 +287,13 @@ def history_events(history: Iterable[Recorded], phase: BuildPhase = BuildPhase.P
 
 
 def response_json(state: BuildState) -> bytes:
-    """The state as the JSON of a `BuildResponse` without its page of the history."""
+    """Return the state as the JSON of a `BuildResponse` without its page of the history."""
     shown = BuildResponse.model_fields.keys() - {"history", "history_next"}
     return state.model_dump_json(include=set(shown)).encode()
 
 
 def publishable(state: BuildState) -> CanPublish:
-    """Whether the build is ready, and validation and checks have passed."""
+    """Return whether the build is ready, and validation and checks have passed."""
     reasons = []
     if state.phase is not BuildPhase.READY:
         reasons.append(f"Build not in ready state (current: {state.phase.value})")

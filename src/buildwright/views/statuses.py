@@ -1,7 +1,7 @@
-"""How far a build is, in every vocabulary, as one table from the core's states. Pure; never looks at the journal.
+"""How far a build is, in every vocabulary, as one table from the core's states. Pure; must never look at the journal.
 
-The core has four words for it: `Outcome`, `Control`, `Stage` and, of each task, `TaskPhase`. All others are read from `TABLE`:
-the first row that fits a build and has an entry in the column decides.
+The core has four words for it: `Outcome`, `Control`, `Stage` and, of each task, `TaskPhase`. All others are read from
+`TABLE`: the first row that fits a build and has an entry in the column decides.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from buildwright.core.event import Outcome
 
 
 class BuildPhase(StrEnum):
-    """How far a build is for the build runtime; the column `phase` of the head row."""
+    """The phase of a build in the build runtime; the column `phase` of the head row."""
 
     PLANNING = "planning"
     IMPLEMENTING = "implementing"
@@ -29,7 +29,7 @@ class BuildPhase(StrEnum):
 
 
 class TaskStatus(StrEnum):
-    """How far a task is for the build runtime. `blocked` has failed for good; a task that the user gave up is done."""
+    """The status of a task in the build runtime. `blocked` has failed for good; a task given up by the user is done."""
 
     TODO = "todo"
     DOING = "doing"
@@ -38,7 +38,7 @@ class TaskStatus(StrEnum):
 
 
 BuildStatusName = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
-"""The status of a project's build. Given up at a pause is a failure; asked to end is not."""
+"""The status of a project's build. Aborted at a pause is a failure; stopped on request is not."""
 ExecutionStatus = Literal["pending", "running", "paused", "stopping", "stopped", "completed", "failed"]
 """The status of an execution of the development team."""
 StreamStatus = Literal["running", "paused", "stopping", "stopped", "succeeded", "failed"]
@@ -50,17 +50,17 @@ PhaseStatus = Literal["pending", "active", "paused", "completed", "failed"]
 StageStatus = Literal["pending", "running", "done", "failed", "skipped"]
 """The status of a stage of a workflow (`automation`). `skipped`: not carried out, or not to its end."""
 ReceivedStatus = Literal["received", "started", "done", "failed"]
-"""How far an event of another system is."""
+"""The progress of an event from another system."""
 
 
 class StatusRow(NamedTuple):
-    """One row: which builds it fits (None: any), and what is said of them (None: a later row decides)."""
+    """One row: the builds it fits (None: any), and the words for them (None: a later row decides)."""
 
     outcome: Outcome | None
     control: Control | None
     stage: Stage | None
     task: TaskPhase | None
-    """Of the tasks at work the one that is furthest behind; a failure that nothing has landed after counts as rejected."""
+    """Phase of the working task furthest behind; a failure that no landing has followed counts as rejected."""
     runtime: BuildPhase | None
     project: BuildStatusName | None
     execution: ExecutionStatus | None
@@ -68,11 +68,11 @@ class StatusRow(NamedTuple):
     doing: str | None
     """What a running build does, in words for people."""
     task_status: TaskStatus | None = None
-    """Of a task in this phase."""
+    """Status of a task in this phase."""
     group: TaskGroup | None = None
-    """Of a task in this phase."""
+    """Group of a task in this phase."""
     is_new: bool | None = None
-    """The build has no event but its first."""
+    """Whether the build has no event but its first."""
 
 
 _: None = None
@@ -111,7 +111,7 @@ ENDS: Mapping[str, tuple[BuildPhase, Control]] = {
     for row in TABLE
     if row.outcome is not None and row.runtime is not None and row.control is not None
 }
-"""What an outcome makes of the head row of a build."""
+"""The head row's values for an outcome of the build."""
 TASKS: Mapping[TaskPhase, tuple[TaskStatus, TaskGroup]] = {
     row.task: (row.task_status, row.group)
     for row in TABLE
@@ -120,18 +120,18 @@ TASKS: Mapping[TaskPhase, tuple[TaskStatus, TaskGroup]] = {
 BUSY = frozenset(phase for phase, (_status, group) in TASKS.items() if group == "running")
 """Phases of a task that an agent, a gate or the merge train works on."""
 MET = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
-"""Phases of a task that let those start which depend on it."""
+"""Phases of a task that free the tasks that depend on it."""
 WITHOUT_BUILD: Mapping[str, ExecutionStatus] = {
     "received": "pending",
     "started": "failed",
     "done": "completed",
     "failed": "failed",
 }
-"""The status of an execution whose build is not there, or not any more, by the `ReceivedStatus` of its event."""
+"""The status of an execution without a build (not yet or no more), by the `ReceivedStatus` of its event."""
 
 
 class Position(NamedTuple):
-    """The states of a build that the table is asked for. `stage` and `task` may be None for columns that do not need them."""
+    """The states of a build that the table is read by. `stage` and `task` may be None for columns without them."""
 
     outcome: str = ""
     control: str = Control.RUNNING
@@ -141,7 +141,7 @@ class Position(NamedTuple):
 
 
 def position_of(build: Build) -> Position:
-    """Where a build stands, in O(active tasks)."""
+    """Return the states of a build, in O(active tasks)."""
     at_work = {build.task(task_id).phase for task_id in build.active}
     if build.failures_in_row:
         at_work.add(TaskPhase.REJECTED)
@@ -150,7 +150,7 @@ def position_of(build: Build) -> Position:
 
 
 class Words(NamedTuple):
-    """What the table says of a build in one position, by the columns of the table."""
+    """The words of the table for a build in one position, by its columns."""
 
     runtime: BuildPhase
     project: BuildStatusName
@@ -161,7 +161,7 @@ class Words(NamedTuple):
 
 @lru_cache(4096)
 def words_of(position: Position) -> Words:
-    """What the table says of a build in this position."""
+    """Return the words of the table for a build in this position."""
     rows = [
         row
         for row in TABLE
@@ -172,32 +172,32 @@ def words_of(position: Position) -> Words:
 
 
 def runtime_phase(build: Build) -> BuildPhase:
-    """The phase for the build runtime. Of the tasks at work the one furthest behind decides."""
+    """Return the phase for the build runtime. The working task furthest behind decides."""
     return words_of(position_of(build)).runtime
 
 
 def project_status(control: str, outcome: str, version: int) -> BuildStatusName:
-    """The status of a project's build from its head row. A build that is about to end still runs."""
+    """Return the status of a project's build from its head row. A build that is about to end still runs."""
     return words_of(Position(outcome, control, is_new=version <= 1)).project
 
 
 def execution_status(build: Build) -> ExecutionStatus:
-    """The status of the execution that the build is."""
+    """Return the status of the execution that the build is."""
     return words_of(Position(build.outcome or "", build.control)).execution
 
 
 def stream_status(build: Build) -> StreamStatus:
-    """The status in the frames of the build."""
+    """Return the status in the frames of the build."""
     return words_of(Position(build.outcome or "", build.control)).stream
 
 
 def doing(build: Build) -> str:
-    """What a build that runs does, by its stage alone."""
+    """Return what a running build does, by its stage alone."""
     return words_of(Position(stage=build.stage)).doing
 
 
 def phase_status(*, tasks: int, over: int, failed: int, is_current: bool, paused: bool, ended: bool) -> PhaseStatus:
-    """The status of a phase of the plan from its tasks (`over`: landed or given up) and from the build that it belongs to."""
+    """Return the status of a phase of the plan from its tasks (`over`: landed or given up) and from its build."""
     if over == tasks:
         return "completed"
     if is_current and paused:

@@ -1,6 +1,6 @@
-"""What builds came to: phases, tokens and money, verdicts, messages, the result; and figures over several. Pure.
+"""The results of builds: phases, tokens and money, verdicts, messages, delivery; and sums over several. Pure.
 
-`Summing` takes the journal event by event, so that a long one need never be in memory as a whole.
+`Summing` takes the journal event by event: it must never need a long one in memory as a whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from buildwright.views.statuses import BuildStatusName, PhaseStatus, project_sta
 
 
 class PhaseSummary(PhaseView):
-    """What one phase took. `seconds` runs from the start of its first task to the end of its last, or to now."""
+    """The figures of one phase. `seconds` runs from the start of its first task to the end of its last, or to now."""
 
     seconds: float
     attempts: int
@@ -32,7 +32,7 @@ class PhaseSummary(PhaseView):
 
 
 class BuildCost(Record):
-    """Tokens and money of one phase with one model. Input tokens exclude what was read from or written to a cache."""
+    """Tokens and money of one phase with one model. Input tokens exclude cache reads and writes."""
 
     phase: str
     model: str
@@ -43,21 +43,21 @@ class BuildCost(Record):
     cache_write_tokens: int
     estimated_cost_usd: Decimal
     unpriced: int
-    """Requests whose price is not known; they are not in the cost."""
+    """Requests without a known price; they are not in the cost."""
 
 
 class Audits(Record):
-    """Verdicts of the gates on changes and on what they were merged to."""
+    """Verdicts of the gates on changes and on their merged trees."""
 
     total: int = 0
     passed: int = 0
     failed: int = 0
     reports: int = 0
-    """Reports of single gates in them."""
+    """Number of single gates' reports in them."""
 
 
 class Interjection(Record):
-    """A message of the user, and which agents have taken it in."""
+    """A message of the user, and the agents that have heard it."""
 
     id: str
     message: str
@@ -68,7 +68,7 @@ class Interjection(Record):
 
 
 class DeliveredResult(Record):
-    """Where the result is."""
+    """The place of the result."""
 
     kind: str
     ref: str = ""
@@ -80,7 +80,7 @@ class DeliveredResult(Record):
 
 
 class BuildSummary(Record):
-    """What a build came to, so far or for good."""
+    """The results of a build, so far or final."""
 
     build_id: str
     project_id: str
@@ -102,23 +102,23 @@ class BuildSummary(Record):
     unpriced: int
     costs: tuple[BuildCost, ...] = ()
     turns: int
-    """Answers of models."""
+    """Number of answers of models."""
     attempts: int
-    """Attempts that agents have begun."""
+    """Number of attempts that agents have begun."""
     audits: Audits
     loopbacks: int
-    """Attempts that came to nothing and were, or will have to be, made again."""
+    """Number of rejected attempts that were, or will have to be, made again."""
     pauses: int
     files_written: int
     commits: int
-    """Changes that have landed, a commit each."""
+    """Number of changes that have landed, a commit each."""
     interjections: tuple[Interjection, ...] = ()
     delivered: DeliveredResult | None = None
 
 
 @dataclass(slots=True)
 class Summing:
-    """The journal of a build, added up. `add` every event in order, then ask `summary`."""
+    """The sums over a build's journal. `add` every event in order, then ask `summary_of`."""
 
     costs: dict[tuple[str, str], Usage] = field(default_factory=dict)
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -127,7 +127,7 @@ class Summing:
     delivered: DeliveredResult | None = None
 
     def add(self, recorded: Recorded) -> None:
-        """One more event."""
+        """Add one more event."""
         _, at, event = recorded
         match event:
             case e.TokensUsed():
@@ -148,10 +148,10 @@ class Summing:
                     kind=event.kind, ref=event.ref, branch=branch, commit=event.commit, remote=event.remote, at=at
                 )
             case _:
-                pass  # says nothing that is summed up
+                pass  # has nothing to sum up
 
     def _spend(self, event: e.TokensUsed) -> None:
-        # By task, for which phase a task is in is known at the end.
+        # By task, since the phase of a task is known only at the end.
         key = (event.task, event.model)
         self.costs[key] = self.costs.get(key, Usage()).plus(usage_of(event))
 
@@ -161,7 +161,7 @@ class Summing:
 
 
 def summary_of(build: Build, summing: Summing, now: datetime) -> BuildSummary:
-    """The summary, from the newest state and the journal up to it."""
+    """Return the summary, from the newest state and the journal up to it."""
     passed, failed = summing.verdicts["passed"], summing.verdicts["failed"]
     usage = build.usage
     return BuildSummary(
@@ -192,14 +192,14 @@ def summary_of(build: Build, summing: Summing, now: datetime) -> BuildSummary:
 
 
 def _figures(usage: Usage) -> dict[str, Any]:
-    """The figures that a summary and each of its costs have in common."""
+    """Return the figures that a summary and each of its costs have in common."""
     figures = usage._asdict()
     del figures["requests"]
     return figures | {"estimated_cost_usd": figures.pop("cost_usd")}
 
 
 def _costs(build: Build, summing: Summing) -> tuple[BuildCost, ...]:
-    """By phase and model, phases in order, what was used for no task first."""
+    """Return the costs by phase and model, phases in order, those of no task first."""
     sums: dict[tuple[str, str], Usage] = {}
     for (task, model), used in summing.costs.items():
         key = (_phase_of(build, task), model)
@@ -217,7 +217,7 @@ def _costs(build: Build, summing: Summing) -> tuple[BuildCost, ...]:
 
 
 def _phase_of(build: Build, task: str) -> str:
-    """What advisors use belongs to no phase of the plan."""
+    """Return the phase of a task. What advisors use belongs to no phase of the plan."""
     return phase_name(build, task) if build.plan is not None and task in build.plan.position else PLANNING
 
 
@@ -254,7 +254,7 @@ def _seconds(states: list[TaskState], status: PhaseStatus, now: datetime) -> flo
 
 
 class TaskResult(TaskView):
-    """What became of one task."""
+    """The result of one task."""
 
     findings: tuple[str, ...] = ()
     """Why its last attempt was refused, if it was."""
@@ -265,15 +265,15 @@ class TaskResult(TaskView):
 
     @property
     def attempts(self) -> int:
-        """Attempts begun so far."""
+        """Return the number of attempts begun so far."""
         return self.attempt
 
 
 class BuildResult(BuildView):
-    """How one build ended, or where it stands when it is paused or was detached from."""
+    """The result of one build, or its state when it is paused or was detached from."""
 
     tasks: tuple[TaskResult, ...] = ()
-    """All of them, wave by wave."""
+    """All tasks, wave by wave."""
 
     @property
     def ok(self) -> bool:
@@ -285,7 +285,7 @@ class BuildResult(BuildView):
 
     @property
     def paused(self) -> str:
-        """Why it is paused and needs a person; "" when it does not."""
+        """Why the build is paused and needs a person; "" when it does not."""
         return "" if self.pause is None else self.pause.message or self.pause.reason
 
     @property
@@ -303,7 +303,7 @@ class BuildResult(BuildView):
 
 
 def result_of(build: Build, now: datetime) -> BuildResult:
-    """The build with all of its tasks, in O(tasks)."""
+    """Return the build with all of its tasks, in O(tasks)."""
     view = build_view(build, now, build.total)
     tasks = (TaskResult(**dict(task), findings=tuple(map(str, build.task(task.id).findings))) for task in view.tasks)
     return BuildResult(**{**dict(view), "tasks": tuple(tasks)})
@@ -331,12 +331,12 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Figures over some builds. Seconds are of wall time per build, added up."""
+    """Sums over some builds. Seconds are of wall time per build, added up."""
 
     builds: int = 0
     succeeded: int = 0
     failed: int = 0
-    """Builds that ended as failed, stopped or aborted."""
+    """Number of builds that ended as failed, stopped or aborted."""
     unfinished: int = 0
     tasks: int = 0
     successes: int = 0
@@ -357,11 +357,11 @@ class Summary:
 
     @property
     def unpriced_requests(self) -> int:
-        """Requests whose price is not known; they are not in `cost_usd`."""
+        """Requests without a known price; they are not in `cost_usd`."""
         return self.usage.unpriced
 
     def plus(self, build: Build, now: datetime) -> Summary:
-        """The figures with one more build."""
+        """Return the figures with one more build."""
         seconds = seconds_of(build, now)
         return Summary(
             builds=self.builds + 1,
