@@ -14,11 +14,11 @@ from contextlib import AsyncExitStack
 from bench.cluster.stage import Cluster, Stage
 from bench.workload import Job
 from buildwright.core.limits import Limits, Options
+from buildwright.engine.adapters import Adapters
 from buildwright.engine.commands import PauseBuild, SendMessage, StopBuild
-from buildwright.engine.hand import Hand
-from buildwright.engine.patrol import QUIET_SECONDS
-from buildwright.engine.world import World
-from buildwright.store.holders import this_process
+from buildwright.engine.poll import QUIET_SECONDS
+from buildwright.engine.worker import Worker
+from buildwright.store.lease_holders import this_process
 
 RUNNING = 20
 AT_ONCE = 8
@@ -37,7 +37,7 @@ class _NoHints:
         """Nothing."""
 
 
-async def _no_world(_options: Options) -> World:
+async def _no_world(_options: Options) -> Adapters:
     raise AssertionError("this hand only advances")
 
 
@@ -61,14 +61,14 @@ async def measure(stage: Stage, *, tiny: bool) -> dict[str, dict[str, float]]:
 class _Side:
     """One of the clusters that are compared, and the builds that run in it."""
 
-    def __init__(self, cluster: Cluster, hand: Hand, running: list[str]) -> None:
+    def __init__(self, cluster: Cluster, hand: Worker, running: list[str]) -> None:
         self._cluster = cluster
         self._hand = hand
         self._running = running
 
     @classmethod
     async def prepared(cls, cluster: Cluster, count: int, *, ended: bool) -> _Side:
-        hand = Hand(cluster.builds, cluster.builds, _NoHints(), cluster.app.clock, this_process(), _no_world)
+        hand = Worker(cluster.builds, cluster.builds, _NoHints(), cluster.app.clock, this_process(), _no_world)
         await _many(cluster, hand, count, ended=ended)
         running = [await _running(cluster, hand) for _ in range(RUNNING)]
         await cluster.builds.due(0.0, 10_000)
@@ -96,7 +96,7 @@ async def _seconds(call: Awaitable[object]) -> float:
     return time.perf_counter() - began
 
 
-async def _many(cluster: Cluster, hand: Hand, count: int, *, ended: bool) -> None:
+async def _many(cluster: Cluster, hand: Worker, count: int, *, ended: bool) -> None:
     room = asyncio.Semaphore(AT_ONCE)
 
     async def one() -> None:
@@ -109,7 +109,7 @@ async def _many(cluster: Cluster, hand: Hand, count: int, *, ended: bool) -> Non
     await asyncio.gather(*(one() for _ in range(count)))
 
 
-async def _running(cluster: Cluster, hand: Hand) -> str:
+async def _running(cluster: Cluster, hand: Worker) -> str:
     build_id = await cluster.start(_GRAPH, Limits())
     await hand.advance(build_id)
     for row in await cluster.builds.board(build_id):

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command line of this process; return the exit code, one of `cli.exits.Exit`."""
+    """Run the command line of this process; return the exit code, one of `cli.exit_codes.Exit`."""
     from buildwright.cli.app import run
 
     return run(sys.argv[1:])

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
     from buildwright.views.overview import PlanView
-    from buildwright.wiring.awaited import Brought
     from buildwright.wiring.changes import Change
-    from buildwright.wiring.crew import Crew
+    from buildwright.wiring.pending_deliveries import Fetched
+    from buildwright.wiring.runners import Runners
 
 
 class Client(Protocol):
@@ -60,7 +60,7 @@ class Client(Protocol):
     async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
         """Give a command to a build, whichever process runs it. Raises IllegalMove, NotFound."""
 
-    async def crew(self, build_id: str) -> Crew:
+    async def crew(self, build_id: str) -> Runners:
         """Return the workers that hold actions of the build now."""
 
     async def change(self, build: Build, task: str = "") -> Change:
@@ -90,7 +90,7 @@ class Client(Protocol):
     ) -> Build:
         """Return the build once it has made the step, or rests; or as it is after `seconds`."""
 
-    async def bring_home(self, build: Build) -> Brought:
+    async def bring_home(self, build: Build) -> Fetched:
         """Bring delivered results into the user's repository, if that is on this machine and this home's."""
 
 

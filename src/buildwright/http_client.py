@@ -27,9 +27,9 @@ from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, LogEntry, LogLine
 from buildwright.views.overview import PlanView, WorkerHolds
 from buildwright.wiring import SystemClock
-from buildwright.wiring.awaited import Brought
 from buildwright.wiring.changes import Change
-from buildwright.wiring.crew import Crew
+from buildwright.wiring.pending_deliveries import Fetched
+from buildwright.wiring.runners import Runners
 
 if TYPE_CHECKING:
     import aiohttp
@@ -172,11 +172,11 @@ class HttpClient:
         found = await self._wire.post(f"/api/builds/{build_id}/{command.name}", fields)
         return CommandResult(await self.builds.load(build_id), str(found.get(command.receipt, "")))
 
-    async def crew(self, build_id: str) -> Crew:
+    async def crew(self, build_id: str) -> Runners:
         """Return the workers that hold actions of the build."""
         found = await self._wire.get(f"/api/builds/{build_id}/runners")
         holdings = tuple(WorkerHolds(**item) for item in found["holdings"])
-        return Crew(found["runner"], found["in_cluster"], found["workers"], holdings)
+        return Runners(found["runner"], found["in_cluster"], found["workers"], holdings)
 
     async def change(self, build: Build, task: str = "") -> Change:
         """Return what the build, or one of its tasks, changed."""
@@ -227,9 +227,9 @@ class HttpClient:
         seen = stream.build
         return seen if seen is not None and seen.version > build.version else build
 
-    async def bring_home(self, build: Build) -> Brought:
+    async def bring_home(self, build: Build) -> Fetched:
         """Bring nothing home: the server's repositories are its own."""
-        return Brought(build, False)
+        return Fetched(build, False)
 
 
 @asynccontextmanager

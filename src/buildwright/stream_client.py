@@ -20,7 +20,7 @@ from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, decode
 from buildwright.engine.follow import News
-from buildwright.engine.steps import Step
+from buildwright.engine.steps import Decided
 from buildwright.errors import BadSettings, BuildwrightError, Forbidden, NotFound, Refused, Unauthorized, Unreachable
 from buildwright.ports import LogLine
 from buildwright.settings import Settings
@@ -73,7 +73,7 @@ def find_server(settings: Settings) -> ServerAccess | None:
                 fix="print a token there with `buildwright token`, and set BUILDWRIGHT_TOKEN to it",
             )
         return ServerAccess(url, True, settings)
-    from buildwright.store.holders import may_live
+    from buildwright.store.lease_holders import may_live
 
     try:
         noted = json.loads((settings.home / "server.json").read_text(encoding="utf-8"))
@@ -138,7 +138,7 @@ class BuildStream:
         async with aclosing(self.frames()) as frames:
             async for frame in frames:
                 kind, payload = frame["type"], frame["payload"]
-                steps: list[Step] = []
+                steps: list[Decided] = []
                 if kind in {"hello", "subscribed"}:
                     await self._greeted(payload)
                 elif kind == "journal":
@@ -177,14 +177,14 @@ class BuildStream:
         self._head = max(self._head, payload["head"][build_id]["event"])
         self._told = self._head if self._told is None else self._told
 
-    def _applied(self, frame: Frame) -> list[Step]:
+    def _applied(self, frame: Frame) -> list[Decided]:
         payload = frame["payload"]
         if payload["seq"] <= self._version:
             return []
         event = decode(payload["event"], payload["data"])
         recorded = Recorded(payload["seq"], datetime.fromisoformat(frame["ts"]), event)
         self.build = apply(self.build, recorded)
-        return [Step(recorded, self.build)] if recorded.seq > (self._told or 0) else []
+        return [Decided(recorded, self.build)] if recorded.seq > (self._told or 0) else []
 
     async def _subscribe(self, topics: str, **more: str) -> None:
         """Subscribe to other topics from here on, also after a cut."""

@@ -1,11 +1,11 @@
-"""The board of one build in memory: the rules of the port `Board` on plain dictionaries. Knows no journal and no clock."""
+"""The board of one build in memory: the rules of the port `ActionQueue` on plain dictionaries. Knows no journal and no clock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from buildwright.ports import ActionLease, Posted, Settlement
+from buildwright.ports import ActionLease, QueuedAction, QueueUpdate
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class ActionRows:
         row = self.rows.get(lease.key)
         return row is not None and row.holder != "" and row.token == lease.token
 
-    def settle(self, settlement: Settlement, now: datetime) -> list[str]:
+    def settle(self, settlement: QueueUpdate, now: datetime) -> list[str]:
         """Make it what the settlement says; the keys that wait for somebody since now."""
         lease, wanted, start = settlement.lease, settlement.wanted, settlement.start
         known = {key for key, row in self.rows.items() if row.wanted or row.live(now)}
@@ -70,10 +70,10 @@ class ActionRows:
         row.expires_at = now + timedelta(seconds=seconds)
         return lease._replace(waited=(now - since).total_seconds())
 
-    def posted(self, build_id: str, now: datetime) -> list[Posted]:
+    def posted(self, build_id: str, now: datetime) -> list[QueuedAction]:
         self.sweep(now)
         return [
-            Posted(
+            QueuedAction(
                 build_id,
                 key,
                 row.wanted,
@@ -88,7 +88,7 @@ class ActionRows:
         ]
 
     def waiting(self, quiet: timedelta, now: datetime) -> list[tuple[datetime, str]]:
-        """Wanted rows that nobody has and that were not offered lately, with the time since when they are wanted."""
+        """BuildRequest rows that nobody has and that were not offered lately, with the time since when they are wanted."""
         self.sweep(now)
         return [
             (row.wanted_at, key)

@@ -1,4 +1,4 @@
-"""`Builds`, `Board` and `Answers` in memory: the same answers and errors as the real ones. Must never touch a file."""
+"""`Builds`, `ActionQueue` and `Answers` in memory: the same answers and errors as the real ones. Must never touch a file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from buildwright.ports import (
     AnswerKey,
     BuildRow,
     Due,
-    Holding,
+    HeldAction,
     Lease,
     LogEntry,
     LogLine,
     Loose,
     Mark,
-    Posted,
-    Settlement,
+    QueuedAction,
+    QueueUpdate,
     Weight,
     WorkerRow,
 )
@@ -54,7 +54,7 @@ class _Journal:
 
 
 class MemoryBuilds:
-    """`Builds`, `Board` and `Answers` for one process. A holder lives until its lease runs out by `now`."""
+    """`Builds`, `ActionQueue` and `Answers` for one process. A holder lives until its lease runs out by `now`."""
 
     def __init__(self, now: Callable[[], datetime] = _utc_now) -> None:
         self._now = now
@@ -168,7 +168,7 @@ class MemoryBuilds:
         return self._now()
 
     async def settle(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: Settlement
+        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: QueueUpdate
     ) -> tuple[list[Recorded], list[str]]:
         journal, lease = self._journal(build_id), settlement.lease
         recorded = [Recorded(seq, at, event) for seq, event in enumerate(events, expected + 1)]
@@ -210,15 +210,15 @@ class MemoryBuilds:
             board.rows[lease.key].free(self._now())
             board.sweep(self._now())
 
-    async def holdings(self, holder: str) -> list[Holding]:
+    async def holdings(self, holder: str) -> list[HeldAction]:
         return [
-            Holding(build_id, key, row.token, row.wanted, journal.head.version)
+            HeldAction(build_id, key, row.token, row.wanted, journal.head.version)
             for build_id, journal in sorted(self._journals.items())
             for key, row in sorted(journal.board.rows.items())
             if holder and row.holder == holder
         ]
 
-    async def board(self, build_id: str = "") -> list[Posted]:
+    async def board(self, build_id: str = "") -> list[QueuedAction]:
         found = [
             posted
             for of, journal in self._journals.items()

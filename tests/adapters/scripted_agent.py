@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias, assert_never
 
-from buildwright.beneath import delete_beneath, write_beneath
+from buildwright.confined_fs import delete_beneath, write_beneath
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, Saved, UsedTokens, Wrote
 from buildwright.core.paths import check_path, is_protected
 from buildwright.errors import AgentFailed, UnsafePath

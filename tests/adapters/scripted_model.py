@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
-from buildwright.ports import Door, Spent, Stopped, Text, Turn
+from buildwright.ports import ModelEndpoint, Spent, Stopped, Text, Turn
 
 Ending = Literal["end", "length", "refused"] | Exception
 
@@ -22,7 +22,7 @@ class ScriptedModel:
         self.started = asyncio.Event()
 
     async def stream(
-        self, door: Door, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
+        self, door: ModelEndpoint, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
     ) -> AsyncIterator[Text | Spent | Stopped]:
         self.asked.append(list(turns))
         entry = self.script[min(len(self.asked), len(self.script)) - 1]

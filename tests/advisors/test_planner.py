@@ -15,7 +15,7 @@ from buildwright.advisors.planner import CONTEXT_LIMIT, ModelPlanner, planner_pr
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.core.spec import ProjectBrief, Spec
 from buildwright.errors import BadGraph, ModelFailed
-from buildwright.ports import Door
+from buildwright.ports import ModelEndpoint
 
 SPEC = Spec(title="Ledger", text="# Ledger\nKeeps expenses.\n")
 
@@ -64,7 +64,7 @@ class Provider:
 
 
 @asynccontextmanager
-async def serving(provider: Provider) -> AsyncIterator[Door]:
+async def serving(provider: Provider) -> AsyncIterator[ModelEndpoint]:
     app = web.Application()
     app.router.add_post("/v1/messages", provider.handle)
     app.router.add_post("/v1/chat/completions", provider.handle)
@@ -74,7 +74,7 @@ async def serving(provider: Provider) -> AsyncIterator[Door]:
     await site.start()
     port = runner.addresses[0][1]
     try:
-        yield Door(f"http://127.0.0.1:{port}", "lane-token")
+        yield ModelEndpoint(f"http://127.0.0.1:{port}", "lane-token")
     finally:
         await runner.cleanup()
 
@@ -297,7 +297,7 @@ async def test_it_can_be_cancelled_while_the_model_thinks() -> None:
     runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    door = Door(f"http://127.0.0.1:{runner.addresses[0][1]}", "t")
+    door = ModelEndpoint(f"http://127.0.0.1:{runner.addresses[0][1]}", "t")
     planning = asyncio.create_task(ModelPlanner().plan(SPEC, "", "", door))
     await asked.wait()
     planning.cancel()

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from buildwright.core.task import Task
-from buildwright.ports import Assignment, Door
+from buildwright.ports import Assignment, ModelEndpoint
 
 
 class Assign(Protocol):
@@ -29,7 +29,7 @@ def assign(tmp_path: Path) -> Assign:
         lane=tmp_path / "lane",
         home=tmp_path / "home",
         prompt="Do it.",
-        door=Door("http://127.0.0.1:9", "token"),
+        door=ModelEndpoint("http://127.0.0.1:9", "token"),
     )
     return lambda **changes: replace(plain, **changes)
 

@@ -17,12 +17,12 @@ from typing import Any
 import psutil
 import pytest
 
-from buildwright.agents.brood import MARK, Brood, end_orphans
+from buildwright.agents.child_processes import MARK, ChildProcesses, end_orphans
 from buildwright.agents.claude import ClaudeAgent
 from buildwright.agents.claude_session import decode
 from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
 from buildwright.errors import AgentFailed
-from buildwright.ports import Assignment, Door, Message
+from buildwright.ports import Assignment, Message, ModelEndpoint
 from tests.agents.conftest import Assign, wait_for
 from tests.agents.fake_messages import FakeMessages, Round, Status, Use, serving
 
@@ -61,7 +61,9 @@ async def play(fake: FakeMessages, assignment: Assignment, *messages: Message, r
     for message in messages:
         inbox.put_nowait(message)
     agent = ClaudeAgent(PATH, retries=retries)
-    return [activity async for activity in agent.run(replace(assignment, door=Door(fake.url, "lane-token")), inbox)]
+    return [
+        activity async for activity in agent.run(replace(assignment, door=ModelEndpoint(fake.url, "lane-token")), inbox)
+    ]
 
 
 def finish(activities: list[Activity]) -> Finished:
@@ -182,7 +184,7 @@ async def test_messages_are_taken_in(assign: Assign) -> None:
     async with serving(answer) as fake:
         inbox: asyncio.Queue[Message] = asyncio.Queue()
         out: list[Activity] = []
-        async for activity in ClaudeAgent(PATH).run(replace(assignment, door=Door(fake.url, "t")), inbox):
+        async for activity in ClaudeAgent(PATH).run(replace(assignment, door=ModelEndpoint(fake.url, "t")), inbox):
             out.append(activity)
             if isinstance(activity, Ran) and activity.output == "0":
                 inbox.put_nowait(Message("m1", "please-stop"))
@@ -277,7 +279,7 @@ async def test_without_a_door_or_a_working_program_it_cannot_start(assign: Assig
 
 
 async def test_a_brood_is_found_by_its_mark_and_by_descent() -> None:
-    brood = Brood()
+    brood = ChildProcesses()
     script = "setsid sh -c 'sleep 4714' & env -i sleep 4714 & sleep 4714 & wait"
     process = await asyncio.create_subprocess_exec("sh", "-c", script, env={MARK: brood.mark, "PATH": PATH})
     await wait_for(lambda: sum(each.name() == "sleep" for each in brood.look()) == 3)
@@ -309,11 +311,11 @@ def test_importing_the_agents_imports_nothing_heavy() -> None:
 
 
 async def test_what_a_killed_engine_left_is_ended_and_what_a_living_one_runs_is_not() -> None:
-    living = Brood(home="mine")
+    living = ChildProcesses(home="mine")
     namespace, _, started, home, name = living.mark.split("/")
-    dead = Brood(f"{namespace}/{os.getpid()}/{float(started) - 1000:.2f}/{home}/{name}")
-    elsewhere = Brood(f"pid:[1]/1/0.00/{home}/{name}")
-    of_another_home = Brood(f"{namespace}/{os.getpid()}/{float(started) - 1000:.2f}/other/{name}")
+    dead = ChildProcesses(f"{namespace}/{os.getpid()}/{float(started) - 1000:.2f}/{home}/{name}")
+    elsewhere = ChildProcesses(f"pid:[1]/1/0.00/{home}/{name}")
+    of_another_home = ChildProcesses(f"{namespace}/{os.getpid()}/{float(started) - 1000:.2f}/other/{name}")
     broods = (dead, living, elsewhere, of_another_home)
     sleeping = [
         await asyncio.create_subprocess_exec("sleep", "4715", env={MARK: brood.mark, "PATH": PATH}) for brood in broods

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.agents.conversation import Entry, compacted, decode, encode, tokens, turns
+from buildwright.agents.conversation import ConversationEntry, compacted, decode, encode, tokens, turns
 from buildwright.agents.direct import DirectAgent
 from buildwright.core.activity import Activity, Finished, Heard, Said, UsedTokens, Warned, Wrote
 from buildwright.errors import AgentFailed, ModelFailed
@@ -199,7 +199,12 @@ async def test_a_broken_conversation_is_left_out_with_a_warning(assign: Assign, 
 
 
 async def test_near_the_limit_the_conversation_is_cut_with_a_warning(assign: Assign) -> None:
-    entries = [Entry("directive", "d"), Entry("answer", "a" * 9000), Entry("feedback", "f"), Entry("answer", "last")]
+    entries = [
+        ConversationEntry("directive", "d"),
+        ConversationEntry("answer", "a" * 9000),
+        ConversationEntry("feedback", "f"),
+        ConversationEntry("answer", "last"),
+    ]
     model = ScriptedModel(file("a"))
     out = await play(
         model, assign(conversation=encode(entries), feedback="g"), context_tokens=3_000, answer_tokens=1_000
@@ -209,9 +214,13 @@ async def test_near_the_limit_the_conversation_is_cut_with_a_warning(assign: Ass
 
 
 def test_compaction_keeps_directive_feedback_and_the_last_two_turns() -> None:
-    entries = [Entry("directive", "d" * 300)]
+    entries = [ConversationEntry("directive", "d" * 300)]
     for number in range(50):
-        entries += [Entry("answer", f"{number}" * 300), Entry("problems", "p" * 300), Entry("feedback", f"f{number}")]
+        entries += [
+            ConversationEntry("answer", f"{number}" * 300),
+            ConversationEntry("problems", "p" * 300),
+            ConversationEntry("feedback", f"f{number}"),
+        ]
     short = compacted(entries, 2_000)
     assert short[0] == entries[0]
     assert short[-2:] == entries[-2:]

@@ -13,7 +13,7 @@ from buildwright.agents.shell import LONGEST_PIECE, MOST_LINES, ShellAgent
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.core.limits import Limits
 from buildwright.errors import AgentFailed
-from buildwright.ports import Assignment, Door, Message
+from buildwright.ports import Assignment, Message, ModelEndpoint
 from buildwright.sandbox.execution import NoSandbox
 from tests.agents.conftest import Assign, wait_for
 
@@ -36,7 +36,9 @@ async def test_the_environment_is_exactly_the_promised_one(assign: Assign, monke
     monkeypatch.setenv("ANTHROPIC_API_KEY", "a real key")
     monkeypatch.setenv("CANARY", "secret")
     show = 'env -0 > env.bin; test -z "$(cat)"'
-    assignment = assign(command=show, feedback="tests failed", door=Door("http://127.0.0.1:1/lane", "lane-token"))
+    assignment = assign(
+        command=show, feedback="tests failed", door=ModelEndpoint("http://127.0.0.1:1/lane", "lane-token")
+    )
     assert finish(await play(assignment)).ok
     pairs = (assignment.lane / "env.bin").read_text().rstrip("\0").split("\0")
     env = dict(pair.split("=", 1) for pair in pairs)

@@ -16,7 +16,7 @@ import pytest
 
 from buildwright.api.app import api_for, open_site
 from buildwright.api.server import Quiet, configured
-from buildwright.api.site import Site
+from buildwright.api.state import ServerState
 from buildwright.settings import Settings
 from buildwright.wiring import open_app
 from tests.git import git
@@ -69,7 +69,7 @@ class Client:
 class Served:
     """A server that runs, and its users."""
 
-    site: Site
+    site: ServerState
     address: str
     stack: AsyncExitStack
     clients: dict[str, Client] = field(default_factory=dict)

@@ -16,9 +16,9 @@ from typing import Any
 import aiohttp
 
 from buildwright.api.app import api_for, open_site
+from buildwright.api.broadcast import BroadcastLimits
 from buildwright.api.server import Quiet, configured
-from buildwright.api.site import Site
-from buildwright.api.tails import Limits
+from buildwright.api.state import ServerState
 from buildwright.core import event as e
 from buildwright.core.event import AnyEvent
 from buildwright.core.graph import Graph
@@ -34,7 +34,7 @@ from buildwright.wiring import open_app
 class Served:
     """A server that listens."""
 
-    site: Site
+    site: ServerState
     url: str
     logged: list[dict[str, Any]]
 
@@ -115,7 +115,7 @@ class Story:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, limits: Limits | None = None, more: Mapping[str, str] | None = None
+    folder: Path, limits: BroadcastLimits | None = None, more: Mapping[str, str] | None = None
 ) -> AsyncIterator[Served]:
     """A server on a home below a folder."""
     logged: list[dict[str, Any]] = []

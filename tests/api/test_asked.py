@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from buildwright.api.app import fastapi_for
-from buildwright.api.asked import HEADER
+from buildwright.api.idempotency import HEADER
 from tests.api.conftest import NOTHING, OWNER, Served
 
 TASKS = [{"id": "a", "title": "First"}]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from buildwright.store.holders import this_process
 from buildwright.store.inbox import asked
+from buildwright.store.lease_holders import this_process
 from buildwright.views.automation import TaskContext
-from buildwright.wiring.intake import build_id_of
+from buildwright.wiring.event_consumer import build_id_of
 from tests.api.conftest import NOTHING, SHELL, Client, Served, serving
 
 TASKS = [{"id": "a", "title": "First"}, {"id": "b", "title": "Second", "depends_on": ["a"]}]

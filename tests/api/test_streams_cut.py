@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from buildwright.api.tails import Limits
+from buildwright.api.broadcast import BroadcastLimits
 from buildwright.errors import Unreachable
 from buildwright.settings import Settings
 from buildwright.stream_client import BuildStream, ServerAccess
@@ -161,7 +161,7 @@ async def _stalled(served: Served, path: str) -> socket.socket:
 
 @pytest.mark.parametrize("path", ["/ws/devteam?build={}", "/api/builds/{}/stream"])
 async def test_who_never_reads_is_dropped_and_holds_up_nobody(tmp_path: Path, path: str) -> None:
-    limits = Limits(frames=64, size=200_000, stall_seconds=0.3)
+    limits = BroadcastLimits(frames=64, size=200_000, stall_seconds=0.3)
     async with serving(tmp_path, limits) as served:
         story = await served.begin()
         stalled = await _stalled(served, path.format(story.id))
@@ -190,7 +190,7 @@ async def test_who_never_reads_is_dropped_and_holds_up_nobody(tmp_path: Path, pa
 
 async def test_a_slow_client_gets_a_cursor_to_come_back_to(tmp_path: Path) -> None:
     """It is too slow, and reads again just in time to hear so: `reset` and 1013."""
-    limits = Limits(stall_seconds=0.1, patience_seconds=0.2)
+    limits = BroadcastLimits(stall_seconds=0.1, patience_seconds=0.2)
     async with serving(tmp_path, limits) as served:
         story = await served.begin()
         async with served.client() as client, opened(client, f"/ws/devteam?build={story.id}") as frames:
@@ -211,7 +211,7 @@ async def test_a_slow_client_gets_a_cursor_to_come_back_to(tmp_path: Path) -> No
 
 async def test_a_reader_that_is_overtaken_goes_on_from_the_store(tmp_path: Path) -> None:
     """A flood of lines is more than a queue holds, and nothing is lost; events do not wait for the lines."""
-    async with serving(tmp_path, Limits(frames=8, size=50_000)) as served:
+    async with serving(tmp_path, BroadcastLimits(frames=8, size=50_000)) as served:
         story = await served.begin()
         async with served.client() as client, opened(client, f"/ws/devteam?build={story.id}") as frames:
             await frames.next()

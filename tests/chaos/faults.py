@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from buildwright.engine.commands import PauseBuild
-from buildwright.ports import Posted
+from buildwright.ports import QueuedAction
 from buildwright.supervisor.processes import ProcessId, ended, send
 from tests.chaos.stand import GRACE_SECONDS, Stand, Worker
 from tests.servers import PostgresServer, RedisServer
@@ -176,7 +176,7 @@ async def _redis_away(stand: Stand, seconds: float) -> None:
         await stand.bring_back(stand.redis)
 
 
-async def _busy(stand: Stand, luck: random.Random) -> tuple[Worker, list[Posted]]:
+async def _busy(stand: Stand, luck: random.Random) -> tuple[Worker, list[QueuedAction]]:
     """A worker that has work now, and what it has; any worker when there is no work for a while."""
     for _ in range(100):
         rows = [row for row in await stand.app.board.board() if row.live]

@@ -9,7 +9,7 @@ from pathlib import Path
 from cyclopts import App
 
 from buildwright.cli.app import make_app
-from buildwright.cli.exits import MEANINGS
+from buildwright.cli.exit_codes import MEANINGS
 from buildwright.cli.verbs import VERBS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")

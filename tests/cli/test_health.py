@@ -13,8 +13,8 @@ import pytest
 
 from buildwright.ports import WorkerRow
 from buildwright.store import revisions
-from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
+from buildwright.store.lease_holders import this_process
 from tests.cli.conftest import Program
 from tests.store.process import AT
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.cli.invocation import typed, words_for
+from buildwright.cli.argv0 import typed, words_for
 from tests.cli.conftest import Program, shell
 
 

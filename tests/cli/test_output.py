@@ -10,13 +10,13 @@ import pytest
 
 from buildwright.cli.app import report_error
 from buildwright.cli.build_options import BuildOptions
-from buildwright.cli.exits import MEANINGS, Exit, exit_for, exit_of
+from buildwright.cli.event_text import count, duration, money, tell, tokens
+from buildwright.cli.exit_codes import MEANINGS, Exit, exit_for, exit_of
 from buildwright.cli.live import region, status_line
 from buildwright.cli.options import options_of, read_check, read_money, read_repository
 from buildwright.cli.output import Glyphs, Output, clean, one_line
 from buildwright.cli.summary import print_summary
-from buildwright.cli.table import Cell, Column, Piece, cells, table
-from buildwright.cli.wording import count, duration, money, tell, tokens
+from buildwright.cli.table import Cell, Column, TableCell, cells, table
 from buildwright.core import event as e
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.limits import Delivery, Options
@@ -143,7 +143,7 @@ def test_a_table_never_cuts_an_id_and_in_a_pipe_nothing() -> None:
     )
     rows: list[tuple[Cell, ...]] = [
         ("a-task-with-a-long-name-of-forty-letters", "3.2 s", "$0.01", "x" * 100),
-        ("日本", "", "", Piece("y")),
+        ("日本", "", "", TableCell("y")),
     ]
 
     def shown(width: int | None) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from buildwright.errors import BadSettings, Refused
-from buildwright.keeping.rules import default_age, duration, words
+from buildwright.maintenance.retention_rules import default_age, duration, words
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
 
 OLD = "2020-01-02 00:00:00.000000"

@@ -20,8 +20,8 @@ from buildwright.core.task import Task
 from buildwright.engine.commands import NewBuild, StopBuild, TakeStep
 from buildwright.errors import Unreachable
 from buildwright.settings import Settings
-from buildwright.store.holders import this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.store.lease_holders import this_process
 from buildwright.wiring import open_app
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
 

@@ -20,7 +20,7 @@ from buildwright.agents.shell import ShellAgent
 from buildwright.core.activity import Activity, Finished, Heard, Wrote
 from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
-from buildwright.ports import Agent, Assignment, Door, Message
+from buildwright.ports import Agent, Assignment, Message, ModelEndpoint
 from buildwright.sandbox.execution import NoSandbox
 from tests.adapters.scripted_agent import Say, ScriptedAgent, Sleep, Step, Wait, Write
 from tests.adapters.scripted_model import ScriptedModel
@@ -49,14 +49,14 @@ async def stage(tmp_path: Path) -> AsyncIterator[Make]:
     async with AsyncExitStack() as stack:
 
         async def make(name: str, does: str, path: str = "new.txt") -> Stage:
-            door = Door("http://127.0.0.1:9", "token")
+            door = ModelEndpoint("http://127.0.0.1:9", "token")
             command = ""
             agent: Agent
             if name == "direct":
                 agent = DirectAgent(_model(does, path))
             elif name == "claude":
                 fake = await stack.enter_async_context(serving(_rounds(does, lane, path)))
-                door = Door(fake.url, "token")
+                door = ModelEndpoint(fake.url, "token")
                 agent = ClaudeAgent(PATH)
             elif name == "shell":
                 command = _command(does, path)

@@ -1,4 +1,4 @@
-"""One suite for the port `Board`, over the memory store and the PostgreSQL one."""
+"""One suite for the port `ActionQueue`, over the memory store and the PostgreSQL one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from buildwright.core import event as e
 from buildwright.core.event import AnyEvent
 from buildwright.errors import BuildIsRunning, LostLease, NotFound, StaleVersion
-from buildwright.ports import ActionLease, Lease, Settlement, WorkerRow
+from buildwright.ports import ActionLease, Lease, QueueUpdate, WorkerRow
 from buildwright.store.journal_postgres import PostgresBuilds
 from tests.adapters.memory_store import MemoryBuilds
 from tests.store.process import AT, beat, created
@@ -71,7 +71,7 @@ async def start(store: Store) -> str:
 async def post(store: Store, build_id: str, *wanted: str, events: tuple[AnyEvent, ...] = (), **more: Any) -> list[str]:
     """Settle as of the newest version, and say which actions wait."""
     version = await store.version(build_id)
-    _, free = await store.settle(build_id, version, events, AT, Settlement(wanted, **more))
+    _, free = await store.settle(build_id, version, events, AT, QueueUpdate(wanted, **more))
     return free
 
 
@@ -87,7 +87,7 @@ async def keys(store: Store, build_id: str) -> dict[str, bool]:
 
 async def test_what_is_wanted_is_posted_with_the_events_it_follows_from(store: Store) -> None:
     build_id = await start(store)
-    recorded, free = await store.settle(build_id, 1, [beat("x")], AT, Settlement(("a", "b")))
+    recorded, free = await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a", "b")))
     assert [r.seq for r in recorded] == [2]
     assert free == ["a", "b"]
     assert await store.version(build_id) == 2
@@ -106,9 +106,9 @@ async def test_who_is_late_changes_neither_journal_nor_board(store: Store) -> No
     await post(store, build_id, "a", events=(beat("x"),))
     for expected in (0, 1, 3):
         with pytest.raises(StaleVersion):
-            await store.settle(build_id, expected, [beat("y")], AT, Settlement(("b",)))
+            await store.settle(build_id, expected, [beat("y")], AT, QueueUpdate(("b",)))
     with pytest.raises(NotFound):
-        await store.settle(str(uuid.uuid4()), 0, [], AT, Settlement(()))
+        await store.settle(str(uuid.uuid4()), 0, [], AT, QueueUpdate(()))
     assert await keys(store, build_id) == {"a": True}
     assert await store.version(build_id) == 2
 
@@ -117,7 +117,7 @@ async def test_the_same_settlement_sent_twice_counts_once(store: Store) -> None:
     build_id = await start(store)
     await post(store, build_id, "a")
     lease = await taken(store, build_id, "a")
-    settlement = Settlement(("b",), lease=lease, ended=True)
+    settlement = QueueUpdate(("b",), lease=lease, ended=True)
     first = await store.settle(build_id, 1, [beat("x"), beat("y")], AT, settlement)
     assert await store.settle(build_id, 1, [beat("x"), beat("y")], AT, settlement) == first
     assert first[1] == ["b"]
@@ -141,7 +141,7 @@ async def test_one_takes_an_action_and_its_facts_need_its_lease(store: Store) ->
     assert posted.expires_at is not None
     for wrong in (lease._replace(token=lease.token + 1), lease._replace(key="b")):
         with pytest.raises(LostLease):
-            await store.settle(build_id, 1, [beat("x")], AT, Settlement(("a",), lease=wrong))
+            await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",), lease=wrong))
     assert await post(store, build_id, "a", events=(beat("x"),), lease=lease) == []
     assert await post(store, build_id, "b", events=(beat("y"),), lease=lease, ended=True) == ["b"]
     assert await keys(store, build_id) == {"b": True}
@@ -273,7 +273,7 @@ async def test_one_who_holds_the_whole_build_excludes_the_board(store: Store, no
     await post(store, build_id, "a")
     whole = await store.acquire(build_id, ONE, 20 * now.tick)
     with pytest.raises(BuildIsRunning, match="elsewhere:1"):
-        await store.settle(build_id, 1, [beat("x")], AT, Settlement(("a",)))
+        await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",)))
     assert await store.take(build_id, "a", TWO, LONG) is None
     assert await store.due(0) == ((), ())
     await store.release(whole)
@@ -337,7 +337,7 @@ async def test_settlements_and_takers_at_once_leave_a_board_that_is_right(store:
                 while True:
                     version = await store.version(build_id)
                     try:
-                        settlement = Settlement(tuple("abcdef"), lease=lease, ended=True)
+                        settlement = QueueUpdate(tuple("abcdef"), lease=lease, ended=True)
                         await store.settle(build_id, version, [beat(holder, lease.token)], AT, settlement)
                         break
                     except StaleVersion:

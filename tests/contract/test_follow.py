@@ -14,7 +14,7 @@ import pytest
 from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.engine.follow import News, follow
-from buildwright.engine.steps import Step
+from buildwright.engine.steps import Decided
 from buildwright.errors import NotFound
 from buildwright.http_client import HttpBuilds, open_http_client
 from buildwright.ports import BuildReader, Builds
@@ -96,7 +96,7 @@ async def test_all_that_happens_comes_once_and_in_order(followed: Followed) -> N
     story = await followed.begin()
     state = since = await followed.builds.load(story.id)
     writing = asyncio.create_task(_go_on(story))
-    steps: list[Step] = []
+    steps: list[Decided] = []
     texts: list[str] = []
     async with asyncio.timeout(60), aclosing(followed.news(since)) as all_news:
         async for news in all_news:

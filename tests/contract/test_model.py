@@ -12,11 +12,11 @@ import pytest
 from buildwright.core.limits import Options
 from buildwright.errors import ModelFailed
 from buildwright.gateway import GatewayModel, LocalGateway
-from buildwright.ports import Door, Model, ModelAccess, Spent, Stopped, Text, Turn
+from buildwright.ports import Model, ModelAccess, ModelEndpoint, Spent, Stopped, Text, Turn
 from tests.adapters.scripted_model import ScriptedModel
 
 LONG = "A line of the answer with ünïcödé 🌍.\n" * 200
-Given = Callable[[list[str], bool], Awaitable[tuple[Model, Door]]]
+Given = Callable[[list[str], bool], Awaitable[tuple[Model, ModelEndpoint]]]
 
 
 def protocol_model(kind: str) -> str:
@@ -33,11 +33,11 @@ async def given(kind: str, tmp_path: Path) -> AsyncIterator[Given]:
     """Make a model that gives these answers in turn, the last of them cut when asked."""
     async with AsyncExitStack() as stack:
 
-        async def make(answers: list[str], cut: bool) -> tuple[Model, Door]:
+        async def make(answers: list[str], cut: bool) -> tuple[Model, ModelEndpoint]:
             if kind == "scripted":
                 broken = ModelFailed("cut", kind="unavailable")
                 last = (answers[-1], broken) if cut else answers[-1]
-                return ScriptedModel(*answers[:-1], last), Door("", "")
+                return ScriptedModel(*answers[:-1], last), ModelEndpoint("", "")
             fault = {"kind": "cut", "after_chars": len(answers[-1]) // 2, "times": 9}
             turns = [{"when": {"message": n}, "reply": {"text": text}} for n, text in enumerate(answers)]
             if cut:

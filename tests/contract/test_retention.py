@@ -16,7 +16,7 @@ import pytest
 
 from buildwright.core import event as e
 from buildwright.errors import BuildIsRunning, Conflict, NotFound
-from buildwright.ports import AnswerKey, LogEntry, Settlement
+from buildwright.ports import AnswerKey, LogEntry, QueueUpdate
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from tests.adapters.memory_store import MemoryBuilds
@@ -89,8 +89,8 @@ async def test_kept_answers_go_with_their_build(store: Store) -> None:
 async def test_a_build_that_waits_for_an_action_to_be_let_go_cannot_be_retired(store: Store) -> None:
     assert not isinstance(store, SqliteBuilds), "it has no board: one process holds a whole build"
     build_id, other = await start(store), await start(store)
-    await store.settle(build_id, 1, [], AT, Settlement(("agent/a/1",)))
-    await store.settle(other, 1, [], AT, Settlement(("agent/a/1",)))
+    await store.settle(build_id, 1, [], AT, QueueUpdate(("agent/a/1",)))
+    await store.settle(other, 1, [], AT, QueueUpdate(("agent/a/1",)))
     lease = await store.take(build_id, "agent/a/1", "elsewhere:1:1", 60)
     assert lease is not None
     await store.append(build_id, 1, [e.StopRequested(), e.BuildFinished(outcome="stopped")], AT)
@@ -107,7 +107,7 @@ async def test_a_build_that_waits_for_an_action_to_be_let_go_cannot_be_retired(s
     assert [row.build_id for row in await store.board()] == [other]
     assert await store.take(build_id, "agent/a/1", "elsewhere:1:1", 60) is None
     with pytest.raises(NotFound):
-        await store.settle(build_id, 3, [], AT, Settlement(("agent/a/1",)))
+        await store.settle(build_id, 3, [], AT, QueueUpdate(("agent/a/1",)))
 
 
 async def test_a_live_build_cannot_be_retired_or_trimmed(store: Store) -> None:

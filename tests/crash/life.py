@@ -28,10 +28,10 @@ from buildwright.core.limits import Delivery, Options
 from buildwright.core.secrets import mask
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
-from buildwright.engine.hand import Hand
+from buildwright.engine.adapters import Adapters
 from buildwright.engine.loop import run
-from buildwright.engine.patrol import patrol, tend
-from buildwright.engine.world import World
+from buildwright.engine.poll import poll, renew_leases
+from buildwright.engine.worker import Worker
 from buildwright.errors import IllegalMove
 from buildwright.ports import (
     ActionLease,
@@ -39,17 +39,17 @@ from buildwright.ports import (
     Briefing,
     BriefingRequest,
     Builds,
-    Door,
     Judged,
     Lease,
     Message,
     ModelAccess,
+    ModelEndpoint,
     Spend,
 )
 from buildwright.store.clock import StoreClock
-from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.store.lease_holders import this_process
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
 from tests.adapters.scripted_agent import ScriptedAgent
@@ -137,12 +137,12 @@ class Till:
         self._place = place
         self._doors: dict[str, tuple[str, str, int, list[Spend]]] = {}
 
-    async def open(self, access: ModelAccess) -> Door:
+    async def open(self, access: ModelAccess) -> ModelEndpoint:
         token = f"{access.task}-{access.attempt}-{len(self._doors)}"
         self._doors[token] = (access.build_id, access.task, access.attempt, [])
-        return Door("http://127.0.0.1:9", token)
+        return ModelEndpoint("http://127.0.0.1:9", token)
 
-    def ask(self, door: Door) -> None:
+    def ask(self, door: ModelEndpoint) -> None:
         """One call to the provider, which is paid for from here on."""
         build_id, task, attempt, spends = self._doors[door.token]
         number = 1 + len(self._place.ledger("call"))
@@ -151,13 +151,13 @@ class Till:
         spends.append(Spend(build_id, task, attempt, "scripted", number, 1, 0, 0, "0.01"))
         failpoint("provider.call.after")
 
-    def metered(self, door: Door) -> list[Spend]:
+    def metered(self, door: ModelEndpoint) -> list[Spend]:
         spends = self._doors[door.token][3]
         taken = list(spends)
         spends.clear()
         return taken
 
-    async def shut(self, door: Door) -> None:
+    async def shut(self, door: ModelEndpoint) -> None:
         """The doors of this till have no lock."""
 
     async def close(self) -> None:
@@ -171,7 +171,7 @@ class NotedPlanner:
         self._graph = scene.graph
         self._till = till
 
-    async def plan(self, _spec: Spec, _context: str, _model: str, door: Door) -> Graph:
+    async def plan(self, _spec: Spec, _context: str, _model: str, door: ModelEndpoint) -> Graph:
         self._till.ask(door)
         return self._graph
 
@@ -223,10 +223,10 @@ async def brief(request: BriefingRequest) -> Briefing:
     return Briefing(f"do {request.task.id}", request.state.reason)
 
 
-def make_world(place: Place, scene: Scene, builds: Builds) -> World:
+def make_world(place: Place, scene: Scene, builds: Builds) -> Adapters:
     """Everything a life of this build is given."""
     till = Till(place)
-    return World(
+    return Adapters(
         builds=builds,
         clock=SystemClock(),
         agent=NotedAgent(place, scene, till),
@@ -301,7 +301,7 @@ async def live(place: Place) -> None:
     await builds.close()
 
 
-async def drive(world: World, build_id: str) -> Build:
+async def drive(world: Adapters, build_id: str) -> Build:
     """Run the build, again after each pause, and tidy up as the program does."""
     while not (build := await run(replace(world, stay=False), build_id)).is_terminal:
         while build.control is Control.PAUSED:
@@ -316,7 +316,7 @@ class Hints:
     """Every hint reaches the one worker there is."""
 
     def __init__(self) -> None:
-        self.hand: Hand | None = None
+        self.hand: Worker | None = None
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def advance(self, build_id: str) -> None:
@@ -336,7 +336,7 @@ class Hints:
         await asyncio.gather(*self._tasks)
 
 
-async def work(place: Place, world: World, build_id: str) -> Build:
+async def work(place: Place, world: Adapters, build_id: str) -> Build:
     """Be a worker until the build is over. Each life has a home of its own, as if it were on another machine."""
     store: Any = world.builds
     home = place.folder / "home" / f"worker-{len(place.homes())}"
@@ -346,13 +346,13 @@ async def work(place: Place, world: World, build_id: str) -> Build:
     await workspace.create_hub()
     own = replace(world, clock=clock, workspace=workspace, scratch=home / "scratch")
 
-    async def world_of(_options: Options) -> World:
+    async def world_of(_options: Options) -> Adapters:
         return own
 
     hints = Hints()
-    hand = Hand(store, store, hints, clock, this_process(), world_of, slots=2)
+    hand = Worker(store, store, hints, clock, this_process(), world_of, slots=2)
     hints.hand = hand
-    works = [asyncio.create_task(tend(hand)), asyncio.create_task(patrol(hand, hints))]
+    works = [asyncio.create_task(renew_leases(hand)), asyncio.create_task(poll(hand, hints))]
     build: Build = await store.load(build_id)
     while not build.is_terminal:
         await asyncio.sleep(POLL_SECONDS)

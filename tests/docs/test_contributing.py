@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from buildwright.cli.wording import TELLERS
+from buildwright.cli.event_text import TELLERS
 from buildwright.core.apply import MOVES
 from buildwright.core.event import EVENT_TYPES, AnyEvent, BuildCreated, Event
 from buildwright.views.frames import ROWS
@@ -17,7 +17,7 @@ PLACES: dict[str, set[type[Event]]] = {
     "`AnyEvent` of `core/event.py`": set(get_args(get_args(AnyEvent)[0])),
     "`MOVES` of `core/apply.py`": {*MOVES, BuildCreated},
     "`ROWS` of `views/frames.py`": set(ROWS),
-    "`TELLERS` of `cli/wording.py`": set(TELLERS),
+    "`TELLERS` of `cli/event_text.py`": set(TELLERS),
 }
 """Tables that have every event. `BuildCreated` begins a journal, so it has no move."""
 

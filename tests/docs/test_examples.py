@@ -14,8 +14,8 @@ from buildwright.agents.blocks import BlockScanner, DeleteBlock, EditBlock, File
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
-from buildwright.gates.setups import Setup
-from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
+from buildwright.gates.setup_cache import Setup
+from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
 from buildwright.wiring import AGENTS_OF_OTHERS
 from tests.docs.pages import ROOT, blocks, read
 
@@ -64,7 +64,7 @@ def test_the_first_build_is_two_tasks_in_order() -> None:
 
 def toolchain(text: str) -> Toolchain:
     files = {"buildwright.toml": text, "package.json": "{}"}
-    return find_toolchain(Project(list(files), files.get, lambda _: True), Options())
+    return find_toolchain(ProjectFiles(list(files), files.get, lambda _: True), Options())
 
 
 def test_the_example_of_buildwright_toml_is_accepted_as_it_is_explained() -> None:

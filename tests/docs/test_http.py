@@ -13,13 +13,13 @@ import pytest
 
 from buildwright.api import guard
 from buildwright.api.app import fastapi_for
-from buildwright.api.asked import LONGEST
-from buildwright.api.asking import DEEPEST
+from buildwright.api.idempotency import LONGEST
+from buildwright.api.params import DEEPEST
 from buildwright.api.problems import CODES
 from buildwright.api.project_build import _MOST_SCANNED
 from buildwright.api.rates import DEFAULTS
 from buildwright.api.routes.sign_in import SESSION_SECONDS, TICKET_SECONDS
-from buildwright.api.site import BODY_SECONDS
+from buildwright.api.state import BODY_SECONDS
 from buildwright.cli.serve import SIGN_IN_SECONDS
 from tests.docs.answers import difference, documents, is_like, shown
 from tests.docs.pages import ROOT, blocks, read

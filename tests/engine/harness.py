@@ -18,8 +18,8 @@ from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.engine import commands
+from buildwright.engine.adapters import Adapters
 from buildwright.engine.loop import run
-from buildwright.engine.world import World
 from buildwright.ports import Briefing, BriefingRequest, Builds, Clock, Gate, Judged, Judgement, Workspace
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.wiring import SystemClock
@@ -107,7 +107,7 @@ class Site:
         )
         return self.build_id
 
-    def world(self) -> World:
+    def world(self) -> Adapters:
         async def brief(request: BriefingRequest) -> Briefing:
             feedback = (
                 f"{request.state.reason}: {[f.message for f in request.state.findings]} {list(request.state.guidance)}"
@@ -117,7 +117,7 @@ class Site:
         def seen(recorded: Recorded, _build: Build) -> None:
             self.journal.append(recorded)
 
-        return World(
+        return Adapters(
             builds=self.builds,
             clock=self.clock,
             agent=self.agent,

@@ -19,12 +19,12 @@ from buildwright.core.activity import Activity, Finished
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
+from buildwright.engine.adapters import Adapters
 from buildwright.engine.loop import run
-from buildwright.engine.world import World
 from buildwright.gateway import GatewayModel, LocalGateway
 from buildwright.ports import Agent, Assignment, Briefing, BriefingRequest, Message
-from buildwright.store.holders import this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.store.lease_holders import this_process
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
 from tests.engine.harness import tasks
@@ -67,7 +67,7 @@ async def main(
         )
     agent: Agent = ClaudeAgent(os.environ["PATH"], retries=1) if name == "claude" else DirectAgent(GatewayModel())
     gateway = LocalGateway({"ANTHROPIC_API_KEY": "sk-12345678", "ANTHROPIC_BASE_URL": provider}, home, answers=builds)
-    world = World(
+    world = Adapters(
         builds=builds,
         clock=clock,
         agent=agent if dies is None else Mortal(agent, dies),

@@ -17,11 +17,11 @@ from buildwright.core.secrets import MASK, Masker
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.engine import commands
-from buildwright.engine.conversation import Conversations
-from buildwright.engine.logbook import Logbook
-from buildwright.engine.workbench import Workbench
+from buildwright.engine.action_context import ActionContext
+from buildwright.engine.build_log import BuildLog
+from buildwright.engine.messages import Inboxes
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Assignment, Builds, Door, Judged, Judgement, LogEntry, Message
+from buildwright.ports import Assignment, Builds, Judged, Judgement, LogEntry, Message, ModelEndpoint
 from tests.adapters.memory_store import MemoryBuilds
 from tests.engine.harness import make_site, tasks
 
@@ -154,9 +154,9 @@ async def test_what_an_attempt_tells_on_its_way_is_cleaned_too(tmp_path: Path) -
     async def guard() -> None:
         """Nothing else may have it."""
 
-    async with Logbook(world, site.build_id) as logbook:
+    async with BuildLog(world, site.build_id) as logbook:
         one = asyncio.Semaphore()
-        bench = Workbench(world, logbook, Conversations(), one, newest=lambda: build, tell=told.append, guard=guard)
+        bench = ActionContext(world, logbook, Inboxes(), one, newest=lambda: build, tell=told.append, guard=guard)
         bench.report(e.TokensUsed(model=RED, input_tokens=3))
     assert told == [e.TokensUsed(model=MASK, input_tokens=3)]
 
@@ -168,7 +168,7 @@ class ColorfulPlanner:
         self._milestones = milestones
         self._needs = tuple(needs)
 
-    async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
+    async def plan(self, spec: Spec, context: str, model: str, door: ModelEndpoint) -> Graph:
         made = [
             Task(id=f"t{place}", title=f"{RED}{place}", goal=RED, milestone=name)
             for place, name in enumerate(self._milestones)

@@ -33,12 +33,12 @@ from buildwright.core.limits import Options
 from buildwright.core.snapshot import dump
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
-from buildwright.engine.conversation import Conversations
+from buildwright.engine.messages import Inboxes
 from buildwright.errors import IllegalMove, StaleVersion
 from buildwright.ports import Builds, Lease, Message
-from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.store.lease_holders import this_process
 from tests.adapters.memory_store import MemoryBuilds
 from tests.core.machine import START, graphs, options, outcome
 from tests.faults.amount import amount
@@ -153,7 +153,7 @@ class Users(RuleBasedStateMachine):
                 store, self.clock, commands.NewBuild(spec, chosen, repository, "", "p", "u")
             )
         self.lease: Lease = await store.acquire(self.build_id, this_process(), 10_000.0)
-        self.conversations = Conversations()
+        self.conversations = Inboxes()
         self.inboxes: dict[str, tuple[int, ExitStack, asyncio.Queue[Message]]] = {}
 
     @rule()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from buildwright.core.action import RunAgent
 from buildwright.core.limits import Options
-from buildwright.engine.hand import Hand
-from buildwright.engine.world import World
+from buildwright.engine.adapters import Adapters
+from buildwright.engine.worker import Worker
 from buildwright.wiring import SystemClock
 from tests.adapters.memory_store import MemoryBuilds
 from tests.adapters.scripted_agent import Wait
@@ -36,12 +36,12 @@ async def test_an_action_that_is_just_being_begun_is_let_go_of_too(tmp_path: Pat
     world = replace(site.world(), workspace=None)
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    async def slowly(_options: Options) -> World:
+    async def slowly(_options: Options) -> Adapters:
         begun.set()
         await go_on.wait()
         return world
 
-    hand = Hand(builds, builds, Nobody(), SystemClock(), "here:1:1", slowly)
+    hand = Worker(builds, builds, Nobody(), SystemClock(), "here:1:1", slowly)
     key = RunAgent("a", 1).key
     await hand.advance(build_id)
     while key not in {row.key for row in await builds.board(build_id)}:

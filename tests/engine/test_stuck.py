@@ -18,7 +18,7 @@ from buildwright.core.secrets import mask
 from buildwright.engine import commands
 from buildwright.errors import ModelFailed
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Builds, Door, Judged
+from buildwright.ports import Builds, Judged, ModelEndpoint
 from tests.adapters.scripted_agent import Fail, Say, Sleep, Write
 from tests.engine.harness import FunctionGate, Script, Site, make_site, tasks
 
@@ -33,7 +33,7 @@ class ScriptedDiagnoser:
         self._before = before
         self.told: list[str] = []
 
-    async def diagnose(self, context: str, model: str, door: Door) -> Diagnosis:
+    async def diagnose(self, context: str, model: str, door: ModelEndpoint) -> Diagnosis:
         self.told.append(context)
         if self._before is not None:
             await self._before()

@@ -16,7 +16,7 @@ from buildwright.core.event import Recorded
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
 from buildwright.errors import DiskFull, IllegalMove, NotFound
-from buildwright.ports import Builds, Door, LogEntry, Spend
+from buildwright.ports import Builds, LogEntry, ModelEndpoint, Spend
 from tests.adapters.scripted_agent import Fail, Say, Sleep, Write
 from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, make_site, tasks
 
@@ -119,14 +119,14 @@ class Metered:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def open(self, *_: Any) -> Door:
-        return Door("http://127.0.0.1:9", "token")
+    async def open(self, *_: Any) -> ModelEndpoint:
+        return ModelEndpoint("http://127.0.0.1:9", "token")
 
-    def metered(self, door: Door) -> list[Spend]:
+    def metered(self, door: ModelEndpoint) -> list[Spend]:
         self.asked += 1
         return [Spend("b", "a", 1, "model", 10, 1, 0, 0, "0.25")]
 
-    async def shut(self, door: Door) -> None:
+    async def shut(self, door: ModelEndpoint) -> None:
         return None
 
     async def close(self) -> None:

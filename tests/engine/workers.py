@@ -15,15 +15,15 @@ from pathlib import Path
 
 from buildwright.core.build import Build
 from buildwright.core.limits import Options
+from buildwright.engine.adapters import Adapters
 from buildwright.engine.follow import Onlooker, follow_to_rest
-from buildwright.engine.hand import Hand
-from buildwright.engine.patrol import patrol, tend
-from buildwright.engine.settling import is_long
-from buildwright.engine.world import World
+from buildwright.engine.poll import poll, renew_leases
+from buildwright.engine.queue_update import is_long
+from buildwright.engine.worker import Worker
 from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
 from buildwright.store.clock import StoreClock
-from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
+from buildwright.store.lease_holders import this_process
 from buildwright.workspace import GitWorkspace
 from tests.git import git
 
@@ -40,7 +40,7 @@ def make_hub(home: Path) -> Path:
     return hub
 
 
-async def run_by_workers(world: World, build_id: str, redis_url: str, home: Path) -> Build:
+async def run_by_workers(world: Adapters, build_id: str, redis_url: str, home: Path) -> Build:
     """What `loop.run` does, done by workers: returns when the build is over, paused or detached from."""
     builds = world.builds
     assert isinstance(builds, PostgresBuilds)
@@ -55,7 +55,7 @@ async def run_by_workers(world: World, build_id: str, redis_url: str, home: Path
 
 
 @asynccontextmanager
-async def at_work(world: World, redis_url: str, home: Path, hub: str) -> AsyncIterator[list[Hand]]:
+async def at_work(world: Adapters, redis_url: str, home: Path, hub: str) -> AsyncIterator[list[Worker]]:
     """Workers, each with its own home, until the end of the block; then they let go of what they have."""
     builds = world.builds
     assert isinstance(builds, PostgresBuilds)
@@ -65,12 +65,12 @@ async def at_work(world: World, redis_url: str, home: Path, hub: str) -> AsyncIt
     for number in range(WORKERS):
         own = replace(world, clock=clock, workspace=world.workspace and GitWorkspace(home / f"w{number}", {}, hub=hub))
 
-        async def world_of(_options: Options, own: World = own) -> World:
+        async def world_of(_options: Options, own: Adapters = own) -> Adapters:
             return own
 
         holder = f"{this_process()}#{uuid.uuid4().hex[:6]}"
-        hand = Hand(builds, builds, jobs, clock, holder, world_of, slots=SLOTS)
-        tasks += [asyncio.create_task(tend(hand)), asyncio.create_task(patrol(hand, jobs))]
+        hand = Worker(builds, builds, jobs, clock, holder, world_of, slots=SLOTS)
+        tasks += [asyncio.create_task(renew_leases(hand)), asyncio.create_task(poll(hand, jobs))]
         hands.append(hand)
     consumer = CeleryConsumer(redis_url, Turns(hands), is_long, "test")
     consumer.start()
@@ -89,7 +89,7 @@ async def at_work(world: World, redis_url: str, home: Path, hub: str) -> AsyncIt
 class Turns:
     """Gives each hint to the next hand: a process can have but one consumer."""
 
-    def __init__(self, hands: list[Hand]) -> None:
+    def __init__(self, hands: list[Worker]) -> None:
         self.slots = sum(hand.slots for hand in hands)
         self._next = itertools.cycle(hands)
 

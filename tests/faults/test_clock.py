@@ -16,8 +16,8 @@ from buildwright.core.limits import Limits
 from buildwright.engine import commands
 from buildwright.errors import BuildIsRunning
 from buildwright.ports import Builds
-from buildwright.store.holders import holder_of, this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.store.lease_holders import holder_of, this_process
 from tests.adapters.memory_store import MemoryBuilds
 from tests.adapters.scripted_agent import Fail, Sleep, Write
 from tests.engine.harness import Site, make_site, tasks

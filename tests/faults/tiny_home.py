@@ -15,12 +15,12 @@ from buildwright.core.build import Build, Control
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
+from buildwright.engine.adapters import Adapters
 from buildwright.engine.loop import run
-from buildwright.engine.world import World
 from buildwright.errors import BuildIsRunning, DiskFull
 from buildwright.ports import Briefing, BriefingRequest, Judged
-from buildwright.store.holders import this_process
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.store.lease_holders import this_process
 from buildwright.wiring import SystemClock
 from buildwright.workspace import GitWorkspace
 from tests.adapters.scripted_agent import ScriptedAgent
@@ -53,7 +53,7 @@ async def life(place: Path) -> Build:
             )
         if (await builds.load(build_id)).control is Control.PAUSED:
             await commands.ask(builds, clock, build_id, commands.ResumeBuild())
-        world = World(
+        world = Adapters(
             builds=builds,
             clock=clock,
             agent=ScriptedAgent(),

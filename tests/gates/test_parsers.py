@@ -12,9 +12,9 @@ import pytest
 
 from buildwright.core.finding import LONGEST_MESSAGE
 from buildwright.gates.junit import read_junit
-from buildwright.gates.lines import findings_in, within
 from buildwright.gates.reporting import clip, finding
-from buildwright.gates.runs import read_run
+from buildwright.gates.test_output import read_run
+from buildwright.gates.tool_output import findings_in, within
 
 Place = tuple[str, str | None, int | None]
 

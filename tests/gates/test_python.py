@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from buildwright.gates.python import find_python
+from buildwright.gates.interpreter import find_python
 
 
 def script(folder: Path, text: str) -> Path:

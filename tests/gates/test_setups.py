@@ -19,7 +19,7 @@ import pytest
 
 from buildwright.core.finding import Report
 from buildwright.gates.checks import ChecksGate
-from buildwright.gates.setups import Setup, Setups
+from buildwright.gates.setup_cache import Setup, SetupCache
 from buildwright.ports import GateTools, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.gates.projects import PATH, judged, write
@@ -182,11 +182,11 @@ async def test_a_link_in_the_tree_leads_no_copy_outside(tmp_path: Path) -> None:
     outside.mkdir()
     root = write(tmp_path / "root", {"deps.txt": "one\n"})
     (root / "part").symlink_to(outside)
-    assert Setups(tmp_path / "setups").key(Setup(("true",), ("deps.txt",), ("part/out",)), root, PATH) is None
+    assert SetupCache(tmp_path / "setups").key(Setup(("true",), ("deps.txt",), ("part/out",)), root, PATH) is None
 
 
 async def test_only_the_newest_stay(tmp_path: Path) -> None:
-    setups = Setups(tmp_path / "setups", kept=2)
+    setups = SetupCache(tmp_path / "setups", kept=2)
     setup = Setup(("true",), ("deps.txt",), ("out",))
     keys = []
     for number in range(4):
@@ -205,7 +205,7 @@ async def test_only_the_newest_stay(tmp_path: Path) -> None:
 
 
 async def test_a_copy_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
-    setups = Setups(tmp_path / "setups")
+    setups = SetupCache(tmp_path / "setups")
     setup = Setup(("true",), (), ("out", "more"))
     root = write(tmp_path / "root", {"a": ""})
     async with setups.draft(setup, root) as draft:

@@ -9,8 +9,8 @@ import pytest
 
 from buildwright.core.limits import Check, Options
 from buildwright.errors import BadSettings
-from buildwright.gates.setups import Setup
-from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
+from buildwright.gates.setup_cache import Setup
+from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
 
 DEFAULTS = Options()
 
@@ -18,7 +18,7 @@ DEFAULTS = Options()
 def found(
     files: Mapping[str, str], options: Options = DEFAULTS, *, has_pytest: bool = True, missing: tuple[str, ...] = ()
 ) -> Toolchain:
-    project = Project(tuple(files), files.get, lambda program: program not in missing, "python", has_pytest)
+    project = ProjectFiles(tuple(files), files.get, lambda program: program not in missing, "python", has_pytest)
     return find_toolchain(project, options)
 
 

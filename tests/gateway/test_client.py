@@ -13,13 +13,15 @@ from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
 from buildwright.gateway import GatewayModel, LocalGateway
 from buildwright.gateway.upstream import protocol_of
-from buildwright.ports import Budget, Door, ModelAccess, Spent, Stopped, Text, Turn
+from buildwright.ports import Budget, ModelAccess, ModelEndpoint, Spent, Stopped, Text, Turn
 from tests.gateway.provider import Provider, anthropic_stream, openai_stream, sse
 
 QUICK = GatewayModel(read_seconds=5.0, delay=0.01)
 
 
-async def ask(door: Door, model: str = "", client: GatewayModel = QUICK, **more: Any) -> list[Text | Spent | Stopped]:
+async def ask(
+    door: ModelEndpoint, model: str = "", client: GatewayModel = QUICK, **more: Any
+) -> list[Text | Spent | Stopped]:
     turns = [Turn("user", "Hi"), Turn("assistant", "Yes?"), Turn("user", "Go")]
     return [piece async for piece in client.stream(door, model, "Be good.", turns, **more)]
 
@@ -159,7 +161,7 @@ async def test_silence_is_a_timeout(replaying: LocalGateway, tmp_path: Path) -> 
 
 async def test_no_gateway_is_unavailable() -> None:
     with pytest.raises(ModelFailed, match="not reached") as failed:
-        await ask(Door("http://127.0.0.1:9/d/x", "t"))
+        await ask(ModelEndpoint("http://127.0.0.1:9/d/x", "t"))
     assert failed.value.kind == "unavailable"
 
 

@@ -17,11 +17,11 @@ import pytest
 from buildwright.core.limits import Options
 from buildwright.errors import StoreFailed
 from buildwright.gateway import LocalGateway
-from buildwright.gateway.kept import LARGEST, digest_of
-from buildwright.gateway.moving import move_answer
-from buildwright.gateway.reading import AnswerReader, EventScanner
-from buildwright.gateway.wire import Protocol, read_request
-from buildwright.ports import GO_ON, AnswerKey, Answers, Budget, Door, ModelAccess
+from buildwright.gateway.parse import AnswerReader, EventScanner
+from buildwright.gateway.protocols import Protocol, read_request
+from buildwright.gateway.response_cache import LARGEST, digest_of
+from buildwright.gateway.rewrite import move_answer
+from buildwright.ports import GO_ON, AnswerKey, Answers, Budget, ModelAccess, ModelEndpoint
 from buildwright.store.journal_sqlite import SqliteBuilds
 from tests.gateway.provider import Provider, anthropic_stream, openai_stream, sse
 
@@ -69,7 +69,9 @@ def life(provider: Provider, store: SqliteBuilds, tmp_path: Path) -> Live:
     return living
 
 
-async def ask(http: aiohttp.ClientSession, door: Door, body: dict[str, Any], **headers: str) -> tuple[int, bytes, str]:
+async def ask(
+    http: aiohttp.ClientSession, door: ModelEndpoint, body: dict[str, Any], **headers: str
+) -> tuple[int, bytes, str]:
     path = "/v1/messages" if "max_tokens" in body else "/v1/chat/completions"
     async with http.post(door.url + path, json=body, headers={"x-api-key": door.token, **headers}) as got:
         return got.status, await got.read(), got.content_type

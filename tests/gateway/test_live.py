@@ -17,14 +17,14 @@ from genai_prices import Usage, calc_price
 from buildwright.core.limits import Options
 from buildwright.errors import BadSettings
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Budget, Door, ModelAccess
+from buildwright.ports import Budget, ModelAccess, ModelEndpoint
 from tests.gateway.provider import ANTHROPIC_KEY, OPENAI_KEY, Provider, anthropic_stream, openai_stream
 
 MESSAGES = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}]}
 CHAT = {"model": "gpt-5", "messages": [{"role": "user", "content": "Hi"}]}
 
 
-def auth(door: Door) -> dict[str, str]:
+def auth(door: ModelEndpoint) -> dict[str, str]:
     return {"x-api-key": door.token}
 
 
@@ -349,7 +349,7 @@ async def test_fifty_streams_at_once(live: LocalGateway, provider: Provider, htt
     assert len({door.url for door in doors}) == len({door.token for door in doors}) == 50
     assert len({door.url.split("/d/")[0] for door in doors}) == 1
 
-    async def ask(door: Door) -> bytes:
+    async def ask(door: ModelEndpoint) -> bytes:
         async with http.post(f"{door.url}/v1/messages", json=MESSAGES | {"stream": True}, headers=auth(door)) as got:
             return await got.read()
 

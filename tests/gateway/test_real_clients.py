@@ -20,7 +20,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 from buildwright.core.limits import Options
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Door, ModelAccess
+from buildwright.ports import ModelAccess, ModelEndpoint
 
 PLAN = """
 version: 1
@@ -43,7 +43,7 @@ class Plan(BaseModel):
 
 
 @asynccontextmanager
-async def model_for(kind: str, door: Door) -> AsyncIterator[Model]:
+async def model_for(kind: str, door: ModelEndpoint) -> AsyncIterator[Model]:
     # Clients of our own, for pydantic-ai leaves those it makes to the garbage collector.
     if kind == "anthropic":
         async with AsyncAnthropic(api_key=door.token, base_url=door.url) as client:

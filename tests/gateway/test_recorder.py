@@ -11,7 +11,7 @@ import pytest
 from buildwright.core.limits import Options
 from buildwright.errors import BadSettings
 from buildwright.gateway import GatewayModel, LocalGateway, cassette
-from buildwright.ports import Door, ModelAccess, Text, Turn
+from buildwright.ports import ModelAccess, ModelEndpoint, Text, Turn
 from tests.gateway.provider import ANTHROPIC_KEY, Provider, anthropic_stream, sse
 
 TOOLS = [{"name": "Write", "input_schema": {}}, {"name": "final_result", "input_schema": {}}]
@@ -24,12 +24,12 @@ def message(*content: dict[str, Any]) -> dict[str, Any]:
     return {"type": "message", "model": "claude-opus-4-5", "content": list(content), "stop_reason": "x", "usage": usage}
 
 
-async def say(door: Door, text: str) -> str:
+async def say(door: ModelEndpoint, text: str) -> str:
     pieces = GatewayModel(delay=0.01).stream(door, "claude-opus-4-5", "", [Turn("user", text)])
     return "".join([piece.text async for piece in pieces if isinstance(piece, Text)])
 
 
-async def post(http: aiohttp.ClientSession, door: Door, *messages: dict[str, Any]) -> list[dict[str, Any]]:
+async def post(http: aiohttp.ClientSession, door: ModelEndpoint, *messages: dict[str, Any]) -> list[dict[str, Any]]:
     body = {"model": "m", "messages": list(messages), "tools": TOOLS[:1]}
     async with http.post(f"{door.url}/v1/messages", json=body, headers={"x-api-key": door.token}) as got:
         content = (await got.json())["content"]

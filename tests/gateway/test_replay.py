@@ -16,7 +16,7 @@ from genai_prices import Usage, calc_price
 from buildwright.core.limits import Options
 from buildwright.errors import BadSpec
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Door, ModelAccess
+from buildwright.ports import ModelAccess, ModelEndpoint
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
@@ -46,9 +46,9 @@ class Script:
 
     def __init__(self, gateway: LocalGateway, http: aiohttp.ClientSession, folder: Path) -> None:
         self.gateway, self.http, self.folder = gateway, http, folder
-        self.door = Door("", "")
+        self.door = ModelEndpoint("", "")
 
-    async def open(self, turns: str, task: str = "T1", attempt: int = 1, lane: Path | None = None) -> Door:
+    async def open(self, turns: str, task: str = "T1", attempt: int = 1, lane: Path | None = None) -> ModelEndpoint:
         file = self.folder / "script.yaml"
         file.write_text(HEAD + turns)
         self.door = await self.gateway.open(ModelAccess("b1", task, attempt, Options(cassette=str(file)), lane))
@@ -296,15 +296,15 @@ async def test_a_paced_answer_comes_in_pieces(script: Script) -> None:
 )
 async def test_a_wrong_token_is_refused_for_good(script: Script, path: str, kind: str) -> None:
     right = await script.open("  - {reply: {text: a}}\n")
-    script.door = Door(right.url, right.token[:-1])
+    script.door = ModelEndpoint(right.url, right.token[:-1])
     async with script.post(path=path) as got:
         assert (got.status, got.headers["x-should-retry"]) == (401, "false")
         assert (await got.json())["error"]["type"] == kind
     other = await script.open("  - {reply: {text: a}}\n")
-    script.door = Door(other.url, right.token)
+    script.door = ModelEndpoint(other.url, right.token)
     async with script.post(path=path) as got:
         assert got.status == 401
-    script.door = Door(other.url + "x", other.token)
+    script.door = ModelEndpoint(other.url + "x", other.token)
     async with script.post(path=path) as got:
         assert got.status == 401
 

@@ -16,7 +16,7 @@ from buildwright.core.finding import Finding, Report
 from buildwright.core.graph import Graph
 from buildwright.core.spec import Spec
 from buildwright.errors import AgentFailed, BadGraph, CouldNot, GateBroken, ModelFailed, UnsafePath
-from buildwright.ports import Assignment, Door, Judged, Judgement, Message, ModelAccess, Spend
+from buildwright.ports import Assignment, Judged, Judgement, Message, ModelAccess, ModelEndpoint, Spend
 from tests.simulation.git import Files, SimulatedGit
 from tests.simulation.process import Luck, Process
 
@@ -53,13 +53,13 @@ class SimulatedGateway:
         self._ledger = ledger
         self._opened = 0
 
-    async def open(self, access: ModelAccess) -> Door:
+    async def open(self, access: ModelAccess) -> ModelEndpoint:
         self._opened += 1
         token = f"{self._process.name}/{self._opened}/{access.build_id}/{access.task}/{access.attempt}"
         self._ledger.open_doors[token] = []
-        return Door("http://simulated", token)
+        return ModelEndpoint("http://simulated", token)
 
-    def charge(self, door: Door) -> None:
+    def charge(self, door: ModelEndpoint) -> None:
         """A request of an agent or planner is answered, and paid for."""
         if not self._process.alive:
             return
@@ -69,13 +69,13 @@ class SimulatedGateway:
         self._ledger.spends.append(spend)
         self._ledger.open_doors[door.token].append(spend)
 
-    def metered(self, door: Door) -> list[Spend]:
+    def metered(self, door: ModelEndpoint) -> list[Spend]:
         taken = self._ledger.open_doors.get(door.token, [])
         if door.token in self._ledger.open_doors:
             self._ledger.open_doors[door.token] = []
         return taken
 
-    async def shut(self, door: Door) -> None:
+    async def shut(self, door: ModelEndpoint) -> None:
         self._ledger.open_doors.pop(door.token, None)
 
     async def close(self) -> None:
@@ -206,7 +206,7 @@ class SimulatedPlanner:
         self._graph = graph
         self._luck = luck
 
-    async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
+    async def plan(self, spec: Spec, context: str, model: str, door: ModelEndpoint) -> Graph:
         await asyncio.sleep(1.0)
         self._gateway.charge(door)
         if self._luck.strikes("planner.model"):

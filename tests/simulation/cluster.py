@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable
 
 from buildwright.core.limits import Options
-from buildwright.engine.hand import Hand
-from buildwright.engine.patrol import patrol, tend
-from buildwright.engine.world import World
+from buildwright.engine.adapters import Adapters
+from buildwright.engine.poll import poll, renew_leases
+from buildwright.engine.worker import Worker
 from buildwright.errors import CouldNot
 from tests.adapters.memory_store import MemoryBuilds
 from tests.simulation.embedded import engine_world
@@ -23,7 +23,7 @@ SETTLING = 45.0
 """Virtual seconds after the end of the build in which everything must come to rest."""
 
 
-class Worker:
+class SimulatedWorker:
     """One life of a worker."""
 
     def __init__(self, world: SimulatedWorld, broker: Broker, board: MemoryBuilds, name: str) -> None:
@@ -41,16 +41,16 @@ class Worker:
         """Until it is asked to leave."""
         engine = engine_world(self._world, self.process, told=False)
 
-        async def worlds(_: Options) -> World:
+        async def worlds(_: Options) -> Adapters:
             return engine
 
         builds = SimulatedBuilds(self.process, self._world.store)
-        hand = Hand(builds, self._board, self._jobs, self.process, engine.holder, worlds, slots=2)
+        hand = Worker(builds, self._board, self._jobs, self.process, engine.holder, worlds, slots=2)
         if engine.workspace is not None:
             await self._patiently(lambda: engine.workspace.forget(BUILD))  # type: ignore[union-attr]
         running = [
-            asyncio.create_task(tend(hand), name="tend"),
-            asyncio.create_task(patrol(hand, self._jobs), name="patrol"),
+            asyncio.create_task(renew_leases(hand), name="tend"),
+            asyncio.create_task(poll(hand, self._jobs), name="patrol"),
             asyncio.create_task(self._hear(hand), name="hear"),
         ]
         leaving = asyncio.create_task(self.leaving.wait())
@@ -76,14 +76,14 @@ class Worker:
             else:
                 return
 
-    async def _hear(self, hand: Hand) -> None:
+    async def _hear(self, hand: Worker) -> None:
         while True:
             hint = await self._hints.get()
             task = asyncio.create_task(self._do(hand, hint), name=f"hint {hint.key}")
             self._doing.add(task)
             task.add_done_callback(self._doing.discard)
 
-    async def _do(self, hand: Hand, hint: Hint) -> None:
+    async def _do(self, hand: Worker, hint: Hint) -> None:
         try:
             await (hand.perform(*hint) if hint.key else hand.advance(hint.build_id))
         except CouldNot:
@@ -98,7 +98,7 @@ class Cluster:
         self._draw = random.Random(f"cluster/{world.scenario.seed}")
         self._broker = Broker(world.loop, world.luck)
         self._board = world.store
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, SimulatedWorker] = {}
         self._over = asyncio.Event()
         world.git.on_begin = self._may_begin
 
@@ -130,7 +130,7 @@ class Cluster:
         """One worker after the other in this place."""
         over = asyncio.create_task(self._over.wait())
         for life in range(1, 50):
-            worker = Worker(self._world, self._broker, self._board, f"worker{number}.{life}")
+            worker = SimulatedWorker(self._world, self._broker, self._board, f"worker{number}.{life}")
             self._workers[number] = worker
             death = asyncio.create_task(worker.process.died.wait())
             await asyncio.wait([worker.main, death, over], return_when=asyncio.FIRST_COMPLETED)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
+from buildwright.engine.adapters import Adapters
 from buildwright.engine.loop import run
 from buildwright.engine.perform import forget_lanes
-from buildwright.engine.world import World
 from buildwright.errors import BuildIsRunning, CouldNot, LostLease
 from buildwright.ports import Briefing, BriefingRequest
 from tests.simulation.agents import SimulatedAgent, SimulatedGate, SimulatedGateway, SimulatedPlanner
@@ -29,7 +29,7 @@ async def brief(request: BriefingRequest) -> Briefing:
 
 def engine_world(
     world: SimulatedWorld, process: Process, detach: asyncio.Event | None = None, *, told: bool = True
-) -> World:
+) -> Adapters:
     """Everything the engine of this process is given."""
     chosen = world.scenario
     gateway = SimulatedGateway(process, world.ledger)
@@ -42,7 +42,7 @@ def engine_world(
             raise Broken(f"{process.name} was told of event {recorded.seq} after {heard[-1:]}")
         heard.append(recorded.seq)
 
-    return World(
+    return Adapters(
         builds=SimulatedBuilds(process, world.store),
         clock=process,
         agent=agent,
@@ -61,7 +61,7 @@ def engine_world(
     )
 
 
-async def _run(world: World) -> Build:
+async def _run(world: Adapters) -> Build:
     """As the program does: what has ended is cleared away."""
     build = await run(world, BUILD)
     if build.is_terminal and world.workspace is not None:

@@ -59,7 +59,7 @@ class Broker:
 
 
 class SimulatedJobs:
-    """The port Jobs for one process."""
+    """The port Hints for one process."""
 
     def __init__(self, process: Process, broker: Broker) -> None:
         self._process = process

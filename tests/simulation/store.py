@@ -14,16 +14,16 @@ from buildwright.core.event import AgentHeartbeat, AnyEvent, MessageDelivered, M
 from buildwright.errors import StoreFailed
 from buildwright.ports import (
     ActionLease,
-    Board,
+    ActionQueue,
     BuildRow,
     Due,
-    Holding,
+    HeldAction,
     Lease,
     LogEntry,
     LogLine,
     Mark,
-    Posted,
-    Settlement,
+    QueuedAction,
+    QueueUpdate,
     WorkerRow,
 )
 from tests.adapters.memory_store import MemoryBuilds
@@ -124,9 +124,9 @@ def note_events(process: Process, recorded: Sequence[Recorded]) -> None:
 
 
 class SimulatedBoard:
-    """`Board` for one process. Token 0 of a settlement is the machine's own."""
+    """`ActionQueue` for one process. Token 0 of a settlement is the machine's own."""
 
-    def __init__(self, process: Process, board: Board) -> None:
+    def __init__(self, process: Process, board: ActionQueue) -> None:
         self._process = process
         self._board = board
 
@@ -134,7 +134,7 @@ class SimulatedBoard:
         return await self._ask("time", self._board.time)
 
     async def settle(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: Settlement
+        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: QueueUpdate
     ) -> tuple[list[Recorded], list[str]]:
         def effect() -> tuple[list[Recorded], list[str]]:
             recorded, free = at_once(self._board.settle(build_id, expected, events, at, settlement))
@@ -158,10 +158,10 @@ class SimulatedBoard:
     async def drop(self, lease: ActionLease) -> None:
         await self._ask("drop", lambda: self._board.drop(lease))
 
-    async def holdings(self, holder: str) -> list[Holding]:
+    async def holdings(self, holder: str) -> list[HeldAction]:
         return await self._ask("holdings", lambda: self._board.holdings(holder))
 
-    async def board(self, build_id: str = "") -> list[Posted]:
+    async def board(self, build_id: str = "") -> list[QueuedAction]:
         return await self._ask("board", lambda: self._board.board(build_id))
 
     async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:

@@ -16,9 +16,9 @@ from buildwright.core.failpoint import arm
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import DiskFull, StaleVersion
-from buildwright.store.holders import this_process
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.store.lease_holders import this_process
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 

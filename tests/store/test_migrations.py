@@ -16,7 +16,7 @@ from buildwright.core.event import BuildFinished
 from buildwright.errors import Conflict, NotFound, StoreFailed
 from buildwright.ports import LogEntry
 from buildwright.store import alembic_runs, opening, revisions
-from buildwright.store.holders import this_process
+from buildwright.store.lease_holders import this_process
 from buildwright.store.tables import metadata
 from tests.store.process import AT, beat, created, open_in
 

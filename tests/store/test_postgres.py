@@ -15,10 +15,10 @@ import pytest
 
 from buildwright.core import event as e
 from buildwright.errors import BuildIsRunning, Conflict, LostLease, StaleVersion, StoreFailed
-from buildwright.ports import LogEntry, Settlement, WorkerRow
-from buildwright.store import postgres_board
-from buildwright.store.holders import holder_of, this_host, this_process
+from buildwright.ports import LogEntry, QueueUpdate, WorkerRow
+from buildwright.store import postgres_queue
 from buildwright.store.journal_postgres import PostgresBuilds
+from buildwright.store.lease_holders import holder_of, this_host, this_process
 from tests.servers import PostgresServer
 from tests.store.process import AT, beat, created, start
 from tests.store.proxy import proxy_to
@@ -58,7 +58,7 @@ async def test_nothing_is_lost_or_doubled_when_the_server_is_killed(own_postgres
         said: list[str] = []
         while not over.is_set():
             said.append(str(len(said)))
-            await store.settle(build_id, len(said), [beat(said[-1])], AT, Settlement((said[-1], "always")))
+            await store.settle(build_id, len(said), [beat(said[-1])], AT, QueueUpdate((said[-1], "always")))
         return said
 
     writers = [
@@ -143,14 +143,14 @@ async def test_what_was_committed_when_the_connection_broke_is_not_written_again
         with pytest.raises(StaleVersion):
             await store.append(build_id, 3, [beat("3")], AT)
         proxy.mark, proxy.swallow = b"COMMIT", 1
-        _, free = await store.settle(build_id, 4, [beat("4")], AT, Settlement(("a", "b")))
+        _, free = await store.settle(build_id, 4, [beat("4")], AT, QueueUpdate(("a", "b")))
         assert free == ["a", "b"]
         lease = await store.take(build_id, "a", ELSEWHERE, LONG)
         proxy.swallow = 2
-        await store.settle(build_id, 5, [beat("5")], AT, Settlement(("b",), lease=lease, ended=True))
+        await store.settle(build_id, 5, [beat("5")], AT, QueueUpdate(("b",), lease=lease, ended=True))
         lease = await store.take(build_id, "b", ELSEWHERE, LONG)
         proxy.swallow = 1
-        assert (await store.settle(build_id, 6, [], AT, Settlement(("b",), lease=lease, ended=True)))[1] == ["b"]
+        assert (await store.settle(build_id, 6, [], AT, QueueUpdate(("b",), lease=lease, ended=True)))[1] == ["b"]
         assert proxy.swallowed == 8
         assert await statuses(store, build_id) == ["1", "2", "3", "4", "5"]
         assert await store.take(build_id, "b", ELSEWHERE, LONG) is not None
@@ -161,7 +161,7 @@ async def test_a_lease_whose_answer_was_lost_is_not_lost_itself(postgres_url: st
     async with proxy_to(postgres_url) as (proxy, url):
         store = await PostgresBuilds.open(url, connections=1)
         build_id = await start(store)
-        await store.settle(build_id, 1, [], AT, Settlement(("a", "b")))
+        await store.settle(build_id, 1, [], AT, QueueUpdate(("a", "b")))
         assert await store.take(build_id, "b", ELSEWHERE, LONG)
         proxy.mark, proxy.swallow = build_id.encode(), 1
         lease = await store.take(build_id, "a", ELSEWHERE, LONG)
@@ -169,7 +169,7 @@ async def test_a_lease_whose_answer_was_lost_is_not_lost_itself(postgres_url: st
         assert {held.token for held in await store.holdings(ELSEWHERE)} > {lease.token}
         proxy.swallow = 1
         assert await store.take(build_id, "b", ELSEWHERE, LONG) is None
-        await store.settle(build_id, 1, [beat("x")], AT, Settlement(("a",), lease=lease))
+        await store.settle(build_id, 1, [beat("x")], AT, QueueUpdate(("a",), lease=lease))
         whole = await start(store)
         proxy.mark, proxy.swallow = b"COMMIT", 1
         held = await store.acquire(whole, ELSEWHERE, LONG)
@@ -200,7 +200,7 @@ async def test_who_stops_waiting_leaves_no_broken_connection_behind(postgres_url
     store = await PostgresBuilds.open(postgres_url, connections=1)
     build_id = await start(store)
     for delay in (0, 0.0005, 0.001, 0.002, 0.004):
-        task = asyncio.create_task(store.settle(build_id, 1, [], AT, Settlement(("a",))))
+        task = asyncio.create_task(store.settle(build_id, 1, [], AT, QueueUpdate(("a",))))
         await asyncio.sleep(delay)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -216,7 +216,7 @@ async def test_what_a_dead_process_of_this_host_had_is_free_at_once(store: Postg
     child = psutil.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     holder = holder_of(child.pid)
     lease = await store.acquire(whole, holder, LONG)
-    await store.settle(parts, 1, [], AT, Settlement(("a", "b")))
+    await store.settle(parts, 1, [], AT, QueueUpdate(("a", "b")))
     for key in "ab":
         assert await store.take(parts, key, holder, LONG)
     await store.beat(WorkerRow(holder, "child", 1, 1, AT, AT, 30.0, 0.0, "{}"))
@@ -228,7 +228,7 @@ async def test_what_a_dead_process_of_this_host_had_is_free_at_once(store: Postg
     assert taken is not None
     due = await store.due(0)
     assert due == ((whole,), ((parts, "b"),))
-    await store.settle(whole, 1, [], AT, Settlement(()))
+    await store.settle(whole, 1, [], AT, QueueUpdate(()))
     with pytest.raises(LostLease):
         await store.renew(lease, LONG)
     await store.sign_off(this_process())
@@ -239,7 +239,7 @@ async def test_a_build_whose_runner_died_settles_at_once(store: PostgresBuilds) 
     build_id = await start(store)
     gone = f"{this_host()}:{os.getpid()}:1"
     await store.acquire(build_id, gone, LONG)
-    assert (await store.settle(build_id, 1, [], AT, Settlement(("a",))))[1] == ["a"]
+    assert (await store.settle(build_id, 1, [], AT, QueueUpdate(("a",))))[1] == ["a"]
     assert await store.take(build_id, "a", gone, LONG)
     assert (await store.acquire(build_id, this_process(), LONG)).holder == this_process()
 
@@ -306,7 +306,7 @@ async def test_builds_at_rest_cost_due_nothing(store: PostgresBuilds, postgres_u
         " INSERT INTO leases SELECT build_id, '', 1, now() FROM build_runs; ANALYZE"
     )
     build_id = await start(store)
-    plan = await connection.fetch(f"EXPLAIN {postgres_board._DUE_BUILDS}", 1.0, 200)
+    plan = await connection.fetch(f"EXPLAIN {postgres_queue._DUE_BUILDS}", 1.0, 200)
     assert "Seq Scan on build_runs" not in "\n".join(line for (line,) in plan)
     assert "Seq Scan on leases" not in "\n".join(line for (line,) in plan)
     assert await store.due(0) == ((build_id,), ())

@@ -13,11 +13,11 @@ import pytest
 
 from buildwright.core import event as e
 from buildwright.errors import BadSettings, Conflict, StoreFailed
-from buildwright.ports import Settlement
+from buildwright.ports import QueueUpdate
 from buildwright.store import alembic_runs, revisions
+from buildwright.store.build_queries import BuildQueries
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.postgres_pool import address_of
-from buildwright.store.runs import BuildRuns
 from buildwright.store.tables import metadata
 from tests.store.process import AT, start
 
@@ -105,7 +105,7 @@ async def test_up_and_down_with_data(postgres_url: str) -> None:
     store = await PostgresBuilds.open(postgres_url)
     build_id, ended = await start(store), await start(store)
     await store.append(ended, 1, [e.BuildFinished(outcome="failed")], AT)
-    await store.settle(build_id, 1, [], AT, Settlement(("a",)))
+    await store.settle(build_id, 1, [], AT, QueueUpdate(("a",)))
     lease = await store.take(build_id, "a", ELSEWHERE, LONG)
     assert lease is not None
     with pytest.raises(Conflict, match="in use"):
@@ -131,12 +131,12 @@ async def test_up_and_down_with_data(postgres_url: str) -> None:
 
 async def test_builds_are_found_by_project(store: PostgresBuilds, postgres_url: str) -> None:
     build_id = await start(store)
-    runs = BuildRuns.open(postgres_url)
+    runs = BuildQueries.open(postgres_url)
     assert await runs.list_by_project("p") == await store.rows()
     assert (await runs.get(build_id)).created_at == AT
     assert await runs.list_between(AT, AT + timedelta(seconds=1)) == await store.rows()
     await runs.close()
-    nowhere = BuildRuns.open("postgresql://u:secret@127.0.0.1:1/x")
+    nowhere = BuildQueries.open("postgresql://u:secret@127.0.0.1:1/x")
     with pytest.raises(StoreFailed, match=r"127\.0\.0\.1:1") as failed:
         await nowhere.list_by_project("p")
     assert "secret" not in str(failed.value)

@@ -18,7 +18,7 @@ import pytest
 from buildwright.core import event as e
 from buildwright.errors import BuildIsRunning, StoreFailed
 from buildwright.ports import LogEntry
-from buildwright.store.holders import holder_of, may_live, this_process
+from buildwright.store.lease_holders import holder_of, may_live, this_process
 from tests.store.process import AT, beat, created, open_in
 
 PROGRAM = Path(__file__).parent / "process.py"

@@ -16,13 +16,13 @@ from buildwright.core import event as e
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import BuildwrightError, NotFound, StaleVersion, StoreFailed, Unreachable
-from buildwright.store import projects, revisions, runs
+from buildwright.store import build_queries, projects, revisions
+from buildwright.store.build_queries import BuildQueries
 from buildwright.store.database import Database
 from buildwright.store.inbox import asked
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.records import Records
-from buildwright.store.runs import BuildRuns
 from tests import services
 from tests.servers import PostgresServer
 from tests.store.process import AT, beat, open_in
@@ -103,7 +103,7 @@ async def test_pages_have_every_project_once_newest_first(records: Records) -> N
     # Three at a time share a moment: the id decides between them.
     made = [await records.projects.create("u", str(n), at=AT + SECOND * (n // 3)) for n in range(10)]
     await records.projects.create("another", "x", at=AT)
-    seen: list[projects.Project] = []
+    seen: list[projects.ProjectRecord] = []
     before = None
     while page := await records.projects.page("u", 4, before):
         assert len(page) <= 4
@@ -320,14 +320,16 @@ async def test_pages_are_walks_along_an_index(tmp_path: Path) -> None:
         return [row[3] for row in conn.execute(f"EXPLAIN QUERY PLAN {compiled}")]
 
     place = (AT, "b")
-    assert plan(runs.page_query("u", 20, place)) == [
+    assert plan(build_queries.page_query("u", 20, place)) == [
         "SEARCH build_runs USING INDEX ix_build_runs_user_id (user_id=? AND (created_at,build_id)<(?,?))"
     ]
-    assert plan(runs.page_query("u", 20, None)) == ["SEARCH build_runs USING INDEX ix_build_runs_user_id (user_id=?)"]
-    assert plan(runs.unfinished_query("u")) == [
+    assert plan(build_queries.page_query("u", 20, None)) == [
+        "SEARCH build_runs USING INDEX ix_build_runs_user_id (user_id=?)"
+    ]
+    assert plan(build_queries.unfinished_query("u")) == [
         "SEARCH build_runs USING INDEX ix_build_runs_unfinished (user_id=? AND completed_at=?)"
     ]
-    assert "USING INDEX ix_build_runs_" in plan(runs.page_query("u", 20, place, "p"))[0]
+    assert "USING INDEX ix_build_runs_" in plan(build_queries.page_query("u", 20, place, "p"))[0]
     assert plan(projects.page_query("u", 20, place)) == [
         "SEARCH projects USING INDEX ix_projects_user_id (user_id=? AND (created_at,id)<(?,?))"
     ]
@@ -403,7 +405,7 @@ async def test_a_database_of_an_older_revision_is_named(database: Path | str, re
 async def test_a_file_that_is_no_database_or_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "buildwright.db").write_bytes(b"nothing of the kind" * 100)
     for path in (tmp_path / "buildwright.db", tmp_path / "no folder" / "buildwright.db"):
-        runs_of = BuildRuns.open(path)
+        runs_of = BuildQueries.open(path)
         with pytest.raises(StoreFailed, match=str(path)) as failed:
             await runs_of.page("u", 1)
         assert failed.value.fix

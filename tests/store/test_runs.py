@@ -12,7 +12,7 @@ from buildwright.core import event as e
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.errors import NotFound, StoreFailed
-from buildwright.store.runs import BuildRuns
+from buildwright.store.build_queries import BuildQueries
 from tests.store.process import AT, open_in
 
 
@@ -31,7 +31,7 @@ async def test_builds_are_found_by_id_project_and_time(tmp_path: Path) -> None:
         await store.create(build_id, [event], AT + timedelta(minutes=number))
     await store.append(ids[2], 1, [e.BuildFinished(outcome="failed")], AT + timedelta(hours=1))
     rows = await store.rows()
-    runs = BuildRuns.open(tmp_path / "buildwright.db")
+    runs = BuildQueries.open(tmp_path / "buildwright.db")
     assert await runs.list_by_project("even") == rows[1::2]
     assert await runs.latest_by_project("odd") == rows[0]
     assert await runs.latest_by_project("none") is None
@@ -48,14 +48,14 @@ async def test_builds_are_found_by_id_project_and_time(tmp_path: Path) -> None:
 
 async def test_a_database_without_tables_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
-    runs = BuildRuns.open(tmp_path / "empty.db")
+    runs = BuildQueries.open(tmp_path / "empty.db")
     with pytest.raises(StoreFailed, match="no such table"):
         await runs.list_by_project("p")
     await runs.close()
 
 
 async def test_a_database_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
-    runs = BuildRuns.open(tmp_path / "none.db")
+    runs = BuildQueries.open(tmp_path / "none.db")
     with pytest.raises(StoreFailed, match="is not there"):
         await runs.list_by_project("p")
     await runs.close()

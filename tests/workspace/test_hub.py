@@ -18,7 +18,7 @@ from buildwright.core.limits import Delivery
 from buildwright.errors import BadRepository, BuildwrightError, Conflict, GitFailed, LostLease, NotFound
 from buildwright.ports import Conflicted, Lane, LaneKey, Merged
 from buildwright.workspace import GitWorkspace
-from buildwright.workspace.leftovers import sweep
+from buildwright.workspace.orphans import sweep
 from tests.workspace.repositories import AT, commit, git, make, trap
 from tests.workspace.served import smart_http
 from tests.workspace.test_hostile import SETTINGS, plant
@@ -495,7 +495,7 @@ import asyncio, os, sys
 from pathlib import Path
 from buildwright.ports import LaneKey
 from buildwright.workspace import GitWorkspace
-from buildwright.workspace.leftovers import sweep
+from buildwright.workspace.orphans import sweep
 async def main():
     workspace = GitWorkspace(Path(sys.argv[1]), dict(os.environ))
     target = await workspace.prepare("b", sys.argv[2])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from buildwright.beneath import _walk, delete_beneath, read_beneath, write_beneath
+from buildwright.confined_fs import _walk, delete_beneath, read_beneath, write_beneath
 from buildwright.core.paths import check_path, is_protected
 from buildwright.errors import BuildwrightError, NotFound, UnsafePath
 

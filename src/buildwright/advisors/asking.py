@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import BuildwrightError, ModelFailed
-from buildwright.ports import Door
+from buildwright.ports import ModelEndpoint
 
 if TYPE_CHECKING:
     from pydantic_ai import RunContext
@@ -46,7 +46,7 @@ class Advisor(Generic[T]):
         self,
         prompt: str,
         model: str,
-        door: Door,
+        door: ModelEndpoint,
         *,
         retries: int,
         failed: Callable[[Exception], BuildwrightError],
@@ -81,7 +81,7 @@ class Advisor(Generic[T]):
 
 
 @asynccontextmanager
-async def _open_model(name: str, door: Door, retries: int) -> AsyncIterator[Model]:
+async def _open_model(name: str, door: ModelEndpoint, retries: int) -> AsyncIterator[Model]:
     """Yield the model behind the door; `retries` bounds repeated requests after a transport failure."""
     import httpx2
 

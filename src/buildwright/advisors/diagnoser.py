@@ -11,7 +11,7 @@ from typing import Final
 from buildwright.advisors.asking import Advisor, fenced, model_failure, shape_problem, told
 from buildwright.core.finding import Diagnosis
 from buildwright.errors import ModelFailed
-from buildwright.ports import Door
+from buildwright.ports import ModelEndpoint
 
 CONTEXT_LIMIT: Final = 60_000
 """Characters of the context that go into the prompt."""
@@ -25,7 +25,7 @@ class ModelDiagnoser:
     def __init__(self, retries: int = 2) -> None:
         self._retries = retries
 
-    async def diagnose(self, context: str, model: str, door: Door) -> Diagnosis:
+    async def diagnose(self, context: str, model: str, door: ModelEndpoint) -> Diagnosis:
         """Ask for the cause, with one repair turn if the answer has the wrong form. Raises ModelFailed and its kind."""
         return await _DIAGNOSER.ask(diagnoser_prompt(context), model, door, retries=self._retries, failed=_failure)
 

@@ -17,7 +17,7 @@ from buildwright.core.record import Record, TaskId
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task, TaskAction
 from buildwright.errors import BadGraph, BuildwrightError, ModelFailed
-from buildwright.ports import Door
+from buildwright.ports import ModelEndpoint
 
 CONTEXT_LIMIT: Final = 60_000
 """Characters of repository context that go into the prompt; more is cut at the end, and a line says so."""
@@ -71,7 +71,7 @@ class ModelPlanner:
     def __init__(self, retries: int = 2) -> None:
         self._retries = retries
 
-    async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
+    async def plan(self, spec: Spec, context: str, model: str, door: ModelEndpoint) -> Graph:
         """Ask for a plan, with one repair turn when it is not a graph.
 
         Raises ModelFailed with its kind, or BadGraph when the repaired answer is still wrong.

@@ -26,7 +26,7 @@ _OURS: Final = frozenset({"goal", "acceptance", "files_expected", "milestone", "
 _ARTIFACTS: Final = frozenset({"brief", "build_plan", "product_doc"})
 
 
-class Seed(Record):
+class InterviewSeed(Record):
     """The artifacts of an interview."""
 
     brief: ProjectBrief
@@ -37,13 +37,13 @@ class Seed(Record):
 class SeededRequest(Record):
     """The artifacts as they are sent to start a build."""
 
-    seed: Seed
+    seed: InterviewSeed
     project_id: str = ""
 
 
 def _parse_interview(data: dict[str, Any], text: str, name: str) -> Spec:
     """Return the spec of an interview. Raises BadSpec with the key."""
-    seed = validate(SeededRequest, data, name).seed if "seed" in data else validate(Seed, data, name)
+    seed = validate(SeededRequest, data, name).seed if "seed" in data else validate(InterviewSeed, data, name)
     return Spec(
         title=seed.brief.title[:200],
         source=name,

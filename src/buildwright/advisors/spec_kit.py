@@ -30,7 +30,7 @@ _ID: Final = re.compile(r"T\d+[A-Za-z]?")
 
 
 @dataclass
-class _Line:
+class _TaskLine:
     """A task line as it was read."""
 
     number: int
@@ -97,8 +97,8 @@ def parse_spec_kit(text: str, name: str, title: str) -> Spec:
     return Spec(title=title, source=name, form="spec-kit", text=text, graph=graph)
 
 
-def _read(text: str, name: str) -> list[_Line]:
-    listed: list[_Line] = []
+def _read(text: str, name: str) -> list[_TaskLine]:
+    listed: list[_TaskLine] = []
     seen: dict[str, int] = {}
     phase = about = ""
     for number, line in lines_outside_fences(text):
@@ -116,7 +116,7 @@ def _read(text: str, name: str) -> list[_Line]:
             if not words:
                 raise BadSpec("the task has no description", file=name, line=number, key=task[2], fix="say what to do")
             listed.append(
-                _Line(
+                _TaskLine(
                     number=number,
                     id=task[2],
                     done=task[1] != " ",
@@ -141,7 +141,7 @@ def _marks(rest: str) -> tuple[list[str], str]:
     return marks, rest.strip()
 
 
-def _task(line: _Line, before: tuple[str, ...], by_id: dict[str, _Line], name: str) -> Task:
+def _task(line: _TaskLine, before: tuple[str, ...], by_id: dict[str, _TaskLine], name: str) -> Task:
     named = [needed for found in _NEEDS.finditer(line.text) for needed in _ID.findall(found[1])]
     for needed in named:
         if needed not in by_id:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from buildwright.agents.brood import Brood, end_orphans
+from buildwright.agents.child_processes import ChildProcesses, end_orphans
 from buildwright.agents.claude_session import (
     Conversation,
     config_directory,
@@ -31,7 +31,7 @@ from buildwright.agents.claude_tools import CHANGES_FILES, TAIL, TOOLS, failure_
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, Saved, UsedTokens, Warned, Wrote
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed
-from buildwright.ports import GO_ON, Assignment, Door, Message
+from buildwright.ports import GO_ON, Assignment, Message, ModelEndpoint
 
 if TYPE_CHECKING:
     import claude_agent_sdk as sdk
@@ -87,7 +87,7 @@ class ClaudeAgent:
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
         end_orphans(self._home)
-        brood = Brood(home=self._home)
+        brood = ChildProcesses(home=self._home)
         client = library.ClaudeSDKClient(self._options(library, work, assignment.door, before, brood.mark))
         try:
             await _connect(client, library)
@@ -107,7 +107,7 @@ class ClaudeAgent:
         yield work.finished(save(work.session, tuple(work.used.values()), assignment, key))
 
     def _options(
-        self, library: Any, work: _Work, door: Door, before: Conversation | None, mark: str
+        self, library: Any, work: _Work, door: ModelEndpoint, before: Conversation | None, mark: str
     ) -> sdk.ClaudeAgentOptions:
         assignment = work.assignment
         launcher = write_launcher(
@@ -280,7 +280,7 @@ async def _converse(
     work: _Work,
     first: str,
     inbox: asyncio.Queue[Message],
-    brood: Brood,
+    brood: ChildProcesses,
 ) -> AsyncGenerator[Activity]:
     """Send the task and the user's messages, and yield all activities up to the last result."""
     if first:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from buildwright.agents.brood import MARK
-from buildwright.beneath import read_beneath
+from buildwright.agents.child_processes import MARK
+from buildwright.confined_fs import read_beneath
 from buildwright.core.activity import UsedTokens
 from buildwright.errors import NotFound, UnsafePath
-from buildwright.ports import GO_ON, Assignment, Door
+from buildwright.ports import GO_ON, Assignment, ModelEndpoint
 
 LARGEST_TRANSCRIPT = 20_000_000
 _SESSION = re.compile(r"[0-9a-fA-F-]{36}")
@@ -143,7 +143,7 @@ def save_round(
 
 
 def write_launcher(
-    assignment: Assignment, door: Door, program: str, path: str, retries: int, mark: str, *, continues: bool
+    assignment: Assignment, door: ModelEndpoint, program: str, path: str, retries: int, mark: str, *, continues: bool
 ) -> Path:
     """Write a script to start instead of the program: it drops the inherited environment and sets ours.
 

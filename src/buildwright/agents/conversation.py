@@ -15,19 +15,19 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ConversationEntry:
     """One message. `answer` is the model's; all other kinds are sent to the model."""
 
     kind: Kind
     text: str
 
 
-def encode(entries: Sequence[Entry]) -> str:
+def encode(entries: Sequence[ConversationEntry]) -> str:
     """Return the conversation as JSON, for `Finished.conversation`."""
     return json.dumps({"version": _VERSION, "entries": [[entry.kind, entry.text] for entry in entries]})
 
 
-def decode(text: str) -> list[Entry] | None:
+def decode(text: str) -> list[ConversationEntry] | None:
     """Return what `encode` wrote; None for anything else (another agent's conversation, damage)."""
     try:
         loaded = json.loads(text)
@@ -35,17 +35,17 @@ def decode(text: str) -> list[Entry] | None:
         return None
     if not isinstance(loaded, dict) or loaded.get("version") != _VERSION or not isinstance(loaded.get("entries"), list):
         return None
-    entries: list[Entry] = []
+    entries: list[ConversationEntry] = []
     for pair in loaded["entries"]:
         match pair:
             case [str() as kind, str() as said] if kind in get_args(Kind):
-                entries.append(Entry(kind, said))  # type: ignore[arg-type]  # checked against the literal above
+                entries.append(ConversationEntry(kind, said))  # type: ignore[arg-type]  # checked against the literal above
             case _:
                 return None
     return entries if entries and entries[0].kind == "directive" else None
 
 
-def turns(entries: Sequence[Entry]) -> list[Turn]:
+def turns(entries: Sequence[ConversationEntry]) -> list[Turn]:
     """Return the conversation as turns of user and assistant; consecutive entries of one side become one turn."""
     out: list[Turn] = []
     for entry in entries:
@@ -59,18 +59,18 @@ def turns(entries: Sequence[Entry]) -> list[Turn]:
     return out
 
 
-def tokens(entries: Sequence[Entry]) -> int:
+def tokens(entries: Sequence[ConversationEntry]) -> int:
     """Return a safe estimate, rather too high: three bytes of UTF-8 per token."""
     return sum(len(entry.text.encode("utf-8", "replace")) // 3 + 8 for entry in entries)
 
 
-def compacted(entries: Sequence[Entry], limit: int) -> list[Entry]:
+def compacted(entries: Sequence[ConversationEntry], limit: int) -> list[ConversationEntry]:
     """Return at most about `limit` tokens; the oldest entries that may go are dropped first.
 
     The directive, all feedback and messages of the user, and the last two turns always stay, even above the limit.
     """
     over = tokens(entries) - limit
-    kept: list[Entry] = []
+    kept: list[ConversationEntry] = []
     last = len(entries) - 2
     for index, entry in enumerate(entries):
         if over > 0 and index < last and entry.kind not in _KEPT:

@@ -19,13 +19,13 @@ from buildwright.agents.blocks import (
     PlanBlock,
     Prose,
 )
-from buildwright.agents.conversation import Entry, compacted, decode, encode, turns
-from buildwright.beneath import delete_beneath, read_beneath, write_beneath
+from buildwright.agents.conversation import ConversationEntry, compacted, decode, encode, turns
+from buildwright.confined_fs import delete_beneath, read_beneath, write_beneath
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, UsedTokens, Warned, Wrote
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path, is_protected
 from buildwright.errors import AgentFailed, ModelFailed, NotFound, UnsafePath
-from buildwright.ports import Assignment, Door, Message, Model, Spent, Stopped, Text
+from buildwright.ports import Assignment, Message, Model, ModelEndpoint, Spent, Stopped, Text
 
 LARGEST_FILE = 5_000_000
 """Bytes of the largest file that can be edited in place."""
@@ -108,7 +108,7 @@ class DirectAgent:
             yield note
         applied = 0
         nudged = False
-        answer = _Answer()
+        answer = _BlockAnswer()
         for _ in range(self._turns):
             for heard in _hear(inbox, talk):
                 yield heard
@@ -118,7 +118,7 @@ class DirectAgent:
                     text=f"The conversation is near the model's limit: {len(talk) - len(short)} older turns were cut."
                 )
                 talk = short
-            answer = _Answer()
+            answer = _BlockAnswer()
             try:
                 async with aclosing(self._answer(door, assignment, talk, answer)) as activities:
                     async for activity in activities:
@@ -126,7 +126,7 @@ class DirectAgent:
             except ModelFailed as failure:
                 yield Finished(ok=False, failure=_kind(failure), summary=str(failure), conversation=encode(talk))
                 return
-            talk.append(Entry("answer", answer.text))
+            talk.append(ConversationEntry("answer", answer.text))
             applied += answer.applied
             if answer.stop == "refused":
                 yield Finished(ok=False, failure="refused", summary="The model refused.", conversation=encode(talk))
@@ -135,13 +135,13 @@ class DirectAgent:
             if not reply and not applied and not nudged:
                 reply, nudged = _NUDGE, True
             if reply:
-                talk.append(Entry("problems", reply))
+                talk.append(ConversationEntry("problems", reply))
             elif inbox.empty():
                 break
         yield _finished(applied, answer, encode(talk))
 
     async def _answer(
-        self, door: Door, assignment: Assignment, talk: list[Entry], answer: _Answer
+        self, door: ModelEndpoint, assignment: Assignment, talk: list[ConversationEntry], answer: _BlockAnswer
     ) -> AsyncGenerator[Activity]:
         """Stream one answer and apply its blocks; the results are left in `answer`."""
         scanner, speech = BlockScanner(), _Speech()
@@ -175,7 +175,7 @@ class DirectAgent:
 
 
 @dataclass(slots=True)
-class _Answer:
+class _BlockAnswer:
     """The result of one answer of the model."""
 
     text: str = ""
@@ -214,9 +214,9 @@ class _Speech:
             self._mid_line = more
 
 
-def _begin(assignment: Assignment) -> tuple[list[Entry], list[Warned]]:
+def _begin(assignment: Assignment) -> tuple[list[ConversationEntry], list[Warned]]:
     notes: list[Warned] = []
-    talk: list[Entry] = []
+    talk: list[ConversationEntry] = []
     if assignment.conversation:
         talk = decode(assignment.conversation) or []
         if not talk:
@@ -224,27 +224,29 @@ def _begin(assignment: Assignment) -> tuple[list[Entry], list[Warned]]:
                 Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
             )
     # The task as it is now replaces that of the first attempt: the files it quotes may have changed since.
-    talk = [Entry("directive", assignment.prompt), *talk[1:]]
+    talk = [ConversationEntry("directive", assignment.prompt), *talk[1:]]
     if assignment.feedback:
-        talk.append(Entry("feedback", assignment.feedback))
+        talk.append(ConversationEntry("feedback", assignment.feedback))
     elif len(talk) > 1:
         talk.append(
-            Entry("problems", "The attempt begins again from the files as the task shows them. Do the whole task.")
+            ConversationEntry(
+                "problems", "The attempt begins again from the files as the task shows them. Do the whole task."
+            )
         )
     return talk, notes
 
 
-def _hear(inbox: asyncio.Queue[Message], talk: list[Entry]) -> Iterator[Heard]:
+def _hear(inbox: asyncio.Queue[Message], talk: list[ConversationEntry]) -> Iterator[Heard]:
     heard: list[str] = []
     while not inbox.empty():
         message = inbox.get_nowait()
-        talk.append(Entry("message", f"The user says: {message.text}"))
+        talk.append(ConversationEntry("message", f"The user says: {message.text}"))
         heard.append(message.id)
     if heard:
         yield Heard(message_ids=tuple(heard))
 
 
-def _take(block: Block, assignment: Assignment, answer: _Answer, speech: _Speech) -> Iterator[Activity]:
+def _take(block: Block, assignment: Assignment, answer: _BlockAnswer, speech: _Speech) -> Iterator[Activity]:
     if not isinstance(block, Prose):
         yield from speech.rest()
     match block:
@@ -318,7 +320,7 @@ def _replaced(path: str, number: int, text: str, search: str, replace: str) -> s
     return text.replace(search, replace)
 
 
-def _finished(applied: int, last: _Answer, conversation: str) -> Finished:
+def _finished(applied: int, last: _BlockAnswer, conversation: str) -> Finished:
     if not applied:
         summary = last.problems[-1] if last.problems else "The model wrote no block."
         return Finished(ok=False, failure="no_change", summary=summary, conversation=conversation)

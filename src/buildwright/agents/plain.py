@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
-from buildwright.beneath import write_beneath
+from buildwright.confined_fs import write_beneath
 from buildwright.core.activity import Activity, Finished, Wrote
 from buildwright.ports import Agent, Assignment, Message
 

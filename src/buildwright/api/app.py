@@ -16,8 +16,8 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from buildwright import errors
-from buildwright.api.asked import Asked
 from buildwright.api.guard import Guard
+from buildwright.api.idempotency import IdempotentRequest
 from buildwright.api.openapi import complete
 from buildwright.api.problems import Problem, internal, invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
@@ -35,11 +35,11 @@ from buildwright.api.routes import (
     streams,
 )
 from buildwright.api.settings import check, host_names
-from buildwright.api.site import Site, correlation_of, site_of
+from buildwright.api.state import ServerState, correlation_of, state_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
-from buildwright.wiring.hosting import open_hosting
-from buildwright.wiring.intake import open_intake
+from buildwright.wiring.event_consumer import open_event_consumer
+from buildwright.wiring.local_runner import open_local_runner
 
 if TYPE_CHECKING:
     from buildwright.wiring import App
@@ -61,7 +61,7 @@ LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @asynccontextmanager
-async def open_site(app: App, log: Callable[..., None], address: str = "") -> AsyncIterator[Site]:
+async def open_site(app: App, log: Callable[..., None], address: str = "") -> AsyncIterator[ServerState]:
     """A server's state on an App; builds that it drove before its last end go on. Raises BadSettings, StoreFailed."""
     from buildwright.store.records import Records
 
@@ -74,11 +74,13 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
     try:
         app.send_hints()
         async with (
-            open_hosting(app, records.hosting, log) as hosting,
-            open_intake(app, records.inbox, hosting.begin, log) as intake,
+            open_local_runner(app, records.hosting, log) as hosting,
+            open_event_consumer(app, records.inbox, hosting.begin, log) as intake,
         ):
             hosts = LOCAL_HOSTS | {socket.gethostname().lower(), *host_names(environment)}
-            site = Site(app, records, signer, hosting, intake, rates, Asked(records, app.clock), log, hosts, address)
+            site = ServerState(
+                app, records, signer, hosting, intake, rates, IdempotentRequest(records, app.clock), log, hosts, address
+            )
             streams_end = asyncio.create_task(_end_streams(site), name="end of streams")
             try:
                 yield site
@@ -99,18 +101,18 @@ class Described(FastAPI):
         return super().openapi()
 
 
-async def _end_streams(site: Site) -> None:
+async def _end_streams(site: ServerState) -> None:
     """Streams end as soon as the server is about to: it waits for them."""
     await site.closing.wait()
     await site.tails.close()
 
 
-def api_for(site: Site) -> ASGIApp:
+def api_for(site: ServerState) -> ASGIApp:
     """The whole application for a site, guarded."""
     return Guard(fastapi_for(site), site)
 
 
-def fastapi_for(site: Site | None = None) -> FastAPI:
+def fastapi_for(site: ServerState | None = None) -> FastAPI:
     """The routes; without a site only for their description (`openapi()`)."""
     api = Described(
         title="Buildwright",
@@ -138,7 +140,7 @@ def _handle_errors(api: FastAPI) -> None:
                 headers["Retry-After"] = str(round(error.retry_after + 0.5))
             case errors.StoreFailed() | errors.DiskFull():
                 headers["Retry-After"] = "2"
-                problem = _without_inside(problem, site_of(request))
+                problem = _without_inside(problem, state_of(request))
             case errors.Unauthorized():
                 headers["WWW-Authenticate"] = "Bearer"
         return response(problem, headers)
@@ -175,7 +177,7 @@ def _handle_errors(api: FastAPI) -> None:
         api.add_exception_handler(kind, handler)
 
 
-def _without_inside(problem: Problem, site: Site) -> Problem:
+def _without_inside(problem: Problem, site: ServerState) -> Problem:
     """What the store says of itself names files, tables and hosts: that is for the log, and for nobody outside."""
     said = {"error": problem.detail, "fix": problem.fix, "correlationId": problem.correlationId}
     site.log(problem.code, level="error", **said)

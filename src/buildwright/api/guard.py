@@ -17,7 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buildwright.api.problems import Problem, internal, plain, problem_of, response
-from buildwright.api.site import Caller, Site
+from buildwright.api.state import Caller, ServerState
 from buildwright.errors import BuildwrightError, Forbidden, Unauthorized
 
 COOKIE = "buildwright_session"
@@ -46,7 +46,7 @@ _HEADERS = {
 class Guard:
     """The outermost application."""
 
-    def __init__(self, app: ASGIApp, site: Site) -> None:
+    def __init__(self, app: ASGIApp, site: ServerState) -> None:
         self._app = app
         self._site = site
 
@@ -76,7 +76,7 @@ class Guard:
 class _Request:
     """One request on its way in and out."""
 
-    def __init__(self, app: ASGIApp, site: Site, correlation_id: str) -> None:
+    def __init__(self, app: ASGIApp, site: ServerState, correlation_id: str) -> None:
         self._app = app
         self._site = site
         self._correlation_id = correlation_id
@@ -212,7 +212,7 @@ def too_large(correlation_id: str = "") -> Problem:
     return plain(413, "Too large", f"a body has at most {LARGEST_BODY} bytes", "send less", correlation_id)
 
 
-def identify(site: Site, headers: Headers, method: str) -> Caller:
+def identify(site: ServerState, headers: Headers, method: str) -> Caller:
     """Who asks: by a bearer token, or by the cookie of a session on a request from our own pages.
 
     Raises Unauthorized, Forbidden (another site's page sent the cookie).
@@ -236,7 +236,7 @@ def identify(site: Site, headers: Headers, method: str) -> Caller:
     return Caller(claims.user_id, claims.kind)
 
 
-def same_site(site: Site, headers: Headers) -> bool:
+def same_site(site: ServerState, headers: Headers) -> bool:
     """Whether a request with a cookie comes from a page of this server. No Origin: not from a page at all."""
     origins = headers.getlist("origin")
     if not origins:
@@ -244,7 +244,7 @@ def same_site(site: Site, headers: Headers) -> bool:
     return is_own_origin(site, headers)
 
 
-def is_own_origin(site: Site, headers: Headers) -> bool:
+def is_own_origin(site: ServerState, headers: Headers) -> bool:
     """Return whether the one Origin is this server as the client calls it: host and port, nothing else."""
     origins = headers.getlist("origin")
     if len(origins) != 1:

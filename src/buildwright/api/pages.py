@@ -43,7 +43,7 @@ FARTHEST = 20_000
 """Lines that one request looks through; the next goes on from there."""
 
 
-class Line(BaseModel):
+class LogPageLine(BaseModel):
     """One line of a build's log."""
 
     seq: int
@@ -57,7 +57,7 @@ class Line(BaseModel):
 class LogPage(BaseModel):
     """Lines of a build's log, oldest first."""
 
-    items: list[Line]
+    items: list[LogPageLine]
     next_after: int = Field(description="`after` of the next page, also when there is nothing new yet.")
     more: bool = Field(description="There may be more lines after these.")
 
@@ -101,5 +101,5 @@ def _fits(line: LogLine, reading: Reading) -> bool:
     return reading.kind in {"", line.kind} and reading.search.casefold() in line.text.casefold()
 
 
-def _shown(lines: list[LogLine]) -> list[Line]:
-    return [Line(**line._asdict()) for line in lines]
+def _shown(lines: list[LogLine]) -> list[LogPageLine]:
+    return [LogPageLine(**line._asdict()) for line in lines]

@@ -9,16 +9,16 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from buildwright.api import allowance, steering
+from buildwright.api import operations, quotas
 from buildwright.api.requests import BuildRequest, address_of, kept_spec, spec_of
-from buildwright.api.site import Caller, Site, caller_of, site_of
+from buildwright.api.state import Caller, ServerState, caller_of, state_of
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
 from buildwright.engine.commands import Choice, NewBuild, ResumeBuild, SendMessage
 from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound
 from buildwright.ports import BuildRow
-from buildwright.store.projects import Project
+from buildwright.store.projects import ProjectRecord
 from buildwright.views.project import LogRow, WrittenFile, log_row, matching, phase_name, written_paths
 from buildwright.views.statuses import project_status
 from buildwright.views.summary import BuildSummary, DeliveredResult, Summing, summary_of
@@ -32,7 +32,7 @@ _MOST_SCANNED = 20_000
 _CHOICES: dict[str, Choice] = {"retry": "retry", "retry_with_message": "retry", "skip": "skip", "abort": "abort"}
 
 
-async def own_project(site: Site, caller: Caller, project_id: str) -> Project:
+async def own_project(site: ServerState, caller: Caller, project_id: str) -> ProjectRecord:
     """The caller's project. Raises NotFound, Forbidden when it is another user's."""
     project = await site.records.projects.get(project_id)
     if project.user_id != caller.user_id:
@@ -43,16 +43,16 @@ async def own_project(site: Site, caller: Caller, project_id: str) -> Project:
 async def _own(
     project_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of the project.")],
     request: Request,
-) -> Project:
-    return await own_project(site_of(request), caller_of(request), project_id)
+) -> ProjectRecord:
+    return await own_project(state_of(request), caller_of(request), project_id)
 
 
-OwnProject = Annotated[Project, Depends(_own)]
+OwnProject = Annotated[ProjectRecord, Depends(_own)]
 """The project that the path names by `project_id`, if it is the caller's."""
 
 
 async def _newest(project: OwnProject, request: Request) -> BuildRow:
-    row = await site_of(request).records.runs.latest_by_project(project.id, project.user_id)
+    row = await state_of(request).records.runs.latest_by_project(project.id, project.user_id)
     if row is None:
         raise NotFound("this project has no build yet", fix=f"start one: POST /projects/{project.id}/build")
     return row
@@ -63,14 +63,16 @@ NewestRow = Annotated[BuildRow, Depends(_newest)]
 
 
 async def _newest_build(row: NewestRow, request: Request) -> Build:
-    return await site_of(request).seen.newest(row.build_id)
+    return await state_of(request).seen.newest(row.build_id)
 
 
 NewestBuild = Annotated[Build, Depends(_newest_build)]
 """The project's newest build as of its last event."""
 
 
-async def start(site: Site, caller: Caller, project: Project, wish: BuildRequest, correlation_id: str) -> str:
+async def start(
+    site: ServerState, caller: Caller, project: ProjectRecord, wish: BuildRequest, correlation_id: str
+) -> str:
     """Start a build of the project; its id.
 
     One at a time, unless BUILDWRIGHT_BUILDS_AT_ONCE says another number (0: any). Raises BadRepository, BadSpec,
@@ -80,23 +82,25 @@ async def start(site: Site, caller: Caller, project: Project, wish: BuildRequest
     repository = address_of(target_type, wish.target_ref or project.target_ref)
     spec = spec_of(kept_spec(wish.spec, wish.tasks) or project.spec, project.name)
     options = wish.options_for(target_type, repository)
-    at_once = allowance.number(site.app.settings.environment, allowance.AT_ONCE, 1)
+    at_once = quotas.number(site.app.settings.environment, quotas.AT_ONCE, 1)
     new = NewBuild(spec, options, repository, wish.base, project.id)
-    build_id = await steering.start(site, caller, correlation_id, new, at_once)
+    build_id = await operations.start(site, caller, correlation_id, new, at_once)
     await site.hosting.begin(build_id)
     return build_id
 
 
-async def cancel(site: Site, build: Build, row: BuildRow) -> str:
+async def cancel(site: ServerState, build: Build, row: BuildRow) -> str:
     """End the build; the status after a moment. Harmless when it was cancelled before. Raises IllegalMove with the state."""
     with _stating(row):
         if build.outcome not in {None, "stopped"}:
             raise IllegalMove(f"the build has ended ({build.outcome}): there is nothing to cancel")
-        build = await steering.stop(site, build, "cancelled by the user", _CANCEL_SECONDS)
+        build = await operations.stop(site, build, "cancelled by the user", _CANCEL_SECONDS)
     return project_status(build.control, build.outcome or "", build.version)
 
 
-async def resume(site: Site, build: Build, row: BuildRow, action: str, message: str, budget: Decimal | None) -> str:
+async def resume(
+    site: ServerState, build: Build, row: BuildRow, action: str, message: str, budget: Decimal | None
+) -> str:
     """Answer the pause of a build; the status after that. Raises IllegalMove with the state."""
     if action == "abort":
         where = phase_name(build, build.pause.task if build.pause else "")
@@ -107,7 +111,7 @@ async def resume(site: Site, build: Build, row: BuildRow, action: str, message: 
     return project_status(build.control, build.outcome or "", build.version)
 
 
-async def interject(site: Site, build: Build, row: BuildRow, message: str) -> str:
+async def interject(site: ServerState, build: Build, row: BuildRow, message: str) -> str:
     """Tell the agents something while the build runs; the message's id. Raises IllegalMove with the state."""
     with _stating(row):
         if build.pause is not None:
@@ -127,7 +131,16 @@ def _stating(row: BuildRow) -> Iterator[None]:
 
 
 async def log_page(
-    site: Site, build_id: str, after: int, limit: int, *, tail: bool, task: str, level: str, source: str, search: str
+    site: ServerState,
+    build_id: str,
+    after: int,
+    limit: int,
+    *,
+    tail: bool,
+    task: str,
+    level: str,
+    source: str,
+    search: str,
 ) -> tuple[list[LogRow], int | None]:
     """Lines of the log after a number, or the newest, and the number after which the next page begins; None for the end.
 
@@ -151,7 +164,7 @@ async def log_page(
     return rows, after
 
 
-async def file_page(site: Site, build: Build, after: str, limit: int) -> tuple[list[WrittenFile], str]:
+async def file_page(site: ServerState, build: Build, after: str, limit: int) -> tuple[list[WrittenFile], str]:
     """Files that the build made or changed, after a path, and the path after which the next page begins; "" for the end."""
     paths = [path for path in written_paths(build) if path > after]
     page = paths[:limit]
@@ -162,7 +175,7 @@ async def file_page(site: Site, build: Build, after: str, limit: int) -> tuple[l
     return files, page[-1] if len(paths) > limit else ""
 
 
-async def read_file(site: Site, build: Build, path: str) -> tuple[WrittenFile, str | None, str]:
+async def read_file(site: ServerState, build: Build, path: str) -> tuple[WrittenFile, str | None, str]:
     """A file at the integration head: itself, its text, or None and why there is none. Raises UnsafePath, NotFound."""
     path = check_path(path)
     tree = build.head_tree or build.base_tree
@@ -181,7 +194,7 @@ async def read_file(site: Site, build: Build, path: str) -> tuple[WrittenFile, s
     return (file, None, "it is a binary file, which is not shown") if "\0" in text else (file, text, "")
 
 
-async def summarize(site: Site, build: Build) -> BuildSummary:
+async def summarize(site: ServerState, build: Build) -> BuildSummary:
     """The summary, from the whole journal, read block by block so that others are served meanwhile."""
     summing = Summing()
     after = 0
@@ -193,7 +206,7 @@ async def summarize(site: Site, build: Build) -> BuildSummary:
     return summary_of(build, summing, site.app.clock.now())
 
 
-async def delivery_of(site: Site, build: Build) -> DeliveredResult | None:
+async def delivery_of(site: ServerState, build: Build) -> DeliveredResult | None:
     """Where the result is, None while it is nowhere."""
     if not build.delivered:
         return None

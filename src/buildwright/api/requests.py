@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from buildwright.api.asking import Asking
+from buildwright.api.params import RequestModel
 from buildwright.core.limits import Delivery, InRequest, Options, narrowed, options_from
 from buildwright.core.spec import Spec
 from buildwright.errors import BadRepository, BadSpec, Refused
@@ -26,9 +26,9 @@ _FULL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 OptionsRequest = narrowed(
     Options,
     InRequest,
-    Asking,
+    RequestModel,
     delivery=(
-        narrowed(Delivery, InRequest, Asking) | None,
+        narrowed(Delivery, InRequest, RequestModel) | None,
         Field(
             None,
             description="Without it: a branch in the repository of `local_path`, a push to that of `github_existing`.",
@@ -45,7 +45,7 @@ class _AsRequested:
         return core_schema.no_info_after_validator_function(options_from, handler.generate_schema(OptionsRequest))
 
 
-class BuildRequest(Asking):
+class BuildRequest(RequestModel):
     """A build to start. Target and spec that are left out are those of the project."""
 
     target_type: TargetType | None = None

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from buildwright.api.allowance import AT_ONCE, PER_HOUR, number
+from buildwright.api.quotas import AT_ONCE, PER_HOUR, number
 from buildwright.api.rates import Rates
 from buildwright.api.targets import check_settings
 from buildwright.auth.secret import given_key

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from buildwright.errors import BadRepository, BadSettings, Forbidden
 
 if TYPE_CHECKING:
-    from buildwright.api.site import Caller, Site
+    from buildwright.api.state import Caller, ServerState
     from buildwright.core.limits import Options
     from buildwright.core.spec import Spec
 
@@ -35,7 +35,7 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 _INSIDE = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "private", "arpa")
-"""Last labels of names that mean this machine or its network."""
+"""StreamStart labels of names that mean this machine or its network."""
 
 
 def check_repository(text: str, environment: Mapping[str, str], *, own_machine: bool = True) -> str:
@@ -93,12 +93,12 @@ async def check_host(host: str, environment: Mapping[str, str]) -> None:
         raise _inside(host)
 
 
-def is_owner(site: Site, caller: Caller) -> bool:
+def is_owner(site: ServerState, caller: Caller) -> bool:
     """Whether the caller is the user whose machine and process this is."""
     return caller.user_id == site.app.settings.user
 
 
-def check_commands(site: Site, caller: Caller, spec: Spec, options: Options) -> None:
+def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Options) -> None:
     """Refuse what runs commands, or reads files, of this machine for somebody who may not. Raises Forbidden.
 
     BUILDWRIGHT_ALLOW_COMMANDS says who may: `owner` (the user of the server's process; the default), `all` or `none`.

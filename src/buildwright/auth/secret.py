@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from buildwright.beneath import sync_folder
+from buildwright.confined_fs import sync_folder
 from buildwright.errors import BadSettings, BuildwrightError, CouldNot, DiskFull
 
 SECRET = "BUILDWRIGHT_SECRET"  # noqa: S105  its name

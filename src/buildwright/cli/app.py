@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from buildwright.cli.exits import Exit, exit_for
-from buildwright.cli.invocation import name, typed
+from buildwright.cli.argv0 import name, typed
+from buildwright.cli.exit_codes import Exit, exit_for
 from buildwright.cli.output import Output, silence
 from buildwright.cli.verbs import VERBS, program_help
 from buildwright.errors import BuildwrightError

@@ -39,8 +39,8 @@ async def build(
     Your checkout is not touched: the result is a new branch. The same command again goes on with the same build while it is
     unfinished. Ctrl-C lets go of it; nothing that was recorded is lost.
     """
-    from buildwright.cli.drive import drive_to_the_end, run_detached
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
+    from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.output import Output
     from buildwright.cli.session import read_spec, session

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
 
 db = App(name="db", help_format="plaintext", version_flags=(), default_parameter=Parameter(negative=()))
 
@@ -71,7 +71,7 @@ def _database() -> Path | str:
 
 
 def _say(json: bool, path: Path | str, revision: str, note: str) -> int:
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
 
     output, wanted = Output(json), wanted_revision()

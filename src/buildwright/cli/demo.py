@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
 from buildwright.errors import CouldNot, Refused
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ async def demo(
 
     The model's turns are replayed from a file; the planner, agents, git, tests and merges are real.
     """
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
 
     output = Output(json)
@@ -70,8 +70,8 @@ def _options(agent: str) -> Options:
 
 async def _build_sample(place: Path, options: Options, output: Output) -> tuple[Build, int]:
     """Make the sample repository, build its spec on it, and show how it went."""
-    from buildwright.cli.drive import brought_home, drive
-    from buildwright.cli.exits import Exit, exit_of
+    from buildwright.cli.exit_codes import Exit, exit_of
+    from buildwright.cli.foreground import brought_home, drive
     from buildwright.cli.sample import make_repository, spec_text
     from buildwright.cli.session import local_session, read_spec
     from buildwright.cli.summary import print_summary, summary_fields

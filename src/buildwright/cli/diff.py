@@ -22,7 +22,7 @@ async def diff(
     """Show what a build, or one of its tasks, changed, as a unified diff."""
     from dataclasses import asdict
 
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.wiring.changes import file_stats

@@ -21,9 +21,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from cyclopts import Parameter
 
+from buildwright.cli.argv0 import typed
 from buildwright.cli.db import revision_of, wanted_revision
-from buildwright.cli.exits import Exit
-from buildwright.cli.invocation import typed
+from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output
 from buildwright.cli.table import size
 from buildwright.errors import BuildwrightError, StoreFailed
@@ -362,10 +362,10 @@ async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
     """Return what a crash has left, mended when asked. Raises StoreFailed."""
     import asyncio
 
-    from buildwright.keeping import damage, shared
+    from buildwright.maintenance import repair, shared
 
-    found = await asyncio.to_thread(damage.find, settings) + await shared.find(settings)
-    return await damage.mend(found) if fix else [left for left, _ in found]
+    found = await asyncio.to_thread(repair.find, settings) + await shared.find(settings)
+    return await repair.mend(found) if fix else [left for left, _ in found]
 
 
 def _print_leftovers(output: Output, leftovers: list[Leftover], fix: bool) -> None:

@@ -21,7 +21,7 @@ async def events(
 
     Numbers (`seq`) have no gaps, so a reader that remembers the last one goes on with --after and misses nothing.
     """
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.core.event import event_fields

@@ -30,7 +30,7 @@ async def health(
     import asyncio
     import socket
 
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.errors import Refused
     from buildwright.settings import Settings
@@ -87,8 +87,8 @@ def _server_answers(url: str, seconds: float) -> None:
 async def _worker_works(settings: Settings, name: str, seconds: float) -> None:
     """Look for a living worker of this name. Raises BadSettings, Unreachable, StoreFailed."""
     from buildwright.errors import BadSettings, Unreachable
-    from buildwright.store.looking import workers_of
-    from buildwright.wiring.crew import state_of
+    from buildwright.store.inspect import workers_of
+    from buildwright.wiring.runners import state_of
 
     if not settings.database_url:
         raise BadSettings(

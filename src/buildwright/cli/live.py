@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from buildwright.cli.event_text import STYLES, EventLine, count, duration, money, tell, tokens
 from buildwright.cli.output import Output, one_line
-from buildwright.cli.wording import STYLES, Line, count, duration, money, tell, tokens
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, event_fields
 from buildwright.ports import Clock, LogEntry
@@ -75,9 +75,9 @@ class LiveView:
 
     def notice(self, notice: Notice) -> None:
         """Say that the connection to the server is lost, or is back."""
-        self.say(Line("again" if notice.connected else "pause", notice.text))
+        self.say(EventLine("again" if notice.connected else "pause", notice.text))
 
-    def say(self, line: Line) -> None:
+    def say(self, line: EventLine) -> None:
         """A line that stays."""
         sign = getattr(self._output.glyphs, line.tone)
         self._output.say(f"{sign} {line.text}", style=STYLES[line.tone])

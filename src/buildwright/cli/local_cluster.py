@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from buildwright.cli.exits import Exit
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
+from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output
 from buildwright.cli.session import local_session
-from buildwright.cli.table import Cell, Column, Piece, table
+from buildwright.cli.table import Cell, Column, TableCell, table
 from buildwright.errors import BadSettings, Conflict, CouldNot, Refused, ToolMissing
-from buildwright.ports import Posted, WorkerRow
+from buildwright.ports import QueuedAction, WorkerRow
 from buildwright.settings import SHARED, Settings
 from buildwright.supervisor.processes import ProcessId, ended, send
 from buildwright.supervisor.servers import POSTGRES, REDIS, LocalServer
@@ -39,7 +39,7 @@ from buildwright.supervisor.supervisor import (
     supervisor_of,
     wanted_size,
 )
-from buildwright.wiring.crew import state_of
+from buildwright.wiring.runners import state_of
 
 _READY_SECONDS = 120.0
 _END_SECONDS = 120.0
@@ -266,16 +266,16 @@ class ClusterView(NamedTuple):
     unreachable: str = ""
     """Why the board could not be asked; "" when it could."""
     workers: tuple[WorkerRow, ...] = ()
-    posted: tuple[Posted, ...] = ()
+    posted: tuple[QueuedAction, ...] = ()
     now: datetime | None = None
     """By the clock of the database."""
 
     @property
-    def in_flight(self) -> list[Posted]:
+    def in_flight(self) -> list[QueuedAction]:
         return [row for row in self.posted if row.live]
 
     @property
-    def waiting(self) -> list[Posted]:
+    def waiting(self) -> list[QueuedAction]:
         return [row for row in self.posted if row.wanted and not row.live]
 
 
@@ -321,7 +321,7 @@ def _fields(view: ClusterView) -> dict[str, Any]:
     }
 
 
-def _action_fields(view: ClusterView, row: Posted) -> dict[str, Any]:
+def _action_fields(view: ClusterView, row: QueuedAction) -> dict[str, Any]:
     return {
         "build": row.build_id,
         "key": row.key,
@@ -396,7 +396,7 @@ def _print_workers(output: Output, view: ClusterView) -> None:
         rows.append(
             [
                 worker.name,
-                Piece(state, _COLOURS[state]),
+                TableCell(state, _COLOURS[state]),
                 f"{worker.busy}/{worker.slots}",
                 str(report.get("performed", "")),
                 _short(report.get("queue_p50")),
@@ -408,7 +408,7 @@ def _print_workers(output: Output, view: ClusterView) -> None:
     output.lines(table(columns, rows, output.width))
 
 
-def _print_actions(output: Output, view: ClusterView, rows: list[Posted]) -> None:
+def _print_actions(output: Output, view: ClusterView, rows: list[QueuedAction]) -> None:
     columns = (Column("build"), Column("action"), Column("since", right=True), Column("by"))
     lines = [
         (
@@ -422,7 +422,7 @@ def _print_actions(output: Output, view: ClusterView, rows: list[Posted]) -> Non
     output.lines(table(columns, lines, output.width))
 
 
-def _by(view: ClusterView, row: Posted) -> str:
+def _by(view: ClusterView, row: QueuedAction) -> str:
     """Return the name of the worker that has the action, else its holder; "" when no worker has it."""
     names = {worker.holder: worker.name for worker in view.workers}
     return names.get(row.holder, row.holder) if row.live else ""

@@ -27,7 +27,7 @@ async def logs(
     json: Annotated[bool, Parameter(help="One JSON object per line on stdout.")] = False,
 ) -> int:
     """Show what agents, gates and git said. `--follow` listens to the server, if one runs; else it looks into the store."""
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.engine.follow import follow as follow_build

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from buildwright.cli.table import Piece
+    from buildwright.cli.table import TableCell
 
 SCHEMA = 1
 """Version of every JSON object that the program prints; it changes when a key changes its meaning or goes."""
@@ -114,7 +114,7 @@ class Output:
         self._stdout.write(_painted([(content, style)], colours(self._stdout)) + "\n")
         self._stdout.flush()  # whoever follows in a pipe wants it now
 
-    def lines(self, table: Iterable[Sequence[Piece]]) -> None:
+    def lines(self, table: Iterable[Sequence[TableCell]]) -> None:
         """The lines of a table, on stdout."""
         coloured = colours(self._stdout)
         for line in table:

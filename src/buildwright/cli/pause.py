@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
 
 
 async def pause(
@@ -17,7 +17,7 @@ async def pause(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Let nothing new start; what runs may finish. The pause survives restarts."""
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
@@ -30,7 +30,7 @@ async def plan(
     import shlex
 
     from buildwright.cli.build_options import BuildOptions
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.output import Output
     from buildwright.cli.session import read_spec, session
@@ -56,9 +56,9 @@ async def plan(
 
 
 def _print_plan(output: Output, title: str, view: PlanView) -> None:
+    from buildwright.cli.event_text import count
     from buildwright.cli.output import one_line
     from buildwright.cli.table import Column, table
-    from buildwright.cli.wording import count
 
     columns = (
         Column("wave", right=True),

@@ -1,4 +1,4 @@
-"""`prune`: shows what has been kept long enough, asks, and lets it go. Decides nothing: the rules are in `keeping`."""
+"""`prune`: shows what has been kept long enough, asks, and lets it go. Decides nothing: the rules are in `maintenance`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from buildwright.cli.output import Output
-    from buildwright.keeping.prune import Going, Gone
-    from buildwright.keeping.rules import Rules
+    from buildwright.maintenance.prune import PrunePlan, PruneResult
+    from buildwright.maintenance.retention_rules import RetentionRules
 
 _SHOWN = 20
 
@@ -34,11 +34,11 @@ async def prune(
     yes: Annotated[bool, Parameter(name=["--yes", "-y", "--no-input"], help="Ask nothing.")] = False,
 ) -> int:
     """Remove old builds that have ended, and what nothing needs any more. A build that has not ended is never touched."""
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import local_session
     from buildwright.errors import Refused
-    from buildwright.keeping.prune import Keeper
+    from buildwright.maintenance.prune import Pruner
     from buildwright.settings import Settings
 
     output = Output(json)
@@ -47,7 +47,7 @@ async def prune(
     if not settings.database_url and not settings.database.is_file():
         return _nothing(output)
     async with local_session() as app:
-        keeper = Keeper.of(app)
+        keeper = Pruner.of(app)
         going = await keeper.look(rules, app.clock.now())
         if not output.json:
             _print(output, going, rules)
@@ -71,16 +71,18 @@ async def prune(
     return Exit.DONE
 
 
-def _rules(environment: Mapping[str, str], older_than: str, keep: int, log_lines: int, logs_older_than: str) -> Rules:
+def _rules(
+    environment: Mapping[str, str], older_than: str, keep: int, log_lines: int, logs_older_than: str
+) -> RetentionRules:
     from buildwright.errors import Refused
-    from buildwright.keeping.rules import Rules, default_age, duration
+    from buildwright.maintenance.retention_rules import RetentionRules, default_age, duration
 
     for name, number in (("--keep", keep), ("--log-lines", log_lines)):
         if number < 0:
             raise Refused(f"{name} is {number}, and less than nothing cannot be kept", fix=f"give {name} 0 or more")
     if logs_older_than and older_than:
         raise Refused("--older-than removes builds and --logs-older-than only logs", fix="give one of the two")
-    return Rules(
+    return RetentionRules(
         older_than=duration(older_than) if older_than else default_age(environment),
         keep=keep,
         log_lines=log_lines,
@@ -90,7 +92,7 @@ def _rules(environment: Mapping[str, str], older_than: str, keep: int, log_lines
 
 
 def _nothing(output: Output) -> int:
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
 
     if output.json:
         output.data({"dry_run": True, "going": None, "gone": None})
@@ -99,9 +101,9 @@ def _nothing(output: Output) -> int:
     return Exit.DONE
 
 
-def _print(output: Output, going: Going, rules: Rules) -> None:
+def _print(output: Output, going: PrunePlan, rules: RetentionRules) -> None:
     from buildwright.cli.table import Column, size, table
-    from buildwright.keeping.rules import words
+    from buildwright.maintenance.retention_rules import words
 
     if going.builds:
         output.print(f"{len(going.builds)} builds that ended more than {words(rules.older_than)} ago", style="bold")
@@ -132,7 +134,7 @@ def _print(output: Output, going: Going, rules: Rules) -> None:
         output.say(f"{going.live} builds have not ended: they and what they need stay.")
 
 
-def _tell(output: Output, gone: Gone) -> None:
+def _tell(output: Output, gone: PruneResult) -> None:
     from buildwright.cli.table import size
 
     parts = [
@@ -150,7 +152,7 @@ def _tell(output: Output, gone: Gone) -> None:
         output.say(typed(note))
 
 
-def _fields(going: Going) -> dict[str, object]:
+def _fields(going: PrunePlan) -> dict[str, object]:
     return {
         "builds": [
             {

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
 from buildwright.errors import Refused
 
 
@@ -24,11 +24,11 @@ async def resume(
     json: Annotated[bool, Parameter(help="JSON on stdout: one object, after the events if it runs here.")] = False,
 ) -> int:
     """Answer a pause, and go on with the build here if nobody runs it."""
-    from buildwright.cli.crew import nobody
-    from buildwright.cli.drive import drive_to_the_end, run_detached
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
+    from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import read_money
     from buildwright.cli.output import Output
+    from buildwright.cli.runners_text import nobody
     from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control

@@ -17,7 +17,7 @@ async def run(
 
     Finished steps are not done again. Nothing has to be given again: the build keeps its options.
     """
-    from buildwright.cli.drive import drive_to_the_end
+    from buildwright.cli.foreground import drive_to_the_end
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
 

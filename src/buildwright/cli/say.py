@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
 
 
 async def say(
@@ -21,9 +21,9 @@ async def say(
 
     Running agents take it in at their next turn; when none runs, the next one gets it. The journal has the receipt.
     """
-    from buildwright.cli.crew import nobody
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
+    from buildwright.cli.runners_text import nobody
     from buildwright.cli.session import session
     from buildwright.engine.commands import SendMessage
     from buildwright.views.overview import running_tasks

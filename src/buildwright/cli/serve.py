@@ -38,7 +38,7 @@ async def serve(
     from buildwright.api.app import api_for, open_site
     from buildwright.api.server import Quiet, calm_collector, configured
     from buildwright.api.settings import loaded
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.session import keep_warnings
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring import masked, open_app
@@ -119,7 +119,7 @@ class _noted:  # noqa: N801  used as a function
         import json
         import os
 
-        from buildwright.store.holders import this_process
+        from buildwright.store.lease_holders import this_process
 
         aside = self._file.with_suffix(f".{os.getpid()}")
         aside.write_text(json.dumps({"url": self._address, "holder": this_process()}))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
@@ -22,7 +22,7 @@ async def status(
     json: Annotated[bool, Parameter(help="One JSON object on stdout (one per change with --watch).")] = False,
 ) -> int:
     """Show how far a build is: its tasks, what runs now, what it cost, and what it needs from you."""
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
 
@@ -37,8 +37,8 @@ async def status(
 
 
 async def _show(app: Client, build_id: str, output: Output) -> None:
-    from buildwright.cli.crew import nobody, said
-    from buildwright.cli.drive import brought_home
+    from buildwright.cli.foreground import brought_home
+    from buildwright.cli.runners_text import nobody, said
     from buildwright.cli.summary import print_summary, summary_fields
 
     build, _ = await brought_home(app, await app.builds.load(build_id), output)
@@ -56,7 +56,7 @@ async def _show(app: Client, build_id: str, output: Output) -> None:
 
 async def _watch(app: Client, build_id: str, output: Output) -> None:
     """Follow the journal: the same lines as the process that runs the build shows."""
-    from buildwright.cli.drive import brought_home
+    from buildwright.cli.foreground import brought_home
     from buildwright.cli.live import LiveView
     from buildwright.cli.summary import print_summary, summary_fields
     from buildwright.engine.follow import follow

@@ -29,7 +29,7 @@ async def step(
 
     The process that runs the build does it, or a worker; when there is neither, it is done here.
     """
-    from buildwright.cli.drive import drive, tell_end
+    from buildwright.cli.foreground import drive, tell_end
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.engine.commands import TakeStep
@@ -48,7 +48,7 @@ async def step(
 
 async def _made_by_others(app: Client, seen: Build, step_id: str, output: Output) -> Build:
     """Show what they do until the step is made. If the process that ran the build is gone, it is made here."""
-    from buildwright.cli.drive import drive
+    from buildwright.cli.foreground import drive
     from buildwright.cli.live import LiveView
 
     view = LiveView(output, app.clock)

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
+from buildwright.cli.event_text import duration, money, tokens
 from buildwright.cli.output import Output, one_line
-from buildwright.cli.table import Column, Piece, table
-from buildwright.cli.wording import duration, money, tokens
+from buildwright.cli.table import Column, TableCell, table
 from buildwright.core.build import Build
 from buildwright.views.overview import BuildView, Choice, PauseView, TaskView, build_view
 
@@ -66,14 +66,14 @@ _COLUMNS = (
 )
 
 
-def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[Piece]]:
+def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[TableCell]]:
     """One row per task, as lines no wider than `width` cells if it is given; ids are never cut."""
     return table(
         _COLUMNS,
         [
             (
                 task.id,
-                Piece(task.phase, _STYLES.get(task.phase, "")),
+                TableCell(task.phase, _STYLES.get(task.phase, "")),
                 str(task.attempt or ""),
                 duration(task.seconds) if task.seconds is not None else "",
                 tokens(task.tokens) if task.tokens else "",

@@ -19,23 +19,23 @@ class Column(NamedTuple):
     leaves: int = 0
 
 
-class Piece(NamedTuple):
+class TableCell(NamedTuple):
     """Some text of one line in one style."""
 
     text: str
     style: str = ""
 
 
-Cell = str | Piece
+Cell = str | TableCell
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None) -> list[list[Piece]]:
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None) -> list[list[TableCell]]:
     """The head and one line per row. `width` is that of the terminal in cells, None for no limit.
 
     Columns that may leave do so until the rest fits; then the last column, if it is not an id, is cut to what is left.
     """
-    head = [Piece(column.name, "bold") for column in columns]
-    lines = [head, *([cell if isinstance(cell, Piece) else Piece(cell) for cell in row] for row in rows)]
+    head = [TableCell(column.name, "bold") for column in columns]
+    lines = [head, *([cell if isinstance(cell, TableCell) else TableCell(cell) for cell in row] for row in rows)]
     widths = [max(cells(line[index].text) for line in lines) for index in range(len(columns))]
     kept = [index for index in range(len(columns)) if any(row[index].text for row in lines[1:])]
     room = None
@@ -83,20 +83,20 @@ def _may_be_cut(columns: Sequence[Column], index: int) -> bool:
 
 
 def _line(
-    line: Sequence[Piece], columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], room: int | None
-) -> list[Piece]:
-    pieces: list[Piece] = []
+    line: Sequence[TableCell], columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], room: int | None
+) -> list[TableCell]:
+    pieces: list[TableCell] = []
     for index in kept:
         text, style = line[index]
         if index == kept[-1]:
             if room is not None and _may_be_cut(columns, index):
                 text = _cut(text, room)
             missing = widths[index] - cells(text) if columns[index].right else 0
-            pieces.append(Piece(" " * max(0, missing) + text, style))
+            pieces.append(TableCell(" " * max(0, missing) + text, style))
         else:
             fill = " " * (widths[index] - cells(text))
-            pieces.append(Piece(f"{fill}{text}" if columns[index].right else f"{text}{fill}", style))
-            pieces.append(Piece(" " * _GAP))
+            pieces.append(TableCell(f"{fill}{text}" if columns[index].right else f"{text}{fill}", style))
+            pieces.append(TableCell(" " * _GAP))
     return pieces
 
 

@@ -20,7 +20,7 @@ async def token(
     from datetime import UTC, datetime, timedelta
 
     from buildwright.auth import Signer, secret_key
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.serve import SIGN_IN_SECONDS
     from buildwright.errors import Refused

@@ -13,7 +13,7 @@ def version(*, json: Annotated[bool, Parameter(help="One JSON object on stdout."
     import sys
     from importlib import metadata
 
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
 
     try:

@@ -28,7 +28,7 @@ async def watch(
     """
     import asyncio
 
-    from buildwright.cli.exits import exit_of
+    from buildwright.cli.exit_codes import exit_of
     from buildwright.cli.live import LiveView
     from buildwright.cli.output import Output
     from buildwright.cli.summary import print_summary

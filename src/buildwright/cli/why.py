@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from buildwright.cli.invocation import typed
+from buildwright.cli.argv0 import typed
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
@@ -21,7 +21,7 @@ async def why(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Explain why a task waits, runs, failed or was skipped, and where it came from."""
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
     from buildwright.views.explain import why as explain
@@ -66,8 +66,8 @@ def _print_why(output: Output, view: WhyView) -> None:
 
 
 def _print_attempt(output: Output, number: int, seconds: float | None, detail: str) -> None:
+    from buildwright.cli.event_text import duration
     from buildwright.cli.output import one_line
-    from buildwright.cli.wording import duration
 
     took = f" ({duration(seconds)})" if seconds is not None else ""
     output.print(f"  {number}. {one_line(detail)}{took}")
@@ -75,7 +75,7 @@ def _print_attempt(output: Output, number: int, seconds: float | None, detail: s
 
 def _print_report(output: Output, view: WhyView, gate: str) -> None:
     """One gate with its evidence: the command, how it exited, the tests it ran, the tree it judged."""
-    from buildwright.cli.wording import count, duration
+    from buildwright.cli.event_text import count, duration
 
     report = next(report for report in view.reports if report.gate == gate)
     line = f"Gate {report.gate}: {'passed' if report.ok else 'refused'}"

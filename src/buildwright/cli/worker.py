@@ -24,11 +24,11 @@ async def worker(
     import socket
     import sys
 
-    from buildwright.cli.exits import Exit
+    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.session import keep_warnings
     from buildwright.errors import BadSettings, Refused
-    from buildwright.keeping.files import tidy
-    from buildwright.keeping.rules import default_age
+    from buildwright.maintenance.files import tidy
+    from buildwright.maintenance.retention_rules import default_age
     from buildwright.settings import Settings
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring import masker_of

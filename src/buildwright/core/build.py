@@ -46,7 +46,7 @@ class Control(StrEnum):
     FINISHED = "finished"
 
 
-class Refused(NamedTuple):
+class RefusedAttempt(NamedTuple):
     """An attempt that the gates refused, as the loop detector sees it. `reasons` is equal for equivalent findings."""
 
     attempt: int
@@ -93,7 +93,7 @@ class TaskState:
     """What the user said with a retry; given to the next attempt."""
     diagnosis: str = ""
     """What the diagnosing advisor said about it when the build was stuck; given to the next attempt."""
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusedAttempt, ...] = ()
     """Attempts that the gates refused since the user's last retry. Empty once the task is done."""
     loop: str = ""
     """How the task goes in circles; "" while it does not."""

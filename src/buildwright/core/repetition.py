@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from buildwright.core import event as e
-from buildwright.core.build import Refused, TaskState
+from buildwright.core.build import RefusedAttempt, TaskState
 from buildwright.core.event import AnyEvent, Recorded, Rejection
 from buildwright.core.finding import Finding
 from buildwright.core.patch import Patch
@@ -26,9 +26,9 @@ _VARYING = re.compile(r"0x[0-9a-fA-F]+|\d+")
 """The parts that differ between two runs that fail alike: addresses, lines, times, counts."""
 
 
-def refused(state: TaskState, patch: Patch, findings: Sequence[Finding]) -> tuple[Refused, ...]:
+def refused(state: TaskState, patch: Patch, findings: Sequence[Finding]) -> tuple[RefusedAttempt, ...]:
     """Return the task's refused attempts with this patch added: at most as many as attempts since the last retry."""
-    newest = Refused(
+    newest = RefusedAttempt(
         state.attempt, patch.base_tree, patch.tree, same_reasons(findings), tuple(findings[:KEPT_FINDINGS])
     )
     return (*state.refused, newest)
@@ -43,7 +43,7 @@ def same_reasons(findings: Sequence[Finding]) -> str:
     return hashlib.sha256(repr(sorted(said)).encode("utf-8", "replace")).hexdigest()
 
 
-def same_change(state: TaskState) -> Refused | None:
+def same_change(state: TaskState) -> RefusedAttempt | None:
     """Return the newest refused attempt that made, on the same base, exactly the tree of the current patch."""
     patch = state.patch
     if patch is None:

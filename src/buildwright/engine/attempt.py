@@ -21,21 +21,21 @@ from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
 from buildwright.core.task import Task
 from buildwright.core.terminal import clean
+from buildwright.engine.action_context import ActionContext
 from buildwright.engine.checkpoints import Checkpoints, restore
-from buildwright.engine.room import check_room
-from buildwright.engine.spending import budget, spent
-from buildwright.engine.workbench import Workbench
+from buildwright.engine.disk_space import check_disk_space
+from buildwright.engine.usage import budget, spent
 from buildwright.errors import AgentFailed, BadSettings, CouldNot
 from buildwright.ports import (
     Assignment,
     Briefing,
     BriefingRequest,
-    Door,
     Lane,
     LaneKey,
     Merged,
     Message,
     ModelAccess,
+    ModelEndpoint,
     Workspace,
 )
 
@@ -46,7 +46,7 @@ NOT_THE_TASKS_FAULT = {"auth", "rate_limit", "overloaded", "unavailable"}
 """Failures of the model's provider: they pause the build and use up no attempt."""
 
 
-class Ground(NamedTuple):
+class Workdir(NamedTuple):
     """The place where an attempt works. Without lanes `lane` is None and `files` a scratch directory."""
 
     files: Path
@@ -59,7 +59,7 @@ class Ground(NamedTuple):
     """The conversation of the checkpoint that the lane holds, None when it holds none."""
 
 
-async def run_attempt(bench: Workbench, action: RunAgent, build: Build) -> Sequence[AnyEvent]:
+async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> Sequence[AnyEvent]:
     """Return the facts of one attempt, the last of them its end. Raises the errors of the workspace and the gateway."""
     assert build.plan is not None
     world = bench.world
@@ -95,7 +95,7 @@ async def run_attempt(bench: Workbench, action: RunAgent, build: Build) -> Seque
             await _close_lane(bench, world.workspace, key)
 
 
-async def _close_lane(bench: Workbench, workspace: Workspace, key: LaneKey) -> None:
+async def _close_lane(bench: ActionContext, workspace: Workspace, key: LaneKey) -> None:
     """Remove the lane completely, even when cancelled: the next attempt of that name uses the same place.
 
     A lane that cannot be removed is no reason to drop the agent's work in it.
@@ -115,17 +115,17 @@ async def _close_lane(bench: Workbench, workspace: Workspace, key: LaneKey) -> N
         raise cancelled
 
 
-async def _open_ground(bench: Workbench, build: Build, key: LaneKey, state: TaskState) -> Ground:
+async def _open_ground(bench: ActionContext, build: Build, key: LaneKey, state: TaskState) -> Workdir:
     world = bench.world
     if world.workspace is None or not build.options.lanes:
         scratch = world.scratch / key.build_id / f"{key.task}-{key.attempt}"
         files, home = scratch / "files", scratch / "home"
         for folder in (files, home):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return Ground(files, home, None, "", carried=False, conflicts=())
+        return Workdir(files, home, None, "", carried=False, conflicts=())
     if world.agent.resumes and (restored := await restore(bench, key, state)) is not None:
         lane, talk = restored
-        return Ground(lane.files, lane.home, lane, state.checkpoint_tree, carried=True, conflicts=(), talk=talk)
+        return Workdir(lane.files, lane.home, lane, state.checkpoint_tree, carried=True, conflicts=(), talk=talk)
     carry: str = ""
     conflicts: tuple[str, ...] = ()
     if world.agent.resumes and state.kept_tree:
@@ -136,23 +136,25 @@ async def _open_ground(bench: Workbench, build: Build, key: LaneKey, state: Task
         carry = kept.tree
         conflicts = () if isinstance(kept, Merged) else kept.files
     lane = await world.workspace.open_lane(key, state.base, carry)
-    return Ground(lane.files, lane.home, lane, carry or lane.base_tree, bool(carry), conflicts)
+    return Workdir(lane.files, lane.home, lane, carry or lane.base_tree, bool(carry), conflicts)
 
 
-async def _brief(bench: Workbench, build: Build, task: Task, state: TaskState, ground: Ground) -> Briefing:
+async def _brief(bench: ActionContext, build: Build, task: Task, state: TaskState, ground: Workdir) -> Briefing:
     return await bench.world.brief(BriefingRequest(build, task, state, ground.tree, ground.carried, ground.conflicts))
 
 
-async def _conversation(bench: Workbench, state: TaskState) -> str:
+async def _conversation(bench: ActionContext, state: TaskState) -> str:
     if not state.conversation or not bench.world.agent.resumes:
         return ""
     return (await bench.world.builds.get_artifact(state.conversation)).decode()
 
 
 @asynccontextmanager
-async def _door(bench: Workbench, build: Build, key: LaneKey, ground: Ground) -> AsyncIterator[Door | None]:
+async def _door(
+    bench: ActionContext, build: Build, key: LaneKey, ground: Workdir
+) -> AsyncIterator[ModelEndpoint | None]:
     gateway, uses = bench.world.gateway, bench.world.agent.uses_model
-    door: Door | None = None
+    door: ModelEndpoint | None = None
     if gateway is not None and uses != "never":
         try:
             door = await gateway.open(
@@ -173,7 +175,7 @@ async def _door(bench: Workbench, build: Build, key: LaneKey, ground: Ground) ->
             await gateway.shut(door)
 
 
-async def _meter(bench: Workbench, door: Door) -> None:
+async def _meter(bench: ActionContext, door: ModelEndpoint) -> None:
     gateway = bench.world.gateway
     assert gateway is not None
     while True:
@@ -182,7 +184,7 @@ async def _meter(bench: Workbench, door: Door) -> None:
             bench.report(fact)
 
 
-async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: Lane | None) -> Sequence[AnyEvent]:
+async def _follow(bench: ActionContext, build: Build, assignment: Assignment, lane: Lane | None) -> Sequence[AnyEvent]:
     """Let the agent work within its time limit and return its end as facts."""
     task, attempt = assignment.task.id, assignment.attempt
     seconds = build.options.limits.task_seconds
@@ -204,7 +206,7 @@ async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: 
         kind = finished.failure or "crashed"
         if kind in NOT_THE_TASKS_FAULT:
             return (e.BuildPaused(reason="trouble", message=f"{kind}: {summary}", task=task),)
-        check_room(assignment.lane)
+        check_disk_space(assignment.lane)
         return (broke(kind=kind, message=summary, conversation=conversation),)
     patch = None
     if lane is not None and bench.world.workspace is not None:
@@ -220,7 +222,7 @@ async def _follow(bench: Workbench, build: Build, assignment: Assignment, lane: 
 
 
 async def _listen(
-    bench: Workbench, assignment: Assignment, inbox: asyncio.Queue[Message], checkpoints: Checkpoints
+    bench: ActionContext, assignment: Assignment, inbox: asyncio.Queue[Message], checkpoints: Checkpoints
 ) -> Finished:
     task, attempt = assignment.task.id, assignment.attempt
     with bench.logbook.stream("said", task, attempt) as say:
@@ -229,7 +231,7 @@ async def _listen(
 
 
 async def _take_in(
-    bench: Workbench,
+    bench: ActionContext,
     assignment: Assignment,
     activities: AsyncIterator[Activity],
     checkpoints: Checkpoints,

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from buildwright.core import event as e
 from buildwright.core.activity import Saved
 from buildwright.core.build import TaskState
-from buildwright.engine.spending import spent
-from buildwright.engine.workbench import Workbench
+from buildwright.engine.action_context import ActionContext
+from buildwright.engine.usage import spent
 from buildwright.errors import CouldNot, Refused
-from buildwright.ports import Door, Lane, LaneKey
+from buildwright.ports import Lane, LaneKey, ModelEndpoint
 
 
 class Restored(NamedTuple):
@@ -24,7 +24,7 @@ class Restored(NamedTuple):
     conversation: str
 
 
-async def restore(bench: Workbench, key: LaneKey, state: TaskState) -> Restored | None:
+async def restore(bench: ActionContext, key: LaneKey, state: TaskState) -> Restored | None:
     """Open the lane as it was at the attempt's newest checkpoint; None when there is none, or it is lost."""
     workspace = bench.world.workspace
     if workspace is None or not state.checkpoint_tree:
@@ -43,7 +43,7 @@ async def restore(bench: Workbench, key: LaneKey, state: TaskState) -> Restored 
 class Checkpoints:
     """The checkpoints of one attempt. Without a lane there is nothing to keep."""
 
-    def __init__(self, bench: Workbench, lane: Lane | None, door: Door | None) -> None:
+    def __init__(self, bench: ActionContext, lane: Lane | None, door: ModelEndpoint | None) -> None:
         self._bench = bench
         self._lane = lane
         self._door = door

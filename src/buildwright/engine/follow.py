@@ -13,8 +13,8 @@ from typing import NamedTuple
 from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, StepRequested
-from buildwright.engine.steps import Step
-from buildwright.ports import Board, BuildReader, Builds, LogEntry, LogLine
+from buildwright.engine.steps import Decided
+from buildwright.ports import ActionQueue, BuildReader, Builds, LogEntry, LogLine
 
 SHORTEST_SECONDS = 0.05
 LONGEST_SECONDS = 0.25
@@ -30,7 +30,7 @@ class News(NamedTuple):
     """The result of one look at a build; without steps and lines when nothing has happened since the look before."""
 
     build: Build
-    steps: Sequence[Step] = ()
+    steps: Sequence[Decided] = ()
     lines: Sequence[LogLine] = ()
     more: bool = False
     """Whether more is there already and comes next: too early to judge whether the build has ended or rests."""
@@ -55,12 +55,12 @@ class Onlooker(NamedTuple):
     """Whether to go on while the build waits for a user."""
 
 
-async def catch_up(journal: BuildReader, build: Build) -> list[Step]:
+async def catch_up(journal: BuildReader, build: Build) -> list[Decided]:
     """Return the events after a state, each with the build after it. Raises NotFound, StoreFailed."""
     steps = []
     for recorded in await journal.read(build.id, after=build.version):
         build = apply(build, recorded)
-        steps.append(Step(recorded, build))
+        steps.append(Decided(recorded, build))
     return steps
 
 
@@ -93,7 +93,7 @@ async def follow(
         await asyncio.sleep(min(period, left))
 
 
-async def follow_to_rest(builds: Builds, board: Board, build: Build, onlooker: Onlooker) -> Build:
+async def follow_to_rest(builds: Builds, board: ActionQueue, build: Build, onlooker: Onlooker) -> Build:
     """Tell an onlooker what workers do after `build`. Returns the build once it has ended, waits for a user with
     nothing left running, or the onlooker detaches. Raises StoreFailed."""
     newest = await builds.read_log(build.id, limit=1, tail=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from buildwright.core.build import Build
 from buildwright.core.finding import Report, Verdict
-from buildwright.engine.room import check_room
-from buildwright.engine.workbench import Workbench
+from buildwright.engine.action_context import ActionContext
+from buildwright.engine.disk_space import check_disk_space
 from buildwright.errors import GateBroken
 from buildwright.ports import Judged
 
 
-async def judge(bench: Workbench, build: Build, tree: str, task: str = "") -> Verdict:
+async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -> Verdict:
     """Return the verdict of all gates on a tree: of one task's change, or (task "") of the whole build.
 
     The gates get a private checkout of exactly that tree, made when one first needs files. Raises GateBroken, DiskFull.
@@ -50,6 +50,6 @@ async def judge(bench: Workbench, build: Build, tree: str, task: str = "") -> Ve
                 reports.append(report)
             if not all(judgement.report.ok for judgement in judgements):
                 if files is not None:
-                    check_room(files)
+                    check_disk_space(files)
                 break
     return Verdict(tree=tree, reports=tuple(reports))

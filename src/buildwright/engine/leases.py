@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from buildwright.engine.world import World
+from buildwright.engine.adapters import Adapters
 from buildwright.errors import CouldNot, LostLease
 from buildwright.ports import Lease
 
@@ -30,7 +30,7 @@ class HeldLease:
 
 
 @asynccontextmanager
-async def held(world: World, build_id: str) -> AsyncIterator[HeldLease]:
+async def held(world: Adapters, build_id: str) -> AsyncIterator[HeldLease]:
     """Hold the lease on a build: renew it every third of its time, release it at the end. Raises BuildIsRunning."""
     lease = await world.builds.acquire(build_id, world.holder, world.lease_seconds)
     lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -46,7 +46,7 @@ async def held(world: World, build_id: str) -> AsyncIterator[HeldLease]:
             await world.builds.release(lease)
 
 
-async def _beat(world: World, lease: Lease, lost: asyncio.Future[None]) -> None:
+async def _beat(world: Adapters, lease: Lease, lost: asyncio.Future[None]) -> None:
     missed = 0
     while True:
         await world.clock.sleep(world.lease_seconds / 3)

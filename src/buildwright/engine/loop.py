@@ -16,35 +16,35 @@ from typing import Any
 from buildwright.core.build import Build
 from buildwright.core.decide import Decision
 from buildwright.core.event import AnyEvent, BuildFinished, TokensUsed
-from buildwright.engine.conversation import Conversations
-from buildwright.engine.flights import Flights, Landing
+from buildwright.engine.action_context import ActionContext
+from buildwright.engine.adapters import Adapters
+from buildwright.engine.build_log import BuildLog
 from buildwright.engine.follow import catch_up
+from buildwright.engine.in_flight import CompletedAction, InFlight
 from buildwright.engine.leases import HeldLease, held
-from buildwright.engine.logbook import Logbook
+from buildwright.engine.messages import Inboxes
 from buildwright.engine.perform import perform
-from buildwright.engine.steps import Step, take_steps
-from buildwright.engine.watch import watch
-from buildwright.engine.workbench import Workbench
-from buildwright.engine.world import World
+from buildwright.engine.steps import Decided, take_steps
+from buildwright.engine.timers import run_timers
 from buildwright.errors import BuildwrightError, CouldNot, IllegalMove, StaleVersion
 
 SNAPSHOT_EVERY = 500
 """Fewest events between snapshots; also at least twice the tasks, so that their cost per event is constant."""
 
 
-async def run(world: World, build_id: str) -> Build:
+async def run(world: Adapters, build_id: str) -> Build:
     """Drive a build until it is finished, or waits for a user with nothing left running, or the world says detach.
 
     Raises BuildIsRunning when another live process has it, LostLease when it was taken away, NotFound, and StoreFailed
     or DiskFull when the journal cannot be written: recorded events are safe, and the next run goes on from there.
     Errors of `on_event` or `on_log` end the run in the same way.
     """
-    async with held(world, build_id) as lease, Logbook(world, build_id) as logbook:
+    async with held(world, build_id) as lease, BuildLog(world, build_id) as logbook:
         runner = Runner(world, lease, await world.builds.load(build_id), logbook)
         if world.workspace is not None:
             await world.workspace.forget(build_id)  # what a killed run has left: no other process runs this build
         driving = asyncio.create_task(runner.drive(), name="drive")
-        watching = asyncio.create_task(watch(runner.bench, runner.fall_behind), name="watch")
+        watching = asyncio.create_task(run_timers(runner.bench, runner.fall_behind), name="watch")
         listening = asyncio.create_task(logbook.listen(), name="listen")
         ends: list[asyncio.Future[Any]] = [lease.lost, watching, listening, driving]
         try:
@@ -63,19 +63,19 @@ async def run(world: World, build_id: str) -> Build:
 class Runner:
     """One process's hold on one build: its newest state, the actions in flight, and facts that wait to be recorded."""
 
-    def __init__(self, world: World, lease: HeldLease, build: Build, logbook: Logbook) -> None:
+    def __init__(self, world: Adapters, lease: HeldLease, build: Build, logbook: BuildLog) -> None:
         self.world = world
         self.build = build
         self.logbook = logbook
         self._behind = False
         """Whether another process appended: read before deciding."""
-        self._inbox: asyncio.Queue[Landing | AnyEvent | None] = asyncio.Queue()
-        self._flights = Flights(lambda action, at: perform(self.bench, action, at), self._inbox.put_nowait)
+        self._inbox: asyncio.Queue[CompletedAction | AnyEvent | None] = asyncio.Queue()
+        self._flights = InFlight(lambda action, at: perform(self.bench, action, at), self._inbox.put_nowait)
         judging = asyncio.Semaphore(build.options.limits.concurrency)
-        self.bench = Workbench(
+        self.bench = ActionContext(
             world,
             logbook,
-            Conversations(),
+            Inboxes(),
             judging,
             newest=lambda: self.build,
             tell=self._inbox.put_nowait,
@@ -114,21 +114,21 @@ class Runner:
         waits = self.build.waits_for_user and not self.world.stay
         return idle and (waits or self.world.detach.is_set())
 
-    async def _gather(self) -> list[Landing | AnyEvent]:
+    async def _gather(self) -> list[CompletedAction | AnyEvent]:
         """Return all arrived facts after at least one wake-up: more facts in one append cost one commit."""
         first = await self._inbox.get()
         if self._flights.count > 1:
             await asyncio.sleep(0)
         return [*([] if first is None else [first]), *self._arrived()]
 
-    def _arrived(self) -> list[Landing | AnyEvent]:
+    def _arrived(self) -> list[CompletedAction | AnyEvent]:
         """Return all arrived facts, without waiting."""
         arrived = []
         while not self._inbox.empty():
             arrived.append(self._inbox.get_nowait())
         return [arrival for arrival in arrived if arrival is not None]
 
-    async def _settle(self, arrived: Sequence[Landing | AnyEvent]) -> None:
+    async def _settle(self, arrived: Sequence[CompletedAction | AnyEvent]) -> None:
         """Record the facts and all that follows from them; then make the flights match the wanted actions."""
         while True:
             if self._behind:
@@ -143,7 +143,7 @@ class Runner:
                 break
             self._behind = True
         for arrival in arrived:
-            if isinstance(arrival, Landing):
+            if isinstance(arrival, CompletedAction):
                 self._flights.landed(arrival)
         if self._letting_go or self.world.detach.is_set():
             await self._flights.end_all()
@@ -152,7 +152,7 @@ class Runner:
         self.bench.conversations.offer(self.build)
         await self._keep_snapshot(spacing=max(SNAPSHOT_EVERY, 2 * self.build.total))
 
-    def _step(self, facts: Iterable[AnyEvent]) -> tuple[list[Step], Decision]:
+    def _step(self, facts: Iterable[AnyEvent]) -> tuple[list[Decided], Decision]:
         """Return the legal ones among the facts and all that `decide` adds, each with the build after it."""
         deciding = not (self._letting_go or self.world.detach.is_set())
         return take_steps(self.build, facts, self.world.clock.now(), self._dropped, deciding=deciding)
@@ -160,7 +160,7 @@ class Runner:
     def _dropped(self, late: IllegalMove) -> None:
         self.logbook.note("engine", f"dropped: {late}")
 
-    async def _append(self, steps: list[Step]) -> bool:
+    async def _append(self, steps: list[Decided]) -> bool:
         """Append the steps. Returns False when another process was faster: then everything must be looked at anew."""
         if not steps:
             return True
@@ -180,7 +180,7 @@ class Runner:
             self.build = steps[-1].build
         self._show(steps)
 
-    def _show(self, steps: list[Step]) -> None:
+    def _show(self, steps: list[Decided]) -> None:
         if self.world.on_event is not None:
             for recorded, build in steps:
                 self.world.on_event(recorded, build)
@@ -192,9 +192,9 @@ class Runner:
             self._snapshot_at = self.build.version
 
 
-def _facts(arrived: Iterable[Landing | AnyEvent]) -> Iterator[AnyEvent]:
+def _facts(arrived: Iterable[CompletedAction | AnyEvent]) -> Iterator[AnyEvent]:
     for arrival in arrived:
-        if isinstance(arrival, Landing):
+        if isinstance(arrival, CompletedAction):
             yield from arrival.facts
         else:
             yield arrival

@@ -32,11 +32,11 @@ from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
 from buildwright.core.sanitize import sanitize
+from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
-from buildwright.engine.diagnosing import diagnose
+from buildwright.engine.diagnosis import diagnose
 from buildwright.engine.judge import judge
 from buildwright.engine.planning import make_plan
-from buildwright.engine.workbench import Workbench
 from buildwright.errors import (
     BadSettings,
     BuildwrightError,
@@ -54,12 +54,12 @@ TRIES = 3
 """Tries of an effect that the world refuses, before the build pauses."""
 
 
-async def perform(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
+async def perform(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:
     """Carry out the action and return its facts; errors become facts too. Raises only CancelledError."""
     return [sanitize(fact, bench.world.mask) for fact in await _tried(bench, action, build)]
 
 
-async def _tried(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
+async def _tried(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:
     wanted_at: float | None = asyncio.get_running_loop().time() - bench.waited
     for tried in range(1, TRIES + 1):
         failpoint(f"perform.{type(action).__name__}.before")
@@ -88,7 +88,7 @@ async def _tried(bench: Workbench, action: Action, build: Build) -> Sequence[Any
     raise AssertionError("unreachable: the last try returns")
 
 
-async def _in_turn(bench: Workbench, action: Action, build: Build, wanted_at: float | None) -> Sequence[AnyEvent]:
+async def _in_turn(bench: ActionContext, action: Action, build: Build, wanted_at: float | None) -> Sequence[AnyEvent]:
     """Carry the action out; judging waits for its turn. `wanted_at` is by the event loop's clock, None for a retry."""
     async with bench.judging if isinstance(action, JudgePatch) else nullcontext():
         waited = None if wanted_at is None else asyncio.get_running_loop().time() - wanted_at
@@ -96,7 +96,7 @@ async def _in_turn(bench: Workbench, action: Action, build: Build, wanted_at: fl
             return await _effect(bench, action, build)
 
 
-async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[AnyEvent]:
+async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:
     match action:
         case PrepareTarget():
             target = await _workspace(bench).prepare(build.id, build.repository, build.base_ref)
@@ -128,7 +128,7 @@ async def _effect(bench: Workbench, action: Action, build: Build) -> Sequence[An
             assert_never(action)
 
 
-async def _prepare_merge(bench: Workbench, action: PrepareMerge, build: Build) -> AnyEvent:
+async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Build) -> AnyEvent:
     assert build.plan is not None
     state = build.task(action.task)
     assert state.patch is not None
@@ -150,7 +150,7 @@ async def _prepare_merge(bench: Workbench, action: PrepareMerge, build: Build) -
     )
 
 
-async def _deliver(bench: Workbench, action: Deliver, build: Build) -> AnyEvent:
+async def _deliver(bench: ActionContext, action: Deliver, build: Build) -> AnyEvent:
     if action.attempt > 1:
         await bench.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
     try:
@@ -167,7 +167,7 @@ async def _deliver(bench: Workbench, action: Deliver, build: Build) -> AnyEvent:
     return e.BuildDelivered(kind=kind, ref=delivered.ref, commit=delivered.commit, remote=delivered.remote)
 
 
-def _workspace(bench: Workbench) -> Workspace:
+def _workspace(bench: ActionContext) -> Workspace:
     workspace = bench.world.workspace
     if workspace is None:
         raise BuildwrightError("this build uses lanes, but the engine was given no workspace")

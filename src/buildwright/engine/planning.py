@@ -9,13 +9,13 @@ from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.core.graph import compile_plan
 from buildwright.core.sanitize import sanitize
-from buildwright.engine.spending import budget, spent
-from buildwright.engine.workbench import Workbench
+from buildwright.engine.action_context import ActionContext
+from buildwright.engine.usage import budget, spent
 from buildwright.errors import BadGraph, BadSettings, BadSpec, ModelFailed
 from buildwright.ports import ModelAccess
 
 
-async def make_plan(bench: Workbench, build: Build) -> Sequence[AnyEvent]:
+async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     """Ask the planner. The cost of its requests is recorded whether or not there is a plan."""
     world = bench.world
     if world.planner is None or world.gateway is None:

@@ -13,7 +13,7 @@ from buildwright.core.event import AnyEvent, Recorded
 from buildwright.errors import IllegalMove
 
 
-class Step(NamedTuple):
+class Decided(NamedTuple):
     """One event to be appended, and the build after it."""
 
     recorded: Recorded
@@ -27,20 +27,20 @@ def take_steps(
     dropped: Callable[[IllegalMove], None],
     *,
     deciding: bool = True,
-) -> tuple[list[Step], Decision]:
+) -> tuple[list[Decided], Decision]:
     """Return the steps that the facts lead to, and what should be in flight after them.
 
     A result that comes after the build has moved on is no longer legal: `dropped` is told. With `deciding` False
     nothing follows from the facts and nothing begins.
     """
-    steps: list[Step] = []
+    steps: list[Decided] = []
     at = max(at, build.updated_at)  # clocks of two machines differ by a little; a journal does not go back in time
 
     def take(event: AnyEvent) -> None:
         nonlocal build
         recorded = Recorded(build.version + 1, at, event)
         build = apply(build, recorded)
-        steps.append(Step(recorded, build))
+        steps.append(Decided(recorded, build))
 
     for fact in facts:
         try:

@@ -18,13 +18,13 @@ from buildwright.core.finding import NOT_RUN, CheckKind, Evidence, Finding
 from buildwright.core.limits import Check
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.changed import checkout, read_bytes
+from buildwright.gates.interpreter import Python, find_python
 from buildwright.gates.junit import LARGEST_REPORT, Tally, read_junit
-from buildwright.gates.lines import findings_in, within
-from buildwright.gates.python import Python, find_python
 from buildwright.gates.reporting import clip, finding, judgement
-from buildwright.gates.runs import read_run, runner_of
-from buildwright.gates.setups import Setup, Setups
-from buildwright.gates.toolchain import Project, Toolchain, find_toolchain
+from buildwright.gates.setup_cache import Setup, SetupCache
+from buildwright.gates.test_output import read_run, runner_of
+from buildwright.gates.tool_output import findings_in, within
+from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
 from buildwright.ports import Command, Completed, GateTools, Judged, Judgement
 
 _TAIL = 1_800
@@ -62,7 +62,7 @@ class ChecksGate:
         """The commands find the Python of the checks before anything else on the PATH of `tools`."""
         self._sandbox = tools.sandbox
         self._path = tools.path
-        self._setups = Setups(tools.setups) if tools.setups is not None else None
+        self._setups = SetupCache(tools.setups) if tools.setups is not None else None
         self._python: asyncio.Future[Python] | None = None
 
     async def judge(self, judged: Judged) -> list[Judgement]:
@@ -161,14 +161,14 @@ class ChecksGate:
             raise GateBroken(f"the check `{command}` could not run: {error}", fix=error.fix) from error
 
 
-def _project(files: Path, python: Python, path: str) -> Project:
+def _project(files: Path, python: Python, path: str) -> ProjectFiles:
     def read(name: str) -> str | None:
         content = read_bytes(files, name)
         return None if content is None else content.decode("utf-8", "replace")
 
     command = "python" if (python.executable.parent / "python").exists() else "python3"
     listing = sorted(_listing(files))
-    return Project(
+    return ProjectFiles(
         listing, read, lambda program: shutil.which(program, path=path) is not None, command, python.has_pytest
     )
 

@@ -16,8 +16,8 @@ from buildwright.core.limits import Check, InFile, Options, narrowed, options_fr
 from buildwright.core.record import Record
 from buildwright.errors import BadSettings
 from buildwright.gates.reporting import finding
-from buildwright.gates.runs import runner_of
-from buildwright.gates.setups import Setup
+from buildwright.gates.setup_cache import Setup
+from buildwright.gates.test_output import runner_of
 
 SETTINGS = "buildwright.toml"
 _MEND = f"mend {SETTINGS} in the repository"
@@ -37,7 +37,7 @@ _Keys = narrowed(Options, InFile, Record)
 """What of `Options` the file may set."""
 
 
-class Project(NamedTuple):
+class ProjectFiles(NamedTuple):
     """The facts of a project: its paths, a reader of them, and which programs can be run."""
 
     files: Sequence[str]
@@ -59,7 +59,7 @@ class Toolchain(NamedTuple):
     """Directories of Python packages below the top (`src`): the tree's own code must win over an installed one."""
 
 
-def find_toolchain(project: Project, options: Options) -> Toolchain:
+def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
     """Return the commands given for this build, else in buildwright.toml, else found from the project's manifests.
 
     Raises BadSettings when buildwright.toml is wrong.
@@ -81,7 +81,7 @@ def find_toolchain(project: Project, options: Options) -> Toolchain:
     return Toolchain(setup, checks, notes, found.sources)
 
 
-def _settings(project: Project) -> Toolchain:
+def _settings(project: ProjectFiles) -> Toolchain:
     """What the file says of its keys in `Options`; other tables are not ours.
 
     [checks] has name = "command" or a table; [setup] has commands, inputs, outputs = [...]. Unknown keys in them are errors.
@@ -121,7 +121,7 @@ def _check(name: str, value: Any) -> dict[str, Any]:
     return {"name": name, "kind": _SCRIPTS.get(name, "test"), **given}
 
 
-def _found(project: Project) -> Toolchain:
+def _found(project: ProjectFiles) -> Toolchain:
     setup: list[Setup] = []
     checks: list[Check] = []
     notes: list[Finding] = []
@@ -140,7 +140,7 @@ def _found(project: Project) -> Toolchain:
     return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources))
 
 
-def _parts(project: Project) -> tuple[str, ...]:
+def _parts(project: ProjectFiles) -> tuple[str, ...]:
     """Return directories right below the top with a manifest of their own, if the top has none."""
     paths = set(project.files)
     if any(manifest in paths for manifest in _MANIFESTS):
@@ -152,7 +152,7 @@ def _parts(project: Project) -> tuple[str, ...]:
 class _Folder:
     """One directory of the project, treated as a project of its own."""
 
-    def __init__(self, project: Project, prefix: str, without: tuple[str, ...] = ()) -> None:
+    def __init__(self, project: ProjectFiles, prefix: str, without: tuple[str, ...] = ()) -> None:
         self.project = project
         self._prefix = prefix
         inside = (path for path in project.files if path.startswith(prefix) and not path.startswith(without))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, assert_never
 
-from buildwright.gateway.wire import Asked, Protocol, error_body
+from buildwright.gateway.protocols import ModelRequest, Protocol, error_body
 
 
 class Tokens(NamedTuple):
@@ -24,7 +24,7 @@ class Tokens(NamedTuple):
     cache_write_1h: int = 0
 
 
-class Call(NamedTuple):
+class ToolUse(NamedTuple):
     """One tool call in an answer."""
 
     name: str
@@ -32,24 +32,24 @@ class Call(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """A model's answer: text, then tool calls. `id` is unique in a conversation, because clients match tools by it."""
 
     id: str
     model: str
     text: str
-    calls: tuple[Call, ...]
+    calls: tuple[ToolUse, ...]
     tokens: Tokens
 
 
-class Frame(NamedTuple):
+class AnswerFrame(NamedTuple):
     """A piece of a stream: its bytes, and how many characters of the answer are in it."""
 
     data: bytes
     chars: int
 
 
-def whole(asked: Asked, answer: Answer) -> dict[str, Any]:
+def whole(asked: ModelRequest, answer: ModelAnswer) -> dict[str, Any]:
     """Return the body that answers a request without a stream."""
     match asked.protocol:
         case "anthropic":
@@ -75,7 +75,7 @@ def whole(asked: Asked, answer: Answer) -> dict[str, Any]:
             assert_never(asked.protocol)
 
 
-def frames(asked: Asked, answer: Answer, size: int) -> Iterator[Frame]:
+def frames(asked: ModelRequest, answer: ModelAnswer, size: int) -> Iterator[AnswerFrame]:
     """Yield the answer as a stream whose pieces hold at most `size` characters."""
     match asked.protocol:
         case "anthropic":
@@ -92,13 +92,13 @@ def error_frame(protocol: Protocol, status: int, message: str) -> bytes:
     return _event("error", body) if protocol == "anthropic" else _data(body)
 
 
-def _stop(protocol: Protocol, answer: Answer) -> str:
+def _stop(protocol: Protocol, answer: ModelAnswer) -> str:
     if protocol == "anthropic":
         return "tool_use" if answer.calls else "end_turn"
     return "tool_calls" if answer.calls else "stop"
 
 
-def _call_id(answer: Answer, index: int) -> str:
+def _call_id(answer: ModelAnswer, index: int) -> str:
     return f"toolu_{answer.id}{index:03d}"
 
 
@@ -118,7 +118,7 @@ def _event(name: str, body: dict[str, Any]) -> bytes:
 # --- Anthropic -------------------------------------------------------------------------------------------------------
 
 
-def _anthropic_head(answer: Answer) -> dict[str, Any]:
+def _anthropic_head(answer: ModelAnswer) -> dict[str, Any]:
     return {"id": f"msg_{answer.id}", "type": "message", "role": "assistant", "model": answer.model, "content": []} | {
         "stop_reason": None,
         "stop_sequence": None,
@@ -134,9 +134,9 @@ def _anthropic_usage(tokens: Tokens) -> dict[str, Any]:
     }
 
 
-def _anthropic_frames(answer: Answer, size: int) -> Iterator[Frame]:
-    def frame(name: str, chars: int = 0, **body: Any) -> Frame:
-        return Frame(_event(name, {"type": name, **body}), chars)
+def _anthropic_frames(answer: ModelAnswer, size: int) -> Iterator[AnswerFrame]:
+    def frame(name: str, chars: int = 0, **body: Any) -> AnswerFrame:
+        return AnswerFrame(_event(name, {"type": name, **body}), chars)
 
     # As the provider does: the head reports one output token, the last delta the sum.
     head = _anthropic_usage(answer.tokens._replace(output=min(1, answer.tokens.output)))
@@ -165,7 +165,7 @@ def _anthropic_frames(answer: Answer, size: int) -> Iterator[Frame]:
 # --- OpenAI ----------------------------------------------------------------------------------------------------------
 
 
-def _openai_head(answer: Answer, kind: str) -> dict[str, Any]:
+def _openai_head(answer: ModelAnswer, kind: str) -> dict[str, Any]:
     # A fixed time of creation: the same request must give the same bytes.
     return {"id": f"chatcmpl-{answer.id}", "object": kind, "created": 0, "model": answer.model}
 
@@ -180,18 +180,18 @@ def _openai_usage(tokens: Tokens) -> dict[str, Any]:
     }
 
 
-def _openai_call(answer: Answer, index: int) -> dict[str, Any]:
+def _openai_call(answer: ModelAnswer, index: int) -> dict[str, Any]:
     call = answer.calls[index]
     function = {"name": call.name, "arguments": json.dumps(call.input)}
     return {"id": _call_id(answer, index), "type": "function", "function": function}
 
 
-def _openai_frames(answer: Answer, size: int, counts_usage: bool) -> Iterator[Frame]:
+def _openai_frames(answer: ModelAnswer, size: int, counts_usage: bool) -> Iterator[AnswerFrame]:
     head = _openai_head(answer, "chat.completion.chunk")
 
-    def frame(delta: dict[str, Any], chars: int = 0, finish: str | None = None) -> Frame:
+    def frame(delta: dict[str, Any], chars: int = 0, finish: str | None = None) -> AnswerFrame:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return Frame(_data({**head, "choices": [choice]}), chars)
+        return AnswerFrame(_data({**head, "choices": [choice]}), chars)
 
     yield frame({"role": "assistant", "content": ""})
     for piece in _pieces(answer.text, size):
@@ -205,5 +205,5 @@ def _openai_frames(answer: Answer, size: int, counts_usage: bool) -> Iterator[Fr
             yield frame({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}, len(piece))
     yield frame({}, finish=_stop("openai", answer))
     if counts_usage:
-        yield Frame(_data({**head, "choices": [], "usage": _openai_usage(answer.tokens)}), 0)
-    yield Frame(b"data: [DONE]\n\n", 0)
+        yield AnswerFrame(_data({**head, "choices": [], "usage": _openai_usage(answer.tokens)}), 0)
+    yield AnswerFrame(b"data: [DONE]\n\n", 0)

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from buildwright.core.record import Record
 from buildwright.errors import BadSpec
-from buildwright.gateway.wire import Asked
+from buildwright.gateway.protocols import ModelRequest
 
 LARGEST_FILE = 5 * 1024 * 1024
 DEEPEST = 64
@@ -45,7 +45,7 @@ class ToolCall(Record):
     input: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class Reply(Record):
+class CassetteReply(Record):
     """The content of an answer: text, files, tools (with text before them), or json."""
 
     text: str | None = None
@@ -56,7 +56,7 @@ class Reply(Record):
     json_: JsonValue = Field(default=None, alias="json")
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Reply:
+    def _one_kind(self) -> CassetteReply:
         changes_files = self.files is not None or bool(self.delete)
         has_json = "json_" in self.model_fields_set
         kinds = [self.text is not None, changes_files, self.tools is not None, has_json]
@@ -106,11 +106,11 @@ class Fault(Record):
         return data
 
 
-class Entry(Record):
+class CassetteEntry(Record):
     """One scripted answer."""
 
     when: When = When()
-    reply: Reply
+    reply: CassetteReply
     model: str = ""
     usage: Used | None = None
     pace: Pace | None = None
@@ -124,18 +124,18 @@ class Cassette(Record):
     description: str = ""
     model: str = ""
     pace: Pace | None = None
-    turns: tuple[Entry, ...]
+    turns: tuple[CassetteEntry, ...]
 
 
-class Found(NamedTuple):
+class CassetteMatch(NamedTuple):
     """The matching entry, its index, and whether it continues an earlier round of the assistant."""
 
     place: int
-    entry: Entry
+    entry: CassetteEntry
     continues: bool
 
 
-def find(cassette: Cassette, task: str, attempt: int, asked: Asked) -> Found | None:
+def find(cassette: Cassette, task: str, attempt: int, asked: ModelRequest) -> CassetteMatch | None:
     """Return the first entry that matches exactly, else the first whose tool rounds this request continues.
 
     A client asks again when the tools of a reply have run, so an entry for turn N with files or tools also answers the
@@ -143,16 +143,16 @@ def find(cassette: Cassette, task: str, attempt: int, asked: Asked) -> Found | N
     """
     for index, entry in enumerate(cassette.turns):
         if _matches(entry.when, task, attempt, asked) and entry.when.turn in {None, asked.turn}:
-            return Found(index, entry, continues=entry.when.turn is None and asked.turn > 0)
+            return CassetteMatch(index, entry, continues=entry.when.turn is None and asked.turn > 0)
     for index, entry in enumerate(cassette.turns):
         acts = entry.reply.tools is not None or entry.reply.files is not None or entry.reply.delete
         turn = entry.when.turn
         if acts and turn is not None and turn < asked.turn and _matches(entry.when, task, attempt, asked):
-            return Found(index, entry, continues=True)
+            return CassetteMatch(index, entry, continues=True)
     return None
 
 
-def _matches(when: When, task: str, attempt: int, asked: Asked) -> bool:
+def _matches(when: When, task: str, attempt: int, asked: ModelRequest) -> bool:
     return (
         when.task in {None, task or PLANNER}
         and when.attempt in {None, attempt}

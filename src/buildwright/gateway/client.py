@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never
 from buildwright.core.activity import FailureKind
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
-from buildwright.gateway.reading import AnswerReader, EventScanner, ProviderError, TooLong
+from buildwright.gateway.parse import AnswerReader, EventScanner, ProviderError, TooLong
+from buildwright.gateway.protocols import Protocol
 from buildwright.gateway.upstream import ANTHROPIC_VERSION, protocol_of
-from buildwright.gateway.wire import Protocol
-from buildwright.ports import Door, Spent, Stopped, Text, Turn
+from buildwright.ports import ModelEndpoint, Spent, Stopped, Text, Turn
 
 if TYPE_CHECKING:
     import aiohttp
@@ -63,7 +63,7 @@ class GatewayModel:
         self._patience = patience
 
     async def stream(
-        self, door: Door, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
+        self, door: ModelEndpoint, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
     ) -> AsyncIterator[Text | Spent | Stopped]:
         """Stream one answer. Raises ModelFailed; a failed try is repeated only if no text has come yet."""
         name = model or DEFAULT_MODEL
@@ -92,7 +92,7 @@ class GatewayModel:
         return min(self._delay * 2.0 ** (number - 1), LONGEST_DELAY) * random.uniform(0.75, 1.25)  # noqa: S311
 
     async def _try(
-        self, door: Door, protocol: Protocol, body: dict[str, Any]
+        self, door: ModelEndpoint, protocol: Protocol, body: dict[str, Any]
     ) -> AsyncGenerator[Text | Spent | Stopped, None]:
         import aiohttp
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from buildwright.gateway.wire import BrokenOff, Declined, Protocol, error_body
+from buildwright.gateway.protocols import BrokenOff, DeclinedByProvider, Protocol, error_body
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -34,7 +34,7 @@ async def send(
     except BrokenOff as broken:
         if response.prepared or broken.scripted:
             raise
-        raise Declined(502, "The provider broke off before it answered.", final=False) from broken
+        raise DeclinedByProvider(502, "The provider broke off before it answered.", final=False) from broken
     if not response.prepared:
         await response.prepare(request)
     await response.write_eof()
@@ -49,7 +49,7 @@ def cut(request: web.Request) -> ConnectionResetError:
     return ConnectionResetError("The answer breaks off here.")
 
 
-def refusal(protocol: Protocol, no: Declined) -> web.Response:
+def refusal(protocol: Protocol, no: DeclinedByProvider) -> web.Response:
     """Return the gateway's own refusal in the protocol's format."""
     from aiohttp import web
 
@@ -87,4 +87,4 @@ async def alive(_request: web.Request) -> web.Response:
 async def nowhere(request: web.Request) -> web.Response:
     """Answer 404 to any other address."""
     protocol: Protocol = "openai" if "/chat" in request.path else "anthropic"
-    return refusal(protocol, Declined(404, "The gateway has no such address."))
+    return refusal(protocol, DeclinedByProvider(404, "The gateway has no such address."))

@@ -11,11 +11,11 @@ from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import BadSettings
 from buildwright.gateway import cassette, replay, upstream
-from buildwright.gateway.door import Meter, OnCall, Opened, door_id, end
-from buildwright.gateway.kept import KeptAnswers
+from buildwright.gateway.access import Meter, OnCall, Opened, door_id, end
 from buildwright.gateway.recorder import Recorder
+from buildwright.gateway.response_cache import ResponseCache
 from buildwright.gateway.server import GatewayServer
-from buildwright.ports import Answers, Door, ModelAccess, Spend
+from buildwright.ports import Answers, ModelAccess, ModelEndpoint, Spend
 
 
 class LocalGateway:
@@ -41,7 +41,7 @@ class LocalGateway:
         self._server = GatewayServer(environment, self._doors, self._meter, self._recorder, on_call)
         self.refusals = self._server.refusals
 
-    async def open(self, access: ModelAccess) -> Door:
+    async def open(self, access: ModelAccess) -> ModelEndpoint:
         """Open a door. Raises BadSettings (no usable key, no cassette), BadSpec (the cassette is wrong)."""
         build_id, task, attempt, options, lane, _, kept = access
         player = None
@@ -59,13 +59,13 @@ class LocalGateway:
             token=f"lane-{secrets.token_urlsafe(32)}",
             access=access,
             player=player,
-            kept=KeptAnswers(self._answers, build_id, task, attempt, lane) if self._answers and kept else None,
+            kept=ResponseCache(self._answers, build_id, task, attempt, lane) if self._answers and kept else None,
         )
         self._meter.begin(access)
         self._doors[opened.id] = opened
-        return Door(url=f"{address}/d/{opened.id}", token=opened.token)
+        return ModelEndpoint(url=f"{address}/d/{opened.id}", token=opened.token)
 
-    def metered(self, door: Door) -> list[Spend]:
+    def metered(self, door: ModelEndpoint) -> list[Spend]:
         """Return the spends since the last call. After `shut` they can be taken once more."""
         opened = self._doors.get(door_id(door))
         if opened is None:
@@ -75,7 +75,7 @@ class LocalGateway:
             del self._doors[opened.id]
         return taken
 
-    async def shut(self, door: Door) -> None:
+    async def shut(self, door: ModelEndpoint) -> None:
         """Close the door and cancel its requests; its spends can be taken once more."""
         opened = self._doors.get(door_id(door))
         if opened is not None:

@@ -10,8 +10,8 @@ from typing import Any
 from buildwright.core.secrets import mask
 from buildwright.errors import BadSettings, BadSpec
 from buildwright.gateway.cassette import LARGEST_FILE, PLANNER, parse
-from buildwright.gateway.reading import AnswerReader
-from buildwright.gateway.wire import Asked
+from buildwright.gateway.parse import AnswerReader
+from buildwright.gateway.protocols import ModelRequest
 
 _HEAD = "version: 1\ndescription: Recorded from a live model.\nturns:\n"
 
@@ -45,7 +45,13 @@ class Recorder:
         self._ready = True
 
     def keep(
-        self, task: str, attempt: int, lane: Path | None, asked: Asked, reader: AnswerReader, secrets: Collection[str]
+        self,
+        task: str,
+        attempt: int,
+        lane: Path | None,
+        asked: ModelRequest,
+        reader: AnswerReader,
+        secrets: Collection[str],
     ) -> None:
         """Append one whole answer as the turn that replays it. A disk that fails loses the record, not the build."""
 

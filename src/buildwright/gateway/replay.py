@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from buildwright.gateway.answers import Answer, Call, Tokens, error_frame, frames, whole
-from buildwright.gateway.cassette import PLANNER, Cassette, Entry, Fault, Found, find
-from buildwright.gateway.reading import AnswerReader, EventScanner
-from buildwright.gateway.wire import Asked, BrokenOff, Declined
+from buildwright.gateway.answers import ModelAnswer, Tokens, ToolUse, error_frame, frames, whole
+from buildwright.gateway.cassette import PLANNER, Cassette, CassetteEntry, CassetteMatch, Fault, find
+from buildwright.gateway.parse import AnswerReader, EventScanner
+from buildwright.gateway.protocols import BrokenOff, DeclinedByProvider, ModelRequest
 
 CHARS_PER_TOKEN = 4
 """For usage that a cassette leaves out: roughly right for English and code."""
@@ -48,7 +48,7 @@ class Player:
     lane: Path | None
     _asked: Counter[int] = field(default_factory=Counter)
 
-    def find(self, asked: Asked) -> tuple[Found, Fault | None]:
+    def find(self, asked: ModelRequest) -> tuple[CassetteMatch, Fault | None]:
         """Return the matching entry and the first fault, if any. Raises Declined(400) with what the cassette lacks."""
         found = find(self.cassette, self.task, self.attempt, asked)
         if found is None:
@@ -59,7 +59,7 @@ class Player:
                 f"message {asked.message}, turn {asked.turn}. The last user text begins {begins!r}; tools: {tools}."
             )
             _log.warning(message)
-            raise Declined(400, message)
+            raise DeclinedByProvider(400, message)
         number = self._asked[found.place]
         self._asked[found.place] += 1
         for fault in found.entry.faults:
@@ -68,13 +68,13 @@ class Player:
             number -= fault.times
         return found, None
 
-    def answer(self, asked: Asked, found: Found) -> Answer:
+    def answer(self, asked: ModelRequest, found: CassetteMatch) -> ModelAnswer:
         """Return the entry's answer in a form for the client: tool calls if it has tools, else text."""
         entry = found.entry
         text, calls = self._render(asked, found)
         where = f"{self.task}\0{self.attempt}\0{found.place}\0{asked.message}\0{asked.turn}"
         said = len(text) + sum(len(call.name) + len(json.dumps(call.input)) for call in calls)
-        return Answer(
+        return ModelAnswer(
             id=hashlib.sha256(where.encode()).hexdigest()[:20],
             model=entry.model or self.cassette.model or asked.model,
             text=text,
@@ -84,35 +84,35 @@ class Player:
             else Tokens(entry.usage.input, entry.usage.output, entry.usage.cache_read, entry.usage.cache_write),
         )
 
-    def _render(self, asked: Asked, found: Found) -> tuple[str, tuple[Call, ...]]:
+    def _render(self, asked: ModelRequest, found: CassetteMatch) -> tuple[str, tuple[ToolUse, ...]]:
         reply = found.entry.reply
         if reply.text is not None:
             return self._filled(reply.text), ()
         if reply.tools is not None:
             if found.continues:
                 return _CLOSING, ()
-            return self._filled(reply.say), tuple(Call(tool.name, self._filled(tool.input)) for tool in reply.tools)
+            return self._filled(reply.say), tuple(ToolUse(tool.name, self._filled(tool.input)) for tool in reply.tools)
         if reply.files is None and not reply.delete:
             value = self._filled(reply.json_)
             if asked.output_tool and isinstance(value, dict):
-                return "", (Call(asked.output_tool, value),)
+                return "", (ToolUse(asked.output_tool, value),)
             return json.dumps(value, ensure_ascii=False), ()
         if "Write" in asked.tools:
             return self._by_tools(asked, found)
         return _by_blocks(found.entry), ()
 
-    def _by_tools(self, asked: Asked, found: Found) -> tuple[str, tuple[Call, ...]]:
+    def _by_tools(self, asked: ModelRequest, found: CassetteMatch) -> tuple[str, tuple[ToolUse, ...]]:
         reply, files = found.entry.reply, found.entry.reply.files or {}
         if "Write" in asked.used or (not files and "Bash" in asked.used):
             return _CLOSING, ()
         # Claude Code refuses to overwrite a file that it has not read.
         present = [path for path in files if self.lane is not None and (self.lane / path).is_file()]
         if present and "Read" in asked.tools and "Read" not in asked.used:
-            return reply.say, tuple(Call("Read", {"file_path": self._place(path)}) for path in present)
-        calls = [Call("Write", {"file_path": self._place(path), "content": text}) for path, text in files.items()]
+            return reply.say, tuple(ToolUse("Read", {"file_path": self._place(path)}) for path in present)
+        calls = [ToolUse("Write", {"file_path": self._place(path), "content": text}) for path, text in files.items()]
         if reply.delete:
             paths = " ".join(shlex.quote(self._place(path)) for path in reply.delete)
-            calls.append(Call("Bash", {"command": f"rm -f -- {paths}", "description": "Delete files"}))
+            calls.append(ToolUse("Bash", {"command": f"rm -f -- {paths}", "description": "Delete files"}))
         return "" if "Read" in asked.used else reply.say, tuple(calls)
 
     def _place(self, path: str) -> str:
@@ -131,7 +131,7 @@ class Player:
                 return value
 
 
-def _by_blocks(entry: Entry) -> str:
+def _by_blocks(entry: CassetteEntry) -> str:
     parts = [entry.reply.say.rstrip("\n")] if entry.reply.say else []
     for path, content in (entry.reply.files or {}).items():
         ended = content if content.endswith("\n") or not content else content + "\n"
@@ -146,7 +146,7 @@ def status_fault(fault: Fault | None) -> StatusFault | None:
 
 
 async def play(
-    asked: Asked, answer: Answer, pace: float | None, fault: Fault | None, reader: AnswerReader
+    asked: ModelRequest, answer: ModelAnswer, pace: float | None, fault: Fault | None, reader: AnswerReader
 ) -> AsyncGenerator[bytes, None]:
     """Yield the answer as the client wants it, read by `reader` on the way. Raises BrokenOff where `fault` says."""
     if not asked.stream:
@@ -164,7 +164,9 @@ async def play(
             yield piece
 
 
-async def stream(asked: Asked, answer: Answer, pace: float | None, fault: Fault | None) -> AsyncGenerator[bytes, None]:
+async def stream(
+    asked: ModelRequest, answer: ModelAnswer, pace: float | None, fault: Fault | None
+) -> AsyncGenerator[bytes, None]:
     """Yield the answer as a stream at `pace` tokens a second (None: at once). Raises BrokenOff where `fault` says."""
     size = _UNPACED_PIECE if pace is None else max(1, int(pace * CHARS_PER_TOKEN / _PACED_PIECES_PER_SECOND))
     if fault is not None and fault.after_chars:
@@ -187,7 +189,7 @@ async def stream(asked: Asked, answer: Answer, pace: float | None, fault: Fault 
         raise BrokenOff(scripted=True)
 
 
-async def _strike(asked: Asked, fault: Fault) -> AsyncGenerator[bytes, None]:
+async def _strike(asked: ModelRequest, fault: Fault) -> AsyncGenerator[bytes, None]:
     if fault.kind == "error":
         yield error_frame(asked.protocol, 529, "Overloaded (scripted)")
         return
@@ -196,7 +198,7 @@ async def _strike(asked: Asked, fault: Fault) -> AsyncGenerator[bytes, None]:
     raise BrokenOff(scripted=True)
 
 
-async def at_once(asked: Asked, answer: Answer, pace: float | None, fault: Fault | None) -> bytes:
+async def at_once(asked: ModelRequest, answer: ModelAnswer, pace: float | None, fault: Fault | None) -> bytes:
     """Return the answer to a request without a stream. Raises BrokenOff where `fault` breaks it."""
     if fault is not None:
         if fault.kind == "hang":

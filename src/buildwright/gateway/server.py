@@ -13,17 +13,17 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from buildwright.core.model_names import DEFAULT_MODEL
-from buildwright.gateway import http, replay, upstream, wire
-from buildwright.gateway.door import Call, Meter, OnCall, Opened, end, telling
-from buildwright.gateway.kept import Played, Purchase
-from buildwright.gateway.reading import AnswerReader
+from buildwright.gateway import http, protocols, replay, upstream
+from buildwright.gateway.access import CallRecord, Meter, OnCall, Opened, end, telling
+from buildwright.gateway.parse import AnswerReader
 from buildwright.gateway.recorder import Recorder
+from buildwright.gateway.response_cache import Played, Purchase
 
 if TYPE_CHECKING:
     import aiohttp
     from aiohttp import web
 
-    _Handle = Callable[[Opened, web.Request, wire.Protocol], Awaitable[web.StreamResponse]]
+    _Handle = Callable[[Opened, web.Request, protocols.Protocol], Awaitable[web.StreamResponse]]
 
 LARGEST_REQUEST = 32 * 1024 * 1024
 
@@ -122,7 +122,9 @@ class GatewayServer:
     async def _models(self, request: web.Request) -> web.StreamResponse:
         return await self._answered(request, "anthropic", self._list_models)
 
-    async def _answered(self, request: web.Request, protocol: wire.Protocol, handle: _Handle) -> web.StreamResponse:
+    async def _answered(
+        self, request: web.Request, protocol: protocols.Protocol, handle: _Handle
+    ) -> web.StreamResponse:
         """Admit the request through its door; answer a refusal in the protocol's format."""
         from aiohttp import web
 
@@ -133,13 +135,13 @@ class GatewayServer:
             if task is not None:
                 opened.under_way.add(task)
             return await handle(opened, request, protocol)
-        except wire.Declined as no:
+        except protocols.DeclinedByProvider as no:
             return http.refusal(protocol, no)
-        except wire.BrokenOff:
+        except protocols.BrokenOff:
             raise http.cut(request) from None
         except web.HTTPRequestEntityTooLarge:
             message = f"The request has more than {LARGEST_REQUEST} bytes."
-            return http.refusal(protocol, wire.Declined(413, message))
+            return http.refusal(protocol, protocols.DeclinedByProvider(413, message))
         finally:
             if opened is not None and task is not None:
                 opened.under_way.discard(task)
@@ -150,27 +152,27 @@ class GatewayServer:
         tokens = [token.encode() for token in (request.headers.get("x-api-key", ""), bearer) if token]
         known = (opened.token if opened is not None and opened.open else secrets.token_urlsafe()).encode()
         if opened is None or not any(hmac.compare_digest(token, known) for token in tokens):
-            raise wire.Declined(401, "This token opens no door of the gateway.")
+            raise protocols.DeclinedByProvider(401, "This token opens no door of the gateway.")
         return opened
 
-    async def _count(self, opened: Opened, request: web.Request, protocol: wire.Protocol) -> web.StreamResponse:
+    async def _count(self, opened: Opened, request: web.Request, protocol: protocols.Protocol) -> web.StreamResponse:
         from aiohttp import web
 
         raw = await request.read()
-        asked = wire.read_request(protocol, raw)
+        asked = protocols.read_request(protocol, raw)
         if opened.player is not None:
             return web.json_response({"input_tokens": len(raw) // replay.CHARS_PER_TOKEN})
         reply = await self._send_on(asked, raw, request, "/messages/count_tokens")
         return await http.send(request, reply.pieces, reply.status, reply.headers)
 
-    async def _converse(self, opened: Opened, request: web.Request, protocol: wire.Protocol) -> web.StreamResponse:
+    async def _converse(self, opened: Opened, request: web.Request, protocol: protocols.Protocol) -> web.StreamResponse:
         raw = await request.read()
-        asked = wire.read_request(protocol, raw)
+        asked = protocols.read_request(protocol, raw)
         with telling(self._on_call, opened, asked) as call:
             return await self._answer(opened, request, asked, raw, call)
 
     async def _answer(
-        self, opened: Opened, request: web.Request, asked: wire.Asked, raw: bytes, call: Call
+        self, opened: Opened, request: web.Request, asked: protocols.ModelRequest, raw: bytes, call: CallRecord
     ) -> web.StreamResponse:
         from aiohttp import web
 
@@ -204,15 +206,19 @@ class GatewayServer:
             self._recorder.keep(access.task, access.attempt, access.lane, asked, reply.reader, hidden)
         return response
 
-    async def _list_models(self, opened: Opened, _request: web.Request, _protocol: wire.Protocol) -> web.StreamResponse:
+    async def _list_models(
+        self, opened: Opened, _request: web.Request, _protocol: protocols.Protocol
+    ) -> web.StreamResponse:
         model = opened.player.cassette.model if opened.player is not None else ""
         return http.models(model or opened.access.options.model or DEFAULT_MODEL)
 
-    async def _send_on(self, asked: wire.Asked, raw: bytes, request: web.Request, tail: str) -> upstream.Reply:
+    async def _send_on(
+        self, asked: protocols.ModelRequest, raw: bytes, request: web.Request, tail: str
+    ) -> upstream.ProviderReply:
         provider = upstream.read_provider(self._environment, asked.protocol)
         if provider is None or self._session is None:
             variable = upstream.key_name(asked.protocol)
-            raise wire.Declined(
+            raise protocols.DeclinedByProvider(
                 401, f"{variable} is not set where Buildwright runs, so {asked.model!r} cannot be asked."
             )
         query = f"?{request.query_string}" if request.query_string else ""
@@ -226,9 +232,9 @@ class GatewayServer:
         opened: Opened,
         player: replay.Player,
         request: web.Request,
-        asked: wire.Asked,
+        asked: protocols.ModelRequest,
         purchase: Purchase | None,
-        call: Call,
+        call: CallRecord,
     ) -> web.StreamResponse:
         call.replayed = True
         found, fault = player.find(asked)
@@ -257,7 +263,7 @@ def _import_aiohttp() -> None:
 
 def _kept(
     opened: Opened,
-    asked: wire.Asked,
+    asked: protocols.ModelRequest,
     purchase: Purchase | None,
     pieces: AsyncGenerator[bytes, None],
     reader: AnswerReader,

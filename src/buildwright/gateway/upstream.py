@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from buildwright.errors import BadSettings
-from buildwright.gateway.reading import AnswerReader, EventScanner, TooLong
-from buildwright.gateway.wire import Asked, BrokenOff, Declined, Protocol
+from buildwright.gateway.parse import AnswerReader, EventScanner, TooLong
+from buildwright.gateway.protocols import BrokenOff, DeclinedByProvider, ModelRequest, Protocol
 
 if TYPE_CHECKING:
     import aiohttp
@@ -122,7 +122,7 @@ def _is_address(url: str) -> bool:
 
 
 @dataclass(slots=True)
-class Reply:
+class ProviderReply:
     """A provider's answer under way. `pieces` must be read to the end or closed."""
 
     status: int
@@ -132,8 +132,13 @@ class Reply:
 
 
 async def request(
-    session: aiohttp.ClientSession, provider: Provider, asked: Asked, raw: bytes, tail: str, headers: Mapping[str, str]
-) -> Reply:
+    session: aiohttp.ClientSession,
+    provider: Provider,
+    asked: ModelRequest,
+    raw: bytes,
+    tail: str,
+    headers: Mapping[str, str],
+) -> ProviderReply:
     """Send a client's request to the provider. `tail` is the path below the version, with its query.
 
     Raises Declined (502 or 504) when the provider cannot be reached.
@@ -154,16 +159,22 @@ async def request(
             allow_redirects=False,
         )
     except TimeoutError as error:
-        raise Declined(504, f"The provider did not answer within {SILENCE_SECONDS:.0f} s.", final=False) from error
+        raise DeclinedByProvider(
+            504, f"The provider did not answer within {SILENCE_SECONDS:.0f} s.", final=False
+        ) from error
     except (aiohttp.ClientError, OSError) as error:
         host = urlsplit(provider.url).netloc
-        raise Declined(502, f"The provider at {host} is not reached: {type(error).__name__}.", final=False) from error
+        raise DeclinedByProvider(
+            502, f"The provider at {host} is not reached: {type(error).__name__}.", final=False
+        ) from error
     if 300 <= response.status < 400:
         response.close()
-        raise Declined(502, f"The provider answered with a redirect ({response.status}), which is not followed.")
+        raise DeclinedByProvider(
+            502, f"The provider answered with a redirect ({response.status}), which is not followed."
+        )
     reader = AnswerReader(asked.protocol)
     back = {name: value for name, value in response.headers.items() if name.lower() not in _NOT_BACK}
-    return Reply(response.status, back, _pieces(response, reader, drops_usage=adds_usage), reader)
+    return ProviderReply(response.status, back, _pieces(response, reader, drops_usage=adds_usage), reader)
 
 
 def _proxy(url: str) -> str | None:
@@ -217,7 +228,7 @@ def _only_usage(data: str, reader: AnswerReader, drops_usage: bool) -> bool:
     return isinstance(body, dict) and body.get("choices") == [] and bool(body.get("usage"))
 
 
-def _with_usage(asked: Asked) -> bytes:
+def _with_usage(asked: ModelRequest) -> bytes:
     options = asked.body.get("stream_options")
     merged = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     return json.dumps({**asked.body, "stream_options": merged}).encode()

@@ -36,7 +36,7 @@ _VISIBLE_SECONDS = 6 * 3600
 
 
 class Hands(Protocol):
-    """The receiver of the messages: `engine.Hand`."""
+    """The receiver of the messages: `engine.WorkerProcess`."""
 
     slots: int
 
@@ -55,11 +55,11 @@ class CeleryJobs:
         self._away_until = 0.0
 
     async def advance(self, build_id: str) -> None:
-        """Hint that a build is to be advanced; see `Jobs.advance`."""
+        """Hint that a build is to be advanced; see `Hints.advance`."""
         await self._send(ADVANCE, ADVANCE, build_id)
 
     async def perform(self, build_id: str, key: str) -> None:
-        """Hint that an action waits for a worker; see `Jobs.perform`."""
+        """Hint that an action waits for a worker; see `Hints.perform`."""
         await self._send(PERFORM, LONG if self._is_long(key) else PERFORM, build_id, key)
 
     async def close(self) -> None:

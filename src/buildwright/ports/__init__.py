@@ -13,16 +13,15 @@ from buildwright.ports.agents import (
     Briefing,
     BriefingRequest,
     Diagnoser,
-    Door,
     Message,
     Model,
+    ModelEndpoint,
     Planner,
     Spent,
     Stopped,
     Text,
     Turn,
 )
-from buildwright.ports.board import ActionLease, Board, Due, Holding, Jobs, Posted, Settlement, WorkerRow
 from buildwright.ports.commands import Command, Completed, Sandbox
 from buildwright.ports.gates import (
     AnswerKey,
@@ -37,18 +36,28 @@ from buildwright.ports.gates import (
     Spend,
 )
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
-from buildwright.ports.retention import Found, Leftover, Loose, Retention, Weight
+from buildwright.ports.queue import (
+    ActionLease,
+    ActionQueue,
+    Due,
+    HeldAction,
+    Hints,
+    QueuedAction,
+    QueueUpdate,
+    WorkerRow,
+)
+from buildwright.ports.retention import Leftover, Loose, RepairResult, Retention, Weight
 from buildwright.ports.store import BuildReader, BuildRow, Builds, Clock, Lease, LogEntry, LogLine, Mark
 from buildwright.ports.traces import ModelCall, SetValue, SpanValue, Traces
 
 __all__ = [
     "GO_ON",
     "ActionLease",
+    "ActionQueue",
     "Agent",
     "AnswerKey",
     "Answers",
     "Assignment",
-    "Board",
     "Briefing",
     "BriefingRequest",
     "Budget",
@@ -62,15 +71,13 @@ __all__ = [
     "Conflicted",
     "Delivered",
     "Diagnoser",
-    "Door",
     "Due",
-    "Found",
     "Gate",
     "GateTools",
     "Gateway",
     "Guard",
-    "Holding",
-    "Jobs",
+    "HeldAction",
+    "Hints",
     "Judged",
     "Judgement",
     "Lane",
@@ -86,12 +93,14 @@ __all__ = [
     "Model",
     "ModelAccess",
     "ModelCall",
+    "ModelEndpoint",
     "Planner",
-    "Posted",
+    "QueueUpdate",
+    "QueuedAction",
+    "RepairResult",
     "Retention",
     "Sandbox",
     "SetValue",
-    "Settlement",
     "SpanValue",
     "Spend",
     "Spent",

@@ -21,7 +21,7 @@ GO_ON = "Go on from where you were."
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class ModelEndpoint:
     """The gateway as an agent sees it: base URL (no trailing slash) and a token for this attempt; no provider's key."""
 
     url: str
@@ -52,7 +52,7 @@ class Assignment:
     resumed: bool = False
     """The attempt was begun before and its process died: lane and conversation are those of its newest checkpoint."""
     model: str = ""
-    door: Door | None = None
+    door: ModelEndpoint | None = None
     limits: Limits = Limits()
     protected: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
@@ -127,7 +127,7 @@ class Model(Protocol):
     """A language model behind the gateway."""
 
     def stream(
-        self, door: Door, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
+        self, door: ModelEndpoint, model: str, system: str, turns: Sequence[Turn], max_tokens: int = 32_000
     ) -> AsyncIterator[Text | Spent | Stopped]:
         """Stream one answer. Raises ModelFailed with its kind; a broken stream is retried only before any text came."""
 
@@ -135,12 +135,12 @@ class Model(Protocol):
 class Planner(Protocol):
     """The advisor that turns a spec into a graph."""
 
-    async def plan(self, spec: Spec, context: str, model: str, door: Door) -> Graph:
+    async def plan(self, spec: Spec, context: str, model: str, door: ModelEndpoint) -> Graph:
         """Return the graph. Raises ModelFailed, or BadGraph when the repaired answer is still not a graph."""
 
 
 class Diagnoser(Protocol):
     """The advisor that says why a build is stuck."""
 
-    async def diagnose(self, context: str, model: str, door: Door) -> Diagnosis:
+    async def diagnose(self, context: str, model: str, door: ModelEndpoint) -> Diagnosis:
         """Return the diagnosis. `context` is JSON: tasks, errors, log. Raises ModelFailed, also for a wrong answer."""

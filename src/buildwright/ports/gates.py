@@ -12,7 +12,7 @@ from buildwright.core.finding import Report
 from buildwright.core.limits import Options
 from buildwright.core.patch import Patch
 from buildwright.core.task import Task
-from buildwright.ports.agents import Door
+from buildwright.ports.agents import ModelEndpoint
 from buildwright.ports.commands import Sandbox
 
 
@@ -99,13 +99,13 @@ class ModelAccess(NamedTuple):
 class Gateway(Protocol):
     """The one door to language models. Starts on first use."""
 
-    async def open(self, access: ModelAccess) -> Door:
+    async def open(self, access: ModelAccess) -> ModelEndpoint:
         """Start the server if needed and issue a token. Raises BadSettings without a key and without a cassette."""
 
-    def metered(self, door: Door) -> list[Spend]:
+    def metered(self, door: ModelEndpoint) -> list[Spend]:
         """Return the spends of a door since the last call, in order, with those of replayed answers."""
 
-    async def shut(self, door: Door) -> None:
+    async def shut(self, door: ModelEndpoint) -> None:
         """Close a door: its token is invalid from now on."""
 
     async def close(self) -> None: ...

@@ -39,7 +39,7 @@ class Leftover(NamedTuple):
     mended: bool = False
 
 
-class Found(NamedTuple):
+class RepairResult(NamedTuple):
     """A leftover; `mend` checks again, mends it and returns whether it did anything. None: only a person can."""
 
     leftover: Leftover

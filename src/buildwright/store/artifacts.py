@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 from zlib import crc32
 
-from buildwright.beneath import sync_folder
+from buildwright.confined_fs import sync_folder
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import NotFound, StoreFailed
 from buildwright.ports import AnswerKey

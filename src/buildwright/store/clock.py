@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from buildwright.errors import CouldNot
-from buildwright.ports import Board
+from buildwright.ports import ActionQueue
 
 _SECONDS_BETWEEN_LOOKS = 30.0
 
@@ -18,7 +18,7 @@ class StoreClock:
         self._set(time)
 
     @classmethod
-    async def open(cls, board: Board) -> StoreClock:
+    async def open(cls, board: ActionQueue) -> StoreClock:
         """Return a clock that shows the store's time. Raises StoreFailed."""
         return cls(await board.time())
 
@@ -30,7 +30,7 @@ class StoreClock:
         """Wait for `seconds`, even if the time of day is changed meanwhile."""
         await asyncio.sleep(seconds)
 
-    async def stay_set(self, board: Board) -> None:
+    async def stay_set(self, board: ActionQueue) -> None:
         """Query the store's time again and again. Runs until cancelled."""
         while True:
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -23,19 +23,19 @@ from buildwright.ports import (
     AnswerKey,
     BuildRow,
     Due,
-    Holding,
+    HeldAction,
     Lease,
     LogEntry,
     LogLine,
     Loose,
     Mark,
-    Posted,
-    Settlement,
+    QueuedAction,
+    QueueUpdate,
     Weight,
     WorkerRow,
 )
 from buildwright.store import artifacts, logs
-from buildwright.store import postgres_board as board
+from buildwright.store import postgres_queue as board
 from buildwright.store import postgres_retention as retention
 from buildwright.store import postgres_rows as rows
 from buildwright.store.journal_rows import newest_of, replay
@@ -68,7 +68,7 @@ ON CONFLICT (build_id, task, attempt, digest, nth) DO UPDATE SET answer = exclud
 
 
 class PostgresBuilds:
-    """`Builds`, `Board`, `Answers`, `Retention` in a PostgreSQL database. Belongs to one event loop; must be closed."""
+    """`Builds`, `ActionQueue`, `Answers`, `Retention` in a PostgreSQL database. Belongs to one event loop; must be closed."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -106,7 +106,7 @@ class PostgresBuilds:
             raise IllegalMove("a journal starts with build.created")
         if first.build_id != build_id:
             raise IllegalMove(f"build.created names build {first.build_id}, the journal is of build {build_id}")
-        entry = rows.Entry.of(build_id, 0, events, at)
+        entry = rows.PostgresEvent.of(build_id, 0, events, at)
         if not await self._pool.run(lambda conn, again: rows.create(conn, entry, first, again)):
             raise Conflict(f"there is a build {build_id} already")
         return _recorded(events, 0, at)
@@ -114,7 +114,7 @@ class PostgresBuilds:
     async def append(
         self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, token: int | None = None
     ) -> list[Recorded]:
-        entry = rows.Entry.of(build_id, expected, events, at)
+        entry = rows.PostgresEvent.of(build_id, expected, events, at)
         await self._pool.run(lambda conn, again: rows.append(conn, entry, token, again))
         return _recorded(events, expected, at)
 
@@ -168,9 +168,9 @@ class PostgresBuilds:
         return await self._run(ask)
 
     async def settle(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: Settlement
+        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: QueueUpdate
     ) -> tuple[list[Recorded], list[str]]:
-        entry = rows.Entry.of(build_id, expected, events, at)
+        entry = rows.PostgresEvent.of(build_id, expected, events, at)
 
         async def work(conn: Connection, again: bool) -> list[str]:
             try:
@@ -206,10 +206,10 @@ class PostgresBuilds:
         await self._run(lambda conn: board.drop(conn, lease))
         self._tokens.pop((lease.build_id, lease.key), None)
 
-    async def holdings(self, holder: str) -> list[Holding]:
+    async def holdings(self, holder: str) -> list[HeldAction]:
         return await self._run(lambda conn: board.holdings(conn, holder))
 
-    async def board(self, build_id: str = "") -> list[Posted]:
+    async def board(self, build_id: str = "") -> list[QueuedAction]:
         return await self._run(lambda conn: board.board(conn, build_id))
 
     async def waiting(self, limit: int = 100) -> list[tuple[str, str]]:

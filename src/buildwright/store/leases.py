@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from buildwright.errors import BuildIsRunning, LostLease, NotFound
 from buildwright.ports import Lease
-from buildwright.store.holders import may_live, surely_lives
+from buildwright.store.lease_holders import may_live, surely_lives
 from buildwright.store.rows import to_text
 
 

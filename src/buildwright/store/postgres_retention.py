@@ -10,7 +10,7 @@ from __future__ import annotations
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BuildIsRunning, Conflict
 from buildwright.ports import Loose, Weight
-from buildwright.store.holders import is_here, may_live
+from buildwright.store.lease_holders import is_here, may_live
 from buildwright.store.postgres_pool import Connection, literal, transaction
 from buildwright.store.postgres_rows import find_version, not_found, text_of
 from buildwright.store.retention import CUT, ENDED, HASH, IN_PIECES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from buildwright.errors import Conflict, StoreFailed
 from buildwright.store.alembic_runs import run_alembic_on_postgres
-from buildwright.store.holders import may_live
+from buildwright.store.lease_holders import may_live
 from buildwright.store.opening import revisions
 from buildwright.store.postgres_opening import prepare, stored_revision
 from buildwright.store.postgres_pool import COMMAND_SECONDS, Address, Pool, address_of

@@ -85,7 +85,7 @@ SELECT version FROM head
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PostgresEvent:
     """Events to be appended after `expected`, encoded."""
 
     build_id: str
@@ -95,7 +95,7 @@ class Entry:
     rows: list[tuple[Any, ...]]
 
     @classmethod
-    def of(cls, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime) -> Entry:
+    def of(cls, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime) -> PostgresEvent:
         rows = event_rows(build_id, expected, to_text(at), encode_all(events))
         return cls(build_id, expected, at, head_change(events), rows)
 
@@ -119,7 +119,7 @@ class Entry:
         return bool(self.rows) and stored == [row[:5] for row in self.rows]
 
 
-async def append(connection: Connection, entry: Entry, token: int | None, again: bool) -> None:
+async def append(connection: Connection, entry: PostgresEvent, token: int | None, again: bool) -> None:
     """Compare and set the head row, and insert. `again`: an earlier try may have succeeded.
 
     Raises StaleVersion, LostLease, NotFound, and has written nothing then.
@@ -134,7 +134,7 @@ async def append(connection: Connection, entry: Entry, token: int | None, again:
     raise stale(entry, version)
 
 
-async def create(connection: Connection, entry: Entry, created: BuildCreated, again: bool) -> bool:
+async def create(connection: Connection, entry: PostgresEvent, created: BuildCreated, again: bool) -> bool:
     """Insert a new journal and its head row; return False when there is another one already."""
     spec = created.spec
     papers = [paper.model_dump_json() if paper else None for paper in (spec.brief, spec.build_plan, spec.product_doc)]
@@ -143,7 +143,7 @@ async def create(connection: Connection, entry: Entry, created: BuildCreated, ag
     return bool(made) or (again and await entry.is_there(connection))
 
 
-def stale(entry: Entry, version: int) -> StaleVersion:
+def stale(entry: PostgresEvent, version: int) -> StaleVersion:
     """Return the error for an entry that comes too late."""
     return StaleVersion(f"build {entry.build_id} is at event {version}, not {entry.expected}")
 

@@ -15,7 +15,7 @@ from buildwright.store.tables import projects
 _CAN_CHANGE = frozenset({"name", "description", "status", "target_type", "target_ref", "spec"})
 
 
-class Project(NamedTuple):
+class ProjectRecord(NamedTuple):
     """A project. `spec` is JSON, or "" while there is none."""
 
     id: str
@@ -30,7 +30,7 @@ class Project(NamedTuple):
     updated_at: datetime
 
 
-_COLUMNS = [projects.c[name] for name in Project._fields]
+_COLUMNS = [projects.c[name] for name in ProjectRecord._fields]
 
 
 class Projects:
@@ -49,20 +49,22 @@ class Projects:
         spec: str = "",
         *,
         at: datetime,
-    ) -> Project:
+    ) -> ProjectRecord:
         """Create a project in the status `draft` and return it."""
-        row = Project(str(uuid.uuid4()), user_id, name, description, "draft", target_type, target_ref, spec, at, at)
+        row = ProjectRecord(
+            str(uuid.uuid4()), user_id, name, description, "draft", target_type, target_ref, spec, at, at
+        )
         insert = self._database.insert(projects).values(row._asdict()).returning(*_COLUMNS)
-        return Project._make((await self._database.change(insert))[0])
+        return ProjectRecord._make((await self._database.change(insert))[0])
 
-    async def get(self, project_id: str) -> Project:
+    async def get(self, project_id: str) -> ProjectRecord:
         """Return a project. Raises NotFound."""
         found = await self._database.fetch(select(*_COLUMNS).where(projects.c.id == project_id))
         if not found:
             raise _not_found(project_id)
-        return Project._make(found[0])
+        return ProjectRecord._make(found[0])
 
-    async def update(self, project_id: str, at: datetime, **fields: str) -> Project:
+    async def update(self, project_id: str, at: datetime, **fields: str) -> ProjectRecord:
         """Change some of name, description, status, target_type, target_ref and spec. Raises NotFound."""
         unknown = sorted(fields.keys() - _CAN_CHANGE)
         if unknown:
@@ -71,14 +73,14 @@ class Projects:
         changed = await self._database.change(change.returning(*_COLUMNS))
         if not changed:
             raise _not_found(project_id)
-        return Project._make(changed[0])
+        return ProjectRecord._make(changed[0])
 
-    async def page(self, user_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[Project]:
+    async def page(self, user_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[ProjectRecord]:
         """Return at most `limit` projects of a user, newest first.
 
         `before` is the end of the previous page: `created_at` and `id` of its last project.
         """
-        return [Project._make(row) for row in await self._database.fetch(page_query(user_id, limit, before))]
+        return [ProjectRecord._make(row) for row in await self._database.fetch(page_query(user_id, limit, before))]
 
 
 def page_query(user_id: str, limit: int, before: tuple[datetime, str] | None) -> Select[tuple[object, ...]]:

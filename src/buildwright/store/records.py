@@ -11,18 +11,18 @@ from typing import Self
 
 from sqlalchemy import delete, select
 
+from buildwright.store.build_queries import BuildQueries
 from buildwright.store.database import Database
 from buildwright.store.idempotency import IdempotencyKeys
 from buildwright.store.inbox import Inbox
 from buildwright.store.projects import Projects
-from buildwright.store.runs import BuildRuns
 from buildwright.store.tables import hosted_builds, used_tokens
 
 _MOST_FORGOTTEN = 500
 """Expired ids that are removed with one new id."""
 
 
-class UsedTokens:
+class SpentTokens:
     """The ids of the tokens that have been used."""
 
     def __init__(self, database: Database) -> None:
@@ -40,7 +40,7 @@ class UsedTokens:
         return bool(await self._database.change(insert.returning(used_tokens.c.jti)))
 
 
-class Hosting:
+class HostedBuilds:
     """The builds that servers drive, to continue them after a restart. Must never serve as a lease to write."""
 
     def __init__(self, database: Database) -> None:
@@ -76,9 +76,9 @@ class Records:
         self.projects = Projects(database)
         self.inbox = Inbox(database)
         self.keys = IdempotencyKeys(database)
-        self.tokens = UsedTokens(database)
-        self.hosting = Hosting(database)
-        self.runs = BuildRuns(database)
+        self.tokens = SpentTokens(database)
+        self.hosting = HostedBuilds(database)
+        self.runs = BuildQueries(database)
 
     @classmethod
     def open(cls, path: Path | str) -> Self:

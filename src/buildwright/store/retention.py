@@ -18,7 +18,7 @@ from buildwright.core.build import Control
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BuildIsRunning, Conflict, NotFound
 from buildwright.ports import Loose, Weight
-from buildwright.store.holders import is_here, may_live
+from buildwright.store.lease_holders import is_here, may_live
 from buildwright.store.rows import to_text
 
 ENDED = (Control.FINISHED, Control.STOPPED)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from buildwright.beneath import sync_folder
+from buildwright.confined_fs import sync_folder
 from buildwright.errors import CouldNot, DiskFull
 
 

@@ -25,7 +25,7 @@ from buildwright.ports import Agent, Briefing, BriefingRequest, Workspace
 from buildwright.settings import SECRETS, Settings
 
 if TYPE_CHECKING:
-    from buildwright.engine.world import World
+    from buildwright.engine.adapters import Adapters
     from buildwright.ports import Sandbox
 
 
@@ -34,10 +34,10 @@ from typing import TYPE_CHECKING
 
 from buildwright.core.action import Action
 from buildwright.ports import Builds, Clock, Gate
-from buildwright.store.holders import this_process
+from buildwright.store.lease_holders import this_process
 
 if TYPE_CHECKING:
-    from buildwright.engine.world import World
+    from buildwright.engine.adapters import Adapters
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox
     from buildwright.workspace import GitWorkspace
@@ -74,7 +74,7 @@ class NoHints:
         """Nothing."""
 
 
-async def no_world(_options: Options) -> World:
+async def no_world(_options: Options) -> Adapters:
     """For a hand that only advances."""
     raise AssertionError("a hand that only advances carries out nothing")
 
@@ -197,7 +197,7 @@ PLAIN = frozenset({"noop", "sleep", "touch"})
 Observe = Callable[[Action, Build, float | None], AbstractContextManager[object]]
 
 
-class Worlds:
+class AdapterFactory:
     """Makes the adapters of the builds of one process; chooses a sandbox once for each name."""
 
     def __init__(self, settings: Settings, builds: Builds) -> None:
@@ -205,12 +205,12 @@ class Worlds:
         self._builds = builds
         self._sandboxes: dict[str, Sandbox] = {}
 
-    def bare(self, clock: Clock) -> World:
+    def bare(self, clock: Clock) -> Adapters:
         """Return what brings a build that is asked to stop to its end: that needs no effect."""
         from buildwright.agents.plain import NoopAgent
-        from buildwright.engine.world import World
+        from buildwright.engine.adapters import Adapters
 
-        return World(
+        return Adapters(
             builds=self._builds,
             clock=clock,
             agent=NoopAgent(),
@@ -226,12 +226,12 @@ class Worlds:
         workspace: GitWorkspace | None,
         gateway: LocalGateway | None,
         observe: Observe,
-    ) -> World:
+    ) -> Adapters:
         """Return what carrying out the actions of a build needs. Raises BadSettings (no such agent or sandbox)."""
-        from buildwright.engine.world import World
+        from buildwright.engine.adapters import Adapters
 
         sandbox = await self.sandbox(options)
-        return World(
+        return Adapters(
             builds=self._builds,
             clock=clock,
             agent=agent_for(options, self._settings, sandbox),

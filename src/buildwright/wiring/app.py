@@ -21,30 +21,30 @@ from buildwright.engine import commands
 from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild, StopBuild
 from buildwright.engine.follow import stepped
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound
-from buildwright.ports import Answers, Board, Builds, Clock, LogEntry
+from buildwright.ports import ActionQueue, Answers, Builds, Clock, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.wiring import cluster, preflight
 from buildwright.wiring.adapters import (
     PLAIN,
+    AdapterFactory,
     SystemClock,
-    Worlds,
     masked,
     warm_up,
 )
-from buildwright.wiring.awaited import Awaited, Brought
+from buildwright.wiring.pending_deliveries import Fetched, PendingDeliveries
 from buildwright.wiring.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from buildwright.engine.world import World
+    from buildwright.engine.adapters import Adapters
     from buildwright.gateway import LocalGateway
+    from buildwright.store.build_queries import BuildQueries
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
-    from buildwright.store.runs import BuildRuns
     from buildwright.telemetry.meters import Meters
     from buildwright.views.overview import PlanView
     from buildwright.wiring.changes import Change
-    from buildwright.wiring.crew import Crew
+    from buildwright.wiring.runners import Runners
     from buildwright.workspace import GitWorkspace
 
 
@@ -59,7 +59,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     builds = await _open_store(settings)
     try:
         # Pauses are timed by the clock that all machines share: this one's may be wrong.
-        clock = await StoreClock.open(cast("Board", builds)) if settings.database_url else SystemClock()
+        clock = await StoreClock.open(cast("ActionQueue", builds)) if settings.database_url else SystemClock()
         app = App(settings, builds, clock, builds)
         try:
             yield app
@@ -89,8 +89,8 @@ class App:
         self.clock = clock
         self._workspace: GitWorkspace | None = None
         self._gateway: LocalGateway | None = None
-        self._worlds = Worlds(settings, builds)
-        self._awaited = Awaited(settings.home, settings.environment)
+        self._worlds = AdapterFactory(settings, builds)
+        self._awaited = PendingDeliveries(settings.home, settings.environment)
         self.telemetry = Telemetry(settings.environment)
         self._advancer = cluster.Advancer(builds, clock, self.telemetry)
 
@@ -133,11 +133,11 @@ class App:
         return False
 
     @property
-    def board(self) -> Board:
+    def board(self) -> ActionQueue:
         """What is wanted of the workers. Raises BadSettings when there are none."""
         if not self.in_cluster:
             raise BadSettings("there is no cluster here", fix="start one with `buildwright cluster up`")
-        return cast("Board", self.builds)
+        return cast("ActionQueue", self.builds)
 
     def mask(self, text: str) -> str:
         """The text without the secrets of this process."""
@@ -209,11 +209,11 @@ class App:
         return result
 
     @asynccontextmanager
-    async def runs(self) -> AsyncIterator[BuildRuns]:
+    async def runs(self) -> AsyncIterator[BuildQueries]:
         """Questions about many builds: by project, by time, the latest (Z4)."""
-        from buildwright.store.runs import BuildRuns
+        from buildwright.store.build_queries import BuildQueries
 
-        opened = BuildRuns.open(self.settings.database_url or self.settings.database)
+        opened = BuildQueries.open(self.settings.database_url or self.settings.database)
         try:
             yield opened
         finally:
@@ -248,11 +248,11 @@ class App:
                     await forget_lanes(self.workspace, build_id)
         return build
 
-    async def crew(self, build_id: str) -> Crew:
+    async def crew(self, build_id: str) -> Runners:
         """Who works on the build now. Raises StoreFailed."""
-        from buildwright.wiring.crew import crew_of
+        from buildwright.wiring.runners import runners_of
 
-        return await crew_of(self.builds, self.board if self.in_cluster else None, build_id)
+        return await runners_of(self.builds, self.board if self.in_cluster else None, build_id)
 
     async def change(self, build: Build, task: str = "") -> Change:
         """What the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
@@ -300,12 +300,12 @@ class App:
             await forget_lanes(self.workspace, build_id)
         return build
 
-    async def bring_home(self, build: Build) -> Brought:
+    async def bring_home(self, build: Build) -> Fetched:
         """See that what workers have delivered is in the user's repository, if that is on this machine and this home's.
 
         Raises Conflict, BadRepository, GitFailed, DiskFull; the next call tries again.
         """
-        return await self._awaited.bring(build, self.workspace) if self.in_cluster else Brought(build, False)
+        return await self._awaited.bring(build, self.workspace) if self.in_cluster else Fetched(build, False)
 
     def awaited(self) -> list[str]:
         """The builds of workers whose result belongs into a repository of this machine, and is not there yet."""
@@ -315,7 +315,7 @@ class App:
         """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
         return await self._advancer.advance(build_id)
 
-    async def world(self, options: Options, clock: Clock) -> World:
+    async def world(self, options: Options, clock: Clock) -> Adapters:
         """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
         workspace = self.workspace if options.lanes else None
         gateway = self.gateway if options.agent not in PLAIN else None
@@ -324,7 +324,7 @@ class App:
     async def clean_up(self) -> None:
         """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
         await self._worlds.end_orphans()
-        from buildwright.workspace.leftovers import sweep
+        from buildwright.workspace.orphans import sweep
 
         await sweep(self.settings.home, self.settings.environment)
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, cast
 
 from buildwright.core.build import Build
 from buildwright.errors import Unreachable
-from buildwright.ports import Board, Builds, Clock, Jobs
-from buildwright.store.holders import this_process
+from buildwright.ports import ActionQueue, Builds, Clock, Hints
+from buildwright.store.lease_holders import this_process
 from buildwright.wiring.adapters import NoHints, no_world
 
 if TYPE_CHECKING:
     from buildwright.engine.follow import Onlooker
-    from buildwright.engine.hand import Hand
+    from buildwright.engine.worker import Worker
     from buildwright.wiring.telemetry import Telemetry
 
 
-async def follow_workers(builds: Builds, board: Board, build: Build, onlooker: Onlooker) -> Build:
+async def follow_workers(builds: Builds, board: ActionQueue, build: Build, onlooker: Onlooker) -> Build:
     """Watch the workers build. Raises Unreachable when there are none: the build waits for them."""
     from buildwright.engine.follow import follow_to_rest
 
@@ -35,12 +35,12 @@ class Advancer:
         self._builds = builds
         self._clock = clock
         self._telemetry = telemetry
-        self._hints: Jobs = NoHints()
-        self._hand: Hand | None = None
+        self._hints: Hints = NoHints()
+        self._hand: Worker | None = None
 
     def send_hints(self, redis_url: str) -> None:
         """From now on tell workers through Redis what waits for them."""
-        from buildwright.engine.settling import is_long
+        from buildwright.engine.queue_update import is_long
         from buildwright.jobs.celery import CeleryJobs
 
         self._hints, self._hand = CeleryJobs(redis_url, is_long), None
@@ -48,10 +48,10 @@ class Advancer:
     async def advance(self, build_id: str) -> Build | None:
         """Post what a build wants now; None when a process holds it whole. Raises NotFound, StoreFailed."""
         if self._hand is None:
-            from buildwright.engine.hand import Hand
+            from buildwright.engine.worker import Worker
 
-            board = cast("Board", self._builds)
-            self._hand = Hand(self._builds, board, self._hints, self._clock, this_process(), no_world)
+            board = cast("ActionQueue", self._builds)
+            self._hand = Worker(self._builds, board, self._hints, self._clock, this_process(), no_world)
         self._hand.listen(self._telemetry.on_event())
         return await self._hand.advance(build_id)
 

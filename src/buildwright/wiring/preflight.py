@@ -53,7 +53,7 @@ async def plan(new: NewBuild, gateway: LocalGateway, workspace: GitWorkspace) ->
     Raises BadGraph, ModelFailed, BadSettings, BadRepository.
     """
     from buildwright.agents.briefing import describe_repository
-    from buildwright.workspace.leftovers import PLAN
+    from buildwright.workspace.orphans import PLAN
 
     options = with_cassette(new.options)
     gateway.check_keys("", options)

@@ -60,7 +60,7 @@ class Telemetry:
         return tell
 
     def observe(self, action: Action, build: Build, waited: float | None) -> AbstractContextManager[object]:
-        """See `World.observe`."""
+        """See `Adapters.observe`."""
         if self._meters is not None and waited is not None:
             self._meters.begun(action, waited)
         return self.traces.action(action, build)

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from buildwright.core.limits import Options
-from buildwright.engine.hand import Hand
-from buildwright.engine.patrol import patrol, tend
-from buildwright.engine.settling import is_long
+from buildwright.engine.poll import poll, renew_leases
+from buildwright.engine.queue_update import is_long
+from buildwright.engine.worker import Worker
 from buildwright.errors import BuildwrightError, Conflict, CouldNot, StoreFailed
 from buildwright.jobs.celery import CeleryConsumer, CeleryJobs
 from buildwright.ports import WorkerRow
 from buildwright.store.clock import StoreClock
-from buildwright.store.holders import this_process
+from buildwright.store.lease_holders import this_process
 from buildwright.wiring.app import open_app
 
 if TYPE_CHECKING:
-    from buildwright.engine.world import World
+    from buildwright.engine.adapters import Adapters
     from buildwright.settings import Settings
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.wiring.app import App
@@ -51,7 +51,7 @@ async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log,
     Raises Conflict when another worker uses this home, BadSettings, BadRepository and GitFailed when the hub is none or
     does not answer, StoreFailed when the database went away meanwhile.
     """
-    async with Worker.at_work(app, name, slots, log, tidy) as worker:
+    async with WorkerProcess.at_work(app, name, slots, log, tidy) as worker:
         await worker.watch(ending)
         cast("PostgresBuilds", app.builds).hurry()  # wait no more for a database that is away
 
@@ -85,10 +85,10 @@ async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | No
         await asyncio.gather(doing, waiting, return_exceptions=True)
 
 
-class Worker:
+class WorkerProcess:
     """A worker that has begun."""
 
-    def __init__(self, hand: Hand, consumer: CeleryConsumer, name: str, tasks: Sequence[asyncio.Task[None]]) -> None:
+    def __init__(self, hand: Worker, consumer: CeleryConsumer, name: str, tasks: Sequence[asyncio.Task[None]]) -> None:
         self._hand = hand
         self._log = hand.log
         self._listens = True
@@ -98,7 +98,7 @@ class Worker:
 
     @classmethod
     @asynccontextmanager
-    async def at_work(cls, app: App, name: str, slots: int, log: Log, tidy: Tidy) -> AsyncIterator[Worker]:
+    async def at_work(cls, app: App, name: str, slots: int, log: Log, tidy: Tidy) -> AsyncIterator[WorkerProcess]:
         """Begin to work; let go of everything at the end."""
         settings, board = app.settings, app.board
         with _alone_in(settings.home):
@@ -109,13 +109,13 @@ class Worker:
             assert isinstance(clock, StoreClock)
             jobs = CeleryJobs(settings.redis_url, is_long)
 
-            async def world_of(options: Options) -> World:
+            async def world_of(options: Options) -> Adapters:
                 return await app.world(options, clock)
 
-            hand = Hand(app.builds, board, jobs, clock, this_process(), world_of, slots, log)
+            hand = Worker(app.builds, board, jobs, clock, this_process(), world_of, slots, log)
             hand.listen(app.telemetry.on_event())
             consumer = CeleryConsumer(settings.redis_url, hand, is_long, name)
-            works = (tend(hand), patrol(hand, jobs), clock.stay_set(board), stay_tidy(hand, tidy))
+            works = (renew_leases(hand), poll(hand, jobs), clock.stay_set(board), stay_tidy(hand, tidy))
             worker = cls(hand, consumer, name, [asyncio.create_task(work) for work in works])
             log("begins", slots=slots, home=str(settings.home))
             try:
@@ -174,7 +174,7 @@ class Worker:
             hand.log("no-sign-of-life", why=str(trouble), level="warning")
 
 
-async def stay_tidy(hand: Hand, tidy: Tidy) -> None:
+async def stay_tidy(hand: Worker, tidy: Tidy) -> None:
     """Tidy up every few hours, when nothing is carried out here. Runs until cancelled."""
     while True:
         await hand.clock.sleep(TIDY_SECONDS)
@@ -186,7 +186,7 @@ async def stay_tidy(hand: Hand, tidy: Tidy) -> None:
             hand.log("not-tidied-up", why=str(trouble), level="warning")
 
 
-def measured(hand: Hand) -> dict[str, float | int]:
+def measured(hand: Worker) -> dict[str, float | int]:
     """What a worker measures of itself: actions done, and how long the newest ones had waited (seconds, D16)."""
     waited = sorted(hand.waited)
     report: dict[str, float | int] = {"performed": hand.performed}

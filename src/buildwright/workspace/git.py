@@ -96,7 +96,7 @@ _LOCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GitAnswer:
     """The result of a git command: exit code, standard output, standard error."""
 
     code: int
@@ -130,7 +130,7 @@ class Git:
         seconds: float | None = None,
         protocol: str = "",
         peer: Path | None = None,
-    ) -> Answer:
+    ) -> GitAnswer:
         """Run `git <arguments>` on `git_dir`; `protocol` (file, https, ssh, http) is the one transport it may use.
 
         `peer` is a repository on this machine that the command also writes to: stale locks in it are removed too.
@@ -207,7 +207,7 @@ class Git:
         limit: int | None,
         seconds: float | None,
         verb: str,
-    ) -> Answer:
+    ) -> GitAnswer:
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
@@ -230,7 +230,7 @@ class Git:
                     output, complaint = await process.communicate(stdin or None)
                 else:
                     output, complaint = await _some(process, limit)
-                return Answer(await process.wait(), output, complaint.decode(errors="replace"))
+                return GitAnswer(await process.wait(), output, complaint.decode(errors="replace"))
         except TimeoutError as error:
             raise GitFailed(
                 f"git {verb} was ended after {seconds:.0f} seconds.", fix="Try again; look for a very large file."
@@ -240,7 +240,7 @@ class Git:
                 _kill(process.pid)
                 await process.wait()
 
-    def _failure(self, arguments: tuple[str, ...], answer: Answer) -> GitFailed | DiskFull:
+    def _failure(self, arguments: tuple[str, ...], answer: GitAnswer) -> GitFailed | DiskFull:
         lines = [line for line in answer.complaint.splitlines() if line.strip()]
         last = " / ".join(lines[-3:]) or "it said nothing"
         text = answer.complaint.lower()
@@ -272,7 +272,7 @@ _FOR_GOOD = (
 )
 
 
-async def persistently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+async def persistently(ask: Callable[[], Awaitable[GitAnswer]]) -> GitAnswer:
     """Call `ask` until it succeeds, with pauses between failures of the network. Raises what the last call raises."""
     for wait in _NETWORK_WAITS:
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository, Conflict, GitFailed
 from buildwright.ports import Guard
-from buildwright.workspace.git import OTHER_FORMAT, Answer, Git, check_name, mask, naming_full_disk, persistently
+from buildwright.workspace.git import OTHER_FORMAT, Git, GitAnswer, check_name, mask, naming_full_disk, persistently
 from buildwright.workspace.source import Source, locate, look
 
 _SECONDS = 3600.0
@@ -159,7 +159,7 @@ class Hub:
         held = leases or {}
         options = [f"--force-with-lease={ref}:{old}" for ref, old in held.items()]
 
-        async def attempt() -> Answer:
+        async def attempt() -> GitAnswer:
             if guard is not None:
                 await guard()
             failpoint(f"{point}.before")
@@ -178,7 +178,7 @@ class Hub:
                                 f"{ref} moved meanwhile: it is {where}.", fix="Look where it is now."
                             ) from error
                     raise
-                answer = Answer(0, b"", "")
+                answer = GitAnswer(0, b"", "")
             failpoint(f"{point}.after")
             return answer
 
@@ -186,7 +186,7 @@ class Hub:
 
     async def _push(
         self, mirror: Path, build_id: str, changes: list[str], options: list[str], near: tuple[str, ...] = ()
-    ) -> Answer:
+    ) -> GitAnswer:
         options = [*self.at.options("receive-pack", build_id, *near), *options]
         if len(changes) > 1:
             options.append("--atomic")
@@ -195,7 +195,7 @@ class Hub:
 
     async def _transfer(
         self, mirror: Path, command: Iterable[str], refs: Iterable[str], peer: Path | None = None
-    ) -> Answer:
+    ) -> GitAnswer:
         source = self.at.source
         words = (*command, "--end-of-options", source.location, *refs)
         return await self._git.run(mirror, *words, protocol=source.protocol, seconds=_SECONDS, peer=peer)
@@ -209,17 +209,17 @@ class Hub:
         if near:
             options.append(f"--negotiation-tip={ref_of(build_id)}/*")
 
-        async def attempt() -> Answer:
+        async def attempt() -> GitAnswer:
             failpoint("workspace.hub-fetch.before")
             try:
                 command = ("fetch", *options, "--update-shallow")
                 await self._transfer(mirror, command, [f"+{ref}:{ref}" for ref in refs])
             except GitFailed as error:
                 if "couldn't find remote ref" in error.message:
-                    return Answer(1, b"", error.message)
+                    return GitAnswer(1, b"", error.message)
                 raise
             failpoint("workspace.hub-fetch.after")
-            return Answer(0, b"", "")
+            return GitAnswer(0, b"", "")
 
         return (await self._ask(attempt)).code == 0
 
@@ -244,7 +244,7 @@ class Hub:
     async def retire(self, build_id: str) -> None:
         """Delete all refs of a build; delivered branches stay."""
 
-        async def attempt() -> Answer:
+        async def attempt() -> GitAnswer:
             found = await self.look(build_id, f"{ref_of(build_id)}/*")
             names = [name for name in found if name.startswith(f"{ref_of(build_id)}/")]
             if names:
@@ -253,7 +253,7 @@ class Hub:
                         await self._push(
                             scratch, build_id, [f":{name}" for name in names[first : first + _AT_ONCE]], []
                         )
-            return Answer(0, b"", "")
+            return GitAnswer(0, b"", "")
 
         await self._ask(attempt)
 
@@ -291,7 +291,7 @@ class Hub:
             await self._git.run(folder / "git", "init", "--quiet", "--bare", f"--object-format={form}")
             yield folder / "git"
 
-    async def _ask(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _ask(self, attempt: Callable[[], Awaitable[GitAnswer]]) -> GitAnswer:
         with self._named():
             return await persistently(attempt)
 

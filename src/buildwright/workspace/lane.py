@@ -34,7 +34,7 @@ class Lanes:
         self._lanes = home / "lanes"
         self._checkouts = home / "checkouts"
         self._git = git
-        self._owner = Owner(home / "owners")
+        self._owner = LaneOwner(home / "owners")
 
     async def open(self, pin: Pin, key: LaneKey, base: str, carry: str) -> Lane:
         """Create a lane with the files of tree `carry`, or commit `base` if ""; an older lane of the key is removed."""
@@ -123,7 +123,7 @@ class Lanes:
         return self._lanes / check_name(key.build_id, "build") / name
 
 
-class Owner:
+class LaneOwner:
     """This process as an owner of lanes: a file that stays locked as long as the process lives.
 
     Unlike a process id, the lock is visible from other containers, and no later process can have it after a restart.
@@ -173,7 +173,7 @@ class Owner:
 
 def abandoned(home: Path) -> list[Path]:
     """Return every lane and checkout below a home whose process is gone."""
-    owners, young = Owner(home / "owners"), time.time() - _YOUNG_SECONDS
+    owners, young = LaneOwner(home / "owners"), time.time() - _YOUNG_SECONDS
     found = []
     for name in ("lanes", "checkouts"):
         for folder in sorted((home / name).glob("*/*")):

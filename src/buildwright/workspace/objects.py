@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from buildwright.beneath import sync_folder
+from buildwright.confined_fs import sync_folder
 from buildwright.workspace.git import IDENTITY, naming_full_disk
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from buildwright.beneath import read_beneath, read_link_beneath
+from buildwright.confined_fs import read_beneath, read_link_beneath
 from buildwright.core.patch import ChangeKind, FileChange, Patch
 from buildwright.core.paths import check_path, is_git_part
 from buildwright.errors import UnsafePath
-from buildwright.workspace.git import Answer, Git
+from buildwright.workspace.git import Git, GitAnswer
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import object_id
 
@@ -49,7 +49,7 @@ LEFT_OUT = (*(f"{name}/" for name in sorted(_CACHES)), *(f"*{ending}" for ending
 """`_CACHES` and `_CACHE_FILES` as patterns of gitignore(5)."""
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """One path of a tree: git's octal mode and the object's id; `size` in bytes is 0 where it was not measured."""
 
     mode: str
@@ -59,26 +59,26 @@ class Entry(NamedTuple):
 
 @dataclass
 class _Scan:
-    base: dict[str, Entry]
+    base: dict[str, TreeEntry]
     width: int
     tracked: frozenset[str]
     """Every directory of the base tree."""
-    found: dict[str, Entry] = field(default_factory=dict)
+    found: dict[str, TreeEntry] = field(default_factory=dict)
     odd: list[str] = field(default_factory=list)
     """Paths of pipes, sockets and devices, which git cannot hold."""
     rules: bool = False
     """Whether a .gitignore was found."""
 
 
-async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, Entry]:
+async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, TreeEntry]:
     """Return every file of a tree by path; bytes that are not UTF-8 become surrogates."""
     answer = await git.run(mirror, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree)
-    entries: dict[str, Entry] = {}
+    entries: dict[str, TreeEntry] = {}
     for line in answer.output.decode(errors="surrogateescape").split("\0"):
         if line:
             head, _, path = line.partition("\t")
             mode, _, name = head.split(" ")
-            entries[path] = Entry(mode, name)
+            entries[path] = TreeEntry(mode, name)
     return entries
 
 
@@ -97,7 +97,7 @@ async def write_lane(git: Git, pin: Pin, files: Path, base_tree: str) -> tuple[s
 
 
 async def _write_lane(
-    git: Git, pin: Pin, files: Path, base_tree: str, reading: asyncio.Task[Answer], index: Path
+    git: Git, pin: Pin, files: Path, base_tree: str, reading: asyncio.Task[GitAnswer], index: Path
 ) -> tuple[str, tuple[FileChange, ...]]:
     """See `write_lane`. The task `reading` fills `index` with the base tree while the files are hashed."""
     base = await list_tree(git, pin.mirror, base_tree)
@@ -138,7 +138,7 @@ def _check(change: FileChange) -> None:
         )
 
 
-def _compare(base: dict[str, Entry], found: dict[str, Entry]) -> list[FileChange]:
+def _compare(base: dict[str, TreeEntry], found: dict[str, TreeEntry]) -> list[FileChange]:
     changes: list[FileChange] = []
     for path, new in found.items():
         old = base.get(path)
@@ -160,7 +160,9 @@ def _compare(base: dict[str, Entry], found: dict[str, Entry]) -> list[FileChange
     return sorted(changes, key=lambda change: change.path)
 
 
-def _store(pin: Pin, files: Path, changes: list[FileChange], base: dict[str, Entry]) -> tuple[bytes, list[FileChange]]:
+def _store(
+    pin: Pin, files: Path, changes: list[FileChange], base: dict[str, TreeEntry]
+) -> tuple[bytes, list[FileChange]]:
     """Write the blobs; return lines for update-index (git-update-index(1), "--index-info") and the real changes.
 
     Each file is read again here, and this content counts, so that hash and content cannot differ.
@@ -179,7 +181,7 @@ def _store(pin: Pin, files: Path, changes: list[FileChange], base: dict[str, Ent
                 read_link_beneath(files, change.path) if link else read_beneath(files, change.path, FILE_BYTES + 1)
             )
             found = pin.objects.write("blob", content)
-            if base.get(change.path, Entry("", ""))[:2] == (change.mode, found):
+            if base.get(change.path, TreeEntry("", ""))[:2] == (change.mode, found):
                 continue
             lines.append(f"{change.mode} {found}\t".encode() + encoded)
             kept.append(change.model_copy(update={"size": len(content)}))
@@ -205,7 +207,7 @@ async def _ignored(git: Git, pin: Pin, files: Path, fresh: list[str], scan: _Sca
     return frozenset(answer.output.decode(errors="surrogateescape").split("\0"))
 
 
-def _scan(files: Path, base: dict[str, Entry], width: int) -> _Scan:
+def _scan(files: Path, base: dict[str, TreeEntry], width: int) -> _Scan:
     tracked: set[str] = set()
     for path in base:
         folder = path.rpartition("/")[0]
@@ -235,7 +237,7 @@ def _scan_directory(scan: _Scan, directory: int, prefix: str, depth: int) -> Non
                 _enter(scan, directory, name, path, depth)
             elif is_link:
                 target = os.fsencode(os.readlink(name, dir_fd=directory))
-                scan.found[path] = Entry(_LINK, object_id("blob", target, scan.width), len(target))
+                scan.found[path] = TreeEntry(_LINK, object_id("blob", target, scan.width), len(target))
             else:
                 _hash_file(scan, directory, name, path)
         except FileNotFoundError:
@@ -282,6 +284,6 @@ def _hash_file(scan: _Scan, directory: int, name: str, path: str) -> None:
         while block := os.read(descriptor, 1 << 20):
             state.update(block)
         mode = "100755" if status.st_mode & stat.S_IXUSR else "100644"
-        scan.found[path] = Entry(mode, state.hexdigest(), status.st_size)
+        scan.found[path] = TreeEntry(mode, state.hexdigest(), status.st_size)
     finally:
         os.close(descriptor)

@@ -28,7 +28,7 @@ Ids = Callable[[str], Awaitable[Collection[str]]]
 """Returns the git ids that the journal of a build names."""
 
 
-class Attic:
+class MirrorPruner:
     """The mirrors, lanes and scratch folders of one home, as pruning sees them."""
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:

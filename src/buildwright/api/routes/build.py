@@ -9,12 +9,22 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import Response
 
-from buildwright.api import steering
-from buildwright.api.asking import After, Asking, BuildId, CleanText, Limit, OwnBuild, ProjectId, own_build, stating
+from buildwright.api import operations
 from buildwright.api.openapi import KEYED
+from buildwright.api.params import (
+    After,
+    BuildId,
+    CleanText,
+    Limit,
+    OwnBuild,
+    ProjectId,
+    RequestModel,
+    own_build,
+    stating,
+)
 from buildwright.api.problems import responses
-from buildwright.api.shown import can_publish, response_of
-from buildwright.api.site import CallerOf, CorrelationOf, Site, SiteOf
+from buildwright.api.responses import can_publish, response_of
+from buildwright.api.state import CallerOf, CorrelationOf, ServerState, SiteOf
 from buildwright.core.build import Build
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
@@ -25,7 +35,7 @@ from buildwright.views.runtime import BuildResponse, CanPublish
 
 router = APIRouter(prefix="/api/build", tags=["build runtime"])
 
-Wait = Annotated[float, Query(ge=0, le=steering.LONGEST_WAIT, description="Seconds to wait for the end of it.")]
+Wait = Annotated[float, Query(ge=0, le=operations.LONGEST_WAIT, description="Seconds to wait for the end of it.")]
 _WAITED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": BuildResponse,
@@ -34,7 +44,7 @@ _WAITED: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Seed(Asking):
+class SeedRequest(RequestModel):
     """What an interview has found out."""
 
     brief: ProjectBrief | None = None
@@ -50,13 +60,13 @@ _SOMETHING: dict[str, JsonValue] = {
 }
 
 
-class StartBuild(Asking):
+class StartBuild(RequestModel):
     """A build to be made. `seed` is what to build; with `tasks` no model needs to plan it."""
 
     model_config = ConfigDict(json_schema_extra=_SOMETHING)
 
     project_id: ProjectId
-    seed: Seed
+    seed: SeedRequest
     repository: Annotated[CleanText, Field(max_length=2000)] = Field(
         default="", description='Path on the server, or URL, of the git repository to build on; "" for none.'
     )
@@ -71,7 +81,7 @@ class StartBuild(Asking):
         return self
 
 
-class StepBuild(Asking):
+class StepBuild(RequestModel):
     """One step of a build."""
 
     build_id: BuildId
@@ -92,7 +102,7 @@ async def start_build(
             update={"by_hand": True, "lanes": bool(wanted.repository) and wanted.options.lanes}
         )
         new = NewBuild(spec_of(wanted), options, wanted.repository, wanted.base, wanted.project_id)
-        build_id = await steering.start(site, caller, correlation_id, new)
+        build_id = await operations.start(site, caller, correlation_id, new)
         answer = await response_of(site, await site.seen.newest(build_id))
         return 200, json.loads(answer), place_of(build_id)
 
@@ -109,11 +119,11 @@ async def step_build(
 
     async def work() -> tuple[int, dict[str, Any], str]:
         build = await own_build(site, caller, wanted.build_id)
-        await site.rates.take(steering.BUILDS, caller.user_id)
+        await site.rates.take(operations.BUILDS, caller.user_id)
         with stating(build):
             _, step_id = await site.app.ask(build.id, TakeStep(wanted.mode, wanted.user_message or ""))
         await site.hosting.begin(build.id)
-        build, made = await steering.stepped(site, build, step_id, wait_seconds)
+        build, made = await operations.stepped(site, build, step_id, wait_seconds)
         return 200 if made else 202, json.loads(await response_of(site, build)), place_of(build.id)
 
     return await site.asked.once(request, caller.user_id, "POST /api/build/step", work)
@@ -128,8 +138,8 @@ async def get_build(site: SiteOf, build: OwnBuild, history_after: After = 0, his
 @router.post("/{build_id}/abort", response_model=BuildResponse, responses={**_WAITED, **responses(403, 404, 409)})
 async def abort_build(site: SiteOf, caller: CallerOf, build: OwnBuild, wait_seconds: Wait = 20.0) -> Response:
     """End the build: agents are ended, nothing more lands. Again is harmless."""
-    await site.rates.take(steering.BUILDS, caller.user_id)
-    build = await steering.stop(site, build, "aborted by the user", wait_seconds)
+    await site.rates.take(operations.BUILDS, caller.user_id)
+    build = await operations.stop(site, build, "aborted by the user", wait_seconds)
     return await _answer(site, build, 200 if build.is_terminal else 202)
 
 
@@ -161,6 +171,6 @@ def place_of(build_id: str) -> str:
     return f"/api/build/{build_id}"
 
 
-async def _answer(site: Site, build: Build, status: int, after: int = 0, limit: int = 100) -> Response:
+async def _answer(site: ServerState, build: Build, status: int, after: int = 0, limit: int = 100) -> Response:
     headers = {"Location": place_of(build.id)} if status == 202 else None
     return Response(await response_of(site, build, after, limit), status, headers, media_type="application/json")

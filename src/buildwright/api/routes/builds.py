@@ -8,12 +8,22 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import JSONResponse, Response
 
-from buildwright.api import steering
-from buildwright.api.asking import After, Asking, CleanText, Limit, OwnBuild, ProjectId, TaskName, cursor_of, place_of
+from buildwright.api import operations
 from buildwright.api.openapi import KEYED
 from buildwright.api.pages import LogPage, Reading, read_page
+from buildwright.api.params import (
+    After,
+    CleanText,
+    Limit,
+    OwnBuild,
+    ProjectId,
+    RequestModel,
+    TaskName,
+    cursor_of,
+    place_of,
+)
 from buildwright.api.problems import responses
-from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
+from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
 from buildwright.api.targets import check_commands
 from buildwright.core.event import event_fields
 from buildwright.core.graph import Graph, compile_plan
@@ -54,7 +64,7 @@ _SOMETHING: dict[str, JsonValue] = {
 }
 
 
-class Wanted(Asking):
+class NewBuildRequest(RequestModel):
     """What is to be built: a spec or task list, as text or read already, a complete list of tasks, or what an interview has
     found out."""
 
@@ -89,7 +99,7 @@ class Wanted(Asking):
         return self
 
 
-class WantedBuild(Wanted):
+class WantedBuild(NewBuildRequest):
     """A build that runs by itself."""
 
     project_id: ProjectId | None = Field(default=None, description="Its project; else the name of the repository.")
@@ -116,7 +126,7 @@ class Status(BuildView):
     workers: tuple[WorkerHolds, ...] = ()
 
 
-class Runners(BaseModel):
+class RunnersResponse(BaseModel):
     """Who works on a build: the process that holds it whole, or workers of a cluster."""
 
     runner: str | None
@@ -165,7 +175,7 @@ async def start_build(
     async def work() -> tuple[int, dict[str, Any], str]:
         options = wanted.options.model_copy(update={"lanes": bool(wanted.repository) and wanted.options.lanes})
         new = NewBuild(spec_of(wanted), options, wanted.repository, wanted.base, wanted.project_id or "")
-        build_id = await steering.start(site, caller, correlation_id, new)
+        build_id = await operations.start(site, caller, correlation_id, new)
         await site.hosting.begin(build_id)
         location = f"/api/builds/{build_id}"
         return 202, {"build_id": build_id, "location": location}, location
@@ -213,10 +223,10 @@ async def build_state(build: OwnBuild) -> Snapshot:
 
 
 @router.get("/api/builds/{build_id}/runners", responses=responses(403, 404))
-async def build_runners(site: SiteOf, build: OwnBuild) -> Runners:
+async def build_runners(site: SiteOf, build: OwnBuild) -> RunnersResponse:
     """Who works on the build."""
     found = await site.app.crew(build.id)
-    return Runners(
+    return RunnersResponse(
         runner=found.runner, in_cluster=found.in_cluster, workers=found.workers, holdings=list(found.holdings)
     )
 
@@ -260,16 +270,16 @@ async def explain(site: SiteOf, build: OwnBuild, task: TaskName) -> WhyView:
 
 
 @router.post("/api/plans", responses=responses(400, 403, 502, 507))
-async def plan(wanted: Wanted, site: SiteOf, caller: CallerOf) -> PlanView:
+async def plan(wanted: NewBuildRequest, site: SiteOf, caller: CallerOf) -> PlanView:
     """Show what would be done: tasks, waves and the critical path. Nothing is kept."""
-    await site.rates.take(steering.BUILDS, caller.user_id)
+    await site.rates.take(operations.BUILDS, caller.user_id)
     check_commands(site, caller, Spec(title="plan"), wanted.options)
-    repository = await steering.checked_target(site, caller, wanted.repository, wanted.options)
+    repository = await operations.checked_target(site, caller, wanted.repository, wanted.options)
     spec = spec_of(wanted)
     return await site.app.plan(NewBuild(spec, wanted.options, repository, wanted.base))
 
 
-def spec_of(wanted: Wanted) -> Spec:
+def spec_of(wanted: NewBuildRequest) -> Spec:
     """The spec that is asked for. Raises BadSpec, BadGraph."""
     if wanted.spec is not None:
         from buildwright.advisors.spec_file import parse_spec

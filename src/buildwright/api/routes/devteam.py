@@ -15,12 +15,12 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from buildwright.api import steering
-from buildwright.api.asking import Asking, CleanText
+from buildwright.api import operations
+from buildwright.api.event_requests import Initialize, ProjectInPath, asked_for, check_owner, told
 from buildwright.api.openapi import KEYED
-from buildwright.api.orders import Initialize, ProjectInPath, asked_for, check_owner, told
+from buildwright.api.params import CleanText, RequestModel
 from buildwright.api.problems import responses
-from buildwright.api.site import Caller, CallerOf, CorrelationOf, Site, SiteOf
+from buildwright.api.state import Caller, CallerOf, CorrelationOf, ServerState, SiteOf
 from buildwright.core.build import Build
 from buildwright.engine.commands import BuildCommand, PauseBuild, ResumeBuild, StopBuild
 from buildwright.errors import IllegalMove, NotFound
@@ -37,7 +37,7 @@ from buildwright.views.automation import (
 )
 from buildwright.views.project import progress_of
 from buildwright.views.statuses import WITHOUT_BUILD, ExecutionStatus, execution_status
-from buildwright.wiring.intake import INITIALIZE, build_id_of
+from buildwright.wiring.event_consumer import INITIALIZE, build_id_of
 
 if TYPE_CHECKING:
     from buildwright.store.inbox import Received
@@ -52,7 +52,7 @@ class Begun(BaseModel):
     eventId: str  # noqa: N815  the wire's name
 
 
-class Resume(Asking):
+class Resume(RequestModel):
     """How to go on: as it is; or with the failed tasks tried again, or given up."""
 
     choice: Literal["go", "retry", "skip"] = "go"
@@ -117,10 +117,10 @@ async def stop(project: ProjectInPath, site: SiteOf, caller: CallerOf) -> Execut
 
 
 async def _steer(
-    site: Site, caller: Caller, project: str, to: ExecutionStatus, since: ExecutionStatus, command: BuildCommand
+    site: ServerState, caller: Caller, project: str, to: ExecutionStatus, since: ExecutionStatus, command: BuildCommand
 ) -> Execution:
     """Bring the execution from one state `to` another. Raises IllegalMove with the state when it is in neither."""
-    await site.rates.take(steering.BUILDS, caller.user_id)
+    await site.rates.take(operations.BUILDS, caller.user_id)
     there = {to, "stopped"} if to == "stopping" else {to}
     for again in (True, True, False):
         standing = await _standing(site, caller, project)
@@ -155,7 +155,7 @@ def _refused(state: ExecutionStatus, why: str, fix: str | None = None) -> Illega
     return error
 
 
-async def _standing(site: Site, caller: Caller, project: str) -> _Standing:
+async def _standing(site: ServerState, caller: Caller, project: str) -> _Standing:
     """Raises NotFound for a project without an execution, Forbidden for another user's."""
     await check_owner(site, caller, project)
     row = await site.records.inbox.latest(project, INITIALIZE, caller.user_id)

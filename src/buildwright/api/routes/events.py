@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Request
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
+from buildwright.api.event_requests import EVENTS, AnyAsked, asked_for, told
 from buildwright.api.openapi import KEYED
-from buildwright.api.orders import EVENTS, AnyAsked, asked_for, told
 from buildwright.api.problems import responses
-from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
+from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
 from buildwright.errors import Forbidden, NotFound
 from buildwright.views.automation import task_context
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from buildwright.api.problems import responses
-from buildwright.api.site import CallerOf, SiteOf
+from buildwright.api.state import CallerOf, SiteOf
 from buildwright.errors import NotFound
 
 router = APIRouter(tags=["health"])

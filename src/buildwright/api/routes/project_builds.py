@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
 from buildwright.api import project_build
-from buildwright.api.asking import Asking, CleanText, Limit
 from buildwright.api.openapi import KEYED
 from buildwright.api.pages import cursor_for, number_in, text_in
+from buildwright.api.params import CleanText, Limit, RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.project_build import NewestBuild, NewestRow
-from buildwright.api.site import CallerOf, SiteOf
-from buildwright.api.stack import find_stack
+from buildwright.api.state import CallerOf, SiteOf
+from buildwright.api.tech_stack import find_stack
 from buildwright.core.limits import Budget
 from buildwright.views.instructions import Instructions, instructions_of
 from buildwright.views.project import (
@@ -36,7 +36,7 @@ Cursor = Annotated[str, Query(max_length=8_000, description="`next_cursor` of th
 Filter = Annotated[CleanText, Query(max_length=200)]
 
 
-class ResumeWish(Asking):
+class ResumeWish(RequestModel):
     """How to go on from a pause. `skip` gives up the tasks that failed; what depends on them goes on."""
 
     action: ResumeAction
@@ -52,7 +52,7 @@ class ResumeWish(Asking):
         return self
 
 
-class InterjectWish(Asking):
+class InterjectWish(RequestModel):
     """Something to tell the agents."""
 
     message: Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"\S")]

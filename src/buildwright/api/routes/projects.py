@@ -12,21 +12,21 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import Response
 
 from buildwright.api import project_build
-from buildwright.api.asking import Asking, Limit, cursor_of, place_of
 from buildwright.api.openapi import KEYED
+from buildwright.api.params import Limit, RequestModel, cursor_of, place_of
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.requests import BuildRequest, SpecText, TargetType, TaskList, check_target, kept_spec
-from buildwright.api.site import CallerOf, CorrelationOf, SiteOf
+from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
 from buildwright.ports import BuildRow
-from buildwright.store.projects import Project
+from buildwright.store.projects import ProjectRecord
 from buildwright.views.project import BuildAnswer
 from buildwright.views.statuses import BuildStatusName, project_status
 
 router = APIRouter(prefix="/projects", tags=["projects"])
 
 
-class NewProject(Asking):
+class NewProject(RequestModel):
     """A project to create. Target and spec are those of its builds, unless a build names others."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
@@ -147,7 +147,7 @@ async def start_build(
     return await site.asked.once(request, caller.user_id, f"POST /projects/{project.id}/build", work)
 
 
-def _fields(project: Project, row: BuildRow | None) -> dict[str, Any]:
+def _fields(project: ProjectRecord, row: BuildRow | None) -> dict[str, Any]:
     status = project_status(row.control, row.outcome, row.version) if row else None
     newest = NewestBuild(status=status, **asdict(row)) if row and status else None
     return {
@@ -157,6 +157,6 @@ def _fields(project: Project, row: BuildRow | None) -> dict[str, Any]:
     }
 
 
-def _detail(project: Project, row: BuildRow | None) -> ProjectDetail:
+def _detail(project: ProjectRecord, row: BuildRow | None) -> ProjectDetail:
     kept = json.loads(project.spec) if project.spec else {}
     return ProjectDetail(**{**_fields(project, row), "spec": kept.get("spec", ""), "tasks": kept.get("tasks")})

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from buildwright.api.guard import COOKIE, same_site
 from buildwright.api.problems import responses
-from buildwright.api.site import CallerOf, SiteOf
+from buildwright.api.state import CallerOf, SiteOf
 from buildwright.errors import Forbidden, Refused, Unauthorized
 
 router = APIRouter(tags=["signing in"])

@@ -15,12 +15,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from buildwright.api.carrying import ABORT_SECONDS, PARTING_SECONDS, Why, abort, deliver, why_of, words
 from buildwright.api.cursor import LONGEST
 from buildwright.api.guard import identify, is_own_origin
-from buildwright.api.reader import Reader, Selection, Sent, Topics
-from buildwright.api.site import Caller, Site, site_of
-from buildwright.api.stream import build_of, open_reader, project_of
+from buildwright.api.open_stream import build_of, open_reader, project_of
+from buildwright.api.send import ABORT_SECONDS, PARTING_SECONDS, Why, abort, deliver, why_of, words
+from buildwright.api.state import Caller, ServerState, state_of
+from buildwright.api.subscription import Selection, Sent, Subscription, Topics
 from buildwright.errors import BuildwrightError, Forbidden, NotFound, Refused, StoreFailed, Unauthorized
 from buildwright.views.frames import Names, StreamFrame
 
@@ -59,7 +59,7 @@ async def builder(websocket: WebSocket) -> None:
 
 
 async def _serve(websocket: WebSocket, names: Names) -> None:
-    site = site_of(websocket)
+    site = state_of(websocket)
     await websocket.accept()
     try:
         caller = await caller_by(site, websocket)
@@ -89,7 +89,7 @@ def _code_of(error: BuildwrightError) -> int:
             return 4400
 
 
-async def caller_by(site: Site, websocket: WebSocket) -> Caller:
+async def caller_by(site: ServerState, websocket: WebSocket) -> Caller:
     """Who opens it: by bearer token, by ticket, or by session from a page of this server. Raises Unauthorized, Forbidden."""
     headers = websocket.headers
     origins = headers.getlist("origin")
@@ -108,7 +108,7 @@ async def caller_by(site: Site, websocket: WebSocket) -> Caller:
     return caller
 
 
-async def _selected(site: Site, caller: Caller, websocket: WebSocket) -> Selection:
+async def _selected(site: ServerState, caller: Caller, websocket: WebSocket) -> Selection:
     query = websocket.query_params
     build = query.get("build", "")
     project = query.get("projectId", "") or query.get("project", "")
@@ -132,7 +132,7 @@ def _parsed(topics: list[str]) -> Topics:
 class _Socket:
     """One connection that was let in."""
 
-    def __init__(self, site: Site, websocket: WebSocket, selection: Selection, names: Names) -> None:
+    def __init__(self, site: ServerState, websocket: WebSocket, selection: Selection, names: Names) -> None:
         self._site = site
         self._websocket = websocket
         self._selection = selection
@@ -165,7 +165,7 @@ class _Socket:
             hearing.cancel()
             await asyncio.gather(hearing, return_exceptions=True)
 
-    async def _carry(self, reader: Reader, hearing: asyncio.Task[Subscribe | None]) -> Why:
+    async def _carry(self, reader: Subscription, hearing: asyncio.Task[Subscribe | None]) -> Why:
         """`gone` when the client has something to say, or nothing any more."""
         sending = asyncio.create_task(deliver(reader, self._put))
         try:
@@ -184,7 +184,7 @@ class _Socket:
     async def _say(self, body: bytes) -> None:
         await self._websocket.send({"type": "websocket.send", "text": body.decode()})
 
-    async def _part(self, reader: Reader, why: Why) -> None:
+    async def _part(self, reader: Subscription, why: Why) -> None:
         """The last word, if the client still reads."""
         state = self._websocket.scope.get("state")
         if why == "gone":

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, create_model
 from starlette.responses import JSONResponse, Response
 
-from buildwright.api import steering
-from buildwright.api.asking import Asking, OwnBuild, stating
+from buildwright.api import operations
+from buildwright.api.params import OwnBuild, RequestModel, stating
 from buildwright.api.problems import responses
-from buildwright.api.site import CallerOf, SiteOf
+from buildwright.api.state import CallerOf, SiteOf
 from buildwright.core.build import Build
 from buildwright.engine.commands import COMMANDS, BuildCommand, SendMessage, StopBuild, TakeStep
 from buildwright.errors import IllegalMove
@@ -46,11 +46,11 @@ def body_of(kind: type[BuildCommand]) -> Any:
     given: dict[str, Any] = {
         field.name: (hints[field.name], ... if field.default is MISSING else field.default) for field in fields(kind)
     }
-    model = create_model(kind.__name__, __base__=Asking, __doc__=kind.__doc__, **given)
+    model = create_model(kind.__name__, __base__=RequestModel, __doc__=kind.__doc__, **given)
     return model if any(default is ... for _, default in given.values()) else model | None
 
 
-def command_of(kind: type[BuildCommand], body: Asking | None) -> BuildCommand:
+def command_of(kind: type[BuildCommand], body: RequestModel | None) -> BuildCommand:
     """The record of a body that was read."""
     return kind(**dict(body or ()))
 
@@ -59,7 +59,7 @@ def _add_route(kind: type[BuildCommand]) -> None:
     answer, body = RECEIPTS.get(kind, Standing), body_of(kind)
 
     async def endpoint(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: Any = None) -> Any:
-        await site.rates.take(steering.BUILDS, caller.user_id)
+        await site.rates.take(operations.BUILDS, caller.user_id)
         command = command_of(kind, wanted)
         new_id = ""
         if not command.holds(build):
@@ -102,12 +102,12 @@ async def stop(
     build: OwnBuild,
     wanted: Any = None,
     wait_seconds: Annotated[
-        float, Query(ge=0, le=steering.LONGEST_WAIT, description="Seconds to wait for its end.")
+        float, Query(ge=0, le=operations.LONGEST_WAIT, description="Seconds to wait for its end.")
     ] = 20.0,
 ) -> Response:
     """End the build: agents are ended, nothing more lands. A build that was stopped stays as it is."""
-    await site.rates.take(steering.BUILDS, caller.user_id)
-    build = await steering.stop(site, build, wanted.message if wanted else "", wait_seconds)
+    await site.rates.take(operations.BUILDS, caller.user_id)
+    build = await operations.stop(site, build, wanted.message if wanted else "", wait_seconds)
     headers = {"Location": f"/api/builds/{build.id}"}
     return JSONResponse(standing_of(build).model_dump(mode="json"), 200 if build.is_terminal else 202, headers)
 
@@ -128,7 +128,7 @@ router.add_api_route(
 @router.post("/run", status_code=202, responses=responses(403, 404, 409))
 async def run(site: SiteOf, caller: CallerOf, build: OwnBuild) -> Standing:
     """See that the build is carried out; harmless when it is already."""
-    await site.rates.take(steering.BUILDS, caller.user_id)
-    steering.refuse_ended(build, "carried out")
+    await site.rates.take(operations.BUILDS, caller.user_id)
+    operations.refuse_ended(build, "carried out")
     await site.hosting.begin(build.id)
     return standing_of(build)

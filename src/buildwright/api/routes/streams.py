@@ -1,6 +1,6 @@
 """Server-sent events of a build or a project, and the same as pages (`GET /events`): the truth that all streams repeat.
 
-A stream's `id:` is a cursor, so `Last-Event-ID` goes on where the connection broke. `curl -N` shows it as it comes.
+A stream's `id:` is a cursor, so `StreamStart-Event-ID` goes on where the connection broke. `curl -N` shows it as it comes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from buildwright.api.carrying import PARTING_SECONDS, Why, abort, deliver, why_of, words
 from buildwright.api.cursor import LONGEST, START
+from buildwright.api.open_stream import Hello, StreamStart, build_of, open_reader, project_of
 from buildwright.api.problems import responses
-from buildwright.api.reader import Reader, Selection, Sent, Topics
-from buildwright.api.site import CallerOf, Site, SiteOf
-from buildwright.api.stream import Hello, Last, build_of, open_reader, project_of
+from buildwright.api.send import PARTING_SECONDS, Why, abort, deliver, why_of, words
+from buildwright.api.state import CallerOf, ServerState, SiteOf
+from buildwright.api.subscription import Selection, Sent, Subscription, Topics
 from buildwright.errors import Refused
 from buildwright.views.frames import Names
 
@@ -102,7 +102,7 @@ async def build_stream(
 ) -> Response:
     """What happens in a build, as it happens, until it has ended."""
     selection = await build_of(site, caller, build_id)
-    return await _stream(site, selection, query, Last(tail, task) if tail and not query.after else None)
+    return await _stream(site, selection, query, StreamStart(tail, task) if tail and not query.after else None)
 
 
 @router.get("/api/projects/{project_id}/stream", response_class=Response, responses=responses(403, 404) | _SSE)
@@ -155,7 +155,9 @@ def _parsed(topics: str) -> Topics:
         raise Refused(str(error), fix="topics are events, journal, log and log:BUILD") from error
 
 
-async def _stream(site: Site, selection: Selection, query: StreamQuery, last: Last | None = None) -> Response:
+async def _stream(
+    site: ServerState, selection: Selection, query: StreamQuery, last: StreamStart | None = None
+) -> Response:
     after, topics = query.after, _parsed(query.topics)
     reader, hello = await open_reader(site.tails, selection, query.names, topics, after, last=last)
     if after and hello.resume == "live" and reader.is_at_end:
@@ -169,7 +171,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, reader: Reader, hello: Hello, meters: Meters) -> None:
+    def __init__(self, reader: Subscription, hello: Hello, meters: Meters) -> None:
         super().__init__(None, 200, {"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
         self._reader = reader

@@ -1,0 +1,200 @@
+"""Opening a stream: which builds it is of, whether that is the caller's to see, and what a cursor is worth. Sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from buildwright.api.broadcast import Broadcasts
+from buildwright.api.cursor import START, Cursor, Newest, Place, decode, microseconds
+from buildwright.api.state import Caller, ServerState
+from buildwright.api.subscription import Selection, Subscription, Topics
+from buildwright.errors import Forbidden, NotFound
+from buildwright.ports import BuildRow, Mark
+from buildwright.views.frames import Fields, Names
+
+MOST_BUILDS = 64
+"""Builds in one stream of a project; of more, the newest."""
+LONGEST_NAME = 200
+NEWEST = "newest"
+"""In place of a build's id: the newest build of the caller."""
+_SHORTEST_PREFIX = 4
+
+
+class StreamStart(NamedTuple):
+    """The last lines of a log, of one task or (`task` "") of all."""
+
+    lines: int
+    task: str = ""
+
+
+class Hello(NamedTuple):
+    """What a stream starts with."""
+
+    resume: str
+    """`live` (nothing was missed), `replay` (what was missed follows), `reset` (read it anew by REST)."""
+    cursor: str
+    head: Fields
+    oldest: Fields
+
+    def payload(self, reader: Subscription) -> dict[str, Any]:
+        """For the frame."""
+        row = reader.selection.build
+        one: Fields = {}
+        if row is not None:
+            tail = reader.members[row.build_id].tail
+            one = {"executionId": row.build_id, "correlationId": tail.build.correlation_id if tail is not None else ""}
+        return {**one, **self._asdict(), "topics": reader.topics.words(), "names": reader.names}
+
+
+async def open_reader(
+    tails: Broadcasts,
+    selection: Selection,
+    names: Names,
+    topics: Topics,
+    after: str,
+    *,
+    live: bool = True,
+    last: StreamStart | None = None,
+) -> tuple[Subscription, Hello]:
+    """A reader that stands after the cursor `after`: "" for now, "start" for the first event. Raises NotFound, StoreFailed.
+
+    With `live` False it reads what is there and hears of nothing new. `last` says with which lines of the log to start.
+    """
+    reader = Subscription(tails, selection, names, topics)
+    cursor = decode(after) if after not in {"", START} else None
+    rows, known = await _selected(tails, selection, cursor, everything=after == START)
+    marks = await tails.builds.marks([row.build_id for row in rows])
+    lost = after not in {"", START} and (cursor is None or not await _is_known(tails, selection, cursor, marks))
+    if live:
+        await tails.enter(reader)
+    try:
+        for row in rows:
+            place = None if after == "" or lost else _place_of(cursor, row.build_id, reader.form)
+            await reader.add(row, place, live=live, mark=marks.get(row.build_id))
+        if last is not None:
+            await _step_back(tails, reader, last)
+        if live and selection.build is None:
+            await tails.watch_project(reader, selection.user_id, selection.project_id, known)
+    except BaseException:
+        tails.leave(reader)
+        raise
+    heads = {member.build_id: member.tail.place if member.tail else member.upto for member in reader.members.values()}
+    missed = any(
+        (topics.any_event and member.place.event < heads[member.build_id].event)
+        or (topics.wants_log(member.build_id) and member.place.line < heads[member.build_id].line)
+        for member in reader.members.values()
+    )
+    hello = Hello(
+        "reset" if lost else "replay" if missed else "live",
+        reader.cursor(),
+        {build_id: {"event": place.event, "line": place.line} for build_id, place in heads.items()},
+        {build_id: {"event": 1, "line": mark.first_line} for build_id, mark in marks.items()},
+    )
+    return reader, hello
+
+
+async def _step_back(tails: Broadcasts, reader: Subscription, last: StreamStart) -> None:
+    """Let a reader begin with the last lines that there are."""
+    for member in reader.members.values():
+        lines = await tails.builds.read_log(member.build_id, task=last.task, limit=last.lines, tail=True)
+        if lines and last.lines:
+            member.place = member.place._replace(line=min(member.place.line, lines[0].seq - 1))
+
+
+def _place_of(cursor: Cursor | None, build_id: str, form: str) -> Place:
+    place = cursor.places.get(build_id, Place()) if cursor is not None else Place()
+    return place if cursor is None or cursor.form == form else place._replace(part=0)
+
+
+async def _selected(
+    tails: Broadcasts, selection: Selection, cursor: Cursor | None, *, everything: bool
+) -> tuple[list[BuildRow], set[str]]:
+    """The builds of a selection, in the order of their creation, and all of the project that were there already."""
+    if selection.build is not None:
+        return [selection.build], set()
+    newest = await tails.runs.page(selection.user_id, MOST_BUILDS, project_id=selection.project_id)
+    seen = {row.build_id for row in newest}
+    if everything:
+        return newest[::-1], seen
+    unfinished = [
+        row for row in await tails.runs.unfinished(selection.user_id) if row.project_id == selection.project_id
+    ]
+    wanted: Collection[str] = cursor.places if cursor is not None else ()
+    newest_known = cursor.newest if cursor is not None else None
+    found = {row.build_id: row for row in unfinished}
+    for row in newest:
+        later = newest_known is not None and Newest(microseconds(row.created_at), row.build_id) > newest_known
+        if later or row.build_id in wanted:
+            found[row.build_id] = row
+    ordered = sorted(found.values(), key=lambda row: (row.created_at, row.build_id))
+    return ordered[-MOST_BUILDS:], seen | found.keys()
+
+
+async def _is_known(tails: Broadcasts, selection: Selection, cursor: Cursor, marks: dict[str, Mark]) -> bool:
+    """Whether the store can say what came after this cursor: it knows the builds, and what the cursor has seen of them."""
+    if selection.build is not None and selection.build.build_id not in cursor.places:
+        return False
+    if selection.build is None and cursor.newest is None:
+        return False
+    for build_id, place in cursor.places.items():
+        mark = marks.get(build_id)
+        if mark is None or place.event > mark.version or place.line > mark.last_line:
+            return False
+        if place.line < mark.first_line - 1:
+            return False
+        if place.event:
+            found = await tails.builds.read(build_id, place.event - 1, 1)
+            if not found or microseconds(found[0].at) != place.at:
+                return False
+    return True
+
+
+async def build_of(site: ServerState, caller: Caller, name: str) -> Selection:
+    """The caller's build that is meant by an id, the first characters of one, or `newest`. Raises NotFound, Forbidden."""
+    missing = NotFound(f"there is no build {name[:80]}", fix="see GET /api/builds for those there are")
+    if not is_clean(name):
+        raise missing
+    if name == NEWEST:
+        rows = await site.records.runs.page(caller.user_id, 1)
+    elif len(name) < _SHORTEST_PREFIX:
+        rows = []
+    else:
+        found = await site.app.builds.rows(20, name)
+        rows = [row for row in found if row.build_id == name] or [r for r in found if r.user_id == caller.user_id]
+        if not rows and len(found) == 1:
+            raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
+    if len(rows) != 1:
+        raise missing
+    if rows[0].user_id != caller.user_id:
+        raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
+    return Selection(caller.user_id, rows[0].project_id, rows[0])
+
+
+async def project_of(site: ServerState, caller: Caller, project_id: str) -> Selection:
+    """The caller's builds of a project, also of one that has none yet. Raises NotFound, Forbidden."""
+    missing = NotFound(f"there is no project {project_id[:80]}", fix="list your projects to see their ids")
+    if not is_clean(project_id):
+        raise missing
+    selection = Selection(caller.user_id, project_id)
+    if await site.records.runs.latest_by_project(project_id, caller.user_id) is not None:
+        return selection
+    try:
+        owner = (await site.records.projects.get(project_id)).user_id
+    except NotFound:
+        asked = await site.records.inbox.latest(project_id)
+        other = asked.user_id if asked is not None else ""
+        if not other:
+            row = await site.records.runs.latest_by_project(project_id)
+            other = row.user_id if row is not None else ""
+        if not other:
+            raise missing from None
+        owner = other
+    if owner != caller.user_id:
+        raise Forbidden("this project belongs to another user", fix="ask for a project of your own")
+    return selection
+
+
+def is_clean(name: str) -> bool:
+    """Whether it can be an id at all: short, and text that every database takes."""
+    return 0 < len(name) <= LONGEST_NAME and name.isprintable()

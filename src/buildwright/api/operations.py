@@ -1,0 +1,108 @@
+"""What starting and ending a build takes, for all routes that do so. Holds no rule of a build: those are in `engine.commands`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from buildwright.api import quotas
+from buildwright.api.params import check_project, stating
+from buildwright.api.targets import check_commands, checked_repository, is_owner
+from buildwright.core.build import Build, Control
+from buildwright.core.limits import Options
+from buildwright.engine.commands import NewBuild, StopBuild
+from buildwright.errors import IllegalMove
+from buildwright.views.overview import state_word
+
+if TYPE_CHECKING:
+    from buildwright.api.state import Caller, ServerState
+
+__all__ = ["BUILDS", "LONGEST_WAIT", "check_commands", "checked_target", "refuse_ended", "settled", "start", "stop"]
+
+BUILDS = "BUILDWRIGHT_RATE_BUILDS"
+LONGEST_WAIT = 75.0
+"""Seconds that a request may wait for a build, below the time that the guard gives it."""
+_LOOK_SECONDS = 0.05
+_SLICE_SECONDS = 1.0
+"""As often it is looked whether the server is to end."""
+
+
+async def start(
+    site: ServerState, caller: Caller, correlation_id: str, new: NewBuild, at_once: int | None = None
+) -> str:
+    """Make a build of the caller's, within what they may start, and return its id. Nothing carries it out yet.
+
+    The repository and what the delivery names are checked first. Raises Forbidden, TooMany, Conflict, BadRepository,
+    BadSettings, BadSpec.
+    """
+    await site.rates.take(BUILDS, caller.user_id)
+    check_commands(site, caller, new.spec, new.options)
+    if new.project_id:
+        await check_project(site, caller, new.project_id)
+    repository = await checked_target(site, caller, new.repository, new.options)
+    new = replace(new, repository=repository, user_id=caller.user_id, correlation_id=correlation_id)
+    async with quotas.room(site, caller.user_id, at_once):
+        return await site.app.start(new)
+
+
+async def checked_target(site: ServerState, caller: Caller, repository: str, options: Options) -> str:
+    """The repository as it may be built on, and the remote of the delivery likewise. Raises BadRepository."""
+    from buildwright.workspace.source import is_remote_name
+
+    environment, own = site.app.settings.environment, is_owner(site, caller)
+    remote = options.delivery.remote
+    if remote and not is_remote_name(remote):
+        await checked_repository(remote, environment, own_machine=own)
+    checked = await checked_repository(repository, environment, own_machine=own) if repository else ""
+    return checked if options.lanes else ""
+
+
+async def stop(site: ServerState, build: Build, message: str, seconds: float) -> Build:
+    """End a build; harmless when it was ended this way before. Waits so long for its end, which the answer may lack.
+
+    Raises IllegalMove, with the state, for a build that has ended by itself.
+    """
+    if build.control is Control.STOPPED:
+        return build
+    try:
+        with stating(build):
+            await site.app.ask(build.id, StopBuild(message))
+    except IllegalMove:
+        if (await site.seen.newest(build.id)).control not in {Control.STOPPING, Control.STOPPED}:
+            raise
+    return await settled(site, build.id, seconds)
+
+
+async def settled(site: ServerState, build_id: str, seconds: float) -> Build:
+    """The build once it has ended, or as it is after so many seconds."""
+    time = asyncio.get_running_loop().time
+    until = time() + min(seconds, LONGEST_WAIT)
+    build = await site.seen.newest(build_id)
+    while not build.is_terminal and time() < until and not site.closing.is_set():
+        await asyncio.sleep(_LOOK_SECONDS)
+        build = await site.seen.newest(build_id)
+    return build
+
+
+async def stepped(site: ServerState, build: Build, step_id: str, seconds: float) -> tuple[Build, bool]:
+    """The build once it has made the step, or as it is after so many seconds or when the server is to end; and whether it has.
+
+    `build` is a state from before the step was asked for.
+    """
+    time = asyncio.get_running_loop().time
+    until = time() + min(seconds, LONGEST_WAIT)
+    while True:
+        slice_seconds = max(0.0, min(_SLICE_SECONDS, until - time()))
+        build = await site.app.stepped(build.id, step_id, slice_seconds, since=build)
+        made = build.step is None or build.step.id != step_id
+        if made or time() >= until or site.closing.is_set():
+            return build, made
+
+
+def refuse_ended(build: Build, what: str) -> None:
+    """Raises IllegalMove, with the state, for a build that has ended or is ending."""
+    if build.is_terminal or build.control is Control.STOPPING:
+        refused = IllegalMove(f"the build is {state_word(build)}: it cannot be {what}", fix="start a new build")
+        refused.state = state_word(build)
+        raise refused

@@ -1,0 +1,133 @@
+"""What requests about builds have in common: clean input, whose build it is, pages, and the state in a refusal. No route.
+
+Text that the store could not keep (NUL, half a surrogate pair) is refused here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from buildwright.api.state import Caller, ServerState, caller_of, owned_row, state_of
+from buildwright.core.build import Build
+from buildwright.errors import Conflict, Forbidden, NotFound, Refused
+from buildwright.views.overview import state_word
+
+DEEPEST = 64
+"""Levels of objects and lists within one body."""
+
+
+def clean(text: str) -> str:
+    """The text. Raises ValueError for characters that the store cannot keep."""
+    if "\0" in text:
+        raise ValueError("has a NUL character")
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("has half a character (a lone surrogate)")
+    return text
+
+
+class RequestModel(BaseModel):
+    """The base of request bodies: no unknown keys, no text that cannot be kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, data: Any) -> Any:
+        _check(data, DEEPEST)
+        return data
+
+
+def _check(data: Any, deeper: int) -> None:
+    if isinstance(data, str):
+        clean(data)
+    elif isinstance(data, float):
+        if not math.isfinite(data):
+            raise ValueError("has a number that JSON has no word for")
+    elif isinstance(data, dict | list):
+        if not deeper:
+            raise ValueError(f"is nested more than {DEEPEST} levels deep")
+        if isinstance(data, dict):
+            for key in data:
+                clean(str(key))
+        for value in data.values() if isinstance(data, dict) else data:
+            _check(value, deeper - 1)
+
+
+BuildId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of a build.")]
+BuildIdInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description="Id of the build.")]
+ProjectId = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/@-]{0,127}$", description="Id or name of a project.")
+]
+TaskName = Annotated[
+    str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$", description='Id of a task; "" for all.')
+]
+CleanText = Annotated[str, AfterValidator(clean)]
+Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
+After = Annotated[int, Query(ge=0, le=2**53, description="Only those with a larger number.")]
+
+
+async def own_build(site: ServerState, caller: Caller, build_id: str) -> Build:
+    """The newest state of the caller's build. Raises NotFound, Forbidden when it is another user's."""
+    if not site.seen.knows(build_id):
+        await owned_row(site, build_id, caller)  # so that nobody has us load what is not theirs
+    build = await site.seen.newest(build_id)
+    if build.user_id != caller.user_id:
+        raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
+    return build
+
+
+async def _own(build_id: BuildIdInPath, request: Request) -> Build:
+    return await own_build(state_of(request), caller_of(request), build_id)
+
+
+OwnBuild = Annotated[Build, Depends(_own)]
+"""The newest state of the build that the path names by `build_id`, if it is the caller's."""
+
+
+async def check_project(site: ServerState, caller: Caller, project_id: str) -> None:
+    """A project that is kept here must be the caller's; any other name is free. Raises Forbidden."""
+    try:
+        project = await site.records.projects.get(project_id)
+    except NotFound:
+        return
+    if project.user_id != caller.user_id:
+        raise Forbidden("this project belongs to another user", fix="name a project of your own")
+
+
+@contextmanager
+def stating(build: Build) -> Iterator[None]:
+    """A conflict in the block carries the state that did not allow it."""
+    try:
+        yield
+    except Conflict as conflict:
+        conflict.state = conflict.state or state_word(build)
+        raise
+
+
+def cursor_of(moment: datetime, name: str) -> str:
+    """The place after a row, for the next page."""
+    return base64.urlsafe_b64encode(f"{moment.isoformat()} {name}".encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> tuple[datetime, str] | None:
+    """What `cursor_of` was made of, None for "". Raises Refused."""
+    if not cursor:
+        return None
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        moment, _, name = text.partition(" ")
+        when = datetime.fromisoformat(moment)
+        if when.tzinfo is None or not name.isascii() or not name.isprintable():
+            raise ValueError
+        return when.astimezone(UTC), name
+    except (ValueError, OverflowError, binascii.Error) as error:
+        raise Refused("the cursor is none that was given out", fix="take `next_cursor` of the page before") from error

@@ -1,0 +1,66 @@
+"""How many builds a user may have: at once, and begun within an hour (G11). Counts in the store; keeps nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from buildwright.errors import BadSettings, Conflict, TooMany
+
+if TYPE_CHECKING:
+    from buildwright.api.state import ServerState
+
+AT_ONCE, PER_HOUR = "BUILDWRIGHT_BUILDS_AT_ONCE", "BUILDWRIGHT_BUILDS_PER_HOUR"
+_HOUR = timedelta(hours=1)
+
+
+async def check(site: ServerState, user_id: str, at_once: int | None = None) -> None:
+    """Whether the user may start one more build.
+
+    `at_once` is how many unfinished ones there may be, None for what BUILDWRIGHT_BUILDS_AT_ONCE says (0, the default: any
+    number). BUILDWRIGHT_BUILDS_PER_HOUR bounds how many are begun (0, the default: any number). Raises Conflict naming the
+    build that is under way, TooMany with the seconds to wait.
+    """
+    environment = site.app.settings.environment
+    most = number(environment, AT_ONCE) if at_once is None else at_once
+    if most:
+        unfinished = await site.records.runs.unfinished(user_id)
+        if len(unfinished) >= most:
+            row = unfinished[0]
+            error = Conflict(
+                f"build {row.build_id} ({row.title}) is not finished, and {most} at once is the limit",
+                fix=f"wait for it or stop it: POST /api/builds/{row.build_id}/stop",
+            )
+            error.state = row.phase if row.control == "running" else row.control
+            raise error
+    most = number(environment, PER_HOUR)
+    if most:
+        now = site.app.clock.now()
+        begun = await site.records.runs.count_since(user_id, now - _HOUR)
+        if begun >= most:
+            late = f"{begun} builds were begun within an hour, and {most} is the limit"
+            raise TooMany(late, retry_after=300.0, fix="wait some minutes, then try again")
+
+
+@asynccontextmanager
+async def room(site: ServerState, user_id: str, at_once: int | None = None) -> AsyncIterator[None]:
+    """`check`, and nobody else starts a build for the user in this process until the end of the block."""
+    turn = site.turns.get(user_id)
+    if turn is None:
+        turn = site.turns[user_id] = asyncio.Lock()
+    async with turn:
+        await check(site, user_id, at_once)
+        yield
+
+
+def number(environment: Mapping[str, str], name: str, default: int = 0) -> int:
+    """A setting that is a count. Raises BadSettings."""
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise BadSettings(f"{name} is not a count", fix=f"set {name} to a number; 0 means any number")
+    return int(text)

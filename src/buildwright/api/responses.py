@@ -1,0 +1,102 @@
+"""Answers of the build runtime, as JSON that is made once for each state of a build. Changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from buildwright.core.build import Build
+from buildwright.errors import BuildwrightError
+from buildwright.views.runtime import (
+    BuildHistoryEvent,
+    BuildState,
+    CanPublish,
+    head_change,
+    history_events,
+    publishable,
+    response_json,
+    state_of,
+)
+from buildwright.views.statuses import BuildPhase
+
+if TYPE_CHECKING:
+    from buildwright.api.state import ServerState
+    from buildwright.ports import Builds
+
+MANY_TASKS = 300
+"""A build with more is put into words beside the event loop."""
+LARGEST_DIFF = 200_000
+"""Characters of a change that are shown with the build; all of it is at `/api/builds/{build_id}/diff`."""
+_LOOK_BACK = 500
+
+_events: TypeAdapter[list[BuildHistoryEvent]] = TypeAdapter(list[BuildHistoryEvent])
+
+
+async def response_of(site: ServerState, build: Build, after: int = 0, limit: int = 100) -> bytes:
+    """The build with a page of its history, as the JSON of a `BuildResponse`."""
+    head = await site.seen.text(("state", build.id, build.version), lambda: _head(site, build))
+    history, following = await _page(site, build, after, limit)
+    return b'%s,"history":%s,"history_next":%s}' % (head[:-1], history, json.dumps(following).encode())
+
+
+async def can_publish(build: Build) -> CanPublish:
+    """True only when the build is ready, and validation and checks have passed."""
+    return publishable(await _state(build))
+
+
+async def _state(build: Build) -> BuildState:
+    return await asyncio.to_thread(state_of, build) if build.total > MANY_TASKS else state_of(build)
+
+
+async def _head(site: ServerState, build: Build) -> bytes:
+    state = await _state(build)
+    if (patch := state.last_patch) is not None:
+        patch = patch.model_copy(update={"diff": await _diff(site, build, patch.task_id)})
+        state = state.model_copy(update={"last_patch": patch})
+    return await asyncio.to_thread(response_json, state) if build.total > MANY_TASKS else response_json(state)
+
+
+async def _diff(site: ServerState, build: Build, task_id: str) -> str:
+    """The text of a task's change; "" when it is large, or cannot be had here (another machine has the trees)."""
+    change = build.task(task_id).patch
+    if change is None or not build.options.lanes or change.base_tree == change.tree:
+        return ""
+
+    async def made() -> bytes:
+        try:
+            text = await site.app.workspace.diff(build.id, change.base_tree, change.tree)
+        except BuildwrightError:
+            return b""
+        return text.encode(errors="replace") if len(text) <= LARGEST_DIFF else b""
+
+    return (await site.seen.text(("diff", build.id, change.base_tree, change.tree), made)).decode()
+
+
+async def _page(site: ServerState, build: Build, after: int, limit: int) -> tuple[bytes, int | None]:
+    """Events after a number as JSON, and where the next page begins. A page that is full never changes."""
+    key = ("history", build.id, after, limit)
+    kept = site.seen.kept(key)
+    if kept is None:
+        events = [event for event in await site.app.builds.read(build.id, after, limit) if event.seq <= build.version]
+        phase = await phase_before(site.app.builds, build.id, after) if events else BuildPhase.PLANNING
+        kept = _events.dump_json(history_events(events, phase))
+        if len(events) < limit:
+            return kept, None
+        site.seen.keep(key, kept)
+    return kept, after + limit if after + limit < build.version else None
+
+
+async def phase_before(builds: Builds, build_id: str, after: int) -> BuildPhase:
+    """The phase that a build was in after its event number `after`: what the newest event up to there that says one says."""
+    span = _LOOK_BACK
+    while after > 0:
+        begin = max(0, after - span)
+        for recorded in reversed(await builds.read(build_id, begin, after - begin)):
+            phase = head_change([recorded.event]).get("phase")
+            if phase is not None:
+                return phase
+        after, span = begin, 2 * span
+    return BuildPhase.PLANNING

@@ -1,0 +1,247 @@
+"""What an event is called when a person is told of it: one line each, or nothing. Pure; prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+
+from buildwright.cli.output import one_line
+from buildwright.core import event as e
+from buildwright.core.build import Build, TaskPhase
+from buildwright.core.decide import base_troubles
+from buildwright.core.event import Recorded, Rejection, StepMode
+from buildwright.core.finding import Verdict
+
+Tone = Literal["done", "bad", "dot", "again", "pause"]
+
+STYLES: dict[Tone, str] = {"done": "green", "bad": "red", "dot": "", "again": "yellow", "pause": "yellow"}
+
+
+class EventLine(NamedTuple):
+    """One line for people. `tone` picks the sign in front and the colour."""
+
+    tone: Tone
+    text: str
+
+
+def tell(recorded: Recorded, build: Build) -> EventLine | None:
+    """The line for an event, `build` being the state after it; None for what people need not hear of."""
+    teller = TELLERS[type(recorded.event)]
+    return teller(recorded.event, build, recorded.at) if teller is not None else None
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 3.2 s, 2 min 5 s, 1 h 4 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 task`, `2 tasks`, `1,200 tasks`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
+
+
+def tokens(number: int) -> str:
+    """Tokens in three digits: 950, 18.2k, 1.4M."""
+    if number < 1000:
+        return str(number)
+    return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
+
+
+def money(amount: Decimal) -> str:
+    """US dollars: cents, and more digits while it is less than a cent."""
+    return f"${amount:.4f}" if 0 < amount < Decimal("0.01") else f"${amount:.2f}"
+
+
+def first_finding(verdict: Verdict) -> str:
+    """Which gate refused and its first finding, with the number of those that follow."""
+    gates = ", ".join(report.gate for report in verdict.reports if not report.ok)
+    findings = verdict.findings
+    if not findings:
+        return gates
+    more = f" (+{len(findings) - 1} more)" if len(findings) > 1 else ""
+    return f"{gates}: {one_line(str(findings[0]), 140)}{more}"
+
+
+def _target(event: e.TargetPrepared, build: Build, _at: datetime) -> EventLine | None:
+    if not event.commit:
+        return None
+    notes = "".join(f"\n  note: {one_line(note)}" for note in event.notes)
+    return EventLine("dot", f"building on {event.branch or build.base_ref or 'HEAD'} at {event.commit[:12]}{notes}")
+
+
+def _plan(_event: e.PlanMade, build: Build, _at: datetime) -> EventLine | None:
+    if build.plan is None:
+        return None
+    waves = max(build.plan.depth) + 1
+    return EventLine("dot", f"planned {count(build.total, 'task')} in {count(waves, 'wave')}")
+
+
+_AGAIN: dict[Rejection, str] = {
+    "agent": "after the agent's failure",
+    "empty": "for it had changed nothing",
+    "gate": "told what the gates found",
+    "conflict": "to resolve the conflict",
+    "train": "told what did not fit",
+}
+
+
+def _started(event: e.TaskStarted, build: Build, _at: datetime) -> EventLine:
+    if event.attempt > 1:
+        rejection = build.task(event.task).rejection
+        why = f", {_AGAIN[rejection]}" if rejection is not None else ""
+        return EventLine("again", f"{event.task} starts again (attempt {event.attempt}){why}")
+    title = build.plan.task(event.task).title if build.plan is not None else ""
+    shown = "" if title.casefold() == event.task.casefold() else f": {one_line(title, 80)}"
+    return EventLine("dot", f"{event.task} started{shown}")
+
+
+def _judged(event: e.PatchJudged | e.MergeJudged, build: Build, _at: datetime) -> EventLine | None:
+    if event.verdict.ok or build.task(event.task).phase is TaskPhase.MERGING:
+        return None  # passed, or failed on top of a change that has not landed: it is tried again on the head
+    where = " on top of what landed meanwhile" if isinstance(event, e.MergeJudged) else ""
+    return EventLine("bad", f"{event.task} did not pass{where}, {first_finding(event.verdict)}")
+
+
+def _conflicted(event: e.MergeConflicted, build: Build, _at: datetime) -> EventLine | None:
+    if build.task(event.task).phase is TaskPhase.MERGING:
+        return None  # with a change that has not landed: it may go away
+    return EventLine(
+        "again", f"{event.task} conflicts with what landed meanwhile in {one_line(', '.join(event.files))}"
+    )
+
+
+def _landed(event: e.ChangeLanded, build: Build, at: datetime) -> EventLine:
+    state = build.task(event.task)
+    took = (at - (state.started_at or at)).total_seconds()
+    again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+    return EventLine("done", f"{event.task} done in {duration(took)}{again}")
+
+
+def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> EventLine | None:
+    """With lanes a task is done when it lands; without, when its agent says so."""
+    if build.options.lanes:
+        empty = event.patch is not None and event.patch.is_empty
+        return EventLine("bad", f"{event.task}: the agent changed no file") if empty else None
+    took = (at - (build.task(event.task).started_at or at)).total_seconds()
+    return EventLine("done", f"{event.task} done in {duration(took)}")
+
+
+def _broke(event: e.AgentBroke, _build: Build, _at: datetime) -> EventLine:
+    return EventLine("bad", f"{event.task}: the agent failed ({event.kind}): {one_line(event.message, 120)}")
+
+
+def _failed(event: e.TaskFailed, build: Build, _at: datetime) -> EventLine:
+    """Without the reason: each attempt's line has said it, and the summary says it again."""
+    return EventLine("bad", f"{event.task} failed after {count(build.task(event.task).attempt, 'attempt')}")
+
+
+def _paused(event: e.BuildPaused, _build: Build, _at: datetime) -> EventLine:
+    """Short: the summary that follows a pause has the whole message and the ways out."""
+    match event.reason:
+        case "failure":
+            what = f"{event.task} needs you" if event.task else "it needs you"
+        case "plan":
+            what = "there is no plan to build"
+        case "delivery":
+            what = "the result could not be delivered"
+        case _:
+            what = one_line(event.message, 120) or ("as you asked" if event.reason == "user" else event.reason)
+    return EventLine("pause", f"paused: {what}")
+
+
+def _stuck(event: e.BuildStuck, _build: Build, _at: datetime) -> EventLine:
+    row = f"stuck: {count(event.failures, 'failure')} in a row ({', '.join(event.tasks)})"
+    if event.advice:
+        return EventLine("bad", f"{row}; the diagnosis: {one_line(event.advice, 300)}")
+    return EventLine("bad", f"{row}; no diagnosis, {one_line(event.no_advice, 160)}" if event.no_advice else row)
+
+
+def _retried(event: e.TaskRetried, _build: Build, _at: datetime) -> EventLine | None:
+    if event.by == "rule":
+        return None
+    said = f", told: {one_line(event.message, 120)}" if event.message else ""
+    return EventLine("again", f"{event.task} may try again{said}")
+
+
+def _finished(event: e.BuildFinished, _build: Build, _at: datetime) -> EventLine | None:
+    if event.outcome == "succeeded":
+        return None
+    return EventLine("bad", f"{event.outcome}" + (f": {one_line(event.message)}" if event.message else ""))
+
+
+def _verified(event: e.BuildVerified, _build: Build, _at: datetime) -> EventLine:
+    if event.verdict.ok:
+        return EventLine("done", "the final tree passed all gates")
+    return EventLine("bad", f"the final tree was refused by {first_finding(event.verdict)}")
+
+
+def _base(event: e.BaseJudged, build: Build, _at: datetime) -> EventLine | None:
+    if not base_troubles(build):
+        return None
+    return EventLine("bad", f"before any change the project is refused by {first_finding(event.verdict)}")
+
+
+def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> EventLine | None:
+    if event.kind == "none":
+        return None
+    name = event.ref.removeprefix("refs/heads/")
+    return EventLine(
+        "done", f"pushed to {event.remote}, branch {name}" if event.remote else f"delivered to branch {name}"
+    )
+
+
+_STEPS: dict[StepMode, str] = {
+    "auto": "whatever comes next",
+    "plan_only": "of the plan",
+    "implement_only": "of an agent",
+    "verify_only": "of judging, landing or delivering",
+}
+
+TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] | None] = {
+    e.BuildCreated: None,
+    e.TargetPrepared: _target,
+    e.PlanMade: _plan,
+    e.PlanRejected: lambda event, _b, _at: EventLine("bad", f"the plan was refused: {one_line(event.message, 160)}"),
+    e.TaskStarted: _started,
+    e.TaskWaited: lambda event, _b, _at: EventLine(
+        "dot", f"{event.task} waits for {event.file}, held by {event.holder}"
+    ),
+    e.AgentHeartbeat: None,
+    e.TokensUsed: None,
+    e.CheckpointCreated: None,
+    e.CheckpointRestored: lambda event, _b, _at: EventLine("again", f"{event.task} goes on from its last checkpoint"),
+    e.AgentFinished: _agent_finished,
+    e.AgentBroke: _broke,
+    e.PatchJudged: _judged,
+    e.MergePrepared: None,
+    e.MergeJudged: _judged,
+    e.MergeConflicted: _conflicted,
+    e.ChangeLanded: _landed,
+    e.TaskRetried: _retried,
+    e.TaskFailed: _failed,
+    e.TaskSkipped: lambda event, _b, _at: EventLine("dot", f"{event.task} skipped"),
+    e.LoopDetected: lambda event, _b, _at: EventLine("bad", f"{event.task} goes in circles: {event.message}"),
+    e.BuildStuck: _stuck,
+    e.StepRequested: lambda event, _b, _at: EventLine("dot", f"you asked for a step ({_STEPS[event.mode]})"),
+    e.BuildPaused: _paused,
+    e.BuildResumed: lambda _e, _b, _at: EventLine("again", "goes on"),
+    e.StopRequested: lambda _e, _b, _at: EventLine("bad", "asked to end"),
+    e.MessageSent: lambda event, _b, _at: EventLine("dot", f"you said: {one_line(event.text, 120)}"),
+    e.MessageDelivered: lambda event, _b, _at: EventLine("dot", f"the agent of {event.task} took in your message"),
+    e.BaseJudged: _base,
+    e.BuildVerified: _verified,
+    e.BuildDelivered: _delivered,
+    e.DeliveryFailed: lambda event, _b, _at: EventLine("bad", f"delivery failed: {one_line(event.message)}"),
+    e.BuildFinished: _finished,
+}
+"""Every event: None for what people need not hear of."""

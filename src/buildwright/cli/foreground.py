@@ -1,0 +1,151 @@
+"""Runs a build in the foreground: the live view, Ctrl-C and termination, and the summary at the end. Decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from buildwright.cli.argv0 import typed
+from buildwright.cli.event_text import EventLine
+from buildwright.cli.exit_codes import Exit, exit_for, exit_of
+from buildwright.cli.live import LiveView
+from buildwright.cli.output import Output
+from buildwright.cli.runners_text import nobody
+from buildwright.cli.summary import print_summary, summary_fields
+from buildwright.core.build import Build
+from buildwright.engine.follow import catch_up
+from buildwright.errors import BuildwrightError
+
+if TYPE_CHECKING:
+    from buildwright.client import Client
+
+_LAST_SECONDS = 2.0
+"""After a second Ctrl-C, agents have this long to end before the process does."""
+
+
+async def drive(app: Client, build_id: str, output: Output, since: Build | None = None) -> Build:
+    """Run the build until it ends, waits for you or is detached from, showing it meanwhile. Raises BuildIsRunning.
+
+    What has happened after `since` is shown too.
+    """
+    detach = asyncio.Event()
+    view = LiveView(output, app.clock)
+    async with view.shown():
+        if since is not None:
+            for recorded, build in await catch_up(app.builds, since):
+                view.on_event(recorded, build)
+        with _signals(app, view, detach, build_id):
+            return await app.run(build_id, on_event=view.on_event, on_log=view.on_log, detach=detach)
+
+
+async def drive_to_the_end(app: Client, build_id: str, output: Output) -> int:
+    """Run the build, print its summary, and return the exit code that tells how it ended."""
+    return await tell_end(app, await drive(app, build_id, output), output)
+
+
+async def tell_end(app: Client, build: Build, output: Output) -> int:
+    """The summary of a build that is watched no more; returns the exit code that tells how it stands."""
+    build, late = await brought_home(app, build, output)
+    code = late or exit_of(build)
+    if output.json:
+        output.data({"type": "summary", "exit": int(code), **summary_fields(build, app.clock.now())})
+    elif code is not Exit.INTERRUPTED:
+        print_summary(output, build, app.clock.now())
+    return code
+
+
+async def brought_home(app: Client, build: Build, output: Output) -> tuple[Build, Exit]:
+    """See that the result is in the user's repository, and tell when it was not. Exit.DONE, or why it cannot be brought."""
+    try:
+        there, now = await app.bring_home(build)
+    except BuildwrightError as error:
+        place = build.delivered.rpartition(" ")[0] or "the hub"
+        output.say(f"error: the result is in {place}; it cannot be brought to {build.repository}: {error}", style="red")
+        fix = f"{error.fix.rstrip('.')}; then: " if error.fix else ""
+        output.say(typed(f"  fix: {fix}buildwright run {build.id[:8]}"))
+        return build, exit_for(error)
+    if now:
+        output.say(f"The result was brought from the hub to {there.repository}.")
+    return there, Exit.DONE
+
+
+@contextmanager
+def _signals(app: Client, view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[None]:
+    """Ctrl-C, termination or a closed terminal: once detaches from the build, twice ends the process."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+
+    def on_signal() -> None:
+        if detach.is_set():
+            if task is not None:
+                task.cancel()
+            loop.call_later(_LAST_SECONDS, os._exit, Exit.INTERRUPTED)
+            return
+        detach.set()
+        if app.in_cluster:
+            view.say(EventLine("pause", "no longer watching; the workers go on with the build"))
+            view.say(EventLine("again", typed(f"watch it: buildwright run {build_id[:8]}")))
+            view.say(EventLine("again", typed(f"end it: buildwright stop {build_id[:8]}")))
+            return
+        view.say(EventLine("pause", "letting go; what is recorded is safe (again: end at once)"))
+        view.say(EventLine("again", typed(f"go on with: buildwright run {build_id}")))
+
+    # What is ignored when we start (nohup, a background job of a script) stays ignored.
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    watched = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in watched:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if detach.is_set():
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        for number in watched:
+            loop.remove_signal_handler(number)
+
+
+async def run_detached(app: Client, build_id: str, output: Output) -> int:
+    """Let the workers do it, or a process of its own, and tell where to look. Returns the exit code."""
+    if app.in_cluster:
+        return await _left_to_workers(app, build_id, output)
+    log = app.settings.home / "detached" / f"{build_id}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "buildwright",
+            "run",
+            build_id,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+    if output.json:
+        output.data({"build": build_id, "detached": True, "pid": process.pid, "log": log})
+        return Exit.DONE
+    output.print(build_id)
+    output.say(f"It runs on its own (process {process.pid}); its output goes to {log}.")
+    output.say(typed(f"Watch it: buildwright status {build_id[:8]} --watch"))
+    return Exit.DONE
+
+
+async def _left_to_workers(app: Client, build_id: str, output: Output) -> int:
+    """There is nothing to detach: the workers have the build already."""
+
+    crew = await app.crew(build_id)
+    if output.json:
+        output.data({"build": build_id, "detached": True, "pid": None, "log": None, "workers": crew.workers})
+        return Exit.DONE
+    output.print(build_id)
+    output.say("The workers carry it out." if crew.is_there else f"It waits for workers. {nobody(crew, build_id)}")
+    output.say(typed(f"Watch it: buildwright status {build_id[:8]} --watch"))
+    return Exit.DONE

@@ -1,0 +1,36 @@
+"""Who works on a build, in words for people, with what to type when it is nobody. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildwright.cli.argv0 import typed
+
+if TYPE_CHECKING:
+    from buildwright.wiring.runners import Runners
+
+NO_WORKER = "No worker is running. Start one with `buildwright worker`, or several here with `buildwright cluster up`."
+
+
+def nobody(crew: Runners, build_id: str) -> str:
+    """What to do when nobody is there."""
+    if crew.in_cluster:
+        return typed(NO_WORKER)
+    return typed(f"Nobody runs it now; go on with: buildwright run {build_id[:8]}")
+
+
+def said(crew: Runners) -> list[str]:
+    """Who works on it now, in lines for people."""
+    if crew.runner is not None:
+        return [f"Run by {crew.runner}"]
+    lines = []
+    for holding in crew.holdings:
+        state = "" if holding.state == "alive" else f" ({_WORDS.get(holding.state, holding.state)})"
+        lines.append(f"  {holding.worker}{state}: {holding.action.partition('/')[0]} {holding.task}".rstrip())
+    return ["Workers on it:", *lines] if lines else []
+
+
+_WORDS = {
+    "suspect": "suspect: it has been silent for two heartbeats",
+    "gone": "gone: another worker takes it up when the lease has run out",
+}

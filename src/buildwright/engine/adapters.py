@@ -1,0 +1,70 @@
+"""Everything the engine is given: ports and callables, put together by `wiring`. Must never hold logic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from buildwright.core.action import Action
+from buildwright.core.build import Build
+from buildwright.core.event import Recorded
+from buildwright.ports import (
+    Agent,
+    Briefing,
+    BriefingRequest,
+    Builds,
+    Clock,
+    Diagnoser,
+    Gate,
+    Gateway,
+    LogEntry,
+    Planner,
+    Workspace,
+)
+
+Observe = Callable[[Action, Build, float | None], AbstractContextManager[object]]
+
+
+def _unobserved(_action: Action, _build: Build, _waited: float | None) -> AbstractContextManager[object]:
+    """Observe nothing."""
+    return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """The outside, as the engine sees it."""
+
+    builds: Builds
+    clock: Clock
+    agent: Agent
+    holder: str
+    """Name of this process, for leases: `host:pid:start`."""
+    scratch: Path
+    """The directory for attempts without lanes."""
+    brief: Callable[[BriefingRequest], Awaitable[Briefing]]
+    workspace: Workspace | None = None
+    gates: Sequence[Gate] = ()
+    gateway: Gateway | None = None
+    planner: Planner | None = None
+    diagnoser: Diagnoser | None = None
+    plan_context: Callable[[Build], Awaitable[str]] | None = None
+    """Returns what the planner is told about the repository."""
+    on_event: Callable[[Recorded, Build], None] | None = None
+    on_log: Callable[[LogEntry], None] | None = None
+    detach: asyncio.Event = field(default_factory=asyncio.Event)
+    """When set, nothing new starts, running actions are ended cleanly, the lease is released."""
+    mask: Callable[[str], str] = str
+    """Takes secrets out of text, before it is logged or stored."""
+    observe: Observe = _unobserved
+    """Entered around each try to carry out an action; the seconds are those from being wanted to being begun, None for
+    another try. Must not raise."""
+    stay: bool = False
+    """Whether to wait while the build is paused (until its pause limit) instead of returning."""
+    lease_seconds: float = 30.0
+    checkpoint_seconds: float = 5.0
+    """Least time between two checkpoints of an attempt."""
+    poll_seconds: float = 0.1
+    """How often to look for events of other processes."""

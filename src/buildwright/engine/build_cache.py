@@ -1,0 +1,61 @@
+"""The newest state of builds that this process has seen, so that looking again costs only the events since.
+
+Must never be more than a cache: it starts empty, and a build that drops out of it is loaded again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import suppress
+
+from buildwright.core.apply import fold
+from buildwright.core.build import Build
+from buildwright.errors import CouldNot
+from buildwright.ports import Builds
+
+MOST_KEPT = 256
+SNAPSHOT_EVERY = 500
+"""Fewest events between snapshots; also at least twice the tasks, so that their cost per event is constant."""
+
+
+class BuildCache:
+    """Builds by id; the least recently used one is forgotten first."""
+
+    def __init__(self, builds: Builds, most: int = MOST_KEPT) -> None:
+        self._builds = builds
+        self._most = most
+        self._newest: OrderedDict[str, Build] = OrderedDict()
+        self._snapshot_at: dict[str, int] = {}
+
+    async def newest(self, build_id: str) -> Build:
+        """Return the build as of its last event. Raises NotFound, StoreFailed."""
+        known = self._newest.get(build_id)
+        if known is None:
+            known = await self._builds.load(build_id)
+            self._snapshot_at[build_id] = known.version
+        else:
+            known = fold(await self._builds.read(build_id, after=known.version), known)
+        return self.learn(known)
+
+    def glance(self, build_id: str) -> Build | None:
+        """Return the known state of a build, however old, without reading the store; None when unknown."""
+        return self._newest.get(build_id)
+
+    def learn(self, build: Build) -> Build:
+        """Keep a state, unless a newer one is known; returns the newer of both."""
+        known = self._newest.get(build.id)
+        if known is None or known.version < build.version:
+            known = self._newest[build.id] = build
+        self._newest.move_to_end(build.id)
+        while len(self._newest) > self._most:
+            forgotten, _ = self._newest.popitem(last=False)
+            self._snapshot_at.pop(forgotten, None)
+        return known
+
+    async def keep_snapshot(self, build: Build) -> None:
+        """Store a snapshot if the last one is long ago. A failure costs only time at the next load."""
+        spacing = max(SNAPSHOT_EVERY, 2 * build.total)
+        if build.version - self._snapshot_at.get(build.id, 0) >= spacing:
+            self._snapshot_at[build.id] = build.version
+            with suppress(CouldNot):
+                await self._builds.keep_snapshot(build)

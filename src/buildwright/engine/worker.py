@@ -1,0 +1,250 @@
+"""The engine of many processes: `advance` decides and posts wanted actions, `perform` takes one and does it.
+
+    advance(build):       load ──▶ decide ──▶ settle (append + board, one transaction) ──▶ hint at free actions
+    perform(build, key):  take the action by a lease ──▶ effect ──▶ settle its facts by it ──▶ hint at free actions
+
+Both may be called at any time, twice, late or never: the store has the truth, and `poll` finds what was forgotten.
+`queue_update` does the recording. Must never trust a hint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from buildwright.core.action import Action
+from buildwright.core.build import Build
+from buildwright.core.decide import decide
+from buildwright.core.event import AnyEvent
+from buildwright.core.limits import Options
+from buildwright.engine.action_context import ActionContext
+from buildwright.engine.adapters import Adapters
+from buildwright.engine.backoff import DeclinedBuilds
+from buildwright.engine.build_log import BuildLog
+from buildwright.engine.claimed_action import ClaimedAction, lease_seconds, spent
+from buildwright.engine.perform import perform
+from buildwright.engine.queue_update import SLOW_SECONDS, Log, OnEvent, QueueUpdater, is_long
+from buildwright.errors import BuildIsRunning, CouldNot, LostLease, NotFound, Refused
+from buildwright.ports import ActionLease, ActionQueue, Builds, Clock, Hints
+
+
+def _silent(_event: str, **_fields: object) -> None:
+    """Log nothing."""
+
+
+class Worker:
+    """One process's part in any number of builds. `slots` bounds its agents, and separately its other actions."""
+
+    def __init__(
+        self,
+        builds: Builds,
+        board: ActionQueue,
+        jobs: Hints,
+        clock: Clock,
+        holder: str,
+        worlds: Callable[[Options], Awaitable[Adapters]],
+        slots: int = 2,
+        log: Log = _silent,
+    ) -> None:
+        self.board = board
+        self.clock = clock
+        self.holder = holder
+        self.slots = slots
+        self.errands: dict[tuple[str, str], ClaimedAction] = {}
+        self.waited: deque[float] = deque(maxlen=2000)
+        """Queue latencies of the newest actions, in seconds."""
+        self.performed = 0
+        self.log = log
+        self._settler = QueueUpdater(builds, board, jobs, clock, log)
+        self.known, self.say = self._settler.known, self._settler.say
+        self._worlds = worlds
+        self._long, self._short, self._judging = (asyncio.Semaphore(slots) for _ in range(3))
+        self._declined = DeclinedBuilds(builds, board, self.say)
+        self._begun: set[tuple[str, str]] = set()
+        """Actions that are carried out here, or wait for a slot or their lease."""
+        self._closing = False
+
+    def listen(self, on_event: OnEvent | None) -> None:
+        """Call `on_event` with every event that this process records from now on, and the build after it."""
+        self._settler.on_event = on_event
+
+    # --- advance ----------------------------------------------------------------------------------------------------
+
+    async def advance(self, build_id: str) -> Build | None:
+        """Decide until nothing is left to decide, and post wanted actions. None when it is not ours to advance.
+
+        Raises StoreFailed, DiskFull; then nothing has changed, and the next process that looks does it.
+        """
+        try:
+            return await self._settler.settle(build_id, ())
+        except (BuildIsRunning, NotFound) as not_ours:
+            self.say("not-advanced", build_id, why=str(not_ours))
+            return None
+
+    # --- perform ----------------------------------------------------------------------------------------------------
+
+    async def perform(self, build_id: str, key: str) -> None:
+        """Carry out an action if it is wanted and free; returns when that is over.
+
+        Raises StoreFailed, DiskFull before the action was taken; afterwards it keeps trying to record the result.
+        """
+        name = (build_id, key)
+        if name in self._begun or self._closing or self._declined.has(build_id):
+            return  # never twice here, not even when the lease was lost: both would use the same lane
+        room = self._long if is_long(key) else self._short
+        self._begun.add(name)
+        try:
+            async with room:
+                await self._take_up(build_id, key)
+        finally:
+            self._begun.discard(name)
+        # A process that has become free takes up what has waited longest: fair to all builds, and quicker than a hint.
+        # An action that waits here for a slot goes first; the board is looked at afterwards.
+        done = True
+        while done and not room.locked():
+            async with room:
+                done = await self._take_up_oldest(is_long(key))
+
+    async def _take_up_oldest(self, long: bool) -> bool:
+        if self._closing:
+            return False
+        waiting = [name for name in await self.board.waiting() if is_long(name[1]) is long]
+        near = waiting[: 2 * self.slots]
+        # Processes that look at once begin in different places, else all but one would come too late for each.
+        first = self.performed % len(near) if near else 0
+        for name in (*near[first:], *near[:first]):
+            if name in self._begun or self._declined.has(name[0]):
+                continue
+            self._begun.add(name)
+            try:
+                if await self._take_up(*name):
+                    return True
+            finally:
+                self._begun.discard(name)
+        return False
+
+    async def _take_up(self, build_id: str, key: str) -> bool:
+        """Carry out an action if it is free. Returns whether it was, once all its facts are recorded."""
+        action, build = await self._wanted(build_id, key)
+        if action is None or build is None or self._closing:
+            return False
+        asked_at = asyncio.get_running_loop().time()
+        lease = await self.board.take(build_id, key, self.holder, lease_seconds(build))
+        if lease is None:
+            return False
+        self.waited.append(lease.waited)
+        errand = ClaimedAction(self.board, lease, action, build, asked_at)
+        self.errands[errand.name] = errand
+        self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
+        try:
+            return await self._carry_out(errand)
+        finally:
+            del self.errands[errand.name]
+            errand.over.set()
+            self.performed += 1
+
+    async def _wanted(self, build_id: str, key: str) -> tuple[Action | None, Build | None]:
+        """Return the action of that key if it may begin now, and the build it is wanted for."""
+        try:
+            build = await self.known.newest(build_id)
+        except NotFound:
+            return None, None
+        decision = decide(build)
+        if decision.facts:
+            advanced = await self.advance(build_id)
+            if advanced is None:
+                return None, None
+            build, decision = advanced, decide(advanced)
+        action = next((action for action in decision.actions if action.key == key), None)
+        return (action if decision.start else None), build
+
+    async def _carry_out(self, errand: ClaimedAction) -> bool:
+        try:
+            world = await self._worlds(errand.build.options)
+        except (Refused, CouldNot) as lacking:
+            await self._declined.decline(errand, lacking, self.clock.now())
+            return False
+        async with BuildLog(world, errand.lease.build_id) as logbook:
+            bench = ActionContext(
+                world,
+                logbook,
+                errand.conversations,
+                self._judging,
+                newest=lambda: errand.build,
+                tell=errand.tell,
+                guard=errand.guard,
+                waited=errand.lease.waited,
+            )
+            errand.flight = asyncio.create_task(perform(bench, errand.action, errand.build), name=errand.lease.key)
+            telling = asyncio.create_task(self._pass_on(errand), name=f"telling of {errand.lease.key}")
+            if self._closing:  # since the action was taken: `close` had nothing to end yet
+                errand.end()
+            try:
+                await asyncio.wait([errand.flight])
+            except asyncio.CancelledError:
+                errand.end()
+                await asyncio.wait([errand.flight])
+            errand.hush()
+            await telling
+        facts = () if errand.flight.cancelled() else errand.flight.result()
+        if not errand.flight.cancelled() and await self._record(errand, facts, ended=True):
+            return True
+        await self._let_go(errand)
+        return False
+
+    async def _pass_on(self, errand: ClaimedAction) -> None:
+        """Record what the action reports on its way, until it has ended."""
+        while facts := await errand.next_told():
+            if not await self._record(errand, facts, ended=False):
+                errand.end(lost=True)
+
+    async def _record(self, errand: ClaimedAction, facts: Sequence[AnyEvent], *, ended: bool) -> bool:
+        """Record under the lease, however long the store is away. Returns False when the lease is lost.
+
+        Facts about paid requests are recorded in any case: they are true whichever process holds the action.
+        """
+        lease: ActionLease | None = errand.lease
+        while True:
+            try:
+                build = await self._settler.settle(
+                    errand.lease.build_id, facts, lease, ended=ended and lease is not None
+                )
+            except LostLease:
+                lease, facts = None, spent(facts)
+                errand.lost = True
+                if not facts:
+                    return False
+            except (BuildIsRunning, NotFound):
+                return False
+            except CouldNot as trouble:
+                self.say(
+                    "not-recorded", errand.lease.build_id, action=errand.lease.key, why=str(trouble), level="warning"
+                )
+                if self._closing:
+                    return False
+                await self.clock.sleep(SLOW_SECONDS)
+            else:
+                errand.catch_up(build)
+                return lease is not None
+
+    async def _let_go(self, errand: ClaimedAction) -> None:
+        """Release an action that ended before it was done, for other workers; whatever waited for that goes on."""
+        self.say("let-go", errand.lease.build_id, action=errand.lease.key, lost=errand.lost)
+        try:
+            if not errand.lost:
+                await self.board.drop(errand.lease)
+            await self.advance(errand.lease.build_id)
+            if not errand.lost:
+                await self._settler.hint(errand.lease.build_id, errand.lease.key)
+        except CouldNot as trouble:  # the lease runs out, and the next patrol goes on
+            self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble), level="warning")
+
+    async def close(self) -> None:
+        """End and release all actions of this process, so that others take them up at once."""
+        self._closing, self._settler.patient = True, False
+        errands = list(self.errands.values())
+        for errand in errands:
+            errand.end()
+        for errand in errands:
+            await errand.over.wait()

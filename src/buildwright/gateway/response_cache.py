@@ -1,0 +1,210 @@
+"""Finished answers of one attempt, kept so that they are never bought twice.
+
+Must never keep half an answer, or a refusal. An attempt whose process died asks the same questions again. An answer is
+found by its request (`digest`) and by how many answers to the same request came through this door before, so that
+asking twice in one run still buys two.
+
+Each purchase is counted once, even if the process is killed: its spend is written together with the answer, under a
+name of its own, before the agent gets the end of the answer. If the process is killed before that write, the answer is
+lost; after it, answer and spend come again under the same name, and `apply` counts a name only once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from buildwright.errors import CouldNot
+from buildwright.gateway.parse import AnswerReader
+from buildwright.gateway.protocols import DeclinedByProvider, ModelRequest, Protocol
+from buildwright.gateway.rewrite import Renaming, move_answer
+from buildwright.ports import GO_ON, AnswerKey, Answers, Spend
+
+LARGEST = 8 * 1024 * 1024
+"""Bytes of the largest answer that is kept."""
+
+_WHO_ASKS = frozenset({"metadata", "user", "safety_identifier", "prompt_cache_key"})
+"""Fields that identify the client: they change with every process, but do not change the answer."""
+_TOKENS_LEFT = re.compile(
+    r"(?:\\n)*<system-reminder>\\n<total_tokens>\d+ tokens left</total_tokens>\\n</system-reminder>"
+)
+"""Claude Code's note beside a tool's result, missing when it is resumed. As it is written in JSON."""
+_REFUSALS = frozenset({"refusal", "content_filter"})
+
+_log = logging.getLogger(__name__)
+
+
+class Played(NamedTuple):
+    """A kept answer, ready to send again, and its cost when it was bought."""
+
+    content_type: str
+    body: bytes
+    spend: Spend
+
+
+@dataclass(slots=True)
+class Purchase:
+    """An answer that is being bought. `name` is "" until it is about to be written."""
+
+    digest: str
+    protocol: Protocol
+    name: str = ""
+
+
+class ResponseCache:
+    """The kept answers of one attempt, through one door."""
+
+    def __init__(self, answers: Answers, build_id: str, task: str, attempt: int, lane: Path | None) -> None:
+        self._answers = answers
+        self._of = (build_id, task, attempt)
+        self._lane = lane
+        self._had: Counter[str] = Counter()
+        """Number of answers so far through this door, by digest of the request."""
+        self._turn = asyncio.Lock()
+
+    async def find(self, asked: ModelRequest) -> Played | Purchase:
+        """Return the answer bought before, else a new Purchase. Raises Declined(503) if the record cannot be read."""
+        # In a thread: requests grow to megabytes.
+        digest = await asyncio.to_thread(digest_of, asked, self._lane)
+        async with self._turn:
+            try:
+                record = await self._answers.find_answer(AnswerKey(*self._of, digest, self._had[digest]))
+            except CouldNot as error:
+                message = f"What was answered before cannot be looked up: {error}"
+                raise DeclinedByProvider(503, message, final=False) from error
+            played = _decode(record, asked.protocol, self._lane) if record is not None else None
+            if played is None:
+                return Purchase(digest, asked.protocol)
+            self._had[digest] += 1
+            return played
+
+    async def keeping(
+        self,
+        purchase: Purchase,
+        pieces: AsyncGenerator[bytes, None],
+        reader: AnswerReader,
+        content_type: str,
+        spend: Callable[[], Spend],
+    ) -> AsyncGenerator[bytes, None]:
+        """Pass the pieces on; the one that ends the answer only after the whole answer is kept."""
+        gathered: bytearray | None = bytearray()
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if gathered is not None:
+                    gathered += piece
+                    if reader.done or len(gathered) > LARGEST:
+                        await self.keep(purchase, bytes(gathered), reader, content_type, spend)
+                        gathered = None
+                yield piece
+
+    async def keep(
+        self, purchase: Purchase, body: bytes, reader: AnswerReader, content_type: str, spend: Callable[[], Spend]
+    ) -> None:
+        """Keep a finished answer. A failed write is only logged: the answer is already bought."""
+        if not reader.done and len(body) <= LARGEST:
+            return
+        async with self._turn:
+            nth = self._had[purchase.digest]
+            self._had[purchase.digest] += 1
+            if reader.error is not None or reader.stop in _REFUSALS:
+                return
+            if len(body) > LARGEST:
+                _log.warning("An answer of more than %d bytes was not kept: begun again, it is bought again.", LARGEST)
+                return
+            # Named before the write: a write that was interrupted may have succeeded all the same.
+            purchase.name = secrets.token_hex(8)
+            record = _encode(content_type, self._lane, spend()._replace(request=purchase.name), body)
+            try:
+                await self._answers.keep_answer(AnswerKey(*self._of, purchase.digest, nth), record)
+            except CouldNot as error:
+                _log.warning("An answer was not kept, so that begun again it is bought again: %s", error)
+
+
+def digest_of(asked: ModelRequest, lane: Path | None) -> str:
+    """Return the SHA-256 (hex) of what determines the answer, without client, directory and the client's counts."""
+    body = {name: _question(value) for name, value in asked.body.items() if name not in _WHO_ASKS}
+    text = json.dumps([asked.protocol, body], sort_keys=True, ensure_ascii=False)
+    for path, name in _names(lane):
+        text = text.replace(json.dumps(path, ensure_ascii=False)[1:-1], name)
+    text = _TOKENS_LEFT.sub("", text)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _question(value: object) -> object:
+    """Return a value of the request without marks for the provider's cache, and without a bare `GO_ON`."""
+    if not isinstance(value, list):
+        return value
+    plain = [_part(one) for one in value]
+    return [one for one in plain if one not in _ONLY_GO_ON]
+
+
+_SAID_GO_ON = {"type": "text", "text": GO_ON}
+_ONLY_GO_ON = ({"role": "user", "content": GO_ON}, {"role": "user", "content": []})
+
+
+def _part(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    plain = {key: one for key, one in value.items() if key != "cache_control"}
+    if isinstance(content := plain.get("content"), list):
+        blocks = [_part(block) for block in content]
+        plain["content"] = [block for block in blocks if block != _SAID_GO_ON]
+    return plain
+
+
+def _names(lane: Path | None) -> list[tuple[str, str]]:
+    """Return the names of a lane's place in requests, each with a name that is the same everywhere.
+
+    Agents name the lane, the home beside it, and (Claude Code) a folder named after the lane's path.
+    """
+    if lane is None:
+        return []
+    real = Path(os.path.realpath(lane))
+    places = dict.fromkeys((str(lane), str(real)))
+    homes = dict.fromkeys((str(lane.parent / "home"), str(real.parent / "home")))
+    folders = dict.fromkeys(re.sub(r"[^a-zA-Z0-9]", "-", place) for place in places)
+    return [
+        *((place, "${LANE}") for place in places),
+        *((home, "${HOME}") for home in homes),
+        *((folder, "${LANE_FOLDER}") for folder in folders),
+    ]
+
+
+def _encode(content_type: str, lane: Path | None, spend: Spend, body: bytes) -> bytes:
+    head = {"version": 1, "type": content_type, "lane": str(lane or ""), "spend": spend}
+    return json.dumps(head).encode() + b"\n" + body
+
+
+def _decode(record: bytes, protocol: Protocol, lane: Path | None) -> Played | None:
+    """Decode a kept answer, with its lane's names replaced by those of `lane`; None for another version's record."""
+    head, _, body = record.partition(b"\n")
+    try:
+        match json.loads(head):
+            case {"version": 1, "type": str() as content_type, "lane": str() as place, "spend": list() as spend}:
+                renaming = _renaming(Path(place), lane) if place and lane is not None else ()
+                moved = move_answer(body, protocol, renaming, streamed="event-stream" in content_type)
+                return Played(content_type, moved, Spend(*spend))
+    except (ValueError, TypeError):
+        pass
+    _log.warning("A kept answer cannot be read; it is bought again.")
+    return None
+
+
+def _renaming(old: Path, new: Path) -> Renaming:
+    if old == new:
+        return ()
+    now: dict[str, Any] = {}
+    for path, name in _names(new):
+        now.setdefault(name, path)
+    return tuple((path, now[name]) for path, name in _names(old))

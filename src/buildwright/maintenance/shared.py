@@ -1,0 +1,156 @@
+"""Finds what a crash leaves in the board, the hub and the files of a cluster of this machine. Must never mend what is not sure.
+
+A server that cannot be reached is no damage: `doctor` says so among its checks, and nothing is looked for behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from buildwright.core.build import Build, Control
+from buildwright.core.decide import decide
+from buildwright.errors import BuildwrightError, StoreFailed
+from buildwright.maintenance.repair import builds_of_home
+from buildwright.ports import Leftover, QueuedAction, RepairResult
+from buildwright.settings import SHARED, Settings
+from buildwright.store.postgres_orphans import find as find_in_database
+from buildwright.store.postgres_orphans import is_current
+from buildwright.supervisor.processes import ProcessId
+from buildwright.supervisor.state import load, try_lock
+from buildwright.supervisor.supervisor import LOCK, STATE, supervisor_of
+from buildwright.workspace import GitWorkspace
+from buildwright.workspace import orphans as workspace
+from buildwright.workspace.lane import remove
+from buildwright.workspace.retention import MirrorPruner
+from buildwright.workspace.sizes import size_of
+
+_EVERY = 10**9
+_PATIENCE = 5.0
+_BEHIND_SECONDS = 30.0
+"""A board that differs from its journal for longer than this was forgotten: workers look twice a second."""
+_MOST_BUILDS = 1_000
+"""Unfinished builds that are compared with the board, the newest first."""
+
+
+async def find(settings: Settings) -> list[RepairResult]:
+    """Return all that is left in the cluster of these settings, if there is one. Raises StoreFailed for damage to rows."""
+    found = _files(settings.cluster)
+    known = await asyncio.to_thread(builds_of_home, settings)
+    shared: set[str] | None = None if settings.database_url else set()
+    if settings.database_url:
+        with suppress(BuildwrightError):  # not reached, or not ours: said among the checks
+            if await is_current(settings.database_url):
+                found += await find_in_database(settings.database_url)
+                shared = await _boards(settings, found)
+    if settings.hub and shared is not None:
+        found += await _hub(settings, shared)
+    # A cluster of this home that is not the one that was asked has pins too, and now it cannot be asked for them.
+    kept = (settings.cluster / "postgres").exists()
+    elsewhere = kept and (not settings.database_url or any(settings.environment.get(name) for name in SHARED))
+    if known is not None and shared is not None and not elsewhere:
+        attic = MirrorPruner(settings.home, settings.environment)
+        found += workspace.unknown_pins(settings.home, attic, known | shared)
+    return found
+
+
+async def _boards(settings: Settings, found: list[RepairResult]) -> set[str]:
+    """Compare the board with what the journals ask for, and return all builds that the database knows."""
+    from buildwright.store.journal_postgres import PostgresBuilds
+
+    builds = await PostgresBuilds.open(settings.database_url, connections=1, patience=_PATIENCE)
+    try:
+        rows = await builds.rows(limit=_EVERY)
+        open_rows = [row for row in rows if row.control not in {Control.FINISHED, Control.STOPPED}]
+        now = await builds.time()
+        for row in open_rows[:_MOST_BUILDS]:
+            if (now - row.updated_at).total_seconds() < _BEHIND_SECONDS or await builds.holder(row.build_id):
+                continue
+            where = f"build {row.build_id} ({row.title})"
+            try:
+                build = await builds.load(row.build_id)
+                posted = await builds.board(row.build_id)
+                if build.version != await builds.version(row.build_id):
+                    continue
+            except StoreFailed as error:
+                fix = "restore the database from a backup"
+                found.append(
+                    RepairResult(Leftover(f"a journal that cannot be read: {error}", where, None, 0, fix), None)
+                )
+                continue
+            if wrong := _disagreement(build, posted):
+                left = Leftover(f"a board that is not what its journal asks for: {wrong}", where, row.updated_at, 0)
+                found.append(RepairResult(left, partial(_advance, settings, row.build_id)))
+        return {row.build_id for row in rows}
+    finally:
+        await builds.close()
+
+
+def _disagreement(build: Build, posted: list[QueuedAction]) -> str:
+    decision = decide(build)
+    wanted = {action.key for action in decision.actions}
+    there = {row.key for row in posted if row.wanted}
+    idle = {row.key for row in posted if row.wanted and not row.live}
+    if decision.facts:
+        return "something is to be decided"
+    if decision.start and wanted - there:
+        return f"{', '.join(sorted(wanted - there)[:3])} missing"
+    too_many = idle - wanted if decision.start else idle
+    return f"{', '.join(sorted(too_many)[:3])} too many" if too_many else ""
+
+
+async def _advance(settings: Settings, build_id: str) -> bool:
+    from buildwright.wiring import open_app
+
+    async with open_app(settings) as app:
+        return await app.advance(build_id) is not None
+
+
+async def _hub(settings: Settings, known: set[str]) -> list[RepairResult]:
+    hub = Path(settings.hub)
+    shares = GitWorkspace(settings.home, settings.environment, settings.hub)
+    if "://" in settings.hub or not (hub / "objects").is_dir():
+        return []
+    try:
+        builds = await shares.builds_in_hub()
+    except BuildwrightError as error:
+        return [
+            RepairResult(Leftover(f"a hub that git cannot read: {error}", str(hub), None, 0, error.fix or ""), None)
+        ]
+    in_use = await asyncio.to_thread(workspace.open_paths)
+    return await asyncio.to_thread(workspace.in_hub, hub, builds, known, in_use)
+
+
+def _files(folder: Path) -> list[RepairResult]:
+    """Return half-written files of the cluster in this home, and the cluster itself when its supervisor has died."""
+    if not folder.is_dir() or supervisor_of(folder) is not None:
+        return []
+    found = []
+    for pattern in (".*.json-*", "*/.*.json-*", ".hub.git.*", "hub.new", "postgres/data.new"):
+        for draft in folder.glob(pattern):
+            since = datetime.fromtimestamp(draft.lstat().st_mtime, UTC)
+            left = Leftover("something half made of the cluster in this home", str(draft), since, size_of(draft))
+            found.append(RepairResult(left, partial(_drop_draft, folder, draft)))
+    state = load(folder / STATE)
+    if state is not None:
+        running = [name for name, worker in state["workers"].items() if ProcessId(worker["pid"], worker["start"]).alive]
+        what = "a cluster that nobody keeps alive" + (f" (still running: {', '.join(running)})" if running else "")
+        fix = "buildwright cluster up goes on with it, buildwright cluster down ends it"
+        found.append(RepairResult(Leftover(what, str(folder / STATE), None, 0, fix), None))
+    return found
+
+
+async def _drop_draft(folder: Path, draft: Path) -> bool:
+    lock = try_lock(folder / LOCK)
+    if lock is None:
+        return False
+    try:
+        there = draft.exists()
+        await remove(draft)
+        return there
+    finally:
+        os.close(lock)

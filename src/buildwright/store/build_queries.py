@@ -1,0 +1,130 @@
+"""Queries over many builds, with SQLAlchemy: by project, user, page. Reads head rows; must never write a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Select, func, select, tuple_
+
+from buildwright.errors import NotFound
+from buildwright.ports import BuildRow
+from buildwright.store.database import Database
+from buildwright.store.tables import build_runs
+
+_COLUMNS = [build_runs.c[field.name] for field in fields(BuildRow)]
+
+
+class BuildQueries:
+    """The builds of a database, newest first. It must be of the newest revision (see `revisions.migrate`)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Return the builds at `path`, a SQLite file or a PostgreSQL URL, not yet connected. Raises BadSettings."""
+        return cls(Database.open(path))
+
+    async def get(self, build_id: str) -> BuildRow:
+        """Return a build's row. Raises NotFound."""
+        found = await self._fetch(select(*_COLUMNS).where(build_runs.c.build_id == build_id))
+        if not found:
+            raise NotFound(f"there is no build {build_id}", fix="see the list with `buildwright status`")
+        return found[0]
+
+    async def list_by_project(self, project_id: str, limit: int = 1000) -> list[BuildRow]:
+        """Return the builds of a project."""
+        return await self._fetch(_newest_first().where(build_runs.c.project_id == project_id).limit(limit))
+
+    async def latest_by_project(self, project_id: str, user_id: str = "") -> BuildRow | None:
+        """Return the newest build of a project, or of one user in it; None when there is none."""
+        query = _newest_first().where(build_runs.c.project_id == project_id)
+        if user_id:
+            query = query.where(build_runs.c.user_id == user_id)
+        found = await self._fetch(query.limit(1))
+        return found[0] if found else None
+
+    async def latest_of_projects(self, project_ids: Sequence[str], user_id: str) -> dict[str, BuildRow]:
+        """Return a user's newest build in each of these projects, without projects that have none."""
+        other = build_runs.alias("other")
+        newest = (
+            select(other.c.build_id)
+            .where(other.c.project_id == build_runs.c.project_id, other.c.user_id == user_id)
+            .order_by(other.c.created_at.desc(), other.c.build_id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = _newest_first().where(build_runs.c.project_id.in_(project_ids), build_runs.c.build_id == newest)
+        return {row.project_id: row for row in (await self._fetch(query) if project_ids else [])}
+
+    async def list_between(self, start: datetime, end: datetime) -> list[BuildRow]:
+        """Return the builds created at `start` or later and before `end`."""
+        created = build_runs.c.created_at
+        return await self._fetch(_newest_first().where(created >= start, created < end))
+
+    async def page(
+        self,
+        user_id: str,
+        limit: int,
+        before: tuple[datetime, str] | None = None,
+        project_id: str = "",
+        phase: str = "",
+        prefix: str = "",
+    ) -> list[BuildRow]:
+        """Return at most `limit` builds of a user: all, those of a project, in a phase, or whose ids begin with `prefix`.
+
+        `before` is the end of the previous page: `created_at` and `build_id` of its last row.
+        """
+        return await self._fetch(page_query(user_id, limit, before, project_id, phase, prefix))
+
+    async def count_since(self, user_id: str, since: datetime) -> int:
+        """Return how many builds a user has created at `since` or later. Pruned builds do not count."""
+        of_user = (build_runs.c.user_id == user_id) & (build_runs.c.created_at >= since)
+        found = await self._database.fetch(select(func.count()).select_from(build_runs).where(of_user))
+        return int(found[0][0])
+
+    async def unfinished(self, user_id: str) -> list[BuildRow]:
+        """Return the builds of a user that have not ended: running, waiting or paused."""
+        return await self._fetch(unfinished_query(user_id))
+
+    async def close(self) -> None:
+        """Close the file or the connections."""
+        await self._database.close()
+
+    async def _fetch(self, query: Select[tuple[object, ...]]) -> list[BuildRow]:
+        return [BuildRow(*tuple(row)) for row in await self._database.fetch(query)]
+
+
+def page_query(
+    user_id: str,
+    limit: int,
+    before: tuple[datetime, str] | None,
+    project_id: str = "",
+    phase: str = "",
+    prefix: str = "",
+) -> Select[tuple[object, ...]]:
+    """Return the query of `BuildQueries.page`: a walk along one index, from `before` on."""
+    query = _newest_first().where(build_runs.c.user_id == user_id)
+    if before is not None:
+        query = query.where(tuple_(build_runs.c.created_at, build_runs.c.build_id) < before)
+    if project_id:
+        query = query.where(build_runs.c.project_id == project_id)
+    if phase:
+        query = query.where(build_runs.c.phase == phase)
+    if prefix:
+        query = query.where(build_runs.c.build_id.startswith(prefix, autoescape=True))
+    return query.limit(limit)
+
+
+def unfinished_query(user_id: str) -> Select[tuple[object, ...]]:
+    """Return the query of `BuildQueries.unfinished`: it uses an index that holds only such builds."""
+    of_user = (build_runs.c.user_id == user_id) & build_runs.c.completed_at.is_(None)
+    return _newest_first().where(of_user)
+
+
+def _newest_first() -> Select[tuple[object, ...]]:
+    return select(*_COLUMNS).order_by(build_runs.c.created_at.desc(), build_runs.c.build_id.desc())

@@ -1,0 +1,32 @@
+"""Reads the workers of a shared database. Must never create, migrate or write anything."""
+
+from __future__ import annotations
+
+from buildwright.errors import StoreFailed
+from buildwright.ports import WorkerRow
+from buildwright.store import postgres_queue as board
+from buildwright.store.opening import revisions
+from buildwright.store.postgres_opening import stored_revision
+from buildwright.store.postgres_pool import Connection, Pool, address_of
+
+
+async def workers_of(url: str, seconds: float) -> list[WorkerRow]:
+    """Return all workers that have signed on at a PostgreSQL database, waiting at most about `seconds` for it.
+
+    Raises BadSettings, Unreachable, and StoreFailed when its revision is not the one this Buildwright works with.
+    """
+    pool = Pool(address_of(url), 1, seconds, seconds)
+
+    async def look(connection: Connection, again: bool) -> list[WorkerRow]:  # noqa: ARG001  looking may be repeated
+        found, wanted = await stored_revision(connection, pool.address.shown), revisions()[-1]
+        if found != wanted:
+            raise StoreFailed(
+                f"{pool.address.shown} is of schema revision {found or 'none'}, this Buildwright works with {wanted}",
+                fix="run `buildwright db migrate`, or the Buildwright that fits the database",
+            )
+        return await board.workers(connection)
+
+    try:
+        return await pool.run(look)
+    finally:
+        pool.close()

@@ -1,0 +1,378 @@
+"""The board and the leases on PostgreSQL. Functions of a connection; must never decide by a clock but the server's.
+
+`settle` and `acquire`, which change the right to work, first lock the build's row in `leases`, and read the board in a
+later statement, so that they see all earlier changes. `take` is one statement: it takes its token from that same row,
+and PostgreSQL checks the conditions on a row again when it had to wait for it.
+
+A row that is not wanted and not held counts as gone: no answer shows it, and the next settlement or `due` removes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from buildwright.errors import BuildIsRunning, LostLease
+from buildwright.ports import ActionLease, Due, HeldAction, Lease, QueuedAction, QueueUpdate, WorkerRow
+from buildwright.store.lease_holders import may_live, this_host
+from buildwright.store.postgres_pool import Connection, literal, transaction
+from buildwright.store.postgres_rows import (
+    CHANGED_HEAD,
+    PUT_EVENTS,
+    PostgresEvent,
+    find_version,
+    not_found,
+    stale,
+    text_of,
+)
+
+_NOW = "now AS MATERIALIZED (SELECT clock_timestamp() AS at)"
+_LIVE = "({0}.holder <> '' AND {0}.expires_at > now.at)"
+_LIVE_ACTION, _LIVE_LEASE = _LIVE.format("a"), _LIVE.format("l")
+_UNTIL = "clock_timestamp() + make_interval(secs => {})"
+_SILENT_FOR_GOOD = "1 day"
+_SETTLE = f"""
+WITH {_NOW},
+allowed AS (
+    SELECT 1 FROM leases l, now WHERE l.build_id = $1 AND NOT {_LIVE_LEASE}
+    AND ($14::text IS NULL OR EXISTS (SELECT 1 FROM actions WHERE build_id = $1 AND key = $14 AND token = $15 AND holder <> ''))
+),
+head AS (
+    UPDATE build_runs SET {CHANGED_HEAD}, settled = true,
+        updated_at = CASE WHEN cardinality($8::text[]) > 0 THEN $3::timestamptz ELSE updated_at END,
+        wake_at = $13, offered_at = NULL
+    WHERE build_id = $1 AND version = $2 AND EXISTS (SELECT 1 FROM allowed) RETURNING 1
+),
+put AS ({PUT_EVENTS}),
+rows AS MATERIALIZED (
+    SELECT a.key, a.wanted, coalesce(a.key = $14 AND $16, false) AS ended, a.key = ANY($11::text[]) AS asked,
+        {_LIVE_ACTION} AS live
+    FROM actions a, now, head WHERE a.build_id = $1
+),
+ended AS (
+    UPDATE actions a SET wanted = rows.asked AND $12, wanted_at = now.at, holder = '', beat_at = NULL, expires_at = NULL,
+        offered_at = NULL
+    FROM rows, now WHERE a.build_id = $1 AND a.key = rows.key AND rows.ended
+),
+changed AS (
+    UPDATE actions a SET wanted = rows.asked AND ($12 OR {_LIVE_ACTION}),
+        wanted_at = CASE WHEN rows.asked AND NOT a.wanted THEN now.at ELSE a.wanted_at END
+    FROM rows, now WHERE a.build_id = $1 AND a.key = rows.key AND NOT rows.ended
+    AND (rows.wanted <> rows.asked OR NOT $12)
+),
+posted AS (
+    INSERT INTO actions (build_id, key, wanted, wanted_at, holder, token)
+    SELECT $1, key, true, now.at, '', 0 FROM head, now, unnest($11::text[]) AS key
+    WHERE $12 AND key NOT IN (SELECT key FROM rows) ON CONFLICT DO NOTHING
+)
+SELECT EXISTS (SELECT 1 FROM head), ARRAY(SELECT key FROM rows WHERE (live OR wanted) AND NOT ended)
+"""  # noqa: S608  constants
+_WHY_NOT = f"""
+WITH {_NOW}
+SELECT (SELECT version FROM build_runs WHERE build_id = $1),
+    (SELECT token FROM actions WHERE build_id = $1 AND key = $2 AND holder <> ''),
+    (SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE})
+"""  # noqa: S608  constants
+_SWEEP = "DELETE FROM actions WHERE NOT wanted AND (holder = '' OR expires_at <= clock_timestamp())"
+_LOCK = "SELECT 1 FROM leases WHERE build_id = {} FOR UPDATE"
+_FREE_FOR = f"(NOT {_LIVE_ACTION} OR (a.holder = $3 AND a.token <> $5::bigint))"
+_TAKE = f"""
+WITH {_NOW},
+found AS (
+    SELECT a.build_id, greatest(a.wanted_at, CASE WHEN a.expires_at <= now.at THEN a.expires_at END) AS free_since
+    FROM actions a, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
+),
+counter AS (
+    UPDATE leases l SET token = l.token + 1, holder = '' FROM found, now
+    WHERE l.build_id = found.build_id AND NOT {_LIVE_LEASE} RETURNING l.token
+)
+UPDATE actions a SET holder = $3, token = counter.token, beat_at = now.at, offered_at = NULL,
+    expires_at = now.at + make_interval(secs => $4)
+FROM counter, found, now WHERE a.build_id = $1 AND a.key = $2 AND a.wanted AND {_FREE_FOR}
+RETURNING a.token, extract(epoch FROM now.at - found.free_since)::float8
+"""  # noqa: S608  constants
+_KEEP = f"""
+UPDATE actions a SET beat_at = clock_timestamp(), expires_at = {_UNTIL.format("$4")}
+FROM (
+    SELECT k.build_id, k.key FROM actions k
+    JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS mine (build_id, key, token) USING (build_id, key, token)
+    WHERE k.holder <> '' ORDER BY 1, 2 FOR UPDATE OF k
+) AS kept WHERE a.build_id = kept.build_id AND a.key = kept.key
+"""  # noqa: S608  constants
+_FREED = "holder = '', beat_at = NULL, expires_at = NULL, offered_at = NULL, wanted_at = clock_timestamp()"
+_BOARD = f"""
+WITH {_NOW}
+SELECT build_id, key, wanted, wanted_at, holder, token, beat_at, expires_at, {_LIVE_ACTION} AS live FROM actions a, now
+WHERE ($1 = '' OR build_id = $1) AND (wanted OR {_LIVE_ACTION}) ORDER BY wanted_at, build_id, key
+"""  # noqa: S608  constants
+_HOLDERS_HERE = """
+SELECT holder FROM actions WHERE holder <> '' AND starts_with(holder, $1)
+UNION SELECT holder FROM leases WHERE holder <> '' AND starts_with(holder, $1)
+"""
+_OFFER = f"""
+    (b.offered_at IS NULL OR b.offered_at <= (SELECT at FROM now) - make_interval(secs => $1))
+    AND (SELECT {_LIVE_LEASE} FROM leases l, now WHERE l.build_id = b.build_id) IS NOT TRUE
+"""  # noqa: S608  constants
+_DUE_BUILDS = f"""
+WITH {_NOW},
+chosen AS (
+    SELECT build_id FROM build_runs b WHERE (NOT settled OR control = 'stopping') AND {_OFFER}
+    ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
+),
+woken AS (
+    SELECT build_id FROM build_runs b WHERE wake_at <= (SELECT at FROM now) AND {_OFFER}
+    ORDER BY wake_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE build_runs SET offered_at = (SELECT at FROM now)
+WHERE build_id = ANY(ARRAY(SELECT build_id FROM chosen UNION SELECT build_id FROM woken LIMIT $2)) RETURNING build_id
+"""  # noqa: S608  constants
+_DUE_ACTIONS = f"""
+WITH {_NOW},
+gone AS (
+    DELETE FROM actions a USING (
+        SELECT a.build_id, a.key FROM actions a, now WHERE NOT a.wanted AND NOT {_LIVE_ACTION} FOR UPDATE OF a SKIP LOCKED
+    ) AS old WHERE a.build_id = old.build_id AND a.key = old.key
+),
+chosen AS (
+    SELECT a.build_id, a.key, a.wanted_at FROM now, actions a JOIN build_runs b USING (build_id)
+    WHERE a.wanted AND NOT {_LIVE_ACTION} AND b.control = 'running'
+    AND (a.offered_at IS NULL OR a.offered_at <= now.at - make_interval(secs => $1))
+    ORDER BY a.wanted_at, a.build_id, a.key LIMIT $2 FOR UPDATE OF a SKIP LOCKED
+),
+offered AS (
+    UPDATE actions a SET offered_at = now.at FROM chosen c, now WHERE a.build_id = c.build_id AND a.key = c.key
+)
+SELECT build_id, key FROM chosen ORDER BY wanted_at, build_id, key
+"""  # noqa: S608  constants
+_WAITING = f"""
+WITH {_NOW}
+SELECT a.build_id, a.key FROM now, actions a JOIN build_runs b USING (build_id)
+WHERE a.wanted AND NOT {_LIVE_ACTION} AND b.control = 'running' ORDER BY a.wanted_at, a.build_id, a.key LIMIT $1
+"""  # noqa: S608  constants
+_BEAT = """
+INSERT INTO workers (holder, name, slots, busy, started_at, beat_at, heartbeat_seconds, report)
+VALUES ($1, $2, $3, $4, clock_timestamp(), clock_timestamp(), $5, $6)
+ON CONFLICT (holder) DO UPDATE SET name = excluded.name, slots = excluded.slots, busy = excluded.busy,
+    beat_at = excluded.beat_at, heartbeat_seconds = excluded.heartbeat_seconds, report = excluded.report
+"""
+
+
+# --- The whole build -----------------------------------------------------------------------------------------------
+
+
+async def acquire(connection: Connection, build_id: str, holder: str, seconds: float, again: bool) -> Lease:
+    """Take the lease on a build and clear its board. Raises NotFound; BuildIsRunning while it is held.
+
+    `again`: an earlier try may have succeeded, so the holder itself does not count.
+    """
+    await bury_the_dead(connection, await holders_of(connection, build_id))
+    async with transaction(connection, _LOCK.format(literal(build_id))):
+        found = await connection.fetch(
+            f"WITH {_NOW} SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE}"  # noqa: S608
+            f" UNION ALL SELECT holder FROM actions a, now WHERE build_id = $1 AND {_LIVE_ACTION}",
+            build_id,
+        )
+        others = [other for (other,) in found if not (again and other == holder)]
+        if others:
+            raise _is_running(build_id, others[0])
+        token = await connection.fetchval(
+            "WITH board AS (DELETE FROM actions WHERE build_id = $1),"  # noqa: S608  a constant
+            " head AS (UPDATE build_runs SET settled = false WHERE build_id = $1)"
+            f" UPDATE leases SET holder = $2, token = token + 1, expires_at = {_UNTIL.format('$3')}"
+            " WHERE build_id = $1 RETURNING token",
+            build_id,
+            holder,
+            seconds,
+        )
+        if token is None:
+            raise not_found(build_id)
+    return Lease(build_id, holder, token)
+
+
+async def renew(connection: Connection, lease: Lease, seconds: float) -> None:
+    """Renew a lease that no other holder has taken, even if it has expired. Raises LostLease."""
+    changed = await connection.execute(
+        f"UPDATE leases SET expires_at = {_UNTIL.format('$4')} WHERE build_id = $1 AND holder = $2 AND token = $3",  # noqa: S608
+        *(lease.build_id, lease.holder, lease.token, seconds),
+    )
+    if changed == "UPDATE 0":
+        raise LostLease(f"the lease on build {lease.build_id} went to another holder, or was given up")
+
+
+async def release(connection: Connection, lease: Lease) -> None:
+    """Release a lease, if it is still this one."""
+    await connection.execute(
+        "UPDATE leases SET holder = '', expires_at = clock_timestamp() WHERE build_id = $1 AND holder = $2 AND token = $3",
+        *(lease.build_id, lease.holder, lease.token),
+    )
+
+
+async def live_holder(connection: Connection, build_id: str) -> str | None:
+    """Return the holder of the whole build, None when the lease has expired or its process is gone."""
+    holder: str | None = await connection.fetchval(
+        f"WITH {_NOW} SELECT holder FROM leases l, now WHERE build_id = $1 AND {_LIVE_LEASE}",  # noqa: S608
+        text_of(build_id),
+    )
+    return holder if holder and may_live(holder) else None
+
+
+# --- Its actions ---------------------------------------------------------------------------------------------------
+
+
+async def settle(connection: Connection, entry: PostgresEvent, settlement: QueueUpdate, again: bool) -> list[str]:
+    """Append and update the board, in three round trips; return the keys that now wait for a process.
+
+    Raises StaleVersion, LostLease, BuildIsRunning, NotFound, and has written nothing then.
+    """
+    lease, wanted = settlement.lease, list(settlement.wanted)
+    start = f"{literal(entry.build_id)}"
+    async with transaction(connection, _LOCK.format(start)):
+        done, known = await connection.fetchrow(
+            _SETTLE,
+            *entry.parameters,
+            wanted,
+            settlement.start,
+            settlement.wake_at,
+            lease.key if lease else None,
+            lease.token if lease else None,
+            settlement.ended,
+        )
+        if done:
+            await connection.execute(f"{_SWEEP} AND build_id = {start}; COMMIT")
+        elif not await _was_done(connection, entry, settlement, again):
+            raise await _refusal(connection, entry, lease)
+        else:
+            known = [row.key for row in await board(connection, entry.build_id) if row.live]
+    return [key for key in wanted if key not in set(known)] if settlement.start else []
+
+
+async def _was_done(connection: Connection, entry: PostgresEvent, settlement: QueueUpdate, again: bool) -> bool:
+    """Return whether an earlier try of this settlement had succeeded."""
+    if entry.rows:
+        return await entry.is_there(connection)
+    # It appended nothing. After a lost answer, an action that is no longer ours is over, as intended.
+    version = await find_version(connection, entry.build_id)
+    return again and settlement.ended and version == entry.expected
+
+
+async def _refusal(connection: Connection, entry: PostgresEvent, lease: ActionLease | None) -> Exception:
+    # Being late is common, and other processes wait for the lock meanwhile: one query.
+    version, token, holder = await connection.fetchrow(_WHY_NOT, entry.build_id, lease.key if lease else None)
+    if version is None:
+        return not_found(entry.build_id)
+    if lease is not None and token != lease.token:
+        return LostLease(f"the lease on {lease.key} of build {lease.build_id} went to another holder, or is over")
+    return _is_running(entry.build_id, holder) if holder else stale(entry, version)
+
+
+async def take(
+    connection: Connection, build_id: str, key: str, holder: str, seconds: float, known: int | None
+) -> ActionLease | None:
+    """Take an action that is wanted and not held, in one round trip.
+
+    `known` is given when an answer was lost: the last token for this action that did reach the holder (0: none). If the
+    holder has the row with another token, that was the lost answer, and it is taken once more.
+    """
+    row = await connection.fetchrow(_TAKE, build_id, key, holder, seconds, known)
+    return ActionLease(build_id, key, holder, row[0], max(row[1], 0.0)) if row else None
+
+
+async def keep(connection: Connection, leases: Sequence[ActionLease], seconds: float) -> None:
+    """Renew leases, always in the same order, so that two callers never wait for each other."""
+    columns = [[lease[place] for lease in leases] for place in (0, 1, 3)]
+    await connection.execute(_KEEP, *columns, seconds)
+
+
+async def drop(connection: Connection, lease: ActionLease) -> None:
+    """Release an action; its row goes if it is not wanted."""
+    wanted = await connection.fetchval(
+        f"UPDATE actions SET {_FREED} WHERE build_id = $1 AND key = $2 AND token = $3 AND holder <> '' RETURNING wanted",  # noqa: S608
+        *(lease.build_id, lease.key, lease.token),
+    )
+    if wanted is False:
+        await connection.execute(f"{_SWEEP} AND build_id = $1 AND key = $2", lease.build_id, lease.key)
+
+
+async def holdings(connection: Connection, holder: str) -> list[HeldAction]:
+    """Return all that a holder has."""
+    found = await connection.fetch(
+        "SELECT a.build_id, a.key, a.token, a.wanted, b.version FROM actions a JOIN build_runs b USING (build_id)"
+        " WHERE a.holder = $1 AND a.holder <> '' ORDER BY a.build_id, a.key",
+        holder,
+    )
+    return [HeldAction(*row) for row in found]
+
+
+async def board(connection: Connection, build_id: str) -> list[QueuedAction]:
+    """Return the rows of one build, or of all ("")."""
+    return [QueuedAction(*row) for row in await connection.fetch(_BOARD, text_of(build_id))]
+
+
+async def waiting(connection: Connection, limit: int) -> list[tuple[str, str]]:
+    """Return wanted actions of running builds that are not held, oldest first; it counts as no offer."""
+    return [(build_id, key) for build_id, key in await connection.fetch(_WAITING, limit)]
+
+
+async def due(connection: Connection, quiet_seconds: float, limit: int) -> Due:
+    """Return builds and actions that wait for a process, and mark them as offered."""
+    here = await connection.fetch(_HOLDERS_HERE, f"{this_host()}:")
+    await bury_the_dead(connection, [holder for (holder,) in here])
+    actions = await connection.fetch(_DUE_ACTIONS, quiet_seconds, limit)
+    builds = await connection.fetch(_DUE_BUILDS, quiet_seconds, limit)
+    return Due(tuple(build_id for (build_id,) in builds), tuple((build_id, key) for build_id, key in actions))
+
+
+# --- Which processes live ------------------------------------------------------------------------------------------
+
+
+async def holders_of(connection: Connection, build_id: str, key: str = "") -> list[str]:
+    """Return the holders of a build or its actions (one action when given), with expired leases."""
+    found = await connection.fetch(
+        "SELECT holder FROM leases WHERE build_id = $1 AND holder <> ''"
+        " UNION SELECT holder FROM actions WHERE build_id = $1 AND holder <> '' AND ($2 = '' OR key = $2)",
+        build_id,
+        key,
+    )
+    return [holder for (holder,) in found]
+
+
+async def bury_the_dead(connection: Connection, holders: Sequence[str]) -> bool:
+    """Release all that dead processes of this host hold; return whether there was one. They never come back."""
+    dead = [holder for holder in holders if not may_live(holder)]
+    if dead:
+        await connection.execute(f"UPDATE actions SET {_FREED} WHERE holder <> '' AND holder = ANY($1::text[])", dead)  # noqa: S608  a constant
+        await connection.execute("UPDATE leases SET holder = '' WHERE holder <> '' AND holder = ANY($1::text[])", dead)
+    return bool(dead)
+
+
+async def beat(connection: Connection, worker: WorkerRow) -> None:
+    """Write a worker's row."""
+    row: tuple[Any, ...] = (worker.holder, text_of(worker.name), worker.slots, worker.busy, worker.heartbeat_seconds)
+    await connection.execute(_BEAT, *row, text_of(worker.report))
+
+
+async def workers(connection: Connection) -> list[WorkerRow]:
+    """Return all workers, in the order they started."""
+    found = await connection.fetch(
+        "SELECT holder, name, slots, busy, started_at, beat_at, heartbeat_seconds,"
+        " extract(epoch FROM clock_timestamp() - beat_at)::float8, report FROM workers ORDER BY started_at, holder"
+    )
+    return [WorkerRow(*row) for row in found]
+
+
+async def sign_off(connection: Connection, holder: str) -> None:
+    """Remove a worker, those known to be dead, and those silent for a day."""
+    known = await connection.fetch("SELECT holder FROM workers")
+    gone = [holder, *(other for (other,) in known if not may_live(other))]
+    await connection.execute(
+        "DELETE FROM workers WHERE holder = ANY($1::text[]) OR beat_at < clock_timestamp() - $2::text::interval",
+        gone,
+        _SILENT_FOR_GOOD,
+    )
+
+
+def _is_running(build_id: str, holder: str) -> BuildIsRunning:
+    return BuildIsRunning(
+        f"build {build_id} is being run by {holder}",
+        fix="watch it from here with `buildwright status`, or stop it with `buildwright stop` first",
+    )
