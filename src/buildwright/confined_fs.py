@@ -32,10 +32,10 @@ class _OpenHow(ctypes.Structure):
 
 
 def write_beneath(root: Path, path: str, content: bytes, executable: bool | None = None) -> None:
-    """Create or replace the file `path` below `root` in one step, with missing directories.
+    """Create or replace the file `path` below `root` atomically, and make missing directories.
 
-    `executable` None keeps the mode of an existing file. Raises UnsafePath when the path is refused, goes through a
-    link or names something else than a plain file, DiskFull.
+    `executable` None keeps the executable bit of an existing file. Raises UnsafePath when the path is refused, goes
+    through a link or names something that is no plain file; DiskFull.
     """
     path = check_path(path)
     with _parent(root, path, create=True) as (directory, name):
@@ -57,7 +57,7 @@ def write_beneath(root: Path, path: str, content: bytes, executable: bool | None
 
 
 def read_beneath(root: Path, path: str, limit: int) -> bytes:
-    """Return at most `limit` bytes of a file below `root`. Raises NotFound, or UnsafePath unless it is a plain file."""
+    """Return at most `limit` bytes of a file below `root`. Raises NotFound; UnsafePath for what is no plain file."""
     path = check_path(path)
     with _parent(root, path, create=False) as (directory, name):
         # O_NONBLOCK: a FIFO planted here must not block the reader.
@@ -69,7 +69,7 @@ def read_beneath(root: Path, path: str, limit: int) -> bytes:
 
 
 def read_link_beneath(root: Path, path: str) -> bytes:
-    """Return the target of a symbolic link below `root`, unfollowed. Raises NotFound, or UnsafePath for no link."""
+    """Return the target of a symbolic link below `root`. Raises NotFound; UnsafePath for what is no link."""
     path = check_path(path)
     with _parent(root, path, create=False) as (directory, name):
         return os.fsencode(os.readlink(name, dir_fd=directory))
@@ -90,7 +90,7 @@ def delete_beneath(root: Path, path: str) -> bool:
 
 @contextmanager
 def _parent(root: Path, path: str, *, create: bool) -> Iterator[tuple[int, str]]:
-    """Yield the open directory that holds `path`, and its last part. Turns an OSError into an error of ours."""
+    """Yield the open directory that holds `path`, and the file's name in it. Raises UnsafePath, NotFound, DiskFull."""
     *parents, name = path.split("/")
     try:
         top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -117,6 +117,7 @@ def _parent(root: Path, path: str, *, create: bool) -> Iterator[tuple[int, str]]
 
 
 def _open_directory(top: int, parts: list[str], *, create: bool) -> int:
+    """Open the directory `parts` below the open directory `top`; make missing ones if `create`. Raises OSError."""
     if _has_openat2():
         try:
             return _openat2(top, "/".join(parts) or ".", _DIRECTORY)
@@ -127,6 +128,7 @@ def _open_directory(top: int, parts: list[str], *, create: bool) -> int:
 
 
 def _walk(top: int, parts: list[str], *, create: bool) -> int:
+    """Open the directory part by part, refusing a link at each: for kernels without openat2. Raises OSError."""
     current = os.dup(top)
     try:
         for part in parts:
@@ -144,7 +146,8 @@ def _walk(top: int, parts: list[str], *, create: bool) -> int:
 
 @cache
 def _has_openat2() -> bool:
-    # Number 437 is the same on every architecture that has it; a container's seccomp filter may still refuse it.
+    """Return whether this kernel offers openat2 to this process."""
+    # 437 is the number of openat2 on these architectures; a container's seccomp filter may still refuse the call.
     if platform.system() != "Linux" or platform.machine() not in {"x86_64", "aarch64"}:
         return False
     try:
@@ -155,7 +158,7 @@ def _has_openat2() -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: a new or renamed file survives a power failure only after this."""
+    """Make the names in a folder durable: only after this a new or renamed file survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -164,6 +167,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _openat2(directory: int, path: str, flags: int, *, resolve: int = _BENEATH) -> int:
+    """Call openat2(2) and return the new file descriptor. Raises OSError."""
     how = _OpenHow(flags, 0, resolve)
     libc = ctypes.CDLL(None, use_errno=True)
     while True:
@@ -171,12 +175,13 @@ def _openat2(directory: int, path: str, flags: int, *, resolve: int = _BENEATH) 
         if found >= 0:
             return found
         number = ctypes.get_errno()
-        # EAGAIN: something was renamed on the way and the kernel cannot be sure; it asks to try again.
+        # EAGAIN: a part of the path was renamed meanwhile, so the kernel asks to try again.
         if number not in {errno.EAGAIN, errno.EINTR}:
             raise OSError(number, os.strerror(number), path)
 
 
 def _look(directory: int, name: str) -> os.stat_result | None:
+    """Return the status of a name in an open directory, links not followed; None when it does not exist."""
     try:
         return os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -184,6 +189,7 @@ def _look(directory: int, name: str) -> os.stat_result | None:
 
 
 def _unlink(directory: int, name: str) -> bool:
+    """Delete a name in an open directory; return whether it existed."""
     try:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Reads the system's process table (proc(5)). Must never change a process, nor trust a bare pid: numbers are used again."""
+"""Reads the system's process table (proc(5)). Must never change a process, or trust a bare pid: pids are reused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class ProcessStat(NamedTuple):
-    """One process. `start` is in ticks since the boot: a time of day moves when the clock is set."""
+    """The entry of one process. `start` is in clock ticks since the boot, which setting the clock does not change."""
 
     state: str
     """One letter, such as `R`, `S`, `T` (stopped), `Z` (dead, not reaped)."""
@@ -22,7 +22,7 @@ class ProcessStat(NamedTuple):
 
 
 def stat_of(pid: int) -> ProcessStat | None:
-    """Return a process's entry, None when there is none, or no /proc."""
+    """Return the entry of a process; None when it does not exist, or without /proc."""
     try:
         # The program's name is in parentheses and may itself hold spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
@@ -32,13 +32,13 @@ def stat_of(pid: int) -> ProcessStat | None:
 
 
 def start_of(pid: int) -> str:
-    """Return the start of a living process, "" when it has ended."""
+    """Return the start of a living process in clock ticks since the boot, "" when it has ended."""
     stat = stat_of(pid)
     return "" if stat is None or stat.has_ended else stat.start
 
 
 def pid_namespace() -> str:
-    """Return the namespace in which process ids are valid: in a container the same number is another process."""
+    """Return the namespace of our pids, "-" without /proc: in a container the same pid is another process."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:

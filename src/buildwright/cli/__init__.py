@@ -1,1 +1,1 @@
-"""What the user types: one file per verb. Nothing heavy is imported before a verb needs it."""
+"""What the user types: one file per verb. Must never import a heavy library before a verb needs it."""

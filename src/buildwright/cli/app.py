@@ -1,6 +1,6 @@
 """Runs one command line: finds the verb, runs it, and turns every ending into an exit code. Holds no verb's logic.
 
-Here is the one broad `except` of the command line: an error nobody foresaw becomes a short message and a report file.
+Here is the one broad `except` of the command line: an unforeseen error becomes a short message and a report file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run a command line (without the program's name) and return its exit code."""
+    """Run one command line, given without the program's name, and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def make_app() -> App:
-    """The command line as Cyclopts sees it: every verb known by name, none imported."""
+    """Return the command line as a Cyclopts app: every verb is registered by name, none is imported."""
     from cyclopts import App, Group, Parameter
 
     app = App(
@@ -60,11 +60,12 @@ def make_app() -> App:
 
 
 def _shown_default(value: object) -> str | None:
-    """Defaults that say something; that an option is off or empty goes without saying."""
+    """Return the default of an option as its help shows it, None if the option is off or empty by default."""
     return str(value) if value not in ("", False, (), None) else None
 
 
 def _dispatch(argv: list[str]) -> int:
+    """Find the verb that `argv` names, run it, and return its exit code."""
     if not argv or argv[0] in {"-h", "--help", "help"}:
         if len(argv) < 2:
             sys.stdout.write(program_help())
@@ -87,13 +88,14 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _misused(error: Exception, argv: list[str]) -> int:
+    """Print what is wrong with the arguments, and return the exit code for wrong usage."""
     verb = argv[0] if argv and argv[0] in {verb.name for verb in VERBS} else ""
     fix = f"see {name()} {verb} --help" if verb else f"see {name()} --help"
     return _tell(Output(json="--json" in argv), "Usage", str(error).strip(), fix, Exit.USAGE)
 
 
 def _tell(output: Output, kind: str, message: str, fix: str, code: Exit) -> int:
-    """Say what happened, why, and the one thing to do, to people and to programs."""
+    """Print an error and its fix, with `--json` also as an object on stdout, and return `code`."""
     fix = typed(fix)
     if output.json:
         output.data({"error": {"kind": kind, "message": message, "fix": fix, "exit": int(code)}})
@@ -104,7 +106,7 @@ def _tell(output: Output, kind: str, message: str, fix: str, code: Exit) -> int:
 
 
 def report_error(error: Exception, output: Output) -> int:
-    """Tell of an error, foreseen or not, and return its exit code. BUILDWRIGHT_DEBUG=1 adds the traceback."""
+    """Print an error, foreseen or not, and return its exit code. BUILDWRIGHT_DEBUG=1 adds the traceback."""
     known = _foreseen(error)
     if os.environ.get("BUILDWRIGHT_DEBUG") == "1":
         import traceback
@@ -123,7 +125,7 @@ def report_error(error: Exception, output: Output) -> int:
 
 
 def _foreseen(error: BaseException) -> BuildwrightError | None:
-    """The error we raised on purpose, also inside a group that concurrent work made of it."""
+    """Return the error that was raised on purpose, also from inside an exception group; None when there is none."""
     if isinstance(error, BuildwrightError):
         return error
     if isinstance(error, BaseExceptionGroup):
@@ -132,7 +134,7 @@ def _foreseen(error: BaseException) -> BuildwrightError | None:
 
 
 def _write_crash_report(error: Exception) -> str:
-    """Keep the traceback in a file under the home. Returns its path, "" when it cannot be written."""
+    """Write the traceback to a file under the home and return its path, "" when it cannot be written."""
     import platform
     import traceback
     from datetime import UTC, datetime

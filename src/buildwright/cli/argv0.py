@@ -1,4 +1,4 @@
-"""How the user can type this program: `buildwright` in what we print becomes what works in their shell. Prints nothing."""
+"""How the user can start this program, so that the commands we print work in their shell. Must never print."""
 
 from __future__ import annotations
 
@@ -16,28 +16,31 @@ _OURS = re.compile(rf"(?<![\w/.-])(?<!-m )buildwright (?={'|'.join(verb.name for
 
 
 def typed(text: str) -> str:
-    """The text, with every `buildwright VERB` in it made into a command that works where this one was typed.
+    """Return the text with every `buildwright VERB` in it turned into a command that works in the user's shell.
 
-    Only for text of our own: what agents and repositories wrote is shown as it is.
+    Only for text of our own: text of agents and repositories is shown as it is.
     """
     return _OURS.sub(lambda _: f"{program()} ", text)
 
 
 @cache
 def program() -> str:
-    """What to type for this program, with the home in front if it was named by the environment."""
+    """Return what to type for this program, with BUILDWRIGHT_HOME in front if the environment sets it."""
     home = os.environ.get("BUILDWRIGHT_HOME", "")
     return f"BUILDWRIGHT_HOME={shlex.quote(str(Path(home).expanduser().absolute()))} {name()}" if home else name()
 
 
 @cache
 def name() -> str:
-    """What to type for this program where its home does not matter, such as for its help."""
+    """Return what to type for this program where its home does not matter, such as in its help."""
     return " ".join(words_for(sys.argv[0], os.environ.get("PATH", os.defpath), Path.cwd()))
 
 
 def words_for(started_as: str, path: str, here: Path) -> list[str]:
-    """`buildwright` where the search path leads to this very program, else its path, else the module with its Python."""
+    """Return the words that start this program: `buildwright` if `path` leads to it, else its path, else `python -m`.
+
+    `started_as` is argv[0], `path` the search path; a file below the directory `here` is named relative to it.
+    """
     started = Path(os.path.abspath(started_as))  # noqa: PTH100 - the name that was typed, links and all
     if started.name == "__main__.py" and started.parent.name == "buildwright":
         python = Path(sys.executable)
@@ -48,6 +51,7 @@ def words_for(started_as: str, path: str, here: Path) -> list[str]:
 
 
 def _shown(short: str, file: Path, path: str, here: Path) -> str:
+    """Return `short` if the search path leads to `file`, else the path of `file`, quoted for a shell."""
     found = shutil.which(short, path=path)
     if found is not None and Path(found).absolute() == file:
         return short

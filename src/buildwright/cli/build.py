@@ -1,4 +1,4 @@
-"""`build`: turn a spec into merged commits."""
+"""The verb `build`: starts a build, or goes on with the same one. Must never touch the user's checkout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _DEFAULTS = BuildOptions()
 _LOOK_BACK = 200
-"""How many of the newest builds are searched for an unfinished one that is the same."""
+"""How many of the newest builds are searched for an unfinished one with the same spec and options."""
 
 
 async def build(
@@ -63,13 +63,14 @@ async def build(
 
 
 def _introduce(output: Output, build_id: str, spec: Spec, repository: str) -> None:
+    """Say the id of a new build, its title, and the repository it is for."""
     where = f" in {repository}" if repository else ""
     output.say(f"Build {build_id}")
     output.say(f"{spec.title}{where}")
 
 
 async def _unfinished(app: Client, spec: Spec, options: Options, repository: str, base: str) -> str:
-    """The newest unfinished build of the same spec with the same options in the same repository, or ""."""
+    """Return the id of the newest unfinished build with this spec, repository, base and options; "" without one."""
     for row in await app.builds.rows(limit=_LOOK_BACK):
         if row.control in {"finished", "stopped"} or row.title != spec.title:
             continue

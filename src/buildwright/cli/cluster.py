@@ -1,4 +1,4 @@
-"""`cluster`: PostgreSQL, Redis and workers on this machine: start, end, look at. Imports nothing of it before it is asked for."""
+"""The verbs `cluster up`, `down` and `status`. Must never import the cluster's code before one of them runs."""
 
 from __future__ import annotations
 

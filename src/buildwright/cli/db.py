@@ -1,4 +1,4 @@
-"""`db`: the schema of the database, the file under the home or the one of DATABASE_URL: migrate, roll back, ask."""
+"""The verbs `db migrate`, `rollback` and `version`, for the schema of the database. Must never show a password."""
 
 from __future__ import annotations
 
@@ -49,21 +49,24 @@ async def version(*, json: _Json = False) -> int:
 
 
 async def revision_of(path: Path | str) -> str:
-    """The revision of a database (a file, or a PostgreSQL URL), "" when there is none. Raises StoreFailed when it is not ours."""
+    """Return the schema revision of a database, "" when it has none. Raises StoreFailed when it is not ours.
+
+    `path` is an SQLite file or the URL of a PostgreSQL database.
+    """
     from buildwright.store.revisions import version as stored
 
     return "" if isinstance(path, Path) and not path.is_file() else await stored(path) or ""
 
 
 def wanted_revision() -> str:
-    """The revision that this Buildwright works with."""
+    """Return the schema revision that this Buildwright works with."""
     from buildwright.store.revisions import head
 
     return head()
 
 
 def _database() -> Path | str:
-    """The file under the home, or the URL of a PostgreSQL database when DATABASE_URL is set."""
+    """Return the URL in DATABASE_URL, else the path of the SQLite file under the home."""
     from buildwright.settings import Settings
 
     settings = Settings.load()
@@ -71,6 +74,7 @@ def _database() -> Path | str:
 
 
 def _say(json: bool, path: Path | str, revision: str, note: str) -> int:
+    """Print which revision the database has, which one is needed, and `note`; return the exit code."""
     from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
 

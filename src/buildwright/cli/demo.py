@@ -1,4 +1,4 @@
-"""`demo`: build a small sample project offline, and check that what came out is what was promised."""
+"""The verb `demo`: builds a small sample project and tests a clone of the result. Must never use a key."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def demo(
 
 
 def _place(directory: Path | None) -> Path:
-    """The folder for the sample repository. Raises Refused when it holds something."""
+    """Return the folder for the sample repository. Raises Refused when `directory` is not new or empty."""
     import tempfile
 
     if directory is None:
@@ -61,7 +61,7 @@ def _place(directory: Path | None) -> Path:
 
 
 def _options(agent: str) -> Options:
-    """No sandbox: the only foreign code that runs is the sample's own, which ships with Buildwright."""
+    """Return the options of the demo. It needs no sandbox: the only foreign code that runs is the sample's own."""
     from buildwright.cli.sample import cassette_path
     from buildwright.core.limits import Options
 
@@ -69,7 +69,7 @@ def _options(agent: str) -> Options:
 
 
 async def _build_sample(place: Path, options: Options, output: Output) -> tuple[Build, int]:
-    """Make the sample repository, build its spec on it, and show how it went."""
+    """Make the sample repository, build its spec on it and print a summary. Returns the build and the exit code."""
     from buildwright.cli.exit_codes import Exit, exit_of
     from buildwright.cli.foreground import brought_home, drive
     from buildwright.cli.sample import make_repository, spec_text
@@ -94,7 +94,10 @@ async def _build_sample(place: Path, options: Options, output: Output) -> tuple[
 
 
 async def _test_a_clone(place: Path, build: Build) -> str:
-    """Clone the delivered branch afresh and run the project's own tests there once more. Raises CouldNot when they fail."""
+    """Run the project's own tests in a fresh clone of the delivered branch; return their last line.
+
+    Raises CouldNot when they fail.
+    """
     import asyncio
     import sys
     import tempfile
@@ -125,6 +128,7 @@ async def _test_a_clone(place: Path, build: Build) -> str:
 
 
 def _close(output: Output, place: Path, build: Build, tests: str, kept: bool) -> None:
+    """Say that the demo has passed, and which commands show more of it. `kept`: the user has chosen the folder."""
     import shlex
 
     from buildwright.cli.summary import branch_of

@@ -1,4 +1,4 @@
-"""`diff`: what a build, or one of its tasks, changed."""
+"""The verb `diff`: prints what a build, or one of its tasks, changed. Must never change anything itself."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ async def diff(
 
 
 def _print_stats(output: Output, stats: list[FileStat]) -> None:
+    """Print each file with the numbers of lines added and removed, then the sums."""
     width = max(len(stat.path) for stat in stats)
     for stat in stats:
         output.print(f"{stat.path:<{width}}  +{stat.added} -{stat.removed}")
@@ -53,7 +54,7 @@ def _print_stats(output: Output, stats: list[FileStat]) -> None:
 
 
 def _print_diff(output: Output, text: str) -> None:
-    """In colour on a terminal; unchanged in a pipe, so that `git apply` takes it."""
+    """Print the diff, in colour on a terminal; unchanged in a pipe, so that `git apply` accepts it."""
     if not output.on_terminal:
         output.raw(text)
         return

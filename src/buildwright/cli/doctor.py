@@ -1,6 +1,6 @@
-"""`doctor`: one list of checks of this machine, and what a crash left behind.
+"""The verb `doctor`: checks this machine and lists what a crash left behind. Must never print a key.
 
-Runs programs only to see that they work, contacts its own servers only, unless asked, and must never read out a key.
+It runs programs only to see that they work. It contacts only our own servers, and model providers with `--online`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def doctor(
 
 
 class CheckOutcome(NamedTuple):
-    """What one check has seen. `costs` and `required` only where they differ from those of the check."""
+    """What one check found. `costs` and `required` are given only where they differ from those of the check."""
 
     ok: bool
     found: str
@@ -75,7 +75,7 @@ class CheckOutcome(NamedTuple):
 
 
 class DoctorCheck(NamedTuple):
-    """One check. `costs` says what the user cannot do without it, and how to mend that."""
+    """One check. `costs` says what the user cannot do when it fails, and how to mend that."""
 
     name: str
     required: bool
@@ -85,7 +85,7 @@ class DoctorCheck(NamedTuple):
 
 
 class CheckResult(NamedTuple):
-    """The result of one check, as `--json` has it."""
+    """The result of one check, as `--json` prints it."""
 
     name: str
     ok: bool
@@ -95,7 +95,10 @@ class CheckResult(NamedTuple):
 
 
 async def examine(settings: Settings, checks: Sequence[DoctorCheck] = (), *, online: bool = False) -> list[CheckResult]:
-    """Do the checks, all if none are named, side by side. What is absent is a result, never an error."""
+    """Run the checks concurrently, `CHECKS` when none are given, and return their results in order.
+
+    A missing program or server is a result, never an error.
+    """
     import asyncio
 
     due = {"always", *(["cluster"] if settings.database_url else []), *(["online"] if online else [])}
@@ -114,11 +117,13 @@ async def examine(settings: Settings, checks: Sequence[DoctorCheck] = (), *, onl
 
 
 async def _python(_settings: Settings) -> CheckOutcome:
+    """Check the version of Python."""
     version = platform.python_version_tuple()
     return CheckOutcome((int(version[0]), int(version[1])) >= (3, 11), platform.python_version())
 
 
 async def _program(name: str, _settings: Settings) -> CheckOutcome:
+    """Check that the program `name` is on the search path and answers `--version`."""
     import asyncio
 
     path = shutil.which(name)
@@ -129,6 +134,7 @@ async def _program(name: str, _settings: Settings) -> CheckOutcome:
 
 
 async def _git(settings: Settings) -> CheckOutcome:
+    """Check that git is there and new enough for `git merge-tree`."""
     seen = await _program("git", settings)
     word = next((word for word in seen.found.split() if word[:1].isdigit()), "0")
     if seen.ok and tuple(int(part) for part in word.split(".")[:2] if part.isdigit()) < (2, 38):
@@ -137,16 +143,17 @@ async def _git(settings: Settings) -> CheckOutcome:
 
 
 async def _bubblewrap(settings: Settings) -> CheckOutcome:
+    """Check that bubblewrap is there and can make a sandbox on this machine."""
     from buildwright.sandbox import Bubblewrap
 
     seen = await _program("bwrap", settings)
-    # In a container it is often there and may not do its work.
+    # In a container bubblewrap is often installed but not allowed to work.
     reason = await Bubblewrap().usable() if seen.ok else None
     return CheckOutcome(False, f"{seen.found}, {reason}") if reason else seen
 
 
 def _version_of(path: str) -> str:
-    """Return the first line that `--version` prints; "" when the program does not answer."""
+    """Return the first line that the program at `path` prints for `--version`; "" when it fails."""
     command, null, patience = [path, "--version"], subprocess.DEVNULL, _PATIENCE_SECONDS
     try:
         done = subprocess.run(command, stdin=null, capture_output=True, check=True, timeout=patience)
@@ -156,11 +163,13 @@ def _version_of(path: str) -> str:
 
 
 async def _claude_sdk(_settings: Settings) -> CheckOutcome:
+    """Check that the Claude Agent SDK is installed."""
     there = importlib.util.find_spec("claude_agent_sdk") is not None
     return CheckOutcome(there, importlib.metadata.version("claude-agent-sdk") if there else "")
 
 
 async def _home(settings: Settings) -> CheckOutcome:
+    """Check that the home can be written and that its disk has free space."""
     folder = next(folder for folder in (settings.home, *settings.home.parents) if folder.is_dir())
     free = shutil.disk_usage(folder).free
     found = f"{settings.home} ({free / 1024**3:.1f} GiB free)"
@@ -170,6 +179,7 @@ async def _home(settings: Settings) -> CheckOutcome:
 
 
 async def _database(settings: Settings) -> CheckOutcome:
+    """Check that the SQLite database under the home has the revision that is needed."""
     wanted, found = wanted_revision(), await revision_of(settings.database)
     if not found:
         return CheckOutcome(True, f"not made yet (revision {wanted} will be)", "")
@@ -178,6 +188,7 @@ async def _database(settings: Settings) -> CheckOutcome:
 
 
 async def _mode(settings: Settings) -> CheckOutcome:
+    """Tell whether builds run in one process or in a cluster, and what names the cluster."""
     if not settings.database_url:
         return CheckOutcome(True, "one process, which keeps all it knows in the home")
     named = [name for name in SHARED if settings.environment.get(name)]
@@ -187,12 +198,14 @@ async def _mode(settings: Settings) -> CheckOutcome:
 
 
 def _fix(settings: Settings) -> str:
+    """Return what to do when a server of the cluster cannot be reached."""
     if any(settings.environment.get(name) for name in SHARED):
         return "start the server, or unset " + ", ".join(SHARED)
     return "run buildwright cluster up"
 
 
 async def _postgres(settings: Settings) -> CheckOutcome:
+    """Check that PostgreSQL answers, has the needed revision, and is not open to other machines without a password."""
     import asyncpg
 
     from buildwright.store.opening import revisions
@@ -233,6 +246,7 @@ async def _postgres_asks(dsn: str) -> bool:
 
 
 async def _redis(settings: Settings) -> CheckOutcome:
+    """Check that Redis answers, and is not open to other machines without a password."""
     from redis.exceptions import RedisError
 
     parts = urlsplit(settings.redis_url)
@@ -241,10 +255,10 @@ async def _redis(settings: Settings) -> CheckOutcome:
     try:
         version = (await client.info("server"))["redis_version"]
         bound = ""
-        with contextlib.suppress(RedisError):  # a hosted one does not tell
+        with contextlib.suppress(RedisError):  # a hosted Redis refuses to tell
             bound = str((await client.config_get("bind")).get("bind", ""))
     except (OSError, RedisError, ValueError) as error:
-        # Its text may hold the address, but never the password.
+        # Only the error's class is shown: its text may hold the address, with the password.
         costs = f"builds go on more slowly, by what workers look up in the database: {_fix(settings)}"
         return CheckOutcome(False, f"{where} does not answer: {type(error).__name__}", costs)
     finally:
@@ -262,13 +276,14 @@ async def _redis(settings: Settings) -> CheckOutcome:
 
 
 def _redis_client(url: str) -> Any:
+    """Return a Redis client that gives up on a server after a few seconds."""
     from redis.asyncio import Redis
 
     return Redis.from_url(url, socket_connect_timeout=_SERVER_SECONDS, socket_timeout=_SERVER_SECONDS)
 
 
 def _only_here(url: str, listens: list[str]) -> bool:
-    """Return whether a server can be reached from its own machine alone: it listens nowhere else."""
+    """Return whether all addresses in `listens`, or else the host of `url`, are loopback addresses."""
     addresses = [address.strip().lstrip("-") for address in listens if address.strip()]
     return all(_is_loopback(address) for address in addresses or [urlsplit(url).hostname or ""])
 
@@ -281,6 +296,7 @@ def _is_loopback(host: str) -> bool:
 
 
 async def _hub(settings: Settings) -> CheckOutcome:
+    """Check that the hub is there, if its path is on this machine."""
     from buildwright.workspace.git import mask
 
     shown = mask(settings.hub)
@@ -292,6 +308,7 @@ async def _hub(settings: Settings) -> CheckOutcome:
 
 
 async def _key(name: str, start: str, settings: Settings) -> CheckOutcome:
+    """Check that the environment has the key `name`, and that it begins with `start` as keys of this provider do."""
     value = settings.environment.get(name, "")
     odd = value and (not value.startswith(start) or value != value.strip())
     found = "present, but does not look like a key of this provider" if odd else "present" if value else ""
@@ -299,7 +316,7 @@ async def _key(name: str, start: str, settings: Settings) -> CheckOutcome:
 
 
 async def _reach(variable: str, default: str, settings: Settings) -> CheckOutcome:
-    """Any answer counts, an error included: it shows that the way is open. No key is sent."""
+    """Check that a provider can be reached, without a key: any HTTP answer counts, also one with an error status."""
     import aiohttp
 
     url = settings.environment.get(variable) or default
@@ -349,6 +366,7 @@ CHECKS: tuple[DoctorCheck, ...] = (
 
 
 def _print(output: Output, results: list[CheckResult]) -> None:
+    """Print one line for each check, with what follows from a failed one."""
     width = max(len(result.name) for result in results)
     for result in results:
         tone = "done" if result.ok else "bad" if result.required else "dot"
@@ -359,7 +377,7 @@ def _print(output: Output, results: list[CheckResult]) -> None:
 
 
 async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
-    """Return what a crash has left, mended when asked. Raises StoreFailed."""
+    """Return what a crash left behind; with `fix`, mend it first. Raises StoreFailed."""
     import asyncio
 
     from buildwright.maintenance import repair, shared
@@ -369,6 +387,7 @@ async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
 
 
 def _print_leftovers(output: Output, leftovers: list[Leftover], fix: bool) -> None:
+    """Print what a crash left behind, at most 30 entries, and how to mend it."""
     if not leftovers:
         output.print("Nothing is left of a crash.")
         return

@@ -1,4 +1,4 @@
-"""What an event is called when a person is told of it: one line each, or nothing. Pure; prints nothing."""
+"""The line that people see for each event, or none. Must never print, or read anything but the event and the build."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ STYLES: dict[Tone, str] = {"done": "green", "bad": "red", "dot": "", "again": "y
 
 
 class EventLine(NamedTuple):
-    """One line for people. `tone` picks the sign in front and the colour."""
+    """One line for people. `tone` selects the sign in front of it and its colour."""
 
     tone: Tone
     text: str
 
 
 def tell(recorded: Recorded, build: Build) -> EventLine | None:
-    """The line for an event, `build` being the state after it; None for what people need not hear of."""
+    """Return the line for an event, None if people do not need one. `build` is the state after the event."""
     teller = TELLERS[type(recorded.event)]
     return teller(recorded.event, build, recorded.at) if teller is not None else None
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 3.2 s, 2 min 5 s, 1 h 4 min."""
+    """Format seconds for people: 3.2 s, 2 min 5 s, 1 h 4 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -44,26 +44,26 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 task`, `2 tasks`, `1,200 tasks`."""
+    """Format a number with its noun: `1 task`, `2 tasks`, `1,200 tasks`."""
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
 
 
 def tokens(number: int) -> str:
-    """Tokens in three digits: 950, 18.2k, 1.4M."""
+    """Format a number of tokens in three digits: 950, 18.2k, 1.4M."""
     if number < 1000:
         return str(number)
     return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
 
 
 def money(amount: Decimal) -> str:
-    """US dollars: cents, and more digits while it is less than a cent."""
+    """Format US dollars with two decimals, or with four below one cent."""
     return f"${amount:.4f}" if 0 < amount < Decimal("0.01") else f"${amount:.2f}"
 
 
 def first_finding(verdict: Verdict) -> str:
-    """Which gate refused and its first finding, with the number of those that follow."""
+    """Return which gates refused, the first finding, and how many more there are."""
     gates = ", ".join(report.gate for report in verdict.reports if not report.ok)
     findings = verdict.findings
     if not findings:
@@ -107,14 +107,14 @@ def _started(event: e.TaskStarted, build: Build, _at: datetime) -> EventLine:
 
 def _judged(event: e.PatchJudged | e.MergeJudged, build: Build, _at: datetime) -> EventLine | None:
     if event.verdict.ok or build.task(event.task).phase is TaskPhase.MERGING:
-        return None  # passed, or failed on top of a change that has not landed: it is tried again on the head
+        return None  # it passed, or failed on top of a change that has not landed: it will be judged again on the head
     where = " on top of what landed meanwhile" if isinstance(event, e.MergeJudged) else ""
     return EventLine("bad", f"{event.task} did not pass{where}, {first_finding(event.verdict)}")
 
 
 def _conflicted(event: e.MergeConflicted, build: Build, _at: datetime) -> EventLine | None:
     if build.task(event.task).phase is TaskPhase.MERGING:
-        return None  # with a change that has not landed: it may go away
+        return None  # with a change that has not landed, which may never land
     return EventLine(
         "again", f"{event.task} conflicts with what landed meanwhile in {one_line(', '.join(event.files))}"
     )
@@ -128,7 +128,7 @@ def _landed(event: e.ChangeLanded, build: Build, at: datetime) -> EventLine:
 
 
 def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> EventLine | None:
-    """With lanes a task is done when it lands; without, when its agent says so."""
+    """With lanes a task is done when its change lands; without lanes, when its agent has finished."""
     if build.options.lanes:
         empty = event.patch is not None and event.patch.is_empty
         return EventLine("bad", f"{event.task}: the agent changed no file") if empty else None
@@ -141,12 +141,12 @@ def _broke(event: e.AgentBroke, _build: Build, _at: datetime) -> EventLine:
 
 
 def _failed(event: e.TaskFailed, build: Build, _at: datetime) -> EventLine:
-    """Without the reason: each attempt's line has said it, and the summary says it again."""
+    """The reason is left out: each attempt's line has said it, and the summary says it again."""
     return EventLine("bad", f"{event.task} failed after {count(build.task(event.task).attempt, 'attempt')}")
 
 
 def _paused(event: e.BuildPaused, _build: Build, _at: datetime) -> EventLine:
-    """Short: the summary that follows a pause has the whole message and the ways out."""
+    """The line is short: the summary printed after a pause has the whole message and the choices."""
     match event.reason:
         case "failure":
             what = f"{event.task} needs you" if event.task else "it needs you"
@@ -244,4 +244,4 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.DeliveryFailed: lambda event, _b, _at: EventLine("bad", f"delivery failed: {one_line(event.message)}"),
     e.BuildFinished: _finished,
 }
-"""Every event: None for what people need not hear of."""
+"""For each event the function that makes its line, or None if people do not need one."""

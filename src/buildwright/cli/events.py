@@ -1,4 +1,4 @@
-"""`events`: the journal, one JSON object per line."""
+"""The verb `events`: prints the journal of a build, one JSON object per line. Must never leave an event out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exit codes of the program, in one table; never prints and never exits. docs/cli.md shows the same table."""
+"""The exit codes of the program, as one table that docs/cli.md shows too. Must never print or exit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Exit(IntEnum):
-    """How a command ended."""
+    """How a command ended, as the exit code of the process."""
 
     DONE = 0
     FAILED = 1
@@ -41,7 +41,7 @@ MEANINGS: dict[Exit, str] = {
 
 
 def exit_for(error: BuildwrightError) -> Exit:
-    """The exit code that tells of an error."""
+    """Return the exit code for an error."""
     match error:
         case BadSettings():
             return Exit.CONFIGURATION
@@ -56,7 +56,7 @@ def exit_for(error: BuildwrightError) -> Exit:
 
 
 def exit_of(build: Build) -> Exit:
-    """The exit code of a command that ran this build and stopped watching it now."""
+    """Return the exit code of a command that ran or watched this build and stops now."""
     if build.outcome is not None:
         if build.outcome == "succeeded":
             return Exit.DONE
@@ -69,7 +69,7 @@ def exit_of(build: Build) -> Exit:
 
 
 def _a_gate_said_no(build: Build) -> bool:
-    """The final tree was refused, or every failed task was refused by gates (and no agent broke)."""
+    """Return whether gates refused the final tree, or every failed task (and no agent failed)."""
     if build.verdict is not None and not build.verdict.ok:
         return True
     rejections = {build.task(task_id).rejection for task_id in build.failed}

@@ -1,4 +1,4 @@
-"""Runs a build in the foreground: the live view, Ctrl-C and termination, and the summary at the end. Decides nothing."""
+"""Runs a build in the foreground: live view, Ctrl-C, termination, summary. Must never decide what the build does."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from buildwright.client import Client
 
 _LAST_SECONDS = 2.0
-"""After a second Ctrl-C, agents have this long to end before the process does."""
+"""Seconds that agents have to end after a second Ctrl-C, before the process ends."""
 
 
 async def drive(app: Client, build_id: str, output: Output, since: Build | None = None) -> Build:
-    """Run the build until it ends, waits for you or is detached from, showing it meanwhile. Raises BuildIsRunning.
+    """Run the build and show it until it ends, waits for the user, or the user detaches. Raises BuildIsRunning.
 
-    What has happened after `since` is shown too.
+    With `since`, an older state of the build, the events after that state are shown first.
     """
     detach = asyncio.Event()
     view = LiveView(output, app.clock)
@@ -44,12 +44,12 @@ async def drive(app: Client, build_id: str, output: Output, since: Build | None 
 
 
 async def drive_to_the_end(app: Client, build_id: str, output: Output) -> int:
-    """Run the build, print its summary, and return the exit code that tells how it ended."""
+    """Run the build as `drive` does, print its summary, and return the exit code that tells how it ended."""
     return await tell_end(app, await drive(app, build_id, output), output)
 
 
 async def tell_end(app: Client, build: Build, output: Output) -> int:
-    """The summary of a build that is watched no more; returns the exit code that tells how it stands."""
+    """Print the summary of a build that is no longer watched; return the exit code that tells its state."""
     build, late = await brought_home(app, build, output)
     code = late or exit_of(build)
     if output.json:
@@ -60,7 +60,10 @@ async def tell_end(app: Client, build: Build, output: Output) -> int:
 
 
 async def brought_home(app: Client, build: Build, output: Output) -> tuple[Build, Exit]:
-    """See that the result is in the user's repository, and tell when it was not. Exit.DONE, or why it cannot be brought."""
+    """Bring the result from the hub to the user's repository unless it is there, and say so.
+
+    Returns the build with its place of delivery, and Exit.DONE or the exit code of the error that prevented it.
+    """
     try:
         there, now = await app.bring_home(build)
     except BuildwrightError as error:
@@ -76,7 +79,7 @@ async def brought_home(app: Client, build: Build, output: Output) -> tuple[Build
 
 @contextmanager
 def _signals(app: Client, view: LiveView, detach: asyncio.Event, build_id: str) -> Iterator[None]:
-    """Ctrl-C, termination or a closed terminal: once detaches from the build, twice ends the process."""
+    """Handle Ctrl-C, termination and a closed terminal: the first detaches, the second ends the process."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 
@@ -95,7 +98,7 @@ def _signals(app: Client, view: LiveView, detach: asyncio.Event, build_id: str) 
         view.say(EventLine("pause", "letting go; what is recorded is safe (again: end at once)"))
         view.say(EventLine("again", typed(f"go on with: buildwright run {build_id}")))
 
-    # What is ignored when we start (nohup, a background job of a script) stays ignored.
+    # A signal that is ignored when we start (nohup, a background job of a script) stays ignored.
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     watched = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
     for number in watched:
@@ -112,7 +115,7 @@ def _signals(app: Client, view: LiveView, detach: asyncio.Event, build_id: str) 
 
 
 async def run_detached(app: Client, build_id: str, output: Output) -> int:
-    """Let the workers do it, or a process of its own, and tell where to look. Returns the exit code."""
+    """Leave the build to the workers, or to a new process, and say how to watch it. Returns the exit code."""
     if app.in_cluster:
         return await _left_to_workers(app, build_id, output)
     log = app.settings.home / "detached" / f"{build_id}.log"
@@ -139,7 +142,7 @@ async def run_detached(app: Client, build_id: str, output: Output) -> int:
 
 
 async def _left_to_workers(app: Client, build_id: str, output: Output) -> int:
-    """There is nothing to detach: the workers have the build already."""
+    """Say that the workers carry the build out, or that it waits for one. Returns the exit code."""
 
     crew = await app.crew(build_id)
     if output.json:

@@ -1,4 +1,4 @@
-"""`health`: whether a server, or the worker of this machine, is at work: for the health checks of containers. Changes nothing."""
+"""The verb `health`: whether a server or a worker is at work, for containers. Must never change anything."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def health(
 
 
 def _server_answers(url: str, seconds: float) -> None:
-    """Ask a server how it is. Raises Refused (no such URL), Unreachable."""
+    """Check that the server at `url` says it is well within `seconds`. Raises Refused (no HTTP URL), Unreachable."""
     import http.client
     import json
     from urllib.error import HTTPError, URLError
@@ -69,7 +69,7 @@ def _server_answers(url: str, seconds: float) -> None:
         raise Refused(f"{url} is not the URL of a server", fix=f"give one like {_URL}")
     asked = f"{url.rstrip('/')}/health"
     fix = "look at the log of the server; `buildwright serve` starts one"
-    # A proxy of the environment is for the world outside, not for a server beside us.
+    # A proxy that the environment names is for other networks, not for a server on this one.
     opener = build_opener(ProxyHandler({}))
     try:
         with opener.open(asked, timeout=seconds) as answer:
@@ -85,7 +85,7 @@ def _server_answers(url: str, seconds: float) -> None:
 
 
 async def _worker_works(settings: Settings, name: str, seconds: float) -> None:
-    """Look for a living worker of this name. Raises BadSettings, Unreachable, StoreFailed."""
+    """Check that the database has a living worker called `name`. Raises BadSettings, Unreachable, StoreFailed."""
     from buildwright.errors import BadSettings, Unreachable
     from buildwright.store.inspect import workers_of
     from buildwright.wiring.runners import state_of

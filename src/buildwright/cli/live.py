@@ -1,6 +1,6 @@
-"""Shows a build while it runs: lines that stay, and below them one region that changes. Never clears the screen.
+"""The live view of a build: lines that stay, and below them one region that changes. Must never clear the screen.
 
-Without a terminal there are only the lines. With `--json` every event is one JSON line on stdout, and people hear nothing.
+Without a terminal there are only the lines. With `--json` there is only one JSON line on stdout for each event.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class LiveView:
-    """One build on the terminal. Give it every event and log entry; it shows what is worth showing."""
+    """The live view of one build. It is given every event and log entry, and prints those that people need."""
 
     def __init__(self, output: Output, clock: Clock) -> None:
         self._output = output
         self._clock = clock
         self.build: Build | None = None
-        """The state that is shown."""
+        """The newest state, which the region shows; None before the first event."""
         self._doing: dict[str, str] = {}
         self._frame = 0
 
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncIterator[LiveView]:
-        """The changing region is there until the end of the block, if the terminal can show one."""
+        """Show the changing region until the end of the block, if the terminal can redraw one."""
         if self._output.json or not self._output.can_animate:
             yield self
             return
@@ -58,7 +58,7 @@ class LiveView:
                 await asyncio.gather(ticker, return_exceptions=True)
 
     def on_event(self, recorded: Recorded, build: Build) -> None:
-        """Show an event; `build` is the state after it."""
+        """Print the line of an event; `build` is the state after it."""
         self.build = build
         if self._output.json:
             self._output.data({"build": build.id, **event_fields(recorded)})
@@ -68,7 +68,7 @@ class LiveView:
             self.say(line)
 
     def on_log(self, entry: LogEntry) -> None:
-        """Remember what a task does now; it is shown with the next refresh."""
+        """Remember what a task does now, for the next refresh of the region."""
         text = one_line(entry.text, 100)
         if entry.task and text:
             self._doing[entry.task] = f"{entry.kind}: {text}"
@@ -78,17 +78,18 @@ class LiveView:
         self.say(EventLine("again" if notice.connected else "pause", notice.text))
 
     def say(self, line: EventLine) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         sign = getattr(self._output.glyphs, line.tone)
         self._output.say(f"{sign} {line.text}", style=STYLES[line.tone])
 
     def __rich__(self) -> RenderableType:
-        """The region as of now: also below a line that is printed between two refreshes."""
+        """Return the region as it is now. Rich calls this at each refresh, and for each line printed between two."""
         if self.build is None:
             return ""
         return region(self.build, self._clock.now(), self._doing, self._frame, self._output)
 
     async def _tick(self, live: Live) -> None:
+        """Redraw the region a few times a second, until cancelled."""
         while True:
             self._frame += 1
             live.refresh()
@@ -96,7 +97,10 @@ class LiveView:
 
 
 def region(build: Build, now: datetime, doing: dict[str, str], frame: int, output: Output) -> RenderableType:
-    """The changing region: one line for the build, one for each running task, never wider or higher than the terminal."""
+    """Return the changing region: one line for the build, and one for each running task that fits.
+
+    `doing` has what each task does now; `frame` counts the refreshes and turns the spinner.
+    """
     from rich.console import Group
     from rich.text import Text
 
@@ -117,7 +121,7 @@ def region(build: Build, now: datetime, doing: dict[str, str], frame: int, outpu
 
 
 def status_line(build: Build, now: datetime) -> str:
-    """The build in one line: state, tasks, time, tokens and money."""
+    """Return the build in one line: state, tasks, time, tokens and money."""
     counts = task_counts(build)
     done = counts.pop("done", 0)
     parts = [headline(build)]

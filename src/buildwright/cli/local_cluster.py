@@ -1,4 +1,4 @@
-"""The cluster of this machine: brought up, taken down, looked at. Must never show a URL: passwords stand in them."""
+"""Starts, ends and shows the cluster of this machine. Must never print a URL: it may hold a password."""
 
 from __future__ import annotations
 
@@ -50,7 +50,11 @@ _COLOURS = {"alive": "green", "suspect": "yellow", "gone": "red"}
 
 
 async def bring_up(output: Output, workers: int | None, slots: int | None) -> int:
-    """Start what is not alive, and return when all workers are on the board. Raises BadSettings, ToolMissing, CouldNot."""
+    """Start what is not running, and wait until every worker has signed on.
+
+    `workers` and `slots` are None to keep the former numbers. Returns the exit code. Raises BadSettings, Refused,
+    ToolMissing, Conflict, CouldNot.
+    """
     settings = Settings.load()
     _refuse_foreign(settings)
     size = _size(settings, workers, slots)
@@ -76,7 +80,7 @@ async def bring_up(output: Output, workers: int | None, slots: int | None) -> in
 
 
 async def take_down(output: Output, *, now: bool) -> int:
-    """End everything; `now` does not wait for the workers. Raises BadSettings, Conflict, CouldNot."""
+    """End the workers and servers; with `now`, without waiting for actions. Raises BadSettings, Conflict, CouldNot."""
     settings = Settings.load()
     _refuse_foreign(settings)
     unfinished = None
@@ -97,7 +101,7 @@ async def take_down(output: Output, *, now: bool) -> int:
 
 
 async def show(output: Output) -> int:
-    """Show the servers and workers, what is in flight and what waits. Raises CouldNot."""
+    """Print the servers and workers, the actions in flight and those that wait. Raises CouldNot."""
     settings = Settings.load()
     view = await _look_at(settings)
     if output.json:
@@ -111,7 +115,7 @@ async def show(output: Output) -> int:
 
 
 async def supervise() -> int:
-    """Keep the cluster alive until told to end."""
+    """Run the supervisor of this home's cluster in this process, until a signal ends it."""
     settings = Settings.load()
     await Supervisor(settings.cluster, settings.environment, _worker_command).run()
     return Exit.DONE
@@ -122,7 +126,7 @@ def _worker_command(name: str, slots: int) -> list[str]:
 
 
 def _refuse_foreign(settings: Settings) -> None:
-    """Refuse where the environment names a cluster: its servers are not ours. Raises BadSettings."""
+    """Raise BadSettings when the environment names a cluster: its servers are not ours to start or end."""
     named = [name for name in SHARED if settings.environment.get(name)]
     if named:
         raise BadSettings(
@@ -132,7 +136,7 @@ def _refuse_foreign(settings: Settings) -> None:
 
 
 def _size(settings: Settings, workers: int | None, slots: int | None) -> ClusterSize:
-    """Return the size that is asked for, the former one where nothing is said. Raises Refused."""
+    """Return the size that is asked for; None keeps the former number. Raises Refused outside 1 to 64."""
     before = wanted_size(settings.cluster)
     size = ClusterSize(before.workers if workers is None else workers, before.slots if slots is None else slots)
     for name, number in size._asdict().items():
@@ -142,7 +146,7 @@ def _size(settings: Settings, workers: int | None, slots: int | None) -> Cluster
 
 
 def _check_tools(settings: Settings) -> None:
-    """Find what is missing before anything is started. Raises ToolMissing, BadSettings."""
+    """Check that all packages and programs are there, before anything starts. Raises ToolMissing, BadSettings."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         fix = f"{sys.executable} -m pip install 'buildwright[cluster]'"
@@ -159,7 +163,7 @@ def _servers(settings: Settings) -> tuple[LocalServer, ...]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One `up` or `down` at a time. Raises Conflict."""
+    """Hold a lock, so that one `up` or `down` runs at a time in this home. Raises Conflict."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = try_lock(folder / "command.lock")
     if lock is None:
@@ -174,7 +178,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 async def _until_ready(folder: Path, supervisor: ProcessId, size: ClusterSize, output: Output) -> None:
-    """Wait until the supervisor has what it should keep alive. Raises CouldNot."""
+    """Wait until the supervisor has started all servers and `size` workers. Raises CouldNot."""
     said, state = "", dict[str, Any]()
     try:
         async with asyncio.timeout(_READY_SECONDS):
@@ -197,7 +201,7 @@ async def _until_ready(folder: Path, supervisor: ProcessId, size: ClusterSize, o
 
 
 async def _until_signed_on(folder: Path) -> None:
-    """Wait until the board has every worker of the supervisor. Raises CouldNot."""
+    """Wait until every worker of the supervisor has signed on in the action queue. Raises CouldNot."""
     missing = dict[str, Any]()
     try:
         async with asyncio.timeout(_READY_SECONDS), local_session() as app:
@@ -215,6 +219,7 @@ async def _until_signed_on(folder: Path) -> None:
 
 
 def _check_deaths(folder: Path, workers: dict[str, Any]) -> None:
+    """Raise CouldNot when a worker has died four times."""
     for name, worker in workers.items():
         if worker["deaths"] >= _MOST_DEATHS:
             log = folder / "workers" / name / "worker.log"
@@ -222,7 +227,7 @@ def _check_deaths(folder: Path, workers: dict[str, Any]) -> None:
 
 
 async def _unfinished() -> int | None:
-    """Return the number of builds of the cluster that have not ended; None when it cannot be asked."""
+    """Return the number of builds that have not ended; None when the database does not answer."""
     try:
         async with local_session() as app:
             return sum(1 for row in await app.builds.rows(limit=10_000) if not row.outcome)
@@ -231,7 +236,7 @@ async def _unfinished() -> int | None:
 
 
 async def _end(settings: Settings, now: bool, output: Output) -> None:
-    """End the supervisor and with it everything, or, when it has died, what it has left. Raises CouldNot."""
+    """End the supervisor and all it runs; when it has died, end what it left running. Raises CouldNot."""
     supervisor = supervisor_of(settings.cluster)
     output.say("Ending the workers, Redis and PostgreSQL ...")
     if supervisor is None:
@@ -244,7 +249,7 @@ async def _end(settings: Settings, now: bool, output: Output) -> None:
 
 
 class ServerRow(NamedTuple):
-    """A server that the supervisor of this home keeps alive."""
+    """A server that the supervisor of this home keeps alive, as `cluster status` shows it."""
 
     title: str
     pid: int
@@ -254,21 +259,21 @@ class ServerRow(NamedTuple):
 
 
 class ClusterView(NamedTuple):
-    """A cluster as it is seen from here."""
+    """The cluster as `cluster status` shows it."""
 
     up: bool = False
     database: str = ""
-    """Host, port and name."""
+    """Host, port and name of the database, without user and password."""
     supervisor: ProcessId | None = None
-    """None when the servers are not kept on this machine."""
+    """None when no supervisor of this home keeps the servers."""
     servers: tuple[ServerRow, ...] = ()
     trouble: str = ""
     unreachable: str = ""
-    """Why the board could not be asked; "" when it could."""
+    """Why the action queue could not be read; "" when it could."""
     workers: tuple[WorkerRow, ...] = ()
     posted: tuple[QueuedAction, ...] = ()
     now: datetime | None = None
-    """By the clock of the database."""
+    """The time by the clock of the database."""
 
     @property
     def in_flight(self) -> list[QueuedAction]:
@@ -280,7 +285,7 @@ class ClusterView(NamedTuple):
 
 
 async def _look_at(settings: Settings) -> ClusterView:
-    """Return the cluster of these settings. Raises CouldNot when its own files cannot be read."""
+    """Return the cluster that these settings name. Raises CouldNot when its own files cannot be read."""
     if not settings.database_url:
         return ClusterView()
     url = urlsplit(settings.database_url)
@@ -304,7 +309,7 @@ async def _look_at(settings: Settings) -> ClusterView:
 
 
 def _fields(view: ClusterView) -> dict[str, Any]:
-    """Return the view as a JSON object. Times in seconds."""
+    """Return the view as `--json` prints it. Durations are in seconds."""
     supervisor = view.supervisor
     return {
         "up": view.up,
@@ -335,6 +340,7 @@ def _action_fields(view: ClusterView, row: QueuedAction) -> dict[str, Any]:
 
 
 def _report(worker: WorkerRow) -> dict[str, Any]:
+    """Return what a worker last reported of its work, {} when that is not a JSON object."""
     try:
         report = json.loads(worker.report)
     except ValueError:
@@ -343,7 +349,7 @@ def _report(worker: WorkerRow) -> dict[str, Any]:
 
 
 def _print(output: Output, view: ClusterView) -> None:
-    """Print the whole view, for people."""
+    """Print the view for people: servers, workers, actions."""
     _print_servers(output, view)
     if view.unreachable:
         output.say(f"The board cannot be asked: {view.unreachable}", style="red")
@@ -429,6 +435,7 @@ def _by(view: ClusterView, row: QueuedAction) -> str:
 
 
 def _short(seconds: float | None) -> str:
+    """Format seconds for a narrow column; "" for None."""
     if not isinstance(seconds, int | float):
         return ""
     if seconds < 1:

@@ -1,4 +1,4 @@
-"""`logs`: what agents, gates and git said."""
+"""The verb `logs`: prints what agents, gates and git said. Must never show a line twice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def logs(
             await _stream(server, build, tail, shown)
         except (Refused, Unreachable):
             if server.named or shown.seen:
-                raise  # else it has just ended, or this is a build of another user: the store knows
+                raise  # else the server has just ended, or the build is another user's: read the store
         else:
             shown.close()
             return Exit.DONE
@@ -65,9 +65,9 @@ async def logs(
 
 
 async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) -> None:
-    """Show the lines that a server has of a build, from the first or from the last `tail`, until the build has ended.
+    """Print a build's log lines from a server's stream, all or from the last `tail` on, until the build has ended.
 
-    Raises Unreachable, and what the server says when it refuses.
+    `build` is an id or its beginning, "" for the newest. Raises Unreachable, and whatever error the server answers with.
     """
     from buildwright.http_client import open_http_client
     from buildwright.stream_client import BuildStream, log_lines
@@ -82,7 +82,7 @@ async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) ->
             if frame["type"] == "hello":
                 found = payload["executionId"]
                 shown.about = {"build": found, "correlation_id": payload["correlationId"]}
-                if payload["resume"] == "reset":  # another database, or what followed was cut: begin with what is there
+                if payload["resume"] == "reset":  # another database, or a cursor too old: begin anew
                     await stream.start_anew()
                 elif tail > 0 and not shown.seen:
                     async with open_http_client(server) as app:
@@ -93,19 +93,19 @@ async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) ->
 
 
 class _Shown:
-    """The lines of a build, or of one of its tasks, that were shown so far."""
+    """Prints log lines of a build, or of one task when `task` is not "", and remembers how far it has come."""
 
     def __init__(self, output: Output, task: str) -> None:
         self.output = output
         self.task = task
         self.about: dict[str, str] = {}
-        """What each JSON object says of the build."""
+        """The fields about the build that each JSON object begins with."""
         self.seen = 0
-        """The number of the newest line that came."""
+        """The number of the newest line that was added."""
         self._is_empty = True
 
     def add(self, lines: Sequence[LogLine]) -> int:
-        """Show those of the lines that are newer, and of the task. Returns how many lines came."""
+        """Print the lines that are new and of the task. Returns how many lines were given, printed or not."""
         for line in lines:
             if line.seq > self.seen and self.task in {"", line.task}:
                 self._is_empty = False
@@ -114,7 +114,7 @@ class _Shown:
         return len(lines)
 
     def close(self) -> None:
-        """Say so when there was nothing."""
+        """Say so when nothing was printed."""
         if self._is_empty and not self.output.json:
             self.output.say("Nothing was logged." if not self.task else f"Nothing was logged for {self.task}.")
 

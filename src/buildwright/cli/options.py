@@ -1,4 +1,4 @@
-"""Turns the options of `build`, as the user typed them, into the record that a build keeps. Imports nothing heavy before."""
+"""Turns the options of `build`, as typed, into the record that a build keeps. Must never import Pydantic early."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHECK = re.compile(r"(?:(?P<kind>[a-z]+):)?(?P<name>[a-z][a-z0-9_.-]*)=(?P<comm
 
 
 def options_of(given: BuildOptions) -> Options:
-    """The record that the build keeps. Raises Refused naming the option that is wrong."""
+    """Return the options as the record that the build keeps. Raises Refused naming the option that is wrong."""
     from pydantic import ValidationError
 
     from buildwright.core.limits import AsOption, Options, marked
@@ -46,7 +46,7 @@ def options_of(given: BuildOptions) -> Options:
 
 
 def _value(option: AsOption, given: Any) -> Any:
-    """The value of the field that an option sets. Raises Refused."""
+    """Return the value of the field that `option` sets, from what was typed. Raises Refused."""
     match option.attribute:
         case "check":
             return tuple(read_check(text) for text in given)
@@ -58,7 +58,7 @@ def _value(option: AsOption, given: Any) -> Any:
 
 
 def read_check(text: str) -> Check:
-    """`COMMAND`, `NAME=COMMAND` or `KIND:NAME=COMMAND` as a check. Raises Refused for an unknown kind or no command."""
+    """Parse `COMMAND`, `NAME=COMMAND` or `KIND:NAME=COMMAND`. Raises Refused for an unknown kind or no command."""
     from buildwright.core.limits import KINDS, Check
 
     found = _CHECK.fullmatch(text)
@@ -73,7 +73,7 @@ def read_check(text: str) -> Check:
 
 
 def read_money(text: str, option: str) -> Decimal | None:
-    """US dollars, None for "". Raises Refused."""
+    """Parse an amount of US dollars, None for "". Raises Refused naming `option` when it is not above zero."""
     if not text:
         return None
     try:
@@ -86,7 +86,7 @@ def read_money(text: str, option: str) -> Decimal | None:
 
 
 def read_repository(repository: str, no_lanes: bool = False) -> str:
-    """A path made absolute, a URL as it is, "" without lanes. Raises BadRepository when the path is not there."""
+    """Return a path made absolute, a URL unchanged, "" without lanes. Raises BadRepository when no folder is there."""
     if no_lanes:
         return ""
     if "://" in repository or re.match(r"[\w.-]+@[\w.-]+:", repository):
@@ -98,6 +98,7 @@ def read_repository(repository: str, no_lanes: bool = False) -> str:
 
 
 def _existing_file(path: Path | None, option: AsOption) -> str:
+    """Return the absolute path of a file, "" for None. Raises Refused when it is not there."""
     if path is None:
         return ""
     if not path.is_file():
@@ -107,7 +108,7 @@ def _existing_file(path: Path | None, option: AsOption) -> str:
 
 
 def _wrong(error: ValidationError) -> Refused:
-    """The first thing that is wrong, under the name of its option."""
+    """Turn the first error of a validation into a Refused that names the option."""
     from buildwright.core.limits import AsOption, marked
 
     first = error.errors()[0]

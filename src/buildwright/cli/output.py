@@ -1,6 +1,6 @@
-"""Where words and data go: data on stdout, talk on stderr, JSON alone on stdout when asked. Never decides what to say.
+"""Writes data to stdout and talk to stderr; with `--json`, stdout has JSON alone. Must never decide what to say.
 
-Text that agents, models and repositories wrote passes `clean` before a terminal sees it: control sequences in it must
+Text of agents, models and repositories passes through `clean` before a terminal gets it: control sequences in it must
 not move the cursor, retitle the window or forge lines.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from buildwright.cli.table import TableCell
 
 SCHEMA = 1
-"""Version of every JSON object that the program prints; it changes when a key changes its meaning or goes."""
+"""The version of every JSON object that the program prints. It changes when a key is removed or changes its meaning."""
 
 _UNSAFE = re.compile(
     "\x1b\\[[0-9;?]*[ -/]*[@-~]"  # colour and cursor sequences, whole
@@ -39,12 +39,12 @@ _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "
 
 
 def clean(text: str) -> str:
-    """The text without control characters (tabs and newlines stay) and without characters that reorder it."""
+    """Return the text without control characters, except tab and newline, and without characters that reorder it."""
     return _UNSAFE.sub("", text)
 
 
 def one_line(text: str, most: int = 200) -> str:
-    """The first line with something on it, safe to print, at most `most` characters."""
+    """Return the first line that is not blank, safe to print, with at most `most` characters."""
     for line in text.splitlines():
         stripped = " ".join(clean(line).split())
         if stripped:
@@ -53,7 +53,7 @@ def one_line(text: str, most: int = 200) -> str:
 
 
 class Glyphs:
-    """Signs for states, with a plain fallback for streams that cannot show them."""
+    """Signs for states; plain ASCII if `encoding` cannot express them."""
 
     def __init__(self, encoding: str | None) -> None:
         try:
@@ -72,21 +72,21 @@ class Output:
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
         self.reader_left = False
-        """The reader of stdout has gone (`| head`): nothing more is written to it."""
+        """Whether the reader of stdout has gone, as with `| head`: no more data is written then."""
 
     @cached_property
     def talk(self) -> Console:
-        """stderr for the changing region. Once it is there, all talk goes through it, so that lines stay above the region."""
+        """stderr as a Rich console. Once it is made, `say` prints through it, so that lines stay above the region."""
         return console_for(self._stderr)
 
     @property
     def width(self) -> int | None:
-        """Cells of the terminal that stdout is, None for a pipe or a file, where nothing needs to be cut."""
+        """The width of stdout in terminal cells, None for a pipe or a file, where nothing needs to be cut."""
         return shutil.get_terminal_size().columns if self._stdout.isatty() else None
 
     @property
     def on_terminal(self) -> bool:
-        """stdout is a terminal."""
+        """Whether stdout is a terminal."""
         return _is_terminal(self._stdout)
 
     @cached_property
@@ -95,11 +95,11 @@ class Output:
 
     @property
     def can_animate(self) -> bool:
-        """stderr is a terminal that can redraw a region."""
+        """Whether stderr is a terminal that can redraw a region."""
         return _is_terminal(self._stderr)
 
     def data(self, fields: Mapping[str, Any]) -> None:
-        """One JSON object, on one line, stamped with the schema. A reader that has left is not an error."""
+        """Write one JSON object with the schema version to stdout, on one line. A reader that has gone is no error."""
         if self.reader_left:
             return
         try:
@@ -110,22 +110,22 @@ class Output:
             silence(self._stdout)
 
     def print(self, content: str = "", style: str = "") -> None:
-        """For people, on stdout. Shown as it is (no markup), never wrapped."""
+        """Write a line for people to stdout. Square brackets are text, not markup; nothing is wrapped."""
         self._stdout.write(_painted([(content, style)], colours(self._stdout)) + "\n")
-        self._stdout.flush()  # whoever follows in a pipe wants it now
+        self._stdout.flush()  # a program at the other end of a pipe gets it now
 
     def lines(self, table: Iterable[Sequence[TableCell]]) -> None:
-        """The lines of a table, on stdout."""
+        """Write the lines of a table to stdout."""
         coloured = colours(self._stdout)
         for line in table:
             self._stdout.write(_painted(line, coloured).rstrip() + "\n")
 
     def raw(self, text: str) -> None:
-        """Text for a program or a pager, on stdout, unchanged."""
+        """Write text for a program or a pager to stdout, unchanged."""
         self._stdout.write(text)
 
     def say(self, content: str = "", style: str = "") -> None:
-        """Talk, on stderr."""
+        """Write a line of talk to stderr."""
         if "talk" in vars(self):
             from rich.text import Text
 
@@ -136,7 +136,7 @@ class Output:
         self._stderr.flush()
 
     def confirm(self, question: str, yes: bool) -> bool:
-        """Ask, where somebody can answer; where nobody can, or with `yes`, the command line was the answer."""
+        """Ask the user; return True without asking if `yes` is set, with `--json`, or without a terminal."""
         if yes or self.json or not sys.stdin.isatty() or not _is_terminal(self._stderr):
             return True
         self._stderr.write(f"{question} [y/N] ")
@@ -145,13 +145,13 @@ class Output:
 
 
 def colours(stream: IO[str]) -> bool:
-    """Whether to colour: NO_COLOR, FORCE_COLOR and TERM=dumb are obeyed."""
+    """Return whether to write colours to a stream, by NO_COLOR, FORCE_COLOR, TERM and whether it is a terminal."""
     forced = os.environ.get("FORCE_COLOR", "") not in {"", "0"}
     return not os.environ.get("NO_COLOR") and (forced or _is_terminal(stream))
 
 
 def console_for(stream: IO[str]) -> Console:
-    """A Rich console for a region that changes. Rich is imported here: it is slow to import, and lines need it not."""
+    """Return a Rich console for a changing region. Rich is imported only here: it is slow, and lines do not need it."""
     from rich.console import Console
 
     colour = colours(stream)
@@ -168,7 +168,7 @@ def console_for(stream: IO[str]) -> Console:
 
 
 def silence(stream: IO[str]) -> None:
-    """Let what is still written to a broken pipe go nowhere, the interpreter's own flush at exit included."""
+    """Discard what is still written to a broken pipe, including the interpreter's own flush at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     os.close(null)
@@ -179,6 +179,7 @@ def _is_terminal(stream: IO[str]) -> bool:
 
 
 def _painted(pieces: Iterable[tuple[str, str]], coloured: bool) -> str:
+    """Join pieces of text and style into one cleaned line, with colours if `coloured`."""
     return "".join(
         f"\x1b[{_CODES[style]}m{clean(text)}\x1b[0m" if coloured and style and text else clean(text)
         for text, style in pieces
@@ -186,6 +187,7 @@ def _painted(pieces: Iterable[tuple[str, str]], coloured: bool) -> str:
 
 
 def _as_json(value: object) -> object:
+    """Return a value that json.dumps does not know as one that it does. Raises TypeError."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Decimal | Path):

@@ -1,4 +1,4 @@
-"""`pause`: let nothing new start."""
+"""The verb `pause`: asks a build to start nothing new. Must never end what runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`plan`: show what would be done, before anything is."""
+"""The verb `plan`: prints the tasks of a spec and their order. Must never make a build."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ async def plan(
 
 
 def _print_plan(output: Output, title: str, view: PlanView) -> None:
+    """Print the tasks as a table, the milestones, the critical path, and how many tasks can run at once."""
     from buildwright.cli.event_text import count
     from buildwright.cli.output import one_line
     from buildwright.cli.table import Column, table

@@ -1,4 +1,4 @@
-"""`prune`: shows what has been kept long enough, asks, and lets it go. Decides nothing: the rules are in `maintenance`."""
+"""The verb `prune`: shows what is old, asks, and removes it. Must never decide what goes: see `maintenance`."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ async def prune(
 def _rules(
     environment: Mapping[str, str], older_than: str, keep: int, log_lines: int, logs_older_than: str
 ) -> RetentionRules:
+    """Return the retention rules that the options and the environment name. Raises Refused, BadSettings."""
     from buildwright.errors import Refused
     from buildwright.maintenance.retention_rules import RetentionRules, default_age, duration
 
@@ -92,6 +93,7 @@ def _rules(
 
 
 def _nothing(output: Output) -> int:
+    """Say that there is nothing to remove; return the exit code."""
     from buildwright.cli.exit_codes import Exit
 
     if output.json:
@@ -102,6 +104,7 @@ def _nothing(output: Output) -> int:
 
 
 def _print(output: Output, going: PrunePlan, rules: RetentionRules) -> None:
+    """Print the prune plan: which builds, logs, mirrors, files and artifacts would go."""
     from buildwright.cli.table import Column, size, table
     from buildwright.maintenance.retention_rules import words
 
@@ -135,6 +138,7 @@ def _print(output: Output, going: PrunePlan, rules: RetentionRules) -> None:
 
 
 def _tell(output: Output, gone: PruneResult) -> None:
+    """Print what was removed, and how many bytes that freed."""
     from buildwright.cli.table import size
 
     parts = [
@@ -153,6 +157,7 @@ def _tell(output: Output, gone: PruneResult) -> None:
 
 
 def _fields(going: PrunePlan) -> dict[str, object]:
+    """Return the prune plan as `--json` prints it."""
     return {
         "builds": [
             {

@@ -1,4 +1,4 @@
-"""`resume`: answer a pause."""
+"""The verb `resume`: records the answer to a pause, then runs the build. Must never run it beside another process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def resume(
     detach: Annotated[bool, Parameter(help="Run it in a process of its own and return at once.")] = False,
     json: Annotated[bool, Parameter(help="JSON on stdout: one object, after the events if it runs here.")] = False,
 ) -> int:
-    """Answer a pause, and go on with the build here if nobody runs it."""
+    """Answer a pause, and go on with the build here if no process runs it."""
     from buildwright.cli.exit_codes import Exit
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import read_money
@@ -61,6 +61,7 @@ async def resume(
 
 
 def _choice(retry: bool, skip: bool, abort: bool) -> Literal["go", "retry", "skip", "abort"]:
+    """Return the answer that the options name, `go` without any. Raises Refused for more than one."""
     if retry + skip + abort > 1:
         raise Refused("--retry, --skip and --abort exclude each other", fix="give one of them")
     return "retry" if retry else "skip" if skip else "abort" if abort else "go"

@@ -1,4 +1,4 @@
-"""`run`: go on with a build that exists."""
+"""The verb `run`: goes on with a build that exists. Must never make one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who works on a build, in words for people, with what to type when it is nobody. Changes nothing."""
+"""Lines for people on who works on a build, and what to type when no process does. Must never change anything."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ NO_WORKER = "No worker is running. Start one with `buildwright worker`, or sever
 
 
 def nobody(crew: Runners, build_id: str) -> str:
-    """What to do when nobody is there."""
+    """Return what to type when no process or worker is there to run the build."""
     if crew.in_cluster:
         return typed(NO_WORKER)
     return typed(f"Nobody runs it now; go on with: buildwright run {build_id[:8]}")
 
 
 def said(crew: Runners) -> list[str]:
-    """Who works on it now, in lines for people."""
+    """Return one line for each process or worker that works on the build now, none when there is none."""
     if crew.runner is not None:
         return [f"Run by {crew.runner}"]
     lines = []

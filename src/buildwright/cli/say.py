@@ -1,4 +1,4 @@
-"""`say`: a word to the agents while they work."""
+"""The verb `say`: sends a message to the agents of a build. Must never wait for the receipt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`serve`: the same machine over HTTP, for this user on this machine, or for a cluster. Holds no route."""
+"""The verb `serve`: runs the HTTP API, alone or for a cluster. Must never hold a route."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def serve(
             server = Quiet(configured(api_for(site)))
 
             def end() -> None:
-                if site.closing.is_set():  # asked for twice: what is recorded is safe, and nothing is waited for
+                if site.closing.is_set():  # the second signal: what is recorded is safe, so end at once
                     os._exit(Exit.INTERRUPTED)
                 site.closing.set()
                 server.should_exit = True
@@ -75,7 +75,7 @@ async def serve(
 
 
 def _check_host(host: str, public: bool) -> None:
-    """Refuses an address that others can reach, unless that is meant. Raises Refused."""
+    """Raise Refused for an address that other machines can reach, unless `public` is set."""
     import ipaddress
 
     from buildwright.errors import Refused
@@ -91,6 +91,7 @@ def _check_host(host: str, public: bool) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises Conflict when the port is in use, Refused for any other failure."""
     import socket
 
     from buildwright.errors import Conflict, Refused
@@ -100,7 +101,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
-        listening.listen(_BACKLOG)  # whoever reads the address that is told now can connect, and waits for the server
+        listening.listen(_BACKLOG)  # a client can connect from now on, and waits for the server
     except (OSError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno == 98:
             raise Conflict(f"port {port} is in use", fix="choose another with --port, or 0 for a free one") from error
@@ -109,7 +110,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _noted:  # noqa: N801  used as a function
-    """While it serves, the home says where: `watch` and `logs` find it there."""
+    """Keeps a file in the home that names the server's address while it serves: `watch` and `logs` read it."""
 
     def __init__(self, file: Path, address: str) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Opens Buildwright for one command. Holds nothing a verb could want to know."""
+"""Opens the store or a server for one command. Must never hold the logic of a verb."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGEST_LOG = 1_000_000
 
 @asynccontextmanager
 async def session() -> AsyncIterator[Client]:
-    """Open what the settings of this process name: the server of BUILDWRIGHT_URL, else the store itself. Raises BadSettings."""
+    """Open the server that BUILDWRIGHT_URL names, else the store of this home. Raises BadSettings."""
     from buildwright.client import open_client
     from buildwright.settings import Settings
 
@@ -31,7 +31,7 @@ async def session() -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def local_session() -> AsyncIterator[App]:
-    """Open the store of this home, for verbs that look after this machine. Raises BadSettings."""
+    """Open the store of this home, also if BUILDWRIGHT_URL names a server. Raises BadSettings."""
     from buildwright.settings import Settings
     from buildwright.wiring import open_app
 
@@ -42,7 +42,7 @@ async def local_session() -> AsyncIterator[App]:
 
 
 def print_notice(notice: Notice) -> None:
-    """Say that the connection to the server is lost, or is back."""
+    """Print that the connection to the server is lost, or is back."""
     from buildwright.cli.live import LiveView
     from buildwright.cli.output import Output
     from buildwright.wiring import SystemClock
@@ -51,7 +51,7 @@ def print_notice(notice: Notice) -> None:
 
 
 def keep_warnings(file: Path) -> None:
-    """What libraries warn of goes to a file under the home: raw on the terminal it would tear the live view."""
+    """Send the warnings of libraries to `file`: on the terminal they would tear the live view apart."""
     import logging
 
     if file.exists() and file.stat().st_size > _LARGEST_LOG:
@@ -66,7 +66,7 @@ def keep_warnings(file: Path) -> None:
 
 
 async def read_spec(path: Path) -> Spec:
-    """A spec or task list from a file. Raises BadSpec naming the file, and the line or key."""
+    """Read a spec or task list from a file. Raises BadSpec naming the file, and the line or key."""
     from buildwright.advisors.spec_file import read_spec as read
 
     return read(path)

@@ -1,4 +1,4 @@
-"""`status`: how far a build is, or all builds."""
+"""The verb `status`: shows how far a build is, or lists all builds. Must never run a build."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ async def status(
 
 
 async def _show(app: Client, build_id: str, output: Output) -> None:
+    """Print the build as it is now, who works on it, and what to type next."""
     from buildwright.cli.foreground import brought_home
     from buildwright.cli.runners_text import nobody, said
     from buildwright.cli.summary import print_summary, summary_fields
@@ -55,7 +56,7 @@ async def _show(app: Client, build_id: str, output: Output) -> None:
 
 
 async def _watch(app: Client, build_id: str, output: Output) -> None:
-    """Follow the journal: the same lines as the process that runs the build shows."""
+    """Follow the journal until the build ends or pauses, with the lines that the process running it shows."""
     from buildwright.cli.foreground import brought_home
     from buildwright.cli.live import LiveView
     from buildwright.cli.summary import print_summary, summary_fields
@@ -81,6 +82,7 @@ async def _watch(app: Client, build_id: str, output: Output) -> None:
 
 
 async def _list(app: Client, output: Output) -> None:
+    """Print the builds as a table, newest first."""
     from dataclasses import asdict
 
     from buildwright.cli.output import one_line

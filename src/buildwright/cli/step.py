@@ -1,4 +1,4 @@
-"""`step`: let a build that is driven by hand do one thing."""
+"""The verb `step`: asks a build that is driven by hand for one step. Must never take more than that step."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def step(
 
 
 async def _made_by_others(app: Client, seen: Build, step_id: str, output: Output) -> Build:
-    """Show what they do until the step is made. If the process that ran the build is gone, it is made here."""
+    """Show the events until another process has made the step; make it here if that process is gone."""
     from buildwright.cli.foreground import drive
     from buildwright.cli.live import LiveView
 

@@ -1,4 +1,4 @@
-"""`stop`: end a build."""
+"""The verb `stop`: asks a build to end. Must never remove what has landed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a build is shown when nobody changes it: tables, pauses with their ways out, and the next command to type."""
+"""The summary of a build: its tasks, its pause with the choices, and the next command. Must never change a build."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _STYLES = {
 
 
 def summary_fields(build: Build, now: datetime, limit: int = 10_000) -> dict[str, object]:
-    """The whole view of a build as `--json` prints it, with the commands that answer its pause."""
+    """Return the view of a build as `--json` prints it, with the commands that answer its pause.
+
+    `limit` is the largest number of tasks.
+    """
     view = build_view(build, now, limit)
     fields = view.model_dump(mode="json")
     if view.pause is not None:
@@ -36,7 +39,7 @@ def summary_fields(build: Build, now: datetime, limit: int = 10_000) -> dict[str
 
 
 def print_summary(output: Output, build: Build, now: datetime, limit: int = 200) -> None:
-    """The tasks, what the build cost, where the result is, and what to type next."""
+    """Print at most `limit` tasks, what the build cost, where its result is, and what to type next."""
     view = build_view(build, now, limit)
     output.print()
     if view.tasks:
@@ -67,7 +70,7 @@ _COLUMNS = (
 
 
 def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[TableCell]]:
-    """One row per task, as lines no wider than `width` cells if it is given; ids are never cut."""
+    """Return one line per task, no wider than `width` cells (None: no limit). Ids are never cut."""
     return table(
         _COLUMNS,
         [
@@ -88,7 +91,7 @@ def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[TableC
 
 
 def ending(view: BuildView) -> Iterator[str]:
-    """How it stands or ended, in a few lines: outcome, findings, cost, result."""
+    """Yield a few lines on the state or end of a build: outcome, findings, cost, result."""
     waits = view.steps is not None and view.steps.allowed
     state = view.outcome or ("waits for a step" if waits else view.control)
     yield f"{view.title}: {state}" + (f", {one_line(view.message)}" if view.message else "")
@@ -110,7 +113,7 @@ def ending(view: BuildView) -> Iterator[str]:
 
 
 def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
-    """The findings first, then each way out as a command to copy."""
+    """Print why a build is paused: the findings first, then each choice as a command to copy."""
     output.print(f"Paused: {one_line(pause.message) or pause.reason}", style="bold")
     for finding in pause.findings[:10]:
         output.print(f"  {one_line(finding)}")
@@ -125,7 +128,7 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
 
 
 def command_for(build_id: str, choice: Choice) -> str:
-    """What to type for a way out of a pause."""
+    """Return what to type for one choice of a pause."""
     return typed(_command(build_id, choice))
 
 
@@ -136,7 +139,7 @@ def _command(build_id: str, choice: Choice) -> str:
 
 
 def next_command(view: BuildView) -> str:
-    """The one command that most likely comes next."""
+    """Return the one command that the user most likely needs next."""
     return typed(_next(view))
 
 
@@ -163,11 +166,12 @@ def _next(view: BuildView) -> str:
 
 
 def branch_of(delivered: str) -> str:
-    """The branch in what `BuildView.delivered` says (a full ref name, after the remote if there is one)."""
+    """Return the branch in `BuildView.delivered`, which is a full ref name, after the remote if there is one."""
     return delivered.rpartition(" ")[2].removeprefix("refs/heads/")
 
 
 def _where(view: BuildView) -> str:
+    """Return the branch of the result, and the remote or repository that it is in."""
     remote = view.delivered.rpartition(" ")[0]
     place = remote or view.repository
     return f"branch {branch_of(view.delivered)}" + (f" in {place}" if place else "")

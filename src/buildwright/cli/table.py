@@ -1,4 +1,4 @@
-"""Tables of plain text: columns side by side. Never cuts an id, and in a pipe or a file cuts nothing at all."""
+"""Tables of plain text. Must never cut an id, nor anything in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 _GAP = 2
 _LEAST = 16
-"""Cells that the last column keeps; narrower it says nothing."""
+"""The smallest width of the last column, in terminal cells; narrower text says nothing."""
 
 
 class Column(NamedTuple):
-    """A column. `leaves` says how soon it goes when the terminal is too narrow: 0 never, larger earlier."""
+    """A column. When the terminal is too narrow, the column with the largest `leaves` is dropped first, 0 never."""
 
     name: str
     right: bool = False
@@ -20,7 +20,7 @@ class Column(NamedTuple):
 
 
 class TableCell(NamedTuple):
-    """Some text of one line in one style."""
+    """A piece of a line, in one style."""
 
     text: str
     style: str = ""
@@ -30,9 +30,9 @@ Cell = str | TableCell
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int | None) -> list[list[TableCell]]:
-    """The head and one line per row. `width` is that of the terminal in cells, None for no limit.
+    """Return the head and one line per row. `width` is the terminal's width in cells, None for no limit.
 
-    Columns that may leave do so until the rest fits; then the last column, if it is not an id, is cut to what is left.
+    Columns are dropped until the rest fits; then the last one, unless it is the only one, is cut to the width left.
     """
     head = [TableCell(column.name, "bold") for column in columns]
     lines = [head, *([cell if isinstance(cell, TableCell) else TableCell(cell) for cell in row] for row in rows)]
@@ -50,7 +50,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int 
 
 
 def size(number: int) -> str:
-    """Bytes as people read them."""
+    """Format a number of bytes for people, such as 1.5 MiB."""
     value = float(number)
     for unit in ("B", "KiB", "MiB"):
         if value < 1024:
@@ -60,7 +60,7 @@ def size(number: int) -> str:
 
 
 def cells(text: str) -> int:
-    """Cells of a terminal that the text takes: wide letters two, combining marks none."""
+    """Return the width of a text in terminal cells: wide letters count two, combining marks none."""
     if text.isascii():
         return len(text)
     return sum(
@@ -70,7 +70,7 @@ def cells(text: str) -> int:
 
 
 def _needed(columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int]) -> int:
-    """Cells of the kept columns; the last one, if it can be cut, counts with the least it keeps."""
+    """Return the width of the kept columns; the last one, if it may be cut, counts with its smallest width."""
     if not kept:
         return 0
     last = kept[-1]
@@ -79,12 +79,14 @@ def _needed(columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int
 
 
 def _may_be_cut(columns: Sequence[Column], index: int) -> bool:
+    """Return whether a column is the last one, which may be cut, and not the first, which holds ids."""
     return index == len(columns) - 1 and index > 0
 
 
 def _line(
     line: Sequence[TableCell], columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int], room: int | None
 ) -> list[TableCell]:
+    """Return one row with its kept columns padded to their widths; the last is cut to `room` cells."""
     pieces: list[TableCell] = []
     for index in kept:
         text, style = line[index]
@@ -101,6 +103,7 @@ def _line(
 
 
 def _cut(text: str, room: int) -> str:
+    """Return a text of at most `room` cells, with three dots where it was cut."""
     if cells(text) <= room:
         return text
     while text and cells(text) > room - 3:

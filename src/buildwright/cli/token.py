@@ -1,4 +1,4 @@
-"""`token`: a token for programs that use the HTTP API, or a new address to sign in with. Keeps none."""
+"""The verb `token`: prints a token for the HTTP API, or one that signs a browser in. Must never store one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def token(
     ] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
-    """Print a token for `Authorization: Bearer ...`. Whoever has it is this user: keep it like a password."""
+    """Print a token for `Authorization: Bearer ...`. Any program that has it is this user: keep it like a password."""
     from datetime import UTC, datetime, timedelta
 
     from buildwright.auth import Signer, secret_key

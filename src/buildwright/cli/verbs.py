@@ -1,4 +1,4 @@
-"""The verbs, in one table: the help of the program and the lazy registration both come from it. Imports nothing of a verb."""
+"""The table of verbs, for the program's help and for lazy registration. Must never import the module of a verb."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Verb(NamedTuple):
-    """A command: `target` is `module:attribute`, imported only when the verb is typed."""
+    """One verb. `target` is `module:attribute`, which is imported only when the verb is typed."""
 
     name: str
     group: str
@@ -51,7 +51,7 @@ State lives under BUILDWRIGHT_HOME (`buildwright doctor` shows where)."""
 
 
 def program_help() -> str:
-    """The help of the whole program, as plain text. Needs no library, so that it is there at once."""
+    """Return the help of the whole program as plain text, without importing a library, so that it is quick."""
     width = max(len(verb.name) for verb in VERBS) + 2
     lines = [_HEAD, "", "Usage: buildwright VERB [OPTIONS]"]
     for group in dict.fromkeys(verb.group for verb in VERBS):

@@ -1,4 +1,4 @@
-"""`version`: which Buildwright this is."""
+"""The verb `version`: prints the version of Buildwright. Must never open the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`watch`: a build over the stream of a running server, through cuts and restarts, until it ends."""
+"""The verb `watch`: follows a build over a server's stream, through cuts and restarts. Must never miss an event."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def watch(
 
 
 async def _show(stream: BuildStream, view: LiveView, stay: bool) -> None:
-    """Show what happens until the build has ended, or rests."""
+    """Show each event until the build has ended, or is paused and nothing of it runs."""
     async with aclosing(stream.news()) as all_news:
         async for _, news in all_news:
             if news is None:
@@ -75,7 +75,7 @@ async def _show(stream: BuildStream, view: LiveView, stay: bool) -> None:
 
 
 async def _print_frames(stream: BuildStream, output: Output, stay: bool) -> None:
-    """Print the frames until the build rests, or has ended and the server has sent the last lines of its log."""
+    """Print the frames until the server closes the stream after the last log lines, or the build rests."""
     async with aclosing(stream.news()) as all_news:
         async for frame, news in all_news:
             if frame["type"] in _PRINTED:
@@ -85,6 +85,6 @@ async def _print_frames(stream: BuildStream, output: Output, stay: bool) -> None
 
 
 def _rests(stream: BuildStream, stay: bool) -> bool:
-    """Whether the build is paused, and nothing of it still runs."""
+    """Return whether the build is paused and nothing of it still runs; always False with `stay`."""
     build = stream.build
     return build is not None and build.pause is not None and not build.active and not stay

@@ -1,4 +1,4 @@
-"""`why`: the reason a task is where it is, and where it came from."""
+"""The verb `why`: prints why a task is where it is, and where it came from. Must never change anything."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ async def why(
 
 
 def _print_why(output: Output, view: WhyView) -> None:
+    """Print the answer, then the findings, attempts, reports and requirements of the task."""
     task = view.task
     output.print(f"{task.id} ({view.state.phase}): {task.title}", style="bold")
     output.print(view.answer)
@@ -74,7 +75,7 @@ def _print_attempt(output: Output, number: int, seconds: float | None, detail: s
 
 
 def _print_report(output: Output, view: WhyView, gate: str) -> None:
-    """One gate with its evidence: the command, how it exited, the tests it ran, the tree it judged."""
+    """Print one gate with its evidence: the command, its exit code, the tests it ran, the tree it judged."""
     from buildwright.cli.event_text import count, duration
 
     report = next(report for report in view.reports if report.gate == gate)

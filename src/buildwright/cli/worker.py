@@ -1,4 +1,4 @@
-"""`worker`: take part in building, as one of many processes."""
+"""The verb `worker`: runs this process as a worker of a cluster. Must never hold an engine rule."""
 
 from __future__ import annotations
 
