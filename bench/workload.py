@@ -30,7 +30,7 @@ class Job:
 
 
 Graph = tuple[Job, ...]
-"""Hints in an order in which every job comes after those it needs."""
+"""Jobs in an order in which every job comes after those it needs."""
 
 
 def chain(n: int, seconds: float = 0.0) -> Graph:

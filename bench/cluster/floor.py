@@ -29,14 +29,14 @@ async def prepare(url: str) -> None:
 
 
 async def post(url: str, first: int, count: int) -> None:
-    """Hints for whoever takes them."""
+    """Jobs for any worker that takes them."""
     connection = await asyncpg.connect(url)
     await connection.execute("INSERT INTO jobs SELECT generate_series($1::int, $2::int)", first, first + count - 1)
     await connection.close()
 
 
 async def left(connection: asyncpg.Connection) -> int:
-    """Hints that are not done."""
+    """Jobs that are not done."""
     return int(await connection.fetchval("SELECT count(*) FROM jobs WHERE NOT done"))
 
 

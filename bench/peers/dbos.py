@@ -1,6 +1,6 @@
 """DBOS on the workloads: one workflow, one durable step per task, SQLite as it sets it up. Run by its own environment.
 
-Decided numbers follow the order of the calls, so the script calls the steps in a fixed order and each waits inside its body
+Step numbers follow the order of the calls, so the script calls the steps in a fixed order and each waits inside its body
 for those it needs; otherwise a replay could number them in another way.
 """
 

@@ -35,7 +35,7 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 _INSIDE = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "private", "arpa")
-"""StreamStart labels of names that mean this machine or its network."""
+"""Last labels of names that mean this machine or its network."""
 
 
 def check_repository(text: str, environment: Mapping[str, str], *, own_machine: bool = True) -> str:

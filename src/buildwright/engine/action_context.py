@@ -33,5 +33,5 @@ class ActionContext:
     """Seconds from when the action was wanted until this process took it up."""
 
     def report(self, fact: AnyEvent) -> None:
-        """WorkerProcess the loop a fact that does not end a flight, with the foreign text in it cleaned."""
+        """Tell the loop a fact that does not end a flight, with the foreign text in it cleaned."""
         self.tell(sanitize(fact, self.world.mask))

@@ -1,6 +1,6 @@
 """Server-sent events of a build or a project, and the same as pages (`GET /events`): the truth that all streams repeat.
 
-A stream's `id:` is a cursor, so `StreamStart-Event-ID` goes on where the connection broke. `curl -N` shows it as it comes.
+A stream's `id:` is a cursor, so `Last-Event-ID` goes on where the connection broke. `curl -N` shows it as it comes.
 """
 
 from __future__ import annotations
