@@ -1,7 +1,7 @@
-"""Every error Buildwright raises on purpose, as one tree. Must never hold logic or import anything of ours.
+"""Every error that Buildwright raises on purpose, as one tree. Must never hold logic or import our other modules.
 
     BuildwrightError
-    ├── Refused                 the request cannot be carried out as it was made (the user can mend it)
+    ├── Refused                 the request cannot be carried out as it was made (the user can correct it)
     │   ├── BadSpec             a spec or task list is wrong: names file, line or key
     │   │   └── BadGraph        tasks or dependencies are wrong: names the task
     │   ├── BadSettings         a setting is missing or wrong: names the key

@@ -1,1 +1,1 @@
-"""Looking after the home: what may go, and what a crash has left. Never touches a build that is live."""
+"""Upkeep of the home: pruning old data and repairing what a crash left. Must never touch a live build."""

@@ -1,7 +1,7 @@
-"""Files beside journal and mirrors that grow old, and the homes of workers. Must never touch a hub or a journal.
+"""Old files beside journal and mirrors, and the homes of workers. Must never touch a hub or a journal.
 
-These are set-up caches, crash reports, logs of detached runs, and what a worker can have again from the hub; a worker may be
-at work in its home meanwhile.
+The files are set-up caches, crash reports, logs of detached runs, and copies that a worker can fetch again from the
+hub. A worker may be at work in its home meanwhile.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from buildwright.workspace.retention import MirrorPruner
 from buildwright.workspace.sizes import size_of
 
 _DRAFT = "draft-"
-"""What the set-up caches call something that is not (or no longer) whole."""
+"""Prefix of the name of a set-up cache that is not whole yet, or no longer."""
 
 
 class OldFile(NamedTuple):
-    """A file or folder that may go."""
+    """A file or folder that may be removed."""
 
     kind: str
     path: Path
@@ -35,7 +35,10 @@ class OldFile(NamedTuple):
 
 
 def old_files(home: Path, age: timedelta, known: Collection[str]) -> list[OldFile]:
-    """What has not been used for `age`; the log of a detached run only when its build is not among those `known`."""
+    """Return the files below `home` that were not used for `age`.
+
+    The log or result note of a build counts only when the build's id is not in `known`.
+    """
     before = time.time() - age.total_seconds()
     places = [("set-up cache", path) for path in _entries(home / "setups")]
     places += [("crash report", path) for path in _entries(home / "crash")]
@@ -46,13 +49,13 @@ def old_files(home: Path, age: timedelta, known: Collection[str]) -> list[OldFil
 
 
 def remove_old(home: Path, age: timedelta, known: Collection[str]) -> int:
-    """Remove what `old_files` finds; return how many."""
+    """Remove what `old_files` finds; return how many files and folders that were."""
     removed = old_files(home, age, known)
     for old in removed:
         failpoint("prune.file.before")
         going = old.path
         if old.kind == "set-up cache" and not old.path.name.startswith(_DRAFT):
-            # Under another name first: who copies from it sees that it is gone, not a part of it.
+            # Renamed first: a process that copies from the cache finds it missing, never half there.
             going = old.path.with_name(f"{_DRAFT}{uuid4().hex}")
             old.path.rename(going)
         if going.is_dir() and not going.is_symlink():
@@ -75,7 +78,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 _REST = timedelta(hours=1)
-"""A build that ended less long ago may still be let go of by who worked on it last."""
+"""After a build ended, the process that worked on it last may take this long to let go of it."""
 _EVERY = 10**9
 
 
@@ -86,7 +89,7 @@ async def tidy(home: Path, environment: Mapping[str, str], builds: Builds, now: 
     """
     before = size_of(home)
     attic, workspace = MirrorPruner(home, environment), GitWorkspace(home, environment)
-    # Pins first: a build that comes meanwhile is then among the rows, or not among the pins.
+    # Pins are read first: a build that appears meanwhile is then among the rows, or not among the pins.
     pins = attic.pins()
     rows = {row.build_id: row for row in await builds.rows(limit=_EVERY)}
     for build_id in pins:

@@ -1,8 +1,8 @@
-"""`prune`: what has been kept long enough, and how it goes. Never touches a live build or what one needs.
+"""`prune`: which data is old enough to remove, and its removal. Must never touch a live build or what one needs.
 
-A live build is one that has not ended, or that some process holds. The order is what makes a kill harmless: a note that
-the build is going, its journal, what the journal pointed at (lanes, refs, pin), the note. The next run goes on with every
-note it finds. Artifacts, mirrors and objects are not deleted with a build but found to be unused afterwards.
+A live build is one that has not ended, or that a process holds. The order of removal makes a kill harmless: a note of
+the build, its journal, what the journal pointed at (lanes, refs, pin), the note. The next run continues with every note
+it finds. Artifacts, mirrors and objects are not deleted with a build but found to be unused afterwards.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 Tell = Callable[[str], None]
 _EVERY = 10**9
 _COMPACT = "compact"
-"""Beside the notes: something has gone, and mirrors and database have not been compacted since."""
+"""A note beside those of builds: data was removed, and mirrors and database have not been compacted since."""
 _ROOM = 1.2
 _MIRRORS_WAIT = "mirrors wait: a repository is being made ready"
 
 
 class PrunedBuild(NamedTuple):
-    """A build that goes as a whole."""
+    """A build to be removed as a whole."""
 
     row: BuildRow
     weight: Weight
@@ -49,7 +49,7 @@ class PrunedBuild(NamedTuple):
 
 
 class PrunedLog(NamedTuple):
-    """A log of which lines go; the build stays."""
+    """A log to be shortened to its newest `keep` lines; the build stays."""
 
     row: BuildRow
     keep: int
@@ -65,7 +65,7 @@ class PrunedMirror(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PrunePlan:
-    """What would go."""
+    """What a prune would remove."""
 
     builds: list[PrunedBuild]
     logs: list[PrunedLog]
@@ -73,9 +73,9 @@ class PrunePlan:
     files: list[OldFile]
     artifacts: Loose
     live: int
-    """Builds that have not ended, or are held: they and what they need stay."""
+    """Builds that have not ended, or are held: they stay, with what they need."""
     unfinished: bool
-    """A prune before this one was killed, or had to leave compacting to a quieter time."""
+    """An earlier prune was killed, or had to put off compacting to a quieter time."""
 
     @property
     def is_nothing(self) -> bool:
@@ -84,20 +84,20 @@ class PrunePlan:
 
 @dataclass(slots=True)
 class PruneResult:
-    """What went."""
+    """What a prune removed."""
 
     builds: int = 0
     log_lines: int = 0
     artifacts: int = 0
     files: int = 0
     freed_bytes: int = 0
-    """Bytes that the home is smaller now."""
+    """Bytes by which the home has shrunk."""
     notes: list[str] = field(default_factory=list)
     """What had to wait, and why."""
 
 
 class Pruner:
-    """Prunes one home and its store."""
+    """The pruner of one home and its store."""
 
     def __init__(
         self, settings: Settings, builds: Builds, retention: Retention, attic: MirrorPruner, workspace: GitWorkspace
@@ -109,19 +109,19 @@ class Pruner:
         self._retention = retention
         self._attic = attic
         self._workspace = workspace
-        # Of each database its own: what one has noted, another does not know.
+        # Each database has notes of its own: a build noted for one is unknown to another.
         self._notes = home / f"retiring{_suffix(settings)}"
         self._to_compact = self._notes / _COMPACT
 
     @classmethod
     def of(cls, app: App) -> Pruner:
-        """For an application's store and home. Raises Conflict when its store cannot forget."""
+        """Return the pruner of an application's store and home. Raises Conflict when its store cannot be pruned."""
         builds = app.builds
         attic = MirrorPruner(app.settings.home, app.settings.environment)
         return cls(app.settings, builds, _as_retention(builds), attic, app.workspace)
 
     async def look(self, rules: RetentionRules, now: datetime) -> PrunePlan:
-        """What would go by these rules."""
+        """Return what these rules would remove at `now`; change nothing. Raises StoreFailed."""
         rows = await self._builds.rows(limit=_EVERY)
         ended = [row for row in rows if await self._has_ended(row)]
         ended.sort(key=_end, reverse=True)
@@ -147,7 +147,10 @@ class Pruner:
         )
 
     async def carry_out(self, rules: RetentionRules, now: datetime, tell: Tell) -> PruneResult:
-        """Let everything go that `look` finds now. Raises StoreFailed, DiskFull, GitFailed; the same call goes on then."""
+        """Remove everything that `look` finds now; `tell` gets a line about each step.
+
+        Raises StoreFailed, DiskFull, GitFailed; the next call continues.
+        """
         before = self._size()
         gone = PruneResult()
         if not rules.only_logs:
@@ -160,7 +163,7 @@ class Pruner:
             gone.builds += await self._retire(build.row.build_id, gone)
         for log in going.logs:
             tell(f"log of {log.row.build_id[:8]}")
-            with suppress(Conflict, NotFound):  # somebody went on with it, or another prune was faster
+            with suppress(Conflict, NotFound):  # the build was resumed meanwhile, or another prune was faster
                 gone.log_lines += await self._retention.trim_log(log.row.build_id, log.keep)
         if not rules.only_logs:
             await self._sweep(rules, gone, tell)
@@ -189,7 +192,7 @@ class Pruner:
         return 1
 
     async def _forget(self, build_id: str) -> None:
-        """Everything outside the store that is a build's alone; the note last."""
+        """Remove everything outside the store that belongs to this build alone; the note last."""
         await self._attic.retire(build_id, self._workspace)
         (self._home / "detached" / f"{build_id}.log").unlink(missing_ok=True)
         (self._home / "awaited" / build_id).unlink(missing_ok=True)
@@ -197,7 +200,7 @@ class Pruner:
         (self._notes / build_id).unlink(missing_ok=True)
 
     async def _finish(self, tell: Tell) -> None:
-        """Go on where a prune before this one was killed."""
+        """Continue the work of an earlier prune that was killed."""
         number = await self._retention.finish_retiring()
         if number:
             tell(f"finished what an earlier prune began: {number} builds")
@@ -208,7 +211,7 @@ class Pruner:
                 await self._retention.retire(build_id)
                 await self._forget(build_id)
             else:
-                # It was noted and its journal is whole: nothing has happened yet, and the rules decide anew.
+                # The note is there and the journal is whole: nothing was removed yet, and the rules decide anew.
                 (self._notes / build_id).unlink(missing_ok=True)
 
     async def _sweep(self, rules: RetentionRules, gone: PruneResult, tell: Tell) -> None:
@@ -228,7 +231,7 @@ class Pruner:
             await tidy(home, self._settings.environment, self._builds, now, rules.older_than)
 
     async def _compact(self, gone: PruneResult, tell: Tell) -> bool:
-        """Give the space back; False when some of it must wait."""
+        """Give free space back to the disk; return False when part of it must wait."""
         rows = await self._builds.rows(limit=_EVERY)
         ended = [row.build_id for row in rows if await self._has_ended(row)]
         waiting = await self._attic.compact(ended, self._retention.named_ids, tell)
@@ -267,11 +270,17 @@ class Pruner:
         return ended and await self._builds.holder(row.build_id) is None
 
     def _size(self) -> int:
-        """Of the home, but for the files of PostgreSQL, which gives room to new rows and seldom to the disk."""
+        """Return the bytes of the home.
+
+        The files of PostgreSQL do not count: it reuses free space and seldom returns it.
+        """
         return size_of(self._home) - size_of(self._settings.cluster / "postgres")
 
     def _known(self, build_ids: Iterable[str]) -> set[str]:
-        """These, and in a cluster all that have a log of a detached run: such a run is of the database in the home."""
+        """Return these ids and, in a cluster, those with a log of a detached run.
+
+        A detached run uses the database in the home, so the cluster's database does not know its build.
+        """
         files = (self._home / "detached").glob("*.log") if self._settings.database_url else ()
         return {*build_ids, *(file.stem for file in files)}
 

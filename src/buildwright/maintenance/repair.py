@@ -1,6 +1,6 @@
-"""What a crash leaves behind, gathered from store, workspace and sandbox, and mended. Never touches what a live process uses.
+"""Finding and repairing what a crash left in store, workspace and sandbox. Must never touch what a live process uses.
 
-Looking changes nothing. Mending looks once more at each thing right before, because somebody may have begun to use it.
+`find` changes nothing. `mend` checks each thing again right before, because a process may have begun to use it.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from buildwright.workspace.orphans import open_paths
 from buildwright.workspace.retention import MirrorPruner
 
 WORKER_LOCK = "worker.lock"
-"""In the home of a worker, which holds it as long as it lives."""
+"""File in the home of a worker, which holds a lock on it as long as it lives."""
 _HOLD_SECONDS = 600.0
 
 
 def find(settings: Settings) -> list[RepairResult]:
-    """Everything that a crash has left on this machine. Blocks for a while with many builds. Raises StoreFailed."""
+    """Return everything that a crash has left on this machine. Slow with many builds. Raises StoreFailed."""
     if not settings.home.is_dir():
         return []
     homes = [settings.home, *worker_homes(settings.cluster)]
     left_running = orphans([tag_of(home) for home in homes])
-    # They are ended first, so what only they still use is not in use.
+    # Orphans are ended first, so a file that only they still use does not count as used.
     in_use = open_paths(frozenset(left_running))
     found = [RepairResult(left, partial(_end_orphans, homes)) for left in left_running.values()]
     if settings.database.is_file():
@@ -49,7 +49,7 @@ def find(settings: Settings) -> list[RepairResult]:
 
 
 async def mend(found: list[RepairResult]) -> list[Leftover]:
-    """Mend what can be mended, and say of each whether it was. What fails says why in its `fix`."""
+    """Repair each thing that can be repaired, and return all with the result. What fails says why in its `fix`."""
     done = []
     for left, how in found:
         if how is None:
@@ -63,7 +63,7 @@ async def mend(found: list[RepairResult]) -> list[Leftover]:
 
 
 def builds_of_home(settings: Settings) -> set[str] | None:
-    """The builds that the database in the home knows; None when it cannot be told."""
+    """Return the ids of the builds in the home's database; None when it cannot be read."""
     if not settings.database.is_file():
         return set()
     try:
@@ -77,7 +77,7 @@ def _in_home(settings: Settings, home: Path, in_use: Callable[[Path], bool]) -> 
     database = home / settings.database.name
     live = store.live_builds(database)
     if _has_worker(home) or (home == settings.home and settings.database_url):
-        # Who runs these is known to the database of the cluster.
+        # The processes that run these builds are known to the cluster's database, not to this one.
         live = live | {"builds of the cluster"}
     yield from workspace.find(
         home,
@@ -88,7 +88,7 @@ def _in_home(settings: Settings, home: Path, in_use: Callable[[Path], bool]) -> 
     )
     if _has_worker(home):
         return
-    # Without a list of builds, and where no worker ever was, nobody can tell whose scratch folders these are.
+    # Without a list of builds, in a home that never had a worker, the owner of a scratch folder cannot be told.
     ours = database.is_file() or (home / WORKER_LOCK).exists()
     for build_id, left, folder in (
         *workspace.lanes(home),
@@ -98,7 +98,7 @@ def _in_home(settings: Settings, home: Path, in_use: Callable[[Path], bool]) -> 
 
 
 def _has_worker(home: Path) -> bool:
-    """Whether a worker lives in a home."""
+    """Return whether a live worker uses this home."""
     if not (home / WORKER_LOCK).exists():
         return False
     lock = try_lock(home / WORKER_LOCK)
@@ -114,7 +114,10 @@ async def _end_orphans(homes: list[Path]) -> bool:
 
 
 async def _drop_folder(home: Path, settings: Settings, build_id: str, folder: Path) -> bool:
-    """While nobody can begin to run the build here: no worker, and nobody who takes the lease of the whole build."""
+    """Remove a folder of a build while none can begin to run the build here; return whether it was removed.
+
+    The lock keeps workers out, the lease of the whole build keeps other processes out.
+    """
     lock = try_lock(home / WORKER_LOCK) if (home / WORKER_LOCK).exists() else -1
     if lock is None:
         return False
@@ -130,7 +133,7 @@ async def _drop_folder(home: Path, settings: Settings, build_id: str, folder: Pa
 
 @asynccontextmanager
 async def _held(home: Path, settings: Settings, build_id: str) -> AsyncIterator[bool]:
-    """The lease of a build of this home, if its database knows it; False when somebody has it."""
+    """Hold the lease of a build of this home, if its database knows the build; yield False when another has it."""
     if not (home / settings.database.name).is_file():
         yield True
         return

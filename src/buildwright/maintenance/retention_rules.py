@@ -1,4 +1,4 @@
-"""How long things are kept, and durations as a user writes them. Pure."""
+"""How long data is kept, and durations as a user writes them. Must never remove anything."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ class RetentionRules:
     """What `prune` keeps."""
 
     older_than: timedelta = timedelta(days=30)
-    """Builds that ended longer ago go, journal and log and artifacts together; so do set-up caches unused for as long."""
+    """Builds that ended longer ago are removed with journal, log and artifacts.
+
+    So are set-up caches unused for as long.
+    """
     keep: int = 0
-    """The newest so many ended builds stay, however old."""
+    """The number of newest ended builds that stay, however old they are."""
     log_lines: int = 100_000
-    """Lines of log that an ended build keeps."""
+    """Lines of its log that an ended build keeps."""
     logs_older_than: timedelta | None = None
-    """Of builds that ended longer ago the whole log goes, though the build stays."""
+    """Builds that ended longer ago lose their whole log, though they stay."""
     only_logs: bool = False
-    """Nothing but logs goes."""
+    """Remove nothing but logs."""
 
 
 def duration(text: str) -> timedelta:
-    """A number and a unit: m, h, d or w. Raises Refused with an example."""
+    """Return the duration that a user wrote: a number and a unit (m, h, d or w). Raises Refused with an example."""
     found = re.fullmatch(r"\s*(\d{1,9})\s*([mhdw])\s*", text, re.ASCII)
     if found is None:
         raise Refused(f"{text!r} is not a duration", fix="give a number and m, h, d or w, such as 12h, 30d or 2w")
@@ -42,7 +45,7 @@ def duration(text: str) -> timedelta:
 
 
 def default_age(environment: Mapping[str, str]) -> timedelta:
-    """How long an ended build is kept: BUILDWRIGHT_KEEP_DAYS, else 30 days. Raises BadSettings."""
+    """Return how long an ended build is kept: BUILDWRIGHT_KEEP_DAYS, else 30 days. Raises BadSettings."""
     named = environment.get(KEEP_DAYS, "").strip()
     if not named:
         return RetentionRules().older_than
@@ -54,7 +57,7 @@ def default_age(environment: Mapping[str, str]) -> timedelta:
 
 
 def words(age: timedelta) -> str:
-    """The duration as a user writes it."""
+    """Return the duration as a user writes it."""
     minutes = int(age.total_seconds() // 60)
     for unit in "dhm":
         if minutes % _UNITS[unit] == 0:

@@ -1,6 +1,6 @@
-"""Finds what a crash leaves in the board, the hub and the files of a cluster of this machine. Must never mend what is not sure.
+"""Finding what a crash left in board, hub and files of a cluster. Must never repair what is not certain.
 
-A server that cannot be reached is no damage: `doctor` says so among its checks, and nothing is looked for behind it.
+A server that cannot be reached is no damage: `doctor` reports it among its checks, and nothing behind it is examined.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _MOST_BUILDS = 1_000
 
 
 async def find(settings: Settings) -> list[RepairResult]:
-    """Return all that is left in the cluster of these settings, if there is one. Raises StoreFailed for damage to rows."""
+    """Return everything that a crash left in the cluster of these settings, if there is one. Raises StoreFailed."""
     found = _files(settings.cluster)
     known = await asyncio.to_thread(builds_of_home, settings)
     shared: set[str] | None = None if settings.database_url else set()
     if settings.database_url:
-        with suppress(BuildwrightError):  # not reached, or not ours: said among the checks
+        with suppress(BuildwrightError):  # not reachable, or not ours: reported among the checks
             if await is_current(settings.database_url):
                 found += await find_in_database(settings.database_url)
                 shared = await _boards(settings, found)
     if settings.hub and shared is not None:
         found += await _hub(settings, shared)
-    # A cluster of this home that is not the one that was asked has pins too, and now it cannot be asked for them.
+    # The home may have another cluster than the one that was read. Its pins are here too, and it cannot be asked.
     kept = (settings.cluster / "postgres").exists()
     elsewhere = kept and (not settings.database_url or any(settings.environment.get(name) for name in SHARED))
     if known is not None and shared is not None and not elsewhere:
@@ -59,7 +59,7 @@ async def find(settings: Settings) -> list[RepairResult]:
 
 
 async def _boards(settings: Settings, found: list[RepairResult]) -> set[str]:
-    """Compare the board with what the journals ask for, and return all builds that the database knows."""
+    """Compare the board with the journals, add each difference to `found`, and return all builds of the database."""
     from buildwright.store.journal_postgres import PostgresBuilds
 
     builds = await PostgresBuilds.open(settings.database_url, connections=1, patience=_PATIENCE)
