@@ -1,4 +1,4 @@
-"""Settings become an App: the only place that constructs adapters, each imported when it is first asked for."""
+"""The App, made from settings. The only package that constructs adapters; must never hold a rule of a build."""
 
 from __future__ import annotations
 

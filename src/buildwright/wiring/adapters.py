@@ -1,6 +1,6 @@
-"""The adapters of a build, each imported when it is first asked for: agent, sandbox, gates, workspace, gateway, planner.
+"""Adapters of a build: agent, sandbox, gates, workspace, gateway, planner. Must never decide or carry out anything.
 
-Must never decide or carry out anything.
+Each adapter is imported at its first use, so that a command which needs few of them starts quickly.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 _SECRET_NAME = re.compile(r"(?:TOKEN|SECRET|PASSWORD|PASSWD|(?:API|ACCESS|SECRET|PRIVATE|SIGNING)_?KEY)$")
 _SURE = 16
-"""Characters. What is shorter and only named like a secret may well be a word (`TOKEN=disabled`)."""
+"""Fewest characters of a secret known only by its variable's name. A shorter value may be a word (`TOKEN=disabled`)."""
 
 AGENTS_OF_OTHERS = "buildwright.agents"
 """Entry point group: a callable `(settings, sandbox) -> Agent` registered by another package."""
@@ -62,25 +62,25 @@ class SystemClock:
 
 
 class NoHints:
-    """Nobody is told: the workers look for themselves."""
+    """Hints that go nowhere, for a process without Redis: workers look for themselves."""
 
     async def advance(self, build_id: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     async def perform(self, build_id: str, key: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 async def no_world(_options: Options) -> Adapters:
-    """For a hand that only advances."""
+    """Raise AssertionError: a worker that only advances builds never needs adapters."""
     raise AssertionError("a hand that only advances carries out nothing")
 
 
 class LazyPlanner:
-    """The planner, whose model library is imported when it is first asked."""
+    """The planner, whose model library is imported at the first call."""
 
     async def plan(self, *arguments: Any) -> Graph:
         from buildwright.advisors.planner import ModelPlanner
@@ -89,7 +89,7 @@ class LazyPlanner:
 
 
 class LazyDiagnoser:
-    """The diagnoser, likewise."""
+    """The diagnoser, whose model library is imported at the first call."""
 
     async def diagnose(self, *arguments: Any) -> Diagnosis:
         from buildwright.advisors.diagnoser import ModelDiagnoser
@@ -98,7 +98,7 @@ class LazyDiagnoser:
 
 
 def with_cassette(options: Options) -> Options:
-    """The options with the path of their cassette made absolute. Raises BadSettings when no file is there."""
+    """Return the options with an absolute path to their cassette. Raises BadSettings when there is no such file."""
     if not options.cassette:
         return options
     path = Path(options.cassette).expanduser().absolute()
@@ -108,7 +108,7 @@ def with_cassette(options: Options) -> Options:
 
 
 def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> Agent:
-    """The agent of a build. Raises BadSettings when it cannot be had."""
+    """Return the agent that the options name. Raises BadSettings when it is unknown or not installed."""
     match options.agent:
         case "direct":
             from buildwright.agents.direct import DirectAgent
@@ -138,10 +138,10 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
 
 
 def masker_of(settings: Settings) -> Masker:
-    """Takes out of a text the secrets of these settings, and all of a known shape.
+    """Return a function that masks, in a text, the secrets of these settings and all secrets of a known shape.
 
-    Of the settings: the keys of models, the passwords in addresses, and whatever long value a variable has that is called
-    a token, a secret, a password or a key.
+    Secrets of the settings are keys of models, passwords in addresses, and every long value of a variable whose name
+    ends like that of a token, secret, password or key.
     """
     own = {settings.environment.get(name, "") for name in SECRETS}
     own |= {value for name, value in settings.environment.items() if len(value) >= _SURE and _SECRET_NAME.search(name)}
@@ -149,7 +149,7 @@ def masker_of(settings: Settings) -> Masker:
 
 
 def masked(settings: Settings, text: str) -> str:
-    """The text without the secrets of these settings."""
+    """Return the text without the secrets of these settings."""
     return masker_of(settings)(text)
 
 
@@ -165,12 +165,12 @@ def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> 
 
 
 def path_of(settings: Settings) -> str:
-    """PATH for agents and gates: the user's, and as the last resort the tools installed beside this Python."""
+    """Return PATH for agents and gates: the user's, then as a last resort the tools installed beside this Python."""
     return os.pathsep.join((settings.environment.get("PATH", os.defpath), str(Path(sys.executable).parent)))
 
 
 def briefer(workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitable[Briefing]]:
-    """What makes an attempt's briefing."""
+    """Return the function that makes an attempt's briefing."""
 
     async def brief(request: BriefingRequest) -> Briefing:
         from buildwright.agents.briefing import brief_attempt
@@ -181,7 +181,7 @@ def briefer(workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitabl
 
 
 def plan_context(workspace: Workspace | None) -> Callable[[Build], Awaitable[str]]:
-    """What tells the planner of the repository."""
+    """Return the function that describes a build's repository to the planner; without a workspace it returns ""."""
 
     async def context(build: Build) -> str:
         from buildwright.agents.briefing import describe_repository
@@ -198,7 +198,7 @@ Observe = Callable[[Action, Build, float | None], AbstractContextManager[object]
 
 
 class AdapterFactory:
-    """Makes the adapters of the builds of one process; chooses a sandbox once for each name."""
+    """The maker of adapters for the builds of one process. It chooses a sandbox once for each name."""
 
     def __init__(self, settings: Settings, builds: Builds) -> None:
         self._settings = settings
@@ -206,7 +206,7 @@ class AdapterFactory:
         self._sandboxes: dict[str, Sandbox] = {}
 
     def bare(self, clock: Clock) -> Adapters:
-        """Return what brings a build that is asked to stop to its end: that needs no effect."""
+        """Return the adapters that end a build which was asked to stop: ending it needs no effect."""
         from buildwright.agents.plain import NoopAgent
         from buildwright.engine.adapters import Adapters
 
@@ -227,7 +227,7 @@ class AdapterFactory:
         gateway: LocalGateway | None,
         observe: Observe,
     ) -> Adapters:
-        """Return what carrying out the actions of a build needs. Raises BadSettings (no such agent or sandbox)."""
+        """Return the adapters to carry out the actions of a build. Raises BadSettings (no such agent or sandbox)."""
         from buildwright.engine.adapters import Adapters
 
         sandbox = await self.sandbox(options)
@@ -249,7 +249,7 @@ class AdapterFactory:
         )
 
     async def sandbox(self, options: Options) -> Sandbox | None:
-        """Return the sandbox of the build, None when it runs no foreign command. Raises BadSettings."""
+        """Return the sandbox of the build, None when the build runs no foreign command. Raises BadSettings."""
         if not options.lanes and options.agent in PLAIN:
             return None
         if options.sandbox not in self._sandboxes:
@@ -259,7 +259,7 @@ class AdapterFactory:
         return self._sandboxes[options.sandbox]
 
     async def end_orphans(self) -> None:
-        """End the commands that a killed process of this home left running: lanes are reused."""
+        """End the commands that a killed process of this home left running: lanes are used again."""
         from buildwright.sandbox import end_orphans
 
         await asyncio.to_thread(end_orphans, self._settings.tag)
@@ -273,7 +273,7 @@ class AdapterFactory:
 
 
 async def warm_up(options: Options) -> None:
-    """Load what the first attempt will need while the plan is made."""
+    """Load the modules that the first attempt needs, while the plan is being made."""
     if options.agent == "claude":
         from buildwright.agents.claude import warm_up
 

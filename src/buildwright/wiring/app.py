@@ -1,6 +1,7 @@
-"""Settings become an App: the only place that constructs adapters, each imported when it is first asked for.
+"""The App, made from settings: all commands and questions about builds. Must never hold a rule of its own.
 
-Must never hold a rule of its own: what can be asked of a build is in `engine.commands`, how it runs in `engine.loop`.
+The commands of a build are in `engine.commands`, the way it runs is in `engine.loop`. Adapters are imported at their
+first use.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[App]:
-    """The application on these settings; everything it opened is closed at the end. Raises StoreFailed, DiskFull."""
+    """Open the application on these settings, and close all that it opened at the end. Raises StoreFailed, DiskFull."""
     if "BUILDWRIGHT_FAILPOINT" in settings.environment:
         from buildwright.wiring.failpoints import arm_from
 
@@ -58,7 +59,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     builds = await _open_store(settings)
     try:
-        # Pauses are timed by the clock that all machines share: this one's may be wrong.
+        # Pauses are timed by the clock that all machines share: the clock of this machine may be wrong.
         clock = await StoreClock.open(cast("ActionQueue", builds)) if settings.database_url else SystemClock()
         app = App(settings, builds, clock, builds)
         try:
@@ -80,7 +81,10 @@ async def _open_store(settings: Settings) -> SqliteBuilds | PostgresBuilds:
 
 
 class App:
-    """What the command line, the library and later the server use. Commands work while another process runs the build."""
+    """The application behind the command line, the library and the server.
+
+    Commands work while another process runs the build.
+    """
 
     def __init__(self, settings: Settings, builds: Builds, clock: Clock, answers: Answers | None = None) -> None:
         self.settings = settings
@@ -119,50 +123,50 @@ class App:
 
     @property
     def meters(self) -> Meters:
-        """What this process counts, once somebody has asked for it."""
+        """The meters of this process. Counting begins with the first use of this property."""
         return self.telemetry.meters
 
     @property
     def in_cluster(self) -> bool:
-        """Whether workers carry out the builds, and not this process."""
+        """Whether workers carry out the builds, rather than this process."""
         return bool(self.settings.redis_url)
 
     @property
     def elsewhere(self) -> bool:
-        """Whether a server does what is asked here."""
+        """Whether a server carries out what is asked of this object. An App does it itself."""
         return False
 
     @property
     def board(self) -> ActionQueue:
-        """What is wanted of the workers. Raises BadSettings when there are none."""
+        """The queue of actions for workers. Raises BadSettings when there is no cluster."""
         if not self.in_cluster:
             raise BadSettings("there is no cluster here", fix="start one with `buildwright cluster up`")
         return cast("ActionQueue", self.builds)
 
     def mask(self, text: str) -> str:
-        """The text without the secrets of this process."""
+        """Return the text without the secrets of this process."""
         return masked(self.settings, text)
 
     def send_hints(self) -> None:
-        """From now on tell workers through Redis what waits for them: for a process that lives long.
+        """Tell workers through Redis, from now on, which work waits for them. For a process that lives long.
 
-        A command of a second needs none: a worker that has nothing to do looks every half second.
+        A command that takes a second needs no hints: an idle worker looks every half second.
         """
         if self.in_cluster:
             self._advancer.send_hints(self.settings.redis_url)
 
     async def close(self) -> None:
-        """Close what was opened, in reverse order."""
+        """Close all that was opened, in reverse order."""
         await self._advancer.close()
         if self._gateway is not None:
             await self._gateway.close()
         await self.telemetry.close()
 
     async def start(self, new: NewBuild) -> str:
-        """Create a build; nothing runs yet. Returns its id. With a `build_id` that is there already, nothing happens.
+        """Create a build and return its id; nothing runs yet. Does nothing when there is a build with this `build_id`.
 
-        What can be known beforehand is checked first, so that a build which cannot run is never made. Raises BadSettings
-        (an agent, sandbox, key or cassette that cannot be had, options that contradict each other) and BadRepository.
+        All that can be known beforehand is checked first, so that a build which cannot run is never made. Raises
+        BadSettings (no such agent, sandbox, key or cassette, or options that contradict each other) and BadRepository.
         """
         if new.build_id:
             with suppress(NotFound):
@@ -175,19 +179,22 @@ class App:
             correlation_id=new.correlation_id or self.settings.correlation_id,
         )
         if self.in_cluster and new.options.lanes:
-            # From here the repository can be reached, whatever it is; the workers find what they need of it in the hub.
+            # This machine can read the repository, wherever it is; workers find what they need of it in the hub.
             await self.workspace.create_hub()
             await self.workspace.prepare(new.build_id, new.repository, new.base)
             self._awaited.note(new.build_id, new.options, new.repository)
         return await commands.create(self.builds, self.clock, new)
 
     async def checked(self, new: NewBuild) -> NewBuild:
-        """The build with its options as they are kept, if everything they ask for is there. See `preflight.check`."""
+        """Return the build with its options as the journal keeps them.
+
+        Raises BadSettings, BadRepository; see `preflight.check`.
+        """
         sandbox = await self._worlds.sandbox(new.options)
         return preflight.check(new, self.settings, sandbox, None if self.in_cluster else lambda: self.gateway)
 
     async def plan(self, new: NewBuild) -> PlanView:
-        """What would be done for a spec, without building it. Leaves nothing behind.
+        """Return the plan for a spec without building it. Leaves nothing behind.
 
         Raises BadGraph, ModelFailed, BadSettings, BadRepository.
         """
@@ -197,9 +204,9 @@ class App:
         return plan_view(graph, new.spec.title)
 
     async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
-        """Ask something of a build, whichever process runs it. Raises IllegalMove, NotFound, StoreFailed.
+        """Send a command to a build, whichever process runs it. Raises IllegalMove, NotFound, StoreFailed.
 
-        A build that is asked to end and is run by no process ends here and now.
+        A build that is asked to stop and is run by no process ends before this returns.
         """
         if isinstance(command, StopBuild):
             return CommandResult(await self._stop(build_id, command), "")
@@ -210,7 +217,7 @@ class App:
 
     @asynccontextmanager
     async def runs(self) -> AsyncIterator[BuildQueries]:
-        """Questions about many builds: by project, by time, the latest (Z4)."""
+        """Open the queries about many builds: by project, by time, the newest."""
         from buildwright.store.build_queries import BuildQueries
 
         opened = BuildQueries.open(self.settings.database_url or self.settings.database)
@@ -227,7 +234,10 @@ class App:
         on_event: Callable[[Recorded, Build], None] | None = None,
         since: Build | None = None,
     ) -> Build:
-        """The build once it has made the step, or rests; or as it is after so many seconds. See `engine.follow.stepped`."""
+        """Wait until the build has made the step or rests, at most `seconds`; return it.
+
+        See `engine.follow.stepped`.
+        """
         return await stepped(self.builds, build_id, step_id, seconds, on_event, since)
 
     async def _stop(self, build_id: str, command: StopBuild) -> Build:
@@ -235,33 +245,37 @@ class App:
         from buildwright.engine.perform import forget_lanes
 
         build = await self.builds.load(build_id)
-        if build.control is not Control.STOPPING:  # asked before, by a process that died before the build had ended
+        if build.control is not Control.STOPPING:  # a process that died may have asked before
             build, _ = await commands.ask(self.builds, self.clock, build_id, command)
         if self.in_cluster:
-            # A build that nobody works on is over at once, also without any worker; else its workers let go first.
+            # A build without a worker at this moment ends at once, even if no worker is alive; else its workers let go
+            # first.
             return await self.advance(build_id) or await self.builds.load(build_id)
         if await self.builds.holder(build_id) is None:
             await self._worlds.end_orphans()
-            with suppress(BuildIsRunning):  # somebody has begun to run it meanwhile, and sees the request too
+            with suppress(BuildIsRunning):  # another process runs it meanwhile, and sees the request too
                 build = await run(self._worlds.bare(self.clock), build_id)
                 if build.options.lanes:
                     await forget_lanes(self.workspace, build_id)
         return build
 
     async def crew(self, build_id: str) -> Runners:
-        """Who works on the build now. Raises StoreFailed."""
+        """Return the processes or workers that work on the build now. Raises StoreFailed."""
         from buildwright.wiring.runners import runners_of
 
         return await runners_of(self.builds, self.board if self.in_cluster else None, build_id)
 
     async def change(self, build: Build, task: str = "") -> Change:
-        """What the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
+        """Return the change made by the build, or by one of its tasks. Raises NotFound, GitFailed."""
         from buildwright.wiring.changes import change_of
 
         return await change_of(self.builds, self.workspace, build, task)
 
     async def find(self, build: str = "") -> str:
-        """The full id of a build, from an id, a unique beginning of one, or "" for the newest. Raises NotFound."""
+        """Return the full id of a build, from an id, a unique beginning of one, or "" for the newest.
+
+        Raises NotFound.
+        """
         return await commands.find(self.builds, build, _elsewhere(self.settings))
 
     async def run(
@@ -273,9 +287,11 @@ class App:
         *,
         stay: bool = False,
     ) -> Build:
-        """Drive the build until it is finished, or paused with nothing left running, or detached.
+        """Drive the build until it is finished, or paused with nothing left running, or detached; return it.
 
-        Raises BuildIsRunning, NotFound, LostLease, BadSettings (an agent or sandbox that cannot be had), StoreFailed.
+        In a cluster the workers drive it, and this only follows. `detach`, once set, ends the run. With `stay` a pause
+        does not end it. Raises BuildIsRunning, NotFound, LostLease, BadSettings (no such agent or sandbox),
+        StoreFailed.
         """
         from buildwright.engine.follow import Onlooker
         from buildwright.engine.loop import run
@@ -301,28 +317,28 @@ class App:
         return build
 
     async def bring_home(self, build: Build) -> Fetched:
-        """See that what workers have delivered is in the user's repository, if that is on this machine and this home's.
+        """Bring the branch that workers delivered into the user's repository, if this home waits for it.
 
         Raises Conflict, BadRepository, GitFailed, DiskFull; the next call tries again.
         """
         return await self._awaited.bring(build, self.workspace) if self.in_cluster else Fetched(build, False)
 
     def awaited(self) -> list[str]:
-        """The builds of workers whose result belongs into a repository of this machine, and is not there yet."""
+        """Return the ids of builds whose result workers make and a repository of this machine still waits for."""
         return self._awaited.waiting() if self.in_cluster else []
 
     async def advance(self, build_id: str) -> Build | None:
-        """Decide what there is to decide in a cluster's build and post what it wants; None when a process holds it whole."""
+        """Decide what is due in a cluster's build and post its actions; None when a process holds the whole build."""
         return await self._advancer.advance(build_id)
 
     async def world(self, options: Options, clock: Clock) -> Adapters:
-        """All that carrying out the actions of a build takes. Raises BadSettings (an agent or sandbox that cannot be had)."""
+        """Return the adapters to carry out the actions of a build. Raises BadSettings (no such agent or sandbox)."""
         workspace = self.workspace if options.lanes else None
         gateway = self.gateway if options.agent not in PLAIN else None
         return await self._worlds.whole(options, clock, workspace, gateway, self.telemetry.observe)
 
     async def clean_up(self) -> None:
-        """Clear away what a process that was killed has left in this home. Only for who has the home alone."""
+        """Remove what a killed process left in this home. Only for a process that has the home to itself."""
         await self._worlds.end_orphans()
         from buildwright.workspace.orphans import sweep
 
@@ -330,7 +346,7 @@ class App:
 
 
 def _elsewhere(settings: Settings) -> str:
-    """Where builds of this home may be that cannot be seen now: those of the cluster, and those without it."""
+    """Return where builds may be that this process cannot see: in the cluster, or outside it; "" for nowhere."""
     if not settings.redis_url and (settings.cluster / "postgres").exists():
         return "those of this home's cluster, which is down, are there again after `buildwright cluster up`"
     if settings.redis_url and settings.database.exists():

@@ -1,4 +1,4 @@
-"""What a build, or one of its tasks, changed: the two ends to compare, and figures of the text. Changes nothing."""
+"""The change that a build, or one of its tasks, made: its two ends, and line counts. Must never change anything."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from buildwright.ports import Builds, Workspace
 
 _BLOCK = 1000
-"""Events that are looked through at once, from the newest backwards."""
+"""Events read at once, from the newest backwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
-    """Lines added and removed in one file; both 0 for a binary file or a change of mode."""
+    """The lines added and removed in one file; both 0 for a binary file or a change of mode."""
 
     path: str
     added: int
@@ -26,7 +26,7 @@ class FileStat:
 
 
 class Change(NamedTuple):
-    """A change as a unified diff of git's between two commits or trees."""
+    """A change as git's unified diff between two commits or trees."""
 
     old: str
     new: str
@@ -34,13 +34,13 @@ class Change(NamedTuple):
 
 
 async def change_of(builds: Builds, workspace: Workspace, build: Build, task_id: str = "") -> Change:
-    """What the build has landed so far, or what one task changed, landed or not. Raises NotFound, GitFailed."""
+    """Return what the build has landed so far, or what one task changed, landed or not. Raises NotFound, GitFailed."""
     old, new = await _ends(builds, build, task_id)
     return Change(old, new, "" if old == new else await workspace.diff(build.id, old, new))
 
 
 def file_stats(text: str) -> list[FileStat]:
-    """Files and line counts of a unified diff as git writes it."""
+    """Return the files and line counts of a unified diff as git writes it."""
     stats: list[FileStat] = []
     in_hunk = False
     for line in text.split("\n"):

@@ -1,4 +1,4 @@
-"""What an App asks of a cluster: look on while workers build, decide what is due. Must never carry out an action itself."""
+"""Following the workers of a cluster, and deciding what is due for them. Must never carry out an action itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 async def follow_workers(builds: Builds, board: ActionQueue, build: Build, onlooker: Onlooker) -> Build:
-    """Watch the workers build. Raises Unreachable when there are none: the build waits for them."""
+    """Watch the workers build until the build rests; return it.
+
+    Raises Unreachable when no worker is alive: the build waits.
+    """
     from buildwright.engine.follow import follow_to_rest
 
     if not build.is_terminal and not [row for row in await board.workers() if row.alive]:
@@ -29,7 +32,10 @@ async def follow_workers(builds: Builds, board: ActionQueue, build: Build, onloo
 
 
 class Advancer:
-    """Decides what is due in builds that workers carry out, and posts it for them. Sends no hints unless it is told to."""
+    """The decider for builds that workers carry out: it posts what is due.
+
+    It sends no hints until `send_hints` is called.
+    """
 
     def __init__(self, builds: Builds, clock: Clock, telemetry: Telemetry) -> None:
         self._builds = builds
@@ -39,14 +45,17 @@ class Advancer:
         self._hand: Worker | None = None
 
     def send_hints(self, redis_url: str) -> None:
-        """From now on tell workers through Redis what waits for them."""
+        """Tell workers through Redis, from now on, which work waits for them."""
         from buildwright.engine.queue_update import is_long
         from buildwright.jobs.celery import CeleryJobs
 
         self._hints, self._hand = CeleryJobs(redis_url, is_long), None
 
     async def advance(self, build_id: str) -> Build | None:
-        """Post what a build wants now; None when a process holds it whole. Raises NotFound, StoreFailed."""
+        """Post what a build wants now and return it; None when a process holds the whole build.
+
+        Raises NotFound, StoreFailed.
+        """
         if self._hand is None:
             from buildwright.engine.worker import Worker
 
@@ -56,5 +65,5 @@ class Advancer:
         return await self._hand.advance(build_id)
 
     async def close(self) -> None:
-        """Let go of the connection to Redis."""
+        """Close the connection to Redis."""
         await self._hints.close()

@@ -1,8 +1,8 @@
-"""What others asked for by an event is begun here, each event once, and its record is kept up while its build runs.
+"""Starting what received events ask for, each once, and keeping their records. Must never hold state of its own.
 
-An event waits in the inbox until a process has made its build. Its build's id follows from its own, so that beginning twice
-makes one build; the claim on it only keeps two processes from doing the same work. Must never hold what the inbox and
-the journal do not.
+An event waits in the inbox until a process has made its build. The build's id follows from the event's id, so starting
+an event twice makes one build; the claim on it only keeps two processes from doing the same work. All state is in the
+inbox and the journal.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ INITIALIZE = "devteam.initialize"
 NOTE = "project.note"
 
 LOOK_SECONDS = 2.0
-"""Between looks for what a process that ended has left behind."""
+"""Seconds between searches for events that a process which ended has left behind."""
 KEEP_SECONDS = 0.5
-"""Between looks at the builds that run: their records are never older than that and the time it takes to write them."""
+"""Seconds between looks at running builds. A record is at most this old, plus the time it takes to write it."""
 CLAIM_SECONDS = 300.0
-"""After this long the claim of a process that cannot be seen from here counts no more."""
+"""Seconds after which the claim of a process that cannot be seen from here no longer counts."""
 AT_ONCE = 8
 MOST_LOOKED_AT = 500
 MOST_TRIES = 8
-"""Of an event that cannot be begun because something outside fails; with growing pauses, some four minutes."""
+"""Tries to start an event while something outside fails; with growing pauses they take some four minutes."""
 _LONGEST_PAUSE = 60.0
 _CLOSING_SECONDS = 5.0
 _NAMES = uuid.UUID("3c1f6a52-2c0b-5f3e-9a49-5f3c8f5d7f10")
@@ -62,12 +62,12 @@ class Order(Record):
 
 
 def build_id_of(event_id: str) -> str:
-    """The id of the build that an event begins, known before there is one."""
+    """Return the id of the build that an event starts; it is known before the build exists."""
     return str(uuid.uuid5(_NAMES, event_id))
 
 
 class EventConsumer:
-    """One process's part in beginning what was received."""
+    """The consumer of received events in one process. Several processes may each have one."""
 
     def __init__(
         self, app: App, inbox: Inbox, begin: Callable[[str], Awaitable[None]], log: Callable[..., None]
@@ -80,16 +80,16 @@ class EventConsumer:
         self._woken = asyncio.Event()
         self._doing: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, float]] = {}
-        """How often an event could not be begun, and when (monotonic) to try again."""
+        """For each event that could not be started: the tries, and when (monotonic seconds) to try again."""
         self._told: dict[str, tuple[Any, ...]] = {}
-        """What the record of each event that runs says already."""
+        """For each running event: the signature of its build that its record holds already."""
 
     def wake(self) -> None:
-        """Something was received: look at once."""
+        """Look at the inbox at once, because something was received."""
         self._woken.set()
 
     async def take(self) -> None:
-        """Begin what waits, at once when woken. Runs until cancelled."""
+        """Start waiting events, at once when woken. Runs until cancelled."""
         while True:
             self._woken.clear()
             try:
@@ -101,7 +101,7 @@ class EventConsumer:
                     await self._woken.wait()
 
     async def keep(self) -> None:
-        """Keep the records of what runs. Runs until cancelled."""
+        """Keep the records of running events current. Runs until cancelled."""
         while True:
             try:
                 for row in await self._inbox.started(MOST_LOOKED_AT):
@@ -111,7 +111,7 @@ class EventConsumer:
             await asyncio.sleep(KEEP_SECONDS)
 
     async def close(self) -> None:
-        """End what is being begun; what was not done waits in the inbox, for any process."""
+        """End the starts in progress; an event that was not started waits in the inbox, for any process."""
         tasks = list(self._doing.values())
         if tasks:
             _, slow = await asyncio.wait(tasks, timeout=_CLOSING_SECONDS)
@@ -209,7 +209,7 @@ class EventConsumer:
             try:
                 context = task_context(build, row.project_id)
                 await self._inbox.set_context(row.event_id, row.context_version, context, self._app.clock.now())
-            except StaleVersion:  # another process keeps it, too
+            except StaleVersion:  # another process writes this record, too
                 return
             self._told[row.event_id] = new
             stage = current_stage(build)
@@ -235,13 +235,13 @@ class EventConsumer:
         return round((self._app.clock.now() - moment).total_seconds(), 4)
 
     def _say(self, what: str, row: Received, **fields: object) -> None:
-        """Log something about an event, with the ids that lead from the request to the last line (D15)."""
+        """Log something about an event, with the ids that connect the request with the last line about its build."""
         ids = {"projectId": row.project_id, "correlationId": row.correlation_id}
         self._log(what, eventId=row.event_id, executionId=build_id_of(row.event_id), **ids, **fields)
 
 
 def _signature(build: Build) -> tuple[Any, ...]:
-    """What makes a record worth writing anew."""
+    """Return what the record depends on: it is written again when this differs."""
     stages = tuple(state.status for state in stages_of(build))
     counts = (build.total, build.done, build.skipped, build.failed)
     return (current_stage(build), stages, *counts, build.control, build.outcome, build.delivered)
@@ -251,7 +251,7 @@ def _signature(build: Build) -> tuple[Any, ...]:
 async def open_event_consumer(
     app: App, inbox: Inbox, begin: Callable[[str], Awaitable[None]], log: Callable[..., None]
 ) -> AsyncIterator[EventConsumer]:
-    """The intake of one server, at work until the end of the block."""
+    """Run the event consumer of one server until the end of the block. `begin` gets each build that it has made."""
     intake = EventConsumer(app, inbox, begin, log)
 
     def ended(task: asyncio.Task[None]) -> None:

@@ -1,7 +1,7 @@
-"""Arms the failpoints by an environment variable, to prove that a restart loses nothing. Must never act without it.
+"""Arming failpoints by an environment variable, to prove that a restart loses nothing. Must never act without it.
 
-`BUILDWRIGHT_FAILPOINT=17` kills at the 17th point that is passed; `store.append.after:3` at the third pass of that one;
-`count:FILE` kills nothing and writes the name of every point that is passed to FILE, one a line.
+`BUILDWRIGHT_FAILPOINT=17` kills the process at the 17th point that it passes; `store.append.after:3` at the third pass
+of that point; `count:FILE` kills nothing and writes the name of every point that is passed to FILE, one a line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _Hit = Callable[[str], None]
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
-    """Arm as BUILDWRIGHT_FAILPOINT says. Raises KeyError without it, ValueError for a point without a number."""
+    """Arm the failpoints as BUILDWRIGHT_FAILPOINT says.
+
+    Raises KeyError without it, ValueError for a point without a number.
+    """
     setting = environment["BUILDWRIGHT_FAILPOINT"]
     name, _, number = setting.rpartition(":")
     if name == "count" or setting.startswith("count:"):

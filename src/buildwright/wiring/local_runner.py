@@ -1,6 +1,7 @@
-"""Builds that a server drives inside its own process, and goes on with after its restart. In a cluster the workers do it.
+"""The builds that a server drives in its own process, also after a restart. Must never hold what the journal does not.
 
-Must never hold what the journal does not: which builds are hosted is a row each, everything else is the build's own.
+A row each says which builds the server drives; everything else is in the build's journal. In a cluster the workers
+drive them.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from buildwright.wiring.app import App
 
 Heard = Callable[[str], None]
-"""Told the id of a build of which there is something new."""
+"""A listener that gets the id of a build with something new."""
 AGAIN_SECONDS = 5.0
 HOME_SECONDS = 2.0
 
 
 class Hosted(Protocol):
-    """Which builds a server has taken on."""
+    """The record of which builds a server drives."""
 
     async def host(self, build_id: str, holder: str, at: datetime) -> None: ...
     async def unhost(self, build_id: str) -> None: ...
@@ -36,7 +37,7 @@ class Hosted(Protocol):
 
 
 class LocalRunner:
-    """The builds of one server."""
+    """The runner of one server's builds."""
 
     def __init__(self, app: App, hosted: Hosted, log: Callable[..., None]) -> None:
         self._app = app
@@ -53,11 +54,11 @@ class LocalRunner:
         return len(self._running)
 
     def on_news(self, ear: Heard) -> None:
-        """Call `ear` whenever a build that is driven here has something new; it must not block."""
+        """Call `ear` with a build's id whenever a build that is driven here has something new. It must not block."""
         self._ears.append(ear)
 
     async def begin(self, build_id: str) -> None:
-        """See that somebody carries the build out; harmless when somebody does. Returns at once."""
+        """Make sure that the build is driven, here or by workers; harmless when it already is. Returns at once."""
         if self._app.in_cluster:
             await self._app.advance(build_id)
             return
@@ -69,7 +70,7 @@ class LocalRunner:
             self._drive(build_id)
 
     async def go_on(self) -> None:
-        """Begin again with what was hosted when the server ended; in a cluster, wait again for what this home waits for."""
+        """Drive again the builds of the last server; in a cluster, wait again for results due in this home."""
         if self._app.in_cluster:
             self._bringing = asyncio.create_task(self._bring_home(), name="bring home")
             return
@@ -78,7 +79,7 @@ class LocalRunner:
                 self._drive(build_id)
 
     async def close(self) -> None:
-        """Let go of all builds: what is recorded is safe, and the next server goes on."""
+        """Let go of all builds: what is recorded is safe, and the next server continues."""
         self._detach.set()
         ending = [*self._running.values(), *([self._bringing] if self._bringing is not None else [])]
         await asyncio.gather(*ending, return_exceptions=True)
@@ -101,7 +102,7 @@ class LocalRunner:
             except NotFound:
                 await self._hosted.unhost(build_id)
                 return
-            except BuildIsRunning:  # another process has it; when that lets go, it is ours again
+            except BuildIsRunning:  # another process drives it; once that process lets go, it is ours again
                 await self._wait()
             except BuildwrightError as error:
                 self._log("build-not-driven", level="error", executionId=build_id, why=str(error), fix=error.fix or "")
@@ -112,7 +113,7 @@ class LocalRunner:
                     return
 
     async def _bring_home(self) -> None:
-        """Results of workers that belong into a repository of this machine are brought there, as `run` does it."""
+        """Bring results of workers into repositories of this machine, as `App.run` does, until the server ends."""
         told: set[str] = set()
         while not self._detach.is_set():
             for build_id in self._app.awaited():
@@ -145,7 +146,7 @@ class LocalRunner:
 
 @asynccontextmanager
 async def open_local_runner(app: App, hosted: Hosted, log: Callable[..., None]) -> AsyncIterator[LocalRunner]:
-    """The hosting of one server; at its end it lets go of its builds."""
+    """Run the local runner of one server until the end of the block; then it lets go of its builds."""
     hosting = LocalRunner(app, hosted, log)
     await hosting.go_on()
     try:

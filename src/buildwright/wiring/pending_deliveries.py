@@ -1,8 +1,8 @@
-"""Results that this home waits for: builds which workers carry out and whose branch belongs into a repository on this machine.
+"""Results of workers that belong into a repository on this machine. Must never touch a build started elsewhere.
 
-A worker delivers where it can reach, and that may be the hub, or a repository of the same path on its own machine. So the home
-in which a build was started looks once, when the build has ended, that the branch is there. Must never touch a build that was
-started elsewhere, nor look a second time: the user may have removed the branch meanwhile.
+A worker delivers where it can reach: the hub, or a repository of the same path on its own machine. So the home in which
+a build was started checks once, after the build has ended, that the branch is in the user's repository. It must never
+check a second time: the user may have removed the branch meanwhile.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ FOLDER = "awaited"
 
 
 class Fetched(NamedTuple):
-    """A build as it stands on this machine: its result is where `delivered` says. `now`: this call has brought it."""
+    """A build with `delivered` as it is on this machine. `now` says that this call has brought the result."""
 
     build: Build
     now: bool
 
 
 class PendingDeliveries:
-    """The notes below `home`, a file for each build: empty while it is waited for, then the ref that was brought."""
+    """The notes below `home`, a file for each build: empty while its result is due, then with the ref brought."""
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self._folder = home / FOLDER
         self._environment = environment
 
     def note(self, build_id: str, options: Options, repository: str) -> None:
-        """Wait for the result of a build, if it is to become a branch of a repository on this machine."""
+        """Note that the result of a build is due, if it is to become a branch of a repository on this machine."""
         from buildwright.workspace.source import locate
 
         if options.delivery.kind == "branch" and locate(repository, self._environment).git_dir is not None:
@@ -44,16 +44,16 @@ class PendingDeliveries:
             (self._folder / build_id).touch()
 
     def waiting(self) -> list[str]:
-        """The builds whose result is still waited for."""
+        """Return the ids of the builds whose result is still due."""
         if not self._folder.is_dir():
             return []
         return sorted(note.name for note in self._folder.iterdir() if note.stat().st_size == 0)
 
     async def bring(self, build: Build, workspace: GitWorkspace) -> Fetched:
-        """See that the result of a build that has ended is in the user's repository. Harmless to repeat.
+        """Bring the result of a build that has ended into the user's repository. Harmless to repeat.
 
-        Raises Conflict (the branch is checked out, or has other commits), BadRepository, GitFailed, DiskFull; then it is
-        still waited for.
+        Raises Conflict (the branch is checked out, or has other commits), BadRepository, GitFailed, DiskFull; the
+        result then stays due.
         """
         from buildwright.workspace.source import locate
 
@@ -65,7 +65,7 @@ class PendingDeliveries:
         if not build.delivered:
             note.unlink()
             return Fetched(build, False)
-        locate(build.repository, self._environment)  # gone, it would be taken for another machine's
+        locate(build.repository, self._environment)  # a removed one raises; else it would count as elsewhere
         found = await workspace.deliver(build.id, build.repository, build.delivered_commit, build.options.delivery)
         note.write_text(found.ref, "utf-8")
         return Fetched(replace(build, delivered=found.ref), found.ref != build.delivered)

@@ -1,4 +1,4 @@
-"""What is done for a build before it is made: are its options within reach, and what would its plan be. Keeps nothing."""
+"""Checks before a build is made: can its options be met, and what would its plan be. Must never keep anything."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 def check(
     new: NewBuild, settings: Settings, sandbox: Sandbox | None, gateway: Callable[[], LocalGateway] | None
 ) -> NewBuild:
-    """The build with its options as they are kept, once everything they ask for is known to be there.
+    """Return the build with its options as the journal keeps them, once all they ask for is known to exist.
 
-    `gateway` gives the door whose keys must do, and is None where the keys are those of workers. Raises BadSettings,
-    BadRepository.
+    `gateway` returns the gateway whose keys must suffice; it is None where the keys are those of workers. Raises
+    BadSettings, BadRepository.
     """
     options = new.options
     if options.lanes:
@@ -42,13 +42,13 @@ def check(
     if not options.cassette and gateway is not None:
         if agent.uses_model == "always":
             gateway().check_keys("any", options)
-        if new.spec.graph is None:  # a model is asked for the plan
+        if new.spec.graph is None:  # the planner asks a model
             gateway().check_keys("", options)
     return replace(new, options=options)
 
 
 async def plan(new: NewBuild, gateway: LocalGateway, workspace: GitWorkspace) -> Graph:
-    """Ask the planner, which reads the files of the repository if there is one.
+    """Ask the planner for a plan and return it. The planner reads the files of the repository if there is one.
 
     Raises BadGraph, ModelFailed, BadSettings, BadRepository.
     """

@@ -1,4 +1,4 @@
-"""Who works on a build: the process that holds it or, in a cluster, the workers that have its actions. Changes nothing."""
+"""The process or the workers that carry out a build at this moment. Must never change anything."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ if TYPE_CHECKING:
 
 
 class Runners(NamedTuple):
-    """Those who work on a build, as they are seen from here."""
+    """The runners of a build, as this process sees them: one process, or the workers of a cluster."""
 
     runner: str | None
     """The process that holds the whole build."""
     in_cluster: bool
     workers: int
-    """How many workers of the cluster live; any of them takes up what is wanted."""
+    """Number of live workers in the cluster; each of them may take a wanted action."""
     holdings: tuple[WorkerHolds, ...]
 
     @property
     def is_there(self) -> bool:
-        """Somebody runs the build, or will as soon as there is something to do."""
+        """Whether the build is being run, or will be as soon as there is something to do."""
         return self.runner is not None or self.workers > 0
 
     @property
     def works(self) -> bool:
-        """Something of the build may be in flight."""
+        """Whether an action of the build may be in flight."""
         return self.runner is not None or bool(self.holdings)
 
     def fields(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the fields for programs (JSON)."""
         return {"runner": self.runner, "workers": [holding.model_dump() for holding in self.holdings]}
 
 
 async def runners_of(builds: Builds, board: ActionQueue | None, build_id: str) -> Runners:
-    """Look who is there; without a board there are no workers. Raises StoreFailed."""
+    """Return the runners of a build; without a board there are no workers. Raises StoreFailed."""
     runner = await builds.holder(build_id)
     if board is None:
         return Runners(runner, False, 0, ())
@@ -56,7 +56,10 @@ async def runners_of(builds: Builds, board: ActionQueue | None, build_id: str) -
 
 
 def state_of(worker: WorkerRow) -> str:
-    """`alive`; `suspect` after two heartbeats of silence; `gone` after three, or when its process is known to be dead."""
+    """Return `alive`, `suspect` or `gone`.
+
+    A worker is suspect after two heartbeats of silence, and gone after three or when its process is known to be dead.
+    """
     from buildwright.store.lease_holders import may_live
 
     if not may_live(worker.holder):

@@ -1,5 +1,6 @@
-"""Meters and traces of this process, each made when it is first asked for, and put where the engine and the gateway tell
-of what they do. Must never change or delay what it watches.
+"""Meters and traces of this process, each made at its first use. Must never change or delay what it watches.
+
+Engine and gateway report to them through the functions given out here.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ OnEvent = Callable[[Recorded, Build], None]
 
 
 class Telemetry:
-    """What one process tells of its work. Without metrics and traces it costs nothing."""
+    """The telemetry of one process. Without metrics and traces it costs nothing."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -31,7 +32,7 @@ class Telemetry:
 
     @property
     def meters(self) -> Meters:
-        """The meters of this process. Counting begins when they are first asked for."""
+        """The meters of this process. Counting begins with the first use of this property."""
         if self._meters is None:
             from buildwright.telemetry.meters import Meters
 
@@ -40,13 +41,19 @@ class Telemetry:
 
     @property
     def traces(self) -> Traces:
-        """Where spans go, as the OTEL_... variables say. Raises BadSettings (an exporter that cannot be had)."""
+        """The receiver of spans, as the OTEL_... variables say.
+
+        Raises BadSettings (an exporter that is not available).
+        """
         if self._traces is None:
             self._traces = tracing(self._environment)
         return self._traces
 
     def on_event(self, listener: OnEvent | None = None) -> OnEvent | None:
-        """What to call with each event that this process records; `listener` is called first. Raises BadSettings."""
+        """Return the function to call with each event that this process records; it calls `listener` first.
+
+        Raises BadSettings.
+        """
         meters = [self._meters.on_event] if self._meters is not None else []
         traces = [self.traces.on_event] if self.traces.on else []
         listeners = [*([listener] if listener is not None else []), *meters, *traces]
@@ -60,19 +67,22 @@ class Telemetry:
         return tell
 
     def observe(self, action: Action, build: Build, waited: float | None) -> AbstractContextManager[object]:
-        """See `Adapters.observe`."""
+        """Watch one action; see `Adapters.observe`. `waited` is in seconds."""
         if self._meters is not None and waited is not None:
             self._meters.begun(action, waited)
         return self.traces.action(action, build)
 
     @property
     def on_call(self) -> Callable[[ModelCall], None] | None:
-        """What to tell of each request to a model. Raises BadSettings."""
+        """The function to call with each request to a model, None without traces. Raises BadSettings."""
         return self.traces.model_call if self.traces.on else None
 
     @contextmanager
     def serving(self, host: str, port: int, log: Callable[..., None]) -> Iterator[None]:
-        """Serve the meters until the end; not at all when `port` is 0. Raises BadSettings (a port that is taken)."""
+        """Serve the meters until the end of the block; not at all when `port` is 0.
+
+        Raises BadSettings (a port in use).
+        """
         if not port:
             yield
             return
@@ -83,6 +93,6 @@ class Telemetry:
             yield
 
     async def close(self) -> None:
-        """Send what has not been sent."""
+        """Send the spans that have not been sent."""
         if self._traces is not None and self._traces.on:
             await asyncio.to_thread(self._traces.close)

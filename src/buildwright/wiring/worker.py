@@ -1,6 +1,6 @@
-"""This process as one of many that build: a hand on the shared board, hints from Redis, its own gateway and home.
+"""This process as one of many workers: a shared board, hints, its own gateway and home. Must never hold shared state.
 
-Must never hold anything that another worker could miss: what it does stands on the board, what it knows is in the journal.
+What a worker does is on the board and what it knows is in the journal, so that another worker can go on from there.
 """
 
 from __future__ import annotations
@@ -32,35 +32,36 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RETRY_SECONDS = 1.0
-"""Between tries to reach a database that was away when the worker started."""
+"""Seconds between tries to reach a database that was down when the worker started."""
 HEARTBEAT_SECONDS = 5.0
-"""Between a worker's signs of life; how long its leases last is said by each build."""
+"""Seconds between signs of life of a worker. How long its leases last is set by each build."""
 
 TIDY_SECONDS = 4 * 3600.0
-"""Between two times that a worker tidies up its home, when it has nothing to do."""
+"""Seconds between two times that a worker tidies its home, when it has nothing to do."""
 IDLE_LOOK_SECONDS = 60.0
 
 Log = Callable[..., None]
 Tidy = Callable[[], Awaitable[int]]
-"""Removes from the home what no build needs any more, and says how many bytes."""
+"""A function that removes from the home what no build needs any more, and returns the bytes freed."""
 
 
 async def work(app: App, name: str, slots: int, ending: asyncio.Event, log: Log, tidy: Tidy) -> None:
-    """Be a worker until `ending` is set, then let go of everything so that others take it up at once.
+    """Be a worker until `ending` is set, then let go of everything so that other workers take it up at once.
 
-    Raises Conflict when another worker uses this home, BadSettings, BadRepository and GitFailed when the hub is none or
-    does not answer, StoreFailed when the database went away meanwhile.
+    `slots` is the number of actions at once. Raises Conflict when another worker uses this home; BadSettings,
+    BadRepository and GitFailed when the hub is no hub or does not answer; StoreFailed when the database went down
+    meanwhile.
     """
     async with WorkerProcess.at_work(app, name, slots, log, tidy) as worker:
         await worker.watch(ending)
-        cast("PostgresBuilds", app.builds).hurry()  # wait no more for a database that is away
+        cast("PostgresBuilds", app.builds).hurry()  # wait no longer for a database that is down
 
 
 @asynccontextmanager
 async def app_when_there(settings: Settings, ending: asyncio.Event, log: Log) -> AsyncIterator[App | None]:
-    """The application as soon as the database answers, which is waited for; None once `ending` is set.
+    """Wait until the database answers, and open the application; yield None once `ending` is set.
 
-    Raises BadSettings (the database will not have us), DiskFull.
+    Raises BadSettings (the database refuses the connection), DiskFull.
     """
     async with AsyncExitStack() as stack:
         app: App | None = None
@@ -74,7 +75,10 @@ async def app_when_there(settings: Settings, ending: asyncio.Event, log: Log) ->
 
 
 async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What the work returns; None, and the work is given up, once `ending` is set. Raises what the work raises."""
+    """Return what the work returns; once `ending` is set, cancel the work and return None.
+
+    Raises the errors of the work.
+    """
     doing, waiting = asyncio.create_task(work), asyncio.create_task(ending.wait())
     try:
         await asyncio.wait({doing, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -86,7 +90,7 @@ async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | No
 
 
 class WorkerProcess:
-    """A worker that has begun."""
+    """A worker that has started."""
 
     def __init__(self, hand: Worker, consumer: CeleryConsumer, name: str, tasks: Sequence[asyncio.Task[None]]) -> None:
         self._hand = hand
@@ -99,7 +103,7 @@ class WorkerProcess:
     @classmethod
     @asynccontextmanager
     async def at_work(cls, app: App, name: str, slots: int, log: Log, tidy: Tidy) -> AsyncIterator[WorkerProcess]:
-        """Begin to work; let go of everything at the end."""
+        """Start to work, and let go of everything at the end of the block."""
         settings, board = app.settings, app.board
         with _alone_in(settings.home):
             await app.clean_up()
@@ -131,12 +135,12 @@ class WorkerProcess:
                 await jobs.close()
                 try:
                     await board.sign_off(hand.holder)
-                except CouldNot as trouble:  # its row says how long it has been silent
+                except CouldNot as trouble:  # its row shows how long it has been silent
                     log("not-signed-off", why=str(trouble), level="warning")
                 log("ended")
 
     async def watch(self, ending: asyncio.Event) -> None:
-        """Give signs of life until `ending` is set. Raises what breaks the worker."""
+        """Give signs of life until `ending` is set. Raises the error that breaks the worker."""
         while not ending.is_set():
             for task in self._tasks:
                 if task.done():
@@ -147,14 +151,17 @@ class WorkerProcess:
             self._consumer.listen_again()
 
     def _tell_of_redis(self) -> None:
-        """Say once that Redis is away, and once that it is back: without it everything goes on, only later."""
+        """Log once that Redis is down, and once that it is back: without it all work is done, only later."""
         if self._consumer.listens != self._listens:
             self._listens = not self._listens
             why = "what is due is found in the database; start Redis, or correct REDIS_URL"
             self._log("redis-is-back") if self._listens else self._log("redis-is-away", why=why, level="warning")
 
     async def beat(self) -> None:
-        """Tell the board that this worker lives and what it has measured. A store that is away is tried again next time."""
+        """Tell the board that this worker lives, and what it has measured.
+
+        When the store is down, the next beat tries again.
+        """
         hand = self._hand
         now = hand.clock.now()
         row = WorkerRow(
@@ -175,7 +182,7 @@ class WorkerProcess:
 
 
 async def stay_tidy(hand: Worker, tidy: Tidy) -> None:
-    """Tidy up every few hours, when nothing is carried out here. Runs until cancelled."""
+    """Tidy up every few hours, when no action is carried out here. Runs until cancelled."""
     while True:
         await hand.clock.sleep(TIDY_SECONDS)
         while hand.errands:
@@ -187,7 +194,7 @@ async def stay_tidy(hand: Worker, tidy: Tidy) -> None:
 
 
 def measured(hand: Worker) -> dict[str, float | int]:
-    """What a worker measures of itself: actions done, and how long the newest ones had waited (seconds, D16)."""
+    """Return what a worker measures of itself: actions done, and quantiles of the seconds that the newest waited."""
     waited = sorted(hand.waited)
     report: dict[str, float | int] = {"performed": hand.performed}
     for name, part in (("queue_p50", 0.5), ("queue_p95", 0.95)):
@@ -198,7 +205,7 @@ def measured(hand: Worker) -> dict[str, float | int]:
 
 @contextmanager
 def _alone_in(home: Path) -> Iterator[None]:
-    """Holds a home for one worker: two in one would clear away each other's lanes. Raises Conflict."""
+    """Hold a home for one worker: two in one home would remove each other's lanes. Raises Conflict."""
     import fcntl
 
     with (home / "worker.lock").open("a") as file:
