@@ -1,1 +1,4 @@
-"""The same machine over HTTP: routes, streams and problem details. Holds no rule of a build: those are in `core` and `engine`."""
+"""The HTTP API: routes, streams and problem details. Must never hold a rule of a build.
+
+Those rules are in `core` and `engine`.
+"""

@@ -1,4 +1,4 @@
-"""Settings and an App become an ASGI application. Constructs what the routes need; holds no route."""
+"""The ASGI application, made from settings and an App, with all that its routes need. Must never hold a route."""
 
 from __future__ import annotations
 
@@ -62,14 +62,17 @@ LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @asynccontextmanager
 async def open_site(app: App, log: Callable[..., None], address: str = "") -> AsyncIterator[ServerState]:
-    """A server's state on an App; builds that it drove before its last end go on. Raises BadSettings, StoreFailed."""
+    """Open the state of a server on an App. Builds of the last server continue. Raises BadSettings, StoreFailed.
+
+    `address` is the server's own URL. All that was opened is closed at the end of the block.
+    """
     from buildwright.store.records import Records
 
     environment = app.settings.environment
     check(environment)
     signer = Signer(secret_key(app.settings.home, environment))
     rates = Rates(environment)
-    _ = app.meters  # counted from the first build on
+    _ = app.meters  # made now, so that counting begins with the first build
     records = Records.open(app.settings.database_url or app.settings.database)
     try:
         app.send_hints()
@@ -92,28 +95,28 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
 
 
 class Described(FastAPI):
-    """The routes, with a description that says what all of them have in common."""
+    """The routes, with an OpenAPI description that adds what all of them have in common."""
 
     def openapi(self) -> dict[str, Any]:
-        """The description, made once."""
+        """Return the OpenAPI description, made once."""
         if self.openapi_schema is None:
             complete(super().openapi())
         return super().openapi()
 
 
 async def _end_streams(site: ServerState) -> None:
-    """Streams end as soon as the server is about to: it waits for them."""
+    """End all streams as soon as the server is about to end: uvicorn waits for them."""
     await site.closing.wait()
     await site.tails.close()
 
 
 def api_for(site: ServerState) -> ASGIApp:
-    """The whole application for a site, guarded."""
+    """Return the whole application of a server, behind its guard."""
     return Guard(fastapi_for(site), site)
 
 
 def fastapi_for(site: ServerState | None = None) -> FastAPI:
-    """The routes; without a site only for their description (`openapi()`)."""
+    """Return the routes. Without `site` they serve only for their description (`openapi()`)."""
     api = Described(
         title="Buildwright",
         version=meta.number(),
@@ -178,7 +181,7 @@ def _handle_errors(api: FastAPI) -> None:
 
 
 def _without_inside(problem: Problem, site: ServerState) -> Problem:
-    """What the store says of itself names files, tables and hosts: that is for the log, and for nobody outside."""
+    """Log a problem of the store, and return it without details: they name files, tables and hosts of the server."""
     said = {"error": problem.detail, "fix": problem.fix, "correlationId": problem.correlationId}
     site.log(problem.code, level="error", **said)
     detail = "the server cannot read or write what it keeps"
@@ -187,7 +190,11 @@ def _without_inside(problem: Problem, site: ServerState) -> Problem:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of a path. It may have several routes, of which Starlette names the first; others fit it only as well."""
+    """Return the methods of a path, for the header Allow.
+
+    A path may have several routes, of which Starlette names only the first. Routes of other path
+    patterns that match it too do not count.
+    """
     if request.url.path == "/openapi.json":
         return "GET, HEAD"
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]

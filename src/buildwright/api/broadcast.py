@@ -1,7 +1,7 @@
-"""One tail for each build that is watched, however many watch it: news is read once, encoded once, and handed to all.
+"""One broadcast for each watched build: news is read once, encoded once, and handed to all subscribers.
 
-A tail wakes when this process has something new of its build, and looks ten times a second for what others did, in one
-question for all builds. It never waits for a reader: `offer` only puts into a bounded queue.
+A broadcast wakes when this process has news of its build, and ten times a second one query for all builds looks for
+news from other processes. It must never wait for a subscriber: `offer` only puts into a bounded queue.
 """
 
 from __future__ import annotations
@@ -24,31 +24,34 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.1
 GATHER_SECONDS = 0.05
-"""The first news goes out at once; what comes within this time after it goes out together."""
+"""Seconds. The first news goes out at once; news within this time after it goes out together."""
 PROJECT_SECONDS = 0.25
 LINGER_SECONDS = 10.0
-"""A tail that nobody watches stays so long: whoever was cut off comes back soon."""
+"""Seconds that a broadcast without subscribers stays: a client that was cut off comes back soon."""
 LAST_LINES_SECONDS = 0.5
-"""The last lines of a build may be written a moment after its last event."""
+"""Seconds. The last lines of a build may be written a moment after its last event."""
 _RECENT = 512
 _PAGE = 200
 _LONG_AGO = timedelta(seconds=5)
 _NEWEST = 50
-"""Builds of a project that are looked at for new ones."""
+"""Builds of a project that are examined for new ones."""
 
 
 class BroadcastLimits(NamedTuple):
-    """How much may wait for one reader, and how long it may take over one frame, in seconds."""
+    """Limits on what may wait for one subscriber (frames, bytes), and on the seconds it may take over one frame."""
 
     frames: int = 512
     size: int = 2_000_000
     stall_seconds: float = 5.0
     patience_seconds: float = 60.0
-    """A reader that takes longer than this over one frame is given up, however little waits for it."""
+    """A subscriber that takes longer than this over one frame is dropped, however little waits for it."""
 
 
 class EncodedFrames:
-    """Something new of one build: an event, or a run of log lines. Shared by all readers, encoded once for each names."""
+    """News of one build: an event, or a run of log lines.
+
+    Shared by all subscribers, and encoded once for each set of names.
+    """
 
     __slots__ = ("_bodies", "build_id", "first", "last", "lines", "memo", "moment", "project_id")
 
@@ -61,10 +64,10 @@ class EncodedFrames:
         self.last = moment.recorded.seq if moment is not None else lines[-1].seq
         self._bodies: dict[Names, list[bytes]] = {}
         self.memo: tuple[object, list[Any]] | None = None
-        """What readers of this build alone were sent last, and what that depended on."""
+        """The frames that subscribers of this build alone got last, and the key that these depended on."""
 
     def bodies(self, names: Names) -> list[bytes]:
-        """Its frames by these names, as JSON whose last member is the payload."""
+        """Return the frames by these names, as JSON whose last member is the payload."""
         found = self._bodies.get(names)
         if found is None:
             if self.moment is not None:
@@ -75,14 +78,14 @@ class EncodedFrames:
         return found
 
     def after(self, place: Place) -> Place:
-        """Where a reader stands that has had all of it."""
+        """Return the place of a subscriber at `place` once it has had all of this piece."""
         if self.moment is None:
             return place._replace(line=self.last)
         return place._replace(event=self.last, at=microseconds(self.moment.recorded.at), part=0)
 
 
 class Audience(Protocol):
-    """A reader as tails know it. Nothing here may block."""
+    """A subscriber as a broadcast sees it. No method may block."""
 
     @property
     def waiting(self) -> int: ...
@@ -96,7 +99,7 @@ class Audience(Protocol):
 
 
 class Broadcast:
-    """The newest of one build. `build` and `line` say up to where its readers have been offered everything."""
+    """The newest news of one build. Up to `build` and `line`, its subscribers have been offered everything."""
 
     def __init__(self, tails: Broadcasts, build: Build, line: int) -> None:
         self._history = tails.history
@@ -107,25 +110,25 @@ class Broadcast:
         self.line = line
         self.ended = False
         self.vanished = False
-        """The build is no longer in the store."""
+        """Whether the build is no longer in the store."""
         self.audience: set[Audience] = set()
         self.recent: deque[EncodedFrames] = deque(maxlen=_RECENT)
-        """The newest events, for whoever was cut off for a moment."""
+        """The newest events, for a client that was cut off for a moment."""
         self._news = asyncio.Event()
         self._news.set()
         self._task = asyncio.create_task(self._follow(), name=f"tail {build.id}")
 
     def wake(self) -> None:
-        """There may be something new."""
+        """Look for news soon."""
         self._news.set()
 
     @property
     def place(self) -> Place:
-        """Where a reader stands that has had all there is."""
+        """The place of a subscriber that has had everything so far."""
         return Place(self.build.version, self.line, microseconds(self.build.updated_at))
 
     async def close(self) -> None:
-        """End it; its readers are not told."""
+        """End the broadcast without telling its subscribers."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -156,7 +159,10 @@ class Broadcast:
             reader.finish(self.build.id)
 
     async def _read(self) -> bool | None:
-        """Offer what is new. True when there was something, False when not, None when there is more at once."""
+        """Offer all that is new.
+
+        Return True when there was news, False when there was none, None when more waits in the store.
+        """
         build_id, project_id = self.build.id, self.build.project_id
         events = await self._builds.read(build_id, self.build.version, _PAGE)
         for moment in await moments_of(self.build, events):
@@ -183,7 +189,7 @@ class Broadcast:
 
 
 class _Project:
-    """The builds of one user in one project, and who wants to hear of new ones."""
+    """The builds of one user in one project, and the subscribers to new ones."""
 
     def __init__(self, known: set[str]) -> None:
         self.known = known
@@ -191,7 +197,7 @@ class _Project:
 
 
 class Broadcasts:
-    """All tails of a server. Starts with the first reader; `close` ends all readers."""
+    """All broadcasts of a server. The search for news starts with the first subscriber; `close` ends all."""
 
     def __init__(
         self,
@@ -201,7 +207,7 @@ class Broadcasts:
         handed_over: Callable[[datetime], None],
         limits: BroadcastLimits | None = None,
     ) -> None:
-        """`tell` logs what went wrong; `handed_over` is told the time of each event that goes to readers."""
+        """`tell` logs failures. `handed_over` gets the time of each event that goes to subscribers."""
         self.builds = builds
         self.tell = tell
         self.handed_over = handed_over
@@ -217,7 +223,7 @@ class Broadcasts:
         self._closed = False
 
     def hear(self, build_id: str) -> None:
-        """This process has something new of a build; for `Hosting.on_news`."""
+        """Note that this process has news of a build; for `LocalRunner.on_news`."""
         tail = self._tails.get(build_id)
         if tail is not None:
             tail.wake()
@@ -225,7 +231,7 @@ class Broadcasts:
             self._strangers = True
 
     async def enter(self, reader: Audience) -> None:
-        """A reader begins. Raises StoreFailed when the server is about to end."""
+        """Add a subscriber. Raises StoreFailed when the server is about to end."""
         if self._closed:
             raise StoreFailed("the server is about to end", fix="connect again in a moment")
         self.readers.add(reader)
@@ -233,7 +239,7 @@ class Broadcasts:
             self._looking = asyncio.create_task(self._look(), name="tails")
 
     def leave(self, reader: Audience) -> None:
-        """A reader is gone."""
+        """Remove a subscriber."""
         self.readers.discard(reader)
         for build_id, tail in self._tails.items():
             if reader in tail.audience:
@@ -246,7 +252,7 @@ class Broadcasts:
                 del self._projects[key]
 
     async def tail(self, build_id: str) -> Broadcast:
-        """The tail of a build, started if need be. Raises NotFound, StoreFailed."""
+        """Return the broadcast of a build, started if need be. Raises NotFound, StoreFailed."""
         found = self._tails.get(build_id)
         if found is not None and not found.vanished:
             return found
@@ -258,7 +264,7 @@ class Broadcasts:
         return await asyncio.shield(starting)
 
     async def watch_project(self, reader: Audience, user_id: str, project_id: str, known: Collection[str]) -> None:
-        """Tell a reader (`admit`) of every build of the project that is not among `known`."""
+        """Tell a subscriber (`admit`) of every build of the project that is not in `known`."""
         project = self._projects.setdefault((user_id, project_id), _Project(set()))
         fresh = [row for row in await self._newest(user_id, project_id) if row.build_id not in known]
         project.known |= {*known, *(row.build_id for row in fresh)}
@@ -267,7 +273,7 @@ class Broadcasts:
             reader.admit(row)
 
     async def close(self) -> None:
-        """End all readers, then all tails."""
+        """End all subscribers, then all broadcasts."""
         self._closed = True
         for reader in tuple(self.readers):
             reader.stop("closing")
@@ -293,11 +299,11 @@ class Broadcasts:
             closing.add_done_callback(lambda _: None)
 
     async def _newest(self, user_id: str, project_id: str) -> list[BuildRow]:
-        """Oldest first."""
+        """Return the newest builds of a user's project, oldest first."""
         return (await self.runs.page(user_id, _NEWEST, project_id=project_id))[::-1]
 
     async def _look(self) -> None:
-        """Look for what other processes did."""
+        """Look for news from other processes, and drop subscribers that are stuck, while there are any."""
         loop = asyncio.get_running_loop()
         projects_at = patience_at = loop.time()
         while self.readers:

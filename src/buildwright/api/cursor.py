@@ -1,6 +1,6 @@
-"""Where a reader of a stream stands: for each build the last event and log line it has had. Pure; opaque to clients.
+"""The place of a client in a stream: for each build the last event and log line it has had. Must never grant access.
 
-A cursor holds nothing secret and opens nothing: whoever brings one is asked who he is like anybody else.
+Pure, and opaque to clients. A cursor holds nothing secret: a request with one is authenticated like any other.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ _EDITION = "1"
 
 
 class Place(NamedTuple):
-    """How much of one build a reader has had."""
+    """How much of one build a client has had."""
 
     event: int = 0
     """Seq of the last event."""
     line: int = 0
     """Seq of the last log line."""
     at: int = 0
-    """Time of that event in microseconds: another journal under the same id has another."""
+    """Time of that event in microseconds. Another journal under the same id has another time."""
     part: int = 0
-    """Frames of the next event that it has had already."""
+    """Number of frames of the next event that the client has had already."""
 
 
 class Newest(NamedTuple):
-    """The newest build that the reader of a project knows of."""
+    """The newest build of a project that the client knows of."""
 
     created: int
-    """Microseconds."""
+    """Time of creation in microseconds."""
     build_id: str
 
 
 class Cursor(NamedTuple):
-    """All places of one reader. `newest` is None for a stream of one build."""
+    """All places of one client. `newest` is None for a stream of one build."""
 
     form: str
-    """What the frames were: `Place.part` counts only for a reader that wants the same."""
+    """The form of the frames: `Place.part` counts only for a client that asks for the same form."""
     places: Mapping[str, Place]
     newest: Newest | None = None
 
     def encoded(self) -> str:
-        """As clients keep it: characters that need no quoting in JSON, a header or an address."""
+        """Return the cursor as clients keep it: in characters that need no quoting in JSON, a header or a URL."""
         places = [[build_id, *_cut(place)] for build_id, place in self.places.items()]
         text = json.dumps([self.form, places, self.newest], separators=(",", ":"))
         return _EDITION + urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
 
 
 def decode(text: str) -> Cursor | None:
-    """The cursor that `text` is, None when it is none of ours."""
+    """Return the cursor in `text`, None when it is not one of ours."""
     if not text.startswith(_EDITION) or len(text) > LONGEST or not text.isascii():
         return None
     try:
@@ -68,7 +68,7 @@ def decode(text: str) -> Cursor | None:
 
 
 def microseconds(at: datetime) -> int:
-    """A time as cursors hold it."""
+    """Return a time as cursors hold it, in microseconds."""
     return round(at.timestamp() * 1_000_000)
 
 

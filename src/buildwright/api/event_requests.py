@@ -1,4 +1,7 @@
-"""What events may ask for, as schemas, and how a request becomes an event. Begins nothing: that is `wiring.event_consumer`."""
+"""Schemas of the events that can be posted, and the making of an event from a request. Must never start anything.
+
+Events are started by `wiring.event_consumer`.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +98,7 @@ AnyAsked = Annotated[DevteamInitialize | ProjectNote, Field(discriminator="type"
 
 
 async def check_owner(site: ServerState, caller: Caller, project: str) -> None:
-    """A project belongs to whoever named it first. Raises Forbidden."""
+    """Check that the project is the caller's, or free: it belongs to the user who named it first. Raises Forbidden."""
     owner = await site.records.inbox.owner(project)
     if owner and owner != caller.user_id:
         raise Forbidden("this project belongs to another user", fix="name a project of your own")
@@ -106,7 +109,7 @@ async def check_owner(site: ServerState, caller: Caller, project: str) -> None:
 async def asked_for(
     site: ServerState, caller: Caller, correlation_id: str, wanted: Initialize | ProjectNote
 ) -> Received:
-    """The event that a request asks for, all of it checked; not kept yet.
+    """Return the event that a request asks for, fully checked; it is not kept yet.
 
     Raises Forbidden, Refused, BadSpec, BadRepository, BadSettings, TooMany, Conflict (too many builds at once).
     """
@@ -122,7 +125,7 @@ async def asked_for(
 
 
 def told(log: Callable[..., None], row: Received) -> None:
-    """Log that an event was received, with the ids that lead to whatever comes of it (D4)."""
+    """Log that an event was received, with the ids that lead to all that follows from it."""
     ids: dict[str, str] = {"executionId": build_id_of(row.event_id)} if row.type == INITIALIZE else {}
     ids |= {"projectId": row.project_id, "correlationId": row.correlation_id}
     log("event-received", eventId=row.event_id, taskId=row.task_id, type=row.type, **ids)
@@ -142,7 +145,7 @@ async def _order(site: ServerState, caller: Caller, wanted: Initialize) -> Order
 
 
 def _spec(wanted: Initialize) -> Spec:
-    """Raises BadSpec, BadGraph naming line or key."""
+    """Return the spec of a request. Raises BadSpec, BadGraph naming line or key."""
     from buildwright.advisors.spec_file import parse_spec
 
     if wanted.tasks is None:

@@ -1,6 +1,6 @@
-"""The door of the server, around every route: host, size, time, who asks, correlation id. Deny by default; decides nothing else.
+"""The guard around every route: host, size, time, caller, correlation id. Must never let a request through by default.
 
-Pure ASGI: a stream must not be buffered. Whoever is not let in never reaches a route.
+It decides nothing else, and a refused request never reaches a route. Pure ASGI, because a stream must not be buffered.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from buildwright.errors import BuildwrightError, Forbidden, Unauthorized
 
 COOKIE = "buildwright_session"
 PUBLIC = frozenset({"/health", "/health/version", "/sign-in", "/openapi.json", "/docs"})
-"""Paths that need nobody; everything else does, whether it exists or not."""
+"""Paths that need no caller; every other path needs one, whether it exists or not."""
 PUBLIC_BELOW = ("/static/",)
 OWN_TICKET = frozenset({"/ws", "/ws/devteam"})
-"""WebSockets: they are let in to be told why they are closed; `sockets` asks who it is."""
+"""Paths of WebSockets: accepted so that the client learns why they are closed; `sockets` identifies the caller."""
 LARGEST_BODY = 1_000_000
 LARGEST_HEADERS = 32_768
 HANDLER_SECONDS = 90.0
 CORRELATION = "x-correlation-id"
 
 _STREAMS = re.compile(r"/api/(builds|projects)/[^/]+/stream")
-"""What may go on for as long as the client wants."""
+"""Paths of streams, which may go on as long as the client wants."""
 _CORRELATION_FORM = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -67,14 +67,15 @@ class Guard:
         if scope["path"] in OWN_TICKET and host_of(headers) in self._site.hosts:
             await self._app(scope, receive, send)
             return
-        # Accepted and closed: a refusal before the upgrade looks like a broken network to a client, which comes back for ever.
+        # Accepted and then closed: to a client a refusal before the upgrade looks like a broken network, and it retries
+        # for ever.
         await receive()
         await send({"type": "websocket.accept"})
         await send({"type": "websocket.close", "code": 4404, "reason": "there is no such stream"})
 
 
 class _Request:
-    """One request on its way in and out."""
+    """One request on its way in, and its answer on the way out."""
 
     def __init__(self, app: ASGIApp, site: ServerState, correlation_id: str) -> None:
         self._app = app
@@ -98,7 +99,7 @@ class _Request:
             async with limit:
                 await self._app(scope, _Body(receive, self._refuse, self._site.body_seconds).receive, self._answer)
         except _BodyRefusedError:
-            pass  # told below, like one that the application has caught
+            pass  # answered below, like one that the application has caught
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 text = f"the server did not have the answer within {HANDLER_SECONDS:.0f} seconds"
@@ -115,7 +116,7 @@ class _Request:
                 self._told(scope, time.perf_counter() - began)
 
     def _refuse(self, problem: Problem) -> None:
-        """The body cannot be used: whatever the application makes of that is not sent."""
+        """Note that the body cannot be used: what the application answers to it is not sent."""
         self._refused = problem.model_copy(update={"correlationId": self._correlation_id})
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
@@ -158,7 +159,7 @@ class _Request:
     async def _fail(
         self, scope: Scope, receive: Receive, problem: Problem, headers: Mapping[str, str] | None = None
     ) -> None:
-        if not self._status:  # nothing was sent yet; else the connection breaks off, which says it too
+        if not self._status:  # nothing was sent yet; otherwise the connection breaks off, which tells the client
             await response(problem, headers)(scope, receive, self._answer)
 
     def _told(self, scope: Scope, seconds: float) -> None:
@@ -175,11 +176,11 @@ class _Request:
 
 
 class _BodyRefusedError(Exception):
-    """Ends the reading of a body. Who reads it may catch it: `refuse` was told before."""
+    """Ends the reading of a body. The application may catch it: `refuse` was called before."""
 
 
 class _Body:
-    """A body that ends in time and within its size, also one that names no length."""
+    """A body within its limits of time and size, also when it names no length."""
 
     def __init__(self, receive: Receive, refuse: Callable[[Problem], None], seconds: float) -> None:
         self._receive = receive
@@ -191,7 +192,7 @@ class _Body:
 
     async def receive(self) -> Message:
         if self._over:
-            return await self._receive()  # only whether the client has gone
+            return await self._receive()  # only tells whether the client has gone
         try:
             async with asyncio.timeout(max(0.01, self._until - time.monotonic())):
                 message = await self._receive()
@@ -208,12 +209,12 @@ class _Body:
 
 
 def too_large(correlation_id: str = "") -> Problem:
-    """A body that is not read."""
+    """Return the problem of a body that is too large to read."""
     return plain(413, "Too large", f"a body has at most {LARGEST_BODY} bytes", "send less", correlation_id)
 
 
 def identify(site: ServerState, headers: Headers, method: str) -> Caller:
-    """Who asks: by a bearer token, or by the cookie of a session on a request from our own pages.
+    """Return the caller: from a bearer token, or from a session cookie on a request from our own pages.
 
     Raises Unauthorized, Forbidden (another site's page sent the cookie).
     """
@@ -237,7 +238,10 @@ def identify(site: ServerState, headers: Headers, method: str) -> Caller:
 
 
 def same_site(site: ServerState, headers: Headers) -> bool:
-    """Whether a request with a cookie comes from a page of this server. No Origin: not from a page at all."""
+    """Return whether a request with a cookie comes from a page of this server.
+
+    Without an Origin it comes from no page.
+    """
     origins = headers.getlist("origin")
     if not origins:
         return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
@@ -265,7 +269,7 @@ def _default_port(scheme: str) -> int:
 
 
 def host_of(headers: Headers) -> str:
-    """The host name that was asked for, without its port; "" for none or a strange one."""
+    """Return the host name of the request, in lower case and without its port; "" for none or a malformed one."""
     named = headers.getlist("host")
     if len(named) != 1 or re.search(r"[^A-Za-z0-9.:\[\]-]", named[0]):
         return ""

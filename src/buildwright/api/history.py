@@ -1,7 +1,7 @@
-"""Events of a build with the states around them, from any place on; and its log lines in runs. Reads; remembers some states.
+"""Past events of a build with the states around them, and its log lines in runs. Must never change a build.
 
-A frame may need the state before its event, and a journal can only be applied from its start, so states that were
-reached are kept for the next who asks. They share almost everything, and are few.
+A frame may need the state before its event, and a journal can only be applied from its start. So states are remembered
+for the next request; they share almost everything, and are few.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class History:
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def moments(self, build_id: str, after: int, upto: int) -> AsyncGenerator[list[Moment], None]:
-        """Events `after` < seq <= `upto` in pages. Raises NotFound, StoreFailed."""
+        """Yield the events `after` < seq <= `upto` in pages. Raises NotFound, StoreFailed."""
         state = await self._state(build_id, after)
         while after < upto:
             page = await self._builds.read(build_id, after, min(PAGE, upto - after))
@@ -47,7 +47,7 @@ class History:
             yield moments
 
     async def lines(self, build_id: str, after: int, upto: int) -> AsyncGenerator[list[LogLine], None]:
-        """Log lines `after` < seq <= `upto`, in runs that fit into a frame. Raises StoreFailed."""
+        """Yield the log lines `after` < seq <= `upto`, in runs that fit into a frame. Raises StoreFailed."""
         while after < upto:
             found = await self._builds.read_log(build_id, after, limit=2 * MOST_LINES)
             found = [line for line in found if line.seq <= upto]
@@ -58,12 +58,12 @@ class History:
                 yield run
 
     def remember(self, build: Build) -> None:
-        """Keep a state for whoever asks for what came after it."""
+        """Remember a state for a later request about the events after it."""
         kept = self._states.setdefault(build.id, {})
         self._states.move_to_end(build.id)
         kept[build.version] = build
         if len(kept) > _MOST_STATES:
-            # Far ones apart, and the newest: enough to start near any place.
+            # Some distant states, and the newest: enough to start near any place.
             for seq in sorted(kept)[1:-8:2]:
                 del kept[seq]
         if len(self._states) > _MOST_BUILDS:
@@ -71,7 +71,10 @@ class History:
             self._turns.pop(gone, None)
 
     async def _state(self, build_id: str, seq: int) -> Build | None:
-        """The build as of event `seq`. Who asks for the same build waits: the first makes it for all."""
+        """Return the build as of event `seq`, None for 0.
+
+        Requests for the same build wait: the first makes it for all.
+        """
         if seq <= 0:
             return None
         async with self._turns.setdefault(build_id, asyncio.Lock()):
@@ -89,13 +92,13 @@ class History:
 
 
 async def moments_of(state: Build | None, page: Sequence[Recorded]) -> list[Moment]:
-    """Each event between the states around it; many are applied in a thread."""
+    """Return each event with the states before and after it. Many events are applied in a thread."""
     large = len(page) > _FEW or any(isinstance(recorded.event, PlanMade) for recorded in page)
     return await asyncio.to_thread(_moments, state, page) if large else _moments(state, page)
 
 
 def runs_of(lines: Sequence[LogLine]) -> Iterator[list[LogLine]]:
-    """Lines in runs of at most MOST_LINES lines and about MOST_BYTES bytes; a longer line is a run of its own."""
+    """Yield runs of at most MOST_LINES lines and about MOST_BYTES bytes; a longer line is a run of its own."""
     run: list[LogLine] = []
     size = 0
     for line in lines:

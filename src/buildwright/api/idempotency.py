@@ -1,4 +1,7 @@
-"""Idempotency keys: what starts something is started once, however often the request comes. Keeps no key, only its hash."""
+"""Idempotency keys: a request with one is carried out once, however often it comes.
+
+Must never keep a key, only its hash.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ LONGEST = 255
 
 
 class IdempotentRequest:
-    """Requests that came with a key, for `seconds` (6 hours, D10)."""
+    """Requests that came with an idempotency key; their answers are kept for `seconds` (6 hours)."""
 
     def __init__(self, records: Records, clock: Clock, seconds: float = 6 * 3600.0) -> None:
         self._records = records
@@ -39,11 +42,12 @@ class IdempotentRequest:
         *,
         repeat_conflicts: bool = False,
     ) -> Response:
-        """Do `work` (it gives status, answer and Location) unless this key had it done before.
+        """Do `work` (it returns status, answer and Location) unless a request with this key did it before.
 
-        A repeat gets the first answer again, with `Idempotent-Replayed: true`; or 409 with its Location when
-        `repeat_conflicts` (D10). Raises KeyReused for the same key with another body, Conflict while the first is at it,
-        Refused for a key that is no key. What `work` raises frees the key; so do two minutes, of a server that was killed.
+        A repeat gets the first answer again, with `Idempotent-Replayed: true`; or, with `repeat_conflicts`, 409 with
+        its Location. Raises KeyReused for the same key with another body, Conflict while the first request is being
+        carried out, Refused for a malformed key. An error of `work` frees the key; two minutes free the key of a server
+        that was killed.
         """
         key = _key_of(request)
         if key is None:
@@ -70,10 +74,10 @@ class IdempotentRequest:
         *,
         repeat_conflicts: bool = False,
     ) -> Response:
-        """Keep what `make` gives (an event, the answer, its Location) in the inbox, and answer 202, unless this key did so.
+        """Keep the event that `make` returns (with answer and Location), unless a request with this key did so.
 
-        The event and the key are kept together or not at all: after a crash the same request is either a repeat or the first.
-        Repeats, and what is raised, are as for `once`.
+        Answers 202. Event (in the inbox) and key are kept together or not at all: after a crash the same request is
+        either a repeat or the first. Repeats and errors are as for `once`.
         """
         key = _key_of(request)
         if key is None:
@@ -94,7 +98,7 @@ class IdempotentRequest:
 
 
 def _key_of(request: Request) -> str | None:
-    """Raises Refused for a key that is no key."""
+    """Return the key of a request, None without one. Raises Refused for a malformed key."""
     key = request.headers.get(HEADER)
     if key is not None and (not key or len(key) > LONGEST or not key.isascii() or not key.isprintable()):
         raise Refused(f"{HEADER} must be 1 to {LONGEST} printable ASCII characters", fix="send a UUID, for example")

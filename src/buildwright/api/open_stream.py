@@ -1,4 +1,4 @@
-"""Opening a stream: which builds it is of, whether that is the caller's to see, and what a cursor is worth. Sends nothing."""
+"""Opening a stream: its builds, the caller's right to see them, and the worth of a cursor. Must never send anything."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _SHORTEST_PREFIX = 4
 
 
 class StreamStart(NamedTuple):
-    """The last lines of a log, of one task or (`task` "") of all."""
+    """A start with the last `lines` of a log, counted in one task or, with `task` "", in all."""
 
     lines: int
     task: str = ""
 
 
 class Hello(NamedTuple):
-    """What a stream starts with."""
+    """The first frame of a stream."""
 
     resume: str
-    """`live` (nothing was missed), `replay` (what was missed follows), `reset` (read it anew by REST)."""
+    """`live` (nothing was missed), `replay` (what was missed follows), `reset` (the client must read anew by REST)."""
     cursor: str
     head: Fields
     oldest: Fields
 
     def payload(self, reader: Subscription) -> dict[str, Any]:
-        """For the frame."""
+        """Return the payload of the frame."""
         row = reader.selection.build
         one: Fields = {}
         if row is not None:
@@ -57,9 +57,10 @@ async def open_reader(
     live: bool = True,
     last: StreamStart | None = None,
 ) -> tuple[Subscription, Hello]:
-    """A reader that stands after the cursor `after`: "" for now, "start" for the first event. Raises NotFound, StoreFailed.
+    """Return a subscription that starts after the cursor `after`, and its first frame. Raises NotFound, StoreFailed.
 
-    With `live` False it reads what is there and hears of nothing new. `last` says with which lines of the log to start.
+    `after` "" starts now, "start" at the first event. With `live` False the subscription reads what is there and gets
+    no news. `last` says with which lines of the log to start. The caller must call `leave` at the end.
     """
     reader = Subscription(tails, selection, names, topics)
     cursor = decode(after) if after not in {"", START} else None
@@ -95,7 +96,7 @@ async def open_reader(
 
 
 async def _step_back(tails: Broadcasts, reader: Subscription, last: StreamStart) -> None:
-    """Let a reader begin with the last lines that there are."""
+    """Let a subscription start with the last log lines that there are."""
     for member in reader.members.values():
         lines = await tails.builds.read_log(member.build_id, task=last.task, limit=last.lines, tail=True)
         if lines and last.lines:
@@ -110,7 +111,7 @@ def _place_of(cursor: Cursor | None, build_id: str, form: str) -> Place:
 async def _selected(
     tails: Broadcasts, selection: Selection, cursor: Cursor | None, *, everything: bool
 ) -> tuple[list[BuildRow], set[str]]:
-    """The builds of a selection, in the order of their creation, and all of the project that were there already."""
+    """Return the builds of a selection in order of creation, and the ids of all builds that the project has already."""
     if selection.build is not None:
         return [selection.build], set()
     newest = await tails.runs.page(selection.user_id, MOST_BUILDS, project_id=selection.project_id)
@@ -132,7 +133,7 @@ async def _selected(
 
 
 async def _is_known(tails: Broadcasts, selection: Selection, cursor: Cursor, marks: dict[str, Mark]) -> bool:
-    """Whether the store can say what came after this cursor: it knows the builds, and what the cursor has seen of them."""
+    """Return whether the store has what came after this cursor: the builds, and what the cursor has seen of them."""
     if selection.build is not None and selection.build.build_id not in cursor.places:
         return False
     if selection.build is None and cursor.newest is None:
@@ -151,7 +152,7 @@ async def _is_known(tails: Broadcasts, selection: Selection, cursor: Cursor, mar
 
 
 async def build_of(site: ServerState, caller: Caller, name: str) -> Selection:
-    """The caller's build that is meant by an id, the first characters of one, or `newest`. Raises NotFound, Forbidden."""
+    """Return the caller's build with an id, a unique beginning of one, or `newest`. Raises NotFound, Forbidden."""
     missing = NotFound(f"there is no build {name[:80]}", fix="see GET /api/builds for those there are")
     if not is_clean(name):
         raise missing
@@ -172,7 +173,7 @@ async def build_of(site: ServerState, caller: Caller, name: str) -> Selection:
 
 
 async def project_of(site: ServerState, caller: Caller, project_id: str) -> Selection:
-    """The caller's builds of a project, also of one that has none yet. Raises NotFound, Forbidden."""
+    """Return the selection of the caller's builds in a project, which may have none yet. Raises NotFound, Forbidden."""
     missing = NotFound(f"there is no project {project_id[:80]}", fix="list your projects to see their ids")
     if not is_clean(project_id):
         raise missing
@@ -196,5 +197,5 @@ async def project_of(site: ServerState, caller: Caller, project_id: str) -> Sele
 
 
 def is_clean(name: str) -> bool:
-    """Whether it can be an id at all: short, and text that every database takes."""
+    """Return whether `name` can be an id: short, and text that every database accepts."""
     return 0 < len(name) <= LONGEST_NAME and name.isprintable()

@@ -1,6 +1,6 @@
-"""What the description of the API says beyond the routes: who may ask, what a body can be refused for, what leads where.
+"""What the OpenAPI description says beyond the routes: callers, refusals of bodies, links. Must never name a route.
 
-Goes by rules, so that a new route has it too; holds no route and no name of one.
+It goes by rules, so that a new route has all of it too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEYED: dict[str, Any] = {
         }
     ]
 }
-"""What a route says that takes an idempotency key (`openapi_extra=KEYED`)."""
+"""The `openapi_extra` of a route that takes an idempotency key."""
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _IDS = {
@@ -31,7 +31,7 @@ _IDS = {
     "task_id": ("task_id",),
     "projectId": (),
 }
-"""A parameter of a path, and the fields of an answer that it can be taken from, the first that is there; else of the body."""
+"""For each parameter of a path, the fields of an answer that may hold it, in order; without any, the body holds it."""
 
 _Operation = tuple[str, str, dict[str, Any]]
 
@@ -52,9 +52,7 @@ def complete(description: dict[str, Any]) -> None:
             if method == "get":
                 answers.pop("401", None)
         for answer in answers.values():
-            if MEDIA_TYPE in answer.get(
-                "content", {}
-            ):  # FastAPI adds the model once more, as what the route answers with
+            if MEDIA_TYPE in answer.get("content", {}):  # FastAPI also lists the model as the route's own answer
                 answer["content"] = {MEDIA_TYPE: answer["content"][MEDIA_TYPE]}
         if "requestBody" in operation:
             refusals = {str(status): answer for status, answer in responses(400, 408).items()}
@@ -76,7 +74,7 @@ def _operations(description: dict[str, Any]) -> Iterator[_Operation]:
 
 
 def _link(maker: dict[str, Any], operations: list[_Operation], schemas: dict[str, Any]) -> None:
-    """What takes an idempotency key starts something: its answer leads to all that can be done with that."""
+    """Link the answer of an operation that takes an idempotency key to all that can be done with what it starts."""
     if not _is_keyed(maker):
         return
     for status, answer in maker["responses"].items():
@@ -121,7 +119,7 @@ def _body_fields(operation: dict[str, Any], schemas: dict[str, Any]) -> frozense
 
 
 def _properties(schema: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:
-    """The fields that it has for certain: of alternatives those that all have."""
+    """Return the fields that a schema has for certain: of alternatives, the fields of all."""
     if "oneOf" in schema and "$ref" not in schema and "properties" not in schema:
         return frozenset.intersection(*(_properties(one, schemas) for one in schema["oneOf"]))
     name = schema.get("$ref", "").rpartition("/")[2]

@@ -1,4 +1,7 @@
-"""What starting and ending a build takes, for all routes that do so. Holds no rule of a build: those are in `engine.commands`."""
+"""Starting and ending a build, for all routes that do so. Must never hold a rule of a build.
+
+Those are in `engine.commands`.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +25,19 @@ __all__ = ["BUILDS", "LONGEST_WAIT", "check_commands", "checked_target", "refuse
 
 BUILDS = "BUILDWRIGHT_RATE_BUILDS"
 LONGEST_WAIT = 75.0
-"""Seconds that a request may wait for a build, below the time that the guard gives it."""
+"""Most seconds that a request may wait for a build; less than the guard allows it."""
 _LOOK_SECONDS = 0.05
 _SLICE_SECONDS = 1.0
-"""As often it is looked whether the server is to end."""
+"""Seconds between looks whether the server is about to end."""
 
 
 async def start(
     site: ServerState, caller: Caller, correlation_id: str, new: NewBuild, at_once: int | None = None
 ) -> str:
-    """Make a build of the caller's, within what they may start, and return its id. Nothing carries it out yet.
+    """Make a build for the caller, within the quotas, and return its id. No process carries it out yet.
 
-    The repository and what the delivery names are checked first. Raises Forbidden, TooMany, Conflict, BadRepository,
-    BadSettings, BadSpec.
+    The repository and the remote of the delivery are checked first. `at_once` overrides the setting of the same
+    meaning; see `quotas.check`. Raises Forbidden, TooMany, Conflict, BadRepository, BadSettings, BadSpec.
     """
     await site.rates.take(BUILDS, caller.user_id)
     check_commands(site, caller, new.spec, new.options)
@@ -47,7 +50,10 @@ async def start(
 
 
 async def checked_target(site: ServerState, caller: Caller, repository: str, options: Options) -> str:
-    """The repository as it may be built on, and the remote of the delivery likewise. Raises BadRepository."""
+    """Return the repository to build on, checked like the remote of the delivery; "" for a build without lanes.
+
+    Raises BadRepository.
+    """
     from buildwright.workspace.source import is_remote_name
 
     environment, own = site.app.settings.environment, is_owner(site, caller)
@@ -59,7 +65,7 @@ async def checked_target(site: ServerState, caller: Caller, repository: str, opt
 
 
 async def stop(site: ServerState, build: Build, message: str, seconds: float) -> Build:
-    """End a build; harmless when it was ended this way before. Waits so long for its end, which the answer may lack.
+    """End a build and wait at most `seconds` for its end; harmless when it was ended this way before.
 
     Raises IllegalMove, with the state, for a build that has ended by itself.
     """
@@ -75,7 +81,7 @@ async def stop(site: ServerState, build: Build, message: str, seconds: float) ->
 
 
 async def settled(site: ServerState, build_id: str, seconds: float) -> Build:
-    """The build once it has ended, or as it is after so many seconds."""
+    """Wait at most `seconds` until the build has ended; return it."""
     time = asyncio.get_running_loop().time
     until = time() + min(seconds, LONGEST_WAIT)
     build = await site.seen.newest(build_id)
@@ -86,9 +92,9 @@ async def settled(site: ServerState, build_id: str, seconds: float) -> Build:
 
 
 async def stepped(site: ServerState, build: Build, step_id: str, seconds: float) -> tuple[Build, bool]:
-    """The build once it has made the step, or as it is after so many seconds or when the server is to end; and whether it has.
+    """Wait at most `seconds` until the build has made the step; return the build and whether it has.
 
-    `build` is a state from before the step was asked for.
+    Stops waiting when the server is about to end. `build` is a state from before the step was asked for.
     """
     time = asyncio.get_running_loop().time
     until = time() + min(seconds, LONGEST_WAIT)
@@ -101,7 +107,7 @@ async def stepped(site: ServerState, build: Build, step_id: str, seconds: float)
 
 
 def refuse_ended(build: Build, what: str) -> None:
-    """Raises IllegalMove, with the state, for a build that has ended or is ending."""
+    """Raise IllegalMove, with the state, for a build that has ended or is ending."""
     if build.is_terminal or build.control is Control.STOPPING:
         refused = IllegalMove(f"the build is {state_word(build)}: it cannot be {what}", fix="start a new build")
         refused.state = state_word(build)

@@ -1,4 +1,7 @@
-"""Pages of long lists: the opaque cursors that continue them, and pages of a build's log. Must never change anything."""
+"""Pages of long lists: the opaque cursors that continue them, and pages of a build's log.
+
+Must never change anything.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ def _refused() -> Refused:
 BLOCK = 1000
 """Lines read at once."""
 FARTHEST = 20_000
-"""Lines that one request looks through; the next goes on from there."""
+"""Lines that one request looks through; the next request continues there."""
 
 
 class LogPageLine(BaseModel):

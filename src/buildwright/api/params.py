@@ -1,4 +1,4 @@
-"""What requests about builds have in common: clean input, whose build it is, pages, and the state in a refusal. No route.
+"""Parameters common to routes of builds: clean text, the caller's build, pages. Must never hold a route.
 
 Text that the store could not keep (NUL, half a surrogate pair) is refused here.
 """
@@ -26,7 +26,7 @@ DEEPEST = 64
 
 
 def clean(text: str) -> str:
-    """The text. Raises ValueError for characters that the store cannot keep."""
+    """Return the text unchanged. Raises ValueError for characters that the store cannot keep."""
     if "\0" in text:
         raise ValueError("has a NUL character")
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
@@ -76,9 +76,9 @@ After = Annotated[int, Query(ge=0, le=2**53, description="Only those with a larg
 
 
 async def own_build(site: ServerState, caller: Caller, build_id: str) -> Build:
-    """The newest state of the caller's build. Raises NotFound, Forbidden when it is another user's."""
+    """Return the newest state of the caller's build. Raises NotFound, Forbidden when it is another user's."""
     if not site.seen.knows(build_id):
-        await owned_row(site, build_id, caller)  # so that nobody has us load what is not theirs
+        await owned_row(site, build_id, caller)  # checked first, so that no user makes us load another user's build
     build = await site.seen.newest(build_id)
     if build.user_id != caller.user_id:
         raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
@@ -94,7 +94,7 @@ OwnBuild = Annotated[Build, Depends(_own)]
 
 
 async def check_project(site: ServerState, caller: Caller, project_id: str) -> None:
-    """A project that is kept here must be the caller's; any other name is free. Raises Forbidden."""
+    """Check that the project is the caller's; a name without a project is free. Raises Forbidden."""
     try:
         project = await site.records.projects.get(project_id)
     except NotFound:
@@ -105,7 +105,7 @@ async def check_project(site: ServerState, caller: Caller, project_id: str) -> N
 
 @contextmanager
 def stating(build: Build) -> Iterator[None]:
-    """A conflict in the block carries the state that did not allow it."""
+    """Give a conflict in the block the state of the build that did not allow it."""
     try:
         yield
     except Conflict as conflict:
@@ -114,12 +114,12 @@ def stating(build: Build) -> Iterator[None]:
 
 
 def cursor_of(moment: datetime, name: str) -> str:
-    """The place after a row, for the next page."""
+    """Return the cursor for the page after a row, from the row's time and id."""
     return base64.urlsafe_b64encode(f"{moment.isoformat()} {name}".encode()).decode().rstrip("=")
 
 
 def place_of(cursor: str) -> tuple[datetime, str] | None:
-    """What `cursor_of` was made of, None for "". Raises Refused."""
+    """Return the time and id in a cursor of `cursor_of`, None for "". Raises Refused."""
     if not cursor:
         return None
     try:

@@ -1,4 +1,7 @@
-"""Errors become problem details (RFC 9457): a code, what happened, why, the one fix. Never shows anything of the inside."""
+"""Problem details (RFC 9457) for errors: a code, what happened, why, the one fix.
+
+Must never show the server's internals.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ _KINDS: tuple[tuple[type[errors.BuildwrightError], int, str, str], ...] = (
     (errors.ModelFailed, 502, "model-failed", "The language model did not answer"),
     (errors.CouldNot, 502, "could-not", "Something outside failed"),
 )
-"""The first that fits counts, so the particular stand before the general."""
+"""The first class that fits counts, so special classes come before general ones."""
 
 _BY_STATUS = {
     400: "bad-request",
@@ -76,11 +79,11 @@ CODES: Mapping[str, int] = {
     "invalid-input": 422,
     "internal": 500,
 }
-"""Every code there is, with its status, for the documentation."""
+"""Every code with its status, for the documentation."""
 
 
 def problem_of(error: errors.BuildwrightError, correlation_id: str) -> Problem:
-    """The problem that an error of ours is."""
+    """Return the problem for an error of ours."""
     for kind, status, code, title in _KINDS:
         if isinstance(error, kind):
             found = _problem(status, code, title, error.message, error.fix or "", correlation_id)
@@ -89,12 +92,12 @@ def problem_of(error: errors.BuildwrightError, correlation_id: str) -> Problem:
 
 
 def plain(status: int, title: str, detail: str, fix: str = "", correlation_id: str = "") -> Problem:
-    """A problem with the request itself."""
+    """Return the problem for a request that is wrong itself."""
     return _problem(status, _BY_STATUS.get(status, "bad-request"), title, detail, fix, correlation_id)
 
 
 def invalid(found: Sequence[Any], correlation_id: str) -> Problem:
-    """What pydantic found wrong with the input, without the input."""
+    """Return the problem for errors that pydantic found in the input; it never repeats the input."""
     wrong = [_of_field(item) for item in found]
     first = wrong[0] if wrong else FieldProblem(pointer="", message="the input is not valid")
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
@@ -105,14 +108,14 @@ def invalid(found: Sequence[Any], correlation_id: str) -> Problem:
 
 
 def _of_field(item: Any) -> FieldProblem:
-    if item["type"] == "json_invalid":  # the place is that of a character, and no pointer
+    if item["type"] == "json_invalid":  # the place is the number of a character, not a pointer
         why = item.get("ctx", {}).get("error", "")
         return FieldProblem(pointer="", message=f"the body is not JSON: {why} (at character {item['loc'][-1]})")
     return FieldProblem(pointer=_pointer(item["loc"]), message=str(item["msg"]))
 
 
 def internal(correlation_id: str) -> Problem:
-    """Something nobody foresaw. What it was is in the log, under the correlation id."""
+    """Return the problem for an unforeseen error. The log has the error under the correlation id."""
     detail = "something went wrong in the server; nothing more is known here"
     fix = "try again; if it stays, look for the correlationId in the server's log"
     return _problem(500, "internal", "The server failed", detail, fix, correlation_id)
@@ -124,7 +127,7 @@ def _problem(status: int, code: str, title: str, detail: str, fix: str, correlat
 
 
 def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The problem as an answer."""
+    """Return the problem as an answer."""
     return JSONResponse(problem.model_dump(exclude_defaults=True), problem.status, dict(headers or {}), MEDIA_TYPE)
 
 
@@ -134,7 +137,7 @@ def _pointer(place: Sequence[str | int]) -> str:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route says in OpenAPI of the problems it can answer with."""
+    """Return the OpenAPI entries for the problems that a route can answer with."""
     return {
         status: {
             "model": Problem,

@@ -1,4 +1,4 @@
-"""What can be asked of a project's newest build. Speaks to the App and the records; knows no request and no response."""
+"""Commands and questions about a project's newest build. Must never know a request or a response."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from buildwright.views.statuses import project_status
 from buildwright.views.summary import BuildSummary, DeliveredResult, Summing, summary_of
 
 LARGEST_SHOWN = 1_000_000
-"""Bytes of a file whose content is shown."""
+"""Bytes of the largest file whose content is shown."""
 _CANCEL_SECONDS = 5.0
 _BLOCK = 1_000
 _MOST_SCANNED = 20_000
@@ -33,7 +33,7 @@ _CHOICES: dict[str, Choice] = {"retry": "retry", "retry_with_message": "retry", 
 
 
 async def own_project(site: ServerState, caller: Caller, project_id: str) -> ProjectRecord:
-    """The caller's project. Raises NotFound, Forbidden when it is another user's."""
+    """Return the caller's project. Raises NotFound, Forbidden when it is another user's."""
     project = await site.records.projects.get(project_id)
     if project.user_id != caller.user_id:
         raise Forbidden("this project belongs to another user", fix="ask for a project of your own")
@@ -73,10 +73,10 @@ NewestBuild = Annotated[Build, Depends(_newest_build)]
 async def start(
     site: ServerState, caller: Caller, project: ProjectRecord, wish: BuildRequest, correlation_id: str
 ) -> str:
-    """Start a build of the project; its id.
+    """Start a build of the project and return its id.
 
-    One at a time, unless BUILDWRIGHT_BUILDS_AT_ONCE says another number (0: any). Raises BadRepository, BadSpec,
-    BadSettings, Forbidden (it would run commands that are not allowed), Conflict (another is under way), TooMany.
+    One at a time, unless BUILDWRIGHT_BUILDS_AT_ONCE gives another number (0: any). Raises BadRepository, BadSpec,
+    BadSettings, Forbidden (it would run commands that are not allowed), Conflict (another is unfinished), TooMany.
     """
     target_type = wish.target_type or project.target_type
     repository = address_of(target_type, wish.target_ref or project.target_ref)
@@ -90,7 +90,10 @@ async def start(
 
 
 async def cancel(site: ServerState, build: Build, row: BuildRow) -> str:
-    """End the build; the status after a moment. Harmless when it was cancelled before. Raises IllegalMove with the state."""
+    """End the build, and return its status after a moment. Harmless when it was cancelled before.
+
+    Raises IllegalMove with the state.
+    """
     with _stating(row):
         if build.outcome not in {None, "stopped"}:
             raise IllegalMove(f"the build has ended ({build.outcome}): there is nothing to cancel")
@@ -101,7 +104,7 @@ async def cancel(site: ServerState, build: Build, row: BuildRow) -> str:
 async def resume(
     site: ServerState, build: Build, row: BuildRow, action: str, message: str, budget: Decimal | None
 ) -> str:
-    """Answer the pause of a build; the status after that. Raises IllegalMove with the state."""
+    """Answer the pause of a build, and return its status after that. Raises IllegalMove with the state."""
     if action == "abort":
         where = phase_name(build, build.pause.task if build.pause else "")
         message = f"Build aborted by user at {where}" + (f": {message}" if message else "")
@@ -112,7 +115,10 @@ async def resume(
 
 
 async def interject(site: ServerState, build: Build, row: BuildRow, message: str) -> str:
-    """Tell the agents something while the build runs; the message's id. Raises IllegalMove with the state."""
+    """Send the agents a message while the build runs, and return the message's id.
+
+    Raises IllegalMove with the state.
+    """
     with _stating(row):
         if build.pause is not None:
             raise IllegalMove("the build is paused, so no agent would hear it")
@@ -121,7 +127,7 @@ async def interject(site: ServerState, build: Build, row: BuildRow, message: str
 
 @contextmanager
 def _stating(row: BuildRow) -> Iterator[None]:
-    """A conflict in the block carries the state of the build that did not allow it, and where to look."""
+    """Give a conflict in the block the state of the build that did not allow it, and the place to look."""
     try:
         yield
     except Conflict as conflict:
@@ -142,9 +148,10 @@ async def log_page(
     source: str,
     search: str,
 ) -> tuple[list[LogRow], int | None]:
-    """Lines of the log after a number, or the newest, and the number after which the next page begins; None for the end.
+    """Return log lines, and the number after which the next page begins (None at the end of the log).
 
-    At most 20,000 lines are looked through at once, so a page may have few lines, or none, and a next one all the same.
+    The lines are those after the number `after` or, with `tail`, the newest. At most 20,000 lines are looked through at
+    once, so a page may have few lines or none and still have a next one.
     """
     plain = not (level or source or search)
     if tail:
@@ -165,7 +172,7 @@ async def log_page(
 
 
 async def file_page(site: ServerState, build: Build, after: str, limit: int) -> tuple[list[WrittenFile], str]:
-    """Files that the build made or changed, after a path, and the path after which the next page begins; "" for the end."""
+    """Return the build's new and changed files after the path `after`, and the next page's `after` ("" at the end)."""
     paths = [path for path in written_paths(build) if path > after]
     page = paths[:limit]
     sizes = await site.app.workspace.file_sizes(build.id, build.head_tree, page) if page else {}
@@ -176,7 +183,7 @@ async def file_page(site: ServerState, build: Build, after: str, limit: int) -> 
 
 
 async def read_file(site: ServerState, build: Build, path: str) -> tuple[WrittenFile, str | None, str]:
-    """A file at the integration head: itself, its text, or None and why there is none. Raises UnsafePath, NotFound."""
+    """Return a file at the integration head and its text, or None and the reason. Raises UnsafePath, NotFound."""
     path = check_path(path)
     tree = build.head_tree or build.base_tree
     sizes = await site.app.workspace.file_sizes(build.id, tree, [path]) if tree else {}
@@ -195,7 +202,7 @@ async def read_file(site: ServerState, build: Build, path: str) -> tuple[Written
 
 
 async def summarize(site: ServerState, build: Build) -> BuildSummary:
-    """The summary, from the whole journal, read block by block so that others are served meanwhile."""
+    """Return the summary. It reads the whole journal in blocks, so that other requests are served meanwhile."""
     summing = Summing()
     after = 0
     while after < build.version:
@@ -207,7 +214,7 @@ async def summarize(site: ServerState, build: Build) -> BuildSummary:
 
 
 async def delivery_of(site: ServerState, build: Build) -> DeliveredResult | None:
-    """Where the result is, None while it is nowhere."""
+    """Return where the result was delivered, None while it was not."""
     if not build.delivered:
         return None
     summing = Summing()

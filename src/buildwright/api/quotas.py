@@ -1,4 +1,7 @@
-"""How many builds a user may have: at once, and begun within an hour (G11). Counts in the store; keeps nothing itself."""
+"""Quotas of a user's builds: how many at once, and how many started within an hour. Must never keep a count itself.
+
+The store counts.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ _HOUR = timedelta(hours=1)
 
 
 async def check(site: ServerState, user_id: str, at_once: int | None = None) -> None:
-    """Whether the user may start one more build.
+    """Check that the user may start one more build.
 
-    `at_once` is how many unfinished ones there may be, None for what BUILDWRIGHT_BUILDS_AT_ONCE says (0, the default: any
-    number). BUILDWRIGHT_BUILDS_PER_HOUR bounds how many are begun (0, the default: any number). Raises Conflict naming the
-    build that is under way, TooMany with the seconds to wait.
+    `at_once` limits the user's unfinished builds; None takes BUILDWRIGHT_BUILDS_AT_ONCE (0, the default: any number).
+    BUILDWRIGHT_BUILDS_PER_HOUR limits how many are started (0, the default: any number). Raises Conflict naming the
+    unfinished build, TooMany with the seconds to wait.
     """
     environment = site.app.settings.environment
     most = number(environment, AT_ONCE) if at_once is None else at_once
@@ -47,7 +50,7 @@ async def check(site: ServerState, user_id: str, at_once: int | None = None) -> 
 
 @asynccontextmanager
 async def room(site: ServerState, user_id: str, at_once: int | None = None) -> AsyncIterator[None]:
-    """`check`, and nobody else starts a build for the user in this process until the end of the block."""
+    """Check the quotas, and hold back other starts of the user in this process until the end of the block."""
     turn = site.turns.get(user_id)
     if turn is None:
         turn = site.turns[user_id] = asyncio.Lock()
@@ -57,7 +60,7 @@ async def room(site: ServerState, user_id: str, at_once: int | None = None) -> A
 
 
 def number(environment: Mapping[str, str], name: str, default: int = 0) -> int:
-    """A setting that is a count. Raises BadSettings."""
+    """Return a setting that is a count. Raises BadSettings."""
     text = environment.get(name, "").strip()
     if not text:
         return default

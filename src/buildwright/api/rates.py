@@ -1,4 +1,7 @@
-"""Limits on how often a user may ask for what costs something. Counts in memory: each process counts for itself."""
+"""Limits on how often a user may make costly requests.
+
+Must never share counts: each process counts in its own memory.
+"""
 
 from __future__ import annotations
 

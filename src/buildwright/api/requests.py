@@ -1,4 +1,4 @@
-"""What a request asks of a build: spec, target, options, every one of them bounded. Becomes core records; starts nothing."""
+"""The build in a request: spec, target and options, each of them bounded. Must never start anything."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ OptionsRequest = narrowed(
         ),
     ),
 )
-"""What `Options` a request may give. What is left out has its default."""
+"""The `Options` that a request may give. Options that are left out have their defaults."""
 
 
 class _AsRequested:
-    """Makes a field of type `Options` take what `OptionsRequest` takes; only what was given counts as set."""
+    """Makes a field of type `Options` accept what `OptionsRequest` accepts; only given options count as set."""
 
     def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(options_from, handler.generate_schema(OptionsRequest))
@@ -56,14 +56,17 @@ class BuildRequest(RequestModel):
     options: Annotated[Options, _AsRequested()] = Field(default_factory=Options, json_schema_extra={"default": {}})
 
     def options_for(self, target_type: str, repository: str) -> Options:
-        """The options that the build keeps. The delivery follows from the target unless the request says it."""
+        """Return the options that the build keeps.
+
+        The delivery follows from the target unless the request gives one.
+        """
         if target_type != "github_existing" or "delivery" in self.options.model_fields_set:
             return self.options
         return self.options.model_copy(update={"delivery": Delivery(kind="push", remote=repository)})
 
 
 def kept_spec(text: str, tasks: list[dict[str, Any]] | None) -> str:
-    """A spec as a project keeps it, "" for none. Raises Refused when there are two."""
+    """Return a spec as a project keeps it, "" for none. Raises Refused when there are two."""
     if text and tasks is not None:
         raise Refused("there are a spec and a task list", fix="send either `spec` or `tasks`")
     if tasks is not None:
@@ -72,7 +75,7 @@ def kept_spec(text: str, tasks: list[dict[str, Any]] | None) -> str:
 
 
 def spec_of(kept: str, title: str) -> Spec:
-    """The spec that is kept so. Raises BadSpec, BadGraph."""
+    """Return the spec from its kept form. Raises BadSpec, BadGraph."""
     from buildwright.advisors.spec_file import parse_spec
 
     if not kept:
@@ -84,7 +87,7 @@ def spec_of(kept: str, title: str) -> Spec:
 
 
 def check_target(target_type: str, target_ref: str) -> None:
-    """Refuse a target whose kind and address do not fit. Raises BadRepository."""
+    """Check that kind and address of a target fit together. Raises BadRepository."""
     if target_type == "github_new":
         raise BadRepository(
             "github_new makes a repository in your account, which comes with GitHub sign-in",
@@ -97,7 +100,7 @@ def check_target(target_type: str, target_ref: str) -> None:
 
 
 def address_of(target_type: str, target_ref: str) -> str:
-    """The repository that a target means; `owner/name` is one on GitHub. Raises BadRepository."""
+    """Return the repository of a target; `owner/name` is one on GitHub. Raises BadRepository."""
     if not target_type or not target_ref:
         raise BadRepository(
             "there is no repository to build on",

@@ -1,4 +1,4 @@
-"""Answers of the build runtime, as JSON that is made once for each state of a build. Changes nothing."""
+"""Answers of the build runtime, as JSON made once for each state of a build. Must never change a build."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from buildwright.ports import Builds
 
 MANY_TASKS = 300
-"""A build with more is put into words beside the event loop."""
+"""A build with more tasks is turned into JSON in a thread, beside the event loop."""
 LARGEST_DIFF = 200_000
-"""Characters of a change that are shown with the build; all of it is at `/api/builds/{build_id}/diff`."""
+"""Most characters of a change shown with the build; the whole change is at `/api/builds/{build_id}/diff`."""
 _LOOK_BACK = 500
 
 _events: TypeAdapter[list[BuildHistoryEvent]] = TypeAdapter(list[BuildHistoryEvent])
 
 
 async def response_of(site: ServerState, build: Build, after: int = 0, limit: int = 100) -> bytes:
-    """The build with a page of its history, as the JSON of a `BuildResponse`."""
+    """Return the build with a page of its history, as the JSON of a `BuildResponse`."""
     head = await site.seen.text(("state", build.id, build.version), lambda: _head(site, build))
     history, following = await _page(site, build, after, limit)
     return b'%s,"history":%s,"history_next":%s}' % (head[:-1], history, json.dumps(following).encode())
 
 
 async def can_publish(build: Build) -> CanPublish:
-    """True only when the build is ready, and validation and checks have passed."""
+    """Return whether the build can be published: it is ready, and validation and checks have passed."""
     return publishable(await _state(build))
 
 
@@ -60,7 +60,7 @@ async def _head(site: ServerState, build: Build) -> bytes:
 
 
 async def _diff(site: ServerState, build: Build, task_id: str) -> str:
-    """The text of a task's change; "" when it is large, or cannot be had here (another machine has the trees)."""
+    """Return the text of a task's change; "" when it is large, or its trees are on another machine."""
     change = build.task(task_id).patch
     if change is None or not build.options.lanes or change.base_tree == change.tree:
         return ""
@@ -76,7 +76,7 @@ async def _diff(site: ServerState, build: Build, task_id: str) -> str:
 
 
 async def _page(site: ServerState, build: Build, after: int, limit: int) -> tuple[bytes, int | None]:
-    """Events after a number as JSON, and where the next page begins. A page that is full never changes."""
+    """Return events after a number as JSON, and where the next page begins. A full page never changes."""
     key = ("history", build.id, after, limit)
     kept = site.seen.kept(key)
     if kept is None:
@@ -90,7 +90,7 @@ async def _page(site: ServerState, build: Build, after: int, limit: int) -> tupl
 
 
 async def phase_before(builds: Builds, build_id: str, after: int) -> BuildPhase:
-    """The phase that a build was in after its event number `after`: what the newest event up to there that says one says."""
+    """Return the phase of a build after its event number `after`: the newest event up to there with a phase has it."""
     span = _LOOK_BACK
     while after > 0:
         begin = max(0, after - span)

@@ -1,4 +1,4 @@
-"""Carries a reader's frames to one client, over WebSocket and SSE alike, until somebody has had enough. Knows no wire form."""
+"""Sending a subscription's frames to one client, over WebSocket and SSE alike. Must never know the wire format."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from buildwright.errors import NotFound, StoreFailed
 from buildwright.views.frames import Fields, StreamFrame
 
 Why: TypeAlias = Literal["ended", "slow", "closing", "vanished", "failed", "gone"]
-"""Why frames no longer come: the build has ended, the client is too slow, the server ends, the build was removed, the
-store does not answer, the client has gone."""
+"""Why the frames end.
+
+The build has ended, the client is too slow, the server ends, the build was removed, the store does not answer, the
+client has gone.
+"""
 PARTING_SECONDS = 1.0
-"""How long a last word may take."""
+"""Most seconds for the last frame."""
 ABORT_SECONDS = 5.0
 
 
 async def deliver(reader: Subscription, put: Callable[[Sent], Awaitable[None]]) -> Why:
-    """Put every frame of a reader until it ends."""
+    """Put every frame of a subscription until it ends; return why it ended."""
     try:
         async with aclosing(reader.frames()) as frames:
             async for sent in frames:
@@ -34,7 +37,7 @@ async def deliver(reader: Subscription, put: Callable[[Sent], Awaitable[None]]) 
 
 
 def why_of(stopped: asyncio.Future[str]) -> Why:
-    """Why a reader was stopped."""
+    """Return why a subscription was stopped."""
     match stopped.result():
         case "slow":
             return "slow"
@@ -45,12 +48,12 @@ def why_of(stopped: asyncio.Future[str]) -> Why:
 
 
 def words(reader: Subscription, kind: str, payload: Fields) -> bytes:
-    """A frame of the stream itself: hello, reset, end, error."""
+    """Return a frame of the stream itself: hello, reset, end, error."""
     return StreamFrame(kind, datetime.now(UTC), reader.selection.project_id, payload).encoded()
 
 
 def abort(scope_state: object) -> None:
-    """Drop the connection at once, whatever waits to be sent: whoever does not read will not read a close either."""
+    """Drop the connection at once, whatever waits to be sent: a client that does not read will not read a close."""
     found = scope_state.get("abort") if isinstance(scope_state, dict) else None
     if callable(found):
         found()

@@ -1,4 +1,4 @@
-"""How uvicorn is set: limits, time-outs, WebSocket pings. Holds no route."""
+"""The settings of uvicorn: limits, time-outs, WebSocket pings. Must never hold a route."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 GRACE_SECONDS = 10
 PING_SECONDS = 20.0
-"""Proxies cut connections that are quiet for half a minute."""
+"""Proxies cut connections that are silent for half a minute."""
 HEAD_SECONDS = 20.0
-"""For the head of a request, from the connection or its first byte on."""
+"""Most seconds for the head of a request, from the connection or its first byte on."""
 LARGEST_FRAME = 65_536
-"""Bytes of a frame that a client sends."""
+"""Most bytes of a frame that a client sends."""
 
 
 SEND_BUFFER = 262_144
-"""Bytes that the system keeps for a client that does not read. Left to itself it keeps megabytes for each."""
+"""Bytes that the system buffers for a client that does not read. Its default is megabytes for each."""
 
 
 class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """A connection that can be dropped at once (`scope["state"]["abort"]`): asyncio closes one only when all is sent."""
+    """A connection that can be dropped at once (`scope["state"]["abort"]`): asyncio sends all before it closes one."""
 
     head_seconds = HEAD_SECONDS
     _late: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:
-        """Called by asyncio."""
+        """Set the buffer size and `abort`. Called by asyncio."""
         found = transport.get_extra_info("socket")
         if found is not None:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -42,18 +42,18 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Called by asyncio."""
+        """Feed the parser, and watch the head of a request. Called by asyncio."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by asyncio."""
+        """Stop watching. Called by asyncio."""
         if self._late is not None:
             self._late.cancel()
         super().connection_lost(exc)
 
     def _watch(self) -> None:
-        """A client that sends the head of a request byte by byte would keep its connection for ever: uvicorn waits for it."""
+        """Limit the time for the head of a request: uvicorn waits for ever if a client sends it byte by byte."""
         if self._waits():
             if self._late is None:
                 self._late = self.loop.call_later(self.head_seconds, self._give_up)
@@ -62,7 +62,7 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             self._late = None
 
     def _waits(self) -> bool:
-        """Whether there is no request that is being answered, nor a WebSocket."""
+        """Return whether no request is being answered and there is no WebSocket."""
         answering = self.cycle is not None and not self.cycle.response_complete
         return not answering and self.transport.get_protocol() is self
 
@@ -73,19 +73,19 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
 
 class Quiet(Server):
-    """A server that leaves signals to whoever started it."""
+    """A server that leaves signals to the command that started it."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Nothing: the command that serves has its own."""
+        """Capture no signals: the command that serves has handlers of its own."""
         yield
 
 
 def calm_collector() -> None:
-    """Let Python look for garbage less often, and never at what is there from the start.
+    """Let Python collect garbage less often, and never look at objects that exist from the start.
 
-    A full look stops a server of a thousand connections for a third of a second. With these numbers it comes once for about
-    as many new objects as some thousand connections have.
+    A full collection stops a server of a thousand connections for a third of a second. With these numbers one comes
+    about once for as many new objects as some thousand connections have.
     """
     gc.collect()
     gc.freeze()
@@ -93,7 +93,7 @@ def calm_collector() -> None:
 
 
 def configured(api: ASGIApp, head_seconds: float = HEAD_SECONDS) -> Config:
-    """uvicorn's settings for this application."""
+    """Return uvicorn's settings for this application."""
     connection = type("Connection", (Connection,), {"head_seconds": head_seconds})
     return Config(
         api,
@@ -110,5 +110,5 @@ def configured(api: ASGIApp, head_seconds: float = HEAD_SECONDS) -> Config:
         ws_per_message_deflate=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        h11_max_incomplete_event_size=131_072,  # more than the guard lets in, so that it is the one who says no
+        h11_max_incomplete_event_size=131_072,  # more than the guard lets in, so that the guard refuses it
     )

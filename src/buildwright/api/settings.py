@@ -1,4 +1,4 @@
-"""All settings of a server, looked at before it begins: all that is wrong is told at once. Changes nothing."""
+"""All settings of a server, checked before it starts; all errors are reported at once. Must never change a setting."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SWITCHED = frozenset({"", "0", "1", "true", "false", "yes", "no"})
 
 
 def loaded(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings of a server. Raises BadSettings naming every one that is missing or wrong."""
+    """Return the settings of a server. Raises BadSettings naming every setting that is missing or wrong."""
     wrong: list[BadSettings] = []
     settings = None
     try:
@@ -36,14 +36,14 @@ def loaded(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def check(environment: Mapping[str, str]) -> None:
-    """Raises BadSettings naming every setting of a server that means nothing."""
+    """Check the settings that only servers have. Raises BadSettings naming every one that is wrong."""
     wrong = faults(environment)
     if wrong:
         raise _together(wrong)
 
 
 def faults(environment: Mapping[str, str]) -> list[BadSettings]:
-    """What is wrong with the settings that only servers have."""
+    """Return what is wrong with the settings that only servers have."""
     checks: tuple[Callable[[], object], ...] = (
         lambda: Rates(environment),
         lambda: number(environment, AT_ONCE),
@@ -64,7 +64,7 @@ def faults(environment: Mapping[str, str]) -> list[BadSettings]:
 
 
 def host_names(environment: Mapping[str, str], name: str = HOSTS) -> tuple[str, ...]:
-    """The names in a list of hosts, which commas or blanks separate."""
+    """Return the names in a list of hosts separated by commas or blanks."""
     return tuple(environment.get(name, "").replace(",", " ").lower().split())
 
 

@@ -1,4 +1,4 @@
-"""What every route can reach: the App, the records, the streams and who asks. Holds no logic of a request."""
+"""What every route can reach: the App, the records, the streams and the caller. Must never hold logic of a request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BODY_SECONDS = 20.0
 
 
 class Caller(NamedTuple):
-    """Who makes a request."""
+    """The user who makes a request."""
 
     user_id: str
     kind: str
@@ -40,7 +40,7 @@ class Caller(NamedTuple):
 
 @dataclass(slots=True)
 class ServerState:
-    """One server. Opened by `api.app`, closed at its end."""
+    """The state of one server. Opened by `api.app`, closed at its end."""
 
     app: App
     records: Records
@@ -51,19 +51,19 @@ class ServerState:
     asked: IdempotentRequest
     log: Callable[..., None]
     hosts: frozenset[str]
-    """Host names it answers to."""
+    """Host names that the server answers to."""
     address: str = ""
-    """Its own URL."""
+    """The server's own URL."""
     body_seconds: float = BODY_SECONDS
-    """How long a client may take to send a body."""
+    """Seconds that a client may take to send a body."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it is about to end: streams say so and end."""
+    """Set when the server is about to end: streams say so and end."""
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-    """Of users who start something at this moment: one after the other, so that limits on builds hold."""
+    """A lock for each user with a build being started: one request after the other, so that quotas hold."""
     seen: StateCache = field(init=False)
-    """The newest states of builds, so that looking at one again is cheap."""
+    """The newest states of builds, so that another look at one is cheap."""
     tails: Broadcasts = field(init=False)
-    """What streams read from."""
+    """The broadcasts that streams read from."""
 
     def __post_init__(self) -> None:
         self.seen = StateCache(self.app.builds)
@@ -75,13 +75,13 @@ class ServerState:
 
 
 def state_of(connection: HTTPConnection) -> ServerState:
-    """The server that answers. For requests and WebSockets alike."""
+    """Return the state of the server that answers a request or WebSocket."""
     site: ServerState = connection.app.state.site
     return site
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
-    """Who asks, as the guard has found out. Raises Unauthorized: a route outside the guard stays closed."""
+    """Return the caller that the guard has identified. Raises Unauthorized: a route outside the guard stays closed."""
     caller = connection.scope.get("state", {}).get("caller")
     if not isinstance(caller, Caller):
         raise Unauthorized("this request names nobody", fix="sign in, or send `Authorization: Bearer TOKEN`")
@@ -89,7 +89,7 @@ def caller_of(connection: HTTPConnection) -> Caller:
 
 
 def correlation_of(connection: HTTPConnection) -> str:
-    """The id that finds the request in the logs, and the build that it starts."""
+    """Return the id that finds the request, and the build that it starts, in the logs."""
     return str(connection.scope.get("state", {}).get("correlation_id", ""))
 
 
@@ -99,7 +99,7 @@ CorrelationOf = Annotated[str, Depends(correlation_of)]
 
 
 async def owned_row(site: ServerState, build_id: str, caller: Caller) -> BuildRow:
-    """The head row of the caller's build. Raises NotFound, Forbidden when it is another user's."""
+    """Return the head row of the caller's build. Raises NotFound, Forbidden when it is another user's."""
     row = await site.records.runs.get(build_id)
     if row.user_id != caller.user_id:
         raise Forbidden("this build belongs to another user", fix="ask for a build of your own")

@@ -1,7 +1,8 @@
-"""One reader of a stream: replay after a cursor, then live. WebSocket, SSE and REST all read through it. Sends nothing.
+"""One client's subscription to a stream: replay after a cursor, then live. Must never send anything itself.
 
-A reader that is quick enough is handed what its tails have. One that is not loses its queue, not its place: it goes on
-from the store. Only one that takes nothing for a while is dropped, with the cursor of what it had.
+WebSocket, SSE and REST all read through it. A quick client gets what the broadcasts offer. A slower one loses its
+queue, not its place: it continues from the store. Only a client that takes nothing for a while is dropped, with the
+cursor of what it had.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from buildwright.views.frames import Names
 
 
 class Selection(NamedTuple):
-    """What a stream is of: one build, or a user's builds of a project (`build` None)."""
+    """The builds of a stream: one build, or a user's builds of a project (`build` None)."""
 
     user_id: str
     project_id: str
@@ -28,18 +29,18 @@ class Selection(NamedTuple):
 
 
 class Topics(NamedTuple):
-    """Which of the news a reader wants."""
+    """The kinds of news that a client wants."""
 
     events: bool = True
     journal: bool = False
-    """Every event whole, as the journal has it."""
+    """Every event whole, as in the journal."""
     log: bool = True
     log_of: frozenset[str] = frozenset()
     """Builds whose log is wanted although `log` is not."""
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> Topics:
-        """From `events`, `journal`, `log` and `log:BUILD`. Raises ValueError naming what is none of them."""
+        """Return the topics from `events`, `journal`, `log` and `log:BUILD`. Raises ValueError naming unknown words."""
         given = set(words)
         logs = {word.removeprefix("log:") for word in given if word.startswith("log:")}
         unknown = {word for word in given if not word.startswith("log:")} - {"events", "journal", "log"}
@@ -52,25 +53,25 @@ class Topics(NamedTuple):
         return self.events or self.journal
 
     def wants_log(self, build_id: str) -> bool:
-        """Whether the log of this build is wanted."""
+        """Return whether the log of this build is wanted."""
         return self.log or build_id in self.log_of
 
     def words(self) -> list[str]:
-        """As they are written."""
+        """Return the words that `parse` takes."""
         plain = [name for name in ("events", "journal", "log") if getattr(self, name)]
         return plain + [f"log:{build_id}" for build_id in sorted(self.log_of)]
 
 
 class Sent(NamedTuple):
-    """One frame for the client, and where it stands once it has it."""
+    """One frame for the client, and the cursor after it."""
 
     text: str
-    """JSON; the cursor is in it too."""
+    """The frame as JSON; it holds the cursor too."""
     cursor: str
 
 
 class Member:
-    """One build of a reader's selection."""
+    """One build of a subscription."""
 
     __slots__ = ("build_id", "done", "lapsed", "over", "place", "project_id", "tail", "upto")
 
@@ -80,17 +81,17 @@ class Member:
         self.place = place
         self.tail = tail
         self.upto = upto
-        """All until there is read from the store."""
+        """The store is read up to this place; what follows comes from the broadcast."""
         self.lapsed = True
-        """The store has to be read before what the tail offers can be taken."""
+        """Whether the store must be read before what the broadcast offers can be taken."""
         self.over = row.completed_at is not None
-        """It had ended when it was taken in."""
+        """Whether the build had ended when it was added."""
         self.done = False
-        """Nothing comes after `upto` and what waits in the queue."""
+        """Whether nothing comes after `upto` and the queue."""
 
 
 class Subscription:
-    """Reads a selection for one client. Made by `open_reader`; whoever has it calls `leave` at the end."""
+    """The subscription of one client to a selection. Made by `open_reader`; its owner calls `leave` at the end."""
 
     def __init__(self, tails: Broadcasts, selection: Selection, names: Names, topics: Topics) -> None:
         self._tails = tails
@@ -109,10 +110,11 @@ class Subscription:
         self._busy_since: float | None = None
         self._loop = asyncio.get_running_loop()
 
-    # --- what tails do; nothing here waits ---------------------------------------------------------------------------
+    # --- called by broadcasts; nothing here waits
+    # ----------------------------------------------------------------------
 
     def offer(self, piece: EncodedFrames) -> None:
-        """Queue a piece, or lose the queue when it is full."""
+        """Queue a piece, or drop the whole queue when it is full."""
         member = self.members.get(piece.build_id)
         if member is None:
             return
@@ -134,46 +136,46 @@ class Subscription:
         self._wake.set()
 
     def finish(self, build_id: str) -> None:
-        """A build has ended, and all of it was offered."""
+        """Note that a build has ended and all of it was offered."""
         if build_id in self.members:
             self.members[build_id].done = True
             self._wake.set()
 
     def vanish(self, build_id: str) -> None:
-        """A build was removed from the store."""
+        """Note that a build was removed from the store."""
         if self.selection.build is not None:
             self.stop("vanished")
         else:
             self.finish(build_id)
 
     def admit(self, row: BuildRow) -> None:
-        """There is a new build in the project."""
+        """Note that the project has a new build."""
         self._fresh.append(row)
         self._wake.set()
 
     def stop(self, why: str) -> None:
-        """End it, even in the middle of sending."""
+        """End the subscription, even in the middle of sending."""
         if not self.stopped.done():
             self.stopped.set_result(why)
 
     def is_stuck(self, now: float) -> bool:
-        """Whether the client has taken nothing for longer than anybody's patience."""
+        """Return whether the client has taken nothing for longer than the limit."""
         return self._busy_since is not None and now - self._busy_since > self._tails.limits.patience_seconds
 
     @property
     def is_at_end(self) -> bool:
-        """It is of one build, which has ended, and the client has had all of it, the last lines of its log as well."""
+        """Whether its one build has ended and the client has had all of it, with the last lines of its log."""
         members = self.members.values()
         return self.selection.build is not None and all(_is_over(m, self._shown(m, m.place)) for m in members)
 
     @property
     def is_busy(self) -> bool:
-        """The client is taking a frame."""
+        """Whether the client is taking a frame."""
         return self._busy_since is not None
 
     @property
     def waiting(self) -> int:
-        """Bytes that wait for the client here."""
+        """Bytes that wait here for the client."""
         return self._size
 
     def _overflow(self) -> None:
@@ -183,7 +185,7 @@ class Subscription:
         self._drop_if_stalled()
 
     def _drop_if_stalled(self) -> None:
-        """It cannot take what comes, and has not taken a frame for a while."""
+        """Stop a client that cannot take what comes and has not taken a frame for a while."""
         if self._busy_since is not None and self._loop.time() - self._busy_since > self._tails.limits.stall_seconds:
             self.stop("slow")
 
@@ -192,15 +194,16 @@ class Subscription:
         self._lines.clear()
         self._size = 0
 
-    # --- what the client's side does ---------------------------------------------------------------------------------
+    # --- called for the client
+    # -----------------------------------------------------------------------------------------
 
     @property
     def form(self) -> str:
-        """What the frames are."""
+        """The form of the frames."""
         return f"{self.names[0]}{'e' if self.topics.events else ''}{'j' if self.topics.journal else ''}"
 
     def cursor(self, places: Mapping[str, Place] | None = None) -> str:
-        """Where the client stands with all that it has had; `places` in place of some. What it does not want it has had."""
+        """Return the client's cursor after all that it has had; `places` replace some. Unwanted topics count as had."""
         found = {}
         for member in self.members.values():
             place = self._shown(member, (places or {}).get(member.build_id, member.place))
@@ -209,7 +212,7 @@ class Subscription:
         return Cursor(self.form, found, self._newest).encoded()
 
     async def frames(self, *, live: bool = True) -> AsyncGenerator[Sent, None]:
-        """The frames, one after the other, until the build has ended; not `live`: until all that is there was given.
+        """Yield the frames in order until the build has ended or, with `live` False, until all that is there was given.
 
         A frame counts as had when the next one is asked for.
         """
@@ -233,11 +236,11 @@ class Subscription:
                 await self._wake.wait()
 
     def leave(self) -> None:
-        """Let go of the tails."""
+        """Leave the broadcasts."""
         self._tails.leave(self)
 
     async def add(self, row: BuildRow, place: Place | None, *, live: bool = True, mark: Mark | None = None) -> None:
-        """Take a build in, from `place` or from now on. Raises NotFound, StoreFailed."""
+        """Add a build, from `place` on or, with None, from now on. Raises NotFound, StoreFailed."""
         if self.selection.build is None:
             created = Newest(microseconds(row.created_at), row.build_id)
             self._newest = max(self._newest, created) if self._newest is not None else created
@@ -253,7 +256,7 @@ class Subscription:
             tail.audience.add(self)
 
     def _forget_ended(self) -> None:
-        """Of a project only builds that go on are kept in sight."""
+        """Drop builds that have ended from the stream of a project."""
         if self.selection.build is None:
             for member in [member for member in self.members.values() if member.done and not member.lapsed]:
                 del self.members[member.build_id]
@@ -261,13 +264,13 @@ class Subscription:
                     member.tail.audience.discard(self)
 
     def _queued(self) -> Iterator[Sent]:
-        """The next piece of the queue: events come before lines."""
+        """Return the frames of the next piece in the queue: events come before lines."""
         piece = self._events.popleft() if self._events else self._lines.popleft()
         self._size -= _weight(piece, self.names, self.topics)
         return self._given(piece)
 
     async def _replayed(self, member: Member) -> AsyncGenerator[Sent, None]:
-        """What the store has between the member's place and what its tail will offer."""
+        """Yield what the store has between the member's place and what its broadcast will offer."""
         if member.tail is not None:
             member.upto = member.tail.place
             member.done = member.tail.ended
@@ -300,7 +303,7 @@ class Subscription:
                     yield EncodedFrames(member.build_id, member.project_id, None, lines)
 
     def _given(self, piece: EncodedFrames) -> Iterator[Sent]:
-        """The frames of a piece; the member's place moves with each that is had."""
+        """Yield the frames of a piece; the member's place moves with each frame that is had."""
         member = self.members[piece.build_id]
         if piece.last <= (member.place.event if piece.moment is not None else member.place.line):
             return
@@ -327,13 +330,13 @@ class Subscription:
             member.place = piece.after(place)
 
     def _steps(self, piece: EncodedFrames, place: Place) -> tuple[Place, ...]:
-        """Where the client stands after each frame of a piece."""
+        """Return the client's place after each frame of a piece."""
         count = len(_bodies(piece, self.names, self.topics))
         between = [place._replace(part=number) for number in range(1, count)]
         return (*between, piece.after(place)) if count else ()
 
     def _shown(self, member: Member, place: Place) -> Place:
-        """A place; of what the client does not want, all that is there."""
+        """Return a place in which unwanted topics count as had."""
         newest = member.tail.place if member.tail is not None else member.upto
         if not self.topics.any_event:
             place = place._replace(event=newest.event, at=newest.at)
@@ -354,7 +357,7 @@ def _weight(piece: EncodedFrames, names: Names, topics: Topics) -> int:
 
 
 def _is_over(member: Member, place: Place) -> bool:
-    """The client has had all of a build that has ended."""
+    """Return whether the client has had all of a build that has ended."""
     newest = member.tail.place if member.tail is not None else member.upto
     ended = member.tail.ended if member.tail is not None else member.over
     return ended and place.event >= newest.event and place.line >= newest.line

@@ -1,6 +1,6 @@
-"""Which repositories, and which commands, a server lets its users name. Must never fetch anything, nor run it.
+"""The repositories and commands that a server lets its users name. Must never fetch anything, nor run it.
 
-Who can reach the server must not reach, through it, files and hosts that are not theirs (a path to the system's folders, an
+Users of the server must not reach, through it, files and hosts that are not theirs (a path to the system's folders, an
 address inside the network).
 """
 
@@ -26,7 +26,7 @@ LONGEST = 2000
 NAME_SECONDS = 3.0
 _USUAL = "bin boot dev etc lib lib32 lib64 libx32 proc run sbin sys usr var Library System private/etc private/var"
 SYSTEM = tuple(Path("/", name) for name in _USUAL.split())
-"""Folders that hold no project of anybody, unless a root inside them is named."""
+"""Folders that hold no user's project, unless a root inside them is named."""
 
 _SCP = re.compile(
     r"(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]*)@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?P<path>[A-Za-z0-9~._][^\s:]*)"
@@ -35,14 +35,14 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 _INSIDE = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home", "corp", "private", "arpa")
-"""Last labels of names that mean this machine or its network."""
+"""Last labels of host names that mean this machine or its network."""
 
 
 def check_repository(text: str, environment: Mapping[str, str], *, own_machine: bool = True) -> str:
-    """The repository as it may be built on: a path with its links resolved, or the URL as it was given.
+    """Return the repository to build on: a path with its links resolved, or the URL as it was given.
 
-    Paths are absolute and below BUILDWRIGHT_ROOTS (separated by colons); without it below the home directory, for who
-    owns the machine (`own_machine`), and nowhere for others. URLs are https or ssh; http and file only with
+    Paths are absolute and below BUILDWRIGHT_ROOTS (separated by colons); without that setting below the home directory
+    for the machine's owner (`own_machine`), and nowhere for other users. URLs are https or ssh; http and file only with
     BUILDWRIGHT_INSECURE_URLS=1. A host inside the network must be named in BUILDWRIGHT_GIT_HOSTS. Looks up no name:
     `check_host` does. Raises BadRepository.
     """
@@ -69,7 +69,10 @@ def check_repository(text: str, environment: Mapping[str, str], *, own_machine: 
 
 
 async def checked_repository(text: str, environment: Mapping[str, str], *, own_machine: bool = True) -> str:
-    """`check_repository`, and the host is not a name for an address inside the network either. Raises BadRepository."""
+    """Return the result of `check_repository`, whose host must not resolve to an address inside the network either.
+
+    Raises BadRepository.
+    """
     checked = await asyncio.to_thread(check_repository, text, environment, own_machine=own_machine)
     host = _host_of(checked)
     if host:
@@ -78,7 +81,7 @@ async def checked_repository(text: str, environment: Mapping[str, str], *, own_m
 
 
 async def check_host(host: str, environment: Mapping[str, str]) -> None:
-    """Look the name up: none of its addresses may be inside the network. A name nobody knows is git's to report.
+    """Look up the host: none of its addresses may be inside the network. An unknown name is left for git to report.
 
     Raises BadRepository.
     """
@@ -94,14 +97,15 @@ async def check_host(host: str, environment: Mapping[str, str]) -> None:
 
 
 def is_owner(site: ServerState, caller: Caller) -> bool:
-    """Whether the caller is the user whose machine and process this is."""
+    """Return whether the caller is the user whose machine and server process this is."""
     return caller.user_id == site.app.settings.user
 
 
 def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Options) -> None:
-    """Refuse what runs commands, or reads files, of this machine for somebody who may not. Raises Forbidden.
+    """Refuse a build that runs commands, or reads files, of this machine unless the caller may. Raises Forbidden.
 
-    BUILDWRIGHT_ALLOW_COMMANDS says who may: `owner` (the user of the server's process; the default), `all` or `none`.
+    BUILDWRIGHT_ALLOW_COMMANDS says which users may: `owner` (the user of the server's process; the default), `all` or
+    `none`.
     """
     allowed = _who_may(site.app.settings.environment)
     if allowed == "all" or (allowed == "owner" and is_owner(site, caller)):
@@ -124,7 +128,7 @@ def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Optio
 
 
 def check_settings(environment: Mapping[str, str]) -> None:
-    """Raises BadSettings naming every setting of this module that means nothing, before anybody meets it."""
+    """Check the settings of this module before a request needs them. Raises BadSettings naming every wrong one."""
     wrong = []
     if _who_may(environment) not in {"owner", "all", "none"}:
         wrong.append("BUILDWRIGHT_ALLOW_COMMANDS is none of owner, all and none")
@@ -185,7 +189,7 @@ def _check_name(host: str, environment: Mapping[str, str]) -> None:
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a host is in one of its spellings (0x7f.1, 2130706433, 127.1), None for a name."""
+    """Return the address that a host spells (0x7f.1, 2130706433, 127.1), None for a name."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
@@ -198,7 +202,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether it can be reached from here only, or is nobody's."""
+    """Return whether an address is reachable only from here, or belongs to no host."""
     if isinstance(address, ipaddress.IPv6Address):
         carried = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if carried is None and address in ipaddress.ip_network("64:ff9b::/96"):
@@ -215,7 +219,7 @@ def _path(text: str, environment: Mapping[str, str], *, own_machine: bool) -> st
     path = _allowed(text, roots)
     if not path.is_dir():
         raise BadRepository(f"there is no folder {_short(text)}", fix="give the path of a git repository on the server")
-    # A folder below a root can lead out of it: it may lie in the repository of a folder above, or point to another.
+    # A folder below a root can lead out of it: its repository may be a folder above, or a link to another.
     source = locate(str(path), environment)
     for place in (source.location, source.git_dir, source.work_tree):
         if place is not None:
@@ -224,7 +228,7 @@ def _path(text: str, environment: Mapping[str, str], *, own_machine: bool) -> st
 
 
 def _allowed(text: str, roots: tuple[Path, ...]) -> Path:
-    """The path with its links resolved. Raises BadRepository when it is below no root."""
+    """Return the path with its links resolved. Raises BadRepository when it is below no root."""
     try:
         path = Path(text).resolve()
     except (OSError, ValueError, RuntimeError) as error:

@@ -1,4 +1,7 @@
-"""What a finished tree is made of, found by the gates' own rules from git objects. Writes nothing and runs no program."""
+"""The tech stack of a finished tree, found in git objects by the gates' own rules.
+
+Must never write or run a program.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _LARGEST = 200_000
 
 
 async def find_stack(app: App, build: Build) -> Stack:
-    """The stack of the build's integration head. Raises GitFailed, NotFound (its repository was cleared away)."""
+    """Return the stack of the build's integration head.
+
+    Raises GitFailed, NotFound (its repository was cleared away).
+    """
     from buildwright.gates.toolchain import ProjectFiles, find_toolchain
 
     tree = build.head_tree or build.base_tree
@@ -27,7 +33,7 @@ async def find_stack(app: App, build: Build) -> Stack:
     known: dict[str, str | None] = {}
     there = frozenset(paths)
     for _ in range(_ROUNDS):
-        # Which files matter is the toolchain's knowledge: it is asked again until it has read all it wants.
+        # Only the toolchain knows which files it needs: it is asked again until it has read them all.
         wanted: list[str] = []
 
         def read(path: str, wanted: list[str] = wanted) -> str | None:
@@ -54,7 +60,7 @@ async def find_stack(app: App, build: Build) -> Stack:
 
 
 def _is_package(text: str) -> bool:
-    """Whether a pyproject.toml describes something that pip installs, and is not only settings of tools."""
+    """Return whether a pyproject.toml describes an installable package, and is not only settings of tools."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError:

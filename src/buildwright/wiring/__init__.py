@@ -1,4 +1,4 @@
-"""The App, made from settings. The only package that constructs adapters; must never hold a rule of a build."""
+"""The App, made from settings: the only package that constructs adapters. Must never hold a rule of a build."""
 
 from __future__ import annotations
 

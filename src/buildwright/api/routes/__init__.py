@@ -1,1 +1,4 @@
-"""Routes, one file for each group of paths. A route reads input, asks the App or the store, shapes the answer; no more."""
+"""Routes, one module for each group of paths.
+
+Must never do more than read input, ask App or store, and shape the answer.
+"""

@@ -1,4 +1,4 @@
-"""The build runtime over HTTP (Z5-Z8): a build that its client drives by hand, one step at a time."""
+"""The build runtime over HTTP: builds that a client drives by hand, step by step. Must never hold a rule of a build."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _WAITED: dict[int | str, dict[str, Any]] = {
 
 
 class SeedRequest(RequestModel):
-    """What an interview has found out."""
+    """The results of an interview."""
 
     brief: ProjectBrief | None = None
     build_plan: BuildPlan | None = None
@@ -115,7 +115,7 @@ async def start_build(
 async def step_build(
     wanted: StepBuild, request: Request, site: SiteOf, caller: CallerOf, wait_seconds: Wait = 55.0
 ) -> Response:
-    """Make one step: plan and pick a task, make a patch, validate and check it, have it reviewed, or apply the fixes."""
+    """Make one step: plan and pick a task, make a patch, validate and check it, have it reviewed, or apply fixes."""
 
     async def work() -> tuple[int, dict[str, Any], str]:
         build = await own_build(site, caller, wanted.build_id)
@@ -131,13 +131,13 @@ async def step_build(
 
 @router.get("/{build_id}", response_model=BuildResponse, responses=responses(403, 404))
 async def get_build(site: SiteOf, build: OwnBuild, history_after: After = 0, history_limit: Limit = 100) -> Response:
-    """The build as it is now, with a page of its history."""
+    """Return the build as it is now, with a page of its history."""
     return await _answer(site, build, 200, history_after, history_limit)
 
 
 @router.post("/{build_id}/abort", response_model=BuildResponse, responses={**_WAITED, **responses(403, 404, 409)})
 async def abort_build(site: SiteOf, caller: CallerOf, build: OwnBuild, wait_seconds: Wait = 20.0) -> Response:
-    """End the build: agents are ended, nothing more lands. Again is harmless."""
+    """End the build: agents are ended, nothing more lands. Harmless to repeat."""
     await site.rates.take(operations.BUILDS, caller.user_id)
     build = await operations.stop(site, build, "aborted by the user", wait_seconds)
     return await _answer(site, build, 200 if build.is_terminal else 202)
@@ -145,12 +145,12 @@ async def abort_build(site: SiteOf, caller: CallerOf, build: OwnBuild, wait_seco
 
 @router.get("/{build_id}/can-publish", responses=responses(403, 404))
 async def can_publish_build(build: OwnBuild) -> CanPublish:
-    """Whether the build is ready, and validation and checks have passed."""
+    """Return whether the build is ready, and validation and checks have passed."""
     return await can_publish(build)
 
 
 def spec_of(wanted: StartBuild) -> Spec:
-    """What is to be built, as the planner and the machine take it. Raises BadGraph."""
+    """Return the spec of a request, as the planner and the core take it. Raises BadGraph."""
     seed = wanted.seed
     graph = Graph(tasks=tuple(wanted.tasks)) if wanted.tasks else None
     if graph is not None:
@@ -167,7 +167,7 @@ def spec_of(wanted: StartBuild) -> Spec:
 
 
 def place_of(build_id: str) -> str:
-    """Where a build can be looked at."""
+    """Return the path where a build can be read."""
     return f"/api/build/{build_id}"
 
 

@@ -1,4 +1,4 @@
-"""Builds that run by themselves: all that the command line can do with them, over HTTP. Steering is in `steer`."""
+"""Builds that run by themselves: start them and read them. Must never steer one; those routes are in `steer`."""
 
 from __future__ import annotations
 
@@ -65,8 +65,7 @@ _SOMETHING: dict[str, JsonValue] = {
 
 
 class NewBuildRequest(RequestModel):
-    """What is to be built: a spec or task list, as text or read already, a complete list of tasks, or what an interview has
-    found out."""
+    """A build to be made: a spec or task list (text or record), a complete list of tasks, or an interview's results."""
 
     model_config = ConfigDict(json_schema_extra=_SOMETHING)
 
@@ -106,7 +105,7 @@ class WantedBuild(NewBuildRequest):
 
 
 class Started(BaseModel):
-    """A build was made, and somebody carries it out."""
+    """A build that was made, and that a process or worker carries out."""
 
     build_id: str
     location: str
@@ -120,14 +119,14 @@ class BuildPage(BaseModel):
 
 
 class Status(BuildView):
-    """How far a build is, what runs now, what it cost, what it needs, and who works on it."""
+    """How far a build is, what runs now, what it cost, what it needs, and which processes work on it."""
 
     runner: str | None = Field(default=None, description="The process that holds the build.")
     workers: tuple[WorkerHolds, ...] = ()
 
 
 class RunnersResponse(BaseModel):
-    """Who works on a build: the process that holds it whole, or workers of a cluster."""
+    """The runners of a build: the process that holds it whole, or workers of a cluster."""
 
     runner: str | None
     in_cluster: bool
@@ -142,7 +141,7 @@ class Snapshot(BaseModel):
 
 
 class EventPage(BaseModel):
-    """Entries of the journal, each with `seq`, `at`, `type` and its own fields; what has its default is left out."""
+    """Entries of the journal, each with `seq`, `at`, `type` and its own fields; defaults are left out."""
 
     items: list[dict[str, Any]]
     next_after: int = Field(description="`after` of the next page, also when there is nothing new yet.")
@@ -170,7 +169,7 @@ class Diff(BaseModel):
 async def start_build(
     wanted: WantedBuild, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
 ) -> Response:
-    """Start a build; it runs by itself. Location is where to look."""
+    """Start a build; it runs by itself. Location is where to read it."""
 
     async def work() -> tuple[int, dict[str, Any], str]:
         options = wanted.options.model_copy(update={"lanes": bool(wanted.repository) and wanted.options.lanes})
@@ -193,7 +192,7 @@ async def list_builds(
     limit: Limit = 50,
     cursor: Annotated[str, Query(max_length=300)] = "",
 ) -> BuildPage:
-    """Your builds, newest first."""
+    """Return your builds, newest first."""
     before = place_of(cursor)
     chosen = (project or "", state.value if state else "", prefix)
     rows = await site.records.runs.page(caller.user_id, limit + 1, before, *chosen)
@@ -210,7 +209,7 @@ async def build_status(
     build: OwnBuild,
     tasks: Annotated[int, Query(ge=0, le=10_000, description="At most so many tasks are listed.")] = 200,
 ) -> Response:
-    """How far the build is, and what it needs."""
+    """Return how far the build is, and what it needs."""
     view = build_view(build, site.app.clock.now(), tasks)
     crew = await site.app.crew(build.id)
     return JSONResponse({**view.model_dump(mode="json"), **crew.fields()})
@@ -218,13 +217,13 @@ async def build_status(
 
 @router.get("/api/builds/{build_id}/state", responses=responses(403, 404))
 async def build_state(build: OwnBuild) -> Snapshot:
-    """The whole build as of its newest event, for clients of this version; others read its status or its events."""
+    """Return the whole build as of its newest event, for clients of this version; others read status or events."""
     return Snapshot(state=dump(build))
 
 
 @router.get("/api/builds/{build_id}/runners", responses=responses(403, 404))
 async def build_runners(site: SiteOf, build: OwnBuild) -> RunnersResponse:
-    """Who works on the build."""
+    """Return the process or the workers that carry out the build."""
     found = await site.app.crew(build.id)
     return RunnersResponse(
         runner=found.runner, in_cluster=found.in_cluster, workers=found.workers, holdings=list(found.holdings)
@@ -233,7 +232,7 @@ async def build_runners(site: SiteOf, build: OwnBuild) -> RunnersResponse:
 
 @router.get("/api/builds/{build_id}/events", response_model=EventPage, responses=responses(403, 404))
 async def build_events(site: SiteOf, build: OwnBuild, after: After = 0, limit: Limit = 100) -> Response:
-    """The journal, as it is: whoever applies its entries in turn has the build."""
+    """Return the journal unchanged: a client that applies its entries in order has the build."""
     events = await site.app.builds.read(build.id, after, limit)
     items = [event_fields(recorded) | {"at": written(recorded.at)} for recorded in events]
     last = events[-1].seq if events else after
@@ -251,13 +250,13 @@ async def build_logs(
     search: Annotated[CleanText, Query(max_length=200, description="Only lines with this text, in any case.")] = "",
     tail: Annotated[bool, Query(description="The newest lines instead of those after `after`.")] = False,
 ) -> LogPage:
-    """What agents, gates and git said."""
+    """Return what agents, gates and git printed."""
     return await read_page(site.app.builds, build.id, Reading(after, limit, task, kind, search, tail))
 
 
 @router.get("/api/builds/{build_id}/diff", responses=responses(403, 404, 502))
 async def build_diff(site: SiteOf, build: OwnBuild, task: TaskName = "") -> Diff:
-    """What the build, or one of its tasks, changed."""
+    """Return what the build, or one of its tasks, changed."""
     change = await site.app.change(build, task)
     files = file_stats(change.text)
     return Diff(build=build.id, task=task, old=change.old, new=change.new, files=files, diff=change.text)
@@ -265,7 +264,7 @@ async def build_diff(site: SiteOf, build: OwnBuild, task: TaskName = "") -> Diff
 
 @router.get("/api/builds/{build_id}/why/{task}", responses=responses(403, 404))
 async def explain(site: SiteOf, build: OwnBuild, task: TaskName) -> WhyView:
-    """Why a task waits, runs, failed or was skipped, and where it came from."""
+    """Return why a task waits, runs, failed or was skipped, and where it came from."""
     return why(build, task, await site.app.builds.read(build.id), site.app.clock.now())
 
 
@@ -280,7 +279,7 @@ async def plan(wanted: NewBuildRequest, site: SiteOf, caller: CallerOf) -> PlanV
 
 
 def spec_of(wanted: NewBuildRequest) -> Spec:
-    """The spec that is asked for. Raises BadSpec, BadGraph."""
+    """Return the spec of a request. Raises BadSpec, BadGraph."""
     if wanted.spec is not None:
         from buildwright.advisors.spec_file import parse_spec
 
@@ -298,5 +297,5 @@ def spec_of(wanted: NewBuildRequest) -> Spec:
 
 
 def written(moment: Any) -> str:
-    """A time as the journal is printed everywhere."""
+    """Return a time in the form that the journal is printed in everywhere."""
     return str(moment.isoformat()).replace("+00:00", "Z")

@@ -1,6 +1,6 @@
-"""The automation API: begin an execution for a project, look at it, pause, resume, stop it. No rule of a build.
+"""The automation API: start, read, pause, resume and stop a project's execution. Must never hold a rule of a build.
 
-The newest execution of a project is meant everywhere. Which steps are allowed:
+All routes mean the newest execution of a project. The allowed steps:
 
     pause: running -> paused        resume: paused -> running        stop: running -> stopping -> stopped
 
@@ -46,7 +46,7 @@ router = APIRouter(prefix="/api/devteam/automation", tags=["devteam automation"]
 
 
 class Begun(BaseModel):
-    """The execution will begin, also if the server ends now."""
+    """The execution is kept, and will begin even if the server ends now."""
 
     executionId: str = Field(description="The id of its build, too.")  # noqa: N815  the wire's name
     eventId: str  # noqa: N815  the wire's name
@@ -77,7 +77,10 @@ class _Standing(NamedTuple):
 async def initialize(
     wanted: Initialize, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
 ) -> Response:
-    """Begin an execution. Location is its status. A repeat with the same Idempotency-Key, for six hours, is 409 with Location."""
+    """Begin an execution. Location is its status.
+
+    A repeat with the same Idempotency-Key, within six hours, is answered with 409 and Location.
+    """
 
     async def make() -> tuple[Any, dict[str, Any], str]:
         row = await asked_for(site, caller, correlation_id, wanted)
@@ -93,26 +96,26 @@ async def initialize(
 
 @router.get("/status/{projectId}", responses=responses(403, 404))
 async def status(project: ProjectInPath, site: SiteOf, caller: CallerOf) -> Execution:
-    """How far the newest execution of the project is."""
+    """Return how far the newest execution of the project is."""
     return _shown(await _standing(site, caller, project))
 
 
 @router.post("/pause/{projectId}", responses=responses(403, 404, 409))
 async def pause(project: ProjectInPath, site: SiteOf, caller: CallerOf) -> Execution:
-    """running to paused: nothing new starts, what runs may finish. A paused one stays as it is."""
+    """Pause a running execution: nothing new starts, what runs may finish. A paused one stays as it is."""
     return await _steer(site, caller, project, "paused", "running", PauseBuild())
 
 
 @router.post("/resume/{projectId}", responses=responses(400, 403, 404, 409))
 async def resume(project: ProjectInPath, site: SiteOf, caller: CallerOf, wanted: Resume | None = None) -> Execution:
-    """paused to running. One that was resumed already stays as it is; one that never paused is refused."""
+    """Resume a paused execution. One that was resumed already stays as it is; one that was never paused is refused."""
     how = wanted or Resume()
     return await _steer(site, caller, project, "running", "paused", ResumeBuild(how.choice, how.message))
 
 
 @router.post("/stop/{projectId}", responses=responses(403, 404, 409))
 async def stop(project: ProjectInPath, site: SiteOf, caller: CallerOf) -> Execution:
-    """running to stopping to stopped: agents are ended, nothing more lands, lanes are removed. Again is harmless."""
+    """Stop a running execution: agents are ended, nothing more lands, lanes are removed. Harmless to repeat."""
     return await _steer(site, caller, project, "stopping", "running", StopBuild("stopped by the user"))
 
 
@@ -126,13 +129,13 @@ async def _steer(
         standing = await _standing(site, caller, project)
         build = standing.build
         if build is not None and standing.state in there and (to != "running" or "build.resumed" in build.moments):
-            break  # it was asked for before
+            break  # another request asked for it before
         if build is None or standing.state != since:
             raise _refused(standing.state, f"it cannot become {to} from there")
         try:
             await site.app.ask(build.id, command)
         except IllegalMove as refused:
-            # Somebody else was first, and where it is now decides; or this state has more to say than its name.
+            # Another request was first, and the state now decides; or the reason is more than the name of the state.
             now = await _standing(site, caller, project)
             if again and now.state != standing.state:
                 continue
@@ -156,14 +159,17 @@ def _refused(state: ExecutionStatus, why: str, fix: str | None = None) -> Illega
 
 
 async def _standing(site: ServerState, caller: Caller, project: str) -> _Standing:
-    """Raises NotFound for a project without an execution, Forbidden for another user's."""
+    """Return the newest execution of a project.
+
+    Raises NotFound when there is none, Forbidden when it is another user's.
+    """
     await check_owner(site, caller, project)
     row = await site.records.inbox.latest(project, INITIALIZE, caller.user_id)
     if row is None:
         raise NotFound("this project has no execution", fix="begin one: POST /api/devteam/automation/initialize")
     try:
         build = await site.seen.newest(row.build_id) if row.build_id else None
-    except NotFound:  # removed since; what was kept of it is all there is
+    except NotFound:  # removed since then; only its record is left
         build = None
     return _Standing(row, build, execution_status(build) if build else WITHOUT_BUILD[row.status])
 

@@ -1,4 +1,7 @@
-"""Events from other systems (D4): kept before they are answered, begun once, and what became of each. Begins nothing itself."""
+"""Events from other systems: received, kept before they are answered, and reported on.
+
+Must never start anything itself.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ router = APIRouter(prefix="/events", tags=["events"])
 
 
 class Accepted(BaseModel):
-    """The event is kept, and is begun also if the server ends now."""
+    """The event is kept, and will be started even if the server ends now."""
 
     task_id: str
     event_id: str
@@ -49,7 +52,7 @@ class EventStatus(BaseModel):
 async def post_event(
     wanted: AnyAsked, request: Request, site: SiteOf, caller: CallerOf, correlation_id: CorrelationOf
 ) -> Response:
-    """Take an event in. Location is where to look what becomes of it. A repeat with the same key gets the first answer."""
+    """Receive an event. Location is its status. A repeat with the same Idempotency-Key gets the first answer."""
     await site.rates.take(EVENTS, caller.user_id)
 
     async def make() -> tuple[Any, dict[str, Any], str]:
@@ -66,7 +69,7 @@ async def post_event(
 async def event_status(
     task_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$")], site: SiteOf, caller: CallerOf
 ) -> EventStatus:
-    """What has become of an event."""
+    """Return what has become of an event."""
     row = await site.records.inbox.by_task(task_id)
     if row.user_id != caller.user_id:
         raise Forbidden("this event belongs to another user", fix="ask for an event of your own")
@@ -74,7 +77,7 @@ async def event_status(
     if row.status == "started":
         try:
             context = task_context(await site.seen.newest(row.build_id), row.project_id)
-        except NotFound:  # removed since: what was kept of it is all there is
+        except NotFound:  # removed since then: only its record is left
             context = row.task_context
     return EventStatus(
         task_id=row.task_id,

@@ -50,13 +50,13 @@ class Version(BaseModel):
 
 @router.get("/health", responses=responses())
 async def health() -> Health:
-    """Whether the server answers."""
+    """Return whether the server answers."""
     return Health()
 
 
 @router.get("/health/version", responses=responses())
 async def version() -> Version:
-    """Which version answers."""
+    """Return the version of the server."""
     return Version(version=number(), phase="serve")
 
 
@@ -73,8 +73,8 @@ def number() -> str:
     response_class=Response,
     responses={200: {"description": "Prometheus' text format", "content": _TEXT}, **responses()},
 )
-async def metrics(site: SiteOf, caller: CallerOf) -> Response:  # noqa: ARG001  not for everybody
-    """Counters, gauges and histograms: docs/guides/monitoring.md says what each means."""
+async def metrics(site: SiteOf, caller: CallerOf) -> Response:  # noqa: ARG001  only for known callers
+    """Return counters, gauges and histograms; docs/guides/monitoring.md says what each means."""
     meters = site.app.meters
     if site.app.in_cluster:
         meters.show_workers(await site.app.board.workers())

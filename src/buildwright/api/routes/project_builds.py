@@ -1,4 +1,7 @@
-"""The newest build of a project: cancel, status, log, resume, interject, files, summary, instructions (G9-G15). No logic."""
+"""The newest build of a project: its commands, log, files, summary.
+
+Must never hold logic: that is in `project_build`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ Filter = Annotated[CleanText, Query(max_length=200)]
 
 
 class ResumeWish(RequestModel):
-    """How to go on from a pause. `skip` gives up the tasks that failed; what depends on them goes on."""
+    """How to go on from a pause. `skip` gives up the failed tasks; tasks that depend on them go on."""
 
     action: ResumeAction
     message: Annotated[
@@ -53,13 +56,13 @@ class ResumeWish(RequestModel):
 
 
 class InterjectWish(RequestModel):
-    """Something to tell the agents."""
+    """A message for the agents."""
 
     message: Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"\S")]
 
 
 class Interjected(BaseModel):
-    """A message on its way. The status lists it as waiting until an agent has taken it in; the summary has the receipt."""
+    """A message on its way. The status lists it until an agent has received it; the summary has the receipt."""
 
     message_id: str
     build_id: str
@@ -98,7 +101,7 @@ async def cancel_build(build: NewestBuild, row: NewestRow, site: SiteOf, caller:
 
 @router.get("/status", responses=responses(403, 404))
 async def build_status(build: NewestBuild) -> BuildStatus:
-    """How the build stands, and what can be done when it is paused."""
+    """Return how far the build is, and what can be done when it is paused."""
     return status_of(build)
 
 
@@ -114,7 +117,7 @@ async def build_logs(
     source: Annotated[Filter, Query(description="Only lines of `agent`, `engine`, `gate` or `git`.")] = "",
     search: Annotated[Filter, Query(description="Only lines with this text, in whatever case.")] = "",
 ) -> BuildLogPage:
-    """The log of the build, page by page, searchable."""
+    """Return the log of the build, page by page, searchable."""
     after = number_in(cursor)
     rows, following = await project_build.log_page(
         site, row.build_id, after, limit, tail=tail, task=task, level=level or "", source=source, search=search
@@ -142,7 +145,7 @@ async def resume_build(
 async def interject(
     request: Request, wish: InterjectWish, build: NewestBuild, row: NewestRow, site: SiteOf, caller: CallerOf
 ) -> Response:
-    """Tell the agents something while they work. Several messages are taken in together, in order."""
+    """Send the agents a message while they work. Several messages are received together, in order."""
     await site.rates.take("BUILDWRIGHT_RATE_BUILDS", caller.user_id)
 
     async def work() -> tuple[int, dict[str, Any], str]:
@@ -155,7 +158,7 @@ async def interject(
 
 @router.get("/files", responses=responses(403, 404, 502))
 async def build_files(build: NewestBuild, site: SiteOf, limit: Limit = 500, cursor: Cursor = "") -> BuildFilePage:
-    """The files that the build has made or changed, of what has landed."""
+    """Return the files that the build has made or changed, as far as they have landed."""
     files, following = await project_build.file_page(site, build, text_in(cursor), limit)
     return BuildFilePage(items=files, next_cursor=cursor_for(following) if following else None)
 
@@ -164,18 +167,18 @@ async def build_files(build: NewestBuild, site: SiteOf, limit: Limit = 500, curs
 async def build_file(
     path: Annotated[str, Path(description="From the top of the repository.")], build: NewestBuild, site: SiteOf
 ) -> FileAnswer:
-    """One file as it is at the integration head."""
+    """Return one file as it is at the integration head."""
     file, content, note = await project_build.read_file(site, build, path)
     return FileAnswer(**file.model_dump(), content=content, note=note)
 
 
 @router.get("/summary", responses=responses(403, 404))
 async def build_summary(build: NewestBuild, site: SiteOf) -> BuildSummary:
-    """What the build came to, so far or for good."""
+    """Return the summary of the build, so far or final."""
     return await project_build.summarize(site, build)
 
 
 @router.get("/instructions", responses=responses(403, 404, 502))
 async def build_instructions(build: NewestBuild, site: SiteOf) -> Instructions:
-    """How to take the result, and how the project is installed, tested and built."""
+    """Return how to get the result, and how to install, test and build the project."""
     return instructions_of(build, await find_stack(site.app, build), await project_build.delivery_of(site, build))

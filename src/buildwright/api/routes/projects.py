@@ -1,4 +1,4 @@
-"""Projects, and starting their builds (G8, G9, G12). No logic: that is in `project_build` and the records."""
+"""Projects, and starting their builds. Must never hold logic: that is in `project_build` and the records."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ProjectPage(BaseModel):
 
 @router.post("", status_code=201, response_model=ProjectDetail, responses=responses(409), openapi_extra=KEYED)
 async def create_project(request: Request, wish: NewProject, site: SiteOf, caller: CallerOf) -> Response:
-    """Create a project. With an Idempotency-Key a repeat gives the same one."""
+    """Create a project. With an Idempotency-Key a repeat returns the same project."""
     if wish.target_type is not None:
         check_target(wish.target_type, wish.target_ref)
     spec = kept_spec(wish.spec, wish.tasks)
@@ -105,7 +105,7 @@ async def list_projects(
     limit: Limit = 50,
     cursor: Annotated[str, Query(max_length=500, description="`next_cursor` of the page before.")] = "",
 ) -> ProjectPage:
-    """The caller's projects, newest first, with the status of their newest builds."""
+    """Return your projects, newest first, with the status of their newest builds."""
     found = await site.records.projects.page(caller.user_id, limit + 1, place_of(cursor))
     page = found[:limit]
     rows = await site.records.runs.latest_of_projects([project.id for project in page], caller.user_id)
@@ -118,7 +118,7 @@ async def list_projects(
 
 @router.get("/{project_id}", responses=responses(403, 404))
 async def get_project(project: OwnProject, site: SiteOf) -> ProjectDetail:
-    """A project with the status of its newest build."""
+    """Return a project with the status of its newest build."""
     return _detail(project, await site.records.runs.latest_by_project(project.id, project.user_id))
 
 
@@ -137,7 +137,7 @@ async def start_build(
     caller: CallerOf,
     correlation_id: CorrelationOf,
 ) -> Response:
-    """Start a build of the project. It goes on after this answer; Location says where to look."""
+    """Start a build of the project. It continues after this answer; Location is where to read it."""
 
     async def work() -> tuple[int, dict[str, Any], str]:
         build_id = await project_build.start(site, caller, project, wish, correlation_id)

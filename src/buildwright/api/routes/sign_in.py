@@ -1,4 +1,4 @@
-"""Signing in with the one-time token that the server prints, as notebooks do; and tickets for WebSockets. Keeps no token."""
+"""Signing in with the one-time token that the server prints, and tickets for WebSockets. Must never keep a token."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ autocomplete="off"></label> <button>Sign in</button></form>"""
 
 
 class Me(BaseModel):
-    """Who is signed in."""
+    """The signed-in user."""
 
     user_id: str
     kind: str = Field(description="`session` or `bearer`.")
 
 
 class Ticket(BaseModel):
-    """Opens one WebSocket."""
+    """A ticket that opens one WebSocket."""
 
     ticket: str
     seconds: float = Field(description="How long it can be used.")
@@ -42,7 +42,10 @@ class Ticket(BaseModel):
 
 @router.get("/sign-in", response_class=HTMLResponse, responses=responses())
 async def sign_in_page(token: str = "") -> Response:
-    """A page with the token and one button: reading it signs nobody in, so a link preview cannot use the token up."""
+    """Return a page with the token and one button.
+
+    Reading it signs no user in, so a link preview cannot use up the token.
+    """
     return HTMLResponse(_PAGE.format(words="Press the button to sign in.", form=_FORM.format(token=escape(token))))
 
 
@@ -80,7 +83,7 @@ async def sign_in(request: Request, site: SiteOf) -> Response:
 
 
 @router.post("/sign-out", status_code=204, responses=responses())
-async def sign_out(caller: CallerOf) -> Response:  # noqa: ARG001  only who is signed in can sign out
+async def sign_out(caller: CallerOf) -> Response:  # noqa: ARG001  only a signed-in user can sign out
     """Forget the session in this browser."""
     answer = Response(status_code=204)
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
@@ -89,12 +92,12 @@ async def sign_out(caller: CallerOf) -> Response:  # noqa: ARG001  only who is s
 
 @router.get("/auth/me", responses=responses())
 async def me(caller: CallerOf) -> Me:
-    """Who is signed in."""
+    """Return the signed-in user."""
     return Me(user_id=caller.user_id, kind=caller.kind)
 
 
 @router.post("/api/tickets", status_code=201, responses=responses())
 async def ticket(site: SiteOf, caller: CallerOf) -> Ticket:
-    """A ticket that opens one WebSocket: `/ws?ticket=...`. A long-lived token never stands in an address."""
+    """Return a ticket that opens one WebSocket: `/ws?ticket=...`. It keeps long-lived tokens out of URLs."""
     text = site.signer.issue(caller.user_id, "ticket", TICKET_SECONDS, site.app.clock.now())
     return Ticket(ticket=text, seconds=TICKET_SECONDS)

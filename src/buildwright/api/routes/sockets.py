@@ -1,7 +1,10 @@
-"""WebSockets: `/ws/devteam` (D13) and `/ws` (G4, G9). They let everybody in, to say why they are closed, and then ask who it is.
+"""WebSockets: `/ws/devteam` and `/ws`. Must never send news before the caller is known.
 
-Close codes: 1000 the build has ended, 1001 the server ends, 1008 too many frames, 1009 a frame too large, 1011 the store
-does not answer, 1013 too slow; 4400 what is asked for makes no sense, 4401 nobody, 4403 not yours, 4404 no such thing.
+Each connection is accepted first, so that the client learns why it is closed; then the caller is identified.
+
+Close codes: 1000 the build has ended, 1001 the server ends, 1008 too many frames, 1009 a frame too large, 1011 the
+store does not answer, 1013 too slow; 4400 a malformed request, 4401 unknown caller, 4403 another user's, 4404 no such
+thing.
 """
 
 from __future__ import annotations
@@ -39,22 +42,22 @@ _CLOSES: dict[Why, tuple[int, str]] = {
 
 
 class Subscribe(BaseModel, extra="forbid"):
-    """What a client wants from here on."""
+    """The news that a client wants from here on."""
 
     topics: list[str] = Field(default_factory=lambda: ["events", "log"], max_length=100)
     after: str | None = Field(default=None, max_length=LONGEST)
-    """A cursor, or `start`; else it goes on where it is."""
+    """A cursor, or `start`; without it the stream continues where it is."""
 
 
 @router.websocket("/ws/devteam")
 async def devteam(websocket: WebSocket) -> None:
-    """What happens in the builds of a project, or in one build: `execution-update` and `execution-log`."""
+    """Stream what happens in the builds of a project, or in one build: `execution-update` and `execution-log`."""
     await _serve(websocket, "devteam")
 
 
 @router.websocket("/ws")
 async def builder(websocket: WebSocket) -> None:
-    """The same by the names of the builder: `phase_start`, `audit_fail`, `file_created`, `build_log` and so on."""
+    """Stream the same by the names of the builder: `phase_start`, `audit_fail`, `file_created`, `build_log` and more."""
     await _serve(websocket, "builder")
 
 
@@ -70,7 +73,7 @@ async def _serve(websocket: WebSocket, names: Names) -> None:
             if await _Socket(site, websocket, selection, names).run(topics, after) == "slow":
                 dropped()
     except (WebSocketDisconnect, RuntimeError):
-        return  # the client has gone; Starlette says it in either way
+        return  # the client has gone; Starlette reports it in either way
     except BuildwrightError as error:
         await _close(websocket, _code_of(error), str(error))
 
@@ -90,7 +93,10 @@ def _code_of(error: BuildwrightError) -> int:
 
 
 async def caller_by(site: ServerState, websocket: WebSocket) -> Caller:
-    """Who opens it: by bearer token, by ticket, or by session from a page of this server. Raises Unauthorized, Forbidden."""
+    """Return the caller: from a bearer token, a ticket, or a session on a page of this server.
+
+    Raises Unauthorized, Forbidden.
+    """
     headers = websocket.headers
     origins = headers.getlist("origin")
     if origins and not is_own_origin(site, headers):
@@ -130,7 +136,7 @@ def _parsed(topics: list[str]) -> Topics:
 
 
 class _Socket:
-    """One connection that was let in."""
+    """One accepted connection."""
 
     def __init__(self, site: ServerState, websocket: WebSocket, selection: Selection, names: Names) -> None:
         self._site = site
@@ -141,7 +147,7 @@ class _Socket:
         self._counted_at = asyncio.get_running_loop().time()
 
     async def run(self, topics: Topics, after: str) -> Why:
-        """Send until somebody has had enough, starting anew whenever the client subscribes to something else."""
+        """Send frames until the stream or the client ends; start anew when the client subscribes to something else."""
         wanted: Subscribe | None = None
         hearing = asyncio.create_task(self._hear())
         try:
@@ -166,7 +172,7 @@ class _Socket:
             await asyncio.gather(hearing, return_exceptions=True)
 
     async def _carry(self, reader: Subscription, hearing: asyncio.Task[Subscribe | None]) -> Why:
-        """`gone` when the client has something to say, or nothing any more."""
+        """Send until one side stops; return why, `gone` when the client has sent a subscription or has left."""
         sending = asyncio.create_task(deliver(reader, self._put))
         try:
             either: set[asyncio.Future[Any]] = {sending, hearing, reader.stopped}
@@ -185,7 +191,7 @@ class _Socket:
         await self._websocket.send({"type": "websocket.send", "text": body.decode()})
 
     async def _part(self, reader: Subscription, why: Why) -> None:
-        """The last word, if the client still reads."""
+        """Send the last frame and close, if the client still reads."""
         state = self._websocket.scope.get("state")
         if why == "gone":
             return
@@ -202,7 +208,7 @@ class _Socket:
             asyncio.get_running_loop().call_later(ABORT_SECONDS, abort, state)
 
     async def _hear(self) -> Subscribe | None:
-        """The client's next subscription, None when it has gone. Answers what it does not understand."""
+        """Return the client's next subscription, None when it has gone. Answers frames that it does not understand."""
         while True:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
@@ -228,7 +234,7 @@ class _Socket:
         await self._say(StreamFrame(kind, datetime.now(UTC), self._selection.project_id, payload).encoded())
 
     def _takes(self) -> bool:
-        """Count one frame of the client."""
+        """Count one frame of the client; return whether it may send that many."""
         now = asyncio.get_running_loop().time()
         self._allowed = min(_BURST, self._allowed + (now - self._counted_at) * _FRAMES_PER_SECOND)
         self._counted_at = now
@@ -241,7 +247,7 @@ def _asked(hearing: asyncio.Task[Subscribe | None]) -> bool:
 
 
 def _understood(text: str) -> Subscribe | None:
-    """What a client wants; None for a ping. Raises Refused for what is neither."""
+    """Return the subscription in a frame, None for a ping. Raises Refused for anything else."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -264,7 +270,7 @@ def _understood(text: str) -> Subscribe | None:
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:
-    """Close it; a reason has at most 123 bytes."""
+    """Close the connection; a reason has at most 123 bytes."""
     short = reason.encode()[:120].decode("utf-8", "ignore")
     try:
         await websocket.close(code, short)

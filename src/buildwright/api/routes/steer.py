@@ -1,4 +1,7 @@
-"""Steering a build that runs by itself: a route for each command, and `run`. Knows no rule: those are in `engine.commands`."""
+"""Steering a build that runs by itself: a route for each command, and `run`. Must never hold a rule of a build.
+
+Those are in `engine.commands`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ router = APIRouter(prefix="/api/builds/{build_id}", tags=["steering builds"])
 
 
 class Receipt(BaseModel):
-    """A message was taken; the event `message.delivered` names it once an agent has it."""
+    """A message was accepted; the event `message.delivered` names it once an agent has it."""
 
     build_id: str
     message_id: str
@@ -30,18 +33,18 @@ class Receipt(BaseModel):
 
 
 class StepTaken(BaseModel):
-    """The step is asked for, and is made by the process or worker that carries the build out."""
+    """A step was accepted; the process or worker that carries out the build makes it."""
 
     build_id: str
     step_id: str
 
 
 RECEIPTS: dict[type[BuildCommand], type[BaseModel]] = {SendMessage: Receipt, TakeStep: StepTaken}
-"""What a command with a receipt is answered with; all others are answered with where the build stands."""
+"""Answers of commands with a receipt; all others are answered with the build's standing."""
 
 
 def body_of(kind: type[BuildCommand]) -> Any:
-    """The body of a command's request: its fields with their bounds; left out if none of them must be given."""
+    """Return the type of a command's body: its fields with their bounds, and None if no field is required."""
     hints = get_type_hints(kind, include_extras=True)
     given: dict[str, Any] = {
         field.name: (hints[field.name], ... if field.default is MISSING else field.default) for field in fields(kind)
@@ -51,7 +54,7 @@ def body_of(kind: type[BuildCommand]) -> Any:
 
 
 def command_of(kind: type[BuildCommand], body: RequestModel | None) -> BuildCommand:
-    """The record of a body that was read."""
+    """Return the command in a parsed body."""
     return kind(**dict(body or ()))
 
 
@@ -85,7 +88,7 @@ def _add_route(kind: type[BuildCommand]) -> None:
 
 
 async def _ask(site: SiteOf, build: Build, command: BuildCommand) -> tuple[Build, str]:
-    """Ask it, unless another request did so first. Raises IllegalMove with the state that does not allow it."""
+    """Send a command, unless another request did so first. Raises IllegalMove with the state that does not allow it."""
     with stating(build):
         try:
             return await site.app.ask(build.id, command)
@@ -113,7 +116,7 @@ async def stop(
 
 
 for command_kind in COMMANDS:
-    if command_kind is not StopBuild:  # which may wait for the end
+    if command_kind is not StopBuild:  # StopBuild has a route of its own, which may wait for the end
         _add_route(command_kind)
 stop.__annotations__["wanted"] = body_of(StopBuild)
 router.add_api_route(
@@ -127,7 +130,7 @@ router.add_api_route(
 
 @router.post("/run", status_code=202, responses=responses(403, 404, 409))
 async def run(site: SiteOf, caller: CallerOf, build: OwnBuild) -> Standing:
-    """See that the build is carried out; harmless when it is already."""
+    """Make sure that the build is carried out; harmless when it already is."""
     await site.rates.take(operations.BUILDS, caller.user_id)
     operations.refuse_ended(build, "carried out")
     await site.hosting.begin(build.id)

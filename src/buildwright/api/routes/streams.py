@@ -1,6 +1,7 @@
-"""Server-sent events of a build or a project, and the same as pages (`GET /events`): the truth that all streams repeat.
+"""Server-sent events of a build or a project, and the same frames as pages (`GET /events`). Must never change a build.
 
-A stream's `id:` is a cursor, so `Last-Event-ID` goes on where the connection broke. `curl -N` shows it as it comes.
+The pages have the truth that all streams repeat. A stream's `id:` is a cursor, so `Last-Event-ID` continues where the
+connection broke. `curl -N` shows the frames as they come.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ NamesOf = Annotated[
 
 
 class StreamQuery(NamedTuple):
-    """What a client asks of any stream, not read yet."""
+    """The unparsed query of a client to any stream."""
 
     after: str
     topics: str
@@ -100,14 +101,14 @@ async def build_stream(
     tail: Annotated[int, Query(ge=0, le=100_000, description="Begin with so many of the last log lines.")] = 0,
     task: Annotated[str, Query(pattern=TASK, description="Of which task they are counted; nothing for all.")] = "",
 ) -> Response:
-    """What happens in a build, as it happens, until it has ended."""
+    """Stream what happens in a build, as it happens, until it has ended."""
     selection = await build_of(site, caller, build_id)
     return await _stream(site, selection, query, StreamStart(tail, task) if tail and not query.after else None)
 
 
 @router.get("/api/projects/{project_id}/stream", response_class=Response, responses=responses(403, 404) | _SSE)
 async def project_stream(project_id: str, site: SiteOf, caller: CallerOf, query: StreamQueryOf) -> Response:
-    """What happens in your builds of a project: those that go on, and those that begin."""
+    """Stream what happens in your builds of a project: those that go on, and those that begin."""
     return await _stream(site, await project_of(site, caller, project_id), query)
 
 
@@ -126,7 +127,7 @@ async def events(
     topics: TopicsOf = "events",
     names: NamesOf = "devteam",
 ) -> Response:
-    """What has happened in a build or a project: the same frames as the streams have, as pages."""
+    """Return what has happened in a build or a project: the same frames as the streams have, as pages."""
     if bool(project) == bool(build):
         raise Refused("name what to read", fix="give ?build=ID, or ?project=ID")
     selection = await (build_of(site, caller, build) if build else project_of(site, caller, project))
@@ -167,7 +168,7 @@ async def _stream(
 
 
 class EventStream(Response):
-    """Frames as server-sent events. Written by hand: a frame is made once for all who get it, and never parsed again."""
+    """Frames as server-sent events. Hand-made: a frame is encoded once for all its clients, and never parsed again."""
 
     media_type = "text/event-stream"
 
@@ -235,6 +236,6 @@ def _chunk(body: bytes) -> dict[str, Any]:
 
 
 async def _left(receive: Receive) -> None:
-    """Returns when the client has gone."""
+    """Return when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
