@@ -1,4 +1,4 @@
 """The HTTP API: routes, streams and problem details. Must never hold a rule of a build.
 
-Those rules are in `core` and `engine`.
+The rules are in `core` and `engine`.
 """

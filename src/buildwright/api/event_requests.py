@@ -79,7 +79,7 @@ class Initialize(RequestModel):
 
 
 class DevteamInitialize(Initialize):
-    """Begins an execution, as `POST /api/devteam/automation/initialize` does."""
+    """An event that begins an execution, as `POST /api/devteam/automation/initialize` does."""
 
     type: Literal["devteam.initialize"]
 

@@ -176,7 +176,7 @@ class _Request:
 
 
 class _BodyRefusedError(Exception):
-    """Ends the reading of a body. The application may catch it: `refuse` was called before."""
+    """The end of reading a body that is refused. The application may catch it: `refuse` was called before."""
 
 
 class _Body:

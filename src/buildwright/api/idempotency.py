@@ -1,7 +1,4 @@
-"""Idempotency keys: a request with one is carried out once, however often it comes.
-
-Must never keep a key, only its hash.
-"""
+"""Idempotency keys: a request with one is carried out once. Must never keep a key, only its hash."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Starting and ending a build, for all routes that do so. Must never hold a rule of a build.
 
-Those are in `engine.commands`.
+The rules are in `engine.commands`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Pages of long lists: the opaque cursors that continue them, and pages of a build's log.
-
-Must never change anything.
-"""
+"""Pages of long lists: their opaque cursors, and pages of a build's log. Must never change anything."""
 
 from __future__ import annotations
 

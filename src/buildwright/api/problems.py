@@ -1,7 +1,4 @@
-"""Problem details (RFC 9457) for errors: a code, what happened, why, the one fix.
-
-Must never show the server's internals.
-"""
+"""Problem details (RFC 9457): a code, what happened, why, the one fix. Must never show the server's internals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Limits on how often a user may make costly requests.
-
-Must never share counts: each process counts in its own memory.
-"""
+"""Limits on how often a user may make costly requests, in memory. Must never count for another process."""
 
 from __future__ import annotations
 

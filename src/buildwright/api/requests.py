@@ -39,7 +39,7 @@ OptionsRequest = narrowed(
 
 
 class _AsRequested:
-    """Makes a field of type `Options` accept what `OptionsRequest` accepts; only given options count as set."""
+    """An annotation that makes a field of type `Options` accept an `OptionsRequest`; only options given count."""
 
     def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(options_from, handler.generate_schema(OptionsRequest))

@@ -110,8 +110,7 @@ class Subscription:
         self._busy_since: float | None = None
         self._loop = asyncio.get_running_loop()
 
-    # --- called by broadcasts; nothing here waits
-    # ----------------------------------------------------------------------
+    # --- called by broadcasts; nothing here waits ---------------------------------------------------------------------
 
     def offer(self, piece: EncodedFrames) -> None:
         """Queue a piece, or drop the whole queue when it is full."""
@@ -194,8 +193,7 @@ class Subscription:
         self._lines.clear()
         self._size = 0
 
-    # --- called for the client
-    # -----------------------------------------------------------------------------------------
+    # --- called for the client ----------------------------------------------------------------------------------------
 
     @property
     def form(self) -> str:

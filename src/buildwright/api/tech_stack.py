@@ -1,7 +1,4 @@
-"""The tech stack of a finished tree, found in git objects by the gates' own rules.
-
-Must never write or run a program.
-"""
+"""The tech stack of a finished tree, by the gates' own rules. Must never write, or run a program."""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ class App:
         from buildwright.engine.perform import forget_lanes
 
         build = await self.builds.load(build_id)
-        if build.control is not Control.STOPPING:  # a process that died may have asked before
+        if build.control is not Control.STOPPING:  # it is when a process asked, and died before the end
             build, _ = await commands.ask(self.builds, self.clock, build_id, command)
         if self.in_cluster:
             # A build without a worker at this moment ends at once, even if no worker is alive; else its workers let go

@@ -1,4 +1,1 @@
-"""Routes, one module for each group of paths.
-
-Must never do more than read input, ask App or store, and shape the answer.
-"""
+"""Routes, one module for each group of paths. Must never do more than read input, ask, and shape the answer."""

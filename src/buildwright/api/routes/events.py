@@ -1,7 +1,4 @@
-"""Events from other systems: received, kept before they are answered, and reported on.
-
-Must never start anything itself.
-"""
+"""Events from other systems: kept before they are answered, and reported on. Must never start anything itself."""
 
 from __future__ import annotations
 

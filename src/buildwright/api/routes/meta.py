@@ -36,7 +36,7 @@ _TEXT = {"text/plain": {"schema": {"type": "string"}}}
 
 
 class Health(BaseModel):
-    """The server answers."""
+    """The health of the server: it answers."""
 
     status: str = "ok"
 

@@ -1,7 +1,4 @@
-"""The newest build of a project: its commands, log, files, summary.
-
-Must never hold logic: that is in `project_build`.
-"""
+"""The newest build of a project: its commands, log, files, summary. Must never hold logic."""
 
 from __future__ import annotations
 

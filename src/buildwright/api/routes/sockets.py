@@ -57,7 +57,7 @@ async def devteam(websocket: WebSocket) -> None:
 
 @router.websocket("/ws")
 async def builder(websocket: WebSocket) -> None:
-    """Stream the same by the names of the builder: `phase_start`, `audit_fail`, `file_created`, `build_log` and more."""
+    """Stream the same by the names of the builder: `phase_start`, `audit_fail`, `file_created`, `build_log` etc."""
     await _serve(websocket, "builder")
 
 

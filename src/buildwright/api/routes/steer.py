@@ -1,6 +1,6 @@
 """Steering a build that runs by itself: a route for each command, and `run`. Must never hold a rule of a build.
 
-Those are in `engine.commands`.
+The rules are in `engine.commands`.
 """
 
 from __future__ import annotations
