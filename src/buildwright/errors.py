@@ -27,8 +27,8 @@
         ├── GateBroken          a gate could not judge (a gate that refuses is a report, not an error)
         └── ToolMissing         a program that is needed is not installed
 
-An error's message defaults to the first line of its class docstring, so users see that line. Every error can have a
-`fix`: the one thing to do about it, in words a user can follow.
+An error's message defaults to its `default_message`, or else to the first line of its class docstring, so users see
+that line. Every error can have a `fix`: the one thing to do about it, in words a user can follow.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ from __future__ import annotations
 class BuildwrightError(Exception):
     """Something went wrong in Buildwright."""
 
+    default_message: str = ""
+    """The message when none is given; "" takes the first line of the class docstring."""
+
     def __init__(self, message: str | None = None, *, fix: str | None = None) -> None:
         first_line = (type(self).__doc__ or type(self).__name__).strip().splitlines()[0]
-        self.message = message or first_line
+        self.message = message or self.default_message or first_line
         self.fix = fix
         super().__init__(self.message)
 
@@ -91,11 +94,15 @@ class NotFound(Refused):
 
 
 class Unauthorized(Refused):
-    """Nobody known makes this request."""
+    """The request names no known user."""
+
+    default_message = "Nobody known makes this request."
 
 
 class Forbidden(Refused):
-    """This belongs to somebody else."""
+    """The request is for something that belongs to another user."""
+
+    default_message = "This belongs to somebody else."
 
 
 class TooMany(Refused):
@@ -123,7 +130,9 @@ class IllegalMove(Conflict):
 
 
 class StaleVersion(Conflict):
-    """Somebody else appended to this build first."""
+    """Another process appended to this build first."""
+
+    default_message = "Somebody else appended to this build first."
 
 
 class LostLease(Conflict):
