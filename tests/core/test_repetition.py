@@ -210,7 +210,10 @@ def test_failures_of_all_tasks_are_in_one_row_and_conflicts_are_not_in_it() -> N
     assert scene.build.task("a").phase is TaskPhase.WORKING
     assert build_view(scene.build, NOW).diagnosis == "it is the clock"
     assert why(scene.build, "b", scene.journal, NOW).diagnosis == "it is the clock"
+    assert scene.build.task("b").diagnosis == "", "an attempt that runs is told nothing new"
     scene.crash("a")
+    scene.crash("b")
+    assert scene.build.task("b").diagnosis == "it is the clock", "the next one is"
     assert not scene.build.needs_diagnosis, "one diagnosis for a row"
 
 

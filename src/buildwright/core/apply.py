@@ -249,8 +249,11 @@ def _build_stuck(build: Build, event: e.BuildStuck, _at: datetime) -> Changes:
     tasks = build.tasks
     told = {advice.task: advice.text for advice in event.task_advice}
     for task in event.tasks if event.advice else ():
+        state = build.task(task)
         words = "\n".join(filter(None, (event.advice, told.get(task, ""))))
-        tasks = tasks.set(task, replace(build.task(task), diagnosis=words))
+        # What an attempt was told never changes while it runs.
+        runs = state.phase is TaskPhase.WORKING
+        tasks = tasks.set(task, replace(state, later_diagnosis=words) if runs else replace(state, diagnosis=words))
     return {
         "tasks": tasks,
         "stuck": True,

@@ -92,7 +92,9 @@ class TaskState:
     guidance: tuple[str, ...] = ()
     """What the user said with a retry; given to the next attempt."""
     diagnosis: str = ""
-    """What the diagnosing advisor said about it when the build was stuck; given to the next attempt."""
+    """What the diagnosing advisor said about it when the build was stuck; given to the attempt that runs, or the next."""
+    later_diagnosis: str = ""
+    """What it said while an attempt ran; given to the one after that."""
     refused: tuple[RefusedAttempt, ...] = ()
     """Attempts that the gates refused since the user's last retry. Empty once the task is done."""
     loop: str = ""

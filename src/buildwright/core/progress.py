@@ -70,6 +70,8 @@ def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
         patch=None,
         started_at=state.started_at or at,
         attempt_at=at,
+        diagnosis=state.later_diagnosis or state.diagnosis,
+        later_diagnosis="",
     )
     holders = build.holders
     for file in build.plan.task(task_id).files_expected:

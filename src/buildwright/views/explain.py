@@ -90,7 +90,7 @@ def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -
         attempts=attempts_of(task_id, events),
         findings=tuple(map(str, state.findings)),
         guidance=state.guidance,
-        diagnosis=state.diagnosis,
+        diagnosis=state.later_diagnosis or state.diagnosis,
         summary=state.summary,
         commit=state.commit,
         changed=state.patch.paths if state.patch is not None else (),
