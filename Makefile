@@ -50,6 +50,7 @@ check: $(VENV)/.dev ## format, lint, types, layers, generated documents
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python docs/words.py
 
 simulate: $(VENV)/.dev ## ten thousand builds on virtual time with random faults, every seed repeatable
 	$(BIN)/python -m tests.simulation --seeds 10000

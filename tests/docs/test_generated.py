@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import subprocess
@@ -126,3 +127,24 @@ def test_the_glossary_is_in_order_and_says_each_word_once() -> None:
     words = re.findall(r"^\| ([a-z][^|]*?) \| ", read(ROOT / "docs" / "glossary.md"), re.MULTILINE)[1:]
     assert words == sorted(set(words))
     assert len(words) > 40
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    places: dict[str, list[str]] = {}
+    for module in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(module.relative_to(SOURCE).as_posix())
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_words_that_a_reader_would_pause_at_are_found(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(
+        '"""Holds what somebody asked for (P4)."""\n\nwho = "somebody"  # whoever comes\n', encoding="utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, SCRIPT.with_name("words.py"), module], capture_output=True, text=True, check=False
+    )
+    found = re.findall(r":(\d): '(.*?)'", done.stdout)
+    assert (done.returncode, sorted(found)) == (1, [("1", "(P4)"), ("1", "somebody"), ("3", "whoever")])
