@@ -91,7 +91,10 @@ class Member:
 
 
 class Subscription:
-    """The subscription of one client to a selection. Made by `open_reader`; its owner calls `leave` at the end."""
+    """The subscription of one client to a selection. Made by `open_reader`; its owner calls `leave` at the end.
+
+    Large because replay and the live part share one position: apart, each would have to trust the other's.
+    """
 
     def __init__(self, tails: Broadcasts, selection: Selection, names: Names, topics: Topics) -> None:
         self._tails = tails

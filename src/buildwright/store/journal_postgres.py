@@ -68,7 +68,10 @@ ON CONFLICT (build_id, task, attempt, digest, nth) DO UPDATE SET answer = exclud
 
 
 class PostgresBuilds:
-    """`Builds`, `ActionQueue`, `Answers`, `Retention` in a PostgreSQL database. Belongs to one event loop; must be closed."""
+    """`Builds`, `ActionQueue`, `Answers`, `Retention` in a PostgreSQL database. Belongs to one event loop; must be closed.
+
+    Large because four ports share one pool and one kind of transaction; each method is one statement or two.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
