@@ -194,11 +194,12 @@ class Hub:
         return await self._transfer(mirror, command, changes, peer=self.at.source.git_dir)
 
     async def _transfer(
-        self, mirror: Path, command: Iterable[str], refs: Iterable[str], peer: Path | None = None
+        self, mirror: Path, options: Iterable[str], refs: Iterable[str], peer: Path | None = None
     ) -> GitAnswer:
-        source = self.at.source
-        words = (*command, "--end-of-options", source.location, *refs)
-        return await self._git.run(mirror, *words, protocol=source.protocol, seconds=_SECONDS, peer=peer)
+        at, seconds = self.at.source, _SECONDS
+        return await self._git.run(
+            mirror, *options, "--end-of-options", at.location, *refs, protocol=at.protocol, seconds=seconds, peer=peer
+        )
 
     async def fetch(self, mirror: Path, build_id: str, *refs: str, near: bool = True) -> bool:
         """Fetch exactly these refs, with all they need, into `mirror` under the same names; False if one is missing.
