@@ -84,6 +84,8 @@ class App:
     """The application behind the command line, the library and the server.
 
     Commands work while another process runs the build.
+
+    Large because it makes each adapter on first use, and is a `Client` beside that: both are lists, not logic.
     """
 
     def __init__(self, settings: Settings, builds: Builds, clock: Clock, answers: Answers | None = None) -> None:
