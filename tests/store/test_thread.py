@@ -32,6 +32,19 @@ def insert(number: int | str) -> Callable[[sqlite3.Connection], None]:
     return work
 
 
+async def hold(writer: ConnectionThread, until: threading.Event) -> asyncio.Future[bool]:
+    """Return once the thread is inside a job that ends with `until`: all that is queued from now on waits for that."""
+    inside = threading.Event()
+
+    def work(_: sqlite3.Connection) -> bool:
+        inside.set()
+        return until.wait()
+
+    job = writer.run("wait", work)
+    await asyncio.to_thread(inside.wait)
+    return job
+
+
 def numbers(conn: sqlite3.Connection) -> list[int]:
     return [number for (number,) in conn.execute("SELECT number FROM numbers ORDER BY number")]
 
@@ -44,7 +57,7 @@ async def test_jobs_that_wait_are_committed_together(writer: ConnectionThread) -
         nonlocal commits
         commits += name == "store.add.before"
 
-    first = writer.run("wait", lambda _: gate.wait())
+    first = await hold(writer, gate)
     arm(count)
     jobs = [writer.run("add", insert(n)) for n in range(500)]
     gate.set()
@@ -61,7 +74,7 @@ async def test_who_fails_after_writing_is_undone_alone(writer: ConnectionThread)
         conn.execute("INSERT INTO numbers VALUES (1000)")
         raise Conflict("changed its mind")
 
-    first = writer.run("wait", lambda _: gate.wait())
+    first = await hold(writer, gate)
     jobs = [
         writer.run("add", insert(1)),
         writer.run("add", half),
@@ -86,7 +99,7 @@ async def test_who_fails_after_writing_is_undone_alone(writer: ConnectionThread)
 
 async def test_a_cancelled_caller_disturbs_nobody(writer: ConnectionThread) -> None:
     gate = threading.Event()
-    writer.run("wait", lambda _: gate.wait())
+    await hold(writer, gate)
     jobs = [writer.run("add", insert(n)) for n in (1, 2)]
     jobs[0].cancel()
     gate.set()
