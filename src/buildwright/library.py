@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from buildwright.client import Client, open_client
 from buildwright.core.build import Build
@@ -74,10 +75,12 @@ class Buildwright:
         self._stack = AsyncExitStack()
         self._client: Client | None = None
         self._driving: dict[str, asyncio.Task[Build]] = {}
+        self._woken: dict[str, int] = {}
+        """The version that each build had after the last command that gave it something to do."""
         self._detach = asyncio.Event()
 
-    async def __aenter__(self) -> Buildwright:
-        self._detach, self._driving = asyncio.Event(), {}
+    async def __aenter__(self) -> Self:
+        self._detach, self._driving, self._woken = asyncio.Event(), {}, {}
         self._client = await self._stack.enter_async_context(open_client(_settings(*self._where)))
         return self
 
@@ -123,6 +126,7 @@ class Buildwright:
         """Give a command to a build, and carry it out if it then has something to do. Raises IllegalMove, NotFound."""
         result = await self.client.ask(build_id, command)
         if command.wakes and not self._by_others:
+            self._woken[build_id] = result.build.version
             self._drive(build_id)
         return result
 
@@ -160,8 +164,9 @@ class Buildwright:
             with suppress(BuildIsRunning):  # by another process, until that lets go
                 await client.run(build_id, self._on_event, detach=self._detach)
             build = await client.builds.load(build_id)
-            if build.is_terminal or build.waits_for_user or self._detach.is_set():
-                return build
+            rests = build.is_terminal or build.waits_for_user
+            if self._detach.is_set() or (rests and build.version >= self._woken.get(build_id, 0)):
+                return build  # a build read before the last command does not rest
             await client.clock.sleep(_LOOK_SECONDS)
 
 
@@ -265,7 +270,7 @@ class Orchestrator:
         self._stack = AsyncExitStack()
         self._app: App | None = None
 
-    async def __aenter__(self) -> Orchestrator:
+    async def __aenter__(self) -> Self:
         self._app = await self._stack.enter_async_context(open_app(_settings(self._home)))
         return self
 

@@ -9,11 +9,13 @@ import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
 from buildwright import Build, Buildwright, Limits, NewBuild, Options, Orchestrator, Recorded, Spec, Task
+from buildwright.client import Client
 from buildwright.core.build import Control
 from buildwright.core.event import MessageDelivered
 from buildwright.core.graph import Graph
@@ -28,6 +30,7 @@ from buildwright.errors import (
     Refused,
     Unreachable,
 )
+from buildwright.ports import BuildReader
 from tests.cli.conftest import WRITES, Program
 
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
@@ -179,6 +182,57 @@ async def test_a_pause_is_answered_while_its_events_are_read(tmp_path: Path, rep
         assert kinds[-1] == "build.finished"
         assert kinds.count("build.paused") == kinds.count("build.resumed") == 1
         assert (await build.status()).ok
+
+
+class SlowStore:
+    """A store that has read a paused build, and hands it over only once it is told to."""
+
+    def __init__(self, builds: BuildReader) -> None:
+        self._builds = builds
+        self.has_read, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._builds, name)
+
+    async def load(self, build_id: str) -> Build:
+        build = await self._builds.load(build_id)
+        if build.pause is not None and not self.has_read.is_set():
+            self.has_read.set()
+            await self.may_answer.wait()
+        return build
+
+
+class OverSlowStore(Buildwright):
+    """A `Buildwright` that reads its builds from a slow store."""
+
+    slow: SlowStore | None = None
+
+    @property
+    def client(self) -> Client:
+        found: Any = super().client
+        self.slow = self.slow or SlowStore(found.builds)
+        return cast("Client", SlowClient(found, self.slow))
+
+
+class SlowClient:
+    def __init__(self, client: Client, builds: SlowStore) -> None:
+        self._client = client
+        self.builds = builds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+async def test_an_answer_that_comes_while_the_build_is_let_go_of_is_not_lost(tmp_path: Path, repository: Path) -> None:
+    command = f'test -e "{tmp_path}/go" && {WRITES}'
+    async with OverSlowStore(repository, options=shell_options(command), home=tmp_path / "home") as buildwright:
+        build = await buildwright.start(tasks("a"))
+        assert buildwright.slow is not None
+        await buildwright.slow.has_read.wait()
+        (tmp_path / "go").touch()
+        await build.resume("retry")
+        buildwright.slow.may_answer.set()
+        assert (await build.wait()).outcome == "succeeded"
 
 
 async def test_it_is_paused_told_something_and_stopped_while_it_runs(tmp_path: Path, repository: Path) -> None:

@@ -16,7 +16,9 @@ from buildwright.core.event import Recorded
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
 from buildwright.errors import DiskFull, IllegalMove, NotFound
-from buildwright.ports import Builds, LogEntry, ModelEndpoint, Spend
+from buildwright.ports import Builds, Lease, LogEntry, ModelEndpoint, Spend
+from buildwright.store.lease_holders import this_process
+from buildwright.wiring import SystemClock
 from tests.adapters.scripted_agent import Fail, Say, Sleep, Write
 from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, make_site, tasks
 
@@ -176,6 +178,39 @@ async def test_a_message_goes_only_to_a_task_that_can_hear_it(tmp_path: Path, bu
     with pytest.raises(IllegalMove, match="task a is done"):
         await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("hello", "a"))
     await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("hello", "b"))
+
+
+class AskedLate:
+    """The real store; a user's command arrives just before the process that rests releases its lease."""
+
+    def __init__(self, builds: Builds, command: commands.BuildCommand) -> None:
+        self._builds = builds
+        self._commands = [command]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._builds, name)
+
+    async def release(self, lease: Lease) -> None:
+        if self._commands:
+            await commands.ask(self._builds, SystemClock(), lease.build_id, self._commands.pop())
+            assert await self._builds.holder(lease.build_id) == lease.holder, "who asked sees a process that runs it"
+        await self._builds.release(lease)
+
+
+@ONE_PROCESS
+@pytest.mark.parametrize(
+    ("command", "outcome"), [(commands.ResumeBuild("retry"), "succeeded"), (commands.StopBuild(), "stopped")]
+)
+async def test_a_command_to_a_process_that_lets_go_is_not_lost(
+    tmp_path: Path, builds: Builds, command: commands.BuildCommand, outcome: str
+) -> None:
+    site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
+    await site.start(tasks("a"), gates=False, limits=Limits(attempts=1))
+    asked: Any = AskedLate(builds, command)
+    build = await site.run(builds=asked, holder=this_process())
+    assert build.outcome == outcome
+    told = [recorded.seq for recorded in site.journal]
+    assert told == list(range(2, build.version + 1)), "the listener heard of everything, once"
 
 
 @ONE_PROCESS

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
-from buildwright.errors import Refused
+from buildwright.errors import BuildIsRunning, Refused
 
 
 async def resume(
@@ -47,7 +48,8 @@ async def resume(
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
         resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget))
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
-            return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
+            with suppress(BuildIsRunning):  # by the process that was letting go of it, and has read the answer
+                return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
         if output.json:
             output.data(summary_fields(resumed, app.clock.now()))
         else:

@@ -26,7 +26,7 @@ from buildwright.engine.messages import Inboxes
 from buildwright.engine.perform import perform
 from buildwright.engine.steps import Decided, take_steps
 from buildwright.engine.timers import run_timers
-from buildwright.errors import BuildwrightError, CouldNot, IllegalMove, StaleVersion
+from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, IllegalMove, StaleVersion
 
 SNAPSHOT_EVERY = 500
 """Fewest events between snapshots; also at least twice the tasks, so that their cost per event is constant."""
@@ -39,8 +39,22 @@ async def run(world: Adapters, build_id: str) -> Build:
     or DiskFull when the journal cannot be written: recorded events are safe, and the next run goes on from there.
     Errors of `on_event` or `on_log` end the run in the same way.
     """
+    known = await _hold(world, build_id)
+    while not (known.is_terminal or world.detach.is_set()) and await world.builds.version(build_id) > known.version:
+        # Another process sent a command while this one let go, found a holder, and left the command to it.
+        try:
+            known = await _hold(world, build_id, known)
+        except BuildIsRunning:
+            return known
+    return known
+
+
+async def _hold(world: Adapters, build_id: str, known: Build | None = None) -> Build:
+    """Drive a build under its lease until it rests, as `run` does; with `known`, an older state, from there on."""
     async with held(world, build_id) as lease, BuildLog(world, build_id) as logbook:
-        runner = Runner(world, lease, await world.builds.load(build_id), logbook)
+        runner = Runner(world, lease, known or await world.builds.load(build_id), logbook)
+        if known is not None:
+            runner.fall_behind()
         if world.workspace is not None:
             await world.workspace.forget(build_id)  # what a killed run has left: no other process runs this build
         driving = asyncio.create_task(runner.drive(), name="drive")
@@ -52,12 +66,13 @@ async def run(world: Adapters, build_id: str) -> Build:
             for ended in ends[:-1]:
                 if ended.done():
                     ended.result()  # raises what ended it: this process may write nothing more
-            return driving.result()
+            driving.result()
         finally:
             for task in (driving, watching, listening):
                 task.cancel()
             await asyncio.gather(driving, watching, listening, return_exceptions=True)
             await runner.end()
+        return runner.build
 
 
 class Runner:
