@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from buildwright.core.build import Build
     from buildwright.core.event import Recorded
     from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild
-    from buildwright.ports import BuildReader, Clock, LogEntry
+    from buildwright.ports import BuildReader, BuildRow, Clock, LogEntry
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
     from buildwright.views.overview import PlanView
@@ -114,3 +114,17 @@ async def open_client(settings: Settings, notify: Callable[[Notice], None] | Non
 
     async with open_app(settings) as app:
         yield app
+
+
+async def list_builds(settings: Settings, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
+    """Return rows of builds, newest first, with ids that start with `build_prefix`: as `builds.rows` of a client does.
+
+    A home without a cluster is read without opening a client. Raises what `open_client` does.
+    """
+    if settings.server_url or settings.database_url:
+        async with open_client(settings) as client:
+            return await client.builds.rows(limit, build_prefix)
+    from buildwright.store.build_rows import list_rows
+
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return await asyncio.to_thread(list_rows, settings.database, limit, build_prefix)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from buildwright.core.limits import Limits
 from buildwright.core.task import Task
 from buildwright.ports import Assignment, ModelEndpoint
 
@@ -29,6 +30,7 @@ def assign(tmp_path: Path) -> Assign:
         lane=tmp_path / "lane",
         home=tmp_path / "home",
         prompt="Do it.",
+        limits=Limits(),
         door=ModelEndpoint("http://127.0.0.1:9", "token"),
     )
     return lambda **changes: replace(plain, **changes)

@@ -18,6 +18,7 @@ from buildwright.agents.claude import ClaudeAgent
 from buildwright.agents.direct import DirectAgent
 from buildwright.agents.shell import ShellAgent
 from buildwright.core.activity import Activity, Finished, Heard, Wrote
+from buildwright.core.limits import Limits
 from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
 from buildwright.ports import Agent, Assignment, Message, ModelEndpoint
@@ -69,7 +70,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Make]:
                 }
                 agent = ScriptedAgent({("T1", 1): steps[does]})
             task = Task(id="T1", title="a task")
-            assignment = Assignment("b1", task, 1, lane, home, "Do it.", door=door, command=command)
+            assignment = Assignment("b1", task, 1, lane, home, "Do it.", Limits(), door=door, command=command)
             return Stage(agent, assignment)
 
         yield make

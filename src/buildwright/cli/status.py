@@ -27,10 +27,10 @@ async def status(
     from buildwright.cli.session import session
 
     output = Output(json)
+    if all_builds:
+        await _list(output)
+        return Exit.DONE
     async with session() as app:
-        if all_builds:
-            await _list(app, output)
-            return Exit.DONE
         build_id = await app.find(build)
         await (_watch if watch else _show)(app, build_id, output)
     return Exit.DONE
@@ -81,14 +81,16 @@ async def _watch(app: Client, build_id: str, output: Output) -> None:
         print_summary(output, build, app.clock.now())
 
 
-async def _list(app: Client, output: Output) -> None:
+async def _list(output: Output) -> None:
     """Print the builds as a table, newest first."""
     from dataclasses import asdict
 
     from buildwright.cli.output import one_line
     from buildwright.cli.table import Column, table
+    from buildwright.client import list_builds
+    from buildwright.settings import Settings
 
-    rows = await app.builds.rows()
+    rows = await list_builds(Settings.load())
     if output.json:
         output.data({"builds": [asdict(row) for row in rows]})
         return

@@ -65,7 +65,8 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
     world = bench.world
     task, state = build.plan.task(action.task), build.task(action.task)
     if not world.agent.touches_files:
-        assignment = Assignment(build.id, task, action.attempt, world.scratch, world.scratch, prompt=task.goal)
+        limits = build.options.limits
+        assignment = Assignment(build.id, task, action.attempt, world.scratch, world.scratch, task.goal, limits)
         return await _follow(bench, build, assignment, None)
     key = LaneKey(build.id, action.task, action.attempt)
     try:

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from buildwright.core.activity import Activity
-from buildwright.core.build import Build, TaskState
-from buildwright.core.finding import Diagnosis
-from buildwright.core.graph import Graph
-from buildwright.core.limits import Limits
-from buildwright.core.spec import Spec
-from buildwright.core.task import Task
+if TYPE_CHECKING:
+    from buildwright.core.activity import Activity
+    from buildwright.core.build import Build, TaskState
+    from buildwright.core.finding import Diagnosis
+    from buildwright.core.graph import Graph
+    from buildwright.core.limits import Limits
+    from buildwright.core.spec import Spec
+    from buildwright.core.task import Task
 
 GO_ON = "Go on from where you were."
 """All that a resumed agent tells its model. The gateway does not count it as part of the question."""
@@ -46,6 +47,7 @@ class Assignment:
     lane: Path
     home: Path
     prompt: str
+    limits: Limits
     feedback: str = ""
     conversation: str = ""
     """What the agent returned in its last `Finished` (or `Saved`, if `resumed`), to continue from."""
@@ -53,7 +55,6 @@ class Assignment:
     """The attempt was begun before and its process died: lane and conversation are those of its newest checkpoint."""
     model: str = ""
     door: ModelEndpoint | None = None
-    limits: Limits = Limits()
     protected: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     command: str = ""

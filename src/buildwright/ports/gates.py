@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from buildwright.core.finding import Report
-from buildwright.core.limits import Options
-from buildwright.core.patch import Patch
-from buildwright.core.task import Task
 from buildwright.ports.agents import ModelEndpoint
 from buildwright.ports.commands import Sandbox
+
+if TYPE_CHECKING:
+    from buildwright.core.finding import Report
+    from buildwright.core.limits import Options
+    from buildwright.core.patch import Patch
+    from buildwright.core.task import Task
 
 
 @dataclass(frozen=True, slots=True)

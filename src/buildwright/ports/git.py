@@ -7,10 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from buildwright.core.limits import Delivery
-from buildwright.core.patch import Patch
+if TYPE_CHECKING:
+    from buildwright.core.limits import Delivery
+    from buildwright.core.patch import Patch
 
 
 class LaneKey(NamedTuple):

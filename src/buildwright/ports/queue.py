@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from buildwright.core.event import AnyEvent, Recorded
+if TYPE_CHECKING:
+    from buildwright.core.event import AnyEvent, Recorded
 
 
 class ActionLease(NamedTuple):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from buildwright.core.action import Action
-from buildwright.core.build import Build
-from buildwright.core.event import Recorded
+if TYPE_CHECKING:
+    from buildwright.core.action import Action
+    from buildwright.core.build import Build
+    from buildwright.core.event import Recorded
 
 SpanValue = str | int | float | bool
 SetValue = Callable[[str, SpanValue], None]

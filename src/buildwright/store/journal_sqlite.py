@@ -22,6 +22,7 @@ from buildwright.core.snapshot import dump
 from buildwright.errors import Conflict, IllegalMove
 from buildwright.ports import AnswerKey, BuildRow, Lease, LogEntry, LogLine, Loose, Mark, Weight
 from buildwright.store import artifacts, leases, logs, retention
+from buildwright.store.build_rows import select_rows, to_text
 from buildwright.store.faults import fault, is_busy
 from buildwright.store.journal_rows import (
     Append,
@@ -35,7 +36,7 @@ from buildwright.store.journal_rows import (
     store_snapshot,
 )
 from buildwright.store.opening import connect, open_both
-from buildwright.store.rows import HEAD_COLUMNS, build_row, encode_all, event_rows, recorded_from, to_text
+from buildwright.store.rows import encode_all, event_rows, recorded_from
 from buildwright.store.thread import ConnectionThread, reading, writing
 from buildwright.views.runtime import head_change
 
@@ -135,15 +136,7 @@ class SqliteBuilds:
         return await self._read(lambda conn: select_marks(conn, build_ids))
 
     async def rows(self, limit: int = 50, build_prefix: str = "") -> list[BuildRow]:
-        def work(conn: sqlite3.Connection) -> list[BuildRow]:
-            found = conn.execute(
-                f"SELECT {HEAD_COLUMNS} FROM build_runs WHERE build_id >= ? AND build_id < ?"  # noqa: S608  a constant
-                " ORDER BY created_at DESC, build_id DESC LIMIT ?",
-                (build_prefix, build_prefix + "\U0010ffff", limit),
-            )
-            return [build_row(row) for row in found]
-
-        return await self._read(work)
+        return await self._read(partial(select_rows, limit=limit, build_prefix=build_prefix))
 
     # --- leases ---
 

@@ -10,7 +10,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from buildwright.ports import LogEntry, LogLine
-from buildwright.store.rows import plain, to_text, to_time
+from buildwright.store.build_rows import to_text, to_time
+from buildwright.store.rows import plain
 
 _GATHER_SECONDS = 0.1
 _MOST_GATHERED = 1000

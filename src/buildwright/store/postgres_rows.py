@@ -15,9 +15,10 @@ from buildwright.core.build import Control
 from buildwright.core.event import AnyEvent, BuildCreated
 from buildwright.errors import LostLease, NotFound, StaleVersion
 from buildwright.ports import BuildRow, Mark
+from buildwright.store.build_rows import HEAD_COLUMNS, to_text
 from buildwright.store.faults import damaged
 from buildwright.store.postgres_pool import Connection
-from buildwright.store.rows import HEAD_COLUMNS, EventRow, encode_all, event_rows, plain, text_crc, to_text
+from buildwright.store.rows import EventRow, encode_all, event_rows, plain, text_crc
 from buildwright.views.runtime import HeadChange, head_change
 from buildwright.views.statuses import BuildPhase
 

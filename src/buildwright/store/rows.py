@@ -1,10 +1,9 @@
-"""Converts records to rows and back: times, checksums, events. Must never use a connection; errors name a path."""
+"""Converts events to rows and back, with their checksums. Must never use a connection; errors name a path."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 from zlib import crc32
@@ -14,32 +13,13 @@ from pydantic_core import PydanticSerializationError
 
 from buildwright.core.event import EVENT_TYPES, AnyEvent, Recorded, decode, encode
 from buildwright.errors import StoreFailed
-from buildwright.ports import BuildRow
+from buildwright.store.build_rows import to_time
 from buildwright.store.faults import damaged
 
 EventRow: TypeAlias = tuple[int, str, str, str, int]
 """Seq, time, type, JSON, checksum: a row of the journal as it is read."""
 EncodedEvent: TypeAlias = tuple[str, str]
 """Type and JSON of an event."""
-
-HEAD_COLUMNS = (
-    "build_id, project_id, user_id, title, phase, control, outcome, version,"
-    " created_at, updated_at, completed_at, current_task_id"
-)
-
-
-def to_text(at: datetime) -> str:
-    """Return a time as SQLAlchemy stores it in SQLite: UTC, sortable text. Raises ValueError for no time zone."""
-    if at.tzinfo is None:
-        raise ValueError(f"{at} has no time zone")
-    if at.tzinfo is not UTC:
-        at = at.astimezone(UTC)
-    return at.isoformat(" ", "microseconds")[:26]
-
-
-def to_time(text: str) -> datetime:
-    """Return the time that `to_text` wrote."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def encode_all(events: Sequence[AnyEvent]) -> list[EncodedEvent]:
@@ -75,13 +55,6 @@ def recorded_from(path: Path | str, build_id: str, after: int, rows: Sequence[Ev
 def text_crc(build_id: str, seq: int, data: str) -> int:
     """Return the checksum of a snapshot."""
     return crc32(f"{build_id}\0{seq}\0{data}".encode())
-
-
-def build_row(row: tuple[Any, ...]) -> BuildRow:
-    """Return a row of HEAD_COLUMNS as the port's record."""
-    *start, created, updated, completed, task = row
-    ended = to_time(completed) if completed else None
-    return BuildRow(*(*start, to_time(created), to_time(updated), ended, task))
 
 
 def _encode(event: AnyEvent) -> str:
