@@ -10,13 +10,13 @@ import pytest
 
 from buildwright.cli.app import report_error
 from buildwright.cli.build_options import BuildOptions
-from buildwright.cli.event_text import count, duration, money, tell, tokens
+from buildwright.cli.event_text import count, tell
 from buildwright.cli.exit_codes import MEANINGS, Exit, exit_for, exit_of
 from buildwright.cli.live import region, status_line
 from buildwright.cli.options import options_of, read_check, read_money, read_repository
 from buildwright.cli.output import Glyphs, Output, clean, one_line
 from buildwright.cli.summary import print_summary
-from buildwright.cli.table import Cell, Column, TableCell, cells, table
+from buildwright.cli.table import Cell, Column, TableCell, cells, duration, money, table, tokens
 from buildwright.core import event as e
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.limits import Delivery, Options

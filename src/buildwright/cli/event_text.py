@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from buildwright.cli.output import one_line
+from buildwright.cli.table import duration
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.decide import base_troubles
@@ -32,34 +32,11 @@ def tell(recorded: Recorded, build: Build) -> EventLine | None:
     return teller(recorded.event, build, recorded.at) if teller is not None else None
 
 
-def duration(seconds: float) -> str:
-    """Format seconds for people: 3.2 s, 2 min 5 s, 1 h 4 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
-
-
 def count(number: int, noun: str) -> str:
     """Format a number with its noun: `1 task`, `2 tasks`, `1,200 tasks`."""
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
-
-
-def tokens(number: int) -> str:
-    """Format a number of tokens in three digits: 950, 18.2k, 1.4M."""
-    if number < 1000:
-        return str(number)
-    return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
-
-
-def money(amount: Decimal) -> str:
-    """Format US dollars with two decimals, or with four below one cent."""
-    return f"${amount:.4f}" if 0 < amount < Decimal("0.01") else f"${amount:.2f}"
 
 
 def first_finding(verdict: Verdict) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.ended_builds import keep_view
 from buildwright.cli.event_text import EventLine
 from buildwright.cli.exit_codes import Exit, exit_for, exit_of
 from buildwright.cli.live import LiveView
@@ -60,7 +61,7 @@ async def tell_end(app: Client, build: Build, output: Output) -> int:
 
 
 async def brought_home(app: Client, build: Build, output: Output) -> tuple[Build, Exit]:
-    """Bring the result from the hub to the user's repository unless it is there, and say so.
+    """Bring the result from the hub to the user's repository unless it is there, and say so; keep the build's view.
 
     Returns the build with its place of delivery, and Exit.DONE or the exit code of the error that prevented it.
     """
@@ -74,6 +75,7 @@ async def brought_home(app: Client, build: Build, output: Output) -> tuple[Build
         return build, exit_for(error)
     if now:
         output.say(f"The result was brought from the hub to {there.repository}.")
+    keep_view(app, there)
     return there, Exit.DONE
 
 

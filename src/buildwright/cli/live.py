@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from buildwright.cli.event_text import STYLES, EventLine, count, duration, money, tell, tokens
+from buildwright.cli.event_text import STYLES, EventLine, count, tell
 from buildwright.cli.output import Output, one_line
+from buildwright.cli.table import duration, money, tokens
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, event_fields
 from buildwright.ports import Clock, LogEntry

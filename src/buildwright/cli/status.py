@@ -11,6 +11,7 @@ from buildwright.cli.argv0 import typed
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
     from buildwright.client import Client
+    from buildwright.settings import Settings
 
 
 async def status(
@@ -25,15 +26,39 @@ async def status(
     from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
+    from buildwright.settings import Settings
 
     output = Output(json)
+    settings = Settings.load()
     if all_builds:
-        await _list(output)
+        await _list(settings, output)
+        return Exit.DONE
+    if not watch and await _show_ended(settings, build, output):
         return Exit.DONE
     async with session() as app:
         build_id = await app.find(build)
         await (_watch if watch else _show)(app, build_id, output)
     return Exit.DONE
+
+
+async def _show_ended(settings: Settings, build: str, output: Output) -> bool:
+    """Show a build of this home from its kept view. Returns False when there is none."""
+    from buildwright.cli.ended_builds import kept_view
+    from buildwright.cli.summary import print_view, view_fields
+    from buildwright.client import list_builds
+
+    if settings.server_url or settings.database_url:
+        return False
+    rows = await list_builds(settings, 2 if build else 1, build)
+    view = kept_view(settings.home, rows[0]) if len(rows) == 1 else None
+    if view is None:
+        return False
+    if output.json:
+        output.data({**view_fields(view, dict(view)), "runner": None, "workers": []})
+        return True
+    output.print(f"Build {view.id}")
+    print_view(output, view)
+    return True
 
 
 async def _show(app: Client, build_id: str, output: Output) -> None:
@@ -81,16 +106,15 @@ async def _watch(app: Client, build_id: str, output: Output) -> None:
         print_summary(output, build, app.clock.now())
 
 
-async def _list(output: Output) -> None:
+async def _list(settings: Settings, output: Output) -> None:
     """Print the builds as a table, newest first."""
     from dataclasses import asdict
 
     from buildwright.cli.output import one_line
     from buildwright.cli.table import Column, table
     from buildwright.client import list_builds
-    from buildwright.settings import Settings
 
-    rows = await list_builds(Settings.load())
+    rows = await list_builds(settings)
     if output.json:
         output.data({"builds": [asdict(row) for row in rows]})
         return

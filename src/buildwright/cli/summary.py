@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from buildwright.cli.argv0 import typed
-from buildwright.cli.event_text import duration, money, tokens
 from buildwright.cli.output import Output, one_line
-from buildwright.cli.table import Column, TableCell, table
-from buildwright.core.build import Build
-from buildwright.views.overview import BuildView, Choice, PauseView, TaskView, build_view
+from buildwright.cli.table import Column, TableCell, duration, money, table, tokens
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from buildwright.core.build import Build
+    from buildwright.views.overview import BuildView, Choice, PauseView, TaskView
+
+MOST_SHOWN = 200
+"""Tasks that are shown to people."""
 
 _STYLES = {
     "done": "green",
@@ -29,8 +35,14 @@ def summary_fields(build: Build, now: datetime, limit: int = 10_000) -> dict[str
 
     `limit` is the largest number of tasks.
     """
+    from buildwright.views.overview import build_view
+
     view = build_view(build, now, limit)
-    fields = view.model_dump(mode="json")
+    return view_fields(view, view.model_dump(mode="json"))
+
+
+def view_fields(view: BuildView, fields: dict[str, Any]) -> dict[str, object]:
+    """Return the fields of a view, given as JSON, with the commands to type next."""
     if view.pause is not None:
         fields["pause"]["choices"] = [
             {**choice.model_dump(), "command": command_for(view.id, choice)} for choice in view.pause.choices
@@ -38,9 +50,15 @@ def summary_fields(build: Build, now: datetime, limit: int = 10_000) -> dict[str
     return {**fields, "next": next_command(view)}
 
 
-def print_summary(output: Output, build: Build, now: datetime, limit: int = 200) -> None:
+def print_summary(output: Output, build: Build, now: datetime, limit: int = MOST_SHOWN) -> None:
     """Print at most `limit` tasks, what the build cost, where its result is, and what to type next."""
-    view = build_view(build, now, limit)
+    from buildwright.views.overview import build_view
+
+    print_view(output, build_view(build, now, limit))
+
+
+def print_view(output: Output, view: BuildView) -> None:
+    """Print the view of a build for people."""
     output.print()
     if view.tasks:
         output.lines(task_table(view.tasks, output.width))

@@ -1,9 +1,10 @@
-"""Tables of plain text. Must never cut an id, nor anything in a pipe or a file."""
+"""Tables of plain text, and figures for people. Must never cut an id, nor anything in a pipe or a file."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 _GAP = 2
@@ -57,6 +58,29 @@ def size(number: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} GiB"
+
+
+def duration(seconds: float) -> str:
+    """Format seconds for people: 3.2 s, 2 min 5 s, 1 h 4 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def tokens(number: int) -> str:
+    """Format a number of tokens in three digits: 950, 18.2k, 1.4M."""
+    if number < 1000:
+        return str(number)
+    return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
+
+
+def money(amount: Decimal) -> str:
+    """Format US dollars with two decimals, or with four below one cent."""
+    return f"${amount:.4f}" if 0 < amount < Decimal("0.01") else f"${amount:.2f}"
 
 
 def cells(text: str) -> int:

@@ -67,8 +67,8 @@ def _print_why(output: Output, view: WhyView) -> None:
 
 
 def _print_attempt(output: Output, number: int, seconds: float | None, detail: str) -> None:
-    from buildwright.cli.event_text import duration
     from buildwright.cli.output import one_line
+    from buildwright.cli.table import duration
 
     took = f" ({duration(seconds)})" if seconds is not None else ""
     output.print(f"  {number}. {one_line(detail)}{took}")
@@ -76,7 +76,8 @@ def _print_attempt(output: Output, number: int, seconds: float | None, detail: s
 
 def _print_report(output: Output, view: WhyView, gate: str) -> None:
     """Print one gate with its evidence: the command, its exit code, the tests it ran, the tree it judged."""
-    from buildwright.cli.event_text import count, duration
+    from buildwright.cli.event_text import count
+    from buildwright.cli.table import duration
 
     report = next(report for report in view.reports if report.gate == gate)
     line = f"Gate {report.gate}: {'passed' if report.ok else 'refused'}"

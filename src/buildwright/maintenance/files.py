@@ -37,13 +37,14 @@ class OldFile(NamedTuple):
 def old_files(home: Path, age: timedelta, known: Collection[str]) -> list[OldFile]:
     """Return the files below `home` that were not used for `age`.
 
-    The log or result note of a build counts only when the build's id is not in `known`.
+    The log, result note or view of a build counts only when the build's id is not in `known`.
     """
     before = time.time() - age.total_seconds()
     places = [("set-up cache", path) for path in _entries(home / "setups")]
     places += [("crash report", path) for path in _entries(home / "crash")]
     places += [("detached log", path) for path in _entries(home / "detached") if path.stem not in known]
     places += [("note of a result", path) for path in _entries(home / "awaited") if path.stem not in known]
+    places += [("view of a build", path) for path in _entries(home / "ended") if path.stem not in known]
     places += [("warnings", home / "warnings.old.log")]
     return [OldFile(kind, path, size_of(path)) for kind, path in places if _is_older(path, before)]
 

@@ -196,6 +196,7 @@ class Pruner:
         await self._attic.retire(build_id, self._workspace)
         (self._home / "detached" / f"{build_id}.log").unlink(missing_ok=True)
         (self._home / "awaited" / build_id).unlink(missing_ok=True)
+        (self._home / "ended" / f"{build_id}.json").unlink(missing_ok=True)
         failpoint("prune.note.before")
         (self._notes / build_id).unlink(missing_ok=True)
 

@@ -1,0 +1,70 @@
+"""`status` of builds that have ended: what is kept of them, and that it is shown without the models of events."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from buildwright.cli.ended_builds import FOLDER, FORMAT
+from buildwright.views.overview import BuildView
+from tests.cli.conftest import WRITES, Program, shell
+
+
+@pytest.fixture
+def ended(program: Program, repository: Path, three: Path) -> Path:
+    """The kept view of a build of three tasks."""
+    built = program("build", three, "--repo", repository, *shell(WRITES, "--no-gates"))
+    assert built.code == 0, built.err
+    (path,) = (program.home / FOLDER).iterdir()
+    return path
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("status", "--json")])
+def test_a_kept_view_is_shown_as_the_build_itself(program: Program, ended: Path, arguments: tuple[str, ...]) -> None:
+    kept = program(*arguments)
+    ended.unlink()
+    made = program(*arguments)
+    assert (kept.code, kept.out, kept.err) == (made.code, made.out, made.err)
+    assert ended.exists(), "it is kept again"
+    assert program(*arguments, ended.stem[:6]).out == made.out
+
+
+def test_a_view_that_does_not_fit_is_made_anew(program: Program, ended: Path) -> None:
+    right = json.loads(ended.read_text("utf-8"))
+    shown = program("status").out
+    for text in (
+        "",
+        "[]",
+        '{"format": ',
+        json.dumps({**right, "format": FORMAT - 1}),
+        json.dumps({**right, "view": {**right["view"], "version": 3, "title": "Of before"}}),
+    ):
+        ended.write_text(text, "utf-8")
+        assert program("status").out == shown
+        assert json.loads(ended.read_text("utf-8")) == right
+
+
+@pytest.mark.parametrize("option", ["--all", "--json"])
+def test_no_model_is_imported_to_show_what_is_in_a_row_or_was_kept(program: Program, ended: Path, option: str) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "buildwright", "status", option],
+        env=program.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stem[:8] in shown.stdout
+    assert "sqlite3" in shown.stderr
+    assert "pydantic" not in shown.stderr
+    assert "buildwright.core.event" not in shown.stderr
+
+
+def test_the_format_of_kept_views_follows_the_record() -> None:
+    """When this fails, raise FORMAT: views that were kept before lack what the record has now."""
+    schema = json.dumps(BuildView.model_json_schema(), sort_keys=True)
+    assert (FORMAT, hashlib.sha256(schema.encode()).hexdigest()[:12]) == (1, "93faa2e681c9")
