@@ -192,6 +192,7 @@ def _startup(results: dict[str, Any]) -> list[tuple[str, ...]]:
         "python": "an interpreter that does nothing",
         "help": "`buildwright --help`",
         "status": "`buildwright status`",
+        "list": "`buildwright status --all`",
         "first_task": "`buildwright build`, to the first act of the first agent",
     }
     found = results.get("startup", {})
@@ -199,6 +200,8 @@ def _startup(results: dict[str, Any]) -> list[tuple[str, ...]]:
         (
             text,
             _milliseconds(found[name], found["times"]),
+            f"{found[name]['cpu_seconds'] * 1000:.0f} ms"
+            + (f", {found[name]['cpu_of_help']:.1f} x help" if "cpu_of_help" in found[name] else ""),
             _figure(found[name]["peak_rss_bytes"] / 1e6),
         )
         for name, text in words.items()
@@ -256,7 +259,7 @@ def as_text(results: dict[str, Any]) -> str:
     if _lane(results):
         lines += [*_padded(LANE, _lane(results)), ""]
     if _startup(results):
-        lines += [*_padded(("start-up", "median (min..max, n)", "peak MB"), _startup(results)), ""]
+        lines += [*_padded(("start-up", "median (min..max, n)", "mean CPU", "peak MB"), _startup(results)), ""]
     for table in _cluster(results):
         lines += [table.title, *_padded(table.header, table.rows), *table.notes, ""]
     return "\n".join([*lines, *_notes(results, rows)])
@@ -307,7 +310,12 @@ def as_page(results: dict[str, Any]) -> str:
         title = f"## A lane in a repository of {about['files']:,} files, {about['rounds']} round(s)"
         lines += [title, "", *_markdown(LANE, _lane(results)), ""]
     if _startup(results):
-        lines += ["## Start-up", "", *_markdown(("what", "median (min..max, n)", "peak MB"), _startup(results)), ""]
+        lines += [
+            "## Start-up",
+            "",
+            *_markdown(("what", "median (min..max, n)", "mean CPU", "peak MB"), _startup(results)),
+            "",
+        ]
     for table in _cluster(results):
         lines += [
             f"## {table.title}",

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.measure import ROOT, STATE, RunFailed
 
@@ -23,8 +23,16 @@ PROGRAM = (sys.executable, "-m", "buildwright")
 FIRST_TASK_LIMIT = 60.0
 
 
-def _once(argv: tuple[str, ...], environment: dict[str, str], cwd: Path) -> tuple[float, int]:
-    """Seconds and largest memory (bytes) of one run. Raises RunFailed when it does not end well."""
+class Run(NamedTuple):
+    """What one run took. `cpu_seconds` are of the process and of those it waited for."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_rss_bytes: int
+
+
+def _once(argv: tuple[str, ...], environment: dict[str, str], cwd: Path) -> Run:
+    """Measure one run. Raises RunFailed when it does not end well."""
     output = STATE / "output"
     with output.open("wb") as sink:
         began = time.perf_counter()
@@ -36,7 +44,7 @@ def _once(argv: tuple[str, ...], environment: dict[str, str], cwd: Path) -> tupl
         raise RunFailed(
             f"{' '.join(argv)}: exit code {process.returncode}: {output.read_text(errors='replace')[-1500:]}"
         )
-    return seconds, _bytes(usage)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, _bytes(usage))
 
 
 def _bytes(usage: resource.struct_rusage) -> int:
@@ -60,7 +68,7 @@ def _small_build(folder: Path) -> tuple[Path, Path]:
 
 
 def measure_all(times: int) -> dict[str, Any]:
-    """Medians over `times` runs, after one that is not counted. A part that fails is named under `failures`."""
+    """Measure every part `times` times, in turns, after once that is not counted. Failures are under `failures`."""
     shutil.rmtree(STATE, ignore_errors=True)
     STATE.mkdir(parents=True)
     try:
@@ -85,10 +93,10 @@ def _measure_all(times: int, environment: dict[str, str]) -> dict[str, Any]:
     )
     found: dict[str, Any] = {"times": times, "failures": []}
 
-    def first_task() -> tuple[float, int]:
+    def first_task() -> Run:
         branches = _branches(repository)
         spawned = time.time()
-        _, memory = _once(build, environment, STATE)
+        run = _once(build, environment, STATE)
         fresh = sorted(_branches(repository) - branches)
         if not fresh:
             raise RunFailed("the build delivered no branch")
@@ -98,29 +106,40 @@ def _measure_all(times: int, environment: dict[str, str]) -> dict[str, Any]:
             text=True,
             check=True,
         )
-        return float(shown.stdout) - spawned, memory
+        return run._replace(seconds=float(shown.stdout) - spawned)
 
-    parts: dict[str, Callable[[], tuple[float, int]]] = {
+    parts: dict[str, Callable[[], Run]] = {
         "status": lambda: _once((*PROGRAM, "status"), environment, STATE),
+        "list": lambda: _once((*PROGRAM, "status", "--all"), environment, STATE),
         "help": lambda: _once((*PROGRAM, "--help"), environment, STATE),
         "python": lambda: _once((sys.executable, "-c", "pass"), environment, STATE),
         "first_task": first_task,
     }
-    for name, part in parts.items():
-        try:
-            part()
-            rows = [part() for _ in range(times)]
-        except (RunFailed, subprocess.CalledProcessError, ValueError) as problem:
-            found["failures"].append(f"{name}: {problem}")
-            continue
-        seconds = [row[0] for row in rows]
-        found[name] = {
-            "seconds": statistics.median(seconds),
-            "least": min(seconds),
-            "most": max(seconds),
-            "peak_rss_bytes": max(row[1] for row in rows),
-        }
+    runs: dict[str, list[Run]] = {name: [] for name in parts}
+    for _ in range(times + 1):
+        for name in list(runs):
+            try:
+                runs[name].append(parts[name]())
+            except (RunFailed, subprocess.CalledProcessError, ValueError) as problem:
+                found["failures"].append(f"{name}: {problem}")
+                del runs[name]
+    found |= {name: _figures(counted) for name, (_, *counted) in runs.items()}
+    for name in ("status", "list"):
+        if {name, "help"} <= runs.keys():
+            found[name]["cpu_of_help"] = found[name]["cpu_seconds"] / found["help"]["cpu_seconds"]
     return found
+
+
+def _figures(runs: list[Run]) -> dict[str, float]:
+    """Median, least and most seconds, the mean of processor seconds, and the largest memory."""
+    seconds = [run.seconds for run in runs]
+    return {
+        "seconds": statistics.median(seconds),
+        "least": min(seconds),
+        "most": max(seconds),
+        "cpu_seconds": statistics.mean(run.cpu_seconds for run in runs),
+        "peak_rss_bytes": max(run.peak_rss_bytes for run in runs),
+    }
 
 
 def _branches(repository: Path) -> set[str]:
