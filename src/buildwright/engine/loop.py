@@ -9,23 +9,22 @@ never write anything but through `Builds.append` with its lease token, and never
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-from buildwright.core.build import Build
+from buildwright.core.action import Action
+from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.decide import Decision
-from buildwright.core.event import AnyEvent, BuildFinished, TokensUsed
+from buildwright.core.event import AgentHeartbeat, AnyEvent, BuildFinished, StopRequested, TokensUsed
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
 from buildwright.engine.follow import catch_up
-from buildwright.engine.in_flight import CompletedAction, InFlight
 from buildwright.engine.leases import HeldLease, held
 from buildwright.engine.messages import Inboxes
 from buildwright.engine.perform import perform
 from buildwright.engine.steps import Decided, take_steps
-from buildwright.engine.timers import run_timers
 from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, IllegalMove, StaleVersion
 
 SNAPSHOT_EVERY = 500
@@ -205,6 +204,109 @@ class Runner:
             with suppress(CouldNot):  # without it the next load only takes longer
                 await self.world.builds.keep_snapshot(self.build)
             self._snapshot_at = self.build.version
+
+
+class CompletedAction(NamedTuple):
+    """The end of a flight, with its facts. The flight counts as running until they are in the journal."""
+
+    key: str
+    flight: asyncio.Task[None]
+    facts: Sequence[AnyEvent]
+
+
+class InFlight:
+    """The actions in flight, by key: one asyncio task each. Must never outlive the runner, or run one action twice."""
+
+    def __init__(
+        self,
+        carry_out: Callable[[Action, Build], Awaitable[Sequence[AnyEvent]]],
+        land: Callable[[CompletedAction], None],
+    ) -> None:
+        self._carry_out = carry_out
+        self._land = land
+        self._flying: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._flying or self._ending)
+
+    @property
+    def count(self) -> int:
+        return len(self._flying)
+
+    def landed(self, landing: CompletedAction) -> None:
+        """Free the key once a flight's facts are recorded (or dropped): its action may begin again if still wanted."""
+        if self._flying.get(landing.key) is landing.flight:
+            del self._flying[landing.key]
+
+    def reconcile(self, decision: Decision, build: Build) -> None:
+        """Begin wanted actions that are not in flight; end those in flight that are no longer wanted."""
+        wanted = {action.key: action for action in decision.actions}
+        for key in [key for key in self._flying if key not in wanted]:
+            self._end(self._flying.pop(key))
+        if decision.start:
+            for key, action in wanted.items():
+                if key not in self._flying:
+                    self._flying[key] = asyncio.create_task(self._fly(key, action, build), name=key)
+
+    async def end_all(self) -> None:
+        """Cancel all flights and wait until they have ended."""
+        for flight in self._flying.values():
+            self._end(flight)
+        self._flying.clear()
+        while self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _fly(self, key: str, action: Action, build: Build) -> None:
+        facts = await self._carry_out(action, build)
+        flight = asyncio.current_task()
+        assert flight is not None
+        self._land(CompletedAction(key, flight, facts))
+
+    def _end(self, flight: asyncio.Task[None]) -> None:
+        if not flight.done():
+            flight.cancel()
+            self._ending.add(flight)
+            flight.add_done_callback(self._ending.discard)
+
+
+async def run_timers(bench: ActionContext, fall_behind: Callable[[], None]) -> None:
+    """Wake the loop, or hand it a fact, when something changes outside: a command, detaching, time. Never decides.
+
+    Looks a few times a second for as long as the build is driven. Raises what the store raises.
+    """
+    world = bench.world
+    time = asyncio.get_running_loop().time  # not the time of day, which can jump
+    last_beat, paused_at, pause = time(), time(), None
+    while True:
+        await world.clock.sleep(world.poll_seconds)
+        build = bench.newest()
+        if world.detach.is_set():
+            bench.tell(None)
+        if await world.builds.version(build.id) > bench.newest().version:
+            fall_behind()
+            continue
+        if time() - last_beat >= build.options.limits.heartbeat_seconds:
+            last_beat = time()
+            _beat(bench, build)
+        if build.pause is not pause:
+            pause = build.pause
+            # Only the time of day tells how long the pause lasted while no process was watching.
+            before = (world.clock.now() - pause.since).total_seconds() if pause else 0.0
+            paused_at = time() - max(before, 0.0)
+        limit = build.options.limits.pause_seconds
+        if build.control is Control.PAUSED and time() - paused_at > limit:
+            bench.tell(StopRequested(how="abort", message=f"paused for longer than {limit / 60:g} minutes"))
+
+
+def _beat(bench: ActionContext, build: Build) -> None:
+    """Record that every agent running here is alive, as far as this process can tell."""
+    percent = 100 * (build.done + build.skipped) // max(build.total, 1)
+    for task in bench.conversations.tasks:
+        state = build.task(task)
+        if state.phase is TaskPhase.WORKING:
+            bench.tell(AgentHeartbeat(task=task, attempt=state.attempt, status="running", percent=percent))
 
 
 def _facts(arrived: Iterable[CompletedAction | AnyEvent]) -> Iterator[AnyEvent]:

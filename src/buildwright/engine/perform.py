@@ -10,7 +10,9 @@ import asyncio
 import errno
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
+from functools import partial
+from pathlib import Path
 from typing import assert_never
 
 from buildwright.core import event as e
@@ -31,24 +33,30 @@ from buildwright.core.action import (
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
+from buildwright.core.finding import Report, Verdict
+from buildwright.core.graph import compile_plan
 from buildwright.core.sanitize import sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
-from buildwright.engine.judge import judge
-from buildwright.engine.planning import make_plan
+from buildwright.engine.disk_space import check_disk_space
+from buildwright.engine.usage import budget, spent
 from buildwright.errors import (
+    BadGraph,
     BadSettings,
+    BadSpec,
     BuildwrightError,
     Conflict,
     CouldNot,
     DiskFull,
+    GateBroken,
     GitFailed,
     LostLease,
+    ModelFailed,
     Refused,
     ToolMissing,
 )
-from buildwright.ports import Merged, Workspace
+from buildwright.ports import Judged, Merged, ModelAccess, Workspace
 
 TRIES = 3
 """Tries of an effect that the world refuses, before the build pauses."""
@@ -126,6 +134,78 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             return (await _deliver(bench, action, build),)
         case _:
             assert_never(action)
+
+
+async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -> Verdict:
+    """Return the verdict of the gates on a tree, up to the first that fails: of a task's change, or of the whole build.
+
+    The gates get a private checkout of exactly that tree, made when one first needs files. Must never judge what agents
+    reach. Raises GateBroken, DiskFull.
+    """
+    world = bench.world
+    workspace = world.workspace
+    if workspace is None:
+        raise GateBroken("there is no workspace to check the tree out of")
+    state = build.task(task)
+    log = partial(bench.logbook.note, "gate", task=task, attempt=state.attempt)
+    reports: list[Report] = []
+    async with AsyncExitStack() as stack:
+        files: Path | None = None
+        for gate in world.gates:
+            if gate.needs_files and files is None:
+                files = await stack.enter_async_context(workspace.checkout(build.id, tree))
+            with bench.logbook.stream("gate", task, state.attempt) as output_of_gate:
+                judgements = await gate.judge(
+                    Judged(
+                        build_id=build.id,
+                        task=build.plan.task(task) if task and build.plan else None,
+                        tree=tree,
+                        patch=state.patch if task else None,
+                        files=files if gate.needs_files else None,
+                        options=build.options,
+                        on_output=output_of_gate,
+                    )
+                )
+            for report, output in judgements:
+                if output:
+                    await world.builds.put_artifact(output)
+                log(f"{report.gate}: {'passed' if report.ok else f'refused, {len(report.findings)} findings'}")
+                reports.append(report)
+            if not all(judgement.report.ok for judgement in judgements):
+                if files is not None:
+                    check_disk_space(files)
+                break
+    return Verdict(tree=tree, reports=tuple(reports))
+
+
+async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
+    """Ask the planner. The cost of its requests is recorded whether or not there is a plan."""
+    world = bench.world
+    if world.planner is None or world.gateway is None:
+        raise BadSpec(
+            "this spec is not a complete task list, and there is no planner", fix="give a task list as JSON or YAML"
+        )
+    try:
+        # A refused plan is asked for anew; the same answer again would be refused again.
+        attempt = build.plans_rejected + 1
+        door = await world.gateway.open(ModelAccess(build.id, "", attempt, build.options, budget=budget(build)))
+    except BadSettings as missing:
+        return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
+    context = await world.plan_context(build) if world.plan_context else ""
+    bench.logbook.note("engine", "planning: asking the model for a graph of tasks")
+    try:
+        graph = await world.planner.plan(build.spec, context, build.options.planner_model or build.options.model, door)
+        made = sanitize(e.PlanMade(graph=graph), world.mask)
+        compile_plan(made.graph)  # cleaned, the names of two milestones can be the same
+        outcome: AnyEvent = made
+    except BadGraph as bad:
+        outcome = e.PlanRejected(message=f"the planner's graph cannot be built: {bad}")
+    except ModelFailed as failure:
+        outcome = e.PlanRejected(message=f"the planner's model failed ({failure.kind}): {failure}")
+    finally:
+        costs = spent(world.gateway, door, build)
+        await world.gateway.shut(door)
+    return (*costs, outcome)
 
 
 async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Build) -> AnyEvent:

@@ -12,21 +12,26 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 
 from buildwright.core.action import Action
 from buildwright.core.build import Build
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent
 from buildwright.core.limits import Options
+from buildwright.core.secrets import mask
+from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
-from buildwright.engine.backoff import DeclinedBuilds
 from buildwright.engine.build_log import BuildLog
 from buildwright.engine.claimed_action import ClaimedAction, lease_seconds, spent
 from buildwright.engine.perform import perform
 from buildwright.engine.queue_update import SLOW_SECONDS, Log, OnEvent, QueueUpdater, is_long
-from buildwright.errors import BuildIsRunning, CouldNot, LostLease, NotFound, Refused
-from buildwright.ports import ActionLease, ActionQueue, Builds, Clock, Hints
+from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, LostLease, NotFound, Refused
+from buildwright.ports import ActionLease, ActionQueue, Builds, Clock, Hints, LogEntry
+
+DECLINED_SECONDS = 15.0
+"""How long a build is left to others before it is tried here again: the missing program may have been installed."""
 
 
 def _silent(_event: str, **_fields: object) -> None:
@@ -248,3 +253,38 @@ class Worker:
             errand.end()
         for errand in errands:
             await errand.over.wait()
+
+
+class DeclinedBuilds:
+    """Builds that this machine cannot carry out, without an agent or a sandbox: logged with `say`, and left to others.
+
+    Must never decide about the build: another machine may have what this one lacks.
+    """
+
+    def __init__(self, builds: Builds, board: ActionQueue, say: Callable[..., None]) -> None:
+        self._builds = builds
+        self._board = board
+        self._say = say
+        self._until: dict[str, float] = {}
+        """By build: when the time ends, on the event loop's clock."""
+
+    def has(self, build_id: str) -> bool:
+        """Return whether the build is left to other workers now."""
+        now = asyncio.get_running_loop().time()
+        self._until = {build: until for build, until in self._until.items() if until > now}
+        return build_id in self._until
+
+    async def decline(self, errand: ClaimedAction, lacking: BuildwrightError, at: datetime) -> None:
+        """Release an action that cannot begin here, and write in the build's log what is lacking."""
+        build_id, key = errand.name
+        self._until[build_id] = asyncio.get_running_loop().time() + DECLINED_SECONDS
+        self._say("declined", build_id, action=key, why=str(lacking), fix=lacking.fix or "", level="warning")
+        host = errand.lease.holder.partition("/")[0]
+        text = f"{host} cannot carry out {key}: {lacking}" + (f" (fix: {lacking.fix})" if lacking.fix else "")
+        try:
+            await self._board.drop(errand.lease)
+            await self._builds.write_log(
+                build_id, [LogEntry(at, getattr(errand.action, "task", ""), 0, "warned", clean(text, mask))]
+            )
+        except CouldNot as trouble:  # the lease runs out
+            self._say("not-let-go", build_id, action=key, why=str(trouble), level="warning")
