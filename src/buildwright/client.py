@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from buildwright.stream_client import Notice
     from buildwright.views.overview import PlanView
     from buildwright.wiring.changes import Change
-    from buildwright.wiring.pending_deliveries import Fetched
+    from buildwright.wiring.cluster import Fetched
     from buildwright.wiring.runners import Runners
 
 

@@ -28,7 +28,7 @@ from buildwright.ports import BuildRow, Clock, LogEntry, LogLine
 from buildwright.views.overview import PlanView, WorkerHolds
 from buildwright.wiring import SystemClock
 from buildwright.wiring.changes import Change
-from buildwright.wiring.pending_deliveries import Fetched
+from buildwright.wiring.cluster import Fetched
 from buildwright.wiring.runners import Runners
 
 if TYPE_CHECKING:

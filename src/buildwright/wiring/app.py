@@ -33,7 +33,7 @@ from buildwright.wiring.adapters import (
     masked,
     warm_up,
 )
-from buildwright.wiring.pending_deliveries import Fetched, PendingDeliveries
+from buildwright.wiring.cluster import Fetched, PendingDeliveries
 from buildwright.wiring.telemetry import Telemetry
 
 if TYPE_CHECKING:
