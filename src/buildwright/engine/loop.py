@@ -9,8 +9,9 @@ never write anything but through `Builds.append` with its lease token, and never
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from buildwright.core.action import Action
@@ -21,11 +22,11 @@ from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
 from buildwright.engine.follow import catch_up
-from buildwright.engine.leases import HeldLease, held
 from buildwright.engine.messages import Inboxes
 from buildwright.engine.perform import perform
 from buildwright.engine.steps import Decided, take_steps
-from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, IllegalMove, StaleVersion
+from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, IllegalMove, LostLease, StaleVersion
+from buildwright.ports import Lease
 
 SNAPSHOT_EVERY = 500
 """Fewest events between snapshots; also at least twice the tasks, so that their cost per event is constant."""
@@ -289,7 +290,7 @@ async def run_timers(bench: ActionContext, fall_behind: Callable[[], None]) -> N
             continue
         if time() - last_beat >= build.options.limits.heartbeat_seconds:
             last_beat = time()
-            _beat(bench, build)
+            _report_alive(bench, build)
         if build.pause is not pause:
             pause = build.pause
             # Only the time of day tells how long the pause lasted while no process was watching.
@@ -300,13 +301,64 @@ async def run_timers(bench: ActionContext, fall_behind: Callable[[], None]) -> N
             bench.tell(StopRequested(how="abort", message=f"paused for longer than {limit / 60:g} minutes"))
 
 
-def _beat(bench: ActionContext, build: Build) -> None:
+def _report_alive(bench: ActionContext, build: Build) -> None:
     """Record that every agent running here is alive, as far as this process can tell."""
     percent = 100 * (build.done + build.skipped) // max(build.total, 1)
     for task in bench.conversations.tasks:
         state = build.task(task)
         if state.phase is TaskPhase.WORKING:
             bench.tell(AgentHeartbeat(task=task, attempt=state.attempt, status="running", percent=percent))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLease:
+    """A lease that is being renewed. `lost` raises LostLease (or StoreFailed, DiskFull) when it is gone."""
+
+    lease: Lease
+    lost: asyncio.Future[None]
+
+    @property
+    def token(self) -> int:
+        return self.lease.token
+
+    async def guard(self) -> None:
+        """Check the lease right before an effect that others see. Raises the error that it was lost by."""
+        if self.lost.done():
+            self.lost.result()
+
+
+@asynccontextmanager
+async def held(world: Adapters, build_id: str) -> AsyncIterator[HeldLease]:
+    """Hold the lease on a build: renew it every third of its time, release it at the end. Raises BuildIsRunning."""
+    lease = await world.builds.acquire(build_id, world.holder, world.lease_seconds)
+    lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    renewing = asyncio.create_task(_renew(world, lease, lost), name="lease")
+    try:
+        yield HeldLease(lease, lost)
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+        lost.cancel()
+        # The error that ended the run must not hide behind this: the lease runs out, or its process ends.
+        with suppress(CouldNot):
+            await world.builds.release(lease)
+
+
+async def _renew(world: Adapters, lease: Lease, lost: asyncio.Future[None]) -> None:
+    missed = 0
+    while True:
+        await world.clock.sleep(world.lease_seconds / 3)
+        try:
+            await world.builds.renew(lease, world.lease_seconds)
+            missed = 0
+        except LostLease as gone:
+            lost.set_exception(gone)
+            return
+        except CouldNot as trouble:
+            missed += 1
+            if missed == 3:
+                lost.set_exception(trouble)
+                return
 
 
 def _facts(arrived: Iterable[CompletedAction | AnyEvent]) -> Iterator[AnyEvent]:
