@@ -12,15 +12,13 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from buildwright.errors import BuildwrightError
-from buildwright.store import opening, postgres_revisions, revisions
+from buildwright.store import opening, revisions
 from buildwright.store.alembic_runs import run_alembic, run_alembic_on_postgres
 from buildwright.store.postgres_pool import address_of
 from buildwright.store.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
-
-_PATIENCE = 15.0
 
 
 def run_offline(url: str) -> None:
@@ -56,7 +54,7 @@ def run_on(database: Path | str) -> None:
 
 def _on_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    revisions.with_connection(path, lambda conn: _on_connection(conn, path), lambda _: opening.connect(path, _PATIENCE))
+    revisions.with_connection(path, lambda conn: _on_connection(conn, path))
 
 
 def _on_connection(conn: sqlite3.Connection, path: Path) -> None:
@@ -68,9 +66,9 @@ def _on_connection(conn: sqlite3.Connection, path: Path) -> None:
 
 
 async def _on_postgres(url: str) -> None:
-    await postgres_revisions.version(url)  # raises for another program's database
+    await revisions.version(url)  # raises for another program's database
     if _goes_down():
-        await postgres_revisions.run_guarded(address_of(url), _run, _may_drop())
+        await revisions.run_guarded_on_postgres(address_of(url), _run, _may_drop())
     else:
         await run_alembic_on_postgres(address_of(url), _run)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildwright.errors import BuildwrightError
+from buildwright.errors import BuildwrightError, Conflict
 from buildwright.store import postgres_pool
 from buildwright.store.faults import fault
 
@@ -36,19 +37,8 @@ def config_for(url: str) -> Config:
     return config
 
 
-def _nothing() -> None:
-    """Do nothing: the default of `before` and `after` in `run_alembic`."""
-
-
-def run_alembic(
-    conn: sqlite3.Connection,
-    path: Path,
-    action: Callable[[Config], None],
-    *,
-    before: Callable[[], None] = _nothing,
-    after: Callable[[], None] = _nothing,
-) -> None:
-    """Run `action` with Alembic in one transaction on this connection; `before` and `after` run in it and may raise."""
+def run_alembic(conn: sqlite3.Connection, path: Path, action: Callable[[Config], None]) -> None:
+    """Run `action` with Alembic in one transaction on this connection, which `config.attributes` has as well."""
     import sqlalchemy
     from sqlalchemy.pool import StaticPool
 
@@ -60,9 +50,7 @@ def run_alembic(
         with engine.connect() as connection, connection.begin() as unused:
             config.attributes["connection"] = connection
             conn.execute("BEGIN IMMEDIATE")
-            before()
             action(config)
-            after()
             conn.execute("COMMIT")
             unused.rollback()
     except sqlalchemy.exc.DBAPIError as error:
@@ -72,6 +60,34 @@ def run_alembic(
             conn.execute("ROLLBACK")
 
 
+@contextmanager
+def keeping_rows(config: Config, shown: str, copy: str, drop_data: bool) -> Iterator[tuple[Connection, set[str]]]:
+    """Raise Conflict if the block drops a table with rows, unless `drop_data`; `copy` says how to save them.
+
+    Yields the connection, and the names of the tables that are ours.
+    """
+    connection: Connection = config.attributes["connection"]
+    before = _tables(connection)
+    some = "SELECT 1 FROM {} LIMIT 1"
+    filled = {name for name in before if connection.exec_driver_sql(some.format(name)).first()}
+    yield connection, before
+    lost = sorted(filled - _tables(connection))
+    if lost and not drop_data:
+        raise Conflict(
+            f"rolling {shown} back would destroy the rows of {', '.join(lost)}",
+            fix=f"{copy} first, then roll back with --drop-data",
+        )
+
+
+def _tables(connection: Connection) -> set[str]:
+    """Return our tables, without others in the database."""
+    from sqlalchemy import inspect
+
+    from buildwright.store.tables import metadata
+
+    return set(inspect(connection).get_table_names()) & set(metadata.tables)
+
+
 async def upgrade_postgres(address: postgres_pool.Address) -> None:
     """Run the migrations that a database lacks, all or none; waits while another process migrates."""
     from alembic import command
@@ -79,13 +95,7 @@ async def upgrade_postgres(address: postgres_pool.Address) -> None:
     await run_alembic_on_postgres(address, lambda config: command.upgrade(config, "head"))
 
 
-async def run_alembic_on_postgres(
-    address: postgres_pool.Address,
-    action: Callable[[Config], None],
-    *,
-    before: Callable[[Connection], None] = lambda _: None,
-    after: Callable[[Connection], None] = lambda _: None,
-) -> None:
+async def run_alembic_on_postgres(address: postgres_pool.Address, action: Callable[[Config], None]) -> None:
     """Do as `run_alembic`, on PostgreSQL, holding the lock on the schema."""
     from sqlalchemy.exc import DBAPIError
 
@@ -93,9 +103,7 @@ async def run_alembic_on_postgres(
         connection.exec_driver_sql(postgres_pool.SCHEMA_LOCK)
         config = config_for("postgresql://")
         config.attributes["connection"] = connection
-        before(connection)
         action(config)
-        after(connection)
 
     engine = postgres_engine(address)
     try:

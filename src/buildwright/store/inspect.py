@@ -7,7 +7,7 @@ from buildwright.ports import WorkerRow
 from buildwright.store import postgres_queue as board
 from buildwright.store.opening import revisions
 from buildwright.store.postgres_opening import stored_revision
-from buildwright.store.postgres_pool import Connection, Pool, address_of
+from buildwright.store.postgres_pool import Connection, address_of, single
 
 
 async def workers_of(url: str, seconds: float) -> list[WorkerRow]:
@@ -15,18 +15,16 @@ async def workers_of(url: str, seconds: float) -> list[WorkerRow]:
 
     Raises BadSettings, Unreachable, and StoreFailed when its revision is not the one this Buildwright works with.
     """
-    pool = Pool(address_of(url), 1, seconds, seconds)
 
     async def look(connection: Connection, again: bool) -> list[WorkerRow]:  # noqa: ARG001  looking may be repeated
-        found, wanted = await stored_revision(connection, pool.address.shown), revisions()[-1]
+        shown = address_of(url).shown
+        found, wanted = await stored_revision(connection, shown), revisions()[-1]
         if found != wanted:
             raise StoreFailed(
-                f"{pool.address.shown} is of schema revision {found or 'none'}, this Buildwright works with {wanted}",
+                f"{shown} is of schema revision {found or 'none'}, this Buildwright works with {wanted}",
                 fix="run `buildwright db migrate`, or the Buildwright that fits the database",
             )
         return await board.workers(connection)
 
-    try:
+    async with single(url, seconds, seconds) as pool:
         return await pool.run(look)
-    finally:
-        pool.close()

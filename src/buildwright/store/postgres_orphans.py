@@ -14,7 +14,7 @@ from buildwright.store import postgres_retention as retention
 from buildwright.store.lease_holders import may_live
 from buildwright.store.opening import revisions
 from buildwright.store.postgres_opening import stored_revision
-from buildwright.store.postgres_pool import COMMAND_SECONDS, Connection, Pool, address_of
+from buildwright.store.postgres_pool import Connection, address_of, single
 from buildwright.store.postgres_queue import bury_the_dead
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ async def find(url: str) -> list[RepairResult]:
             if not may_live(holder):
                 where = f"build {build_id}{f', {key}' if key else ''} (held by {holder})"
                 left = Leftover("a lease of a process that is gone", where, since, 0)
-                found.append(RepairResult(left, partial(_run, url, partial(_bury, holder=holder))))
+                found.append(RepairResult(left, partial(_run, url, partial(bury_the_dead, holders=[holder]))))
         for build_id in await retention.orphans(connection):
             left = Leftover("rows of a build that was being removed", f"build {build_id}", None, 0)
             found.append(RepairResult(left, partial(_delete_orphan, url, build_id)))
@@ -66,11 +66,6 @@ async def _drop_worker(connection: Connection, holder: str) -> bool:
     return gone != "DELETE 0"
 
 
-async def _bury(connection: Connection, holder: str) -> bool:
-    """Release all that the holder has; leases that an earlier call released count as mended too."""
-    return await bury_the_dead(connection, [holder])
-
-
 async def _delete_orphan(url: str, build_id: str) -> bool:
     pieces = 0
     while await _run(url, partial(retention.delete_piece, build_id=build_id)):
@@ -79,8 +74,5 @@ async def _delete_orphan(url: str, build_id: str) -> bool:
 
 
 async def _run(url: str, work: Callable[[Connection], Awaitable[T]]) -> T:
-    pool = Pool(address_of(url), 1, _PATIENCE, COMMAND_SECONDS)
-    try:
+    async with single(url, _PATIENCE) as pool:
         return await pool.run(lambda connection, _: work(connection))
-    finally:
-        pool.close()

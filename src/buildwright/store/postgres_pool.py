@@ -97,7 +97,9 @@ class Pool:
                     if not is_passing(error):
                         raise fault(error, self.address.shown) from error
                     again = True
-                    patience = self._patience if self._reached or _answers(error) else _UNREACHABLE_AT_START
+                    # A server that answered, even if not ready, is starting: then the address is right.
+                    there = self._reached or isinstance(error, asyncpg.PostgresError)
+                    patience = self._patience if there else _UNREACHABLE_AT_START
                     if time.monotonic() + pause - start > min(patience, self._patience):
                         raise fault(error, self.address.shown) from error
                 else:
@@ -170,6 +172,16 @@ class Pool:
             if not settled:
                 connection.terminate()
         return connection
+
+
+@asynccontextmanager
+async def single(url: str, patience: float, command_seconds: float = COMMAND_SECONDS) -> AsyncIterator[Pool]:
+    """Yield a pool of one connection to the database at `url`, and close it. Raises BadSettings."""
+    pool = Pool(address_of(url), 1, patience, command_seconds)
+    try:
+        yield pool
+    finally:
+        pool.close()
 
 
 @asynccontextmanager
@@ -252,10 +264,3 @@ def fault(error: Exception, shown: str) -> BuildwrightError:
             return Unreachable(f"{shown}: {error}", fix=reach)
         case _:
             return StoreFailed(f"{shown}: {error}", fix="look at the log of the server")
-
-
-def _answers(error: Exception) -> bool:
-    """Return whether a server answered, even if not ready: then it is starting, and the address is right."""
-    import asyncpg
-
-    return isinstance(error, asyncpg.PostgresError)

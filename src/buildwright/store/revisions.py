@@ -1,4 +1,7 @@
-"""Revisions of the schema, with Alembic: migrate, roll back, query. Must never destroy a journal untold."""
+"""Revisions of the schema, with Alembic: migrate, roll back, query. Must never destroy a journal untold.
+
+A database is a `Path` to a SQLite file, or a `str` with the URL of a PostgreSQL database.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from buildwright.errors import Conflict, NotFound, StoreFailed
-from buildwright.store import opening, postgres_revisions
-from buildwright.store.alembic_runs import config_for, run_alembic, upgrade
+from buildwright.store import opening, postgres_opening
+from buildwright.store.alembic_runs import config_for, keeping_rows, run_alembic, run_alembic_on_postgres, upgrade
 from buildwright.store.faults import fault
+from buildwright.store.lease_holders import may_live
 from buildwright.store.leases import live_holder
+from buildwright.store.postgres_pool import Address, address_of, single
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Connection
 
 T = TypeVar("T")
 _PATIENCE = 15.0
@@ -25,6 +31,7 @@ _SCHEMA = """
 SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL
 ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END, name
 """
+_HOLDERS = "SELECT build_id, holder FROM {} WHERE holder <> '' AND expires_at > clock_timestamp()"
 NOTE = "-- Generated from the migrations (`python -m buildwright.store.revisions`); a test compares. Do not edit.\n"
 
 
@@ -34,22 +41,24 @@ def head() -> str:
 
 
 async def version(path: Path | str) -> str | None:
-    """Return the revision of a database (a file, or a PostgreSQL URL as str), None when it has none.
+    """Return the revision of a database, None when it has none.
 
     Raises NotFound when there is no file; for a URL also BadSettings.
     """
     if isinstance(path, str):
-        return await postgres_revisions.version(path)
+        async with single(path, _PATIENCE) as pool:
+            shown = pool.address.shown
+            return await pool.run(lambda connection, _: postgres_opening.stored_revision(connection, shown))
     return await _on(path, lambda conn: opening.stored_revision(conn, path), opening.connect_to_look)
 
 
 async def migrate(path: Path | str) -> str:
-    """Bring a database (a file, or a PostgreSQL URL as str) to the newest revision, and return that revision."""
+    """Bring a database to the newest revision, creating the tables if there are none; return that revision."""
     if isinstance(path, str):
-        await postgres_revisions.migrate(path)
-        return head()
-    conn = await asyncio.to_thread(opening.open_writer, path, _PATIENCE)
-    conn.close()
+        async with single(path, _PATIENCE) as pool:
+            await postgres_opening.prepare(pool)
+    else:
+        (await asyncio.to_thread(opening.open_writer, path, _PATIENCE)).close()
     return head()
 
 
@@ -58,9 +67,31 @@ async def rollback(path: Path | str, steps: int = 1, *, drop_data: bool = False)
 
     Raises Conflict while a build runs, and when tables with rows would be lost without `drop_data`.
     """
-    if isinstance(path, str):
-        return await postgres_revisions.rollback(path, steps, drop_data)
-    return await _on(path, lambda conn: _downgrade(conn, path, steps, drop_data))
+    from alembic import command
+
+    found = await version(path)
+    address = address_of(path) if isinstance(path, str) else None
+    target = _target(found, steps, address.shown if address else str(path))
+
+    def downgrade(config: Config) -> None:
+        command.downgrade(config, target or "base")
+
+    if address is not None:
+        await run_guarded_on_postgres(address, downgrade, drop_data)
+    elif isinstance(path, Path):
+        await _on(path, lambda conn: run_guarded(conn, path, downgrade, drop_data))
+    return target
+
+
+def _target(found: str | None, steps: int, shown: str) -> str:
+    """Return the revision that is left of `found` without its last `steps`, "" for none. Raises Conflict, StoreFailed."""
+    known = opening.revisions()
+    if found not in known:
+        raise StoreFailed(f"{shown} is of revision {found or 'none'}, which cannot be rolled back from here")
+    place = known.index(found) + 1 - steps
+    if steps < 1 or place < 0:
+        raise Conflict(f"{shown} is at revision {found}: there are no {steps} revisions to roll back")
+    return known[place - 1] if place else ""
 
 
 def schema_sql() -> str:
@@ -100,7 +131,7 @@ async def _on(
 
 
 def with_connection(
-    path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection]
+    path: Path, work: Callable[[sqlite3.Connection], T], connect: Callable[[Path], sqlite3.Connection] = _connect
 ) -> T:
     """Run `work` on a connection that is closed afterwards. Raises SQLite's errors as errors of ours."""
     try:
@@ -113,59 +144,47 @@ def with_connection(
         raise fault(error, path) from error
 
 
-def _downgrade(conn: sqlite3.Connection, path: Path, steps: int, drop_data: bool) -> str:
-    from alembic import command
-
-    known = opening.revisions()
-    found = opening.stored_revision(conn, path)
-    if found not in known:
-        raise StoreFailed(f"{path} is of revision {found or 'none'}, which cannot be rolled back from here")
-    place = known.index(found) + 1 - steps
-    if steps < 1 or place < 0:
-        raise Conflict(f"{path} is at revision {found}: there are no {steps} revisions to roll back")
-    target = known[place - 1] if place else "base"
-    run_guarded(conn, path, lambda config: command.downgrade(config, target), drop_data)
-    return "" if target == "base" else target
-
-
 def run_guarded(conn: sqlite3.Connection, path: Path, action: Callable[[Config], None], drop_data: bool) -> None:
     """Run Alembic's downgrade. Raises Conflict while a build runs, or when rows would be lost without `drop_data`."""
-    filled: set[str] = set()
 
-    def look() -> None:
-        _refuse_while_used(conn, path)
-        filled.update(_filled_tables(conn))
+    def guarded(config: Config) -> None:
+        with keeping_rows(config, str(path), "make a copy of the file", drop_data) as (_, tables):
+            if "leases" in tables:
+                _refuse_while_used(conn, path)
+            action(config)
 
-    def agree() -> None:
-        lost = sorted(filled - _tables(conn))
-        if lost and not drop_data:
-            raise Conflict(
-                f"rolling {path} back would destroy the rows of {', '.join(lost)}",
-                fix="make a copy of the file first, then roll back with --drop-data",
-            )
+    run_alembic(conn, path, guarded)
 
-    run_alembic(conn, path, action, before=look, after=agree)
+
+async def run_guarded_on_postgres(address: Address, action: Callable[[Config], None], drop_data: bool) -> None:
+    """Do as `run_guarded`, on PostgreSQL."""
+
+    def guarded(config: Config) -> None:
+        with keeping_rows(config, address.shown, "make a copy (pg_dump)", drop_data) as (connection, tables):
+            _refuse_holders(connection, address.shown, tables)
+            action(config)
+
+    await run_alembic_on_postgres(address, guarded)
 
 
 def _refuse_while_used(conn: sqlite3.Connection, path: Path) -> None:
-    if "leases" not in _tables(conn):
-        return
     now = datetime.now(UTC)
     for (build_id,) in conn.execute("SELECT build_id FROM leases WHERE holder <> ''").fetchall():
         running = live_holder(conn, build_id, now)
         if running is not None:
-            message = f"{path} is in use: build {build_id} is being run by {running}"
-            raise Conflict(message, fix=f"stop it first with `buildwright stop {build_id}`")
+            raise _in_use(str(path), build_id, running)
 
 
-def _tables(conn: sqlite3.Connection) -> set[str]:
-    names = conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
-    return {name for (name,) in names} - {"alembic_version"}
+def _refuse_holders(connection: Connection, shown: str, tables: set[str]) -> None:
+    for table in sorted({"leases", "actions"} & tables):
+        for build_id, holder in connection.exec_driver_sql(_HOLDERS.format(table)).all():
+            if may_live(holder):
+                raise _in_use(shown, build_id, holder)
 
 
-def _filled_tables(conn: sqlite3.Connection) -> set[str]:
-    count = "SELECT 1 FROM {} LIMIT 1"
-    return {name for name in _tables(conn) if conn.execute(count.format(name)).fetchone()}
+def _in_use(shown: str, build_id: str, holder: str) -> Conflict:
+    message = f"{shown} is in use: build {build_id} is being run by {holder}"
+    return Conflict(message, fix=f"stop it first with `buildwright stop {build_id}`")
 
 
 if __name__ == "__main__":

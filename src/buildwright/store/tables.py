@@ -67,6 +67,11 @@ class Plain(TypeDecorator[str]):
 metadata = MetaData()
 
 
+def _columns(names: str, kind: Any, *, nullable: bool = False) -> list[Column[Any]]:
+    """Return columns of the same kind, in the order of their names."""
+    return [Column(name, kind, nullable=nullable) for name in names.split()]
+
+
 def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
@@ -75,23 +80,17 @@ build_runs = Table(
     "build_runs",
     metadata,
     Column("build_id", Plain(64), primary_key=True),
-    Column("project_id", Plain, nullable=False),
-    Column("user_id", Plain, nullable=False),
+    *_columns("project_id user_id", Plain),
     Column("title", Text, nullable=False),
     Column("phase", Plain(20), nullable=False),
-    Column("control", String(20), nullable=False),
-    Column("outcome", String(20), nullable=False),
+    *_columns("control outcome", String(20)),
     Column("version", BigInteger, nullable=False),
     Column("current_task_id", String(80), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
+    *_columns("created_at updated_at", UtcDateTime),
     Column("completed_at", UtcDateTime, nullable=True),
-    Column("brief", Text, nullable=True),
-    Column("build_plan", Text, nullable=True),
-    Column("product_doc", Text, nullable=True),
+    *_columns("brief build_plan product_doc", Text, nullable=True),
     Column("settled", Boolean, nullable=False, server_default=false()),
-    Column("wake_at", UtcDateTime, nullable=True),
-    Column("offered_at", UtcDateTime, nullable=True),
+    *_columns("wake_at offered_at", UtcDateTime, nullable=True),
     Index("ix_build_runs_project_phase", "project_id", "phase"),
     Index("ix_build_runs_created_at", "created_at"),
     Index("ix_build_runs_project_id", "project_id", "created_at", "build_id"),
@@ -161,9 +160,7 @@ actions = Table(
     Column("wanted_at", UtcDateTime, nullable=False),
     Column("holder", Text, nullable=False),
     Column("token", BigInteger, nullable=False),
-    Column("beat_at", UtcDateTime, nullable=True),
-    Column("expires_at", UtcDateTime, nullable=True),
-    Column("offered_at", UtcDateTime, nullable=True),
+    *_columns("beat_at expires_at offered_at", UtcDateTime, nullable=True),
     Index("ix_actions_held", "holder", **_where("holder <> ''")),
 )
 """The board. `wanted_at` is when the action was wanted, or last became free; `holder` is "" when it is free."""
@@ -173,10 +170,8 @@ workers = Table(
     metadata,
     Column("holder", Text, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("slots", Integer, nullable=False),
-    Column("busy", Integer, nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("beat_at", UtcDateTime, nullable=False),
+    *_columns("slots busy", Integer),
+    *_columns("started_at beat_at", UtcDateTime),
     Column("heartbeat_seconds", Double, nullable=False),
     Column("report", Text, nullable=False),
 )
@@ -222,15 +217,8 @@ projects = Table(
     "projects",
     metadata,
     Column("id", Plain, primary_key=True),
-    Column("user_id", Plain, nullable=False),
-    Column("name", Plain, nullable=False),
-    Column("description", Plain, nullable=False),
-    Column("status", Plain, nullable=False),
-    Column("target_type", Plain, nullable=False),
-    Column("target_ref", Plain, nullable=False),
-    Column("spec", Plain, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
+    *_columns("user_id name description status target_type target_ref spec", Plain),
+    *_columns("created_at updated_at", UtcDateTime),
     Index("ix_projects_user_id", "user_id", "created_at", "id"),
 )
 """`spec` is JSON, or "" when there is none yet. A build names its project in `build_runs.project_id`."""
@@ -239,20 +227,13 @@ received_events = Table(
     "received_events",
     metadata,
     Column("event_id", Plain, primary_key=True),
-    Column("task_id", Plain, nullable=False),
-    Column("user_id", Plain, nullable=False),
-    Column("project_id", Plain, nullable=False),
-    Column("type", Plain, nullable=False),
+    *_columns("task_id user_id project_id type", Plain),
     Column("data", Text, nullable=False),
     Column("status", Plain, nullable=False),
     Column("task_context", Text, nullable=False),
     Column("context_version", BigInteger, nullable=False),
-    Column("build_id", Plain, nullable=False),
-    Column("correlation_id", Plain, nullable=False),
-    Column("message", Plain, nullable=False),
-    Column("holder", Plain, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("updated_at", UtcDateTime, nullable=False),
+    *_columns("build_id correlation_id message holder", Plain),
+    *_columns("created_at updated_at", UtcDateTime),
     Index("ix_received_events_task_id", "task_id", unique=True),
     Index("ix_received_events_status", "status", "created_at"),
     Index("ix_received_events_project_id", "project_id", "created_at"),
@@ -267,11 +248,9 @@ idempotency_keys = Table(
     Column("scope", Plain, primary_key=True),
     Column("key_hash", String(64), primary_key=True),
     Column("body_hash", String(64), nullable=False),
-    Column("location", Plain, nullable=False),
-    Column("answer", Plain, nullable=False),
+    *_columns("location answer", Plain),
     Column("state", String(20), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("expires_at", UtcDateTime, nullable=False),
+    *_columns("created_at expires_at", UtcDateTime),
     Index("ix_idempotency_keys_expires_at", "expires_at"),
 )
 """Requests that may be sent twice and are carried out once. The key itself is never stored."""
