@@ -10,7 +10,7 @@ import json
 import logging
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import datetime
 from decimal import Decimal
@@ -212,7 +212,8 @@ class HttpClient:
         build = await self.builds.load(build_id)
         if build.is_terminal:
             return build
-        await self._wire.post(f"/api/builds/{build_id}/run")
+        with suppress(errors.IllegalMove):  # it has ended since it was loaded: the stream has the rest
+            await self._wire.post(f"/api/builds/{build_id}/run")
         stream = BuildStream(self._server, build_id, "journal", self._notify, told=build.version, quiet=_QUIET_SECONDS)
         watching = asyncio.create_task(_watch(stream, on_event, on_log, stay))
         leaving = asyncio.create_task((detach or asyncio.Event()).wait())
