@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.build_options import BuildOptions
+from buildwright.cli.exit_codes import Exit
+from buildwright.cli.output import Output
+from buildwright.cli.session import read_spec, session
 
 if TYPE_CHECKING:
-    from buildwright.cli.output import Output
     from buildwright.client import Client
     from buildwright.core.limits import Options
     from buildwright.core.spec import Spec
@@ -39,11 +41,8 @@ async def build(
     Your checkout is not touched: the result is a new branch. The same command again goes on with the same build while it is
     unfinished. Ctrl-C lets go of it; nothing that was recorded is lost.
     """
-    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import options_of, read_repository
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import read_spec, session
     from buildwright.engine.commands import NewBuild
 
     output = Output(json)

@@ -8,6 +8,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.output import Output
+from buildwright.settings import Settings
 
 db = App(name="db", help_format="plaintext", version_flags=(), default_parameter=Parameter(negative=()))
 
@@ -15,7 +17,7 @@ _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
 
 
 @db.command
-async def migrate(*, json: _Json = False) -> int:
+async def migrate(*, json: _Json = False) -> None:
     """Bring the database to the revision that this Buildwright needs. Happens by itself when a build opens it."""
     from buildwright.store.revisions import migrate as migrate_database
 
@@ -24,7 +26,7 @@ async def migrate(*, json: _Json = False) -> int:
     if isinstance(path, Path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     after = await migrate_database(path)
-    return _say(json, path, after, f"from {before}" if before and before != after else "")
+    _say(json, path, after, f"from {before}" if before and before != after else "")
 
 
 @db.command
@@ -33,19 +35,19 @@ async def rollback(
     steps: Annotated[int, Parameter(help="How many revisions to undo.")] = 1,
     drop_data: Annotated[bool, Parameter(help="Allow tables with rows to go; copy the file first.")] = False,
     json: _Json = False,
-) -> int:
+) -> None:
     """Undo the last revisions of the schema."""
     from buildwright.store.revisions import rollback as roll_back
 
     path = _database()
-    return _say(json, path, await roll_back(path, steps, drop_data=drop_data), "rolled back")
+    _say(json, path, await roll_back(path, steps, drop_data=drop_data), "rolled back")
 
 
 @db.command
-async def version(*, json: _Json = False) -> int:
+async def version(*, json: _Json = False) -> None:
     """Show the revision of the database and the one that is needed."""
     path = _database()
-    return _say(json, path, await revision_of(path), "")
+    _say(json, path, await revision_of(path), "")
 
 
 async def revision_of(path: Path | str) -> str:
@@ -67,17 +69,12 @@ def wanted_revision() -> str:
 
 def _database() -> Path | str:
     """Return the URL in DATABASE_URL, else the path of the SQLite file under the home."""
-    from buildwright.settings import Settings
-
     settings = Settings.load()
     return settings.database_url or settings.database
 
 
-def _say(json: bool, path: Path | str, revision: str, note: str) -> int:
-    """Print which revision the database has, which one is needed, and `note`; return the exit code."""
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
-
+def _say(json: bool, path: Path | str, revision: str, note: str) -> None:
+    """Print which revision the database has, which one is needed, and `note`."""
     output, wanted = Output(json), wanted_revision()
     if isinstance(path, str):
         from buildwright.store.postgres_pool import address_of
@@ -85,8 +82,7 @@ def _say(json: bool, path: Path | str, revision: str, note: str) -> int:
         path = address_of(path).shown
     if output.json:
         output.data({"database": path, "revision": revision, "wanted": wanted})
-        return Exit.DONE
+        return
     output.print(f"{path}: {f'revision {revision}' if revision else 'no schema'}{f' ({note})' if note else ''}")
     if revision != wanted:
         output.say(typed(f"This Buildwright works with revision {wanted}. Next: buildwright db migrate"))
-    return Exit.DONE

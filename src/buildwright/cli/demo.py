@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.exit_codes import Exit
+from buildwright.cli.output import Output
+from buildwright.cli.session import local_session, read_spec
 from buildwright.errors import CouldNot, Refused
 
 if TYPE_CHECKING:
-    from buildwright.cli.output import Output
     from buildwright.core.build import Build
     from buildwright.core.limits import Options
 
@@ -29,8 +31,6 @@ async def demo(
 
     The model's turns are replayed from a file; the planner, agents, git, tests and merges are real.
     """
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
 
     output = Output(json)
     place = _place(directory)
@@ -68,13 +68,10 @@ def _options(agent: str) -> Options:
     return Options(agent=agent, cassette=str(cassette_path()), sandbox="none")
 
 
-async def _build_sample(place: Path, options: Options, output: Output) -> tuple[Build, int]:
+async def _build_sample(place: Path, options: Options, output: Output) -> tuple[Build, Exit]:
     """Make the sample repository, build its spec on it and print a summary. Returns the build and the exit code."""
-    from buildwright.cli.exit_codes import Exit, exit_of
-    from buildwright.cli.foreground import brought_home, drive
+    from buildwright.cli.foreground import drive, tell_end
     from buildwright.cli.sample import make_repository, spec_text
-    from buildwright.cli.session import local_session, read_spec
-    from buildwright.cli.summary import print_summary, summary_fields
     from buildwright.engine.commands import NewBuild
 
     make_repository(place)
@@ -84,13 +81,7 @@ async def _build_sample(place: Path, options: Options, output: Output) -> tuple[
     output.say(f"The repository it is built on: {place}")
     async with local_session() as app:
         build_id = await app.start(NewBuild(await read_spec(spec_file), options, str(place)))
-        build, late = await brought_home(app, await drive(app, build_id, output), output)
-        code = late or exit_of(build)
-        if output.json:
-            output.data({"type": "summary", "exit": int(code), **summary_fields(build, app.clock.now())})
-        elif code is not Exit.INTERRUPTED:
-            print_summary(output, build, app.clock.now())
-    return build, code
+        return await tell_end(app, await drive(app, build_id, output), output)
 
 
 async def _test_a_clone(place: Path, build: Build) -> str:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.output import Output
+from buildwright.cli.session import session
+
 if TYPE_CHECKING:
-    from buildwright.cli.output import Output
     from buildwright.wiring.changes import FileStat
 
 
@@ -18,13 +20,10 @@ async def diff(
     *,
     stat: Annotated[bool, Parameter(help="Only the files, with the lines added and removed.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
-) -> int:
+) -> None:
     """Show what a build, or one of its tasks, changed, as a unified diff."""
     from dataclasses import asdict
 
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import session
     from buildwright.wiring.changes import file_stats
 
     output = Output(json)
@@ -41,7 +40,6 @@ async def diff(
         _print_stats(output, stats)
     else:
         _print_diff(output, text)
-    return Exit.DONE
 
 
 def _print_stats(output: Output, stats: list[FileStat]) -> None:

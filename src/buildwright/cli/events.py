@@ -6,6 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.output import Output
+from buildwright.cli.session import session
+
 _PAGE = 1000
 
 
@@ -16,14 +19,11 @@ async def events(
     after: Annotated[int, Parameter(help="Only events with a larger number.")] = 0,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Go on until the build ends.")] = False,
     json: Annotated[bool, Parameter(help="Changes nothing: events are always JSON lines.")] = False,  # noqa: ARG001
-) -> int:
+) -> None:
     """Print the journal of a build, one JSON object per event.
 
     Numbers (`seq`) have no gaps, so a reader that remembers the last one goes on with --after and misses nothing.
     """
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import session
     from buildwright.core.event import event_fields
     from buildwright.engine.follow import follow as follow_build
 
@@ -45,4 +45,3 @@ async def events(
                         output.data(event_fields(recorded))
                 if news.build.is_terminal or output.reader_left:
                     break
-    return Exit.DONE

@@ -46,18 +46,22 @@ async def drive(app: Client, build_id: str, output: Output, since: Build | None 
 
 async def drive_to_the_end(app: Client, build_id: str, output: Output) -> int:
     """Run the build as `drive` does, print its summary, and return the exit code that tells how it ended."""
-    return await tell_end(app, await drive(app, build_id, output), output)
+    _, code = await tell_end(app, await drive(app, build_id, output), output)
+    return code
 
 
-async def tell_end(app: Client, build: Build, output: Output) -> int:
-    """Print the summary of a build that is no longer watched; return the exit code that tells its state."""
+async def tell_end(app: Client, build: Build, output: Output) -> tuple[Build, Exit]:
+    """Print the summary of a build that is no longer watched.
+
+    Returns the build with its place of delivery, and the exit code that tells its state.
+    """
     build, late = await brought_home(app, build, output)
     code = late or exit_of(build)
     if output.json:
         output.data({"type": "summary", "exit": int(code), **summary_fields(build, app.clock.now())})
     elif code is not Exit.INTERRUPTED:
         print_summary(output, build, app.clock.now())
-    return code
+    return build, code
 
 
 async def brought_home(app: Client, build: Build, output: Output) -> tuple[Build, Exit]:
@@ -145,7 +149,6 @@ async def run_detached(app: Client, build_id: str, output: Output) -> int:
 
 async def _left_to_workers(app: Client, build_id: str, output: Output) -> int:
     """Say that the workers carry the build out, or that it waits for one. Returns the exit code."""
-
     crew = await app.crew(build_id)
     if output.json:
         output.data({"build": build_id, "detached": True, "pid": None, "log": None, "workers": crew.workers})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
-if TYPE_CHECKING:
-    from buildwright.settings import Settings
+from buildwright.cli.output import Output
+from buildwright.errors import BadSettings, Refused, Unreachable
+from buildwright.settings import Settings
 
 _URL = "http://127.0.0.1:8321"
 _MOST_BYTES = 65_536
@@ -21,7 +22,7 @@ async def health(
     name: Annotated[str, Parameter(help="What the worker is called; the name of this machine when left out.")] = "",
     timeout: Annotated[float, Parameter(help="Seconds to wait for an answer.")] = 5.0,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
-) -> int:
+) -> None:
     """Say whether a server answers, or whether a worker gives signs of life; exit with 6 if not.
 
     A server is asked over HTTP and needs no authentication for it. A worker is looked up in the database that
@@ -29,11 +30,6 @@ async def health(
     """
     import asyncio
     import socket
-
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
-    from buildwright.errors import Refused
-    from buildwright.settings import Settings
 
     if timeout <= 0:
         raise Refused(f"--timeout {timeout:g} leaves no time for an answer", fix="give some seconds")
@@ -52,7 +48,6 @@ async def health(
         output.data({"healthy": True, "what": what})
     else:
         output.print(f"{what} is healthy")
-    return Exit.DONE
 
 
 def _server_answers(url: str, seconds: float) -> None:
@@ -62,8 +57,6 @@ def _server_answers(url: str, seconds: float) -> None:
     from urllib.error import HTTPError, URLError
     from urllib.parse import urlsplit
     from urllib.request import ProxyHandler, build_opener
-
-    from buildwright.errors import Refused, Unreachable
 
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise Refused(f"{url} is not the URL of a server", fix=f"give one like {_URL}")
@@ -86,7 +79,6 @@ def _server_answers(url: str, seconds: float) -> None:
 
 async def _worker_works(settings: Settings, name: str, seconds: float) -> None:
     """Check that the database has a living worker called `name`. Raises BadSettings, Unreachable, StoreFailed."""
-    from buildwright.errors import BadSettings, Unreachable
     from buildwright.store.inspect import workers_of
     from buildwright.wiring.runners import state_of
 

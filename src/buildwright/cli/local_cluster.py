@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +24,7 @@ from buildwright.ports import QueuedAction, WorkerRow
 from buildwright.settings import SHARED, Settings
 from buildwright.supervisor.processes import ProcessId, ended, send
 from buildwright.supervisor.servers import POSTGRES, REDIS, LocalServer
-from buildwright.supervisor.state import load, try_lock
+from buildwright.supervisor.state import load, locked
 from buildwright.supervisor.supervisor import (
     LOG,
     STATE,
@@ -161,20 +159,11 @@ def _servers(settings: Settings) -> tuple[LocalServer, ...]:
     return LocalServer(settings.cluster / "postgres", POSTGRES), LocalServer(settings.cluster / "redis", REDIS)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> AbstractContextManager[None]:
     """Hold a lock, so that one `up` or `down` runs at a time in this home. Raises Conflict."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = try_lock(folder / "command.lock")
-    if lock is None:
-        raise Conflict(
-            "another `cluster up` or `cluster down` is at work in this home",
-            fix="wait until it is done, then see `buildwright cluster status`",
-        )
-    try:
-        yield
-    finally:
-        os.close(lock)
+    what = "another `cluster up` or `cluster down` is at work in this home"
+    taken = Conflict(what, fix="wait until it is done, then see `buildwright cluster status`")
+    return locked(folder / "command.lock", taken)
 
 
 async def _until_ready(folder: Path, supervisor: ProcessId, size: ClusterSize, output: Output) -> None:

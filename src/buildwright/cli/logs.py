@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.output import Output
+from buildwright.cli.session import session
+from buildwright.errors import Refused, Unreachable
+from buildwright.settings import Settings
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildwright.cli.output import Output
     from buildwright.ports import LogLine
     from buildwright.stream_client import Notice, ServerAccess
 
@@ -25,14 +29,9 @@ async def logs(
     task: Annotated[str, Parameter(help="Only this task.")] = "",
     tail: Annotated[int, Parameter(help="Start with the last N lines; 0 for all.")] = 0,
     json: Annotated[bool, Parameter(help="One JSON object per line on stdout.")] = False,
-) -> int:
+) -> None:
     """Show what agents, gates and git said. `--follow` listens to the server, if one runs; else it looks into the store."""
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import session
     from buildwright.engine.follow import follow as follow_build
-    from buildwright.errors import Refused, Unreachable
-    from buildwright.settings import Settings
     from buildwright.stream_client import find_server
 
     output = Output(json)
@@ -46,7 +45,7 @@ async def logs(
                 raise  # else the server has just ended, or the build is another user's: read the store
         else:
             shown.close()
-            return Exit.DONE
+            return
     async with session() as app:
         build_id = await app.find(build)
         loaded = await app.builds.load(build_id) if follow or json else None  # a log can be read without its build
@@ -61,7 +60,6 @@ async def logs(
                 if output.reader_left or (news.build.is_terminal and not news.more):
                     break
     shown.close()
-    return Exit.DONE
 
 
 async def _stream(server: ServerAccess, build: str, tail: int, shown: _Shown) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.output import Output
+from buildwright.cli.session import session
 
 
 async def pause(
@@ -15,11 +17,8 @@ async def pause(
     *,
     message: Annotated[str, Parameter(name=["--message", "-m"], help="Why, for the record.")] = "",
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
-) -> int:
+) -> None:
     """Let nothing new start; what runs may finish. The pause survives restarts."""
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
     from buildwright.engine.commands import PauseBuild
 
@@ -33,4 +32,3 @@ async def pause(
             idle = "; nothing of it runs now." if crew.in_cluster else "; nobody runs it."
             output.print(f"Paused build {paused.id[:8]}" + ("; what runs now may finish." if crew.works else idle))
             output.say(typed(f"Next: buildwright resume {paused.id[:8]}"))
-    return Exit.DONE

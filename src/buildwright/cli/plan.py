@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.output import Output, one_line
+from buildwright.cli.session import read_spec, session
+from buildwright.cli.table import Column, table
 
 if TYPE_CHECKING:
-    from buildwright.cli.output import Output
     from buildwright.views.overview import PlanView
 
 
@@ -22,7 +24,7 @@ async def plan(
     planner_model: Annotated[str, Parameter(help="The model that plans.")] = "",
     cassette: Annotated[Path | None, Parameter(help="Replay the model from this file.")] = None,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
-) -> int:
+) -> None:
     """Show the tasks of a spec, their waves and the critical path.
 
     A complete task list needs no model. A Markdown spec goes through the planner.
@@ -30,10 +32,7 @@ async def plan(
     import shlex
 
     from buildwright.cli.build_options import BuildOptions
-    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.options import options_of, read_repository
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import read_spec, session
     from buildwright.engine.commands import NewBuild
 
     output = Output(json)
@@ -52,14 +51,11 @@ async def plan(
         given += [f"--planner-model {shlex.quote(planner_model)}"] if planner_model else []
         given += [f"--cassette {shlex.quote(str(cassette))}"] if cassette else []
         output.say(typed(f"Next: buildwright build {shlex.quote(str(spec))} {' '.join(given)}"))
-    return Exit.DONE
 
 
 def _print_plan(output: Output, title: str, view: PlanView) -> None:
     """Print the tasks as a table, the milestones, the critical path, and how many tasks can run at once."""
     from buildwright.cli.event_text import count
-    from buildwright.cli.output import one_line
-    from buildwright.cli.table import Column, table
 
     columns = (
         Column("wave", right=True),

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.exit_codes import Exit
+from buildwright.cli.output import Output
+from buildwright.cli.session import local_session
+from buildwright.cli.table import Column, size, table
+from buildwright.errors import Refused
+from buildwright.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from buildwright.cli.output import Output
     from buildwright.maintenance.prune import PrunePlan, PruneResult
     from buildwright.maintenance.retention_rules import RetentionRules
 
@@ -34,12 +39,7 @@ async def prune(
     yes: Annotated[bool, Parameter(name=["--yes", "-y", "--no-input"], help="Ask nothing.")] = False,
 ) -> int:
     """Remove old builds that have ended, and what nothing needs any more. A build that has not ended is never touched."""
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import local_session
-    from buildwright.errors import Refused
     from buildwright.maintenance.prune import Pruner
-    from buildwright.settings import Settings
 
     output = Output(json)
     settings = Settings.load()
@@ -75,7 +75,6 @@ def _rules(
     environment: Mapping[str, str], older_than: str, keep: int, log_lines: int, logs_older_than: str
 ) -> RetentionRules:
     """Return the retention rules that the options and the environment name. Raises Refused, BadSettings."""
-    from buildwright.errors import Refused
     from buildwright.maintenance.retention_rules import RetentionRules, default_age, duration
 
     for name, number in (("--keep", keep), ("--log-lines", log_lines)):
@@ -94,8 +93,6 @@ def _rules(
 
 def _nothing(output: Output) -> int:
     """Say that there is nothing to remove; return the exit code."""
-    from buildwright.cli.exit_codes import Exit
-
     if output.json:
         output.data({"dry_run": True, "going": None, "gone": None})
     else:
@@ -105,7 +102,6 @@ def _nothing(output: Output) -> int:
 
 def _print(output: Output, going: PrunePlan, rules: RetentionRules) -> None:
     """Print the prune plan: which builds, logs, mirrors, files and artifacts would go."""
-    from buildwright.cli.table import Column, size, table
     from buildwright.maintenance.retention_rules import words
 
     if going.builds:
@@ -139,8 +135,6 @@ def _print(output: Output, going: PrunePlan, rules: RetentionRules) -> None:
 
 def _tell(output: Output, gone: PruneResult) -> None:
     """Print what was removed, and how many bytes that freed."""
-    from buildwright.cli.table import size
-
     parts = [
         f"{number} {what}"
         for number, what in (

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.exit_codes import Exit
+from buildwright.cli.output import Output
+from buildwright.cli.session import session
 from buildwright.errors import BuildIsRunning, Refused
 
 
@@ -25,12 +28,9 @@ async def resume(
     json: Annotated[bool, Parameter(help="JSON on stdout: one object, after the events if it runs here.")] = False,
 ) -> int:
     """Answer a pause, and go on with the build here if no process runs it."""
-    from buildwright.cli.exit_codes import Exit
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import read_money
-    from buildwright.cli.output import Output
     from buildwright.cli.runners_text import nobody
-    from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
     from buildwright.engine.commands import ResumeBuild

@@ -6,6 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.output import Output
+from buildwright.cli.session import session
+
 
 async def run(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
@@ -18,8 +21,6 @@ async def run(
     Finished steps are not done again. Nothing has to be given again: the build keeps its options.
     """
     from buildwright.cli.foreground import drive_to_the_end
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import session
 
     async with session() as app:
         return await drive_to_the_end(app, await app.find(build), Output(json))

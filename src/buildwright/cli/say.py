@@ -7,6 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.output import Output
+from buildwright.cli.session import session
 
 
 async def say(
@@ -16,15 +18,12 @@ async def say(
     *,
     task: Annotated[str, Parameter(help="Only the agent of this task.")] = "",
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
-) -> int:
+) -> None:
     """Tell the agents something while they work.
 
     Running agents take it in at their next turn; when none runs, the next one gets it. The journal has the receipt.
     """
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
     from buildwright.cli.runners_text import nobody
-    from buildwright.cli.session import session
     from buildwright.engine.commands import SendMessage
     from buildwright.views.overview import running_tasks
 
@@ -36,7 +35,7 @@ async def say(
     at_work = [busy for busy in running_tasks(loaded) if task in {"", busy}] if crew.works else []
     if output.json:
         output.data({"build": build_id, "message": message_id, "task": task, "at_work": at_work, **crew.fields()})
-        return Exit.DONE
+        return
     output.print(f"Queued message {message_id} for {task or 'the agents'}.")
     if at_work:
         output.say(f"At work now: {', '.join(at_work)}. An agent that can listen takes it in at its next turn.")
@@ -44,6 +43,5 @@ async def say(
         output.say(f"It goes to the next agent that starts{f' on {task}' if task else ''}.")
     else:
         output.say(f"It waits for the next agent. {nobody(crew, build_id)}")
-        return Exit.DONE
+        return
     output.say(typed(f"See its receipt (message.delivered): buildwright events {build_id[:8]} -f"))
-    return Exit.DONE

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.exit_codes import Exit
+from buildwright.cli.session import keep_warnings
+from buildwright.errors import Conflict, Refused
+
 if TYPE_CHECKING:
     import socket
     from pathlib import Path
@@ -22,7 +26,7 @@ async def serve(
     port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8321,
     public: Annotated[bool, Parameter(help="Listen where other machines can reach it; put TLS in front.")] = False,
     json: Annotated[bool, Parameter(help="The log as JSON lines, also on a terminal.")] = False,
-) -> int:
+) -> None:
     """Serve the HTTP API and its streams until Ctrl-C or termination. Builds that are under way can go on afterwards.
 
     What is asked already is answered first; a second Ctrl-C, or termination, ends it at once.
@@ -38,8 +42,6 @@ async def serve(
     from buildwright.api.app import api_for, open_site
     from buildwright.api.server import Quiet, calm_collector, configured
     from buildwright.api.settings import loaded
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.session import keep_warnings
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring import masked, open_app
 
@@ -71,14 +73,11 @@ async def serve(
                 log("serving", address=address, builds="workers" if app.in_cluster else "here")
                 await server.serve(sockets=[listening])
             log("ended", running=site.hosting.running)
-    return Exit.DONE
 
 
 def _check_host(host: str, public: bool) -> None:
     """Raise Refused for an address that other machines can reach, unless `public` is set."""
     import ipaddress
-
-    from buildwright.errors import Refused
 
     if host == "localhost" or public:
         return
@@ -93,8 +92,6 @@ def _check_host(host: str, public: bool) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises Conflict when the port is in use, Refused for any other failure."""
     import socket
-
-    from buildwright.errors import Conflict, Refused
 
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from buildwright.cli.output import Output
+from buildwright.cli.session import session
+
 if TYPE_CHECKING:
-    from buildwright.cli.output import Output
     from buildwright.client import Client
     from buildwright.core.build import Build
 
@@ -30,8 +32,6 @@ async def step(
     The process that runs the build does it, or a worker; when there is neither, it is done here.
     """
     from buildwright.cli.foreground import drive, tell_end
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import session
     from buildwright.engine.commands import TakeStep
 
     output = Output(json)
@@ -43,7 +43,8 @@ async def step(
             made = await _made_by_others(app, before, step_id, output)
         else:
             made = await drive(app, build_id, output, since=before)
-        return await tell_end(app, made, output)
+        _, code = await tell_end(app, made, output)
+        return code
 
 
 async def _made_by_others(app: Client, seen: Build, step_id: str, output: Output) -> Build:

@@ -7,6 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.exit_codes import Exit
+from buildwright.cli.output import Output
+from buildwright.cli.session import session
 
 
 async def stop(
@@ -18,9 +21,6 @@ async def stop(
     yes: Annotated[bool, Parameter(name=["--yes", "-y", "--no-input"], help="Ask nothing.")] = False,
 ) -> int:
     """End a build for good. Its agents are ended; what has landed stays on its integration branch."""
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import session
     from buildwright.cli.summary import summary_fields
     from buildwright.engine.commands import StopBuild
 

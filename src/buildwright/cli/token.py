@@ -6,6 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.output import Output
+from buildwright.errors import Refused
+from buildwright.settings import Settings
+
 
 async def token(
     *,
@@ -15,16 +19,12 @@ async def token(
         bool, Parameter(name="--sign-in", help="One that signs a browser in, once, within ten minutes.")
     ] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
-) -> int:
+) -> None:
     """Print a token for `Authorization: Bearer ...`. Any program that has it is this user: keep it like a password."""
     from datetime import UTC, datetime, timedelta
 
     from buildwright.auth import Signer, secret_key
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
     from buildwright.cli.serve import SIGN_IN_SECONDS
-    from buildwright.errors import Refused
-    from buildwright.settings import Settings
 
     if not 0 < days <= 3650:
         raise Refused(f"--days {days} is not between 0 and 3650", fix="give a number of days, such as 30")
@@ -39,4 +39,3 @@ async def token(
         output.data({"token": text, "user": user or settings.user, "expires_at": now + timedelta(seconds=seconds)})
     else:
         output.print(text)
-    return Exit.DONE

@@ -6,15 +6,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.output import Output
 
-def version(*, json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False) -> int:
+
+def version(*, json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False) -> None:
     """Show the version of Buildwright."""
     import platform
     import sys
     from importlib import metadata
-
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
 
     try:
         number = metadata.version("buildwright")
@@ -25,4 +24,3 @@ def version(*, json: Annotated[bool, Parameter(help="One JSON object on stdout."
         output.data({"version": number, "python": platform.python_version(), "platform": sys.platform})
     else:
         output.print(f"buildwright {number} (Python {platform.python_version()})")
-    return Exit.DONE

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.exit_codes import exit_of
+from buildwright.cli.output import Output
+from buildwright.errors import CouldNot, Unreachable
+from buildwright.settings import Settings
+
 if TYPE_CHECKING:
     from buildwright.cli.live import LiveView
-    from buildwright.cli.output import Output
     from buildwright.stream_client import BuildStream
 
 _PRINTED = frozenset({"execution-update", "execution-log"})
@@ -28,12 +32,8 @@ async def watch(
     """
     import asyncio
 
-    from buildwright.cli.exit_codes import exit_of
     from buildwright.cli.live import LiveView
-    from buildwright.cli.output import Output
     from buildwright.cli.summary import print_summary
-    from buildwright.errors import CouldNot, Unreachable
-    from buildwright.settings import Settings
     from buildwright.stream_client import BuildStream, find_server
     from buildwright.wiring import SystemClock
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.exit_codes import Exit
+from buildwright.cli.output import Output, one_line
+from buildwright.cli.session import session
 
 if TYPE_CHECKING:
-    from buildwright.cli.output import Output
     from buildwright.views.explain import WhyView
 
 
@@ -21,9 +23,6 @@ async def why(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Explain why a task waits, runs, failed or was skipped, and where it came from."""
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.output import Output
-    from buildwright.cli.session import session
     from buildwright.views.explain import why as explain
 
     output = Output(json)
@@ -67,7 +66,6 @@ def _print_why(output: Output, view: WhyView) -> None:
 
 
 def _print_attempt(output: Output, number: int, seconds: float | None, detail: str) -> None:
-    from buildwright.cli.output import one_line
     from buildwright.cli.table import duration
 
     took = f" ({duration(seconds)})" if seconds is not None else ""

@@ -6,6 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.session import keep_warnings
+from buildwright.errors import BadSettings, Refused
+from buildwright.settings import Settings
+
 
 async def worker(
     *,
@@ -13,7 +17,7 @@ async def worker(
     name: Annotated[str, Parameter(help="What to call it; the name of this machine when left out.")] = "",
     json: Annotated[bool, Parameter(help="The log as JSON lines, also on a terminal.")] = False,
     metrics_port: Annotated[int, Parameter(help="Serve metrics for Prometheus on this port; 0 for not at all.")] = 0,
-) -> int:
+) -> None:
     """Carry out actions of builds for as long as it runs, together with all workers of the same database.
 
     Needs DATABASE_URL, REDIS_URL and BUILDWRIGHT_HUB, and a BUILDWRIGHT_HOME of its own. Keys of models come from
@@ -24,12 +28,8 @@ async def worker(
     import socket
     import sys
 
-    from buildwright.cli.exit_codes import Exit
-    from buildwright.cli.session import keep_warnings
-    from buildwright.errors import BadSettings, Refused
     from buildwright.maintenance.files import tidy
     from buildwright.maintenance.retention_rules import default_age
-    from buildwright.settings import Settings
     from buildwright.telemetry.logs import open_log
     from buildwright.wiring import masker_of
     from buildwright.wiring.worker import app_when_there, work
@@ -57,4 +57,3 @@ async def worker(
             host = environment.get("BUILDWRIGHT_METRICS_HOST", "") or "127.0.0.1"
             with app.telemetry.serving(host, metrics_port, log):
                 await work(app, called, slots, ending, log, lambda: tidy(home, environment, builds, clock.now(), age))
-    return Exit.DONE

@@ -7,12 +7,13 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from buildwright.confined_fs import sync_folder
-from buildwright.errors import CouldNot, DiskFull
+from buildwright.errors import Conflict, CouldNot, DiskFull
 
 
 def save(path: Path, fields: Mapping[str, Any]) -> None:
@@ -45,6 +46,19 @@ def load(path: Path) -> dict[str, Any] | None:
     if not isinstance(fields, dict):
         raise CouldNot(f"{path} cannot be read: it is damaged", fix="mend the file, or take it away")
     return fields
+
+
+@contextmanager
+def locked(path: Path, taken: Conflict) -> Iterator[None]:
+    """Hold the lock on `path`, whose folder is made if need be. Raises `taken` when another process has it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = try_lock(path)
+    if lock is None:
+        raise taken
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def try_lock(path: Path) -> int | None:

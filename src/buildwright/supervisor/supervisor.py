@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from buildwright.errors import BuildwrightError, Conflict, CouldNot
 from buildwright.supervisor.processes import ProcessId, end, ended, exit_reason, find_marked, identify, launch, send
 from buildwright.supervisor.servers import POSTGRES, REDIS, LocalServer
-from buildwright.supervisor.state import load, save, try_lock
+from buildwright.supervisor.state import load, locked, save
 
 STATE, WANTED, LOG, LOCK = "cluster.json", "wanted.json", "keeper.log", "keeper.lock"
 MARK = "BUILDWRIGHT_KEPT"
@@ -135,16 +135,9 @@ class Supervisor:
             self._adopt()
             await self._end(hurry)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = try_lock(self._folder / LOCK)
-        if lock is None:
-            raise Conflict(f"another keeper keeps the cluster in {self._folder}", fix="buildwright cluster status")
-        try:
-            yield
-        finally:
-            os.close(lock)
+    def _alone(self) -> AbstractContextManager[None]:
+        taken = Conflict(f"another keeper keeps the cluster in {self._folder}", fix="buildwright cluster status")
+        return locked(self._folder / LOCK, taken)
 
     def _adopt(self) -> None:
         """Find the workers of a dead supervisor. The servers are found when they are started."""
