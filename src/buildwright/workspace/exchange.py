@@ -34,19 +34,12 @@ class Exchange:
         for name in dict.fromkeys(names):
             if not name or name in {pin.target.commit, pin.target.tree} or (build_id, name) in self._here:
                 continue
-            if not await self._is_whole(pin, name):
+            if not await self._git.holds(pin.mirror, name, f"^{pin.target.commit}"):
                 await self._bring(build_id, pin, name)
             self._note(self._here, build_id, name)
 
-    async def share_tree(self, build_id: str, pin: Pin, tree: str) -> None:
-        """Make sure that the tree is in the hub."""
-        await self._share(build_id, pin, tree)
-
-    async def share_commit(self, build_id: str, pin: Pin, commit: str, tree: str) -> None:
-        """Make sure that the commit is in the hub, and that its tree can be fetched by name."""
-        await self._share(build_id, pin, tree, commit)
-
-    async def _share(self, build_id: str, pin: Pin, tree: str, commit: str = "") -> None:
+    async def share(self, build_id: str, pin: Pin, tree: str, commit: str = "") -> None:
+        """Make sure that the tree, and its commit if there is one, are in the hub and can be fetched by name."""
         refs: dict[str, str] = {}
         if (build_id, tree) not in self._there:
             write = pin.objects.commit
@@ -81,19 +74,6 @@ class Exchange:
         """Drop what is cached of the build."""
         for known in (self._here, self._there):
             known.difference_update([one for one in known if one[0] == build_id])
-
-    async def _is_whole(self, pin: Pin, name: str) -> bool:
-        found = await self._git.run(
-            pin.mirror,
-            "rev-list",
-            "--objects",
-            "--quiet",
-            "--end-of-options",
-            name,
-            f"^{pin.target.commit}",
-            okay=(0, 1, 128),
-        )
-        return found.code == 0
 
     async def _bring(self, build_id: str, pin: Pin, name: str) -> None:
         for kind in ("trees", "commits"):

@@ -155,6 +155,21 @@ class Git:
             if not await asyncio.to_thread(locks.free, lock, git_dir, peer):
                 await asyncio.sleep(0.05)
 
+    async def resolve(self, git_dir: Path, name: str) -> str:
+        """Return the id that a revision names (gitrevisions(7)), "" when it names none."""
+        okay = (0, 1, 128)
+        return (await self.run(git_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", name, okay=okay)).text
+
+    async def holds(self, git_dir: Path, name: str, *known: str) -> bool:
+        """Return whether an object is there with all that it needs, but what `known` (as `^COMMIT`) needs."""
+        words = ("rev-list", "--objects", "--quiet", "--end-of-options", name, *known)
+        return (await self.run(git_dir, *words, okay=(0, 1, 128))).code == 0
+
+    async def make_bare(self, git_dir: Path, width: int) -> None:
+        """Make an empty repository; `width` is the length of its object ids (40 SHA-1, 64 SHA-256)."""
+        form = "sha256" if width == 64 else "sha1"
+        await self.run(git_dir, "init", "--quiet", "--bare", f"--object-format={form}")
+
     def environment(self, protocol: str = "") -> dict[str, str]:
         """Return the whole environment of a git process."""
         names = _INHERITED + (_FOR_NETWORK if protocol not in {"", "file"} else ())

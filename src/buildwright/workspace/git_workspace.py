@@ -62,8 +62,7 @@ class GitWorkspace:
         """See `Workspace.checkpoint`."""
         pin = await self._mirrors.pin(lane.key.build_id)
         tree, _ = await patch.write_lane(self._git, pin, lane.files, lane.base_tree)
-        if self._exchange is not None:
-            await self._exchange.share_tree(lane.key.build_id, pin, tree)
+        await self._share(lane.key.build_id, pin, tree)
         return Checkpoint(lane.key, tree)
 
     async def restore(self, lane: Lane, checkpoint: Checkpoint) -> None:
@@ -80,8 +79,7 @@ class GitWorkspace:
         """See `Workspace.take_patch`. Caches and new files that the project's .gitignore names are left out."""
         pin = await self._mirrors.pin(lane.key.build_id)
         taken = await patch.take(self._git, pin, lane.files, lane.base_tree)
-        if self._exchange is not None:
-            await self._exchange.share_tree(lane.key.build_id, pin, taken.tree)
+        await self._share(lane.key.build_id, pin, taken.tree)
         return taken
 
     async def close_lane(self, key: LaneKey) -> None:
@@ -100,11 +98,7 @@ class GitWorkspace:
         """See `Workspace.rebase`."""
         pin = await self._ready(build_id, base, tree, onto)
         result = await merge.rebase(self._git, pin, base, tree, onto, message, at)
-        if self._exchange is not None:
-            if isinstance(result, Merged):
-                await self._exchange.share_commit(build_id, pin, result.commit, result.tree)
-            else:
-                await self._exchange.share_tree(build_id, pin, result.tree)
+        await self._share(build_id, pin, result.tree, result.commit if isinstance(result, Merged) else "")
         return result
 
     async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
@@ -173,9 +167,7 @@ class GitWorkspace:
 
     async def retire(self, build_id: str) -> None:
         """Remove a finished build's refs, pin and lanes, here and in the hub. Delivered branches stay."""
-        await self._lanes.forget(build_id)
-        if self._exchange is not None:
-            self._exchange.forget(build_id)
+        await self.forget(build_id)
         await self._mirrors.retire(build_id)
 
     async def compact_hub(self) -> None:
@@ -186,6 +178,10 @@ class GitWorkspace:
     async def builds_in_hub(self) -> set[str]:
         """Return the builds that have refs in the hub; none when it is not on this machine."""
         return await self._hub.builds() if self._hub is not None else set()
+
+    async def _share(self, build_id: str, pin: Pin, tree: str, commit: str = "") -> None:
+        if self._exchange is not None:
+            await self._exchange.share(build_id, pin, tree, commit)
 
     async def _ready(self, build_id: str, *names: str) -> Pin:
         """Return the build's pin, with these commits and trees in its mirror."""

@@ -29,7 +29,7 @@ _LOCAL = (
     "git -c core.hooksPath=hooks -c core.fsmonitor=false -c core.alternateRefsCommand=true "
     "-c receive.autogc=false -c receive.shallowUpdate=true -c receive.denyCurrentBranch=refuse"
 )
-_FETCH = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
+FETCH = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
 
 
 def ref_of(build_id: str, *parts: str) -> str:
@@ -104,8 +104,8 @@ class Hub:
     def __init__(self, address: str, environment: Mapping[str, str], git: Git) -> None:
         self.at = HubAddress(address, environment)
         self._git = git
-        self._form = ""
-        """Its object format (sha1, sha256), once it is known."""
+        self._width = 0
+        """Length of its object ids (40 SHA-1, 64 SHA-256), once it is known."""
 
     @property
     def name(self) -> str:
@@ -206,7 +206,7 @@ class Hub:
 
         `near`: offer only this build's refs as already here, not those of all other builds.
         """
-        options = [*_FETCH, *self.at.options("upload-pack", build_id)]
+        options = [*FETCH, *self.at.options("upload-pack", build_id)]
         if near:
             options.append(f"--negotiation-tip={ref_of(build_id)}/*")
 
@@ -228,15 +228,15 @@ class Hub:
         """Return the blob that a ref of the build points to, None when there is none. Needs no mirror."""
         ref = ref_of(build_id, name)
         _ = self.at.source  # raises what is wrong with the address before a format is tried
-        for form in (self._form,) if self._form else ("sha1", "sha256"):
-            async with self._scratch(form) as scratch:
+        for width in (self._width,) if self._width else (40, 64):
+            async with self._scratch(width) as scratch:
                 try:
                     found = await self.fetch(scratch, build_id, ref, near=False)
                 except BadRepository:
                     continue
                 if not found:
                     return None
-                self._form = form
+                self._width = width
                 return (await self._git.run(scratch, "cat-file", "--end-of-options", "blob", ref)).output
         raise BadRepository(
             f"The hub {self.name} has an unknown object format.", fix="Make one with `git init --bare`."
@@ -249,7 +249,7 @@ class Hub:
             found = await self.look(build_id, f"{ref_of(build_id)}/*")
             names = [name for name in found if name.startswith(f"{ref_of(build_id)}/")]
             if names:
-                async with self._scratch("sha256" if len(found[names[0]]) == 64 else "sha1") as scratch:
+                async with self._scratch(len(found[names[0]])) as scratch:
                     for first in range(0, len(names), _AT_ONCE):
                         await self._push(
                             scratch, build_id, [f":{name}" for name in names[first : first + _AT_ONCE]], []
@@ -286,10 +286,10 @@ class Hub:
         return {name.split("/")[2] for name in listed.text.splitlines()}
 
     @asynccontextmanager
-    async def _scratch(self, form: str) -> AsyncIterator[Path]:
+    async def _scratch(self, width: int) -> AsyncIterator[Path]:
         """Yield an empty repository for one command."""
         with self._git.aside() as folder:
-            await self._git.run(folder / "git", "init", "--quiet", "--bare", f"--object-format={form}")
+            await self._git.make_bare(folder / "git", width)
             yield folder / "git"
 
     async def _ask(self, attempt: Callable[[], Awaitable[GitAnswer]]) -> GitAnswer:

@@ -41,19 +41,17 @@ class Lanes:
         folder = self._folder(key)
         await remove(folder)
         failpoint("workspace.lane.before")
-        found = await self._git.run(
-            pin.mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{tree}}", okay=(0, 1, 128)
-        )
-        if found.code:
+        found = await self._git.resolve(pin.mirror, f"{base}^{{tree}}")
+        if not found:
             raise BadRepository(f"There is no commit {base!r} to open a lane on.", fix="Start the build again.")
-        lane = Lane(key, folder / "files", folder / "home", found.text)
+        lane = Lane(key, folder / "files", folder / "home", found)
         with naming_full_disk(folder):
             self._lanes.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.mkdir(parents=True, mode=0o700)
             (folder / _OWNED).write_text(self._owner.name())
             lane.files.mkdir(mode=0o700)
             lane.home.mkdir(mode=0o700)
-        await self._fill_lane(pin, carry or found.text, lane.files, found.text)
+        await self._fill_lane(pin, carry or found, lane.files, found)
         failpoint("workspace.lane.after")
         return lane
 

@@ -75,7 +75,7 @@ async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str, guard:
         await git.run(pin.mirror, "update-ref", "--end-of-options", ref, commit, onto)
     except GitFailed as error:
         # Read only now: as a rule the branch is at `onto`, and git compares it under its own lock.
-        at = await _read_ref(git, pin, ref)
+        at = await git.resolve(pin.mirror, ref)
         if at == commit:
             return
         if at != onto:
@@ -85,8 +85,3 @@ async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str, guard:
             ) from error
         raise
     failpoint("workspace.land.after")
-
-
-async def _read_ref(git: Git, pin: Pin, ref: str) -> str:
-    answer = await git.run(pin.mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", ref, okay=(0, 1))
-    return answer.text

@@ -24,7 +24,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.errors import Conflict, DiskFull, GitFailed, NotFound
 from buildwright.ports import Target
 from buildwright.workspace.git import Git, check_name, mask, naming_full_disk, persistently
-from buildwright.workspace.hub import Hub, ref_of
+from buildwright.workspace.hub import FETCH, Hub, ref_of
 from buildwright.workspace.locks import guarded
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, locate, read_head, read_remotes
@@ -116,10 +116,7 @@ class Mirrors:
             commit = await self._root(ObjectStore(mirror, head.width))
         await self._git.run(mirror, "update-ref", "--end-of-options", ref, commit)
         integration = ref_of(build_id, "integration")
-        held = await self._git.run(
-            mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", integration, okay=(0, 1)
-        )
-        if held.code:
+        if not await self._git.resolve(mirror, integration):
             await self._git.run(mirror, "update-ref", "--end-of-options", integration, commit, "0" * head.width)
         tree = await self._git.run(mirror, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
         remotes = {}
@@ -140,13 +137,8 @@ class Mirrors:
                 integration: landed.text,
             }
             try:
-                await self._hub.push(
-                    pin.mirror,
-                    build_id,
-                    refs,
-                    leases=dict.fromkeys(refs, ""),
-                    near=await self._neighbours(pin),
-                )
+                leases, near = dict.fromkeys(refs, ""), await self._neighbours(pin)
+                await self._hub.push(pin.mirror, build_id, refs, leases=leases, near=near)
             except Conflict:
                 theirs = await self._adopt(build_id)
                 if theirs is None:
@@ -157,10 +149,8 @@ class Mirrors:
 
     async def _adopt(self, build_id: str) -> Pin | None:
         """Return the pin that the hub has, with its commits fetched; None when it has none."""
-        if self._hub is None:
-            return None
-        text = await self._hub.read(build_id, "pin")
-        if text is None:
+        text = await self._hub.read(build_id, "pin") if self._hub is not None else None
+        if self._hub is None or text is None:
             return None
         pin = _parse(_decode(text), self._folder)
         if pin is None:
@@ -207,11 +197,7 @@ class Mirrors:
     async def _holds(self, pin: Pin, build_id: str) -> bool:
         if not _is_whole(pin.mirror):
             return False
-        wanted = f"{ref_of(build_id, 'integration')}^{{tree}}"
-        found = await self._git.run(
-            pin.mirror, "rev-parse", "--verify", "--quiet", "--end-of-options", wanted, okay=(0, 1, 128)
-        )
-        return found.code == 0
+        return bool(await self._git.resolve(pin.mirror, f"{ref_of(build_id, 'integration')}^{{tree}}"))
 
     async def _mirror(self, name: str, width: int) -> Path:
         path = self._folder / name
@@ -223,8 +209,7 @@ class Mirrors:
             path.rename(self._folder / f"{name}.broken-{secrets.token_hex(4)}")
         # Made beside it and moved into place, so that a crash leaves no half mirror under the real name.
         fresh = self._folder / f"{name}.new-{secrets.token_hex(4)}"
-        form = "sha256" if width == 64 else "sha1"
-        await self._git.run(fresh, "init", "--quiet", "--bare", f"--object-format={form}")
+        await self._git.make_bare(fresh, width)
         (fresh / "info").mkdir(exist_ok=True)
         (fresh / "info" / "attributes").write_text(BYTE_FOR_BYTE)
         try:
@@ -238,25 +223,11 @@ class Mirrors:
         return path
 
     async def _fetch(self, mirror: Path, source: Source, head: Head, ref: str) -> None:
-        have = await self._git.run(
-            mirror, "rev-list", "--objects", "--quiet", "--end-of-options", head.commit, okay=(0, 1, 128)
-        )
-        if have.code == 0:
+        if await self._git.holds(mirror, head.commit):
             return
-        options = ["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet"]
-        if head.shallow:
-            options.append("--update-shallow")
-        wanted = f"+{head.ref or head.commit}:{ref}"
-        fetch = functools.partial(
-            self._git.run,
-            mirror,
-            "fetch",
-            *options,
-            "--end-of-options",
-            source.location,
-            wanted,
-            protocol=source.protocol,
-        )
+        options = (*FETCH, *(("--update-shallow",) if head.shallow else ()))
+        words = ("fetch", *options, "--end-of-options", source.location, f"+{head.ref or head.commit}:{ref}")
+        fetch = functools.partial(self._git.run, mirror, *words, protocol=source.protocol)
         try:
             await (fetch() if source.git_dir is not None else persistently(fetch))
         except DiskFull:

@@ -17,7 +17,7 @@ from buildwright.workspace.git_workspace import GitWorkspace
 from buildwright.workspace.lane import LaneOwner, abandoned, remove
 from buildwright.workspace.locks import guarded, is_used
 from buildwright.workspace.retention import MirrorPruner
-from buildwright.workspace.sizes import size_of
+from buildwright.workspace.sizes import entries, size_of
 
 PLAN = "plan-"
 """Prefix of the build ids under which a plan that is only shown is prepared."""
@@ -46,12 +46,12 @@ def find(
     ]
     for mirror in attic.mirrors():
         found += _in_repository(mirror, in_use, lambda path: not live or _is_old(path))
-    for file in _entries(home / "mirrors" / "builds"):
+    for file in entries(home / "mirrors" / "builds"):
         if _PIN_DRAFT.search(file.name) and (not live or _is_old(file)) and not in_use(file):
             found.append(_removable("a half-written pin of a build", file, partial(_drop, file, in_use)))
         elif file.name.startswith(PLAN) and _is_old(file):
             found.append(_removable("what a killed plan has left", file, partial(_release, workspace, file)))
-    for file in _entries(home):
+    for file in entries(home):
         match = _CONFIGURATION.match(file.name)
         if match and not Path(f"/proc/{match.group(1)}").exists():
             found.append(_removable("a half-written git configuration", file, partial(_drop, file, in_use)))
@@ -74,8 +74,8 @@ def scratch(home: Path, in_use: InUse, live: Collection[str]) -> list[tuple[str,
     """Return scratch folders of builds that no process runs, by build."""
     return [
         (folder.name, _leftover("scratch folders of a build that nobody runs", folder), folder)
-        for folder in _entries(home / "scratch")
-        if folder.name not in live and _entries(folder) and not in_use(folder)
+        for folder in entries(home / "scratch")
+        if folder.name not in live and entries(folder) and not in_use(folder)
     ]
 
 
@@ -210,7 +210,3 @@ async def _drop_half(home: Path, path: Path) -> bool:
             return False
         await remove(path)
         return True
-
-
-def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []

@@ -17,7 +17,7 @@ from buildwright.workspace.git import Git, check_name
 from buildwright.workspace.git_workspace import GitWorkspace
 from buildwright.workspace.lane import remove
 from buildwright.workspace.locks import guarded
-from buildwright.workspace.sizes import size_of
+from buildwright.workspace.sizes import entries, size_of
 
 _HALF = re.compile(r"\.(new|broken|old)-[0-9a-f]{8}$")
 _YOUNG = "1.hour.ago"
@@ -39,7 +39,7 @@ class MirrorPruner:
     def pins(self) -> dict[str, Path]:
         """Return the mirror of every build that has a pin."""
         found = {}
-        for file in _entries(self._mirrors / "builds"):
+        for file in entries(self._mirrors / "builds"):
             try:
                 found[check_name(file.name, "build")] = self._mirrors / str(json.loads(file.read_text())["mirror"])
             except (OSError, ValueError, KeyError, TypeError, BadRepository):
@@ -48,11 +48,11 @@ class MirrorPruner:
 
     def mirrors(self) -> list[Path]:
         """Return every complete mirror."""
-        return [path for path in _entries(self._mirrors) if (path / "objects").is_dir() and "." not in path.name]
+        return [path for path in entries(self._mirrors) if (path / "objects").is_dir() and "." not in path.name]
 
     def halves(self) -> list[Path]:
         """Return mirrors half made, replaced or removed. Without the lock, another process may be making one."""
-        return [path for path in _entries(self._mirrors) if _HALF.search(path.name)]
+        return [path for path in entries(self._mirrors) if _HALF.search(path.name)]
 
     def weigh(self, build_id: str) -> int:
         """Return the bytes of the lanes, checkouts and scratch folders of a build."""
@@ -131,7 +131,3 @@ class MirrorPruner:
         if there:
             orders = "".join(f"update refs/buildwright/{build_id}/named/{found} {found}\n" for found in there)
             await self._git.run(mirror, "update-ref", "--stdin", stdin=orders.encode())
-
-
-def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []

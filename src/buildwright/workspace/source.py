@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from buildwright.errors import BadRepository, GitFailed
-from buildwright.workspace.git import Git, check_branch, mask, persistently
+from buildwright.workspace.git import Git, GitAnswer, check_branch, mask, persistently
 
 _SCP = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9~./_][^\s]*$")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -191,18 +191,16 @@ async def read_remotes(git: Git, source: Source) -> dict[str, str]:
 
 async def look(git: Git, source: Source, *names: str, options: tuple[str, ...] = ()) -> dict[str, str]:
     """Return what the refs that match `names` (as in git-ls-remote(1)) point to, without those that do not exist."""
-    answer = await git.run(
-        Path("/dev/null"),
-        "ls-remote",
-        *options,
-        "--end-of-options",
-        source.location,
-        *names,
-        protocol=source.protocol,
-        seconds=120,
-    )
+    answer = await _list(git, source, *names, options=options)
     pairs = (line.partition("\t") for line in answer.text.splitlines())
     return {name: found for found, _, name in pairs}
+
+
+async def _list(git: Git, source: Source, *names: str, options: tuple[str, ...]) -> GitAnswer:
+    where, protocol = source.location, source.protocol
+    return await git.run(
+        Path("/dev/null"), "ls-remote", *options, "--end-of-options", where, *names, protocol=protocol, seconds=120
+    )
 
 
 async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head:
@@ -218,12 +216,9 @@ async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head
     if shallow == "true":
         notes.append("The clone is shallow: history beyond its border is not there.")
     name = base or "HEAD"
-    found = await git.run(
-        git_dir, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", okay=(0, 1, 128)
-    )
-    if found.code:
+    commit = await git.resolve(git_dir, f"{name}^{{commit}}")
+    if not commit:
         return await _unborn(git, git_dir, base, width, tuple(notes))
-    commit = found.output.decode("ascii", "replace").strip()
     reference = f"refs/heads/{base}" if base else "HEAD"
     full = await git.run(git_dir, "rev-parse", "--symbolic-full-name", "--end-of-options", reference, okay=(0, 128))
     branch = (
@@ -249,8 +244,7 @@ async def _unborn(git: Git, git_dir: Path, base: str, width: int, notes: tuple[s
         raise BadRepository(
             f"There is no branch, tag or commit {base!r}.", fix=f"Name one that is there; branches: {known}."
         )
-    target = await git.run(git_dir, "rev-parse", "--verify", "--quiet", "HEAD", okay=(0, 1, 128))
-    if head.code or target.code == 0:
+    if head.code or await git.resolve(git_dir, "HEAD"):
         raise BadRepository(
             "HEAD of the repository is broken.", fix="Run `git fsck --full` there and mend what it names."
         )
@@ -269,8 +263,7 @@ async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, fil
     with git.aside() as folder:
         shadow = folder / "git"
         try:
-            form = "sha256" if len(commit) == 64 else "sha1"
-            await git.run(shadow, "init", "--quiet", "--bare", f"--object-format={form}")
+            await git.make_bare(shadow, len(commit))
             alternates = shadow / "objects" / "info" / "alternates"
             await asyncio.to_thread(alternates.write_text, f"{source.location}/objects\n", errors="surrogateescape")
             copy = folder / "index"
@@ -290,17 +283,7 @@ async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, fil
 
 
 async def _ask_remote(git: Git, source: Source, base: str) -> Head:
-    listing = functools.partial(
-        git.run,
-        Path("/dev/null"),
-        "ls-remote",
-        "--symref",
-        "--end-of-options",
-        source.location,
-        protocol=source.protocol,
-        seconds=120,
-    )
-    answer = await persistently(listing)
+    answer = await persistently(functools.partial(_list, git, source, options=("--symref",)))
     refs: dict[str, str] = {}
     branch = ""
     for line in answer.text.splitlines():
