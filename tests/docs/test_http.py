@@ -14,9 +14,9 @@ import pytest
 from buildwright.api import guard
 from buildwright.api.app import fastapi_for
 from buildwright.api.idempotency import LONGEST
+from buildwright.api.pages import FARTHEST
 from buildwright.api.params import DEEPEST
 from buildwright.api.problems import CODES
-from buildwright.api.project_build import _MOST_SCANNED
 from buildwright.api.rates import DEFAULTS
 from buildwright.api.routes.sign_in import SESSION_SECONDS, TICKET_SECONDS
 from buildwright.api.state import BODY_SECONDS
@@ -98,7 +98,7 @@ def test_defaults_in_the_guide_are_those_of_the_server() -> None:
     assert f"at most {guard.LARGEST_BODY:,} bytes and {BODY_SECONDS:.0f} seconds to arrive" in page
     assert f"within {guard.HANDLER_SECONDS:.0f} seconds. Objects and lists nest at most {DEEPEST} deep" in page
     assert f"1 to {LONGEST} printable characters" in page
-    assert f"looks through {_MOST_SCANNED:,} lines" in page
+    assert f"looks through {FARTHEST:,} lines" in page
     assert (SESSION_SECONDS, SIGN_IN_SECONDS, TICKET_SECONDS) == (12 * 3600, 10 * 60, 30)
 
 

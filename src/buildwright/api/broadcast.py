@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from buildwright.api.cursor import Place, microseconds
 from buildwright.api.history import MOST_LINES, History, moments_of, runs_of
@@ -84,6 +84,14 @@ class EncodedFrames:
         return place._replace(event=self.last, at=microseconds(self.moment.recorded.at), part=0)
 
 
+Why: TypeAlias = Literal["ended", "slow", "closing", "vanished", "failed", "gone"]
+"""Why the frames of a subscription end.
+
+The build has ended, the client is too slow, the server ends, the build was removed, the store does not answer, the
+client has gone.
+"""
+
+
 class Audience(Protocol):
     """A subscriber as a broadcast sees it. No method may block."""
 
@@ -94,7 +102,7 @@ class Audience(Protocol):
     def finish(self, build_id: str) -> None: ...
     def vanish(self, build_id: str) -> None: ...
     def admit(self, row: BuildRow) -> None: ...
-    def stop(self, why: str) -> None: ...
+    def stop(self, why: Why) -> None: ...
     def is_stuck(self, now: float) -> bool: ...
 
 

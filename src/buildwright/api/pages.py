@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from typing import NamedTuple
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -17,11 +17,16 @@ def cursor_for(place: int | str) -> str:
     return base64.urlsafe_b64encode(str(place).encode()).decode().rstrip("=")
 
 
+def cursor_of(moment: datetime, name: str) -> str:
+    """Return the cursor for the page after a row, from the row's time and id."""
+    return cursor_for(f"{moment.isoformat()} {name}")
+
+
 def text_in(cursor: str) -> str:
     """Return the place in a cursor, "" for the first page. Raises Refused for a cursor that was never given out."""
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:
         raise _refused() from error
 
 
@@ -31,6 +36,20 @@ def number_in(cursor: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise _refused()
     return int(text)
+
+
+def place_of(cursor: str) -> tuple[datetime, str] | None:
+    """Return the time and id in a cursor of `cursor_of`, None for "". Raises Refused."""
+    if not cursor:
+        return None
+    moment, _, name = text_in(cursor).partition(" ")
+    try:
+        when = datetime.fromisoformat(moment)
+        if when.tzinfo is None or not name.isascii() or not name.isprintable():
+            raise _refused()
+        return when.astimezone(UTC), name
+    except (ValueError, OverflowError) as error:
+        raise _refused() from error
 
 
 def _refused() -> Refused:
@@ -62,44 +81,51 @@ class LogPage(BaseModel):
     more: bool = Field(description="There may be more lines after these.")
 
 
-class Reading(NamedTuple):
-    """The lines that a caller wants. "" means any; with `tail` the newest ones, and `after` is ignored."""
+async def find_lines(
+    builds: Builds,
+    build_id: str,
+    after: int,
+    limit: int,
+    *,
+    task: str = "",
+    tail: bool = False,
+    fits: Callable[[LogLine], bool] | None = None,
+) -> tuple[list[LogLine], int, bool]:
+    """Return log lines, the number after which the next page begins, and whether it may have any.
 
-    after: int = 0
-    limit: int = 100
-    task: str = ""
-    kind: str = ""
-    search: str = ""
-    tail: bool = False
-
-
-async def read_page(builds: Builds, build_id: str, reading: Reading) -> LogPage:
-    """Return the matching lines. With `tail` those among the newest `FARTHEST` lines. Raises StoreFailed."""
-    plain = not reading.kind and not reading.search
-    if reading.tail:
-        looked = reading.limit if plain else FARTHEST
-        lines = await builds.read_log(build_id, task=reading.task, limit=looked, tail=True)
-        fitting = [line for line in lines if _fits(line, reading)][-reading.limit :]
-        return LogPage(items=_shown(fitting), next_after=lines[-1].seq if lines else 0, more=False)
+    The lines are those after the number `after` or, with `tail`, the newest; with `fits` only those for which it is
+    true. At most `FARTHEST` lines are looked through, so that a page may have few lines or none and still have a next
+    one. Raises StoreFailed.
+    """
+    if tail:
+        looked = FARTHEST if fits is not None else limit
+        lines = await builds.read_log(build_id, after=after, task=task, limit=looked, tail=True)
+        return [line for line in lines if fits is None or fits(line)][-limit:], lines[-1].seq if lines else 0, False
     found: list[LogLine] = []
-    after, looked = reading.after, 0
+    block, looked = BLOCK if fits is not None else min(BLOCK, limit + 1), 0
     while True:
-        block = min(BLOCK, reading.limit + 1) if plain else BLOCK
-        lines = await builds.read_log(build_id, after=after, task=reading.task, limit=block)
+        lines = await builds.read_log(build_id, after=after, task=task, limit=block)
         looked += len(lines)
         for line in lines:
-            if _fits(line, reading):
-                if len(found) == reading.limit:
-                    return LogPage(items=_shown(found), next_after=found[-1].seq, more=True)
+            if fits is None or fits(line):
+                if len(found) == limit:
+                    return found, found[-1].seq, True
                 found.append(line)
             after = line.seq
         if len(lines) < block or looked >= FARTHEST:
-            return LogPage(items=_shown(found), next_after=after, more=len(lines) == block)
+            return found, after, len(lines) == block
 
 
-def _fits(line: LogLine, reading: Reading) -> bool:
-    return reading.kind in {"", line.kind} and reading.search.casefold() in line.text.casefold()
+async def read_page(
+    builds: Builds, build_id: str, after: int, limit: int, *, task: str, kind: str, search: str, tail: bool
+) -> LogPage:
+    """Return the lines of that kind with that text ("" for any); with `tail`, `after` is ignored. Raises StoreFailed."""
 
+    def fits(line: LogLine) -> bool:
+        return kind in {"", line.kind} and search.casefold() in line.text.casefold()
 
-def _shown(lines: list[LogLine]) -> list[LogPageLine]:
-    return [LogPageLine(**line._asdict()) for line in lines]
+    chosen = fits if kind or search else None
+    lines, following, more = await find_lines(
+        builds, build_id, 0 if tail else after, limit, task=task, tail=tail, fits=chosen
+    )
+    return LogPage(items=[LogPageLine(**line._asdict()) for line in lines], next_after=following, more=more)

@@ -1,16 +1,13 @@
-"""Parameters common to routes of builds: clean text, the caller's build, pages. Must never hold a route.
+"""Parameters common to routes of builds: clean text, the caller's build. Must never hold a route.
 
 Text that the store could not keep (NUL, half a surrogate pair) is refused here.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
@@ -18,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from buildwright.api.state import Caller, ServerState, caller_of, owned_row, state_of
 from buildwright.core.build import Build
-from buildwright.errors import Conflict, Forbidden, NotFound, Refused
+from buildwright.errors import Conflict, Forbidden, NotFound
 from buildwright.views.overview import state_word
 
 DEEPEST = 64
@@ -67,9 +64,8 @@ BuildIdInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$", description
 ProjectId = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/@-]{0,127}$", description="Id or name of a project.")
 ]
-TaskName = Annotated[
-    str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$", description='Id of a task; "" for all.')
-]
+TASK = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$"
+TaskName = Annotated[str, Field(pattern=TASK, description='Id of a task; "" for all.')]
 CleanText = Annotated[str, AfterValidator(clean)]
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
 After = Annotated[int, Query(ge=0, le=2**53, description="Only those with a larger number.")]
@@ -111,23 +107,3 @@ def stating(build: Build) -> Iterator[None]:
     except Conflict as conflict:
         conflict.state = conflict.state or state_word(build)
         raise
-
-
-def cursor_of(moment: datetime, name: str) -> str:
-    """Return the cursor for the page after a row, from the row's time and id."""
-    return base64.urlsafe_b64encode(f"{moment.isoformat()} {name}".encode()).decode().rstrip("=")
-
-
-def place_of(cursor: str) -> tuple[datetime, str] | None:
-    """Return the time and id in a cursor of `cursor_of`, None for "". Raises Refused."""
-    if not cursor:
-        return None
-    try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        moment, _, name = text.partition(" ")
-        when = datetime.fromisoformat(moment)
-        if when.tzinfo is None or not name.isascii() or not name.isprintable():
-            raise ValueError
-        return when.astimezone(UTC), name
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise Refused("the cursor is none that was given out", fix="take `next_cursor` of the page before") from error

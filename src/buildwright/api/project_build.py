@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from buildwright.api import operations, quotas
+from buildwright.api.pages import find_lines
 from buildwright.api.requests import BuildRequest, address_of, kept_spec, spec_of
 from buildwright.api.state import Caller, ServerState, caller_of, state_of
 from buildwright.core.build import Build
@@ -17,7 +18,7 @@ from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
 from buildwright.engine.commands import Choice, NewBuild, ResumeBuild, SendMessage
 from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound
-from buildwright.ports import BuildRow
+from buildwright.ports import BuildRow, LogLine
 from buildwright.store.projects import ProjectRecord
 from buildwright.views.project import LogRow, WrittenFile, log_row, matching, phase_name, written_paths
 from buildwright.views.statuses import project_status
@@ -27,8 +28,6 @@ LARGEST_SHOWN = 1_000_000
 """Bytes of the largest file whose content is shown."""
 _CANCEL_SECONDS = 5.0
 _BLOCK = 1_000
-_MOST_SCANNED = 20_000
-"""Log lines that one request looks through."""
 _CHOICES: dict[str, Choice] = {"retry": "retry", "retry_with_message": "retry", "skip": "skip", "abort": "abort"}
 
 
@@ -150,25 +149,17 @@ async def log_page(
 ) -> tuple[list[LogRow], int | None]:
     """Return log lines, and the number after which the next page begins (None at the end of the log).
 
-    The lines are those after the number `after` or, with `tail`, the newest. At most 20,000 lines are looked through at
-    once, so a page may have few lines or none and still have a next one.
+    The lines are those of `find_lines` with that level, source and text ("" for any).
     """
-    plain = not (level or source or search)
-    if tail:
-        lines = await site.app.builds.read_log(build_id, after, task, limit if plain else _MOST_SCANNED, tail=True)
-        rows = matching((log_row(*line) for line in lines), level, source, search)
-        return rows[-limit:], None
-    block = min(_BLOCK, limit + 1) if plain else _BLOCK
-    rows, looked = [], 0
-    while looked < _MOST_SCANNED:
-        lines = await site.app.builds.read_log(build_id, after, task, block)
-        rows += matching((log_row(*line) for line in lines), level, source, search)
-        if len(rows) > limit:
-            return rows[:limit], rows[limit - 1].seq
-        if len(lines) < block:
-            return rows, None
-        after, looked = lines[-1].seq, looked + len(lines)
-    return rows, after
+
+    def fits(line: LogLine) -> bool:
+        return bool(matching([log_row(*line)], level, source, search))
+
+    chosen = fits if level or source or search else None
+    lines, following, more = await find_lines(
+        site.app.builds, build_id, after, limit, task=task, tail=tail, fits=chosen
+    )
+    return [log_row(*line) for line in lines], following if more else None
 
 
 async def file_page(site: ServerState, build: Build, after: str, limit: int) -> tuple[list[WrittenFile], str]:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
 
+from buildwright.api.broadcast import Why
 from buildwright.api.subscription import Sent, Subscription
 from buildwright.errors import NotFound, StoreFailed
 from buildwright.views.frames import Fields, StreamFrame
 
-Why: TypeAlias = Literal["ended", "slow", "closing", "vanished", "failed", "gone"]
-"""Why the frames end.
-
-The build has ended, the client is too slow, the server ends, the build was removed, the store does not answer, the
-client has gone.
-"""
 PARTING_SECONDS = 1.0
 """Most seconds for the last frame."""
 ABORT_SECONDS = 5.0
@@ -34,17 +27,6 @@ async def deliver(reader: Subscription, put: Callable[[Sent], Awaitable[None]]) 
     except StoreFailed:
         return "failed"
     return "ended"
-
-
-def why_of(stopped: asyncio.Future[str]) -> Why:
-    """Return why a subscription was stopped."""
-    match stopped.result():
-        case "slow":
-            return "slow"
-        case "vanished":
-            return "vanished"
-        case _:
-            return "closing"
 
 
 def words(reader: Subscription, kind: str, payload: Fields) -> bytes:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 from weakref import WeakValueDictionary
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from buildwright.api.broadcast import Broadcasts
@@ -104,11 +104,3 @@ async def owned_row(site: ServerState, build_id: str, caller: Caller) -> BuildRo
     if row.user_id != caller.user_id:
         raise Forbidden("this build belongs to another user", fix="ask for a build of your own")
     return row
-
-
-async def _owned(build_id: str, request: Request) -> BuildRow:
-    return await owned_row(state_of(request), build_id, caller_of(request))
-
-
-OwnedBuild = Annotated[BuildRow, Depends(_owned)]
-"""The build that the path names by `build_id`, if it is the caller's."""

@@ -13,9 +13,9 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequenc
 from contextlib import aclosing, suppress
 from typing import NamedTuple
 
-from buildwright.api.broadcast import Broadcast, Broadcasts, EncodedFrames
+from buildwright.api.broadcast import Broadcast, Broadcasts, EncodedFrames, Why
 from buildwright.api.cursor import Cursor, Newest, Place, microseconds
-from buildwright.errors import NotFound
+from buildwright.errors import NotFound, Refused
 from buildwright.ports import BuildRow, Mark
 from buildwright.views.frames import Names
 
@@ -40,13 +40,19 @@ class Topics(NamedTuple):
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> Topics:
-        """Return the topics from `events`, `journal`, `log` and `log:BUILD`. Raises ValueError naming unknown words."""
+        """Return the topics from `events`, `journal`, `log` and `log:BUILD`. Raises Refused naming unknown words."""
         given = set(words)
         logs = {word.removeprefix("log:") for word in given if word.startswith("log:")}
         unknown = {word for word in given if not word.startswith("log:")} - {"events", "journal", "log"}
         if unknown:
-            raise ValueError(f"no such topic: {', '.join(sorted(unknown))[:200]}")
+            text = f"no such topic: {', '.join(sorted(unknown))[:200]}"
+            raise Refused(text, fix="topics are events, journal, log and log:BUILD")
         return cls("events" in given, "journal" in given, "log" in given, frozenset(logs))
+
+    @classmethod
+    def of_query(cls, text: str) -> Topics:
+        """Return the topics in the query of an address, with commas between them. Raises Refused."""
+        return cls.parse(word.strip() for word in text.split(",") if word.strip())
 
     @property
     def any_event(self) -> bool:
@@ -102,7 +108,7 @@ class Subscription:
         self.names: Names = names
         self.topics = topics
         self.members: dict[str, Member] = {}
-        self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.stopped: asyncio.Future[Why] = asyncio.get_running_loop().create_future()
         """Why it must end before its time: `slow`, `closing`, `vanished`."""
         self._newest: Newest | None = None
         self._events: deque[EncodedFrames] = deque()
@@ -155,7 +161,7 @@ class Subscription:
         self._fresh.append(row)
         self._wake.set()
 
-    def stop(self, why: str) -> None:
+    def stop(self, why: Why) -> None:
         """End the subscription, even in the middle of sending."""
         if not self.stopped.done():
             self.stopped.set_result(why)

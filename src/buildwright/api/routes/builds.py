@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from buildwright.api import operations
 from buildwright.api.openapi import KEYED
-from buildwright.api.pages import LogPage, Reading, read_page
+from buildwright.api.pages import LogPage, cursor_of, place_of, read_page
 from buildwright.api.params import (
     After,
     CleanText,
@@ -19,8 +19,6 @@ from buildwright.api.params import (
     ProjectId,
     RequestModel,
     TaskName,
-    cursor_of,
-    place_of,
 )
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
@@ -131,7 +129,7 @@ class RunnersResponse(BaseModel):
     runner: str | None
     in_cluster: bool
     workers: int = Field(description="How many workers of the cluster live.")
-    holdings: list[WorkerHolds]
+    holdings: tuple[WorkerHolds, ...]
 
 
 class Snapshot(BaseModel):
@@ -224,10 +222,7 @@ async def build_state(build: OwnBuild) -> Snapshot:
 @router.get("/api/builds/{build_id}/runners", responses=responses(403, 404))
 async def build_runners(site: SiteOf, build: OwnBuild) -> RunnersResponse:
     """Return the process or the workers that carry out the build."""
-    found = await site.app.crew(build.id)
-    return RunnersResponse(
-        runner=found.runner, in_cluster=found.in_cluster, workers=found.workers, holdings=list(found.holdings)
-    )
+    return RunnersResponse(**(await site.app.crew(build.id))._asdict())
 
 
 @router.get("/api/builds/{build_id}/events", response_model=EventPage, responses=responses(403, 404))
@@ -251,7 +246,7 @@ async def build_logs(
     tail: Annotated[bool, Query(description="The newest lines instead of those after `after`.")] = False,
 ) -> LogPage:
     """Return what agents, gates and git printed."""
-    return await read_page(site.app.builds, build.id, Reading(after, limit, task, kind, search, tail))
+    return await read_page(site.app.builds, build.id, after, limit, task=task, kind=kind, search=search, tail=tail)
 
 
 @router.get("/api/builds/{build_id}/diff", responses=responses(403, 404, 502))

@@ -76,16 +76,5 @@ async def event_status(
             context = task_context(await site.seen.newest(row.build_id), row.project_id)
         except NotFound:  # removed since then: only its record is left
             context = row.task_context
-    return EventStatus(
-        task_id=row.task_id,
-        event_id=row.event_id,
-        type=row.type,
-        projectId=row.project_id,
-        correlationId=row.correlation_id,
-        status=row.status,
-        build_id=row.build_id,
-        message=row.message,
-        task_context=context,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+    fields = row._asdict() | {"task_context": context}
+    return EventStatus(**fields, projectId=row.project_id, correlationId=row.correlation_id)

@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from buildwright.api import project_build
 from buildwright.api.openapi import KEYED
-from buildwright.api.params import Limit, RequestModel, cursor_of, place_of
+from buildwright.api.pages import cursor_of, place_of
+from buildwright.api.params import Limit, RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.project_build import OwnProject
 from buildwright.api.requests import BuildRequest, SpecText, TargetType, TaskList, check_target, kept_spec

@@ -18,10 +18,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from buildwright.api.broadcast import Why
 from buildwright.api.cursor import LONGEST
 from buildwright.api.guard import identify, is_own_origin
 from buildwright.api.open_stream import build_of, open_reader, project_of
-from buildwright.api.send import ABORT_SECONDS, PARTING_SECONDS, Why, abort, deliver, why_of, words
+from buildwright.api.send import ABORT_SECONDS, PARTING_SECONDS, abort, deliver, words
 from buildwright.api.state import Caller, ServerState, state_of
 from buildwright.api.subscription import Selection, Sent, Subscription, Topics
 from buildwright.errors import BuildwrightError, Forbidden, NotFound, Refused, StoreFailed, Unauthorized
@@ -67,7 +68,7 @@ async def _serve(websocket: WebSocket, names: Names) -> None:
     try:
         caller = await caller_by(site, websocket)
         selection = await _selected(site, caller, websocket)
-        topics = _topics(websocket)
+        topics = Topics.of_query(websocket.query_params.get("topics", "events,log"))
         after = websocket.query_params.get("after", "")
         with site.app.meters.stream("ws") as dropped:
             if await _Socket(site, websocket, selection, names).run(topics, after) == "slow":
@@ -123,18 +124,6 @@ async def _selected(site: ServerState, caller: Caller, websocket: WebSocket) -> 
     return await (build_of(site, caller, build) if build else project_of(site, caller, project))
 
 
-def _topics(websocket: WebSocket) -> Topics:
-    given = websocket.query_params.get("topics", "events,log")
-    return _parsed([word.strip() for word in given.split(",") if word.strip()])
-
-
-def _parsed(topics: list[str]) -> Topics:
-    try:
-        return Topics.parse(topics)
-    except ValueError as error:
-        raise Refused(str(error), fix="topics are events, journal, log and log:BUILD") from error
-
-
 class _Socket:
     """One accepted connection."""
 
@@ -162,7 +151,7 @@ class _Socket:
                         return why
                     wanted = hearing.result()
                     assert wanted is not None
-                    topics = _parsed(wanted.topics)
+                    topics = Topics.parse(wanted.topics)
                     after = wanted.after if wanted.after is not None else reader.cursor()
                     hearing = asyncio.create_task(self._hear())
                 finally:
@@ -178,7 +167,7 @@ class _Socket:
             either: set[asyncio.Future[Any]] = {sending, hearing, reader.stopped}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if reader.stopped.done():
-                return why_of(reader.stopped)
+                return reader.stopped.result()
             return sending.result() if sending.done() else "gone"
         finally:
             sending.cancel()
@@ -262,7 +251,7 @@ def _understood(text: str) -> Subscribe | None:
     payload = found.get("payload", found)
     try:
         wanted = Subscribe.model_validate(payload)
-        _parsed(wanted.topics)
+        Topics.parse(wanted.topics)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise Refused(f"subscribe: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

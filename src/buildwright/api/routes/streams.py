@@ -15,10 +15,12 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from buildwright.api.broadcast import Why
 from buildwright.api.cursor import LONGEST, START
 from buildwright.api.open_stream import Hello, StreamStart, build_of, open_reader, project_of
+from buildwright.api.params import TASK
 from buildwright.api.problems import responses
-from buildwright.api.send import PARTING_SECONDS, Why, abort, deliver, why_of, words
+from buildwright.api.send import PARTING_SECONDS, abort, deliver, words
 from buildwright.api.state import CallerOf, ServerState, SiteOf
 from buildwright.api.subscription import Selection, Sent, Subscription, Topics
 from buildwright.errors import Refused
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["streams"])
 
-TASK = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$"
 PING_SECONDS = 15.0
 RETRY_MILLISECONDS = 2_000
 MOST_PAGE_BYTES = 4_000_000
@@ -131,7 +132,7 @@ async def events(
     if bool(project) == bool(build):
         raise Refused("name what to read", fix="give ?build=ID, or ?project=ID")
     selection = await (build_of(site, caller, build) if build else project_of(site, caller, project))
-    reader, hello = await open_reader(site.tails, selection, names, _parsed(topics), after or START, live=False)
+    reader, hello = await open_reader(site.tails, selection, names, Topics.of_query(topics), after or START, live=False)
     if hello.resume == "reset":
         raise Refused(
             "this cursor is of another database, or what followed it is gone", fix="read from the start: after=start"
@@ -149,17 +150,10 @@ async def events(
     return Response(f'{{"frames":[{",".join(texts)}],"cursor":"{cursor}"}}', media_type="application/json")
 
 
-def _parsed(topics: str) -> Topics:
-    try:
-        return Topics.parse(word.strip() for word in topics.split(",") if word.strip())
-    except ValueError as error:
-        raise Refused(str(error), fix="topics are events, journal, log and log:BUILD") from error
-
-
 async def _stream(
     site: ServerState, selection: Selection, query: StreamQuery, last: StreamStart | None = None
 ) -> Response:
-    after, topics = query.after, _parsed(query.topics)
+    after, topics = query.after, Topics.of_query(query.topics)
     reader, hello = await open_reader(site.tails, selection, query.names, topics, after, last=last)
     if after and hello.resume == "live" and reader.is_at_end:
         reader.leave()
@@ -204,7 +198,7 @@ class EventStream(Response):
                 wanted: set[asyncio.Future[Any]] = {sending, leaving, self._reader.stopped}
                 done, _ = await asyncio.wait(wanted, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if self._reader.stopped in done:
-                    return why_of(self._reader.stopped)
+                    return self._reader.stopped.result()
                 if sending in done:
                     return sending.result()
                 if leaving in done:
