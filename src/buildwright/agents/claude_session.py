@@ -7,14 +7,15 @@ import os
 import re
 import shlex
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from buildwright.agents.child_processes import MARK
 from buildwright.confined_fs import read_beneath
 from buildwright.core.activity import UsedTokens
+from buildwright.core.record import Record
 from buildwright.errors import NotFound, UnsafePath
 from buildwright.ports import GO_ON, Assignment, ModelEndpoint
 
@@ -22,11 +23,12 @@ LARGEST_TRANSCRIPT = 20_000_000
 _SESSION = re.compile(r"[0-9a-fA-F-]{36}")
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Record):
     """A session of Claude Code, kept between attempts."""
 
-    session: str
+    agent: Literal["claude"] = "claude"
+    version: Literal[1] = 1
+    session: str = Field(pattern=rf"^{_SESSION.pattern}$")
     lane: str
     transcript: str
     used: tuple[UsedTokens, ...] = ()
@@ -35,37 +37,24 @@ class Conversation:
     key: str = ""
     """The program's name for the lane."""
 
+    @field_validator("transcript")
+    @classmethod
+    def _whole(cls, transcript: str) -> str:
+        if not all(_is_object(line) for line in transcript.split("\n") if line):
+            raise ValueError("the program cannot resume a transcript with invalid lines")
+        return transcript
+
     def encode(self) -> str:
         """Return the session as JSON, for `Finished.conversation`."""
-        used = [each.model_dump(mode="json") for each in self.used]
-        fields = {"session": self.session, "lane": self.lane, "transcript": self.transcript, "used": used}
-        fields |= {"home": self.home, "key": self.key}
-        return json.dumps({"agent": "claude", "version": 1, **fields})
+        return json.dumps(self.model_dump(mode="json"))
 
 
 def decode(text: str) -> Conversation | None:
-    """Return what `encode` wrote, None for anything else: the program cannot resume a transcript with invalid lines."""
+    """Return what `encode` wrote, None for anything else."""
     try:
-        loaded = json.loads(text)
-    except ValueError:
+        return Conversation.model_validate_json(text)
+    except ValidationError:
         return None
-    match loaded:
-        case {
-            "agent": "claude",
-            "version": 1,
-            "session": str() as session,
-            "lane": str() as lane,
-            "transcript": str() as transcript,
-            "used": list() as used,
-        } if _SESSION.fullmatch(session) and all(_is_object(line) for line in transcript.split("\n") if line):
-            try:
-                sums = tuple(UsedTokens.model_validate(each) for each in used)
-                home, key = str(loaded.get("home", "")), str(loaded.get("key", ""))
-                return Conversation(session, lane, transcript, sums, home, key)
-            except ValidationError:
-                return None
-        case _:
-            return None
 
 
 def _is_object(line: str) -> bool:
@@ -111,9 +100,15 @@ def save(session: str, used: tuple[UsedTokens, ...], assignment: Assignment, pro
         return None
     if len(content) > LARGEST_TRANSCRIPT:
         return None
-    transcript = content.decode("utf-8", "replace")
-    lane = os.path.realpath(assignment.lane)
-    return Conversation(session, lane, transcript, used, str(assignment.home), project_key)
+    # Not validated: it is read again for every round of tools, and its last line may be half written.
+    return Conversation.model_construct(
+        session=session,
+        lane=os.path.realpath(assignment.lane),
+        transcript=content.decode("utf-8", "replace"),
+        used=used,
+        home=str(assignment.home),
+        key=project_key,
+    )
 
 
 def save_round(
@@ -138,7 +133,7 @@ def save_round(
         end = end or (number if found else 0)
         missing.difference_update(found)
         if not missing:
-            return replace(whole, transcript="\n".join([*lines[:end], ""]))
+            return whole.model_copy(update={"transcript": "\n".join([*lines[:end], ""])})
     return None
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
+
+from pydantic import TypeAdapter
 
 from buildwright.ports import Turn
 
 Kind = Literal["directive", "feedback", "message", "problems", "answer"]
 _KEPT: frozenset[Kind] = frozenset({"directive", "feedback", "message"})
 _VERSION = 1
+_ENTRIES: TypeAdapter[list[tuple[Kind, str]]] = TypeAdapter(list[tuple[Kind, str]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +34,11 @@ def decode(text: str) -> list[ConversationEntry] | None:
     """Return what `encode` wrote; None for anything else (another agent's conversation, damage)."""
     try:
         loaded = json.loads(text)
-    except ValueError:
+        entries = [ConversationEntry(*pair) for pair in _ENTRIES.validate_python(loaded["entries"])]
+        if loaded["version"] != _VERSION:
+            return None
+    except (ValueError, LookupError, TypeError):  # pydantic's errors are ValueErrors
         return None
-    if not isinstance(loaded, dict) or loaded.get("version") != _VERSION or not isinstance(loaded.get("entries"), list):
-        return None
-    entries: list[ConversationEntry] = []
-    for pair in loaded["entries"]:
-        match pair:
-            case [str() as kind, str() as said] if kind in get_args(Kind):
-                entries.append(ConversationEntry(kind, said))  # type: ignore[arg-type]  # checked against the literal above
-            case _:
-                return None
     return entries if entries and entries[0].kind == "directive" else None
 
 

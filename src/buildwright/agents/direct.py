@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import Literal, assert_never, cast, get_args
 
 from buildwright.agents.blocks import (
     Block,
@@ -337,15 +337,5 @@ def _summary(answer: str) -> str:
     return "".join(prose).strip()[-2_000:]
 
 
-_KINDS: dict[str, FailureKind] = {
-    "rate_limit": "rate_limit",
-    "overloaded": "overloaded",
-    "context_length": "context_length",
-    "timeout": "timeout",
-    "auth": "auth",
-    "refused": "refused",
-}
-
-
 def _kind(failure: ModelFailed) -> FailureKind:
-    return _KINDS.get(failure.kind, "unavailable")
+    return cast("FailureKind", failure.kind) if failure.kind in get_args(FailureKind) else "unavailable"

@@ -23,26 +23,21 @@ class NoopAgent:
         yield Finished(ok=True)
 
 
-class SleepAgent:
+class SleepAgent(NoopAgent):
     """Sleeps as long as the task's goal says (`sleep 0.25`, in seconds), then finishes."""
 
     name = "sleep"
-    resumes = False
-    touches_files = False
-    uses_model: Literal["always", "if given", "never"] = "never"
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:  # noqa: ARG002
         await asyncio.sleep(float(assignment.task.goal.removeprefix("sleep ")))
         yield Finished(ok=True)
 
 
-class TouchAgent:
+class TouchAgent(NoopAgent):
     """Sleeps like `SleepAgent`, then writes one line to `tasks/<task id>.txt` in its lane."""
 
     name = "touch"
-    resumes = False
     touches_files = True
-    uses_model: Literal["always", "if given", "never"] = "never"
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:  # noqa: ARG002
         if assignment.task.goal.startswith("sleep "):

@@ -94,14 +94,14 @@ class AnswerReader:
     @property
     def calls(self) -> tuple[ToolUse, ...]:
         """The tool calls so far, in order; one whose input is not an object has an empty input."""
-        return tuple(ToolUse(name, _object("".join(parts))) for _, (name, parts) in sorted(self._calls.items()))
+        return tuple(ToolUse(name, json_object("".join(parts))) for _, (name, parts) in sorted(self._calls.items()))
 
     def event(self, data: str) -> str:
         """Read the data of one event; return the text it adds."""
         if data.strip() == "[DONE]":
             self.done = True
             return ""
-        body = _object(data)
+        body = json_object(data)
         match self._protocol:
             case "anthropic":
                 return self._anthropic(body)
@@ -112,7 +112,7 @@ class AnswerReader:
 
     def body(self, raw: bytes) -> None:
         """Read the whole answer of a request that was not streamed."""
-        body = _object(raw.decode("utf-8", "replace"))
+        body = json_object(raw.decode("utf-8", "replace"))
         if self._protocol == "anthropic":
             self._anthropic({"type": "message_start", "message": body})
             for index, block in enumerate(_list(body.get("content"))):
@@ -194,7 +194,8 @@ class AnswerReader:
         self.error = ProviderError(str(error.get("type") or ""), str(error.get("message") or "no reason given"))
 
 
-def _object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """Return the object in a JSON text, an empty one for anything else, such as `[DONE]`."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ Sources: Anthropic Messages (https://docs.anthropic.com/en/api/messages, .../err
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
@@ -136,6 +136,21 @@ def read_request(protocol: Protocol, raw: bytes) -> ModelRequest:
         size=len(raw),
         body=body,
     )
+
+
+def each_text(value: Any, change: Callable[[str], str], *, but: Collection[str] = ()) -> Any:
+    """Return a JSON value with every string in it changed, except in objects of the types in `but`."""
+    match value:
+        case str():
+            return change(value)
+        case {"type": str() as kind} if kind in but:
+            return value
+        case dict():
+            return {change(key): each_text(one, change, but=but) for key, one in value.items()}
+        case list():
+            return [each_text(one, change, but=but) for one in value]
+        case _:
+            return value
 
 
 def _blocks(content: object) -> Iterator[dict[str, Any]]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from buildwright.core.secrets import mask
 from buildwright.errors import BadSettings, BadSpec
-from buildwright.gateway.cassette import LARGEST_FILE, PLANNER, parse
+from buildwright.gateway.cassette import LARGEST_FILE, PLANNER, Used, parse
 from buildwright.gateway.parse import AnswerReader
-from buildwright.gateway.protocols import ModelRequest
+from buildwright.gateway.protocols import ModelRequest, each_text
 
 _HEAD = "version: 1\ndescription: Recorded from a live model.\nturns:\n"
 
@@ -55,18 +55,13 @@ class Recorder:
     ) -> None:
         """Append one whole answer as the turn that replays it. A disk that fails loses the record, not the build."""
 
+        def masked(text: str) -> str:
+            text = text.replace(str(lane), "${LANE}") if lane is not None else text
+            # YAML has no lone surrogates, but a model can send them.
+            return mask(text.encode("utf-8", "replace").decode(), secrets)
+
         def clean(value: Any) -> Any:
-            match value:
-                case str():
-                    text = value.replace(str(lane), "${LANE}") if lane is not None else value
-                    # YAML has no lone surrogates, but a model can send them.
-                    return mask(text.encode("utf-8", "replace").decode(), secrets)
-                case dict():
-                    return {clean(key): clean(one) for key, one in value.items()}
-                case list():
-                    return [clean(one) for one in value]
-                case _:
-                    return value
+            return each_text(value, masked)
 
         when: dict[str, Any] = {
             "task": task or PLANNER,
@@ -87,12 +82,7 @@ class Recorder:
             reply["text"] = clean(text)
         turn: dict[str, Any] = {"when": when, "reply": reply, "model": reader.model}
         if tokens := reader.tokens:
-            turn["usage"] = {
-                "input": tokens.input,
-                "output": tokens.output,
-                "cache_read": tokens.cache_read,
-                "cache_write": tokens.cache_write,
-            }
+            turn["usage"] = {name: number for name, number in tokens._asdict().items() if name in Used.model_fields}
         item = _item(turn).encode()
         try:
             if self._file.stat().st_size + len(item) > LARGEST_FILE:

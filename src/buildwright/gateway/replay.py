@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from buildwright.gateway.answers import ModelAnswer, Tokens, ToolUse, error_frame, frames, whole
 from buildwright.gateway.cassette import PLANNER, Cassette, CassetteEntry, CassetteMatch, Fault, find
 from buildwright.gateway.parse import AnswerReader, EventScanner
-from buildwright.gateway.protocols import BrokenOff, DeclinedByProvider, ModelRequest
+from buildwright.gateway.protocols import BrokenOff, DeclinedByProvider, ModelRequest, each_text
 
 CHARS_PER_TOKEN = 4
 """For usage that a cassette leaves out: roughly right for English and code."""
@@ -81,7 +81,7 @@ class Player:
             calls=calls,
             tokens=Tokens(asked.size // CHARS_PER_TOKEN, said // CHARS_PER_TOKEN + 1)
             if entry.usage is None
-            else Tokens(entry.usage.input, entry.usage.output, entry.usage.cache_read, entry.usage.cache_write),
+            else Tokens(**entry.usage.model_dump()),
         )
 
     def _render(self, asked: ModelRequest, found: CassetteMatch) -> tuple[str, tuple[ToolUse, ...]]:
@@ -120,15 +120,8 @@ class Player:
 
     def _filled(self, value: object) -> Any:
         """Return the value with the lane's path filled in. Not for files, which may hold `${LANE}` literally."""
-        match value:
-            case str():
-                return value.replace(_LANE, str(self.lane)) if self.lane is not None else value
-            case dict():
-                return {key: self._filled(one) for key, one in value.items()}
-            case list():
-                return [self._filled(one) for one in value]
-            case _:
-                return value
+        lane = self.lane
+        return each_text(value, lambda text: text.replace(_LANE, str(lane))) if lane is not None else value
 
 
 def _by_blocks(entry: CassetteEntry) -> str:

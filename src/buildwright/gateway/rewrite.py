@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, TypeAlias, assert_never
 
-from buildwright.gateway.parse import EventScanner
-from buildwright.gateway.protocols import Protocol
+from buildwright.gateway.parse import EventScanner, json_object
+from buildwright.gateway.protocols import Protocol, each_text
 
 Renaming: TypeAlias = tuple[tuple[str, str], ...]
 """Old and new paths, in the order in which they are replaced."""
@@ -25,11 +25,11 @@ def move_answer(body: bytes, protocol: Protocol, renaming: Renaming, *, streamed
         return body
     if not streamed:
         answer = json.loads(body)
-        moved = _moved(answer, renaming)
+        moved = each_text(answer, lambda text: _renamed(text, renaming), but=_SIGNED)
         return body if moved == answer else json.dumps(moved, ensure_ascii=False).encode("utf-8", "replace")
     scanner = EventScanner()
     events = list(scanner.feed(body))
-    bodies = [_object(event.data) for event in events]
+    bodies = [json_object(event.data) for event in events]
     texts: dict[str, list[tuple[int, dict[str, Any], str]]] = {}
     for index, one in enumerate(bodies):
         for key, holder, field in _pieces(protocol, one):
@@ -68,20 +68,6 @@ def _pieces(protocol: Protocol, body: dict[str, Any]) -> Iterator[tuple[str, dic
             assert_never(protocol)
 
 
-def _moved(value: Any, renaming: Renaming) -> Any:
-    match value:
-        case str():
-            return _renamed(value, renaming)
-        case {"type": str() as kind} if kind in _SIGNED:
-            return value
-        case dict():
-            return {key: _moved(one, renaming) for key, one in value.items()}
-        case list():
-            return [_moved(one, renaming) for one in value]
-        case _:
-            return value
-
-
 def _renamed(text: str, renaming: Renaming) -> str:
     for old, new in renaming:
         text = text.replace(old, new)
@@ -96,11 +82,3 @@ def _event(raw: bytes, body: dict[str, Any]) -> bytes:
     lines = [line for line in raw.splitlines() if line and not line.startswith(b"data:")]
     data = b"data: " + json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     return b"\n".join([*lines, data]) + b"\n\n"
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text) if text else None
-    except ValueError:  # `[DONE]`
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -10,6 +10,7 @@ import hmac
 import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from buildwright.core.model_names import DEFAULT_MODEL
@@ -84,10 +85,10 @@ class GatewayServer:
         app = web.Application(client_max_size=LARGEST_REQUEST)
         app.add_routes(
             [
-                web.post("/d/{door}/v1/messages", self._messages),
-                web.post("/d/{door}/v1/messages/count_tokens", self._count_tokens),
-                web.post("/d/{door}/v1/chat/completions", self._chat),
-                web.get("/d/{door}/v1/models", self._models),
+                web.post("/d/{door}/v1/messages", self._through("anthropic", self._converse)),
+                web.post("/d/{door}/v1/messages/count_tokens", self._through("anthropic", self._count)),
+                web.post("/d/{door}/v1/chat/completions", self._through("openai", self._converse)),
+                web.get("/d/{door}/v1/models", self._through("anthropic", self._list_models)),
                 web.head("/d/{door}", http.alive),
                 web.head("/d/{door}/", http.alive),
                 web.route("*", "/{rest:.*}", http.nowhere),
@@ -110,17 +111,8 @@ class GatewayServer:
         )
         self._runner = runner
 
-    async def _messages(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, "anthropic", self._converse)
-
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, "openai", self._converse)
-
-    async def _count_tokens(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, "anthropic", self._count)
-
-    async def _models(self, request: web.Request) -> web.StreamResponse:
-        return await self._answered(request, "anthropic", self._list_models)
+    def _through(self, protocol: protocols.Protocol, handle: _Handle) -> Callable[..., Awaitable[web.StreamResponse]]:
+        return partial(self._answered, protocol=protocol, handle=handle)
 
     async def _answered(
         self, request: web.Request, protocol: protocols.Protocol, handle: _Handle

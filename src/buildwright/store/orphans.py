@@ -84,15 +84,9 @@ def _log_of_writes(path: Path) -> Iterator[RepairResult]:
     if wal.is_file() and wal.stat().st_size:
         since = datetime.fromtimestamp(wal.stat().st_mtime, UTC)
         what = "writes that a killed process left in the log beside the database"
-        yield RepairResult(
-            Leftover(what, str(wal), since, wal.stat().st_size),
-            partial(
-                _write,
-                path,
-                lambda conn: conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0,
-                alone=True,
-            ),
-        )
+        checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)"
+        mend = partial(_write, path, lambda conn: conn.execute(checkpoint).fetchone()[0] == 0, alone=True)
+        yield RepairResult(Leftover(what, str(wal), since, wal.stat().st_size), mend)
 
 
 def _dead_leases(conn: sqlite3.Connection, path: Path) -> Iterator[RepairResult]:
@@ -177,25 +171,16 @@ def _journal(conn: sqlite3.Connection, path: Path, build_id: str, head: dict[str
             if fact.seq in wanted and not _agrees(build_id, build, *wanted[fact.seq]):
                 bad[fact.seq] = None
     except (StoreFailed, IllegalMove) as error:
-        yield RepairResult(
-            Leftover(f"a journal that cannot be read: {error}", where, None, 0, "restore the database from a backup"),
-            None,
-        )
+        what, fix = f"a journal that cannot be read: {error}", "restore the database from a backup"
+        yield RepairResult(Leftover(what, where, None, 0, fix), None)
         return
     for seq in bad:
-        size = len(wanted[seq][0])
-        mend = partial(_drop_snapshot, build_id, seq, wanted[seq][1])
+        text, crc = wanted[seq]
         what = "a snapshot that does not match the journal (one is made again when it is needed)"
-        yield RepairResult(
-            Leftover(what, f"{where}, event {seq}", recorded[min(seq, len(rows)) - 1].at, size),
-            partial(_write, path, mend),
-        )
-    start: dict[str, Any] = {
-        "phase": BuildPhase.PLANNING,
-        "control": Control.RUNNING,
-        "outcome": "",
-        "current_task_id": "",
-    }
+        left = Leftover(what, f"{where}, event {seq}", recorded[min(seq, len(rows)) - 1].at, len(text))
+        yield RepairResult(left, partial(_write, path, partial(_drop_snapshot, build_id, seq, crc)))
+    start: dict[str, Any] = {"phase": BuildPhase.PLANNING, "control": Control.RUNNING}
+    start |= {"outcome": "", "current_task_id": ""}
     right = start | {"completed": False} | head_change(fact.event for fact in recorded) | {"version": len(rows)}
     wrong = [name for name in (*_HEAD, "completed") if head[name] != right[name]]
     if wrong:
@@ -231,11 +216,8 @@ def _set_head(build_id: str, found: int, right: dict[str, Any], completed: str |
 
 def _orphans(conn: sqlite3.Connection, path: Path) -> Iterator[RepairResult]:
     for build_id in retention.orphans(conn, datetime.now(UTC)):
-        mend = partial(_delete_orphan, build_id)
-        yield RepairResult(
-            Leftover("rows of a build that was being removed", f"build {build_id}", None, 0),
-            partial(_write, path, mend),
-        )
+        left = Leftover("rows of a build that was being removed", f"build {build_id}", None, 0)
+        yield RepairResult(left, partial(_write, path, partial(_delete_orphan, build_id)))
 
 
 def _delete_orphan(build_id: str, conn: sqlite3.Connection) -> int:
