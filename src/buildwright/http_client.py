@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -106,30 +106,28 @@ class HttpBuilds:
 
     async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
         """Return the events with seq > after."""
-        found: list[Recorded] = []
-        while limit is None or len(found) < limit:
-            most = _PAGE if limit is None else min(_PAGE, limit - len(found))
-            page = await self._wire.get(f"/api/builds/{build_id}/events", after=after, limit=most)
-            found += [_recorded(item) for item in page["items"]]
-            if len(page["items"]) < most:
-                break
-            after = found[-1].seq
-        return found
+        items = self._items(f"/api/builds/{build_id}/events", after, limit)
+        return [_recorded(item) async for item in items]
 
     async def read_log(
         self, build_id: str, after: int = 0, task: str = "", limit: int = 1000, tail: bool = False
     ) -> list[LogLine]:
         """Return the log lines with seq > after, or with `tail` the last ones."""
-        found: list[LogLine] = []
-        while len(found) < limit:
-            most = min(_PAGE, limit - len(found))
-            path = f"/api/builds/{build_id}/logs"
-            page = await self._wire.get(path, after=after, limit=most, task=task, tail="true" if tail else "")
-            found += [_line(item) for item in page["items"]]
-            if tail or len(page["items"]) < most:
-                break
-            after = found[-1].seq
-        return found
+        path, query = f"/api/builds/{build_id}/logs", {"task": task, "tail": "true" if tail else ""}
+        return [_line(item) async for item in self._items(path, after, limit, once=tail, **query)]
+
+    async def _items(
+        self, path: str, after: int, limit: int | None, *, once: bool = False, **query: str
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield at most `limit` numbered items after `after`, page by page; with `once` those of the first page."""
+        while limit is None or limit > 0:
+            most = _PAGE if limit is None else min(_PAGE, limit)
+            items = (await self._wire.get(path, after=after, limit=most, **query))["items"]
+            for item in items:
+                yield item
+            if once or len(items) < most:
+                return
+            after, limit = items[-1]["seq"], None if limit is None else limit - most
 
     async def holder(self, build_id: str) -> str | None:
         """Return the name of the process that runs the build now, None when there is none."""

@@ -103,7 +103,7 @@ async def make_home(home: Path, folder: Path) -> dict[str, str]:
 
 async def prune(home: Path) -> None:
     async with open_app(Settings(home, dict(os.environ))) as app:
-        await Pruner.of(app).carry_out(RULES, datetime.now(UTC) + timedelta(seconds=1), lambda _: None)
+        await Pruner(app).carry_out(RULES, datetime.now(UTC) + timedelta(seconds=1), lambda _: None)
 
 
 def life(home: Path, failpoint: str = "") -> int:

@@ -96,7 +96,7 @@ def refs(repository: Path) -> Counter[str]:
 
 async def prune(settings: Settings) -> Any:
     async with open_app(settings) as app:
-        return await Pruner.of(app).carry_out(RetentionRules(), datetime.now(UTC), lambda _: None)
+        return await Pruner(app).carry_out(RetentionRules(), datetime.now(UTC), lambda _: None)
 
 
 async def named(settings: Settings, *, fix: bool = False) -> dict[str, bool]:
@@ -119,7 +119,7 @@ async def test_prune_takes_a_build_out_of_database_hub_and_mirrors(
     assert set(refs(hub)) == {old, held, live}
 
     async with open_app(settings) as app:
-        going = await Pruner.of(app).look(RetentionRules(), NOW)
+        going = await Pruner(app).look(RetentionRules(), NOW)
         assert [build.row.build_id for build in going.builds] == [old]
         assert going.live == 2
     gone = await prune(settings)
@@ -212,7 +212,7 @@ async def test_a_prune_that_is_killed_is_finished_by_the_next(
     assert [path.name for path in (settings.home / "mirrors" / "builds").iterdir()] == [live]
     assert (await builds.loose_artifacts()).number == 0
     async with open_app(settings) as app:
-        going = await Pruner.of(app).look(RetentionRules(), NOW)
+        going = await Pruner(app).look(RetentionRules(), NOW)
     assert (going.builds, going.artifacts.number, going.mirrors) == ([], 0, [])
 
 

@@ -47,7 +47,7 @@ async def prune(
     if not settings.database_url and not settings.database.is_file():
         return _nothing(output)
     async with local_session() as app:
-        keeper = Pruner.of(app)
+        keeper = Pruner(app)
         going = await keeper.look(rules, app.clock.now())
         if not output.json:
             _print(output, going, rules)

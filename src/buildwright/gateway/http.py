@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from buildwright.gateway.protocols import BrokenOff, DeclinedByProvider, Protocol, error_body
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
 WHOLE_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
@@ -22,8 +20,6 @@ async def send(
 
     Raises Declined(502) when they break off before the first piece, BrokenOff after it.
     """
-    from aiohttp import web
-
     response = web.StreamResponse(status=status, headers=headers)
     try:
         async with aclosing(pieces):
@@ -51,7 +47,6 @@ def cut(request: web.Request) -> ConnectionResetError:
 
 def refusal(protocol: Protocol, no: DeclinedByProvider) -> web.Response:
     """Return the gateway's own refusal in the protocol's format."""
-    from aiohttp import web
 
     # Clients retry even a 401 unless a header forbids it.
     headers = {"x-should-retry": "false"} if no.final else {}
@@ -60,16 +55,12 @@ def refusal(protocol: Protocol, no: DeclinedByProvider) -> web.Response:
 
 def scripted_error(protocol: Protocol, status: int, retry_after: float | None) -> web.Response:
     """Return the response for a cassette's fault. `retry_after` in seconds."""
-    from aiohttp import web
-
     headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
     return web.json_response(error_body(protocol, status, "Scripted by the cassette."), status=status, headers=headers)
 
 
 def models(name: str) -> web.Response:
     """Return a list with this one model, in a format that clients of both protocols read."""
-    from aiohttp import web
-
     one = {"id": name, "type": "model", "object": "model", "display_name": name, "created": 0} | {
         "created_at": "1970-01-01T00:00:00Z",
         "owned_by": "buildwright",
@@ -79,8 +70,6 @@ def models(name: str) -> web.Response:
 
 async def alive(_request: web.Request) -> web.Response:
     """Answer a client's HEAD request, sent without a token to test the connection."""
-    from aiohttp import web
-
     return web.Response()
 
 

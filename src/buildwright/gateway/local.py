@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
@@ -14,8 +17,10 @@ from buildwright.gateway import cassette, replay, upstream
 from buildwright.gateway.access import Meter, OnCall, Opened, door_id, end
 from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import ResponseCache
-from buildwright.gateway.server import GatewayServer
 from buildwright.ports import Answers, ModelAccess, ModelEndpoint, Spend
+
+if TYPE_CHECKING:
+    from buildwright.gateway.server import GatewayServer
 
 
 class LocalGateway:
@@ -38,8 +43,10 @@ class LocalGateway:
         self._recorder = Recorder(home / record_to) if record_to is not None else None
         self._doors: dict[str, Opened] = {}
         self._meter = Meter()
-        self._server = GatewayServer(environment, self._doors, self._meter, self._recorder, on_call)
-        self.refusals = self._server.refusals
+        self._on_call = on_call
+        self._server: GatewayServer | None = None
+        self.refusals: Counter[int] = Counter()
+        """How often a provider answered with each status of 400 and above."""
 
     async def open(self, access: ModelAccess) -> ModelEndpoint:
         """Open a door. Raises BadSettings (no usable key, no cassette), BadSpec (the cassette is wrong)."""
@@ -53,7 +60,7 @@ class LocalGateway:
             self.check_keys(task, options, why="")
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.prepare)
-        address = await self._server.start()
+        address = await self._start_server()
         opened = Opened(
             id=secrets.token_urlsafe(9),
             token=f"lane-{secrets.token_urlsafe(32)}",
@@ -86,7 +93,19 @@ class LocalGateway:
 
     async def close(self) -> None:
         """Stop the server, and every request under way."""
-        await self._server.close()
+        if self._server is not None:
+            await self._server.close()
+
+    async def _start_server(self) -> str:
+        """Start the server unless it runs; return its address."""
+        await asyncio.to_thread(import_module, "buildwright.gateway.server")
+        from buildwright.gateway.server import GatewayServer
+
+        if self._server is None:
+            self._server = GatewayServer(
+                self._environment, self._doors, self._meter, self._recorder, self._on_call, self.refusals
+            )
+        return await self._server.start()
 
     def check_keys(self, task: str, options: Options, why: str = "planning a Markdown spec asks a model: ") -> None:
         """Check that a door for this task ("" for an advisor) could be opened without a cassette. Raises BadSettings.

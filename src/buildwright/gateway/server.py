@@ -1,5 +1,7 @@
 """The gateway's server on 127.0.0.1: answers the requests that come through doors. Must never log a key or a token.
 
+Imported when the first door is opened: its HTTP library takes long to load.
+
 A door answers `/v1/messages`, `/v1/messages/count_tokens`, `/v1/chat/completions`, `/v1/models` and `HEAD /`.
 """
 
@@ -11,7 +13,9 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
 
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.gateway import http, protocols, replay, upstream
@@ -20,11 +24,7 @@ from buildwright.gateway.parse import AnswerReader
 from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import Played, Purchase
 
-if TYPE_CHECKING:
-    import aiohttp
-    from aiohttp import web
-
-    _Handle = Callable[[Opened, web.Request, protocols.Protocol], Awaitable[web.StreamResponse]]
+_Handle = Callable[[Opened, web.Request, protocols.Protocol], Awaitable[web.StreamResponse]]
 
 LARGEST_REQUEST = 32 * 1024 * 1024
 
@@ -33,7 +33,7 @@ class GatewayServer:
     """Answers from a provider, a cassette or the answers that are kept, within the budget of each door.
 
     `environment` holds the providers' keys and addresses, `doors` the open doors by id, `recorder` keeps live answers,
-    and `on_call` is called once for each request when it is over.
+    `on_call` is called once for each request when it is over, and `refusals` counts a provider's statuses of 400 and above.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class GatewayServer:
         meter: Meter,
         recorder: Recorder | None,
         on_call: OnCall | None,
+        refusals: Counter[int],
     ) -> None:
         self._environment = environment
         self._doors = doors
@@ -53,8 +54,7 @@ class GatewayServer:
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self._address = ""
-        self.refusals: Counter[int] = Counter()
-        """How often a provider answered with each status of 400 and above."""
+        self._refusals = refusals
 
     async def start(self) -> str:
         """Start the server unless it runs; return its address."""
@@ -77,9 +77,6 @@ class GatewayServer:
                 await session.close()
 
     async def _start(self) -> None:
-        await asyncio.to_thread(_import_aiohttp)
-        import aiohttp
-        from aiohttp import web
 
         self._meter.load_prices()
         app = web.Application(client_max_size=LARGEST_REQUEST)
@@ -118,7 +115,6 @@ class GatewayServer:
         self, request: web.Request, protocol: protocols.Protocol, handle: _Handle
     ) -> web.StreamResponse:
         """Admit the request through its door; answer a refusal in the protocol's format."""
-        from aiohttp import web
 
         task = asyncio.current_task()
         opened = None
@@ -148,7 +144,6 @@ class GatewayServer:
         return opened
 
     async def _count(self, opened: Opened, request: web.Request, protocol: protocols.Protocol) -> web.StreamResponse:
-        from aiohttp import web
 
         raw = await request.read()
         asked = protocols.read_request(protocol, raw)
@@ -166,7 +161,6 @@ class GatewayServer:
     async def _answer(
         self, opened: Opened, request: web.Request, asked: protocols.ModelRequest, raw: bytes, call: CallRecord
     ) -> web.StreamResponse:
-        from aiohttp import web
 
         found = await opened.kept.find(asked) if opened.kept is not None else None
         if isinstance(found, Played):
@@ -216,7 +210,7 @@ class GatewayServer:
         query = f"?{request.query_string}" if request.query_string else ""
         reply = await upstream.request(self._session, provider, asked, raw, tail + query, request.headers)
         if reply.status >= 400:
-            self.refusals[reply.status] += 1
+            self._refusals[reply.status] += 1
         return reply
 
     async def _replay(
@@ -247,10 +241,6 @@ class GatewayServer:
             return await http.send(request, pieces, 200, headers)
         finally:
             self._meter.charge(opened, asked, reader, _name_of(purchase))
-
-
-def _import_aiohttp() -> None:
-    import aiohttp.web  # noqa: F401
 
 
 def _kept(

@@ -30,7 +30,6 @@ from buildwright.workspace.sizes import size_of
 if TYPE_CHECKING:
     from buildwright.settings import Settings
     from buildwright.wiring import App
-    from buildwright.workspace import GitWorkspace
 
 Tell = Callable[[str], None]
 _EVERY = 10**9
@@ -97,28 +96,19 @@ class PruneResult:
 
 
 class Pruner:
-    """The pruner of one home and its store."""
+    """The pruner of an application's home and store."""
 
-    def __init__(
-        self, settings: Settings, builds: Builds, retention: Retention, attic: MirrorPruner, workspace: GitWorkspace
-    ) -> None:
-        home = settings.home
-        self._settings = settings
-        self._home = home
-        self._builds = builds
-        self._retention = retention
-        self._attic = attic
-        self._workspace = workspace
+    def __init__(self, app: App) -> None:
+        """Raise Conflict when the store of `app` cannot be pruned."""
+        self._settings = app.settings
+        self._home = app.settings.home
+        self._builds = app.builds
+        self._retention = _as_retention(app.builds)
+        self._attic = MirrorPruner(self._home, app.settings.environment)
+        self._workspace = app.workspace
         # Each database has notes of its own: a build noted for one is unknown to another.
-        self._notes = home / f"retiring{_suffix(settings)}"
+        self._notes = self._home / f"retiring{_suffix(app.settings)}"
         self._to_compact = self._notes / _COMPACT
-
-    @classmethod
-    def of(cls, app: App) -> Pruner:
-        """Return the pruner of an application's store and home. Raises Conflict when its store cannot be pruned."""
-        builds = app.builds
-        attic = MirrorPruner(app.settings.home, app.settings.environment)
-        return cls(app.settings, builds, _as_retention(builds), attic, app.workspace)
 
     async def look(self, rules: RetentionRules, now: datetime) -> PrunePlan:
         """Return what these rules would remove at `now`; change nothing. Raises StoreFailed."""

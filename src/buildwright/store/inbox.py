@@ -27,18 +27,18 @@ class Received(NamedTuple):
     project_id: str
     type: str
     data: dict[str, Any]
-    status: str
-    """A `ReceivedStatus`."""
-    task_context: dict[str, Any]
-    context_version: int
-    """From 0, one more with each `set_context`."""
-    build_id: str
     correlation_id: str
-    message: str
-    holder: str
-    """The process that starts it (`host:pid:start`), while it is `received`; "" when there is none."""
     created_at: datetime
     updated_at: datetime
+    status: str = "received"
+    """A `ReceivedStatus`."""
+    task_context: dict[str, Any] = {}  # noqa: RUF012  replaced, never changed
+    context_version: int = 0
+    """From 0, one more with each `set_context`."""
+    build_id: str = ""
+    message: str = ""
+    holder: str = ""
+    """The process that starts it (`host:pid:start`), while it is `received`; "" when there is none."""
 
 
 def asked(
@@ -50,23 +50,7 @@ def asked(
     at: datetime,
 ) -> Received:
     """Return a received event under new ids. Not stored yet."""
-    return Received(
-        event_id=str(uuid.uuid4()),
-        task_id=str(uuid.uuid4()),
-        user_id=user_id,
-        project_id=project_id,
-        type=type,
-        data=data,
-        status="received",
-        task_context={},
-        context_version=0,
-        build_id="",
-        correlation_id=correlation_id,
-        message="",
-        holder="",
-        created_at=at,
-        updated_at=at,
-    )
+    return Received(str(uuid.uuid4()), str(uuid.uuid4()), user_id, project_id, type, data, correlation_id, at, at)
 
 
 _COLUMNS = [received_events.c[name] for name in Received._fields]

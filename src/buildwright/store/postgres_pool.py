@@ -231,36 +231,35 @@ def fault(error: Exception, shown: str) -> BuildwrightError:
     import asyncpg
 
     reach = "see whether the server runs and can be reached, and check DATABASE_URL"
-    match error:
-        case asyncpg.ClientConfigurationError():
-            return BadSettings(
-                f"{shown}: DATABASE_URL cannot be used", fix="see what the driver says to it with `psql`"
-            )
-        case asyncpg.InvalidAuthorizationSpecificationError():
-            return BadSettings(f"{shown}: {error}", fix="check the user and the password in DATABASE_URL")
-        case asyncpg.InvalidCatalogNameError():
-            return BadSettings(f"{shown}: {error}", fix="make it with `createdb`, or correct DATABASE_URL")
-        case asyncpg.DiskFullError():
-            return DiskFull(
-                f"{shown}: {error}", fix="free some space on the database server; nothing acknowledged is lost"
-            )
-        case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
-            return StoreFailed(f"{shown}: {error}", fix="run `buildwright db migrate`")
-        case asyncpg.InsufficientPrivilegeError():
-            return StoreFailed(
-                f"{shown}: {error}", fix="give the user of DATABASE_URL the right to make and change tables"
-            )
-        case asyncpg.InvalidSQLStatementNameError() | asyncpg.DuplicatePreparedStatementError():
-            # A pooler that gives each transaction another connection.
-            fix = "let DATABASE_URL name the server itself, or a pooler that pools whole sessions"
-            return StoreFailed(f"{shown}: {error}", fix=fix)
-        case asyncpg.TooManyConnectionsError():
-            return StoreFailed(f"{shown}: {error}", fix="raise max_connections of the server, or run fewer workers")
-        case TimeoutError():
-            return Unreachable(f"{shown}: the server does not answer", fix=reach)
-        case OSError() if not isinstance(error, asyncpg.PostgresError):
-            return Unreachable(f"{shown}: {error.strerror or error}", fix=reach)
-        case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | asyncpg.CannotConnectNowError():
-            return Unreachable(f"{shown}: {error}", fix=reach)
-        case _:
-            return StoreFailed(f"{shown}: {error}", fix="look at the log of the server")
+    if isinstance(error, TimeoutError):
+        return Unreachable(f"{shown}: the server does not answer", fix=reach)
+    if isinstance(error, asyncpg.ClientConfigurationError):  # its text may quote the address
+        return BadSettings(f"{shown}: DATABASE_URL cannot be used", fix="see what the driver says to it with `psql`")
+    pooler = "let DATABASE_URL name the server itself, or a pooler that pools whole sessions"
+    space = "free some space on the database server; nothing acknowledged is lost"
+    kinds: tuple[tuple[type[BuildwrightError], str, tuple[type[Exception], ...]], ...] = (
+        (
+            BadSettings,
+            "check the user and the password in DATABASE_URL",
+            (asyncpg.InvalidAuthorizationSpecificationError,),
+        ),
+        (BadSettings, "make it with `createdb`, or correct DATABASE_URL", (asyncpg.InvalidCatalogNameError,)),
+        (DiskFull, space, (asyncpg.DiskFullError,)),
+        (StoreFailed, "run `buildwright db migrate`", (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)),
+        (
+            StoreFailed,
+            "give the user of DATABASE_URL the right to make and change tables",
+            (asyncpg.InsufficientPrivilegeError,),
+        ),
+        # A pooler that gives each transaction another connection.
+        (StoreFailed, pooler, (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)),
+        (StoreFailed, "raise max_connections of the server, or run fewer workers", (asyncpg.TooManyConnectionsError,)),
+        (Unreachable, reach, (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)),
+        (StoreFailed, "look at the log of the server", (asyncpg.PostgresError,)),
+        (Unreachable, reach, (OSError,)),
+    )
+    said = getattr(error, "strerror", None) or error
+    for kind, fix, theirs in kinds:
+        if isinstance(error, theirs):
+            return kind(f"{shown}: {said}", fix=fix)
+    return StoreFailed(f"{shown}: {said}", fix="look at the log of the server")

@@ -6,13 +6,11 @@ import uuid
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Select, select, tuple_, update
+from sqlalchemy import Select, select, tuple_
 
 from buildwright.errors import NotFound
 from buildwright.store.database import Database
 from buildwright.store.tables import projects
-
-_CAN_CHANGE = frozenset({"name", "description", "status", "target_type", "target_ref", "spec"})
 
 
 class ProjectRecord(NamedTuple):
@@ -61,19 +59,8 @@ class Projects:
         """Return a project. Raises NotFound."""
         found = await self._database.fetch(select(*_COLUMNS).where(projects.c.id == project_id))
         if not found:
-            raise _not_found(project_id)
+            raise NotFound(f"there is no project {project_id}", fix="list your projects to see their ids")
         return ProjectRecord._make(found[0])
-
-    async def update(self, project_id: str, at: datetime, **fields: str) -> ProjectRecord:
-        """Change some of name, description, status, target_type, target_ref and spec. Raises NotFound."""
-        unknown = sorted(fields.keys() - _CAN_CHANGE)
-        if unknown:
-            raise TypeError(f"a project has no field that can be changed and is called {', '.join(unknown)}")
-        change = update(projects).where(projects.c.id == project_id).values(updated_at=at, **fields)
-        changed = await self._database.change(change.returning(*_COLUMNS))
-        if not changed:
-            raise _not_found(project_id)
-        return ProjectRecord._make(changed[0])
 
     async def page(self, user_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[ProjectRecord]:
         """Return at most `limit` projects of a user, newest first.
@@ -89,7 +76,3 @@ def page_query(user_id: str, limit: int, before: tuple[datetime, str] | None) ->
     if before is not None:
         query = query.where(tuple_(projects.c.created_at, projects.c.id) < before)
     return query.order_by(projects.c.created_at.desc(), projects.c.id.desc()).limit(limit)
-
-
-def _not_found(project_id: str) -> NotFound:
-    return NotFound(f"there is no project {project_id}", fix="list your projects to see their ids")

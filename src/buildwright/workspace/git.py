@@ -259,12 +259,7 @@ class Git:
         lines = [line for line in answer.complaint.splitlines() if line.strip()]
         last = " / ".join(lines[-3:]) or "it said nothing"
         text = answer.complaint.lower()
-        if (
-            "no space left" in text
-            or "disk quota" in text
-            or "file too large" in text
-            or answer.code == -signal.SIGXFSZ
-        ):
+        if answer.code == -signal.SIGXFSZ or any(sign in text for sign in _FULL):
             return DiskFull(
                 f"git {_verb(arguments)} found no space left: {last}",
                 fix=f"Free some space in {self._home}, then resume.",
@@ -277,10 +272,10 @@ ASIDE = "aside."
 _NETWORK_WAITS = (0.5, 2.0, 5.0)
 OTHER_FORMAT = ("hash algorithm", "mismatched algorithms", "capabilities^{}")
 """What git says when one side uses SHA-1 and the other SHA-256; the last when that side has no ref yet."""
+_FULL = ("no space left", "disk quota", "file too large")
+_NO_ACCESS = ("authentication failed", "permission denied", "could not read username")
 _FOR_GOOD = (
-    "authentication failed",
-    "permission denied",
-    "could not read username",
+    *_NO_ACCESS,
     "not found",
     "host key",
     *OTHER_FORMAT,
@@ -352,11 +347,7 @@ def _verb(arguments: tuple[str, ...]) -> str:
 
 
 def _fix(complaint: str) -> str:
-    if (
-        "authentication failed" in complaint
-        or "permission denied" in complaint
-        or "could not read username" in complaint
-    ):
+    if any(sign in complaint for sign in _NO_ACCESS):
         return "Give access: load a key into ssh-agent, or set GIT_ASKPASS to a program that prints the token."
     if "could not resolve host" in complaint or "timed out" in complaint or "connect" in complaint:
         return "Check the network and the address, then resume."
