@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,3 +46,21 @@ def pid_namespace() -> str:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return "-"
+
+
+def new_mark(home: str) -> str:
+    """Return a mark for one command: its owner (namespace, process id, start in ticks), its home, and a random part.
+
+    `home` is the tag of the home whose later processes may end what the command leaves.
+    """
+    owner = f"{pid_namespace()}/{os.getpid()}/{start_of(os.getpid()) or '-'}"
+    return f"{owner}/{home}/{secrets.token_hex(8)}"
+
+
+def is_abandoned(mark: str, homes: Collection[str]) -> bool:
+    """Return whether a mark is of one of these homes, and of an owner that is dead."""
+    match mark.split("/"):
+        case [namespace, pid, start, home, _] if namespace == pid_namespace() and home in homes and pid.isdecimal():
+            return start_of(int(pid)) != start
+        case _:
+            return False

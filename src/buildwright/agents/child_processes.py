@@ -9,14 +9,12 @@ process and its home, and the next run of that home ends what it left (`end_orph
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-import uuid
 from collections.abc import Iterator
 
 import psutil
 
-from buildwright.process_table import pid_namespace, start_of
+from buildwright.process_table import is_abandoned, new_mark
 
 MARK = "BUILDWRIGHT_RUN_MARK"
 """Environment variable with the mark of a run. Another form of mark needs another name: an older version would take
@@ -27,7 +25,7 @@ def end_orphans(home: str) -> int:
     """Kill processes of this home's runs whose own process is dead; return how many there were."""
     count = 0
     for mark in sorted({mark for mark, _ in _marked()}):
-        if _is_orphan(mark, home):
+        if is_abandoned(mark, {home}):
             brood = ChildProcesses(mark)
             count += len(brood.look())
             brood.kill()
@@ -41,7 +39,7 @@ class ChildProcesses:
     """
 
     def __init__(self, mark: str = "", home: str = "") -> None:
-        self.mark = mark or _new_mark(home)
+        self.mark = mark or new_mark(home)
         self._seen: set[psutil.Process] = set()
         self._looked = -1.0
 
@@ -81,18 +79,6 @@ class ChildProcesses:
         while self.kill():
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.2)
-
-
-def _new_mark(home: str) -> str:
-    return f"{pid_namespace()}/{os.getpid()}/{start_of(os.getpid())}/{home}/{uuid.uuid4().hex}"
-
-
-def _is_orphan(mark: str, home: str) -> bool:
-    match mark.split("/"):
-        case [namespace, pid, started, of, _] if namespace == pid_namespace() and of == home and pid.isdecimal():
-            return start_of(int(pid)) != started
-        case _:
-            return False
 
 
 def _marked() -> Iterator[tuple[str, psutil.Process]]:

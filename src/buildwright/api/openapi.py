@@ -82,7 +82,7 @@ def _link(maker: dict[str, Any], operations: list[_Operation], schemas: dict[str
             continue
         schema = {"type": "string", "minLength": 1}
         answer.setdefault("headers", {})["Location"] = {"description": "Where to look at it.", "schema": schema}
-        fields, asked = _fields(answer, schemas), _body_fields(maker, schemas)
+        fields, asked = _fields(answer, schemas), _fields(maker.get("requestBody", {}), schemas)
         for parameter, sources in _IDS.items():
             source = next((f"$response.body#/{name}" for name in sources if name in fields), None)
             if source is None and parameter == "projectId" and parameter in asked:
@@ -99,7 +99,7 @@ def _links(
         name = operation["operationId"]
         if f"{{{parameter}}}" in path:
             found[name] = {"operationId": name, "parameters": taken}
-        elif parameter == "build_id" and parameter in _body_fields(operation, schemas):
+        elif parameter == "build_id" and parameter in _fields(operation.get("requestBody", {}), schemas):
             found[name] = {"operationId": name, "requestBody": taken}
     return found
 
@@ -108,14 +108,9 @@ def _is_keyed(operation: dict[str, Any]) -> bool:
     return any(parameter.get("name") == "Idempotency-Key" for parameter in operation.get("parameters", ()))
 
 
-def _fields(answer: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:
-    content = answer.get("content", {}).get("application/json", {})
-    return _properties(content.get("schema", {}), schemas)
-
-
-def _body_fields(operation: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    return _properties(content.get("schema", {}), schemas)
+def _fields(body: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:
+    """Return the fields of an answer, or of a request's body."""
+    return _properties(body.get("content", {}).get("application/json", {}).get("schema", {}), schemas)
 
 
 def _properties(schema: dict[str, Any], schemas: dict[str, Any]) -> frozenset[str]:

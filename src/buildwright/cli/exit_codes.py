@@ -38,21 +38,18 @@ MEANINGS: dict[Exit, str] = {
     Exit.CONFIGURATION: "a setting is missing or wrong",
     Exit.INTERRUPTED: "interrupted or detached; the build is safe and can go on",
 }
+_OF_ERRORS = (
+    (BadSettings, Exit.CONFIGURATION),
+    (Refused, Exit.USAGE),
+    (Conflict, Exit.CONFLICT),
+    (Unreachable, Exit.UNREACHABLE),
+)
+"""The first class that fits counts."""
 
 
 def exit_for(error: BuildwrightError) -> Exit:
     """Return the exit code for an error."""
-    match error:
-        case BadSettings():
-            return Exit.CONFIGURATION
-        case Refused():
-            return Exit.USAGE
-        case Conflict():
-            return Exit.CONFLICT
-        case Unreachable():
-            return Exit.UNREACHABLE
-        case _:
-            return Exit.FAILED
+    return next((code for kind, code in _OF_ERRORS if isinstance(error, kind)), Exit.FAILED)
 
 
 def exit_of(build: Build) -> Exit:

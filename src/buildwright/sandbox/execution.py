@@ -18,7 +18,7 @@ from pathlib import Path
 
 from buildwright.errors import ToolMissing
 from buildwright.ports import Command, Completed
-from buildwright.sandbox.orphans import new_mark
+from buildwright.process_table import new_mark
 from buildwright.sandbox.processes import MARKER, Family, adopt_orphans
 
 

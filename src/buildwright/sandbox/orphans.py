@@ -7,7 +7,6 @@ mark: it dies with its owner.
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import time
 from collections.abc import Collection
@@ -15,18 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from buildwright.ports import Leftover
-from buildwright.process_table import pid_namespace, start_of, stat_of
+from buildwright.process_table import is_abandoned, start_of, stat_of
 from buildwright.sandbox.processes import MARKER, children_of, environment_of, send
 
 _MOST_ROUNDS = 50
 _PATIENCE_SECONDS = 5.0
 _ROUND_SECONDS = 0.005
-
-
-def new_mark(home: str) -> str:
-    """Return a mark for one command: its owner (namespace, process id, start in ticks), its home, and a random part."""
-    start = start_of(os.getpid()) or "-"
-    return f"{pid_namespace()}/{os.getpid()}/{start}/{home}/{secrets.token_hex(8)}"
 
 
 def end_orphans(home: str) -> int:
@@ -77,7 +70,8 @@ def _orphans(homes: Collection[str]) -> set[int]:
         if stat is None or stat.has_ended or stat.session == mine:
             continue  # our own session: Buildwright may itself run as the agent's command of another Buildwright
         sessions[pid] = stat.session
-        if any(entry.startswith(prefix) and _is_abandoned(entry, homes) for entry in environment_of(pid)):
+        marks = (entry.removeprefix(prefix) for entry in environment_of(pid) if entry.startswith(prefix))
+        if any(is_abandoned(mark.decode("ascii", "replace"), homes) for mark in marks):
             found.add(pid)
     # Each command leads a session of its own, so every process in a session with a marked one belongs to it.
     theirs = {sessions[pid] for pid in found}
@@ -95,14 +89,6 @@ def _all() -> list[int]:
     if not Path("/proc").is_dir():
         return []
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-
-
-def _is_abandoned(entry: bytes, homes: Collection[str]) -> bool:
-    match entry.decode("ascii", "replace").partition("=")[2].split("/"):
-        case [namespace, pid, start, home, _] if namespace == pid_namespace() and home in homes and pid.isdecimal():
-            return start_of(int(pid)) != start
-        case _:
-            return False
 
 
 def _lives(pid: int) -> bool:

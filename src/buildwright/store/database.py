@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -112,8 +112,10 @@ class Database:
         task = asyncio.create_task(work, name="database")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        with self._told():
+        try:
             return await asyncio.shield(task)
+        except self._failures as error:
+            raise self._fault(error) from error
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:
@@ -121,13 +123,6 @@ class Database:
             if isinstance(self._where, Path):
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except self._failures as error:
-            raise self._fault(error) from error
 
     def _fault(self, error: Exception) -> BuildwrightError:
         shown = self._where.shown if isinstance(self._where, Address) else str(self._where)

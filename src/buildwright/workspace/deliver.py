@@ -35,6 +35,10 @@ class _Goal:
     """Options for a push to it; `looking` holds those for listing its refs."""
     looking: tuple[str, ...] = ()
 
+    @property
+    def branch(self) -> str:
+        return self.ref.removeprefix("refs/heads/")
+
 
 class Delivering:
     """Delivers results. With a hub, branches of a repository on another machine go to the hub."""
@@ -61,7 +65,7 @@ class Delivering:
         if before:
             await _check_ours(self._git, pin, goal, before, commit)
         if goal.own and goal.source.git_dir is not None:
-            await _check_not_checked_out(self._git, goal.source.git_dir, goal.ref)
+            await _check_not_checked_out(self._git, goal.source.git_dir, goal)
         if guard is not None:
             await guard()
         failpoint("workspace.deliver.before")
@@ -119,30 +123,27 @@ async def _check_ours(git: Git, pin: Pin, goal: _Goal, before: str, commit: str)
         pin.mirror, "merge-base", "--is-ancestor", "--end-of-options", before, commit, okay=(0, 1, 128)
     )
     if answer.code:
-        branch = goal.ref.removeprefix("refs/heads/")
         raise Conflict(
-            f"The branch {branch} has commits that are not of this build ({before[:12]}).",
+            f"The branch {goal.branch} has commits that are not of this build ({before[:12]}).",
             fix="Deliver to another branch name, or rename that branch.",
         )
 
 
-async def _check_not_checked_out(git: Git, git_dir: Path, ref: str) -> None:
+async def _check_not_checked_out(git: Git, git_dir: Path, goal: _Goal) -> None:
     answer = await git.run(git_dir, "worktree", "list", "--porcelain")
     bare = False
     for line in answer.text.split("\n"):
         if line.startswith("worktree "):
             bare = False
         bare = bare or line == "bare"
-        if line == f"branch {ref}" and not bare:
-            branch = ref.removeprefix("refs/heads/")
+        if line == f"branch {goal.ref}" and not bare:
             raise Conflict(
-                f"The branch {branch} is checked out in your repository.",
+                f"The branch {goal.branch} is checked out in your repository.",
                 fix="Deliver to another branch name, or switch to another branch there.",
             )
 
 
 async def _push(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> None:
-    options = goal.writing
     try:
         await git.run(
             pin.mirror,
@@ -150,7 +151,7 @@ async def _push(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> No
             "--quiet",
             "--no-verify",
             "--no-recurse-submodules",
-            *options,
+            *goal.writing,
             f"--force-with-lease={goal.ref}:{before}",
             "--end-of-options",
             goal.source.location,
@@ -166,8 +167,7 @@ async def _push(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> No
         if now == commit:
             return
         if now != before:
-            branch = goal.ref.removeprefix("refs/heads/")
             raise Conflict(
-                f"The branch {branch} moved meanwhile.", fix="Resume, or deliver to another branch."
+                f"The branch {goal.branch} moved meanwhile.", fix="Resume, or deliver to another branch."
             ) from error
         raise

@@ -40,6 +40,7 @@ _CLOSES: dict[Why, tuple[int, str]] = {
     "vanished": (4404, "the build was removed"),
     "failed": (1011, "the store does not answer: connect again in a moment"),
 }
+_REFUSALS = ((Unauthorized, 4401), (Forbidden, 4403), (NotFound, 4404), (StoreFailed, 1011))
 
 
 class Subscribe(BaseModel, extra="forbid"):
@@ -80,17 +81,7 @@ async def _serve(websocket: WebSocket, names: Names) -> None:
 
 
 def _code_of(error: BuildwrightError) -> int:
-    match error:
-        case Unauthorized():
-            return 4401
-        case Forbidden():
-            return 4403
-        case NotFound():
-            return 4404
-        case StoreFailed():
-            return 1011
-        case _:
-            return 4400
+    return next((code for kind, code in _REFUSALS if isinstance(error, kind)), 4400)
 
 
 async def caller_by(site: ServerState, websocket: WebSocket) -> Caller:
