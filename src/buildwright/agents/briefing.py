@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from buildwright.agents.prompt import OtherTask, cut, feedback_prompt, prime, task_prompt
-from buildwright.core.build import Build
 from buildwright.core.graph import Plan
 from buildwright.core.task import Task
 from buildwright.ports import Briefing, BriefingRequest, Workspace
@@ -52,8 +51,8 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
         list_files,
         spec_title=build.spec.title,
         spec_text=build.spec.text,
-        owners=_owners(build, task),
-        others=_others(build, task),
+        owners=_owners(build.plan, task) if build.plan is not None else {},
+        others=_others(build.plan, task) if build.plan is not None else (),
         checks=[check.command for check in build.options.checks],
     )
     feedback = ""
@@ -101,14 +100,11 @@ def _reached(start: int, following: Callable[[int], Sequence[int]]) -> set[int]:
     return reached
 
 
-def _owners(build: Build, task: Task) -> dict[str, str]:
+def _owners(plan: Plan, task: Task) -> dict[str, str]:
     """Return files of tasks that may run at the same time, by path, those near the task's own first, within a limit.
 
     Files that both tasks expect are left out: the engine lets one task wait until the other has landed.
     """
-    plan = build.plan
-    if plan is None:
-        return {}
     around = _around(plan, task)
     owners = {
         path: other.id
@@ -122,10 +118,7 @@ def _owners(build: Build, task: Task) -> dict[str, str]:
     return {path: owners[path] for path in nearest[:MOST_OWNED]}
 
 
-def _others(build: Build, task: Task) -> list[OtherTask]:
-    plan = build.plan
-    if plan is None:
-        return []
+def _others(plan: Plan, task: Task) -> list[OtherTask]:
     around = _around(plan, task)
     return [
         OtherTask(other.id, other.title, around.place(index))

@@ -183,14 +183,10 @@ async def project_of(site: ServerState, caller: Caller, project_id: str) -> Sele
     try:
         owner = (await site.records.projects.get(project_id)).user_id
     except NotFound:
-        asked = await site.records.inbox.latest(project_id)
-        other = asked.user_id if asked is not None else ""
-        if not other:
-            row = await site.records.runs.latest_by_project(project_id)
-            other = row.user_id if row is not None else ""
-        if not other:
+        found = await site.records.inbox.latest(project_id) or await site.records.runs.latest_by_project(project_id)
+        if found is None or not found.user_id:
             raise missing from None
-        owner = other
+        owner = found.user_id
     if owner != caller.user_id:
         raise Forbidden("this project belongs to another user", fix="ask for a project of your own")
     return selection

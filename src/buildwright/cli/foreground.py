@@ -138,22 +138,23 @@ async def run_detached(app: Client, build_id: str, output: Output) -> int:
             stderr=sink,
             start_new_session=True,
         )
-    if output.json:
-        output.data({"build": build_id, "detached": True, "pid": process.pid, "log": log})
-        return Exit.DONE
-    output.print(build_id)
-    output.say(f"It runs on its own (process {process.pid}); its output goes to {log}.")
-    output.say(typed(f"Watch it: buildwright status {build_id[:8]} --watch"))
-    return Exit.DONE
+    said = f"It runs on its own (process {process.pid}); its output goes to {log}."
+    return _tell_detached(output, build_id, {"pid": process.pid, "log": log}, said)
 
 
 async def _left_to_workers(app: Client, build_id: str, output: Output) -> int:
     """Say that the workers carry the build out, or that it waits for one. Returns the exit code."""
     crew = await app.crew(build_id)
+    said = "The workers carry it out." if crew.is_there else f"It waits for workers. {nobody(crew, build_id)}"
+    return _tell_detached(output, build_id, {"pid": None, "log": None, "workers": crew.workers}, said)
+
+
+def _tell_detached(output: Output, build_id: str, fields: dict[str, object], said: str) -> Exit:
+    """Say what carries the build out from now on, and how to watch it; return the exit code."""
     if output.json:
-        output.data({"build": build_id, "detached": True, "pid": None, "log": None, "workers": crew.workers})
+        output.data({"build": build_id, "detached": True, **fields})
         return Exit.DONE
     output.print(build_id)
-    output.say("The workers carry it out." if crew.is_there else f"It waits for workers. {nobody(crew, build_id)}")
+    output.say(said)
     output.say(typed(f"Watch it: buildwright status {build_id[:8]} --watch"))
     return Exit.DONE

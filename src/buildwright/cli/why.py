@@ -12,6 +12,7 @@ from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
 
 if TYPE_CHECKING:
+    from buildwright.core.finding import Report
     from buildwright.views.explain import WhyView
 
 
@@ -39,6 +40,8 @@ async def why(
 
 def _print_why(output: Output, view: WhyView) -> None:
     """Print the answer, then the findings, attempts, reports and requirements of the task."""
+    from buildwright.cli.table import duration
+
     task = view.task
     output.print(f"{task.id} ({view.state.phase}): {task.title}", style="bold")
     output.print(view.answer)
@@ -51,9 +54,10 @@ def _print_why(output: Output, view: WhyView) -> None:
     if view.attempts:
         output.print("Attempts:")
     for attempt in view.attempts:
-        _print_attempt(output, attempt.number, attempt.seconds, attempt.detail or attempt.outcome)
+        took = f" ({duration(attempt.seconds)})" if attempt.seconds is not None else ""
+        output.print(f"  {attempt.number}. {one_line(attempt.detail or attempt.outcome)}{took}")
     for report in view.reports:
-        _print_report(output, view, report.gate)
+        _print_report(output, report)
     _print_list(output, "Changed", view.changed)
     if view.commit:
         output.print(f"Commit: {view.commit}")
@@ -65,19 +69,11 @@ def _print_why(output: Output, view: WhyView) -> None:
     output.say(typed(f"Next: {following}" + ("" if view.changed else f" --task {task.id}")))
 
 
-def _print_attempt(output: Output, number: int, seconds: float | None, detail: str) -> None:
-    from buildwright.cli.table import duration
-
-    took = f" ({duration(seconds)})" if seconds is not None else ""
-    output.print(f"  {number}. {one_line(detail)}{took}")
-
-
-def _print_report(output: Output, view: WhyView, gate: str) -> None:
+def _print_report(output: Output, report: Report) -> None:
     """Print one gate with its evidence: the command, its exit code, the tests it ran, the tree it judged."""
     from buildwright.cli.event_text import count
     from buildwright.cli.table import duration
 
-    report = next(report for report in view.reports if report.gate == gate)
     line = f"Gate {report.gate}: {'passed' if report.ok else 'refused'}"
     proof = report.evidence
     if proof is not None:
