@@ -23,12 +23,12 @@ from buildwright.core.build import Build
 from buildwright.ports import AnswerKey
 from buildwright.store import opening
 from buildwright.store.alembic_runs import postgres_engine
-from buildwright.store.build_rows import to_text
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_rows import replay
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.postgres_pool import address_of
 from buildwright.store.tables import UtcDateTime, metadata
+from buildwright.store.values import to_text
 from tests.cli.conftest import WRITES, Ended, Program, shell
 from tests.deploy.composed import ROOT
 from tests.git import git

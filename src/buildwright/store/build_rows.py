@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from buildwright.ports import BuildRow
 from buildwright.store.faults import fault
 from buildwright.store.opening import open_writer
+from buildwright.store.values import to_time
 
 HEAD_COLUMNS = (
     "build_id, project_id, user_id, title, phase, control, outcome, version,"
     " created_at, updated_at, completed_at, current_task_id"
 )
-
-
-def to_text(at: datetime) -> str:
-    """Return a time as SQLAlchemy stores it in SQLite: UTC, sortable text. Raises ValueError for no time zone."""
-    if at.tzinfo is None:
-        raise ValueError(f"{at} has no time zone")
-    if at.tzinfo is not UTC:
-        at = at.astimezone(UTC)
-    return at.isoformat(" ", "microseconds")[:26]
-
-
-def to_time(text: str) -> datetime:
-    """Return the time that `to_text` wrote."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def build_row(row: tuple[Any, ...]) -> BuildRow:

@@ -22,7 +22,7 @@ from buildwright.core.snapshot import dump
 from buildwright.errors import Conflict, IllegalMove
 from buildwright.ports import AnswerKey, BuildRow, Lease, LogEntry, LogLine, Loose, Mark, Weight
 from buildwright.store import artifacts, leases, logs, retention
-from buildwright.store.build_rows import select_rows, to_text
+from buildwright.store.build_rows import select_rows
 from buildwright.store.faults import fault, is_busy
 from buildwright.store.journal_rows import (
     Append,
@@ -38,6 +38,7 @@ from buildwright.store.journal_rows import (
 from buildwright.store.opening import connect, open_both
 from buildwright.store.rows import encode_all, event_rows, recorded_from
 from buildwright.store.thread import ConnectionThread, reading, writing
+from buildwright.store.values import to_text
 from buildwright.views.runtime import head_change
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from buildwright.errors import BuildIsRunning, LostLease, NotFound
 from buildwright.ports import Lease
-from buildwright.store.build_rows import to_text
 from buildwright.store.lease_holders import may_live, surely_lives
+from buildwright.store.values import to_text
 
 
 def acquire(conn: sqlite3.Connection, build_id: str, holder: str, now: datetime, seconds: float) -> Lease:

@@ -10,8 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from buildwright.ports import LogEntry, LogLine
-from buildwright.store.build_rows import to_text, to_time
-from buildwright.store.rows import plain
+from buildwright.store.values import plain, to_text, to_time
 
 _GATHER_SECONDS = 0.1
 _MOST_GATHERED = 1000

@@ -20,11 +20,11 @@ from buildwright.core.snapshot import dump, parse
 from buildwright.errors import IllegalMove, StoreFailed
 from buildwright.ports import Leftover, RepairResult
 from buildwright.store import retention
-from buildwright.store.build_rows import to_text, to_time
 from buildwright.store.faults import fault
 from buildwright.store.lease_holders import may_live
 from buildwright.store.opening import connect, connect_to_look, revisions
 from buildwright.store.rows import recorded_from, text_crc
+from buildwright.store.values import to_text, to_time
 from buildwright.views.runtime import head_change
 from buildwright.views.statuses import BuildPhase
 

@@ -15,10 +15,11 @@ from buildwright.core.build import Control
 from buildwright.core.event import AnyEvent, BuildCreated
 from buildwright.errors import LostLease, NotFound, StaleVersion
 from buildwright.ports import BuildRow, Mark
-from buildwright.store.build_rows import HEAD_COLUMNS, to_text
+from buildwright.store.build_rows import HEAD_COLUMNS
 from buildwright.store.faults import damaged
 from buildwright.store.postgres_pool import Connection
-from buildwright.store.rows import EventRow, encode_all, event_rows, plain, text_crc
+from buildwright.store.rows import EventRow, encode_all, event_rows, text_crc
+from buildwright.store.values import plain, to_text
 from buildwright.views.runtime import HeadChange, head_change
 from buildwright.views.statuses import BuildPhase
 

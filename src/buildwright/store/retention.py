@@ -18,8 +18,8 @@ from buildwright.core.build import Control
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BuildIsRunning, Conflict, NotFound
 from buildwright.ports import Loose, Weight
-from buildwright.store.build_rows import to_text
 from buildwright.store.lease_holders import is_here, may_live
+from buildwright.store.values import to_text
 
 ENDED = (Control.FINISHED, Control.STOPPED)
 _PIECE = 5_000

@@ -13,8 +13,8 @@ from pydantic_core import PydanticSerializationError
 
 from buildwright.core.event import EVENT_TYPES, AnyEvent, Recorded, decode, encode
 from buildwright.errors import StoreFailed
-from buildwright.store.build_rows import to_time
 from buildwright.store.faults import damaged
+from buildwright.store.values import to_time
 
 EventRow: TypeAlias = tuple[int, str, str, str, int]
 """Seq, time, type, JSON, checksum: a row of the journal as it is read."""
@@ -25,11 +25,6 @@ EncodedEvent: TypeAlias = tuple[str, str]
 def encode_all(events: Sequence[AnyEvent]) -> list[EncodedEvent]:
     """Return events as type and JSON. Called outside the writer thread, so that the thread only writes."""
     return [(event.type, _encode(event)) for event in events]
-
-
-def plain(text: str) -> str:
-    """Return text that a database accepts: lone surrogates, which program output may hold, become "?"."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def event_rows(build_id: str, after: int, at: str, encoded: Sequence[EncodedEvent]) -> list[tuple[Any, ...]]:

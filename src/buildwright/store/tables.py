@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from buildwright.store.rows import plain
+from buildwright.store.values import plain
 
 
 class UtcDateTime(TypeDecorator[datetime]):
