@@ -10,9 +10,7 @@ import asyncio
 import errno
 import traceback
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, nullcontext
-from functools import partial
-from pathlib import Path
+from contextlib import nullcontext
 from typing import assert_never
 
 from buildwright.core import event as e
@@ -33,13 +31,12 @@ from buildwright.core.action import (
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
-from buildwright.core.finding import Report, Verdict
 from buildwright.core.graph import compile_plan
 from buildwright.core.sanitize import sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
-from buildwright.engine.disk_space import check_disk_space
+from buildwright.engine.judge import judge
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import (
     BadGraph,
@@ -49,14 +46,13 @@ from buildwright.errors import (
     Conflict,
     CouldNot,
     DiskFull,
-    GateBroken,
     GitFailed,
     LostLease,
     ModelFailed,
     Refused,
     ToolMissing,
 )
-from buildwright.ports import Judged, Merged, ModelAccess, Workspace
+from buildwright.ports import Merged, ModelAccess, Workspace
 
 TRIES = 3
 """Tries of an effect that the world refuses, before the build pauses."""
@@ -134,48 +130,6 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             return (await _deliver(bench, action, build),)
         case _:
             assert_never(action)
-
-
-async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -> Verdict:
-    """Return the verdict of the gates on a tree, up to the first that fails: of a task's change, or of the whole build.
-
-    The gates get a private checkout of exactly that tree, made when one first needs files. Must never judge what agents
-    reach. Raises GateBroken, DiskFull.
-    """
-    world = bench.world
-    workspace = world.workspace
-    if workspace is None:
-        raise GateBroken("there is no workspace to check the tree out of")
-    state = build.task(task)
-    log = partial(bench.logbook.note, "gate", task=task, attempt=state.attempt)
-    reports: list[Report] = []
-    async with AsyncExitStack() as stack:
-        files: Path | None = None
-        for gate in world.gates:
-            if gate.needs_files and files is None:
-                files = await stack.enter_async_context(workspace.checkout(build.id, tree))
-            with bench.logbook.stream("gate", task, state.attempt) as output_of_gate:
-                judgements = await gate.judge(
-                    Judged(
-                        build_id=build.id,
-                        task=build.plan.task(task) if task and build.plan else None,
-                        tree=tree,
-                        patch=state.patch if task else None,
-                        files=files if gate.needs_files else None,
-                        options=build.options,
-                        on_output=output_of_gate,
-                    )
-                )
-            for report, output in judgements:
-                if output:
-                    await world.builds.put_artifact(output)
-                log(f"{report.gate}: {'passed' if report.ok else f'refused, {len(report.findings)} findings'}")
-                reports.append(report)
-            if not all(judgement.report.ok for judgement in judgements):
-                if files is not None:
-                    check_disk_space(files)
-                break
-    return Verdict(tree=tree, reports=tuple(reports))
 
 
 async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
