@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from buildwright.core.patch import ChangeKind, FileChange, Patch
 from buildwright.core.task import Task
 from buildwright.ports import Judged
 
+BASE = "0f0f5dc642cb6eb9a060e54bf8d69288fbee4904"
 TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 PATH = os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"))
 
@@ -31,6 +36,47 @@ def change(path: str, kind: ChangeKind = "modified", mode: str = "100644", old_m
 def patch(*changes: FileChange | str) -> Patch:
     full = tuple(change(one) if isinstance(one, str) else one for one in changes)
     return Patch(base_tree=TREE, tree=TREE, changes=full)
+
+
+def changed(
+    folder: Path,
+    base: Mapping[str, str],
+    edits: Mapping[str, str | None],
+    links: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Judged:
+    """Return a change to judge as the engine does: `edits` are new texts by path (None deletes), `links` targets."""
+    before, after = write(folder / "base", base), write(folder / "new", base)
+    for path, text in edits.items():
+        if text is None:
+            (after / path).unlink()
+        else:
+            write(after, {path: text})
+    for path, target in (links or {}).items():
+        (after / path).unlink(missing_ok=True)
+        (after / path).symlink_to(target)
+    changes = [
+        FileChange(
+            path=path,
+            kind="deleted" if text is None else "modified" if path in base else "added",
+            mode="" if text is None else "100644",
+            old_mode="100644" if path in base else "",
+        )
+        for path, text in edits.items()
+    ]
+    changes += [FileChange(path=path, kind="type", mode="120000", old_mode="100644") for path in links or {}]
+
+    @asynccontextmanager
+    async def checkout(tree: str) -> AsyncIterator[Path]:
+        assert tree == BASE
+        with tempfile.TemporaryDirectory(dir=folder) as made:
+            yield Path(shutil.copytree(before, Path(made) / "files"))
+
+    async def read_base(path: str) -> bytes | None:
+        return (before / path).read_bytes() if (before / path).is_file() else None
+
+    what = Patch(base_tree=BASE, tree=TREE, changes=tuple(changes))
+    return replace(judged(after, what, **more), base_tree=BASE, checkout=checkout, read_base=read_base)
 
 
 def judged(

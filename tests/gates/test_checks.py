@@ -259,6 +259,7 @@ async def test_checks_see_only_the_allowed_environment(
         "CI",
         "NO_COLOR",
         "PYTHONDONTWRITEBYTECODE",
+        "PYTHONPATH",
         "PYTEST_ADDOPTS",
     }
     assert "canary-55aa" not in output

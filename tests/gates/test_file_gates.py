@@ -12,7 +12,8 @@ from buildwright.errors import BadSettings, GateBroken
 from buildwright.gates import GATES, gates
 from buildwright.gates.conflicts import ConflictMarkersGate, conflict_line
 from buildwright.gates.links import LinksGate
-from buildwright.gates.scope import ScopeGate, is_test
+from buildwright.gates.scope import ScopeGate
+from buildwright.gates.surface import is_test
 from buildwright.gates.syntax import SyntaxGate
 from buildwright.ports import Gate, Judged
 from buildwright.sandbox import NoSandbox

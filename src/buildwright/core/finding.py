@@ -53,6 +53,8 @@ class Evidence(Record):
     tests: int | None = None
     """Number of tests that ran (not skipped), if the command is a test run."""
     sandbox: Identifier = "none"
+    surface: Literal["", "base"] = ""
+    """"base" when tests, settings and scripts of the base were laid over the change, "" when they were the tree's own."""
 
 
 class Report(Record):

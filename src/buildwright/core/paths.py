@@ -129,7 +129,7 @@ def is_protected(path: str, extra: Iterable[str] = (), allow: Iterable[str] = ()
     if any(part in {".git", "git~1"} for part in parts):
         return "it lies in a git directory"
     folded = "/".join(parts)
-    if _is_covered(folded, allow):
+    if is_covered(folded, allow):
         return None
     for part in parts:
         if part in _ANYWHERE:
@@ -137,12 +137,14 @@ def is_protected(path: str, extra: Iterable[str] = (), allow: Iterable[str] = ()
     for top in _AT_TOP:
         if folded == top or folded.startswith(f"{top}/"):
             return f"{top} configures what runs elsewhere"
-    if _is_covered(folded, extra):
+    if is_covered(folded, extra):
         return "the project protects it"
     return None
 
 
-def _is_covered(folded: str, patterns: Iterable[str]) -> bool:
+def is_covered(path: str, patterns: Iterable[str]) -> bool:
+    """Return whether a path is, lies below or matches ("*" crosses "/") one of the patterns, however it is spelt."""
+    folded = "/".join(_fold_part(part) for part in path.split("/"))
     for pattern in patterns:
         wanted = "/".join(_fold_part(part) for part in pattern.removeprefix("./").rstrip("/").split("/"))
         if folded == wanted or folded.startswith(f"{wanted}/") or fnmatchcase(folded, wanted):

@@ -13,6 +13,9 @@ from buildwright.engine.disk_space import check_disk_space
 from buildwright.errors import GateBroken
 from buildwright.ports import Judged
 
+_LARGEST_FILE = 5_000_000
+"""In bytes; of a larger file of the base a gate gets the beginning."""
+
 
 async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -> Verdict:
     """Return the verdict of all gates on a tree: of one task's change, or (task "") of the whole build.
@@ -24,6 +27,7 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
     if workspace is None:
         raise GateBroken("there is no workspace to check the tree out of")
     state = build.task(task)
+    base_tree = _base_tree(build, task, tree)
     log = partial(bench.logbook.note, "gate", task=task, attempt=state.attempt)
     reports: list[Report] = []
     async with AsyncExitStack() as stack:
@@ -41,6 +45,11 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                         files=files if gate.needs_files else None,
                         options=build.options,
                         on_output=output_of_gate,
+                        base_tree=base_tree,
+                        checkout=partial(workspace.checkout, build.id),
+                        read_base=partial(workspace.read_file, build.id, base_tree, limit=_LARGEST_FILE)
+                        if base_tree
+                        else None,
                     )
                 )
             for report, output in judgements:
@@ -53,3 +62,13 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                     check_disk_space(files)
                 break
     return Verdict(tree=tree, reports=tuple(reports))
+
+
+def _base_tree(build: Build, task: str, tree: str) -> str:
+    """Return the tree that a task's change lies on: in the train that of the car ahead, else that of its lane."""
+    patch = build.task(task).patch if task else None
+    if patch is None:
+        return ""
+    ahead = {car.commit: car.tree for car in build.train} | {build.head: build.head_tree}
+    onto = next((car.onto for car in build.train if car.task == task and car.tree == tree), "")
+    return ahead.get(onto, patch.base_tree)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 from xml.etree import ElementTree
 
 from buildwright.core.finding import Finding
@@ -12,7 +13,19 @@ from buildwright.gates.reporting import clip, finding
 LARGEST_REPORT = 50_000_000
 """Largest report that is read, in bytes; a larger one counts as none."""
 
+Outcome = Literal["passed", "failed", "skipped"]
+
 _TRACE_LINES = 40
+_JAVASCRIPT = re.compile(r"(?:/[^\n]{1,1000}|[^\s/][^\s]{0,1000})\.[cm]?[jt]sx?$")
+
+
+class CaseResult(NamedTuple):
+    """One test of a run. `name` is its identity: the same in every run and every tree that has the test."""
+
+    name: str
+    outcome: Outcome
+    file: str = ""
+    """The file that holds it, as the runner names it; "" when it does not."""
 
 
 class Tally(NamedTuple):
@@ -22,27 +35,70 @@ class Tally(NamedTuple):
     skipped: int = 0
     findings: tuple[Finding, ...] = ()
     """One per test that failed or could not run."""
+    cases: tuple[CaseResult, ...] = ()
+    """Every test that the run names; a runner that prints only numbers names none, or only those that failed."""
 
 
-def read_junit(content: bytes) -> Tally | None:
+def named(cases: Iterable[CaseResult], root: str = "") -> tuple[CaseResult, ...]:
+    """Return the cases with names that are unique (`name`, `name #2`, ...) and hold no path of the checkout `root`."""
+    prefix = root.rstrip("/") + "/" if root else ""
+    seen: dict[str, int] = {}
+    result = []
+    for case in cases:
+        name, file = (
+            (case.name.replace(prefix, ""), case.file.removeprefix(prefix)) if prefix else (case.name, case.file)
+        )
+        seen[name] = seen.get(name, 0) + 1
+        result.append(CaseResult(name if seen[name] == 1 else f"{name} #{seen[name]}", case.outcome, file))
+    return tuple(result)
+
+
+def merged(tallies: Sequence[Tally]) -> Tally | None:
+    """Return several runs as one, None for no run; unknown when the number of one is."""
+    if not tallies:
+        return None
+    known = [tally.ran for tally in tallies if tally.ran is not None]
+    ran = sum(known) if len(known) == len(tallies) else None
+    findings = tuple(one for tally in tallies for one in tally.findings)
+    cases = named(case for tally in tallies for case in tally.cases)
+    return Tally(ran, sum(tally.skipped for tally in tallies), findings, cases)
+
+
+def is_file(name: str) -> bool:
+    """Return whether a test's name is the path of a JavaScript file.
+
+    Node's runner reports a file in which no test was found, or which ended the process, as a test of the file's name.
+    """
+    return _JAVASCRIPT.match(name) is not None
+
+
+def read_junit(content: bytes, root: str = "") -> Tally | None:
     """Return the run that a report describes; None when it is not JUnit XML in UTF-8, or has a DTD.
 
-    Format: https://github.com/testmoapp/junitxml (there is no standard). Test cases are counted one by one, because the
-    totals in the attributes of suites differ between runners.
+    `root` is the checkout, whose path is taken out of names. Format: https://github.com/testmoapp/junitxml (there is no
+    standard). Test cases are counted one by one, because the totals in the attributes of suites differ between runners.
     """
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         return None
     try:
-        root = ElementTree.fromstring(content.decode("utf-8"))  # noqa: S314  see the import
+        document = ElementTree.fromstring(content.decode("utf-8"))  # noqa: S314  see the import
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError):
         return None
-    if root.tag not in {"testsuites", "testsuite"}:
+    if document.tag not in {"testsuites", "testsuite"}:
         return None
-    cases = list(root.iter("testcase"))
-    skipped = sum(case.find("skipped") is not None for case in cases)
-    errors_outside = [suite for suite in root.iter("testsuite") for suite in suite.findall("error")]
-    findings = [*(one for case in cases for one in _failures(case)), *(_failure(case, "") for case in errors_outside)]
-    return Tally(len(cases) - skipped, skipped, tuple(findings))
+    read = [(case, _case(case)) for case in document.iter("testcase")]
+    read = [(case, result) for case, result in read if result.outcome == "failed" or not is_file(case.get("name", ""))]
+    skipped = sum(result.outcome == "skipped" for _, result in read)
+    errors_outside = [suite for suite in document.iter("testsuite") for suite in suite.findall("error")]
+    findings = [*(one for case, _ in read for one in _failures(case)), *(_failure(case, "") for case in errors_outside)]
+    return Tally(len(read) - skipped, skipped, tuple(findings), named((result for _, result in read), root))
+
+
+def _case(case: ElementTree.Element) -> CaseResult:
+    tags = {said.tag for said in case}
+    outcome: Outcome = "failed" if tags & {"failure", "error"} else "skipped" if "skipped" in tags else "passed"
+    owner, name = case.get("classname", ""), case.get("name", "")
+    return CaseResult(f"{owner}::{name}" if owner else name, outcome, case.get("file", ""))
 
 
 def _failures(case: ElementTree.Element) -> Iterator[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 from buildwright.core.finding import Finding
 from buildwright.core.patch import FileChange, Patch
@@ -12,6 +11,7 @@ from buildwright.core.paths import check_path, is_protected
 from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
 from buildwright.gates.reporting import finding, judgement
+from buildwright.gates.surface import is_test
 from buildwright.ports import Judged, Judgement
 
 OWN_PATHS = ("buildwright.toml",)
@@ -35,22 +35,6 @@ _LOCKFILES = frozenset(
         "yarn.lock",
     )
 )
-_TEST_FOLDERS = frozenset(("test", "tests", "__tests__", "spec", "specs"))
-
-
-def is_test(path: str) -> bool:
-    """Return whether a path is a test by the naming customs of Python, JavaScript, Go, Java and Rust."""
-    pure = PurePosixPath(path)
-    if any(part.lower() in _TEST_FOLDERS for part in pure.parts[:-1]):
-        return True
-    name, stem = pure.name.lower(), pure.stem
-    return (
-        stem.lower().startswith("test_")
-        or stem.lower().endswith("_test")
-        or ".test." in name
-        or ".spec." in name
-        or (pure.suffix in {".java", ".kt"} and stem.endswith(("Test", "Tests", "IT")))
-    )
 
 
 class ScopeGate:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +32,12 @@ class Judged:
     options: Options
     on_output: Callable[[str], None] | None = None
     """Called with pieces of command output as they come."""
+    base_tree: str = ""
+    """The tree that the patch lies on; "" when there is no patch."""
+    checkout: Callable[[str], AbstractAsyncContextManager[Path]] | None = None
+    """Yields a private directory with exactly the files of a tree."""
+    read_base: Callable[[str], Awaitable[bytes | None]] | None = None
+    """Returns the content of a file of the base, None when it has no such file or the file is too large."""
 
 
 class Judgement(NamedTuple):

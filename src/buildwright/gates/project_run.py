@@ -1,0 +1,315 @@
+"""Runs a project's own commands on one checkout and reads what they say. Must never trust a report over an exit code."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import hashlib
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from buildwright.core.finding import CheckKind, Evidence, Finding
+from buildwright.core.limits import Check
+from buildwright.errors import GateBroken, ToolMissing
+from buildwright.gates.baselines import CheckResult
+from buildwright.gates.changed import read_bytes
+from buildwright.gates.junit import LARGEST_REPORT, Tally, read_junit
+from buildwright.gates.pytest_witness import PytestWitness, Session
+from buildwright.gates.reporting import clip, finding, judgement
+from buildwright.gates.setup_cache import Setup, SetupCache
+from buildwright.gates.test_output import read_run, runner_of
+from buildwright.gates.tool_output import findings_in, within
+from buildwright.gates.toolchain import Toolchain
+from buildwright.ports import Command, Completed, Judged, Judgement, Sandbox
+
+_TAIL = 1_800
+_SETUP_SECONDS = 600.0
+_NOT_FOUND = 127
+_PYTEST_NOTHING = 5
+_STARTED_BY_US = "-m pytest -q"
+"""End of the command by which pytest is run when the project names none: it may be started more safely."""
+
+
+class CheckRun(NamedTuple):
+    """A check that ran: how its command ended, which tests it told of, and what shows that it cannot be believed."""
+
+    check: Check
+    completed: Completed
+    tests: Tally | None
+    wrong: tuple[Finding, ...]
+
+    @property
+    def result(self) -> CheckResult:
+        """Return what a later tree is compared with."""
+        failed = self.tests is not None and bool(self.tests.findings)
+        ok = self.completed.exit_code == 0 and not failed and not self.wrong
+        return CheckResult(ok, self.tests.cases if self.tests is not None else ())
+
+
+class ProjectRun:
+    """Commands on one checkout, with a private directory and an environment of their own.
+
+    Of our environment the commands get only the PATH; they have network only while dependencies are installed.
+    """
+
+    def __init__(
+        self,
+        judged: Judged,
+        files: Path,
+        private: Path,
+        sandbox: Sandbox,
+        path: str,
+        toolchain: Toolchain,
+        surface: Literal["", "base"] = "",
+    ) -> None:
+        """`path` is the PATH of the commands; `surface` stands in the evidence."""
+        self._judged = judged
+        self._files = files
+        self._private = private
+        self._sandbox = sandbox
+        self._surface: Literal["", "base"] = surface
+        self._witness = PytestWitness(private)
+        self._env = self._environment(path, toolchain.sources)
+
+    def _environment(self, path: str, sources: Sequence[str]) -> dict[str, str]:
+        """Return all that a check may know of this machine, with a home and temporary files of its own."""
+        home, scratch = self._private / "home", self._private / "tmp"
+        home.mkdir()
+        scratch.mkdir()
+        # Sources: else an editable install of the project in the Python of the checks would be tested, not the tree.
+        imports = (self._witness.import_path, *(str(self._files / source) for source in sources))
+        return {
+            "PATH": path,
+            "HOME": str(home),
+            "TMPDIR": str(scratch),
+            "LANG": "C.UTF-8",
+            "CI": "1",
+            "NO_COLOR": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": os.pathsep.join(imports),
+            "PYTEST_ADDOPTS": f"-p no:cacheprovider {self._witness.option} --junitxml={shlex.quote(str(self._report))}",
+        }
+
+    @property
+    def _report(self) -> Path:
+        return self._private / "report.xml"
+
+    async def make_ready(self, setup: Setup, setups: SetupCache | None) -> list[Judgement]:
+        """Prepare the checkout, from a kept result where there is one; the last judgement says whether it is ready."""
+        key = setups.key(setup, self._files, self._env["PATH"]) if setups is not None else None
+        if setups is not None and key is not None:
+            async with setups.alone(key):
+                if await setups.place(key, setup, self._files):
+                    return [judgement("setup", "other", [_reused(setup)])]
+                async with setups.draft(setup, self._files) as draft:
+                    done = await self._set_up(setup, draft)
+                    kept = done[-1].report.ok and await setups.keep(key, setup, draft)
+                if kept and await setups.place(key, setup, self._files):
+                    return done
+                if any(one.code == "check.timeout" for one in done[-1].report.findings):
+                    return done
+        # Cannot be kept, or needed more than its inputs: made in this checkout, for this once.
+        return await self._set_up(setup, self._files)
+
+    async def _set_up(self, setup: Setup, folder: Path) -> list[Judgement]:
+        done: list[Judgement] = []
+        for command in setup.commands:
+            completed = await self._carry_out(command, _SETUP_SECONDS, network=True, folder=folder)
+            done.append(self._plain("setup", "other", command, completed))
+            if not done[-1].report.ok:
+                break
+        return done
+
+    async def validate(self, command: str) -> Judgement:
+        """Run the task's own command, which is judged by its exit code alone."""
+        completed = await self._carry_out(command, self._judged.options.limits.gate_seconds)
+        return self._plain("validation", "validation", command, completed)
+
+    async def run(self, check: Check) -> CheckRun:
+        """Run a check and read what it says. Raises GateBroken when the sandbox cannot run it."""
+        self._remove_reports(check)
+        more = {"PYTHONSAFEPATH": "1"} if check.command.endswith(_STARTED_BY_US) else {}
+        completed = await self._carry_out(check.command, self._judged.options.limits.gate_seconds, more)
+        sessions = self._witness.sessions()
+        if check.kind != "test" or completed.exit_code is None or completed.exit_code == _NOT_FOUND:
+            return CheckRun(check, completed, None, ())
+        wrong = [one for session in sessions for one in self._witness.disagreements(session)]
+        return CheckRun(check, completed, self._tests(check, completed, sessions), tuple(wrong))
+
+    def _remove_reports(self, check: Check) -> None:
+        """Remove reports that lie ready: only what this run writes counts."""
+        self._report.unlink(missing_ok=True)
+        named = self._files / check.report
+        if _is_path(check.report) and named.parent.resolve().is_relative_to(self._files.resolve()):
+            with contextlib.suppress(OSError):
+                named.unlink(missing_ok=True)
+
+    def _tests(self, check: Check, completed: Completed, sessions: Sequence[Session]) -> Tally | None:
+        """Return the result of a test run: from the report, else the console; pytest's own record names each test."""
+        if _is_path(check.report):
+            content = read_bytes(self._files, check.report, LARGEST_REPORT)
+        else:
+            content = read_bytes(self._private, self._report.name, LARGEST_REPORT)
+        reported = read_junit(content) if content is not None else None
+        told = reported if reported is not None else read_run(completed.output.decode("utf-8", "replace"))
+        return self._witness.tally(sessions, told) if sessions else told
+
+    async def _carry_out(
+        self,
+        command: str,
+        seconds: float,
+        more: Mapping[str, str] | None = None,
+        *,
+        network: bool = False,
+        folder: Path | None = None,
+    ) -> Completed:
+        limits = self._judged.options.limits
+        wanted = Command(
+            argv=("sh", "-c", command),
+            cwd=folder or self._files,
+            env={**self._env, **(more or {})},
+            seconds=seconds,
+            output_bytes=limits.output_bytes,
+            memory_bytes=limits.memory_bytes,
+            processes=limits.processes,
+            network=network,
+            writable=(self._private,),
+        )
+        try:
+            with _telling(self._judged.on_output) as tell:
+                return await self._sandbox.run(wanted, tell)
+        except ToolMissing as error:
+            raise GateBroken(f"the check `{command}` could not run: {error}", fix=error.fix) from error
+
+    def _plain(self, gate: str, kind: CheckKind, command: str, done: Completed) -> Judgement:
+        """Judge a command by its exit code alone."""
+        findings = ended(gate, command, done)
+        if not findings and done.exit_code != 0:
+            findings = [failed(f"{gate}.failed", command, done)]
+        return judgement(gate, kind, findings, done.output, self._evidence(command, done, None))
+
+    def judge_alone(self, run: CheckRun) -> Judgement:
+        """Judge a check by itself: exit code, report and output must agree that tests ran and none failed."""
+        return self.judgement(run, run.check.name, findings_alone(run, self._files))
+
+    def judgement(self, run: CheckRun, name: str, findings: Sequence[Finding]) -> Judgement:
+        """Return a judgement with the evidence of the run."""
+        tests = run.tests.ran if run.tests is not None else None
+        evidence = self._evidence(run.check.command, run.completed, tests)
+        return judgement(name, run.check.kind, findings, run.completed.output, evidence)
+
+    def _evidence(self, command: str, done: Completed, tests: int | None) -> Evidence:
+        return Evidence(
+            tree=self._judged.tree,
+            command=command,
+            exit_code=done.exit_code,
+            seconds=done.seconds,
+            output_digest=hashlib.sha256(done.output).hexdigest(),
+            started_at=done.started_at,
+            tests=tests,
+            sandbox=self._sandbox.name,
+            surface=self._surface,
+        )
+
+
+def findings_alone(run: CheckRun, files: Path) -> list[Finding]:
+    """Return what is wrong with a check that ran in the checkout `files`, without looking at any other tree."""
+    check, done, tests = run.check, run.completed, run.tests
+    findings = ended(check.name, check.command, done) or list(run.wrong)
+    if findings:
+        return findings
+    if tests is not None and (tests.ran == 0 or _says_nothing(check, done)) and not tests.findings:
+        return [_nothing_collected(check, tests, done)]
+    if done.exit_code == 0:
+        return despite_success(check, tests)
+    parsed = list(tests.findings) if tests else []
+    if not parsed and (check.kind != "test" or tests is None):
+        parsed = findings_in(done.output.decode("utf-8", "replace"))
+    findings = within(parsed, str(files))
+    if not any(one.severity == "error" for one in findings):
+        findings.append(failed("check.failed", check.command, done))
+    return findings
+
+
+def ended(name: str, command: str, done: Completed) -> list[Finding]:
+    """Return findings about a command that was ended, or never began."""
+    if done.exit_code is None:
+        message = f"{name} was ended after {done.seconds:.0f} seconds: `{command}`\n{_tail(done)}"
+        return [finding("check.timeout", message, fix="make it finish sooner, or raise the limit for gates")]
+    if done.exit_code == _NOT_FOUND:
+        message = f"A program that `{command}` calls was not found.\n{_tail(done)}"
+        return [finding("check.tool_missing", message, fix="declare it as a dependency, or install it on this machine")]
+    return []
+
+
+def _says_nothing(check: Check, done: Completed) -> bool:
+    return "pytest" in check.command and done.exit_code == _PYTEST_NOTHING
+
+
+def _nothing_collected(check: Check, tests: Tally, done: Completed) -> Finding:
+    skipped = f"all {tests.skipped} tests were skipped" if tests.skipped else "no test was found"
+    message = f"{check.name} proved nothing: {skipped} by `{check.command}`.\n{_tail(done)}"
+    return finding("test.none_collected", message, fix="write tests that this command finds and that are not skipped")
+
+
+def despite_success(check: Check, tests: Tally | None) -> list[Finding]:
+    """Return what is wrong although the command ended with 0."""
+    if check.kind != "test":
+        return []
+    if tests is None:
+        message = f"How many tests `{check.command}` ran could not be read from its output."
+        fix = "let it write a JUnit XML report and name the file as the check's report"
+        # A runner that usually prints the number, or a promised report, may hide that nothing ran; of another command
+        # only its exit code is known.
+        promised = bool(check.report or runner_of(check.command))
+        return [finding("test.uncounted", message, severity="error" if promised else "note", fix=fix)]
+    if tests.findings:
+        message = f"`{check.command}` ended with exit code 0, but its report says that tests failed."
+        return [finding("test.disagreement", message), *tests.findings]
+    return []
+
+
+def failed(code: str, command: str, done: Completed) -> Finding:
+    """Return a finding about an exit code, with the end of the output."""
+    return finding(code, f"`{command}` ended with exit code {done.exit_code}.\n{_tail(done)}")
+
+
+def _reused(setup: Setup) -> Finding:
+    made, inputs = ", ".join(setup.outputs), ", ".join(setup.inputs)
+    message = f"{made}: taken from an earlier run of `{' && '.join(setup.commands)}` with the same {inputs}"
+    return finding("setup.reused", message, severity="note")
+
+
+def _tail(done: Completed) -> str:
+    return clip(done.output[-_TAIL:].decode("utf-8", "replace"), _TAIL)
+
+
+@contextlib.contextmanager
+def _telling(listener: Callable[[str], None] | None) -> Iterator[Callable[[bytes], None] | None]:
+    """Yield a function that passes on a command's output, whole letters only; the next command begins a new line."""
+    if listener is None:
+        yield None
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    told = ""
+
+    def say(piece: bytes, *, final: bool = False) -> None:
+        nonlocal told
+        if text := decoder.decode(piece, final):
+            told = text
+            listener(text)
+
+    try:
+        yield say
+    finally:
+        say(b"", final=True)
+        if told and not told.endswith("\n"):
+            listener("\n")
+
+
+def _is_path(report: str) -> bool:
+    """Return whether a check's report is a file of the tree, and not a runner's name."""
+    return "/" in report or report.endswith(".xml")
