@@ -17,6 +17,7 @@ GATES = (
     "buildwright.gates.conflicts:ConflictMarkersGate",
     "buildwright.gates.syntax:SyntaxGate",
     "buildwright.gates.checks:ChecksGate",
+    "buildwright.gates.acceptance:AcceptanceGate",
 )
 """Every gate of ours, cheapest first: a patch is judged until the first says no."""
 

@@ -11,6 +11,8 @@ from buildwright.core.patch import FileChange
 from buildwright.errors import GateBroken
 from buildwright.ports import Judged
 
+_UNSEEN_FOLDERS = frozenset((".git", "node_modules", ".venv", "__pycache__"))
+
 LARGEST_READ = 5_000_000
 """In bytes; a larger file is not read."""
 
@@ -51,3 +53,11 @@ def read_bytes(root: Path, path: str, limit: int = LARGEST_READ) -> bytes | None
         if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
             return None
         return file.read(limit)
+
+
+def listing(root: Path) -> Iterator[str]:
+    """Yield the paths of a checkout's files, without what set-ups and runs make."""
+    for folder, below, names in os.walk(root):
+        below[:] = [name for name in below if name not in _UNSEEN_FOLDERS]
+        for name in names:
+            yield (Path(folder) / name).relative_to(root).as_posix()

@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 from buildwright.core.finding import NOT_RUN, Finding
 from buildwright.core.limits import Check
 from buildwright.gates.baselines import Baselines, CheckResult
-from buildwright.gates.changed import checkout, read_bytes
+from buildwright.gates.changed import checkout, listing, read_bytes
 from buildwright.gates.comparison import licence_of, no_longer_passing
 from buildwright.gates.interpreter import Python, find_python
 from buildwright.gates.overlay import lay_over
@@ -29,8 +29,6 @@ from buildwright.gates.surface import Surface, commands_behind
 from buildwright.gates.tool_output import within
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
 from buildwright.ports import GateTools, Judged, Judgement
-
-_UNSEEN_FOLDERS = frozenset((".git", "node_modules", ".venv", "__pycache__"))
 
 
 class _Tree(NamedTuple):
@@ -247,14 +245,7 @@ def _project(files: Path, python: Python, path: str) -> ProjectFiles:
         return None if content is None else content.decode("utf-8", "replace")
 
     command = "python" if (python.executable.parent / "python").exists() else "python3"
-    listing = sorted(_listing(files))
+    paths = sorted(listing(files))
     return ProjectFiles(
-        listing, read, lambda program: shutil.which(program, path=path) is not None, command, python.has_pytest
+        paths, read, lambda program: shutil.which(program, path=path) is not None, command, python.has_pytest
     )
-
-
-def _listing(files: Path) -> Iterator[str]:
-    for folder, below, names in os.walk(files):
-        below[:] = [name for name in below if name not in _UNSEEN_FOLDERS]
-        for name in names:
-            yield (Path(folder) / name).relative_to(files).as_posix()

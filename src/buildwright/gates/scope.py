@@ -59,11 +59,12 @@ def _findings(judged: Judged, patch: Patch) -> Iterator[Finding]:
     if patch.is_empty:
         yield finding("scope.empty", "Nothing was changed.", fix="make the change that the task asks for")
     extra = (*judged.options.protected, *OWN_PATHS)
+    adds_tests = any(change.kind == "added" and is_test(change.path) for change in patch.changes)
     for change in patch.changes:
         refused = list(_forbidden(change, extra, judged.options.allow))
         yield from refused
         if judged.task is not None and not refused:
-            yield from _out_of_scope(change, judged.task)
+            yield from _out_of_scope(change, judged.task, may_have_moved=adds_tests)
 
 
 def _forbidden(change: FileChange, extra: tuple[str, ...], allow: tuple[str, ...]) -> Iterator[Finding]:
@@ -89,10 +90,11 @@ def _forbidden(change: FileChange, extra: tuple[str, ...], allow: tuple[str, ...
         )
 
 
-def _out_of_scope(change: FileChange, task: Task) -> Iterator[Finding]:
+def _out_of_scope(change: FileChange, task: Task, *, may_have_moved: bool) -> Iterator[Finding]:
+    """Yield what the task did not say. Whether tests that moved are all there is for the checks to find out."""
     path = change.path
     named = _is_named(path, task.files_expected)
-    if change.kind == "deleted" and is_test(path) and task.action != "delete" and not named:
+    if change.kind == "deleted" and is_test(path) and task.action != "delete" and not named and not may_have_moved:
         yield finding(
             "scope.tests_deleted",
             f"The test file {path} was deleted, and the task does not ask for that.",

@@ -99,7 +99,7 @@ class Bubblewrap:
         its inner process, which may outlive the outer one by a moment, impossible to tell from a foreign child.
         """
         arguments = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
-        arguments += ["--cap-drop", "ALL", "--hostname", "buildwright", "--clearenv"]
+        arguments += ["--cap-drop", "ALL", "--hostname", "localhost", "--clearenv"]
         if command.network:
             arguments.append("--share-net")
         arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108

@@ -252,7 +252,7 @@ def _limit_files(pid: int) -> None:
 class NoSandbox:
     """Foreign commands with the rights of this process: they can read and write what this user can.
 
-    `BUILDWRIGHT_COMMAND`, the mark by which detached processes are found, is added to the given environment. `home` is
+    `SPAWN_ID`, the mark by which detached processes are found, is added to the given environment. `home` is
     the tag of the home whose later processes may end what a killed one left.
     """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from buildwright.process_table import stat_of
 
-MARKER = "BUILDWRIGHT_COMMAND"
+MARKER = "SPAWN_ID"
 """Environment variable that ties a process to its command, even a detached one."""
 
 _PR_SET_CHILD_SUBREAPER = 36
