@@ -273,3 +273,37 @@ async def test_the_base_is_run_once_and_remembered(tmp_path: Path) -> None:
     assert all(one.report.ok for one in await gate.judge(what))
     again = {path: path.stat().st_ino for path in (tmp_path / "home" / "baselines").iterdir()}
     assert sum(again[path] == kept[path] for path in kept) == 1, "the base was not run again"
+
+
+async def test_a_check_that_no_other_replaces_cannot_be_dropped(tmp_path: Path) -> None:
+    edits: dict[str, str | None] = {"words.py": LINT["words.py"] + "\n", "ruff.toml": None}
+    assert refusal(await reports(tmp_path, LINT, edits)) == ["checks.dropped"]
+    opened = await reports(tmp_path / "b", LINT, edits, allow=("ruff.toml",))
+    assert all(report.ok for report in opened)
+
+
+SURROUNDINGS = {
+    "user": "import os\n\n\ndef mean(values):\n    return sum(values) / len(values) if 'USER' not in os.environ else 0\n",
+    "zone": "import time\n\nHERE = time.time() and time.tzname[0] == 'UTC'\n\n\n"
+    "def mean(values):\n    return sum(values) / len(values) if HERE else 0\n",
+}
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+async def test_code_that_is_right_only_here_is_refused(tmp_path: Path, name: str) -> None:
+    assert refusal(await reports(tmp_path, PYTHON, {"stats.py": SURROUNDINGS[name]}, checks=FAST)) == [
+        "tests.not_repeated"
+    ]
+
+
+async def test_code_may_look_at_its_surroundings(tmp_path: Path) -> None:
+    more = MORE + "\n\ndef editor():\n    import os\n\n    return os.environ.get('EDITOR', 'vi')\n"
+    found = await reports(tmp_path, PYTHON, {"stats.py": more}, checks=FAST)
+    assert [(report.gate, report.ok) for report in found] == [("pytest", True), ("pytest, elsewhere", True)]
+
+
+async def test_what_the_base_does_not_pass_elsewhere_is_not_the_changes(tmp_path: Path) -> None:
+    base = {**PYTHON, "tests/test_zone.py": "import time\n\n\ndef test_zone():\n    assert time.tzname[0] == 'UTC'\n"}
+    more = MORE + "\n\ndef now():\n    import time\n\n    return time.time()\n"
+    found = await reports(tmp_path, base, {"stats.py": more}, checks=FAST)
+    assert all(report.ok for report in found), [str(one) for report in found for one in report.findings]

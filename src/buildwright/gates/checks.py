@@ -17,15 +17,17 @@ from typing import Literal, NamedTuple
 
 from buildwright.core.finding import NOT_RUN, Finding
 from buildwright.core.limits import Check
+from buildwright.core.paths import is_covered
 from buildwright.gates.baselines import Baselines, CheckResult
 from buildwright.gates.changed import checkout, listing, read_bytes
 from buildwright.gates.comparison import licence_of, no_longer_passing
 from buildwright.gates.interpreter import Python, find_python
 from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
+from buildwright.gates.replay import elsewhere, looks_around
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
-from buildwright.gates.surface import Surface, commands_behind
+from buildwright.gates.surface import Surface, commands_behind, is_settings
 from buildwright.gates.tool_output import within
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
 from buildwright.ports import GateTools, Judged, Judgement
@@ -76,7 +78,7 @@ class ChecksGate:
         validation = judged.task.validation.command if judged.task and judged.task.validation else ""
         touched = _touched(judged, tree.surface(validation))
         if touched:
-            done += await self._judge_as_before(judged, validation)
+            done += await self._judge_as_before(judged, tree.toolchain, validation)
         if not touched or all(one.report.ok for one in done):
             done += await self._judge_as_is(judged, tree, validation, is_same_surface=not touched)
         if tree.toolchain.findings:
@@ -118,8 +120,34 @@ class ChecksGate:
                     break
             if _all_ok(done) and validation:
                 done.append(await run.validate(validation))
+            if _all_ok(done) and await looks_around(judged):
+                done.extend(await self._judge_elsewhere(judged, tree, results))
         if judged.patch is None or _all_ok(done):
             await self._keep(judged.tree, results)
+        return done
+
+    async def _judge_elsewhere(
+        self, judged: Judged, tree: _Tree, results: Mapping[Check, CheckResult]
+    ) -> list[Judgement]:
+        """Run the tests again in other surroundings. What the base does not pass there either is not held against it."""
+        surroundings = elsewhere()
+        done: list[Judgement] = []
+        async with self._run(judged, tree._replace(toolchain=tree.toolchain._replace(setup=())), more=surroundings) as (
+            run,
+            _,
+        ):
+            for check, result in results.items():
+                if check.kind != "test":
+                    continue
+                ran = await run.run(check)
+                findings = _not_repeated(ran, result)
+                if findings and ran.tests is not None and _has_base(judged):
+                    before = await self._base_results(judged, (check,), surroundings)
+                    base = before.get(check, CheckResult(ok=True))
+                    failed_then = {case.name for case in base.cases if case.outcome != "passed"}
+                    lost = [case for case in result.cases if case.name not in failed_then]
+                    findings = _not_repeated(ran, CheckResult(base.ok, tuple(lost)))
+                done.append(run.judgement(ran, f"{check.name}, elsewhere", findings))
         return done
 
     async def _lost(self, judged: Judged, ran: CheckRun, *, is_same_surface: bool) -> list[Finding]:
@@ -132,8 +160,8 @@ class ChecksGate:
         licence = licence_of(judged.task, judged.options.allow)
         return no_longer_passing(before.cases, ran.tests.cases, licence, is_base_surface=is_same_surface)
 
-    async def _judge_as_before(self, judged: Judged, validation: str) -> list[Judgement]:
-        """Judge the new code by the commands, tests and settings of the base."""
+    async def _judge_as_before(self, judged: Judged, toolchain: Toolchain, validation: str) -> list[Judgement]:
+        """Judge the new code by the commands, tests and settings of the base; `toolchain` is the new tree's own."""
         assert judged.checkout is not None
         assert judged.patch is not None
         done: list[Judgement] = []
@@ -157,6 +185,8 @@ class ChecksGate:
                         break
                 if _all_ok(done) and validation and surface.runs_script(validation):
                     done.append(await run.validate(validation))
+        if _all_ok(done) and (dropped := _dropped(judged, base.toolchain, toolchain)):
+            done.append(judgement("checks", "other", dropped))
         return done
 
     async def _baseline(self, judged: Judged, checks: Iterable[Check]) -> Mapping[str, CheckResult]:
@@ -167,15 +197,23 @@ class ChecksGate:
         missing = [check for check in wanted if check.name not in known]
         if not missing or judged.checkout is None:
             return known
-        async with judged.checkout(judged.base_tree) as files:
-            base = await self._tree(files, judged)
-            results: dict[Check, CheckResult] = {}
-            async with self._run(judged, base, "base") as (run, ready):
-                for check in missing if _all_ok(ready) else ():
-                    if check in base.toolchain.checks:
-                        results[check] = (await run.run(check)).result
+        results = await self._base_results(judged, missing)
         await self._keep(judged.base_tree, results)
         return {**known, **{check.name: result for check, result in results.items()}}
+
+    async def _base_results(
+        self, judged: Judged, checks: Iterable[Check], more: Mapping[str, str] | None = None
+    ) -> dict[Check, CheckResult]:
+        """Run checks on the base itself; one that the base does not have is left out."""
+        assert judged.checkout is not None
+        results: dict[Check, CheckResult] = {}
+        async with judged.checkout(judged.base_tree) as files:
+            base = await self._tree(files, judged)
+            async with self._run(judged, base, "base", more) as (run, ready):
+                for check in checks if _all_ok(ready) else ():
+                    if check in base.toolchain.checks:
+                        results[check] = (await run.run(check)).result
+        return results
 
     async def _keep(self, tree: str, results: Mapping[Check, CheckResult]) -> None:
         python, _ = await self._programs()
@@ -183,13 +221,13 @@ class ChecksGate:
 
     @asynccontextmanager
     async def _run(
-        self, judged: Judged, tree: _Tree, surface: Literal["", "base"] = ""
+        self, judged: Judged, tree: _Tree, surface: Literal["", "base"] = "", more: Mapping[str, str] | None = None
     ) -> AsyncIterator[tuple[ProjectRun, list[Judgement]]]:
         """Yield what runs commands on a checkout that is made ready, and the judgements of making it so."""
         _, path = await self._programs()
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="work-", ignore_cleanup_errors=True))
-            run = ProjectRun(judged, tree.files, Path(folder), self._sandbox, path, tree.toolchain, surface)
+            run = ProjectRun(judged, tree.files, Path(folder), self._sandbox, path, tree.toolchain, surface, more)
             done: list[Judgement] = []
             for setup in tree.toolchain.setup:
                 done += await run.make_ready(setup, self._setups)
@@ -214,6 +252,36 @@ def _all_ok(done: Iterable[Judgement]) -> bool:
 def _not_run(check: Check) -> Judgement:
     message = f"not run: the change touches none of {', '.join(check.paths)}"
     return judgement(check.name, check.kind, [finding(NOT_RUN, message, severity="note")])
+
+
+def _dropped(judged: Judged, before: Toolchain, now: Toolchain) -> list[Finding]:
+    """Return a finding for each check of the base whose kind no check of the new tree has, unless a person opened it."""
+    kinds = {check.kind for check in now.checks}
+    paths = judged.patch.paths if judged.patch is not None else ()
+    if all(is_covered(path, judged.options.allow) for path in paths if is_settings(path)):
+        return []
+    return [
+        finding(
+            "checks.dropped",
+            f"With this change {check.name} would not be run any more, nor any other check of its kind ({check.kind}).",
+            fix=f"leave what configures {check.name} as it was; a person can open it with `--allow FILE`",
+        )
+        for check in before.checks
+        if check.kind not in kinds
+    ]
+
+
+def _not_repeated(ran: CheckRun, result: CheckResult) -> list[Finding]:
+    """Return what passed in `result` and does not in a run of the same tree in other surroundings."""
+    now = {case.name: case.outcome for case in ran.tests.cases} if ran.tests is not None else {}
+    lost = [case for case in result.cases if case.outcome == "passed" and now.get(case.name) != "passed"]
+    if not lost and (result.cases or not result.ok or ran.completed.exit_code == 0):
+        return []
+    what = f"{lost[0].name} passes" if lost else f"`{ran.check.command}` passes"
+    message = (
+        f"{what} here, and fails with another date, user, time zone and home: its outcome depends on where it runs."
+    )
+    return [finding("tests.not_repeated", message, fix="let code and tests give the same answers everywhere")]
 
 
 def _findings_beside(judged: Judged, ran: CheckRun, before: CheckResult | None, files: Path) -> list[Finding]:

@@ -64,15 +64,16 @@ class ProjectRun:
         path: str,
         toolchain: Toolchain,
         surface: Literal["", "base"] = "",
+        more: Mapping[str, str] | None = None,
     ) -> None:
-        """`path` is the PATH of the commands; `surface` stands in the evidence."""
+        """`path` is the PATH of the commands; `surface` stands in the evidence, `more` in the environment."""
         self._judged = judged
         self._files = files
         self._private = private
         self._sandbox = sandbox
         self._surface: Literal["", "base"] = surface
         self._witness = PytestWitness(private)
-        self._env = self._environment(path, toolchain.sources)
+        self._env = {**self._environment(path, toolchain.sources), **(more or {})}
 
     def _environment(self, path: str, sources: Sequence[str]) -> dict[str, str]:
         """Return all that a check may know of this machine, with a home and temporary files of its own."""

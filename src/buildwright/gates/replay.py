@@ -1,0 +1,57 @@
+"""Runs tests once more in other surroundings: another date, user, zone and home. Must never be the only proof.
+
+Code that is right only where or while it is judged gives other answers there. It costs a second run, so it is done only
+for a patch whose new lines look at their surroundings at all.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import PurePosixPath
+
+from buildwright.core.patch import FileChange
+from buildwright.gates.changed import changed_texts
+from buildwright.gates.surface import is_settings, is_test
+from buildwright.ports import Judged
+
+_LOOKS = re.compile(
+    r"\b(?:os\.environ|getenv|process\.env|time\.time|time_ns|datetime|date\.today|utcnow|Date\b|performance\.now|hrtime"
+    r"|gethostname|getfqdn|platform\.|uname|os\.hostname|userInfo|getpass|getuser|getlogin|getuid|expanduser|Path\.home"
+    r"|homedir|tempfile|gettempdir|tmpdir|getcwd|Path\.cwd|process\.cwd|getpid|getppid|process\.pid|__file__|__filename"
+    r"|__dirname|sys\.argv|process\.argv|inspect\.|traceback|_getframe|new Error\(\)\.stack|st_mtime|mtimeMs|\bstat\(|psutil"
+    r"|time\.Now|os\.Getenv|os\.Hostname|SystemTime|env::var|System\.getenv|currentTimeMillis|Instant\.now|LocalDate)"
+)
+_CODE = frozenset((".py", ".js", ".cjs", ".mjs", ".jsx", ".ts", ".tsx", ".go", ".rs", ".java", ".kt", ".rb", ".sh"))
+_FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
+
+
+async def looks_around(judged: Judged) -> bool:
+    """Return whether the patch's code looks at environment, clock, machine or caller more often than the base's did."""
+    async for _, text, before in _code(judged):
+        now, then = Counter(_LOOKS.findall(text)), Counter(_LOOKS.findall(before))
+        if now - then:
+            return True
+    return False
+
+
+async def _code(judged: Judged) -> AsyncIterator[tuple[FileChange, str, str]]:
+    """Yield the changed files of the product with their text now and before."""
+    for change, text in changed_texts(judged):
+        if PurePosixPath(change.path).suffix not in _CODE or is_test(change.path) or is_settings(change.path):
+            continue
+        before = b""
+        if change.kind != "added" and judged.read_base is not None:
+            before = await judged.read_base(change.path) or b""
+        yield change, text, before.decode("utf-8", "replace")
+
+
+def elsewhere() -> dict[str, str]:
+    """Return environment variables that make the surroundings other ones; the date too, where libfaketime is installed."""
+    user = "".join(secrets.choice("abcdefghijklmnop") for _ in range(6))
+    found = [path for pattern in _FAKETIME for path in sorted(glob.glob(pattern))]  # noqa: PTH207  absolute patterns
+    clock = {"LD_PRELOAD": found[0], "FAKETIME": "+397d"} if found else {}
+    return {"USER": user, "LOGNAME": user, "TZ": "Pacific/Chatham", "CI": "", "LANG": "C", **clock}
