@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from buildwright.core.finding import LONGEST_MESSAGE
-from buildwright.gates.junit import read_junit
+from buildwright.gates.junit import CaseResult, read_junit
 from buildwright.gates.reporting import clip, finding
 from buildwright.gates.test_output import read_run
 from buildwright.gates.tool_output import findings_in, within
@@ -158,6 +158,34 @@ RUNS: dict[str, Run] = {
         ),
     ),
     "unittest_error": Run(1, 0, (("ERROR: test_a (unittest.loader._FailedTest.test_a)", "test_a.py", 1),)),
+    "names_jest": Run(4, 1, (("sum \u203a carries", "test/a.test.js", 4),)),
+    "names_vitest": Run(4, 1, (("test/a.test.js > sum > carries", "test/a.test.js", 4),)),
+    "names_mocha": Run(4, 1, (("sum", "test/a.test.js", 4),)),
+    "names_node_spec": Run(5, 1, (("carries", "test/a.test.js", 5),)),
+    "names_node_tap": Run(5, 1, (("carries", "test/a.test.js", 5),)),
+    # A file in which no test was found, or which ended the process, is a passed test for Node.
+    "names_node_files": Run(0),
+    "names_node_files_tap": Run(0),
+    "names_unittest": Run(
+        3,
+        1,
+        (
+            ("ERROR: test_breaks (test_a.Sum.test_breaks)", "test_a.py", 13),
+            ("FAIL: test_carries (test_a.Sum.test_carries)", "test_a.py", 10),
+        ),
+    ),
+    "names_pytest": Run(3, 1, (("test_a.py::test_wrong - AssertionError: ten", "test_a.py", None),)),
+    "bun_fail": Run(4, 2, (("a.test.ts::sum > carries", "a.test.ts", None),)),
+    "bun_skipped": Run(0, 1),
+    "deno_fail": Run(3, 1, (("a.test.ts::carries", "a.test.ts", None),)),
+    "deno_skipped": Run(0, 1),
+    "ava_fail": Run(2, 2, (("carries Test failed via `t.fail()`", None, None),)),
+    "ava_tap": Run(2, 1, (("carries", None, None),)),
+    "ava_skipped": Run(0, 1),
+    "uvu_fail": Run(2, 1, (('FAIL  "carries"', None, None),)),
+    "uvu_skipped": Run(0, 1),
+    "tap_fail": Run(2, 1, (("not", None, None), ("carries", None, None), ("a.test.js", None, None))),
+    "tap_skipped": Run(0, 1),
     "pytest_none": Run(0),
     "pytest_pass": Run(1),
     "pytest_fail": Run(3, 1, (("tests/test_a.py::test_wrong - AssertionError: ten", "tests/test_a.py", None),)),
@@ -176,8 +204,83 @@ def test_runs_of_tests(name: str) -> None:
     assert passed == (RECORDINGS[name]["exit_code"] == 0 and RUNS[name].ran != 0)
 
 
+def test_a_failure_of_any_run_counts_not_only_of_the_last() -> None:
+    # A loop over folders ends with the exit code of the last, here 0.
+    assert RECORDINGS["names_pytest_loop"]["exit_code"] == 0
+    run = read_run(recorded("names_pytest_loop"))
+    assert run is not None
+    assert (run.ran, [one.message for one in run.findings]) == (2, ["test_a.py::test_a - assert 0"])
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "1 failed, 1 passed in 0.1s\n1 passed in 0.1s\n",
+        "Tests:       1 failed, 1 passed, 2 total\nTests:       1 passed, 1 total\n",
+        "  1 passing (3ms)\n  1 failing\n  1 passing (3ms)\n",
+        "# tests 2\n# pass 1\n# fail 1\n# tests 1\n# pass 1\n# fail 0\n",
+        "1 failed in 0.1s\n\nRan 2 tests in 0.1s\n\nOK\n",
+    ],
+)
+def test_a_failure_that_only_a_number_tells_is_one(summary: str) -> None:
+    run = read_run(summary)
+    assert run is not None
+    assert run.ran == 3
+    assert len(run.findings) == 1
+
+
 def test_every_recording_is_read_by_a_test() -> None:
-    assert set(RECORDINGS) == {path.stem for path in DATA.glob("*.txt")} == {*LINES, *RUNS}
+    assert set(RECORDINGS) == {path.stem for path in DATA.glob("*.txt")} == {*LINES, *RUNS, "names_pytest_loop"}
+
+
+SUM = (
+    "sum > adds passed",
+    "sum > adds #2 passed",
+    "sum > carries failed",
+    "sum > later skipped",
+    "sum > in > deep passed",
+)
+
+CASES: dict[str, tuple[str, ...]] = {
+    "names_jest": tuple(f"test/a.test.js::{case}" for case in SUM),
+    "names_vitest": tuple(f"test/a.test.js::{case}" for case in SUM),
+    "names_mocha": SUM,
+    "names_node_spec": (*SUM, "sum > someday skipped", "last passed"),
+    "names_node_tap": (*SUM, "sum > someday skipped", "last passed"),
+    "names_node_files": (),
+    "names_unittest": (
+        "test_a.Sum::test_adds passed",
+        "test_a.Sum::test_breaks failed",
+        "test_a.Sum::test_carries failed",
+        "test_a.Sum::test_later skipped",
+    ),
+    "names_pytest": (
+        "test_a::test_fine passed",
+        "test_a::test_wrong failed",
+        "test_a::test_later skipped",
+        "test_a::test_known skipped",
+    ),
+    "bun_fail": (*(f"a.test.ts::{case}" for case in SUM), "a.test.ts::sum > someday skipped"),
+    "deno_fail": (
+        "a.test.ts::adds passed",
+        "a.test.ts::carries failed",
+        "a.test.ts::later skipped",
+        "a.test.ts::steps passed",
+    ),
+    "ava_tap": ("later skipped", "someday skipped", "adds passed", "carries failed"),
+    "cargo_fail": (
+        "sample src/lib.rs::tests::adds passed",
+        "sample src/lib.rs::tests::carries failed",
+        "sample src/lib.rs::tests::later skipped",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_tests_are_named_alike_in_every_run(name: str) -> None:
+    run = read_run(recorded(name))
+    assert run is not None
+    assert tuple(f"{case.name} {case.outcome}" for case in run.cases) == CASES[name]
 
 
 GO = (
@@ -205,6 +308,7 @@ def test_runs_from_documentation(text: str, ran: int, skipped: int, failed: list
     run = read_run(text)
     assert run is not None
     assert (run.ran, run.skipped) == (ran, skipped)
+    assert {case.name for case in run.cases} <= {"x::TestA", "x::TestB", "x::TestC"}
     assert [one.message.splitlines()[0] for one in run.findings] == failed
 
 
@@ -235,6 +339,30 @@ def test_junit_is_counted_from_its_cases() -> None:
         ("test.error", "b.py", 3),
     ]
     assert "assert 1 == 2" in run.findings[0].message
+    assert run.cases == (
+        CaseResult("tests.test_a::test_ok", "passed"),
+        CaseResult("tests.test_a::test_skipped", "skipped"),
+        CaseResult("tests.test_a::test_bad", "failed"),
+        CaseResult("broken", "failed", "b.py"),
+    )
+
+
+def test_names_are_unique_and_hold_no_path_of_the_checkout() -> None:
+    cases = b"".join(
+        b'<testcase classname="/w/t/a.test.js" name="%s" file="/w/t/a.test.js"/>' % name for name in (b"x", b"y", b"x")
+    )
+    run = read_junit(b"<testsuite>" + cases + b"</testsuite>", "/w/t")
+    assert run is not None
+    assert [case.name for case in run.cases] == ["a.test.js::x", "a.test.js::y", "a.test.js::x #2"]
+    assert {case.file for case in run.cases} == {"a.test.js"}
+
+
+def test_a_file_that_node_reports_as_a_test_is_none_unless_it_failed() -> None:
+    cases = b'<testcase classname="test" name="/w/t/a.test.js"/><testcase classname="test" name="b.mjs"/>'
+    failed = b'<testcase classname="test" name="/w/t/c.test.js"><failure message="exit code 1"/></testcase>'
+    run = read_junit(b"<testsuites>" + cases + failed + b"</testsuites>", "/w/t")
+    assert run is not None
+    assert (run.ran, run.cases) == (1, (CaseResult("test::c.test.js", "failed"),))
 
 
 @pytest.mark.parametrize(
@@ -278,6 +406,10 @@ HOSTILE: list[Callable[[int], str]] = [
     lambda size: "Ran 1 test in 1s\nFAIL: x\n" * (size // 25),
     lambda size: "---- x stdout ----\n" * (size // 19) + "test result: ok. 1 passed; 0 failed; 0 ignored\n",
     lambda size: '{"Action":"output"}\n' * (size // 20),
+    lambda size: "# Subtest: x\n  ok 1 - x\n" * (size // 25),
+    lambda size: "▶ x\n  ✔ x (1ms)\n" * (size // 16),
+    lambda size: "PASS a\n  x\n    ✓ y (1 ms)\n" * (size // 28),
+    lambda size: "x.py::a PASSED\n" * (size // 15),
     lambda size: "[{" + "[" * size + "]",
 ]
 

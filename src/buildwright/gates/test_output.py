@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from buildwright.core.finding import Finding
-from buildwright.gates.junit import Tally
+from buildwright.gates.javascript_output import READERS as JAVASCRIPT
+from buildwright.gates.junit import CaseResult, Outcome, Tally, merged, named
 from buildwright.gates.reporting import finding
-from buildwright.gates.tool_output import LONGEST_LINE, plain_lines
+from buildwright.gates.tool_output import LONGEST_LINE, TRACE_LINES, counts_in, plain_lines, until
 
 _PYTEST_SUMMARY = re.compile(r"=* ?((?:\d{1,9} [a-z]{1,20}(?:, )?){1,9}) in \d")
+_PYTEST_WORDS = "PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS"
+_PYTEST_VERBOSE = re.compile(rf"([^\s:]{{1,300}}\.py::\S.{{0,500}}?) ({_PYTEST_WORDS})\b")
+_PYTEST_SHORT = re.compile(rf"({_PYTEST_WORDS}) ([^\s:]{{1,300}}\.py::\S[^ ]{{0,500}})")
+_PYTEST_OUTCOMES: Mapping[str, Outcome] = {
+    "PASSED": "passed",
+    "FAILED": "failed",
+    "ERROR": "failed",
+    "SKIPPED": "skipped",
+    "XFAIL": "skipped",
+    "XPASS": "passed",
+}
+_UNITTEST_TEST = re.compile(r"(\w{1,200}) \(([\w.]{1,300})\)(?: \.\.\. (.+))?$")
+_UNITTEST_DOCUMENTED = re.compile(r".{1,300} \.\.\. (ok|FAIL|ERROR|skipped .*|expected failure|unexpected success)$")
 _UNITTEST = re.compile(r"Ran (\d{1,9}) tests? in ")
 _UNITTEST_SKIPPED = re.compile(r"(?:OK|FAILED) \(.{0,100}?skipped=(\d{1,9})")
-_NODE = re.compile(r"(?:#|\u2139) (tests|pass|fail|cancelled|skipped|todo) (\d{1,9})$")
-_NODE_TAP_FAIL = re.compile(r"\s{0,40}not ok \d{1,9} - (.+)")
-_NODE_PLACE = re.compile(r"\s{0,40}location: '(.{1,300}):(\d{1,9}):\d{1,9}'")
-_NODE_DURATION = re.compile(r" \(\d{1,9}(?:\.\d{1,9})?ms\)$")
-_JEST = re.compile(r"Tests:\s{1,9}((?:\d{1,9} [a-z]{1,20}(?:, )?){1,9})")
-_VITEST = re.compile(r"\s{0,9}Tests\s{1,9}(no tests$|(?:\d{1,9} [a-z]{1,20}(?: \| )?){1,9} \(\d)")
-_MOCHA = re.compile(r"  (\d{1,9}) (passing|pending|failing)(?: \(\d{1,9}m?[sh]?\))?$")
-_MOCHA_FAIL = re.compile(r"  \d{1,9}\) (.+)")
 _CARGO = re.compile(r"test result: (?:ok|FAILED)\. (\d{1,9}) passed; (\d{1,9}) failed; (\d{1,9}) ignored")
+_CARGO_RUNNING = re.compile(r"\s{1,9}Running (?:unittests )?(\S{1,300}) \((\S{1,300})\)$")
+_CARGO_DOCTESTS = re.compile(r"\s{1,9}Doc-tests (\S{1,300})$")
+_CARGO_TEST = re.compile(r"test (.{1,300}) \.\.\. (ok|FAILED|ignored)\b")
 _CARGO_FAIL = re.compile(r"---- (.{1,300}) stdout ----$")
 _CARGO_PANIC = re.compile(r"thread '.{1,300}' (?:\(\d{1,9}\) )?panicked at ([^:]{1,300}):(\d{1,9}):\d{1,9}:?")
 _MAVEN = re.compile(
     r"(?:\[\w{1,9}\] )?Tests run: (\d{1,9}), Failures: (\d{1,9}), Errors: (\d{1,9}), Skipped: (\d{1,9})$"
 )
-_COUNT = re.compile(r"(\d{1,9}) ([a-z]{1,20})")
 _NOTHING = (
     "no tests found",
     "no test files found",
@@ -39,9 +47,6 @@ _NOTHING = (
     "error: no test specified",
     "error: no test files found",
 )
-_TRACE_LINES = 40
-
-
 _RUNNERS = re.compile(r"\b(pytest|unittest|vitest|jest|mocha|node --test|cargo test)\b")
 
 
@@ -52,34 +57,46 @@ def runner_of(command: str) -> str:
 
 
 def read_run(text: str) -> Tally | None:
-    """Return the run in the first format that is recognised; None when none is."""
-    if text.lstrip().startswith('{"'):
-        run = _go_json(text)
-        if run is not None:
-            return run
+    """Return all runs that the text tells of as one; None when no format is recognised.
+
+    A command may run several runners, or one several times, and end with the exit code of the last.
+    """
+    runs = [run] if '"Action":' in text and (run := _go_json(text)) is not None else []
     lines = list(plain_lines(text))
-    for read in _READERS:
-        run = read(lines)
-        if run is not None:
-            return run
+    runs += [run for read in _READERS if (run := read(lines)) is not None]
+    if runs:
+        return merged(runs)
     if any(line.strip().lower().startswith(_NOTHING) for line in lines):
         return Tally(0)
     return None
 
 
-def _counts(words: str) -> dict[str, int]:
-    return {kind: int(number) for number, kind in _COUNT.findall(words)}
-
-
 def _pytest(lines: Sequence[str]) -> Tally | None:
-    for line in reversed(lines):
-        match = _PYTEST_SUMMARY.match(line)
-        if match is None:
-            continue
-        counts = _counts(match[1])
-        ran = sum(counts.get(kind, 0) for kind in ("passed", "failed", "xfailed", "xpassed", "error", "errors"))
-        return Tally(ran, counts.get("skipped", 0), tuple(_pytest_failures(lines)))
-    return None
+    """Read every summary, not only the last: a loop over folders prints one for each."""
+    summaries = [counts_in(match[1]) for line in lines if (match := _PYTEST_SUMMARY.match(line))]
+    if not summaries:
+        return None
+    kinds = ("passed", "failed", "xfailed", "xpassed", "error", "errors")
+    ran = sum(counts.get(kind, 0) for counts in summaries for kind in kinds)
+    wrong = sum(counts.get(kind, 0) for counts in summaries for kind in ("failed", "error", "errors"))
+    found = _pytest_failures(lines)
+    if wrong and not found:
+        found = [finding("test.failed", f"{wrong} tests failed, by the summary")]
+    skipped = sum(counts.get("skipped", 0) for counts in summaries)
+    return Tally(ran, skipped, tuple(found), named(_pytest_cases(lines)))
+
+
+def _pytest_cases(lines: Sequence[str]) -> Iterator[CaseResult]:
+    """Yield the tests of `-v`, `-ra` and the short summary, each once, by the name that the JUnit report gives it."""
+    outcomes: dict[str, Outcome] = {}
+    for line in lines:
+        if (match := _PYTEST_VERBOSE.match(line)) or (match := _PYTEST_SHORT.match(line)):
+            node, word = (match[1], match[2]) if match.re is _PYTEST_VERBOSE else (match[2], match[1])
+            outcomes[node] = _PYTEST_OUTCOMES[word]
+    for node, outcome in outcomes.items():
+        file, *owners, name = node.split("::")
+        owner = ".".join([file.removesuffix(".py").replace("/", "."), *owners])
+        yield CaseResult(f"{owner}::{name}", outcome, file)
 
 
 def _pytest_failures(lines: Sequence[str]) -> list[Finding]:
@@ -101,10 +118,32 @@ def _unittest(lines: Sequence[str]) -> Tally | None:
     found: list[Finding] = []
     for index, line in enumerate(lines):
         if line.startswith(("FAIL: ", "ERROR: ")):
-            trace = _until(lines[index : index + _TRACE_LINES], ("====", "Ran "))
+            trace = until(lines[index : index + TRACE_LINES], ("====", "Ran "))
             code = "test.failed" if line.startswith("FAIL") else "test.error"
             found.append(finding(code, "\n".join(trace), *_python_place(trace)))
-    return Tally(sum(total) - skipped, skipped, tuple(found))
+    return Tally(sum(total) - skipped, skipped, tuple(found), named(_unittest_cases(lines)))
+
+
+def _unittest_cases(lines: Sequence[str]) -> Iterator[CaseResult]:
+    """Yield the tests of `-v`; one with a docstring has it on a line of its own, before its outcome."""
+    waiting = ""
+    for line in lines:
+        if match := _UNITTEST_TEST.match(line):
+            method, owner, said = match[1], match[2].removesuffix(f".{match[1]}"), match[3]
+            waiting = f"{owner}::{method}"
+        elif waiting and (match := _UNITTEST_DOCUMENTED.match(line)):
+            said = match[1]
+        else:
+            continue
+        if said:
+            yield CaseResult(waiting, _unittest_outcome(said))
+            waiting = ""
+
+
+def _unittest_outcome(said: str) -> Outcome:
+    if said.startswith(("FAIL", "ERROR", "unexpected")):
+        return "failed"
+    return "skipped" if said.startswith(("skipped", "expected")) else "passed"
 
 
 def _python_place(trace: Sequence[str]) -> tuple[str | None, int | None]:
@@ -117,119 +156,6 @@ def _python_place(trace: Sequence[str]) -> tuple[str | None, int | None]:
     return None, None
 
 
-def _until(lines: Sequence[str], ends: tuple[str, ...], unless: str = "\n") -> list[str]:
-    """Return the lines up to the next that starts with one of `ends` and not with `unless`, at least the first."""
-    taken: list[str] = []
-    for line in lines:
-        if taken and line.startswith(ends) and not line.startswith(unless):
-            break
-        taken.append(line)
-    return taken
-
-
-def _node(lines: Sequence[str]) -> Tally | None:
-    counts = {match[1]: int(match[2]) for line in lines if (match := _NODE.match(line))}
-    if "tests" not in counts or "pass" not in counts:
-        return None
-    found: list[Finding] = []
-    in_failures = False
-    for index, line in enumerate(lines):
-        in_failures = in_failures or line.startswith("✖ failing tests")
-        if (match := _NODE_TAP_FAIL.match(line)) and "# SKIP" not in line and "# TODO" not in line:
-            failure = _node_failure(match[1], lines[index + 1 : index + _TRACE_LINES])
-            found += [failure] if failure else []
-        elif in_failures and line.startswith("✖ ") and not line.startswith("✖ failing"):
-            before = lines[index - 1].removeprefix("test at ").rsplit(":", 2) if index else []
-            placed = len(before) == 3 and before[1].isdecimal()
-            trace = "\n".join(
-                [_NODE_DURATION.sub("", line[2:]), *_until(lines[index + 1 : index + _TRACE_LINES], ("test at ",))]
-            )
-            where = (before[0], int(before[1])) if placed else (None, None)
-            found.append(finding("test.failed", trace, *where))
-    ran = counts["tests"] - counts.get("skipped", 0) - counts.get("todo", 0)
-    return Tally(ran, counts.get("skipped", 0), tuple(found))
-
-
-def _node_failure(name: str, following: Sequence[str]) -> Finding | None:
-    """Return a failed test, None for a suite that failed only because one of its tests did."""
-    block = _until(list(following), ("ok ", "not ok ", "# Subtest"))
-    if any(line.strip() == "failureType: 'subtestsFailed'" for line in block):
-        return None
-    for line in block:
-        if match := _NODE_PLACE.match(line):
-            return finding("test.failed", "\n".join([name, *block]), match[1], int(match[2]))
-    return finding("test.failed", "\n".join([name, *block]))
-
-
-def _jest(lines: Sequence[str]) -> Tally | None:
-    counts = _last_counts(lines, _JEST)
-    if counts is None:
-        return None
-    found: dict[tuple[str, str], Finding] = {}
-    file = ""
-    for index, line in enumerate(lines):
-        if line.startswith("FAIL ") and line.split()[1:]:
-            file = line.split()[1]
-        elif line.startswith("  \u25cf ") and file:
-            name = line.removeprefix("  \u25cf ")
-            trace = _until(
-                lines[index + 1 : index + _TRACE_LINES], ("  \u25cf ", "Tests:", "Test Suites:", "FAIL ", "PASS ")
-            )
-            code = "test.error" if name == "Test suite failed to run" else "test.failed"
-            # jest repeats the failures of a large run at its end.
-            found.setdefault((file, name), finding(code, "\n".join([name, *trace]), *(_frame(trace) or (file, None))))
-    return Tally(counts.get("passed", 0) + counts.get("failed", 0), counts.get("skipped", 0), tuple(found.values()))
-
-
-def _vitest(lines: Sequence[str]) -> Tally | None:
-    counts = _last_counts(lines, _VITEST)
-    if counts is None:
-        return None
-    found: list[Finding] = []
-    for index, line in enumerate(lines):
-        if line.startswith(" FAIL  "):
-            name = line.removeprefix(" FAIL  ")
-            test, inside, _ = name.partition(" > ")
-            file = test.split()[-1] if inside else test.partition(" [ ")[0].split()[-1]
-            trace = _until(lines[index + 1 : index + _TRACE_LINES], (" FAIL  ", "\u23af\u23af\u23af\u23af"))
-            place = _frame(trace) or (file, None)
-            found.append(finding("test.failed" if inside else "test.error", "\n".join([name, *trace]), *place))
-    return Tally(counts.get("passed", 0) + counts.get("failed", 0), counts.get("skipped", 0), tuple(found))
-
-
-def _mocha(lines: Sequence[str]) -> Tally | None:
-    counts = {match[2]: int(match[1]) for line in lines if (match := _MOCHA.match(line))}
-    if "passing" not in counts:
-        return None
-    found: list[Finding] = []
-    at_end = False
-    for index, line in enumerate(lines):
-        at_end = at_end or _MOCHA.match(line) is not None
-        if at_end and (match := _MOCHA_FAIL.match(line)):
-            trace = _until(lines[index : index + _TRACE_LINES], ("  ",), unless="     ")
-            title = match[1]
-            found.append(finding("test.failed", "\n".join([title, *trace[1:]]), *(_frame(trace) or (None, None))))
-    return Tally(counts["passing"] + counts.get("failing", 0), counts.get("pending", 0), tuple(found))
-
-
-def _last_counts(lines: Sequence[str], summary: re.Pattern[str]) -> dict[str, int] | None:
-    found = [match for line in lines if (match := summary.match(line))]
-    return _counts(found[-1][1]) if found else None
-
-
-def _frame(trace: Sequence[str]) -> tuple[str, int] | None:
-    """Return the first frame of a JavaScript stack (`at f (file:line:column)`) that is not in a package or Node."""
-    for line in trace:
-        word, _, rest = line.strip().partition(" ")
-        if word not in {"at", "\u276f"}:
-            continue
-        file, *numbers = rest.rpartition(" ")[2].strip("()").removeprefix("file://").rsplit(":", 2)
-        outside = "node_modules/" in file or file.startswith(("node:", "<"))
-        if file and len(numbers) == 2 and numbers[0].isdecimal() and not outside:
-            return file, int(numbers[0])
-    return None
-
-
 def _cargo(lines: Sequence[str]) -> Tally | None:
     results = [match for line in lines if (match := _CARGO.match(line))]
     if not results:
@@ -238,11 +164,24 @@ def _cargo(lines: Sequence[str]) -> Tally | None:
     found: list[Finding] = []
     for index, line in enumerate(lines):
         if match := _CARGO_FAIL.match(line):
-            trace = _until(lines[index + 1 : index + _TRACE_LINES], ("---- ", "failures:", "stack backtrace:"))
+            trace = until(lines[index + 1 : index + TRACE_LINES], ("---- ", "failures:", "stack backtrace:"))
             places = [one for said in trace if (one := _CARGO_PANIC.match(said))]
             place = (places[0][1], int(places[0][2])) if places else (None, None)
             found.append(finding("test.failed", "\n".join([match[1], *trace]), *place))
-    return Tally(ran, sum(int(match[3]) for match in results), tuple(found))
+    return Tally(ran, sum(int(match[3]) for match in results), tuple(found), named(_cargo_cases(lines)))
+
+
+def _cargo_cases(lines: Sequence[str]) -> Iterator[CaseResult]:
+    """Yield the tests by crate, file and path: `sample src/lib.rs::tests::adds`."""
+    owner = ""
+    for line in lines:
+        if match := _CARGO_RUNNING.match(line):
+            owner = f"{match[2].rpartition('/')[2].rpartition('-')[0]} {match[1]}"
+        elif match := _CARGO_DOCTESTS.match(line):
+            owner = f"{match[1]} doc-tests"
+        elif match := _CARGO_TEST.match(line):
+            outcome: Outcome = "passed" if match[2] == "ok" else "failed" if match[2] == "FAILED" else "skipped"
+            yield CaseResult(f"{owner}::{match[1]}", outcome)
 
 
 def _maven(lines: Sequence[str]) -> Tally | None:
@@ -287,16 +226,9 @@ def _go_json(text: str) -> Tally | None:
         finding("test.failed", f"{test or package}\n{''.join(said.get((package, test), []))}")
         for package, test in failed
     ]
-    return Tally(len(tests) - skipped, skipped, tuple(found))
+    outcomes: dict[str, Outcome] = {"pass": "passed", "fail": "failed", "skip": "skipped"}
+    cases = (CaseResult(f"{package}::{test}", outcomes[action]) for (package, test), action in tests.items())
+    return Tally(len(tests) - skipped, skipped, tuple(found), named(cases))
 
 
-_READERS: tuple[Callable[[Sequence[str]], Tally | None], ...] = (
-    _node,
-    _jest,
-    _vitest,
-    _mocha,
-    _cargo,
-    _maven,
-    _unittest,
-    _pytest,
-)
+_READERS: tuple[Callable[[Sequence[str]], Tally | None], ...] = (*JAVASCRIPT, _cargo, _maven, _unittest, _pytest)

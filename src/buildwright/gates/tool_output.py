@@ -13,6 +13,10 @@ from buildwright.gates.reporting import clip, finding
 LONGEST_LINE = 1_000
 """Characters of a line that are read; it bounds every pattern below."""
 
+TRACE_LINES = 40
+"""Lines of a failed test's trace that are kept."""
+
+_COUNT = re.compile(r"(\d{1,9}) ([a-z]{1,20})")
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 # Formats: TypeScript `tsc` (plain and pretty), eslint, mypy, pyright, ruff (concise and full) and rustc as recorded in
 # tests/data/console; Go and Maven from their documentation.
@@ -36,6 +40,21 @@ def plain_lines(text: str) -> Iterator[str]:
     """Yield lines without colours, each cut to `LONGEST_LINE`."""
     for line in text.splitlines():
         yield _ANSI.sub("", line[: 2 * LONGEST_LINE])[:LONGEST_LINE]
+
+
+def counts_in(words: str) -> dict[str, int]:
+    """Return the numbers of a summary (`1 failed, 2 passed`) by their words."""
+    return {kind: int(number) for number, kind in _COUNT.findall(words)}
+
+
+def until(lines: Sequence[str], ends: tuple[str, ...], unless: str = "\n") -> list[str]:
+    """Return the lines up to the next that starts with one of `ends` and not with `unless`, at least the first."""
+    taken: list[str] = []
+    for line in lines:
+        if taken and line.startswith(ends) and not line.startswith(unless):
+            break
+        taken.append(line)
+    return taken
 
 
 def findings_in(text: str) -> list[Finding]:

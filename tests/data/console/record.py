@@ -111,7 +111,126 @@ VITE = {
 }
 VITEST = {"package.json": MODULE, "src/sum.ts": TS_GOOD}
 
+# For the names of tests: nested, repeated, failing, skipped, to do.
+NAMES = (
+    "describe('sum', () => {\n  it('adds', () => {});\n  it('adds', () => {});\n"
+    "  it('carries', () => { throw new Error('no'); });\n  it.skip('later', () => {});\n"
+    "  describe('in', () => { it('deep', () => {}); });\n"
+)
+NODE_NAMES = (
+    "const { describe, it } = require('node:test');\n" + NAMES + "  it.todo('someday');\n});\nit('last', () => {});\n"
+)
+BUN_NAMES = "import { describe, it } from 'bun:test';\n" + NAMES + "  it.todo('someday');\n});\n"
+DENO_NAMES = (
+    "Deno.test('adds', () => {});\nDeno.test('carries', () => { throw new Error('no'); });\n"
+    "Deno.test.ignore('later', () => {});\nDeno.test('steps', async (t) => { await t.step('one', () => {}); });\n"
+)
+AVA_NAMES = (
+    "import test from 'ava';\ntest('adds', (t) => t.pass());\ntest('carries', (t) => t.fail());\n"
+    "test.skip('later', (t) => t.pass());\ntest.todo('someday');\n"
+)
+UVU_NAMES = (
+    "import { test } from 'uvu';\ntest('adds', () => {});\ntest('carries', () => { throw new Error('no'); });\n"
+    "test.skip('later', () => {});\ntest.run();\n"
+)
+TAP_NAMES = (
+    "import t from 'tap';\nt.test('adds', (t) => { t.ok(true, 'is'); t.end(); });\n"
+    "t.test('carries', (t) => { t.ok(false, 'not'); t.end(); });\nt.test('later', { skip: true }, (t) => { t.end(); });\n"
+)
+UNITTEST_NAMES = UNITTEST_FAIL.replace("def test_adds(self):\n", 'def test_adds(self):\n        """Adds."""\n')
+LOOP = "for folder in a b; do (cd $folder && python -m pytest -q); done"
+SKIPPED = "it.skip('later', () => {});\n"
+
 TOOLS: dict[str, Tool] = {
+    "names": Tool(
+        ("jest@30.2.0", "vitest@4.1.12", "mocha@11.7.5"),
+        ("pytest==9.0.2",),
+        "node --version",
+        (
+            Recording("names_jest", "npx jest --verbose", {"package.json": COMMON, "test/a.test.js": NAMES + "});\n"}),
+            Recording("names_vitest", "npx vitest run --globals --reporter=verbose", {}),
+            Recording("names_mocha", "npx mocha test/a.test.js", {}),
+            Recording("names_node_spec", "node --test --test-reporter=spec", {"test/a.test.js": NODE_NAMES}),
+            Recording("names_node_tap", "node --test --test-reporter=tap", {}),
+            Recording(
+                "names_node_files",
+                "node --test --test-reporter=spec",
+                {"test/a.test.js": "\n", "test/b.test.js": "process.exit(0);\n"},
+            ),
+            Recording("names_node_files_tap", "node --test --test-reporter=tap", {}),
+            Recording("names_unittest", "python -m unittest discover -v", {"test_a.py": UNITTEST_NAMES}),
+            Recording("names_pytest", "python -m pytest -v -ra", {"test_a.py": PYTEST_FAIL}),
+            Recording(
+                "names_pytest_loop",
+                LOOP,
+                {"a/test_a.py": "def test_a():\n    assert 0\n", "b/test_b.py": "def test_b():\n    pass\n"},
+            ),
+        ),
+    ),
+    "bun": Tool(
+        ("bun@1.4.5",),
+        (),
+        "npx bun --version",
+        (
+            Recording("bun_fail", "npx bun test", {"a.test.ts": BUN_NAMES}),
+            Recording("bun_skipped", "npx bun test", {"a.test.ts": "import { it } from 'bun:test';\n" + SKIPPED}),
+        ),
+    ),
+    "deno": Tool(
+        ("deno@2.9.6",),
+        (),
+        "npx deno --version",
+        (
+            Recording("deno_fail", "npx deno test --no-check", {"a.test.ts": DENO_NAMES}),
+            Recording(
+                "deno_skipped", "npx deno test --no-check", {"a.test.ts": "Deno.test.ignore('later', () => {});\n"}
+            ),
+        ),
+    ),
+    "ava": Tool(
+        ("ava@7.0.0",),
+        (),
+        "npx ava --version",
+        (
+            Recording("ava_fail", "npx ava", {"package.json": MODULE, "a.test.js": AVA_NAMES}),
+            Recording("ava_tap", "npx ava --tap", {}),
+            Recording(
+                "ava_skipped",
+                "npx ava",
+                {"a.test.js": "import test from 'ava';\ntest.skip('later', (t) => t.pass());\n"},
+            ),
+        ),
+    ),
+    "uvu": Tool(
+        ("uvu@0.5.6",),
+        (),
+        "node --version",
+        (
+            Recording("uvu_fail", "npx uvu tests", {"package.json": MODULE, "tests/a.js": UVU_NAMES}),
+            Recording(
+                "uvu_skipped",
+                "npx uvu tests",
+                {"tests/a.js": "import { test } from 'uvu';\ntest.skip('later', () => {});\ntest.run();\n"},
+            ),
+        ),
+    ),
+    "tap": Tool(
+        ("tap@21.8.0",),
+        (),
+        "npx tap --version",
+        (
+            Recording(
+                "tap_fail",
+                "npx tap --disable-coverage --allow-incomplete-coverage a.test.js",
+                {"package.json": MODULE, "a.test.js": TAP_NAMES},
+            ),
+            Recording(
+                "tap_skipped",
+                "npx tap --disable-coverage --allow-incomplete-coverage a.test.js",
+                {"a.test.js": "import t from 'tap';\nt.test('later', { skip: true }, (t) => { t.end(); });\n"},
+            ),
+        ),
+    ),
     "tsc": Tool(
         ("typescript@5.9.3",),
         (),
