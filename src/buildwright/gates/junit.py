@@ -115,7 +115,8 @@ def _failure(said: ElementTree.Element, title: str, file: str | None = None, lin
     place, number = _place(trace) if file is None else (file, int(line) if line and line.isdecimal() else None)
     summary = (said.get("message") or "").strip()
     body = "\n".join(trace[-_TRACE_LINES:])
-    text = f"{title}: {clip(summary, 700)}\n{body}" if summary not in body else f"{title}\n{body}"
+    first = title if summary in body else ": ".join(part for part in (title, clip(summary, 700)) if part)
+    text = f"{first}\n{body}"
     return finding(f"test.{'failed' if said.tag == 'failure' else 'error'}", text, place, number)
 
 
