@@ -236,7 +236,20 @@ def test_python_sources_below_the_top_are_found(files: dict[str, str], sources: 
 
 @pytest.mark.parametrize(
     ("script", "runner"),
-    [("vitest run", "vitest"), ("CI=1 jest --ci", "jest"), ("node --test src", "node --test"), ("./test.sh", "")],
+    [
+        ("vitest run", "vitest"),
+        ("CI=1 jest --ci", "jest"),
+        ("node --test src", "node --test"),
+        ("node --import tsx --no-warnings --test", "node --test"),
+        ("node --test-only x.js", ""),
+        ("c8 ava", "ava"),
+        ("uvu -r esm tests", "uvu"),
+        ("bun test", "bun test"),
+        ("deno test -A", "deno test"),
+        ("tap --disable-coverage", "tap"),
+        ("node tap.js", ""),
+        ("./test.sh", ""),
+    ],
 )
 def test_the_runner_behind_a_script_is_known(script: str, runner: str) -> None:
     (check,) = found({"package.json": package(scripts={"test": script})}).checks

@@ -47,13 +47,17 @@ _NOTHING = (
     "error: no test specified",
     "error: no test files found",
 )
-_RUNNERS = re.compile(r"\b(pytest|unittest|vitest|jest|mocha|node --test|cargo test)\b")
+_RUNNERS = re.compile(
+    r"\b(pytest|unittest|vitest|jest|mocha|cargo test|ava|uvu)\b|\b(?:(bun)|(deno)) test\b"
+    r"|\b(?:node|tsx)\b(?: [^\s&|;]{1,200}){0,20}? (--test)(?![\w-])|(?:^|[\s/])(tap)(?![\w.-])"
+)
+_NAMES = {2: "bun test", 3: "deno test", 4: "node --test", 5: "tap"}
 
 
 def runner_of(command: str) -> str:
     """Return the runner in a command whose usual output says how many tests ran, else ""."""
     found = _RUNNERS.search(command[: 10 * LONGEST_LINE])
-    return found[1] if found else ""
+    return _NAMES.get(found.lastindex or 1, found[1]) if found else ""
 
 
 def read_run(text: str) -> Tally | None:

@@ -1,0 +1,405 @@
+"""Places control tests among a project's own, whose outcomes are known before the run. Must never look different from them.
+
+A run that drops tests, ends early or bends outcomes does so to the control tests too. Their names, numbers and file are
+random words, so that judged code cannot tell them from the project's. The technique is that of known-answer tests and
+mutation sentinels; pytest's are placed by its launcher, not here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import posixpath
+import re
+import secrets
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from buildwright.core.finding import Finding
+from buildwright.core.limits import Check
+from buildwright.gates.changed import read_bytes
+from buildwright.gates.junit import CaseResult, Outcome, Tally
+from buildwright.gates.node_scripts import command_line, scripts_of
+from buildwright.gates.reporting import finding
+from buildwright.gates.test_output import runner_of
+
+_VERBS = ("adds", "keeps", "sorts", "counts", "joins", "drops", "reads", "finds", "merges", "splits", "rounds", "maps")
+_NOUNS = (
+    "totals",
+    "names",
+    "rows",
+    "items",
+    "values",
+    "ranges",
+    "labels",
+    "pages",
+    "steps",
+    "limits",
+    "groups",
+    "keys",
+)
+_ENDS = ("order", "input", "entries", "parts", "results", "bounds", "lists", "sums", "pairs", "edges", "slots", "units")
+_KINDS = frozenset(("test", "tests", "spec", "specs", "unit", "e2e", "it", "integration"))
+_JAVASCRIPT = (".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx")
+_SCRIPT = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:.-]{1,60})$")
+_FOLDER = re.compile(r"cd (\S+|'[^']*') && (.*)$", re.DOTALL)
+_IMPORTS = re.compile(r"^\s*(?:import|export)\b", re.MULTILINE)
+_HIDES = ("bail", "fail-fast", "failfast", "forceexit", "threshold", "check-coverage", "max-warnings")
+"""Words of commands and settings under which a failing test would stop or hide something else."""
+_SETTINGS = (".mocharc", "jest.config", "vitest.config", "vite.config", ".nycrc", ".c8rc", "package.json")
+_PARTS = re.compile(r"&&|\|\||[;|\n]")
+_ONLY_SOME = (" --lib", " --bin", " --test ", " --doc", " --example", " -p ", " --package")
+
+_Value = TypeVar("_Value")
+_Write = Callable[["_Plan", str], str]
+
+
+class _Runner(NamedTuple):
+    """What runs the tests of a check, where, and by which command line."""
+
+    name: str
+    folder: str
+    """Relative to the checkout, with a slash at its end unless empty."""
+    body: str
+
+
+class _Plan(NamedTuple):
+    """The control tests: a title for each outcome."""
+
+    titles: Mapping[Outcome, str]
+
+
+class CanaryResults(NamedTuple):
+    """A run without its control tests: its tests, its exit code had there been none, and what was wrong with them."""
+
+    tally: Tally
+    exit_code: int | None
+    findings: tuple[Finding, ...]
+
+
+class Canaries(NamedTuple):
+    """The control tests that were placed in one checkout."""
+
+    planned: Mapping[str, Outcome]
+    """The outcome of each, by its title, which is the end of its name in a report."""
+    path: str
+    before: bytes | None
+    """What the file held; None when it was made for them."""
+
+    @classmethod
+    def place(cls, files: Path, check: Check, tests: Sequence[str], *, failing: bool | None = None) -> Canaries | None:
+        """Write a test that passes, one that is skipped, and one that fails, beside an existing test of the runner.
+
+        `files` is a private checkout, `tests` are the project's test files in it. Returns None where the runner is not
+        known or no place for them is. Without `failing` the failing one is left out where it would hide another
+        reason to fail: a runner that stops at the first failure, a threshold, commands before or after the runner.
+        """
+        runner = _runner(files, check)
+        write = _WRITERS.get(runner.name)
+        if write is None:
+            return None
+        if failing is None:
+            failing = not _hides(files, runner)
+        outcomes: tuple[Outcome, ...] = ("passed", "failed", "skipped") if failing else ("passed", "skipped")
+        words = [f"{secrets.choice(_VERBS)} {a} of {b}" for a in _shuffled(_NOUNS) for b in _shuffled(_ENDS)]
+        titles: dict[Outcome, str] = dict(zip(_shuffled(outcomes), words[:: len(_ENDS)], strict=False))
+        plan = _Plan(titles)
+        place = _place(files, runner, tests)
+        if place is None:
+            return None
+        path, sample = place
+        text = write(plan, sample.decode("utf-8", "replace"))
+        before = read_bytes(files, path)
+        if not _written(files, path, before, text):
+            return None
+        as_name = _IDENTIFIERS.get(runner.name, str)
+        return cls({as_name(title): outcome for outcome, title in titles.items()}, path, before)
+
+    def remove(self, files: Path) -> None:
+        """Take the control tests out of the checkout again."""
+        with contextlib.suppress(OSError):
+            (files / self.path).unlink(missing_ok=True)
+            if self.before is not None:
+                (files / self.path).write_bytes(self.before)
+
+    def judge(self, tally: Tally, exit_code: int | None) -> CanaryResults:
+        """Return the run without the control tests, and a finding `test.control` for each that did not go as planned.
+
+        The exit code becomes 0 where the control test alone failed.
+        """
+        mine = {title: case for case in tally.cases if (title := self._title(case)) is not None}
+        if not tally.cases:
+            message = "The runner names no tests, so it is not known whether it runs and judges all of them."
+            return CanaryResults(tally, exit_code, (finding("test.control", message, severity="warning"),))
+        rest = self._without(tally, mine)
+        findings = [one for title, outcome in self.planned.items() for one in _compare(mine.get(title), outcome)]
+        fails = "failed" in self.planned.values()
+        if fails and exit_code == 0:
+            findings.append(_bent("the command ended with exit code 0 although a test failed"))
+        if fails and exit_code is not None and exit_code > 0 and not findings and not rest.findings:
+            exit_code = 0
+        return CanaryResults(rest, exit_code, tuple(findings))
+
+    def _title(self, case: CaseResult) -> str | None:
+        return next((title for title in self.planned if case.name.partition(" #")[0].endswith(title)), None)
+
+    def _without(self, tally: Tally, mine: Mapping[str, CaseResult]) -> Tally:
+        cases = tuple(case for case in tally.cases if case not in mine.values())
+        skipped = sum(case.outcome == "skipped" for case in mine.values())
+        ran = None if tally.ran is None else max(tally.ran - (len(mine) - skipped), 0)
+        failing = [title for title, outcome in self.planned.items() if outcome == "failed"]
+        findings = tuple(one for one in tally.findings if not any(title in one.message for title in failing))
+        return Tally(ran, max(tally.skipped - skipped, 0), findings, cases)
+
+
+def _compare(case: CaseResult | None, planned: Outcome) -> list[Finding]:
+    wanted = {"passed": "pass", "failed": "fail", "skipped": "be skipped"}[planned]
+    if case is None:
+        return [_bent(f"a test that had to {wanted} was not run")]
+    return [] if case.outcome == planned else [_bent(f"a test that had to {wanted} was reported as {case.outcome}")]
+
+
+def _bent(what: str) -> Finding:
+    message = f"Control tests were put among the project's own, and {what}: something in the tree bends the run."
+    fix = "take out what drops tests, changes outcomes, or ends the process: settings, start-up files, hooks, exits"
+    return finding("test.control", message, fix=fix)
+
+
+def _shuffled(values: Sequence[_Value]) -> list[_Value]:
+    return secrets.SystemRandom().sample(list(values), len(values))
+
+
+def _runner(files: Path, check: Check) -> _Runner:
+    """Return the runner behind a check, followed through one script of package.json; without a name if not known."""
+    folder, command = "", check.command
+    if match := _FOLDER.match(command):
+        folder, command = shlex.split(match[1])[0].rstrip("/") + "/", match[2]
+    body = command
+    if match := _SCRIPT.match(command):
+        body = command_line(scripts_of(_json(files, f"{folder}package.json")), match[1])
+    name = runner_of(body) or ("go test" if "go test" in body else "")
+    return _Runner(name, folder, body)
+
+
+def _json(files: Path, path: str) -> dict[str, object]:
+    try:
+        found = json.loads(read_bytes(files, path) or b"")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _hides(files: Path, runner: _Runner) -> bool:
+    if runner.name == "cargo test":
+        return "--no-fail-fast" not in runner.body or len(_PARTS.split(runner.body)) > 1
+    if len(_PARTS.split(runner.body)) > 1:
+        return True
+    text = runner.body
+    folder = files / runner.folder
+    for name in sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ():
+        if name.startswith(_SETTINGS):
+            text += (read_bytes(folder, name) or b"").decode("utf-8", "replace")
+    return any(word in text.lower() for word in _HIDES)
+
+
+def _place(files: Path, runner: _Runner, tests: Sequence[str]) -> tuple[str, bytes] | None:
+    """Return the file to write and an existing test of the runner beside it, whose form is followed."""
+    inside = [path for path in tests if path.startswith(runner.folder)]
+    if runner.name == "cargo test":
+        return _place_rust(files, runner, inside)
+    go = runner.name == "go test"
+    inside = [path for path in inside if path.endswith("_test.go" if go else _JAVASCRIPT)]
+    listed = _listed(runner, inside)
+    for path in _shuffled(inside):
+        sample = read_bytes(files, path)
+        if sample is None or not _is_of(runner.name, sample.decode("utf-8", "replace")):
+            continue
+        if listed and path not in listed:
+            continue
+        name = None if listed else _new_name(path, runner)
+        if name is not None and not os.path.lexists(files / name):
+            return name, sample
+        if not go:
+            return path, sample
+    return None
+
+
+def _is_of(runner: str, text: str) -> bool:
+    if runner == "node --test":
+        return "node:test" in text
+    return runner != "go test" or re.search(r"^package \w", text, re.MULTILINE) is not None
+
+
+def _listed(runner: _Runner, tests: Sequence[str]) -> set[str]:
+    """Return the test files that the command names one by one: a new one would not be run."""
+    try:
+        words = shlex.split(runner.body)
+    except ValueError:
+        return set()
+    return {posixpath.join(runner.folder, posixpath.normpath(word)) for word in words}.intersection(tests)
+
+
+def _new_name(path: str, runner: _Runner) -> str | None:
+    """Return a new name of the same form (`user.test.ts` -> `rows.test.ts`), None for one without a part to replace."""
+    folder, _, name = path.rpartition("/")
+    stem, ending = name.split(".", 1)
+    pieces = re.split(r"([-_])", stem)
+    words = [piece for piece in pieces[::2] if piece.lower() not in _KINDS]
+    if not words:
+        return None
+    word = f"{secrets.choice(_NOUNS)}-{secrets.choice(_ENDS)}"
+    word = word.replace("-", "_") if "_" in stem or ending == "go" else word
+    at = pieces.index(words[0])
+    last = max(index for index, piece in enumerate(pieces) if piece in words)
+    new = posixpath.join(folder, f"{''.join(pieces[:at])}{word}{''.join(pieces[last + 1 :])}.{ending}")
+    patterns = [word for word in runner.body.replace('"', " ").replace("'", " ").split() if "*" in word]
+    relative = posixpath.relpath(new, runner.folder or ".")
+    if patterns and not any(fnmatchcase(relative, one.removeprefix("./").replace("**/", "*")) for one in patterns):
+        return None
+    return new
+
+
+def _place_rust(files: Path, runner: _Runner, tests: Sequence[str]) -> tuple[str, bytes] | None:
+    """Return a new integration test of a package: Cargo finds each file of `tests/` beside the manifest."""
+    if any(option in f"{runner.body} " for option in _ONLY_SOME):
+        return None
+    for path in [*_shuffled(tests), f"{runner.folder}src/lib.rs"]:
+        folder = path.rpartition("/src/")[0] if "/src/" in path else "" if path.startswith("src/") else None
+        if folder is None:
+            continue
+        manifest = (read_bytes(files, posixpath.join(folder, "Cargo.toml")) or b"").decode("utf-8", "replace")
+        if "[package]" in manifest and "autotests" not in manifest:
+            word = f"{secrets.choice(_NOUNS)}_{secrets.choice(_ENDS)}"
+            return posixpath.join(folder, "tests", f"{word}.rs"), b""
+    return None
+
+
+def _written(files: Path, path: str, before: bytes | None, text: str) -> bool:
+    """Write a new file, or one with the text added; return False where that would leave the checkout."""
+    full = files / path
+    try:
+        full.parent.mkdir(exist_ok=True)
+        if not full.parent.resolve().is_relative_to(files.resolve()):
+            return False
+        if before is not None:
+            text = before.decode("utf-8", "surrogateescape").rstrip("\n") + "\n\n" + text
+            full.unlink()
+        with os.fdopen(os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+    except OSError:
+        return False
+    return True
+
+
+def _numbers(outcome: Outcome) -> tuple[str, int]:
+    """Return a list of numbers and their sum, which is wrong for the test that fails."""
+    numbers = [secrets.randbelow(90) + 5 for _ in range(3)]
+    return ", ".join(map(str, numbers)), sum(numbers) + (secrets.randbelow(5) + 1 if outcome == "failed" else 0)
+
+
+def _javascript(plan: _Plan, test: str, head: str) -> str:
+    lines = [head] if head else []
+    for outcome, title in plan.titles.items():
+        numbers, total = _numbers(outcome)
+        called = f"{test}.skip" if outcome == "skipped" else test
+        lines += [
+            f"{called}('{title}', () => {{",
+            f"  const total = [{numbers}].reduce((sum, one) => sum + one, 0);",
+            f"  if (total !== {total}) throw new Error(`${{total}} is not {total}`);",
+            "});",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _import(sample: str, module: str) -> tuple[str, str]:
+    """Return a statement that gets the runner's `test` in the sample's module system, and the name it gives it."""
+    name = f"{secrets.choice(_VERBS)}{secrets.choice(_NOUNS).capitalize()}"
+    if _IMPORTS.search(sample):
+        return f"import {{ test as {name} }} from '{module}';\n", name
+    return f"const {{ test: {name} }} = require('{module}');\n", name
+
+
+def _for_node(plan: _Plan, sample: str) -> str:
+    head, name = _import(sample, "node:test")
+    return _javascript(plan, name, head)
+
+
+def _for_jest(plan: _Plan, sample: str) -> str:
+    return _with_globals(plan, sample, "@jest/globals", "test")
+
+
+def _for_vitest(plan: _Plan, sample: str) -> str:
+    return _with_globals(plan, sample, "vitest", "test")
+
+
+def _for_mocha(plan: _Plan, sample: str) -> str:
+    behaviour = re.search(r"\b(?:it|describe)\b", sample) is not None
+    return _with_globals(plan, sample, "mocha", "it" if behaviour else "test")
+
+
+def _with_globals(plan: _Plan, sample: str, module: str, test: str) -> str:
+    """Follow the sample: what it takes from the runner's module is taken from there, else from the global names."""
+    if f"'{module}'" in sample or f'"{module}"' in sample:
+        head, name = _import(sample, module)
+        return _javascript(plan, name, head.replace("test ", f"{test} ").replace("test:", f"{test}:"))
+    return _javascript(plan, test, "export {};\n" if _IMPORTS.search(sample) else "")
+
+
+def _go_name(title: str) -> str:
+    return "Test" + "".join(word.capitalize() for word in title.split())
+
+
+def _for_go(plan: _Plan, sample: str) -> str:
+    package = re.search(r"^package \w+", sample, re.MULTILINE)
+    lines = [package[0] if package else "package main", "", 'import "testing"', ""]
+    for outcome, title in plan.titles.items():
+        numbers, total = _numbers(outcome)
+        lines += [
+            f"func {_go_name(title)}(t *testing.T) {{",
+            *(['\tt.Skip("later")'] if outcome == "skipped" else []),
+            "\ttotal := 0",
+            f"\tfor _, one := range []int{{{numbers}}} {{",
+            "\t\ttotal += one",
+            "\t}",
+            f"\tif total != {total} {{",
+            f'\t\tt.Fatalf("%d is not {total}", total)',
+            "\t}",
+            "}",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _rust_name(title: str) -> str:
+    return title.replace(" ", "_")
+
+
+def _for_rust(plan: _Plan, sample: str) -> str:
+    lines = [sample] if sample else []
+    for outcome, title in plan.titles.items():
+        numbers, total = _numbers(outcome)
+        lines += [
+            "#[test]",
+            *(["#[ignore]"] if outcome == "skipped" else []),
+            f"fn {_rust_name(title)}() {{",
+            f"    assert_eq!([{numbers}].iter().sum::<i32>(), {total});",
+            "}",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+_WRITERS: Mapping[str, _Write] = {
+    "node --test": _for_node,
+    "jest": _for_jest,
+    "vitest": _for_vitest,
+    "mocha": _for_mocha,
+    "go test": _for_go,
+    "cargo test": _for_rust,
+}
+_IDENTIFIERS: Mapping[str, Callable[[str], str]] = {"go test": _go_name, "cargo test": _rust_name}

@@ -1,0 +1,204 @@
+"""Control tests among a project's own, in the real runner of Node and in Cargo; the form of the others' files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from buildwright.core.limits import Check
+from buildwright.gates.canaries import Canaries
+from buildwright.gates.junit import CaseResult, Tally
+from buildwright.gates.node_reporting import node_reporting, node_reports
+from buildwright.gates.results import agreed
+from buildwright.gates.test_output import read_run
+from tests.gates.projects import write
+
+COMMONJS = "const { test } = require('node:test');\ntest('fine', () => {});\n"
+MODULE = "import { test } from 'node:test';\ntest('fine', () => {});\n"
+NODE = Check(name="node", command="node --test", report="node --test")
+
+
+def place(root: Path, check: Check = NODE, tests: tuple[str, ...] = ("a.test.js",), **given: bool) -> Canaries:
+    canaries = Canaries.place(root, check, tests, **given)
+    assert canaries is not None
+    return canaries
+
+
+def run(root: Path, command: str, private: Path) -> tuple[Tally, int]:
+    private.mkdir(exist_ok=True)
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ["HOME"],
+        "CI": "1",
+        "NO_COLOR": "1",
+        **node_reporting(private),
+    }
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=root, env=env, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    results = agreed(command, node_reports(private, str(root)), read_run(done.stdout.decode()))
+    assert results.tally is not None, done.stdout
+    return results.tally, done.returncode
+
+
+@pytest.mark.parametrize(
+    ("files", "test", "command"),
+    [
+        ({"a.test.js": COMMONJS}, "a.test.js", "node --test"),
+        ({"test/test-a.mjs": MODULE}, "test/test-a.mjs", "node --test"),
+        ({"a.test.js": MODULE, "package.json": '{"type": "module"}'}, "a.test.js", "node --test"),
+        # The command names its files, so the tests are added to one of them.
+        ({"a.test.js": COMMONJS}, "a.test.js", "node --test a.test.js"),
+        ({"a.test.mjs": MODULE}, "a.test.mjs", "node --test a.test.mjs"),
+        ({"test.js": COMMONJS}, "test.js", "node --test"),
+        (
+            {"a.test.js": COMMONJS, "package.json": '{"scripts": {"test": "npm run t", "t": "node --test"}}'},
+            "a.test.js",
+            "npm test",
+        ),
+    ],
+)
+def test_an_honest_run_of_nodes_runner_keeps_every_plan(
+    tmp_path: Path, files: Mapping[str, str], test: str, command: str
+) -> None:
+    root = write(tmp_path / "project", files)
+    canaries = place(root, Check(name="t", command=command), (test,), failing=True)
+    tally, code = run(root, command, tmp_path / "private")
+    assert (code, tally.ran, tally.skipped, len(tally.findings)) == (1, 3, 1, 1)
+    results = canaries.judge(tally, code)
+    assert (results.exit_code, results.findings, results.tally.findings) == (0, (), ())
+    assert [(case.name.rpartition("::")[2], case.outcome) for case in results.tally.cases] == [("fine", "passed")]
+    assert (results.tally.ran, results.tally.skipped) == (1, 0)
+    canaries.remove(root)
+    assert {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob("*") if path.is_file()} == files
+
+
+def test_a_real_failure_beside_them_keeps_the_exit_code(tmp_path: Path) -> None:
+    root = write(tmp_path / "project", {"a.test.js": COMMONJS.replace("{});", "{ throw new Error('no'); });")})
+    canaries = place(root)
+    results = canaries.judge(*run(root, "node --test", tmp_path / "private"))
+    assert (results.exit_code, len(results.tally.findings), results.findings) == (1, 1, ())
+
+
+BENDERS = {
+    "an exit hook": "process.on('exit', () => { process.exitCode = 0; });",
+    "an early end": "if (process.env.NODE_TEST_CONTEXT) process.exit(0);",
+    "no test fails": "const t = require('node:test'); const m = require('node:module'); const load = m._load;"
+    "m._load = (name, ...rest) => name === 'node:test' ? Object.assign((n) => t(n, () => {}), "
+    "{ test: Object.assign((n) => t(n, () => {}), { skip: t.skip }) }) : load(name, ...rest);",
+}
+
+
+@pytest.mark.parametrize("text", BENDERS.values(), ids=BENDERS)
+def test_a_start_up_file_that_bends_the_run_gives_itself_away(tmp_path: Path, text: str) -> None:
+    root = write(tmp_path / "project", {"a.test.js": COMMONJS, "hook.cjs": text})
+    canaries = place(root, Check(name="t", command="node --test --require ./hook.cjs"), failing=True)
+    results = canaries.judge(*run(root, "node --require ./hook.cjs --test", tmp_path / "private"))
+    assert "test.control" in {one.code for one in results.findings} or results.exit_code != 0
+    assert results.findings
+
+
+def test_names_and_files_say_nothing_of_what_they_are_for(tmp_path: Path) -> None:
+    root = write(tmp_path, {"a.test.js": COMMONJS})
+    seen = [place(root) for _ in range(3)]
+    assert len({one.path for one in seen}) == 3 or len({title for one in seen for title in one.planned}) == 9
+    for one in seen:
+        text = (root / one.path).read_text().lower()
+        assert not any(word in text for word in ("canary", "control", "buildwright", "planned"))
+
+
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [
+        ({}, "node --test && tsc"),
+        ({}, "node --test --test-force-exit; jest --bail"),
+        ({"package.json": '{"scripts": {"test": "jest"}, "jest": {"coverageThreshold": {}}}'}, "npm test"),
+        ({".mocharc.yml": "bail: true\n"}, "mocha"),
+        ({"package.json": '{"scripts": {"pretest": "eslint .", "test": "mocha"}}'}, "npm test"),
+    ],
+)
+def test_the_failing_one_is_left_out_where_it_would_hide_another_reason(
+    tmp_path: Path, package: Mapping[str, str], command: str
+) -> None:
+    root = write(tmp_path, {"a.test.js": COMMONJS, **package})
+    canaries = place(root, Check(name="t", command=command))
+    assert sorted(canaries.planned.values()) == ["passed", "skipped"]
+    cases = tuple(CaseResult(f"a::{title}", outcome) for title, outcome in canaries.planned.items())
+    assert canaries.judge(Tally(5, 1, (), cases), 1) == (Tally(4), 1, ())
+
+
+@pytest.mark.parametrize(
+    ("command", "sample", "text", "starts", "calls"),
+    [
+        ("npx jest", "src/user.test.js", "test('x', () => {});", "", "test("),
+        ("npx jest", "src/user.test.ts", "import { a } from './a';\ntest('x', a);", "export {};", "test("),
+        ("npx jest", "a_test.js", "const { test } = require('@jest/globals');", "const { test: ", "("),
+        ("vitest run", "src/user.spec.tsx", "import { it } from 'vitest';", "import { test as ", "("),
+        ("vitest run", "src/user.spec.ts", "it('x', () => {});", "", "test("),
+        ("mocha", "test/user.js", "describe('x', () => it('y'));", "", "it("),
+        ("mocha --ui tdd", "test/user.js", "suite('x', () => {});", "", "test("),
+        ("mocha", "test/user.mjs", "import { it } from 'mocha';", "import { it as ", "("),
+        ("go test ./...", "calc/calc_test.go", "package calc_test\n", "package calc_test\n", "testing.T"),
+    ],
+)
+def test_the_form_of_the_projects_own_tests_is_followed(
+    tmp_path: Path, command: str, sample: str, text: str, starts: str, calls: str
+) -> None:
+    root = write(tmp_path, {sample: text})
+    canaries = place(root, Check(name="t", command=command), (sample,), failing=True)
+    placed = (root / canaries.path).read_text()
+    assert placed.startswith(starts)
+    assert calls in placed
+    assert (posix := Path(canaries.path)).parent == Path(sample).parent
+    assert posix.name.partition(".")[2] == Path(sample).name.partition(".")[2]
+    assert all(title in placed for title in canaries.planned)
+
+
+CARGO = '[package]\nname = "sample"\nversion = "0.1.0"\nedition = "2021"\n'
+
+
+def test_cargo_finds_an_integration_test(tmp_path: Path) -> None:
+    root = write(
+        tmp_path / "project",
+        {"Cargo.toml": CARGO, "src/lib.rs": "#[cfg(test)]\nmod t {\n    #[test]\n    fn fine() {}\n}\n"},
+    )
+    command = "cargo test --no-fail-fast --offline"
+    canaries = place(root, Check(name="cargo", command=command), ("src/lib.rs",))
+    tally, code = run(root, command, tmp_path / "private")
+    results = canaries.judge(tally, code)
+    assert (code, results.exit_code, results.findings) == (101, 0, ())
+    assert [case.name for case in results.tally.cases] == ["sample src/lib.rs::t::fine"]
+
+
+@pytest.mark.parametrize(
+    ("files", "command", "tests"),
+    [
+        ({"a.test.js": COMMONJS}, "make test", ("a.test.js",)),
+        ({"a.test.js": "test('x', () => {});"}, "node --test", ("a.test.js",)),
+        ({"a_test.py": ""}, "node --test", ("a_test.py",)),
+        ({}, "npm test", ()),
+        ({"Cargo.toml": CARGO}, "cargo test --lib", ("src/lib.rs",)),
+    ],
+)
+def test_where_the_runner_or_a_place_is_not_known_there_are_none(
+    tmp_path: Path, files: Mapping[str, str], command: str, tests: tuple[str, ...]
+) -> None:
+    assert Canaries.place(write(tmp_path, files), Check(name="t", command=command), tests) is None
+
+
+def test_a_link_out_of_the_checkout_is_not_followed(tmp_path: Path) -> None:
+    root = write(tmp_path / "project", {"b/c.js": ""})
+    outside = write(tmp_path / "outside", {"a.test.js": COMMONJS})
+    (root / "t").symlink_to(outside)
+    assert Canaries.place(root, NODE, ("t/a.test.js",)) is None
+    assert [path.name for path in outside.iterdir()] == ["a.test.js"]
+
+
+def test_a_runner_that_names_no_test_is_told(tmp_path: Path) -> None:
+    canaries = place(write(tmp_path, {"a.test.js": COMMONJS}))
+    results = canaries.judge(Tally(4), 1)
+    assert (results.exit_code, [one.severity for one in results.findings]) == (1, ["warning"])
