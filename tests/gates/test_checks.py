@@ -99,22 +99,54 @@ NOTHING = {
 async def test_nothing_collected_is_a_no(tmp_path: Path, name: str) -> None:
     files, checks = NOTHING[name]
     write(tmp_path, files)
-    (report,) = await reports(tmp_path, checks=checks)
+    *_, report = await reports(tmp_path, checks=checks)
     assert not report.ok
     assert codes(report) == ["test.none_collected"]
 
 
 async def test_a_report_that_says_failed_outweighs_exit_code_zero(tmp_path: Path) -> None:
     write(tmp_path, {"calc.py": ADD, "test_calc.py": BAD})
-    (report,) = await reports(tmp_path, checks=command(f"{FAST} || true"))
+    *_, report = await reports(tmp_path, checks=command(f"{FAST} || true"))
     assert codes(report) == ["test.disagreement", "test.failed"]
 
 
 async def test_an_exit_code_outweighs_a_report_that_says_passed(tmp_path: Path) -> None:
     write(tmp_path, {"calc.py": ADD, "test_calc.py": GOOD})
-    (report,) = await reports(tmp_path, checks=command(f"{FAST}; exit 9"))
+    *_, report = await reports(tmp_path, checks=command(f"{FAST}; exit 9"))
     assert codes(report) == ["check.failed"]
     assert "exit code 9" in report.findings[0].message
+
+
+async def test_a_failure_in_the_first_of_two_runs_counts(tmp_path: Path) -> None:
+    write(tmp_path, {"calc.py": ADD, "a/test_calc.py": BAD, "b/test_calc.py": GOOD})
+    *_, report = await reports(tmp_path, checks=command(f"for d in a b; do PYTHONPATH=. {FAST} $d; done"))
+    assert codes(report) == ["test.disagreement", "test.failed"]
+
+
+async def test_a_report_that_lies_ready_is_not_believed(tmp_path: Path) -> None:
+    write(tmp_path, {"out/report.xml": '<testsuite><testcase name="a"/></testsuite>'})
+    (report,) = await reports(tmp_path, checks=command("true", report="out/report.xml"))
+    assert codes(report) == ["test.uncounted"]
+    assert not report.ok
+
+
+NODE_TESTS = "const { it } = require('node:test');\nit('adds', () => {});\n"
+
+
+async def test_nodes_runner_reports_from_inside_the_sandbox(sandbox: Sandbox, tmp_path: Path) -> None:
+    write(tmp_path, {"a.test.js": NODE_TESTS, "b.test.js": "// later\n"})
+    (report,) = await reports(tmp_path, sandbox, checks=command("node --test", report="node --test"))
+    assert (report.ok, report.evidence and report.evidence.tests) == (True, 1)
+    # The reporter writes a report of its own: without a readable output it alone tells the number.
+    dots = command("node --test --test-reporter=dot", report="node --test")
+    (report,) = await reports(tmp_path, sandbox, checks=dots)
+    assert (report.ok, report.evidence and report.evidence.tests) == (True, 1)
+
+
+async def test_an_output_that_tells_of_other_tests_than_the_report_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"a.test.js": NODE_TESTS, "more.sh": "printf '# tests 5\\n# pass 5\\n'\n"})
+    (report,) = await reports(tmp_path, checks=command("node --test && sh more.sh", report="node --test"))
+    assert codes(report) == ["test.disagreement"]
 
 
 async def test_a_forged_report_in_the_tree_is_not_taken(tmp_path: Path) -> None:
@@ -200,7 +232,7 @@ async def test_node_tests_are_counted_and_their_failures_found(sandbox: Sandbox,
 
 
 async def test_a_check_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    (report,) = await reports(tmp_path, checks=command("echo working; sleep 600"), gate_seconds=0.5)
+    (report,) = await reports(tmp_path, checks=command("echo working && sleep 600"), gate_seconds=0.5)
     assert codes(report) == ["check.timeout"]
     assert "working" in report.findings[0].message
     assert report.evidence is not None
@@ -214,7 +246,7 @@ async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 async def test_failure_without_known_words_shows_the_end_of_the_output(tmp_path: Path) -> None:
-    line = "seq 1 5000; echo the last words; exit 3"
+    line = "seq 1 5000 && echo the last words && exit 3"
     (report,) = await reports(tmp_path, checks=command(line, kind="build"))
     assert codes(report) == ["check.failed"]
     assert "the last words" in report.findings[0].message
@@ -247,11 +279,12 @@ async def test_checks_see_only_the_allowed_environment(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUILDWRIGHT_CANARY", "canary-55aa")
+    monkeypatch.delenv("RUSTUP_HOME", raising=False)
     gate = ChecksGate(GateTools(sandbox, PATH))
-    judgements = await gate.judge(judged(tmp_path, checks=command("env; touch $HOME/a $TMPDIR/b", kind="other")))
+    judgements = await gate.judge(judged(tmp_path, checks=command("env && touch $HOME/a $TMPDIR/b", kind="other")))
     output = judgements[0].output.decode()
     names = {line.split("=")[0] for line in output.splitlines()}
-    assert names - {"PWD", "OLDPWD", "SPAWN_ID"} == {
+    assert names - {"PWD", "OLDPWD", "SPAWN_ID", "GOCACHE", "GOMODCACHE"} == {
         "PATH",
         "HOME",
         "TMPDIR",
@@ -261,6 +294,8 @@ async def test_checks_see_only_the_allowed_environment(
         "PYTHONDONTWRITEBYTECODE",
         "PYTHONPATH",
         "PYTEST_ADDOPTS",
+        "NODE_OPTIONS",
+        "pnpm_config_verify_deps_before_run",
     }
     assert "canary-55aa" not in output
     assert judgements[0].report.ok

@@ -115,8 +115,8 @@ BAD = Tally(1, 0, (FAILED,), (CaseResult("a", "failed"),))
     [
         ([ONE], ONE, ()),
         ([BAD], BAD, ()),
-        ([ONE], BAD, ("test.disagreement",)),
-        ([BAD], ONE, ("test.disagreement",)),
+        ([ONE], BAD, ("test.disagreement", "test.failed")),
+        ([BAD], ONE, ("test.disagreement", "test.failed")),
         ([ONE], Tally(2), ("test.disagreement",)),
         ([ONE, ONE], Tally(1), ()),
         ([ONE], None, ()),

@@ -290,6 +290,10 @@ GO = (
     '{"Action":"skip","Package":"x","Test":"TestC"}\n{"Action":"fail","Package":"x"}\n'
 )
 GO_BUILD = '{"Action":"output","Package":"x","Output":"x/a.go:3: undefined: y\\n"}\n{"Action":"fail","Package":"x"}\n'
+GO_VERBOSE = (
+    "=== RUN   TestA\n=== RUN   TestA/in_x\n    a_test.go:5: wrong\n--- FAIL: TestA (0.00s)\n    --- PASS: TestA/in_x (0.00s)\n"
+    "=== RUN   TestC\n    a_test.go:9: later\n--- SKIP: TestC (0.00s)\nFAIL\nFAIL\tx/calc\t0.006s\n"
+)
 MAVEN = (
     "[ERROR]   CalcTest.adds:9 expected: <4> but was: <3>\n[ERROR] Tests run: 4, Failures: 1, Errors: 0, Skipped: 1\n"
 )
@@ -300,15 +304,19 @@ MAVEN = (
     [
         (GO, 2, 1, ["TestA"]),
         (GO_BUILD, 0, 0, ["x"]),
+        (GO_VERBOSE, 2, 1, ["x/calc::TestA"]),
         (MAVEN, 3, 1, ["[ERROR]   CalcTest.adds:9 expected: <4> but was: <3>"]),
     ],
-    ids=["go", "go that does not build", "maven"],
+    ids=["go", "go that does not build", "go -v", "maven"],
 )
 def test_runs_from_documentation(text: str, ran: int, skipped: int, failed: list[str]) -> None:
     run = read_run(text)
     assert run is not None
     assert (run.ran, run.skipped) == (ran, skipped)
-    assert {case.name for case in run.cases} <= {"x::TestA", "x::TestB", "x::TestC"}
+    assert {case.name for case in run.cases} <= {
+        *("x::TestA", "x::TestB", "x::TestC"),
+        *("x/calc::TestA", "x/calc::TestA/in_x", "x/calc::TestC"),
+    }
     assert [one.message.splitlines()[0] for one in run.findings] == failed
 
 

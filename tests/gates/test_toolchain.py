@@ -30,6 +30,10 @@ def package(**keys: object) -> str:
     return json.dumps(keys)
 
 
+GO_SETUP = (
+    'export GOCACHE="$PWD/.go-cache/build" GOMODCACHE="$PWD/.go-cache/mod" GOFLAGS=-modcacherw && go mod download && '
+    "(go vet net/http encoding/json testing regexp text/template os/exec || true)"
+)
 TESTED = {"tests/test_a.py": "def test_a(): pass"}
 
 COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
@@ -73,8 +77,37 @@ COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
         ["npx --no-install tsc --noEmit", "pnpm test"],
     ),
     ("odd scripts", {"package.json": package(scripts=["test"]), "Makefile": "check: x\n"}, [], ["make check"]),
-    ("go", {"go.mod": "module x"}, [], ["go vet ./...", "go test -json ./..."]),
+    ("go", {"go.mod": "module x"}, [GO_SETUP], ["go vet ./...", "go test -json ./..."]),
     ("rust", {"Cargo.toml": "[package]"}, [], ["cargo test --no-fail-fast"]),
+    (
+        "rust with dependencies and members",
+        {
+            "Cargo.toml": "[workspace]\n[package]\n[dependencies]\n",
+            "Cargo.lock": "",
+            "a/Cargo.toml": "",
+            "a/src/b.rs": "",
+        },
+        ["cargo fetch --locked"],
+        ["cargo test --workspace --no-fail-fast"],
+    ),
+    (
+        "bun runs the script, not its own runner",
+        {"package.json": package(scripts={"test": "tsc && vitest --run"}), "bun.lock": ""},
+        [],
+        ["bun run test"],
+    ),
+    (
+        "a part of another kind below a manifest",
+        {"pyproject.toml": "", **TESTED, "web/package.json": package(scripts={"test": "node --test"})},
+        [],
+        ["python -m pytest -q", "cd web && npm test"],
+    ),
+    (
+        "a module below a module",
+        {"go.mod": "", "a_test.go": "", "tool/go.mod": "", "tool/b_test.go": ""},
+        [GO_SETUP, GO_SETUP.replace("go mod", "cd tool && go mod")],
+        ["go vet ./...", "cd tool && go vet ./...", "go test -json ./...", "cd tool && go test -json ./..."],
+    ),
     ("maven", {"pom.xml": "<project/>"}, [], ["mvn -B test"]),
     ("gradle wrapper", {"build.gradle.kts": "", "gradlew": ""}, [], ["sh ./gradlew --console=plain test"]),
     ("make is the last resort", {"Makefile": "all:\n\ntest: all\n\ttrue\n"}, [], ["make test"]),
@@ -99,7 +132,7 @@ def test_commands_are_found(files: dict[str, str], setup: list[str], checks: lis
     toolchain = found(files)
     assert commands_of(toolchain) == setup
     assert [check.command for check in toolchain.checks] == checks
-    assert toolchain.findings == ()
+    assert [one.code for one in toolchain.findings if one.code != "checks.untested"] == []
 
 
 @pytest.mark.parametrize(
@@ -108,6 +141,10 @@ def test_commands_are_found(files: dict[str, str], setup: list[str], checks: lis
         {},
         {"README.md": "hello"},
         {"package.json": package(scripts={"test": 'echo "Error: no test specified" && exit 1'})},
+        {"package.json": package(scripts={"test": 'echo "no tests && not soon"', "lint": "true"})},
+        {"package.json": package(scripts={"test": "exit 0"})},
+        {"package.json": package(scripts={"test": ": "})},
+        {"package.json": package(scripts={"test": "npm run later", "later": "echo 'TODO'; true"})},
         {"package.json": "not json"},
     ],
 )
@@ -254,3 +291,102 @@ def test_python_sources_below_the_top_are_found(files: dict[str, str], sources: 
 def test_the_runner_behind_a_script_is_known(script: str, runner: str) -> None:
     (check,) = found({"package.json": package(scripts={"test": script})}).checks
     assert check.report == runner
+
+
+@pytest.mark.parametrize(
+    "script", ["echo testing && node --test", "./test.sh", "exit $(node check.js)", "node -e 'f()'"]
+)
+def test_a_script_that_does_more_than_print_is_a_check(script: str) -> None:
+    assert [check.command for check in found({"package.json": package(scripts={"test": script})}).checks] == [
+        "npm test"
+    ]
+
+
+def test_the_runner_behind_scripts_that_call_scripts_is_known() -> None:
+    scripts = {"test": "npm run lint && npm run test:unit -- --ci", "lint": "eslint .", "test:unit": "vitest run"}
+    checks = {check.kind: check.report for check in found({"package.json": package(scripts=scripts)}).checks}
+    assert checks == {"lint": "", "test": "vitest"}
+    (check,) = found({"package.json": package(scripts={"test": "npm test"})}).checks
+    assert check.report == ""
+
+
+def warnings(toolchain: Toolchain) -> list[tuple[str, str]]:
+    return [(one.code, one.message) for one in toolchain.findings if one.severity == "warning"]
+
+
+@pytest.mark.parametrize(
+    "files", [{"package.json": package(scripts={"test": "true", "lint": "eslint ."})}, {"ruff.toml": ""}]
+)
+def test_that_nothing_is_tested_is_said(files: dict[str, str]) -> None:
+    toolchain = found(files)
+    assert toolchain.checks
+    assert [code for code, _ in warnings(toolchain)] == ["checks.untested"]
+
+
+HIDDEN = [
+    "pytest a; pytest b",
+    "for d in a b; do (cd $d && pytest); done",
+    "pytest | tee log",
+    "pytest || true",
+    "pytest & pytest b",
+    "cd web && npm test; true",
+]
+SHOWN = [
+    "pytest a && pytest b",
+    "set -e; pytest a; pytest b",
+    "set -euo pipefail; pytest | tee log",
+    "pytest -k 'a; b|c'",
+    "for d in a b; do pytest $d || exit 1; done",
+    "pytest > log 2>&1",
+    "pytest || exit 1",
+]
+
+
+@pytest.mark.parametrize("command", [*HIDDEN, *SHOWN])
+def test_a_command_that_hides_a_failure_is_named(command: str) -> None:
+    codes = [code for code, _ in warnings(found(TESTED, Options(checks=(Check(name="mine", command=command),))))]
+    assert codes == (["checks.hidden_exit"] if command in HIDDEN else [])
+
+
+@pytest.mark.parametrize(
+    ("files", "command", "hidden"),
+    [
+        (
+            {"Makefile": "test: a\n\t@for d in a b; do \\\n\t  (cd $$d && pytest); \\\n\tdone\n\nall:\n"},
+            "make test",
+            True,
+        ),
+        ({"Makefile": "test:\n\t-pytest\n"}, "make test", True),
+        ({"Makefile": "test:\n\tpytest a\n\tpytest b\nlog:\n\ta; b\n"}, "make test", False),
+        ({"web/Makefile": "test:\n\tpytest; true\n"}, "cd web && make test", True),
+        ({"package.json": package(scripts={"test": "npm run a; npm run b", "a": "x"})}, "npm test", True),
+        ({"package.json": package(scripts={"test": "npm run a && npm run b", "a": "jest || true"})}, "npm test", True),
+        ({"package.json": package(scripts={"test": "jest"})}, "npm test", False),
+    ],
+)
+def test_what_a_check_calls_is_looked_at(files: dict[str, str], command: str, hidden: bool) -> None:
+    codes = [code for code, _ in warnings(found(files, Options(checks=(Check(name="mine", command=command),))))]
+    assert codes == (["checks.hidden_exit"] if hidden else [])
+
+
+PART = package(scripts={"test": "node --test"})
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({"package.json": PART, "web/package.json": PART}, []),
+        ({"package.json": package(scripts={"test": "mocha"}), "web/package.json": PART}, ["web/"]),
+        ({"package.json": package(scripts={"test": "mocha"}, workspaces=["web"]), "web/package.json": PART}, []),
+        ({"package.json": package(scripts={"test": "mocha"}), "examples/a/package.json": PART}, []),
+        ({"pyproject.toml": "", **TESTED, "tools/web/package.json": PART}, ["tools/web/"]),
+        ({"pyproject.toml": "", **TESTED, "tools/web/package.json": package(scripts={"test": "true"})}, []),
+        ({"pyproject.toml": "", **TESTED, "lib/a/pyproject.toml": "", "lib/a/test_b.py": ""}, []),
+        ({"Cargo.toml": "[workspace]", "a/b/Cargo.toml": "", "a/b/src/lib.rs": ""}, []),
+        ({"go.mod": "", "a/b/go.mod": "", "a/b/c_test.go": ""}, ["a/b/"]),
+        ({"web/package.json": package(scripts={"test": "mocha"}), "web/in/package.json": PART}, ["web/in/"]),
+    ],
+)
+def test_parts_whose_tests_no_check_runs_are_named(files: dict[str, str], named: list[str]) -> None:
+    said = [message.partition(" ")[0] for code, message in warnings(found(files)) if code == "checks.part_not_run"]
+    assert said == named

@@ -12,7 +12,7 @@ _CALL = re.compile(
     r"\b(?:(?:npm|pnpm|yarn|bun) (?:run |run-script )|(?:npm|pnpm|yarn) (?=test\b))(?:-s |--silent )?([\w:.-]{1,80})"
 )
 _SEPARATORS = re.compile(r"&&|\|\||[;|&\n]")
-_NOTHING = re.compile(r"(?:echo\b.*|printf\b.*|true|:|exit(?: 0)?|node -e ['\"]{2}|sleep \d+|cd \S+|)$", re.DOTALL)
+_NOTHING = re.compile(r"(?:echo\b.*|printf\b.*|true|:|exit(?: 0)?|sleep \d+|cd \S+|)$", re.DOTALL)
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"")
 _NO_TEST = "no test specified"
 

@@ -8,6 +8,7 @@ import hashlib
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,12 +16,17 @@ from buildwright.core.finding import CheckKind, Evidence, Finding
 from buildwright.core.limits import Check
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import CheckResult
-from buildwright.gates.changed import read_bytes
-from buildwright.gates.junit import LARGEST_REPORT, Tally, read_junit
-from buildwright.gates.pytest_witness import PytestWitness, Session
+from buildwright.gates.canaries import Canaries
+from buildwright.gates.changed import listing
+from buildwright.gates.check_environment import check_environment
+from buildwright.gates.junit import Tally
+from buildwright.gates.node_reporting import node_reporting
+from buildwright.gates.pytest_witness import PytestWitness
 from buildwright.gates.reporting import clip, finding, judgement
+from buildwright.gates.results import clear_reports, results_of
 from buildwright.gates.setup_cache import Setup, SetupCache
-from buildwright.gates.test_output import read_run, runner_of
+from buildwright.gates.surface import is_test
+from buildwright.gates.test_output import runner_of
 from buildwright.gates.tool_output import findings_in, within
 from buildwright.gates.toolchain import Toolchain
 from buildwright.ports import Command, Completed, Judged, Judgement, Sandbox
@@ -90,6 +96,8 @@ class ProjectRun:
             "CI": "1",
             "NO_COLOR": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            **check_environment(self._private, self._files, path, os.environ),
+            **node_reporting(self._private),
             "PYTHONPATH": os.pathsep.join(imports),
             "PYTEST_ADDOPTS": f"-p no:cacheprovider {self._witness.option} --junitxml={shlex.quote(str(self._report))}",
         }
@@ -131,32 +139,43 @@ class ProjectRun:
 
     async def run(self, check: Check) -> CheckRun:
         """Run a check and read what it says. Raises GateBroken when the sandbox cannot run it."""
-        self._remove_reports(check)
-        more = {"PYTHONSAFEPATH": "1"} if check.command.endswith(_STARTED_BY_US) else {}
-        completed = await self._carry_out(check.command, self._judged.options.limits.gate_seconds, more)
+        clear_reports(self._files, self._report, check)
+        canaries = self._place_canaries(check)
+        try:
+            completed = await self._carry_out_check(check.command)
+        finally:
+            if canaries is not None:
+                canaries.remove(self._files)
         sessions = self._witness.sessions()
         if check.kind != "test" or completed.exit_code is None or completed.exit_code == _NOT_FOUND:
             return CheckRun(check, completed, None, ())
-        wrong = [one for session in sessions for one in self._witness.disagreements(session)]
-        return CheckRun(check, completed, self._tests(check, completed, sessions), tuple(wrong))
+        text = completed.output.decode("utf-8", "replace")
+        results = results_of(check, self._files, self._private, self._report.name, text, self._witness.own_tests)
+        tests, wrong = results.tally, list(results.findings)
+        if sessions:
+            tests = self._witness.tally(sessions, tests)
+            wrong += [one for session in sessions for one in self._witness.disagreements(session)]
+        elif canaries is not None and tests is not None:
+            seen = canaries.judge(tests, completed.exit_code)
+            completed = replace(completed, exit_code=seen.exit_code)
+            tests, wrong = seen.tally, [*wrong, *seen.findings]
+        return CheckRun(check, completed, tests, tuple(wrong))
 
-    def _remove_reports(self, check: Check) -> None:
-        """Remove reports that lie ready: only what this run writes counts."""
-        self._report.unlink(missing_ok=True)
-        named = self._files / check.report
-        if _is_path(check.report) and named.parent.resolve().is_relative_to(self._files.resolve()):
-            with contextlib.suppress(OSError):
-                named.unlink(missing_ok=True)
+    async def _carry_out_check(self, command: str) -> Completed:
+        """Run a check's command; once more without the witness if it sets PYTHONPATH itself, which hides the plugin."""
+        seconds = self._judged.options.limits.gate_seconds
+        more = {"PYTHONSAFEPATH": "1"} if command.endswith(_STARTED_BY_US) else {}
+        completed = await self._carry_out(command, seconds, more)
+        if completed.exit_code != 0 and self._witness.is_missing(completed.output):
+            alone = {"PYTEST_ADDOPTS": self._env["PYTEST_ADDOPTS"].replace(self._witness.option, "")}
+            completed = await self._carry_out(command, seconds, alone)
+        return completed
 
-    def _tests(self, check: Check, completed: Completed, sessions: Sequence[Session]) -> Tally | None:
-        """Return the result of a test run: from the report, else the console; pytest's own record names each test."""
-        if _is_path(check.report):
-            content = read_bytes(self._files, check.report, LARGEST_REPORT)
-        else:
-            content = read_bytes(self._private, self._report.name, LARGEST_REPORT)
-        reported = read_junit(content) if content is not None else None
-        told = reported if reported is not None else read_run(completed.output.decode("utf-8", "replace"))
-        return self._witness.tally(sessions, told) if sessions else told
+    def _place_canaries(self, check: Check) -> Canaries | None:
+        """Put canaries beside the project's tests; pytest has its own (see `pytest_witness`)."""
+        if check.kind != "test":
+            return None
+        return Canaries.place(self._files, check, [path for path in listing(self._files) if is_test(path)])
 
     async def _carry_out(
         self,
@@ -309,8 +328,3 @@ def _telling(listener: Callable[[str], None] | None) -> Iterator[Callable[[bytes
         say(b"", final=True)
         if told and not told.endswith("\n"):
             listener("\n")
-
-
-def _is_path(report: str) -> bool:
-    """Return whether a check's report is a file of the tree, and not a runner's name."""
-    return "/" in report or report.endswith(".xml")

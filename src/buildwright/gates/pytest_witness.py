@@ -57,6 +57,10 @@ class PytestWitness:
         """Return what PYTHONPATH must have."""
         return str(self._folder)
 
+    def is_missing(self, output: bytes) -> bool:
+        """Return whether a pytest said that it cannot import the plugin."""
+        return f"No module named '{self._name}'".encode() in output
+
     @property
     def names(self) -> frozenset[str]:
         """Return the canaries' names, which stand in reports."""
@@ -94,14 +98,25 @@ class PytestWitness:
                     fix="remove the hook or plugin that changes what pytest reports",
                 )
 
+    def own_tests(self, report: Tally) -> Tally:
+        """Return a report without the canaries in it."""
+        mine = [case for case in report.cases if self._is_canary(case.name)]
+        skipped = sum(case.outcome == "skipped" for case in mine)
+        return Tally(
+            report.ran - len(mine) + skipped if report.ran is not None else None,
+            report.skipped - skipped,
+            tuple(one for one in report.findings if not self._names_canary(one)),
+            tuple(case for case in report.cases if case not in mine),
+        )
+
     def tally(self, sessions: Sequence[Session], told: Tally | None) -> Tally:
-        """Return what the sessions together did, without canaries; `told` (report or console) says why a test failed.
+        """Return what the sessions together did, without canaries; `told` (report and console) says why a test failed.
 
         A session that failed while the others hide its exit code fails the whole.
         """
         cases = tuple(case for session in sessions for case in session.cases if not self._is_canary(case.name))
         cases = tuple({case.name: case for case in cases}.values())
-        findings = [one for one in told.findings if not self._names_canary(one)] if told is not None else []
+        findings = list(told.findings) if told is not None else []
         broken = [name for session in sessions for name in session.broken]
         failed = [case.name for case in cases if case.outcome == "failed"]
         untold = [name for name in (*failed, *broken) if not findings]

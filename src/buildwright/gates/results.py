@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from buildwright.core.finding import Finding
-from buildwright.gates.junit import Tally, merged
+from buildwright.core.limits import Check
+from buildwright.gates.changed import read_bytes
+from buildwright.gates.junit import LARGEST_REPORT, Tally, merged, read_junit
+from buildwright.gates.node_reporting import node_reports
 from buildwright.gates.reporting import finding
+from buildwright.gates.test_output import read_run
 
 _FIX = "let the tests neither write their report nor end their process, and print nothing that reads like a summary"
+
+
+def clear_reports(files: Path, report: Path, check: Check) -> None:
+    """Remove `report`, and what lies in the checkout where the check's own is to appear: an old one is no result."""
+    report.unlink(missing_ok=True)
+    if is_report_path(check.report):
+        place = files / check.report
+        if place.parent.resolve().is_relative_to(files.resolve()):
+            with contextlib.suppress(OSError):
+                place.unlink(missing_ok=True)
+
+
+def is_report_path(report: str) -> bool:
+    """Return whether what a check names is a file that it writes, not a runner whose output is read."""
+    return "/" in report or report.endswith(".xml")
 
 
 class Results(NamedTuple):
@@ -19,10 +40,30 @@ class Results(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
 
-def agreed(command: str, reports: Sequence[Tally], told: Tally | None) -> Results:
+def results_of(
+    check: Check, files: Path, private: Path, report: str, text: str, own: Callable[[Tally], Tally] = lambda run: run
+) -> Results:
+    """Return the result of a test run from every report that there is and from its output.
+
+    `report` is the name in `private` of what Buildwright asked for, used where the check names no file of its own; the
+    reports of runners in Node lie there too. `own` takes what is not the project's out of the report.
+    """
+    place = (files, check.report) if is_report_path(check.report) else (private, report)
+    content = read_bytes(*place, LARGEST_REPORT)
+    read = read_junit(content, str(files)) if content is not None else None
+    asked = own(read) if read is not None else None
+    of_node = node_reports(private, str(files))
+    told = read_run(text)
+    if asked is None:
+        return agreed(check.command, of_node, told)
+    # pytest's report counts an expected failure as skipped, its output as one that ran.
+    return agreed(check.command, [asked], told, numbers=False)
+
+
+def agreed(command: str, reports: Sequence[Tally], told: Tally | None, *, numbers: bool = True) -> Results:
     """Return the reports as one result, else what the output tells, with a `test.disagreement` where they differ.
 
-    Numbers are compared where one run wrote one report: of several, one may report and another only print.
+    `numbers` of tests are compared where one run wrote one report: of several, one may report, another only print.
     """
     reported = merged(reports)
     if reported is None or told is None:
@@ -31,8 +72,8 @@ def agreed(command: str, reports: Sequence[Tally], told: Tally | None) -> Result
         which = "report" if reported.findings else "output"
         message = f"Of `{command}` only the {which} says that tests failed."
         wrong = reported.findings or told.findings
-        return Results(reported._replace(findings=wrong), (finding("test.disagreement", message, fix=_FIX),))
-    if len(reports) == 1 and not reported.findings and reported.ran != told.ran:
+        return Results(reported._replace(findings=wrong), (finding("test.disagreement", message, fix=_FIX), *wrong))
+    if numbers and len(reports) == 1 and not reported.findings and reported.ran != told.ran:
         message = f"Of `{command}` the report names {reported.ran} tests that ran, the output tells of {told.ran}."
         return Results(reported, (finding("test.disagreement", message, fix=_FIX),))
     return Results(reported)

@@ -34,6 +34,8 @@ _CARGO_DOCTESTS = re.compile(r"\s{1,9}Doc-tests (\S{1,300})$")
 _CARGO_TEST = re.compile(r"test (.{1,300}) \.\.\. (ok|FAILED|ignored)\b")
 _CARGO_FAIL = re.compile(r"---- (.{1,300}) stdout ----$")
 _CARGO_PANIC = re.compile(r"thread '.{1,300}' (?:\(\d{1,9}\) )?panicked at ([^:]{1,300}):(\d{1,9}):\d{1,9}:?")
+_GO_TEST = re.compile(r"\s{0,40}--- (PASS|FAIL|SKIP): (\S{1,300}) \(\d")
+_GO_PACKAGE = re.compile(r"(?:ok  |FAIL)\t(\S{1,300})")
 _MAVEN = re.compile(
     r"(?:\[\w{1,9}\] )?Tests run: (\d{1,9}), Failures: (\d{1,9}), Errors: (\d{1,9}), Skipped: (\d{1,9})$"
 )
@@ -235,4 +237,29 @@ def _go_json(text: str) -> Tally | None:
     return Tally(len(tests) - skipped, skipped, tuple(found), named(cases))
 
 
-_READERS: tuple[Callable[[Sequence[str]], Tally | None], ...] = (*JAVASCRIPT, _cargo, _maven, _unittest, _pytest)
+def _go_verbose(lines: Sequence[str]) -> Tally | None:
+    """Read `go test -v`, whose package is named after its tests. Recorded by hand with Go 1.27."""
+    outcomes: dict[str, Outcome] = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
+    cases: list[CaseResult] = []
+    waiting: list[tuple[str, Outcome]] = []
+    for line in lines:
+        if match := _GO_TEST.match(line):
+            waiting.append((match[2], outcomes[match[1]]))
+        elif match := _GO_PACKAGE.match(line):
+            cases += [CaseResult(f"{match[1]}::{name}", outcome) for name, outcome in waiting]
+            waiting = []
+    if not cases:
+        return None
+    skipped = sum(case.outcome == "skipped" for case in cases)
+    failed = tuple(finding("test.failed", case.name) for case in cases if case.outcome == "failed")
+    return Tally(len(cases) - skipped, skipped, failed, named(cases))
+
+
+_READERS: tuple[Callable[[Sequence[str]], Tally | None], ...] = (
+    *JAVASCRIPT,
+    _cargo,
+    _go_verbose,
+    _maven,
+    _unittest,
+    _pytest,
+)

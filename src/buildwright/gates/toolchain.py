@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 import shlex
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,15 +16,18 @@ from buildwright.core.finding import CheckKind, Finding
 from buildwright.core.limits import Check, InFile, Options, narrowed, options_from
 from buildwright.core.record import Record
 from buildwright.errors import BadSettings
+from buildwright.gates.check_environment import GO_CACHE
+from buildwright.gates.node_scripts import command_line, scripts_of, tests_nothing
+from buildwright.gates.parts import uncovered_parts
 from buildwright.gates.reporting import finding
 from buildwright.gates.setup_cache import Setup
+from buildwright.gates.shell_commands import hidden_exit, hidden_in_make
 from buildwright.gates.test_output import runner_of
 
 SETTINGS = "buildwright.toml"
 _MEND = f"mend {SETTINGS} in the repository"
 
 _ORDER: dict[CheckKind, int] = {"typecheck": 0, "lint": 1, "test": 2, "build": 3}
-_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "package.json", "go.mod", "Cargo.toml", "pom.xml")
 _SCRIPTS: dict[str, CheckKind] = {
     "typecheck": "typecheck",
     "type-check": "typecheck",
@@ -32,7 +36,8 @@ _SCRIPTS: dict[str, CheckKind] = {
     "test": "test",
     "build": "build",
 }
-_NO_TEST = "no test specified"
+_MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
+_CALLS = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:-]{1,60})")
 _Keys = narrowed(Options, InFile, Record)
 """What of `Options` the file may set."""
 
@@ -70,6 +75,9 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
     setup = settings.setup or (found.setup if not (options.checks or settings.checks) else ())
     setup = (Setup(options.setup),) if options.setup else setup
     notes = () if options.checks or settings.checks else found.findings
+    notes += tuple(_hidden_exits(project, checks))
+    # Checks that a user named are what they asked for; of found ones it is said what they leave out.
+    notes += () if options.checks or settings.checks else tuple(_untested(checks))
     if not checks:
         nothing = finding(
             "checks.none",
@@ -79,6 +87,33 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
         )
         notes = (*notes, nothing)
     return Toolchain(setup, checks, notes, found.sources)
+
+
+def _untested(checks: Sequence[Check]) -> Iterator[Finding]:
+    if checks and not any(check.kind == "test" for check in checks):
+        message = f"No command tests this project: {', '.join(check.name for check in checks)} run none of its code."
+        fix = 'name the command of its tests: `--check "make test"`'
+        yield finding("checks.untested", message, severity="warning", fix=fix)
+
+
+def _hidden_exits(project: ProjectFiles, checks: Sequence[Check]) -> Iterator[Finding]:
+    for check in checks:
+        if hidden := _hidden_exit(project, check.command):
+            message = f"{hidden.capitalize()} may hide a failure inside `{check.command}` from its exit code."
+            fix = "join commands with `&&`, or begin with `set -e`; for a pipe `set -o pipefail` in bash"
+            yield finding("checks.hidden_exit", message, severity="warning", fix=fix)
+
+
+def _hidden_exit(project: ProjectFiles, command: str) -> str:
+    prefix, _, last = command.rpartition(" && ")
+    folder = posixpath.join(shlex.split(prefix)[1], "") if prefix.startswith("cd ") and prefix.count("&&") == 0 else ""
+    words = last.split()
+    if len(words) == len(("make", "test")) and words[0] == "make":
+        texts = (project.read(folder + name) for name in _MAKEFILES)
+        return next((hidden_in_make(text, words[1]) for text in texts if text), "")
+    script = _CALLS.fullmatch(last)
+    package = _table(project.read(f"{folder}package.json") or "", "package.json") if script else {}
+    return hidden_exit(command) or (hidden_exit(command_line(scripts_of(package), script[1])) if script else "")
 
 
 def _settings(project: ProjectFiles) -> Toolchain:
@@ -126,7 +161,7 @@ def _found(project: ProjectFiles) -> Toolchain:
     checks: list[Check] = []
     notes: list[Finding] = []
     sources: list[str] = []
-    below = _parts(project)
+    below, unseen = uncovered_parts(project.files, project.read)
     top = _Folder(project, "", below)
     for inside in (top, *(_Folder(project, folder) for folder in below)):
         for part in (_python(inside), _node(inside), _go(inside), _rust(inside), _java(inside)):
@@ -136,17 +171,20 @@ def _found(project: ProjectFiles) -> Toolchain:
             sources += part.sources
     if not any(check.kind == "test" for check in checks):
         checks += _make(top)
+    for place in unseen:
+        message = f"{place} has tests of its own, and no check runs them."
+        fix = f'name their command: `--check "cd {place.rstrip("/")} && ..."`, or in {SETTINGS} beside the other checks'
+        notes.append(finding("checks.part_not_run", message, severity="warning", fix=fix))
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
     return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources))
 
 
-def _parts(project: ProjectFiles) -> tuple[str, ...]:
-    """Return directories right below the top with a manifest of their own, if the top has none."""
-    paths = set(project.files)
-    if any(manifest in paths for manifest in _MANIFESTS):
-        return ()
-    split = [path.split("/") for path in paths if path.count("/") == 1]
-    return tuple(sorted({f"{folder}/" for folder, name in split if name in _MANIFESTS}))
+def _table(text: str, path: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(text) if path.endswith(".json") else tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 class _Folder:
@@ -163,12 +201,7 @@ class _Folder:
 
     def table(self, path: str) -> Mapping[str, Any]:
         """Return a TOML or JSON file as a table, empty if it is unreadable: the project's own tool will say so."""
-        text = self.read(path)
-        try:
-            document = json.loads(text) if path.endswith(".json") else tomllib.loads(text)
-        except (ValueError, RecursionError):
-            return {}
-        return document if isinstance(document, dict) else {}
+        return _table(self.read(path), path)
 
     def check(self, name: str, command: str, kind: CheckKind, report: str = "") -> Check:
         folder = self._prefix.rstrip("/")
@@ -240,15 +273,15 @@ def _node(folder: _Folder) -> Toolchain:
     package = folder.table("package.json")
     if not package:
         return Toolchain((), ())
-    scripts = package.get("scripts")
-    scripts = scripts if isinstance(scripts, dict) else {}
+    scripts = scripts_of(package)
     manager = _manager(folder)
     checks: list[Check] = []
     for name, kind in _SCRIPTS.items():
-        body = scripts.get(name)
-        if isinstance(body, str) and body.strip() and _NO_TEST not in body:
-            run = f"{manager} test" if name == "test" else f"{manager} run {name}"
-            checks.append(folder.check(f"{manager} {name}", run, kind, runner_of(body) if kind == "test" else ""))
+        line = command_line(scripts, name)
+        if name in scripts and not tests_nothing(line):
+            # `bun test` is Bun's own runner, whatever the script of that name says.
+            run = f"{manager} test" if name == "test" and manager != "bun" else f"{manager} run {name}"
+            checks.append(folder.check(f"{manager} {name}", run, kind, runner_of(line) if kind == "test" else ""))
     wanted = {key for kind in ("dependencies", "devDependencies") for key in (package.get(kind) or {})}
     has_types = any(check.kind == "typecheck" for check in checks)
     if "tsconfig.json" in folder.paths and "typescript" in wanted and not has_types:
@@ -303,13 +336,33 @@ def _go(folder: _Folder) -> Toolchain:
     if "go.mod" not in folder.paths:
         return Toolchain((), ())
     vet = folder.check("go vet", "go vet ./...", "lint")
-    return Toolchain((), (vet, folder.check("go test", "go test -json ./...", "test", "go")))
+    return Toolchain((_go_setup(folder),), (vet, folder.check("go test", "go test -json ./...", "test", "go")))
+
+
+_GO_PACKAGES = "net/http encoding/json testing regexp text/template os/exec"
+
+
+def _go_setup(folder: _Folder) -> Setup:
+    """Return the setup that fetches modules and compiles much of the standard library, which takes most of the time.
+
+    Kept for later trees by the module's files alone; every checkout gets a copy, so that a test cannot change what
+    another tree is judged with.
+    """
+    caches = f'export GOCACHE="$PWD/{GO_CACHE}/build" GOMODCACHE="$PWD/{GO_CACHE}/mod" GOFLAGS=-modcacherw'
+    command = f"{caches} && {folder.command(f'go mod download && (go vet {_GO_PACKAGES} || true)')}"
+    inputs = [name for name in ("go.mod", "go.sum") if name in folder.paths]
+    return Setup((command,), tuple(map(folder.path, inputs)), (GO_CACHE,))
 
 
 def _rust(folder: _Folder) -> Toolchain:
     if "Cargo.toml" not in folder.paths:
         return Toolchain((), ())
-    return Toolchain((), (folder.check("cargo test", "cargo test --no-fail-fast", "test"),))
+    manifest = folder.read("Cargo.toml")
+    fetch = "cargo fetch --locked" if "Cargo.lock" in folder.paths else "cargo fetch"
+    setup = (Setup((folder.command(fetch),)),) if "dependencies" in manifest else ()
+    # Without it the package at the top would be tested alone.
+    members = " --workspace" if "[workspace]" in manifest else ""
+    return Toolchain(setup, (folder.check("cargo test", f"cargo test{members} --no-fail-fast", "test", "cargo test"),))
 
 
 def _java(folder: _Folder) -> Toolchain:
@@ -323,7 +376,7 @@ def _java(folder: _Folder) -> Toolchain:
 
 
 def _make(folder: _Folder) -> Iterator[Check]:
-    for name in ("Makefile", "makefile", "GNUmakefile"):
+    for name in _MAKEFILES:
         targets = {line.split(":")[0].strip() for line in folder.read(name).splitlines() if ":" in line}
         for target in ("test", "check"):
             if target in targets:

@@ -42,12 +42,28 @@ def tool_paths(command: Command) -> list[Path]:
         folder = Path(entry)
         if folder.is_absolute() and folder.is_dir():
             wanted.update(_needed_by(folder))
+            for target in _led_out_of(folder):
+                wanted.update(_needed_by(target))
+    if toolchains := command.env.get("RUSTUP_HOME"):
+        wanted.add(Path(toolchains))
     covered = [Path(path) for path in _SYSTEM]
     found: list[Path] = []
     for path in sorted(wanted):
         if path.is_dir() and not any(path.is_relative_to(other) for other in (*covered, *found)):
             found.append(path)
     return found
+
+
+def _led_out_of(folder: Path) -> set[Path]:
+    """Return the folders of the programs that links in `folder` lead to; all packages for npm's `node_modules/.bin`."""
+    if folder.name == ".bin":
+        return {folder.parent}
+    targets = (entry.resolve() for entry in folder.iterdir() if entry.is_symlink() and entry.is_file())
+    return {target.parent for target in targets if target.parent != folder and not _holds_a_home(target.parent)}
+
+
+def _holds_a_home(folder: Path) -> bool:
+    return folder == Path("/") or folder in (Path.home(), *Path.home().parents) or (folder / ".ssh").exists()
 
 
 def _needed_by(folder: Path) -> Iterator[Path]:

@@ -1,0 +1,130 @@
+"""Finds parts of a project below its top: which need checks of their own, which have tests that no check runs. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from buildwright.gates.node_scripts import command_line, scripts_of, tests_nothing
+
+_ECOSYSTEMS: Mapping[str, str] = {
+    **dict.fromkeys(("pyproject.toml", "setup.py", "setup.cfg"), "python"),
+    "package.json": "node",
+    "go.mod": "go",
+    "Cargo.toml": "rust",
+    **dict.fromkeys(("pom.xml", "build.gradle", "build.gradle.kts"), "java"),
+}
+_WORKSPACES = ("pnpm-workspace.yaml", "lerna.json", "turbo.json", "nx.json")
+_OTHERS = frozenset(
+    (
+        *("bench", "benchmarks", "build", "demo", "demos", "dist", "docs", "e2e"),
+        *("example", "examples", "fixture", "fixtures", "__fixtures__", "node_modules", "sample", "samples"),
+        *("target", "template", "templates", "test", "testdata", "tests", "third_party", "vendor"),
+    )
+)
+"""Folders whose manifests describe no part of the project: what its tests read, what it shows, what others wrote."""
+
+_DEEPEST = 3
+
+
+class Parts(NamedTuple):
+    """Folders, each with a slash at its end."""
+
+    own: tuple[str, ...]
+    """Right below the top, to be treated as projects of their own."""
+    unseen: tuple[str, ...]
+    """With tests that no found check runs."""
+
+
+class _Listing(NamedTuple):
+    paths: Sequence[str]
+    read: Callable[[str], str | None]
+    manifests: Mapping[str, frozenset[str]]
+    """The ecosystems of each folder with a manifest."""
+
+
+def uncovered_parts(paths: Sequence[str], read: Callable[[str], str | None]) -> Parts:
+    """Return the parts that the manifests at the top do not cover.
+
+    A part becomes a project of its own where the top has no manifest at all, none of its kind, or one of a kind whose
+    tool stops at another manifest (Go, and Cargo without a workspace). Others are only named.
+    """
+    listing = _Listing(paths, read, _manifests(paths))
+    top = listing.manifests.get("", frozenset())
+    own = [folder for folder in listing.manifests if folder.count("/") == 1 and _is_own(listing, folder, top)]
+    covered = {"": top, **{folder: listing.manifests[folder] for folder in own}}
+    unseen = [
+        folder
+        for folder, kinds in listing.manifests.items()
+        if folder not in covered
+        and any(_has_tests(listing, folder, kind) and not _is_covered(listing, folder, kind, covered) for kind in kinds)
+    ]
+    return Parts(tuple(sorted(own)), tuple(sorted(unseen)))
+
+
+def _manifests(paths: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        folder, slash, name = path.rpartition("/")
+        kind = _ECOSYSTEMS.get(name)
+        if kind and path.count("/") <= _DEEPEST and not _OTHERS.intersection(folder.split("/")):
+            found.setdefault(folder + slash, set()).add(kind)
+    return {folder: frozenset(kinds) for folder, kinds in sorted(found.items())}
+
+
+def _is_own(listing: _Listing, folder: str, top: frozenset[str]) -> bool:
+    if not top:
+        return True
+    return any(
+        _has_tests(listing, folder, kind)
+        and (kind not in top or (kind in {"go", "rust"} and not _joins(listing, "", kind)))
+        for kind in listing.manifests[folder]
+    )
+
+
+def _is_covered(listing: _Listing, folder: str, kind: str, covered: Mapping[str, frozenset[str]]) -> bool:
+    above = [one for one, kinds in covered.items() if kind in kinds and folder.startswith(one)]
+    return any(_joins(listing, one, kind) for one in above)
+
+
+def _joins(listing: _Listing, folder: str, kind: str) -> bool:
+    """Return whether the checks of a folder run the tests of parts of the same kind below it."""
+    if kind == "go":
+        return False
+    if kind == "rust":
+        return "[workspace]" in (listing.read(f"{folder}Cargo.toml") or "")
+    if kind == "node":
+        line = _test_line(listing, folder)
+        has_workspaces = any(f"{folder}{name}" in listing.paths for name in _WORKSPACES)
+        has_workspaces |= '"workspaces"' in (listing.read(f"{folder}package.json") or "")
+        return bool(line) and (has_workspaces or any(word in line for word in ("jest", "vitest", "--test")))
+    return True
+
+
+def _test_line(listing: _Listing, folder: str) -> str:
+    try:
+        package = json.loads(listing.read(f"{folder}package.json") or "{}")
+    except (ValueError, RecursionError):
+        return ""
+    line = command_line(scripts_of(package), "test") if isinstance(package, dict) else ""
+    return "" if tests_nothing(line) else line
+
+
+def _has_tests(listing: _Listing, folder: str, kind: str) -> bool:
+    if kind == "node":
+        return bool(_test_line(listing, folder))
+    return any(_is_test(path.removeprefix(folder), kind) for path in _inside(listing, folder))
+
+
+def _inside(listing: _Listing, folder: str) -> Iterator[str]:
+    return (path for path in listing.paths if path.startswith(folder))
+
+
+def _is_test(path: str, kind: str) -> bool:
+    name = path.rpartition("/")[2]
+    if kind == "python":
+        return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
+    if kind == "go":
+        return name.endswith("_test.go")
+    return path.startswith(("src/", "tests/")) and (kind == "rust" or "test" in path)
