@@ -182,6 +182,20 @@ def test_a_final_refusal_by_a_gate_is_exit_3(program: Program, repository: Path,
     assert "Gate never: refused" in why.out
 
 
+def test_what_the_checks_leave_out_is_said_at_the_beginning_and_the_end(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    check = ("--check", "test:some=test ! -e no || true")
+    done = program("build", tasks, "--repo", repository, *shell(WRITES, *check))
+    assert done.code == 0, done.err
+    assert "before any change the checks leave out" in done.err
+    assert "checks.hidden_exit" in done.err
+    assert "warning: An end that always succeeds may hide a failure" in done.out
+    status = program("status", "--json")
+    assert "checks.hidden_exit" in status.object["warnings"][0]
+
+
 def test_a_task_can_be_skipped(program: Program, repository: Path, three: Path) -> None:
     fails = f'test "$BUILDWRIGHT_TASK_ID" != a && {WRITES}'
     assert program("build", three, "--repo", repository, *shell(fails, "--no-gates", "--attempts", "1")).code == 4

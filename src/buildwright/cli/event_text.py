@@ -164,7 +164,10 @@ def _verified(event: e.BuildVerified, _build: Build, _at: datetime) -> EventLine
 
 def _base(event: e.BaseJudged, build: Build, _at: datetime) -> EventLine | None:
     if not base_troubles(build):
-        return None
+        warnings = [one_line(str(warning)) for warning in event.verdict.warnings]
+        return (
+            EventLine("dot", "\n  ".join(["before any change the checks leave out:", *warnings])) if warnings else None
+        )
     return EventLine("bad", f"before any change the project is refused by {first_finding(event.verdict)}")
 
 

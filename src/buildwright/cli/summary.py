@@ -115,6 +115,8 @@ def ending(view: BuildView) -> Iterator[str]:
     yield f"{view.title}: {state}" + (f", {one_line(view.message)}" if view.message else "")
     for finding in view.findings[:10]:
         yield f"  {one_line(finding)}"
+    for warning in view.warnings[:10] if view.outcome else ():
+        yield f"  warning: {one_line(warning)}"
     if view.diagnosis and not (view.pause and view.pause.message == view.diagnosis):
         yield f"Diagnosis of the failures in a row: {one_line(view.diagnosis, 400)}"
     facts = [f"{view.counts.get('done', 0)} of {view.total} tasks done", duration(view.seconds)]

@@ -90,6 +90,12 @@ class Verdict(Record):
         """Return the findings of the gates that refused, in gate order."""
         return tuple(finding for report in self.reports if not report.ok for finding in report.findings)
 
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """Return the warnings of the gates that passed: what this verdict does not prove, in gate order."""
+        passed = (report for report in self.reports if report.ok)
+        return tuple(finding for report in passed for finding in report.findings if finding.severity == "warning")
+
 
 class TaskAdvice(Record):
     """What the next attempt at one task should do differently."""

@@ -126,6 +126,8 @@ class BuildView(Record):
     """Full name of the ref that holds the result, once it exists."""
     findings: tuple[str, ...] = ()
     """Why the final tree was refused, if it was."""
+    warnings: tuple[str, ...] = ()
+    """What the checks of this build do not prove: no test command, parts that no check runs, hidden exit codes."""
     notes: tuple[str, ...] = ()
     unheard: tuple[MessageView, ...] = ()
 
@@ -214,9 +216,15 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         head=build.head,
         delivered=build.delivered,
         findings=tuple(map(str, build.verdict.findings)) if build.verdict is not None else (),
+        warnings=_warnings(build),
         notes=build.notes,
         unheard=messages_waiting(build),
     )
+
+
+def _warnings(build: Build) -> tuple[str, ...]:
+    verdicts = [verdict for verdict in (build.base_verdict, build.verdict) if verdict is not None]
+    return tuple(dict.fromkeys(str(warning) for verdict in verdicts for warning in verdict.warnings))
 
 
 def seconds_of(build: Build, now: datetime) -> float:
