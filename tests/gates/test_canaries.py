@@ -1,4 +1,4 @@
-"""Control tests among a project's own, in the real runner of Node and in Cargo; the form of the others' files."""
+"""Canary tests among a project's own, in the real runner of Node and in Cargo; the form of the others' files."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_start_up_file_that_bends_the_run_gives_itself_away(tmp_path: Path, te
     root = write(tmp_path / "project", {"a.test.js": COMMONJS, "hook.cjs": text})
     canaries = place(root, Check(name="t", command="node --test --require ./hook.cjs"), failing=True)
     results = canaries.judge(*run(root, "node --require ./hook.cjs --test", tmp_path / "private"))
-    assert "test.control" in {one.code for one in results.findings} or results.exit_code != 0
+    assert "test.canary" in {one.code for one in results.findings} or results.exit_code != 0
     assert results.findings
 
 

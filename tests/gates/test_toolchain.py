@@ -32,7 +32,7 @@ def package(**keys: object) -> str:
 
 GO_SETUP = (
     'export GOCACHE="$PWD/.go-cache/build" GOMODCACHE="$PWD/.go-cache/mod" GOFLAGS=-modcacherw && go mod download && '
-    "(go vet net/http encoding/json testing regexp text/template os/exec || true)"
+    "(timeout 300 go vet net/http encoding/json testing regexp text/template os/exec || true)"
 )
 TESTED = {"tests/test_a.py": "def test_a(): pass"}
 

@@ -1,6 +1,6 @@
-"""Places control tests among a project's own, whose outcomes are known before the run. Must never look different from them.
+"""Places canary tests among a project's own: their outcomes are known before the run. They must never look different.
 
-A run that drops tests, ends early or bends outcomes does so to the control tests too. Their names, numbers and file are
+A run that drops tests, ends early or bends outcomes does so to the canary tests too. Their names, numbers and file are
 random words, so that judged code cannot tell them from the project's. The technique is that of known-answer tests and
 mutation sentinels; pytest's are placed by its launcher, not here.
 """
@@ -68,13 +68,13 @@ class _Runner(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """The control tests: a title for each outcome."""
+    """The canary tests: a title for each outcome."""
 
     titles: Mapping[Outcome, str]
 
 
 class CanaryResults(NamedTuple):
-    """A run without its control tests: its tests, its exit code had there been none, and what was wrong with them."""
+    """A run without its canary tests: its tests, its exit code had there been none, and what was wrong with them."""
 
     tally: Tally
     exit_code: int | None
@@ -82,7 +82,7 @@ class CanaryResults(NamedTuple):
 
 
 class Canaries(NamedTuple):
-    """The control tests that were placed in one checkout."""
+    """The canary tests that were placed in one checkout."""
 
     planned: Mapping[str, Outcome]
     """The outcome of each, by its title, which is the end of its name in a report."""
@@ -120,21 +120,21 @@ class Canaries(NamedTuple):
         return cls({as_name(title): outcome for outcome, title in titles.items()}, path, before)
 
     def remove(self, files: Path) -> None:
-        """Take the control tests out of the checkout again."""
+        """Take the canary tests out of the checkout again."""
         with contextlib.suppress(OSError):
             (files / self.path).unlink(missing_ok=True)
             if self.before is not None:
                 (files / self.path).write_bytes(self.before)
 
     def judge(self, tally: Tally, exit_code: int | None) -> CanaryResults:
-        """Return the run without the control tests, and a finding `test.control` for each that did not go as planned.
+        """Return the run without the canary tests, and a finding `test.canary` for each that did not go as planned.
 
-        The exit code becomes 0 where the control test alone failed.
+        The exit code becomes 0 where the canary test alone failed.
         """
         mine = {title: case for case in tally.cases if (title := self._title(case)) is not None}
         if not tally.cases:
             message = "The runner names no tests, so it is not known whether it runs and judges all of them."
-            return CanaryResults(tally, exit_code, (finding("test.control", message, severity="warning"),))
+            return CanaryResults(tally, exit_code, (finding("test.canary", message, severity="warning"),))
         rest = self._without(tally, mine)
         findings = [one for title, outcome in self.planned.items() for one in _compare(mine.get(title), outcome)]
         fails = "failed" in self.planned.values()
@@ -164,9 +164,9 @@ def _compare(case: CaseResult | None, planned: Outcome) -> list[Finding]:
 
 
 def _bent(what: str) -> Finding:
-    message = f"Control tests were put among the project's own, and {what}: something in the tree bends the run."
+    message = f"Canary tests were put among the project's own, and {what}: something in the tree bends the run."
     fix = "take out what drops tests, changes outcomes, or ends the process: settings, start-up files, hooks, exits"
-    return finding("test.control", message, fix=fix)
+    return finding("test.canary", message, fix=fix)
 
 
 def _shuffled(values: Sequence[_Value]) -> list[_Value]:

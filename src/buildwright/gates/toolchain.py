@@ -349,7 +349,7 @@ def _go_setup(folder: _Folder) -> Setup:
     another tree is judged with.
     """
     caches = f'export GOCACHE="$PWD/{GO_CACHE}/build" GOMODCACHE="$PWD/{GO_CACHE}/mod" GOFLAGS=-modcacherw'
-    command = f"{caches} && {folder.command(f'go mod download && (go vet {_GO_PACKAGES} || true)')}"
+    command = f"{caches} && {folder.command(f'go mod download && (timeout 300 go vet {_GO_PACKAGES} || true)')}"
     inputs = [name for name in ("go.mod", "go.sum") if name in folder.paths]
     return Setup((command,), tuple(map(folder.path, inputs)), (GO_CACHE,))
 

@@ -6,6 +6,8 @@ const { isMainThread } = require('node:worker_threads');
 
 const beside = (name) => path.join(__dirname, name);
 
+const has = (option) => process.argv.some((one) => one === option || one.startsWith(`${option}=`));
+
 // What the runner starts is the project's own and gets the environment that it would have without this file.
 function leave() {
   const rest = (process.env.NODE_OPTIONS ?? '').split(`--require "${__filename}"`).join('').trim();
@@ -44,11 +46,12 @@ if (isMainThread && !process.env.NODE_TEST_CONTEXT) {
     if (hasReporters) againWithReport();
   } else if (/\/jest(-cli)?\/bin\/jest\.js$/.test(main)) {
     leave();
-    process.argv.splice(2, 0, `--testResultsProcessor=${beside('jest.cjs')}`);
+    if (!has('--testResultsProcessor')) process.argv.splice(2, 0, `--testResultsProcessor=${beside('jest.cjs')}`);
   } else if (/\/vitest\/vitest\.mjs$/.test(main)) {
     leave();
-    const own = process.argv.some((one) => one === '--reporter' || one.startsWith('--reporter='));
-    process.argv.push(...(own ? [] : ['--reporter=default']), `--reporter=${beside('vitest.mjs')}`);
+    const added = [...(has('--reporter') ? [] : ['--reporter=default']), `--reporter=${beside('vitest.mjs')}`];
+    const end = process.argv.indexOf('--');
+    process.argv.splice(end < 0 ? process.argv.length : end, 0, ...added);
   } else if (/\/mocha\/bin\/_?mocha(\.js)?$/.test(main)) {
     leave();
     const { follow } = require(beside('mocha.cjs'));
