@@ -31,7 +31,7 @@ async def said(gate: Gate, what: Judged) -> list[tuple[str, str]]:
 
 def test_gates_come_in_their_order() -> None:
     made = gates(NoSandbox(), "/usr/bin")
-    assert [gate.name for gate in made] == ["scope", "links", "conflicts", "syntax", "checks"]
+    assert [gate.name for gate in made] == ["scope", "links", "conflicts", "syntax", "secrets", "checks"]
     assert [f"{type(gate).__module__}:{type(gate).__name__}" for gate in made] == list(GATES)
 
 
@@ -51,7 +51,7 @@ def test_a_gate_of_another_package_judges_after_ours(tmp_path: Path, monkeypatch
         gates(NoSandbox(), "/usr/bin")
 
 
-@pytest.mark.parametrize("gate", gates(NoSandbox(), "/usr/bin")[:4], ids=lambda gate: gate.name)
+@pytest.mark.parametrize("gate", gates(NoSandbox(), "/usr/bin")[:5], ids=lambda gate: gate.name)
 async def test_without_a_patch_there_is_nothing_to_say(gate: Gate, tmp_path: Path) -> None:
     assert await gate.judge(judged(tmp_path)) == []
 

@@ -39,6 +39,8 @@ VERBS: tuple[Verb, ...] = (
     _verb("cluster", "Cluster", "Let many processes build: PostgreSQL, Redis and workers on this machine."),
     _verb("worker", "Cluster", "Take part in building, as one of many processes."),
     _verb("health", "Cluster", "Say whether a server or a worker is at work, for health checks."),
+    _verb("secrets", "Guard", "Search files, a diff or the staged changes for secrets."),
+    _verb("hook", "Guard", "Let git search what is staged for secrets before each commit."),
     _verb("doctor", "Keep", "Check this machine, and mend what a crash left behind."),
     _verb("prune", "Keep", "Remove old builds that have ended, and what nothing needs."),
     _verb("db", "Keep", "Migrate the database, or show its version.", "db"),

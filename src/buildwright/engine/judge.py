@@ -13,8 +13,8 @@ from buildwright.engine.disk_space import check_disk_space
 from buildwright.errors import GateBroken
 from buildwright.ports import Judged
 
-_LARGEST_FILE = 5_000_000
-"""In bytes; of a larger file of the base a gate gets the beginning."""
+_LARGEST_OF_BASE = 64_000_000
+"""Bytes of a base file that a gate may compare with."""
 
 
 async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -> Verdict:
@@ -45,9 +45,10 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                         files=files if gate.needs_files else None,
                         options=build.options,
                         on_output=output_of_gate,
+                        repository=build.repository,
                         base_tree=base_tree,
                         checkout=partial(workspace.checkout, build.id),
-                        read_base=partial(workspace.read_file, build.id, base_tree, limit=_LARGEST_FILE)
+                        read_base=partial(workspace.read_file, build.id, base_tree, limit=_LARGEST_OF_BASE)
                         if base_tree
                         else None,
                     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import resolve_name
@@ -16,6 +16,7 @@ GATES = (
     "buildwright.gates.links:LinksGate",
     "buildwright.gates.conflicts:ConflictMarkersGate",
     "buildwright.gates.syntax:SyntaxGate",
+    "buildwright.gates.secrets:SecretsGate",
     "buildwright.gates.checks:ChecksGate",
     "buildwright.gates.acceptance:AcceptanceGate",
 )
@@ -25,14 +26,21 @@ GATES_OF_OTHERS = "buildwright.gates"
 """The group of entry points under which another package offers gates; they judge after ours, by name."""
 
 
-def gates(sandbox: Sandbox, path: str, setups: Path | None = None) -> tuple[Gate, ...]:
+def gates(
+    sandbox: Sandbox,
+    path: str,
+    setups: Path | None = None,
+    secret_rules: Path | None = None,
+    allowed_secrets: Callable[[str], Collection[str]] = lambda _: (),
+) -> tuple[Gate, ...]:
     """Return the gates in the order in which they judge.
 
-    `path` is the PATH of the project's own commands; below `setups` the results of set-ups are kept. A gate that runs
-    commands takes `GateTools` as its only argument, any other takes none. Raises BadSettings naming a gate of another
-    package that cannot be loaded.
+    `path` is the PATH of the project's own commands; below `setups` the results of set-ups are kept, below
+    `secret_rules` the compiled rules of the search for secrets; `allowed_secrets` gives the fingerprints that a person
+    allowed in a repository. A gate that needs one of these takes `GateTools` as its only argument, any other takes
+    none. Raises BadSettings naming a gate of another package that cannot be loaded.
     """
-    tools = GateTools(sandbox, path, setups)
+    tools = GateTools(sandbox, path, setups, secret_rules, allowed_secrets)
     others = sorted(entry_points(group=GATES_OF_OTHERS), key=lambda entry: entry.name)
     return (
         *(_made(resolve_name(gate), tools) for gate in GATES),

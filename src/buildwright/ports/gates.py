@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,6 +32,8 @@ class Judged:
     options: Options
     on_output: Callable[[str], None] | None = None
     """Called with pieces of command output as they come."""
+    repository: str = ""
+    """The repository that is built on, as the user named it: its path or URL."""
     base_tree: str = ""
     """The tree that the patch lies on; "" when there is no patch."""
     checkout: Callable[[str], AbstractAsyncContextManager[Path]] | None = None
@@ -47,14 +49,22 @@ class Judgement(NamedTuple):
     output: bytes
 
 
+def _none_allowed(_repository: str) -> Collection[str]:
+    return ()
+
+
 class GateTools(NamedTuple):
-    """What a gate that runs commands is made with."""
+    """What a gate is made with that runs commands or keeps something in the home."""
 
     sandbox: Sandbox
     path: str
     """The PATH of the project's own commands."""
     setups: Path | None = None
     """Where results of set-ups are kept; None to keep none."""
+    secret_rules: Path | None = None
+    """Where the compiled rules of the search for secrets are kept; None for the system's cache."""
+    allowed_secrets: Callable[[str], Collection[str]] = _none_allowed
+    """Returns the fingerprints of the secrets that a person allowed in a repository."""
 
 
 class Gate(Protocol):

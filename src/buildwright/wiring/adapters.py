@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -268,8 +269,11 @@ class AdapterFactory:
         if not options.gates or not options.lanes or sandbox is None:
             return ()
         from buildwright.gates import gates
+        from buildwright.wiring.allowed import COMPILED_RULES, allowed_secrets
 
-        return gates(sandbox, path_of(self._settings), self._settings.home / "setups")
+        home = self._settings.home
+        allowed = partial(allowed_secrets, self._settings)
+        return gates(sandbox, path_of(self._settings), home / "setups", home / COMPILED_RULES, allowed)
 
 
 async def warm_up(options: Options) -> None:

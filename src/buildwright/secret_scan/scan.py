@@ -1,0 +1,124 @@
+"""Searches the content of files for secrets: engine, our rules, joined literals, key files. Must never write or print.
+
+A content is read as it is, also if only a few of its lines are new: rules that need a neighbour, keys of many lines and
+paths work then. What is new is found afterwards, by comparing with the content before (`found.added`).
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from buildwright.secret_scan.found import FoundSecret
+from buildwright.secret_scan.judge import GENERIC, HitPlace, is_secret
+from buildwright.secret_scan.key_files import kind_of_key_file
+from buildwright.secret_scan.kinds import CONTENT_UNREAD
+from buildwright.secret_scan.native import PREFIX, Hit, Progress, load, search
+from buildwright.secret_scan.split import join
+
+LARGEST = 64_000_000
+"""In bytes; a larger file is not searched, which is a finding of its own."""
+
+_BLAND = 100_000
+_CANDIDATE = re.compile(
+    rb"(?i)[\w+/=-]{15,}|pass|pwd|secret|token|key|auth|credential|login|salt|cookie|://[^\s/]{0,80}:|\bcurl\b|"
+    rb"identified|-----BEGIN|PuTTY|allow|ignore|Q~"
+)
+_AROUND = 400
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+class SecretScanner:
+    """Searches contents. `folder` keeps the compiled rules; they are loaded when a content first needs them."""
+
+    def __init__(self, folder: Path | None = None, say: Progress | None = None) -> None:
+        self._folder = folder
+        self._say = say
+
+    def scan(self, path: str, content: bytes) -> list[FoundSecret]:
+        """Return the secrets in a file, by line. Takes seconds if the rules must be compiled. Raises ToolMissing."""
+        if not content:
+            return []
+        if kind := kind_of_key_file(path, content):
+            return [FoundSecret(kind, path, 0, content)]
+        if len(content) > LARGEST:
+            return [too_large(path)]
+        text = _as_utf8(content)
+        if len(text) < _BLAND and not _CANDIDATE.search(text):
+            return []
+        engine = load(self._folder, self._say)
+        found = [(hit, text) for hit in search(engine, path, text)]
+        joined = join(text)
+        kept = _kept(path, found)
+        if joined is not None:
+            pieces = [hit for hit in search(engine, path, joined.content) if joined.crosses(hit.start, hit.end)]
+            moved = [(hit, joined.content) for hit in pieces]
+            kept += [
+                (hit._replace(start=joined.original(hit.start), end=joined.original(hit.end)), value)
+                for hit, value in _kept(path, moved)
+            ]
+        return list(_by_line(path, text, kept))
+
+
+def too_large(path: str) -> FoundSecret:
+    """Return the finding that stands for a file which is not searched."""
+    return FoundSecret(CONTENT_UNREAD, path, 0, path.encode("utf-8", "surrogateescape"))
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """Return UTF-16 text as UTF-8, all else as it is."""
+    for mark, name in _MARKS:
+        if content.startswith(mark):
+            return content.decode(name, "replace").encode() if name != "utf-8" else content
+    if content[1:200:2].count(0) > 60 and content[0:200:2].count(0) == 0:
+        return content.decode("utf-16-le", "replace").encode()
+    return content
+
+
+def _kept(path: str, found: list[tuple[Hit, bytes]]) -> list[tuple[Hit, bytes]]:
+    """Return the matches that are secrets, each with its value."""
+    kept = []
+    for hit, content in found:
+        value = hit.value.decode("utf-8", "replace")
+        if is_secret(hit, value, _place(path, content, hit)):
+            kept.append((hit, hit.value))
+    return kept
+
+
+def _place(path: str, content: bytes, hit: Hit) -> HitPlace:
+    start = max(content.rfind(b"\n", 0, hit.start) + 1, hit.start - _AROUND)
+    if hit.start - start < 4:
+        # The name may stand on the line before.
+        start = max(content.rfind(b"\n", 0, max(start - 1, 0)) + 1, hit.start - _AROUND)
+    stop = content.find(b"\n", hit.end)
+    stop = min(len(content) if stop < 0 else stop, hit.end + _AROUND)
+    before, after = (
+        content[start : hit.start].decode("utf-8", "replace"),
+        content[hit.end : stop].decode("utf-8", "replace"),
+    )
+    return HitPlace(path, before + hit.value.decode("utf-8", "replace") + after, before, after)
+
+
+def _by_line(path: str, text: bytes, kept: list[tuple[Hit, bytes]]) -> Iterator[FoundSecret]:
+    """Yield one secret for each place: where matches overlap, the one of the most special rule."""
+    end, line, counted = -1, 1, 0
+    for hit, value in sorted(kept, key=lambda one: (one[0].start, _rank(one[0].rule), -one[0].end)):
+        if hit.start < end:
+            continue
+        end = max(end, hit.end)
+        line += text.count(b"\n", counted, hit.start)
+        counted = hit.start
+        yield FoundSecret(_kind(hit.rule), path, line, value)
+
+
+def _rank(rule: str) -> int:
+    return 0 if not rule.startswith(PREFIX) else 2 if rule in GENERIC else 1
+
+
+def _kind(rule: str) -> str:
+    """Return the name of a rule as users see it: without the catalogue it is from and the number of its variant."""
+    if rule in GENERIC:
+        return "hardcoded-secret"
+    return re.sub(r"\.\d+$", "", re.sub(r"^(?:betterleaks\.|veles\.secrets/|buildwright\.)", "", rule))
