@@ -18,14 +18,19 @@ _CODE = say.words_of(
 )
 """Languages in which a value without quotes is an expression."""
 _TESTS = re.compile(
-    r"(?i)(?:^|/)(?:tests?|__tests__|specs?|fixtures?|testdata|test[-_]data|mocks?|examples?|docs?|docs_src|cassettes|"
-    r"samples?)/|(?:^|/)(?:test_[^/]*|[^/]*[._-](?:test|spec|tests)\.[^/]*|conftest\.py)$|\.(?:md|rst|adoc)$"
+    r"(?i)(?:^|/)(?:tests?|__tests__|specs?|e2e|cypress|_{0,2}fixtures?_{0,2}|testdata|test[-_]data|_{0,2}mocks?_{0,2}|"
+    r"examples?|docs_src|cassettes|samples?|stories)/|"
+    r"(?:^|/)(?:test_[^/]*|[^/]*[._-](?:test|spec|tests|stories)\.[^/]*|[^/]*Tests?\.(?:java|kt|cs)|conftest\.py)$"
 )
+_DOCUMENTS = re.compile(r"(?i)(?:^|/)docs?/|\.(?:md|mdx|rst|adoc|ipynb)$")
 GENERIC = frozenset(
     PREFIX + name for name in ("assignment", "quoted", "element", "attribute", "variable", "option", "header")
 )
+NAME_ABOVE = PREFIX + "variable"
+"""The rule whose name may stand on the line before its value."""
+_BESIDE_NAMES = frozenset((PREFIX + "assignment", PREFIX + "quoted"))
 _PASSWORDS = frozenset((PREFIX + "uri-password", PREFIX + "curl-user", "betterleaks.generic-credential-uri"))
-_LOGINS = frozenset((PREFIX + "netrc", PREFIX + "pgpass", PREFIX + "sql-password"))
+_LOGINS = frozenset(PREFIX + name for name in ("netrc", "pgpass", "sql-password", "command-password"))
 _WHOLE = frozenset((PREFIX + "private-key", PREFIX + "putty-key", "betterleaks.private-key"))
 _PUBLIC = re.compile(
     r"(?:-id|-url|-host|-domain|-name|-address|-pub|-public|-location|pub(?:lic)?-(?:api-)?key(?:-\w+)?|posthog-project-api-key|"
@@ -40,9 +45,17 @@ _SECRET_WORDS = say.words_of(
     auth apikey authtoken accesstoken secretkey
     """
 )
+_ENDINGS = ("password", "passwd", "passphrase", "secret", "token", "apikey", "secretkey", "accesskey")
+_PUBLIC_WORDS = say.words_of(
+    """
+    csrf xsrf public publishable page next cursor continuation site sitekey cache etag hash hashed sha checksum digest
+    fingerprint encrypted crypted sealed salt design
+    """
+)
+"""A name with one of these is of no secret, whatever else is in it."""
 _KEY_KINDS = say.words_of(
     """
-    api access auth account private signing encryption master shared client service license admin app webhook
+    api access auth account private signing storage encryption master shared client service license admin app webhook
     session
     """
 )
@@ -65,7 +78,7 @@ _PLACE = re.compile(
     r"(?i)^(?:\.{0,2}/|~/|[a-z]:\\|[a-z][\w+.-]*://|mailto:|www\.)|\.(?:py|js|ts|json|ya?ml|txt|md|html?|css|png|svg|crt|"
     r"pem|key|pub|conf|ini|toml|xml|sh|go|rs|java)$|^[\w.+-]+@[\w-]+\.[\w.]+$|^\d{4}-\d\d-\d\dT?"
 )
-_FORMULA = re.compile(r"\\[dwsSDWb]|\(\?|%[sdrv]\b|\[\^|\$\d|\{\d?\}|=>|&&|\|\||==|::")
+_FORMULA = re.compile(r"\\[dwsSDWb]|\(\?|\[\^|\{\d*\}|=>|&&|\|\||::|^%[sdrv]$|\$\d$")
 _STRICT_NAME = re.compile(r"(?i)(?:api|secret|access|auth)[_.-]?(?:key|token)|client[_.-]?secret|passw")
 _CONNECTION = re.compile(r"(?i)(?:password|pwd|accountkey|sharedaccesskey|passwd)$")
 
@@ -83,6 +96,10 @@ class HitPlace(NamedTuple):
         return _TESTS.search(self.path) is not None
 
     @property
+    def in_documents(self) -> bool:
+        return _DOCUMENTS.search(self.path) is not None
+
+    @property
     def quoted(self) -> bool:
         return self.before[-1:] in {'"', "'", "`", "\\"} or self.before.endswith("&quot;")
 
@@ -94,6 +111,8 @@ def is_secret(hit: Hit, value: str, place: HitPlace) -> bool:
         return rule not in _WHOLE or not say.is_placeholder(value[-60:])
     if _PUBLIC.search(rule) and rule != PREFIX + "aws-access-key-id":
         return False
+    if rule == PREFIX + "secret-key":
+        return _is_framework_key(value)
     if say.is_placeholder(value) or say.is_hash(value) or say.is_lock_line(place.path, place.line):
         return False
     if rule in _PASSWORDS:
@@ -116,11 +135,17 @@ def _is_of_provider(hit: Hit, value: str, place: HitPlace) -> bool:
     if hit.rule == PREFIX + "registry-login":
         password = say.basic_password(value)
         return not say.is_weak(password) and not say.is_placeholder(password) if password else say.is_drawn(value)
-    if hit.rule == PREFIX + "secret-key":
-        return (
-            say.entropy(value) >= 3.2 and not say.reads_like_words(value) and " " not in value.strip()
-        ) or "$" in value
     return not say.is_plain_digest(value, place.line)
+
+
+def _is_framework_key(value: str) -> bool:
+    """Return whether a quoted value, which may have signs and spaces in it, is the signing key of a framework."""
+    if say.is_dummy(value) or say.is_hash(value) or _REFERENCE.fullmatch(value):
+        return False
+    if " " in value:
+        return say.entropy(value) >= 4.2 and any(c.isdigit() for c in value) and not say.reads_like_words(value)
+    is_looked_up = say.is_placeholder(value) and say.entropy(value) < 4.3
+    return say.entropy(value) >= 3.2 and not is_looked_up and not say.reads_like_words(value)
 
 
 def _is_address_password(value: str, place: HitPlace) -> bool:
@@ -133,7 +158,7 @@ def _is_address_password(value: str, place: HitPlace) -> bool:
     host = re.match(
         r"@?(?:localhost|127\.0\.0\.1|example|host\b|db\b|postgres\b|redis\b|server\b)", place.after.lstrip("\"'")
     )
-    if place.in_tests or host:
+    if place.in_tests or place.in_documents or host:
         return len(password) >= 10 and say.is_drawn(password, 10)
     mixed = any(c.isdigit() for c in password) or (not password.isalpha() and not say.reads_like_words(password))
     return len(password) >= 6 and (mixed or say.entropy(password) >= 3.6) and say.entropy(password) >= 2.0
@@ -142,11 +167,11 @@ def _is_address_password(value: str, place: HitPlace) -> bool:
 def _is_generic(rule: str, value: str, place: HitPlace) -> bool:
     """Return whether a value beside a name that promises a secret is one."""
     value = value.rstrip(".,:")
-    name = _name(place.before) if rule in {PREFIX + "assignment", PREFIX + "quoted"} else "token"
+    name = _name(place.before) if rule in _BESIDE_NAMES else _name_before(place.before)
     if name is None or say.is_lock_file(place.path):
         return False
     in_env = is_env_file(place.path)
-    if _REFERENCE.fullmatch(value) or _PLACE.search(value) or _FORMULA.search(value) or say.is_weak(value):
+    if _is_reference(value) or _is_place(value) or _FORMULA.search(value) or say.is_weak(value):
         return False
     if say.is_plain_digest(value, place.line) and not _STRICT_NAME.search(name):
         return False
@@ -155,12 +180,26 @@ def _is_generic(rule: str, value: str, place: HitPlace) -> bool:
     if not place.quoted and not in_env and _is_expression(name, value, place):
         return False
     parts = {part.lower() for part in _PARTS.findall(name)}
-    is_named_password = bool(parts & {"password", "passwd", "pwd", "passphrase", "pass", "secret", "credential"})
+    is_named_password = any(part.endswith(("pass", "passwd", "password", "pwd", "phrase", "secret")) for part in parts)
     if place.in_tests:
-        return say.is_drawn(value, 24 if not _STRICT_NAME.search(name) else 20)
+        return say.is_drawn(value, 20 if _STRICT_NAME.search(name) else 24)
     if say.is_drawn(value) or (in_env and len(value) >= 8 and not say.reads_like_words(value)):
         return True
-    return (is_named_password or rule == PREFIX + "element") and say.is_password(value)
+    if place.in_documents and (len(value) < 10 or say.entropy(value) < 3.0 or say.reads_like_words(value)):
+        return False
+    return is_named_password and say.is_password(value)
+
+
+def _is_reference(value: str) -> bool:
+    """Return whether a value is a name of code, as `settings.secret` is; names are not drawn by chance."""
+    return _REFERENCE.fullmatch(value) is not None and not (say.is_drawn(value, 24) and say.entropy(value) >= 4.2)
+
+
+def _is_place(value: str) -> bool:
+    """Return whether a value is a path, an address or a time, and no base64 that begins with a slash."""
+    return _PLACE.search(value) is not None and not (
+        value[0] == "/" and say.is_drawn(value, 24) and value.count("/") < 4
+    )
 
 
 def _is_expression(name: str, value: str, place: HitPlace) -> bool:
@@ -170,6 +209,11 @@ def _is_expression(name: str, value: str, place: HitPlace) -> bool:
     is_connection = _CONNECTION.search(name) and place.before.endswith("=") and place.after[:1] in {";", '"', "'", ""}
     in_shell_text = place.before.lstrip().startswith(("#", "//", "*", "--", "export ", "ENV "))
     return not ((is_connection or in_shell_text) and say.is_password(value) and not value[:1].isspace())
+
+
+def _name_before(before: str) -> str:
+    """Return the last name before a value that promises a secret; the rule has seen one, further away."""
+    return next((name for name in reversed(_NAME.findall(before)) if _name(name)), "token")
 
 
 def _name(before: str) -> str | None:
@@ -183,6 +227,12 @@ def _name(before: str) -> str | None:
             if parts and set(parts) & _SECRET_WORDS:
                 return None
             continue
-        if set(parts) & _SECRET_WORDS or ("key" in parts and set(parts) & _KEY_KINDS) or "apikey" in "".join(parts):
+        if set(parts) & _PUBLIC_WORDS or "csrf" in name.lower():
+            return None
+        if (
+            set(parts) & _SECRET_WORDS
+            or ("key" in parts and set(parts) & _KEY_KINDS)
+            or any(part.endswith(_ENDINGS) for part in parts)
+        ):
             return name
     return None

@@ -33,8 +33,9 @@ def kind_of_key_file(path: str, content: bytes) -> str:
     for magic, kind in _MAGIC:
         if content.startswith(magic):
             return kind
-    if content[:1] == b"\x30":
-        return next((kind for shape, kind in _DER if shape.match(content)), "")
+    for shape, kind in _DER if content[:1] == b"\x30" else ():
+        if shape.match(content):
+            return kind
     name = PurePosixPath(path)
     if content[12:16] == b"\x62\x31\x05\x00" and name.suffix == ".dat":
         return "bitcoin-wallet"

@@ -10,13 +10,17 @@ import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildwright.secret_scan.found import FoundSecret
-from buildwright.secret_scan.judge import GENERIC, HitPlace, is_secret
+from buildwright.secret_scan.judge import GENERIC, NAME_ABOVE, HitPlace, is_secret
 from buildwright.secret_scan.key_files import kind_of_key_file
 from buildwright.secret_scan.kinds import CONTENT_UNREAD
 from buildwright.secret_scan.native import PREFIX, Hit, Progress, load, search
-from buildwright.secret_scan.split import join
+from buildwright.secret_scan.split import Joined, join
+
+if TYPE_CHECKING:
+    from kingfisher_sdk import Scanner
 
 LARGEST = 64_000_000
 """In bytes; a larger file is not searched, which is a finding of its own."""
@@ -24,9 +28,11 @@ LARGEST = 64_000_000
 _BLAND = 100_000
 _CANDIDATE = re.compile(
     rb"(?i)[\w+/=-]{15,}|pass|pwd|secret|token|key|auth|credential|login|salt|cookie|://[^\s/]{0,80}:|\bcurl\b|"
-    rb"identified|-----BEGIN|PuTTY|allow|ignore|Q~"
+    rb"identified|mysql|redis-cli|docker|-----BEGIN|PuTTY|allow|ignore|Q~|:\d{2,5}:"
 )
 _AROUND = 400
+_HEAD = 8000
+"""A content with a zero byte in its head is binary, as git has it: names and values do not stand side by side there."""
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -49,15 +55,15 @@ class SecretScanner:
         if len(text) < _BLAND and not _CANDIDATE.search(text):
             return []
         engine = load(self._folder, self._say)
-        found = [(hit, text) for hit in search(engine, path, text)]
+        hits = search(engine, path, text)
+        if b"\0" in text[:_HEAD]:
+            hits = [hit for hit in hits if hit.rule not in GENERIC]
+        kept = _kept(path, text, hits)
         joined = join(text)
-        kept = _kept(path, found)
         if joined is not None:
-            pieces = [hit for hit in search(engine, path, joined.content) if joined.crosses(hit.start, hit.end)]
-            moved = [(hit, joined.content) for hit in pieces]
+            pieces = _kept(path, joined.content, _over_joints(engine, path, joined))
             kept += [
-                (hit._replace(start=joined.original(hit.start), end=joined.original(hit.end)), value)
-                for hit, value in _kept(path, moved)
+                hit._replace(start=joined.original(hit.start), end=joined.original(hit.end - 1) + 1) for hit in pieces
             ]
         return list(_by_line(path, text, kept))
 
@@ -77,19 +83,25 @@ def _as_utf8(content: bytes) -> bytes:
     return content
 
 
-def _kept(path: str, found: list[tuple[Hit, bytes]]) -> list[tuple[Hit, bytes]]:
-    """Return the matches that are secrets, each with its value."""
-    kept = []
-    for hit, content in found:
-        value = hit.value.decode("utf-8", "replace")
-        if is_secret(hit, value, _place(path, content, hit)):
-            kept.append((hit, hit.value))
-    return kept
+def _over_joints(engine: Scanner, path: str, joined: Joined) -> list[Hit]:
+    """Return the matches that were in pieces."""
+    found = []
+    for start, stop in joined.windows():
+        for hit in search(engine, path, joined.content[start:stop]):
+            moved = hit._replace(start=hit.start + start, end=hit.end + start)
+            if joined.crosses(moved.start, moved.end):
+                found.append(moved)
+    return found
+
+
+def _kept(path: str, content: bytes, hits: list[Hit]) -> list[Hit]:
+    """Return the matches that are secrets."""
+    return [hit for hit in hits if is_secret(hit, hit.value.decode("utf-8", "replace"), _place(path, content, hit))]
 
 
 def _place(path: str, content: bytes, hit: Hit) -> HitPlace:
     start = max(content.rfind(b"\n", 0, hit.start) + 1, hit.start - _AROUND)
-    if hit.start - start < 4:
+    if hit.start - start < 4 or hit.rule == NAME_ABOVE:
         # The name may stand on the line before.
         start = max(content.rfind(b"\n", 0, max(start - 1, 0)) + 1, hit.start - _AROUND)
     stop = content.find(b"\n", hit.end)
@@ -101,16 +113,16 @@ def _place(path: str, content: bytes, hit: Hit) -> HitPlace:
     return HitPlace(path, before + hit.value.decode("utf-8", "replace") + after, before, after)
 
 
-def _by_line(path: str, text: bytes, kept: list[tuple[Hit, bytes]]) -> Iterator[FoundSecret]:
+def _by_line(path: str, text: bytes, kept: list[Hit]) -> Iterator[FoundSecret]:
     """Yield one secret for each place: where matches overlap, the one of the most special rule."""
     end, line, counted = -1, 1, 0
-    for hit, value in sorted(kept, key=lambda one: (one[0].start, _rank(one[0].rule), -one[0].end)):
+    for hit in sorted(kept, key=lambda one: (one.start, _rank(one.rule), -one.end)):
         if hit.start < end:
             continue
         end = max(end, hit.end)
         line += text.count(b"\n", counted, hit.start)
         counted = hit.start
-        yield FoundSecret(_kind(hit.rule), path, line, value)
+        yield FoundSecret(_kind(hit.rule), path, line, hit.value)
 
 
 def _rank(rule: str) -> int:

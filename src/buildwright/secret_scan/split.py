@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _QUOTE = rb"[\"'`]"
@@ -15,6 +16,7 @@ _JOINT = re.compile(
 _LISTS = re.compile(rb"join\(\s{0,20}[\[(]([^\])\n]{1,2000})[\])]|\[([^\]]{1,2000})\]\s{0,20}\.\s{0,20}join\(")
 _COMMA = re.compile(_QUOTE + rb"\s{0,40},\s{0,40}[rbfu]?" + _QUOTE)
 _MOST = 20_000
+_AROUND = 300
 
 
 class Joined(NamedTuple):
@@ -28,6 +30,18 @@ class Joined(NamedTuple):
         """Return where a byte of the joined text stands in the original."""
         at = bisect_right(self.places, offset)
         return offset + (self.removed[at - 1] if at else 0)
+
+    def windows(self) -> Iterator[tuple[int, int]]:
+        """Yield the pieces of the joined text around its joints, as first and last byte; they do not overlap."""
+        start, stop = -1, -1
+        for place in self.places:
+            if start < 0 or place - _AROUND > stop:
+                if start >= 0:
+                    yield start, stop
+                start = max(place - _AROUND, 0)
+            stop = min(place + _AROUND, len(self.content))
+        if start >= 0:
+            yield start, stop
 
     def crosses(self, start: int, end: int) -> bool:
         """Return whether a piece of the joined text was in two pieces."""
