@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Every test has a home of its own; compiling the rules for each would take longer than the tests.
+    os.environ.setdefault("KF_RULE_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "secret-rules"))
     if not hasattr(config, "workerinput"):
         services.announce()
 

@@ -80,7 +80,7 @@ def program(tmp_path: Path) -> Program:
     directory = tmp_path / "work"
     directory.mkdir()
     home = tmp_path / "home"
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "KF_RULE_CACHE_DIR")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     environment |= {"PYTHONPATH": str(SOURCE), "BUILDWRIGHT_HOME": str(home), "PYTHONUTF8": "1"}
     return Program(home, directory, environment)

@@ -44,6 +44,7 @@ _HASH_NAMES = re.compile(
     r"cache[-_]?(?:key|bust)|\bblob\b|\btree\b|object_?id|_id\b|uuid|guid|crc|signature_of|build[-_ ]?id|version"
 )
 _HEX = re.compile(r"[0-9a-fA-F]+")
+_LONG, _SHORT_WORD = 40, 5
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LOCK_LINE = re.compile(r"(?i)integrity|resolved|checksum|sha\d|hash|digest|\bh1:")
 _LOCKS = re.compile(
@@ -72,7 +73,9 @@ def is_placeholder(value: str) -> bool:
 
 def is_dummy(value: str) -> bool:
     """Return whether a value has words of a placeholder in it, or hardly any different characters."""
-    if len(value) < 200 and _WORDS.search(value):
+    found = _WORDS.search(value) if len(value) < 200 else None
+    # In a long key a short word stands by chance.
+    if found and (len(value) <= _LONG or len(found[0]) > _SHORT_WORD):
         return True
     return len(set(value)) <= max(3, min(len(value) // 6, 6))
 

@@ -26,10 +26,12 @@ LARGEST = 64_000_000
 """In bytes; a larger file is not searched, which is a finding of its own."""
 
 _BLAND = 100_000
-_CANDIDATE = re.compile(
-    rb"(?i)[\w+/=-]{15,}|pass|pwd|secret|token|key|auth|credential|login|salt|cookie|://[^\s/]{0,80}:|\bcurl\b|"
-    rb"identified|mysql|redis-cli|docker|-----BEGIN|PuTTY|allow|ignore|Q~|:\d{2,5}:"
+_PROMISE = re.compile(
+    rb"(?i)pass|pwd|secret|token|key|auth|credential|login|salt|://[^\s/]{0,80}:|\bcurl\b|identified|mysql|redis-cli|docker|"
+    rb"-----BEGIN|PuTTY|allow|ignore|Q~|:\d{2,5}:"
 )
+_RUN = re.compile(rb"[\w+/=-]{15,}")
+_DIGITS = frozenset(b"0123456789")
 _AROUND = 400
 _HEAD = 8000
 """A content with a zero byte in its head is binary, as git has it: names and values do not stand side by side there."""
@@ -52,7 +54,7 @@ class SecretScanner:
         if len(content) > LARGEST:
             return [too_large(path)]
         text = _as_utf8(content)
-        if len(text) < _BLAND and not _CANDIDATE.search(text):
+        if len(text) < _BLAND and not _may_hold(text):
             return []
         engine = load(self._folder, self._say)
         hits = search(engine, path, text)
@@ -66,6 +68,14 @@ class SecretScanner:
                 hit._replace(start=joined.original(hit.start), end=joined.original(hit.end - 1) + 1) for hit in pieces
             ]
         return list(_by_line(path, text, kept))
+
+
+def _may_hold(text: bytes) -> bool:
+    """Return whether anything in a short text could be a secret; without, the rules need not be loaded."""
+    if _PROMISE.search(text):
+        return True
+    runs = (found[0] for found in _RUN.finditer(text))
+    return any((run.isalpha() and not (run.islower() or run.istitle())) or _DIGITS & set(run) for run in runs)
 
 
 def too_large(path: str) -> FoundSecret:
