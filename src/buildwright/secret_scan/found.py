@@ -9,7 +9,7 @@ from functools import lru_cache
 
 FINGERPRINT_LENGTH = 16
 _SALT = b"buildwright secret fingerprint 1"
-_LONG = 16
+_LONG = 20
 _SHOWN = 4
 
 
