@@ -212,7 +212,7 @@ def test_the_hook_works_in_a_linked_worktree(program: Program, repository: Path,
 def test_a_build_refuses_a_key_until_a_person_allows_it(program: Program, repository: Path, tmp_path: Path) -> None:
     tasks = write_tasks(tmp_path / "t.json", {"id": "a", "title": "Add", "goal": "x"})
     (tmp_path / "a.py").write_text(f"K = '{KEY}'\n")
-    agent = shell(f"cp {tmp_path / 'a.py'} .", "--attempts", "1")
+    agent = shell(f"cp {tmp_path / 'a.py'} .", "--check", "lint:fine=true", "--attempts", "1")
     first = program("build", tasks, "--repo", repository, *agent, "--json", "--yes")
     assert first.code == 4, first.out[-3000:]
     assert KEY not in first.out + first.err
@@ -224,5 +224,5 @@ def test_a_build_refuses_a_key_until_a_person_allows_it(program: Program, reposi
     name = first.out.partition("secrets allow ")[2][:16]
     assert program("secrets", "allow", name, "-m", "made for this test", "--repo", repository).code == 0
     second = program("resume", build, "--retry", "--json")
-    assert second.code == 0, second.err
+    assert second.code == 0, second.out[-2500:]
     assert git(repository, "show", f"{second.lines[-1]['delivered']}:a.py") == f"K = '{KEY}'"
