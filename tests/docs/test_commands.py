@@ -21,7 +21,12 @@ SHOWN = [
 ]
 
 
-BELOW = {"db": {"migrate", "rollback", "version"}, "cluster": {"up", "down", "status"}}
+BELOW = {
+    "db": {"migrate", "rollback", "version"},
+    "cluster": {"up", "down", "status"},
+    "secrets": {"scan", "allow", "allowed"},
+    "hook": {"install", "remove"},
+}
 """Verbs that have verbs."""
 
 
