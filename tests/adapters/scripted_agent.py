@@ -153,7 +153,7 @@ class ScriptedAgent:
 
 def _checked(path: str, assignment: Assignment) -> str:
     checked = check_path(path)
-    why = is_protected(checked, assignment.protected, assignment.allow)
+    why = is_protected(checked, assignment.protected, assignment.allow, assignment.task.files_expected)
     if why is not None:
         raise UnsafePath(f"{checked} is protected: {why}.")
     return checked

@@ -31,7 +31,20 @@ async def said(gate: Gate, what: Judged) -> list[tuple[str, str]]:
 
 def test_gates_come_in_their_order() -> None:
     made = gates(NoSandbox(), "/usr/bin")
-    assert [gate.name for gate in made] == ["scope", "links", "conflicts", "syntax", "secrets", "checks"]
+    assert [gate.name for gate in made] == [
+        "scope",
+        "links",
+        "conflicts",
+        "syntax",
+        "reach",
+        "suppressions",
+        "intrusions",
+        "answers",
+        "tests",
+        "secrets",
+        "checks",
+        "acceptance",
+    ]
     assert [f"{type(gate).__module__}:{type(gate).__name__}" for gate in made] == list(GATES)
 
 
@@ -51,7 +64,9 @@ def test_a_gate_of_another_package_judges_after_ours(tmp_path: Path, monkeypatch
         gates(NoSandbox(), "/usr/bin")
 
 
-@pytest.mark.parametrize("gate", gates(NoSandbox(), "/usr/bin")[:5], ids=lambda gate: gate.name)
+@pytest.mark.parametrize(
+    "gate", [gate for gate in gates(NoSandbox(), "/usr/bin") if gate.name != "checks"], ids=lambda gate: gate.name
+)
 async def test_without_a_patch_there_is_nothing_to_say(gate: Gate, tmp_path: Path) -> None:
     assert await gate.judge(judged(tmp_path)) == []
 
@@ -82,9 +97,6 @@ SCOPES: list[tuple[str, Any, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     ("submodule", patch(change("lib", "added", mode="160000")), {}, [("scope.submodule", "error")]),
     ("submodule gone", patch(change("lib", "deleted", old_mode="160000")), {}, [("scope.submodule", "error")]),
-    ("test gone", patch(change("tests/test_a.py", "deleted")), {}, [("scope.tests_deleted", "error")]),
-    ("test gone, asked", patch(change("tests/test_a.py", "deleted")), {"action": "delete"}, []),
-    ("test gone, named", patch(change("tests/test_a.py", "deleted")), {"files_expected": ("tests/test_a.py",)}, []),
     ("odd name", patch("a\nb.py"), {}, [("scope.unsafe", "error")]),
 ]
 

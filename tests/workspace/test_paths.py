@@ -236,6 +236,25 @@ LISTED = [
     "Jenkinsfile",
     ".circleci/config.yml",
     ".devcontainer/devcontainer.json",
+    ".github/actions/x/action.yml",
+    ".woodpecker/a.yml",
+    "azure-pipelines.yml",
+    "lefthook-local.yml",
+    "web/.pre-commit-config.yaml",
+    "AGENTS.md",
+    "deep/down/CLAUDE.md",
+    "docs/AGENTS.md",
+    ".github/copilot-instructions.md",
+    ".env",
+    "web/.env.production",
+    "mise.toml",
+    ".npmrc",
+    "web/.yarnrc.yml",
+    ".cargo/config.toml",
+    "gradle/wrapper/gradle-wrapper.properties",
+    ".ssh/config",
+    "GITHUB~1/workflows/ci.yml",
+    "CLAUDE~1/settings.json",
 ]
 
 
@@ -270,5 +289,23 @@ def test_protection_is_lifted_and_extended_by_name() -> None:
         "docs/.github/workflows.md",
         "gitmodules",
         "src/claude.py",
+        ".env.example",
+        "web/.github/workflows/ci.yml",
+        "docs/agents.py",
+        "docs/guides/agents.md",
+        "src/env.py",
+        "environment.md",
+        "npmrc.md",
+        "backup~1/file",
+        ".editorconfig",
     ):
         assert is_protected(plain) is None
+
+
+def test_a_task_may_name_what_projects_write_themselves() -> None:
+    assert is_protected("AGENTS.md", named=["AGENTS.md"]) is None
+    assert is_protected(".env", named=["./.env"]) is None
+    assert is_protected("web/.npmrc", named=["web"])
+    assert is_protected("web/.npmrc", named=[".npmrc"])
+    assert is_protected(".github/workflows/ci.yml", named=[".github/workflows/ci.yml"])
+    assert is_protected(".claude/settings.json", named=[".claude/settings.json"])

@@ -135,7 +135,7 @@ def why_not(tool: str, tool_input: Mapping[str, object], assignment: Assignment,
         return str(refused)
     spelled = Path(os.path.normpath(lane / named))
     for candidate in (path, spelled.relative_to(lane).as_posix() if spelled.is_relative_to(lane) else path):
-        why = is_protected(candidate, assignment.protected, assignment.allow)
+        why = is_protected(candidate, assignment.protected, assignment.allow, assignment.task.files_expected)
         if why is not None:
             return f"{candidate} is protected: {why}. Do the task without changing it."
     return None

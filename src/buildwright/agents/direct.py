@@ -277,7 +277,7 @@ def _take(block: Block, assignment: Assignment, answer: _BlockAnswer, speech: _S
 def _apply(block: FileBlock | EditBlock | DeleteBlock, assignment: Assignment) -> Wrote:
     """Apply the block. Raises UnsafePath or NotFound, with words for the model, when that is not possible."""
     path = check_path(block.path)
-    why = is_protected(path, assignment.protected, assignment.allow)
+    why = is_protected(path, assignment.protected, assignment.allow, assignment.task.files_expected)
     if why is not None:
         raise UnsafePath(f"{path} is protected: {why}. Do the task without changing it.")
     match block:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from buildwright.core.protected import reach_of
 from buildwright.errors import UnsafePath
 
 PART_BYTES = 255
@@ -18,61 +19,6 @@ PATH_BYTES = 4096
 # Characters that HFS+ ignores when it compares names (git's utf8.c, next_hfs_char): ".g\u200cit" is ".git" there.
 _HFS_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
 _UNSEEN = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-# Directories and files that configure agents, editors or hooks wherever they lie.
-_ANYWHERE = frozenset(
-    (
-        ".claude",
-        ".codex",
-        ".cursor",
-        ".gemini",
-        ".kiro",
-        ".roo",
-        ".cline",
-        ".continue",
-        ".windsurf",
-        ".aider.conf.yml",
-        ".vscode",
-        ".idea",
-        ".zed",
-        ".fleet",
-        ".devcontainer",
-        ".devcontainer.json",
-        ".husky",
-        ".envrc",
-        ".mcp.json",
-        ".gitmodules",
-        ".pre-commit-config.yaml",
-        ".netrc",
-        ".pypirc",
-        ".cursorrules",
-        ".windsurfrules",
-        ".clinerules",
-        "lefthook.yml",
-        ".lefthook.yml",
-    )
-)
-# Files that run on another machine once they are pushed; they count only at the top of the repository.
-_AT_TOP = (
-    ".github/workflows",
-    ".github/actions",
-    ".github/codeowners",
-    ".gitlab-ci.yml",
-    ".gitlab",
-    ".circleci",
-    ".travis.yml",
-    ".buildkite",
-    ".drone.yml",
-    ".woodpecker",
-    ".woodpecker.yml",
-    ".forgejo",
-    ".gitea",
-    "azure-pipelines.yml",
-    "bitbucket-pipelines.yml",
-    "appveyor.yml",
-    ".appveyor.yml",
-    "jenkinsfile",
-)
 
 
 def check_path(path: str) -> str:
@@ -119,34 +65,37 @@ def is_git_part(part: str) -> bool:
     return folded in {".git", "git~1"}
 
 
-def is_protected(path: str, extra: Iterable[str] = (), allow: Iterable[str] = ()) -> str | None:
+def is_protected(
+    path: str, extra: Iterable[str] = (), allow: Iterable[str] = (), named: Iterable[str] = ()
+) -> str | None:
     """Return why a person must agree before this path is changed, None when no consent is needed.
 
     `extra` adds paths, directories or globs ("*" crosses "/"); `allow` lifts the protection of the paths it names, but
-    never that of a git directory. Compared without case and compatibility forms, as some file systems do.
+    never that of a git directory; `named` are the paths of the task, which lift it from what projects write themselves.
+    Compared without case and compatibility forms, as some file systems do.
     """
-    parts = [_fold_part(part) for part in path.split("/")]
-    if any(part in {".git", "git~1"} for part in parts):
+    folded = fold_path(path)
+    if any(part in {".git", "git~1"} for part in folded.split("/")):
         return "it lies in a git directory"
-    folded = "/".join(parts)
     if is_covered(folded, allow):
         return None
-    for part in parts:
-        if part in _ANYWHERE:
-            return f"{part} configures agents, editors, hooks or submodules"
-    for top in _AT_TOP:
-        if folded == top or folded.startswith(f"{top}/"):
-            return f"{top} configures what runs elsewhere"
+    if reason := reach_of(folded, path, is_named=folded in {fold_path(one.removeprefix("./")) for one in named}):
+        return reason
     if is_covered(folded, extra):
         return "the project protects it"
     return None
 
 
+def fold_path(path: str) -> str:
+    """Return a path as file systems without case and with compatibility forms compare it."""
+    return "/".join(_fold_part(part) for part in path.split("/"))
+
+
 def is_covered(path: str, patterns: Iterable[str]) -> bool:
     """Return whether a path is, lies below or matches ("*" crosses "/") one of the patterns, however it is spelt."""
-    folded = "/".join(_fold_part(part) for part in path.split("/"))
+    folded = fold_path(path)
     for pattern in patterns:
-        wanted = "/".join(_fold_part(part) for part in pattern.removeprefix("./").rstrip("/").split("/"))
+        wanted = fold_path(pattern.removeprefix("./").rstrip("/"))
         if folded == wanted or folded.startswith(f"{wanted}/") or fnmatchcase(folded, wanted):
             return True
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from buildwright.core.finding import Report, Verdict
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.disk_space import check_disk_space
 from buildwright.errors import GateBroken
-from buildwright.ports import Judged
+from buildwright.ports import Judged, Workspace
 
 _LARGEST_OF_BASE = 64_000_000
 """Bytes of a base file that a gate may compare with."""
@@ -30,6 +31,7 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
     base_tree = _base_tree(build, task, tree)
     log = partial(bench.logbook.note, "gate", task=task, attempt=state.attempt)
     reports: list[Report] = []
+    read_base = _reader(workspace, build.id, base_tree) if base_tree else None
     async with AsyncExitStack() as stack:
         files: Path | None = None
         for gate in world.gates:
@@ -48,9 +50,7 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                         repository=build.repository,
                         base_tree=base_tree,
                         checkout=partial(workspace.checkout, build.id),
-                        read_base=partial(workspace.read_file, build.id, base_tree, limit=_LARGEST_OF_BASE)
-                        if base_tree
-                        else None,
+                        read_base=read_base,
                     )
                 )
             for report, output in judgements:
@@ -73,3 +73,15 @@ def _base_tree(build: Build, task: str, tree: str) -> str:
     ahead = {car.commit: car.tree for car in build.train} | {build.head: build.head_tree}
     onto = next((car.onto for car in build.train if car.task == task and car.tree == tree), "")
     return ahead.get(onto, patch.base_tree)
+
+
+def _reader(workspace: Workspace, build_id: str, tree: str) -> Callable[[str], Awaitable[bytes | None]]:
+    """Return a reader of a tree's files that asks git once for each, however many gates ask."""
+    kept: dict[str, bytes | None] = {}
+
+    async def read(path: str) -> bytes | None:
+        if path not in kept:
+            kept[path] = await workspace.read_file(build_id, tree, path, _LARGEST_OF_BASE)
+        return kept[path]
+
+    return read

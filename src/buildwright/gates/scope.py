@@ -1,4 +1,4 @@
-"""Judges the paths of a patch: protected, foreign to the task, or removed tests. Must never read a file."""
+"""Judges the paths of a patch: protected, or foreign to the task. Must never read a file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ScopeGate:
 
     name = "scope"
     needs_files = False
-    refuses = "an empty change, a protected path, a submodule, a deleted test that the task did not name"
+    refuses = "an empty change, a protected path, a submodule"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         """Return one judgement; none when there is no patch."""
@@ -59,22 +59,25 @@ def _findings(judged: Judged, patch: Patch) -> Iterator[Finding]:
     if patch.is_empty:
         yield finding("scope.empty", "Nothing was changed.", fix="make the change that the task asks for")
     extra = (*judged.options.protected, *OWN_PATHS)
-    adds_tests = any(change.kind == "added" and is_test(change.path) for change in patch.changes)
     for change in patch.changes:
-        refused = list(_forbidden(change, extra, judged.options.allow))
+        refused = list(
+            _forbidden(change, extra, judged.options.allow, judged.task.files_expected if judged.task else ())
+        )
         yield from refused
         if judged.task is not None and not refused:
-            yield from _out_of_scope(change, judged.task, may_have_moved=adds_tests)
+            yield from _out_of_scope(change, judged.task)
 
 
-def _forbidden(change: FileChange, extra: tuple[str, ...], allow: tuple[str, ...]) -> Iterator[Finding]:
+def _forbidden(
+    change: FileChange, extra: tuple[str, ...], allow: tuple[str, ...], named: tuple[str, ...]
+) -> Iterator[Finding]:
     path = change.path
     try:
         check_path(path)
     except UnsafePath as error:
         yield finding("scope.unsafe", error.message, fix=error.fix or "")
         return
-    if reason := is_protected(path, extra, allow):
+    if reason := is_protected(path, extra, allow, named):
         yield finding(
             "scope.protected",
             f"{path} may not be changed without a person: {reason}.",
@@ -90,22 +93,15 @@ def _forbidden(change: FileChange, extra: tuple[str, ...], allow: tuple[str, ...
         )
 
 
-def _out_of_scope(change: FileChange, task: Task, *, may_have_moved: bool) -> Iterator[Finding]:
-    """Yield what the task did not say. Whether tests that moved are all there is for the checks to find out."""
+def _out_of_scope(change: FileChange, task: Task) -> Iterator[Finding]:
     path = change.path
-    named = _is_named(path, task.files_expected)
-    if change.kind == "deleted" and is_test(path) and task.action != "delete" and not named and not may_have_moved:
-        yield finding(
-            "scope.tests_deleted",
-            f"The test file {path} was deleted, and the task does not ask for that.",
-            path,
-            fix=f"bring {path} back; mend the code instead of removing its test",
-        )
-    elif task.files_expected and not named and not _is_companion(path, task.files_expected):
+    named = is_named(path, task.files_expected)
+    if task.files_expected and not named and not _is_companion(path, task.files_expected):
         yield finding("scope.outside", f"{path} is not among the files the task named.", path, severity="note")
 
 
-def _is_named(path: str, expected: tuple[str, ...]) -> bool:
+def is_named(path: str, expected: tuple[str, ...]) -> bool:
+    """Return whether a path is, or lies below, one of the paths, directories or globs that a task names."""
     for pattern in expected:
         wanted = pattern.removeprefix("./").rstrip("/")
         if path == wanted or path.startswith(f"{wanted}/") or fnmatchcase(path, wanted):
