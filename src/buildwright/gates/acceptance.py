@@ -104,12 +104,14 @@ class AcceptanceGate:
         self._tools = tools
 
     async def judge(self, judged: Judged) -> list[Judgement]:
-        """Return one judgement; none when no acceptance line is a question. Raises GateBroken without a checkout."""
-        lines = judged.task.acceptance if judged.task is not None and judged.patch is not None else ()
+        """Return one judgement; none when there is no patch, or no acceptance line is a question. Raises GateBroken without a checkout."""
+        if judged.patch is None:
+            return []
+        files = checkout(judged)
+        lines = judged.task.acceptance if judged.task is not None else ()
         questions = [asked for line in lines if (asked := question(line)) is not None][:_MOST]
         if not questions:
             return []
-        files = checkout(judged)
         paths = [path for path in sorted(listing(files)) if not is_test(path)]
         findings = [one for asked in questions for one in await self._wrong(judged, files, paths, asked)]
         return [judgement(self.name, "test", findings)]
