@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
+from tests.git import git
 
 CASSETTE = """
 version: 1
@@ -186,6 +187,12 @@ def test_what_the_checks_leave_out_is_said_at_the_beginning_and_the_end(
     program: Program, repository: Path, tmp_path: Path
 ) -> None:
     tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    (repository / "package.json").write_text('{"scripts": {"lint": "eslint ."}}')
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "lint")
+    planned = program("plan", tasks, "--repo", repository)
+    assert "Each change is judged by: npm run lint" in planned.out
+    assert "warning: No command tests this project" in planned.out
     check = ("--check", "test:some=test ! -e no || true")
     done = program("build", tasks, "--repo", repository, *shell(WRITES, *check))
     assert done.code == 0, done.err

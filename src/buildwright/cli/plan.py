@@ -82,3 +82,7 @@ def _print_plan(output: Output, title: str, view: PlanView) -> None:
         f"* Critical path, {view.minutes:g} of {view.total_minutes:g} minutes: {' > '.join(view.critical_path)}"
     )
     output.print(f"At most {count(view.widest, 'task')} can run at once.")
+    if view.checks:
+        output.print(f"Each change is judged by: {one_line('; '.join(view.checks), 400)}")
+    for warning in view.warnings:
+        output.print(f"  warning: {one_line(warning)}")

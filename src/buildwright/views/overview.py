@@ -182,6 +182,10 @@ class PlanView(Record):
     notes: str = ""
     title: str = ""
     """Title of the spec."""
+    checks: tuple[str, ...] = ()
+    """Commands that would judge each change, where a repository was given."""
+    warnings: tuple[str, ...] = ()
+    """What those do not prove: no test command, parts that no check runs, hidden exit codes."""
 
 
 def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:

@@ -203,7 +203,13 @@ class App:
         from buildwright.views.overview import plan_view
 
         graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace)
-        return plan_view(graph, new.spec.title)
+        found = await preflight.toolchain(new, self.workspace)
+        return plan_view(graph, new.spec.title).model_copy(
+            update={
+                "checks": tuple(check.command for check in found.checks),
+                "warnings": tuple(str(one) for one in found.findings if one.severity == "warning"),
+            }
+        )
 
     async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
         """Send a command to a build, whichever process runs it. Raises IllegalMove, NotFound, StoreFailed.

@@ -14,6 +14,7 @@ from buildwright.ports import ModelAccess
 from buildwright.wiring.adapters import LazyPlanner, agent_for, with_cassette
 
 if TYPE_CHECKING:
+    from buildwright.gates.toolchain import Toolchain
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox
     from buildwright.settings import Settings
@@ -45,6 +46,26 @@ def check(
         if new.spec.graph is None:  # the planner asks a model
             gateway().check_keys("", options)
     return replace(new, options=options)
+
+
+async def toolchain(new: NewBuild, workspace: GitWorkspace) -> Toolchain:
+    """Return the checks that a build in the repository would run on its base, and warnings about them.
+
+    Without a repository there are none. Raises BadRepository, BadSettings (buildwright.toml is wrong).
+    """
+    from buildwright.gates.stored_tree import toolchain_of_tree
+    from buildwright.gates.toolchain import Toolchain as Found
+    from buildwright.workspace.orphans import PLAN
+
+    if not new.repository or not new.options.gates:
+        return Found((), ())
+    place = f"{PLAN}{uuid.uuid4()}"
+    target = await workspace.prepare(place, new.repository, new.base)
+    try:
+        paths = await workspace.list_files(place, target.tree)
+        return await toolchain_of_tree(paths, lambda path: workspace.read_file(place, target.tree, path), new.options)
+    finally:
+        await workspace.release(place)
 
 
 async def plan(new: NewBuild, gateway: LocalGateway, workspace: GitWorkspace) -> Graph:
