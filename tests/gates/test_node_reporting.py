@@ -74,14 +74,17 @@ def test_a_failure_is_in_the_report_with_its_place_and_the_code_is_the_runners(t
     ran = run(tmp_path, {"test/a.test.js": text}, "node --test")
     ((report,), (failure,)) = (ran.reports, ran.reports[0].findings)
     assert (ran.code, report.ran) == (1, 1)
-    assert (failure.file, failure.line) == ("test/a.test.js", 3)
+    assert (failure.file, failure.line) == (str(tmp_path / "project/test/a.test.js"), 3)
     assert "no<&" in failure.message
 
 
 def test_each_run_has_a_report_of_its_own(tmp_path: Path) -> None:
     text = "const { it } = require('node:test');\nit('fine', () => {});\n"
     ran = run(tmp_path, {"a/x.test.js": text, "b/x.test.js": text}, "for d in a b; do (cd $d && node --test); done")
-    assert sorted(case.name for report in ran.reports for case in report.cases) == ["x.test.js::fine"] * 2
+    assert sorted(case.name for report in ran.reports for case in report.cases) == [
+        "a/x.test.js::fine",
+        "b/x.test.js::fine",
+    ]
 
 
 def test_what_the_runner_starts_does_not_see_that_it_is_reported(tmp_path: Path) -> None:

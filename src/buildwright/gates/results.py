@@ -50,9 +50,10 @@ def results_of(
     """
     place = (files, check.report) if is_report_path(check.report) else (private, report)
     content = read_bytes(*place, LARGEST_REPORT)
-    read = read_junit(content, str(files)) if content is not None else None
+    root = str(files.resolve())
+    read = read_junit(content, root) if content is not None else None
     asked = own(read) if read is not None else None
-    of_node = node_reports(private, str(files))
+    of_node = node_reports(private, root)
     told = read_run(text)
     if asked is None:
         return agreed(check.command, of_node, told)

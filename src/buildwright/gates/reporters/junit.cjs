@@ -16,7 +16,8 @@ function said(tag, { message, text }) {
 }
 
 function caseXml(one) {
-  const file = one.file ? path.relative(process.cwd(), one.file) : '';
+  // Whole, because the reader knows the top of the tree and this process only the folder of its part.
+  const file = one.file ? path.resolve(one.file) : '';
   const line = one.line ? ` line="${one.line}"` : '';
   const inside = { passed: '', skipped: '<skipped/>', failed: said('failure', one) }[one.outcome];
   return `<testcase classname="${escaped(file)}" name="${escaped(one.name)}" file="${escaped(file)}"${line}>${inside}</testcase>`;
