@@ -46,6 +46,13 @@ CASES: dict[str, tuple[str, str, str]] = {
     "pgpass": (".pgpass", f"db.acme.io:5432:main:app:{PLAIN}\n", "db.acme.io:5432:main:app:password\n"),
     "curl-user": ("a.sh", f"curl -u ci:{PLAIN} https://acme.io\n", 'curl -u "ci:$PASSWORD" https://acme.io\n'),
     "command-password": ("a.sh", f"sshpass -p '{PLAIN}' ssh acme.io\n", 'sshpass -p "$PASSWORD" ssh acme.io\n'),
+    "login": ("a.py", f"get(url, auth=('ci', '{PLAIN}'))\n", "get(url, auth=('user', 'the-password'))\n"),
+    "cipher-key": ("a.py", f"jwt.encode(claims, '{TOKEN}')\n", "jwt.encode(claims, 'a-key-for-documentation')\n"),
+    "shared-access-signature": (
+        "a.txt",
+        f"https://a.blob.core.windows.net/c?sv=2024-08-04&sp=r&sig={value(ALNUM, 43)}%3D",
+        "https://a.blob.core.windows.net/c?sv=2024-08-04&sp=r&sig=" + "x" * 43,
+    ),
     "authorization": ("a.http", f"Authorization: Bearer {TOKEN}\n", "Authorization: Bearer <access-token-here>\n"),
     "header": ("a.http", f"X-Api-Key: {TOKEN}\n", "X-Api-Key: {{api_key_of_the_user}}\n"),
     "aws-access-key-id": ("a.txt", value("ABCDEFGHKLMNPQR234567", 16, "AK" + "IA"), "AK" + "IA" + "IOSFODNN7EXAMPLE"),

@@ -30,7 +30,7 @@ NAME_ABOVE = PREFIX + "variable"
 """The rule whose name may stand on the line before its value."""
 _BESIDE_NAMES = frozenset((PREFIX + "assignment", PREFIX + "quoted"))
 _PASSWORDS = frozenset((PREFIX + "uri-password", PREFIX + "curl-user", "betterleaks.generic-credential-uri"))
-_LOGINS = frozenset(PREFIX + name for name in ("netrc", "pgpass", "sql-password", "command-password"))
+_LOGINS = frozenset(PREFIX + name for name in ("netrc", "pgpass", "sql-password", "command-password", "login"))
 _WHOLE = frozenset((PREFIX + "private-key", PREFIX + "putty-key", "betterleaks.private-key"))
 _PUBLIC = re.compile(
     r"(?:-id|-url|-host|-domain|-name|-address|-pub|-public|-location|pub(?:lic)?-(?:api-)?key(?:-\w+)?|posthog-project-api-key|"
@@ -55,8 +55,8 @@ _PUBLIC_WORDS = say.words_of(
 """A name with one of these is of no secret, whatever else is in it."""
 _KEY_KINDS = say.words_of(
     """
-    api access auth account private signing storage encryption master shared client service license admin app webhook
-    session
+    api access auth account private signing storage encryption aes hmac cipher crypto jwt deploy master shared client
+    service license admin app webhook session
     """
 )
 _NOT_SECRET_ENDS = say.words_of(
@@ -118,7 +118,9 @@ def is_secret(hit: Hit, value: str, place: HitPlace) -> bool:
     if rule in _PASSWORDS:
         return _is_address_password(value, place)
     if rule in _LOGINS:
-        return not say.is_weak(value) and say.is_password(value)
+        return say.is_drawn(value, 12) if place.in_tests else say.is_password(value)
+    if rule == PREFIX + "cipher-key":
+        return say.is_drawn(value, 24 if place.in_tests else 16)
     if rule in GENERIC:
         return _is_generic(rule, value, place)
     return _is_of_provider(hit, value, place)
@@ -171,7 +173,13 @@ def _is_generic(rule: str, value: str, place: HitPlace) -> bool:
     if name is None or say.is_lock_file(place.path):
         return False
     in_env = is_env_file(place.path)
-    if _is_reference(value) or _is_place(value) or _FORMULA.search(value) or say.is_weak(value):
+    if (
+        _is_reference(value)
+        or _is_place(value)
+        or _PUBLIC_VALUES.match(value)
+        or _FORMULA.search(value)
+        or say.is_weak(value)
+    ):
         return False
     if say.is_plain_digest(value, place.line) and not _STRICT_NAME.search(name):
         return False

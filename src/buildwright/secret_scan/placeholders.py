@@ -31,7 +31,7 @@ _LOOKUPS = re.compile(
     r"\$\{|\$\(|\{\{|<%|%\(|^\$[\w{]|^%\w{1,40}%$|^@\w{1,40}@$|^<.{0,80}>$|#\{|^\{\w*\}$|^:\w{1,40}$|"
     r"process\.env|os\.environ|getenv|import\.meta|secrets?\.[a-z_]|vars?\.[a-z_]|env\.[A-Za-z_]|config\.[a-z_]|"
     r"^(?:vault|op|ssm|awssm|gcpsm|azkv|sm|keyring|doppler|bws|infisical|file|secretref|secret|ref\+\w+)[:+]/{0,2}|"
-    r"^arn:|^ENC[\[(]|^enc[:(]|^!\w|^AQICAH|^AgA[A-Za-z0-9+/]{40}|^\$ANSIBLE_VAULT|^data:|^base64:?$|^sops",
+    r"^arn:|^ENC[\[(]|^enc[:(]|^!\w|^AQICAH|^Ag[A-D][A-Za-z0-9+/]{60}|^\$ANSIBLE_VAULT|^data:|^base64:?$|^sops",
 )
 """References to a value that is kept somewhere else, or is encrypted there."""
 
@@ -89,7 +89,7 @@ def is_plain_digest(value: str, line: str) -> bool:
     """Return whether a value is a hex number of a digest's length, or a UUID, on a line that speaks of such."""
     if _UUID.fullmatch(value):
         return True
-    return len(value) in {32, 40, 56, 64, 96, 128} and bool(_HEX.fullmatch(value) and _HASH_NAMES.search(line))
+    return len(value) in {24, 32, 40, 56, 64, 96, 128} and bool(_HEX.fullmatch(value) and _HASH_NAMES.search(line))
 
 
 def is_lock_line(path: str, line: str) -> bool:
@@ -124,8 +124,11 @@ def reads_like_words(value: str) -> bool:
 
 def is_drawn(value: str, least: int = 16) -> bool:
     """Return whether a value looks drawn by chance: long enough, letters and digits, high entropy, no words."""
-    if len(value) < least or not any(c.isdigit() for c in value) or not any(c.isalpha() for c in value):
+    if len(value) < least or not any(c.isalpha() for c in value):
         return False
+    if not any(c.isdigit() for c in value):
+        mixed = any(c.islower() for c in value) and any(c.isupper() for c in value)
+        return len(value) >= _LONG // 2 and mixed and entropy(value) >= 3.8 and not reads_like_words(value)
     if _HEX.fullmatch(value):
         return entropy(value) >= 2.8
     return entropy(value) >= 3.0 and not reads_like_words(value)
@@ -143,7 +146,12 @@ def is_password(value: str) -> bool:
         return False
     if sum(kinds) >= 3:
         return kinds[2] or kinds[3]
-    return kinds[2] and sum(kinds) == 2 and not re.fullmatch(r"[A-Za-z]+[\d.]{1,4}|[\d.,:/-]+[A-Za-z]{0,3}", value)
+    return (
+        kinds[2]
+        and sum(kinds) == 2
+        and not reads_like_words(value)
+        and not re.fullmatch(r"[A-Za-z]+[\d.]{1,4}|[\d.,:/-]+[A-Za-z]{0,3}", value)
+    )
 
 
 def is_example_token(value: str) -> bool:

@@ -27,7 +27,7 @@ LARGEST = 64_000_000
 
 _BLAND = 100_000
 _PROMISE = re.compile(
-    rb"(?i)pass|pwd|secret|token|key|auth|credential|login|salt|://[^\s/]{0,80}:|\bcurl\b|identified|mysql|redis-cli|docker|"
+    rb"(?i)pass|pwd|secret|token|key|auth|credential|login|salt|://[^\s/]{0,80}:|\bcurl\b|identified|mysql|redis-cli|docker|hmac|jwt|fernet|sig=|connection|"
     rb"-----BEGIN|PuTTY|allow|ignore|Q~|:\d{2,5}:"
 )
 _RUN = re.compile(rb"[\w+/=-]{15,}")
