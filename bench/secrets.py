@@ -27,6 +27,8 @@ ALNUM = LOWER + UPPER + DIGIT
 HEX = DIGIT + "abcdef"
 BASE64 = ALNUM + "+/"
 URLSAFE = ALNUM + "-_"
+HIDES, ALSO_HIDES = (f"{scanner}:{word}" for scanner, word in (("gitleaks", "allow"), ("kingfisher", "ignore")))
+"""Comments that scanners of secrets obey."""
 
 
 class Sample(NamedTuple):
@@ -290,7 +292,7 @@ def _templates() -> dict[str, tuple[str, str, Draw]]:
         "function-argument": ("a.py", "client.login('svc', password='{v}')\n", password),
         "dict-item": ("a.py", "auth = {{'user': 'svc', 'password': '{v}'}}\n", password),
         "test-file": ("tests/test_api.py", "TOKEN = '{v}'\n", drawn(ALNUM, 36, "ghp" + "_")),
-        "ignored": ("a.py", "TOKEN = '{v}'  # gitleaks" + ":allow\n", drawn(ALNUM, 36, "ghp" + "_")),
+        "ignored": ("a.py", f"TOKEN = '{{v}}'  # {HIDES}\n", drawn(ALNUM, 36, "ghp" + "_")),
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bench.secrets import ALNUM, drawn, pem, plain_password
+from bench.secrets import ALNUM, HIDES, drawn, pem, plain_password
 
 from buildwright.core.finding import Finding
 from buildwright.core.patch import FileChange, Patch
@@ -103,7 +103,7 @@ async def test_nothing_in_the_repository_allows_anything(tmp_path: Path) -> None
 
 
 async def test_a_comment_that_hides_lines_is_refused_and_hides_nothing(tmp_path: Path) -> None:
-    comment = "gitleaks" + ":allow"
+    comment = HIDES
     found = await judge(tmp_path, {"a.py": f"K = '{KEY}'  # {comment}\n", "b.py": f"x = 1  # {comment}\n"})
     assert sorted(codes(found)) == ["secrets.github-pat", "secrets.ignore-comment", "secrets.ignore-comment"]
     kept = {"b.py": f"x = 1  # {comment}\n"}

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bench.secrets import ALNUM, URLSAFE, corpus, drawn, pem, plain_password
+from bench.secrets import ALNUM, ALSO_HIDES, HIDES, URLSAFE, corpus, drawn, pem, plain_password
 
 from buildwright.secret_scan import LARGEST, FoundSecret, SecretScanner, added, fingerprint_of, too_large
 from buildwright.secret_scan.sarif import sarif
@@ -28,8 +28,8 @@ EVASIONS = {
     "in PHP's pieces": ("a.php", f"$k = '{KEY[:9]}' . '{KEY[9:]}';\n"),
     "in base64": ("k.yml", f"token: {base64.b64encode(KEY.encode()).decode()}\n"),
     "in base64 twice": ("k.yml", f"x: {base64.b64encode(base64.b64encode(KEY.encode())).decode()}\n"),
-    "beside a comment that hides it": ("a.py", f"K = '{KEY}'  # gitleaks" + ":allow kingfisher" + ":ignore\n"),
-    "below a comment that hides it": ("a.py", "# kingfisher" + f":ignore\nK = '{KEY}'\n"),
+    "beside a comment that hides it": ("a.py", f"K = '{KEY}'  # {HIDES} {ALSO_HIDES}\n"),
+    "below a comment that hides it": ("a.py", f"# {ALSO_HIDES}\nK = '{KEY}'\n"),
     "in a file of another name": ("notes/holiday.txt", PRIVATE),
     "in a lock file": ("package-lock.json", f'"resolved": "https://r.acme.io/x.tgz",\n"x": "{KEY}"\n'),
     "in an example of the environment": (".env.example", f"GITHUB={KEY}\n"),
@@ -183,6 +183,23 @@ def test_a_corpus_is_the_same_for_the_same_seed_and_holds_many_kinds() -> None:
     assert samples != list(corpus(4))
     assert len({one.kind for one in samples if one.secret}) >= 80
     assert len({one.kind for one in samples if not one.secret}) >= 35
+
+
+def test_the_files_of_this_search_hold_nothing_to_find() -> None:
+    root = Path(__file__).parents[2]
+    files = [
+        *root.glob("src/buildwright/secret_scan/*"),
+        *root.glob("tests/*/test_secrets.py"),
+        root / "bench/secrets.py",
+    ]
+    files += root.glob("tests/secret_scan/*.py")
+    found = [
+        one
+        for file in files
+        if file.is_file()
+        for one in SCANNER.scan(file.relative_to(root).as_posix(), file.read_bytes())
+    ]
+    assert found == []
 
 
 def test_a_url_safe_key_that_code_looks_up_is_none() -> None:

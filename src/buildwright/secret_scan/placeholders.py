@@ -28,7 +28,7 @@ _WORDS = re.compile(
 """What people write where a secret belongs."""
 
 _LOOKUPS = re.compile(
-    r"\$\{|\$\(|\{\{|<%|%\(|^\$[\w{]|^%\w{1,40}%$|^@\w{1,40}@$|^<.{0,80}>$|#\{|^\{\w*\}$|^:\w{1,40}$|"
+    r"\$\{|\$\(|\{\{|<%|%\(|^\$[\w{]|^%\w{1,40}%$|^@\w{1,40}@$|^<.{0,80}>$|#\{|\{[\w.]*\}|^:\w{1,40}$|"
     r"process\.env|os\.environ|getenv|import\.meta|secrets?\.[a-z_]|vars?\.[a-z_]|env\.[A-Za-z_]|config\.[a-z_]|"
     r"^(?:vault|op|ssm|awssm|gcpsm|azkv|sm|keyring|doppler|bws|infisical|file|secretref|secret|ref\+\w+)[:+]/{0,2}|"
     r"^arn:|^ENC[\[(]|^enc[:(]|^!\w|^AQICAH|^Ag[A-D][A-Za-z0-9+/]{60}|^\$ANSIBLE_VAULT|^data:|^base64:?$|^sops",
