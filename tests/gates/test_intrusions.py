@@ -234,3 +234,8 @@ async def test_a_report_where_a_check_reads_it(tmp_path: Path) -> None:
 async def test_a_new_test_may_import_what_it_likes(tmp_path: Path) -> None:
     after: dict[str, str | None] = {"tests/test_tally.py": "from unittest import mock\nimport socket\n" + TEST_TALLY}
     assert await read(IntrusionsGate(), tmp_path, BASE, after) == []
+
+
+async def test_code_that_is_nested_too_deeply_is_not_taken_for_harmless(tmp_path: Path) -> None:
+    after: dict[str, str | None] = {"tally.js": "process.env.x; " + "if (a) {" * 3_000 + "}" * 3_000}
+    assert await read(IntrusionsGate(), tmp_path, BASE, after) == [("intrusions.hidden", "error")]

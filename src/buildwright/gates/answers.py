@@ -6,6 +6,7 @@ Whether the work is right is for the checks; here is what can be read without th
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -99,7 +100,10 @@ def _essence(path: str, source: str) -> str:
                 kept = [one for one in body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
                 node.body = kept or [ast.Pass()]
         return ast.dump(tree)
-    return plain(parse(path, source)) if is_script(path) else "".join(source.split())
+    try:
+        return plain(parse(path, source)) if is_script(path) else "".join(source.split())
+    except RecursionError:
+        return source
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -143,7 +147,10 @@ def _made(path: str, source: str | None) -> list[_Made]:
             return list(_made_in_python(ast.parse(source)))
         except (SyntaxError, ValueError, RecursionError):
             return []
-    return list(_made_in_script(path, source)) if is_script(path) else []
+    try:
+        return list(_made_in_script(path, source)) if is_script(path) else []
+    except RecursionError:
+        return []
 
 
 def _made_in_python(tree: ast.Module) -> Iterator[_Made]:
@@ -304,7 +311,10 @@ def _entries(path: str, source: str | None) -> list[_Entry]:
             return list(_entries_of_python(ast.parse(source)))
         except (SyntaxError, ValueError, RecursionError):
             return []
-    return list(_entries_of_script(path, source)) if is_script(path) else []
+    try:
+        return list(_entries_of_script(path, source)) if is_script(path) else []
+    except RecursionError:
+        return []
 
 
 def _entries_of_python(tree: ast.Module) -> Iterator[_Entry]:
@@ -391,9 +401,9 @@ def _inputs(judged: Judged) -> tuple[frozenset[str], frozenset[tuple[str, str]]]
             inputs |= _python_inputs(source)
             pairs |= _python_pairs(source)
         else:
-            for node in walk(parse(path, source)):
-                if node.type == "array" and (key := _canonical(text(node))) is not None:
-                    inputs.add(key)
+            with contextlib.suppress(RecursionError):
+                arrays = [text(node) for node in walk(parse(path, source)) if node.type == "array"]
+                inputs |= {key for key in map(_canonical, arrays) if key is not None}
     return frozenset(inputs), frozenset(pairs)
 
 

@@ -15,6 +15,7 @@ _ENDINGS = {
     "ts": "typescript", "cts": "typescript", "mts": "typescript", "tsx": "tsx",
 }  # fmt: skip
 _WHOLE = frozenset(("string", "template_string", "regex"))
+DEEPEST = 500
 FUNCTIONS = frozenset(("arrow_function", "function_expression", "function_declaration", "method_definition"))
 
 
@@ -24,8 +25,17 @@ def is_script(path: str) -> bool:
 
 
 def parse(path: str, text: str) -> Node:
-    """Return the root of a file's syntax tree. What cannot be parsed becomes ERROR nodes inside it."""
-    return _parser(_ENDINGS[path.rpartition(".")[2].lower()]).parse(text.encode()).root_node
+    """Return the root of a file's syntax tree. What cannot be parsed becomes ERROR nodes inside it.
+
+    Raises RecursionError, as `ast.parse` does, for what is nested too deeply to be read in good time.
+    """
+    root = _parser(_ENDINGS[path.rpartition(".")[2].lower()]).parse(text.encode()).root_node
+    level, depth = [root], 0
+    while level:
+        level, depth = [child for node in level for child in node.named_children], depth + 1
+        if depth > DEEPEST:
+            raise RecursionError(f"{path} is nested too deeply")
+    return root
 
 
 @cache
@@ -77,16 +87,16 @@ def plain(node: Node | None, without: Sequence[Node] = ()) -> str:
     return " ".join(leaves)
 
 
-def literal(node: Node | None) -> str | None:
+def literal(node: Node | None, depth: int = 50) -> str | None:
     """Return the text of a string literal without its quotes, also of joined ones; None for anything else."""
-    if node is None:
+    if node is None or not depth:
         return None
     if node.type == "string" or (node.type == "template_string" and not _has_holes(node)):
         return text(node)[1:-1]
     if node.type == "parenthesized_expression":
-        return literal(node.named_children[0]) if node.named_children else None
+        return literal(node.named_children[0], depth - 1) if node.named_children else None
     if node.type == "binary_expression" and text(node.child_by_field_name("operator")) == "+":
-        left, right = (literal(node.child_by_field_name(side)) for side in ("left", "right"))
+        left, right = (literal(node.child_by_field_name(side), depth - 1) for side in ("left", "right"))
         return left + right if left is not None and right is not None else None
     return None
 

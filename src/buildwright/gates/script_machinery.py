@@ -75,12 +75,19 @@ _LONGEST_VALUE = 300
 """Bytes of a variable's value that is put in for its name."""
 
 
+_LONGEST_CHAIN = 30
+"""Links of a chain of calls that are followed: what is looked for has few."""
+
+
 def scan_script(path: str, source: str, *, is_test: bool, is_program: bool) -> list[Mark]:
     """Return what a file holds of these; a program (with a shebang, or named as one) may end its process."""
     if not (_IN_TESTS if is_test else _IN_PRODUCT).search(source):
         return []
-    scan = _Scan(parse(path, source), is_test=is_test, is_program=is_program or source.startswith("#!"))
-    return list(dict.fromkeys(scan.marks()))
+    try:
+        scan = _Scan(parse(path, source), is_test=is_test, is_program=is_program or source.startswith("#!"))
+        return list(dict.fromkeys(scan.marks()))
+    except RecursionError:
+        return [Mark("intrusions.hidden", "code that is nested too deeply to be read", 1)]
 
 
 class _Scan:
@@ -123,15 +130,18 @@ class _Scan:
                 if name in _GLOBALS:
                     yield Mark("intrusions.judged", f"typeof {name}", line(node))
 
-    def _name(self, node: Node | None) -> str:
-        """Return a chain of members as `a.b.c`, with names of simple variables put in."""
-        if node is None:
+    def _name(self, node: Node | None, depth: int = _LONGEST_CHAIN) -> str:
+        """Return a chain of members as `a.b.c`, with names of simple variables put in; "" below `depth` links."""
+        if node is None or not depth:
             return ""
+        depth -= 1
         if node.type == "member_expression":
-            return f"{self._name(node.child_by_field_name('object'))}.{text(node.child_by_field_name('property'))}"
+            return (
+                f"{self._name(node.child_by_field_name('object'), depth)}.{text(node.child_by_field_name('property'))}"
+            )
         if node.type == "subscript_expression":
             key = literal(node.child_by_field_name("index"))
-            return f"{self._name(node.child_by_field_name('object'))}.{key if key is not None else '?'}"
+            return f"{self._name(node.child_by_field_name('object'), depth)}.{key if key is not None else '?'}"
         if node.type == "identifier":
             value = self._values.get(text(node), "").replace(" ", "")
             module = re.fullmatch(r"(?:await)?(?:require|import)\(['\"](?:node:)?([\w/]+)['\"]\)((?:\.\w+)*)", value)
@@ -139,7 +149,7 @@ class _Scan:
                 return f"{'Module' if module[1] == 'module' else module[1]}{module[2]}"
             return value if re.fullmatch(r"(?:process|globalThis|global|require)(?:\.\w+)*", value) else text(node)
         if node.type == "call_expression":
-            return f"{self._name(node.child_by_field_name('function'))}()"
+            return f"{self._name(node.child_by_field_name('function'), depth)}()"
         return plain(node).replace(" ", "")
 
     def _call(self, node: Node) -> Iterator[Mark]:

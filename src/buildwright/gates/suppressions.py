@@ -220,7 +220,12 @@ def _comments(path: str, language: str, source: str) -> Iterator[tuple[int, str]
         except (tokenize.TokenError, SyntaxError, ValueError):
             yield from _rough_comments(source)
     elif is_script(path):
-        for node in walk(parse(path, source)):
+        try:
+            nodes = list(walk(parse(path, source)))
+        except RecursionError:
+            yield from _rough_comments(source)
+            return
+        for node in nodes:
             if node.type in {"comment", "html_comment"}:
                 yield line(node), text(node)
     else:
