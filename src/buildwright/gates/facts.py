@@ -73,7 +73,7 @@ class FileTests:
 def read_python(text: str) -> FileTests | None:
     """Return what a Python file claims, None when it cannot be parsed."""
     try:
-        return _Reader(ast.parse(text), text).read()
+        return _PythonReader(ast.parse(text), text).read()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -81,7 +81,7 @@ def read_python(text: str) -> FileTests | None:
 def compare_python(before: str, after: str) -> tuple[FileTests | None, FileTests | None]:
     """Return both files as `read_python` does; functions that are the same in both have only their body."""
     try:
-        old, new = _Reader(ast.parse(before), before), _Reader(ast.parse(after), after)
+        old, new = _PythonReader(ast.parse(before), before), _PythonReader(ast.parse(after), after)
         if old.surroundings == new.surroundings:
             same = old.functions & new.functions
             return old.read(same), new.read(same)
@@ -144,7 +144,7 @@ class _Scope:
         return _Scope(dict(self.values), (*self.conditions, condition))
 
 
-class _Reader:
+class _PythonReader:
     """Reads one module."""
 
     def __init__(self, tree: ast.Module, text: str) -> None:

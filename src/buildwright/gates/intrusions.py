@@ -15,7 +15,7 @@ from buildwright.core.finding import Finding, Severity
 from buildwright.core.paths import fold_path
 from buildwright.gates.changed import checkout, read_bytes
 from buildwright.gates.compared import Compared, base_text, compared, is_open, opening, speaks_of, text_of
-from buildwright.gates.machinery import RUNNERS, Mark, scan_python
+from buildwright.gates.machinery import RUNNERS, CodeMark, scan_python
 from buildwright.gates.reach import TOOLS
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.script import is_script
@@ -301,7 +301,7 @@ def _by_content(judged: Judged, files: list[Compared]) -> Iterator[Finding]:
                 yield _error(mark.code, f"{file.path} {rule.says} ({what}).", file.path, rule.fix, mark.line, severity)
 
 
-def _marks(file: Compared, text: str | None, programs: frozenset[str]) -> list[Mark]:
+def _marks(file: Compared, text: str | None, programs: frozenset[str]) -> list[CodeMark]:
     path = file.path
     if text is None:
         return []

@@ -132,7 +132,7 @@ _MAY_HOLD = re.compile(
 """A file without any of these has nothing to find, and need not be parsed."""
 
 
-class Mark(NamedTuple):
+class CodeMark(NamedTuple):
     """One place that a rule found. The same `what` in the base is not new."""
 
     code: str
@@ -140,17 +140,17 @@ class Mark(NamedTuple):
     line: int
 
 
-def scan_python(text: str, *, is_test: bool) -> list[Mark]:
+def scan_python(text: str, *, is_test: bool) -> list[CodeMark]:
     """Return what a Python file holds of these; of a test only what ends the process or patches the machinery."""
     if not _MAY_HOLD.search(text):
         return []
     try:
-        return list(dict.fromkeys(_Scan(ast.parse(text), is_test=is_test).marks()))
+        return list(dict.fromkeys(_PythonScan(ast.parse(text), is_test=is_test).marks()))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 
 
-class _Scan:
+class _PythonScan:
     """One module, with the names that its imports and simple assignments bind."""
 
     def __init__(self, tree: ast.Module, *, is_test: bool) -> None:
@@ -169,7 +169,7 @@ class _Scan:
             if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 self._values[node.targets[0].id] = node.value
 
-    def marks(self) -> Iterator[Mark]:
+    def marks(self) -> Iterator[CodeMark]:
         for node in ast.walk(self._tree):
             match node:
                 case ast.Call():
@@ -180,7 +180,7 @@ class _Scan:
                 yield from self._product(node)
         yield from self._at_import(self._tree.body)
 
-    def _product(self, node: ast.AST) -> Iterator[Mark]:
+    def _product(self, node: ast.AST) -> Iterator[CodeMark]:
         match node:
             case ast.Import() | ast.ImportFrom():
                 yield from self._import(node)
@@ -217,12 +217,12 @@ class _Scan:
                 return self.full(value, depth)
         return ""
 
-    def _call(self, node: ast.Call) -> Iterator[Mark]:
+    def _call(self, node: ast.Call) -> Iterator[CodeMark]:
         name = self.full(node.func)
         if name in _ENDS and (not name.startswith("os.kill") or "getpid" in ast.unparse(node)):
-            yield Mark("intrusions.exit", name, node.lineno)
+            yield CodeMark("intrusions.exit", name, node.lineno)
         if name in {"setattr", "delattr"} and node.args and self._is_patched(self.full(node.args[0])):
-            yield Mark("intrusions.patch", ast.unparse(node.args[0]), node.lineno)
+            yield CodeMark("intrusions.patch", ast.unparse(node.args[0]), node.lineno)
         root, _, last = name.rpartition(".")
         if root in {"sys.meta_path", "sys.path_hooks", "sys.modules"} and last in {
             "append",
@@ -231,27 +231,27 @@ class _Scan:
             "update",
             "setdefault",
         }:
-            yield Mark("intrusions.patch", name, node.lineno)
+            yield CodeMark("intrusions.patch", name, node.lineno)
         if self._is_test:
             return
         if name in {"exec", "eval", "builtins.exec", "builtins.eval"}:
-            yield Mark("intrusions.hidden", name, node.lineno)
+            yield CodeMark("intrusions.hidden", name, node.lineno)
         if name == "atexit.register":
-            yield Mark("intrusions.atexit", name, node.lineno)
+            yield CodeMark("intrusions.atexit", name, node.lineno)
         if name in _HOST:
-            yield Mark("intrusions.host", name, node.lineno)
+            yield CodeMark("intrusions.host", name, node.lineno)
         if name.startswith(_STACK) or name in _TRACES:
-            yield Mark("intrusions.stack", name, node.lineno)
+            yield CodeMark("intrusions.stack", name, node.lineno)
 
-    def _assignment(self, node: ast.Assign | ast.AugAssign | ast.Delete) -> Iterator[Mark]:
+    def _assignment(self, node: ast.Assign | ast.AugAssign | ast.Delete) -> Iterator[CodeMark]:
         for target in [node.target] if isinstance(node, ast.AugAssign) else node.targets:
             if isinstance(target, ast.Attribute):
                 name = self.full(target)
                 owner = self.full(target.value)
                 if name in _SYS or self._is_patched(owner) or (not self._is_test and self._is_module(target.value)):
-                    yield Mark("intrusions.patch", name, node.lineno)
+                    yield CodeMark("intrusions.patch", name, node.lineno)
             elif isinstance(target, ast.Subscript) and self._is_patched(self.full(target.value)):
-                yield Mark("intrusions.patch", self.full(target.value), node.lineno)
+                yield CodeMark("intrusions.patch", self.full(target.value), node.lineno)
 
     def _is_patched(self, owner: str) -> bool:
         return owner.partition(".")[0] in _PATCHED or owner in {"sys.modules", "__builtins__", "sys.meta_path"}
@@ -260,17 +260,17 @@ class _Scan:
         """Return whether an expression is a name that an import binds to a module (not `sys`, whose streams are set)."""
         return isinstance(node, ast.Name) and node.id in self._modules and self._names[node.id] != "sys"
 
-    def _import(self, node: ast.Import | ast.ImportFrom) -> Iterator[Mark]:
+    def _import(self, node: ast.Import | ast.ImportFrom) -> Iterator[CodeMark]:
         modules = [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         for module in modules:
             parts = module.split(".")
             relative = isinstance(node, ast.ImportFrom) and node.level
             if (parts[0] in _TEST_ONLY and not relative) or (set(parts) & {"tests", "conftest"}):
-                yield Mark("intrusions.runner", module, node.lineno)
+                yield CodeMark("intrusions.runner", module, node.lineno)
             elif parts[0] == "__main__":
-                yield Mark("intrusions.stack", module, node.lineno)
+                yield CodeMark("intrusions.stack", module, node.lineno)
 
-    def _string(self, node: ast.Constant | ast.BinOp | ast.JoinedStr) -> Iterator[Mark]:
+    def _string(self, node: ast.Constant | ast.BinOp | ast.JoinedStr) -> Iterator[CodeMark]:
         said = _folded(node)
         if said is None or len(said) > 200 or isinstance(self._above.get(node), ast.BinOp):
             return
@@ -281,11 +281,11 @@ class _Scan:
         is_here = any(name.startswith(_HERE) for name in here)
         line = getattr(node, "lineno", 1)
         if _RUNNER_WORDS.search(said) or (is_here and said in _CI):
-            yield Mark("intrusions.judged", said, line)
+            yield CodeMark("intrusions.judged", said, line)
         elif is_here and said in _HOST_VARIABLES:
-            yield Mark("intrusions.host", said, line)
+            yield CodeMark("intrusions.host", said, line)
         elif _TEST_PATH.search(said) and (is_here or self._is_place(asked)):
-            yield Mark("intrusions.judged", said, line)
+            yield CodeMark("intrusions.judged", said, line)
 
     def _asked(self, node: ast.AST) -> ast.AST | None:
         """Return the expression in which a string decides: a comparison, a look-up or a question to a file system."""
@@ -306,7 +306,7 @@ class _Scan:
             names.add(getattr(self._above[node], "attr", ""))
         return bool(names & {"exists", "is_file", "is_dir", "isfile", "isdir", "glob", "rglob", "access", "stat"})
 
-    def _compare(self, node: ast.Compare) -> Iterator[Mark]:
+    def _compare(self, node: ast.Compare) -> Iterator[CodeMark]:
         sides = [node.left, *node.comparators]
         texts = [self._reached(side) for side in sides]
         clock = any(name.removesuffix("()") in _CLOCKS for names in texts for name in names)
@@ -314,7 +314,7 @@ class _Scan:
         if (clock and (file_time or any(self._is_moment(side) for side in sides))) or (
             file_time and any("__file__" in ast.unparse(one) for side in sides for one in self._expanded(side))
         ):
-            yield Mark("intrusions.clock", ast.unparse(node), node.lineno)
+            yield CodeMark("intrusions.clock", ast.unparse(node), node.lineno)
         if any(name.startswith(("sys.argv", "sys.orig_argv")) for names in texts for name in names):
             indexes = [
                 one
@@ -322,7 +322,7 @@ class _Scan:
                 if isinstance(one, ast.Subscript) and self.full(one).startswith("sys.argv")
             ]
             if any(isinstance(one.slice, ast.Constant) and one.slice.value == 0 for one in indexes):
-                yield Mark("intrusions.stack", ast.unparse(node), node.lineno)
+                yield CodeMark("intrusions.stack", ast.unparse(node), node.lineno)
 
     def _reached(self, node: ast.expr) -> set[str]:
         return {
@@ -354,7 +354,7 @@ class _Scan:
                         return True
         return False
 
-    def _class(self, node: ast.ClassDef) -> Iterator[Mark]:
+    def _class(self, node: ast.ClassDef) -> Iterator[CodeMark]:
         bases = {self.full(base).rpartition(".")[2] for base in node.bases}
         for one in node.body:
             name, says = "", False
@@ -367,9 +367,9 @@ class _Scan:
             if (name in {"__eq__", "__ne__", "__instancecheck__", "__contains__"} and says) or (
                 name in {"__eq__", "__ne__"} and bases & _NUMBERS
             ):
-                yield Mark("intrusions.equal", f"{node.name}.{name}", one.lineno)
+                yield CodeMark("intrusions.equal", f"{node.name}.{name}", one.lineno)
 
-    def _name(self, node: ast.Attribute | ast.Name) -> Iterator[Mark]:
+    def _name(self, node: ast.Attribute | ast.Name) -> Iterator[CodeMark]:
         above = self._above.get(node)
         if (
             isinstance(above, (ast.Call, ast.Attribute))
@@ -378,13 +378,13 @@ class _Scan:
             return
         name = self.full(node)
         if name in _STACK or name in _TRACES:
-            yield Mark("intrusions.stack", name, node.lineno)
+            yield CodeMark("intrusions.stack", name, node.lineno)
         elif name in _HOST and isinstance(node.ctx, ast.Load):
-            yield Mark("intrusions.host", name, node.lineno)
+            yield CodeMark("intrusions.host", name, node.lineno)
         elif name in _ENDS - {"os.kill", "os.killpg"} and isinstance(node.ctx, ast.Load):
-            yield Mark("intrusions.exit", name, node.lineno)
+            yield CodeMark("intrusions.exit", name, node.lineno)
 
-    def _at_import(self, body: list[ast.stmt]) -> Iterator[Mark]:
+    def _at_import(self, body: list[ast.stmt]) -> Iterator[CodeMark]:
         """Yield what ends the process while a module is imported: outside of functions and of `if __name__ ...`."""
         for statement in body:
             if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -395,7 +395,7 @@ class _Scan:
                 is_exit = isinstance(one, ast.Call) and self.full(one.func) in {"sys.exit", "exit", "quit"}
                 is_raised = isinstance(one, ast.Raise) and self.full(one.exc).startswith("SystemExit")
                 if is_exit or is_raised:
-                    yield Mark("intrusions.exit", "sys.exit at import", getattr(one, "lineno", 1))
+                    yield CodeMark("intrusions.exit", "sys.exit at import", getattr(one, "lineno", 1))
 
 
 def _is_path(node: ast.expr) -> bool:

@@ -33,7 +33,7 @@ def read_script(path: str, source: str) -> FileTests:
     What is nested too deeply to be read claims nothing.
     """
     try:
-        return _Reader(path, source).read()
+        return _ScriptReader(path, source).read()
     except RecursionError:
         return FileTests()
 
@@ -41,7 +41,7 @@ def read_script(path: str, source: str) -> FileTests:
 def compare_scripts(path: str, before: str, after: str) -> tuple[FileTests, FileTests]:
     """Return both files as `read_script` does; tests that are the same in both have only their body."""
     try:
-        old, new = _Reader(path, before), _Reader(path, after)
+        old, new = _ScriptReader(path, before), _ScriptReader(path, after)
     except RecursionError:
         return read_script(path, before), read_script(path, after)
     same = old.sources & new.sources if old.names == new.names else frozenset()
@@ -65,7 +65,7 @@ class _Found(NamedTuple):
     silent: str
 
 
-class _Reader:
+class _ScriptReader:
     """Reads the tests of one file."""
 
     def __init__(self, path: str, source: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from buildwright.gates.machinery import Mark
+from buildwright.gates.machinery import CodeMark
 from buildwright.gates.script import line, literal, parse, plain, text, walk
 
 _RUNNERS = re.compile(
@@ -79,18 +79,18 @@ _LONGEST_CHAIN = 30
 """Links of a chain of calls that are followed: what is looked for has few."""
 
 
-def scan_script(path: str, source: str, *, is_test: bool, is_program: bool) -> list[Mark]:
+def scan_script(path: str, source: str, *, is_test: bool, is_program: bool) -> list[CodeMark]:
     """Return what a file holds of these; a program (with a shebang, or named as one) may end its process."""
     if not (_IN_TESTS if is_test else _IN_PRODUCT).search(source):
         return []
     try:
-        scan = _Scan(parse(path, source), is_test=is_test, is_program=is_program or source.startswith("#!"))
+        scan = _ScriptScan(parse(path, source), is_test=is_test, is_program=is_program or source.startswith("#!"))
         return list(dict.fromkeys(scan.marks()))
     except RecursionError:
-        return [Mark("intrusions.hidden", "code that is nested too deeply to be read", 1)]
+        return [CodeMark("intrusions.hidden", "code that is nested too deeply to be read", 1)]
 
 
-class _Scan:
+class _ScriptScan:
     """One file, with the values of its simple variables."""
 
     def __init__(self, root: Node, *, is_test: bool, is_program: bool) -> None:
@@ -103,7 +103,7 @@ class _Scan:
             if value is not None and value.end_byte - value.start_byte < _LONGEST_VALUE:
                 self._values[text(node.child_by_field_name("name"))] = plain(value)
 
-    def marks(self) -> Iterator[Mark]:
+    def marks(self) -> Iterator[CodeMark]:
         for node in walk(self._root):
             match node.type:
                 case "call_expression":
@@ -113,7 +113,7 @@ class _Scan:
             if not self._is_test:
                 yield from self._product(node)
 
-    def _product(self, node: Node) -> Iterator[Mark]:
+    def _product(self, node: Node) -> Iterator[CodeMark]:
         match node.type:
             case "import_statement" | "export_statement":
                 yield from self._import(literal(node.child_by_field_name("source")), node)
@@ -128,7 +128,7 @@ class _Scan:
             case "unary_expression" if text(node.child_by_field_name("operator")) == "typeof":
                 name = text(node.child_by_field_name("argument")).rpartition(".")[2]
                 if name in _GLOBALS:
-                    yield Mark("intrusions.judged", f"typeof {name}", line(node))
+                    yield CodeMark("intrusions.judged", f"typeof {name}", line(node))
 
     def _name(self, node: Node | None, depth: int = _LONGEST_CHAIN) -> str:
         """Return a chain of members as `a.b.c`, with names of simple variables put in; "" below `depth` links."""
@@ -152,7 +152,7 @@ class _Scan:
             return f"{self._name(node.child_by_field_name('function'), depth)}()"
         return plain(node).replace(" ", "")
 
-    def _call(self, node: Node) -> Iterator[Mark]:
+    def _call(self, node: Node) -> Iterator[CodeMark]:
         name = self._name(node.child_by_field_name("function")).removeprefix("globalThis.")
         arguments = node.child_by_field_name("arguments")
         given = arguments.named_children if arguments is not None else []
@@ -160,41 +160,41 @@ class _Scan:
             name in {"process.reallyExit", "process.abort", "process.kill"}
             and (name != "process.kill" or "pid" in text(node))
         ) or (name == "process.exit" and not self._is_program and (not given or plain(given[0]) == "0")):
-            yield Mark("intrusions.exit", name, line(node))
+            yield CodeMark("intrusions.exit", name, line(node))
         elif name in {"Object.defineProperty", "Object.assign", "Reflect.set", "Reflect.defineProperty"} and given:
             target = self._name(given[0])
             key = literal(given[1]) if len(given) > 1 else None
             if _PATCHES.search(f"{target}.{key or 'x'}"):
-                yield Mark("intrusions.patch", target, line(node))
+                yield CodeMark("intrusions.patch", target, line(node))
         if self._is_test:
             return
         if name in {"process.on", "process.once"} and given and literal(given[0]) in {"exit", "beforeExit"}:
-            yield Mark("intrusions.atexit", name, line(node))
+            yield CodeMark("intrusions.atexit", name, line(node))
         if name in {"eval", "vm.runInThisContext"} or name.startswith("Function()"):
-            yield Mark("intrusions.hidden", name, line(node))
+            yield CodeMark("intrusions.hidden", name, line(node))
         if _HOST.search(name):
-            yield Mark("intrusions.host", name, line(node))
+            yield CodeMark("intrusions.host", name, line(node))
         if name in {"require", "import"} and given:
             yield from self._import(literal(given[0]), node)
 
-    def _import(self, module: str | None, node: Node) -> Iterator[Mark]:
+    def _import(self, module: str | None, node: Node) -> Iterator[CodeMark]:
         if module is not None and _RUNNERS.match(module):
-            yield Mark("intrusions.runner", module, line(node))
+            yield CodeMark("intrusions.runner", module, line(node))
 
-    def _assignment(self, node: Node) -> Iterator[Mark]:
+    def _assignment(self, node: Node) -> Iterator[CodeMark]:
         left = node.child_by_field_name("left")
         if left is None or left.type not in {"member_expression", "subscript_expression"}:
             return
         name = self._name(left).replace("module.constructor", "Module")
         if name == "process.exitCode":
             if not self._is_program and plain(node.child_by_field_name("right")) == "0":
-                yield Mark("intrusions.exit", name, line(node))
+                yield CodeMark("intrusions.exit", name, line(node))
         elif _PATCHES.search(name) and not (self._is_test and name.startswith("process.")):
-            yield Mark("intrusions.patch", name, line(node))
+            yield CodeMark("intrusions.patch", name, line(node))
         elif name == "Error.prepareStackTrace":
-            yield Mark("intrusions.stack", name, line(node))
+            yield CodeMark("intrusions.stack", name, line(node))
 
-    def _member(self, node: Node) -> Iterator[Mark]:
+    def _member(self, node: Node) -> Iterator[CodeMark]:
         name = self._name(node)
         above = node.parent
         if name.startswith("process.env."):
@@ -210,16 +210,16 @@ class _Scan:
             "module.parent.filename",
             "process.argv0",
         }:
-            yield Mark("intrusions.stack", name, line(node))
+            yield CodeMark("intrusions.stack", name, line(node))
         elif name.endswith(".stack") and above is not None and above.type in {"member_expression", "binary_expression"}:
             if re.search(r"includes|match|split|indexOf|search|test|==", plain(above)):
-                yield Mark("intrusions.stack", name, line(node))
+                yield CodeMark("intrusions.stack", name, line(node))
         elif name.startswith(("globalThis.", "global.")) and name.rpartition(".")[2] in _GLOBALS:
-            yield Mark("intrusions.judged", name, line(node))
+            yield CodeMark("intrusions.judged", name, line(node))
         elif name == "require.cache" or name.endswith("._load"):
-            yield Mark("intrusions.patch", name, line(node))
+            yield CodeMark("intrusions.patch", name, line(node))
 
-    def _variable(self, variable: str, node: Node) -> Iterator[Mark]:
+    def _variable(self, variable: str, node: Node) -> Iterator[CodeMark]:
         if variable == "NODE_ENV":
             around = node.parent
             while around is not None and around.type in {
@@ -230,19 +230,19 @@ class _Scan:
             }:
                 around = around.parent
             if re.search(r"['\"`]tests?['\"`]", text(around)):
-                yield Mark("intrusions.judged", "NODE_ENV of a test", line(node))
+                yield CodeMark("intrusions.judged", "NODE_ENV of a test", line(node))
         elif variable in _ENVIRONMENT:
-            yield Mark("intrusions.judged", variable, line(node))
+            yield CodeMark("intrusions.judged", variable, line(node))
         elif variable in _HOST_VARIABLES:
-            yield Mark("intrusions.host", variable, line(node))
+            yield CodeMark("intrusions.host", variable, line(node))
 
-    def _pattern(self, node: Node) -> Iterator[Mark]:
+    def _pattern(self, node: Node) -> Iterator[CodeMark]:
         value = node.parent.child_by_field_name("value") if node.parent is not None else None
         if self._name(value) == "process.env":
             for one in node.named_children:
                 yield from self._variable(text(one.child_by_field_name("key") or one).partition("=")[0].strip(), node)
 
-    def _string(self, node: Node) -> Iterator[Mark]:
+    def _string(self, node: Node) -> Iterator[CodeMark]:
         above = node.parent
         while above is not None and above.type in {"array", "parenthesized_expression"}:
             above = above.parent
@@ -263,9 +263,9 @@ class _Scan:
         if (asked and _RUNNER_WORDS.search(said)) or (
             asked and said in _ENVIRONMENT - {"TEST"} and "env" in plain(above)
         ):
-            yield Mark("intrusions.judged", said, line(node))
+            yield CodeMark("intrusions.judged", said, line(node))
 
-    def _compare(self, node: Node) -> Iterator[Mark]:
+    def _compare(self, node: Node) -> Iterator[CodeMark]:
         if text(node.child_by_field_name("operator")) not in {"<", ">", "<=", ">=", "===", "!==", "==", "!="}:
             return
         parts = [self._expanded(node.child_by_field_name(side)) for side in ("left", "right")]
@@ -274,7 +274,7 @@ class _Scan:
         if (clock and (times or any(_MOMENT.search(part) for part in parts))) or (
             times and any("__filename" in part or "import . meta" in part for part in parts)
         ):
-            yield Mark("intrusions.clock", plain(node), line(node))
+            yield CodeMark("intrusions.clock", plain(node), line(node))
 
     def _expanded(self, node: Node | None) -> str:
         found = plain(node)
