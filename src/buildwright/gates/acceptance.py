@@ -104,7 +104,10 @@ class AcceptanceGate:
         self._tools = tools
 
     async def judge(self, judged: Judged) -> list[Judgement]:
-        """Return one judgement; none when there is no patch, or no acceptance line is a question. Raises GateBroken without a checkout."""
+        """Return one judgement; none when there is no patch, or no acceptance line is a question.
+
+        Raises GateBroken without a checkout.
+        """
         if judged.patch is None:
             return []
         files = checkout(judged)
