@@ -339,6 +339,7 @@ SHOWN = [
     "for d in a b; do pytest $d || exit 1; done",
     "pytest > log 2>&1",
     "pytest || exit 1",
+    "pytest; code=$?; rm -r out; exit $code",
 ]
 
 

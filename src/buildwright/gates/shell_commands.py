@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 _LONGEST = 20_000
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.")
-_STOPS = re.compile(r"\bset -[a-z]*e|\bpipefail\b|\|\| ?exit\b|\|\| ?\{")
+_STOPS = re.compile(r"\bset -[a-z]*e|\bpipefail\b|\$\?|\|\| ?exit\b|\|\| ?\{")
 _LOOP = re.compile(r"(?:^|[\s;&(])(?:for|while|until)\b.*\bdo\b", re.DOTALL)
 _ALWAYS = re.compile(r"\|\|\s*(?:true|:|exit 0|echo\b)|;\s*(?:true|:|exit 0)\s*$")
 _PIPE = re.compile(r"(?<![|>&])\|(?![|&])")
