@@ -17,7 +17,7 @@ from buildwright.gates.surface import is_test
 from buildwright.gates.syntax import SyntaxGate
 from buildwright.ports import Gate, Judged
 from buildwright.sandbox import NoSandbox
-from tests.gates.projects import change, judged, patch, write
+from tests.gates.projects import change, changed, judged, patch, write
 
 
 async def said(gate: Gate, what: Judged) -> list[tuple[str, str]]:
@@ -197,6 +197,16 @@ SYNTAX = [
     ("a.yml", "a: 1\nb: [1, 2\nc: 3\n", [("syntax.yaml", "error", 3)]),
     ("chart.yaml", "a: {{ .Values.x }}\n  b: 1\n", []),
     ("a.md", "def f(:\n", []),
+    ("a.js", "export const f = async (a) => a?.b ?? 1;\n", []),
+    ("a.jsx", "const a = <p className='x'>{y}</p>;\n", []),
+    ("a.js", "const a = 1;\nfunction f( {\n", [("syntax.javascript", "error", 2)]),
+    ("a.mjs", "[" * 2_000 + "]" * 2_000, [("syntax.javascript", "error", None)]),
+    ("a.js", "// @flow\ntype A = {| a: number |};\n", []),
+    ("a.ts", "const a = { b: 1 } satisfies Foo;\nabstract class A { abstract f(): void }\n", []),
+    ("a.tsx", "const a = (b: number => 1;\n", [("syntax.typescript", "warning", 1)]),
+    ("a.html", "<!doctype html>\n<title>A</title>\n<ul><li>a<li>b</ul>\n", []),
+    ("a.html", "<ul>\n<li>a</p>\n</ul>\n", [("syntax.html", "error", 2)]),
+    ("page.html", "<p>{{ name }}</div>\n", []),
 ]
 
 
@@ -212,3 +222,13 @@ async def test_syntax(tmp_path: Path, path: str, text: str, expected: list[tuple
 async def test_a_newer_python_is_not_called_wrong(tmp_path: Path) -> None:
     write(tmp_path, {"pyproject.toml": '[project]\nrequires-python = ">=3.99"\n', "a.py": "brandnew syntax\n"})
     assert await said(SyntaxGate(), judged(tmp_path, patch("a.py"))) == [("syntax.python", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("text", "severity"), [("def f(:\n    x\n", "warning"), ("def f(:\n", "warning"), ("x = 1\n", "error")]
+)
+async def test_a_file_that_could_not_be_read_before_is_not_the_changes(
+    tmp_path: Path, text: str, severity: str
+) -> None:
+    what = changed(tmp_path, {"a.py": text}, {"a.py": "def f(:\n    y\n"})
+    assert await said(SyntaxGate(), what) == [("syntax.python", severity)]

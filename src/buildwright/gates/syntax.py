@@ -1,4 +1,4 @@
-"""Judges whether changed Python, JSON, TOML and YAML files can be parsed. Must never execute one."""
+"""Judges whether changed Python, JavaScript, TypeScript, JSON, TOML, YAML and HTML can be read. Must never execute one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from buildwright.core.finding import Finding
+from buildwright.core.patch import FileChange
 from buildwright.gates.changed import changed_texts, checkout, read_bytes
+from buildwright.gates.compared import base_text
 from buildwright.gates.reporting import finding, judgement
 from buildwright.ports import Judged, Judgement
 
@@ -20,19 +22,23 @@ _COMMENTED_JSON = ("tsconfig", "jsconfig", ".eslintrc", "devcontainer", "setting
 _DEEPEST = "it is nested too deeply"
 _FIXTURES = frozenset(("data", "fixtures", "testdata", "__fixtures__", "snapshots"))
 _LARGEST_YAML = 200_000
+_LARGEST_HTML = 500_000
+_NO_DOCTYPE = "expected-doctype"
+"""Errors of parts of pages, which are put together elsewhere."""
 _NEWER_PYTHON = re.compile(r"requires-python\s{0,9}=\s{0,9}[\"']>=\s{0,9}3\.(\d{1,3})")
 
 
 class SyntaxGate:
     """The cheapest gate: a file that cannot be parsed fails in milliseconds, with its line.
 
-    It is only a warning in a directory of test data, which may be wrong on purpose, and for Python when the project
-    needs a newer Python than this process runs on.
+    It is only a warning in a directory of test data, which may be wrong on purpose, for a file that the base has in no
+    better state, for Python when the project needs a newer one than this process runs on, and for TypeScript, whose
+    newest forms the grammar may not know.
     """
 
     name = "syntax"
     needs_files = True
-    refuses = "Python, JSON, TOML and YAML that cannot be read"
+    refuses = "Python, JavaScript, JSON, TOML, YAML and HTML that cannot be read, unless it was so before"
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         """Return one judgement; none when there is no patch. Raises GateBroken without a checkout."""
@@ -45,10 +51,19 @@ class SyntaxGate:
             look = _LOOKS.get(name.rpartition(".")[2].lower())
             if look is not None and not (look is _json and name.startswith(_COMMENTED_JSON)):
                 noticed = look(change.path, text.removeprefix("\ufeff"))
-                if _FIXTURES & set(PurePosixPath(change.path).parts[:-1]) or (is_newer and look is _python):
+                is_bearable = _FIXTURES & set(PurePosixPath(change.path).parts[:-1]) or (is_newer and look is _python)
+                if noticed and (is_bearable or look is _typescript or await _was_so(judged, change, look, noticed)):
                     noticed = [one.model_copy(update={"severity": "warning"}) for one in noticed]
                 findings += noticed
         return [judgement(self.name, "syntax", findings)]
+
+
+async def _was_so(
+    judged: Judged, change: FileChange, look: Callable[[str, str], list[Finding]], noticed: list[Finding]
+) -> bool:
+    """Return whether as much was wrong with the file in the base."""
+    before = await base_text(judged, change.path) if change.kind != "added" else None
+    return before is not None and len(look(change.path, before)) >= len(noticed)
 
 
 def _needs_newer_python(root: Path) -> bool:
@@ -111,6 +126,41 @@ def _yaml(path: str, text: str) -> list[Finding]:
     return []
 
 
+def _javascript(path: str, text: str) -> list[Finding]:
+    return [] if "@flow" in text[:1000] else _script("syntax.javascript", path, text)
+
+
+def _typescript(path: str, text: str) -> list[Finding]:
+    return _script("syntax.typescript", path, text)
+
+
+def _script(code: str, path: str, text: str) -> list[Finding]:
+    from buildwright.gates.script import line, parse, walk
+
+    try:
+        root = parse(path, text)
+    except RecursionError:
+        return [finding(code, _DEEPEST, path)]
+    if not root.has_error:
+        return []
+    wrong = next((node for node in walk(root) if node.is_error or node.is_missing), root)
+    return [finding(code, "This cannot be parsed from here on.", path, line(wrong))]
+
+
+def _html(path: str, text: str) -> list[Finding]:
+    """Read a page by the rules of browsers. Templates are no pages before they are filled in."""
+    from justhtml import JustHTML
+
+    if len(text) > _LARGEST_HTML or "{{" in text or "{%" in text or "<%" in text or "<?" in text:
+        return []
+    errors = JustHTML(text, collect_errors=True).errors
+    return [
+        finding("syntax.html", f"This is no valid HTML: {error.code}.", path, error.line)
+        for error in errors
+        if not error.code.startswith(_NO_DOCTYPE)
+    ]
+
+
 _LOOKS: dict[str, Callable[[str, str], list[Finding]]] = {
     "py": _python,
     "pyi": _python,
@@ -118,4 +168,7 @@ _LOOKS: dict[str, Callable[[str, str], list[Finding]]] = {
     "toml": _toml,
     "yaml": _yaml,
     "yml": _yaml,
+    **dict.fromkeys(("js", "cjs", "mjs", "jsx"), _javascript),
+    **dict.fromkeys(("ts", "cts", "mts", "tsx"), _typescript),
+    **dict.fromkeys(("html", "htm"), _html),
 }
