@@ -22,6 +22,7 @@ from buildwright.api.openapi import complete
 from buildwright.api.problems import Problem, internal, invalid, plain, problem_of, response
 from buildwright.api.rates import Rates
 from buildwright.api.routes import (
+    audit,
     build,
     builds,
     devteam,
@@ -54,6 +55,7 @@ ROUTERS = (
     project_builds.router,
     events.router,
     devteam.router,
+    audit.router,
     sockets.router,
     streams.router,
 )

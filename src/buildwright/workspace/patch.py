@@ -82,29 +82,39 @@ async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, TreeEntry]:
     return entries
 
 
-async def write_lane(git: Git, pin: Pin, files: Path, base_tree: str) -> tuple[str, tuple[FileChange, ...]]:
+async def write_lane(
+    git: Git, pin: Pin, files: Path, base_tree: str, *, aside: Path | None = None, ignores: bool = True
+) -> tuple[str, tuple[FileChange, ...]]:
     """Store the lane's files as a tree in the mirror; return the tree and its changes against `base_tree`.
 
-    Raises UnsafePath for a name or file that cannot be taken, GitFailed, DiskFull.
+    The index is made in `aside`, by default beside the files. Without `ignores` the project's own .gitignore hides
+    nothing. Raises UnsafePath for a name or file that cannot be taken, GitFailed, DiskFull.
     """
-    with tempfile.TemporaryDirectory(prefix="index-", dir=files.parent) as name:
+    with tempfile.TemporaryDirectory(prefix="index-", dir=aside or files.parent) as name:
         index = Path(name) / "index"
         reading = asyncio.create_task(git.run(pin.mirror, "read-tree", "--end-of-options", base_tree, index=index))
         try:
-            return await _write_lane(git, pin, files, base_tree, reading, index)
+            return await _write_lane(git, pin, files, base_tree, reading, index, ignores=ignores)
         finally:
             await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _write_lane(
-    git: Git, pin: Pin, files: Path, base_tree: str, reading: asyncio.Task[GitAnswer], index: Path
+    git: Git,
+    pin: Pin,
+    files: Path,
+    base_tree: str,
+    reading: asyncio.Task[GitAnswer],
+    index: Path,
+    *,
+    ignores: bool,
 ) -> tuple[str, tuple[FileChange, ...]]:
     """See `write_lane`. The task `reading` fills `index` with the base tree while the files are hashed."""
     base = await list_tree(git, pin.mirror, base_tree)
     scan = await asyncio.to_thread(_scan, files, base, pin.width)
     changes = _compare(base, scan.found)
     fresh = [change.path for change in changes if change.kind == "added"]
-    left_out = await _ignored(git, pin, files, fresh, scan) if fresh and scan.rules else frozenset()
+    left_out = await _ignored(git, pin, files, fresh, scan) if fresh and scan.rules and ignores else frozenset()
     changes = [change for change in changes if change.path not in left_out]
     for change in changes:
         _check(change)

@@ -1,0 +1,77 @@
+"""Writes an audit for other programs: SARIF for code scanning, JUnit XML for CI. Must never leave a finding out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+from buildwright.audit.check import AuditOutcome, AuditReport
+from buildwright.core.finding import NOT_RUN, Finding
+
+_LEVELS = {"error": "error", "warning": "warning", "note": "note"}
+
+
+def sarif(report: AuditReport) -> dict[str, Any]:
+    """Return SARIF 2.1.0 with one run; rules are the checks' codes. https://docs.oasis-open.org/sarif/sarif/v2.1.0/."""
+    rules = [{"id": one.code, "name": one.name, "shortDescription": {"text": one.name}} for one in report.outcomes]
+    results = [_result(one, found) for one in report.outcomes for found in one.findings if found.code != NOT_RUN]
+    run = {
+        "tool": {"driver": {"name": "buildwright audit", "rules": rules}},
+        "versionControlProvenance": [{"repositoryUri": f"file://{report.repository}", "revisionId": report.head}],
+        "results": results,
+        "properties": {"base": report.base, "tree": report.tree, "ok": report.ok},
+    }
+    return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+
+
+def _result(outcome: AuditOutcome, one: Finding) -> dict[str, Any]:
+    text = f"{one.message} Fix: {one.fix}." if one.fix else one.message
+    print_ = hashlib.sha256(f"{one.code}\0{one.file}\0{one.message}".encode()).hexdigest()
+    made: dict[str, Any] = {
+        "ruleId": outcome.code,
+        "level": _LEVELS[one.severity],
+        "message": {"text": text},
+        "partialFingerprints": {"finding/v1": print_},
+        "properties": {"code": one.code},
+    }
+    if one.file:
+        place: dict[str, Any] = {"artifactLocation": {"uri": one.file}}
+        if one.line:
+            place["region"] = {"startLine": one.line}
+        made["locations"] = [{"physicalLocation": place}]
+    return made
+
+
+def junit(report: AuditReport) -> str:
+    """Return JUnit XML: one suite, one case per check."""
+    failures = sum(one.result == "failed" for one in report.outcomes)
+    skipped = sum(one.result == "not run" for one in report.outcomes)
+    counts = {"tests": str(len(report.outcomes)), "failures": str(failures), "skipped": str(skipped), "errors": "0"}
+    suites = ElementTree.Element("testsuites", counts)
+    suite = ElementTree.SubElement(suites, "testsuite", {"name": report.phase or "audit", **counts})
+    for one in report.outcomes:
+        attributes = {"classname": "audit", "name": f"{one.code} {one.name}", "time": f"{one.seconds:.3f}"}
+        case = ElementTree.SubElement(suite, "testcase", attributes)
+        text = _legal("\n".join(told(one)))
+        if one.result == "failed":
+            ElementTree.SubElement(case, "failure", {"message": text.partition("\n")[0]}).text = text
+        elif one.result == "not run":
+            ElementTree.SubElement(case, "skipped", {"message": text.partition("\n")[0]})
+        elif text:
+            ElementTree.SubElement(case, "system-out").text = text
+    return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def told(outcome: AuditOutcome) -> Iterator[str]:
+    """Yield a line for each finding: its place, what is wrong, and the smallest change that passes."""
+    for one in outcome.findings:
+        yield f"{one}: {one.fix}" if one.fix else str(one)
+    if outcome.dropped:
+        yield f"and {outcome.dropped} more"
+
+
+def _legal(text: str) -> str:
+    """Return the text without characters that XML 1.0 cannot hold."""
+    return "".join(one for one in text if one in "\t\n\r" or " " <= one < "\ud800" or "\ue000" <= one <= "\ufffd")

@@ -1,0 +1,190 @@
+"""Carries out an audit: compares, runs the project's checks, asks every check, and records the result in the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from buildwright.audit.check import AuditCheck, AuditInput, AuditOutcome, AuditReport, result_of
+from buildwright.audit.comparison import AuditRange, Comparison, compare, landed_commits
+from buildwright.audit.dsse import StatementSigner, canonical
+from buildwright.audit.ledger import Ledger, render
+from buildwright.audit.registry import audit_checks
+from buildwright.audit.scope import RENDERED, diff_log
+from buildwright.confined_fs import write_beneath
+from buildwright.core.finding import Report
+from buildwright.core.limits import Options
+from buildwright.core.sanitize import sanitize
+from buildwright.core.secrets import mask
+from buildwright.errors import Conflict
+from buildwright.gates.checks import ChecksGate
+from buildwright.gates.reporting import judgement
+from buildwright.ports import GateTools, Judged
+from buildwright.workspace.git import IDENTITY, Git
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """What to audit and against what."""
+
+    repository: str
+    span: AuditRange = field(default_factory=AuditRange)
+    claimed: tuple[str, ...] = ()
+    phase: str = ""
+    allow: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    run_checks: bool = True
+    write: bool = True
+    """Whether the ledger is also written for people, below `evidence/` in the working tree."""
+
+
+class Auditor:
+    """Audits repositories and keeps a ledger of each, below `home`."""
+
+    def __init__(
+        self,
+        home: Path,
+        environment: Mapping[str, str],
+        tools: Callable[[], Awaitable[GateTools]],
+        now: Callable[[], datetime],
+        mask: Callable[[str], str] = mask,
+    ) -> None:
+        """`tools` gives what the project's own commands run with; it is asked only when they are to run.
+
+        `mask` takes secrets out of what is reported and recorded.
+        """
+        self._mask = mask
+        self._home = home
+        self._environment = environment
+        self._tools = tools
+        self._now = now
+        self._git = Git(home, environment)
+
+    @property
+    def signer(self) -> StatementSigner:
+        """The key of this home, made on first use."""
+        return StatementSigner(self._home / "keys")
+
+    async def audit(self, request: AuditRequest) -> AuditReport:
+        """Return what every check says of the change. Raises BadRepository, GitFailed, BadSettings, GateBroken."""
+        began = time.monotonic()
+        async with compare(self._git, request.repository, self._environment, request.span) as comparison:
+            ledger = Ledger(self._folder(comparison))
+            signer = self.signer
+            reports = await self._reports(comparison, request) if request.run_checks else None
+            given = AuditInput(
+                comparison, request.claimed, request.phase, request.allow, request.authors, reports,
+                ledger.read((signer.public,)), await self._landed(comparison),
+                self._folder(comparison),
+            )  # fmt: skip
+            outcomes = tuple([await _outcome(check, given) for check in audit_checks()])
+            found = AuditReport(
+                repository=comparison.source.location,
+                base=comparison.base,
+                head=comparison.head,
+                tree=comparison.patch.tree,
+                phase=request.phase,
+                claimed=request.claimed,
+                outcomes=outcomes,
+                reports=reports or (),
+                seconds=time.monotonic() - began,
+            )
+            report = sanitize(found, self._mask)
+            state = given.ledger
+            with suppress(Conflict):  # the check of the ledger has said what is wrong with it
+                state = ledger.append(_entries(report, diff_log(comparison)), signer, self._now())
+            if request.write and comparison.source.work_tree is not None:
+                write_beneath(comparison.source.work_tree, RENDERED[0], render(state).encode())
+            return report
+
+    def _folder(self, comparison: Comparison) -> Path:
+        location = comparison.source.location
+        return self._home / "audit" / hashlib.sha256(location.encode(errors="surrogateescape")).hexdigest()[:16]
+
+    async def _landed(self, comparison: Comparison) -> frozenset[str]:
+        """Return the commits that builds of this home have landed; they are looked for only if there may be some."""
+        ours = IDENTITY.rpartition("<")[2].rstrip(">")
+        if not any(commit.author == ours for commit in comparison.commits):
+            return frozenset()
+        return await landed_commits(self._git, self._home)
+
+    async def _reports(self, comparison: Comparison, request: AuditRequest) -> tuple[Report, ...]:
+        """Run the project's own checks on exactly the judged tree, and with the tests of the base beside it."""
+        patch = comparison.patch
+        base = comparison.before
+
+        async def read_base(path: str) -> bytes | None:
+            await comparison.read(entry for entry in (base.get(path),) if entry is not None)
+            return comparison.content(base.get(path))
+
+        gate = ChecksGate(await self._tools())
+        async with comparison.checkout(patch.tree) as files:
+            judged = Judged(
+                build_id="audit",
+                task=None,
+                tree=patch.tree,
+                patch=patch if comparison.base else None,
+                files=files,
+                options=Options(allow=request.allow),
+                base_tree=patch.base_tree,
+                checkout=comparison.checkout,
+                read_base=read_base,
+            )
+            return tuple(one.report for one in await gate.judge(judged))
+
+
+async def _outcome(check: AuditCheck, given: AuditInput) -> AuditOutcome:
+    began = time.monotonic()
+    findings = await check.judge(given)
+    bounded = judgement(check.name, "other", findings).report
+    return AuditOutcome(
+        code=check.code,
+        name=check.name,
+        result=result_of(findings),
+        findings=bounded.findings,
+        dropped=bounded.dropped,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _entries(report: AuditReport, changes: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+    """Return what the ledger keeps: each run of a check with its proof, then the audit."""
+    runs = [
+        {
+            "type": "check",
+            "tree": proof.tree,
+            "name": one.gate,
+            "kind": one.kind,
+            "ok": one.ok,
+            "command": proof.command,
+            "exit_code": proof.exit_code,
+            "started_at": proof.started_at.isoformat(),
+            "milliseconds": round(proof.seconds * 1000),
+            "output": proof.output_digest,
+            "tests": proof.tests,
+            "surface": proof.surface,
+            "sandbox": proof.sandbox,
+        }
+        for one in report.reports
+        if (proof := one.evidence) is not None
+    ]
+    found = [one.model_dump(mode="json", exclude={"seconds"}) for one in report.outcomes]
+    told = {
+        "type": "audit",
+        "tree": report.tree,
+        "base": report.base,
+        "head": report.head,
+        "phase": report.phase,
+        "claimed": list(report.claimed),
+        "ok": report.ok,
+        "changes": list(changes),
+        "results": {one.code: one.result for one in report.outcomes},
+        "findings": hashlib.sha256(canonical(found)).hexdigest(),
+    }
+    return [*runs, told]

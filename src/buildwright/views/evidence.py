@@ -1,0 +1,176 @@
+"""The evidence of a build: from each line that was asked to the commit, its checks and its cost. Must never judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from buildwright.core import event as e
+from buildwright.core.build import Build, Usage, usage_of
+from buildwright.core.event import Recorded
+from buildwright.core.finding import Report, Verdict
+from buildwright.core.record import Record
+from buildwright.views.explain import attempts_of
+
+
+class TotalSpent(Record):
+    """Tokens and US dollars; `unpriced` counts requests without a known price."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    unpriced: int = 0
+
+
+class JudgedAttempt(Record):
+    """One attempt at a task: how it ended, the checks that judged it, and what it cost."""
+
+    number: int
+    started_at: datetime
+    seconds: float | None = None
+    outcome: str = ""
+    detail: str = ""
+    findings: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+    """On the attempt's own tree."""
+    merge_verdict: Verdict | None = None
+    """On the tree that it became on top of what had landed."""
+    spent: TotalSpent = TotalSpent()
+
+
+class LandedChange(Record):
+    """The commit of a task, the one it lies on, and its tree."""
+
+    task: str
+    attempt: int
+    commit: str
+    tree: str
+    onto: str
+    at: datetime
+
+
+class TaskEvidence(Record):
+    """One task: what was asked of it, its attempts and what landed."""
+
+    id: str
+    title: str
+    requirements: tuple[str, ...] = ()
+    acceptance: tuple[str, ...] = ()
+    phase: str = ""
+    attempts: tuple[JudgedAttempt, ...] = ()
+    landed: LandedChange | None = None
+
+
+class BuildEvidence(Record):
+    """All evidence of one build."""
+
+    build: str
+    title: str
+    repository: str
+    outcome: str
+    created_at: datetime
+    base: str
+    head: str
+    agent: str
+    model: str
+    tasks: tuple[TaskEvidence, ...] = ()
+    final: tuple[Report, ...] = ()
+    """The checks of the whole result."""
+    delivered: str = ""
+    """The ref that the result was delivered to."""
+    spent: TotalSpent = TotalSpent()
+    """Of all attempts and advisors."""
+
+    @property
+    def landed(self) -> tuple[LandedChange, ...]:
+        return tuple(sorted((one.landed for one in self.tasks if one.landed), key=lambda one: one.at))
+
+
+def evidence_of(build: Build, events: Sequence[Recorded]) -> BuildEvidence:
+    """Return the evidence of a build from its state and its whole journal."""
+    plan = build.plan
+    by_task: dict[str, list[Recorded]] = {}
+    for recorded in events:
+        by_task.setdefault(getattr(recorded.event, "task", ""), []).append(recorded)
+    delivered = [one.event.ref for one in events if isinstance(one.event, e.BuildDelivered)]
+    return BuildEvidence(
+        build=build.id,
+        title=build.spec.title,
+        repository=build.repository,
+        outcome=build.outcome or "",
+        created_at=build.created_at,
+        base=build.base,
+        head=build.head,
+        agent=build.options.agent,
+        model=build.options.model,
+        tasks=tuple(_task(build, name, by_task.get(name, ())) for name in (plan.position if plan is not None else ())),
+        final=build.verdict.reports if build.verdict is not None else (),
+        delivered=delivered[-1] if delivered else "",
+        spent=_spent(one.event for one in events if isinstance(one.event, e.TokensUsed)),
+    )
+
+
+def _task(build: Build, name: str, events: Sequence[Recorded]) -> TaskEvidence:
+    assert build.plan is not None
+    task = build.plan.task(name)
+    onto: dict[str, str] = {}
+    landed = None
+    for recorded in events:
+        match recorded.event:
+            case e.MergePrepared() as event:
+                onto[event.commit] = event.onto
+            case e.ChangeLanded() as event:
+                landed = LandedChange(
+                    task=name,
+                    attempt=event.attempt,
+                    commit=event.commit,
+                    tree=event.tree,
+                    onto=onto.get(event.commit, ""),
+                    at=recorded.at,
+                )
+    return TaskEvidence(
+        id=name,
+        title=task.title,
+        requirements=task.requirements,
+        acceptance=task.acceptance,
+        phase=build.task(name).phase.value,
+        attempts=_attempts(name, events),
+        landed=landed,
+    )
+
+
+def _attempts(name: str, events: Sequence[Recorded]) -> tuple[JudgedAttempt, ...]:
+    judged: dict[tuple[type, int], Verdict] = {}
+    spent: dict[int, list[e.TokensUsed]] = {}
+    for recorded in events:
+        event = recorded.event
+        if isinstance(event, e.PatchJudged | e.MergeJudged):
+            judged[type(event), event.attempt] = event.verdict
+        elif isinstance(event, e.TokensUsed):
+            spent.setdefault(event.attempt, []).append(event)
+    return tuple(
+        JudgedAttempt(
+            number=one.number,
+            started_at=one.started_at,
+            seconds=one.seconds,
+            outcome=one.outcome,
+            detail=one.detail,
+            findings=one.findings,
+            verdict=judged.get((e.PatchJudged, one.number)),
+            merge_verdict=judged.get((e.MergeJudged, one.number)),
+            spent=_spent(spent.get(one.number, ())),
+        )
+        for one in attempts_of(name, events)
+    )
+
+
+def _spent(events: Iterable[object]) -> TotalSpent:
+    total = Usage()
+    for event in events:
+        if isinstance(event, e.TokensUsed):
+            total = total.plus(usage_of(event))
+    return TotalSpent(**total._asdict())
