@@ -5,7 +5,7 @@ A check is one record with a function; another package adds its own by an entry 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -37,6 +37,10 @@ class AuditInput:
     """The ledger of this repository, as it was found."""
     landed: frozenset[str] = frozenset()
     """Commits that builds of this home have landed."""
+    secret_rules: Path | None = None
+    """Where the compiled rules of the search for secrets are kept; None for the system's cache."""
+    allowed_secrets: Collection[str] = ()
+    """Fingerprints of the secrets that a person allowed in this repository."""
     cache: Path | None = None
     """A directory of our own for what may be found again by the content of a file; None to keep nothing."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,12 +54,15 @@ class Auditor:
         tools: Callable[[], Awaitable[GateTools]],
         now: Callable[[], datetime],
         mask: Callable[[str], str] = mask,
+        allowed_secrets: Callable[[str], Collection[str]] = lambda _: (),
     ) -> None:
         """`tools` gives what the project's own commands run with; it is asked only when they are to run.
 
-        `mask` takes secrets out of what is reported and recorded.
+        `mask` takes secrets out of what is reported and recorded; `allowed_secrets` gives the fingerprints of those
+        that a person allowed in a repository.
         """
         self._mask = mask
+        self._allowed_secrets = allowed_secrets
         self._home = home
         self._environment = environment
         self._tools = tools
@@ -79,10 +82,18 @@ class Auditor:
             signer = self.signer
             reports = await self._reports(comparison, request) if request.run_checks else None
             given = AuditInput(
-                comparison, request.claimed, request.phase, request.allow, request.authors, reports,
-                ledger.read((signer.public,)), await self._landed(comparison),
-                self._folder(comparison),
-            )  # fmt: skip
+                comparison,
+                claimed=request.claimed,
+                phase=request.phase,
+                allow=request.allow,
+                authors=request.authors,
+                reports=reports,
+                ledger=ledger.read((signer.public,)),
+                landed=await self._landed(comparison),
+                secret_rules=self._home / "secret-rules",
+                allowed_secrets=self._allowed_secrets(comparison.source.location),
+                cache=self._folder(comparison),
+            )
             outcomes = tuple([await _outcome(check, given) for check in audit_checks()])
             found = AuditReport(
                 repository=comparison.source.location,

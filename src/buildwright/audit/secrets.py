@@ -1,38 +1,35 @@
-"""Judges whether the lines that a change adds carry a key. Must never show one."""
+"""Judges whether a change adds a secret, by the scanner that the gate has. Must never show one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 
 from buildwright.audit.check import AuditInput
 from buildwright.core.finding import Finding
-from buildwright.core.secrets import MASK, Masker
 from buildwright.gates.reporting import finding
-
-
-def secret_lines(path: str, lines: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:  # noqa: ARG001
-    """Yield the number of each line that holds a key, and what kind of key it is. `lines` are those added to a file."""
-    find = Masker()
-    whole = "\n".join(text for _, text in lines)
-    if MASK not in find(whole) and "PRIVATE KEY" not in whole:
-        return
-    for number, text in lines:
-        if "PRIVATE KEY-----" in text and "BEGIN" in text:
-            yield number, "a private key"
-        elif MASK in find(text) and MASK not in text:
-            yield number, "a key of a known shape"
+from buildwright.secret_scan import FoundSecret, SecretScanner, added
+from buildwright.workspace.patch import TreeEntry
 
 
 async def judge_secrets(audit: AuditInput) -> Sequence[Finding]:
-    """Return the added lines that hold a key."""
-    return [
-        finding(
-            "secrets.found",
-            f"{path} holds {kind}.",
-            path,
-            number,
-            fix="take it out, read it from the environment, and revoke it if it is real",
-        )
-        for path, lines in audit.comparison.lines.items()
-        for number, kind in secret_lines(path, lines.added)
-    ]
+    """Return the secrets that the changed files hold more often than before. Raises ToolMissing without the engine."""
+    comparison = audit.comparison
+    await comparison.read_changed()
+    scanner = SecretScanner(audit.secret_rules)
+    after = await asyncio.to_thread(_search, audit, scanner, comparison.after)
+    before = await asyncio.to_thread(_search, audit, scanner, comparison.before) if after else []
+    return [_finding(one) for one in added(before, after) if one.fingerprint not in audit.allowed_secrets]
+
+
+def _search(audit: AuditInput, scanner: SecretScanner, files: Mapping[str, TreeEntry]) -> list[FoundSecret]:
+    found: list[FoundSecret] = []
+    for path in audit.comparison.patch.paths:
+        found += scanner.scan(path, audit.comparison.content(files.get(path)) or b"")
+    return found
+
+
+def _finding(one: FoundSecret) -> Finding:
+    message = f"{one.path} holds a secret: {one.kind}, {one.masked}, fingerprint {one.fingerprint}."
+    fix = f"take it out and revoke it if it is real; a person allows it with `buildwright secrets allow {one.fingerprint}`"
+    return finding(f"secrets.{one.kind}", message, one.path, one.line or None, fix=fix)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from buildwright.settings import Settings
 from buildwright.wiring.adapters import SystemClock, masker_of, path_of
+from buildwright.wiring.allowed import allowed_secrets
 
 if TYPE_CHECKING:
     from buildwright.audit.run import Auditor
@@ -22,4 +24,11 @@ def auditor(settings: Settings, sandbox: Literal["auto", "bubblewrap", "none"] =
 
         return GateTools(await choose(sandbox, home=settings.tag), path_of(settings), settings.home / "setups")
 
-    return Auditor(settings.home, settings.environment, tools, SystemClock().now, masker_of(settings))
+    return Auditor(
+        settings.home,
+        settings.environment,
+        tools,
+        SystemClock().now,
+        masker_of(settings),
+        partial(allowed_secrets, settings),
+    )
