@@ -1,6 +1,6 @@
 """What an audit and a verification cost: a diff of 1 MB on 5,000 files, and a bundle of 200 tasks.
 
-    python bench/audit.py [--files 5000] [--rounds 5]
+    python -m bench.audit [--files 5000] [--rounds 5]
 
 Prints milliseconds of processor time, git's included, and beside them those of the clock: the first (cold) and the
 median of the others (warm), as text and as one line of JSON. The project's own checks are not run: their time is the
