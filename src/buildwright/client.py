@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
     from buildwright.views.overview import PlanView
+    from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
     from buildwright.wiring.cluster import Fetched
     from buildwright.wiring.runners import Runners
@@ -65,6 +66,9 @@ class Client(Protocol):
 
     async def change(self, build: Build, task: str = "") -> Change:
         """Return what the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
+
+    async def gates(self, build: Build, task: str = "") -> GatesView:
+        """Return what the gates said in the build, or of one of its tasks. Raises NotFound."""
 
     async def run(
         self,

@@ -26,6 +26,7 @@ from buildwright.engine.follow import stepped
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, LogEntry, LogLine
 from buildwright.views.overview import PlanView, WorkerHolds
+from buildwright.views.verdicts import GatesView
 from buildwright.wiring import SystemClock
 from buildwright.wiring.changes import Change
 from buildwright.wiring.cluster import Fetched
@@ -180,6 +181,11 @@ class HttpClient:
         """Return what the build, or one of its tasks, changed."""
         found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task)
         return Change(found["old"], found["new"], found["diff"])
+
+    async def gates(self, build: Build, task: str = "") -> GatesView:
+        """Return what the gates said in the build, or of one of its tasks."""
+        found = await self._wire.get(f"/api/builds/{build.id}/gates", task=task)
+        return GatesView.model_validate_json(json.dumps(found))
 
     async def stepped(
         self,

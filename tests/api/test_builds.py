@@ -14,7 +14,7 @@ from buildwright.core.apply import fold
 from buildwright.core.event import from_fields
 from buildwright.errors import BadSettings
 from buildwright.views.overview import BuildView
-from tests.api.conftest import NOTHING, SHELL, Client, Served, ended, serving
+from tests.api.conftest import NOTHING, OWNER, SHELL, Client, Served, ended, serving
 from tests.git import git
 
 THREE = [
@@ -180,6 +180,48 @@ async def test_a_paused_failure_is_answered_with_retry_or_skip(served: Served) -
     assert (await ended(served.client, build_id))["outcome"] == "aborted"
 
 
+async def test_what_was_refused_is_approved_and_lands(served: Served, repository: Path) -> None:
+    client = served.client
+    command = 'mkdir -p .github/workflows; echo "on: push" > .github/workflows/ci.yml'
+    checks = [{"name": "fine", "command": "true"}]
+    options = {
+        "agent": "shell",
+        "agent_command": command,
+        "sandbox": "none",
+        "checks": checks,
+        "limits": {"attempts": 1},
+    }
+    build_id = await started(client, repository=str(repository), options=options, tasks=[{"id": "a", "title": "A"}])
+    place = f"/api/builds/{build_id}"
+    (name,) = (await ended(client, build_id))["pause"]["approvable"]
+    view = (await client.get(f"{place}/gates", params={"task": "a"})).json
+    (verdict,) = view["verdicts"]
+    assert (verdict["subject"], verdict["ok"], verdict["reports"][0]["findings"][0]["fingerprint"]) == (
+        "patch",
+        False,
+        name,
+    )
+    assert (await client.get(f"{place}/gates", params={"task": "zzz"})).status == 404
+    for body, code in (
+        ({"finding": "0" * 12, "reason": "x"}, 404),
+        ({"finding": "zzz", "reason": "x"}, 422),
+        ({"finding": name}, 422),
+        ({"finding": name, "reason": ""}, 422),
+        ({"finding": name, "reason": "x", "by": "somebody else"}, 422),
+    ):
+        assert (await client.post(f"{place}/approve", body)).status == code, body
+    approved = await client.post(f"{place}/approve", {"finding": name, "reason": "we want it"})
+    assert (approved.status, approved.json["control"]) == (200, "running"), approved.text
+    again = await client.post(f"{place}/approve", {"finding": name, "reason": "we want it"})
+    assert again.status == 200, again.text
+    status = await ended(client, build_id)
+    assert (status["outcome"], status["tasks"][0]["attempt"]) == ("succeeded", 1)
+    (approval,) = (await client.get(f"{place}/gates")).json["approvals"]
+    assert (approval["by"], approval["finding"], approval["reason"]) == (OWNER, name, "we want it")
+    late = await client.post(f"{place}/approve", {"finding": name, "reason": "we want it"})
+    assert (late.status, late.json["code"]) == (409, "illegal-move")
+
+
 async def test_builds_are_listed_newest_first_page_by_page_and_only_ones_own(served: Served) -> None:
     ann, bob = served.client, await served.user("bob")
     ids = [await started(ann, project_id="one" if number % 2 else "two") for number in range(5)]
@@ -207,10 +249,10 @@ async def test_builds_are_listed_newest_first_page_by_page_and_only_ones_own(ser
 async def test_another_users_build_is_forbidden_and_an_unknown_one_is_not_found(served: Served) -> None:
     build_id = await started(served.client)
     bob, nobody = await served.user("bob"), await served.user("")
-    paths = [("GET", ""), *(("GET", f"/{name}") for name in ("events", "logs", "diff", "why/a"))]
-    paths += [("POST", f"/{name}") for name in ("pause", "resume", "stop", "run", "say")]
+    paths = [("GET", ""), *(("GET", f"/{name}") for name in ("events", "logs", "diff", "why/a", "gates"))]
+    paths += [("POST", f"/{name}") for name in ("pause", "resume", "approve", "stop", "run", "say")]
     for method, path in paths:
-        body = {"text": "x"} if path == "/say" else None
+        body = {"/say": {"text": "x"}, "/approve": {"finding": "0123", "reason": "x"}}.get(path)
         for client, whose, code in (
             (bob, build_id, 403),
             (bob, str(uuid.uuid4()), 404),

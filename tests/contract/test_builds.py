@@ -120,6 +120,20 @@ async def test_a_journal_reads_back_what_was_appended(builds: Builds) -> None:
     assert await builds.version(build_id) == 8
 
 
+async def test_an_approval_is_kept_with_its_words_and_its_time(builds: Builds) -> None:
+    build_id = await start(builds)
+    approved = e.FindingApproved(
+        task="a", finding="0123456789ab", code="scope.protected", reason="für uns \u2713", by="ann"
+    )
+    await builds.append(build_id, 1, [*STORY[:-1], approved], AT + timedelta(seconds=5))
+    (recorded,) = await builds.read(build_id, after=len(STORY))
+    assert recorded.event == approved
+    (approval,) = (await builds.load(build_id)).task("a").approvals
+    assert approval == ("0123456789ab", "scope.protected", "für uns \u2713", "ann", AT + timedelta(seconds=5))
+    await builds.keep_snapshot(await builds.load(build_id))
+    assert (await builds.load(build_id)).task("a").approvals == (approval,)
+
+
 async def test_times_in_another_zone_are_the_same_time(builds: Builds) -> None:
     from datetime import timezone
 

@@ -14,7 +14,7 @@ from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, Recorded
-from buildwright.core.finding import Finding, Report, Verdict
+from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Limits, Options
 from buildwright.core.patch import FileChange, Patch
@@ -63,9 +63,22 @@ def options(draw: st.DrawFn) -> Options:
     )
 
 
-def verdict(tree: str, ok: bool) -> Verdict:
-    findings = () if ok else (Finding(code="test.failed", message="no"),)
+def consent(task: str) -> Finding:
+    """What a person may approve of a task."""
+    found = Finding(code="scope.protected", message="no")
+    return found.model_copy(update={"fingerprint": fingerprint_of(found, task)})
+
+
+def verdict(tree: str, ok: bool, bad: Finding | None = None) -> Verdict:
+    findings = () if ok else (bad or Finding(code="test.failed", message="no"),)
     return Verdict(tree=tree, reports=(Report(gate="checks", kind="test", ok=ok, findings=findings),))
+
+
+def _refused_for(build: Build, task: str, roll: Callable[[int], int]) -> Finding | None:
+    """Now and then something that nobody has approved yet, though a person may."""
+    asked = consent(task)
+    approved = {approval.finding for approval in build.task(task).approvals}
+    return asked if roll(2) and asked.fingerprint not in approved else None
 
 
 def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[AnyEvent]:
@@ -79,13 +92,15 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
         case a.RunAgent(task, attempt):
             return [_attempted(build, task, attempt, roll if good else None)]
         case a.JudgePatch(task, attempt, tree):
-            return [e.PatchJudged(task=task, attempt=attempt, verdict=verdict(tree, good))]
+            bad = None if good else _refused_for(build, task, roll)
+            return [e.PatchJudged(task=task, attempt=attempt, verdict=verdict(tree, good, bad))]
         case a.PrepareMerge(task, attempt, onto):
             if not good:
                 return [e.MergeConflicted(task=task, attempt=attempt, onto=onto, files=("f",), tree="marked")]
             return [_prepared(build, task, attempt, onto)]
         case a.JudgeMerge(task, attempt, tree):
-            return [e.MergeJudged(task=task, attempt=attempt, verdict=verdict(tree, good))]
+            bad = None if good else _refused_for(build, task, roll)
+            return [e.MergeJudged(task=task, attempt=attempt, verdict=verdict(tree, good, bad))]
         case a.LandChange(task, attempt, _, commit, tree):
             return [e.ChangeLanded(task=task, attempt=attempt, commit=commit, tree=tree)]
         case a.JudgeBase(tree):
@@ -172,14 +187,28 @@ class Machine:
                 return
         raise AssertionError(f"no rest after {most} moves: {[r.event.type for r in self.journal[-20:]]}")
 
+    def approve(self, task: str) -> bool:
+        """What the command `approve` does; False when there is nothing to approve, or another task has its files."""
+        state = self.build.task(task)
+        asked = [found for found in state.findings if found.code == "scope.protected"]
+        needs = self.build.plan.task(task).files_expected
+        if not asked or any(self.build.holders.get(file, task) != task for file in needs):
+            return False
+        found = asked[0]
+        self.take(e.FindingApproved(task=task, finding=found.fingerprint, code=found.code, reason="fine", by="u"))
+        self.take(e.JudgingReopened(task=task, attempt=state.attempt))
+        return True
+
     def answer_pause(self) -> None:
         """What a user might do about a pause."""
         assert self.build.control is Control.PAUSED
         failed = self.build.failed
-        choice = self.roll(3) if failed else 0
+        choice = self.roll(4) if failed else 0
         if choice == 2:
             self.take(e.StopRequested(how="abort"))
             return
+        if choice == 3 and self.approve(failed[0]):
+            failed = self.build.failed
         for task in failed:
             self.take(
                 e.TaskRetried(task=task, by="user", message="try harder") if choice == 0 else e.TaskSkipped(task=task)

@@ -10,13 +10,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from buildwright.core import event as e
 from buildwright.core.apply import fold
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reopened
 from buildwright.core.event import AnyEvent
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.snapshot import dump
 from buildwright.errors import IllegalMove
-from tests.core.machine import Machine, graphs, options
+from tests.core.machine import Machine, consent, graphs, options
 from tests.core.test_machine import check
 
 GOING = {Control.RUNNING, Control.PAUSED}
@@ -78,6 +78,27 @@ class Users(RuleBasedStateMachine):
         task = self.build.failed[0]
         event = e.TaskRetried(task=task, by="user") if retry else e.TaskSkipped(task=task)
         self.command(event, self.build.control in GOING)
+
+    @precondition(lambda self: self.build.plan is not None and self.build.tasks)
+    @rule(data=st.data())
+    def approve(self, data: st.DataObject) -> None:
+        """A person approves what a task was, or was not, refused for; then a change may be judged again, or not."""
+        task = data.draw(st.sampled_from(sorted(self.build.tasks)))
+        state, found = self.build.task(task), consent(task)
+        going = self.build.control in GOING and self.build.stage is Stage.WORKING
+        over = state.phase in {TaskPhase.WAITING, TaskPhase.DONE, TaskPhase.SKIPPED}
+        fresh = found.fingerprint not in {approval.finding for approval in state.approvals}
+        event = e.FindingApproved(task=task, finding=found.fingerprint, code=found.code, reason="fine", by="u")
+        self.command(event, going and not over and fresh)
+        state = self.build.task(task)
+        plan = self.build.plan
+        assert plan is not None
+        free = all(self.build.holders.get(file, task) == task for file in plan.task(task).files_expected)
+        legal = going and free and can_be_reopened(state)
+        self.command(e.JudgingReopened(task=task, attempt=state.attempt), legal)
+        if legal:
+            assert self.build.task(task).phase is TaskPhase.JUDGING
+            assert self.build.task(task).attempt == state.attempt
 
     @precondition(lambda self: self.build.version > 25)
     @rule(how=st.sampled_from(["stop", "abort"]))

@@ -99,7 +99,7 @@ def foreign(cls: type[e.Event]) -> set[str]:
 def test_what_agents_tools_and_models_say_is_foreign() -> None:
     finding = {"code", "message", "file", "fix"}
     verdict = {f"verdict.reports.findings.{name}" for name in finding}
-    verdict |= {"verdict.reports.gate", "verdict.reports.evidence.command"}
+    verdict |= {"verdict.reports.gate", "verdict.reports.evidence.command", "verdict.not_reached"}
     task = {"title", "goal", "requirements", "acceptance", "milestone", "code_template"}
     task |= {"validation.command", "validation.expected"}
     assert {cls.__name__: found for cls in ALL if (found := foreign(cls))} == {
@@ -111,6 +111,7 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "AgentFinished": {"summary"},
         "AgentBroke": {"message"},
         "PatchJudged": verdict,
+        "FindingApproved": {"code"},
         "MergeJudged": verdict,
         "TaskFailed": {"message", *(f"findings.{name}" for name in finding)},
         "LoopDetected": {"message"},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from buildwright.core.finding import Report
+from buildwright.core.finding import Finding, Report, fingerprint_of
 from buildwright.core.limits import Check
 from buildwright.gates.checks import ChecksGate
 from buildwright.ports import GateTools
@@ -273,6 +275,44 @@ async def test_the_base_is_run_once_and_remembered(tmp_path: Path) -> None:
     assert all(one.report.ok for one in await gate.judge(what))
     again = {path: path.stat().st_ino for path in (tmp_path / "home" / "baselines").iterdir()}
     assert sum(again[path] == kept[path] for path in kept) == 1, "the base was not run again"
+
+
+def approving(task: str, *codes: str) -> Callable[[Finding], Finding]:
+    """Consent to every finding of these codes, as the engine gives it to a gate."""
+
+    def consent(found: Finding) -> Finding:
+        named = found.model_copy(update={"fingerprint": fingerprint_of(found, task)})
+        approved = {"severity": "note", "approved": "u: wanted"} if found.code in codes else {}
+        return named.model_copy(update=approved)
+
+    return consent
+
+
+async def test_what_a_person_approved_is_a_note_and_the_checks_after_it_still_run(tmp_path: Path) -> None:
+    gone = {"tests/test_stats.py": TESTS.replace("test_one", "check_one")}
+    never = Check(name="never", command="false", kind="lint")
+    change = changed(tmp_path, PYTHON, gone, checks=(*FAST, never))
+    gate = ChecksGate(GateTools(NoSandbox(), PATH, tmp_path / "home" / "setups"))
+    before = [one.report for one in await gate.judge(change)]
+    assert refusal(before) == ["tests.lost"]
+    consent = approving("t1", "tests.lost")
+    after = [one.report for one in await gate.judge(replace(change, consent=consent))]
+    (note,) = [one for report in after for one in report.findings if one.code == "tests.lost"]
+    assert (note.severity, note.approved) == ("note", "u: wanted")
+    assert [report.gate for report in after][-1] == "never"
+    assert not after[-1].ok
+
+
+async def test_a_changed_behaviour_that_a_person_approved_is_judged_by_the_new_tests(tmp_path: Path) -> None:
+    rounded = {"stats.py": MEAN.replace("return ", "return 1 + "), "tests/test_stats.py": TESTS.replace("== 3", "== 4")}
+    rounded["tests/test_stats.py"] = rounded["tests/test_stats.py"].replace("== 7", "== 8")
+    change = changed(tmp_path, PYTHON, rounded, checks=FAST)
+    gate = ChecksGate(GateTools(NoSandbox(), PATH, tmp_path / "home" / "setups"))
+    before = [one.report for one in await gate.judge(change)]
+    assert set(refusal(before)) >= {"tests.broken"}
+    after = [one.report for one in await gate.judge(replace(change, consent=approving("t1", "tests.broken")))]
+    assert all(report.ok for report in after), [str(one) for report in after for one in report.findings]
+    assert [report.evidence.surface for report in after if report.evidence] == ["base", ""]
 
 
 async def test_a_check_that_no_other_replaces_cannot_be_dropped(tmp_path: Path) -> None:

@@ -21,7 +21,19 @@ from tests.simulation.git import Files, SimulatedGit
 from tests.simulation.process import Luck, Process
 
 Behaviour = Literal[
-    "right", "slow", "wrong", "nothing", "crash", "clash", "overloaded", "unsafe", "mute", "hang", "refuse", "listen"
+    "right",
+    "slow",
+    "wrong",
+    "nothing",
+    "crash",
+    "clash",
+    "overloaded",
+    "unsafe",
+    "mute",
+    "hang",
+    "refuse",
+    "listen",
+    "ask",
 ]
 HARMLESS: tuple[Behaviour, ...] = ("right", "slow")
 CURABLE: tuple[Behaviour, ...] = ("wrong", "nothing", "crash", "hang", "unsafe")
@@ -94,6 +106,8 @@ class SimulatedAgent:
     ) -> None:
         self.resumes = False
         self.tame = False
+        self.asks = False
+        """Whether some attempts do what asks for consent instead of what is wrong."""
         self._process = process
         self._git = git
         self._gateway = gateway
@@ -105,7 +119,9 @@ class SimulatedAgent:
         draw = random.Random(f"{self._seed}/{task}/{attempt}")
         if draw.random() < 0.5 or (self.tame and attempt > 1):
             return draw.choice(HARMLESS)
-        return draw.choice(CURABLE if self.tame else (*CURABLE, *ODD))
+        chosen = draw.choice(CURABLE if self.tame else (*CURABLE, *ODD))
+        other = random.Random(f"{self._seed}/{task}/{attempt}/asks")
+        return "ask" if self.asks and chosen in {"wrong", "crash", "nothing"} and other.random() < 0.7 else chosen
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed, UnsafePath where its behaviour is so."""
@@ -154,7 +170,8 @@ class SimulatedAgent:
 
 def leave(work: Work, task: str, files: dict[str, str], behaviour: Behaviour = "right") -> None:
     """Do a task in a set of files, well or badly. What is there already of a shared file stays, in order."""
-    files[work.own] = {"wrong": f"{task}\nwrong\n", "clash": f"{task}\nonly one\n"}.get(behaviour, f"{task}\n")
+    bad = {"wrong": "wrong\n", "clash": "only one\n", "ask": "asks\n"}
+    files[work.own] = f"{task}\n{bad.get(behaviour, '')}"
     if work.shared:
         lines = files.get(work.shared, "").splitlines()
         marks = ("<<<<<<<", "=======", ">>>>>>>")
@@ -171,6 +188,11 @@ def refusals(files: Files) -> list[str]:
     return [*found, *(claims if len(claims) > 1 else [])]
 
 
+def asking(files: Files) -> list[str]:
+    """Files of a tree whose changes ask for a person's consent."""
+    return [path for path, text in files.items() if "asks\n" in text]
+
+
 class SimulatedGate:
     """Judges a tree by its content alone."""
 
@@ -182,14 +204,16 @@ class SimulatedGate:
         self._git = git
 
     async def judge(self, judged: Judged) -> list[Judgement]:
-        def effect() -> list[str]:
+        def effect() -> list[Finding]:
             if judged.files is None or judged.files not in self._git.folders:
                 raise GateBroken("the checkout is gone")
-            return refusals(self._git.folders[judged.files])
+            files = self._git.folders[judged.files]
+            own = judged.patch.paths if judged.patch is not None else tuple(files)
+            asks = [Finding(code="reach.asks", message="asks", file=path) for path in asking(files) if path in own]
+            return [*(Finding(code="content.wrong", message="wrong", file=path) for path in refusals(files)), *asks]
 
-        refused = await self._process.request("gate.judge", effect, _gate_broken, 8.0, ends=True)
-        findings = tuple(Finding(code="content.wrong", message="wrong", file=path) for path in refused)
-        report = Report(gate=self.name, kind="test", ok=not refused, findings=findings)
+        findings = tuple(await self._process.request("gate.judge", effect, _gate_broken, 8.0, ends=True))
+        report = Report(gate=self.name, kind="test", ok=not findings, findings=findings)
         return [Judgement(report, f"{len(findings)} findings".encode())]
 
 

@@ -109,6 +109,7 @@ class Cluster:
         self._broker.send(Hint(BUILD, ""))
         places = [asyncio.create_task(self._place(number)) for number in range(world.scenario.workers)]
         others = [asyncio.create_task(world.caller(number)) for number in range(world.scenario.callers)]
+        others += [asyncio.create_task(world.approver())] if world.scenario.approves else []
         others += [asyncio.create_task(world.patient()), asyncio.create_task(world.fate(self._victims))]
         others += [asyncio.create_task(self._wipes())]
         await self._until_over(places)

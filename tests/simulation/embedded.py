@@ -34,6 +34,7 @@ def engine_world(
     chosen = world.scenario
     gateway = SimulatedGateway(process, world.ledger)
     agent = SimulatedAgent(process, world.git, gateway, chosen.works, str(chosen.seed))
+    agent.asks = chosen.approves
     agent.tame, agent.resumes, agent.touches_files = chosen.tame, chosen.resumes, chosen.options.lanes
     heard: list[int] = []
 
@@ -83,6 +84,7 @@ class Lives:
         world, draw = self._world, self._draw
         await world.store.create(BUILD, [world.scenario.created()], START)
         others = [asyncio.create_task(world.caller(number)) for number in range(world.scenario.callers)]
+        others += [asyncio.create_task(world.approver())] if world.scenario.approves else []
         others += [asyncio.create_task(world.patient()), asyncio.create_task(world.fate(self._victims))]
         for number in range(1, 200):
             build = await self._life(number)

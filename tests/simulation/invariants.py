@@ -14,7 +14,7 @@ from buildwright.core.decide import decide
 from buildwright.core.event import Recorded, decode, encode
 from buildwright.core.heap import keys_of
 from buildwright.core.snapshot import dump, parse
-from tests.simulation.agents import leave, refusals
+from tests.simulation.agents import asking, leave, refusals
 from tests.simulation.scenario import BUILD, Scenario
 from tests.simulation.store import BEAT_OF_NOBODY
 from tests.simulation.world import Broken, SimulatedWorld
@@ -73,10 +73,18 @@ def _content(name: str, value: Any) -> Any:
 def verdicts_hold(world: SimulatedWorld, journal: Sequence[Recorded], build: Build) -> None:
     """What landed had passed the gates, as exactly that tree; and the gates were right."""
     passed: set[str] = set()
+    approved: set[str] = set()
     for _, _, event in journal:
+        if isinstance(event, e.FindingApproved):
+            approved.add(world.scenario.works[event.task].own)
         if isinstance(event, e.PatchJudged | e.MergeJudged | e.BaseJudged | e.BuildVerified):
-            right = not refusals(world.git.trees[event.verdict.tree])
-            must(event.verdict.ok == right, f"tree {event.verdict.tree[:8]} was judged wrongly")
+            files = world.git.trees[event.verdict.tree]
+            task = getattr(event, "task", "")
+            asks = {path for path in asking(files) if not task or path == world.scenario.works[task].own}
+            right = not refusals(files) and asks <= approved
+            # An approval that comes while the gates judge counts from their next judgement on.
+            late = bool(asks) and not event.verdict.ok and not refusals(files)
+            must(event.verdict.ok == right or late, f"tree {event.verdict.tree[:8]} was judged wrongly")
             passed |= {event.verdict.tree} if event.verdict.ok else set()
         if isinstance(event, e.ChangeLanded) and build.options.gates:
             must(event.tree in passed, f"{event.task} landed as a tree that no gate has passed")

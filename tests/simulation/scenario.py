@@ -39,6 +39,8 @@ class Scenario:
     outages: int
     calm_after: float
     workers: int = 1
+    approves: bool = False
+    """Agents do what asks for a person's consent, and a user gives it sooner or later, or does not."""
 
     def created(self) -> BuildCreated:
         spec = Spec(title="simulated", text="text", graph=None if self.planned else self.graph)
@@ -94,6 +96,7 @@ def scenario(seed: int) -> Scenario:
         outages=draw.choice([0, 0, 1]),
         calm_after=draw.choice([60.0, 150.0, 300.0]),
         workers=draw.choice([1, 1, 2, 3, 5]),
+        approves=not tame and lanes and seed % 4 == 0,
     )
 
 

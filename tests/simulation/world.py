@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build, Control, unapproved
 from buildwright.engine import commands
 from buildwright.errors import CouldNot, IllegalMove, NotFound
 from tests.adapters.memory_store import MemoryBuilds
@@ -88,6 +88,25 @@ class SimulatedWorld:
                 self.luck.seen[f"command refused: {type(refused).__name__}"] += 1
             else:
                 self.luck.seen[f"command: {name}"] += 1
+
+    async def approver(self) -> None:
+        """A user who lets most of what asks for consent pass, whatever the build does at that moment."""
+        process = self.process("approver.1")
+        draw = random.Random(f"approver/{self.scenario.seed}")
+        while not (build := await self.build()).is_terminal:
+            states = sorted(build.tasks.items())
+            for found in [one for _, state in states for one in unapproved(state) if one.can_be_approved]:
+                if draw.random() < 0.2:
+                    continue
+                try:
+                    wanted = commands.ApproveFinding(found.fingerprint, "fine")
+                    after, _ = await commands.ask(self.store, process, BUILD, wanted)
+                except (IllegalMove, NotFound) as refused:
+                    self.luck.seen[f"approval refused: {type(refused).__name__}"] += 1
+                else:
+                    again = any(after.task(task).phase is not state.phase for task, state in states)
+                    self.luck.seen["approved, judged again" if again else "approved"] += 1
+            await asyncio.sleep(draw.randrange(1, 12))
 
     async def patient(self) -> None:
         """A user who answers every pause sooner or later, until the build has ended."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
+from buildwright.cli.argv0 import typed
 from buildwright.cli.output import one_line
 from buildwright.cli.table import duration
 from buildwright.core import event as e
@@ -49,6 +50,18 @@ def first_finding(verdict: Verdict) -> str:
     return f"{gates}: {one_line(str(findings[0]), 140)}{more}"
 
 
+def _way_out(verdict: Verdict, build_id: str) -> str:
+    """Return what to change so that the first error is gone, and the command that lets it pass instead."""
+    errors = [finding for finding in verdict.findings if finding.severity == "error"]
+    if not errors:
+        return ""
+    fix = f". To land: {one_line(errors[0].fix, 160)}" if errors[0].fix else ""
+    if not errors[0].can_be_approved:
+        return fix
+    approve = typed(f'buildwright approve {build_id[:8]} {errors[0].fingerprint} -m "..."')
+    return f"{fix}; or, if it is wanted as it is: {approve}"
+
+
 def _target(event: e.TargetPrepared, build: Build, _at: datetime) -> EventLine | None:
     if not event.commit:
         return None
@@ -86,7 +99,8 @@ def _judged(event: e.PatchJudged | e.MergeJudged, build: Build, _at: datetime) -
     if event.verdict.ok or build.task(event.task).phase is TaskPhase.MERGING:
         return None  # it passed, or failed on top of a change that has not landed: it will be judged again on the head
     where = " on top of what landed meanwhile" if isinstance(event, e.MergeJudged) else ""
-    return EventLine("bad", f"{event.task} did not pass{where}, {first_finding(event.verdict)}")
+    way = _way_out(event.verdict, build.id)
+    return EventLine("bad", f"{event.task} did not pass{where}, {first_finding(event.verdict)}{way}")
 
 
 def _conflicted(event: e.MergeConflicted, build: Build, _at: datetime) -> EventLine | None:
@@ -203,6 +217,10 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.AgentFinished: _agent_finished,
     e.AgentBroke: _broke,
     e.PatchJudged: _judged,
+    e.FindingApproved: lambda event, _b, _at: EventLine(
+        "dot", f"{event.by} approved {event.finding} of {event.task} ({event.code}): {one_line(event.reason, 120)}"
+    ),
+    e.JudgingReopened: lambda event, _b, _at: EventLine("again", f"{event.task} is judged again as it is"),
     e.MergePrepared: None,
     e.MergeJudged: _judged,
     e.MergeConflicted: _conflicted,

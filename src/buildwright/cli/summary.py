@@ -126,6 +126,9 @@ def ending(view: BuildView) -> Iterator[str]:
             money(view.usage.cost_usd) + (" and requests without a known price" if view.usage.unpriced else "")
         )
     yield ", ".join(facts)
+    for task in view.tasks:
+        for warning in task.warnings[:5]:
+            yield f"Look at {task.id}: {one_line(warning)}"
     for message in view.unheard if not view.outcome else ():
         yield f"Not heard yet by {message.task or 'any agent'}: {one_line(message.text, 120)}"
     if view.delivered:
@@ -141,6 +144,10 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
         more = f"  and {len(pause.findings) - 10} more"
         output.print(more + (typed(f": buildwright why {build_id[:8]} {pause.task}") if pause.task else ""))
     output.print("You can")
+    if pause.approvable:
+        output.print("  have the change judged again as it is, if you want it so (say why):")
+    for fingerprint in pause.approvable[:5]:
+        output.print(typed(f'    buildwright approve {build_id[:8]} {fingerprint} -m "..."'))
     commands = [(choice.words, command_for(build_id, choice)) for choice in pause.choices]
     for words, command in commands:
         output.print(f"  {words}:")

@@ -13,14 +13,19 @@ def version(*, json: Annotated[bool, Parameter(help="One JSON object on stdout."
     """Show the version of Buildwright."""
     import platform
     import sys
+
+    output = Output(json)
+    if output.json:
+        output.data({"version": number(), "python": platform.python_version(), "platform": sys.platform})
+    else:
+        output.print(f"buildwright {number()} (Python {platform.python_version()})")
+
+
+def number() -> str:
+    """Return the version of Buildwright that is installed."""
     from importlib import metadata
 
     try:
-        number = metadata.version("buildwright")
+        return metadata.version("buildwright")
     except metadata.PackageNotFoundError:
-        number = "unknown (not installed)"
-    output = Output(json)
-    if output.json:
-        output.data({"version": number, "python": platform.python_version(), "platform": sys.platform})
-    else:
-        output.print(f"buildwright {number} (Python {platform.python_version()})")
+        return "unknown (not installed)"

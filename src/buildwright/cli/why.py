@@ -58,6 +58,10 @@ def _print_why(output: Output, view: WhyView) -> None:
         output.print(f"  {attempt.number}. {one_line(attempt.detail or attempt.outcome)}{took}")
     for report in view.reports:
         _print_report(output, report)
+    _print_list(output, "Outside of what the task named", view.outside)
+    _print_list(output, "The gates warn of", view.state.warnings)
+    approvals = (f"{one.finding} ({one.code}) by {one.by}: {one.reason}" for one in view.approvals)
+    _print_list(output, "Approved", tuple(approvals))
     _print_list(output, "Changed", view.changed)
     if view.commit:
         output.print(f"Commit: {view.commit}")

@@ -57,6 +57,20 @@ class RefusedAttempt(NamedTuple):
     """The first findings of the refusal."""
 
 
+class Approval(NamedTuple):
+    """A person's consent to one finding of a task."""
+
+    finding: str
+    """Fingerprint of the finding."""
+    code: str
+    reason: str
+    by: str
+    at: datetime
+
+    def __str__(self) -> str:
+        return f"{self.by}: {self.reason}"
+
+
 class TaskPhase(StrEnum):
     """The phase of a task. `rejected`: its last attempt was refused, and a decision about it is due."""
 
@@ -99,6 +113,8 @@ class TaskState:
     """Attempts that the gates refused since the user's last retry. Empty once the task is done."""
     loop: str = ""
     """How the task goes in circles; "" while it does not."""
+    approvals: tuple[Approval, ...] = ()
+    """Findings that a person lets pass, in whatever attempt they come."""
     kept_base: str = ""
     """Commit that the rejected change was made on; "" when no change is kept."""
     kept_tree: str = ""
@@ -122,6 +138,19 @@ class TaskState:
     """The user's messages to the running attempt since its newest checkpoint: a restart must hear them again."""
     checkpoint_conversation: str = ""
     """Digest of the artifact with the agent's conversation up to that checkpoint."""
+
+
+def unapproved(state: TaskState) -> tuple[Finding, ...]:
+    """Return the errors of the newest refusal that no user has approved."""
+    approved = {approval.finding for approval in state.approvals}
+    return tuple(one for one in state.findings if one.severity == "error" and one.fingerprint not in approved)
+
+
+def can_be_reopened(state: TaskState) -> bool:
+    """Return whether the gates refused the task's newest change for nothing but findings that are approved by now."""
+    waits = state.phase in {TaskPhase.REJECTED, TaskPhase.READY, TaskPhase.FAILED}
+    refused = state.rejection in {"gate", "train"} and any(one.severity == "error" for one in state.findings)
+    return waits and refused and state.patch is not None and bool(state.approvals) and not unapproved(state)
 
 
 NOT_STARTED = TaskState(TaskPhase.WAITING)

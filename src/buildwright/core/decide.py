@@ -22,7 +22,7 @@ from buildwright.core.action import (
     RunAgent,
     VerifyBuild,
 )
-from buildwright.core.build import Build, Control, Stage, TaskPhase
+from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reopened
 from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.finding import Finding
 from buildwright.core.heap import pop
@@ -111,7 +111,7 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
         case Stage.PLANNING if build.plan_error:
             return (e.BuildPaused(reason="plan", message=build.plan_error),)
         case Stage.WORKING:
-            facts = _trouble(build) or _loops(build)
+            facts = _reopened(build) or _trouble(build) or _loops(build)
             if facts or build.needs_diagnosis:
                 # The cause of failures in several tasks is likely to hit the next task too, so none starts before the
                 # cause was looked for. Nor is one retried or given up: a user asked afterwards knows the diagnosis.
@@ -197,6 +197,16 @@ def _loops(build: Build) -> tuple[AnyEvent, ...]:
                 message = f"{row} attempts in a row were refused for the same findings"
                 facts.append(e.LoopDetected(task=task, attempt=state.attempt, kind="finding", message=message))
     return tuple(facts)
+
+
+def _reopened(build: Build) -> tuple[AnyEvent, ...]:
+    """Put changes before the gates again whose findings were approved while the gates still judged them."""
+    states = [(task, build.task(task)) for task in _by_rank(build)]
+    return tuple(
+        e.JudgingReopened(task=task, attempt=state.attempt)
+        for task, state in states
+        if state.phase is TaskPhase.REJECTED and can_be_reopened(state)
+    )
 
 
 def _rejected_facts(build: Build) -> tuple[AnyEvent, ...]:

@@ -194,6 +194,27 @@ class PatchJudged(Event, ends_step=True, keeps_moment=True):
     verdict: Verdict
 
 
+class FindingApproved(Event):
+    """A person lets a finding of a task pass: from now on it is a note there. Its time is that of the approval."""
+
+    type: Literal["finding.approved"] = "finding.approved"
+    task: TaskId
+    finding: Identifier
+    """Its fingerprint."""
+    code: ForeignText
+    reason: UserText = Field(min_length=1, max_length=20_000)
+    by: Identifier
+    """The user who approved it."""
+
+
+class JudgingReopened(Event):
+    """A refused change is judged again as it is, because all that it was refused for is approved."""
+
+    type: Literal["judging.reopened"] = "judging.reopened"
+    task: TaskId
+    attempt: int
+
+
 class MergePrepared(Event, ends_step=True, keeps_moment=True):
     """A change became a commit on top of `onto` (the integration head or the car ahead)."""
 
@@ -389,6 +410,8 @@ AnyEvent = Annotated[
     | AgentFinished
     | AgentBroke
     | PatchJudged
+    | FindingApproved
+    | JudgingReopened
     | MergePrepared
     | MergeConflicted
     | MergeJudged

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
 from buildwright.core.record import Record, TaskId, UtcTime
-from buildwright.core.sanitize import ForeignText, Identifier
+from buildwright.core.sanitize import ForeignText, Identifier, UserText
 
 Severity = Literal["error", "warning", "note"]
 CheckKind = Literal["scope", "syntax", "typecheck", "lint", "test", "build", "validation", "other"]
@@ -21,6 +24,30 @@ NOT_RUN = "check.not_run"
 """Code of the note that a gate leaves in place of a check that does not concern the change."""
 
 
+CONSENT: Mapping[str, bool] = {
+    "scope": True,
+    "reach": True,
+    "tests": True,
+    "suppressions": True,
+    "surface": True,
+    "secrets": True,
+    "scope.empty": False,
+    "scope.submodule": False,
+    "scope.unsafe": False,
+}
+"""Whether a person may approve findings of a family (the code up to its first dot), or of one code, which comes first.
+
+Families are here whose findings ask whether a change is wanted. Any other finding says that something does not work.
+"""
+
+_VARYING = re.compile(
+    r"(?<![\w./])/(?:[^\s/:'\"`]+/)+"  # directories of an absolute path: those of a checkout
+    r"|(?<=:)\d+(?::\d+)?(?![\d.])|\b(?:line|lines|column|col)\s+\d+(?:\s*(?:-|to)\s*\d+)?"
+    r"|\b\d+(?:\.\d+)?\s?(?:ms|s|seconds?)\b|0x[0-9a-fA-F]+"
+)
+"""The parts of a message that differ between two judgements of one thing: places in files, times, addresses."""
+
+
 class Finding(Record):
     """One thing a gate noticed."""
 
@@ -31,10 +58,34 @@ class Finding(Record):
     file: ForeignText | None = None
     line: int | None = None
     fix: ForeignText = ""
+    fingerprint: Identifier = ""
+    """Names it over attempts and shifted lines (see `fingerprint_of`); "" in older journals."""
+    approved: UserText = ""
+    """Who approved it and why: then it is a note. "" when no user has."""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
-        return f"{where}{self.message} [{self.code}]"
+        approved = f" (approved by {self.approved})" if self.approved else ""
+        return f"{where}{self.message} [{' '.join(filter(None, (self.code, self.fingerprint)))}]{approved}"
+
+    @property
+    def can_be_approved(self) -> bool:
+        """Whether it keeps a change from landing, and a person may approve it."""
+        return self.severity == "error" and bool(self.fingerprint) and needs_consent(self.code)
+
+
+def needs_consent(code: str) -> bool:
+    """Return whether findings of this code ask for a person's consent, so that a person may approve them."""
+    return CONSENT.get(code, CONSENT.get(code.partition(".")[0], False))
+
+
+def fingerprint_of(finding: Finding, task: str) -> str:
+    """Return the name of a task's finding, 12 hexadecimal digits: equal for the same thing in another attempt.
+
+    Made of the code, the file and the message, without what differs between two judgements of the same thing.
+    """
+    said = (finding.code, finding.file or "", " ".join(_VARYING.sub("#", finding.message).split()), task)
+    return hashlib.sha256("\0".join(said).encode("utf-8", "replace")).hexdigest()[:12]
 
 
 class Evidence(Record):
@@ -75,6 +126,8 @@ class Verdict(Record):
 
     tree: Identifier
     reports: tuple[Report, ...] = ()
+    not_reached: tuple[ForeignText, ...] = ()
+    """Names of the gates that were not asked, because one before them refused."""
 
     @property
     def ok(self) -> bool:

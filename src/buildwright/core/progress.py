@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from immutables import Map
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Stage, TaskPhase, TaskState, usage_of
+from buildwright.core.build import Approval, Build, Stage, TaskPhase, TaskState, can_be_reopened, usage_of
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Plan
@@ -146,6 +146,55 @@ def restart_task(build: Build, task_id: str, state: TaskState) -> Changes:
         "active": build.active.delete(task_id) if task_id in build.active else build.active,
         "failed": tuple(task for task in build.failed if task != task_id),
         "ready": push(build.ready, rank),
+    }
+
+
+def finding_approved(build: Build, event: e.FindingApproved, at: datetime) -> Changes:
+    """Keep the approval. Raises IllegalMove when the finding is approved already.
+
+    Refused attempts are forgotten as after a user's retry: the same change may now be judged in another way.
+    """
+    state = build.task(event.task)
+    if any(approval.finding == event.finding for approval in state.approvals):
+        raise IllegalMove(f"finding {event.finding} is approved already", fix="see `buildwright gates`")
+    approval = Approval(event.finding, event.code, event.reason, event.by, at)
+    state = replace(state, approvals=(*state.approvals, approval), refused=())
+    return set_task(build, event.task, state)
+
+
+def judging_reopened(build: Build, event: e.JudgingReopened, _at: datetime) -> Changes:
+    """Put a refused change before the gates again. Raises IllegalMove while that is not to be done.
+
+    A task that had failed takes its files again, like one that starts.
+    """
+    assert build.plan is not None
+    state = build.task(event.task)
+    if not can_be_reopened(state):
+        raise IllegalMove(f"the change of task {event.task} was refused for something that nobody has approved")
+    holders = build.holders
+    for file in build.plan.task(event.task).files_expected:
+        if holders.get(file, event.task) != event.task:
+            raise IllegalMove(
+                f"task {holders[file]} works on {file}, which the change of task {event.task} needs",
+                fix=f"approve it once {holders[file]} is done",
+            )
+        holders = holders.set(file, event.task)
+    state = replace(
+        state,
+        phase=TaskPhase.JUDGING,
+        rejection=None,
+        reason="",
+        findings=(),
+        refused=(),
+        loop="",
+        waits_for="",
+        finished_at=None,
+    )
+    return {
+        "tasks": build.tasks.set(event.task, state),
+        "active": build.active.set(event.task, None),
+        "holders": holders,
+        "failed": tuple(task for task in build.failed if task != event.task),
     }
 
 

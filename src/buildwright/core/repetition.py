@@ -80,7 +80,7 @@ def rejections(events: Sequence[Recorded], tasks: Collection[str]) -> tuple[Reje
     """Return every rejection of these tasks, in the journal's order.
 
     A conflict or a refusal on top of changes that had not landed only makes a change wait, so it counts once the task
-    is retried or failed, or when no later event is about it.
+    is retried or failed, or when no later event is about it. A refusal that a person has approved does not count.
     """
     found: list[RejectedAttempt] = []
     open_words: dict[str, RejectedAttempt] = {}
@@ -92,7 +92,7 @@ def rejections(events: Sequence[Recorded], tasks: Collection[str]) -> tuple[Reje
         if isinstance(event, e.TaskRetried | e.TaskFailed):
             if task in open_words:
                 found.append(open_words.pop(task))
-        elif isinstance(event, e.ChangeLanded):
+        elif isinstance(event, e.ChangeLanded | e.JudgingReopened):
             open_words.pop(task, None)
         elif (said := _against(event)) is not None:
             kind, reason, findings = said

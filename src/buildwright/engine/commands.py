@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
@@ -17,16 +17,19 @@ from pydantic import Field
 
 from buildwright.core import event as e
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control, TaskPhase
+from buildwright.core.build import Approval, Build, Control, TaskPhase, can_be_reopened
 from buildwright.core.decide import allowed_modes
 from buildwright.core.event import AnyEvent, Recorded, StepMode
+from buildwright.core.finding import CONSENT, Finding, needs_consent
 from buildwright.core.limits import Budget, Options
 from buildwright.core.spec import Spec
-from buildwright.errors import Conflict, IllegalMove, NotFound, StaleVersion
+from buildwright.errors import Conflict, IllegalMove, NotFound, Refused, StaleVersion
 from buildwright.ports import BuildReader, Builds, Clock
 from buildwright.views.statuses import runtime_phase
 
 Choice = Literal["go", "retry", "skip", "abort"]
+_SHORTEST_NAME = 4
+"""Digits of a fingerprint that name a finding if no other begins so."""
 Words = Annotated[str, Field(max_length=20_000)]
 OneTask = Annotated[
     str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$", description='Id of a task; "" for all.')
@@ -140,6 +143,84 @@ class ResumeBuild(BuildCommand):
 
 
 @dataclass(frozen=True, slots=True)
+class ApproveFinding(BuildCommand):
+    """Let a finding pass that asks for a person's consent. When it was the last, the refused change is judged again."""
+
+    name = "approve"
+    wakes = True
+    finding: Annotated[str, Field(pattern=r"^[0-9a-f]{4,12}$", description="Its fingerprint, or how that begins.")]
+    reason: Annotated[Words, Field(min_length=1, description="Why, for the record and the evidence.")]
+
+    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
+        _check_words(self.reason, "an approval needs a reason", "say why with -m: it stays in the evidence")
+        task, found = self._find(build)
+        by = build.user_id or "user"  # only a build's owner reaches its commands
+        approved = e.FindingApproved(task=task, finding=found.fingerprint, code=found.code, reason=self.reason, by=by)
+        state = build.task(task)
+        after = replace(state, approvals=(*state.approvals, Approval(found.fingerprint, "", "", "", build.updated_at)))
+        if not can_be_reopened(after):
+            return (approved,)
+        reopened = e.JudgingReopened(task=task, attempt=state.attempt)
+        waits = build.pause is not None and (build.pause.reason, build.pause.task) == ("failure", task)
+        return (approved, reopened, e.BuildResumed()) if waits else (approved, reopened)
+
+    def holds(self, build: Build) -> bool:
+        known = (one for state in build.tasks.values() for one in state.approvals)
+        same = any(one.finding.startswith(self.finding) and one.reason == self.reason for one in known)
+        return same and not build.is_terminal
+
+    def _find(self, build: Build) -> tuple[str, Finding]:
+        """Return the task and the finding. Raises NotFound, and IllegalMove when it cannot be approved."""
+        states = build.tasks.items()
+        if any(one.finding.startswith(self.finding) for _, state in states for one in state.approvals):
+            raise IllegalMove(f"finding {self.finding} is approved already", fix=f"see `buildwright gates {build.id}`")
+        found = {
+            one.fingerprint: (task, one)
+            for task, state in states
+            if state.phase not in {TaskPhase.DONE, TaskPhase.SKIPPED}
+            for one in state.findings
+            if len(self.finding) >= _SHORTEST_NAME and one.fingerprint.startswith(self.finding)
+        }
+        if not found:
+            message = f"no finding {self.finding} keeps a change of this build from landing"
+            raise NotFound(message, fix=f"see `buildwright gates {build.id}` for its findings")
+        if len(found) > 1:
+            raise NotFound(f"{self.finding} is the beginning of {len(found)} findings", fix="type more of it")
+        ((task, one),) = found.values()
+        _check_approvable(build, task, one)
+        return task, one
+
+
+def _check_words(words: str, message: str, fix: str) -> None:
+    """Raises Refused for a text without words."""
+    if not words.strip():
+        raise Refused(message, fix=fix)
+
+
+def _check_approvable(build: Build, task: str, finding: Finding) -> None:
+    """Raises IllegalMove for a finding that no person's consent can make good."""
+    if finding.severity != "error":
+        raise IllegalMove(
+            f"finding {finding.fingerprint} is a {finding.severity}: it keeps no change from landing",
+            fix=f"see `buildwright why {build.id} {task}` for what does",
+        )
+    if not needs_consent(finding.code):
+        families = ", ".join(f"{name}.*" for name, may in CONSENT.items() if may)
+        raise IllegalMove(
+            f"{finding.code} cannot be approved: it says that something does not work, and saying yes does not mend it"
+            f" (what asks for consent can be approved: {families})",
+            fix=f"tell an agent what to do: `buildwright resume {build.id} --retry -m TEXT`",
+        )
+    verdict = build.task(task).verdict
+    for report in verdict.reports if verdict is not None else ():
+        if finding in report.findings and report.dropped and all(one.severity == "error" for one in report.findings):
+            raise IllegalMove(
+                f"{report.gate} found {report.dropped} more than it lists, so approving what it lists is not enough",
+                fix="start a new build with `--allow PATH` for what it may change",
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class SendMessage(BuildCommand):
     """Tell the agents something while they work. When none runs, the next one gets it."""
 
@@ -149,6 +230,7 @@ class SendMessage(BuildCommand):
     task: OneTask = ""
 
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
+        _check_words(self.text, "the message is empty", "say what the agents should know")
         if self.task and build.plan is not None:
             if self.task not in build.plan.position:
                 fix = "see `buildwright status` for its tasks"
@@ -200,7 +282,14 @@ class StopBuild(BuildCommand):
         return build.control in {Control.STOPPING, Control.STOPPED}
 
 
-COMMANDS: tuple[type[BuildCommand], ...] = (PauseBuild, ResumeBuild, SendMessage, TakeStep, StopBuild)
+COMMANDS: tuple[type[BuildCommand], ...] = (
+    PauseBuild,
+    ResumeBuild,
+    ApproveFinding,
+    SendMessage,
+    TakeStep,
+    StopBuild,
+)
 """All commands. Each is a route of the HTTP API."""
 
 

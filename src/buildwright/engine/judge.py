@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from buildwright.core.build import Build
-from buildwright.core.finding import Report, Verdict
+from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of, needs_consent
+from buildwright.core.sanitize import Mask, sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.disk_space import check_disk_space
 from buildwright.errors import GateBroken
@@ -29,12 +30,14 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
         raise GateBroken("there is no workspace to check the tree out of")
     state = build.task(task)
     base_tree = _base_tree(build, task, tree)
+    consent = consent_of(build, task, world.mask)
+    not_reached: tuple[str, ...] = ()
     log = partial(bench.logbook.note, "gate", task=task, attempt=state.attempt)
     reports: list[Report] = []
     read_base = _reader(workspace, build.id, base_tree) if base_tree else None
     async with AsyncExitStack() as stack:
         files: Path | None = None
-        for gate in world.gates:
+        for place, gate in enumerate(world.gates):
             if gate.needs_files and files is None:
                 files = await stack.enter_async_context(workspace.checkout(build.id, tree))
             with bench.logbook.stream("gate", task, state.attempt) as output_of_gate:
@@ -51,18 +54,57 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                         base_tree=base_tree,
                         checkout=partial(workspace.checkout, build.id),
                         read_base=read_base,
+                        consent=consent,
                     )
                 )
-            for report, output in judgements:
+            told = [with_consent(judgement.report, consent) for judgement in judgements]
+            for report, (_, output) in zip(told, judgements, strict=True):
                 if output:
                     await world.builds.put_artifact(output)
                 log(f"{report.gate}: {'passed' if report.ok else f'refused, {len(report.findings)} findings'}")
                 reports.append(report)
-            if not all(judgement.report.ok for judgement in judgements):
+            if not all(report.ok for report in told):
                 if files is not None:
                     check_disk_space(files)
+                not_reached = tuple(later.name for later in world.gates[place + 1 :])
                 break
-    return Verdict(tree=tree, reports=tuple(reports))
+    return Verdict(tree=tree, reports=tuple(reports), not_reached=not_reached)
+
+
+def consent_of(build: Build, task: str, mask: Mask) -> Callable[[Finding], Finding]:
+    """Return what names a finding of this task and makes it a note if a person has approved it.
+
+    On the final tree (task "") the approvals of all tasks count. Of the message without secrets, so that no name of a
+    finding can be tried against guesses of a secret.
+    """
+    tasks = [task] if task else [one for one, state in build.tasks.items() if state.approvals]
+    approvals = {approval.finding: approval for one in tasks for approval in build.task(one).approvals}
+
+    def consent(finding: Finding) -> Finding:
+        if finding.fingerprint:
+            return finding
+        cleaned = sanitize(finding, mask)
+        names = [fingerprint_of(cleaned, one) for one in dict.fromkeys((task, *tasks))]
+        approval = next((approvals[name] for name in names if name in approvals), None)
+        if approval is None or finding.severity != "error" or not needs_consent(finding.code):
+            return finding.model_copy(update={"fingerprint": names[0]})
+        return finding.model_copy(
+            update={"fingerprint": approval.finding, "severity": "note", "approved": str(approval)}
+        )
+
+    return consent
+
+
+def with_consent(report: Report, consent: Callable[[Finding], Finding]) -> Report:
+    """Return the report with its findings named, and approved ones as notes. It passes when no error is left.
+
+    Errors are listed first, so a report that lists nothing but errors may have dropped some more: it does not pass.
+    """
+    findings = tuple(map(consent, report.findings))
+    had = [one.severity == "error" or bool(one.approved) for one in findings]
+    hides_some = report.dropped > 0 and all(had)
+    ok = report.ok or (any(had) and not hides_some and not any(one.severity == "error" for one in findings))
+    return report.model_copy(update={"findings": findings, "ok": ok})
 
 
 def _base_tree(build: Build, task: str, tree: str) -> str:

@@ -158,7 +158,8 @@ class ChecksGate:
         if before is None:
             return []
         licence = licence_of(judged.task, judged.options.allow)
-        return no_longer_passing(before.cases, ran.tests.cases, licence, is_base_surface=is_same_surface)
+        lost = no_longer_passing(before.cases, ran.tests.cases, licence, is_base_surface=is_same_surface)
+        return [judged.consent(one) for one in lost]
 
     async def _judge_as_before(self, judged: Judged, toolchain: Toolchain, validation: str) -> list[Judgement]:
         """Judge the new code by the commands, tests and settings of the base; `toolchain` is the new tree's own."""
@@ -293,6 +294,7 @@ def _findings_beside(judged: Judged, ran: CheckRun, before: CheckResult | None, 
     if before is not None and before.cases and ran.tests is not None:
         licence = licence_of(judged.task, judged.options.allow)
         lost = no_longer_passing(before.cases, ran.tests.cases, licence, is_base_surface=True)
+        lost = [judged.consent(one) for one in lost]
         if any(one.severity == "error" for one in lost):
             return [*lost, *within(list(ran.tests.findings), str(files))]
         fails = any(case.outcome == "failed" for case in ran.tests.cases) or bool(ran.tests.findings)

@@ -219,7 +219,8 @@ class ProjectRun:
         """Return a judgement with the evidence of the run."""
         tests = run.tests.ran if run.tests is not None else None
         evidence = self._evidence(run.check.command, run.completed, tests)
-        return judgement(name, run.check.kind, findings, run.completed.output, evidence)
+        agreed = [self._judged.consent(one) for one in findings]
+        return judgement(name, run.check.kind, agreed, run.completed.output, evidence)
 
     def _evidence(self, command: str, done: Completed, tests: int | None) -> Evidence:
         return Evidence(

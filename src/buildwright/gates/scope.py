@@ -96,7 +96,12 @@ def _forbidden(
 def _out_of_scope(change: FileChange, task: Task) -> Iterator[Finding]:
     path = change.path
     named = is_named(path, task.files_expected)
-    if task.files_expected and not named and not _is_companion(path, task.files_expected):
+    if not task.files_expected or named or _is_companion(path, task.files_expected):
+        return
+    if change.kind == "deleted":
+        message = f"{path} was deleted, and it is not among the files the task named."
+        yield finding("scope.outside", message, path, severity="warning", fix=f"bring {path} back if it is needed")
+    else:
         yield finding("scope.outside", f"{path} is not among the files the task named.", path, severity="note")
 
 

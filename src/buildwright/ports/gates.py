@@ -13,10 +13,15 @@ from buildwright.ports.agents import ModelEndpoint
 from buildwright.ports.commands import Sandbox
 
 if TYPE_CHECKING:
-    from buildwright.core.finding import Report
+    from buildwright.core.finding import Finding, Report
     from buildwright.core.limits import Options
     from buildwright.core.patch import Patch
     from buildwright.core.task import Task
+
+
+def as_found(finding: Finding) -> Finding:
+    """Return the finding as it is: where nothing is approved."""
+    return finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,9 @@ class Judged:
     """Yields a private directory with exactly the files of a tree."""
     read_base: Callable[[str], Awaitable[bytes | None]] | None = None
     """Returns the content of a file of the base, None when it has no such file or the file is too large."""
+    consent: Callable[[Finding], Finding] = as_found
+    """Returns a finding with its fingerprint, as a note if a person has approved it. The engine applies it to every
+    report; a gate that goes on after a finding, or that finds less beside one, applies it itself where it decides."""
 
 
 class Judgement(NamedTuple):

@@ -14,8 +14,9 @@ from buildwright.core.graph import Plan
 from buildwright.core.record import Record
 from buildwright.core.task import Task
 from buildwright.errors import NotFound
-from buildwright.views.overview import TaskView, headline, task_view
+from buildwright.views.overview import TaskView, findings_of, headline, task_view
 from buildwright.views.statuses import MET
+from buildwright.views.verdicts import ApprovalView, approvals_of
 
 
 class Dependency(Record):
@@ -60,6 +61,9 @@ class WhyView(Record):
     commit: str = ""
     changed: tuple[str, ...] = ()
     """Paths of the newest patch."""
+    outside: tuple[str, ...] = ()
+    """Those of them that the task did not name, and that belong to none that it named."""
+    approvals: tuple[ApprovalView, ...] = ()
     reports: tuple[Report, ...] = ()
     """The newest verdict, gate by gate, with its evidence."""
 
@@ -94,6 +98,8 @@ def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -
         summary=state.summary,
         commit=state.commit,
         changed=state.patch.paths if state.patch is not None else (),
+        outside=tuple(one.file for one in findings_of(state) if one.code == "scope.outside" and one.file),
+        approvals=approvals_of(task_id, state),
         reports=state.verdict.reports if state.verdict is not None else (),
     )
 

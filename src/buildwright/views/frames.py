@@ -153,6 +153,7 @@ def _findings(findings: Iterable[Finding]) -> list[Fields]:
         | ({"file": found.file} if found.file else {})
         | ({"line": found.line} if found.line else {})
         | ({"fix": _short(found.fix)} if found.fix else {})
+        | ({"fingerprint": found.fingerprint} if found.fingerprint else {})
         for found in list(findings)[:MOST_FINDINGS]
     ]
 
@@ -357,6 +358,17 @@ ROWS: dict[type[Event], EventFrames] = {
         _trouble(lambda ev: f"the agent failed ({ev.kind}): {ev.message}"),
     ),
     e.PatchJudged: EventFrames(lambda ev: {**_of_task(ev), **_verdict(ev.verdict)}, _audit_of_task("task")),
+    e.FindingApproved: EventFrames(
+        lambda ev: {
+            "task": ev.task,
+            "finding": ev.finding,
+            "code": ev.code,
+            "reason": _short(ev.reason),
+            "by": ev.by,
+        },
+        _nothing,
+    ),
+    e.JudgingReopened: EventFrames(_of_task, _nothing),
     e.MergePrepared: EventFrames(lambda ev: {**_of_task(ev), "onto": ev.onto, "commit": ev.commit}, _nothing),
     e.MergeConflicted: EventFrames(
         lambda ev: {**_of_task(ev), "files": list(ev.files[:MOST_FILES])},

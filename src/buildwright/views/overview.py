@@ -13,9 +13,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState
+from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState, unapproved
 from buildwright.core.decide import allowed_modes, base_troubles
 from buildwright.core.event import StepMode
+from buildwright.core.finding import Finding
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.record import Record
 from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
@@ -40,6 +41,8 @@ class TaskView(Record):
     commit: str = ""
     reason: str = ""
     """Why the task was rejected, failed or waits, in one line."""
+    warnings: tuple[str, ...] = ()
+    """What the gates let pass and a person should see, for example a deleted file that the task did not name."""
 
 
 class Choice(Record):
@@ -58,6 +61,8 @@ class PauseView(Record):
     since: datetime
     findings: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
+    approvable: tuple[str, ...] = ()
+    """Fingerprints of the findings whose approval has the task's change judged again; () when that would not do."""
 
 
 class MessageView(Record):
@@ -277,7 +282,19 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
         tokens=state.tokens,
         commit=state.commit,
         reason=_reason(build, state),
+        warnings=tuple(str(one) for one in findings_of(state) if one.severity == "warning"),
     )
+
+
+def findings_of(state: TaskState) -> tuple[Finding, ...]:
+    """Return all findings of the newest verdict on a task, those of gates that passed too."""
+    reports = state.verdict.reports if state.verdict is not None else ()
+    return tuple(finding for report in reports for finding in report.findings)
+
+
+def _approvable(state: TaskState) -> tuple[str, ...]:
+    left = unapproved(state)
+    return tuple(one.fingerprint for one in left) if all(one.can_be_approved for one in left) else ()
 
 
 def steps_view(build: Build) -> StepsView:
@@ -300,6 +317,7 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
         since=pause.since,
         findings=tuple(map(str, findings)),
         choices=tuple(_choices(pause, build.failed)),
+        approvable=_approvable(build.task(pause.task)) if pause.task else (),
     )
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.telemetry.meters import Meters
     from buildwright.views.overview import PlanView
+    from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
     from buildwright.wiring.runners import Runners
     from buildwright.workspace import GitWorkspace
@@ -278,6 +279,12 @@ class App:
         from buildwright.wiring.changes import change_of
 
         return await change_of(self.builds, self.workspace, build, task)
+
+    async def gates(self, build: Build, task: str = "") -> GatesView:
+        """Return what the gates said in the build, or of one of its tasks. Raises NotFound."""
+        from buildwright.views.verdicts import gates_view
+
+        return gates_view(build, await self.builds.read(build.id), task)
 
     async def find(self, build: str = "") -> str:
         """Return the full id of a build, from an id, a unique beginning of one, or "" for the newest.

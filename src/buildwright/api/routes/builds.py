@@ -34,6 +34,7 @@ from buildwright.ports import BuildRow
 from buildwright.views.explain import WhyView, why
 from buildwright.views.overview import BuildView, PlanView, WorkerHolds, build_view
 from buildwright.views.statuses import BuildPhase
+from buildwright.views.verdicts import GatesView
 from buildwright.wiring.changes import FileStat, file_stats
 
 router = APIRouter(tags=["builds"])
@@ -255,6 +256,12 @@ async def build_diff(site: SiteOf, build: OwnBuild, task: TaskName = "") -> Diff
     change = await site.app.change(build, task)
     files = file_stats(change.text)
     return Diff(build=build.id, task=task, old=change.old, new=change.new, files=files, diff=change.text)
+
+
+@router.get("/api/builds/{build_id}/gates", responses=responses(403, 404))
+async def build_gates(site: SiteOf, build: OwnBuild, task: TaskName = "") -> GatesView:
+    """Return which gates judged which tree, what they found, what was not run, and what was approved."""
+    return await site.app.gates(build, task)
 
 
 @router.get("/api/builds/{build_id}/why/{task}", responses=responses(403, 404))
