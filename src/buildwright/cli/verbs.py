@@ -46,6 +46,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("health", "Cluster", "Say whether a server or a worker is at work, for health checks."),
     _verb("secrets", "Guard", "Search files, a diff or the staged changes for secrets."),
     _verb("hook", "Guard", "Let git search what is staged for secrets before each commit."),
+    _verb("liars", "Guard", "Try agents that lie on the gates, and show which lies get through."),
     _verb("doctor", "Keep", "Check this machine, and mend what a crash left behind."),
     _verb("prune", "Keep", "Remove old builds that have ended, and what nothing needs."),
     _verb("db", "Keep", "Migrate the database, or show its version.", "db"),
