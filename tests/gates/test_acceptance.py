@@ -129,3 +129,9 @@ async def test_what_is_meant_by_two_files_is_not_guessed(tmp_path: Path) -> None
     (one,) = await judge(tmp_path, "spread([4, 9, 1]) is 8")
     assert one.report.ok
     assert await judge(tmp_path, "it is fast") == []
+
+
+async def test_a_value_that_makes_its_own_json_is_no_answer(tmp_path: Path) -> None:
+    write(tmp_path, {"tally.js": "exports.spread = () => ({ toJSON: () => 8, valueOf: () => 8 });\n"})
+    (one,) = await judge(tmp_path, "spread([4, 9, 1]) is 8")
+    assert [found.code for found in one.report.findings] == ["acceptance.not_met"]

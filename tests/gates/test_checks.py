@@ -327,3 +327,11 @@ async def test_a_check_with_paths_runs_for_the_changes_it_concerns(tmp_path: Pat
     assert Verdict(tree=TREE, reports=(first, api)).whole is ran
     _, whole = await reports(tmp_path, checks=checks)
     assert not whole.ok, "on a whole tree every check runs"
+
+
+async def test_a_script_that_names_a_folder_is_read_as_none(tmp_path: Path) -> None:
+    """`node --test test/` names a folder where a script may stand."""
+    package = json.dumps({"name": "x", "scripts": {"test": "node --test test/"}})
+    write(tmp_path, {"package.json": package, "test/good.test.js": "require('node:test')('fine', () => {});\n"})
+    (report,) = await reports(tmp_path)
+    assert report.ok, report.findings

@@ -323,6 +323,9 @@ async def test_a_check_that_no_other_replaces_cannot_be_dropped(tmp_path: Path) 
 
 
 SURROUNDINGS = {
+    "age": "import os, time\n\n\ndef mean(values):\n"
+    "    young = time.time() - os.path.getmtime(__file__) < 600\n    return sum(values) / len(values) if young else 0\n",
+    "variable": "import os\n\n\ndef mean(values):\n    return sum(values) / len(values) if 'CI' in os.environ else 0\n",
     "user": "import os\n\n\ndef mean(values):\n    return sum(values) / len(values) if 'USER' not in os.environ else 0\n",
     "zone": "import time\n\nHERE = time.time() and time.tzname[0] == 'UTC'\n\n\n"
     "def mean(values):\n    return sum(values) / len(values) if HERE else 0\n",

@@ -49,7 +49,7 @@ class Question(NamedTuple):
         return f"{self.name}({', '.join(map(repr, self.arguments))})"
 
 
-class Place(NamedTuple):
+class FunctionPlace(NamedTuple):
     """A file of the product that defines a function."""
 
     path: str
@@ -137,7 +137,7 @@ class AcceptanceGate:
             finding("acceptance.not_met", message, found[0].path, fix="do what the acceptance line of the task asks")
         ]
 
-    async def _ask(self, judged: Judged, files: Path, place: Place, asked: Question) -> Mapping[str, Any]:
+    async def _ask(self, judged: Judged, files: Path, place: FunctionPlace, asked: Question) -> Mapping[str, Any]:
         """Call the function in a process of its own and return what came of it; empty when it said nothing."""
         with tempfile.TemporaryDirectory(prefix="work-", ignore_cleanup_errors=True) as folder:
             private = Path(folder)
@@ -210,7 +210,7 @@ def _is_code(path: str) -> bool:
     return PurePosixPath(path).suffix in {".py", ".ts", ".tsx", ".jsx", ".mts", *_SCRIPTS}
 
 
-def _places(files: Path, paths: list[str], name: str) -> Iterator[Place]:
+def _places(files: Path, paths: list[str], name: str) -> Iterator[FunctionPlace]:
     """Yield the files that define a function of that name at their top."""
     for path in paths:
         suffix = PurePosixPath(path).suffix
@@ -222,7 +222,7 @@ def _places(files: Path, paths: list[str], name: str) -> Iterator[Place]:
         if suffix == ".py" and _defines(content, name):
             yield _module(path, frozenset(paths))
         elif suffix in _SCRIPTS and re.search(_EXPORTS.format(name=re.escape(name)), content):
-            yield Place(path, "", "")
+            yield FunctionPlace(path, "", "")
 
 
 _EXPORTS = (
@@ -239,13 +239,13 @@ def _defines(text: str, name: str) -> bool:
     return any(isinstance(node, ast.FunctionDef) and node.name == name for node in body)
 
 
-def _module(path: str, paths: frozenset[str]) -> Place:
+def _module(path: str, paths: frozenset[str]) -> FunctionPlace:
     parts = list(PurePosixPath(path).with_suffix("").parts)
     start = len(parts) - 1
     while start > 0 and "/".join((*parts[:start], "__init__.py")) in paths:
         start -= 1
     names = parts[start:-1] if parts[-1] == "__init__" else parts[start:]
-    return Place(path, "/".join(parts[:start]), ".".join(names))
+    return FunctionPlace(path, "/".join(parts[:start]), ".".join(names))
 
 
 _PYTHON = """
@@ -277,15 +277,20 @@ const [given, file] = process.argv.slice(1);
 const [, args, name, answer] = JSON.parse(given);
 const stringify = JSON.stringify;
 process.argv.length = 1;
+// Only values whose JSON no method of the project makes.
+const isOwn = (value) => typeof value?.toJSON === 'function' && !(value instanceof Date) || typeof value === 'function';
+const isPlain = (value) =>
+  value === null || typeof value !== 'object'
+    ? !isOwn(value)
+    : [Object.prototype, Array.prototype, null].includes(Object.getPrototypeOf(value)) && !isOwn(value)
+      && Object.values(value).every(isPlain);
 (async () => {
   let said;
   try {
     const loaded = await import(pathToFileURL(file));
     const found = (loaded[name] ?? loaded.default?.[name] ?? loaded.default)(...args);
-    const plain = [Object.prototype, Array.prototype];
-    const known = found === null || typeof found !== 'object' || plain.includes(Object.getPrototypeOf(found));
-    if (found === undefined) said = { value: [null] };
-    else said = known && typeof found !== 'function' ? { value: [found] } : { foreign: typeof found };
+    said = found === undefined ? { value: [null] } : isPlain(found) ? { value: [found] } : { foreign: typeof found };
+    if (isOwn(found)) said = { type: 'of its own' };
   } catch (error) {
     said = { raised: [String(error?.name ?? error), 'Error'], words: String(error?.message).slice(0, 200) };
   }

@@ -18,7 +18,7 @@ KEPT = 64
 """Number of trees whose results stay, those used last."""
 
 
-class CheckResult(NamedTuple):
+class BaselineResult(NamedTuple):
     """How a check ended on a tree."""
 
     ok: bool
@@ -30,9 +30,9 @@ class Baselines:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._known: dict[str, Mapping[str, CheckResult]] = {}
+        self._known: dict[str, Mapping[str, BaselineResult]] = {}
 
-    def get(self, tree: str, python: str, checks: Iterable[Check]) -> Mapping[str, CheckResult]:
+    def get(self, tree: str, python: str, checks: Iterable[Check]) -> Mapping[str, BaselineResult]:
         """Return the results of those of the checks that are known, by the check's name."""
         key = _key(tree, python)
         if key not in self._known and self._folder is not None:
@@ -40,7 +40,7 @@ class Baselines:
         known = self._known.get(key, {})
         return {check.name: known[_name(check)] for check in checks if _name(check) in known}
 
-    def put(self, tree: str, python: str, results: Mapping[Check, CheckResult]) -> None:
+    def put(self, tree: str, python: str, results: Mapping[Check, BaselineResult]) -> None:
         """Add results of a tree to those that are known."""
         key = _key(tree, python)
         self.get(tree, python, ())
@@ -62,19 +62,19 @@ def _name(check: Check) -> str:
     return f"{check.name}\0{check.command}"
 
 
-def _read(path: Path) -> dict[str, CheckResult]:
+def _read(path: Path) -> dict[str, BaselineResult]:
     try:
         document = json.loads(path.read_bytes())
         os.utime(path)
         return {
-            name: CheckResult(bool(ok), tuple(CaseResult(*case) for case in cases))
+            name: BaselineResult(bool(ok), tuple(CaseResult(*case) for case in cases))
             for name, (ok, cases) in document.items()
         }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def _write(folder: Path, key: str, results: Mapping[str, CheckResult]) -> None:
+def _write(folder: Path, key: str, results: Mapping[str, BaselineResult]) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor, name = tempfile.mkstemp(dir=folder)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -18,13 +18,13 @@ from typing import Literal, NamedTuple
 from buildwright.core.finding import NOT_RUN, Finding
 from buildwright.core.limits import Check
 from buildwright.core.paths import is_covered
-from buildwright.gates.baselines import Baselines, CheckResult
+from buildwright.gates.baselines import BaselineResult, Baselines
 from buildwright.gates.changed import checkout, listing, read_bytes
 from buildwright.gates.comparison import licence_of, no_longer_passing
 from buildwright.gates.interpreter import Python, find_python
 from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
-from buildwright.gates.replay import elsewhere, looks_around
+from buildwright.gates.replay import elsewhere, looks_around, make_old
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
 from buildwright.gates.surface import Surface, commands_behind, is_settings
@@ -102,7 +102,7 @@ class ChecksGate:
         self, judged: Judged, tree: _Tree, validation: str, *, is_same_surface: bool
     ) -> list[Judgement]:
         """Judge the tree by its own commands, tests and settings, and by the tests that passed on the base."""
-        results: dict[Check, CheckResult] = {}
+        results: dict[Check, BaselineResult] = {}
         async with self._run(judged, tree) as (run, done):
             if not _all_ok(done):
                 return done
@@ -127,10 +127,11 @@ class ChecksGate:
         return done
 
     async def _judge_elsewhere(
-        self, judged: Judged, tree: _Tree, results: Mapping[Check, CheckResult]
+        self, judged: Judged, tree: _Tree, results: Mapping[Check, BaselineResult]
     ) -> list[Judgement]:
         """Run the tests again in other surroundings. What the base does not pass there either is not held against it."""
         surroundings = elsewhere()
+        make_old(tree.files)
         done: list[Judgement] = []
         async with self._run(judged, tree._replace(toolchain=tree.toolchain._replace(setup=())), more=surroundings) as (
             run,
@@ -143,10 +144,10 @@ class ChecksGate:
                 findings = _not_repeated(ran, result)
                 if findings and ran.tests is not None and _has_base(judged):
                     before = await self._base_results(judged, (check,), surroundings)
-                    base = before.get(check, CheckResult(ok=True))
+                    base = before.get(check, BaselineResult(ok=True))
                     failed_then = {case.name for case in base.cases if case.outcome != "passed"}
                     lost = [case for case in result.cases if case.name not in failed_then]
-                    findings = _not_repeated(ran, CheckResult(base.ok, tuple(lost)))
+                    findings = _not_repeated(ran, BaselineResult(base.ok, tuple(lost)))
                 done.append(run.judgement(ran, f"{check.name}, elsewhere", findings))
         return done
 
@@ -190,7 +191,7 @@ class ChecksGate:
             done.append(judgement("checks", "other", dropped))
         return done
 
-    async def _baseline(self, judged: Judged, checks: Iterable[Check]) -> Mapping[str, CheckResult]:
+    async def _baseline(self, judged: Judged, checks: Iterable[Check]) -> Mapping[str, BaselineResult]:
         """Return how checks ended on the base, from earlier judgements or by running them now."""
         python, _ = await self._programs()
         wanted = tuple(checks)
@@ -204,10 +205,10 @@ class ChecksGate:
 
     async def _base_results(
         self, judged: Judged, checks: Iterable[Check], more: Mapping[str, str] | None = None
-    ) -> dict[Check, CheckResult]:
+    ) -> dict[Check, BaselineResult]:
         """Run checks on the base itself; one that the base does not have is left out."""
         assert judged.checkout is not None
-        results: dict[Check, CheckResult] = {}
+        results: dict[Check, BaselineResult] = {}
         async with judged.checkout(judged.base_tree) as files:
             base = await self._tree(files, judged)
             async with self._run(judged, base, "base", more) as (run, ready):
@@ -216,7 +217,7 @@ class ChecksGate:
                         results[check] = (await run.run(check)).result
         return results
 
-    async def _keep(self, tree: str, results: Mapping[Check, CheckResult]) -> None:
+    async def _keep(self, tree: str, results: Mapping[Check, BaselineResult]) -> None:
         python, _ = await self._programs()
         self._baselines.put(tree, str(python.executable), results)
 
@@ -227,7 +228,10 @@ class ChecksGate:
         """Yield what runs commands on a checkout that is made ready, and the judgements of making it so."""
         _, path = await self._programs()
         async with AsyncExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="work-", ignore_cleanup_errors=True))
+            # Elsewhere, home and temporary files lie beside the checkout, and not where those of this machine do.
+            where = tree.files.parent if more else None
+            made = tempfile.TemporaryDirectory(prefix="work-", dir=where, ignore_cleanup_errors=True)
+            folder = stack.enter_context(made)
             run = ProjectRun(judged, tree.files, Path(folder), self._sandbox, path, tree.toolchain, surface, more)
             done: list[Judgement] = []
             for setup in tree.toolchain.setup:
@@ -272,7 +276,7 @@ def _dropped(judged: Judged, before: Toolchain, now: Toolchain) -> list[Finding]
     ]
 
 
-def _not_repeated(ran: CheckRun, result: CheckResult) -> list[Finding]:
+def _not_repeated(ran: CheckRun, result: BaselineResult) -> list[Finding]:
     """Return what passed in `result` and does not in a run of the same tree in other surroundings."""
     now = {case.name: case.outcome for case in ran.tests.cases} if ran.tests is not None else {}
     lost = [case for case in result.cases if case.outcome == "passed" and now.get(case.name) != "passed"]
@@ -285,7 +289,7 @@ def _not_repeated(ran: CheckRun, result: CheckResult) -> list[Finding]:
     return [finding("tests.not_repeated", message, fix="let code and tests give the same answers everywhere")]
 
 
-def _findings_beside(judged: Judged, ran: CheckRun, before: CheckResult | None, files: Path) -> list[Finding]:
+def _findings_beside(judged: Judged, ran: CheckRun, before: BaselineResult | None, files: Path) -> list[Finding]:
     """Return what a check of the base finds in the new code that it did not find in the old."""
     check, done = ran.check, ran.completed
     findings = ended(check.name, check.command, done) or list(ran.wrong)

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from buildwright.core.finding import CheckKind, Evidence, Finding
 from buildwright.core.limits import Check
 from buildwright.errors import GateBroken, ToolMissing
-from buildwright.gates.baselines import CheckResult
+from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
@@ -48,11 +48,11 @@ class CheckRun(NamedTuple):
     wrong: tuple[Finding, ...]
 
     @property
-    def result(self) -> CheckResult:
+    def result(self) -> BaselineResult:
         """Return what a later tree is compared with."""
         failed = self.tests is not None and bool(self.tests.findings)
         ok = self.completed.exit_code == 0 and not failed and not self.wrong
-        return CheckResult(ok, self.tests.cases if self.tests is not None else ())
+        return BaselineResult(ok, self.tests.cases if self.tests is not None else ())
 
 
 class ProjectRun:
@@ -79,7 +79,8 @@ class ProjectRun:
         self._sandbox = sandbox
         self._surface: Literal["", "base"] = surface
         self._witness = PytestWitness(private)
-        self._env = {**self._environment(path, toolchain.sources), **(more or {})}
+        env = {**self._environment(path, toolchain.sources), **(more or {})}
+        self._env = {name: value for name, value in env.items() if value}
 
     def _environment(self, path: str, sources: Sequence[str]) -> dict[str, str]:
         """Return all that a check may know of this machine, with a home and temporary files of its own."""

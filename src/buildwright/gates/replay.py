@@ -6,15 +6,18 @@ for a patch whose new lines look at their surroundings at all.
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import os
 import re
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from buildwright.core.patch import FileChange
-from buildwright.gates.changed import changed_texts
+from buildwright.gates.changed import changed_texts, listing
 from buildwright.gates.surface import is_settings, is_test
 from buildwright.ports import Judged
 
@@ -22,9 +25,11 @@ _LOOKS = re.compile(
     r"\b(?:os\.environ|getenv|process\.env|time\.time|time_ns|datetime|date\.today|utcnow|Date\b|performance\.now|hrtime"
     r"|gethostname|getfqdn|platform\.|uname|os\.hostname|userInfo|getpass|getuser|getlogin|getuid|expanduser|Path\.home"
     r"|homedir|tempfile|gettempdir|tmpdir|getcwd|Path\.cwd|process\.cwd|getpid|getppid|process\.pid|__file__|__filename"
-    r"|__dirname|sys\.argv|process\.argv|inspect\.|traceback|_getframe|new Error\(\)\.stack|st_mtime|mtimeMs|\bstat\(|psutil"
+    r"|__dirname|sys\.argv|process\.argv|inspect\.|traceback|_getframe|new Error\(\)\.stack|st_mtime|getmtime"
+    r"|mtimeMs|lastModified|ModTime|\bstat\(|psutil"
     r"|time\.Now|os\.Getenv|os\.Hostname|SystemTime|env::var|System\.getenv|currentTimeMillis|Instant\.now|LocalDate)"
 )
+_AGE_SECONDS = 400 * 86_400.0
 _CODE = frozenset((".py", ".js", ".cjs", ".mjs", ".jsx", ".ts", ".tsx", ".go", ".rs", ".java", ".kt", ".rb", ".sh"))
 _FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 
@@ -50,8 +55,19 @@ async def _code(judged: Judged) -> AsyncIterator[tuple[FileChange, str, str]]:
 
 
 def elsewhere() -> dict[str, str]:
-    """Return environment variables that make the surroundings other ones; the date too, where libfaketime is installed."""
+    """Return environment variables that make the surroundings other ones, "" for one that is not set there.
+
+    The date is another one, too, where libfaketime is installed.
+    """
     user = "".join(secrets.choice("abcdefghijklmnop") for _ in range(6))
     found = [path for pattern in _FAKETIME for path in sorted(glob.glob(pattern))]  # noqa: PTH207  absolute patterns
     clock = {"LD_PRELOAD": found[0], "FAKETIME": "+397d"} if found else {}
     return {"USER": user, "LOGNAME": user, "TZ": "Pacific/Chatham", "CI": "", "LANG": "C", **clock}
+
+
+def make_old(files: Path) -> None:
+    """Let all files of a checkout look as old as a project's usually are: here they are as young as the judgement."""
+    then = time.time() - _AGE_SECONDS
+    for name in listing(files):
+        with contextlib.suppress(OSError):
+            os.utime(files / name, (then, then), follow_symlinks=False)
