@@ -380,3 +380,30 @@ async def test_no_secret_reaches_log_or_journal(tmp_path: Path, builds: Builds) 
     assert "the key is [secret]" in kept
     assert "[secret] refused" in kept
     assert "sk-canary-1" not in kept
+
+
+async def test_a_gate_gets_the_base_that_the_change_lies_on(tmp_path: Path, builds: Builds) -> None:
+    """In its lane, in the train on top of what has not landed, and while other cars of the train are not prepared."""
+    seen: list[tuple[str, str]] = []
+
+    class Bases(FunctionGate):
+        async def judge(self, judged: Judged) -> list[Judgement]:
+            if judged.patch is not None and judged.task is not None:
+                assert judged.checkout is not None
+                async with judged.checkout(judged.base_tree) as base:
+                    before = {path.name for path in base.iterdir()}
+                after = {path.name for path in judged.files.iterdir()} if judged.files else set()
+                seen.append((judged.task.id, " ".join(sorted(after ^ before))))
+            return await super().judge(judged)
+
+    names = "abcdefgh"
+    site = make_site(
+        tmp_path,
+        builds,
+        {(name, 1): [Write(f"{name}.txt", name)] for name in names},
+        [Bases(lambda _files, _judged: [])],
+    )
+    build = await site.build(tasks(*names))
+    assert build.outcome == "succeeded"
+    assert {task for task, _ in seen} == set(names)
+    assert all(changed == f"{task}.txt" for task, changed in seen), seen

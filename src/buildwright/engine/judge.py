@@ -112,8 +112,10 @@ def _base_tree(build: Build, task: str, tree: str) -> str:
     patch = build.task(task).patch if task else None
     if patch is None:
         return ""
-    ahead = {car.commit: car.tree for car in build.train} | {build.head: build.head_tree}
     onto = next((car.onto for car in build.train if car.task == task and car.tree == tree), "")
+    if not onto:
+        return patch.base_tree
+    ahead = {car.commit: car.tree for car in build.train} | {build.head: build.head_tree}
     return ahead.get(onto, patch.base_tree)
 
 
