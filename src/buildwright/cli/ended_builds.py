@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from buildwright.views.overview import BuildView
 
 FOLDER = "ended"
-FORMAT = 1
+FORMAT = 2
 """Changes whenever the fields of `BuildView` change."""
 
 
