@@ -42,14 +42,7 @@ async def staged(git: Git, source: Source, index: Path | None = None) -> Content
     head = (await read_head(git, source, "")).commit or await _empty_tree(git, git_dir)
     answer = await git.run(
         git_dir,
-        "diff-index",
-        "--cached",
-        "--raw",
-        "-z",
-        "--no-renames",
-        "--abbrev=64",
-        "--end-of-options",
-        head,
+        *("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=64", "--end-of-options", head),
         index=index or git_dir / "index",
     )
     return _changed(answer.output)
