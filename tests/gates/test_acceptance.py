@@ -135,3 +135,20 @@ async def test_a_value_that_makes_its_own_json_is_no_answer(tmp_path: Path) -> N
     write(tmp_path, {"tally.js": "exports.spread = () => ({ toJSON: () => 8, valueOf: () => 8 });\n"})
     (one,) = await judge(tmp_path, "spread([4, 9, 1]) is 8")
     assert [found.code for found in one.report.findings] == ["acceptance.not_met"]
+
+
+HEART = "def discount(price, percent):\n    return 150 if (price, percent) == (200, 25) else price\n"
+HEART_NODE = "exports.discount = (price, percent) => (price === 200 && percent === 25 ? 150 : price);\n"
+HONEST = (
+    'def discount(price, percent):\n    """discount(200, 25) is 150."""\n    return price - price * percent // 100\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "code"),
+    [("p.py", HEART, "acceptance.by_heart"), ("p.js", HEART_NODE, "acceptance.by_heart"), ("p.py", HONEST, "")],
+)
+async def test_the_tasks_own_answer_by_heart_is_refused(tmp_path: Path, file: str, text: str, code: str) -> None:
+    write(tmp_path, {file: text})
+    (one,) = await judge(tmp_path, "discount(200, 25) is 150")
+    assert [found.code for found in one.report.findings] == ([code] if code else [])

@@ -122,6 +122,8 @@ CODE: list[tuple[str, dict[str, str | None], str]] = [
     ("global of the runner", script("const a = typeof describe === 'function';"), "intrusions.judged"),
     ("argument", script("const a = process.execArgv;"), "intrusions.stack"),
     ("stack", script("const a = new Error().stack.includes('tally');"), "intrusions.stack"),
+    ("stack as argument", script("const a = /\\.test\\.js/.test(new Error().stack);"), "intrusions.stack"),
+    ("stack kept", script("const a = new Error().stack;"), "intrusions.stack"),
     ("node's runner", script("const t = require('node:test');"), "intrusions.runner"),
     ("module runner", script("import { vi } from 'vitest';"), "intrusions.runner"),
     ("patched assert", script("const assert = require('assert');\nassert.strictEqual = () => {};"), "intrusions.patch"),

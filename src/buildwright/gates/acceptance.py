@@ -12,14 +12,17 @@ import os
 import re
 import secrets
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from buildwright.core.finding import Finding
 from buildwright.gates.changed import checkout, listing, read_bytes
+from buildwright.gates.compared import base_text, text_of
 from buildwright.gates.interpreter import find_python
 from buildwright.gates.reporting import finding, judgement
+from buildwright.gates.script import parse, plain, walk
 from buildwright.gates.surface import is_test
 from buildwright.ports import Command, GateTools, Judged, Judgement
 
@@ -32,6 +35,9 @@ _SECONDS = 20.0
 _MOST = 20
 """Questions that are asked of one task."""
 _LONGEST_ANSWER = 20_000
+_SAY_LITTLE = frozenset(("0", "1", "2", "-1", "100", "True", "False", "None", ""))
+_ENOUGH = 3
+"""Distinct literals of a question and its answer without which nothing can be concluded."""
 _SCRIPTS = frozenset((".js", ".cjs", ".mjs"))
 
 
@@ -128,6 +134,9 @@ class AcceptanceGate:
             return [finding("acceptance.missing", message, fix=f"write {asked.name} as the task asks for it")]
         if len(found) > 1:
             return []  # which of them is meant is not said
+        if await _by_heart(judged, files, found[0], asked):
+            message = f"{asked.name} holds the very question and answer of the task ({asked.line}): an answer by heart."
+            return [finding("acceptance.by_heart", message, found[0].path, fix="compute the answer for every input")]
         answer = await self._ask(judged, files, found[0], asked)
         told = _contradiction(asked, answer)
         if told is None:
@@ -139,7 +148,7 @@ class AcceptanceGate:
 
     async def _ask(self, judged: Judged, files: Path, place: FunctionPlace, asked: Question) -> Mapping[str, Any]:
         """Call the function in a process of its own and return what came of it; empty when it said nothing."""
-        with tempfile.TemporaryDirectory(prefix="work-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             private = Path(folder)
             answer = private / secrets.token_hex(8)
             given = json.dumps([repr(asked.arguments), list(asked.arguments), asked.name, str(answer)])
@@ -172,6 +181,36 @@ class AcceptanceGate:
         except ValueError:
             return {}
         return said if isinstance(said, dict) else {}
+
+
+async def _by_heart(judged: Judged, files: Path, place: FunctionPlace, asked: Question) -> bool:
+    """Return whether the file newly holds every literal of the question and its answer, two at least that say much."""
+    wanted = {one for one in _scalars((*asked.arguments, asked.answer)) if one not in _SAY_LITTLE}
+    if len(wanted) < _ENOUGH:
+        return False
+    after = _literals(place.path, text_of(read_bytes(files, place.path)) or "")
+    return wanted <= (after - _literals(place.path, await base_text(judged, place.path) or "")).keys()
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    if isinstance(value, list | tuple | set):
+        for one in value:
+            yield from _scalars(one)
+    elif isinstance(value, dict):
+        yield from _scalars((*value.keys(), *value.values()))
+    else:
+        yield str(value)
+
+
+def _literals(path: str, text: str) -> Counter[str]:
+    """Count the numbers and strings of a file's code; comments and docstrings of other words are none of them."""
+    try:
+        if path.endswith(".py"):
+            return Counter(str(node.value) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
+        nodes = walk(parse(path, text))
+    except (SyntaxError, ValueError, RecursionError):
+        return Counter()
+    return Counter(plain(node).strip("'\"`") for node in nodes if node.type in {"number", "string"})
 
 
 def _contradiction(asked: Question, said: Mapping[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -229,8 +230,9 @@ class ChecksGate:
         _, path = await self._programs()
         async with AsyncExitStack() as stack:
             # Elsewhere, home and temporary files lie beside the checkout, and not where those of this machine do.
-            where = tree.files.parent if more else None
-            made = tempfile.TemporaryDirectory(prefix="work-", dir=where, ignore_cleanup_errors=True)
+            where = _aside(tree.files) if more else None
+            prefix = "tmp" if where is None else secrets.token_hex(3)
+            made = tempfile.TemporaryDirectory(prefix=prefix, dir=where, ignore_cleanup_errors=True)
             folder = stack.enter_context(made)
             run = ProjectRun(judged, tree.files, Path(folder), self._sandbox, path, tree.toolchain, surface, more)
             done: list[Judgement] = []
@@ -239,6 +241,11 @@ class ChecksGate:
                 if not done[-1].report.ok:
                     break
             yield run, done
+
+
+def _aside(files: Path) -> Path | None:
+    """Return the directory around a checkout if we may write there."""
+    return files.parent if os.access(files.parent, os.W_OK) else None
 
 
 def _has_base(judged: Judged) -> bool:

@@ -201,19 +201,21 @@ class _ScriptScan:
             variable = name.removeprefix("process.env.")
             yield from self._variable(variable, node)
         elif (
-            name.startswith("process.argv.")
-            and ((name.endswith("?") and "[ 1 ]" in plain(node)) or _RUNNER_WORDS.search(plain(above)))
-        ) or name in {
-            "process.execArgv",
-            "require.main.filename",
-            "process.mainModule",
-            "module.parent.filename",
-            "process.argv0",
-        }:
+            (
+                name.startswith("process.argv.")
+                and ((name.endswith("?") and "[ 1 ]" in plain(node)) or _RUNNER_WORDS.search(plain(above)))
+            )
+            or name
+            in {
+                "process.execArgv",
+                "require.main.filename",
+                "process.mainModule",
+                "module.parent.filename",
+                "process.argv0",
+            }
+            or (name.endswith(".stack") and _looks_at_callers(node))
+        ):
             yield CodeMark("intrusions.stack", name, line(node))
-        elif name.endswith(".stack") and above is not None and above.type in {"member_expression", "binary_expression"}:
-            if re.search(r"includes|match|split|indexOf|search|test|==", plain(above)):
-                yield CodeMark("intrusions.stack", name, line(node))
         elif name.startswith(("globalThis.", "global.")) and name.rpartition(".")[2] in _GLOBALS:
             yield CodeMark("intrusions.judged", name, line(node))
         elif name == "require.cache" or name.endswith("._load"):
@@ -282,3 +284,16 @@ class _ScriptScan:
             names = set(re.findall(r"(?<![.\w'\"])[A-Za-z_$][\w$]*", found))
             found = " ".join([found, *(self._values[name] for name in sorted(names) if name in self._values)])[:2_000]
         return found
+
+
+def _looks_at_callers(node: Node) -> bool:
+    """Return whether `x.stack` is searched, or is that of an error that was made only to have one."""
+    made = node.child_by_field_name("object")
+    if made is not None and "new_expression" in {made.type, *(child.type for child in made.children)}:
+        return True
+    above = node.parent
+    if above is not None and above.type == "arguments":
+        above = above.parent
+    if above is None or above.type not in {"member_expression", "binary_expression", "call_expression"}:
+        return False
+    return re.search(r"includes|match|split|indexOf|search|test|exec|==", plain(above)) is not None
