@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import hashlib
 import os
+import secrets
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -84,7 +85,7 @@ class ProjectRun:
 
     def _environment(self, path: str, sources: Sequence[str]) -> dict[str, str]:
         """Return all that a check may know of this machine, with a home and temporary files of its own."""
-        home, scratch = self._private / "home", self._private / "tmp"
+        home, scratch = self._private / secrets.token_hex(3), self._private / secrets.token_hex(3)
         home.mkdir()
         scratch.mkdir()
         # Sources: else an editable install of the project in the Python of the checks would be tested, not the tree.
