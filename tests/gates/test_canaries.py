@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -161,16 +162,51 @@ def test_the_form_of_the_projects_own_tests_is_followed(
 CARGO = '[package]\nname = "sample"\nversion = "0.1.0"\nedition = "2021"\n'
 
 
-def test_cargo_finds_an_integration_test(tmp_path: Path) -> None:
+def test_an_integration_test_is_placed_for_cargo_and_read_in_its_output(tmp_path: Path) -> None:
+    """The output is of the form that `tests/data/console/cargo_fail.txt` records."""
     root = write(
-        tmp_path / "project",
-        {"Cargo.toml": CARGO, "src/lib.rs": "#[cfg(test)]\nmod t {\n    #[test]\n    fn fine() {}\n}\n"},
+        tmp_path, {"Cargo.toml": CARGO, "src/lib.rs": "#[cfg(test)]\nmod t {\n    #[test]\n    fn fine() {}\n}\n"}
     )
-    command = "cargo test --no-fail-fast --offline"
-    canaries = place(root, Check(name="cargo", command=command), ("src/lib.rs",))
-    tally, code = run(root, command, tmp_path / "private")
-    results = canaries.judge(tally, code)
-    assert (code, results.exit_code, results.findings) == (101, 0, ())
+    canaries = place(root, Check(name="cargo", command="cargo test --no-fail-fast --offline"), ("src/lib.rs",))
+    assert re.fullmatch(r"tests/\w+\.rs", canaries.path)
+    text = (root / canaries.path).read_text()
+    assert all(f"fn {name}()" in text for name in canaries.planned)
+    said = {"passed": "ok", "failed": "FAILED", "skipped": "ignored"}
+    lines = [f"test {name} ... {said[outcome]}" for name, outcome in canaries.planned.items()]
+    failed = next(name for name, outcome in canaries.planned.items() if outcome == "failed")
+    output = "\n".join(
+        [
+            "     Running unittests src/lib.rs (target/debug/deps/sample-e6daf73c296d6df0)",
+            "",
+            "running 1 test",
+            "test t::fine ... ok",
+            "",
+            "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "",
+            f"     Running {canaries.path} (target/debug/deps/sample-0a1b2c3d4e5f6a7b)",
+            "",
+            "running 3 tests",
+            *lines,
+            "",
+            "failures:",
+            "",
+            f"---- {failed} stdout ----",
+            "",
+            f"thread '{failed}' (19344) panicked at {canaries.path}:9:5:",
+            "assertion `left == right` failed",
+            "",
+            "",
+            "failures:",
+            f"    {failed}",
+            "",
+            "test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "",
+        ]
+    )
+    tally = read_run(output)
+    assert tally is not None
+    results = canaries.judge(tally, 101)
+    assert (results.exit_code, results.findings) == (0, ())
     assert [case.name for case in results.tally.cases] == ["sample src/lib.rs::t::fine"]
 
 

@@ -37,7 +37,8 @@ async def approve(
     task, approval = _newest(after)
     state = after.task(task)
     left = unapproved(state)
-    again = state.phase is TaskPhase.JUDGING
+    # Where something else works on the build, the judgement may be over by now.
+    again = state.phase in {TaskPhase.JUDGING, TaskPhase.MERGING, TaskPhase.DONE}
     if output.json:
         fields = {"task": task, "finding": approval.finding, "code": approval.code, "judged_again": again}
         output.data({"build": after.id, **fields, "left": [one.model_dump(mode="json") for one in left]})
