@@ -49,7 +49,9 @@ def map_headers(context: HookContext, headers: dict[str, Any] | None) -> dict[st
 
 @schemathesis.hook
 def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-    """Keep it, unless a valid request was refused for what no schema can say."""
+    """Keep it, unless a valid request was refused for what no schema can say, or what was sent was no HTTP at all."""
+    if response.content == b"Invalid HTTP request received.":
+        return False
     if type(failure).__name__ != "RejectedPositiveData" or response.status_code != 422:
         return True
     problem = json.loads(response.content)

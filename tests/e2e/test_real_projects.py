@@ -74,7 +74,8 @@ class Site:
         tasks.write_text(json.dumps(task_list(self.project.name, self.project.changes)), encoding="utf-8")
         return self.start(
             *("build", tasks, "--repo", self.repository, *agent, "--check", f"suite={SUITE}"),
-            *("--branch", BRANCH, "--sandbox", "none", "--yes", "--json"),
+            # Conflicts cost attempts, and how many there are depends on what lands first.
+            *("--branch", BRANCH, "--sandbox", "none", "--yes", "--json", "--attempts", "6"),
         )
 
     def by(self, agent: str, thinks: float = 0.0) -> tuple[str | Path, ...]:
