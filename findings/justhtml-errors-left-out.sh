@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# justhtml 3.16.0 beside html5lib 1.1
+# Version: justhtml 3.16.0, beside html5lib 1.1.
 #
-# justhtml builds the same trees as browsers and collects parse errors on request (`collect_errors=True`), but its list
-# is empty for documents in which the HTML standard names a parse error and html5lib reports one: an end tag that closes
-# over an open element, the same attribute twice, `/` at the end of an element that is not void.
+# Behaviour: justhtml builds the same trees as browsers and collects parse errors on request (`collect_errors=True`), but
+# its list is empty for documents in which the HTML standard names a parse error and html5lib reports one: an end tag
+# that closes over an open element, the same attribute twice, `/` at the end of an element that is not void.
 #
 # Why it surprises: a parser that passes the tree construction tests and offers error codes of the standard is easily
 # taken for a validator. An empty list of errors does not mean valid HTML.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# tree-sitter-typescript 0.23.2 (with tree-sitter 0.26.1)
+# Version: tree-sitter-typescript 0.23.2, with tree-sitter 0.26.1.
 #
-# The published grammar reports a syntax error for valid TypeScript that compilers have accepted for years:
+# Behaviour: the published grammar reports a syntax error for valid TypeScript that compilers have accepted for years:
 # `export type * from` (TypeScript 5.0) and variance annotations `in out T` (4.7). `satisfies` (4.9), `accessor` (4.9),
 # `const` type parameters (5.0) and `using` (5.2) are parsed.
 #
