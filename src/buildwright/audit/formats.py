@@ -9,8 +9,7 @@ from xml.etree import ElementTree
 
 from buildwright.audit.check import AuditOutcome, AuditReport
 from buildwright.core.finding import NOT_RUN, Finding
-
-_LEVELS = {"error": "error", "warning": "warning", "note": "note"}
+from buildwright.core.sarif import sarif_log, sarif_places
 
 
 def sarif(report: AuditReport) -> dict[str, Any]:
@@ -23,25 +22,20 @@ def sarif(report: AuditReport) -> dict[str, Any]:
         "results": results,
         "properties": {"base": report.base, "tree": report.tree, "ok": report.ok},
     }
-    return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return sarif_log([run])
 
 
 def _result(outcome: AuditOutcome, one: Finding) -> dict[str, Any]:
     text = f"{one.message} Fix: {one.fix}." if one.fix else one.message
     print_ = hashlib.sha256(f"{one.code}\0{one.file}\0{one.message}".encode()).hexdigest()
-    made: dict[str, Any] = {
+    return {
         "ruleId": outcome.code,
-        "level": _LEVELS[one.severity],
+        "level": one.severity,
         "message": {"text": text},
         "partialFingerprints": {"finding/v1": print_},
         "properties": {"code": one.code},
+        **sarif_places(one.file, one.line),
     }
-    if one.file:
-        place: dict[str, Any] = {"artifactLocation": {"uri": one.file}}
-        if one.line:
-            place["region"] = {"startLine": one.line}
-        made["locations"] = [{"physicalLocation": place}]
-    return made
 
 
 def junit(report: AuditReport) -> str:

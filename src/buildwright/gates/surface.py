@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from buildwright.gates.node_scripts import command_line, scripts_of
+
 _TEST_FOLDERS = frozenset(
     ("test", "tests", "__tests__", "spec", "specs", "e2e", "testdata", "__mocks__", "__snapshots__")
 )
@@ -140,14 +142,10 @@ def _package_scripts(words: list[str], folder: str, read: Callable[[str], str | 
         return
     names = [word for word in words[1:] if not word.startswith("-") and word not in {"run", "run-script", "exec"}]
     try:
-        scripts = json.loads(read(f"{folder}package.json") or "{}").get("scripts", {})
-    except (ValueError, AttributeError):
+        scripts = scripts_of(json.loads(read(f"{folder}package.json") or "{}"))
+    except (ValueError, AttributeError, RecursionError):
         return
-    for name in names[:1]:
-        for full in (f"pre{name}", name, f"post{name}"):
-            body = scripts.get(full) if isinstance(scripts, dict) else None
-            if isinstance(body, str):
-                yield body
+    yield from (line for name in names[:1] if (line := command_line(scripts, name)))
 
 
 def _recipes(words: list[str], folder: str, read: Callable[[str], str | None]) -> Iterator[str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 from buildwright.core.finding import Evidence, Finding, Report
+from buildwright.core.sarif import sarif_log, sarif_places
 from buildwright.views.verdicts import GatesView, VerdictView
 
-SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "buildwright/v1"
 """Name of the fingerprint in `partialFingerprints`; a new way of making it gets a new name."""
 
@@ -21,7 +20,7 @@ def sarif(view: GatesView, version: str) -> dict[str, Any]:
         for report in verdict.reports:
             told.setdefault(report.gate, []).append((verdict, report))
     runs = [_run(view, gate, reports, version) for gate, reports in told.items()]
-    return {"$schema": SCHEMA, "version": "2.1.0", "runs": runs}
+    return sarif_log(runs)
 
 
 def _run(view: GatesView, gate: str, reports: list[tuple[VerdictView, Report]], version: str) -> dict[str, Any]:
@@ -73,16 +72,9 @@ def _result(verdict: VerdictView, finding: Finding, rules: list[str]) -> dict[st
         "ruleIndex": rules.index(finding.code),
         "level": "error" if finding.approved else finding.severity,
         "message": {"text": finding.message + fix},
-        **({"locations": [_location(finding.file, finding.line)]} if finding.file else {}),
+        **sarif_places(finding.file, finding.line),
         **({"partialFingerprints": {FINGERPRINT: finding.fingerprint}} if finding.fingerprint else {}),
         # A reader takes results without this array as "unknown", so those without an approval have an empty one.
         "suppressions": approved if finding.approved else [],
         "properties": _about(verdict),
     }
-
-
-def _location(file: str, line: int | None) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": quote(file), "uriBaseId": "%SRCROOT%"}}
-    if line is not None and line > 0:
-        place["region"] = {"startLine": line}
-    return {"physicalLocation": place}
