@@ -232,3 +232,11 @@ async def test_a_file_that_could_not_be_read_before_is_not_the_changes(
 ) -> None:
     what = changed(tmp_path, {"a.py": text}, {"a.py": "def f(:\n    y\n"})
     assert await said(SyntaxGate(), what) == [("syntax.python", severity)]
+
+
+async def test_marks_of_a_conflict_that_the_base_has_are_not_the_changes(tmp_path: Path) -> None:
+    marks = "\n<<<<<<< a\n1\n=======\n2\n>>>>>>> b\n"
+    what = changed(tmp_path, {"guide.md": f"Looks like this:{marks}"}, {"guide.md": f"It looks like this:{marks}"})
+    assert await said(ConflictMarkersGate(), what) == []
+    more = changed(tmp_path / "b", {"guide.md": f"Like this:{marks}"}, {"guide.md": f"Like this:{marks}{marks}"})
+    assert await said(ConflictMarkersGate(), more) == [("conflicts.marker", "error")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from buildwright.gates.changed import changed_texts
+from buildwright.gates.compared import base_text
 from buildwright.gates.reporting import finding, judgement
 from buildwright.ports import Judged, Judgement
 
@@ -23,6 +24,13 @@ class ConflictMarkersGate:
         findings = []
         for change, text in changed_texts(judged):
             if line := conflict_line(text):
+                before = await base_text(judged, change.path) if change.kind != "added" else None
+                if (
+                    before is not None
+                    and text.count(f"\n{_OPENS}") <= before.count(f"\n{_OPENS}")
+                    and conflict_line(before)
+                ):
+                    continue  # it was so before: an example in a page, or left by an earlier change
                 message = f"{change.path} still holds the marks of a merge conflict."
                 fix = "choose between both sides and delete the <<<<<<<, ======= and >>>>>>> lines"
                 findings.append(finding("conflicts.marker", message, change.path, line, fix=fix))
