@@ -138,6 +138,8 @@ async def test_a_halted_process_loses_its_lease_when_that_runs_out(tmp_path: Pat
     try:
         await builds.acquire(site.build_id, holder_of(child.pid), 30)
         child.suspend()
+        while child.status() != psutil.STATUS_STOPPED:  # the signal is delivered later than it is sent
+            await asyncio.sleep(0.01)
         assert await builds.holder(site.build_id) == holder_of(child.pid)
         clock.wrong_by = timedelta(seconds=31)
         assert await builds.holder(site.build_id) is None
