@@ -27,7 +27,18 @@ from buildwright.cli.app import make_app
 from buildwright.core.apply import MOVES, Move
 from buildwright.core.build import Control, Stage, TaskPhase
 from buildwright.core.event import BuildCreated, BuildFinished, Event, PlanMade
-from buildwright.core.limits import KINDS, AsOption, Check, InFile, InRequest, Options, Place, mark_of, marked
+from buildwright.core.limits import (
+    KINDS,
+    AsOption,
+    Check,
+    InFile,
+    InRequest,
+    Options,
+    Place,
+    file_keys,
+    mark_of,
+    marked,
+)
 from buildwright.core.record import Record
 from buildwright.gates import GATES
 from buildwright.views.statuses import TABLE
@@ -241,6 +252,14 @@ def _options_of(verb: str) -> str:
     return "\n".join(rows)
 
 
+def keys_of_the_file() -> str:
+    """The options that buildwright.toml may hold."""
+    return "\n".join(
+        ["| key | option |", "| --- | --- |"]
+        + [f"| `{key}` | `{option.names.split()[0]}` |" for key, option in file_keys().items() if option]
+    )
+
+
 def keys_of_a_check() -> str:
     """The keys of a check in buildwright.toml."""
     rows = ["| key | means |", "| --- | --- |"]
@@ -315,7 +334,7 @@ PAGES: dict[str, dict[str, Draw]] = {
     "docs/architecture.md": {"house": house},
     "docs/cli.md": {"options_of_build": options_of_build, "options_of_prune": options_of_prune},
     "docs/library.md": {"options": options},
-    "docs/guides/checks.md": {"gates": gates, "keys_of_a_check": keys_of_a_check},
+    "docs/guides/checks.md": {"gates": gates, "keys_of_a_check": keys_of_a_check, "keys_of_the_file": keys_of_the_file},
     **{
         page.relative_to(ROOT).as_posix(): {"files": partial(files, page.parent)}
         for page in sorted(SOURCE.rglob("README.md"))

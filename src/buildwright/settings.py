@@ -21,8 +21,9 @@ SECRETS = (*KEYS, "BUILDWRIGHT_SECRET")
 """Variables that are never shown: the keys of models, and the key that signs tokens."""
 SHARED = ("DATABASE_URL", "REDIS_URL", "BUILDWRIGHT_HUB")
 """Variables that make this process part of a cluster: database, hints, and the repository that shares commits."""
-FROM_DOTENV = (*KEYS, "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")
-"""All that a `.env` file may add to the environment, and `SHARED` if it names the hub."""
+FROM_DOTENV = KEYS
+"""All that a `.env` file may add to the environment, and `SHARED` if it names the hub. A repository may bring a `.env`,
+so it never says where the keys are sent: the addresses of providers come from the environment alone."""
 
 _CORRELATION = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SCHEMES = {"DATABASE_URL": ("postgresql", "postgres"), "REDIS_URL": ("redis", "rediss")}
@@ -52,6 +53,18 @@ class Settings:
         home = _home(merged)
         database_url, redis_url, hub = _shared(merged) or _cluster_in(home / "cluster") or ("", "", "")
         return cls(home, merged, database_url, redis_url, hub)
+
+    @property
+    def user_file(self) -> Path:
+        """The user's own file of options, which counts below the project's `buildwright.toml`."""
+        named = self.environment.get("XDG_CONFIG_HOME", "")
+        folder = Path(named) if named.startswith("/") else Path.home() / ".config"
+        return folder / "buildwright" / "config.toml"
+
+    @property
+    def names_cluster(self) -> bool:
+        """Whether the environment, not the home, names the cluster."""
+        return bool(self.environment.get("BUILDWRIGHT_HUB", "").strip())
 
     @property
     def tag(self) -> str:
@@ -133,9 +146,12 @@ def _home(environment: Mapping[str, str]) -> Path:
 
 
 def _shared(environment: Mapping[str, str]) -> tuple[str, str, str] | None:
-    """Return the cluster that the environment names, None when it names none. Raises BadSettings."""
+    """Return the cluster that the environment names, None when it names none. Raises BadSettings.
+
+    Only the hub's name switches it on: a DATABASE_URL or REDIS_URL alone is the project's own.
+    """
     given = {name: environment.get(name, "").strip() for name in SHARED}
-    if not any(given.values()):
+    if not given["BUILDWRIGHT_HUB"]:
         return None
     wrong = []
     for name, value in given.items():

@@ -67,7 +67,7 @@ def test_up_status_and_down(cluster: Program) -> None:
     [
         (("--workers", "0"), {}, 2, "--workers 0 cannot be"),
         (("--slots", "1000"), {}, 2, "--slots 1000 cannot be"),
-        ((), {"DATABASE_URL": "postgresql://a:hush@h/b"}, 78, "REDIS_URL is missing, BUILDWRIGHT_HUB is missing"),
+        ((), {"DATABASE_URL": "postgresql://a:hush@h/b", "BUILDWRIGHT_HUB": "/h"}, 78, "REDIS_URL is missing"),
         (
             (),
             {"DATABASE_URL": "postgresql://a:hush@h/b", "REDIS_URL": "redis://h", "BUILDWRIGHT_HUB": "/h"},

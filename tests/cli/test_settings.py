@@ -39,11 +39,10 @@ def test_alone_unless_a_cluster_is_named_or_up(tmp_path: Path) -> None:
     ("given", "wrong"),
     [
         ({"DATABASE_URL": ""}, ["DATABASE_URL is missing"]),
-        ({"DATABASE_URL": "", "BUILDWRIGHT_HUB": " "}, ["DATABASE_URL is missing", "BUILDWRIGHT_HUB is missing"]),
         ({"DATABASE_URL": "mysql://me:hush@db"}, ["DATABASE_URL is no postgresql:// URL"]),
         (
-            {"DATABASE_URL": "sqlite:///x", "REDIS_URL": "localhost:6379", "BUILDWRIGHT_HUB": ""},
-            ["DATABASE_URL is no postgresql:// URL", "REDIS_URL is no redis:// URL", "BUILDWRIGHT_HUB is missing"],
+            {"DATABASE_URL": "sqlite:///x", "REDIS_URL": "localhost:6379"},
+            ["DATABASE_URL is no postgresql:// URL", "REDIS_URL is no redis:// URL"],
         ),
     ],
 )
@@ -53,6 +52,20 @@ def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path, given: dict[s
     assert str(refused.value).partition(": ")[2].split(", ") == wrong
     assert "hush" not in str(refused.value)
     assert "unset" in (refused.value.fix or "")
+
+
+@pytest.mark.parametrize("hub", [{}, {"BUILDWRIGHT_HUB": " "}])
+def test_addresses_of_the_projects_own_servers_make_no_cluster(tmp_path: Path, hub: dict[str, str]) -> None:
+    found = load(tmp_path, DATABASE_URL="mysql://me@shop", REDIS_URL="redis://shop", **hub)
+    assert (found.database_url, found.redis_url, found.hub) == ("", "", "")
+
+
+def test_a_dotenv_never_says_where_the_keys_are_sent(tmp_path: Path) -> None:
+    lines = "ANTHROPIC_API_KEY=k\nANTHROPIC_BASE_URL=https://evil.example\nOPENAI_BASE_URL=https://evil.example\n"
+    (tmp_path / ".env").write_text(lines, encoding="utf-8")
+    environment = load(tmp_path).environment
+    assert environment["ANTHROPIC_API_KEY"] == "k"
+    assert not environment.keys() & {"ANTHROPIC_BASE_URL", "OPENAI_BASE_URL"}
 
 
 def test_a_projects_own_dotenv_makes_no_cluster(tmp_path: Path) -> None:

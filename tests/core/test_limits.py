@@ -14,17 +14,17 @@ from buildwright.core.limits import (
     AsOption,
     Check,
     Delivery,
-    InFile,
     InRequest,
     Limits,
     Options,
+    file_keys,
     marked,
     narrowed,
     options_from,
 )
 from buildwright.core.record import Record
 
-REQUEST = narrowed(Options, InRequest, Record)
+REQUEST = narrowed(Options, Record)
 INSIDE = {"delivery", "limits"}
 
 
@@ -39,7 +39,7 @@ class Outer(Record):
     """A record with records inside, directly and in a list."""
 
     numbers: Numbers = Field(default_factory=Numbers)
-    checks: Annotated[tuple[Check, ...], InFile()] = ()
+    checks: tuple[Check, ...] = ()
 
 
 @pytest.mark.parametrize("record", [Options, Limits, Delivery, Check])
@@ -58,7 +58,7 @@ def test_options_that_are_left_out_are_the_defaults_of_the_model() -> None:
 
 
 def test_a_narrowed_model_has_the_marked_fields_with_the_tighter_bounds() -> None:
-    model = narrowed(Outer, InRequest, Record)
+    model = narrowed(Outer, Record)
     assert set(model.model_fields) == {"numbers"}
     given: Any = model.model_validate({"numbers": {"low": 5}})
     assert given.numbers.low == 5
@@ -67,11 +67,11 @@ def test_a_narrowed_model_has_the_marked_fields_with_the_tighter_bounds() -> Non
             model.model_validate({"numbers": wrong})
 
 
-def test_a_record_without_marks_stays_whole() -> None:
-    model = narrowed(Outer, InFile, Record)
-    assert set(model.model_fields) == {"checks"}
-    given: Any = model.model_validate({"checks": [{"name": "a", "command": "b", "report": "c"}]})
-    assert given.checks == (Check(name="a", command="b", report="c"),)
+def test_keys_of_the_projects_file_are_marked_fields_and_nothing_that_runs_or_judges() -> None:
+    keys = file_keys()
+    assert {key for key, option in keys.items() if option is None} == {"checks", "setup"}
+    assert not keys.keys() & {"sandbox", "agent_command", "no_gates", "accept_base", "allow", "push", "cassette"}
+    assert file_keys(option_files=True).keys() == {field.name for field in fields(BuildOptions)} - {"check", "setup"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from buildwright.api.params import RequestModel
-from buildwright.core.limits import Delivery, InRequest, Options, narrowed, options_from
+from buildwright.core.limits import Delivery, Options, narrowed, options_from
 from buildwright.core.spec import Spec
 from buildwright.errors import BadRepository, BadSpec, Refused
 
@@ -25,10 +25,9 @@ _FULL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 
 OptionsRequest = narrowed(
     Options,
-    InRequest,
     RequestModel,
     delivery=(
-        narrowed(Delivery, InRequest, RequestModel) | None,
+        narrowed(Delivery, RequestModel) | None,
         Field(
             None,
             description="Without it: a branch in the repository of `local_path`, a push to that of `github_existing`.",

@@ -19,6 +19,7 @@ from buildwright.errors import BuildwrightError
 
 if TYPE_CHECKING:
     from cyclopts import App
+    from cyclopts.argument import ArgumentCollection
 
 
 def run(argv: Sequence[str]) -> int:
@@ -52,11 +53,18 @@ def make_app() -> App:
         version_flags=(),
         default_parameter=Parameter(negative=(), show_default=_shown_default),
         suppress_keyboard_interrupt=False,
+        config=_fill_in,
     )
     groups = {name: Group(name) for name in dict.fromkeys(verb.group for verb in VERBS)}
     for verb in VERBS:
         app.command(verb.target, name=verb.name, help=verb.words, group=groups[verb.group])
     return app
+
+
+def _fill_in(app: App, verbs: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    from buildwright.cli.settings_files import fill_in
+
+    fill_in(app, verbs, arguments)
 
 
 def _shown_default(value: object) -> str | None:

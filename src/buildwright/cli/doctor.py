@@ -191,15 +191,13 @@ async def _mode(settings: Settings) -> CheckOutcome:
     """Tell whether builds run in one process or in a cluster, and what names the cluster."""
     if not settings.database_url:
         return CheckOutcome(True, "one process, which keeps all it knows in the home")
-    named = [name for name in SHARED if settings.environment.get(name)]
-    return CheckOutcome(
-        True, f"cluster named by {', '.join(named)}" if named else f"cluster kept in {settings.cluster}"
-    )
+    named = f"named by {', '.join(SHARED)}" if settings.names_cluster else f"kept in {settings.cluster}"
+    return CheckOutcome(True, f"cluster {named}")
 
 
 def _fix(settings: Settings) -> str:
     """Return what to do when a server of the cluster cannot be reached."""
-    if any(settings.environment.get(name) for name in SHARED):
+    if settings.names_cluster:
         return "start the server, or unset " + ", ".join(SHARED)
     return "run buildwright cluster up"
 

@@ -125,8 +125,8 @@ def _worker_command(name: str, slots: int) -> list[str]:
 
 def _refuse_foreign(settings: Settings) -> None:
     """Raise BadSettings when the environment names a cluster: its servers are not ours to start or end."""
-    named = [name for name in SHARED if settings.environment.get(name)]
-    if named:
+    if settings.names_cluster:
+        named = [name for name in SHARED if settings.environment.get(name)]
         raise BadSettings(
             f"{', '.join(named)} name a cluster already, whose servers are not kept here",
             fix=f"start a worker of it with `buildwright worker`, or first: unset {' '.join(named)}",
@@ -279,7 +279,7 @@ async def _look_at(settings: Settings) -> ClusterView:
         return ClusterView()
     url = urlsplit(settings.database_url)
     view = ClusterView(True, f"{url.hostname}:{url.port or 5432}{url.path}")
-    ours = not any(settings.environment.get(name) for name in SHARED)
+    ours = not settings.names_cluster
     state = load(settings.cluster / STATE) if ours else None
     if state:
         found = [(server.kind.title, server.record) for server in _servers(settings)]

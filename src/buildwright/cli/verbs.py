@@ -48,6 +48,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("hook", "Guard", "Let git search what is staged for secrets before each commit."),
     _verb("liars", "Guard", "Try agents that lie on the gates, and show which lies get through."),
     _verb("doctor", "Keep", "Check this machine, and mend what a crash left behind."),
+    _verb("config", "Keep", "Show which options count for builds here, and where each is from."),
     _verb("prune", "Keep", "Remove old builds that have ended, and what nothing needs."),
     _verb("db", "Keep", "Migrate the database, or show its version.", "db"),
     _verb("version", "Keep", "Show the version of Buildwright."),

@@ -6,10 +6,10 @@ server, keys of `buildwright.toml` and tables of the pages. A place that a field
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeGuard, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
@@ -48,10 +48,11 @@ class InRequest:
         self.bounds = bounds
 
 
-class InFile:
-    """Marks a field that is a key of the project's `buildwright.toml`."""
+class InFile(NamedTuple):
+    """Marks a field that the project's `buildwright.toml` may set. The user's own file may set every option."""
 
-    bounds: ClassVar[Mapping[str, float]] = {}
+    key: str = ""
+    """The key; left out, it is the option's name in Python."""
 
 
 Budget = Annotated[
@@ -95,7 +96,7 @@ class Delivery(Record):
     """Where the result goes: nowhere, a branch in the user's repository, or a push to a remote."""
 
     kind: Annotated[Literal["none", "branch", "push"], InRequest()] = Field("branch", description="Where it goes.")
-    branch: Annotated[Name, AsOption("--branch")] = Field(
+    branch: Annotated[Name, AsOption("--branch"), InFile()] = Field(
         "", description="Branch for the result; `buildwright/` and the build's short id when left out."
     )
     remote: Annotated[Line, AsOption("--push")] = Field(
@@ -106,12 +107,18 @@ class Delivery(Record):
 class Limits(Record):
     """Every number that bounds a build. Times in seconds."""
 
-    concurrency: Annotated[int, AsOption("--concurrency -j"), InRequest(le=256)] = Field(
+    concurrency: Annotated[int, AsOption("--concurrency -j"), InFile(), InRequest(le=256)] = Field(
         4, ge=1, le=4096, description="Agents at once, and changes that one process judges at once."
     )
-    attempts: Annotated[Count, AsOption("--attempts"), InRequest(le=100)] = Field(3, description="Tries per task.")
-    task_seconds: Annotated[Seconds, AsOption("--task-time")] = Field(300.0, description="Seconds for one attempt.")
-    gate_seconds: Annotated[Seconds, AsOption("--gate-time")] = Field(120.0, description="Seconds for one check.")
+    attempts: Annotated[Count, AsOption("--attempts"), InFile(), InRequest(le=100)] = Field(
+        3, description="Tries per task."
+    )
+    task_seconds: Annotated[Seconds, AsOption("--task-time"), InFile()] = Field(
+        300.0, description="Seconds for one attempt."
+    )
+    gate_seconds: Annotated[Seconds, AsOption("--gate-time"), InFile()] = Field(
+        120.0, description="Seconds for one check."
+    )
     pause_seconds: Seconds = Field(1800.0, description="Seconds of a pause after which a process gives the build up.")
     heartbeat_seconds: float = Field(
         30.0, gt=0, le=LONGEST_SECONDS, description="Seconds between two signs of life of an attempt."
@@ -119,10 +126,10 @@ class Limits(Record):
     failed_tasks: Annotated[int, InRequest(le=20_000)] = Field(
         3, ge=0, le=MOST, description="Tasks that may fail; one more stops the build."
     )
-    stuck_after: Annotated[Count, AsOption("--stuck-after"), InRequest(le=1_000)] = Field(
+    stuck_after: Annotated[Count, AsOption("--stuck-after"), InFile(), InRequest(le=1_000)] = Field(
         3, description="Failures in a row, over all tasks, after which nothing starts until the cause was looked for."
     )
-    loop_after: Annotated[int, AsOption("--loop-after"), InRequest(le=1_000)] = Field(
+    loop_after: Annotated[int, AsOption("--loop-after"), InFile(), InRequest(le=1_000)] = Field(
         3, ge=2, le=MOST, description="Tries of a task, refused for the same findings, after which it gets no more."
     )
     train: Annotated[Count, InRequest(le=64)] = Field(4, description="Cars of the merge train tested at once.")
@@ -132,7 +139,7 @@ class Limits(Record):
     )
     memory_bytes: int = Field(4 * 1024**3, gt=0, le=2**50, description="Memory that one check may use.")
     processes: int = Field(512, gt=0, le=2**22, description="Processes that one check may have.")
-    budget_usd: Annotated[Budget | None, AsOption("--max-cost"), InRequest()] = Field(
+    budget_usd: Annotated[Budget | None, AsOption("--max-cost"), InFile(), InRequest()] = Field(
         None, description="Pause when this many US dollars are spent."
     )
 
@@ -140,7 +147,7 @@ class Limits(Record):
 class Options(Record):
     """How a build runs. Fixed at its start, stored in its first event, so that a resume needs nothing by hand."""
 
-    agent: Annotated[str, AsOption("--agent"), InRequest(min_length=1, max_length=80)] = Field(
+    agent: Annotated[str, AsOption("--agent"), InFile(), InRequest(min_length=1, max_length=80)] = Field(
         "direct",
         description="Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), or"
         " one of another package.",
@@ -148,10 +155,12 @@ class Options(Record):
     agent_command: Annotated[str, AsOption("--agent-command"), InRequest(max_length=10_000)] = Field(
         "", description="The command that the shell agent runs in each lane; exit 0 means that it finished."
     )
-    model: Annotated[Name, AsOption("--model")] = Field(
+    model: Annotated[Name, AsOption("--model"), InFile()] = Field(
         "", description="The model that writes; the default depends on the agent."
     )
-    planner_model: Annotated[Name, AsOption("--planner-model")] = Field("", description="The model that plans.")
+    planner_model: Annotated[Name, AsOption("--planner-model"), InFile()] = Field(
+        "", description="The model that plans."
+    )
     checks: Annotated[
         tuple[Check, ...],
         AsOption(
@@ -161,9 +170,9 @@ class Options(Record):
             " found from the repository.",
         ),
         InRequest(max_length=50),
-        InFile(),
+        InFile("checks"),
     ] = Field((), description="Commands that judge every change; found from the repository's files if left out.")
-    setup: Annotated[tuple[Line, ...], AsOption("--setup"), InRequest(max_length=50), InFile()] = Field(
+    setup: Annotated[tuple[Line, ...], AsOption("--setup"), InRequest(max_length=50), InFile("setup")] = Field(
         (), description="Commands to run in a fresh checkout before the checks, such as `npm ci`."
     )
     lanes: Annotated[bool, AsOption("--no-lanes", "No repository: run the agents, keep no files.")] = Field(
@@ -176,7 +185,7 @@ class Options(Record):
         False,
         description="Go on although the project fails its own checks before any change: the tasks are to make them pass.",
     )
-    on_failure: Annotated[Literal["pause", "fail"], AsOption("--on-failure"), InRequest()] = Field(
+    on_failure: Annotated[Literal["pause", "fail"], AsOption("--on-failure"), InFile(), InRequest()] = Field(
         "pause", description="When a task has used up its tries: ask you, or go on without it."
     )
     by_hand: Annotated[bool, AsOption("--by-hand")] = Field(
@@ -219,28 +228,41 @@ def marked(
             yield (*above, name), field, mark
 
 
-def narrowed(
-    record: type[BaseModel], kind: type[InRequest] | type[InFile], base: type[BaseModel], **instead: Any
-) -> type[BaseModel]:
-    """Return a model of the fields of a record with a mark of this kind, within its bounds; `instead` replaces some."""
+def file_keys(option_files: bool = False) -> dict[str, AsOption | None]:
+    """Return the keys that the project's `buildwright.toml` may have, with the options that they set.
+
+    None stands beside tables of their own, which are no options. With `option_files` the keys of the user's own file.
+    """
+    keys: dict[str, AsOption | None] = {}
+    for _, field, option in marked(AsOption):
+        mark = mark_of(field, InFile)
+        if mark is not None and mark.key:
+            keys |= {} if option_files else {mark.key: None}
+        elif option_files or mark is not None:
+            keys[option.attribute] = option
+    return keys
+
+
+def narrowed(record: type[BaseModel], base: type[BaseModel], **instead: Any) -> type[BaseModel]:
+    """Return a model of what requests may have of a record, within their bounds; `instead` replaces some fields."""
     fields: dict[str, Any] = {}
     for name, field in record.model_fields.items():
-        if mark_of(field, kind) is not None or (_is_record(field.annotation) and any(marked(kind, field.annotation))):
-            annotation = _narrowed(field, kind, base)
+        if mark_of(field, InRequest) or (_is_record(field.annotation) and any(marked(InRequest, field.annotation))):
+            annotation = _narrowed(field, base)
             default = annotation() if field.default_factory else field.default
             fields[name] = annotation, Field(default, description=field.description)
-    name = record.__name__ + kind.__name__.removeprefix("In")
+    name = f"{record.__name__}Request"
     return create_model(name, __base__=base, __doc__=record.__doc__, **{**fields, **instead})
 
 
-def _narrowed(field: FieldInfo, kind: type[InRequest] | type[InFile], base: type[BaseModel]) -> Any:
+def _narrowed(field: FieldInfo, base: type[BaseModel]) -> Any:
     """Return the annotation of a field within the bounds of its mark. A record without such a mark stays whole."""
     inside: Any = field.annotation
     if _is_record(inside):
-        return narrowed(inside, kind, base) if any(marked(kind, inside)) else inside
+        return narrowed(inside, base) if any(marked(InRequest, inside)) else inside
     if get_origin(inside) is tuple:
-        inside = tuple[_narrowed(FieldInfo.from_annotation(get_args(inside)[0]), kind, base), ...]  # type: ignore[misc]
-    mark = mark_of(field, kind)
+        inside = tuple[_narrowed(FieldInfo.from_annotation(get_args(inside)[0]), base), ...]  # type: ignore[misc]
+    mark = mark_of(field, InRequest)
     bounds: dict[str, Any] = {} if mark is None else dict(mark.bounds)
     kept = [other for other in field.metadata if not any(hasattr(other, name) for name in bounds)]
     return Annotated[inside, *kept, Field(**bounds)]

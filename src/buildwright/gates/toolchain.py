@@ -7,14 +7,14 @@ import posixpath
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from buildwright.core.finding import CheckKind, Finding
-from buildwright.core.limits import Check, InFile, Options, narrowed, options_from
-from buildwright.core.record import Record
+from buildwright.core.limits import Check, Options, file_keys
 from buildwright.errors import BadSettings
 from buildwright.gates.check_environment import GO_CACHE
 from buildwright.gates.node_scripts import command_line, scripts_of, tests_nothing
@@ -38,8 +38,6 @@ _SCRIPTS: dict[str, CheckKind] = {
 }
 _MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
 _CALLS = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:-]{1,60})")
-_Keys = narrowed(Options, InFile, Record)
-"""What of `Options` the file may set."""
 
 
 class ProjectFiles(NamedTuple):
@@ -117,31 +115,46 @@ def _hidden_exit(project: ProjectFiles, command: str) -> str:
 
 
 def _settings(project: ProjectFiles) -> Toolchain:
-    """What the file says of its keys in `Options`; other tables are not ours.
-
-    [checks] has name = "command" or a table; [setup] has commands, inputs, outputs = [...]. Unknown keys in them are errors.
-    """
     text = project.read(SETTINGS)
-    if text is None:
-        return Toolchain((), ())
+    return Toolchain((), ()) if text is None else read_settings(text)
+
+
+def read_settings(text: str) -> Toolchain:
+    """Return what the text of a `buildwright.toml` says of checks and set-up. Its options count at the start of a build.
+
+    [checks] has name = "command" or a table; [setup] has commands, inputs, outputs = [...]. Raises BadSettings, also
+    for keys and tables that there are not.
+    """
     try:
-        document = {name: value for name, value in tomllib.loads(text).items() if name in _Keys.model_fields}
-        setup = _setup(dict(document.get("setup", {})))
-        checks = [_check(name, value) for name, value in document.get("checks", {}).items()]
-        given = options_from(_Keys.model_validate({**document, "checks": checks, "setup": setup.commands}))
-    except (ValidationError, AttributeError, TypeError, ValueError) as error:
-        words = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            words = f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
-        raise BadSettings(f"{SETTINGS} cannot be used: {words}", fix=_MEND) from error
+        document = tomllib.loads(text)
+        for key in document.keys() - file_keys().keys():
+            raise unknown_key(SETTINGS, key, file_keys())
+        setup = _setup(_inside("setup", document))
+        checks = tuple(_check(name, value) for name, value in _inside("checks", document).items())
+        given = Options.model_validate({"checks": checks, "setup": setup.commands})
+    except ValueError as error:
+        raise BadSettings(f"{SETTINGS} cannot be used: {error}", fix=_MEND) from error
     return Toolchain((setup,) if given.setup else (), given.checks)
+
+
+def unknown_key(file: str, key: str, known: Iterable[str]) -> BadSettings:
+    """Return the error for a key that a file of settings may not have."""
+    close = get_close_matches(key.rpartition(".")[2], [name.rpartition(".")[2] for name in known], n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return BadSettings(f"{file}: there is no key {key}{meant}", fix=f"known are {', '.join(sorted(known))}")
+
+
+def _inside(table: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = document.get(table, {})
+    if not isinstance(found, dict):
+        raise BadSettings(f"{SETTINGS}: {table} is not a table", fix=f"write [{table}] and its keys below")
+    return found
 
 
 def _setup(table: Mapping[str, Any]) -> Setup:
     for key, value in table.items():
         if key not in Setup._fields:
-            raise BadSettings(f"{SETTINGS}: there is no setup.{key}", fix=f"known are {', '.join(Setup._fields)}")
+            raise unknown_key(SETTINGS, f"setup.{key}", Setup._fields)
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise BadSettings(f"{SETTINGS}: setup.{key} is not a list of texts", fix='write commands = ["npm ci"]')
     made = Setup(*(tuple(table.get(key, ())) for key in Setup._fields))
@@ -151,9 +164,18 @@ def _setup(table: Mapping[str, Any]) -> Setup:
     return made
 
 
-def _check(name: str, value: Any) -> dict[str, Any]:
+def _check(name: str, value: Any) -> Check:
     given = {"command": value} if isinstance(value, str) else value
-    return {"name": name, "kind": _SCRIPTS.get(name, "test"), **given}
+    if not isinstance(given, dict):
+        raise BadSettings(f"{SETTINGS}: checks.{name} is no command", fix=f'write {name} = "make test", for example')
+    for key in given.keys() - Check.model_fields.keys() | given.keys() & {"name"}:
+        raise unknown_key(SETTINGS, f"checks.{name}.{key}", Check.model_fields.keys() - {"name"})
+    try:
+        return Check.model_validate({"name": name, "kind": _SCRIPTS.get(name, "test"), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, ("checks", name, *first["loc"])))
+        raise BadSettings(f"{SETTINGS}: {where}: {first['msg'].lower()}", fix=_MEND) from error
 
 
 def _found(project: ProjectFiles) -> Toolchain:

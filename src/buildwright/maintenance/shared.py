@@ -17,7 +17,7 @@ from buildwright.core.decide import decide
 from buildwright.errors import BuildwrightError, StoreFailed
 from buildwright.maintenance.repair import builds_of_home
 from buildwright.ports import Leftover, QueuedAction, RepairResult
-from buildwright.settings import SHARED, Settings
+from buildwright.settings import Settings
 from buildwright.store.postgres_orphans import find as find_in_database
 from buildwright.store.postgres_orphans import is_current
 from buildwright.supervisor.processes import ProcessId
@@ -51,7 +51,7 @@ async def find(settings: Settings) -> list[RepairResult]:
         found += await _hub(settings, shared)
     # The home may have another cluster than the one that was read. Its pins are here too, and it cannot be asked.
     kept = (settings.cluster / "postgres").exists()
-    elsewhere = kept and (not settings.database_url or any(settings.environment.get(name) for name in SHARED))
+    elsewhere = kept and (not settings.database_url or settings.names_cluster)
     if known is not None and shared is not None and not elsewhere:
         attic = MirrorPruner(settings.home, settings.environment)
         found += workspace.unknown_pins(settings.home, attic, known | shared)

@@ -1,0 +1,119 @@
+"""Options of `build` from files: the project's `buildwright.toml`, and below it the user's own file of options.
+
+Must never let a project say what runs on this machine, in which sandbox, or what is judged: the fields marked `InFile`
+are all that it may set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from buildwright.errors import BadSettings
+from buildwright.settings import Settings
+
+if TYPE_CHECKING:
+    from cyclopts import App
+    from cyclopts.argument import ArgumentCollection
+
+    from buildwright.core.limits import AsOption
+
+PROJECT = "buildwright.toml"
+_VERBS = ("build", "plan")
+
+
+class OptionsFile(NamedTuple):
+    """One file and the options it sets, each by its key: the option's name in Python."""
+
+    path: Path
+    options: Mapping[str, Any]
+
+
+def fill_in(app: App, verbs: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Give options that were not typed the values of the files, the project's first. A hook of Cyclopts.
+
+    Raises BadSettings for a file that cannot be used.
+    """
+    from cyclopts.config import Dict
+
+    if verbs[:1] not in {(verb,) for verb in _VERBS}:
+        return
+    typed = [token.value for one in arguments if "--repo" in one.names for token in one.tokens]
+    repository = typed[-1] if typed else "." if verbs == ("build",) else ""
+    for file in read_files(Settings.load(), repository):
+        Dict(dict(file.options), source=str(file.path), use_commands_as_keys=False, allow_unknown=True)(
+            app, verbs, arguments
+        )
+
+
+def read_files(settings: Settings, repository: str) -> list[OptionsFile]:
+    """Return the files that count for a repository, the stronger one first. Raises BadSettings.
+
+    Of a repository elsewhere, and of none (""), only the user's own file counts.
+    """
+    found = []
+    project = project_file(repository) if repository else None
+    if project is not None:
+        found.append(OptionsFile(project, _project_options(project)))
+    if settings.user_file.is_file():
+        found.append(OptionsFile(settings.user_file, _user_options(settings.user_file)))
+    return found
+
+
+def project_file(repository: str) -> Path | None:
+    """Return the `buildwright.toml` of a folder: its own, else the nearest above it in the same repository."""
+    folder = Path(repository).expanduser()
+    if "://" in repository or not folder.is_dir():
+        return None
+    for place in (folder.resolve(), *folder.resolve().parents):
+        if (place / PROJECT).is_file():
+            return place / PROJECT
+        if (place / ".git").exists():
+            return None
+    return None
+
+
+def _project_options(path: Path) -> dict[str, Any]:
+    from buildwright.core.limits import file_keys
+    from buildwright.gates.toolchain import read_settings
+
+    text = _text(path)
+    read_settings(text)  # the checks and the set-up, too: what is wrong in them is told before the start
+    return _options(path, text, file_keys())
+
+
+def _user_options(path: Path) -> dict[str, Any]:
+    from buildwright.core.limits import file_keys
+    from buildwright.gates.toolchain import unknown_key
+
+    known, text = file_keys(option_files=True), _text(path)
+    options = _options(path, text, known)
+    for key in _table(path, text).keys() - known.keys():
+        raise unknown_key(str(path), key, known)
+    return options
+
+
+def _options(path: Path, text: str, known: Mapping[str, AsOption | None]) -> dict[str, Any]:
+    options = {key: value for key, value in _table(path, text).items() if known.get(key) is not None}
+    for key, value in options.items():
+        listed = value if isinstance(value, list) else [value]
+        if not listed or any(isinstance(one, dict | list) for one in listed):
+            raise BadSettings(f"{path}: {key} is no value of an option", fix=f'write {key} = "..." or a number')
+    return options
+
+
+def _table(path: Path, text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"{path} cannot be used: {error}", fix="mend the file") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path} cannot be read: {error}", fix="mend or remove the file") from error
