@@ -163,7 +163,7 @@ class SimulatedWorkspace:
                 self._git.folders.pop(folder, None)
 
     async def rebase(
-        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime
+        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime, author: str = ""
     ) -> Merged | Conflicted:
         def effect() -> Merged | Conflicted:
             git = self._git

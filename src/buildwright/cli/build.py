@@ -74,6 +74,15 @@ async def _unfinished(app: Client, spec: Spec, options: Options, repository: str
         if row.control in {"finished", "stopped"} or row.title != spec.title:
             continue
         found = await app.builds.load(row.build_id)
-        if (found.spec, found.options, found.repository, found.base_ref) == (spec, options, repository, base):
+        same = (found.spec, found.repository, found.base_ref) == (spec, repository, base)
+        if same and found.options == _with_author(options, found.options):
             return found.id
     return ""
+
+
+def _with_author(options: Options, found: Options) -> Options:
+    """Return the options with the author that git named when the other build was made, if none was typed."""
+    if options.commits.author:
+        return options
+    commits = options.commits.model_copy(update={"author": found.commits.author})
+    return options.model_copy(update={"commits": commits})

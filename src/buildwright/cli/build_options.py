@@ -37,6 +37,11 @@ class BuildOptions:
     by_hand: Annotated[bool, Parameter(help="Do nothing but what `step` asks for, one action at a time.")] = False
     branch: Annotated[str, Parameter(help="Branch for the result; `buildwright/` and the build's short id when left out.")] = ""
     push: Annotated[str, Parameter(help="Push the result to this remote instead of making a local branch.")] = ""
+    author: Annotated[str, Parameter(help="Author and committer, as `Name <address>`; by default who git says you are.")] = ""
+    sign_off: Annotated[bool, Parameter(help=
+        "End each message with `Signed-off-by` and the author, as `git commit --signoff` does.")] = False
+    trailer: Annotated[tuple[str, ...], Parameter(help=
+        "A line to end each message with, such as `Co-authored-by: Name <address>`. May be repeated.")] = ()
     sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(help=
         "What contains agents and checks; `auto` takes bubblewrap where it works.")] = "auto"
     allow: Annotated[tuple[str, ...], Parameter(help="Protected paths that are open to the agents. May be repeated.")] = ()

@@ -104,6 +104,31 @@ class Delivery(Record):
     )
 
 
+class Commits(Record):
+    """What the commits of a build say of people."""
+
+    author: Annotated[Name, AsOption("--author"), InFile(), InRequest(max_length=200)] = Field(
+        "",
+        pattern=r"^$|^[^<>\x00-\x1f]+ <[^<>\s\x00-\x1f]+>$",
+        description="Author and committer, as `Name <address>`; by default who git says you are.",
+    )
+    sign_off: Annotated[bool, AsOption("--sign-off"), InFile(), InRequest()] = Field(
+        False, description="End each message with `Signed-off-by` and the author, as `git commit --signoff` does."
+    )
+    trailers: Annotated[
+        tuple[Annotated[Line, Field(pattern=r"^[A-Za-z0-9-]+: [^\x00-\x1f]+$")], ...],
+        AsOption("--trailer"),
+        InFile(),
+        InRequest(max_length=20),
+    ] = Field((), description="A line to end each message with, such as `Co-authored-by: Name <address>`.")
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines that each message ends with."""
+        signed = (f"Signed-off-by: {self.author}",) if self.sign_off and self.author else ()
+        return (*self.trailers, *signed)
+
+
 class Limits(Record):
     """Every number that bounds a build. Times in seconds."""
 
@@ -192,6 +217,7 @@ class Options(Record):
         False, description="Do nothing but what `step` asks for, one action at a time."
     )
     delivery: Delivery = Field(default_factory=Delivery)
+    commits: Commits = Field(default_factory=Commits)
     sandbox: Annotated[Literal["auto", "bubblewrap", "none"], AsOption("--sandbox"), InRequest()] = Field(
         "auto", description="What contains agents and checks; `auto` takes bubblewrap where it works."
     )

@@ -168,12 +168,12 @@ async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Buil
     assert state.patch is not None
     assert state.attempt_at is not None
     title = build.plan.task(action.task).title
-    message = (
-        f"Task {action.task}: {title}\n\n"
-        f"Buildwright-Build: {build.id}\nBuildwright-Task: {action.task}\nBuildwright-Attempt: {action.attempt}\n"
-    )
+    commits = build.options.commits
+    ours = (f"Build: {build.id}", f"Task: {action.task}", f"Attempt: {action.attempt}")
+    trailers = (*(f"Buildwright-{line}" for line in ours), *commits.lines)
+    message = "\n".join((f"Task {action.task}: {title}", "", *trailers, ""))
     result = await _workspace(bench).rebase(
-        build.id, state.base, state.patch.tree, action.onto, message, state.attempt_at
+        build.id, state.base, state.patch.tree, action.onto, message, state.attempt_at, commits.author
     )
     if isinstance(result, Merged):
         return e.MergePrepared(

@@ -110,9 +110,12 @@ class Workspace(Protocol):
         """Yield a private directory with exactly the files of `tree`; it is removed at the end."""
 
     async def rebase(
-        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime
+        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime, author: str = ""
     ) -> Merged | Conflicted:
-        """Put the change (commit `base` to `tree`) on commit `onto` as one commit; same input, same commit id."""
+        """Put the change (commit `base` to `tree`) on commit `onto` as one commit; same input, same commit id.
+
+        `author` is `Name <address>`, Buildwright itself when left out.
+        """
 
     async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
         """Move the integration branch from `onto` to `commit`; do nothing when it is there. Raises Conflict otherwise.

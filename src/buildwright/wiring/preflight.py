@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from buildwright.ports import ModelAccess
 from buildwright.wiring.adapters import LazyPlanner, agent_for, with_cassette
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from buildwright.gates.toolchain import Toolchain
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox
@@ -35,7 +38,12 @@ def check(
             raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")
         from buildwright.workspace.source import locate
 
-        locate(new.repository, settings.environment)
+        source = locate(new.repository, settings.environment)
+        if not options.commits.author and (author := _author(source.git_dir, settings.environment)):
+            commits = options.commits.model_copy(update={"author": author})
+            options = options.model_copy(update={"commits": commits})
+    if options.commits.sign_off and not options.commits.author:
+        raise BadSettings("there is no name to sign off with", fix="say --author 'NAME <ADDRESS>', or set it in git")
     if options.agent == "shell" and not options.agent_command.strip():
         raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
     options = with_cassette(options)
@@ -46,6 +54,19 @@ def check(
         if new.spec.graph is None:  # the planner asks a model
             gateway().check_keys("", options)
     return replace(new, options=options)
+
+
+def _author(git_dir: Path | None, environment: Mapping[str, str]) -> str:
+    """Return who git says the user is, `Name <address>`, by its environment and settings; "" when it does not know."""
+    asked = ["git", "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"]
+    try:
+        answer = subprocess.run(
+            asked, check=False, cwd=git_dir, env=dict(environment), capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+    name = answer.stdout.rpartition(">")[0]
+    return f"{name}>" if answer.returncode == 0 and name else ""
 
 
 async def toolchain(new: NewBuild, workspace: GitWorkspace) -> Toolchain:

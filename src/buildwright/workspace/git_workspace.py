@@ -93,11 +93,11 @@ class GitWorkspace:
             yield files
 
     async def rebase(
-        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime
+        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime, author: str = ""
     ) -> Merged | Conflicted:
         """See `Workspace.rebase`."""
         pin = await self._ready(build_id, base, tree, onto)
-        result = await merge.rebase(self._git, pin, base, tree, onto, message, at)
+        result = await merge.rebase(self._git, pin, base, tree, onto, message, at, author)
         await self._share(build_id, pin, result.tree, result.commit if isinstance(result, Merged) else "")
         return result
 

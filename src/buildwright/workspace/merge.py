@@ -8,7 +8,7 @@ from datetime import datetime
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import Conflict, GitFailed
 from buildwright.ports import Conflicted, Guard, Merged
-from buildwright.workspace.git import Git
+from buildwright.workspace.git import IDENTITY, Git
 from buildwright.workspace.hub import ref_of
 from buildwright.workspace.mirror import Pin
 
@@ -21,7 +21,7 @@ async def trees_of(git: Git, pin: Pin, *names: str) -> list[str]:
 
 
 async def rebase(
-    git: Git, pin: Pin, base: str, tree: str, onto: str, message: str, at: datetime
+    git: Git, pin: Pin, base: str, tree: str, onto: str, message: str, at: datetime, author: str
 ) -> Merged | Conflicted:
     """Write the change (from commit `base` to `tree`) as one commit on `onto`, or return its conflicts."""
     merged = tree
@@ -29,7 +29,7 @@ async def rebase(
         merged, files = await _merge(git, pin, base, tree, onto, at)
         if files:
             return Conflicted(merged, files)
-    commit = await asyncio.to_thread(pin.objects.commit, merged, (onto,), message, at)
+    commit = await asyncio.to_thread(pin.objects.commit, merged, (onto,), message, at, author or IDENTITY)
     return Merged(commit, merged)
 
 

@@ -57,9 +57,18 @@ class ObjectStore:
                 raise
         return found
 
-    def commit(self, tree: str, parents: tuple[str, ...], message: str, at: datetime, *, durable: bool = True) -> str:
-        """Write a commit authored by Buildwright and return its id; the same input gives the same id."""
-        stamp = f"{IDENTITY} {int(at.timestamp())} +0000"
+    def commit(
+        self,
+        tree: str,
+        parents: tuple[str, ...],
+        message: str,
+        at: datetime,
+        author: str = IDENTITY,
+        *,
+        durable: bool = True,
+    ) -> str:
+        """Write a commit by `author` (`Name <address>`) and return its id; the same input gives the same id."""
+        stamp = f"{author} {int(at.timestamp())} +0000"
         head = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {stamp}", f"committer {stamp}"]
         body = message.replace("\0", "").encode("utf-8", "replace").strip() + b"\n"
         return self.write("commit", "\n".join(head).encode() + b"\n\n" + body, durable=durable)
