@@ -25,7 +25,7 @@ from buildwright.core.limits import (
 from buildwright.core.record import Record
 
 REQUEST = narrowed(Options, Record)
-INSIDE = {"delivery", "limits"}
+INSIDE = {"commits", "delivery", "limits"}
 
 
 class Numbers(Record):

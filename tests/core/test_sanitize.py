@@ -32,10 +32,14 @@ VALUES: dict[Any, Any] = {
 }
 
 
+FORMED: dict[str, Any] = {"author": "A <a@example.org>", "trailers": ("A: b", "A: b")}
+"""Fields of a form of their own, by name."""
+
+
 def example(cls: type[BaseModel], text: str) -> Any:
     """One with every field filled, and `text` wherever a text may stand."""
     values = {
-        name: "a" if "pattern" in repr(field.metadata) else value_of(field.annotation, text)
+        name: FORMED.get(name) or ("a" if "pattern" in repr(field.metadata) else value_of(field.annotation, text))
         for name, field in cls.model_fields.items()
         if not (name == "type" and issubclass(cls, e.Event))
     }

@@ -190,7 +190,7 @@ async def test_failed_tasks_block_only_what_needs_them(tmp_path: Path, builds: B
     build = await site.build(graph, limits=Limits(attempts=1), gates=False, on_failure="fail")
     assert build.outcome == "failed"
     assert build.done == 1
-    assert "1 tasks that need them" in build.message
+    assert "1 task that needs it" in build.message
 
 
 async def test_tasks_that_share_a_file_never_run_at_once(tmp_path: Path, builds: Builds) -> None:
@@ -407,3 +407,42 @@ async def test_a_gate_gets_the_base_that_the_change_lies_on(tmp_path: Path, buil
     assert build.outcome == "succeeded"
     assert {task for task, _ in seen} == set(names)
     assert all(changed == f"{task}.txt" for task, changed in seen), seen
+
+
+async def test_what_a_failing_build_has_proven_is_delivered_when_nobody_is_asked(
+    tmp_path: Path, builds: Builds
+) -> None:
+    site = make_site(tmp_path, builds, {("b", 0): [Fail()]})
+    build = await site.build(tasks("a", "b", "c: b"), limits=Limits(attempts=1), gates=False, on_failure="fail")
+    assert build.outcome == "failed"
+    assert build.message == "b failed, so 1 task that needs it could not start"
+    assert set(site.files()) == {"README.md", "a.txt"}
+    assert site.kinds().count("build.delivered") == 1
+
+
+async def test_a_critical_failure_delivers_what_landed_before_and_ends_the_rest(tmp_path: Path, builds: Builds) -> None:
+    script: Script = {("db", 0): [Fail()], ("slow", 1): [Sleep(30)]}
+    site = make_site(tmp_path, builds, script)
+    graph = tasks("first", "db: first", "slow: first", critical=["db"])
+    build = await site.build(graph, limits=Limits(attempts=1), gates=False, on_failure="fail")
+    assert (build.outcome, build.message) == ("failed", "the critical task db failed")
+    assert set(site.files()) == {"README.md", "first.txt"}
+
+
+async def test_half_of_a_result_is_never_pushed(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("b", 0): [Fail()]})
+    git(site.repository, "clone", "-q", "--bare", ".", str(tmp_path / "remote"))
+    git(site.repository, "remote", "add", "origin", str(tmp_path / "remote"))
+    push = Delivery(kind="push", branch="release", remote="origin")
+    build = await site.build(tasks("a", "b"), limits=Limits(attempts=1), gates=False, on_failure="fail", delivery=push)
+    assert build.outcome == "failed"
+    assert set(site.files()) == {"README.md", "a.txt"}
+    assert git(tmp_path / "remote", "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+
+
+async def test_a_failing_build_whose_result_cannot_be_delivered_still_ends(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, {("b", 0): [Fail()]})
+    taken = Delivery(branch="main")
+    build = await site.build(tasks("a", "b"), limits=Limits(attempts=1), gates=False, on_failure="fail", delivery=taken)
+    assert (build.outcome, build.delivered) == ("failed", "")
+    assert "b failed; what has landed could not be delivered: The branch main is checked out" in build.message

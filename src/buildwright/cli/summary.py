@@ -132,7 +132,7 @@ def ending(view: BuildView) -> Iterator[str]:
     for message in view.unheard if not view.outcome else ():
         yield f"Not heard yet by {message.task or 'any agent'}: {one_line(message.text, 120)}"
     if view.delivered:
-        yield f"Result: {_where(view)}"
+        yield f"{'Result' if view.outcome != 'failed' else 'Proven so far'}: {_where(view)}"
 
 
 def print_pause(output: Output, build_id: str, pause: PauseView) -> None:

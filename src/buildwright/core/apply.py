@@ -398,8 +398,8 @@ MOVES: dict[type[Event], Move] = {
     e.MessageSent: Move(_message_sent, _ANY, _GOING),
     e.MessageDelivered: Move(_message_delivered, _WORK, _LIVE, _in(_P.WORKING)),
     e.BuildVerified: Move(_verified, frozenset({Stage.VERIFYING}), _LIVE, to_stage=(Stage.DELIVERING,)),
-    e.BuildDelivered: Move(_delivered, frozenset({Stage.DELIVERING}), _LIVE),
-    e.DeliveryFailed: Move(_delivery_failed, frozenset({Stage.DELIVERING}), _LIVE),
+    e.BuildDelivered: Move(_delivered, frozenset({Stage.WORKING, Stage.DELIVERING}), _LIVE),
+    e.DeliveryFailed: Move(_delivery_failed, frozenset({Stage.WORKING, Stage.DELIVERING}), _LIVE),
     e.BuildFinished: Move(
         _finished,
         _ANY,

@@ -116,7 +116,7 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
                 # The cause of failures in several tasks is likely to hit the next task too, so none starts before the
                 # cause was looked for. Nor is one retried or given up: a user asked afterwards knows the diagnosis.
                 return facts
-            return _rejected_facts(build) or _asks_person(build) or _dead_end(build)
+            return _rejected_facts(build) or _asks_person(build) or _fails(build)
         case Stage.DELIVERING:
             return _delivering_facts(build)
         case _:
@@ -130,7 +130,7 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
             return (e.TargetPrepared(commit="", tree=""),)
         case Stage.PLANNING if build.spec.graph is not None:
             return (e.PlanMade(graph=build.spec.graph),)
-        case Stage.WORKING if not build.needs_diagnosis:
+        case Stage.WORKING if not build.needs_diagnosis and not _why_it_fails(build):
             return _starts(build)
         case Stage.DELIVERING if (
             not build.options.lanes or build.options.delivery.kind == "none" or build.head == build.base
@@ -153,19 +153,14 @@ def base_troubles(build: Build) -> tuple[Finding, ...]:
 
 def _trouble(build: Build) -> tuple[AnyEvent, ...]:
     """Return the facts that end or pause the build, the most serious reason first."""
-    limits = build.options.limits
     asks = build.options.on_failure == "pause" and not build.base_accepted and not build.options.accept_base
     if asks and (troubles := base_troubles(build)):
         message = f"the project does not pass its own checks before any change: {str(troubles[0])[:300]}"
         return (e.BuildPaused(reason="base", message=message),)
     if build.failed:
         assert build.plan is not None
-        critical = [task for task in build.failed if build.plan.task(task).critical]
-        if critical:
-            return (e.BuildFinished(outcome="failed", message=f"the critical task {critical[0]} failed"),)
-        if len(build.failed) > limits.failed_tasks:
-            message = f"{len(build.failed)} tasks failed, more than the limit of {limits.failed_tasks}"
-            return (e.BuildFinished(outcome="failed", message=message),)
+        if _too_much_failed(build):
+            return _fails(build)
         if build.options.on_failure == "pause":
             task = build.failed[0]
             message = f"task {task} failed {build.task(task).attempt} times: {build.task(task).reason}"
@@ -256,15 +251,46 @@ def _starts(build: Build) -> tuple[AnyEvent, ...]:
     return tuple(facts)
 
 
-def _dead_end(build: Build) -> tuple[AnyEvent, ...]:
-    """Pause when nothing runs and nothing can start, but failed tasks keep others from being done."""
+def _too_much_failed(build: Build) -> str:
+    """Return why the failed tasks end the build at once; "" when they do not."""
+    assert build.plan is not None
+    critical = [task for task in build.failed if build.plan.task(task).critical]
+    if critical:
+        return f"the critical task {critical[0]} failed"
+    limit = build.options.limits.failed_tasks
+    return f"{len(build.failed)} tasks failed, more than the limit of {limit}" if len(build.failed) > limit else ""
+
+
+def _dead_end(build: Build) -> str:
+    """Return why the build cannot go on: nothing runs, nothing can start, and tasks failed; "" when it can."""
     if build.active or build.all_tasks_done or _starts(build):
-        return ()
+        return ""
     left = build.total - build.done - build.skipped - len(build.failed)
-    message = f"{', '.join(build.failed)} failed" + (
-        f", so {left} tasks that need them could not start" if left else ""
-    )
+    needing = f"{left} task that needs" if left == 1 else f"{left} tasks that need"
+    needed = "it" if len(build.failed) == 1 else "them"
+    return f"{', '.join(build.failed)} failed" + (f", so {needing} {needed} could not start" if left else "")
+
+
+def _why_it_fails(build: Build) -> str:
+    """Return why a working build ends as failed; "" when it does not."""
+    return (_too_much_failed(build) if build.failed else "") or _dead_end(build)
+
+
+def _fails(build: Build) -> tuple[AnyEvent, ...]:
+    """End the build as failed, if it must, after what has landed is delivered."""
+    message = _why_it_fails(build)
+    if not message or _owes_result(build):
+        return ()
+    message += f"; what has landed could not be delivered: {build.delivery_error}" if build.delivery_error else ""
     return (e.BuildFinished(outcome="failed", message=message),)
+
+
+def _owes_result(build: Build) -> bool:
+    """Return whether a failing build that nobody is asked about has changes that landed and are not delivered yet."""
+    options = build.options
+    given_up = build.delivery_error and (not build.delivery_temporary or build.deliveries >= options.limits.pushes)
+    asked = options.on_failure == "pause" or options.delivery.kind == "none" or not options.lanes
+    return not (asked or given_up or build.delivered_commit or build.head == build.base)
 
 
 def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
@@ -283,6 +309,8 @@ def _wanted(build: Build) -> tuple[Action, ...]:
             return (PrepareTarget(),)
         case Stage.PLANNING:
             return (MakePlan(),)
+        case Stage.WORKING if _why_it_fails(build) and _owes_result(build):
+            return (Deliver(build.head, build.deliveries + 1),)
         case Stage.WORKING:
             return (*_base_actions(build), *_task_actions(build), *train_actions(build), *_diagnosis(build))
         case Stage.VERIFYING:

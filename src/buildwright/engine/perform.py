@@ -28,10 +28,11 @@ from buildwright.core.action import (
     RunAgent,
     VerifyBuild,
 )
-from buildwright.core.build import Build
+from buildwright.core.build import Build, Stage
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
 from buildwright.core.graph import compile_plan
+from buildwright.core.limits import Delivery
 from buildwright.core.sanitize import sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
@@ -187,18 +188,18 @@ async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Buil
 async def _deliver(bench: ActionContext, action: Deliver, build: Build) -> AnyEvent:
     if action.attempt > 1:
         await bench.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
+    delivery = build.options.delivery
+    if build.stage is Stage.WORKING and delivery.kind == "push":
+        delivery = Delivery()  # what a build that fails has proven is for a look, not for a remote's branch
     try:
-        delivered = await _workspace(bench).deliver(
-            build.id, build.repository, action.commit, build.options.delivery, bench.guard
-        )
+        delivered = await _workspace(bench).deliver(build.id, build.repository, action.commit, delivery, bench.guard)
     except LostLease:
         raise
     except GitFailed as failure:
         return e.DeliveryFailed(message=_told(failure), temporary=True)
     except Conflict as conflict:
         return e.DeliveryFailed(message=_told(conflict), temporary=False)
-    kind = build.options.delivery.kind
-    return e.BuildDelivered(kind=kind, ref=delivered.ref, commit=delivered.commit, remote=delivered.remote)
+    return e.BuildDelivered(kind=delivery.kind, ref=delivered.ref, commit=delivered.commit, remote=delivered.remote)
 
 
 def _workspace(bench: ActionContext) -> Workspace:
