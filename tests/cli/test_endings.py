@@ -385,3 +385,44 @@ def test_the_doctor_asks_the_providers_only_when_told(program: Program) -> None:
     assert not checks["openai online"]["ok"]
     offline = program("doctor", "--json").object
     assert not any("online" in check["name"] for check in offline["checks"])
+
+
+def test_newest_names_a_build_wherever_an_id_is_asked_for(program: Program, repository: Path, three: Path) -> None:
+    assert program("build", three, "--repo", repository, "--no-gates", *shell(WRITES)).code == 0
+    for verb in (("why", "newest", "a"), ("events", "newest"), ("gates", "newest"), ("status", "newest")):
+        ended = program(*verb, "--json")
+        assert ended.code == 0, ended.err
+    assert program("logs", "newest", "--tail", "-5").code == 2
+    assert program("events", "newest", "--after", "-1").code == 2
+
+
+def test_the_clock_of_a_paused_build_stands(program: Program, repository: Path, tmp_path: Path) -> None:
+    one = write_tasks(tmp_path / "one.json", {"id": "a", "title": "First", "goal": "Write a.txt."})
+    assert program("build", one, "--repo", repository, "--no-gates", "--attempts", "1", *shell("exit 1")).code == 4
+    first, second = program("status", "--json").object, program("status", "--json").object
+    assert first["seconds"] == second["seconds"] > 0
+    assert first["tasks"][0]["seconds"] == second["tasks"][0]["seconds"]
+
+
+def test_a_skipped_task_stands_in_the_summary(program: Program, repository: Path, tmp_path: Path) -> None:
+    two = write_tasks(
+        tmp_path / "two.json",
+        {"id": "a", "title": "First", "goal": "Write a.txt."},
+        {"id": "b", "title": "Second", "goal": "Write b.txt."},
+    )
+    works = f'[ "$BUILDWRIGHT_TASK_ID" = b ] && exit 1; {WRITES}'
+    line: tuple[str | Path, ...] = ("build", two, "--repo", repository, "--no-gates", "--attempts", "1", *shell(works))
+    assert program(*line).code == 4
+    ended = program("resume", "--skip")
+    assert ended.code == 0, ended.err
+    assert "1 of 2 tasks done, 1 skipped" in ended.out
+
+
+def test_after_a_push_the_next_command_works(program: Program, repository: Path, three: Path, tmp_path: Path) -> None:
+    git(repository, "clone", "-q", "--bare", ".", str(tmp_path / "remote"))
+    git(repository, "remote", "add", "origin", str(tmp_path / "remote"))
+    pushed = ("--push", "origin", "--branch", "feature/one", "--yes")
+    ended = program("build", three, "--repo", repository, "--no-gates", *pushed, *shell(WRITES))
+    assert ended.code == 0, ended.err
+    assert "Next: " in ended.out
+    assert "git -C" not in ended.out.partition("Next: ")[2]

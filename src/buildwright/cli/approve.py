@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def approve(
-    build: Annotated[str, Parameter(help="Id of the build, or its first characters.")],
+    build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")],
     finding: Annotated[str, Parameter(help="Fingerprint of the finding, or its first characters.")],
     /,
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from buildwright.cli.output import Output
 from buildwright.cli.session import session
@@ -13,10 +14,10 @@ _PAGE = 1000
 
 
 async def events(
-    build: Annotated[str, Parameter(help="Id of the build, or its first characters.")],
+    build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")],
     /,
     *,
-    after: Annotated[int, Parameter(help="Only events with a larger number.")] = 0,
+    after: Annotated[int, Parameter(validator=Number(gte=0), help="Only events with a larger number.")] = 0,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Go on until the build ends.")] = False,
     json: Annotated[bool, Parameter(help="Changes nothing: events are always JSON lines.")] = False,  # noqa: ARG001
 ) -> None:

@@ -27,7 +27,7 @@ class Exit(IntEnum):
 
 
 MEANINGS: dict[Exit, str] = {
-    Exit.DONE: "done",
+    Exit.DONE: "done; tasks that you skipped are named",
     Exit.FAILED: "failed, stopped or given up",
     Exit.USAGE: "usage, or input that was refused",
     Exit.GATE_FAILED: "a gate refused the result",

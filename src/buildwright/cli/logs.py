@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from buildwright.cli.output import Output
 from buildwright.cli.session import session
@@ -27,7 +28,7 @@ async def logs(
     *,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Go on until the build ends.")] = False,
     task: Annotated[str, Parameter(help="Only this task.")] = "",
-    tail: Annotated[int, Parameter(help="Start with the last N lines; 0 for all.")] = 0,
+    tail: Annotated[int, Parameter(validator=Number(gte=0), help="Start with the last N lines; 0 for all.")] = 0,
     json: Annotated[bool, Parameter(help="One JSON object per line on stdout.")] = False,
 ) -> None:
     """Show what agents, gates and git said. `--follow` listens to the server, if one runs; else it looks into the store."""

@@ -12,7 +12,7 @@ from buildwright.cli.session import session
 
 
 async def say(
-    build: Annotated[str, Parameter(help="Id of the build, or its first characters.")],
+    build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")],
     text: Annotated[str, Parameter(help="What to tell them.")],
     /,
     *,

@@ -119,7 +119,9 @@ def ending(view: BuildView) -> Iterator[str]:
         yield f"  warning: {one_line(warning)}"
     if view.diagnosis and not (view.pause and view.pause.message == view.diagnosis):
         yield f"Diagnosis of the failures in a row: {one_line(view.diagnosis, 400)}"
-    facts = [f"{view.counts.get('done', 0)} of {view.total} tasks done", duration(view.seconds)]
+    skipped = view.counts.get("skipped", 0)
+    facts = [f"{view.counts.get('done', 0)} of {view.total} tasks done", *([f"{skipped} skipped"] if skipped else [])]
+    facts.append(duration(view.seconds))
     if view.usage.tokens:
         facts.append(f"{tokens(view.usage.tokens)} tokens")
         facts.append(
@@ -178,7 +180,8 @@ def _next(view: BuildView) -> str:
         branch = branch_of(view.delivered)
         if not branch:
             return f"buildwright logs {short}"
-        inspect = view.repository and "://" not in view.repository and branch
+        remote = view.delivered.rpartition(" ")[0]
+        inspect = view.repository and "://" not in view.repository and not remote
         return (
             f"git -C {shlex.quote(view.repository)} log --oneline {branch}"
             if inspect

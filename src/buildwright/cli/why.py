@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def why(
-    build: Annotated[str, Parameter(help="Id of the build, or its first characters.")],
+    build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")],
     task: Annotated[str, Parameter(help="Id of the task.")],
     /,
     *,

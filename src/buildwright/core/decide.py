@@ -286,7 +286,7 @@ def _fails(build: Build) -> tuple[AnyEvent, ...]:
 
 
 def _owes_result(build: Build) -> bool:
-    """Return whether a failing build that nobody is asked about has changes that landed and are not delivered yet."""
+    """Return whether a failing build that asks no user has changes that landed and are not delivered yet."""
     options = build.options
     given_up = build.delivery_error and (not build.delivery_temporary or build.deliveries >= options.limits.pushes)
     asked = options.on_failure == "pause" or options.delivery.kind == "none" or not options.lanes

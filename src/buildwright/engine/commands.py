@@ -335,10 +335,11 @@ async def create(builds: Builds, clock: Clock, new: NewBuild) -> str:
 
 
 async def find(builds: BuildReader, build: str = "", elsewhere: str = "") -> str:
-    """Return the full id of a build, from an id, a unique beginning of one, or "" for the newest.
+    """Return the full id of a build, from an id, a unique beginning of one, or "" or `newest` for the newest.
 
     Raises NotFound; `elsewhere` is then the advice about builds that are not visible here, if there are any.
     """
+    build = "" if build == "newest" else build
     rows = await builds.rows(limit=20, build_prefix=build)
     exact = [row for row in rows if row.build_id == build]
     if exact or (rows and (not build or len(rows) == 1)):

@@ -237,8 +237,14 @@ def _warnings(build: Build) -> tuple[str, ...]:
 
 
 def seconds_of(build: Build, now: datetime) -> float:
-    """Return the seconds from the creation of the build to its end, or to now."""
-    return max(0.0, ((build.finished_at or now) - build.created_at).total_seconds())
+    """Return the seconds from the creation of the build to its end, or to now; of one that rests to its last event."""
+    return max(0.0, (_until(build, now) - build.created_at).total_seconds())
+
+
+def _until(build: Build, now: datetime) -> datetime:
+    """Return the moment to which the clocks of a build have run: they stand while it is paused and nothing works."""
+    rests = build.pause is not None and not any(build.task(task).phase in BUSY for task in build.active)
+    return build.finished_at or (build.updated_at if rests else now)
 
 
 def running_tasks(build: Build) -> list[str]:
@@ -269,7 +275,7 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
     task, state = build.plan.graph.tasks[index], build.task(task_id)
     seconds = None
     if state.started_at is not None:
-        seconds = max(0.0, ((state.finished_at or build.finished_at or now) - state.started_at).total_seconds())
+        seconds = max(0.0, ((state.finished_at or _until(build, now)) - state.started_at).total_seconds())
     return TaskView(
         id=task.id,
         title=task.title,
