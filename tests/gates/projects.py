@@ -66,11 +66,13 @@ def changed(
     ]
     changes += [FileChange(path=path, kind="type", mode="120000", old_mode="100644") for path in links or {}]
 
+    clean = shutil.copytree(after, folder / "clean", symlinks=True)
+
     @asynccontextmanager
     async def checkout(tree: str) -> AsyncIterator[Path]:
-        assert tree == BASE
+        assert tree in {BASE, TREE}
         with tempfile.TemporaryDirectory(dir=folder) as made:
-            yield Path(shutil.copytree(before, Path(made) / "files"))
+            yield Path(shutil.copytree(before if tree == BASE else clean, Path(made) / "files", symlinks=True))
 
     async def read_base(path: str) -> bytes | None:
         return (before / path).read_bytes() if (before / path).is_file() else None

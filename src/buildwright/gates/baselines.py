@@ -1,4 +1,7 @@
-"""Keeps how the checks ended on trees that patches lie on. Must never keep what a patch could have written there."""
+"""Keeps how checks ended on trees that patches lie on, and which tests fail by chance.
+
+Must never keep of a tree what a patch could have written there.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from buildwright.core.limits import Check
 from buildwright.gates.junit import CaseResult
 
 KEPT = 64
 """Number of trees whose results stay, those used last."""
+MOST_FLAKY = 500
+"""Number of tests of one repository that are remembered for failing by chance, those seen last."""
 
 
 class BaselineResult(NamedTuple):
@@ -31,6 +36,7 @@ class Baselines:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._known: dict[str, Mapping[str, BaselineResult]] = {}
+        self._flaky: dict[str, Mapping[str, bool]] = {}
 
     def get(self, tree: str, python: str, checks: Iterable[Check]) -> Mapping[str, BaselineResult]:
         """Return the results of those of the checks that are known, by the check's name."""
@@ -53,6 +59,24 @@ class Baselines:
             with contextlib.suppress(OSError):
                 _write(self._folder, key, merged)
 
+    def flaky(self, repository: str) -> Mapping[str, bool]:
+        """Return the tests that failed by chance in a repository, each with whether it did so without a change."""
+        key = _key("flaky", repository)
+        if key not in self._flaky:
+            self._flaky[key] = _read_flaky(self._folder / key) if self._folder is not None else {}
+        return self._flaky[key]
+
+    def saw_flaky(self, repository: str, tests: Iterable[str], *, without_change: bool) -> None:
+        """Remember that tests failed by chance."""
+        key = _key("flaky", repository)
+        known = dict(self.flaky(repository))
+        for name in tests:
+            known[name] = known.pop(name, False) or without_change
+        self._flaky[key] = dict(list(known.items())[-MOST_FLAKY:])
+        if self._folder is not None:
+            with contextlib.suppress(OSError):
+                _write(self._folder, key, self._flaky[key])
+
 
 def _key(tree: str, python: str) -> str:
     return hashlib.sha256(f"{tree}\0{python}".encode()).hexdigest()
@@ -74,7 +98,16 @@ def _read(path: Path) -> dict[str, BaselineResult]:
         return {}
 
 
-def _write(folder: Path, key: str, results: Mapping[str, BaselineResult]) -> None:
+def _read_flaky(path: Path) -> dict[str, bool]:
+    try:
+        document = json.loads(path.read_bytes())
+        os.utime(path)
+        return {str(name): bool(without_change) for name, without_change in document.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _write(folder: Path, key: str, results: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor, name = tempfile.mkstemp(dir=folder)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

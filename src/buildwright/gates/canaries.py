@@ -153,7 +153,7 @@ class Canaries(NamedTuple):
         ran = None if tally.ran is None else max(tally.ran - (len(mine) - skipped), 0)
         failing = [title for title, outcome in self.planned.items() if outcome == "failed"]
         findings = tuple(one for one in tally.findings if not any(title in one.message for title in failing))
-        return Tally(ran, max(tally.skipped - skipped, 0), findings, cases)
+        return Tally(ran, max(tally.skipped - skipped, 0), findings, cases, tally.retried)
 
 
 def _compare(case: CaseResult | None, planned: Outcome) -> list[Finding]:

@@ -13,6 +13,8 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,6 +24,7 @@ from buildwright.core.paths import is_covered
 from buildwright.gates.baselines import BaselineResult, Baselines
 from buildwright.gates.changed import checkout, listing, read_bytes
 from buildwright.gates.comparison import licence_of, no_longer_passing
+from buildwright.gates.flaky import Find, Settled, Tried, Where, failed_by_tests, rule_of, settle
 from buildwright.gates.interpreter import Python, find_python
 from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
@@ -104,6 +107,8 @@ class ChecksGate:
     ) -> list[Judgement]:
         """Judge the tree by its own commands, tests and settings, and by the tests that passed on the base."""
         results: dict[Check, BaselineResult] = {}
+        find = partial(self._findings_as_is, judged, is_same_surface)
+        looks = await looks_around(judged)  # before the code runs, which may change itself
         async with self._run(judged, tree) as (run, done):
             if not _all_ok(done):
                 return done
@@ -111,21 +116,65 @@ class ChecksGate:
                 if judged.patch is not None and not check.concerns(judged.patch.paths):
                     done.append(_not_run(check))
                     continue
-                ran = await run.run(check)
-                results[check] = ran.result
-                findings = findings_alone(ran, tree.files)
-                if not any(one.severity == "error" for one in findings):
-                    findings += await self._lost(judged, ran, is_same_surface=is_same_surface)
-                done.append(run.judgement(ran, check.name, findings))
+                settled = await self._settled(judged, run, tree.files, check, find, "now")
+                results[check] = settled.last.result
+                done.extend(settled.judgements(run, check.name))
                 if not done[-1].report.ok:
                     break
             if _all_ok(done) and validation:
                 done.append(await run.validate(validation))
-            if _all_ok(done) and await looks_around(judged):
+            if _all_ok(done) and looks:
                 done.extend(await self._judge_elsewhere(judged, tree, results))
         if judged.patch is None or _all_ok(done):
             await self._keep(judged.tree, results)
         return done
+
+    async def _findings_as_is(self, judged: Judged, is_same_surface: bool, ran: CheckRun, files: Path) -> list[Finding]:
+        findings = findings_alone(ran, files)
+        if not any(one.severity == "error" for one in findings):
+            findings += await self._lost(judged, ran, is_same_surface=is_same_surface)
+        return findings
+
+    async def _settled(
+        self,
+        judged: Judged,
+        run: ProjectRun,
+        files: Path,
+        check: Check,
+        find: Find,
+        where: Where,
+        over: Surface | None = None,
+    ) -> Settled:
+        """Run a check, again in new checkouts if only tests failed; `find` tells what is wrong with a run."""
+        ran = await run.run(check)
+        first = Tried(ran, await find(ran, files))
+        tests = failed_by_tests(ran)
+        if first.ok or not tests or judged.checkout is None:
+            return Settled((first,), first.findings)
+        known = self._baselines.flaky(judged.repository)
+        # Not from the checkout that just ran the code: it may have changed itself there.
+        async with judged.checkout(judged.tree) as clean:
+            rule = await rule_of(replace(judged, files=clean), tests, known, where)
+        settled = await settle(first, rule, partial(self._again, judged, check, find, where, over), known)
+        if settled.flaky:
+            without_change = where == "base" or judged.patch is None
+            self._baselines.saw_flaky(judged.repository, settled.flaky, without_change=without_change)
+        return settled
+
+    async def _again(
+        self, judged: Judged, check: Check, find: Find, where: Where, over: Surface | None
+    ) -> Tried | None:
+        """Run a check in another checkout, with the patch laid over it by `over`; None when it is not made ready."""
+        assert judged.checkout is not None
+        async with judged.checkout(judged.tree if where == "now" else judged.base_tree) as files:
+            tree = await self._tree(files, judged)
+            if over is not None and judged.patch is not None:
+                lay_over(files, checkout(judged), judged.patch, over)
+            async with self._run(judged, tree, "" if where == "now" else "base") as (run, ready):
+                if not _all_ok(ready):
+                    return None
+                ran = await run.run(check)
+                return Tried(ran, await find(ran, files))
 
     async def _judge_elsewhere(
         self, judged: Judged, tree: _Tree, results: Mapping[Check, BaselineResult]
@@ -177,13 +226,16 @@ class ChecksGate:
             checks = tuple(check for check in checks if check.concerns(judged.patch.paths))
             before = await self._baseline(judged, checks)
             lay_over(files, checkout(judged), judged.patch, surface)
+
+            async def find(ran: CheckRun, files: Path) -> list[Finding]:
+                return _findings_beside(judged, ran, before.get(ran.check.name), files)
+
             async with self._run(judged, base, "base") as (run, ready):
                 if not _all_ok(ready):
                     return ready
                 for check in checks:
-                    ran = await run.run(check)
-                    findings = _findings_beside(judged, ran, before.get(check.name), files)
-                    done.append(run.judgement(ran, f"{check.name}, as before", findings))
+                    settled = await self._settled(judged, run, files, check, find, "before", surface)
+                    done += settled.judgements(run, f"{check.name}, as before")
                     if not done[-1].report.ok:
                         break
                 if _all_ok(done) and validation and surface.runs_script(validation):
@@ -210,12 +262,18 @@ class ChecksGate:
         """Run checks on the base itself; one that the base does not have is left out."""
         assert judged.checkout is not None
         results: dict[Check, BaselineResult] = {}
+
+        async def find(ran: CheckRun, files: Path) -> list[Finding]:
+            return findings_alone(ran, files)
+
         async with judged.checkout(judged.base_tree) as files:
             base = await self._tree(files, judged)
             async with self._run(judged, base, "base", more) as (run, ready):
                 for check in checks if _all_ok(ready) else ():
-                    if check in base.toolchain.checks:
+                    if check in base.toolchain.checks and more:
                         results[check] = (await run.run(check)).result
+                    elif check in base.toolchain.checks:
+                        results[check] = (await self._settled(judged, run, files, check, find, "base")).last.result
         return results
 
     async def _keep(self, tree: str, results: Mapping[Check, BaselineResult]) -> None:

@@ -37,6 +37,8 @@ class Tally(NamedTuple):
     """One per test that failed or could not run."""
     cases: tuple[CaseResult, ...] = ()
     """Every test that the run names; a runner that prints only numbers names none, or only those that failed."""
+    retried: tuple[str, ...] = ()
+    """Tests that the runner itself ran again after a failure, and that passed then."""
 
 
 def named(cases: Iterable[CaseResult], root: str = "") -> tuple[CaseResult, ...]:
@@ -61,7 +63,8 @@ def merged(tallies: Sequence[Tally]) -> Tally | None:
     ran = sum(known) if len(known) == len(tallies) else None
     findings = tuple(one for tally in tallies for one in tally.findings)
     cases = named(case for tally in tallies for case in tally.cases)
-    return Tally(ran, sum(tally.skipped for tally in tallies), findings, cases)
+    retried = tuple(name for tally in tallies for name in tally.retried)
+    return Tally(ran, sum(tally.skipped for tally in tallies), findings, cases, retried)
 
 
 def is_file(name: str) -> bool:
@@ -72,11 +75,13 @@ def is_file(name: str) -> bool:
     return _JAVASCRIPT.match(name) is not None
 
 
-def read_junit(content: bytes, root: str = "") -> Tally | None:
+def read_junit(content: bytes, root: str = "", *, ended_well: bool = False) -> Tally | None:
     """Return the run that a report describes; None when it is not JUnit XML in UTF-8, or has a DTD.
 
     `root` is the checkout, whose path is taken out of names. Format: https://github.com/testmoapp/junitxml (there is no
     standard). Test cases are counted one by one, because the totals in the attributes of suites differ between runners.
+    A test that failed and passed later counts as retried, and once, if the run `ended_well`: with exit code 0. Else two
+    tests may have one name. Surefire says it in a case that passed (`flakyFailure`).
     """
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         return None
@@ -88,10 +93,21 @@ def read_junit(content: bytes, root: str = "") -> Tally | None:
         return None
     read = [(case, _case(case)) for case in document.iter("testcase")]
     read = [(case, result) for case, result in read if result.outcome == "failed" or not is_file(case.get("name", ""))]
+    last = {(result.name, result.file): result.outcome for _, result in read} if ended_well else {}
+    again = [one for one in read if one[1].outcome == "failed" and last.get((one[1].name, one[1].file)) == "passed"]
+    read = [one for one in read if one not in again]
+    again += [(case, result) for case, result in read if result.outcome == "passed" and _is_flaky(case)]
     skipped = sum(result.outcome == "skipped" for _, result in read)
     errors_outside = [suite for suite in document.iter("testsuite") for suite in suite.findall("error")]
     findings = [*(one for case, _ in read for one in _failures(case)), *(_failure(case, "") for case in errors_outside)]
-    return Tally(len(read) - skipped, skipped, tuple(findings), named((result for _, result in read), root))
+    retried = (one.name for one in named(dict.fromkeys(result for _, result in again), root))
+    return Tally(
+        len(read) - skipped, skipped, tuple(findings), named((result for _, result in read), root), tuple(retried)
+    )
+
+
+def _is_flaky(case: ElementTree.Element) -> bool:
+    return any(said.tag in {"flakyFailure", "flakyError"} for said in case)
 
 
 def _case(case: ElementTree.Element) -> CaseResult:

@@ -20,6 +20,7 @@ from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
+from buildwright.gates.comparison import MOST_NAMED
 from buildwright.gates.junit import Tally
 from buildwright.gates.node_reporting import node_reporting
 from buildwright.gates.pytest_witness import PytestWitness
@@ -34,7 +35,8 @@ from buildwright.ports import Command, Completed, Judged, Judgement, Sandbox
 
 _TAIL = 1_800
 _SETUP_SECONDS = 600.0
-_NOT_FOUND = 127
+NOT_FOUND = 127
+"""Exit code of a shell that did not find the program."""
 _PYTEST_NOTHING = 5
 _STARTED_BY_US = "-m pytest -q"
 """End of the command by which pytest is run when the project names none: it may be started more safely."""
@@ -149,10 +151,11 @@ class ProjectRun:
             if canaries is not None:
                 canaries.remove(self._files)
         sessions = self._witness.sessions()
-        if check.kind != "test" or completed.exit_code is None or completed.exit_code == _NOT_FOUND:
+        if check.kind != "test" or completed.exit_code is None or completed.exit_code == NOT_FOUND:
             return CheckRun(check, completed, None, ())
         text = completed.output.decode("utf-8", "replace")
-        results = results_of(check, self._files, self._private, self._report.name, text, self._witness.own_tests)
+        ended_well, own = completed.exit_code == 0, self._witness.own_tests
+        results = results_of(check, self._files, self._private, self._report.name, text, own, ended_well=ended_well)
         tests, wrong = results.tally, list(results.findings)
         if sessions:
             tests = self._witness.tally(sessions, tests)
@@ -262,7 +265,7 @@ def ended(name: str, command: str, done: Completed) -> list[Finding]:
     if done.exit_code is None:
         message = f"{name} was ended after {done.seconds:.0f} seconds: `{command}`\n{_tail(done)}"
         return [finding("check.timeout", message, fix="make it finish sooner, or raise the limit for gates")]
-    if done.exit_code == _NOT_FOUND:
+    if done.exit_code == NOT_FOUND:
         message = f"A program that `{command}` calls was not found.\n{_tail(done)}"
         return [finding("check.tool_missing", message, fix="declare it as a dependency, or install it on this machine")]
     return []
@@ -292,7 +295,10 @@ def despite_success(check: Check, tests: Tally | None) -> list[Finding]:
     if tests.findings:
         message = f"`{check.command}` ended with exit code 0, but its report says that tests failed."
         return [finding("test.disagreement", message), *tests.findings]
-    return []
+    return [
+        finding("test.retried", f"{name} failed and passed when its runner ran it again.", severity="note")
+        for name in tests.retried[:MOST_NAMED]
+    ]
 
 
 def failed(code: str, command: str, done: Completed) -> Finding:

@@ -29,6 +29,8 @@ class Session(NamedTuple):
     broken: tuple[str, ...] = ()
     """Files that could not be collected."""
     collected_only: bool = False
+    retried: tuple[str, ...] = ()
+    """Tests that a plugin of the project (pytest-rerunfailures) ran again."""
 
 
 class PytestWitness:
@@ -107,6 +109,7 @@ class PytestWitness:
             report.skipped - skipped,
             tuple(one for one in report.findings if not self._names_canary(one)),
             tuple(case for case in report.cases if case not in mine),
+            report.retried,
         )
 
     def tally(self, sessions: Sequence[Session], told: Tally | None) -> Tally:
@@ -122,7 +125,9 @@ class PytestWitness:
         untold = [name for name in (*failed, *broken) if not findings]
         findings += [finding("test.failed", f"{name} failed.", name.partition("::")[0]) for name in untold]
         skipped = sum(case.outcome == "skipped" for case in cases)
-        return Tally(len(cases) - skipped, skipped, tuple(findings), cases)
+        passed = {case.name for case in cases if case.outcome == "passed"}
+        retried = dict.fromkeys(name for session in sessions for name in session.retried if name in passed)
+        return Tally(len(cases) - skipped, skipped, tuple(findings), cases, tuple(retried))
 
     def _is_canary(self, name: str) -> bool:
         return name.rpartition("::")[2] in self.names
@@ -157,8 +162,9 @@ def _session(said: list[Mapping[str, Any]]) -> Session:
             broken.append(str(line["test"]))
         elif "test" in line:
             _note(outcomes, str(line["test"]), line)
+    retried = tuple(str(line["test"]) for line in said if "test" in line and line.get("outcome") == "rerun")
     cases = tuple(CaseResult(name, outcome, name.partition("::")[0]) for name, outcome in outcomes.items())
-    return Session(cases, exit_code, tuple(broken), collected_only)
+    return Session(cases, exit_code, tuple(broken), collected_only, retried)
 
 
 def _note(outcomes: dict[str, Outcome], name: str, line: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ from buildwright.gates.changed import changed_texts, listing
 from buildwright.gates.surface import is_settings, is_test
 from buildwright.ports import Judged
 
-_LOOKS = re.compile(
+SURROUNDINGS = re.compile(
     r"\b(?:os\.environ|getenv|process\.env|time\.time|time_ns|datetime|date\.today|utcnow|Date\b|performance\.now|hrtime"
     r"|gethostname|getfqdn|platform\.|uname|os\.hostname|userInfo|getpass|getuser|getlogin|getuid|expanduser|Path\.home"
     r"|homedir|tempfile|gettempdir|tmpdir|getcwd|Path\.cwd|process\.cwd|getpid|getppid|process\.pid|__file__|__filename"
@@ -29,15 +29,16 @@ _LOOKS = re.compile(
     r"|mtimeMs|lastModified|ModTime|\bstat\(|psutil"
     r"|time\.Now|os\.Getenv|os\.Hostname|SystemTime|env::var|System\.getenv|currentTimeMillis|Instant\.now|LocalDate)"
 )
+"""Words of code that looks at environment, clock, machine or caller."""
 _AGE_SECONDS = 400 * 86_400.0
 _CODE = frozenset((".py", ".js", ".cjs", ".mjs", ".jsx", ".ts", ".tsx", ".go", ".rs", ".java", ".kt", ".rb", ".sh"))
 _FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 
 
-async def looks_around(judged: Judged) -> bool:
-    """Return whether the patch's code looks at environment, clock, machine or caller more often than the base's did."""
+async def looks_around(judged: Judged, for_what: re.Pattern[str] = SURROUNDINGS) -> bool:
+    """Return whether the patch's code looks at its surroundings (a pattern of words) more often than the base's did."""
     async for _, text, before in _code(judged):
-        now, then = Counter(_LOOKS.findall(text)), Counter(_LOOKS.findall(before))
+        now, then = Counter(for_what.findall(text)), Counter(for_what.findall(before))
         if now - then:
             return True
     return False

@@ -41,17 +41,25 @@ class Results(NamedTuple):
 
 
 def results_of(
-    check: Check, files: Path, private: Path, report: str, text: str, own: Callable[[Tally], Tally] = lambda run: run
+    check: Check,
+    files: Path,
+    private: Path,
+    report: str,
+    text: str,
+    own: Callable[[Tally], Tally] = lambda run: run,
+    *,
+    ended_well: bool = False,
 ) -> Results:
     """Return the result of a test run from every report that there is and from its output.
 
     `report` is the name in `private` of what Buildwright asked for, used where the check names no file of its own; the
-    reports of runners in Node lie there too. `own` takes what is not the project's out of the report.
+    reports of runners in Node lie there too. `own` takes what is not the project's out of the report; `ended_well` says
+    that the command ended with exit code 0.
     """
     place = (files, check.report) if is_report_path(check.report) else (private, report)
     content = read_bytes(*place, LARGEST_REPORT)
     root = str(files.resolve())
-    read = read_junit(content, root) if content is not None else None
+    read = read_junit(content, root, ended_well=ended_well) if content is not None else None
     asked = own(read) if read is not None else None
     of_node = node_reports(private, root)
     told = read_run(text)

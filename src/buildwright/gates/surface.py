@@ -62,6 +62,11 @@ _BELOW = (".cargo/", ".mvn/", "gradle/", ".config/", "buildSrc/", "node_modules/
 _EXACT = frozenset(name for name in _ANYWHERE if "*" not in name)
 _PATTERNS = tuple(name for name in _ANYWHERE if "*" in name)
 
+_PROSE_SUFFIXES = frozenset((".md", ".rst", ".adoc", ".txt"))
+_PROSE_NAMES = frozenset(
+    ("authors", "changelog", "changes", "contributors", "copying", "licence", "license", "notice", "readme")
+)
+
 _INTERPRETERS = re.compile(r"(?:ba|da|k|z)?sh|python[\d.]*|node|nodejs|ruby|perl|deno|bun|tsx|ts-node|source|\.")
 _NOT_RUN = frozenset(("-c", "-e", "-m", "-p", "--check", "--eval", "--print", "--command"))
 """Options of interpreters after which no file is run, or it is only looked at."""
@@ -89,6 +94,13 @@ def is_settings(path: str) -> bool:
     if name in _EXACT or any(fnmatchcase(name, pattern) for pattern in _PATTERNS):
         return True
     return any(path.startswith(folder) or f"/{folder}" in path for folder in _BELOW)
+
+
+def is_prose(path: str) -> bool:
+    """Return whether a path is a text for people by its name: no test, no settings, and no code of any kind."""
+    pure = PurePosixPath(path)
+    is_text = pure.suffix.lower() in _PROSE_SUFFIXES or (not pure.suffix and pure.name.lower() in _PROSE_NAMES)
+    return is_text and not is_test(path) and not is_settings(path)
 
 
 class Surface:

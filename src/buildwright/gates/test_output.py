@@ -131,8 +131,8 @@ def _unittest(lines: Sequence[str]) -> Tally | None:
 
 
 def _unittest_cases(lines: Sequence[str]) -> Iterator[CaseResult]:
-    """Yield the tests of `-v`; one with a docstring has it on a line of its own, before its outcome."""
-    waiting = ""
+    """Yield the tests of `-v`, else those that failed; one with a docstring has it on a line before its outcome."""
+    waiting, is_verbose = "", False
     for line in lines:
         if match := _UNITTEST_TEST.match(line):
             method, owner, said = match[1], match[2].removesuffix(f".{match[1]}"), match[3]
@@ -143,7 +143,11 @@ def _unittest_cases(lines: Sequence[str]) -> Iterator[CaseResult]:
             continue
         if said:
             yield CaseResult(waiting, _unittest_outcome(said))
-            waiting = ""
+            waiting, is_verbose = "", True
+    for line in () if is_verbose else lines:
+        word, _, rest = line.partition(": ")
+        if word in {"FAIL", "ERROR"} and (match := _UNITTEST_TEST.match(rest)):
+            yield CaseResult(f"{match[2].removesuffix(f'.{match[1]}')}::{match[1]}", "failed")
 
 
 def _unittest_outcome(said: str) -> Outcome:
