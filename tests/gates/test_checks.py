@@ -17,7 +17,7 @@ from buildwright.errors import BadSettings
 from buildwright.gates.checks import ChecksGate
 from buildwright.ports import GateTools, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
-from tests.gates.projects import PATH, TREE, judged, write
+from tests.gates.projects import PATH, TREE, changed, judged, write
 
 ADD = "def add(a: int, b: int) -> int:\n    return a + b\n"
 GOOD = "from calc import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
@@ -335,3 +335,44 @@ async def test_a_script_that_names_a_folder_is_read_as_none(tmp_path: Path) -> N
     write(tmp_path, {"package.json": package, "test/good.test.js": "require('node:test')('fine', () => {});\n"})
     (report,) = await reports(tmp_path)
     assert report.ok, report.findings
+
+
+PARTS = {
+    "backend/pyproject.toml": '[project]\nname = "api"\nversion = "1"\n',
+    "backend/answer.py": "def answer():\n    return 42\n",
+    "backend/test_answer.py": "from answer import answer\n\n\ndef test_answer():\n    assert answer() == 42\n",
+    "frontend/package.json": '{"scripts": {"test": "node --test", "lint": "node --check page.mjs"}}',
+    "frontend/page.mjs": "export const title = 'Page';\n",
+    "frontend/page.test.mjs": "import test from 'node:test';\nimport './page.mjs';\ntest('loads', () => {});\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("edits", "left_out"),
+    [
+        ({"backend/answer.py": "def answer():\n    return 6 * 7\n"}, {"npm test (frontend)": "backend/"}),
+        ({"frontend/page.mjs": "export const title = 'A page';\n"}, {"pytest (backend)": "frontend/"}),
+        ({"shared.json": "{}"}, {}),
+        ({"backend/more.py": "x = 1\n", "frontend/more.mjs": "export const x = 1;\n"}, {}),
+        ({"backend/notes.py": "PLACE = '../frontend/page.mjs'\n"}, {"npm test (frontend)": "backend/"}),
+    ],
+)
+async def test_the_tests_of_a_part_run_for_changes_that_may_concern_it(
+    tmp_path: Path, edits: dict[str, str | None], left_out: dict[str, str]
+) -> None:
+    found = await ChecksGate(GateTools(NoSandbox(), PATH)).judge(changed(tmp_path, PARTS, edits))
+    told = {one.report.gate: one.report for one in found}
+    assert all(report.ok for report in told.values()), told
+    not_run = {name: report for name, report in told.items() if "check.not_run" in codes(report)}
+    assert set(not_run) == set(left_out)
+    for name, folder in left_out.items():
+        assert f"not run: the change touches only {folder}" in not_run[name].findings[0].message
+    assert told["npm lint (frontend)"].evidence is not None, "linters run for every change"
+
+
+async def test_a_part_that_names_another_is_tested_with_it(tmp_path: Path) -> None:
+    reads = "import test from 'node:test';\nimport fs from 'node:fs';\n"
+    reads += "test('reads', () => { fs.readFileSync('../backend/answer.py'); });\n"
+    base = {**PARTS, "frontend/page.test.mjs": reads}
+    found = await ChecksGate(GateTools(NoSandbox(), PATH)).judge(changed(tmp_path, base, {"backend/answer.py": None}))
+    assert not all(one.report.ok for one in found)

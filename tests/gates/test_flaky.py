@@ -254,9 +254,9 @@ async def test_a_check_that_names_no_test_stands_for_itself(tmp_path: Path) -> N
     ],
 )
 async def test_whose_a_test_is_is_told_by_its_file_and_in_doubt_it_is_the_changes(
-    name: str, file: str, touched: str, own: bool
+    tmp_path: Path, name: str, file: str, touched: str, own: bool
 ) -> None:
-    rule = await rule_of(judged(what=patch(touched)), (CaseResult(name, "failed", file),), {}, "now")
+    rule = await rule_of(judged(tmp_path, patch(touched)), (CaseResult(name, "failed", file),), {}, "now")
     assert bool(rule.own) is own
 
 

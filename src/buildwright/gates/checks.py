@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,6 +26,7 @@ from buildwright.gates.changed import checkout, listing, read_bytes
 from buildwright.gates.comparison import licence_of, no_longer_passing
 from buildwright.gates.flaky import Find, Settled, Tried, Where, failed_by_tests, rule_of, settle
 from buildwright.gates.interpreter import Python, find_python
+from buildwright.gates.levels import why_not
 from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
 from buildwright.gates.replay import elsewhere, looks_around, make_old
@@ -43,6 +44,10 @@ class _Tree(NamedTuple):
     files: Path
     project: ProjectFiles
     toolchain: Toolchain
+
+    def why_not(self, check: Check, touched: Sequence[str]) -> str:
+        """Return why a check need not run for a change of these paths, "" if it must."""
+        return why_not(check, touched, self.toolchain, self.project)
 
     def surface(self, validation: str) -> Surface:
         """Return the surface that this tree's commands have; `validation` is the task's own command, or ""."""
@@ -113,8 +118,8 @@ class ChecksGate:
             if not _all_ok(done):
                 return done
             for check in tree.toolchain.checks:
-                if judged.patch is not None and not check.concerns(judged.patch.paths):
-                    done.append(_not_run(check))
+                if judged.patch is not None and (why := tree.why_not(check, judged.patch.paths)):
+                    done.append(_not_run(check, why))
                     continue
                 settled = await self._settled(judged, run, tree.files, check, find, "now")
                 results[check] = settled.last.result
@@ -223,7 +228,7 @@ class ChecksGate:
             checks = base.toolchain.checks
             if not any(surface.steers(path) for path in judged.patch.paths):
                 checks = tuple(check for check in checks if check.kind == "test")
-            checks = tuple(check for check in checks if check.concerns(judged.patch.paths))
+            checks = tuple(check for check in checks if not base.why_not(check, judged.patch.paths))
             before = await self._baseline(judged, checks)
             lay_over(files, checkout(judged), judged.patch, surface)
 
@@ -319,9 +324,8 @@ def _all_ok(done: Iterable[Judgement]) -> bool:
     return all(one.report.ok for one in done)
 
 
-def _not_run(check: Check) -> Judgement:
-    message = f"not run: the change touches none of {', '.join(check.paths)}"
-    return judgement(check.name, check.kind, [finding(NOT_RUN, message, severity="note")])
+def _not_run(check: Check, why: str) -> Judgement:
+    return judgement(check.name, check.kind, [finding(NOT_RUN, f"not run: {why}", severity="note")])
 
 
 def _dropped(judged: Judged, before: Toolchain, now: Toolchain) -> list[Finding]:

@@ -60,6 +60,8 @@ class Toolchain(NamedTuple):
     findings: tuple[Finding, ...] = ()
     sources: tuple[str, ...] = ()
     """Directories of Python packages below the top (`src`): the tree's own code must win over an installed one."""
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Folders that are projects of their own, each with the names of its found tests."""
 
 
 def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
@@ -84,7 +86,8 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
             f'or in {SETTINGS}: [checks] test = "make test"',
         )
         notes = (*notes, nothing)
-    return Toolchain(setup, checks, notes, found.sources)
+    parts = () if options.checks or settings.checks else found.parts
+    return Toolchain(setup, checks, notes, found.sources, parts)
 
 
 def _untested(checks: Sequence[Check]) -> Iterator[Finding]:
@@ -184,11 +187,14 @@ def _found(project: ProjectFiles) -> Toolchain:
     notes: list[Finding] = []
     sources: list[str] = []
     below, unseen = uncovered_parts(project.files, project.read)
+    parts: dict[str, tuple[str, ...]] = dict.fromkeys(below, ())
     top = _Folder(project, "", below)
     for inside in (top, *(_Folder(project, folder) for folder in below)):
         for part in (_python(inside), _node(inside), _go(inside), _rust(inside), _java(inside)):
             setup += part.setup
             checks += part.checks
+            if inside is not top:
+                parts[inside.path("")] += tuple(check.name for check in part.checks if check.kind == "test")
             notes += part.findings
             sources += part.sources
     if not any(check.kind == "test" for check in checks):
@@ -198,7 +204,7 @@ def _found(project: ProjectFiles) -> Toolchain:
         fix = f'name their command: `--check "cd {place.rstrip("/")} && ..."`, or in {SETTINGS} beside the other checks'
         notes.append(finding("checks.part_not_run", message, severity="warning", fix=fix))
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
-    return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources))
+    return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), tuple(parts.items()))
 
 
 def _table(text: str, path: str) -> Mapping[str, Any]:
