@@ -135,6 +135,14 @@ def fenced(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
+def middle_cut(text: str, limit: int) -> str:
+    """Return the text without its middle, and a mark in its place, if it has more than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[cut: {len(text) - 2 * half} characters]\n{text[-half:]}"
+
+
 def model_failure(error: Exception, what: str) -> ModelFailed | None:
     """Return our error for the library's error; None when that is about the answer's form."""
     from pydantic_ai import exceptions as theirs

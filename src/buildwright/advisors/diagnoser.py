@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from buildwright.advisors.asking import Advisor, fenced, model_failure, shape_problem, told
+from buildwright.advisors.asking import Advisor, fenced, middle_cut, model_failure, shape_problem, told
 from buildwright.core.finding import Diagnosis
 from buildwright.errors import ModelFailed
 from buildwright.ports import ModelEndpoint
@@ -32,14 +32,7 @@ class ModelDiagnoser:
 
 def diagnoser_prompt(context: str) -> str:
     """Return the user's side of the request: the context, fenced as data, within its bound. Pure."""
-    return f"# What is known of the build\n\n{fenced(_cut(context))}\n"
-
-
-def _cut(text: str) -> str:
-    if len(text) <= CONTEXT_LIMIT:
-        return text
-    half = CONTEXT_LIMIT // 2
-    return f"{text[:half]}\n[cut: {len(text) - 2 * half} characters]\n{text[-half:]}"
+    return f"# What is known of the build\n\n{fenced(middle_cut(context, CONTEXT_LIMIT))}\n"
 
 
 def _failure(error: Exception) -> ModelFailed:

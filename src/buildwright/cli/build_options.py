@@ -22,6 +22,10 @@ class BuildOptions:
         "The command that the shell agent runs in each lane; exit 0 means that it finished.")] = ""
     model: Annotated[str, Parameter(help="The model that writes; the default depends on the agent.")] = ""
     planner_model: Annotated[str, Parameter(help="The model that plans.")] = ""
+    review: Annotated[bool, Parameter(help=
+        "Let a model review each change that has passed every gate; what it asks for must be done.")] = False
+    review_model: Annotated[str, Parameter(help=
+        "The model that reviews, which asks for a review; `--review` alone takes the one that plans.")] = ""
     check: Annotated[tuple[str, ...], Parameter(help=
         "A command that judges every change: COMMAND, NAME=COMMAND or KIND:NAME=COMMAND, such as `lint:style='ruff check .'`."
         " KIND is syntax, typecheck, lint, test, build or other. Without it the checks are found from the repository. May be "

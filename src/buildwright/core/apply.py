@@ -37,6 +37,7 @@ from buildwright.core.progress import (
     tokens_used,
 )
 from buildwright.core.repetition import refused, same_change
+from buildwright.core.review import review_in
 from buildwright.errors import IllegalMove
 
 
@@ -197,8 +198,10 @@ def _agent_broke(build: Build, event: e.AgentBroke, _at: datetime) -> Changes:
     return {**changes, "working": build.working - 1}
 
 
-def _patch_judged(build: Build, event: e.PatchJudged, _at: datetime) -> Changes:
+def _patch_judged(build: Build, event: e.PatchJudged, at: datetime) -> Changes:
     state = replace(build.task(event.task), verdict=event.verdict)
+    if (review := review_in(event.verdict)) is not None:
+        state = replace(state, review=review, reviewed_at=at)
     if event.verdict.ok:
         return board(build, event.task, replace(state, phase=TaskPhase.MERGING))
     reason = "the gates refused the change"

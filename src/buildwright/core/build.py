@@ -17,7 +17,7 @@ from typing import NamedTuple
 from immutables import Map
 
 from buildwright.core.event import Outcome, Rejection, StepMode, TokensUsed
-from buildwright.core.finding import Finding, Verdict
+from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap
 from buildwright.core.limits import Options
@@ -99,6 +99,9 @@ class TaskState:
     patch: Patch | None = None
     verdict: Verdict | None = None
     """The newest verdict on its work, passed or not."""
+    review: Report | None = None
+    """The newest review of its work; the newest verdict may be one without."""
+    reviewed_at: datetime | None = None
     rejection: Rejection | None = None
     reason: str = ""
     findings: tuple[Finding, ...] = ()

@@ -131,7 +131,7 @@ class TokensUsed(Event):
 
     type: Literal["tokens.used"] = "tokens.used"
     task: Identifier = ""
-    """"" for an advisor: the planner, the diagnoser."""
+    """"" for an advisor of the whole build: the planner, the diagnoser."""
     attempt: int = 0
     model: ForeignText
     input_tokens: int = 0

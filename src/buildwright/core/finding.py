@@ -31,6 +31,7 @@ CONSENT: Mapping[str, bool] = {
     "suppressions": True,
     "surface": True,
     "secrets": True,
+    "review": True,
     "scope.empty": False,
     "scope.submodule": False,
     "scope.unsafe": False,

@@ -186,6 +186,12 @@ class Options(Record):
     planner_model: Annotated[Name, AsOption("--planner-model"), InFile()] = Field(
         "", description="The model that plans."
     )
+    review: Annotated[bool, AsOption("--review"), InRequest()] = Field(
+        False, description="Let a model review each change that has passed every gate; what it asks for must be done."
+    )
+    review_model: Annotated[Name, AsOption("--review-model")] = Field(
+        "", description="The model that reviews, which asks for a review; `--review` alone takes the one that plans."
+    )
     checks: Annotated[
         tuple[Check, ...],
         AsOption(

@@ -22,6 +22,7 @@ from buildwright.ports import (
     Gateway,
     LogEntry,
     Planner,
+    Reviewer,
     Workspace,
 )
 
@@ -50,6 +51,7 @@ class Adapters:
     gateway: Gateway | None = None
     planner: Planner | None = None
     diagnoser: Diagnoser | None = None
+    reviewer: Reviewer | None = None
     plan_context: Callable[[Build], Awaitable[str]] | None = None
     """Returns what the planner is told about the repository."""
     on_event: Callable[[Recorded, Build], None] | None = None

@@ -38,6 +38,7 @@ from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
 from buildwright.engine.judge import judge
+from buildwright.engine.review import review
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import (
     BadGraph,
@@ -113,7 +114,7 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
         case RunAgent():
             return await run_attempt(bench, action, build)
         case JudgePatch():
-            verdict = await judge(bench, build, action.tree, action.task)
+            verdict = await review(bench, action, build, await judge(bench, build, action.tree, action.task))
             return (e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case PrepareMerge():
             return (await _prepare_merge(bench, action, build),)

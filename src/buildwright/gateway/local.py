@@ -50,14 +50,14 @@ class LocalGateway:
 
     async def open(self, access: ModelAccess) -> ModelEndpoint:
         """Open a door. Raises BadSettings (no usable key, no cassette), BadSpec (the cassette is wrong)."""
-        build_id, task, attempt, options, lane, _, kept = access
+        build_id, task, attempt, options, lane, _, kept, model = access
         player = None
         if options.cassette:
             path = Path(options.cassette)
             tape = await asyncio.to_thread(cassette.load, path)
             player = replay.Player(tape, str(path), task, attempt, lane)
         else:
-            self.check_keys(task, options, why="")
+            self.check_keys(task, options, why="", model=model)
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.prepare)
         address = await self._start_server()
@@ -107,20 +107,21 @@ class LocalGateway:
             )
         return await self._server.start()
 
-    def check_keys(self, task: str, options: Options, why: str = "planning a Markdown spec asks a model: ") -> None:
+    def check_keys(
+        self, task: str, options: Options, why: str = "planning a Markdown spec asks a model: ", model: str = ""
+    ) -> None:
         """Check that a door for this task ("" for an advisor) could be opened without a cassette. Raises BadSettings.
 
-        `why` begins the message and says what an advisor is needed for.
+        `why` begins the message and says what an advisor is needed for; `model` is asked instead of the options' own.
         """
         if options.cassette:
             return
         found = [
             name for name in ("anthropic", "openai") if upstream.read_provider(self._environment, name) is not None
         ]
-        model = options.model if task else options.planner_model or options.model
-        if options.agent == "shell" and task and not options.model and found:
+        if options.agent == "shell" and task and not (model or options.model) and found:
             return  # The command chooses its provider itself.
-        named = model or DEFAULT_MODEL
+        named = model or (not task and options.planner_model) or options.model or DEFAULT_MODEL
         wanted = upstream.protocol_of(named)
         if wanted not in found:
             who = "" if task else why
@@ -129,8 +130,14 @@ class LocalGateway:
                 if wanted == "anthropic"
                 else "ANTHROPIC_API_KEY and --model claude-..."
             )
+            needs = f"{who}{upstream.key_name(wanted)} is not set, and {named} needs it"
+            if model:
+                own = (
+                    f"set {upstream.key_name(wanted)} in the environment or in .env, or choose a model that has its key"
+                )
+                raise BadSettings(needs, fix=own)
             raise BadSettings(
-                f"{who}{upstream.key_name(wanted)} is not set, and {named} needs it",
+                needs,
                 fix=f"set {upstream.key_name(wanted)} (or {other}) in the environment or in .env; without a key, replay "
                 "with --cassette FILE, or give a complete task list to --agent shell",
             )

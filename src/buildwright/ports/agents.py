@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from buildwright.core.activity import Activity
     from buildwright.core.build import Build, TaskState
-    from buildwright.core.finding import Diagnosis
+    from buildwright.core.finding import Diagnosis, Finding, Report
     from buildwright.core.graph import Graph
     from buildwright.core.limits import Limits
+    from buildwright.core.review import Review
     from buildwright.core.spec import Spec
     from buildwright.core.task import Task
 
@@ -138,6 +139,23 @@ class Planner(Protocol):
 
     async def plan(self, spec: Spec, context: str, model: str, door: ModelEndpoint) -> Graph:
         """Return the graph. Raises ModelFailed, or BadGraph when the repaired answer is still not a graph."""
+
+
+class ReviewRequest(NamedTuple):
+    """What a reviewer gets: the task, the diff, the reports of the gates, and what it asked for in earlier attempts."""
+
+    task: Task
+    diff: str
+    """Unified, without secrets, within a limit."""
+    reports: Sequence[Report]
+    earlier: Sequence[Finding] = ()
+
+
+class Reviewer(Protocol):
+    """The advisor that reviews a change which has passed every gate."""
+
+    async def review(self, request: ReviewRequest, model: str, door: ModelEndpoint) -> Review:
+        """Return the review. Raises ModelFailed, also for a wrong answer."""
 
 
 class Diagnoser(Protocol):

@@ -121,6 +121,8 @@ class ModelAccess(NamedTuple):
     """Holds over restarts; what the gateway itself has metered since counts too."""
     kept: bool = True
     """False: answers are not kept, because the attempt is never run again."""
+    model: str = ""
+    """The model that an advisor asks, where it is not the one of the options."""
 
 
 class Gateway(Protocol):

@@ -16,9 +16,10 @@ from pydantic import BaseModel, Field
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control, TaskPhase, TaskState
 from buildwright.core.event import AnyEvent, Event, Recorded
-from buildwright.core.finding import Report, Verdict
+from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.patch import Patch
 from buildwright.core.record import Record, UtcTime
+from buildwright.core.review import review_in
 from buildwright.core.task import Task
 from buildwright.views.statuses import ENDS, TASKS, BuildPhase, TaskStatus, runtime_phase
 
@@ -246,7 +247,7 @@ def state_of(build: Build, history: Sequence[Recorded] = ()) -> BuildState:
     patches, verdicts = _from_history(history) if history else _from_tasks(build)
     validations = [v for at, verdict in verdicts if (v := _validation(verdict, at))]
     checks = [c for at, verdict in verdicts if (c := _check(verdict, at))]
-    reviews = [r for at, verdict in verdicts if (r := _review(verdict, at))]
+    reviews = _reviews(build, verdicts if history else [])
     spec = build.spec
     return BuildState(
         build_id=build.id,
@@ -356,6 +357,17 @@ def _from_tasks(build: Build) -> tuple[list[PatchSet], list[tuple[UtcTime, Verdi
     return patches, verdicts
 
 
+def _reviews(build: Build, verdicts: Sequence[tuple[UtcTime, Verdict]]) -> list[ReviewReport]:
+    """Return the reviews, oldest first: those of the verdicts, or without these the newest of each task."""
+    if verdicts:
+        made = [(at, report) for at, verdict in verdicts if (report := review_in(verdict)) is not None]
+    else:
+        states = [state for state in build.tasks.values() if state.review is not None]
+        made = [(state.reviewed_at or build.updated_at, state.review) for state in states if state.review is not None]
+        made.sort(key=lambda timed: timed[0])
+    return [_review(report, at) for at, report in made]
+
+
 def _patch_set(task: str, attempt: int, patch: Patch, notes: str, at: UtcTime) -> PatchSet:
     return PatchSet(id=f"{task}/{attempt}", task_id=task, touched_files=patch.paths, notes=notes, created_at=at)
 
@@ -400,17 +412,24 @@ def _log(report: Report) -> str:
     return "\n".join([f"{report.gate}: {'ok' if report.ok else 'failed'}{ran}", *map(str, report.findings)])
 
 
-def _review(verdict: Verdict, at: UtcTime) -> ReviewReport | None:
-    reports = [report for report in verdict.reports if report.gate == "review"]
-    if not reports:
-        return None
-    findings = [finding for report in reports for finding in report.findings]
-    errors = [finding for finding in findings if finding.severity == "error"]
-    approved = all(report.ok for report in reports)
+def _review(report: Report, at: UtcTime) -> ReviewReport:
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    said = [_reason(finding) for finding in report.findings if finding.severity != "error"]
     return ReviewReport(
-        decision=ReviewDecision.APPROVE if approved else ReviewDecision.REQUEST_CHANGES,
-        reasons=tuple(finding.message for finding in findings),
-        required_fixes=() if approved else tuple(finding.fix or finding.message for finding in errors),
-        blocked_by=() if approved else tuple(dict.fromkeys(finding.code for finding in errors)),
+        decision=ReviewDecision.APPROVE if report.ok else ReviewDecision.REQUEST_CHANGES,
+        reasons=tuple(said or [finding.message for finding in errors]),
+        required_fixes=() if report.ok else tuple(map(_required_fix, errors)),
+        blocked_by=() if report.ok else tuple(dict.fromkeys(finding.code for finding in errors)),
         created_at=at,
     )
+
+
+def _reason(finding: Finding) -> str:
+    return f"{finding.message} (approved by {finding.approved})" if finding.approved else finding.message
+
+
+def _required_fix(finding: Finding) -> str:
+    if finding.fix or not finding.file:
+        return finding.fix or finding.message
+    place = f"{finding.file}:{finding.line}" if finding.line else finding.file
+    return f"{place}: {finding.message}"

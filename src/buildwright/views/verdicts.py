@@ -16,7 +16,7 @@ from buildwright.errors import NotFound
 Subject = Literal["base", "patch", "merge", "result"]
 """What was judged: the tree a build starts from, an attempt's patch, that patch on the newest head, the final tree."""
 
-_NOT_RUN = frozenset({"not_run", "tool_missing", "part_not_run"})
+_NOT_RUN = frozenset({"not_run", "tool_missing", "part_not_run", "not_done"})
 """Last parts of the codes that say that something was not run."""
 
 

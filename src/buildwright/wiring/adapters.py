@@ -20,6 +20,7 @@ from buildwright.core.build import Build
 from buildwright.core.finding import Diagnosis
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
+from buildwright.core.review import Review
 from buildwright.core.secrets import Masker, masker
 from buildwright.errors import BadSettings
 from buildwright.ports import Agent, Briefing, BriefingRequest, Workspace
@@ -96,6 +97,15 @@ class LazyDiagnoser:
         from buildwright.advisors.diagnoser import ModelDiagnoser
 
         return await ModelDiagnoser().diagnose(*arguments)
+
+
+class LazyReviewer:
+    """The reviewer, whose model library is imported at the first call."""
+
+    async def review(self, *arguments: Any) -> Review:
+        from buildwright.advisors.reviewer import ModelReviewer
+
+        return await ModelReviewer().review(*arguments)
 
 
 def with_cassette(options: Options) -> Options:
@@ -246,6 +256,7 @@ class AdapterFactory:
             observe=observe,
             planner=LazyPlanner(),
             diagnoser=LazyDiagnoser(),
+            reviewer=LazyReviewer(),
             plan_context=plan_context(workspace),
         )
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildwright.core.graph import Graph
+from buildwright.core.review import reviewing_model, wants_review
 from buildwright.engine.commands import NewBuild
 from buildwright.errors import BadSettings
 from buildwright.ports import ModelAccess
@@ -46,6 +47,11 @@ def check(
         raise BadSettings("there is no name to sign off with", fix="say --author 'NAME <ADDRESS>', or set it in git")
     if options.agent == "shell" and not options.agent_command.strip():
         raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
+    if wants_review(options) and not (options.gates and options.lanes):
+        raise BadSettings(
+            "there is nothing to review: changes are reviewed when they have passed the gates",
+            fix="leave out --no-gates and --no-lanes, or the review",
+        )
     options = with_cassette(options)
     agent = agent_for(options, settings, sandbox)
     if not options.cassette and gateway is not None:
@@ -53,6 +59,8 @@ def check(
             gateway().check_keys("any", options)
         if new.spec.graph is None:  # the planner asks a model
             gateway().check_keys("", options)
+        if wants_review(options):
+            gateway().check_keys("", options, "reviewing changes asks a model: ", reviewing_model(options))
     return replace(new, options=options)
 
 
