@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from buildwright.errors import ModelFailed
 from buildwright.gateway import LocalGateway
 from buildwright.ports import ModelAccess, ReviewRequest
 
+AT = datetime(2026, 3, 4, tzinfo=UTC)
 TASK = Task(id="a", title="Add up", goal="A sum", requirements=("R1",), acceptance=("total([]) is 0",))
 DIFF = "diff --git a/sum.py b/sum.py\n+def total(xs): return 3\n"
 REPORTS = (
@@ -26,7 +28,9 @@ REPORTS = (
         gate="tests",
         kind="test",
         ok=True,
-        evidence=Evidence.model_construct(command="pytest", exit_code=0, tests=12),
+        evidence=Evidence(
+            tree="t", command="pytest", exit_code=0, seconds=1, output_digest="d", started_at=AT, tests=12
+        ),
     ),
 )
 REQUEST = ReviewRequest(TASK, DIFF, REPORTS)

@@ -78,7 +78,7 @@ def _print_report(output: Output, report: Report) -> None:
     from buildwright.cli.event_text import count
     from buildwright.cli.table import duration
 
-    line = f"Gate {report.gate}: {'passed' if report.ok else 'refused'}"
+    line = f"Gate {report.gate}: {report.result}"
     proof = report.evidence
     if proof is not None:
         tests = f", {count(proof.tests, 'test')}" if proof.tests is not None else ""

@@ -22,6 +22,8 @@ LONGEST_MESSAGE = 2_000
 
 NOT_RUN = "check.not_run"
 """Code of the note that a gate leaves in place of a check that does not concern the change."""
+NOT_REVIEWED = "review.not_done"
+"""Code of the warning that stands in place of a review."""
 
 
 CONSENT: Mapping[str, bool] = {
@@ -120,6 +122,13 @@ class Report(Record):
     dropped: int = 0
     """Number of findings beyond the limit; only the log has them."""
     evidence: Evidence | None = None
+
+    @property
+    def result(self) -> Literal["passed", "refused", "not done"]:
+        """Return how it ended. A review that could not be made refuses nothing, but it has not passed either."""
+        if any(finding.code == NOT_REVIEWED for finding in self.findings):
+            return "not done"
+        return "passed" if self.ok else "refused"
 
 
 class Verdict(Record):

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from buildwright.core.finding import LONGEST_MESSAGE, Finding, Report, Verdict
+from buildwright.core.finding import LONGEST_MESSAGE, NOT_REVIEWED, Finding, Report, Verdict
 from buildwright.core.limits import Options
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.core.record import Record
@@ -21,8 +21,6 @@ REQUESTED: Final = "review.requested"
 SUMMARY: Final = "review.summary"
 CUT: Final = "review.cut"
 """Code of the warning that the reviewer saw only a part of the change."""
-NOT_DONE: Final = "review.not_done"
-"""Code of the warning that stands in place of a review."""
 
 DIFF_LIMIT: Final = 100_000
 """Characters of a diff that a reviewer is shown."""
@@ -84,13 +82,13 @@ def review_report(review: Review, model: str, diff: ShownDiff) -> Report:
 
 def no_review(why: str) -> Report:
     """Return the report of a change that was not reviewed: it passes, with a warning that says so."""
-    warning = Finding(code=NOT_DONE, severity="warning", message=f"not reviewed: {why}"[:LONGEST_MESSAGE])
+    warning = Finding(code=NOT_REVIEWED, severity="warning", message=f"not reviewed: {why}"[:LONGEST_MESSAGE])
     return Report(gate=REVIEW, ok=True, findings=(warning,))
 
 
 def was_done(report: Report) -> bool:
     """Return whether the report is that of a review that took place, and not of a check with that name."""
-    return report.gate == REVIEW and report.evidence is None and all(one.code != NOT_DONE for one in report.findings)
+    return report.gate == REVIEW and report.evidence is None and report.result != "not done"
 
 
 def review_in(verdict: Verdict) -> Report | None:

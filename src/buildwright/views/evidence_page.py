@@ -89,7 +89,7 @@ def _reports(reports: tuple[Report, ...]) -> Iterator[str]:
         surface = "" if proof is None else proof.surface or "of the change"
         tests = "" if proof is None or proof.tests is None else proof.tests
         ended = "" if proof is None else "time ran out" if proof.exit_code is None else proof.exit_code
-        result = '<span class="yes">passed</span>' if one.ok else '<span class="no">refused</span>'
+        result = f'<span class="{"yes" if one.result == "passed" else "no"}">{one.result}</span>'
         cells = (
             _text(one.gate),
             result,
