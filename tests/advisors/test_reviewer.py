@@ -44,13 +44,13 @@ async def gateway(tmp_path: Path) -> AsyncIterator[LocalGateway]:
 
 
 async def ask(
-    gateway: LocalGateway, tmp_path: Path, *turns: dict[str, Any], model: str = "claude-sonnet-5-5"
+    gateway: LocalGateway, tmp_path: Path, *turns: dict[str, Any], model: str = "claude-sonnet-5-5", retries: int = 0
 ) -> Review:
     cassette = tmp_path / "model.yaml"
     cassette.write_text(json.dumps({"version": 1, "model": model, "turns": turns}), encoding="utf-8")
     door = await gateway.open(ModelAccess("build", "a", 1, Options(cassette=str(cassette)), model=model))
     try:
-        return await ModelReviewer(retries=0).review(REQUEST, model, door)
+        return await ModelReviewer(retries=retries).review(REQUEST, model, door)
     finally:
         await gateway.shut(door)
 
@@ -99,6 +99,12 @@ async def test_a_provider_that_refuses_is_named(gateway: LocalGateway, tmp_path:
     with pytest.raises(ModelFailed, match="did not deliver a review") as caught:
         await ask(gateway, tmp_path, {**answer(GOOD), "faults": [{"kind": 401, "times": 5}]})
     assert caught.value.kind == "auth"
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "gpt-5.2"])
+async def test_a_provider_that_is_busy_is_asked_again(gateway: LocalGateway, tmp_path: Path, model: str) -> None:
+    busy = {**answer(GOOD), "faults": [{"kind": 503, "times": 2, "retry_after": 0.01}]}
+    assert (await ask(gateway, tmp_path, busy, model=model, retries=2)).decision == "request_changes"
 
 
 def test_the_prompt_has_task_reports_and_change() -> None:

@@ -1,8 +1,8 @@
 """The review of a change that has passed every gate: its diff is gathered, an advisor is asked. Must never judge a tree.
 
 A review adds its report to the verdict and leaves the others as they are, so it never overrules a gate. A review that
-could not be made is a warning in the verdict. A worker that begins again after a crash asks the same,
-and is replayed the same answer.
+could not be made is a warning in the verdict. A worker that begins again after a crash asks the same, and is replayed
+the same answer.
 """
 
 from __future__ import annotations
