@@ -68,7 +68,7 @@ def toolchain(text: str) -> Toolchain:
 
 
 def test_the_example_of_buildwright_toml_is_accepted_as_it_is_explained() -> None:
-    (text,) = blocks(GUIDES / "checks.md", "toml")
+    text, _options = blocks(GUIDES / "checks.md", "toml")
     found = toolchain(text)
     assert found.setup == (
         Setup(("npm ci --ignore-scripts",), ("package.json", "package-lock.json"), ("node_modules",)),
