@@ -73,6 +73,11 @@ def by_chunks(chunks: list[str], mask: Callable[[str], str]) -> str:
     return "".join(map(cleaner.feed, chunks)) + cleaner.end()
 
 
+def test_a_control_before_a_sequence_does_not_break_it() -> None:
+    for begin in ("\x1b\\", "\x1b[31m", "\x9b31m", "\x9dtitle\x9c"):
+        assert strip_controls(f"a\x07{begin}b") == by_chunks(["a\x07", f"{begin}b"], str) == "ab"
+
+
 def test_a_long_line_says_how_many_characters_are_not_shown() -> None:
     line = "x" * (LONGEST_LINE + 1)
     shown = strip_controls(f"{line}\nshort\n")

@@ -24,7 +24,7 @@ _BEGIN: Final = "\x1b\x90\x98\x9b\x9d\x9e\x9f"
 
 _CONTROLS = re.compile(
     rf"{_SEQUENCE}"
-    r"| [\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+"  # C0 but TAB, LF and CR; DEL; C1
+    r"| [\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x8f\x91-\x97\x99\x9a\x9c]+"  # C0 but TAB, LF, CR; DEL; C1: what begins none
     r"| [\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+"  # turns the direction of writing
     r"| [\ud800-\udfff]+",
     re.VERBOSE,
