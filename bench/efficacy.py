@@ -1,7 +1,7 @@
 """`make efficacy`: what each gate catches and what it blocks wrongly, on the suite of liars and on seeded faults in real code.
 
 The real code is that of the end-to-end tests: source releases of inflection and toolz, which ship their tests, fetched
-by pip with pinned hashes. Faults are those of `buildwright.liars.mutations`, in an order that a seed decides; each is
+by pip with pinned hashes. Faults are those of `buildwright.gates.mutations`, in an order that a seed decides; each is
 tried plainly, then hidden by one of the generic lies. What is honest there is a note, or a longer docstring.
 """
 
@@ -27,10 +27,10 @@ from tests.e2e.real_projects.project import PROJECTS, SUITE, Project, fetch, fil
 from bench.machine import machine
 from buildwright.core.limits import Check, Options
 from buildwright.gates import GATES
+from buildwright.gates.mutations import Mutation, mutations
 from buildwright.gates.surface import is_test
 from buildwright.liars import KINDS, Liar, Tried, load, try_all
 from buildwright.liars.generic import generic_liars
-from buildwright.liars.mutations import Mutation, mutations
 from buildwright.liars.outside import LARGEST, tests_about
 from buildwright.liars.records import Edit, Files
 from buildwright.liars.script import shell_command

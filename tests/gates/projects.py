@@ -92,7 +92,7 @@ def judged(
     seconds = options.pop("gate_seconds", 60.0)
     return Judged(
         build_id="b1",
-        task=Task(id="t1", title="A task", **task) if task is not None else None,
+        task=Task.model_validate({"id": "t1", "title": "A task", **task}) if task is not None else None,
         tree=TREE,
         patch=what,
         files=files,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from buildwright.errors import Refused
+from buildwright.gates.mutations import in_file, mutations
 from buildwright.liars import Liar, Tried, load, try_all
-from buildwright.liars.mutations import in_file, mutations
 from buildwright.liars.outside import try_on
 from tests.cli.conftest import Program, program
 

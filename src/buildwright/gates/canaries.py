@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeVar
 
 from buildwright.core.finding import Finding
 from buildwright.core.limits import Check
-from buildwright.gates.changed import read_bytes
+from buildwright.gates.changed import read_bytes, replace_bytes
 from buildwright.gates.junit import CaseResult, Outcome, Tally
 from buildwright.gates.node_scripts import command_line, scripts_of
 from buildwright.gates.reporting import finding
@@ -98,7 +98,7 @@ class Canaries(NamedTuple):
         known or no place for them is. Without `failing` the failing one is left out where it would hide another
         reason to fail: a runner that stops at the first failure, a threshold, commands before or after the runner.
         """
-        runner = _runner(files, check)
+        runner = runner_behind(files, check)
         write = _WRITERS.get(runner.name)
         if write is None:
             return None
@@ -121,10 +121,11 @@ class Canaries(NamedTuple):
 
     def remove(self, files: Path) -> None:
         """Take the canary tests out of the checkout again."""
+        if self.before is not None:
+            replace_bytes(files, self.path, self.before)
+            return
         with contextlib.suppress(OSError):
             (files / self.path).unlink(missing_ok=True)
-            if self.before is not None:
-                (files / self.path).write_bytes(self.before)
 
     def judge(self, tally: Tally, exit_code: int | None) -> CanaryResults:
         """Return the run without the canary tests, and a finding `test.canary` for each that did not go as planned.
@@ -173,7 +174,7 @@ def _shuffled(values: Sequence[_Value]) -> list[_Value]:
     return secrets.SystemRandom().sample(list(values), len(values))
 
 
-def _runner(files: Path, check: Check) -> _Runner:
+def runner_behind(files: Path, check: Check) -> _Runner:
     """Return the runner behind a check, followed through one script of package.json; without a name if not known."""
     folder, command = "", check.command
     if match := _FOLDER.match(command):

@@ -1,4 +1,4 @@
-"""Reads the changed files of a patch from a private checkout. Must never follow a link out of it."""
+"""Reads the changed files of a patch from a private checkout, and replaces some. Must never follow a link out of it."""
 
 from __future__ import annotations
 
@@ -54,6 +54,20 @@ def read_bytes(root: Path, path: str, limit: int = LARGEST_READ) -> bytes | None
         return None
     with os.fdopen(descriptor, "rb") as file:
         return file.read(limit)
+
+
+def replace_bytes(root: Path, path: str, content: bytes, mode: int = 0o644) -> bool:
+    """Put a new file in the place of one inside `root`; return False where that would leave it, or is not possible."""
+    full = root / path
+    try:
+        if not full.parent.resolve().is_relative_to(root.resolve()):
+            return False
+        full.unlink(missing_ok=True)
+        with os.fdopen(os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as file:
+            file.write(content)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def listing(root: Path) -> Iterator[str]:

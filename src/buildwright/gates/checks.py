@@ -29,6 +29,7 @@ from buildwright.gates.interpreter import Python, find_python
 from buildwright.gates.levels import why_not
 from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
+from buildwright.gates.proof_of_tests import Opened, prove
 from buildwright.gates.replay import elsewhere, looks_around, make_old
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
@@ -130,6 +131,8 @@ class ChecksGate:
                 done.append(await run.validate(validation))
             if _all_ok(done) and looks:
                 done.extend(await self._judge_elsewhere(judged, tree, results))
+            if _all_ok(done) and not is_same_surface:
+                done.extend(await prove(judged, results, tree.surface(validation), self._opened))
         if judged.patch is None or _all_ok(done):
             await self._keep(judged.tree, results)
         return done
@@ -280,6 +283,14 @@ class ChecksGate:
                     elif check in base.toolchain.checks:
                         results[check] = (await self._settled(judged, run, files, check, find, "base")).last.result
         return results
+
+    @asynccontextmanager
+    async def _opened(self, judged: Judged, files: Path, is_ready: bool) -> AsyncIterator[Opened]:
+        """Yield what runs commands on another state of a checkout; see `proof_of_tests`."""
+        tree = await self._tree(files, judged)
+        toolchain = tree.toolchain._replace(setup=()) if is_ready else tree.toolchain
+        async with self._run(judged, tree._replace(toolchain=toolchain)) as (run, done):
+            yield Opened(run, toolchain.checks, _all_ok(done))
 
     async def _keep(self, tree: str, results: Mapping[Check, BaselineResult]) -> None:
         python, _ = await self._programs()

@@ -1,9 +1,10 @@
-"""Lays the new code of a patch over a checkout of its base. Must never follow a link out of either tree."""
+"""Lays the new code of a patch, or its new tests, over a checkout of its base. Must never follow a link out of either tree."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from buildwright.core.patch import Patch
@@ -17,8 +18,17 @@ def lay_over(base: Path, new: Path, patch: Patch, surface: Surface) -> None:
 
     `base` holds the patch's base tree, `new` its result; both are private checkouts.
     """
+    _lay(base, new, patch, lambda path: not surface.holds(path))
+
+
+def lay_surface_over(base: Path, new: Path, patch: Patch, surface: Surface) -> None:
+    """Bring the changes of the verification surface alone into `base`: new tests stand beside the code before them."""
+    _lay(base, new, patch, surface.holds)
+
+
+def _lay(base: Path, new: Path, patch: Patch, is_wanted: Callable[[str], bool]) -> None:
     for change in patch.changes:
-        if surface.holds(change.path):
+        if not is_wanted(change.path):
             continue
         target = base / change.path
         _clear(base, target)

@@ -153,14 +153,15 @@ def _read(file: Compared, places: tuple[str, ...]) -> _Read | None:
 def _both(file: Compared) -> tuple[FileTests, FileTests]:
     path = file.path
     if file.before is None or file.after is None:
-        return _tests_of(path, file.before), _tests_of(path, file.after)
+        return tests_of(path, file.before), tests_of(path, file.after)
     if is_script(path):
         return compare_scripts(path, file.before, file.after)
     before, after = compare_python(file.before, file.after)
     return before or FileTests(), after or FileTests()
 
 
-def _tests_of(path: str, text: str | None) -> FileTests:
+def tests_of(path: str, text: str | None) -> FileTests:
+    """Return the tests of a Python, JavaScript or TypeScript file, none of no text."""
     if text is None:
         return FileTests()
     return read_script(path, text) if is_script(path) else read_python(text) or FileTests()
@@ -400,7 +401,7 @@ def _gone(judged: Judged, files: list[Compared]) -> Iterator[Finding]:
 def _tests_of_file(path: str, text: str) -> bool:
     """Return whether a file's tests were compared one by one, or it had nothing to lose."""
     if path.endswith(".py") or is_script(path):
-        return bool(_tests_of(path, text).tests) or not text.strip()
+        return bool(tests_of(path, text).tests) or not text.strip()
     return language_of(path) in _OTHER_LANGUAGES or not text.strip()
 
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from buildwright.core.languages import language_of
 from buildwright.errors import Refused
+from buildwright.gates.mutations import Mutation, is_source, mutations
 from buildwright.gates.surface import is_settings, is_test
 from buildwright.liars.generic import generic_liars
-from buildwright.liars.mutations import Mutation, is_source, mutations
 from buildwright.liars.records import KINDS, Edit, Files, Liar
 from buildwright.liars.script import shell_command
 from buildwright.liars.stage import TASK, LiarStage, Tried, git, open_stage, reason_of
