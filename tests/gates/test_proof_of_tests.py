@@ -24,8 +24,9 @@ from buildwright.sandbox import NoSandbox
 from tests.gates.projects import PATH, changed, write
 
 Edits = Mapping[str, str | None]
-ADD = {"title": "Add spread", "goal": "Add `spread(values)`: the largest value minus the smallest."}
-FIX = {"title": "Fix spread", "goal": "It is the largest value minus the smallest."}
+ADD = {"title": "Add spread", "goal": "Add `spread(values)`: how far the values lie apart."}
+FIX = {"title": "Fix spread", "goal": "It is how far the values lie apart."}
+PLAIN = {**ADD, "acceptance": ["all tests pass as they are", "spread([4, 9, 1]) is 8"]}
 REFACTOR = {"title": "Extract spread", "goal": "Extract `spread(values)`, so that range and spread share it."}
 ASKED = {**ADD, "acceptance": ["the new function has a test"]}
 
@@ -39,6 +40,7 @@ PYTHON = {
 }
 ABOUT_MEAN = "\n\ndef test_mean_of_two():\n    assert mean([2, 4]) == 3\n"
 ABOUT_SPREAD = "\n\ndef test_spread():\n    from stats import spread\n\n    assert spread([4, 9, 1]) == 8\n"
+ABOUT_NOTHING = "\n\ndef test_spread():\n    assert max([4, 9, 1]) - min([4, 9, 1]) == 8\n"
 CALLS_SPREAD = "\n\ndef test_spread():\n    from stats import spread\n\n    spread([4, 9, 1])\n"
 READS_SPREAD = "\n\ndef test_spread():\n    assert 'def spread' in open('stats.py').read()\n"
 
@@ -62,17 +64,17 @@ async def reports(folder: Path, base: Mapping[str, str], edits: Edits, **more: A
     return [one.report for one in await gate.judge(changed(folder, base, edits, **more))]
 
 
-async def python(folder: Path, tests: str, task: Mapping[str, Any] | None = None, **more: Any) -> list[Report]:
+async def python(folder: Path, tests: str, task: Mapping[str, Any], **more: Any) -> list[Report]:
     edits = {"stats.py": MEAN + SPREAD, "tests/test_stats.py": OLD + tests}
-    return await reports(folder, PYTHON, edits, task=task or ADD, checks=FAST, **more)
+    return await reports(folder, PYTHON, edits, task=task, checks=FAST, **more)
 
 
-async def node(folder: Path, tests: str, task: Mapping[str, Any] | None = None) -> list[Report]:
+async def node(folder: Path, tests: str) -> list[Report]:
     edits = {
         "stats.js": NODE["stats.js"] + NODE_SPREAD,
         "test/stats.test.js": NODE["test/stats.test.js"] + tests,
     }
-    return await reports(folder, NODE, edits, task=task or ADD)
+    return await reports(folder, NODE, edits, task=ASKED)
 
 
 def said(found: list[Report]) -> dict[str, Finding]:
@@ -82,19 +84,19 @@ def said(found: list[Report]) -> dict[str, Finding]:
     return {one.code: one for one in found[-1].findings}
 
 
-async def test_new_tests_that_pass_on_the_base_are_refused(tmp_path: Path) -> None:
-    found = await python(tmp_path, ABOUT_MEAN)
+@pytest.mark.parametrize(("tests", "task"), [(ABOUT_MEAN, ASKED), (ABOUT_NOTHING, PLAIN)], ids=["asked for", "by name"])
+async def test_new_tests_that_pass_on_the_base_are_refused(tmp_path: Path, tests: str, task: dict[str, Any]) -> None:
+    found = await python(tmp_path, tests, task)
     assert not found[-1].ok
     (refused,) = said(found).values()
     assert (refused.code, refused.severity, refused.file) == ("tests.prove_nothing", "error", "tests/test_stats.py")
-    assert "test_mean_of_two" in refused.message
-    assert "`spread`" in refused.message
+    assert "passed: it does not need what it adds (`spread`)" in refused.message
     assert "--allow tests/test_stats.py" in refused.fix
     assert refused.model_copy(update={"fingerprint": "1c9e02d4a7b3"}).can_be_approved
 
 
 async def test_a_person_opens_the_file_of_such_tests(tmp_path: Path) -> None:
-    found = await python(tmp_path, ABOUT_MEAN, allow=("tests/test_stats.py",))
+    found = await python(tmp_path, ABOUT_MEAN, ASKED, allow=("tests/test_stats.py",))
     assert all(report.ok for report in found)
     assert NAME not in {report.gate for report in found}
 
@@ -110,7 +112,7 @@ async def test_one_honest_test_proves_the_change(tmp_path: Path, tests: str) -> 
     assert (tmp_path / "new" / "stats.py").read_text() == MEAN + SPREAD, "the checkout is as it was"
 
 
-@pytest.mark.parametrize(("task", "severity"), [(FIX, "warning"), (REFACTOR, "")])
+@pytest.mark.parametrize(("task", "severity"), [(FIX, "warning"), (PLAIN, "warning"), (REFACTOR, "")])
 async def test_what_adds_nothing_new_is_not_refused(tmp_path: Path, task: dict[str, str], severity: str) -> None:
     found = await python(tmp_path, ABOUT_MEAN, task)
     assert found[-1].ok
@@ -124,7 +126,7 @@ async def test_tests_of_what_is_there_already_prove_no_change(tmp_path: Path) ->
     assert NAME not in {report.gate for report in found}
 
 
-@pytest.mark.parametrize(("task", "severity"), [(ADD, "warning"), (ASKED, "error")])
+@pytest.mark.parametrize(("task", "severity"), [(PLAIN, "warning"), (ASKED, "error")])
 async def test_tests_that_notice_no_fault_are_named(tmp_path: Path, task: dict[str, Any], severity: str) -> None:
     found = await python(tmp_path, CALLS_SPREAD, task)
     one = said(found)["tests.notice_nothing"]
@@ -150,9 +152,9 @@ async def test_what_cannot_run_on_the_base_is_said(tmp_path: Path) -> None:
 async def test_node_is_judged_alike(tmp_path: Path) -> None:
     refused = await node(tmp_path / "a", NODE_MEAN_TEST)
     assert said(refused)["tests.prove_nothing"].severity == "error"
-    honest = await node(tmp_path / "b", NODE_MEAN_TEST + NODE_SPREAD_TEST, ASKED)
+    honest = await node(tmp_path / "b", NODE_MEAN_TEST + NODE_SPREAD_TEST)
     assert set(said(honest)) == {"tests.proven", "tests.notice_faults"}
-    silent = await node(tmp_path / "c", NODE_CALLS, ASKED)
+    silent = await node(tmp_path / "c", NODE_CALLS)
     assert said(silent)["tests.notice_nothing"].severity == "error"
 
 

@@ -31,6 +31,12 @@ class NewTest(NamedTuple):
     path: str
     title: str
     """Of Python its name, with its class; of JavaScript its titles, those around it first."""
+    body: str = ""
+
+    def speaks_of(self, name: str) -> bool:
+        """Return whether the test's title or body has this word, also as a part of `test_word`."""
+        pattern = rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])"
+        return re.search(pattern, f"{self.title}\n{self.body}", re.IGNORECASE) is not None
 
     def is_case(self, case: CaseResult) -> bool:
         """Return whether a runner's result is of this test."""
@@ -57,7 +63,7 @@ def new_tests(files: Iterable[Compared]) -> Iterator[NewTest]:
             claims = {fact.text for fact in test.facts}
             is_new = bool(claims - facts) if claims else known.isdisjoint((test.name, test.body))
             if is_new and test.name != TOP and not test.silent:
-                yield NewTest(file.path, test.name)
+                yield NewTest(file.path, test.name, test.body)
 
 
 def narrowed(check: Check, files: Path, paths: Sequence[str]) -> Check:

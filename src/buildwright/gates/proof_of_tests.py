@@ -5,6 +5,7 @@ Must never count against a change what could not be run: then a note says so.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -24,6 +25,7 @@ from buildwright.gates.new_tests import NewTest, narrowed, new_tests
 from buildwright.gates.overlay import lay_surface_over
 from buildwright.gates.project_run import CheckRun, ProjectRun
 from buildwright.gates.reporting import finding, judgement
+from buildwright.gates.script import is_script, parse, text, walk
 from buildwright.gates.surface import Surface
 from buildwright.ports import Judged, Judgement
 
@@ -37,7 +39,6 @@ _RUNS = 3
 _LEAST = 2
 """Faults that must have survived before a change is refused for it."""
 _NOT_FOUND = 127
-_NAMES = re.compile(r"[^\W\d]\w*")
 _MOST_NAMED = 3
 
 _KEEPS = re.compile(
@@ -50,8 +51,8 @@ _KEEPS = re.compile(
 """The beginnings of sentences by which a task asks for nothing, or nothing that tests could show."""
 _ADDS = re.compile(r"(?:add|implement|creat|introduc|provid|support|offer|writ)\w*\b|(?:a |the )?new\b")
 _ASKS_FOR_TESTS = (
-    r"(?:add|write|include|new|unit|with|have|has|comes? with|cover\w*)(?: [^\s.;]+){0,5} tests?|covered by tests?|tested|"
-    r"tests? (?:cover|check|prove|show|for)\w*"
+    r"(?:add|writ|includ)\w*(?: (?!passing\b|all\b)[\w'-]+){0,3} tests?|(?:new|regression) tests?|(?:is|are) tested|"
+    r"(?:with|has|have|by)(?: (?:a|an|new|its|own|unit|some|their))* tests?|tests? (?:cover|check|prove|show)\w*"
 )
 
 
@@ -111,8 +112,9 @@ async def prove(
     if not case.wanted:
         return [_of([_not_tried("no runner's results name them")])]
     findings = [judged.consent(one) for one in await _on_the_base(case, open_run)]
-    if not any(one.severity == "error" for one in findings):
-        findings += [judged.consent(one) for one in await _on_faults(case, open_run)]
+    codes = {one.code for one in findings}
+    if "tests.prove_nothing" not in codes:
+        findings += await _on_faults(case, open_run, is_proven="tests.proven" in codes)
     return [_of(findings)]
 
 
@@ -194,19 +196,21 @@ def _proves_nothing(case: _Case) -> Finding:
     added = _added(case)
     names = ", ".join(dict.fromkeys(test.title for test in case.tests[:_MOST_NAMED]))
     what = f" (`{'`, `'.join(added)}`)" if added else ""
-    message = (
-        f"{_tests(case.size).capitalize()} ({names}) pass on the code before this change too: "
-        f"none of them needs what it adds{what}."
-    )
+    need = "none of them needs" if case.size > 1 else "it does not need"
+    message = f"{_tests(case.size)} ({names}), run on the code before this change, passed: {need} what it adds{what}."
+    about = _asks_for_tests(case) or any(test.speaks_of(name) for test in case.tests for name in added)
     path = case.tests[0].path
-    is_new = bool(added) and _adds(case.judged.task)
     return finding(
         "tests.prove_nothing",
-        message,
+        message[0].upper() + message[1:],
         path,
-        severity="error" if is_new else "warning",
-        fix=f"let one of them claim what the code before it does not do, or leave them out{opening(path)}",
+        severity="error" if added and about and _adds(case.judged.task) else "warning",
+        fix=f"let one test claim what the code before does not do, or leave out what claims nothing new{opening(path)}",
     )
+
+
+def _asks_for_tests(case: _Case) -> bool:
+    return speaks_of(case.judged.task, _ASKS_FOR_TESTS)
 
 
 def _tests(count: int) -> str:
@@ -214,14 +218,30 @@ def _tests(count: int) -> str:
 
 
 def _added(case: _Case) -> list[str]:
-    """Return the names that the task speaks of and that the product has only with the patch."""
-    now = {name for file in case.product for name in _NAMES.findall(file.after or "")}
-    then = {name for file in case.product for name in _NAMES.findall(file.before or "")}
-    return sorted(name for name in now - then if name.casefold() in names_in(case.judged.task))[:_MOST_NAMED]
+    """Return the names that the task speaks of and that the product's code has only with the patch."""
+    now = {name for file in case.product for name in _identifiers(file.path, file.after or "")}
+    then = {name for file in case.product for name in _identifiers(file.path, file.before or "")}
+    spoken = names_in(case.judged.task)
+    return sorted(name for name in now - then if name.casefold() in spoken)[:_MOST_NAMED]
 
 
-async def _on_faults(case: _Case, open_run: OpenRun) -> list[Finding]:
-    """Put small faults into the changed lines: the new tests must notice one."""
+def _identifiers(path: str, source: str) -> set[str]:
+    """Return the names in the code of a Python, JavaScript or TypeScript file, without comments and texts."""
+    try:
+        if is_script(path):
+            return {text(node) for node in walk(parse(path, source)) if "identifier" in node.type}
+        nodes = list(ast.walk(ast.parse(source))) if path.endswith(".py") else []
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    fields = ("name", "id", "attr", "arg")
+    return {name for node in nodes for field in fields if isinstance(name := getattr(node, field, None), str)}
+
+
+async def _on_faults(case: _Case, open_run: OpenRun, *, is_proven: bool) -> list[Finding]:
+    """Put small faults into the changed lines: the new tests must notice one.
+
+    `is_proven` says that one of them needs the change, so that they are about it.
+    """
     judged = case.judged
     faults = faults_in(case.product, judged.tree)
     if not faults:
@@ -245,7 +265,7 @@ async def _on_faults(case: _Case, open_run: OpenRun) -> list[Finding]:
             return Answer(noticed=False, seconds=spent)
 
         tries = await try_faults(checkout(judged), faults, TimeAllowed(limit, _RUNS * seconds), ask)
-    return _told(case, tries)
+    return _told(case, tries, is_proven=is_proven)
 
 
 def _within(judged: Judged, seconds: float) -> Judged:
@@ -254,11 +274,11 @@ def _within(judged: Judged, seconds: float) -> Judged:
     return replace(judged, options=judged.options.model_copy(update={"limits": limits}))
 
 
-def _told(case: _Case, tries: Tries) -> list[Finding]:
+def _told(case: _Case, tries: Tries, *, is_proven: bool) -> list[Finding]:
     if not tries.tried:
         return [_not_tried("no changed file could be altered")]
     if not tries.noticed:
-        return [_notices_nothing(case, tries)]
+        return [_notices_nothing(case, tries, is_proven=is_proven)]
     left = f"; {tries.chosen - tries.tried} more were not tried, for time" if tries.tried < tries.chosen else ""
     message = f"The new tests notice {len(tries.noticed)} of {tries.tried} small faults in the changed lines{left}."
     return [
@@ -272,19 +292,19 @@ def _told(case: _Case, tries: Tries) -> list[Finding]:
     ]
 
 
-def _notices_nothing(case: _Case, tries: Tries) -> Finding:
+def _notices_nothing(case: _Case, tries: Tries, *, is_proven: bool) -> Finding:
     path = case.tests[0].path
     some = "; ".join(fault.what for fault in tries.survived[:_MOST_NAMED])
     if not tries.loaded:
         message = "No new test loads the files that this change alters: whatever stands in them, they pass."
         fix = "let them import the code itself, not a copy of it"
         return finding("tests.notice_nothing", message, path, severity="warning", fix=fix)
-    asked = case.judged.task is not None and speaks_of(case.judged.task, _ASKS_FOR_TESTS)
+    is_sure = is_proven and tries.tried >= _LEAST and _asks_for_tests(case)
     message = f"The new tests pass with each of {tries.tried} small faults in the changed lines, such as {some}."
     return finding(
         "tests.notice_nothing",
         message,
         path,
-        severity="error" if asked and tries.tried >= _LEAST else "warning",
+        severity="error" if is_sure else "warning",
         fix=f"let them compare what the changed lines give with what is right{opening(path)}",
     )
