@@ -29,7 +29,7 @@ from buildwright.gates.interpreter import Python, find_python
 from buildwright.gates.levels import why_not
 from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
-from buildwright.gates.proof_of_tests import Opened, prove
+from buildwright.gates.proof_of_tests import ReadyTree, prove
 from buildwright.gates.replay import elsewhere, looks_around, make_old
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
@@ -285,12 +285,12 @@ class ChecksGate:
         return results
 
     @asynccontextmanager
-    async def _opened(self, judged: Judged, files: Path, is_ready: bool) -> AsyncIterator[Opened]:
+    async def _opened(self, judged: Judged, files: Path, is_ready: bool) -> AsyncIterator[ReadyTree]:
         """Yield what runs commands on another state of a checkout; see `proof_of_tests`."""
         tree = await self._tree(files, judged)
         toolchain = tree.toolchain._replace(setup=()) if is_ready else tree.toolchain
         async with self._run(judged, tree._replace(toolchain=toolchain)) as (run, done):
-            yield Opened(run, toolchain.checks, _all_ok(done))
+            yield ReadyTree(run, toolchain.checks, _all_ok(done))
 
     async def _keep(self, tree: str, results: Mapping[Check, BaselineResult]) -> None:
         python, _ = await self._programs()

@@ -56,8 +56,8 @@ _ASKS_FOR_TESTS = (
 )
 
 
-class Opened(NamedTuple):
-    """A checkout on which commands can be run."""
+class ReadyTree(NamedTuple):
+    """A checkout on which commands can be run, if its set-up succeeded."""
 
     run: ProjectRun
     checks: Sequence[Check]
@@ -66,7 +66,7 @@ class Opened(NamedTuple):
     """Whether its set-up succeeded."""
 
 
-OpenRun = Callable[[Judged, Path, bool], AbstractAsyncContextManager[Opened]]
+OpenRun = Callable[[Judged, Path, bool], AbstractAsyncContextManager[ReadyTree]]
 """Makes a checkout ready to run commands on it; True says that its set-up is done already."""
 
 
@@ -166,7 +166,7 @@ async def _on_the_base(case: _Case, open_run: OpenRun) -> list[Finding]:
     return [_proven(case, failing) if failing else _proves_nothing(case)]
 
 
-async def _runs(wanted: Sequence[_Wanted], opened: Opened) -> AsyncIterator[tuple[_Wanted, CheckRun | None]]:
+async def _runs(wanted: Sequence[_Wanted], opened: ReadyTree) -> AsyncIterator[tuple[_Wanted, CheckRun | None]]:
     for one in wanted:
         yield one, await opened.run.run(one.check) if one.whole in opened.checks else None
 
