@@ -116,7 +116,7 @@ def buildwright(home: Path, *arguments: str) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
         stdin=subprocess.DEVNULL,
     )
     return done.returncode, done.stdout
