@@ -172,7 +172,7 @@ class TestText:
             ("x.md", "a\nb\0c", 2, "binary"),
             ("x.md", " \n\n", None, "empty"),
             ("x.json", "", None, "empty"),
-            ("x.md", "x" * 1_000_001, None, "1 MB"),
+            ("x.md", "x" * 10_000_001, None, "10 MB"),
         ],
     )
     def test_bad_text_is_refused(self, name: str, text: str, line: int | None, said: str) -> None:
@@ -188,7 +188,7 @@ class TestText:
         spec = parse_spec("tasks:\n  - {id: a, title: 2025-01-01}\n", "x.yaml")
         assert graph_of(spec).tasks[0].title == "2025-01-01"
 
-    def test_1_mb_of_yaml_is_read(self) -> None:
+    def test_10_000_tasks_of_yaml_are_read(self) -> None:
         tasks = "".join(f"  - {{id: t{i}, title: Task {i}}}\n" for i in range(10_000))
         assert len(graph_of(parse_spec(f"tasks:\n{tasks}", "x.yaml")).tasks) == 10_000
 
@@ -238,7 +238,7 @@ class TestFiles:
             (b"ok\nb\xe4d\n", ":2: is not UTF-8"),
             (b"\x7fELF\x00\x01\xff", "not UTF-8"),
             (b"", "empty"),
-            (b"x" * 1_000_001, "1 MB"),
+            (b"x" * 10_000_001, "10 MB"),
         ],
     )
     def test_files_that_are_no_text(self, tmp_path: Path, content: bytes, said: str) -> None:
@@ -406,8 +406,8 @@ class TestTaskMaster:
         ("tasks", "key", "said"),
         [
             ([{"id": 1, "title": "A", "dependencies": [9]}], "1", "depends on 9"),
-            ([{"id": 1, "title": "A", "dependencies": 2}], "master.tasks[0].dependencies", "list"),
-            ([{"id": "x", "title": "A", "dependencies": []}], "master.tasks[0].id", "is no number"),
+            ([{"id": 1, "title": "A", "dependencies": {}}], "master.tasks[0].dependencies", "list"),
+            ([{"id": "x y", "title": "A", "dependencies": []}], "master.tasks[0].id", "is no id"),
             ([{"id": 1, "dependencies": []}], "master.tasks[0].title", "missing"),
             ([{"id": 1, "title": "A"}, {"id": 1, "title": "B"}], "master.tasks[1].id", "twice"),
             ([{"id": 1, "title": "A", "status": "odd"}], "master.tasks[0].status", "pending"),

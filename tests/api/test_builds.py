@@ -32,6 +32,17 @@ async def started(client: Client, **more: Any) -> str:
     return str(answer.json["build_id"])
 
 
+async def test_a_large_list_holds_nobody_up(served: Served) -> None:
+    text = "tasks:\n" + "".join(f"- id: t{number}\n  title: a\n" for number in range(20_000))
+    planning = asyncio.create_task(served.client.post("/api/plans", {"spec": text, "name": "tasks.yaml"}))
+    meanwhile = 0
+    while not planning.done():
+        assert (await served.client.get("/health")).status == 200
+        meanwhile += 1
+    assert len((await planning).json["tasks"]) == 20_000
+    assert meanwhile > 5
+
+
 async def test_a_build_runs_by_itself_and_its_status_is_that_of_the_command_line(served: Served) -> None:
     build_id = await started(served.client)
     status = await ended(served.client, build_id)

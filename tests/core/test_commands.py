@@ -14,6 +14,7 @@ from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reop
 from buildwright.core.event import AnyEvent
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
+from buildwright.core.paths import overlapping
 from buildwright.core.snapshot import dump
 from buildwright.errors import IllegalMove
 from tests.core.machine import Machine, consent, graphs, options
@@ -93,7 +94,7 @@ class Users(RuleBasedStateMachine):
         state = self.build.task(task)
         plan = self.build.plan
         assert plan is not None
-        free = all(self.build.holders.get(file, task) == task for file in plan.task(task).files_expected)
+        free = overlapping(plan.task(task).files_expected, self.build.holders, task) is None
         legal = going and free and can_be_reopened(state)
         self.command(e.JudgingReopened(task=task, attempt=state.attempt), legal)
         if legal:

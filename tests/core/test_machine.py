@@ -15,6 +15,7 @@ from buildwright.core.event import EVENT_TYPES, Recorded, decode, encode
 from buildwright.core.graph import Graph
 from buildwright.core.heap import keys_of
 from buildwright.core.limits import Options
+from buildwright.core.paths import overlapping
 from buildwright.core.snapshot import dump, parse
 from buildwright.errors import IllegalMove
 from tests.core.machine import Machine, graphs, options
@@ -49,8 +50,8 @@ def check(build: Build) -> None:
             assert needs_met
             assert milestone_open
         if phases[task.id] in HOLDING:
-            for file in task.files_expected:
-                assert held.setdefault(file, task.id) == task.id, f"{file} is held twice"
+            assert overlapping(task.files_expected, held, task.id) is None, f"a file of {task.id} is held twice"
+            held.update(dict.fromkeys(task.files_expected, task.id))
     ready = {build.plan.id_at(rank) for rank in keys_of(build.ready)}
     assert {task for task, phase in phases.items() if phase is TaskPhase.READY} <= ready
     assert {car.task for car in build.train} == {task for task, phase in phases.items() if phase is TaskPhase.MERGING}

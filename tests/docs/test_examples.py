@@ -34,7 +34,7 @@ def specs() -> list[Spec]:
 
 def test_the_task_lists_are_imported_each_in_its_form() -> None:
     found = specs()
-    assert sorted(spec.form for spec in found) == ["interview", "spec-kit", "task-master", "tasks", "tasks"]
+    assert sorted(spec.form for spec in found) == ["interview", "kiro", "spec-kit", "task-master", "tasks", "tasks"]
     assert [spec.title for spec in found if spec.graph is None] == ["Calculator"]
     by_form = {spec.form: spec.graph for spec in found}
     kit, master = by_form["spec-kit"], by_form["task-master"]
@@ -44,6 +44,8 @@ def test_the_task_lists_are_imported_each_in_its_form() -> None:
     assert master is not None
     assert [task.id for task in master.tasks] == ["1.2", "2"]
     assert master.tasks[1].depends_on == ("1.2",)
+    assert by_form["kiro"] is not None
+    assert [task.id for task in by_form["kiro"].tasks] == ["2.1"]
 
 
 def test_the_example_of_our_form_uses_every_key_and_the_tables_have_them_all() -> None:

@@ -201,7 +201,13 @@ def test_a_plan_shows_waves_and_the_critical_path() -> None:
         ("notes", 1, False),
         ("entry", 2, True),
     ]
-    assert (view.critical_path, view.minutes, view.total_minutes, view.widest) == (("money", "entry"), 5.0, 7.0, 3)
+    assert (view.critical_path, view.minutes, view.total_minutes, view.widest) == (("money", "entry"), 5.0, 7.0, 2)
+
+
+def test_tasks_that_share_a_file_do_not_count_as_at_once() -> None:
+    files = (("src/a.py",), ("src/",), ("lib/",), ("./lib/b.py",))
+    tasks = tuple(Task(id=f"t{place}", title="T", files_expected=some) for place, some in enumerate(files))
+    assert plan_view(Graph(tasks=tasks)).widest == 2
 
 
 def test_a_bad_plan_is_refused() -> None:

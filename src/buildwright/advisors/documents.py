@@ -19,7 +19,7 @@ from buildwright.advisors.paths import path_problem
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.errors import BadGraph, BadSpec
 
-SIZE_LIMIT: Final = 1_000_000
+SIZE_LIMIT: Final = 10_000_000
 """Bytes of the largest spec."""
 
 DEPTH_LIMIT: Final = 64
@@ -46,7 +46,7 @@ def read_text(path: Path) -> str:
 def decode(content: bytes, name: str) -> str:
     """Return bytes as text, without a UTF-8 byte order mark. Raises BadSpec."""
     if len(content) > SIZE_LIMIT:
-        raise BadSpec("is larger than 1 MB", file=name, fix="split the spec into smaller ones")
+        raise BadSpec(f"is larger than {SIZE_LIMIT // 1_000_000} MB", file=name, fix="split the spec into smaller ones")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BadSpec("is UTF-16 text", file=name, fix="save the file as UTF-8")
     try:
@@ -60,7 +60,7 @@ def check_text(text: str, name: str) -> str:
     """Return the text without a byte order mark. Raises BadSpec when it is empty, too large, or binary."""
     text = text.removeprefix("\ufeff")
     if len(text) > SIZE_LIMIT:
-        raise BadSpec("is larger than 1 MB", file=name, fix="split the spec into smaller ones")
+        raise BadSpec(f"is larger than {SIZE_LIMIT // 1_000_000} MB", file=name, fix="split the spec into smaller ones")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise BadSpec("is a binary file, or UTF-16 without a mark", file=name, line=line, fix="give a UTF-8 text file")
@@ -254,8 +254,6 @@ def _words(kind: str, message: str, context: dict[str, Any], key: str) -> tuple[
             return "should be a list", "write it as a list, also with a single item"
         case "model_type" | "dict_type" | "model_attributes_type":
             return "should be an object with named keys", "write keys and values"
-        case "string_pattern_mismatch" if "A-Z" not in str(context.get("pattern")):
-            return "is no number of a task", "write a number such as 3, or 3.1 for a subtask"
         case "string_pattern_mismatch":
             return (
                 "is no id",

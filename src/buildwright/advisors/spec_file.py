@@ -1,11 +1,13 @@
 """Reads every spec: recognises its format and calls the parser. Must never ask a model or write.
 
-`.json`, `.yaml` and `.yml` are task lists or interview artifacts; everything else is Markdown, a spec-kit task list or
-free text. A text that begins like JSON is JSON, unless its name says something else.
+`.json`, `.yaml` and `.yml` are task lists or interview artifacts, `.jsonl` issues or tasks line by line; everything else
+is Markdown: a task list of spec-kit, OpenSpec, Kiro, BMAD or Backlog.md, or free text. A text that begins like JSON is
+JSON, unless its name says something else.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +15,13 @@ from typing import Any, Final
 from pydantic import Field
 
 from buildwright.advisors import documents, task_list, task_master
+from buildwright.advisors.backlog import looks_like_backlog, parse_backlog
+from buildwright.advisors.checklist import lines_outside_fences
 from buildwright.advisors.documents import checked_graph, validate
-from buildwright.advisors.spec_kit import lines_outside_fences, looks_like_spec_kit, parse_spec_kit
+from buildwright.advisors.issue_lines import are_issues, load_lines, parse_issues
+from buildwright.advisors.numbered_list import looks_numbered, parse_numbered_list
+from buildwright.advisors.spec_kit import looks_like_spec_kit, parse_spec_kit
+from buildwright.advisors.story import looks_like_story, names_stories_only, parse_story
 from buildwright.core.graph import Graph
 from buildwright.core.record import Record
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
@@ -22,6 +29,8 @@ from buildwright.core.task import Task
 from buildwright.errors import BadSpec
 
 _MARKDOWN: Final = frozenset({".md", ".markdown", ".txt", ".rst"})
+_JSON_LINES: Final = frozenset({".jsonl", ".ndjson"})
+_MOST_FILES: Final = 10_000
 _OURS: Final = frozenset({"goal", "acceptance", "files_expected", "milestone", "critical", "minutes"})
 _ARTIFACTS: Final = frozenset({"brief", "build_plan", "product_doc"})
 
@@ -72,59 +81,102 @@ def _parse_own_tasks(data: Any, text: str, name: str, title: str) -> Spec:
     return Spec(title=listed.title or title, source=name, form="tasks", text=listed.notes, graph=checked)
 
 
-def read_spec(path: Path, text: str | None = None) -> Spec:
-    """Return the spec in a file; `text` is its content if the caller has it already. Raises BadSpec or BadGraph."""
-    return parse_spec(documents.read_text(path) if text is None else text, str(path))
+def read_spec(path: Path, text: str | None = None, tag: str = "") -> Spec:
+    """Return the spec in a file, or in a folder of Backlog.md's task files. Raises BadSpec or BadGraph.
+
+    `text` is the file's content if the caller has it already; `tag` chooses one of the lists in a task-master file.
+    """
+    if text is None and os.path.isdir(path):  # noqa: PTH112  False, too, for a name that no file can have
+        return _read_folder(path)
+    return parse_spec(documents.read_text(path) if text is None else text, str(path), tag)
 
 
-def parse_spec(text: str, name: str) -> Spec:
+def _read_folder(folder: Path) -> Spec:
+    named = [(str(file), documents.read_text(file)) for file in sorted(folder.glob("*.md"))[:_MOST_FILES]]
+    files = [(name, text) for name, text in named if looks_like_backlog(text)]
+    if not files:
+        raise BadSpec("this is a directory without task files of Backlog.md", file=str(folder), fix="name a file in it")
+    return parse_backlog(files, str(folder), (folder.absolute().name or "tasks")[:200])
+
+
+def parse_spec(text: str, name: str, tag: str = "") -> Spec:
     """Return a spec from text; `name` is its source, and the ending its format. Raises BadSpec or BadGraph."""
     text = documents.check_text(text, name)
+    spec = _parse(text, name, tag)
+    if tag and spec.form != "task-master":
+        raise BadSpec("has no tags: only lists of task-master have", file=name, fix="leave out --tag")
+    return spec
+
+
+def _parse(text: str, name: str, tag: str) -> Spec:
     ending = Path(name).suffix.lower()
     title = (Path(name).stem or "spec")[:200]
+    if ending in _JSON_LINES:
+        return _parse_lines(text, name, title)
     if ending == ".json" or (ending not in _MARKDOWN | {".yaml", ".yml"} and text.lstrip()[0] in "{["):
-        return _parse_data(documents.load_json(text, name), text, name, title)
+        return _parse_data(documents.load_json(text, name), text, name, title, tag)
     if ending in (".yaml", ".yml") or (ending not in _MARKDOWN and re.search(r"^tasks:\s*$", text, re.MULTILINE)):
-        return _parse_data(documents.load_yaml(text, name), text, name, title)
+        return _parse_data(documents.load_yaml(text, name), text, name, title, tag)
+    if looks_like_backlog(text):
+        return parse_backlog([(name, text)], name, title)
+    if looks_like_story(text):
+        return parse_story(text, name)
     title = _first_heading(text) or title
     if looks_like_spec_kit(text):
         return parse_spec_kit(text, name, title)
+    if looks_numbered(text):
+        return parse_numbered_list(text, name, title)
     return Spec(title=title, source=name, form="markdown", text=text)
 
 
-def _parse_data(data: Any, text: str, name: str, title: str) -> Spec:
+def _parse_lines(text: str, name: str, title: str) -> Spec:
+    values = load_lines(text, name)
+    if are_issues(values):
+        return parse_issues(values, text, name, title)
+    return _parse_data([value for _, value in values], text, name, title, "")
+
+
+def _parse_data(data: Any, text: str, name: str, title: str, tag: str) -> Spec:
     if isinstance(data, list):
         ours = any(isinstance(item, dict) and item.keys() & _OURS for item in data)
-        parse = _parse_own_tasks if ours else task_list.parse_task_list
-        return parse({"tasks": data}, text, name, title)
+        data = {"tasks": data}
+        return _parse_own_tasks(data, text, name, title) if ours else _parse_foreign(data, text, name, title, tag)
     if not isinstance(data, dict):
         fix = "write an object with a list `tasks`"
         raise BadSpec("is neither a task list nor the artifacts of an interview", file=name, fix=fix)
     if "tasks" not in data:
         if _ARTIFACTS & data.keys() or "seed" in data:
             return _parse_interview(data, text, name)
+        if names_stories_only(data):
+            message = "is BMAD's sprint status: it says how far stories are, not what to do"
+            raise BadSpec(message, file=name, fix="give the file of a story, such as 1-2-title.md")
         if task_master.has_tags(data):
-            return task_master.parse_task_master(data, text, name, title)
+            return task_master.parse_task_master(data, text, name, title, tag)
     if "task_list" in data:
         return task_list.parse_task_list(data, text, name, title)
     tasks = data.get("tasks")
     items = [item for item in tasks if isinstance(item, dict)] if isinstance(tasks, list) else []
     keys = {key for item in items for key in item}
     # A key that only our format has decides, so that a stray key of another format is reported, not followed.
-    if not keys & _OURS:
-        if _is_task_master(keys, items):
-            return task_master.parse_task_master(data, text, name, title)
-        if keys & task_list.MARKS:
-            return task_list.parse_task_list(data, text, name, title)
+    if not keys & _OURS and (_is_task_master(keys, items) or keys & task_list.MARKS):
+        return _parse_foreign(data, text, name, title, tag)
     return _parse_own_tasks(data, text, name, title)
 
 
+def _parse_foreign(data: dict[str, Any], text: str, name: str, title: str, tag: str) -> Spec:
+    """Return the spec of a list with keys of others: by those that only one of them has."""
+    items = [item for item in data["tasks"] if isinstance(item, dict)]
+    if _is_task_master({key for item in items for key in item}, items):
+        return task_master.parse_task_master(data, text, name, title, tag)
+    return task_list.parse_task_list(data, text, name, title)
+
+
 def _is_task_master(keys: set[str], items: list[dict[str, Any]]) -> bool:
-    numbered = all(re.fullmatch(r"[\d.]+", str(item.get("id"))) for item in items)
-    if not items or not numbered or "depends_on" in keys:
+    """Return whether tasks have the keys of task-master; words as ids need a key that our own tasks cannot have."""
+    if keys & (task_list.MARKS - {"status"}) or "depends_on" in keys or not keys & task_master.MARKS:
         return False
-    unlike = keys & (task_list.MARKS - {"status"})
-    return bool(keys & task_master.MARKS) and not unlike
+    numbered = all(re.fullmatch(r"[\d.]+", str(item.get("id"))) for item in items)
+    return bool(items) and (numbered or bool(keys & {"status", "subtasks", "testStrategy"}))
 
 
 def _first_heading(text: str) -> str:

@@ -1,17 +1,19 @@
 """Reads spec-kit's `tasks.md`: `- [ ] T001 [P] [US1] Description with path/file.py` under `## Phase N: ...`.
 
-Must never do I/O. Source of the format: the tasks template of github/spec-kit. Phases become milestones. Within a
-phase, consecutive tasks marked [P] run side by side; a task without the mark waits for all before it, and all after it
-wait for it. Ticked tasks are left out, and tasks that depend on them do not wait.
+Must never do I/O. Source of the format: the tasks template of github/spec-kit. Sections with tasks become milestones.
+Within one, consecutive tasks marked [P] run side by side; a task without the mark waits for all before it, and all
+after it wait for it. Ticked and put-off tasks are left out and named, and tasks that depend on them do not wait. Tests
+under a heading "Tests ..." come before the code they test: they fail until the section's other tasks are done.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from buildwright.advisors.checklist import Box, box, lines_outside_fences, notes_on_marks
 from buildwright.advisors.documents import checked_graph
 from buildwright.advisors.paths import paths_in
 from buildwright.core.graph import Graph
@@ -19,118 +21,193 @@ from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.errors import BadGraph, BadSpec
 
-_TASK: Final = re.compile(r"\s*[-*+] \[([ xX])\] (T\d{2,}[A-Za-z]?)\b[:.]?\s*(.*)")
-_BOX: Final = re.compile(r"\s*[-*+] \[[ xX]?\]\s")
-_PHASE: Final = re.compile(r"##\s+(Phase\b.*)", re.IGNORECASE)
-_HEADING: Final = re.compile(r"(#{1,2})\s+(.*)")
+_ID_FORM: Final = r"T\d+[A-Za-z]?(?:\.\d+[A-Za-z]?)*"
+_TASK: Final = re.compile(rf"[*_]{{0,3}}({_ID_FORM})(?![\w-])[*_]{{0,3}}[:.]?[*_]{{0,3}}\s*(.*)")
+_HEADING: Final = re.compile(r"(#{1,6})\s+(.*?)\s*#*$")
+_PHASE: Final = re.compile(r"Phase\b", re.IGNORECASE)
+_PHASE_NUMBER: Final = re.compile(r"Phase [\w.]+\W*", re.IGNORECASE)
+_TESTS: Final = re.compile(
+    r"(?:\W|\d)*(?:(?:\w+ )?tests? (?:for|first)\b|tests?\W*$|write tests first\b)", re.IGNORECASE
+)
 _MARK: Final = re.compile(r"\s*\[(P|US\d+)\]", re.IGNORECASE)
 _ABOUT: Final = re.compile(r"\*\*(Purpose|Goal)\*\*:\s*(.+)")
-_NEEDS: Final = re.compile(r"\bdepends on ((?:T\d+[A-Za-z]?(?:,? and |, | )?)+)", re.IGNORECASE)
-_ID: Final = re.compile(r"T\d+[A-Za-z]?")
+_NEEDS: Final = re.compile(
+    r"\b(?:depends on|dependent on|blocked by|requires|needs|after|deps?:|dependencies:)\s+"
+    rf"((?:{_ID_FORM}(?:\s*(?:[-\u2013]|to|through)\s*{_ID_FORM})?(?:,? and |, ?|/| )?)+)",
+    re.IGNORECASE,
+)
+_MOST_ENDS: Final = 50
+"""Parallel tasks at the end of a section that its tests wait for; a longer row would cost its square."""
+_ID: Final = re.compile(rf"({_ID_FORM})(?:\s*(?:[-\u2013]|to|through)\s*({_ID_FORM}))?")
+_CRITERIA: Final = re.compile(
+    r"\b(?:criteria|checkpoints?|acceptance|definition of done|verification|validation|checklist|gates?)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass
 class _TaskLine:
     """A task line as it was read."""
 
-    number: int
+    box: Box
     id: str
-    done: bool
     parallel: bool
     stories: tuple[str, ...]
     text: str
-    phase: str
+    section: str
     about: str
+    tests: int
+    """Number of the heading "Tests ..." it stands under, 0 for none."""
+    place: int
+    """Number of the highest heading around it that is not the title: tests and their code share one."""
+    steps: list[str] = field(default_factory=list)
+    """Boxes without an id that are indented below it."""
+    criteria: list[str] = field(default_factory=list)
 
 
 @dataclass
-class _Phase:
-    """The current state of the order within one phase."""
+class _Order:
+    """The current state of the order within one section."""
 
     barrier: tuple[str, ...] = ()
     """What every following task waits for."""
     group: list[str] = field(default_factory=list)
     """Parallel tasks since the barrier."""
+    tests: int = 0
+    """The heading "Tests ..." of the task before, as in its line."""
 
 
 def looks_like_spec_kit(text: str) -> bool:
     """Return whether a Markdown text has at least one task line of spec-kit."""
-    return any(_TASK.match(line) for _, line in lines_outside_fences(text))
-
-
-def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
-    """Yield line numbers from 1 and lines that are not in a fenced block."""
-    fence = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        opened = re.match(r"\s{0,3}(`{3,}|~{3,})", line)
-        if fence:
-            if opened and opened[1].startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-        elif opened:
-            fence = opened[1]
-        else:
-            yield number, line
+    boxes = (box(number, line) for number, line in lines_outside_fences(text) if "[" in line)
+    return any(one is not None and _TASK.match(one.text) for one in boxes)
 
 
 def parse_spec_kit(text: str, name: str, title: str) -> Spec:
     """Return the spec. Raises BadSpec or BadGraph with the line."""
-    listed = _read(text, name)
+    reader = _Reader(name)
+    reader.read(text)
+    listed = reader.tasks
     by_id = {line.id: line for line in listed}
-    phases: dict[str, _Phase] = {}
+    places = {line.id: place for place, line in enumerate(listed)}
+    sections: dict[str, _Order] = {}
     tasks = []
+    later = _code_after_tests(listed)
     for line in listed:
-        if line.done:
+        if not line.box.is_open:
             continue
-        order = phases.setdefault(line.phase, _Phase())
+        order = sections.setdefault(line.section, _Order())
+        if order.tests and order.tests != line.tests and 0 < len(order.group) <= _MOST_ENDS:
+            order.barrier, order.group = tuple(order.group), []  # code waits for the tests that come first
+        order.tests = line.tests
         if line.parallel:
             before = order.barrier
             order.group.append(line.id)
         else:
             before = tuple(order.group) or order.barrier
             order.barrier, order.group = (line.id,), []
-        tasks.append(_task(line, before, by_id, name))
+        needed = _needed(line, before, by_id, places, listed, name)
+        tasks.append(_task(line, needed, later.get(line.id, ())))
+    notes = [*notes_on_marks((line.id, line.box) for line in listed), *reader.notes]
     if not tasks:
-        raise BadSpec("every task is ticked", file=name, fix="untick or add a task: there is nothing to build")
-    graph = checked_graph(
-        Graph(tasks=tuple(tasks), milestones=tuple(phases)), text, name, {line.id: line.number for line in listed}
-    )
-    return Spec(title=title, source=name, form="spec-kit", text=text, graph=graph)
+        raise BadSpec(
+            f"every task is ticked or put off ({'; '.join(notes)})" if _puts_off(listed) else "every task is ticked",
+            file=name,
+            fix="untick or add a task: there is nothing to build",
+        )
+    numbers = {line.id: line.box.number for line in listed}
+    graph = checked_graph(Graph(tasks=tuple(tasks), milestones=tuple(sections)), text, name, numbers)
+    return Spec(title=title, source=name, form="spec-kit", text=text, graph=graph, notes=tuple(notes))
 
 
-def _read(text: str, name: str) -> list[_TaskLine]:
-    listed: list[_TaskLine] = []
-    seen: dict[str, int] = {}
-    phase = about = ""
-    for number, line in lines_outside_fences(text):
-        if _HEADING.match(line):
-            found = _PHASE.match(line)
-            phase, about = (found[1].strip() if found else ""), ""
-        elif told := _ABOUT.match(line):
-            about = told[2].strip()
-        elif task := _TASK.match(line):
-            if task[2] in seen:
-                message = f"the task id {task[2]} is used twice; first in line {seen[task[2]]}"
-                raise BadGraph(message, file=name, line=number, key=task[2], fix="give every task its own id")
-            seen[task[2]] = number
-            marks, words = _marks(task[3])
-            if not words:
-                raise BadSpec("the task has no description", file=name, line=number, key=task[2], fix="say what to do")
-            listed.append(
-                _TaskLine(
-                    number=number,
-                    id=task[2],
-                    done=task[1] != " ",
-                    parallel="P" in marks,
-                    stories=tuple(mark for mark in marks if mark != "P"),
-                    text=words,
-                    phase=phase,
-                    about=about,
-                )
+def _puts_off(listed: list[_TaskLine]) -> bool:
+    return any(line.box.state == "put off" for line in listed)
+
+
+class _Reader:
+    """Reads lines one after the other: tasks, what belongs to them, and notes on boxes that become no task."""
+
+    def __init__(self, name: str) -> None:
+        self.tasks: list[_TaskLine] = []
+        self.notes: list[str] = []
+        self._name = name
+        self._seen: dict[str, int] = {}
+        self._sections: dict[str, int] = {}
+        self._section = self._about = self._label = ""
+        self._in_phase = False
+        self._tests = self._place = self._tests_level = 0
+
+    def read(self, text: str) -> None:
+        """Read a whole text. Raises BadSpec or BadGraph with the line."""
+        for number, line in lines_outside_fences(text):
+            if found := _HEADING.match(line):
+                self._heading(number, len(found[1]), found[2].strip())
+            elif told := _ABOUT.match(line):
+                self._about = told[2].strip()
+            elif "[" in line and (one := box(number, line)) is not None:
+                self._box(one)
+            elif line.strip():
+                self._label = line.strip()
+
+    def _heading(self, number: int, level: int, words: str) -> None:
+        self._label = words
+        is_phase = bool(_PHASE.match(words))
+        if level <= 2 or is_phase:
+            self._section, self._about = (self._own_name(words) if level > 1 or is_phase else ""), ""
+            self._in_phase, self._place = is_phase, number
+        if _TESTS.match(_PHASE_NUMBER.sub("", words)):
+            self._tests, self._tests_level = number, level
+        elif level <= max(self._tests_level, 2) or is_phase:
+            self._tests = 0
+
+    def _own_name(self, words: str) -> str:
+        """Return a section's name; a later one of the same name is a section of its own."""
+        count = self._sections[words] = self._sections.get(words, 0) + 1
+        return words if count == 1 else f"{words} ({count})"
+
+    def _box(self, one: Box) -> None:
+        found = _TASK.match(one.text)
+        if found is None:
+            self._box_without_id(one)
+            return
+        task, rest = found[1], found[2]
+        if task in self._seen:
+            message = f"the task id {task} is used twice; first in line {self._seen[task]}"
+            raise BadGraph(message, file=self._name, line=one.number, key=task, fix="give every task its own id")
+        self._seen[task] = one.number
+        marks, words = _marks(rest)
+        if not words:
+            raise BadSpec(
+                "the task has no description", file=self._name, line=one.number, key=task, fix="say what to do"
             )
-        elif phase and _BOX.match(line):
+        stories = tuple(mark for mark in marks if mark != "P")
+        self.tasks.append(
+            _TaskLine(one, task, "P" in marks, stories, words, self._section, self._about, self._tests, self._place)
+        )
+        self._label = ""
+
+    def _box_without_id(self, one: Box) -> None:
+        """Give an open box to the task it belongs to, or name it. One that is ticked has nothing open."""
+        above = self.tasks[-1] if self.tasks and self.tasks[-1].section == self._section else None
+        if above is not None and one.indent > above.box.indent and not self._label:
+            above.steps.append(f"[{one.mark or ' '}] {one.text}")
+        elif not one.is_open:
+            if one.state == "put off":
+                self.notes.append(f"line {one.number} is marked [-] and has no id, so it is left out: {one.text}")
+        elif _CRITERIA.search(self._label):
+            heir = next(
+                (line for line in reversed(self.tasks) if line.box.is_open or line.section != self._section), None
+            )
+            told = "is left to you"
+            if heir is not None and heir.section == self._section:
+                heir.criteria.append(one.text)
+                told = f"is asked of {heir.id} as acceptance"
+            self.notes.append(f"line {one.number} has no id, so it is no task; it {told}: {one.text}")
+        elif self._in_phase:
             fix = "begin it with an id, such as `- [ ] T012 ...`"
-            raise BadSpec("a task without an id", file=name, line=number, fix=fix)
-    return listed
+            raise BadSpec("a task without an id", file=self._name, line=one.number, fix=fix)
+        else:
+            self.notes.append(f"line {one.number} has no id, so it is no task: {one.text}")
 
 
 def _marks(rest: str) -> tuple[list[str], str]:
@@ -141,22 +218,76 @@ def _marks(rest: str) -> tuple[list[str], str]:
     return marks, rest.strip()
 
 
-def _task(line: _TaskLine, before: tuple[str, ...], by_id: dict[str, _TaskLine], name: str) -> Task:
-    named = [needed for found in _NEEDS.finditer(line.text) for needed in _ID.findall(found[1])]
-    for needed in named:
-        if needed not in by_id:
-            fix = f"add a task {needed}, or correct the description of {line.id}"
-            raise BadGraph(
-                f"depends on {needed}, which is not in the list", file=name, line=line.number, key=line.id, fix=fix
-            )
-    depends_on = [needed for needed in (*before, *named) if not by_id[needed].done]
-    where = f"\n\nPart of {line.phase}. {line.about}".rstrip() if line.phase else ""
+def _code_after_tests(listed: list[_TaskLine]) -> dict[str, tuple[str, ...]]:
+    """Return, for each open task under a heading "Tests ...", the tasks whose code it tests.
+
+    Those are the others of its section with the same user story; in a section of tests alone, those of the next one.
+    """
+    by_place: dict[int, list[_TaskLine]] = {}
+    for line in listed:
+        if line.box.is_open:
+            by_place.setdefault(line.place, []).append(line)
+    groups = list(by_place.values())
+    later: dict[str, tuple[str, ...]] = {}
+    for place, group in enumerate(groups):
+        code = [line for line in group if not line.tests]
+        following = groups[place + 1] if place + 1 < len(groups) else []
+        last = _ends(code or following)
+        for line in (one for one in group if one.tests):
+            stories = _ends([one for one in code if one.stories == line.stories]) if line.stories else last
+            own = tuple(one.id for one in stories or last if one.box.number > line.box.number)
+            if own:
+                later[line.id] = own
+    return later
+
+
+def _ends(code: list[_TaskLine]) -> list[_TaskLine]:
+    """Return the tasks with which a stretch of code is done: the last one without [P] and all after it."""
+    code = [line for line in code if not line.tests]
+    start = max((place for place, line in enumerate(code) if not line.parallel), default=0)
+    return code[start:][-_MOST_ENDS:]
+
+
+def _needed(
+    line: _TaskLine,
+    before: tuple[str, ...],
+    by_id: Mapping[str, _TaskLine],
+    places: Mapping[str, int],
+    listed: list[_TaskLine],
+    name: str,
+) -> tuple[str, ...]:
+    """Return the open tasks that a task waits for. Raises BadGraph for an id that its words name and no line has."""
+    needed = list(before)
+    for first, last in _named_in(line.text):
+        for one in filter(None, (first, last)):
+            if one not in by_id:
+                fix = f"add a task {one}, or correct the description of {line.id}"
+                raise BadGraph(
+                    f"depends on {one}, which is not in the list", file=name, line=line.box.number, key=line.id, fix=fix
+                )
+        between = listed[places[first] : places[last] + 1] if last else [by_id[first]]
+        needed += [one.id for one in between if one is not line or not last]
+    return tuple(one for one in dict.fromkeys(needed) if by_id[one].box.is_open)
+
+
+def _named_in(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the ids that a description depends on, as the ends of a range or as one id and ""."""
+    for found in _NEEDS.finditer(text):
+        for one in _ID.finditer(found[1]):
+            yield one[1], one[2] or ""
+
+
+def _task(line: _TaskLine, depends_on: tuple[str, ...], until: tuple[str, ...]) -> Task:
+    where = f"\n\nPart of {line.section}. {line.about}".rstrip() if line.section else ""
+    steps = "".join(f"\n- {step}" for step in line.steps)
     return Task(
         id=line.id,
         title=line.text if len(line.text) <= 200 else f"{line.text[:199]}…",
-        goal=line.text + where,
+        goal=line.text + steps + where,
         requirements=tuple(f"User story {story}" for story in line.stories),
-        depends_on=tuple(dict.fromkeys(depends_on)),
+        acceptance=tuple(line.criteria),
+        depends_on=depends_on,
         files_expected=paths_in(line.text),
-        milestone=line.phase,
+        milestone=line.section,
+        tests_first=until,
     )

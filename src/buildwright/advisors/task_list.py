@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from buildwright.advisors.checklist import named
+from buildwright.advisors.dependencies import under_one_key
 from buildwright.advisors.documents import checked_graph, validate
 from buildwright.core.graph import Graph
 from buildwright.core.record import TaskId
@@ -80,6 +82,9 @@ class ForeignTask(BaseModel):
         return self.status in ("completed", "complete", "skipped")
 
 
+_KEYS: Final = frozenset(ForeignTask.model_fields) - {"depends_on"}
+
+
 class ForeignList(BaseModel):
     """The document."""
 
@@ -90,6 +95,8 @@ class ForeignList(BaseModel):
 
 def parse_task_list(document: dict[str, Any], text: str, name: str, title: str) -> Spec:
     """Return the spec. Raises BadSpec or BadGraph with key and line."""
+    if isinstance(tasks := document.get("tasks"), list):
+        document = {**document, "tasks": under_one_key(tasks, "depends_on", _KEYS, name, ("tasks",))}
     listed = validate(ForeignList, document, name).tasks
     finished = {task.id for task in listed if task.finished}
     pending = [task for task in listed if not task.finished]
@@ -100,9 +107,10 @@ def parse_task_list(document: dict[str, Any], text: str, name: str, title: str) 
     pending.sort(key=lambda task: (task.position if task.position is not None else float("inf"), -_priority(task)))
     graph = Graph(tasks=tuple(_task(task, finished) for task in pending))
     about = document.get("task_list")
-    named = about.get("title") or about.get("name") if isinstance(about, dict) else None
-    shown = named if isinstance(named, str) and named.strip() else title
-    return Spec(title=shown[:200], source=name, form="tasks", graph=checked_graph(graph, text, name))
+    called = about.get("title") or about.get("name") if isinstance(about, dict) else None
+    shown = called if isinstance(called, str) and called.strip() else title
+    notes = (f"{named(task.id for task in listed if task.finished)}: finished, so left out",) if finished else ()
+    return Spec(title=shown[:200], source=name, form="tasks", graph=checked_graph(graph, text, name), notes=notes)
 
 
 def _priority(task: ForeignTask) -> int:

@@ -1,19 +1,24 @@
 """Reads task-master's `tasks.json`: numbered tasks with subtasks. Must never do I/O.
 
 Source of the format: files of `task-master` 0.x, `{tasks: [...]}` or one object per tag, `{master: {tasks: [...]}}`;
-unused keys are ignored. A task with open subtasks is replaced by them: what needed the task needs all of them, and they
-need what it needed. Done, cancelled and deferred ones are left out, and dependents do not wait for them.
+unused keys are ignored. Ids are numbers, or words where people wrote them. A task with open subtasks is replaced by them:
+what needed the task needs all of them, and they need what it needed. Done, cancelled and deferred ones are left out and
+named, and dependents do not wait for them.
 """
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from buildwright.advisors.checklist import named
+from buildwright.advisors.dependencies import under_one_key
 from buildwright.advisors.documents import checked_graph, key_path, validate
 from buildwright.advisors.paths import paths_in
 from buildwright.core.graph import Graph
+from buildwright.core.record import TaskId
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.errors import BadGraph, BadSpec
@@ -22,6 +27,17 @@ MARKS: Final = frozenset({"dependencies", "subtasks", "testStrategy", "details",
 """Keys of a task that tell this format from ours."""
 
 _PRIORITIES: Final = {"critical": 3, "high": 2, "medium": 1, "low": 0}
+_STATUSES: Final = {
+    "todo": "pending",
+    "to-do": "pending",
+    "open": "pending",
+    "not-started": "pending",
+    "started": "in-progress",
+    "inprogress": "in-progress",
+    "complete": "completed",
+    "closed": "completed",
+}
+"""Words for a status that people and agents write, beside the tool's own."""
 
 
 class Item(BaseModel):
@@ -29,7 +45,7 @@ class Item(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    id: str = Field(pattern=r"^\d+(\.\d+)*$")
+    id: TaskId
     title: str = Field(min_length=1)
     description: str | None = None
     details: str | None = None
@@ -51,6 +67,14 @@ class Item(BaseModel):
     def _numbers(cls, value: Any) -> Any:
         return () if value is None else [_as_id(item) for item in value] if isinstance(value, list) else value
 
+    @field_validator("status", mode="before")
+    @classmethod
+    def _one_spelling(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        word = value.strip().lower().replace("_", "-").replace(" ", "-")
+        return _STATUSES.get(word, word)
+
     @field_validator("subtasks", mode="before")
     @classmethod
     def _none_is_empty(cls, value: Any) -> Any:
@@ -61,6 +85,9 @@ class Item(BaseModel):
         return self.status in ("done", "completed", "cancelled", "canceled", "deferred")
 
 
+_KEYS: Final = frozenset(Item.model_fields) - {"dependencies"} | {"testStrategy"}
+
+
 class Tag(BaseModel):
     """One list of tasks."""
 
@@ -69,9 +96,11 @@ class Tag(BaseModel):
     tasks: tuple[Item, ...]
 
 
-def parse_task_master(data: dict[str, Any], text: str, name: str, title: str) -> Spec:
-    """Return the spec. Raises BadSpec or BadGraph with key and line."""
-    where, tag = _choose_tag(data, name)
+def parse_task_master(data: dict[str, Any], text: str, name: str, title: str, wanted: str = "") -> Spec:
+    """Return the spec of the list under the tag `wanted`, or `master`. Raises BadSpec or BadGraph with key and line."""
+    where, tag = _choose_tag(data, name, wanted)
+    if isinstance(tag, dict) and isinstance(tag.get("tasks"), list):
+        tag = {"tasks": under_one_key(tag["tasks"], "dependencies", _KEYS, name, (*where, "tasks"))}
     items = validate(Tag, tag, name, where).tasks
     nodes = _Nodes(name)
     for index, item in enumerate(items):
@@ -81,7 +110,8 @@ def parse_task_master(data: dict[str, Any], text: str, name: str, title: str) ->
             "every task is done, cancelled or deferred", file=name, fix="add a pending task: there is nothing to build"
         )
     graph = Graph(tasks=tuple(nodes.task(number) for number in nodes.open))
-    return Spec(title=title, source=name, form="task-master", graph=checked_graph(graph, text, name))
+    checked = checked_graph(graph, text, name)
+    return Spec(title=title, source=name, form="task-master", graph=checked, notes=tuple(nodes.notes()))
 
 
 def has_tags(data: dict[str, Any]) -> bool:
@@ -89,16 +119,20 @@ def has_tags(data: dict[str, Any]) -> bool:
     return "tasks" not in data and any(isinstance(value, dict) and "tasks" in value for value in data.values())
 
 
-def _choose_tag(data: dict[str, Any], name: str) -> tuple[tuple[str, ...], Any]:
-    if not has_tags(data):
-        return (), data
+def _choose_tag(data: dict[str, Any], name: str, wanted: str) -> tuple[tuple[str, ...], Any]:
     tags = [key for key, value in data.items() if isinstance(value, dict) and "tasks" in value]
-    if "master" in tags:
-        return ("master",), data["master"]
-    if len(tags) > 1:
-        fix = "name the tag to build 'master', or give a file with one tag"
-        raise BadSpec(f"has several tags and none is 'master': {', '.join(tags)}", file=name, fix=fix)
-    return (tags[0],), data[tags[0]]
+    if not has_tags(data):
+        if wanted:
+            fix = "leave out --tag: the whole list is built"
+            raise BadSpec(f"has no tags, so none is called {wanted!r}", file=name, fix=fix)
+        return (), data
+    tag = wanted or ("master" if "master" in tags else tags[0] if len(tags) == 1 else "")
+    if tag not in tags:
+        problem = f"has no tag {wanted!r}; its tags: " if wanted else "has several tags and none is 'master': "
+        close = get_close_matches(wanted, tags, n=1)
+        fix = f"choose one with --tag, for example --tag {(close or tags)[0]}"
+        raise BadSpec(f"{problem}{named(tags)}", file=name, fix=fix)
+    return (tag,), data[tag]
 
 
 class _Nodes:
@@ -133,6 +167,17 @@ class _Nodes:
             self.add(inner, number, (*where, "subtasks", index), (*parents, number), gone)
         if not gone and len(self._open) == before:
             self._open[number] = None
+
+    def notes(self) -> list[str]:
+        """Return which items became no task, by status; those below one that is left out are left out with it."""
+        kinds: dict[str, list[str]] = {}
+        for number, item in self._items.items():
+            if item.left_out:
+                kinds.setdefault(f"{item.status}, so left out", []).append(number)
+            elif number not in self._open:
+                above = any(self._items[parent].left_out for parent in self._parents[number])
+                kinds.setdefault("left out with its task" if above else "built by its subtasks", []).append(number)
+        return [f"{named(numbers)}: {said}" for said, numbers in kinds.items()]
 
     @property
     def open(self) -> tuple[str, ...]:

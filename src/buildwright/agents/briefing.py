@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from buildwright.agents.prompt import OtherTask, cut, feedback_prompt, prime, task_prompt
 from buildwright.core.graph import Plan
+from buildwright.core.paths import overlap
 from buildwright.core.task import Task
 from buildwright.ports import Briefing, BriefingRequest, Workspace
 
@@ -111,7 +112,7 @@ def _owners(plan: Plan, task: Task) -> dict[str, str]:
         for index, other in enumerate(plan.graph.tasks)
         if other.id != task.id and not around.place(index)
         for path in other.files_expected
-        if path not in task.files_expected
+        if not any(overlap(path, own) for own in task.files_expected)
     }
     near = {path.rpartition("/")[0] for path in task.files_expected}
     nearest = sorted(owners, key=lambda path: (path.rpartition("/")[0] not in near, path))

@@ -151,6 +151,7 @@ def task_prompt(context: PromptContext) -> str:
     )
     parts.append(_coordination(context))
     parts.append(_judged_by(context))
+    parts.append(_tests_first(task))
     if task.code_template:
         parts.append(f"## Code template (a starting point)\n{_fenced(task.code_template)}")
     parts.append(_instructions(task))
@@ -310,6 +311,16 @@ def _judged_by(context: PromptContext) -> str:
     if not lines:
         return ""
     return "## How the work is judged\nThese commands run on the exact result, out of your reach:\n" + "\n".join(lines)
+
+
+def _tests_first(task: Task) -> str:
+    if not task.tests_first:
+        return ""
+    return (
+        "## Tests first\n"
+        f"The code under test is written later, by {', '.join(task.tests_first)}. Write the tests alone, into new files, "
+        "and not the code: they must fail now and pass once that code is there. Tests that exist must pass still."
+    )
 
 
 def _instructions(task: Task) -> str:

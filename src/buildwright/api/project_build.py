@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -79,7 +80,7 @@ async def start(
     """
     target_type = wish.target_type or project.target_type
     repository = address_of(target_type, wish.target_ref or project.target_ref)
-    spec = spec_of(kept_spec(wish.spec, wish.tasks) or project.spec, project.name)
+    spec = await asyncio.to_thread(spec_of, kept_spec(wish.spec, wish.tasks) or project.spec, project.name)
     options = wish.options_for(target_type, repository)
     at_once = quotas.number(site.app.settings.environment, quotas.AT_ONCE, 1)
     new = NewBuild(spec, options, repository, wish.base, project.id)

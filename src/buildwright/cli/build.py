@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from buildwright.cli.argv0 import typed
 from buildwright.cli.build_options import BuildOptions
 from buildwright.cli.exit_codes import Exit
-from buildwright.cli.output import Output
+from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import read_spec, session
 
 if TYPE_CHECKING:
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
     from buildwright.core.spec import Spec
 
 _DEFAULTS = BuildOptions()
+_MOST_NOTES = 10
+"""Notes of a spec that are printed at the start."""
 _LOOK_BACK = 200
 """How many of the newest builds are searched for an unfinished one with the same spec and options."""
 
 
 async def build(
-    spec: Annotated[Path, Parameter(help="A Markdown spec, or a task list (JSON, YAML, spec-kit, task-master).")],
+    spec: Annotated[Path, Parameter(help="A Markdown spec, or a task list: ours, or of another tool.")],
     /,
     *,
+    tag: Annotated[str, Parameter(help="Which list of a task-master file; else `master`.")] = "",
     repo: Annotated[str, Parameter(help="Path or URL of the git repository to build on.")] = ".",
     base: Annotated[str, Parameter(help="Branch, tag or commit to build on; else what is checked out.")] = "",
     given: BuildOptions = _DEFAULTS,
@@ -49,7 +53,7 @@ async def build(
     options = options_of(given)
     repository = read_repository(repo, given.no_lanes)
     async with session() as app:
-        read = await read_spec(spec)
+        read = await read_spec(spec, tag)
         build_id = "" if new else await _unfinished(app, read, options, repository, base)
         if build_id:
             output.say(f"Going on with build {build_id[:8]}, which is the same and unfinished (--new starts another).")
@@ -62,10 +66,14 @@ async def build(
 
 
 def _introduce(output: Output, build_id: str, spec: Spec, repository: str) -> None:
-    """Say the id of a new build, its title, and the repository it is for."""
+    """Say the id of a new build, its title, the repository it is for, and what its spec leaves out."""
     where = f" in {repository}" if repository else ""
     output.say(f"Build {build_id}")
     output.say(f"{spec.title}{where}")
+    for note in spec.notes[:_MOST_NOTES]:
+        output.say(f"  note: {one_line(note, 400)}")
+    if len(spec.notes) > _MOST_NOTES:
+        output.say(f"  and {len(spec.notes) - _MOST_NOTES} more notes: see `{typed('buildwright plan')}`")
 
 
 async def _unfinished(app: Client, spec: Spec, options: Options, repository: str, base: str) -> str:

@@ -115,13 +115,14 @@ def _landed(event: e.ChangeLanded, build: Build, at: datetime) -> EventLine:
     state = build.task(event.task)
     took = (at - (state.started_at or at)).total_seconds()
     again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-    return EventLine("done", f"{event.task} done in {duration(took)}{again}")
+    proof = f", {event.proof}" if event.proof else ""
+    return EventLine("done", f"{event.task} done in {duration(took)}{again}{proof}")
 
 
 def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> EventLine | None:
     """With lanes a task is done when its change lands; without lanes, when its agent has finished."""
     if build.options.lanes:
-        empty = event.patch is not None and event.patch.is_empty
+        empty = event.patch is not None and event.patch.is_empty and not event.to_prove
         return EventLine("bad", f"{event.task}: the agent changed no file") if empty else None
     took = (at - (build.task(event.task).started_at or at)).total_seconds()
     return EventLine("done", f"{event.task} done in {duration(took)}")

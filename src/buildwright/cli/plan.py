@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 async def plan(
-    spec: Annotated[Path, Parameter(help="A Markdown spec, or a task list (JSON, YAML, spec-kit, task-master).")],
+    spec: Annotated[Path, Parameter(help="A Markdown spec, or a task list: ours, or of another tool.")],
     /,
     *,
+    tag: Annotated[str, Parameter(help="Which list of a task-master file; else `master`.")] = "",
     repo: Annotated[str, Parameter(help="The repository it is for; the planner reads its files.")] = "",
     planner_model: Annotated[str, Parameter(help="The model that plans.")] = "",
     cassette: Annotated[Path | None, Parameter(help="Replay the model from this file.")] = None,
@@ -39,7 +40,7 @@ async def plan(
     options = options_of(BuildOptions(planner_model=planner_model, cassette=cassette))
     repository = read_repository(repo) if repo else ""
     async with session() as app:
-        read = await read_spec(spec)
+        read = await read_spec(spec, tag)
         if read.graph is None:
             output.say("Planning; a model reads the spec.")
         view = await app.plan(NewBuild(read, options, repository))
@@ -47,7 +48,8 @@ async def plan(
         output.data({"title": view.title, **view.model_dump(mode="json")})
     else:
         _print_plan(output, read.title, view)
-        given = [f"--repo {shlex.quote(repo) if repo else 'PATH'}"]
+        given = [f"--tag {shlex.quote(tag)}"] if tag else []
+        given += [f"--repo {shlex.quote(repo) if repo else 'PATH'}"]
         given += [f"--planner-model {shlex.quote(planner_model)}"] if planner_model else []
         given += [f"--cassette {shlex.quote(str(cassette))}"] if cassette else []
         output.say(typed(f"Next: buildwright build {shlex.quote(str(spec))} {' '.join(given)}"))
@@ -84,5 +86,7 @@ def _print_plan(output: Output, title: str, view: PlanView) -> None:
     output.print(f"At most {count(view.widest, 'task')} can run at once.")
     if view.checks:
         output.print(f"Each change is judged by: {one_line('; '.join(view.checks), 400)}")
+    for note in view.spec_notes:
+        output.print(f"  note: {one_line(note, 400)}")
     for warning in view.warnings:
         output.print(f"  warning: {one_line(warning)}")

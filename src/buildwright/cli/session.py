@@ -65,8 +65,8 @@ def keep_warnings(file: Path) -> None:
     root.handlers[:] = [handler]
 
 
-async def read_spec(path: Path) -> Spec:
-    """Read a spec or task list from a file. Raises BadSpec naming the file, and the line or key."""
+async def read_spec(path: Path, tag: str = "") -> Spec:
+    """Read a spec, or the task list under a tag, from a file. Raises BadSpec naming the file, and the line or key."""
     from buildwright.advisors.spec_file import read_spec as read
 
-    return read(path)
+    return read(path, tag=tag)

@@ -184,7 +184,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
     working = {"working": build.working - 1}
     if not build.options.lanes:
         return {**finish_task(build, event.task, state, TaskPhase.DONE, at), **working}
-    if event.patch is None or event.patch.is_empty:
+    if event.patch is None or (event.patch.is_empty and not event.to_prove):
         reason = "the agent changed no file"
         return {**reject_task(build, event.task, state, "empty", reason), **working}
     if not build.options.gates:

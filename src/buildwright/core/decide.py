@@ -27,6 +27,7 @@ from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.finding import Finding
 from buildwright.core.heap import pop
 from buildwright.core.merge import train_actions
+from buildwright.core.paths import overlapping
 from buildwright.core.repetition import same_change, same_findings
 
 
@@ -238,11 +239,9 @@ def _starts(build: Build) -> tuple[AnyEvent, ...]:
         if state.phase is not TaskPhase.READY or rank in seen:
             continue  # a stale entry of the heap
         seen.add(rank)
-        held = next(
-            ((file, holder) for file in task.files_expected if (holder := taken.get(file) or build.holders.get(file))),
-            None,
-        )
-        if held is not None and held[1] != task.id:
+        files = task.files_expected
+        held = overlapping(files, build.holders, task.id) or overlapping(files, taken, task.id)
+        if held is not None:
             facts.append(e.TaskWaited(task=task.id, file=held[0], holder=held[1]))
             continue
         facts.append(e.TaskStarted(task=task.id, attempt=state.attempt + 1, base=build.head))

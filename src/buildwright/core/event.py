@@ -172,6 +172,8 @@ class AgentFinished(Event, ends_step=True, keeps_moment=True):
     summary: ForeignText = ""
     conversation: Identifier = ""
     """Digest of the artifact that holds the agent's conversation; "" if it has none."""
+    to_prove: bool = False
+    """Nothing was changed, and the task's own command is to prove that there was nothing to change."""
 
 
 class AgentBroke(Event, ends_step=True, keeps_moment=True):
@@ -254,6 +256,8 @@ class ChangeLanded(Event, ends_step=True, keeps_moment=True):
     attempt: int
     commit: Identifier
     tree: Identifier
+    proof: ForeignText = ""
+    """"by proof: nothing to change" when the task's own command passed without a change: an empty commit says so."""
 
 
 class TaskRetried(Event):

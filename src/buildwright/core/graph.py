@@ -82,7 +82,7 @@ def compile_plan(graph: Graph) -> Plan:
     """Check a graph and derive its plan in O(tasks + dependencies).
 
     Raises BadGraph naming the task: empty list, duplicate id, unknown or own dependency, cycle, unknown milestone,
-    dependency on a later milestone.
+    dependency on a later milestone, `tests_first` that names no later task.
     """
     tasks = graph.tasks
     position = _positions(tasks)
@@ -150,6 +150,19 @@ def _checked_dependencies(task: Task, position: Mapping[str, int]) -> tuple[str,
                 f"depends on {needed}, which is not in the list",
                 key=task.id,
                 fix=f"add a task {needed}, or remove it from depends_on of {task.id}",
+            )
+    for later in task.tests_first:
+        if later not in position:
+            raise BadGraph(
+                f"its tests are to fail until {later} is done, which is not in the list",
+                key=task.id,
+                fix=f"add a task {later}, or remove it from tests_first of {task.id}",
+            )
+        if later == task.id or later in needed_ids:
+            raise BadGraph(
+                f"its tests are to fail until {later} is done, which is no later task",
+                key=task.id,
+                fix=f"name tasks in tests_first that come after {task.id}",
             )
     return needed_ids
 

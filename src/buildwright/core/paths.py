@@ -6,7 +6,7 @@ Paths are those of git: relative, parts separated by "/", case-sensitive.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -19,6 +19,82 @@ PATH_BYTES = 4096
 # Characters that HFS+ ignores when it compares names (git's utf8.c, next_hfs_char): ".g\u200cit" is ".git" there.
 _HFS_IGNORED = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
 _UNSEEN = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def normal_path(path: str) -> str:
+    """Return the one spelling of a path that a task names: no "./" and no "//". A "/" at the end, of a folder, stays.
+
+    Whatever else is wrong with it stays visible: a leading "/", "..", an empty path.
+    """
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    if not parts:
+        return path
+    return f"{'/' if path.startswith('/') else ''}{'/'.join(parts)}{'/' if path.endswith('/') else ''}"
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether two paths that tasks name can hold the same file: equal, or one is a folder or glob around both.
+
+    Of a glob ("*", "?") the folder above its first wildcard counts.
+    """
+    first, second = _region(one), _region(other)
+    return first == second or not first or not second or _is_in(first, second) or _is_in(second, first)
+
+
+def overlapping(paths: Iterable[str], held: Mapping[str, str], task: str) -> tuple[str, str] | None:
+    """Return a held path that overlaps one of `paths`, and the task that holds it; None when all are free for `task`.
+
+    `held` gives the holder of each path. Takes O(paths * held).
+    """
+    for path in paths:
+        holder = held.get(path)
+        if holder is not None and holder != task:
+            return path, holder
+        for other, holder in held.items():
+            if holder != task and overlap(path, other):
+                return other, holder
+    return None
+
+
+class HeldPaths:
+    """Paths that are held, for many questions: each takes O(depth of the path)."""
+
+    def __init__(self) -> None:
+        self._held: set[str] = set()
+        self._around: set[str] = set()
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Hold some paths."""
+        for region in map(_region, paths):
+            self._held.add(region)
+            self._around.update(_folders(region))
+
+    def has(self, path: str) -> bool:
+        """Return whether a held path overlaps this one."""
+        region = _region(path)
+        return region in self._around or not self._held.isdisjoint(_folders(region))
+
+
+def _folders(region: str) -> Iterator[str]:
+    """Yield a region, and all folders around it up to the top (the empty name)."""
+    while region:
+        yield region
+        region = region.rpartition("/")[0]
+    yield ""
+
+
+@lru_cache(maxsize=20_000)
+def _region(path: str) -> str:
+    parts: list[str] = []
+    for part in normal_path(path).rstrip("/").split("/"):
+        if "*" in part or "?" in part:
+            break
+        parts.append(part)
+    return "" if parts == ["."] else "/".join(parts)
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return path.startswith(f"{folder}/")
 
 
 def check_path(path: str) -> str:

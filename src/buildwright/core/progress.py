@@ -18,6 +18,7 @@ from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap, heap_of, keys_of, merge, pop, push
+from buildwright.core.paths import overlapping
 from buildwright.errors import IllegalMove
 
 Changes: TypeAlias = dict[str, Any]
@@ -172,12 +173,13 @@ def judging_reopened(build: Build, event: e.JudgingReopened, _at: datetime) -> C
     if not can_be_reopened(state):
         raise IllegalMove(f"the change of task {event.task} was refused for something that nobody has approved")
     holders = build.holders
-    for file in build.plan.task(event.task).files_expected:
-        if holders.get(file, event.task) != event.task:
-            raise IllegalMove(
-                f"task {holders[file]} works on {file}, which the change of task {event.task} needs",
-                fix=f"approve it once {holders[file]} is done",
-            )
+    files = build.plan.task(event.task).files_expected
+    if held := overlapping(files, holders, event.task):
+        raise IllegalMove(
+            f"task {held[1]} works on {held[0]}, which the change of task {event.task} needs",
+            fix=f"approve it once {held[1]} is done",
+        )
+    for file in files:
         holders = holders.set(file, event.task)
     state = replace(
         state,
@@ -199,7 +201,11 @@ def judging_reopened(build: Build, event: e.JudgingReopened, _at: datetime) -> C
 
 
 def release_files(build: Build, task_id: str, state: TaskState) -> Changes:
-    """Free the task's files; the first task waiting for each is ready again (or waits for another file)."""
+    """Free the task's files; the first task waiting for each is ready again (or waits for another file).
+
+    Tasks that waited for a path without naming it themselves (they name a folder around it, or a file in it) are all
+    ready again: the task that takes it next would not free it for them.
+    """
     plan = build.plan
     assert plan is not None
     files = plan.task(task_id).files_expected
@@ -211,13 +217,15 @@ def release_files(build: Build, task_id: str, state: TaskState) -> Changes:
         if holders.get(file) == task_id:
             holders = holders.delete(file)
         waiting = parked.get(file)
-        if waiting is None:
-            continue
-        rank, rest = pop(waiting)
-        parked = parked.set(file, rest) if rest is not None else parked.delete(file)
-        waiter = plan.id_at(rank)
-        tasks = tasks.set(waiter, replace(tasks[waiter], phase=TaskPhase.READY, waits_for=""))
-        ready = push(ready, rank)
+        names_it = False
+        while waiting is not None and not names_it:
+            rank, waiting = pop(waiting)
+            waiter = plan.id_at(rank)
+            names_it = file in plan.task(waiter).files_expected
+            tasks = tasks.set(waiter, replace(tasks[waiter], phase=TaskPhase.READY, waits_for=""))
+            ready = push(ready, rank)
+        if file in parked:
+            parked = parked.set(file, waiting) if waiting is not None else parked.delete(file)
     return {"tasks": tasks, "holders": holders, "parked": parked, "ready": ready}
 
 

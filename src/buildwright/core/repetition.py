@@ -107,7 +107,7 @@ def _against(event: AnyEvent) -> tuple[Rejection, str, tuple[str, ...]] | None:
     match event:
         case e.AgentBroke():
             return "agent", f"{event.kind}: {event.message}", ()
-        case e.AgentFinished() if event.patch is not None and event.patch.is_empty:
+        case e.AgentFinished() if event.patch is not None and event.patch.is_empty and not event.to_prove:
             return "empty", "the agent changed no file", ()
         case e.PatchJudged() if not event.verdict.ok:
             return "gate", "the gates refused the change", tuple(map(str, event.verdict.findings))

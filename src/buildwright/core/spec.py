@@ -55,9 +55,22 @@ class Spec(Record):
     title: str = Field(min_length=1, max_length=200)
     source: str = ""
     """Name of the file it came from, for people to read."""
-    form: Literal["markdown", "tasks", "spec-kit", "task-master", "interview"] = "markdown"
+    form: Literal[
+        "markdown",
+        "tasks",
+        "spec-kit",
+        "task-master",
+        "openspec",
+        "kiro",
+        "bmad",
+        "backlog",
+        "beads",
+        "interview",
+    ] = "markdown"
     text: str = ""
     brief: ProjectBrief | None = None
     build_plan: BuildPlan | None = None
     product_doc: ProductDocument | None = None
     graph: Graph | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader of the file should know: lines that became no task, and marks that do not speak for themselves."""

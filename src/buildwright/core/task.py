@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from buildwright.core.paths import normal_path
 from buildwright.core.record import Record, TaskId
 from buildwright.core.sanitize import ForeignText, Identifier
 
@@ -30,7 +31,10 @@ class Task(Record):
     acceptance: tuple[ForeignText, ...] = ()
     depends_on: tuple[TaskId, ...] = ()
     files_expected: tuple[Identifier, ...] = ()
-    """Paths relative to the repository root that the task means to touch; two running tasks never share one."""
+    """Paths relative to the repository root that the task means to touch, in their normal form; a folder ends in "/".
+
+    Two running tasks never share one, nor a file in a folder of the other.
+    """
     milestone: ForeignText = ""
     priority: int = 0
     """Higher runs earlier among tasks with the same remaining path."""
@@ -38,5 +42,12 @@ class Task(Record):
     """A critical task that fails stops the whole build."""
     code_template: ForeignText = ""
     validation: Validation | None = None
+    tests_first: tuple[TaskId, ...] = ()
+    """Later tasks with the code that this one's tests test: until all of them are there, these tests must fail."""
     minutes: float = Field(default=1.0, gt=0)
     """Expected effort in minutes; the weight of the critical path."""
+
+    @field_validator("files_expected")
+    @classmethod
+    def _one_spelling(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(normal_path, paths)))

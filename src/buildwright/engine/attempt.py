@@ -21,6 +21,7 @@ from buildwright.core.action import RunAgent
 from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Saved, UsedTokens, Warned, Wrote
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
+from buildwright.core.proof import can_be_proven
 from buildwright.core.task import Task
 from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
@@ -219,6 +220,7 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
         patch=patch,
         summary=summary,
         conversation=conversation,
+        to_prove=patch is not None and patch.is_empty and build.options.gates and can_be_proven(assignment.task),
     )
     return (done,)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from buildwright.core.build import Build
 from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of, needs_consent
 from buildwright.core.sanitize import Mask, sanitize
+from buildwright.core.tests_first import due_tests, red_tests
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.disk_space import check_disk_space
 from buildwright.errors import GateBroken
@@ -55,6 +56,8 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                         checkout=partial(workspace.checkout, build.id),
                         read_base=read_base,
                         consent=consent,
+                        red=red_tests(build, task, tree),
+                        due=due_tests(build, task, tree),
                     )
                 )
             told = [with_consent(judgement.report, consent) for judgement in judgements]

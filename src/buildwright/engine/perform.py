@@ -33,6 +33,7 @@ from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
 from buildwright.core.graph import compile_plan
 from buildwright.core.limits import Delivery
+from buildwright.core.proof import BY_PROOF
 from buildwright.core.sanitize import sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
@@ -123,7 +124,7 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             return (e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case LandChange():
             await _workspace(bench).land(build.id, action.commit, action.onto, bench.guard)
-            return (e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree),)
+            return (_landed(action, build),)
         case Diagnose():
             return await diagnose(bench, action, build)
         case VerifyBuild():
@@ -132,6 +133,12 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             return (await _deliver(bench, action, build),)
         case _:
             assert_never(action)
+
+
+def _landed(action: LandChange, build: Build) -> AnyEvent:
+    patch = build.task(action.task).patch
+    proof = BY_PROOF if patch is not None and patch.is_empty else ""
+    return e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree, proof=proof)
 
 
 async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
@@ -169,11 +176,13 @@ async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Buil
     state = build.task(action.task)
     assert state.patch is not None
     assert state.attempt_at is not None
-    title = build.plan.task(action.task).title
+    task = build.plan.task(action.task)
     commits = build.options.commits
     ours = (f"Build: {build.id}", f"Task: {action.task}", f"Attempt: {action.attempt}")
     trailers = (*(f"Buildwright-{line}" for line in ours), *commits.lines)
-    message = "\n".join((f"Task {action.task}: {title}", "", *trailers, ""))
+    command = task.validation.command if task.validation is not None and state.patch.is_empty else ""
+    proven = (f"Nothing to change: `{command}` passes.", "") if command else ()
+    message = "\n".join((f"Task {action.task}: {task.title}", "", *proven, *trailers, ""))
     result = await _workspace(bench).rebase(
         build.id, state.base, state.patch.tree, action.onto, message, state.attempt_at, commits.author
     )

@@ -21,19 +21,22 @@ from typing import Literal, NamedTuple
 from buildwright.core.finding import NOT_RUN, Finding
 from buildwright.core.limits import Check
 from buildwright.core.paths import is_covered
+from buildwright.core.tests_first import EarlyTests
 from buildwright.gates.baselines import BaselineResult, Baselines
 from buildwright.gates.changed import checkout, listing, read_bytes
 from buildwright.gates.comparison import licence_of, no_longer_passing
-from buildwright.gates.flaky import Find, Settled, Tried, Where, failed_by_tests, rule_of, settle
+from buildwright.gates.flaky import Find, Settled, TriedRun, Where, failed_by_tests, rule_of, settle
 from buildwright.gates.interpreter import Python, find_python
 from buildwright.gates.levels import why_not
 from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
+from buildwright.gates.proof import missing_proof
 from buildwright.gates.proof_of_tests import ReadyTree, prove
 from buildwright.gates.replay import elsewhere, looks_around, make_old
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
 from buildwright.gates.surface import Surface, commands_behind, is_settings
+from buildwright.gates.tests_first import left_out, not_red, own_red, remove_early, still_red, without
 from buildwright.gates.tool_output import within
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
 from buildwright.ports import GateTools, Judged, Judgement
@@ -81,9 +84,39 @@ class ChecksGate:
 
         Raises GateBroken without a checkout or when the sandbox fails, BadSettings when buildwright.toml is wrong.
         """
+        if not judged.red:
+            return await self._judge(judged)
+        own = own_red(judged)
+        validation = judged.task.validation if judged.task is not None and own is not None else None
+        task = judged.task.model_copy(update={"validation": None}) if judged.task is not None and own else judged.task
+        with without(checkout(judged), judged.red):
+            done = await self._judge(replace(judged, task=task))
+        if _all_ok(done):
+            done.append(judgement("tests first", "test", left_out(judged)))
+            if own is not None:
+                done += await self._judge_red(judged, own, validation.command if validation else "")
+        return done
+
+    async def _judge_red(self, judged: Judged, own: EarlyTests, validation: str) -> list[Judgement]:
+        """Show that the task's own tests fail where its code is not there yet; then run the task's command."""
+        tree = await self._tree(checkout(judged), judged)
+        async with self._run(judged, tree) as (run, ready):
+            if not _all_ok(ready):
+                return ready
+            runs = [await run.run(check) for check in tree.toolchain.checks if check.kind == "test"]
+            findings = not_red(own, runs)
+            told = [run.judgement(one, f"{one.check.name}, tests first", findings) for one in runs[-1:]]
+            done = told or [judgement("tests first", "test", findings)]
+            if _all_ok(done) and validation:
+                done.append(await run.validate(validation))
+            return done
+
+    async def _judge(self, judged: Judged) -> list[Judgement]:
         tree = await self._tree(checkout(judged), judged)
         if any(one.severity == "error" for one in tree.toolchain.findings):
             return [judgement("checks", "other", tree.toolchain.findings)]
+        if missing := list(missing_proof(judged, tree.toolchain.checks, tree.project.files)):
+            return [judgement("validation", "validation", missing)]
         done: list[Judgement] = []
         validation = judged.task.validation.command if judged.task and judged.task.validation else ""
         touched = _touched(judged, tree.surface(validation))
@@ -155,7 +188,7 @@ class ChecksGate:
     ) -> Settled:
         """Run a check, again in new checkouts if only tests failed; `find` tells what is wrong with a run."""
         ran = await run.run(check)
-        first = Tried(ran, await find(ran, files))
+        first = TriedRun(ran, await find(ran, files))
         tests = failed_by_tests(ran)
         if first.ok or not tests or judged.checkout is None:
             return Settled((first,), first.findings)
@@ -171,7 +204,7 @@ class ChecksGate:
 
     async def _again(
         self, judged: Judged, check: Check, find: Find, where: Where, over: Surface | None
-    ) -> Tried | None:
+    ) -> TriedRun | None:
         """Run a check in another checkout, with the patch laid over it by `over`; None when it is not made ready."""
         assert judged.checkout is not None
         async with judged.checkout(judged.tree if where == "now" else judged.base_tree) as files:
@@ -182,7 +215,7 @@ class ChecksGate:
                 if not _all_ok(ready):
                     return None
                 ran = await run.run(check)
-                return Tried(ran, await find(ran, files))
+                return TriedRun(ran, await find(ran, files))
 
     async def _judge_elsewhere(
         self, judged: Judged, tree: _Tree, results: Mapping[Check, BaselineResult]
@@ -233,6 +266,7 @@ class ChecksGate:
                 checks = tuple(check for check in checks if check.kind == "test")
             checks = tuple(check for check in checks if not base.why_not(check, judged.patch.paths))
             before = await self._baseline(judged, checks)
+            remove_early(files, judged.red)
             lay_over(files, checkout(judged), judged.patch, surface)
 
             async def find(ran: CheckRun, files: Path) -> list[Finding]:
@@ -275,6 +309,7 @@ class ChecksGate:
             return findings_alone(ran, files)
 
         async with judged.checkout(judged.base_tree) as files:
+            remove_early(files, (*judged.red, *judged.due))
             base = await self._tree(files, judged)
             async with self._run(judged, base, "base", more) as (run, ready):
                 for check in checks if _all_ok(ready) else ():
@@ -372,7 +407,7 @@ def _not_repeated(ran: CheckRun, result: BaselineResult) -> list[Finding]:
 def _findings_beside(judged: Judged, ran: CheckRun, before: BaselineResult | None, files: Path) -> list[Finding]:
     """Return what a check of the base finds in the new code that it did not find in the old."""
     check, done = ran.check, ran.completed
-    findings = ended(check.name, check.command, done) or list(ran.wrong)
+    findings = ended(check.name, check.command, done) or list(ran.wrong) or still_red(judged, ran)
     if findings:
         return findings
     if before is not None and before.cases and ran.tests is not None:

@@ -41,7 +41,7 @@ Find = Callable[[CheckRun, Path], Awaitable[list[Finding]]]
 """Tells what is wrong with a run of a check in a checkout."""
 
 
-class Tried(NamedTuple):
+class TriedRun(NamedTuple):
     """A run of a check, and what is wrong with it."""
 
     run: CheckRun
@@ -64,7 +64,7 @@ class Rule(NamedTuple):
 class Settled(NamedTuple):
     """All runs of a check, what is wrong in the end, and the tests that fail by chance."""
 
-    runs: tuple[Tried, ...]
+    runs: tuple[TriedRun, ...]
     findings: list[Finding]
     flaky: tuple[str, ...] = ()
 
@@ -116,7 +116,7 @@ async def rule_of(judged: Judged, tests: tuple[CaseResult, ...], known: Mapping[
 
 
 async def settle(
-    first: Tried, rule: Rule, again: Callable[[], Awaitable[Tried | None]], known: Mapping[str, bool]
+    first: TriedRun, rule: Rule, again: Callable[[], Awaitable[TriedRun | None]], known: Mapping[str, bool]
 ) -> Settled:
     """Try a failed check again by `again` (None: it could not be run) until the rule is met or cannot be any more."""
     tests = failed_by_tests(first.run)
@@ -170,20 +170,20 @@ def _list(names: list[str]) -> str:
     return clip(", ".join(names[:MOST_NAMED]), 800) + more
 
 
-def _tried_again(runs: list[Tried]) -> Finding:
+def _tried_again(runs: list[TriedRun]) -> Finding:
     failed = sum(not one.ok for one in runs)
     how = "failed again" if failed == len(runs) else f"failed in {failed} of {len(runs)} runs of the same tree"
     command = runs[0].run.check.command
     return finding("test.tried_again", f"`{command}` was tried again and {how}.", severity="note")
 
 
-def _own(rule: Rule, first: Tried, runs: int) -> Finding:
+def _own(rule: Rule, first: TriedRun, runs: int) -> Finding:
     command = first.run.check.command
     message = f"{rule.own}. `{command}` failed in run 1 and passed in run {runs} of the same tree."
     return finding("test.flaky_new", message, fix="make test and code steady: the same outcome in every run")
 
 
-def _flaky(tests: tuple[CaseResult, ...], runs: list[Tried], known: Mapping[str, bool]) -> list[Finding]:
+def _flaky(tests: tuple[CaseResult, ...], runs: list[TriedRun], known: Mapping[str, bool]) -> list[Finding]:
     failed = ", ".join(str(number) for number, one in enumerate(runs, 1) if not one.ok)
     passed = ", ".join(str(number) for number, one in enumerate(runs, 1) if one.ok)
     how = f"of runs of `{runs[0].run.check.command}` on the same tree it failed in run {failed} and passed in run {passed}"

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from buildwright.core.finding import Finding
 from buildwright.core.patch import FileChange, Patch
 from buildwright.core.paths import check_path, is_protected
+from buildwright.core.proof import can_be_proven
 from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
 from buildwright.gates.reporting import finding, judgement
@@ -56,7 +57,7 @@ class ScopeGate:
 
 
 def _findings(judged: Judged, patch: Patch) -> Iterator[Finding]:
-    if patch.is_empty:
+    if patch.is_empty and not can_be_proven(judged.task):
         yield finding("scope.empty", "Nothing was changed.", fix="make the change that the task asks for")
     extra = (*judged.options.protected, *OWN_PATHS)
     for change in patch.changes:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from buildwright.core.limits import Options
     from buildwright.core.patch import Patch
     from buildwright.core.task import Task
+    from buildwright.core.tests_first import EarlyTests
 
 
 def as_found(finding: Finding) -> Finding:
@@ -48,6 +49,10 @@ class Judged:
     consent: Callable[[Finding], Finding] = as_found
     """Returns a finding with its fingerprint, as a note if a person has approved it. The engine applies it to every
     report; a gate that goes on after a finding, or that finds less beside one, applies it itself where it decides."""
+    red: tuple[EarlyTests, ...] = ()
+    """Tests in the tree that must fail still, for later tasks write their code."""
+    due: tuple[EarlyTests, ...] = ()
+    """Tests of earlier tasks that have to pass with this change."""
 
 
 class Judgement(NamedTuple):

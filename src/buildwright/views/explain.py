@@ -139,9 +139,19 @@ def _merge_judged(event: e.MergeJudged) -> dict[str, Any] | None:
 
 
 def _agent_finished(event: e.AgentFinished) -> dict[str, Any]:
+    if event.to_prove:
+        return {
+            "outcome": "finished",
+            "detail": "the agent changed no file; the task's own command is to prove its work",
+        }
     if event.patch is not None and event.patch.is_empty:
         return {"outcome": "empty", "detail": "the agent changed no file"}
     return {"outcome": "finished", "detail": "the agent finished"}
+
+
+def _landed(event: e.ChangeLanded) -> dict[str, Any]:
+    proof = f", {event.proof}" if event.proof else ""
+    return {"outcome": "landed", "detail": f"landed as {event.commit[:12]}{proof}"}
 
 
 _OUTCOMES: dict[type[e.Event], Callable[[Any], dict[str, Any] | None]] = {
@@ -151,7 +161,7 @@ _OUTCOMES: dict[type[e.Event], Callable[[Any], dict[str, Any] | None]] = {
     e.MergeJudged: _merge_judged,
     e.MergeConflicted: lambda event: {"outcome": "conflict", "detail": f"conflicted in {', '.join(event.files)}"},
     e.LoopDetected: lambda event: {"outcome": "refused", "detail": event.message} if event.kind == "patch" else None,
-    e.ChangeLanded: lambda event: {"outcome": "landed", "detail": f"landed as {event.commit[:12]}"},
+    e.ChangeLanded: _landed,
 }
 
 

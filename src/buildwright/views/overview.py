@@ -18,6 +18,7 @@ from buildwright.core.decide import allowed_modes, base_troubles
 from buildwright.core.event import StepMode
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Graph, Plan, compile_plan
+from buildwright.core.paths import HeldPaths
 from buildwright.core.record import Record
 from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
 
@@ -183,7 +184,7 @@ class PlanView(Record):
     """Length of the critical path: no schedule can be shorter."""
     total_minutes: float
     widest: int
-    """Most tasks in one wave: more agents than this gain nothing."""
+    """Most tasks of one wave that share no file: more agents than this gain nothing."""
     notes: str = ""
     title: str = ""
     """Title of the spec."""
@@ -191,6 +192,8 @@ class PlanView(Record):
     """Commands that would judge each change, where a repository was given."""
     warnings: tuple[str, ...] = ()
     """What those do not prove: no test command, parts that no check runs, hidden exit codes."""
+    spec_notes: tuple[str, ...] = ()
+    """What became of lines of the spec that are no task, and of marks that do not speak for themselves."""
 
 
 def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
@@ -354,10 +357,22 @@ def plan_view(graph: Graph, title: str = "") -> PlanView:
         critical_path=critical,
         minutes=plan.minutes,
         total_minutes=sum(task.minutes for task in graph.tasks),
-        widest=max(map(len, waves), default=0),
+        widest=max((_at_once(plan, wave) for wave in waves), default=0),
         notes=graph.notes,
         title=title,
     )
+
+
+def _at_once(plan: Plan, wave: tuple[str, ...]) -> int:
+    """Return how many tasks of a wave start at once, in their order: those that share files wait for each other."""
+    held = HeldPaths()
+    started = 0
+    for name in wave:
+        files = plan.task(name).files_expected
+        if not any(map(held.has, files)):
+            started += 1
+            held.add(files)
+    return started
 
 
 def headline(build: Build) -> str:

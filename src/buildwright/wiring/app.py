@@ -205,10 +205,12 @@ class App:
 
         graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace)
         found = await preflight.toolchain(new, self.workspace)
-        return plan_view(graph, new.spec.title).model_copy(
+        view = await asyncio.to_thread(plan_view, graph, new.spec.title)
+        return view.model_copy(
             update={
                 "checks": tuple(check.command for check in found.checks),
                 "warnings": tuple(str(one) for one in found.findings if one.severity == "warning"),
+                "spec_notes": new.spec.notes,
             }
         )
 

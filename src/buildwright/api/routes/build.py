@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated, Any, Literal, Self
 
@@ -101,7 +102,8 @@ async def start_build(
         options = wanted.options.model_copy(
             update={"by_hand": True, "lanes": bool(wanted.repository) and wanted.options.lanes}
         )
-        new = NewBuild(spec_of(wanted), options, wanted.repository, wanted.base, wanted.project_id)
+        spec = await asyncio.to_thread(spec_of, wanted)
+        new = NewBuild(spec, options, wanted.repository, wanted.base, wanted.project_id)
         build_id = await operations.start(site, caller, correlation_id, new)
         answer = await response_of(site, await site.seen.newest(build_id))
         return 200, json.loads(answer), place_of(build_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query, Request
@@ -172,7 +173,8 @@ async def start_build(
 
     async def work() -> tuple[int, dict[str, Any], str]:
         options = wanted.options.model_copy(update={"lanes": bool(wanted.repository) and wanted.options.lanes})
-        new = NewBuild(spec_of(wanted), options, wanted.repository, wanted.base, wanted.project_id or "")
+        spec = await asyncio.to_thread(spec_of, wanted)
+        new = NewBuild(spec, options, wanted.repository, wanted.base, wanted.project_id or "")
         build_id = await operations.start(site, caller, correlation_id, new)
         await site.hosting.begin(build_id)
         location = f"/api/builds/{build_id}"
@@ -270,14 +272,16 @@ async def explain(site: SiteOf, build: OwnBuild, task: TaskName) -> WhyView:
     return why(build, task, await site.app.builds.read(build.id), site.app.clock.now())
 
 
-@router.post("/api/plans", responses=responses(400, 403, 502, 507))
-async def plan(wanted: NewBuildRequest, site: SiteOf, caller: CallerOf) -> PlanView:
+@router.post("/api/plans", response_model=PlanView, responses=responses(400, 403, 502, 507))
+async def plan(wanted: NewBuildRequest, site: SiteOf, caller: CallerOf) -> Response:
     """Show what would be done: tasks, waves and the critical path. Nothing is kept."""
     await site.rates.take(operations.BUILDS, caller.user_id)
     check_commands(site, caller, Spec(title="plan"), wanted.options)
     repository = await operations.checked_target(site, caller, wanted.repository, wanted.options)
-    spec = spec_of(wanted)
-    return await site.app.plan(NewBuild(spec, wanted.options, repository, wanted.base))
+    # Large lists are read and written beside the loop, so that other requests do not wait for them.
+    spec = await asyncio.to_thread(spec_of, wanted)
+    view = await site.app.plan(NewBuild(spec, wanted.options, repository, wanted.base))
+    return Response(await asyncio.to_thread(view.model_dump_json), media_type="application/json")
 
 
 def spec_of(wanted: NewBuildRequest) -> Spec:

@@ -1,0 +1,339 @@
+"""Task lists of other tools: each line becomes a task, a named note or an error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildwright.advisors.spec_file import parse_spec, read_spec
+from buildwright.core.spec import Spec
+from buildwright.core.task import Task
+from buildwright.errors import BadGraph, BadSpec
+
+
+def tasks_of(spec: Spec) -> dict[str, Task]:
+    assert spec.graph is not None
+    return {task.id: task for task in spec.graph.tasks}
+
+
+def needs(spec: Spec) -> dict[str, tuple[str, ...]]:
+    return {task.id: task.depends_on for task in tasks_of(spec).values()}
+
+
+def noted(spec: Spec, words: str) -> str:
+    found = [note for note in spec.notes if words in note]
+    assert found, spec.notes
+    return found[0]
+
+
+class TestSpecKit:
+    MARKS = """\
+# Tasks: thing
+
+## Phase 1: Core
+
+- [x] T001 Set up
+- [X] T002 Choose a parser
+- [~] T003 Half of the parser in src/a.py
+- [-] T004 Support for XML
+- [?] T005 Error messages in src/c.py
+- [ ] T006 [P] Build on the parser in src/b.py
+"""
+
+    def test_each_mark_has_its_meaning_and_no_open_task_vanishes(self) -> None:
+        spec = parse_spec(self.MARKS, "tasks.md")
+        assert needs(spec) == {"T003": (), "T005": ("T003",), "T006": ("T005",)}
+        assert noted(spec, "ticked").startswith("T001, T002")
+        assert noted(spec, "put off").startswith("T004")
+        assert noted(spec, "begun").startswith("T003")
+        assert noted(spec, "[?]").startswith("T005")
+
+    def test_a_list_without_open_tasks_says_why(self) -> None:
+        with pytest.raises(BadSpec, match=r"T002: marked \[-\], put off"):
+            parse_spec("- [x] T001 One\n- [-] T002 Two\n", "tasks.md")
+
+    def test_exit_criteria_are_asked_of_the_last_task_before_them(self) -> None:
+        text = (
+            "## Phase 1: Setup\n\n- [ ] T001 Create src/a.py\n- [x] T002 Create src/b.py\n\n**Exit criteria**:\n"
+            "- [ ] All files exist\n- [X] It installs\n\n## Phase 2: Core\n\n- [ ] T003 Add the core\n\n"
+            "### Checkpoint\n\n- [ ] The core works\n\n## Notes\n\n- [ ] Ask Ada\n"
+        )
+        spec = parse_spec(text, "tasks.md")
+        assert {name: task.acceptance for name, task in tasks_of(spec).items()} == {
+            "T001": ("All files exist",),
+            "T003": ("The core works",),
+        }
+        assert noted(spec, "All files exist").startswith("line 7 ")
+        assert "no task: Ask Ada" in noted(spec, "Ask Ada")
+        assert not any("It installs" in note for note in spec.notes)
+
+    def test_indented_boxes_are_steps_of_their_task(self) -> None:
+        spec = parse_spec("## Phase 1: A\n- [ ] T001 One\n  - [ ] first\n  - [x] second\n- [ ] T002 Two\n", "tasks.md")
+        assert "- [ ] first\n- [x] second" in tasks_of(spec)["T001"].goal
+
+    def test_dotted_and_bold_ids_and_ranges(self) -> None:
+        text = (
+            "- [ ] T009 [P] Nine\n- [ ] T009.5 [P] Between\n- [ ] **T010** [P] Ten\n"
+            "- [ ] T011 [P] All (depends on T009-T010)\n- [ ] T012 [P] One (blocked by T009.5)\n"
+        )
+        spec = parse_spec(text, "tasks.md")
+        assert needs(spec)["T011"] == ("T009", "T009.5", "T010")
+        assert needs(spec)["T012"] == ("T009.5",)
+        assert tasks_of(spec)["T010"].title == "Ten"
+
+    def test_tasks_outside_phases_keep_their_sections_in_order(self) -> None:
+        text = "# Tasks\n\n## Setup\n\n- [ ] T001 [P] One\n\n## Polish\n\n- [ ] T002 [P] Two\n\n## Polish\n\n- [ ] T003 Three\n"
+        spec = parse_spec(text, "tasks.md")
+        assert spec.graph is not None
+        assert spec.graph.milestones == ("Setup", "Polish", "Polish (2)")
+
+    def test_tests_come_first_until_their_code_is_there(self) -> None:
+        text = """\
+## Phase 3: User Story 1 - Sums (Priority: P1)
+
+### Tests for User Story 1 (write them FIRST)
+
+- [ ] T010 [P] [US1] Unit test in tests/test_add.py
+- [ ] T011 [P] [US1] Integration test in tests/test_sums.py
+
+### Implementation for User Story 1
+
+- [ ] T012 [P] [US1] Add in src/add.py
+- [ ] T013 [US1] Sums in src/sums.py
+- [ ] T014 [P] [US1] A command in src/command.py
+- [ ] T015 [P] [US1] A page in src/page.py
+
+## Phase 4: Polish
+
+- [ ] T020 Write the README
+"""
+        tasks = tasks_of(parse_spec(text, "tasks.md"))
+        assert tasks["T012"].depends_on == ("T010", "T011")
+        assert tasks["T010"].tests_first == tasks["T011"].tests_first == ("T013", "T014", "T015")
+        assert all(not tasks[name].tests_first for name in ("T012", "T013", "T014", "T020"))
+
+    def test_the_older_template_has_its_tests_in_a_phase_before_the_code(self) -> None:
+        text = (
+            "## Phase 3.2: Tests First (TDD)\n- [ ] T004 [P] Contract test\n\n"
+            "## Phase 3.3: Core Implementation\n- [ ] T008 Model\n- [ ] T009 Service\n\n## Phase 3.4: Polish\n- [ ] T010 Docs\n"
+        )
+        assert tasks_of(parse_spec(text, "tasks.md"))["T004"].tests_first == ("T009",)
+
+
+class TestTaskMaster:
+    def test_words_as_ids_and_odd_statuses(self) -> None:
+        tasks = [
+            {"id": "core", "title": "Core", "status": "done", "dependencies": []},
+            {"id": "cli", "title": "CLI", "status": "To Do", "dependencies": ["core"]},
+            {"id": "docs", "title": "Docs", "status": "in_progress", "dependencies": ["cli"]},
+        ]
+        spec = parse_spec(json.dumps({"master": {"tasks": tasks}}), "tasks.json")
+        assert needs(spec) == {"cli": (), "docs": ("cli",)}
+        assert noted(spec, "done").startswith("core")
+
+    def test_a_tag_is_chosen_by_name(self) -> None:
+        text = json.dumps({tag: {"tasks": [{"id": 1, "title": tag, "dependencies": []}]} for tag in ("one", "two")})
+        assert tasks_of(parse_spec(text, "tasks.json", "two"))["1"].title == "two"
+        with pytest.raises(BadSpec, match="has no tag 'tow'; its tags: one, two") as caught:
+            parse_spec(text, "tasks.json", "tow")
+        assert "--tag two" in str(caught.value.fix)
+        with pytest.raises(BadSpec, match="several tags") as caught:
+            parse_spec(text, "tasks.json")
+        assert "--tag one" in str(caught.value.fix)
+        with pytest.raises(BadSpec, match="has no tags"):
+            parse_spec('{"tasks": [{"id": 1, "title": "A", "dependencies": []}]}', "tasks.json", "one")
+        with pytest.raises(BadSpec, match="only lists of task-master"):
+            parse_spec("# A spec\n\nin words\n", "spec.md", "one")
+
+
+class TestDependencyKeys:
+    @pytest.mark.parametrize(
+        "key",
+        ["dependencies", "depends_on", "dependsOn", "deps", "blocked_by", "blockedBy", "after", "requires", "needs"],
+    )
+    def test_every_spelling_gives_the_order(self, key: str) -> None:
+        tasks = [
+            {"id": "a", "title": "A", "status": "pending"},
+            {"id": "b", "title": "B", "status": "pending", key: ["a"]},
+        ]
+        assert needs(parse_spec(json.dumps({"tasks": tasks}), "list.json")) == {"a": (), "b": ("a",)}
+
+    @pytest.mark.parametrize(("key", "said"), [("depend_ons", "did you mean"), ("blocks", "the other way round")])
+    def test_what_is_nearly_one_is_an_error(self, key: str, said: str) -> None:
+        tasks = [{"id": "a", "title": "A", "status": "pending", key: ["b"]}, {"id": "b", "title": "B"}]
+        with pytest.raises(BadSpec, match=said) as caught:
+            parse_spec(json.dumps({"tasks": tasks}), "list.json")
+        assert caught.value.key == f"tasks[0].{key}"
+
+
+class TestNumberedLists:
+    KIRO = """\
+# Implementation Plan
+
+- [x] 1. Set up
+- [-] 2. Data model
+  - [ ] 2.1 Write the model in src/model.py
+    - Two fields, both required
+    - _Requirements: 1.2, 1.3_
+  - [ ]* 2.2 Write its tests
+- [ ] 3. Wire it up
+"""
+
+    def test_kiro(self) -> None:
+        spec = parse_spec(self.KIRO, "tasks.md")
+        assert spec.form == "kiro"
+        assert needs(spec) == {"2.1": (), "3": ("2.1",)}
+        model = tasks_of(spec)["2.1"]
+        assert model.requirements == ("Requirement 1.2", "Requirement 1.3")
+        assert model.files_expected == ("src/model.py",)
+        assert "Two fields" in model.goal
+        assert "Part of 2: Data model" in model.goal
+        assert noted(spec, "optional").startswith("2.2")
+
+    def test_openspec(self) -> None:
+        text = (
+            "## 1. Implementation\n- [x] 1.1 Done\n- [ ] 1.2 Add src/api.py\n- [-] 1.3 Document it\n\n"
+            "## 2. After\n- [ ] 2.1 Ship\n- [ ] tell Ada\n"
+        )
+        spec = parse_spec(text, "tasks.md")
+        assert spec.form == "openspec"
+        assert needs(spec) == {"1.2": (), "1.3": ("1.2",), "2.1": ("1.3",)}
+        assert "Part of 1. Implementation." in tasks_of(spec)["1.2"].goal
+        assert noted(spec, "tell Ada").startswith("line 8 ")
+
+    def test_a_number_twice_is_named(self) -> None:
+        with pytest.raises(BadGraph, match="used twice; first in line 1"):
+            parse_spec("- [ ] 1.1 One\n- [ ] 1.1 Two\n", "tasks.md")
+
+    def test_boxes_without_numbers_are_free_text(self) -> None:
+        assert parse_spec("# Wishes\n- [ ] fast\n- [ ] 99.9 percent up\n- [ ] small\n", "spec.md").form == "markdown"
+
+
+class TestStories:
+    STORY = """\
+# Story 1.2: Divide two numbers
+
+Status: ready-for-dev
+
+## Acceptance Criteria
+
+1. divide(1, 4) is 0.25
+2. Division by zero says so
+
+## Tasks / Subtasks
+
+- [x] Task 1: Read the old code
+- [ ] Task 2: Write `calc/divide.py` (AC: 1)
+  - [ ] Subtask 2.1: exact
+- [ ] Task 3: Command line
+
+## Dev Notes
+
+Use Decimal.
+"""
+
+    def test_a_story_becomes_its_tasks(self) -> None:
+        spec = parse_spec(self.STORY, "1-2-divide.md")
+        assert (spec.form, spec.title) == ("bmad", "Story 1.2: Divide two numbers")
+        assert needs(spec) == {"1.2.2": (), "1.2.3": ("1.2.2",)}
+        tasks = tasks_of(spec)
+        assert tasks["1.2.2"].acceptance == ("divide(1, 4) is 0.25",)
+        assert tasks["1.2.3"].acceptance == ("Division by zero says so",)
+        assert "Subtask 2.1: exact" in tasks["1.2.2"].goal
+        assert "Use Decimal." in spec.text
+
+    def test_the_sprint_status_is_named(self) -> None:
+        with pytest.raises(BadSpec, match="sprint status") as caught:
+            parse_spec("development_status:\n  epic-1: backlog\n  1-1-login: done\n", "sprint-status.yaml")
+        assert "story" in str(caught.value.fix)
+
+
+def backlog(number: int, status: str = "To Do", more: str = "") -> str:
+    return f"""\
+---
+id: TASK-{number}
+title: Task number {number}
+status: {status}
+created_date: 2025-01-01
+{more}---
+
+## Description
+
+<!-- SECTION:DESCRIPTION:BEGIN -->
+Do it in `src/t{number}.py`.
+<!-- SECTION:DESCRIPTION:END -->
+
+## Acceptance Criteria
+
+<!-- AC:BEGIN -->
+- [ ] #1 It works
+<!-- AC:END -->
+"""
+
+
+class TestBacklog:
+    def test_a_folder_of_task_files(self, tmp_path: Path) -> None:
+        (tmp_path / "task-1.md").write_text(backlog(1, "Done"))
+        (tmp_path / "task-2.md").write_text(backlog(2, "In Progress", "dependencies: [TASK-1]\npriority: high\n"))
+        (tmp_path / "task-3.md").write_text(backlog(3, more="dependencies:\n  - TASK-2\n  - TASK-9\n"))
+        (tmp_path / "task-3.1.md").write_text(backlog(4, more="parent_task_id: TASK-3\n"))
+        (tmp_path / "readme.md").write_text("# not a task\n")
+        spec = read_spec(tmp_path)
+        assert spec.form == "backlog"
+        assert needs(spec) == {"TASK-2": (), "TASK-4": (), "TASK-3": ("TASK-2", "TASK-4")}
+        assert tasks_of(spec)["TASK-2"].acceptance == ("It works",)
+        assert tasks_of(spec)["TASK-2"].files_expected == ("src/t2.py",)
+        assert "SECTION" not in tasks_of(spec)["TASK-2"].goal
+        assert "TASK-9" in noted(spec, "not waited for")
+        assert noted(spec, "done").startswith("TASK-1")
+
+    def test_one_file(self) -> None:
+        spec = parse_spec(backlog(7), "task-7.md")
+        assert (spec.title, list(tasks_of(spec))) == ("Task number 7", ["TASK-7"])
+
+
+def issue(name: str, **more: Any) -> str:
+    return json.dumps({"id": name, "title": name, "description": "d", "status": "open", "issue_type": "task"} | more)
+
+
+def link(name: str, other: str, kind: str = "blocks") -> dict[str, str]:
+    return {"issue_id": name, "depends_on_id": other, "type": kind}
+
+
+class TestBeads:
+    def test_blocks_give_the_order_and_epics_are_built_by_their_parts(self) -> None:
+        lines = [
+            issue("bd-1", status="closed"),
+            issue("bd-2", issue_type="epic", dependencies=[link("bd-2", "bd-5")]),
+            issue("bd-3", dependencies=[link("bd-3", "bd-2", "parent-child"), link("bd-3", "bd-1")], priority=0),
+            issue("bd-4", dependencies=[link("bd-4", "bd-2"), link("bd-4", "bd-3", "related")]),
+            issue("bd-5"),
+        ]
+        spec = parse_spec("\n".join(lines) + "\n", "issues.jsonl")
+        assert spec.form == "beads"
+        assert needs(spec) == {"bd-3": ("bd-5",), "bd-4": ("bd-3",), "bd-5": ()}
+        assert tasks_of(spec)["bd-3"].priority > tasks_of(spec)["bd-4"].priority
+        assert noted(spec, "closed").startswith("bd-1")
+        assert noted(spec, "its parts").startswith("bd-2")
+        assert noted(spec, "'related'").startswith("bd-4")
+
+    @pytest.mark.parametrize(
+        ("second", "said"),
+        [
+            (issue("bd-1"), "used twice; first in line 1"),
+            (issue("bd-2", dependencies=[link("bd-2", "bd-9")]), "bd-9, which is not in the file"),
+            ("{", "is not JSON"),
+            (issue("bd 2"), "is no id"),
+        ],
+    )
+    def test_what_is_wrong_is_named_by_its_line(self, second: str, said: str) -> None:
+        with pytest.raises(BadSpec, match=said) as caught:
+            parse_spec(f"{issue('bd-1')}\n{second}\n", "issues.jsonl")
+        assert caught.value.line == 2
+
+    def test_json_lines_of_our_own_tasks(self) -> None:
+        text = '{"id": "a", "title": "A", "goal": "g"}\n{"id": "b", "title": "B", "depends_on": ["a"]}\n'
+        assert needs(parse_spec(text, "tasks.jsonl")) == {"a": (), "b": ("a",)}
