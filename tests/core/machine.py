@@ -82,7 +82,7 @@ def _refused_for(build: Build, task: str, roll: Callable[[int], int]) -> Finding
     return asked if roll(2) and asked.fingerprint not in approved else None
 
 
-def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[AnyEvent]:
+def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[AnyEvent]:  # noqa: C901  a case for each
     """What might come of an action. `roll(n)` draws 0..n-1; 0 is the lucky throw."""
     good = roll(4) != 3
     match action:
@@ -90,6 +90,8 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
             return [e.TargetPrepared(commit="base", tree="tree-base")]
         case a.MakePlan():
             raise AssertionError("the specs of these tests have graphs")
+        case a.SealTests(task):
+            return [e.TestsSealed(task=task, tests=roll(3), why_none="")]
         case a.RunAgent(task, attempt):
             return [_attempted(build, task, attempt, roll if good else None)]
         case a.JudgePatch(task, attempt, tree):

@@ -93,6 +93,7 @@ KEYS = {
     "PrepareTarget": "prepare-target",
     "MakePlan": "make-plan",
     "JudgeBase": "judge-base/t",
+    "SealTests": "seal-tests/a",
     "RunAgent": "run-agent/a/2",
     "JudgePatch": "judge-patch/a/2/t",
     "PrepareMerge": "prepare-merge/a/2/o",

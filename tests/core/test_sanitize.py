@@ -111,6 +111,7 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "PlanMade": {"graph.milestones", "graph.notes", *(f"graph.tasks.{name}" for name in task)},
         "PlanRejected": {"message"},
         "BaseJudged": verdict,
+        "TestsSealed": {"dropped", "why_none"},
         "TokensUsed": {"model"},
         "AgentFinished": {"summary"},
         "AgentBroke": {"message"},

@@ -44,6 +44,7 @@ def test_gates_come_in_their_order() -> None:
         "secrets",
         "checks",
         "acceptance",
+        "sealed",
     ]
     assert [f"{type(gate).__module__}:{type(gate).__name__}" for gate in made] == list(GATES)
 
@@ -58,7 +59,7 @@ def test_a_gate_of_another_package_judges_after_ours(tmp_path: Path, monkeypatch
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: their-gate\nVersion: 1.0\n")
     (package / "entry_points.txt").write_text("[buildwright.gates]\npoems = their_gate:NoPoems\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert [gate.name for gate in gates(NoSandbox(), "/usr/bin")][-2:] == ["acceptance", "poems"]
+    assert [gate.name for gate in gates(NoSandbox(), "/usr/bin")][-2:] == ["sealed", "poems"]
     (package / "entry_points.txt").write_text("[buildwright.gates]\npoems = their_gate:Gone\n")
     with pytest.raises(BadSettings, match=r"poems \(their_gate:Gone\) cannot be loaded"):
         gates(NoSandbox(), "/usr/bin")

@@ -22,6 +22,10 @@ class BuildOptions:
         "The command that the shell agent runs in each lane; exit 0 means that it finished.")] = ""
     model: Annotated[str, Parameter(help="The model that writes; the default depends on the agent.")] = ""
     planner_model: Annotated[str, Parameter(help="The model that plans.")] = ""
+    sealed_tests: Annotated[bool, Parameter(help=
+        "Have a model write tests of each task's acceptance lines before its agent starts; the agent never sees them, and the"
+        " change must pass them.")] = False
+    sealed_model: Annotated[str, Parameter(help="The model that writes sealed tests; the one that plans when left out.")] = ""
     review: Annotated[bool, Parameter(help=
         "Let a model review each change that has passed every gate; what it asks for must be done.")] = False
     review_model: Annotated[str, Parameter(help=

@@ -151,6 +151,13 @@ def _paused(event: e.BuildPaused, _build: Build, _at: datetime) -> EventLine:
     return EventLine("pause", f"paused: {what}")
 
 
+def _sealed(event: e.TestsSealed, _build: Build, _at: datetime) -> EventLine:
+    if not event.tests:
+        return EventLine("dot", f"{event.task} has no sealed tests: {one_line(event.why_none, 200)}")
+    dropped = f"; {count(len(event.dropped), 'other')} proved nothing" if event.dropped else ""
+    return EventLine("dot", f"{event.task}: {count(event.tests, 'sealed test')}{dropped}")
+
+
 def _stuck(event: e.BuildStuck, _build: Build, _at: datetime) -> EventLine:
     row = f"stuck: {count(event.failures, 'failure')} in a row ({', '.join(event.tasks)})"
     if event.advice:
@@ -208,6 +215,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.PlanMade: _plan,
     e.PlanRejected: lambda event, _b, _at: EventLine("bad", f"the plan was refused: {one_line(event.message, 160)}"),
     e.TaskStarted: _started,
+    e.TestsSealed: _sealed,
     e.TaskWaited: lambda event, _b, _at: EventLine(
         "dot", f"{event.task} waits for {event.file}, held by {event.holder}"
     ),

@@ -24,6 +24,7 @@ async def liars(
     repo: Annotated[
         Path | None, Parameter(help="Try lies that need no knowledge of a project on this repository of yours.")
     ] = None,
+    sealed: Annotated[bool, Parameter(help="Give each task sealed tests, of an advisor that is played.")] = False,
     jobs: Annotated[int, Parameter(name=["--jobs", "-j"], help="Builds at once.")] = 1,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
@@ -42,14 +43,16 @@ async def liars(
     if repo is not None:
         from buildwright.liars.outside import try_on
 
-        if names or language:
-            raise Refused("with --repo neither names nor --language can be given", fix="choose with --only alone")
+        if names or language or sealed:
+            raise Refused(
+                "with --repo neither names nor --language nor --sealed can be given", fix="choose with --only alone"
+            )
         tried = await try_on(repo, told.add, told.say, only, jobs)
     else:
         suite = load()
         chosen = suite.choose(names, only, language)
         told.of = len(chosen)
-        tried = await try_all(suite, chosen, told.add, jobs)
+        tried = await try_all(suite, chosen, told.add, jobs, sealed=sealed)
     _print(output, tried)
     return _exit_code(tried)
 

@@ -21,12 +21,17 @@ async def why(
     task: Annotated[str, Parameter(help="Id of the task.")],
     /,
     *,
+    sealed: Annotated[
+        bool, Parameter(help="Show the sealed tests of the task instead: its agent never sees them.")
+    ] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Explain why a task waits, runs, failed or was skipped, and where it came from."""
     from buildwright.views.explain import why as explain
 
     output = Output(json)
+    if sealed:
+        return await _show_sealed(output, build, task)
     async with session() as app:
         build_id = await app.find(build)
         loaded = await app.builds.load(build_id)
@@ -35,6 +40,34 @@ async def why(
         output.data(view.model_dump(mode="json"))
     else:
         _print_why(output, view)
+    return Exit.DONE
+
+
+async def _show_sealed(output: Output, build: str, task: str) -> int:
+    """Print a task's sealed tests from the store of this home. Raises Refused where a server keeps them."""
+    from buildwright.cli.session import local_session
+    from buildwright.engine.sealing import read_sealed
+    from buildwright.errors import Refused
+    from buildwright.settings import Settings
+    from buildwright.views.explain import why as explain
+
+    if Settings.load().server_url:
+        raise Refused("sealed tests are shown only where their build runs", fix="run this on the machine of the server")
+    async with local_session() as app:
+        loaded = await app.builds.load(await app.find(build))
+        explain(loaded, task, (), app.clock.now())  # raises NotFound for a task that there is not
+        tests = await read_sealed(app.builds, loaded.task(task).sealed)
+    if output.json:
+        output.data({"task": task, **(tests.model_dump(mode="json") if tests is not None else {"files": []})})
+        return Exit.DONE
+    if tests is None or not tests.files:
+        output.print(
+            f"{task} has no sealed tests: {tests.why_none if tests is not None else 'none were asked for yet'}"
+        )
+        return Exit.DONE
+    for file in tests.files:
+        output.print(f"For {file.line} ({file.language}, {', '.join(file.tests)}):", style="bold")
+        output.print(file.text)
     return Exit.DONE
 
 

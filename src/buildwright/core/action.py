@@ -49,6 +49,12 @@ class JudgeBase(_Action):
     tree: str
 
 
+class SealTests(_Action, mode="implement_only"):
+    """Have tests written of a task that its agent never sees, before the agent starts."""
+
+    task: str
+
+
 class RunAgent(_Action, mode="implement_only"):
     """Open a lane, run the agent, take its patch."""
 
@@ -113,6 +119,7 @@ Action: TypeAlias = (
     PrepareTarget
     | MakePlan
     | JudgeBase
+    | SealTests
     | RunAgent
     | JudgePatch
     | PrepareMerge

@@ -14,7 +14,7 @@ from typing import Any
 from immutables import Map
 
 from buildwright.core import event as e
-from buildwright.core.build import AskedStep, Build, Control, Moments, Note, Pause, Stage, TaskPhase
+from buildwright.core.build import AskedStep, Build, Control, Moments, Note, Pause, Sealing, Stage, TaskPhase
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
@@ -162,6 +162,13 @@ def _base_judged(build: Build, event: e.BaseJudged, _at: datetime) -> Changes:
 
 def _task_started(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
     return start_task(build, event.task, event.base, at)
+
+
+def _tests_sealed(build: Build, event: e.TestsSealed, _at: datetime) -> Changes:
+    state = build.task(event.task)
+    if state.sealed is not None:
+        raise IllegalMove(f"the tests of task {event.task} are sealed already")
+    return set_task(build, event.task, replace(state, sealed=Sealing(event.artifact, event.tests, event.why_none)))
 
 
 def _task_waited(build: Build, event: e.TaskWaited, _at: datetime) -> Changes:
@@ -366,6 +373,7 @@ MOVES: dict[type[Event], Move] = {
     e.PlanRejected: Move(_plan_rejected, frozenset({Stage.PLANNING}), _LIVE),
     e.BaseJudged: Move(_base_judged, _WORK, _LIVE),
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
+    e.TestsSealed: Move(_tests_sealed, _WORK, _LIVE, _in(_P.WORKING)),
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
     e.TokensUsed: Move(tokens_used, _ANY, _LIVE),

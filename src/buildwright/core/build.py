@@ -71,6 +71,14 @@ class Approval(NamedTuple):
         return f"{self.by}: {self.reason}"
 
 
+class Sealing(NamedTuple):
+    """The sealed tests of a task: digest of their artifact ("" without any), their number, or why there are none."""
+
+    artifact: str = ""
+    tests: int = 0
+    why_none: str = ""
+
+
 class TaskPhase(StrEnum):
     """The phase of a task. `rejected`: its last attempt was refused, and a decision about it is due."""
 
@@ -96,6 +104,8 @@ class TaskState:
     allowed: int = 0
     """Attempts it may use; a retry by the user adds to them."""
     base: str = ""
+    sealed: Sealing | None = None
+    """None until its tests were sealed, or known to be none."""
     patch: Patch | None = None
     verdict: Verdict | None = None
     """The newest verdict on its work, passed or not."""

@@ -20,6 +20,7 @@ from buildwright.core.action import (
     MakePlan,
     PrepareTarget,
     RunAgent,
+    SealTests,
     VerifyBuild,
 )
 from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reopened
@@ -335,10 +336,18 @@ def _task_actions(build: Build) -> list[Action]:
     for task in _by_rank(build):
         state = build.task(task)
         if state.phase is TaskPhase.WORKING:
-            actions.append(RunAgent(task, state.attempt))
+            actions.append(SealTests(task) if _to_be_sealed(build, task) else RunAgent(task, state.attempt))
         elif state.phase is TaskPhase.JUDGING and state.patch is not None:
             actions.append(JudgePatch(task, state.attempt, state.patch.tree))
     return actions
+
+
+def _to_be_sealed(build: Build, task: str) -> bool:
+    """Return whether the task's tests are to be sealed before its agent starts: once for all its attempts."""
+    options = build.options
+    if not (options.sealed_tests and options.gates and options.lanes) or build.task(task).sealed is not None:
+        return False
+    return build.plan is not None and bool(build.plan.task(task).acceptance)
 
 
 def _by_rank(build: Build) -> list[str]:

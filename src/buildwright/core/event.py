@@ -107,6 +107,21 @@ class TaskStarted(Event, keeps_moment=True):
     base: Identifier = ""
 
 
+class TestsSealed(Event, ends_step=True):
+    """The sealed tests of a task are kept, or it has none. Their texts are in the artifact alone."""
+
+    type: Literal["tests.sealed"] = "tests.sealed"
+    task: TaskId
+    artifact: Identifier = ""
+    """Digest of the artifact that holds them; "" without any."""
+    files: int = 0
+    tests: int = 0
+    """Number of tests that failed on the base, as they should."""
+    dropped: tuple[ForeignText, ...] = ()
+    """Tests that prove nothing, each with its reason: they passed on the base, or could not be run."""
+    why_none: ForeignText = ""
+
+
 class TaskWaited(Event):
     """A ready task was set aside because a running task holds one of its files."""
 
@@ -406,6 +421,7 @@ AnyEvent = Annotated[
     | PlanRejected
     | BaseJudged
     | TaskStarted
+    | TestsSealed
     | TaskWaited
     | AgentHeartbeat
     | TokensUsed

@@ -33,6 +33,7 @@ CONSENT: Mapping[str, bool] = {
     "suppressions": True,
     "surface": True,
     "secrets": True,
+    "sealed": True,
     "review": True,
     "scope.empty": False,
     "scope.submodule": False,

@@ -186,6 +186,14 @@ class Options(Record):
     planner_model: Annotated[Name, AsOption("--planner-model"), InFile()] = Field(
         "", description="The model that plans."
     )
+    sealed_tests: Annotated[bool, AsOption("--sealed-tests"), InRequest()] = Field(
+        False,
+        description="Have a model write tests of each task's acceptance lines before its agent starts; the agent never"
+        " sees them, and the change must pass them.",
+    )
+    sealed_model: Annotated[Name, AsOption("--sealed-model")] = Field(
+        "", description="The model that writes sealed tests; the one that plans when left out."
+    )
     review: Annotated[bool, AsOption("--review"), InRequest()] = Field(
         False, description="Let a model review each change that has passed every gate; what it asks for must be done."
     )

@@ -23,6 +23,8 @@ from buildwright.ports import (
     LogEntry,
     Planner,
     Reviewer,
+    SealedTrial,
+    Sealer,
     Workspace,
 )
 
@@ -51,6 +53,8 @@ class Adapters:
     gateway: Gateway | None = None
     planner: Planner | None = None
     diagnoser: Diagnoser | None = None
+    sealer: Sealer | None = None
+    sealed_trial: SealedTrial | None = None
     reviewer: Reviewer | None = None
     plan_context: Callable[[Build], Awaitable[str]] | None = None
     """Returns what the planner is told about the repository."""

@@ -13,6 +13,7 @@ from buildwright.core.sanitize import Mask, sanitize
 from buildwright.core.tests_first import due_tests, red_tests
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.disk_space import check_disk_space
+from buildwright.engine.sealing import read_sealed
 from buildwright.errors import GateBroken
 from buildwright.ports import Judged, Workspace
 
@@ -35,6 +36,7 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
     not_reached: tuple[str, ...] = ()
     log = partial(bench.logbook.note, "gate", task=task, attempt=state.attempt)
     reports: list[Report] = []
+    sealed = await read_sealed(world.builds, build.task(task).sealed) if task else None
     read_base = _reader(workspace, build.id, base_tree) if base_tree else None
     async with AsyncExitStack() as stack:
         files: Path | None = None
@@ -56,6 +58,7 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                         checkout=partial(workspace.checkout, build.id),
                         read_base=read_base,
                         consent=consent,
+                        sealed=sealed,
                         red=red_tests(build, task, tree),
                         due=due_tests(build, task, tree),
                     )

@@ -26,6 +26,7 @@ from buildwright.core.action import (
     PrepareMerge,
     PrepareTarget,
     RunAgent,
+    SealTests,
     VerifyBuild,
 )
 from buildwright.core.build import Build, Stage
@@ -40,6 +41,7 @@ from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
 from buildwright.engine.judge import judge
 from buildwright.engine.review import review
+from buildwright.engine.sealing import seal_tests
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import (
     BadGraph,
@@ -103,7 +105,7 @@ async def _in_turn(bench: ActionContext, action: Action, build: Build, wanted_at
             return await _effect(bench, action, build)
 
 
-async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:
+async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:  # noqa: PLR0912  a case for each
     match action:
         case PrepareTarget():
             target = await _workspace(bench).prepare(build.id, build.repository, build.base_ref)
@@ -112,6 +114,8 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             return await make_plan(bench, build)
         case JudgeBase():
             return (e.BaseJudged(verdict=await judge(bench, build, action.tree)),)
+        case SealTests():
+            return (await seal_tests(bench, action, build),)
         case RunAgent():
             return await run_attempt(bench, action, build)
         case JudgePatch():

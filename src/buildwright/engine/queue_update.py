@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from buildwright.core.action import Diagnose, MakePlan, RunAgent
+from buildwright.core.action import Diagnose, MakePlan, RunAgent, SealTests
 from buildwright.core.build import Build, Control
 from buildwright.core.event import AnyEvent, BuildFinished, Recorded, StopRequested
 from buildwright.engine.build_cache import BuildCache
@@ -138,12 +138,13 @@ class QueueUpdater:
 
 def is_long(key: str) -> bool:
     """Return whether an action of that key waits for a model: such actions must not hold up checks and merges."""
-    return key.startswith((_AGENT, _PLAN, _DIAGNOSIS))
+    return key.startswith((_AGENT, _PLAN, _DIAGNOSIS, _SEALING))
 
 
 _AGENT = RunAgent("", 0).key.partition("/")[0]
 _PLAN = MakePlan().key
 _DIAGNOSIS = Diagnose(0).key.partition("/")[0]
+_SEALING = SealTests("").key.partition("/")[0]
 
 
 def _facts_of_time(build: Build, now: datetime) -> tuple[AnyEvent, ...]:

@@ -24,6 +24,7 @@ GATES = (
     "buildwright.gates.secrets:SecretsGate",
     "buildwright.gates.checks:ChecksGate",
     "buildwright.gates.acceptance:AcceptanceGate",
+    "buildwright.gates.sealed:SealedGate",
 )
 """Every gate of ours, cheapest first: a patch is judged until the first says no."""
 

@@ -130,7 +130,7 @@ class ChecksGate:
 
     async def _tree(self, files: Path, judged: Judged) -> _Tree:
         python, path = await self._programs()
-        project = _project(files, python, path)
+        project = read_project(files, python, path)
         return _Tree(files, project, find_toolchain(project, judged.options))
 
     async def _programs(self) -> tuple[Python, str]:
@@ -428,7 +428,9 @@ def _findings_beside(judged: Judged, ran: CheckRun, before: BaselineResult | Non
     return findings_alone(ran, files)
 
 
-def _project(files: Path, python: Python, path: str) -> ProjectFiles:
+def read_project(files: Path, python: Python, path: str) -> ProjectFiles:
+    """Return the facts of the project in a checkout. `path` is the PATH of its commands."""
+
     def read(name: str) -> str | None:
         content = read_bytes(files, name)
         return None if content is None else content.decode("utf-8", "replace")

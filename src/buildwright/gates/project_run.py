@@ -180,7 +180,9 @@ class ProjectRun:
         """Put canaries beside the project's tests; pytest has its own (see `pytest_witness`)."""
         if check.kind != "test":
             return None
-        return Canaries.place(self._files, check, [path for path in listing(self._files) if is_test(path)])
+        named = frozenset(check.command.split())
+        tests = [path for path in listing(self._files) if is_test(path) or path in named]
+        return Canaries.place(self._files, check, tests)
 
     async def _carry_out(
         self,

@@ -26,6 +26,7 @@ from buildwright.errors import BuildwrightError
 from buildwright.gates.check_environment import check_environment
 from buildwright.liars.records import Liar, SampleProject, Verdict
 from buildwright.liars.script import command_of
+from buildwright.liars.sealing import cassette_of
 from buildwright.liars.suite import Suite
 from buildwright.liars.truth import contradiction_of
 from buildwright.settings import KEYS, SHARED, Settings
@@ -78,6 +79,14 @@ class LiarStage:
                 self._repositories[project.name] = folder
         return self._repositories[project.name]
 
+    async def cassette(self, project: SampleProject) -> str:
+        """Return the path of a cassette that plays the project's sealed tests; "" when it has none."""
+        text, path = cassette_of(project), self.folder / f"{project.name}.json"
+        async with self._lock:
+            if text and not path.exists():
+                path.write_text(text, encoding="utf-8")
+        return str(path) if text else ""
+
     async def build(
         self, repository: Path, branch: str, command: str, task: Mapping[str, Any], options: Options | None = None
     ) -> Build:
@@ -120,11 +129,18 @@ async def open_stage() -> AsyncIterator[LiarStage]:
 
 
 async def try_all(
-    suite: Suite, liars: Iterable[Liar], told: Callable[[Tried], None], jobs: int = 1, *, gates: bool = True
+    suite: Suite,
+    liars: Iterable[Liar],
+    told: Callable[[Tried], None],
+    jobs: int = 1,
+    *,
+    gates: bool = True,
+    sealed: bool = False,
 ) -> list[Tried]:
     """Build every one of the liars, `jobs` at a time, and return what became of each; `told` hears it at once.
 
-    Raises StoreFailed, DiskFull, and BuildwrightError for a build that could not be judged at all.
+    With `sealed` each task has sealed tests, of an advisor that is played from the project's truth. Raises StoreFailed,
+    DiskFull, and BuildwrightError for a build that could not be judged at all.
     """
     turn = asyncio.Semaphore(jobs)
     async with open_stage() as stage:
@@ -132,20 +148,24 @@ async def try_all(
 
         async def one(liar: Liar) -> Tried:
             async with turn:
-                tried = await _try(stage, suite.projects[liar.project], liar, missing, gates=gates)
+                tried = await _try(stage, suite.projects[liar.project], liar, missing, gates=gates, sealed=sealed)
             told(tried)
             return tried
 
         return list(await asyncio.gather(*map(one, liars)))
 
 
-async def _try(stage: LiarStage, project: SampleProject, liar: Liar, missing: set[str], *, gates: bool) -> Tried:
+async def _try(
+    stage: LiarStage, project: SampleProject, liar: Liar, missing: set[str], *, gates: bool, sealed: bool
+) -> Tried:
     if absent := [need for need in project.needs if need in missing]:
         return Tried(liar, project.language, "not run", why=f"no {', no '.join(absent)}")
     began = time.monotonic()
     repository = await stage.repository(project)
     command = command_of(liar, project)
-    build = await stage.build(repository, liar.name, command, project.task, Options(gates=gates, limits=Limits()))
+    cassette = await stage.cassette(project) if sealed else ""
+    options = Options(gates=gates, sealed_tests=bool(cassette), cassette=cassette, limits=Limits())
+    build = await stage.build(repository, liar.name, command, project.task, options)
     seconds = time.monotonic() - began
     if not stage.is_merged(repository, liar.name, build):
         gate, why = reason_of(build)

@@ -19,6 +19,7 @@ from buildwright.ports.agents import (
     Planner,
     Reviewer,
     ReviewRequest,
+    Sealer,
     Spent,
     Stopped,
     Text,
@@ -35,6 +36,7 @@ from buildwright.ports.gates import (
     Judged,
     Judgement,
     ModelAccess,
+    SealedTrial,
     Spend,
 )
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
@@ -104,6 +106,8 @@ __all__ = [
     "ReviewRequest",
     "Reviewer",
     "Sandbox",
+    "SealedTrial",
+    "Sealer",
     "SetValue",
     "SpanValue",
     "Spend",

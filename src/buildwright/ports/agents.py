@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from buildwright.core.graph import Graph
     from buildwright.core.limits import Limits
     from buildwright.core.review import Review
+    from buildwright.core.sealed import Language, SealedTests
     from buildwright.core.spec import Spec
     from buildwright.core.task import Task
 
@@ -139,6 +140,15 @@ class Planner(Protocol):
 
     async def plan(self, spec: Spec, context: str, model: str, door: ModelEndpoint) -> Graph:
         """Return the graph. Raises ModelFailed, or BadGraph when the repaired answer is still not a graph."""
+
+
+class Sealer(Protocol):
+    """The advisor that writes sealed tests of a task."""
+
+    async def seal(
+        self, context: str, lines: Sequence[str], languages: Sequence[Language], model: str, door: ModelEndpoint
+    ) -> SealedTests:
+        """Return test files about these acceptance lines, in these languages. Raises ModelFailed."""
 
 
 class ReviewRequest(NamedTuple):

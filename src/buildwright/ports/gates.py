@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from buildwright.core.finding import Finding, Report
     from buildwright.core.limits import Options
     from buildwright.core.patch import Patch
+    from buildwright.core.sealed import Language, SealedRun, SealedTests
     from buildwright.core.task import Task
     from buildwright.core.tests_first import EarlyTests
 
@@ -46,6 +47,8 @@ class Judged:
     """Yields a private directory with exactly the files of a tree."""
     read_base: Callable[[str], Awaitable[bytes | None]] | None = None
     """Returns the content of a file of the base, None when it has no such file or the file is too large."""
+    sealed: SealedTests | None = None
+    """The sealed tests of the task; None when it was not asked for any."""
     consent: Callable[[Finding], Finding] = as_found
     """Returns a finding with its fingerprint, as a note if a person has approved it. The engine applies it to every
     report; a gate that goes on after a finding, or that finds less beside one, applies it itself where it decides."""
@@ -53,6 +56,16 @@ class Judged:
     """Tests in the tree that must fail still, for later tasks write their code."""
     due: tuple[EarlyTests, ...] = ()
     """Tests of earlier tasks that have to pass with this change."""
+
+
+class SealedTrial(Protocol):
+    """Runs sealed tests on a tree."""
+
+    async def languages(self, files: Path) -> tuple[Language, ...]:
+        """Return the languages in which tests of this checkout can be written and run here."""
+
+    async def run(self, judged: Judged, tests: SealedTests) -> list[SealedRun]:
+        """Return what each file did on a private checkout. Raises GateBroken, BadSettings."""
 
 
 class Judgement(NamedTuple):

@@ -345,6 +345,10 @@ ROWS: dict[type[Event], EventFrames] = {
     ),
     e.BaseJudged: EventFrames(lambda ev: _verdict(ev.verdict), _audit_of_base),
     e.TaskStarted: EventFrames(_of_task, _spawned),
+    e.TestsSealed: EventFrames(
+        lambda ev: {"task": ev.task, "tests": ev.tests, "reason": _short(ev.why_none)},
+        _nothing,
+    ),
     e.TaskWaited: EventFrames(lambda ev: {"task": ev.task, "file": ev.file, "holder": ev.holder}, _nothing),
     e.AgentHeartbeat: EventFrames(
         lambda ev: {**_of_task(ev), "agentStatus": ev.status, "percent": ev.percent}, _heartbeat

@@ -21,6 +21,7 @@ from buildwright.core.finding import Diagnosis
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.review import Review
+from buildwright.core.sealed import SealedTests
 from buildwright.core.secrets import Masker, masker
 from buildwright.errors import BadSettings
 from buildwright.ports import Agent, Briefing, BriefingRequest, Workspace
@@ -35,7 +36,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from buildwright.core.action import Action
-from buildwright.ports import Builds, Clock, Gate
+from buildwright.ports import Builds, Clock, Gate, GateTools, SealedTrial
 from buildwright.store.lease_holders import this_process
 
 if TYPE_CHECKING:
@@ -97,6 +98,15 @@ class LazyDiagnoser:
         from buildwright.advisors.diagnoser import ModelDiagnoser
 
         return await ModelDiagnoser().diagnose(*arguments)
+
+
+class LazySealer:
+    """The sealer, whose model library is imported at the first call."""
+
+    async def seal(self, *arguments: Any) -> SealedTests:
+        from buildwright.advisors.sealer import ModelSealer
+
+        return await ModelSealer().seal(*arguments)
 
 
 class LazyReviewer:
@@ -256,6 +266,8 @@ class AdapterFactory:
             observe=observe,
             planner=LazyPlanner(),
             diagnoser=LazyDiagnoser(),
+            sealer=LazySealer(),
+            sealed_trial=self._sealed_trial(options, sandbox),
             reviewer=LazyReviewer(),
             plan_context=plan_context(workspace),
         )
@@ -275,6 +287,13 @@ class AdapterFactory:
         from buildwright.sandbox import end_orphans
 
         await asyncio.to_thread(end_orphans, self._settings.tag)
+
+    def _sealed_trial(self, options: Options, sandbox: Sandbox | None) -> SealedTrial | None:
+        if not options.sealed_tests or sandbox is None:
+            return None
+        from buildwright.gates.sealed import SealedRunner
+
+        return SealedRunner(GateTools(sandbox, path_of(self._settings), self._settings.home / "setups"))
 
     def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
         if not options.gates or not options.lanes or sandbox is None:
