@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.repositories import audited, change, commit, project, said
+from buildwright.audit.formats import cyclonedx, sarif
+from tests.audit.repositories import PROJECT, audited, change, commit, project, said
 from tests.git import git
 
 BETTER = "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"
@@ -229,3 +230,34 @@ async def test_a_declared_route_that_is_gone_is_refused(tmp_path: Path, home: Pa
     assert said(await audited(repository, home), "W3") == ("passed", set())
     change(repository, {"app.py": APP.replace("/users/{user_id}", "/people/{user_id}")})
     assert said(await audited(repository, home), "W3") == ("failed", {"routes.missing", "routes.undeclared"})
+
+
+async def test_changed_manifests_are_told_as_cyclonedx(tmp_path: Path, home: Path) -> None:
+    web = '{"name": "web", "dependencies": {"@s/z": "1"}, "engines": {"node": "22"}}'
+    repository = project(tmp_path / "r", {"web/package.json": '{"name": "web"}'})
+    change(repository, {"calc.py": "A = 1\n"})
+    assert cyclonedx(await audited(repository, home))["components"] == []
+    change(repository, {"web/package.json": web, "pyproject.toml": PROJECT["pyproject.toml"].replace("attrs", "httpx")})
+    bom = cyclonedx(await audited(repository, home))
+    assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.6")
+    assert [(one["purl"], one["properties"][0]["value"]) for one in bom["components"]] == [
+        ("pkg:pypi/httpx", "added"),
+        ("pkg:pypi/attrs", "removed"),
+        ("pkg:npm/%40s/z", "added"),
+    ]
+    assert bom["components"][2]["group"] == "@s"
+    assert len({one["bom-ref"] for one in bom["components"]}) == 3
+
+
+async def test_sarif_has_a_run_for_each_check(tmp_path: Path, home: Path) -> None:
+    repository = project(tmp_path / "r")
+    change(repository, {"calc.py": "import requests\n"})
+    report = await audited(repository, home)
+    log = sarif(report)
+    assert [run["tool"]["driver"]["rules"][0]["id"] for run in log["runs"]] == [one.code for one in report.outcomes]
+    assert {one["ruleId"] for run in log["runs"] for one in run["results"]} >= {"A9"}
+    assert [run["properties"]["ok"] for run in log["runs"]].count(False) == 1
+    more = tuple(report.outcomes[0].model_copy(update={"code": f"X{number}"}) for number in range(30))
+    crowded = sarif(report.model_copy(update={"outcomes": (*report.outcomes, *more)}))
+    assert len(crowded["runs"]) == 20
+    assert len(crowded["runs"][-1]["tool"]["driver"]["rules"]) == len(report.outcomes) + 30 - 19

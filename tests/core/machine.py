@@ -94,16 +94,14 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
             return [e.TestsSealed(task=task, tests=roll(3), why_none="")]
         case a.RunAgent(task, attempt):
             return [_attempted(build, task, attempt, roll if good else None)]
-        case a.JudgePatch(task, attempt, tree):
+        case a.JudgePatch(task, attempt, tree) | a.JudgeMerge(task, attempt, tree):
             bad = None if good else _refused_for(build, task, roll)
-            return [e.PatchJudged(task=task, attempt=attempt, verdict=verdict(tree, good, bad))]
+            fact = e.PatchJudged if isinstance(action, a.JudgePatch) else e.MergeJudged
+            return [fact(task=task, attempt=attempt, verdict=verdict(tree, good, bad))]
         case a.PrepareMerge(task, attempt, onto):
             if not good:
                 return [e.MergeConflicted(task=task, attempt=attempt, onto=onto, files=("f",), tree="marked")]
             return [_prepared(build, task, attempt, onto)]
-        case a.JudgeMerge(task, attempt, tree):
-            bad = None if good else _refused_for(build, task, roll)
-            return [e.MergeJudged(task=task, attempt=attempt, verdict=verdict(tree, good, bad))]
         case a.LandChange(task, attempt, _, commit, tree):
             return [e.ChangeLanded(task=task, attempt=attempt, commit=commit, tree=tree)]
         case a.JudgeBase(tree):
@@ -112,6 +110,8 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
             return [_diagnosed(build, number, roll if good else None)]
         case a.VerifyBuild(tree):
             return [e.BuildVerified(verdict=verdict(tree, good))]
+        case a.AuditPhase(phase, base, head):
+            return [e.PhaseAudited(phase=phase, base=base, head=head, verdict=verdict(f"tree-{head}", good))]
         case a.Deliver(commit, _):
             if not good:
                 return [e.DeliveryFailed(message="net", temporary=roll(2) == 0)]

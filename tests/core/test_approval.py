@@ -92,7 +92,8 @@ def test_a_fingerprint_is_of_the_thing_and_not_of_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["scope.protected", "scope.tests_deleted", "tests.lost", "reach.workflow", "secrets.x"]
+    "code",
+    ["scope.protected", "scope.tests_deleted", "tests.lost", "reach.workflow", "secrets.x", "dependencies.undeclared"],
 )
 def test_what_asks_for_consent_may_be_approved(code: str) -> None:
     assert needs_consent(code)

@@ -84,6 +84,7 @@ def chain(*ids: str) -> Graph:
 @pytest.mark.parametrize("kind", list(ACTIONS))
 def test_every_action_has_a_mode(kind: str) -> None:
     fields: dict[str, Any] = {"task": "t", "attempt": 1, "tree": "t", "onto": "o", "commit": "c", "number": 1}
+    fields |= {"phase": 0, "base": "b", "head": "h"}
     action = ACTIONS[kind]
     made = action(**{name: fields[name] for name in action.__annotations__})
     assert made.mode in {"plan_only", "implement_only", "verify_only"}
@@ -101,6 +102,7 @@ KEYS = {
     "LandChange": "land-change/a/2/c",
     "Diagnose": "diagnose/3",
     "VerifyBuild": "verify-build/t",
+    "AuditPhase": "audit-phase/1/h",
     "Deliver": "deliver/c/2",
 }
 """As boards have them: none may ever change."""
@@ -108,6 +110,7 @@ KEYS = {
 
 def test_keys_of_actions_never_change() -> None:
     fields: dict[str, Any] = {"task": "a", "attempt": 2, "tree": "t", "onto": "o", "commit": "c", "number": 3}
+    fields |= {"phase": 1, "base": "b", "head": "h"}
     made = {kind: action(**{name: fields[name] for name in action.__annotations__}) for kind, action in ACTIONS.items()}
     assert {kind: action.key for kind, action in made.items()} == KEYS
     assert len({*made.values()}) == len(KEYS), "actions of two kinds are never equal"

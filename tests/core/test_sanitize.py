@@ -118,11 +118,13 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "PatchJudged": verdict,
         "FindingApproved": {"code"},
         "MergeJudged": verdict,
+        "ChangeLanded": {"proof"},
         "TaskFailed": {"message", *(f"findings.{name}" for name in finding)},
         "LoopDetected": {"message"},
         "BuildStuck": {"errors", "advice", "no_advice", "task_advice.text"},
         "BuildPaused": {"message"},
         "BuildVerified": verdict,
+        "PhaseAudited": verdict,
         "DeliveryFailed": {"message"},
         "BuildFinished": {"message"},
     }

@@ -41,6 +41,8 @@ def test_gates_come_in_their_order() -> None:
         "intrusions",
         "answers",
         "tests",
+        "dependencies",
+        "boundaries",
         "secrets",
         "checks",
         "acceptance",

@@ -243,3 +243,22 @@ def test_journal_frames_are_the_events_themselves() -> None:
         (frame,) = event_frames("journal", moment)
         payload = json.loads(frame.encoded())["payload"]
         assert e.decode(payload["event"], payload["data"]) == moment.recorded.event
+
+
+def test_a_base_that_the_gates_refuse_does_not_pass_its_audit() -> None:
+    """Also when it lacks only what the tasks are to bring, so that the build goes on."""
+    none = Finding(code="test.none_collected", message="no test")
+    for finding, expected in ((none, True), (FOUND, None)):
+        judged = Verdict(tree="t0", reports=(Report(gate="checks", ok=False, findings=(finding,)),))
+        moments = story(Options(), e.TargetPrepared(commit="c0", tree="t0"), plan(), e.BaseJudged(verdict=judged))
+        ((kind, fields),) = by_builder(moments[-1:])
+        assert (kind, fields["subject"], fields.get("expected")) == ("audit_fail", "base", expected)
+        assert [one["code"] for one in fields["findings"]] == [finding.code]
+
+
+def test_the_audit_of_a_phase_is_told_with_its_phase() -> None:
+    for verdict, kind in ((GOOD, "audit_pass"), (BAD, "audit_fail")):
+        audited = e.PhaseAudited(phase=0, base="c0", head="c1", verdict=verdict, entry=7)
+        moments = story(Options(), *LANDS, audited)
+        ((said, fields),) = by_builder(moments[-1:])
+        assert (said, fields["subject"], fields["phase"], fields["number"]) == (kind, "phase", "Base", 0)

@@ -64,6 +64,15 @@ class AuditOutcome(Record):
     seconds: float = 0.0
 
 
+class DependencyChange(Record):
+    """A name that a manifest declares anew, or no more. `type` is that of a package URL, such as `pypi`."""
+
+    type: Identifier
+    name: ForeignText
+    change: Literal["added", "removed"]
+    manifest: Identifier
+
+
 class AuditReport(Record):
     """The result of an audit: the exact trees, and one outcome per check."""
 
@@ -77,7 +86,11 @@ class AuditReport(Record):
     outcomes: tuple[AuditOutcome, ...] = ()
     reports: tuple[Report, ...] = ()
     """The project's own checks, with their evidence."""
+    dependencies: tuple[DependencyChange, ...] = ()
+    """What changed manifests declare anew and no more."""
     seconds: float = 0.0
+    entry: int | None = None
+    """The number of its entry in the ledger; None when the ledger took none."""
 
     @property
     def ok(self) -> bool:

@@ -6,6 +6,7 @@ objects, so that no configuration, attribute, graft, filter or hook of the audit
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from buildwright.audit.imports import Import, SourceLanguage, imports_of, source_language
 from buildwright.core.patch import ChangeKind, FileChange, Patch
 from buildwright.errors import BadRepository
+from buildwright.gates.imports import Import, SourceLanguage, imports_of, source_language
 from buildwright.ports import Target
 from buildwright.workspace.git import Git
 from buildwright.workspace.lane import Lanes
@@ -153,8 +154,11 @@ async def compare(
     source = locate(repository, environment)
     if source.git_dir is None:
         raise BadRepository("Only a repository on this machine can be audited.", fix="Clone it, and audit the clone.")
-    head = await _commit(git, source, asked.head or "HEAD")
-    base = await _commit(git, source, asked.base) if asked.base else await _default_base(git, source, head)
+    if asked.base:
+        base, head = await asyncio.gather(_commit(git, source, asked.base), _commit(git, source, asked.head or "HEAD"))
+    else:
+        head = await _commit(git, source, asked.head or "HEAD")
+        base = await _default_base(git, source, head)
     with git.aside() as folder:
         pin = await _shadow(git, source, folder, base, head)
         yield await _compared(git, pin, source, base, head, work_tree=asked.work_tree)
@@ -200,15 +204,20 @@ async def _shadow(git: Git, source: Source, folder: Path, base: str, head: str) 
 
 
 async def _compared(git: Git, pin: Pin, source: Source, base: str, head: str, *, work_tree: bool) -> Comparison:
-    base_tree, head_tree = await _tree(git, pin, base), await _tree(git, pin, head)
+    base_tree, head_tree = await asyncio.gather(_tree(git, pin, base), _tree(git, pin, head))
     if work_tree:
         if source.work_tree is None:
             raise BadRepository("A bare repository has no working tree.", fix="Leave --work-tree out.")
         head_tree, _ = await write_lane(git, pin, source.work_tree, head_tree, aside=pin.mirror.parent, ignores=False)
-    before, after = await list_tree(git, pin.mirror, base_tree), await list_tree(git, pin.mirror, head_tree)
-    changes, renames = await _changes(git, pin, base_tree, head_tree)
-    lines = await _lines(git, pin, base_tree, head_tree, changes) if changes else {}
-    is_related, commits = await _commits(git, pin, base, head)
+    # Started at once: each is a process that another processor can run.
+    before, after, (changes, renames), diff, (is_related, commits) = await asyncio.gather(
+        list_tree(git, pin.mirror, base_tree),
+        list_tree(git, pin.mirror, head_tree),
+        _changes(git, pin, base_tree, head_tree),
+        _diff(git, pin, base_tree, head_tree),
+        _commits(git, pin, base, head),
+    )
+    lines = _lines(diff, changes)
     patch = Patch.model_construct(base_tree=base_tree, tree=head_tree, changes=changes)
     return Comparison(git, pin, source, base, head, before, after, patch, commits, is_related, renames, lines)
 
@@ -243,18 +252,22 @@ async def _changes(git: Git, pin: Pin, base: str, head: str) -> tuple[tuple[File
     return tuple(changes), tuple(renames)
 
 
-async def _lines(git: Git, pin: Pin, base: str, head: str, changes: tuple[FileChange, ...]) -> dict[str, Lines]:
-    """Return the changed lines of each file. The parts of a diff come in the order of the changes (a type's is two)."""
+async def _diff(git: Git, pin: Pin, base: str, head: str) -> bytes:
     answer = await git.run(
         pin.mirror,
         *("diff-tree", "-r", "-p", "-U0", "--text", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color"),
         *("--end-of-options", base, head),
     )
+    return answer.output
+
+
+def _lines(diff: bytes, changes: tuple[FileChange, ...]) -> dict[str, Lines]:
+    """Return the changed lines of each file. The parts of a diff come in the order of the changes (a type's is two)."""
     order = iter([one.path for one in changes for _ in range(2 if one.kind == "type" else 1)])
     added: dict[str, list[tuple[int, str]]] = {}
     removed: dict[str, list[str]] = {}
     path, number, in_hunk = "", 0, False
-    for line in answer.output.split(b"\n"):
+    for line in diff.split(b"\n"):
         if line.startswith(b"diff --git "):
             path, in_hunk = next(order, ""), False
         elif line.startswith(b"@@") and (hunk := _HUNK.match(line)):

@@ -3,26 +3,76 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree
 
-from buildwright.audit.check import AuditOutcome, AuditReport
+from buildwright.audit.check import AuditOutcome, AuditReport, DependencyChange
 from buildwright.core.finding import NOT_RUN, Finding
-from buildwright.core.sarif import sarif_log, sarif_places
+from buildwright.core.sarif import run_names, sarif_log, sarif_places
 
 
 def sarif(report: AuditReport) -> dict[str, Any]:
-    """Return SARIF 2.1.0 with one run; rules are the checks' codes. https://docs.oasis-open.org/sarif/sarif/v2.1.0/."""
-    rules = [{"id": one.code, "name": one.name, "shortDescription": {"text": one.name}} for one in report.outcomes]
-    results = [_result(one, found) for one in report.outcomes for found in one.findings if found.code != NOT_RUN]
-    run = {
-        "tool": {"driver": {"name": "buildwright audit", "rules": rules}},
+    """Return SARIF 2.1.0 with one run per check, whose code is its rule.
+
+    Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/.
+    """
+    run_of = run_names(one.code for one in report.outcomes)
+    runs: dict[str, list[AuditOutcome]] = {}
+    for one in report.outcomes:
+        runs.setdefault(run_of[one.code], []).append(one)
+    return sarif_log([_run(report, name, outcomes) for name, outcomes in runs.items()])
+
+
+def _run(report: AuditReport, name: str, outcomes: Sequence[AuditOutcome]) -> dict[str, Any]:
+    rules = [{"id": one.code, "name": one.name, "shortDescription": {"text": one.name}} for one in outcomes]
+    return {
+        "tool": {"driver": {"name": f"buildwright audit {name}", "rules": rules}},
+        "automationDetails": {"id": f"buildwright/audit/{name}"},
         "versionControlProvenance": [{"repositoryUri": f"file://{report.repository}", "revisionId": report.head}],
-        "results": results,
-        "properties": {"base": report.base, "tree": report.tree, "ok": report.ok},
+        "results": [_result(one, found) for one in outcomes for found in one.findings if found.code != NOT_RUN],
+        "properties": {
+            "base": report.base,
+            "tree": report.tree,
+            "ok": all(one.result != "failed" for one in outcomes),
+            "results": {one.code: one.result for one in outcomes},
+        },
     }
-    return sarif_log([run])
+
+
+def cyclonedx(report: AuditReport) -> dict[str, Any]:
+    """Return what manifests declare anew and no more, as CycloneDX 1.6 with a package URL (purl) for each name.
+
+    It has no components when no manifest changed. Versions are those of lock files, so they are left out.
+    Sources: https://cyclonedx.org/docs/1.6/json/, https://github.com/package-url/purl-spec.
+    """
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "component": {"type": "application", "name": report.repository, "version": report.head},
+            "properties": [{"name": "buildwright:base", "value": report.base}],
+        },
+        "components": [_component(one) for one in report.dependencies],
+    }
+
+
+def _component(one: DependencyChange) -> dict[str, Any]:
+    group, _, name = one.name.rpartition("/")
+    url = f"pkg:{one.type}/{quote(one.name, safe='/')}"
+    return {
+        "type": "library",
+        "bom-ref": f"{one.change}:{one.manifest}:{url}",
+        **({"group": group} if group else {}),
+        "name": name,
+        "purl": url,
+        "properties": [
+            {"name": "buildwright:change", "value": one.change},
+            {"name": "buildwright:manifest", "value": one.manifest},
+        ],
+    }
 
 
 def _result(outcome: AuditOutcome, one: Finding) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from buildwright.audit.boundaries import target_of
 from buildwright.audit.check import AuditInput
 from buildwright.audit.comparison import Comparison
 from buildwright.audit.python_routes import python_routes
 from buildwright.audit.route import METHODS, FileRoutes, Route, route
 from buildwright.audit.script_routes import script_routes
 from buildwright.core.finding import NOT_RUN, Finding
+from buildwright.gates.boundaries import target_of
 from buildwright.gates.reporting import finding
 from buildwright.gates.surface import is_test
 from buildwright.workspace.patch import TreeEntry

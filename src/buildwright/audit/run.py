@@ -13,19 +13,20 @@ from typing import Any
 
 from buildwright.audit.check import AuditCheck, AuditInput, AuditOutcome, AuditReport, result_of
 from buildwright.audit.comparison import AuditRange, Comparison, compare, landed_commits
+from buildwright.audit.dependencies import dependency_changes
 from buildwright.audit.dsse import StatementSigner, canonical
-from buildwright.audit.ledger import Ledger, render
+from buildwright.audit.ledger import Ledger, LedgerState, render
 from buildwright.audit.registry import audit_checks
 from buildwright.audit.scope import RENDERED, diff_log
 from buildwright.confined_fs import write_beneath
-from buildwright.core.finding import Report
+from buildwright.core.finding import Finding, Report
 from buildwright.core.limits import Options
 from buildwright.core.sanitize import sanitize
 from buildwright.core.secrets import mask
 from buildwright.errors import Conflict
 from buildwright.gates.checks import ChecksGate
 from buildwright.gates.reporting import judgement
-from buildwright.ports import GateTools, Judged
+from buildwright.ports import GateTools, Judged, as_found
 from buildwright.workspace.git import IDENTITY, Git
 
 
@@ -42,6 +43,16 @@ class AuditRequest:
     run_checks: bool = True
     write: bool = True
     """Whether the ledger is also written for people, below `evidence/` in the working tree."""
+    of: str = ""
+    """The name under which the ledger and the allowed secrets are kept; "" for the repository's own."""
+    build: str = ""
+    """The build that is audited; a phase of it is recorded once."""
+    landed: frozenset[str] = frozenset()
+    """Commits that are known to be landed by a build."""
+    reports: tuple[Report, ...] | None = None
+    """What the project's own checks said of the head, when they need not run again."""
+    weigh: Callable[[Finding], Finding] = as_found
+    """Returns a finding as it counts for the caller, for example as a note if a person has approved it."""
 
 
 class Auditor:
@@ -78,9 +89,13 @@ class Auditor:
         """Return what every check says of the change. Raises BadRepository, GitFailed, BadSettings, GateBroken."""
         began = time.monotonic()
         async with compare(self._git, request.repository, self._environment, request.span) as comparison:
-            ledger = Ledger(self._folder(comparison))
+            name = request.of or comparison.source.location
+            folder = self._folder(name)
+            ledger = Ledger(folder)
             signer = self.signer
-            reports = await self._reports(comparison, request) if request.run_checks else None
+            reports = request.reports
+            if request.run_checks and reports is None:
+                reports = await self._reports(comparison, request)
             given = AuditInput(
                 comparison,
                 claimed=request.claimed,
@@ -89,14 +104,14 @@ class Auditor:
                 authors=request.authors,
                 reports=reports,
                 ledger=ledger.read((signer.public,)),
-                landed=await self._landed(comparison),
+                landed=request.landed or await self._landed(comparison),
                 secret_rules=self._home / "secret-rules",
-                allowed_secrets=self._allowed_secrets(comparison.source.location),
-                cache=self._folder(comparison),
+                allowed_secrets=self._allowed_secrets(name),
+                cache=folder,
             )
-            outcomes = tuple([await _outcome(check, given) for check in audit_checks()])
+            outcomes = tuple([await _outcome(check, given, request.weigh) for check in audit_checks()])
             found = AuditReport(
-                repository=comparison.source.location,
+                repository=name,
                 base=comparison.base,
                 head=comparison.head,
                 tree=comparison.patch.tree,
@@ -104,19 +119,22 @@ class Auditor:
                 claimed=request.claimed,
                 outcomes=outcomes,
                 reports=reports or (),
+                dependencies=tuple(await dependency_changes(comparison)),
                 seconds=time.monotonic() - began,
             )
             report = sanitize(found, self._mask)
             state = given.ledger
-            with suppress(Conflict):  # the check of the ledger has said what is wrong with it
-                state = ledger.append(_entries(report, diff_log(comparison)), signer, self._now())
+            if (entry := _recorded(state, report, request.build)) is None:
+                with suppress(Conflict):  # the check of the ledger has said what is wrong with it
+                    state = ledger.append(_entries(report, diff_log(comparison), request.build), signer, self._now())
+                    entry = len(state.entries) - 1
+            report = report.model_copy(update={"entry": entry})
             if request.write and comparison.source.work_tree is not None:
                 write_beneath(comparison.source.work_tree, RENDERED[0], render(state).encode())
             return report
 
-    def _folder(self, comparison: Comparison) -> Path:
-        location = comparison.source.location
-        return self._home / "audit" / hashlib.sha256(location.encode(errors="surrogateescape")).hexdigest()[:16]
+    def _folder(self, name: str) -> Path:
+        return self._home / "audit" / hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:16]
 
     async def _landed(self, comparison: Comparison) -> frozenset[str]:
         """Return the commits that builds of this home have landed; they are looked for only if there may be some."""
@@ -150,9 +168,9 @@ class Auditor:
             return tuple(one.report for one in await gate.judge(judged))
 
 
-async def _outcome(check: AuditCheck, given: AuditInput) -> AuditOutcome:
+async def _outcome(check: AuditCheck, given: AuditInput, weigh: Callable[[Finding], Finding]) -> AuditOutcome:
     began = time.monotonic()
-    findings = await check.judge(given)
+    findings = [weigh(one) for one in await check.judge(given)]
     bounded = judgement(check.name, "other", findings).report
     return AuditOutcome(
         code=check.code,
@@ -164,7 +182,16 @@ async def _outcome(check: AuditCheck, given: AuditInput) -> AuditOutcome:
     )
 
 
-def _entries(report: AuditReport, changes: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+def _recorded(ledger: LedgerState, report: AuditReport, build: str) -> int | None:
+    """Return the number of the entry that a build's phase has already: a killed process may have left it."""
+    wanted = (build, report.phase, report.base, report.head)
+    for entry in ledger.of_tree(report.tree, "audit") if build else ():
+        if (entry.get("build"), entry["phase"], entry["base"], entry["head"]) == wanted:
+            return int(entry["seq"])
+    return None
+
+
+def _entries(report: AuditReport, changes: Sequence[str], build: str) -> Sequence[Mapping[str, Any]]:
     """Return what the ledger keeps: each run of a check with its proof, then the audit."""
     runs = [
         {
@@ -197,5 +224,6 @@ def _entries(report: AuditReport, changes: Sequence[str]) -> Sequence[Mapping[st
         "changes": list(changes),
         "results": {one.code: one.result for one in report.outcomes},
         "findings": hashlib.sha256(canonical(found)).hexdigest(),
+        **({"build": build} if build else {}),
     }
     return [*runs, told]

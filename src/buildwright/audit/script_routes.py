@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from buildwright.audit.imports import source_language, walk
 from buildwright.audit.route import METHODS, FileRoutes, Mount, RouteAt
+from buildwright.gates.imports import source_language, walk
 
 _ROUTER = re.compile(r"^(?:express(?:\.default)?\(|(?:express\.|new )?Router\(|fastify\(|new Hono\()")
 _REQUIRE = re.compile(r"""^require\(\s*["']([^"']+)["']\s*\)$""")

@@ -36,6 +36,7 @@ async def audit(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
     sarif: Annotated[bool, Parameter(help="SARIF 2.1.0 on stdout.")] = False,
     junit: Annotated[bool, Parameter(help="JUnit XML on stdout.")] = False,
+    cyclonedx: Annotated[bool, Parameter(help="What manifests declare anew, as CycloneDX 1.6, on stdout.")] = False,
 ) -> int:
     """Audit a change: scope, evidence, boundaries, authors, tests, dependencies, secrets, routes. Exit code 3 on a no."""
     from buildwright.audit.comparison import AuditRange
@@ -58,7 +59,7 @@ async def audit(
         write=not no_write,
     )
     report = await auditor(Settings.load(), sandbox).audit(request)
-    _print(output, report, "sarif" if sarif else "junit" if junit else "")
+    _print(output, report, "sarif" if sarif else "junit" if junit else "cyclonedx" if cyclonedx else "")
     return Exit.DONE if report.ok else Exit.GATE_FAILED
 
 
@@ -67,10 +68,11 @@ def _print(output: Output, report: AuditReport, form: str) -> None:
 
     if output.json:
         output.data({"audit": report.model_dump(mode="json"), "ok": report.ok})
-    elif form == "sarif":
+    elif form in {"sarif", "cyclonedx"}:
         import json
 
-        output.raw(json.dumps(formats.sarif(report), ensure_ascii=False) + "\n")
+        made = formats.sarif(report) if form == "sarif" else formats.cyclonedx(report)
+        output.raw(json.dumps(made, ensure_ascii=False) + "\n")
     elif form == "junit":
         output.raw(formats.junit(report))
     else:

@@ -38,6 +38,7 @@ class BuildOptions:
         "Commands to run in a fresh checkout before the checks, such as `npm ci`. May be repeated.")] = ()
     no_lanes: Annotated[bool, Parameter(help="No repository: run the agents, keep no files.")] = False
     no_gates: Annotated[bool, Parameter(help="Merge without judging.")] = False
+    no_audit: Annotated[bool, Parameter(help="Let no audit judge the phases.")] = False
     accept_base: Annotated[bool, Parameter(help=
         "Go on although the project fails its own checks before any change: the tasks are to make them pass.")] = False
     on_failure: Annotated[Literal["pause", "fail"], Parameter(help=

@@ -184,6 +184,13 @@ def _verified(event: e.BuildVerified, _build: Build, _at: datetime) -> EventLine
     return EventLine("bad", f"the final tree was refused by {first_finding(event.verdict)}")
 
 
+def _audited(event: e.PhaseAudited, build: Build, _at: datetime) -> EventLine:
+    name = build.phase_name(event.phase)
+    if event.verdict.ok:
+        return EventLine("done", f"{name} passed its audit")
+    return EventLine("bad", f"{name} was refused by the audit, {first_finding(event.verdict)}")
+
+
 def _base(event: e.BaseJudged, build: Build, _at: datetime) -> EventLine | None:
     if not base_troubles(build):
         warnings = [one_line(str(warning)) for warning in event.verdict.warnings]
@@ -247,6 +254,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.MessageDelivered: lambda event, _b, _at: EventLine("dot", f"the agent of {event.task} took in your message"),
     e.BaseJudged: _base,
     e.BuildVerified: _verified,
+    e.PhaseAudited: _audited,
     e.BuildDelivered: _delivered,
     e.DeliveryFailed: lambda event, _b, _at: EventLine("bad", f"delivery failed: {one_line(event.message)}"),
     e.BuildFinished: _finished,

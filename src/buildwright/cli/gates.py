@@ -88,6 +88,7 @@ def _print_verdict(output: Output, verdict: VerdictView) -> None:
         "patch": f"{verdict.task}, attempt {verdict.attempt}",
         "merge": f"{verdict.task}, attempt {verdict.attempt}, on top of what landed meanwhile",
         "result": "the final tree",
+        "phase": f"audit of {verdict.phase}",
     }[verdict.subject]
     said = "passed" if verdict.ok else "refused"
     output.print(f"{of}: {said} (tree {verdict.tree[:10]})", style="bold")

@@ -108,6 +108,14 @@ class VerifyBuild(_Action):
     tree: str
 
 
+class AuditPhase(_Action, key=("phase", "head")):
+    """Audit all that a phase of the plan (by its place, from 0) changed."""
+
+    phase: int
+    base: str
+    head: str
+
+
 class Deliver(_Action):
     """Bring the result to where the user asked for it. `attempt` counts from 1."""
 
@@ -127,5 +135,6 @@ Action: TypeAlias = (
     | LandChange
     | Diagnose
     | VerifyBuild
+    | AuditPhase
     | Deliver
 )

@@ -29,6 +29,7 @@ from buildwright.core.progress import (
     finish_task,
     judging_reopened,
     park_task,
+    phase_audited,
     reject_task,
     release_files,
     restart_task,
@@ -284,6 +285,7 @@ def _paused(_build: Build, event: e.BuildPaused, at: datetime) -> Changes:
 
 def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
     changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", **NOT_STUCK}
+    changes["audit_refusals"] = ()
     changes["base_accepted"] = build.base_accepted or (build.pause is not None and build.pause.reason == "base")
     if build.delivery_error:
         changes |= {"deliveries": 0, "delivery_error": ""}
@@ -409,6 +411,7 @@ MOVES: dict[type[Event], Move] = {
     e.MessageSent: Move(_message_sent, _ANY, _GOING),
     e.MessageDelivered: Move(_message_delivered, _WORK, _LIVE, _in(_P.WORKING)),
     e.BuildVerified: Move(_verified, frozenset({Stage.VERIFYING}), _LIVE, to_stage=(Stage.DELIVERING,)),
+    e.PhaseAudited: Move(phase_audited, frozenset({Stage.WORKING, Stage.VERIFYING, Stage.DELIVERING}), _LIVE),
     e.BuildDelivered: Move(_delivered, frozenset({Stage.WORKING, Stage.DELIVERING}), _LIVE),
     e.DeliveryFailed: Move(_delivery_failed, frozenset({Stage.WORKING, Stage.DELIVERING}), _LIVE),
     e.BuildFinished: Move(

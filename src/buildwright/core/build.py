@@ -182,6 +182,14 @@ class Car(NamedTuple):
     """It failed on top of changes that had not landed: it is tried again only as the first car, on the head."""
 
 
+class PhaseSpan(NamedTuple):
+    """What a phase of the plan (by the place of its milestone, from 0) changed: from commit `base` to `head`."""
+
+    phase: int
+    base: str
+    head: str
+
+
 class Usage(NamedTuple):
     """Summed tokens and money. `unpriced` counts requests without a known price."""
 
@@ -315,6 +323,13 @@ class Build:
     """The verdict of the gates on the tree the build started from."""
     base_accepted: bool = False
     """Whether the user goes on although the base itself does not pass."""
+    # audits
+    phase_base: str = ""
+    """Commit that the newest phase with changes ended at; "" before there is one."""
+    unaudited: tuple[PhaseSpan, ...] = ()
+    """Phases whose tasks have all landed or were given up, in order, until the audit has judged them."""
+    audit_refusals: tuple[str, ...] = ()
+    """What audits say no to, until the user resumes."""
     # the end of the road
     verdict: Verdict | None = None
     delivered: str = ""
@@ -356,6 +371,17 @@ class Build:
     def all_tasks_done(self) -> bool:
         """Whether every task has landed or was given up by the user."""
         return self.plan is not None and self.done + self.skipped == self.total
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether its phases are audited. Who drives a build by hand audits it by hand as well."""
+        chosen = self.options
+        return chosen.lanes and chosen.gates and chosen.audit and not chosen.by_hand
+
+    def phase_name(self, place: int) -> str:
+        """Return the name of a phase by the place of its milestone; the number where the plan gives none."""
+        names = self.plan.milestones if self.plan is not None else ()
+        return (names[place] if place < len(names) else "") or f"Phase {place}"
 
     @property
     def needs_diagnosis(self) -> bool:

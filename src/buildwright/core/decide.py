@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from buildwright.core import event as e
 from buildwright.core.action import (
     Action,
+    AuditPhase,
     Deliver,
     Diagnose,
     JudgeBase,
@@ -134,7 +135,7 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
             return (e.PlanMade(graph=build.spec.graph),)
         case Stage.WORKING if not build.needs_diagnosis and not _why_it_fails(build):
             return _starts(build)
-        case Stage.DELIVERING if (
+        case Stage.DELIVERING if not build.unaudited and (
             not build.options.lanes or build.options.delivery.kind == "none" or build.head == build.base
         ):
             return (e.BuildDelivered(kind="none", commit=build.head), e.BuildFinished(outcome="succeeded"))
@@ -155,6 +156,8 @@ def base_troubles(build: Build) -> tuple[Finding, ...]:
 
 def _trouble(build: Build) -> tuple[AnyEvent, ...]:
     """Return the facts that end or pause the build, the most serious reason first."""
+    if refused := _audit_refused(build):
+        return refused
     asks = build.options.on_failure == "pause" and not build.base_accepted and not build.options.accept_base
     if asks and (troubles := base_troubles(build)):
         message = f"the project does not pass its own checks before any change: {str(troubles[0])[:300]}"
@@ -171,6 +174,16 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
         message = f"{build.usage.cost_usd:.4f} USD of a budget of {build.budget_usd} USD are spent"
         return (e.BuildPaused(reason="budget", message=message),)
     return ()
+
+
+def _audit_refused(build: Build) -> tuple[AnyEvent, ...]:
+    """Return the fact that ends or pauses a build of which the audit refuses a phase: nothing is delivered as it is."""
+    if not build.audit_refusals:
+        return ()
+    message = build.audit_refusals[0]
+    if build.options.on_failure == "pause":
+        return (e.BuildPaused(reason="audit", message=message),)
+    return (e.BuildFinished(outcome="failed", message=message),)
 
 
 def _asks_person(build: Build) -> tuple[AnyEvent, ...]:
@@ -296,6 +309,8 @@ def _owes_result(build: Build) -> bool:
 def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
     if build.verdict is not None and not build.verdict.ok:
         return (e.BuildFinished(outcome="failed", message="the gates refused the final tree"),)
+    if refused := _audit_refused(build):
+        return refused
     if build.delivered or build.delivered_commit:
         return (e.BuildFinished(outcome="succeeded"),)
     if build.delivery_error and (not build.delivery_temporary or build.deliveries >= build.options.limits.pushes):
@@ -312,11 +327,17 @@ def _wanted(build: Build) -> tuple[Action, ...]:
         case Stage.WORKING if _why_it_fails(build) and _owes_result(build):
             return (Deliver(build.head, build.deliveries + 1),)
         case Stage.WORKING:
-            return (*_base_actions(build), *_task_actions(build), *train_actions(build), *_diagnosis(build))
+            return (
+                *_base_actions(build),
+                *_task_actions(build),
+                *train_actions(build),
+                *_audits(build),
+                *_diagnosis(build),
+            )
         case Stage.VERIFYING:
             return (VerifyBuild(build.head_tree),)
         case Stage.DELIVERING:
-            return (Deliver(build.head, build.deliveries + 1),)
+            return _audits(build) or (Deliver(build.head, build.deliveries + 1),)
         case Stage.FINISHED:
             return ()
 
@@ -325,6 +346,13 @@ def _base_actions(build: Build) -> tuple[Action, ...]:
     """Return the judging of the base, beside the first attempts: if the base fails, none of them is to blame."""
     judged = build.base_verdict is not None or not build.options.gates or not build.options.lanes
     return () if judged else (JudgeBase(build.base_tree),)
+
+
+def _audits(build: Build) -> tuple[AuditPhase, ...]:
+    """Return the audit of the first phase that waits for one; of the last phase once its tree is verified."""
+    if not build.unaudited or build.stage is Stage.VERIFYING:
+        return ()
+    return (AuditPhase(*build.unaudited[0]),)
 
 
 def _diagnosis(build: Build) -> tuple[Action, ...]:

@@ -341,7 +341,7 @@ class BuildPaused(Event, ends_step=True, keeps_moment=True):
     """Nothing new starts until the user resumes."""
 
     type: Literal["build.paused"] = "build.paused"
-    reason: Literal["user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble"]
+    reason: Literal["user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble", "audit"]
     message: ForeignText = ""
     task: Identifier = ""
 
@@ -386,6 +386,21 @@ class BuildVerified(Event, ends_step=True, keeps_moment=True):
 
     type: Literal["build.verified"] = "build.verified"
     verdict: Verdict
+
+
+class PhaseAudited(Event, keeps_moment=True):
+    """The audit judged all that a phase of the plan changed. A phase is audited once, after its last task."""
+
+    type: Literal["phase.audited"] = "phase.audited"
+    phase: int = Field(ge=0)
+    """The place of its milestone in the plan, from 0."""
+    base: Identifier
+    """The commit that the phase began at."""
+    head: Identifier
+    verdict: Verdict
+    """One report per check of the audit, on the tree of `head`."""
+    entry: int | None = None
+    """The number of the entry in the signed ledger; None when it took none."""
 
 
 class BuildDelivered(Event, ends_step=True, keeps_moment=True):
@@ -448,6 +463,7 @@ AnyEvent = Annotated[
     | MessageSent
     | MessageDelivered
     | BuildVerified
+    | PhaseAudited
     | BuildDelivered
     | DeliveryFailed
     | BuildFinished,

@@ -33,6 +33,8 @@ CONSENT: Mapping[str, bool] = {
     "suppressions": True,
     "surface": True,
     "secrets": True,
+    "dependencies": True,
+    "boundaries": True,
     "sealed": True,
     "review": True,
     "scope.empty": False,

@@ -220,6 +220,9 @@ class Options(Record):
     gates: Annotated[bool, AsOption("--no-gates", "Merge without judging."), InRequest()] = Field(
         True, description="False: merge without judging."
     )
+    audit: Annotated[bool, AsOption("--no-audit", "Let no audit judge the phases."), InRequest()] = Field(
+        True, description="False: the phases of the plan are not audited when their tasks have landed; by hand none is."
+    )
     accept_base: Annotated[bool, AsOption("--accept-base"), InRequest()] = Field(
         False,
         description="Go on although the project fails its own checks before any change: the tasks are to make them pass.",

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from immutables import Map
 
 from buildwright.core import event as e
-from buildwright.core.build import Approval, Build, Stage, TaskPhase, TaskState, can_be_reopened, usage_of
+from buildwright.core.build import Approval, Build, PhaseSpan, Stage, TaskPhase, TaskState, can_be_reopened, usage_of
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Plan
@@ -272,8 +272,33 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
         "skipped": skipped,
         **(NOT_STUCK if phase is TaskPhase.DONE else {}),
     }
-    if done + skipped == len(plan.graph.tasks):
+    is_last = done + skipped == len(plan.graph.tasks)
+    if is_last:
         changes["stage"] = _stage_after_tasks(build)
+    ended = [place for place in range(build.milestone, milestone + is_last) if build.milestone_sizes[place]]
+    return changes | (_to_audit(build, ended[0]) if ended else {})
+
+
+def _to_audit(build: Build, phase: int) -> Changes:
+    """Return what marks a phase that ended as one to audit; nothing when it changed nothing or no audit is wanted."""
+    base = build.phase_base or build.base
+    if not build.is_audited or build.head == base:
+        return {}
+    return {"unaudited": (*build.unaudited, PhaseSpan(phase, base, build.head)), "phase_base": build.head}
+
+
+def phase_audited(build: Build, event: e.PhaseAudited, _at: datetime) -> Changes:
+    """Take the phase off those to audit. Raises IllegalMove when it is audited already."""
+    span = PhaseSpan(event.phase, event.base, event.head)
+    if span not in build.unaudited:
+        raise IllegalMove(f"the phase {build.phase_name(event.phase)} is not to be audited")
+    changes: Changes = {"unaudited": tuple(one for one in build.unaudited if one != span)}
+    refused = next((report for report in event.verdict.reports if not report.ok), None)
+    if refused is not None:
+        first = refused.findings[0]
+        fix = f" Fix: {first.fix}" if first.fix else ""
+        said = f"the audit of {build.phase_name(event.phase)} says no ({refused.gate}): {str(first)[:600]}{fix[:300]}"
+        changes["audit_refusals"] = (*build.audit_refusals, said)
     return changes
 
 

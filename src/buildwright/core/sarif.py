@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+MOST_RUNS = 20
+"""Runs that code scanning takes in one file (docs.github.com, "SARIF support for code scanning")."""
+LAST_RUN = "others"
+
+
+def run_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the run that each check belongs to: one of its own, the last for all that are too many."""
+    known = list(dict.fromkeys(names))
+    if len(known) <= MOST_RUNS:
+        return {name: name for name in known}
+    return {name: name if place < MOST_RUNS - 1 else LAST_RUN for place, name in enumerate(known)}
 
 
 def sarif_log(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

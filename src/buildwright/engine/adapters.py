@@ -21,6 +21,7 @@ from buildwright.ports import (
     Gate,
     Gateway,
     LogEntry,
+    PhaseAuditor,
     Planner,
     Reviewer,
     SealedTrial,
@@ -50,6 +51,8 @@ class Adapters:
     brief: Callable[[BriefingRequest], Awaitable[Briefing]]
     workspace: Workspace | None = None
     gates: Sequence[Gate] = ()
+    auditor: PhaseAuditor | None = None
+    """Without one the audit of a phase has no reports, as the verdict of no gates."""
     gateway: Gateway | None = None
     planner: Planner | None = None
     diagnoser: Diagnoser | None = None

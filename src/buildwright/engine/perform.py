@@ -16,6 +16,7 @@ from typing import assert_never
 from buildwright.core import event as e
 from buildwright.core.action import (
     Action,
+    AuditPhase,
     Deliver,
     Diagnose,
     JudgeBase,
@@ -40,6 +41,7 @@ from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
 from buildwright.engine.judge import judge
+from buildwright.engine.phase_audit import audit_phase
 from buildwright.engine.review import review
 from buildwright.engine.sealing import seal_tests
 from buildwright.engine.usage import budget, spent
@@ -118,14 +120,14 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             return (await seal_tests(bench, action, build),)
         case RunAgent():
             return await run_attempt(bench, action, build)
-        case JudgePatch():
-            verdict = await review(bench, action, build, await judge(bench, build, action.tree, action.task))
+        case JudgePatch() | JudgeMerge():
+            verdict = await judge(bench, build, action.tree, action.task)
+            if isinstance(action, JudgeMerge):
+                return (e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
+            verdict = await review(bench, action, build, verdict)
             return (e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case PrepareMerge():
             return (await _prepare_merge(bench, action, build),)
-        case JudgeMerge():
-            verdict = await judge(bench, build, action.tree, action.task)
-            return (e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
         case LandChange():
             await _workspace(bench).land(build.id, action.commit, action.onto, bench.guard)
             return (_landed(action, build),)
@@ -133,6 +135,8 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             return await diagnose(bench, action, build)
         case VerifyBuild():
             return (e.BuildVerified(verdict=await judge(bench, build, action.tree)),)
+        case AuditPhase():
+            return (await audit_phase(bench, action, build),)
         case Deliver():
             return (await _deliver(bench, action, build),)
         case _:

@@ -21,6 +21,8 @@ GATES = (
     "buildwright.gates.intrusions:IntrusionsGate",
     "buildwright.gates.answers:AnswersGate",
     "buildwright.gates.tests_changed:ChangedTestsGate",
+    "buildwright.gates.dependencies:DependenciesGate",
+    "buildwright.gates.boundaries:BoundariesGate",
     "buildwright.gates.secrets:SecretsGate",
     "buildwright.gates.checks:ChecksGate",
     "buildwright.gates.acceptance:AcceptanceGate",

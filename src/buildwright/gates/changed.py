@@ -74,5 +74,5 @@ def listing(root: Path) -> Iterator[str]:
     """Yield the paths of a checkout's files, without what set-ups and runs make."""
     for folder, below, names in os.walk(root):
         below[:] = [name for name in below if name not in _UNSEEN_FOLDERS]
-        for name in names:
-            yield (Path(folder) / name).relative_to(root).as_posix()
+        place = Path(folder).relative_to(root).as_posix()
+        yield from names if place == "." else (f"{place}/{name}" for name in names)

@@ -74,17 +74,19 @@ _NOT_RUN = frozenset(("-c", "-e", "-m", "-p", "--check", "--eval", "--print", "-
 
 def is_test(path: str) -> bool:
     """Return whether a path is a test by the naming customs of Python, JavaScript, Go, Java and Rust."""
-    pure = PurePosixPath(path)
-    if any(part.lower() in _TEST_FOLDERS for part in pure.parts[:-1]):
+    folder, _, name = path.rpartition("/")
+    if not _TEST_FOLDERS.isdisjoint(folder.lower().split("/")):
         return True
-    name, stem = pure.name.lower(), pure.stem
+    head, dot, ending = name.rpartition(".")
+    stem = head if head and ending else name
+    low = stem.lower()
     return (
-        stem.lower().startswith(("test_", "test-"))
-        or stem.lower().endswith(("_test", "-test"))
-        or stem.lower() in {"test", "tests"}
-        or ".test." in name
-        or ".spec." in name
-        or (pure.suffix in {".java", ".kt"} and stem.endswith(("Test", "Tests", "IT")))
+        low.startswith(("test_", "test-"))
+        or low.endswith(("_test", "-test"))
+        or low in {"test", "tests"}
+        or ".test." in name.lower()
+        or ".spec." in name.lower()
+        or (bool(dot) and ending in {"java", "kt"} and stem.endswith(("Test", "Tests", "IT")))
     )
 
 

@@ -29,15 +29,19 @@ from buildwright.ports.commands import Command, Completed, Sandbox
 from buildwright.ports.gates import (
     AnswerKey,
     Answers,
+    AuditedPhase,
     Budget,
+    EndedPhase,
     Gate,
     GateTools,
     Gateway,
     Judged,
     Judgement,
     ModelAccess,
+    PhaseAuditor,
     SealedTrial,
     Spend,
+    as_found,
 )
 from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
 from buildwright.ports.queue import (
@@ -62,6 +66,7 @@ __all__ = [
     "AnswerKey",
     "Answers",
     "Assignment",
+    "AuditedPhase",
     "Briefing",
     "BriefingRequest",
     "Budget",
@@ -76,6 +81,7 @@ __all__ = [
     "Delivered",
     "Diagnoser",
     "Due",
+    "EndedPhase",
     "Gate",
     "GateTools",
     "Gateway",
@@ -98,6 +104,7 @@ __all__ = [
     "ModelAccess",
     "ModelCall",
     "ModelEndpoint",
+    "PhaseAuditor",
     "Planner",
     "QueueUpdate",
     "QueuedAction",
@@ -120,4 +127,5 @@ __all__ = [
     "Weight",
     "WorkerRow",
     "Workspace",
+    "as_found",
 ]

@@ -103,6 +103,43 @@ class Gate(Protocol):
         """Return one judgement per check it ran, in order; stops after the first that refuses."""
 
 
+@dataclass(frozen=True, slots=True)
+class EndedPhase:
+    """A phase of a build that is to be audited: all commits from `base` to `head`."""
+
+    build_id: str
+    repository: str
+    """As the user named it."""
+    name: str
+    base: str
+    head: str
+    claimed: tuple[str, ...]
+    """Files that its tasks named; empty when one of them named none."""
+    judged: frozenset[str]
+    """Paths of the changes that gates have judged and let land."""
+    commits: frozenset[str]
+    """Commits that the build landed."""
+    reports: tuple[Report, ...]
+    """What the project's own checks said of the tree of `head`."""
+    allow: tuple[str, ...] = ()
+    consent: Callable[[Finding], Finding] = as_found
+
+
+class AuditedPhase(NamedTuple):
+    """What the audit says: the tree of the head, a report per check, and the number of its entry in the ledger."""
+
+    tree: str
+    reports: tuple[Report, ...]
+    entry: int | None
+
+
+class PhaseAuditor(Protocol):
+    """Audits a phase and records the result, once for each phase however often it is asked."""
+
+    async def audit(self, phase: EndedPhase) -> AuditedPhase:
+        """Return what every check of the audit says. Raises GitFailed, BadSettings."""
+
+
 class Spend(NamedTuple):
     """The gateway's measurement of one request."""
 

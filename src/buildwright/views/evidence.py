@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -65,6 +65,19 @@ class TaskEvidence(Record):
     landed: LandedChange | None = None
 
 
+class PhaseEvidence(Record):
+    """The audit of one phase: the commits it is about, what each check said, and its entry in the signed ledger."""
+
+    phase: str
+    base: str
+    head: str
+    tree: str
+    ok: bool
+    reports: tuple[Report, ...] = ()
+    entry: int | None = None
+    at: datetime
+
+
 class BuildEvidence(Record):
     """All evidence of one build."""
 
@@ -80,6 +93,7 @@ class BuildEvidence(Record):
     tasks: tuple[TaskEvidence, ...] = ()
     final: tuple[Report, ...] = ()
     """The checks of the whole result."""
+    audits: tuple[PhaseEvidence, ...] = ()
     delivered: str = ""
     """The ref that the result was delivered to."""
     spent: TotalSpent = TotalSpent()
@@ -109,9 +123,26 @@ def evidence_of(build: Build, events: Sequence[Recorded]) -> BuildEvidence:
         model=build.options.model,
         tasks=tuple(_task(build, name, by_task.get(name, ())) for name in (plan.position if plan is not None else ())),
         final=build.verdict.reports if build.verdict is not None else (),
+        audits=tuple(_audits(build, events)),
         delivered=delivered[-1] if delivered else "",
         spent=_spent(one.event for one in events if isinstance(one.event, e.TokensUsed)),
     )
+
+
+def _audits(build: Build, events: Sequence[Recorded]) -> Iterator[PhaseEvidence]:
+    for recorded in events:
+        event = recorded.event
+        if isinstance(event, e.PhaseAudited):
+            yield PhaseEvidence(
+                phase=build.phase_name(event.phase),
+                base=event.base,
+                head=event.head,
+                tree=event.verdict.tree,
+                ok=event.verdict.ok,
+                reports=event.verdict.reports,
+                entry=event.entry,
+                at=recorded.at,
+            )
 
 
 def _task(build: Build, name: str, events: Sequence[Recorded]) -> TaskEvidence:

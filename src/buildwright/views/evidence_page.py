@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from buildwright.core.finding import Report
-from buildwright.views.evidence import BuildEvidence, JudgedAttempt, TaskEvidence, TotalSpent
+from buildwright.views.evidence import BuildEvidence, JudgedAttempt, PhaseEvidence, TaskEvidence, TotalSpent
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c}
 h1,h2{line-height:1.2}table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}td,th{border:1px solid #ccc;
@@ -24,6 +24,7 @@ def evidence_page(evidence: BuildEvidence, statement_digest: str, key_id: str) -
             *(line for task in evidence.tasks for line in _task(task)),
             "<h2>The whole result</h2>",
             *_reports(evidence.final),
+            *(line for audit in evidence.audits for line in _audit(audit)),
             "</body></html>\n",
         )
     )
@@ -55,6 +56,13 @@ def _head(evidence: BuildEvidence, digest: str, key: str) -> Iterator[str]:
             link = f'<a href="#{_text(task.id)}">{_text(task.id)}</a>'
             yield f"<tr><td>{_text(line)}</td><td>{link}</td><td>{_text(task.phase)}</td><td>{_text(commit)}</td></tr>"
     yield "</table>"
+
+
+def _audit(audit: PhaseEvidence) -> Iterator[str]:
+    yield f"<h2>Audit of {_text(audit.phase)}</h2>"
+    entry = f", entry {audit.entry} of the signed ledger" if audit.entry is not None else ""
+    yield f"<p>Commits <code>{_text(audit.base)}</code> to <code>{_text(audit.head)}</code>{_text(entry)}.</p>"
+    yield from _reports(audit.reports)
 
 
 def _task(task: TaskEvidence) -> Iterator[str]:

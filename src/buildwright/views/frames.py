@@ -20,7 +20,7 @@ from buildwright.core.finding import Finding, Verdict
 from buildwright.core.languages import language_of
 from buildwright.ports import LogLine
 from buildwright.views.overview import task_counts
-from buildwright.views.statuses import stream_status
+from buildwright.views.statuses import is_refusal, stream_status
 
 Names: TypeAlias = Literal["devteam", "builder", "journal"]
 """The names that frames use: those of `/ws/devteam`, those of `/ws`, or the journal's own events, whole."""
@@ -95,12 +95,18 @@ def log_frame(names: Names, build_id: str, project_id: str, lines: Sequence[LogL
             "task": line.task,
             "attempt": line.attempt,
             "kind": line.kind,
-            "level": _LEVELS.get(line.kind, "info"),
+            "level": _level(line),
             "text": line.text,
         }
         for line in lines
     ]
     return StreamFrame(kind, lines[-1].at, project_id, {"executionId": build_id, "lines": shown})
+
+
+def _level(line: LogLine) -> str:
+    if is_refusal(line.kind, line.text):
+        return "warning"
+    return _LEVELS.get(line.kind, "info")
 
 
 def phase_fields(build: Build, index: int) -> Fields:
@@ -167,15 +173,11 @@ def _of_task(event: Any) -> Fields:
     return {"task": event.task, "attempt": event.attempt}
 
 
-def _audit(
-    subject: str, about: Fields, verdict: Verdict, findings: Sequence[Finding] | None = None
-) -> tuple[str, Fields]:
-    """Return an audit's type and fields. `findings` are those that count, all of the verdict's when left out."""
-    counted = verdict.findings if findings is None else findings
-    ok = verdict.ok or (findings is not None and not findings)
+def _audit(subject: str, about: Fields, verdict: Verdict) -> tuple[str, Fields]:
+    """Return an audit's type and fields: it passes when every gate did."""
     gates = [{"gate": report.gate, "ok": report.ok} for report in verdict.reports]
-    fields = {"subject": subject, **about, "gates": gates, "findings": [] if ok else _findings(counted)}
-    return ("audit_pass" if ok else "audit_fail"), fields
+    fields = {"subject": subject, **about, "gates": gates, "findings": _findings(verdict.findings)}
+    return ("audit_pass" if verdict.ok else "audit_fail"), fields
 
 
 def _audit_of_task(subject: str) -> Callable[[Any, Moment], Iterator[tuple[str, Fields]]]:
@@ -187,7 +189,9 @@ def _audit_of_task(subject: str) -> Callable[[Any, Moment], Iterator[tuple[str, 
 
 
 def _audit_of_base(event: e.BaseJudged, moment: Moment) -> Iterator[tuple[str, Fields]]:
-    yield _audit("base", {}, event.verdict, base_troubles(moment.after))
+    """Yield what the gates said of the base. `expected`: it lacks only what the tasks are to bring, so nothing waits."""
+    expected = not event.verdict.ok and not base_troubles(moment.after)
+    yield _audit("base", {"expected": True} if expected else {}, event.verdict)
 
 
 def _plan(event: e.PlanMade, moment: Moment) -> Iterator[tuple[str, Fields]]:
@@ -407,6 +411,10 @@ ROWS: dict[type[Event], EventFrames] = {
     ),
     e.MessageDelivered: EventFrames(lambda ev: {**_of_task(ev), "messageId": ev.id}, _taken_in),
     e.BuildVerified: EventFrames(lambda ev: _verdict(ev.verdict), lambda ev, _m: [_audit("result", {}, ev.verdict)]),
+    e.PhaseAudited: EventFrames(
+        lambda ev: {**_verdict(ev.verdict), "number": ev.phase, "head": ev.head},
+        lambda ev, moment: [_audit("phase", phase_fields(moment.after, ev.phase), ev.verdict)],
+    ),
     e.BuildDelivered: EventFrames(lambda ev: {"kind": ev.kind, "ref": ev.ref, "commit": ev.commit}, _nothing),
     e.DeliveryFailed: EventFrames(
         lambda ev: {"message": _short(ev.message), "temporary": ev.temporary},

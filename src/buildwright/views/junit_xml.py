@@ -27,7 +27,7 @@ def junit_xml(view: GatesView) -> str:
 
 
 def _add_suite(root: Element, verdict: VerdictView) -> None:
-    name = " ".join(filter(None, (verdict.task, verdict.subject, verdict.tree[:12])))
+    name = " ".join(filter(None, (verdict.task, verdict.subject, verdict.phase, verdict.tree[:12])))
     suite = SubElement(root, "testsuite", name=_text(name), timestamp=verdict.at.strftime("%Y-%m-%dT%H:%M:%S"))
     refusals = sum(not report.ok for report in verdict.reports)
     ran = {report.gate for report in verdict.reports if report.evidence is not None or not report.ok}

@@ -443,6 +443,8 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
         case "stuck":
             yield Choice(name="go", words="go on, once you have done what the diagnosis asks for")
             yield Choice(name="retry", words="go on and tell the agents something (add -m TEXT)")
+        case "audit":
+            yield Choice(name="go", words="accept what the audit says no to, and go on")
         case "delivery":
             yield Choice(name="go", words="try to deliver again")
         case "plan":

@@ -16,7 +16,15 @@ from pydantic import Field
 from buildwright.core.build import Build, TaskPhase, TaskState
 from buildwright.core.record import Record
 from buildwright.views.overview import MessageView, messages_waiting, pause_view, task_counts
-from buildwright.views.statuses import BUSY, TASKS, BuildStatusName, PhaseStatus, phase_status, project_status
+from buildwright.views.statuses import (
+    BUSY,
+    TASKS,
+    BuildStatusName,
+    PhaseStatus,
+    is_refusal,
+    phase_status,
+    project_status,
+)
 
 ResumeAction = Literal["retry", "retry_with_message", "skip", "abort"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -250,7 +258,7 @@ def log_row(seq: int, at: datetime, task: str, attempt: int, kind: str, text: st
         seq=seq,
         timestamp=at,
         source="agent" if kind in _OF_AGENTS else kind,
-        level="error" if failed else _LEVELS.get(kind, "info"),
+        level="error" if failed else "warning" if is_refusal(kind, text) else _LEVELS.get(kind, "info"),
         kind=kind,
         task=task,
         attempt=attempt,

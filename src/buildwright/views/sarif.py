@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from buildwright.core.finding import Evidence, Finding, Report
-from buildwright.core.sarif import sarif_log, sarif_places
+from buildwright.core.sarif import run_names, sarif_log, sarif_places
 from buildwright.views.verdicts import GatesView, VerdictView
 
 FINGERPRINT = "buildwright/v1"
@@ -14,13 +14,18 @@ FINGERPRINT = "buildwright/v1"
 
 
 def sarif(view: GatesView, version: str) -> dict[str, Any]:
-    """Return the log as a JSON object: one run for each gate, over all verdicts in the view."""
+    """Return the log as a JSON object: one run for each gate, over all verdicts in the view; `audit` for the audit's."""
     told: dict[str, list[tuple[VerdictView, Report]]] = {}
+    run_of = run_names(_gate(verdict, report) for verdict in view.verdicts for report in verdict.reports)
     for verdict in view.verdicts:
         for report in verdict.reports:
-            told.setdefault(report.gate, []).append((verdict, report))
+            told.setdefault(run_of[_gate(verdict, report)], []).append((verdict, report))
     runs = [_run(view, gate, reports, version) for gate, reports in told.items()]
     return sarif_log(runs)
+
+
+def _gate(verdict: VerdictView, report: Report) -> str:
+    return "audit" if verdict.subject == "phase" else report.gate
 
 
 def _run(view: GatesView, gate: str, reports: list[tuple[VerdictView, Report]], version: str) -> dict[str, Any]:
@@ -61,7 +66,13 @@ def _command(proof: Evidence) -> dict[str, Any]:
 
 
 def _about(verdict: VerdictView) -> dict[str, Any]:
-    return {"subject": verdict.subject, "task": verdict.task, "attempt": verdict.attempt, "tree": verdict.tree}
+    return {
+        "subject": verdict.subject,
+        "task": verdict.task,
+        "attempt": verdict.attempt,
+        "tree": verdict.tree,
+        **({"phase": verdict.phase} if verdict.phase else {}),
+    }
 
 
 def _result(verdict: VerdictView, finding: Finding, rules: list[str]) -> dict[str, Any]:

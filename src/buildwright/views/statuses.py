@@ -6,6 +6,7 @@ The core has four words for it: `Outcome`, `Control`, `Stage` and, of each task,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
@@ -205,3 +206,11 @@ def phase_status(*, tasks: int, over: int, failed: int, is_current: bool, paused
     if failed or (is_current and ended):
         return "failed"
     return "active" if is_current else "pending"
+
+
+_REFUSAL = re.compile(r": refused(?:, \d+ findings)?$")
+
+
+def is_refusal(kind: str, text: str) -> bool:
+    """Return whether a line of the log, of this kind, says that a gate or the audit refused."""
+    return kind == "gate" and _REFUSAL.search(text) is not None

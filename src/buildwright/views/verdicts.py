@@ -13,8 +13,9 @@ from buildwright.core.finding import Report, Verdict
 from buildwright.core.record import Record
 from buildwright.errors import NotFound
 
-Subject = Literal["base", "patch", "merge", "result"]
-"""What was judged: the tree a build starts from, an attempt's patch, that patch on the newest head, the final tree."""
+Subject = Literal["base", "patch", "merge", "result", "phase"]
+"""What was judged: the tree a build starts from, an attempt's patch, that patch on the newest head, the final tree, all
+that a phase changed (by the audit)."""
 
 _NOT_RUN = frozenset({"not_run", "tool_missing", "part_not_run", "not_done"})
 """Last parts of the codes that say that something was not run."""
@@ -33,6 +34,8 @@ class VerdictView(Record):
     subject: Subject
     task: str = ""
     attempt: int = 0
+    phase: str = ""
+    """The name of the phase that was audited."""
     tree: str
     at: datetime
     ok: bool
@@ -72,11 +75,11 @@ def gates_view(build: Build, events: Sequence[Recorded], task: str = "") -> Gate
         raise NotFound(
             f"there is no task {task} in this build", fix=f"see `buildwright status {build.id}` for its tasks"
         )
-    found = [verdict for recorded in events if (verdict := _verdict(recorded)) is not None]
+    found = [verdict for recorded in events if (verdict := _verdict(build, recorded)) is not None]
     if task:
         shown = [verdict for verdict in found if verdict.task == task]
     else:
-        newest = {(verdict.subject, verdict.task): verdict for verdict in found}
+        newest = {(verdict.subject, verdict.task, verdict.phase): verdict for verdict in found}
         shown = sorted(newest.values(), key=lambda verdict: verdict.at)
     off = () if build.options.gates else (NotRun(what="every gate", why="the gates are off (--no-gates)"),)
     tasks = [task] if task else sorted(build.tasks)
@@ -84,12 +87,15 @@ def gates_view(build: Build, events: Sequence[Recorded], task: str = "") -> Gate
     return GatesView(build=build.id, task=task, verdicts=tuple(shown), approvals=approvals, not_run=off)
 
 
-def _verdict(recorded: Recorded) -> VerdictView | None:
+def _verdict(build: Build, recorded: Recorded) -> VerdictView | None:
     match recorded.event:
         case e.BaseJudged(verdict=verdict):
             return _view("base", verdict, recorded.at)
         case e.BuildVerified(verdict=verdict):
             return _view("result", verdict, recorded.at)
+        case e.PhaseAudited(verdict=verdict, phase=phase):
+            audited = _view("phase", verdict, recorded.at)
+            return audited.model_copy(update={"phase": build.phase_name(phase)})
         case e.PatchJudged(verdict=verdict, task=task, attempt=attempt):
             return _view("patch", verdict, recorded.at, task, attempt)
         case e.MergeJudged(verdict=verdict, task=task, attempt=attempt):

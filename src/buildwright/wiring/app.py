@@ -33,6 +33,7 @@ from buildwright.wiring.adapters import (
     masked,
     warm_up,
 )
+from buildwright.wiring.auditing import LazyPhaseAuditor
 from buildwright.wiring.cluster import Fetched, PendingDeliveries
 from buildwright.wiring.telemetry import Telemetry
 
@@ -352,7 +353,9 @@ class App:
         """Return the adapters to carry out the actions of a build. Raises BadSettings (no such agent or sandbox)."""
         workspace = self.workspace if options.lanes else None
         gateway = self.gateway if options.agent not in PLAIN else None
-        return await self._worlds.whole(options, clock, workspace, gateway, self.telemetry.observe)
+        adapters = await self._worlds.whole(options, clock, workspace, gateway, self.telemetry.observe)
+        audited = LazyPhaseAuditor(self.settings, workspace) if workspace is not None else None
+        return replace(adapters, auditor=audited)
 
     async def clean_up(self) -> None:
         """Remove what a killed process left in this home. Only for a process that has the home to itself."""

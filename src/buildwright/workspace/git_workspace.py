@@ -155,6 +155,10 @@ class GitWorkspace:
         found = ((path, line.split(" ")) for path, line in zip(paths, lines, strict=True))
         return {path: int(words[1]) for path, words in found if words[0] == "blob" and len(words) == 2}
 
+    async def mirror_with(self, build_id: str, *commits: str) -> Path:
+        """Return the build's repository on this machine, with these commits in it. Raises GitFailed."""
+        return (await self._ready(build_id, *commits)).mirror
+
     async def forget(self, build_id: str) -> None:
         """See `Workspace.forget`."""
         await self._lanes.forget(build_id)

@@ -14,6 +14,12 @@ Ecosystem = Literal["python", "node", "go", "rust", "java"]
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _GO_REQUIRE = re.compile(r"^\s*(?:require\s+)?([\w.-]+\.[\w./~-]+)\s+v\d", re.MULTILINE)
+_REQUIREMENTS = re.compile(r"requirements[\w.-]*\.(?:txt|in)")
+_SETTINGS = re.compile(
+    r"(?:ts|js)config[\w.-]*\.json|\.babelrc(?:\.json)?|"
+    r"(?:vite|vitest|webpack|rollup|jest|babel|metro|nuxt|next|astro)\.config\.[cm]?[jt]s"
+)
+"""Files that give names to folders of a JavaScript project."""
 _GRADLE = re.compile(r"""["']([\w.-]+):[\w.-]+(?::[^"']*)?["']""")
 
 
@@ -27,6 +33,8 @@ class Declared(NamedTuple):
     own: frozenset[str] = frozenset()
     is_whole: bool = True
     """False when a part of the manifest is computed, so that a name may be declared and not be seen."""
+    is_list: bool = True
+    """False for settings, which name only the project's own code."""
 
 
 def manifest_of(path: str) -> Ecosystem | None:
@@ -34,24 +42,27 @@ def manifest_of(path: str) -> Ecosystem | None:
     name = path.rpartition("/")[2]
     if name in _READERS:
         return _READERS[name][0]
-    return (
-        "python" if re.fullmatch(r"requirements[\w.-]*\.(?:txt|in)", name) or "/requirements/" in f"/{path}" else None
-    )
+    if name.endswith((".py", ".pyi")):
+        return None
+    if _SETTINGS.fullmatch(name):
+        return "node"
+    return "python" if _REQUIREMENTS.fullmatch(name) or "/requirements/" in f"/{path}" else None
 
 
 def read_manifest(path: str, text: str) -> Declared | None:
-    """Return what a manifest declares, None when it cannot be read."""
+    """Return what a manifest declares, None when it cannot be read or declares nothing."""
     folder, _, name = path.rpartition("/")
     ecosystem = manifest_of(path)
     if ecosystem is None:
         return None
-    reader = _READERS.get(name, ("python", _requirements))[1]
+    is_list = not _SETTINGS.fullmatch(name)
+    reader = _READERS.get(name, ("python", _requirements))[1] if is_list else _aliases
     try:
         names, own, whole = reader(text)
     except (ValueError, KeyError, TypeError, AttributeError, configparser.Error, ElementTree.ParseError):
         return None
     top = folder.removesuffix("requirements").rstrip("/")
-    return Declared(ecosystem, f"{top}/" if top else "", frozenset(names), frozenset(own), whole)
+    return Declared(ecosystem, f"{top}/" if top else "", frozenset(names), frozenset(own), whole, is_list)
 
 
 _Read = tuple[Iterable[str], Iterable[str], bool]
@@ -77,13 +88,20 @@ def _pyproject(text: str) -> _Read:
         listed += [*group.get("dependencies", {})]
     listed += told.get("build-system", {}).get("requires", [])
     own = [project.get("name", ""), poetry.get("name", "")]
-    whole = "dependencies" not in project.get("dynamic", [])
+    listed += [one for env in tool.get("hatch", {}).get("envs", {}).values() for one in env.get("dependencies", [])]
+    listed += tool.get("uv", {}).get("dev-dependencies", [])
+    if not (project or poetry or groups):
+        raise ValueError("it holds only settings of tools")
+    whole = not {"dependencies", "optional-dependencies"} & {*project.get("dynamic", [])}
     return map(_plain, listed), [_plain(one).replace("-", "_") for one in own if one], whole
 
 
 def _requirements(text: str) -> _Read:
     lines = [line.strip() for line in text.splitlines()]
-    return [_plain(line) for line in lines if line and not line.startswith(("#", "-"))], (), True
+    named = [line.rpartition("egg=")[2] for line in lines if "egg=" in line]
+    unnamed = any(line.startswith(("-e", "--editable", ".", "/")) or re.match(r"[a-z+]+:", line) for line in lines)
+    whole = not unnamed or len(named) == len(lines)
+    return [_plain(line) for line in (*lines, *named) if line and not line.startswith(("#", "-"))], (), whole
 
 
 def _setup_cfg(text: str) -> _Read:
@@ -92,6 +110,8 @@ def _setup_cfg(text: str) -> _Read:
     listed = told.get("options", "install_requires", fallback="").splitlines()
     if told.has_section("options.extras_require"):
         listed += [line for _, value in told.items("options.extras_require") for line in value.splitlines()]
+    if not told.has_section("options"):
+        raise ValueError("it holds only settings of tools")
     return map(_plain, listed), (), True
 
 
@@ -115,7 +135,17 @@ def _package_json(text: str) -> _Read:
     told = json.loads(text)
     keys = ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies")
     names = [name for key in keys for name in told.get(key, {})]
-    return names, [str(told.get("name", ""))], True
+    own = [str(told.get("name", "")), *told.get("engines", {}), *_aliases(json.dumps(told.get("jest", {})))[1]]
+    return names, own, True
+
+
+def _aliases(text: str) -> _Read:
+    """Read the names under which a bundler or compiler finds the project's own code: the keys of its settings."""
+    return (), [name.rstrip("/*^$") for name in re.findall(r"""["']?([@\w^][\w@./*$-]*)["']?\s*:""", text)], True
+
+
+def _not_read(_text: str) -> _Read:
+    return (), (), False
 
 
 def _go_mod(text: str) -> _Read:
@@ -149,6 +179,10 @@ _READERS: dict[str, tuple[Ecosystem, Callable[[str], _Read]]] = {
     "setup.cfg": ("python", _setup_cfg),
     "setup.py": ("python", _setup_py),
     "Pipfile": ("python", _pipfile),
+    "tox.ini": ("python", _not_read),
+    "noxfile.py": ("python", _not_read),
+    "environment.yml": ("python", _not_read),
+    "environment.yaml": ("python", _not_read),
     "package.json": ("node", _package_json),
     "go.mod": ("go", _go_mod),
     "Cargo.toml": ("rust", _cargo),

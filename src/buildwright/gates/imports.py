@@ -91,6 +91,8 @@ def imports_of(path: str, content: bytes) -> tuple[Import, ...]:
     tree = _parser(language).parse(content)
     captures = QueryCursor(_query(language)).captures(tree.root_node)
     found = (one for node in captures.get("name", ()) for one in _read(language, node))
+    if language == "rust":
+        found = (one for one in found if not re.search(rb"\bmod\s+%b\b" % one.name.encode(), content))
     return tuple(sorted(dict.fromkeys(found), key=lambda one: one.line))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from buildwright.audit.dependencies import Resolver
-from buildwright.audit.imports import code_lines, imports_of
-from buildwright.audit.manifests import read_manifest
+from buildwright.gates.imports import code_lines, imports_of
+from buildwright.gates.manifests import read_manifest
+from buildwright.gates.resolver import Resolver
 
 SOURCES = {
     "a.py": (

@@ -1,0 +1,201 @@
+"""Judges the boundaries that a project draws in `boundaries.json`: what code in one place may not import or contain.
+
+Must never let a comment or a string count, nor the change choose its own rules: those of the base hold.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from buildwright.core.finding import Finding, Severity
+from buildwright.gates.changed import checkout
+from buildwright.gates.compared import Compared, base_text, compared, is_open, opening
+from buildwright.gates.imports import Import, code_lines, imports_of, source_language
+from buildwright.gates.reporting import finding, judgement
+from buildwright.ports import Judged, Judgement
+
+RULES = "boundaries.json"
+_FIX = 'for example {"layers": [{"from": "app/routes/*", "must_not_import": ["app.repos"]}]}'
+
+
+class BoundaryRule(NamedTuple):
+    """One rule for the files that match `places`; see the guide for what each key means."""
+
+    places: tuple[str, ...]
+    may_import: tuple[str, ...] | None
+    must_not_import: tuple[str, ...]
+    forbidden: tuple[tuple[re.Pattern[str], str], ...]
+    """Patterns that no line of code may match, each with its reason."""
+    name: str
+
+    def covers(self, path: str) -> bool:
+        """Return whether the rule is about this file. `*` also stands for slashes."""
+        return any(fnmatchcase(path, one) or path.startswith(one.rstrip("*").rstrip("/") + "/") for one in self.places)
+
+
+def read_rules(text: str) -> tuple[BoundaryRule, ...]:
+    """Read the rules. Raises ValueError naming what is wrong."""
+    told = json.loads(text)
+    layers = told.get("layers", told.get("rules")) if isinstance(told, dict) else None
+    if not isinstance(layers, list):
+        raise ValueError("there is no list `layers`")
+    return tuple(_rule(one, number) for number, one in enumerate(layers))
+
+
+def _rule(told: Any, number: int) -> BoundaryRule:
+    if not isinstance(told, dict):
+        raise ValueError(f"layers[{number}] is no object")
+    places = _texts(told.get("from", told.get("glob", told.get("paths"))), f"layers[{number}].from")
+    if not places:
+        raise ValueError(f"layers[{number}] names no files: give `from` or `glob`")
+    forbidden = told.get("forbidden", [])
+    patterns = [one if isinstance(one, dict) else {"pattern": one} for one in forbidden]
+    try:
+        compiled = tuple((re.compile(str(one["pattern"])), str(one.get("reason", ""))) for one in patterns)
+    except (re.error, KeyError) as error:
+        raise ValueError(f"layers[{number}].forbidden: {error}") from error
+    may = _texts(told["may_import"], f"layers[{number}].may_import") if "may_import" in told else None
+    must_not = _texts(told.get("must_not_import"), f"layers[{number}].must_not_import")
+    return BoundaryRule(places, may, must_not, compiled, str(told.get("name", ", ".join(places))))
+
+
+def _texts(told: Any, what: str) -> tuple[str, ...]:
+    listed = [] if told is None else [told] if isinstance(told, str) else told
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise ValueError(f"{what} is no text and no list of texts")
+    return tuple(listed)
+
+
+class BoundedFile(NamedTuple):
+    """A changed file, with its imports on both sides and the numbers of the lines that are new."""
+
+    path: str
+    content: bytes
+    before: tuple[Import, ...]
+    after: tuple[Import, ...]
+    added: tuple[int, ...]
+
+
+class BoundariesGate:
+    """Refuses imports and lines that the change adds and that the rules of the base forbid."""
+
+    name = "boundaries"
+    needs_files = True
+    refuses = f"an import or a line that `{RULES}` of the base forbids, and a change of that file which no task names"
+
+    async def judge(self, judged: Judged) -> list[Judgement]:
+        """Return one judgement; none when there is no patch. Raises GateBroken without a checkout."""
+        if judged.patch is None:
+            return []
+        checkout(judged)
+        text = await base_text(judged, RULES)
+        if text is None:
+            return [judgement(self.name, "scope", [])]
+        try:
+            rules = read_rules(text)
+        except ValueError as error:
+            return [judgement(self.name, "scope", [unreadable(error, severity="warning")])]
+        files = await compared(judged)
+        found = [one for file in files for one in _judged_file(file, rules)]
+        kept = [one for one in found if one.file is None or not is_open(judged, one.file, named=False)]
+        touched = any(file.path == RULES for file in files) and not is_open(judged, RULES)
+        return [judgement(self.name, "scope", [*kept, *([_rules_changed()] if touched else [])])]
+
+
+def unreadable(error: ValueError, severity: Severity = "error") -> Finding:
+    """Return a finding about rules that cannot be used."""
+    return finding("boundaries.unreadable", f"{RULES} cannot be used: {error}", RULES, severity=severity, fix=_FIX)
+
+
+def _rules_changed() -> Finding:
+    message = f"{RULES} was changed: a change may not choose the boundaries that it is judged by."
+    return finding("boundaries.rules", message, RULES, fix=f"leave {RULES} as it was{opening(RULES)}")
+
+
+def _judged_file(file: Compared, rules: Sequence[BoundaryRule]) -> list[Finding]:
+    mine = [rule for rule in rules if rule.covers(file.path)]
+    if not mine or file.after is None:
+        return []
+    content = file.after.encode()
+    before = imports_of(file.path, (file.before or "").encode())
+    added = tuple(_added_lines(file.before or "", file.after))
+    return judge_file(BoundedFile(file.path, content, before, imports_of(file.path, content), added), mine)
+
+
+def _added_lines(before: str, after: str) -> Iterator[int]:
+    """Yield the numbers of lines that are new, by what they say: a line that was moved is none."""
+    left = Counter(before.splitlines())
+    for number, line in enumerate(after.splitlines(), start=1):
+        if left[line]:
+            left[line] -= 1
+        else:
+            yield number
+
+
+def judge_file(file: BoundedFile, rules: Sequence[BoundaryRule]) -> list[Finding]:
+    """Return what the change adds to a file and what these rules, all about the file, forbid."""
+    return list(dict.fromkeys((*_imports(file, rules), *_lines(file, rules))))
+
+
+def _imports(file: BoundedFile, rules: Sequence[BoundaryRule]) -> Iterator[Finding]:
+    """Yield the new imports of a file that a rule forbids. One that the base had already is an old sin."""
+    path = file.path
+    old = {one.name for one in file.before}
+    for one in file.after:
+        if one.name in old:
+            continue
+        target = target_of(path, one.name)
+        for rule in rules:
+            bad = next((name for name in rule.must_not_import if _is_in(target, name)), None)
+            if bad is not None:
+                message = f"{path} imports {one.name}; {rule.name} must not import {bad}."
+                yield finding("boundaries.import", message, path, one.line, fix=f"take out the import of {one.name}")
+            elif rule.may_import is not None and not any(_is_in(target, name) for name in rule.may_import):
+                message = f"{path} imports {one.name}; {rule.name} may import only {', '.join(rule.may_import)}."
+                yield finding("boundaries.import", message, path, one.line, fix=f"take out the import of {one.name}")
+
+
+def _lines(file: BoundedFile, rules: Sequence[BoundaryRule]) -> Iterator[Finding]:
+    if not any(rule.forbidden for rule in rules):
+        return
+    path, lines = file.path, code_lines(file.path, file.content)
+    for number in file.added:
+        line = lines[number - 1] if number <= len(lines) else ""
+        for rule in rules:
+            for pattern, reason in rule.forbidden:
+                if pattern.search(line):
+                    message = (
+                        f"{path} has {pattern.pattern!r}, which {rule.name} must not: {reason or 'it is forbidden'}."
+                    )
+                    yield finding("boundaries.pattern", message, path, number, fix="write this line without it")
+
+
+def target_of(path: str, name: str) -> str:
+    """Return what an import names, as a path with slashes: `app.repos` and `./repos` both become `app/repos`."""
+    language = source_language(path)
+    folder = posixpath.dirname(path)
+    if language == "python":
+        dots = len(name) - len(name.lstrip("."))
+        for _ in range(dots - 1):
+            folder = posixpath.dirname(folder)
+        rest = name.lstrip(".").replace(".", "/")
+        return posixpath.join(folder, rest).rstrip("/") if dots else rest
+    if name.startswith("."):
+        return posixpath.normpath(posixpath.join(folder, name))
+    return name.replace(".", "/") if language == "java" else name
+
+
+def _is_in(target: str, wanted: str) -> bool:
+    plain = wanted.replace(".", "/") if "/" not in wanted and not wanted.startswith(".") else wanted
+    spellings = {target, target.removeprefix("src/")}
+    return any(
+        one == form or one.startswith(f"{form.rstrip('/')}/") or fnmatchcase(one, form)
+        for one in spellings
+        for form in (plain, wanted)
+    )
