@@ -42,7 +42,7 @@ async def test_the_environment_is_exactly_the_promised_one(assign: Assign, monke
     assert finish(await play(assignment)).ok
     pairs = (assignment.lane / "env.bin").read_text().rstrip("\0").split("\0")
     env = dict(pair.split("=", 1) for pair in pairs)
-    set_by_shell_and_sandbox = {"PWD", "SHLVL", "_", "OLDPWD", "LC_CTYPE", "SPAWN_ID"}
+    set_by_shell_and_sandbox = {"PWD", "SHLVL", "_", "OLDPWD", "LC_CTYPE", "SPAWN_ID", "GIT_CEILING_DIRECTORIES"}
     assert set(env) - set_by_shell_and_sandbox == {
         "PATH", "HOME", "LANG", "TMPDIR", "CI", "BUILDWRIGHT_BUILD_ID", "BUILDWRIGHT_TASK_ID", "BUILDWRIGHT_ATTEMPT",
         "BUILDWRIGHT_PROMPT_FILE", "BUILDWRIGHT_FEEDBACK_FILE", "BUILDWRIGHT_MESSAGES_FILE",

@@ -24,7 +24,7 @@ async def test_git_shows_the_agents_change(workspace: GitWorkspace, tmp_path: Pa
     (lane.files / "__pycache__" / "x.pyc").write_bytes(b"x")
     assert git(lane.files, "status", "--porcelain").splitlines() == ["M README.md", "?? new.txt"]
     assert "-hello\n+changed" in git(lane.files, "diff")
-    assert git(lane.files, "log", "--format=%s") == "base"
+    assert git(lane.files, "log", "--format=%s") == "start"
     git(lane.files, "fsck", "--full", "--strict")
 
 

@@ -155,6 +155,7 @@ def write_launcher(
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "TMPDIR": str(temporary),
+        "GIT_CEILING_DIRECTORIES": os.pathsep.join({str(assignment.lane.parent), str(home.parent)}),
         "CLAUDE_CONFIG_DIR": str(config_directory(home)),
         "ANTHROPIC_BASE_URL": door.url,
         "ANTHROPIC_API_KEY": door.token,

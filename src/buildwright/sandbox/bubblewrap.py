@@ -13,7 +13,7 @@ from pathlib import Path
 
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.ports import Command, Completed
-from buildwright.sandbox.execution import LARGEST_FILE, OPEN_FILES, carry_out
+from buildwright.sandbox.execution import LARGEST_FILE, OPEN_FILES, carry_out, enclosed
 from buildwright.sandbox.view import system_paths, tool_paths
 
 NOBODY = 65_534
@@ -111,7 +111,7 @@ class Bubblewrap:
         for path, source in sources.items():
             kind = "--bind" if path in writable else "--ro-bind"
             arguments += [kind, str(source), str(path)]
-        for name, value in command.env.items():
+        for name, value in enclosed(command).items():
             arguments += ["--setenv", name, value]
         arguments += ["--chdir", str(command.cwd.resolve())]
         return arguments

@@ -89,6 +89,15 @@ def find_program(command: Command) -> str:
     return found
 
 
+def enclosed(command: Command) -> dict[str, str]:
+    """Return the command's environment with the directories that git must not climb to (git(1), ceilings).
+
+    A repository above the directories of the command, a home under git for one, is so never found.
+    """
+    above = dict.fromkeys(str(path.resolve().parent) for path in (command.cwd, *command.writable))
+    return {**command.env, "GIT_CEILING_DIRECTORIES": os.pathsep.join(above)}
+
+
 async def carry_out(
     command: Command,
     argv: Sequence[str],
@@ -252,8 +261,8 @@ def _limit_files(pid: int) -> None:
 class NoSandbox:
     """Foreign commands with the rights of this process: they can read and write what this user can.
 
-    `SPAWN_ID`, the mark by which detached processes are found, is added to the given environment. `home` is
-    the tag of the home whose later processes may end what a killed one left.
+    `SPAWN_ID`, the mark by which detached processes are found, and the ceilings of git are added to the given
+    environment. `home` is the tag of the home whose later processes may end what a killed one left.
     """
 
     name = "none"
@@ -264,5 +273,5 @@ class NoSandbox:
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
         """Run the command to its end. Raises ToolMissing when the program or the directory is missing."""
         return await carry_out(
-            command, (find_program(command), *command.argv[1:]), command.env, on_output, home=self._home
+            command, (find_program(command), *command.argv[1:]), enclosed(command), on_output, home=self._home
         )

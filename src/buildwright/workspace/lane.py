@@ -51,7 +51,7 @@ class Lanes:
             (folder / _OWNED).write_text(self._owner.name())
             lane.files.mkdir(mode=0o700)
             lane.home.mkdir(mode=0o700)
-        await self._fill_lane(pin, carry or found, lane.files, found)
+        await self._fill(pin, carry or found, lane.files, found)
         failpoint("workspace.lane.after")
         return lane
 
@@ -59,9 +59,9 @@ class Lanes:
         """Replace the files of a lane by those of a tree. The directory itself stays, for a process whose cwd it is."""
         for entry in await asyncio.to_thread(os.listdir, files):
             await remove(files / entry)
-        await self._fill_lane(pin, tree, files, base)
+        await self._fill(pin, tree, files, base)
 
-    async def _fill_lane(self, pin: Pin, tree: str, files: Path, base: str) -> None:
+    async def _fill(self, pin: Pin, tree: str, files: Path, base: str) -> None:
         """Write the files of `tree`, and meanwhile the throw-away repository with a commit of tree `base`."""
         repository = LaneGit(self._git, pin, files)
         making = asyncio.create_task(repository.make(base, tree))
@@ -76,8 +76,8 @@ class Lanes:
 
     @asynccontextmanager
     async def _filled(self, pin: Pin, tree: str, files: Path) -> AsyncIterator[Path]:
-        """Write a tree's files, byte for byte, into an empty directory; yield git's index of them, kept outside."""
-        with tempfile.TemporaryDirectory(prefix="index-", dir=files.parent) as name:
+        """Write a tree's files, as a clone has them, into an empty directory; yield git's index, kept outside."""
+        with tempfile.TemporaryDirectory(prefix=f"{files.name}-index-", dir=files.parent) as name:
             index = Path(name) / "index"
             await self._git.run(
                 pin.mirror,
@@ -104,8 +104,7 @@ class Lanes:
             self._checkouts.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.mkdir(parents=True, mode=0o700)
         try:
-            async with self._filled(pin, tree, folder):
-                pass
+            await self._fill(pin, tree, folder, tree)
             yield folder
         finally:
             await remove(folder)

@@ -1,6 +1,7 @@
-"""The throw-away repository of a lane, for agents and commands that work better in one. Must never be read.
+"""The throw-away repository of a lane or checkout, for commands that work better in one. Must never be read.
 
-Written once: one commit with the files of the lane's base, and its own objects, so that no change to it reaches others.
+Written once, before foreign code starts: one commit with the files of the base, and its own objects, so that no change
+to it reaches others. Nothing in it tells a lane from a checkout that judges.
 """
 
 from __future__ import annotations
@@ -8,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 from buildwright.errors import DiskFull, GitFailed
-from buildwright.workspace.git import Git, naming_full_disk
-from buildwright.workspace.mirror import BYTE_FOR_BYTE, Pin
+from buildwright.workspace.git import IDENTITY, Git, naming_full_disk
+from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.patch import LEFT_OUT
 
@@ -21,17 +21,21 @@ MOST_FILES = 50_000
 MOST_BYTES = 500_000_000
 """Of all files together. A larger tree gets no repository: copying its objects would take longer than it helps."""
 
-_AT = datetime(2020, 1, 1, tzinfo=UTC)
+_STAMP = "Developer <developer@localhost> 1577836800 +0000"
+_HEAD = f"author {_STAMP}\ncommitter {_STAMP}\n\nbase\n".encode()
+"""A commit without its tree and parents, where the build's base gives none that can be shown."""
 _CONFIGURATION = """\
 [core]
 	repositoryFormatVersion = {version}
 	bare = false
 	fileMode = true
 	autocrlf = false
+	checkStat = minimal
+	trustctime = false
 	fsync = none
 [user]
-	name = Agent
-	email = agent@localhost
+	name = Developer
+	email = developer@localhost
 [gc]
 	auto = 0
 [maintenance]
@@ -42,24 +46,25 @@ _CONFIGURATION = """\
 
 
 class LaneGit:
-    """A repository that is made beside the lane's files and moved among them when it is complete."""
+    """A repository that is made beside the files it is for and moved among them when it is complete."""
 
     def __init__(self, git: Git, pin: Pin, files: Path) -> None:
         self._git = git
         self._pin = pin
         self._files = files
-        self._folder = files.parent / f"git-{secrets.token_hex(4)}"
+        self._folder = files.parent / f"{files.name}-git-{secrets.token_hex(4)}"
 
     async def make(self, base: str, tree: str) -> bool:
         """Write all but the index: a commit of tree `base`, and the objects of `tree`. Returns False when left out.
 
-        Raises DiskFull. After any other failure the lane has no repository: no build depends on it.
+        Raises DiskFull. After any other failure there is no repository: no build depends on it.
         """
         try:
             if not await self._is_small(tree):
                 return False
+            head = _without_ancestry(await self._base_commit())
             with naming_full_disk(self._folder):
-                await asyncio.to_thread(self._write, base)
+                history = await asyncio.to_thread(self._write, base, head)
             await self._git.run(
                 self._pin.mirror,
                 "-c",
@@ -70,7 +75,7 @@ class LaneGit:
                 "--window=0",
                 "--end-of-options",
                 str(self._folder / "objects" / "pack" / "pack"),
-                stdin=f"{base}\n{tree}\n".encode(),
+                stdin="".join(f"{name}\n" for name in (base, tree, *history)).encode(),
             )
         except DiskFull:
             raise
@@ -79,7 +84,7 @@ class LaneGit:
         return True
 
     async def place(self, index: Path) -> None:
-        """Add the index that the files were written with, and move the repository to `.git` in the lane."""
+        """Add the index that the files were written with, and move the repository to `.git` among the files."""
         with naming_full_disk(self._folder):
             await asyncio.to_thread(shutil.copyfile, index, self._folder / "index")
             try:
@@ -92,6 +97,11 @@ class LaneGit:
         """Remove a repository that was not placed."""
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
+    async def _base_commit(self) -> bytes:
+        commit = self._pin.target.commit
+        found = await self._git.run(self._pin.mirror, "cat-file", "--end-of-options", "commit", commit, okay=(0, 128))
+        return found.output
+
     async def _is_small(self, tree: str) -> bool:
         answer = await self._git.run(
             self._pin.mirror, "ls-tree", "-r", "-l", "-z", "--full-tree", "--end-of-options", tree
@@ -100,15 +110,58 @@ class LaneGit:
         sizes = [line.partition(b"\t")[0].rpartition(b" ")[2] for line in answer.output.split(b"\0") if line]
         return len(sizes) <= MOST_FILES and sum(int(size) for size in sizes if size.isdigit()) <= MOST_BYTES
 
-    def _write(self, base: str) -> None:
+    def _write(self, base: str, head: bytes) -> tuple[str, ...]:
+        """Write the repository without what lies in the mirror; return the commits that are to come from there."""
         folder = self._folder
-        for name in ("objects/pack", "refs/heads", "info"):
+        for name in ("objects/pack", "refs/heads", "refs/tags", "info"):
             (folder / name).mkdir(parents=True)
         sha256 = self._pin.width == 64
         form = "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
         (folder / "config").write_text(_CONFIGURATION.format(version=int(sha256)) + form)
         (folder / "HEAD").write_text("ref: refs/heads/main\n")
-        (folder / "info" / "attributes").write_text(BYTE_FOR_BYTE)
-        (folder / "info" / "exclude").write_text("".join(f"{name}\n" for name in LEFT_OUT))
-        commit = ObjectStore(folder, self._pin.width).commit(base, (), "base", _AT, durable=False)
+        exclude = "".join(f"{name}\n" for name in LEFT_OUT)
+        (folder / "info" / "exclude").write_text(exclude + self._pin.exclude, errors="surrogateescape")
+        past = self._past()
+        store = ObjectStore(folder, self._pin.width)
+        commit = store.write("commit", _commit(base, past[-1:], head), durable=False)
         (folder / "refs" / "heads" / "main").write_text(f"{commit}\n")
+        self._write_tags(store, (*past, commit))
+        return past[-1:]
+
+    def _past(self) -> tuple[str, ...]:
+        """Write empty commits before the one with the files, as many as tags are away from the base; return them.
+
+        A version made of the nearest tag and the commits since then (git-describe(1)) is so the one of a clone.
+        """
+        length = max((tag.distance for tag in self._pin.tags), default=0)
+        made: list[str] = []
+        if length:
+            empty = self._pin.objects.write("tree", b"", durable=False)
+            for _ in range(length):
+                made.append(self._pin.objects.write("commit", _commit(empty, made[-1:], _HEAD), durable=False))
+        return tuple(made)
+
+    def _write_tags(self, store: ObjectStore, commits: tuple[str, ...]) -> None:
+        """Write the tags to `packed-refs` (gitrepository-layout(5)); the last of `commits` holds the files."""
+        lines = ["# pack-refs with: peeled fully-peeled \n"]
+        for tag in self._pin.tags:
+            commit = commits[-1 - tag.distance]
+            text = f"object {commit}\ntype commit\ntag {tag.name}\ntagger {_STAMP}\n\n{tag.name}\n"
+            content = text.encode(errors="surrogateescape")
+            found = store.write("tag", content, durable=False) if tag.annotated else commit
+            lines.append(f"{found} refs/tags/{tag.name}\n" + (f"^{commit}\n" if tag.annotated else ""))
+        (self._folder / "packed-refs").write_text("".join(lines), errors="surrogateescape")
+
+
+def _commit(tree: str, parents: tuple[str, ...] | list[str], rest: bytes) -> bytes:
+    return "".join((f"tree {tree}\n", *(f"parent {parent}\n" for parent in parents))).encode() + rest
+
+
+def _without_ancestry(commit: bytes) -> bytes:
+    """Return a commit's author, committer, encoding and message; neutral ones for a commit that Buildwright made."""
+    head, _, message = commit.partition(b"\n\n")
+    names = (b"author ", b"committer ", b"encoding ")
+    lines = [line for line in head.split(b"\n") if line.startswith(names)]
+    if len(lines) < 2 or IDENTITY.encode() in head:
+        return _HEAD
+    return b"\n".join(lines) + b"\n\n" + message

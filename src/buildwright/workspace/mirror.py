@@ -27,7 +27,8 @@ from buildwright.workspace.git import Git, check_name, mask, naming_full_disk, p
 from buildwright.workspace.hub import FETCH, Hub, ref_of
 from buildwright.workspace.locks import guarded
 from buildwright.workspace.objects import ObjectStore
-from buildwright.workspace.source import Head, Source, locate, read_head, read_remotes
+from buildwright.workspace.source import Head, Source, locate, read_exclude, read_head, read_remotes
+from buildwright.workspace.tags import NearTag, nearest_tags
 
 # A tree's own .gitattributes must not change one byte that is written to a lane; this file outranks them.
 BYTE_FOR_BYTE = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
@@ -46,6 +47,10 @@ class Pin:
     width: int
     remotes: Mapping[str, str] = field(default_factory=dict)
     """Remotes of the repository, address by name, for a delivery from a machine that has not got the repository."""
+    tags: tuple[NearTag, ...] = ()
+    """The tags below the base that a version can be made of."""
+    exclude: str = ""
+    """The repository's own `info/exclude` (gitignore(5))."""
 
     @property
     def objects(self) -> ObjectStore:
@@ -123,7 +128,10 @@ class Mirrors:
         if self._hub is not None and source.git_dir is not None:
             known = await read_remotes(self._git, source)
             remotes = {name: address for name, address in known.items() if mask(address) == address}
-        return Pin(mirror, Target(commit, tree.text, head.branch, head.notes), head.width, remotes)
+        place = source.git_dir if source.git_dir is not None else mirror
+        tags = await nearest_tags(self._git, place, commit, head.refs) if head.commit else ()
+        target = Target(commit, tree.text, head.branch, head.notes)
+        return Pin(mirror, target, head.width, remotes, tags, await asyncio.to_thread(read_exclude, source))
 
     async def _settle(self, build_id: str, pin: Pin) -> Pin:
         """Write the pin to the hub and this home. If the hub already has another pin, adopt and return that one."""
@@ -268,6 +276,8 @@ def _record(pin: Pin) -> dict[str, Any]:
         "notes": target.notes,
         "width": pin.width,
         "remotes": dict(pin.remotes),
+        "tags": pin.tags,
+        "exclude": pin.exclude,
     }
 
 
@@ -293,7 +303,9 @@ def _parse(data: dict[str, Any] | None, folder: Path) -> Pin | None:
             "width": 40 | 64 as width,
         } if _NAME.fullmatch(mirror) and _ID.fullmatch(commit) and _ID.fullmatch(tree):
             remotes = {str(name): str(address) for name, address in dict(data.get("remotes", {})).items()}
-            return Pin(folder / mirror, Target(commit, tree, branch, tuple(map(str, notes))), width, remotes)
+            tags = tuple(NearTag(str(name), bool(kind), int(far)) for name, kind, far in data.get("tags", ()))
+            target = Target(commit, tree, branch, tuple(map(str, notes)))
+            return Pin(folder / mirror, target, width, remotes, tags, str(data.get("exclude", "")))
         case _:
             return None
 

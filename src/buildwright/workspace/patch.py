@@ -114,7 +114,8 @@ async def _write_lane(
     scan = await asyncio.to_thread(_scan, files, base, pin.width)
     changes = _compare(base, scan.found)
     fresh = [change.path for change in changes if change.kind == "added"]
-    left_out = await _ignored(git, pin, files, fresh, scan) if fresh and scan.rules and ignores else frozenset()
+    rules = ignores and (scan.rules or bool(pin.exclude))
+    left_out = await _ignored(git, pin, files, fresh, scan, index.parent) if fresh and rules else frozenset()
     changes = [change for change in changes if change.path not in left_out]
     for change in changes:
         _check(change)
@@ -198,13 +199,19 @@ def _store(
     return b"".join(line + b"\0" for line in lines), sorted(kept, key=lambda one: one.path)
 
 
-async def _ignored(git: Git, pin: Pin, files: Path, fresh: list[str], scan: _Scan) -> frozenset[str]:
-    """Return the new files that the project's own .gitignore leaves out, as `git add` would."""
+async def _ignored(git: Git, pin: Pin, files: Path, fresh: list[str], scan: _Scan, aside: Path) -> frozenset[str]:
+    """Return the new files that the project's .gitignore or the user's `info/exclude` leaves out, as `git add` would.
+
+    The rules of `info/exclude` are written to the directory `aside`.
+    """
     for path in scan.odd:
         if path.rpartition("/")[2] == ".gitignore":
             raise UnsafePath(f"{path!r} is no plain file.", fix="Make .gitignore a plain file.")
+    exclude = aside / "exclude"
+    await asyncio.to_thread(exclude.write_text, pin.exclude, errors="surrogateescape")
     answer = await git.run(
         pin.mirror,
+        *("-c", f"core.excludesFile={exclude}"),
         "check-ignore",
         "--no-index",
         "-z",

@@ -21,6 +21,7 @@ from buildwright.workspace.git import Git, GitAnswer, check_branch, mask, persis
 _SCP = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9~./_][^\s]*$")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DIRTY_FILES = 20_000
+_EXCLUDE_SIZE = 64_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Head:
     ref: str = ""
     shallow: bool = False
     notes: tuple[str, ...] = ()
+    refs: Mapping[str, str] | None = None
+    """All refs of a remote, None for a repository on this machine."""
 
 
 def locate(repository: str, environment: Mapping[str, str], *, climb: bool = True) -> Source:
@@ -189,6 +192,17 @@ async def read_remotes(git: Git, source: Source) -> dict[str, str]:
     }
 
 
+def read_exclude(source: Source) -> str:
+    """Return the repository's `info/exclude`, "" when it has none that can be read."""
+    if source.git_dir is None:
+        return ""
+    try:
+        with (Path(source.location) / "info" / "exclude").open(errors="surrogateescape") as file:
+            return file.read(_EXCLUDE_SIZE)
+    except OSError:
+        return ""
+
+
 async def look(git: Git, source: Source, *names: str, options: tuple[str, ...] = ()) -> dict[str, str]:
     """Return what the refs that match `names` (as in git-ls-remote(1)) point to, without those that do not exist."""
     answer = await _list(git, source, *names, options=options)
@@ -302,8 +316,8 @@ async def _ask_remote(git: Git, source: Source, base: str) -> Head:
             commit = refs.get(f"{name}^{{}}", refs[name])
             if base:
                 branch = base if name.startswith("refs/heads/") else ""
-            return Head(commit, branch and check_branch(branch), len(commit), name)
+            return Head(commit, branch and check_branch(branch), len(commit), name, refs=refs)
     if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", base):
-        return Head(base, "", len(base), base)
+        return Head(base, "", len(base), base, refs=refs)
     known = ", ".join(name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/"))[:200]
     raise BadRepository(f"The remote has no branch or tag {base!r}.", fix=f"Name one that is there; branches: {known}.")
