@@ -107,7 +107,7 @@ class SimulatedWorkspace:
         self._git = git
         self._opened = 0
 
-    async def prepare(self, build_id: str, repository: str, base: str = "") -> Target:
+    async def prepare(self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None) -> Target:
         def effect() -> Target:
             commit = self._git.pins.setdefault(build_id, self._git.repositories[repository])
             self._git.integration.setdefault(build_id, commit)

@@ -122,3 +122,46 @@ async def test_a_repository_by_file_address(workspace: GitWorkspace, repository:
     done = await workspace.deliver("by-address", address, target.commit, Delivery())
     assert git(bare, "rev-parse", done.ref) == target.commit
     assert git(bare, "fsck", "--full") == ""
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "said"),
+    [
+        ("buildwright", "", "The branch buildwright stands in the way of buildwright/build-12"),
+        ("feature/one/two", "feature/one", "The branch feature/one/two stands in the way of feature/one"),
+        ("a", "a/b/c", "The branch a stands in the way of a/b/c"),
+        ("taken", "taken", "has commits that are not of this build"),
+        ("", "main", "is checked out"),
+        ("", "no branch", "cannot be a branch name"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["branch", "push"])
+async def test_what_bars_the_delivery_is_found_before_the_work(
+    workspace: GitWorkspace, tmp_path: Path, repository: Path, kind: str, there: str, wanted: str, said: str
+) -> None:
+    place = repository
+    if kind == "push":
+        git(tmp_path, "clone", "-q", "--bare", str(repository), "remote.git")
+        git(repository, "remote", "add", "origin", str(tmp_path / "remote.git"))
+        place = tmp_path / "remote.git"
+    if there:
+        foreign = git(place, "commit-tree", "main^{tree}", "-p", "main", "-m", "foreign")
+        git(place, "update-ref", f"refs/heads/{there}", foreign)
+    delivery = Delivery(kind="push" if kind == "push" else "branch", branch=wanted)
+    if wanted == "main" and kind == "push":
+        await workspace.prepare("build-123456", str(repository), "", delivery)
+        return
+    with pytest.raises(BadRepository, match=said) as caught:
+        await workspace.prepare("build-123456", str(repository), "", delivery)
+    assert caught.value.fix
+
+
+async def test_branches_that_do_not_bar_it(workspace: GitWorkspace, repository: Path) -> None:
+    for name in ("buildwright/other", "buildwright-2", "x/buildwright", "feature/#1-añadir"):
+        git(repository, "branch", name)
+    git(repository, "tag", "buildwright")
+    made = await result(workspace, repository)
+    for delivery in (Delivery(), Delivery(branch="feature/#1-añadir"), Delivery(branch="función/x")):
+        await workspace.prepare("build-123456", str(repository), "", delivery)
+        done = await workspace.deliver("build-123456", str(repository), made, delivery)
+        assert git(repository, "rev-parse", done.ref) == made

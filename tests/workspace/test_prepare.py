@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from buildwright.core.limits import Delivery
 from buildwright.errors import BadRepository, NotFound
-from buildwright.ports import LaneKey
+from buildwright.ports import LaneKey, Merged
 from buildwright.workspace import GitWorkspace
-from tests.workspace.repositories import commit, git, make, opened
+from tests.workspace.repositories import AT, commit, git, make, opened, trap
 
 
 async def test_a_plain_repository_is_pinned_once(workspace: GitWorkspace, tmp_path: Path) -> None:
@@ -172,3 +174,113 @@ async def test_the_mirror_shares_no_file_with_the_repository(workspace: GitWorks
     assert not mine & theirs
     shutil.rmtree(repository)
     assert await workspace.list_files("build-1", "refs/buildwright/build-1/base") == ["README.md", "src/app.py"]
+
+
+@pytest.mark.parametrize("kept", ["blob:none", "tree:0"])
+async def test_a_partial_clone_is_built_on_and_delivered_to(workspace: GitWorkspace, tmp_path: Path, kept: str) -> None:
+    repository = make(tmp_path / "r")
+    git(repository, "config", "uploadpack.allowFilter", "true")
+    for text in (b"old", b"new"):
+        commit(repository, {"x": text})
+    git(tmp_path, "clone", "-q", f"--filter={kept}", f"file://{repository}", "partial")
+    clone = tmp_path / "partial"
+    lane = await opened(workspace, clone)
+    (lane.files / "y").write_text("y")
+    patch = await workspace.take_patch(lane)
+    head = git(clone, "rev-parse", "HEAD")
+    merged = await workspace.rebase("build-1", head, patch.tree, head, "change", AT)
+    assert isinstance(merged, Merged)
+    delivered = await workspace.deliver("build-1", str(clone), merged.commit, Delivery(kind="branch"))
+    assert git(clone, "rev-parse", delivered.ref) == merged.commit
+
+
+async def test_a_partial_clone_that_lacks_files_of_the_base_says_so(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    git(repository, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "-q", "--no-checkout", "--filter=blob:none", f"file://{repository}", "partial")
+    clone = tmp_path / "partial"
+    _, canary = trap(tmp_path)
+    git(clone, "config", "remote.origin.uploadpack", f"{tmp_path}/trap.sh")
+    with pytest.raises(BadRepository, match="partial clone") as caught:
+        await workspace.prepare("b", str(clone))
+    assert not canary.exists()
+    git(clone, "config", "--unset", "remote.origin.uploadpack")
+    assert caught.value.fix is not None
+    subprocess.run(caught.value.fix.partition(": ")[2].split(), check=True)
+    assert (await workspace.prepare("b", str(clone))).commit == git(repository, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    "name", ["feature/#12-login", "función/añadir", "fix@home", "日本", "v1+2", "a=b", "100%", "it's", "(x)", "@"]
+)
+async def test_names_that_git_allows_are_bases(workspace: GitWorkspace, tmp_path: Path, name: str) -> None:
+    repository = make(tmp_path / "r")
+    git(repository, "checkout", "-qb", "other" if name == "@" else name)
+    commit(repository, {"x": b"x"})
+    if name != "@":
+        git(repository, "checkout", "-q", "main")
+    target = await workspace.prepare("b", str(repository), name)
+    assert (target.commit, target.branch) == (git(repository, "rev-parse", name), "" if name == "@" else name)
+
+
+async def test_every_way_to_name_a_commit(workspace: GitWorkspace, tmp_path: Path) -> None:
+    make(tmp_path / "origin")
+    git(tmp_path, "clone", "-q", "origin", "r")
+    repository = tmp_path / "r"
+    git(tmp_path / "origin", "branch", "fetched")
+    git(repository, "fetch", "-q")
+    for number in range(3):
+        commit(repository, {"x": str(number).encode()})
+    git(repository, "tag", "-a", "-m", "t", "v1", "HEAD~1")
+    git(repository, "pack-refs", "--all")
+    names = [
+        "origin/main",
+        "HEAD~2",
+        "HEAD^",
+        "v1",
+        "v1^0",
+        "refs/tags/v1",
+        "refs/heads/main",
+        "@{upstream}",
+        "HEAD@{1}",
+    ]
+    for number, name in enumerate(names):
+        found = await workspace.prepare(f"b{number}", str(repository), name)
+        assert found.commit == git(repository, "rev-parse", f"{name}^{{commit}}"), name
+        assert found.branch == ("main" if name == "refs/heads/main" else "")
+    with pytest.raises(BadRepository) as caught:
+        await workspace.prepare("b", str(repository), "fetched")
+    assert caught.value.fix == "Name origin/fetched, which was fetched."
+    for name in ("a b", "^main", "main..v1", "main:README.md", "a\u200bb", "-x"):
+        with pytest.raises(BadRepository):
+            await workspace.prepare("b", str(repository), name)
+
+
+async def test_a_branch_goes_before_a_tag_of_the_same_name(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    git(repository, "tag", "both")
+    first = git(repository, "rev-parse", "HEAD")
+    git(repository, "checkout", "-qb", "both")
+    second = commit(repository, {"x": b"x"})
+    found = await workspace.prepare("b1", str(repository), "both")
+    assert (found.commit, found.branch) == (second, "both")
+    assert "both is a branch and a tag" in found.notes[0]
+    assert (await workspace.prepare("b2", str(repository), "refs/tags/both")).commit == first
+    assert (await workspace.prepare("b3", str(repository))).commit == second
+
+
+@pytest.mark.parametrize("kind", ["worktree", "bare"])
+async def test_worktrees_and_bare_repositories_are_targets(workspace: GitWorkspace, tmp_path: Path, kind: str) -> None:
+    repository = make(tmp_path / "r")
+    git(repository, "tag", "v1")
+    (repository / ".git" / "info").mkdir(exist_ok=True)
+    (repository / ".git" / "info" / "exclude").write_text("*.local\n")
+    if kind == "worktree":
+        git(repository, "worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    else:
+        git(tmp_path, "clone", "-q", "--bare", "r", "side")
+    target = await workspace.prepare("b", str(tmp_path / "side"), "", Delivery(kind="branch"))
+    assert target.branch == ("side" if kind == "worktree" else "main")
+    async with workspace.checkout("b", target.tree) as files:
+        assert git(files, "describe", "--tags") == "v1"
+        assert ("*.local" in (files / ".git/info/exclude").read_text()) is (kind == "worktree")

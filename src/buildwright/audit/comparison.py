@@ -18,7 +18,7 @@ from buildwright.core.patch import ChangeKind, FileChange, Patch
 from buildwright.errors import BadRepository
 from buildwright.gates.imports import Import, SourceLanguage, imports_of, source_language
 from buildwright.ports import Target
-from buildwright.workspace.git import Git
+from buildwright.workspace.git import Git, check_revision
 from buildwright.workspace.lane import Lanes
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.patch import TreeEntry, list_tree, write_lane
@@ -26,7 +26,6 @@ from buildwright.workspace.source import Source, locate
 
 LARGEST_FILE = 5_000_000
 """In bytes; the content of a larger file is not looked at."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+=@^~{}-]{0,199}")
 _DEFAULT_BRANCHES = ("refs/remotes/origin/HEAD", "refs/heads/main", "refs/heads/master")
 _HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
@@ -166,8 +165,7 @@ async def compare(
 
 async def _commit(git: Git, source: Source, name: str) -> str:
     assert source.git_dir is not None
-    if not _NAME.fullmatch(name):
-        raise BadRepository(f"{name[:200]!r} cannot be a branch, tag or commit.", fix="Name a branch, tag or commit.")
+    check_revision(name)
     found = await _look_up(git, source.git_dir, name)
     if not found:
         raise BadRepository(f"There is no branch, tag or commit {name!r}.", fix="Name one that `git log` shows.")

@@ -110,7 +110,8 @@ async def _in_turn(bench: ActionContext, action: Action, build: Build, wanted_at
 async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:  # noqa: PLR0912  a case for each
     match action:
         case PrepareTarget():
-            target = await _workspace(bench).prepare(build.id, build.repository, build.base_ref)
+            ask = _workspace(bench).prepare
+            target = await ask(build.id, build.repository, build.base_ref, build.options.delivery)
             return (e.TargetPrepared(commit=target.commit, tree=target.tree, branch=target.branch, notes=target.notes),)
         case MakePlan():
             return await make_plan(bench, build)

@@ -88,8 +88,11 @@ class Workspace(Protocol):
     Every method is idempotent. Raises GitFailed, BadRepository, DiskFull, ToolMissing.
     """
 
-    async def prepare(self, build_id: str, repository: str, base: str = "") -> Target:
-        """Mirror the repository (path or URL) and pin the commit. Raises BadRepository with the fix."""
+    async def prepare(self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None) -> Target:
+        """Mirror the repository (path or URL) and pin the commit. Raises BadRepository with the fix.
+
+        With `delivery` also when it is known already that the result cannot be delivered so.
+        """
 
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
         """Create a directory with the files of commit `base`, or tree `carry`; an older lane of that key goes."""

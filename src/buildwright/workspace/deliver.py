@@ -11,7 +11,7 @@ from buildwright.core.limits import Delivery
 from buildwright.errors import BadRepository, Conflict, DiskFull, GitFailed
 from buildwright.ports import Delivered, Guard
 from buildwright.workspace.git import Git, check_branch, check_name, mask
-from buildwright.workspace.hub import Hub
+from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.source import Source, is_elsewhere, is_remote_name, locate, look, read_remotes
 
@@ -73,6 +73,25 @@ class Delivering:
         failpoint("workspace.deliver.after")
         return done
 
+    async def check(self, pin: Pin, build_id: str, repository: str, delivery: Delivery) -> None:
+        """Raise BadRepository, GitFailed when it is known before the work that its result cannot be delivered."""
+        if delivery.kind == "none":
+            return
+        goal = await self._goal(pin, build_id, repository, delivery)
+        there = await look(self._git, goal.source, *_in_the_way(goal.ref), options=goal.looking)
+        try:
+            for ref in there:
+                name = ref.removeprefix("refs/heads/")
+                if goal.ref.startswith(f"{ref}/") or ref.startswith(f"{goal.ref}/"):
+                    raise Conflict(f"The branch {name} stands in the way of {goal.branch}: git cannot have both.")
+            if before := there.get(goal.ref):
+                landed = await self._git.resolve(pin.mirror, ref_of(build_id, "integration"))
+                await _check_ours(self._git, pin, goal, before, landed or pin.target.commit)
+            if goal.own and goal.source.git_dir is not None:
+                await _check_not_checked_out(self._git, goal.source.git_dir, goal)
+        except Conflict as error:
+            raise BadRepository(error.message, fix="Name another branch with --branch NAME.") from error
+
     async def _goal(self, pin: Pin, build_id: str, repository: str, delivery: Delivery) -> _Goal:
         branch = check_branch(delivery.branch or f"buildwright/{check_name(build_id, 'build')[:8]}")
         ref = f"refs/heads/{branch}"
@@ -110,6 +129,12 @@ class Delivering:
 
 def _receiver(source: Source, program: str) -> tuple[str, ...]:
     return (f"--receive-pack={program}",) if source.git_dir is not None else ()
+
+
+def _in_the_way(ref: str) -> list[str]:
+    """Return the patterns of git-ls-remote(1) for a branch, and for those that cannot be beside it."""
+    parts = ref.split("/")
+    return [*("/".join(parts[:length]) for length in range(3, len(parts) + 1)), f"{ref}/*"]
 
 
 async def _look(git: Git, goal: _Goal) -> str:

@@ -328,17 +328,31 @@ def check_name(name: str, what: str) -> str:
 
 
 def check_branch(name: str) -> str:
-    """Return the name if git-check-ref-format(1) allows it, in ASCII, at most 200 characters. Raises BadRepository."""
+    """Return the name if git-check-ref-format(1) allows it, at most 200 printable characters. Raises BadRepository."""
     parts = name.split("/")
     if (
-        not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/+=@-]{0,199}", name)
+        not _is_printable(name)
+        or _NEVER_IN_REFS.search(name)
         or any(not part or part.startswith((".", "-")) or part.endswith((".lock", ".")) for part in parts)
-        or ".." in name
-        or "@{" in name
-        or name == "HEAD"
+        or name in {"HEAD", "@"}
     ):
         raise BadRepository(f"{name[:200]!r} cannot be a branch name.", fix="Use a name such as buildwright/my-change.")
     return name
+
+
+def check_revision(name: str) -> str:
+    """Return the name if it can be a branch, tag or commit, with gitrevisions(7) of one commit. Raises BadRepository."""
+    if not _is_printable(name) or name.startswith(("-", "^")) or _NEVER_IN_REVISIONS.search(name):
+        raise BadRepository(f"{name[:200]!r} cannot be a branch, tag or commit.", fix="Name a branch, tag or commit.")
+    return name
+
+
+_NEVER_IN_REVISIONS = re.compile(r"[ :?*\[\\]|\.\.")
+_NEVER_IN_REFS = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{")
+
+
+def _is_printable(name: str) -> bool:
+    return 0 < len(name) <= 200 and name.isprintable()
 
 
 def _verb(arguments: tuple[str, ...]) -> str:

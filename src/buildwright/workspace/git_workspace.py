@@ -47,12 +47,15 @@ class GitWorkspace:
         if self._hub is not None:
             await self._hub.check()
 
-    async def prepare(self, build_id: str, repository: str, base: str = "") -> Target:
+    async def prepare(self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None) -> Target:
         """See `Workspace.prepare`. The first call pins the commit; later calls, in any home, return the same pin.
 
         A `repository` on another machine need not be reachable once the hub has the pin.
         """
-        return (await self._mirrors.prepare(build_id, repository, base)).target
+        pin = await self._mirrors.prepare(build_id, repository, base)
+        if delivery is not None:
+            await self._delivery.check(pin, build_id, repository, delivery)
+        return pin.target
 
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
         """See `Workspace.open_lane`."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from buildwright.core.failpoint import failpoint
-from buildwright.errors import Conflict, DiskFull, GitFailed, NotFound
+from buildwright.errors import BadRepository, Conflict, DiskFull, GitFailed, NotFound
 from buildwright.ports import Target
 from buildwright.workspace.git import Git, check_name, mask, naming_full_disk, persistently
 from buildwright.workspace.hub import FETCH, Hub, ref_of
@@ -233,7 +233,9 @@ class Mirrors:
     async def _fetch(self, mirror: Path, source: Source, head: Head, ref: str) -> None:
         if await self._git.holds(mirror, head.commit):
             return
-        options = (*FETCH, *(("--update-shallow",) if head.shallow else ()))
+        # Of a partial clone only the base is sure to be complete.
+        history = ("--depth=1",) if head.partial else ("--update-shallow",) if head.shallow else ()
+        options = (*FETCH, *history)
         words = ("fetch", *options, "--end-of-options", source.location, f"+{head.ref or head.commit}:{ref}")
         fetch = functools.partial(self._git.run, mirror, *words, protocol=source.protocol)
         try:
@@ -241,6 +243,11 @@ class Mirrors:
         except DiskFull:
             raise
         except GitFailed as error:
+            if head.partial:
+                raise BadRepository(
+                    f"{source.location} is a partial clone and lacks files of the commit to build on.",
+                    fix=f"Get them: git --git-dir={source.git_dir} archive --output=/dev/null {head.commit}",
+                ) from error
             raise GitFailed(f"The repository could not be fetched: {error.message}", fix=error.fix) from error
 
     async def _root(self, objects: ObjectStore) -> str:

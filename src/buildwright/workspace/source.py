@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from buildwright.errors import BadRepository, GitFailed
-from buildwright.workspace.git import Git, GitAnswer, check_branch, mask, persistently
+from buildwright.workspace.git import Git, GitAnswer, check_branch, check_revision, mask, persistently
 
 _SCP = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9~./_][^\s]*$")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -46,6 +46,8 @@ class Head:
     width: int
     ref: str = ""
     shallow: bool = False
+    partial: bool = False
+    """Whether the clone lacks contents of its history (git-clone(1), `--filter`)."""
     notes: tuple[str, ...] = ()
     refs: Mapping[str, str] | None = None
     """All refs of a remote, None for a repository on this machine."""
@@ -168,8 +170,8 @@ def _check_owner(git_dir: Path, environment: Mapping[str, str]) -> None:
 
 async def read_head(git: Git, source: Source, base: str) -> Head:
     """Return the commit that `base` names ("" for HEAD). Raises BadRepository when there is none, GitFailed."""
-    if base and (base.startswith("-") or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/+=@^~{}-]{0,199}", base)):
-        raise BadRepository(f"{base[:200]!r} cannot be a branch, tag or commit.", fix="Name a branch, tag or commit.")
+    if base:
+        check_revision(base)
     if source.git_dir is None:
         return await _ask_remote(git, source, base)
     return await _ask_local(git, source, source.git_dir, base)
@@ -229,15 +231,9 @@ async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head
     notes: list[str] = []
     if shallow == "true":
         notes.append("The clone is shallow: history beyond its border is not there.")
-    name = base or "HEAD"
-    commit = await git.resolve(git_dir, f"{name}^{{commit}}")
+    commit, branch = await _resolve(git, git_dir, base, notes)
     if not commit:
         return await _unborn(git, git_dir, base, width, tuple(notes))
-    reference = f"refs/heads/{base}" if base else "HEAD"
-    full = await git.run(git_dir, "rev-parse", "--symbolic-full-name", "--end-of-options", reference, okay=(0, 128))
-    branch = (
-        full.text.split("\n")[-1].removeprefix("refs/heads/") if full.code == 0 and "refs/heads/" in full.text else ""
-    )
     if not base and not branch:
         notes.append(f"HEAD is detached; building on commit {commit[:12]}.")
     listing = await git.run(git_dir, "ls-tree", "-r", "-z", "--end-of-options", commit)
@@ -247,7 +243,29 @@ async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head
         notes.append(f"{modules} submodules stay as they are; their files are not in the lanes.")
     if source.work_tree is not None and not base:
         notes.extend(await _uncommitted(git, source, git_dir, commit, len(entries)))
-    return Head(commit, branch, width, "", shallow == "true", tuple(notes))
+    promised = r"^(extensions\.partialclone|remote\..*\.promisor)$"
+    partial = await git.run(git_dir, "config", "--get-regexp", "--end-of-options", promised, okay=(0, 1))
+    return Head(commit, branch, width, "", shallow == "true", partial.code == 0, tuple(notes))
+
+
+async def _resolve(git: Git, git_dir: Path, base: str, notes: list[str]) -> tuple[str, str]:
+    """Return the commit that `base` names, and its branch, "" for what there is not. A branch goes before a tag."""
+    if not base:
+        full = await git.run(git_dir, "symbolic-ref", "--quiet", "HEAD", okay=(0, 1, 128))
+        branch = full.text.removeprefix("refs/heads/") if full.text.startswith("refs/heads/") else ""
+        return await git.resolve(git_dir, "HEAD^{commit}"), branch
+    short = base.removeprefix("refs/heads/")
+    commit = await git.resolve(git_dir, f"refs/heads/{short}^{{commit}}")
+    if not commit:
+        return await git.resolve(git_dir, f"{base}^{{commit}}"), ""
+    tagged = await git.resolve(git_dir, f"refs/tags/{base}^{{commit}}")
+    if tagged not in {"", commit}:
+        notes.append(_ambiguous(base))
+    return commit, short
+
+
+def _ambiguous(base: str) -> str:
+    return f"{base} is a branch and a tag; building on the branch. For the tag, name refs/tags/{base}."
 
 
 async def _unborn(git: Git, git_dir: Path, base: str, width: int, notes: tuple[str, ...]) -> Head:
@@ -255,16 +273,17 @@ async def _unborn(git: Git, git_dir: Path, base: str, width: int, notes: tuple[s
     if base and base != head.text:
         refs = await git.run(git_dir, "for-each-ref", "--count=8", "--format=%(refname:short)", "refs/heads")
         known = ", ".join(refs.text.split("\n")) or "none"
-        raise BadRepository(
-            f"There is no branch, tag or commit {base!r}.", fix=f"Name one that is there; branches: {known}."
-        )
+        fetched = await git.run(git_dir, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/remotes")
+        fix = f"Name one that is there; branches: {known}."
+        for name in fetched.text.split("\n"):
+            if name.partition("/")[2] == base:
+                fix = f"Name {name}, which was fetched."
+        raise BadRepository(f"There is no branch, tag or commit {base!r}.", fix=fix)
     if head.code or await git.resolve(git_dir, "HEAD"):
         raise BadRepository(
             "HEAD of the repository is broken.", fix="Run `git fsck --full` there and mend what it names."
         )
-    return Head(
-        "", head.text, width, "", False, (*notes, "The repository has no commit yet; building on an empty tree.")
-    )
+    return Head("", head.text, width, notes=(*notes, "The repository has no commit yet; building on an empty tree."))
 
 
 async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, files: int) -> list[str]:
@@ -307,16 +326,18 @@ async def _ask_remote(git: Git, source: Source, base: str) -> Head:
         else:
             refs[name] = left
     if not refs and not base:
-        return Head(
-            "", branch or "main", 40, "", False, ("The repository has no commit yet; building on an empty tree.",)
-        )
-    wanted = [f"refs/heads/{base}", f"refs/tags/{base}"] if base else ["HEAD"]
+        notes = ("The repository has no commit yet; building on an empty tree.",)
+        return Head("", branch or "main", 40, notes=notes)
+    wanted = [base, f"refs/heads/{base}", f"refs/tags/{base}"] if base else ["HEAD"]
     for name in wanted:
         if name in refs:
             commit = refs.get(f"{name}^{{}}", refs[name])
-            if base:
-                branch = base if name.startswith("refs/heads/") else ""
-            return Head(commit, branch and check_branch(branch), len(commit), name, refs=refs)
+            if name != "HEAD":
+                branch = name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else ""
+            tag = f"refs/tags/{base}"
+            other = refs.get(f"{tag}^{{}}", refs.get(tag, commit))
+            notes = (_ambiguous(base),) if other != commit else ()
+            return Head(commit, branch and check_branch(branch), len(commit), name, notes=notes, refs=refs)
     if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", base):
         return Head(base, "", len(base), base, refs=refs)
     known = ", ".join(name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/"))[:200]
