@@ -41,7 +41,8 @@ async def test_it_commits_without_anybodys_identity(workspace: GitWorkspace, tmp
 async def test_attributes_and_both_forms_of_ids(workspace: GitWorkspace, tmp_path: Path, form: str) -> None:
     files = {".gitattributes": b"* text=auto eol=crlf\n*.id ident\n", "a.txt": b"a\n", "b.txt": b"b\r\n"}
     lane = await opened(workspace, make(tmp_path / "r", files, f"--object-format={form}"))
-    assert (lane.files / "a.txt").read_bytes() == b"a\n"
+    assert (lane.files / "a.txt").read_bytes() == b"a\r\n"
+    assert (await workspace.take_patch(lane)).is_empty
     assert git(lane.files, "status", "--porcelain") == ""
     assert git(lane.files, "fsck", "--full") == ""
 

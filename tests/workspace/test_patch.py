@@ -27,7 +27,7 @@ BYTES = {
 ATTRIBUTES = b"* text=auto eol=crlf ident\n*.txt filter=evil working-tree-encoding=UTF-16\n*.bin diff=evil merge=evil\n"
 
 
-async def test_a_lane_has_the_bytes_of_the_blobs(workspace: GitWorkspace, tmp_path: Path) -> None:
+async def test_a_lane_has_the_bytes_of_a_clone(workspace: GitWorkspace, tmp_path: Path) -> None:
     repository = make(tmp_path / "r", BYTES)
     (repository / ".gitattributes").write_bytes(ATTRIBUTES)
     (repository / "run.sh").write_text("#!/bin/sh\n")
@@ -39,15 +39,16 @@ async def test_a_lane_has_the_bytes_of_the_blobs(workspace: GitWorkspace, tmp_pa
     lines = f"100644 {blob}\t.gitattributes\n100755 {script}\trun.sh\n120000 {link}\tlink\n"
     git(repository, "update-index", "--index-info", stdin=lines.encode())
     git(repository, "commit", "-qm", "attributes")
+    git(tmp_path, "clone", "-q", str(repository), "clone")
     lane = await opened(workspace, repository)
-    for path, content in (BYTES | {".gitattributes": ATTRIBUTES}).items():
-        assert (lane.files / path).read_bytes() == content, path
+    for path in (*BYTES, ".gitattributes"):
+        assert (lane.files / path).read_bytes() == (tmp_path / "clone" / path).read_bytes(), path
     assert os.access(lane.files / "run.sh", os.X_OK)
     assert (lane.files / "link").readlink() == Path("lf.txt")
     assert (await workspace.take_patch(lane)).is_empty
     async with workspace.checkout("build-1", lane.base_tree) as files:
         assert files.stat().st_mode & 0o777 == 0o700
-        assert (files / "crlf.txt").read_bytes() == BYTES["crlf.txt"]
+        assert (files / "crlf.txt").read_bytes() == (tmp_path / "clone" / "crlf.txt").read_bytes()
     assert not files.exists()
 
 

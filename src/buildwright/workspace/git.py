@@ -328,7 +328,7 @@ def check_name(name: str, what: str) -> str:
 
 
 def check_branch(name: str) -> str:
-    """Return the name if git-check-ref-format(1) allows it, at most 200 printable characters. Raises BadRepository."""
+    """Return the name if git-check-ref-format(1) allows it and no shell changes it. Raises BadRepository."""
     parts = name.split("/")
     if (
         not _is_printable(name)
@@ -348,7 +348,8 @@ def check_revision(name: str) -> str:
 
 
 _NEVER_IN_REVISIONS = re.compile(r"[ :?*\[\\]|\.\.")
-_NEVER_IN_REFS = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{")
+_NEVER_IN_REFS = re.compile(r"[ ~^:?*\[\\$`'\"!;|&<>(){}]|\.\.|^#")
+"""What git-check-ref-format(1) forbids, and what the shell of a user changes who copies the name."""
 
 
 def _is_printable(name: str) -> bool:

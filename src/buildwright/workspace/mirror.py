@@ -30,8 +30,8 @@ from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, locate, read_exclude, read_head, read_remotes
 from buildwright.workspace.tags import NearTag, nearest_tags
 
-# A tree's own .gitattributes must not change one byte that is written to a lane; this file outranks them.
-BYTE_FOR_BYTE = "* -text !eol -ident !filter !working-tree-encoding !crlf\n"
+# Nothing outranks a tree's own .gitattributes. A filter that they name does nothing: no program of it is configured.
+_ATTRIBUTES = ""
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 _NEIGHBOURS = 16
 _NAME = re.compile(r"[0-9a-f]{20}(-256)?")
@@ -210,6 +210,9 @@ class Mirrors:
     async def _mirror(self, name: str, width: int) -> Path:
         path = self._folder / name
         if _is_whole(path):
+            # An older version switched all attributes off there.
+            if (path / "info" / "attributes").read_text() != _ATTRIBUTES:
+                (path / "info" / "attributes").write_text(_ATTRIBUTES)
             return path
         failpoint("workspace.mirror.before")
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -219,7 +222,7 @@ class Mirrors:
         fresh = self._folder / f"{name}.new-{secrets.token_hex(4)}"
         await self._git.make_bare(fresh, width)
         (fresh / "info").mkdir(exist_ok=True)
-        (fresh / "info" / "attributes").write_text(BYTE_FOR_BYTE)
+        (fresh / "info" / "attributes").write_text(_ATTRIBUTES)
         try:
             fresh.rename(path)
         except OSError:

@@ -15,7 +15,8 @@ from buildwright.confined_fs import read_beneath, read_link_beneath
 from buildwright.core.patch import ChangeKind, FileChange, Patch
 from buildwright.core.paths import check_path, is_git_part
 from buildwright.errors import UnsafePath
-from buildwright.workspace.git import Git, GitAnswer
+from buildwright.workspace.attributes import RULES, Attributes, add, changed_paths, read_attributes, write_out
+from buildwright.workspace.git import Git, GitAnswer, naming_full_disk
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import object_id
 
@@ -121,13 +122,66 @@ async def _write_lane(
         _check(change)
     if not changes:
         return base_tree, ()
-    lines, kept = await asyncio.to_thread(_store, pin, files, changes, base)
-    if not kept:
+    store = _Store(pin, files, base, index.parent / "work")
+    if any(path.rpartition("/")[2] == RULES for path in (*base, *scan.found)):
+        await reading
+        untouched = await _as_written(git, pin, index, changes, scan)
+        changes = [change for change in changes if change.path not in untouched]
+        await _index(git, pin, index, (await asyncio.to_thread(store.write, _rules(changes))).lines)
+        regular = [change.path for change in changes if change.mode.startswith("100")]
+        store.attributes = await read_attributes(git, pin.mirror, index, regular)
+    stored = await asyncio.to_thread(store.write, changes)
+    if not stored.kept and not stored.copied:
         return base_tree, ()
     await reading
-    await git.run(pin.mirror, "update-index", "-z", "--index-info", stdin=lines, index=index)
+    await _index(git, pin, index, stored.lines)
+    kept = stored.kept
+    if stored.copied:
+        await add(git, pin.mirror, index, store.work, stored.copied)
+        kept += _converted(stored.copied, await changed_paths(git, pin.mirror, index, base_tree))
+    if not kept:
+        return base_tree, ()
     tree = await git.run(pin.mirror, "write-tree", index=index)
-    return tree.text, tuple(kept)
+    return tree.text, tuple(sorted(kept, key=lambda change: change.path))
+
+
+async def _as_written(git: Git, pin: Pin, index: Path, changes: list[FileChange], scan: _Scan) -> frozenset[str]:
+    """Return the paths whose files are those that a checkout of the base, which is in `index`, writes."""
+    modified = [change.path for change in changes if change.kind == "modified" and change.mode == change.old_mode]
+    attributes = await read_attributes(git, pin.mirror, index, modified)
+    converted = [path for path, its in attributes.items() if its.change_checkouts]
+    if not converted:
+        return frozenset()
+    folder = index.parent / "base"
+    await write_out(git, pin.mirror, index, folder, converted)
+
+    def compare() -> frozenset[str]:
+        written = ((path, folder / path) for path in converted)
+        return frozenset(
+            path
+            for path, file in written
+            if file.is_file() and object_id("blob", file.read_bytes(), pin.width) == scan.found[path].object_id
+        )
+
+    return await asyncio.to_thread(compare)
+
+
+async def _index(git: Git, pin: Pin, index: Path, lines: bytes) -> None:
+    await git.run(pin.mirror, "update-index", "-z", "--index-info", stdin=lines, index=index)
+
+
+def _rules(changes: list[FileChange]) -> list[FileChange]:
+    return [change for change in changes if change.path.rpartition("/")[2] == RULES]
+
+
+def _converted(copied: list[FileChange], differs: dict[str, bool]) -> list[FileChange]:
+    """Return those of the copied files that still differ from the base now that git has converted them."""
+    found: list[FileChange] = []
+    for change in copied:
+        if change.path in differs:
+            only_mode = change.kind == "modified" and not differs[change.path]
+            found.append(change.model_copy(update={"kind": "mode"}) if only_mode else change)
+    return found
 
 
 async def take(git: Git, pin: Pin, files: Path, base_tree: str) -> Patch:
@@ -171,32 +225,66 @@ def _compare(base: dict[str, TreeEntry], found: dict[str, TreeEntry]) -> list[Fi
     return sorted(changes, key=lambda change: change.path)
 
 
-def _store(
-    pin: Pin, files: Path, changes: list[FileChange], base: dict[str, TreeEntry]
-) -> tuple[bytes, list[FileChange]]:
-    """Write the blobs; return lines for update-index (git-update-index(1), "--index-info") and the real changes.
+class _Stored(NamedTuple):
+    lines: bytes
+    """For update-index (git-update-index(1), "--index-info")."""
+    kept: list[FileChange]
+    """The changes whose blobs are written."""
+    copied: list[FileChange]
+    """Files that git is to convert, copied to the store's directory `work`."""
 
-    Each file is read again here, and this content counts, so that hash and content cannot differ.
-    """
-    gone = "0" * pin.width
-    lines: list[bytes] = []
-    kept: list[FileChange] = []
-    for change in sorted(changes, key=lambda one: (one.kind != "deleted", one.path)):
-        encoded = change.path.encode(errors="surrogateescape")
-        if change.kind == "deleted":
-            lines.append(f"0 {gone}\t".encode() + encoded)
-            kept.append(change)
-        elif change.mode != _MODULE:
-            link = change.mode == _LINK
-            content = (
-                read_link_beneath(files, change.path) if link else read_beneath(files, change.path, FILE_BYTES + 1)
-            )
-            found = pin.objects.write("blob", content)
-            if base.get(change.path, TreeEntry("", ""))[:2] == (change.mode, found):
-                continue
-            lines.append(f"{change.mode} {found}\t".encode() + encoded)
-            kept.append(change.model_copy(update={"size": len(content)}))
-    return b"".join(line + b"\0" for line in lines), sorted(kept, key=lambda one: one.path)
+
+@dataclass
+class _Store:
+    """Writes the blobs of changed files. Each is read again, and this content counts, so that hash and content agree."""
+
+    pin: Pin
+    files: Path
+    base: dict[str, TreeEntry]
+    work: Path
+    attributes: dict[str, Attributes] = field(default_factory=dict)
+
+    def write(self, changes: list[FileChange]) -> _Stored:
+        """Write what needs no conversion, copy the rest. Raises UnsafePath, DiskFull."""
+        lines: list[bytes] = []
+        stored = _Stored(b"", [], [])
+        for change in sorted(changes, key=lambda one: (one.kind != "deleted", one.path)):
+            encoded = change.path.encode(errors="surrogateescape")
+            if change.kind == "deleted":
+                lines.append(f"0 {'0' * self.pin.width}\t".encode() + encoded)
+                stored.kept.append(change)
+            elif change.mode != _MODULE:
+                content = self._read(change)
+                if self._is_converted(change, content):
+                    self._copy(change, content)
+                    stored.copied.append(change.model_copy(update={"size": len(content)}))
+                    continue
+                found = self.pin.objects.write("blob", content)
+                if self.base.get(change.path, TreeEntry("", ""))[:2] == (change.mode, found):
+                    continue
+                lines.append(f"{change.mode} {found}\t".encode() + encoded)
+                stored.kept.append(change.model_copy(update={"size": len(content)}))
+        return stored._replace(lines=b"".join(line + b"\0" for line in lines))
+
+    def _read(self, change: FileChange) -> bytes:
+        if change.mode == _LINK:
+            return read_link_beneath(self.files, change.path)
+        return read_beneath(self.files, change.path, FILE_BYTES + 1)
+
+    def _is_converted(self, change: FileChange, content: bytes) -> bool:
+        """Return whether git stores something else. Raises UnsafePath for a content that must not be stored."""
+        attributes = self.attributes.get(change.path)
+        if attributes is None or change.mode == _LINK:
+            return False
+        attributes.check(change.path, content)
+        return attributes.change(content)
+
+    def _copy(self, change: FileChange, content: bytes) -> None:
+        place = self.work / change.path
+        with naming_full_disk(self.work):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+            place.chmod(0o755 if change.mode == "100755" else 0o644)
 
 
 async def _ignored(git: Git, pin: Pin, files: Path, fresh: list[str], scan: _Scan, aside: Path) -> frozenset[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from buildwright.errors import BadRepository, GitFailed
-from buildwright.workspace.git import Git, GitAnswer, check_branch, check_revision, mask, persistently
+from buildwright.workspace.git import Git, GitAnswer, check_revision, mask, persistently
 
 _SCP = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9~./_][^\s]*$")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -336,8 +336,8 @@ async def _ask_remote(git: Git, source: Source, base: str) -> Head:
                 branch = name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else ""
             tag = f"refs/tags/{base}"
             other = refs.get(f"{tag}^{{}}", refs.get(tag, commit))
-            notes = (_ambiguous(base),) if other != commit else ()
-            return Head(commit, branch and check_branch(branch), len(commit), name, notes=notes, refs=refs)
+            told: tuple[str, ...] = (_ambiguous(base),) if other != commit else ()
+            return Head(commit, branch and check_revision(branch), len(commit), name, notes=told, refs=refs)
     if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", base):
         return Head(base, "", len(base), base, refs=refs)
     known = ", ".join(name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/"))[:200]
