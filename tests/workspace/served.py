@@ -16,6 +16,8 @@ class Smart(BaseHTTPRequestHandler):
     """Hands each request to `git http-backend`; cuts the next answers short while `cuts` says so."""
 
     top: Path
+    authorization: str
+    """The header that a request needs; "" for none."""
     cuts: list[str]
     """Taken from the end: "before" closes the connection unanswered, "after" does the work and closes it then."""
 
@@ -34,6 +36,12 @@ class Smart(BaseHTTPRequestHandler):
             self._serve(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
     def _serve(self, body: bytes) -> None:
+        if self.authorization not in {"", self.headers.get("Authorization", "none")}:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         parts = urlsplit(self.path)
         cut = self.cuts.pop() if self.cuts and parts.path.endswith("/git-receive-pack") else ""
         if cut == "before":
@@ -72,10 +80,10 @@ class Smart(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def smart_http(top: Path) -> Iterator[tuple[str, list[str]]]:
+def smart_http(top: Path, authorization: str = "") -> Iterator[tuple[str, list[str]]]:
     """The address of a server of all repositories below `top`, and the list of cuts."""
     cuts: list[str] = []
-    handler = type("Handler", (Smart,), {"top": top, "cuts": cuts})
+    handler = type("Handler", (Smart,), {"top": top, "cuts": cuts, "authorization": authorization})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

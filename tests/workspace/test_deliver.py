@@ -110,7 +110,7 @@ async def test_addresses_of_remotes_are_read_as_git_reads_them(repository: Path,
         git(repository, "remote", "add", name, address)
     git(repository, "config", "remote.url.pushurl", "https://example.org/me/x.git")
     source = locate(str(repository), {})
-    found = await read_remotes(Git(tmp_path / "home", dict(os.environ)), source)
+    found = await read_remotes(Git(tmp_path / "home", dict(os.environ)), source, {})
     assert found == {**addresses, "url": "https://example.org/me/x.git", "beside": f"{repository}/../x.git"}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildwright.core.failpoint import failpoint
@@ -14,6 +15,7 @@ from buildwright.workspace.git import Git, check_branch, check_name, mask
 from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.source import Source, is_elsewhere, is_remote_name, locate, look, read_remotes
+from buildwright.workspace.user_settings import UserSettings
 
 # Options for a push to the user's own repository: its hooks and helpers do not run, its working tree is not touched.
 _QUIET_RECEIVER = (
@@ -96,8 +98,9 @@ class Delivering:
         branch = check_branch(delivery.branch or f"buildwright/{check_name(build_id, 'build')[:8]}")
         ref = f"refs/heads/{branch}"
         if delivery.kind == "push":
-            address, remote = await self._remote(pin, repository, delivery.remote)
-            source = locate(address, self._environment, climb=False)
+            address, remote, near = await self._remote(pin, repository, delivery.remote)
+            source = locate(address, self._environment, climb=False, rewritten=True)
+            source = replace(source, near=near)
             return _Goal(source, ref, remote, False, _receiver(source, _LOCAL_RECEIVER))
         if self._hub is not None and is_elsewhere(repository):
             writing, looking = (self._hub.at.options(end, build_id, ref) for end in ("receive-pack", "upload-pack"))
@@ -106,20 +109,24 @@ class Delivering:
         own = source.git_dir is not None
         return _Goal(source, ref, "" if own else mask(repository), own, _receiver(source, _QUIET_RECEIVER))
 
-    async def _remote(self, pin: Pin, repository: str, remote: str) -> tuple[str, str]:
-        """Return the address to push to, and its name for the user."""
-        if remote and not is_remote_name(remote):
-            return remote, mask(remote)
-        if self._hub is not None and is_elsewhere(repository):
-            known = pin.remotes
-        else:
+    async def _remote(self, pin: Pin, repository: str, remote: str) -> tuple[str, str, Path | None]:
+        """Return the address to push to, its name for the user, and the repository that names it."""
+        near: Path | None = None
+        address = remote if remote and not is_remote_name(remote) else ""
+        known = pin.remotes
+        if not address and not (self._hub is not None and is_elsewhere(repository)):
             source = locate(repository, self._environment)
-            if source.git_dir is None:
-                return remote or repository, mask(remote or repository)
-            known = await read_remotes(self._git, source)
+            near = source.git_dir
+            if near is None:
+                address = remote or repository
+            else:
+                known = await read_remotes(self._git, source, self._environment)
+        if address:
+            settings = UserSettings(self._environment)
+            return await asyncio.to_thread(settings.rewritten, address, push=True), mask(address), None
         name = remote or "origin"
         if name in known:
-            return known[name], name
+            return known[name], name, near
         names = ", ".join(known)
         raise BadRepository(
             f"The repository has no remote {name!r}.",
@@ -183,6 +190,7 @@ async def _push(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> No
             f"{commit}:{goal.ref}",
             protocol=goal.source.protocol,
             seconds=600,
+            near=goal.source.near,
         )
     except DiskFull:
         raise

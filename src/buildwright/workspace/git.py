@@ -18,6 +18,7 @@ from pathlib import Path
 
 from buildwright.errors import BadRepository, DiskFull, GitFailed, ToolMissing
 from buildwright.workspace import locks
+from buildwright.workspace.user_settings import UserSettings
 
 FLOOR = (2, 38)
 """Oldest version of git that works: `merge-tree --write-tree` and `safe.bareRepository` came with 2.38."""
@@ -78,20 +79,23 @@ _HARMLESS = (
 # A repository's own configuration beats ours, so what could run code is set on the command line, which beats both.
 _ALWAYS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
 _INHERITED = ("PATH", "TMPDIR", "LD_LIBRARY_PATH")
-_FOR_NETWORK = (
-    "SSH_AUTH_SOCK",
-    "GIT_ASKPASS",
-    "SSH_ASKPASS",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "ALL_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "GIT_SSL_CAINFO",
+_FOR_NETWORK = frozenset(
+    (
+        "GIT_ASKPASS",
+        "GIT_PROXY_SSL_CAINFO",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "GIT_SSH_VARIANT",
+        "GIT_SSL_CAINFO",
+        "GIT_SSL_CAPATH",
+        "GIT_SSL_CERT",
+        "GIT_SSL_KEY",
+    )
 )
+"""Variables of git that the user's git has as well when it asks a remote."""
+_NEVER = ("GIT_", "BUILDWRIGHT_", "ANTHROPIC_", "OPENAI_")
+"""Variables that no credential helper or ssh of the user needs."""
+_LOCAL = frozenset(("", "file"))
 _LOCK_SECONDS = 10.0
 
 
@@ -130,16 +134,20 @@ class Git:
         seconds: float | None = None,
         protocol: str = "",
         peer: Path | None = None,
+        near: Path | None = None,
     ) -> GitAnswer:
         """Run `git <arguments>` on `git_dir`; `protocol` (file, https, ssh, http) is the one transport it may use.
 
         `peer` is a repository on this machine that the command also writes to: stale locks in it are removed too.
+        `near` is the user's repository whose remote is asked: settings that the user has for it count.
         `limit` ends the command after that many bytes of output. Raises GitFailed for an exit code not in `okay` or
         after `seconds`, DiskFull, ToolMissing.
         """
         await self._check()
         where = [f"--git-dir={git_dir}"] + ([f"--work-tree={work_tree}"] if work_tree else [])
         environment = self.environment(protocol)
+        if protocol not in _LOCAL:
+            environment = await asyncio.to_thread(self._with_access, environment, near)
         if index is not None:
             environment["GIT_INDEX_FILE"] = str(index)
         deadline = asyncio.get_running_loop().time() + _LOCK_SECONDS
@@ -172,22 +180,42 @@ class Git:
 
     def environment(self, protocol: str = "") -> dict[str, str]:
         """Return the whole environment of a git process."""
-        names = _INHERITED + (_FOR_NETWORK if protocol not in {"", "file"} else ())
-        return {name: self._outside[name] for name in names if name in self._outside} | {
-            "HOME": str(self._home / "nobody"),
-            "LC_ALL": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": str(self._configuration),
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_ALLOW_PROTOCOL": protocol,
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=20 -oServerAliveInterval=20",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_NO_LAZY_FETCH": "1",
-            "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_PAGER": "cat",
-            "GIT_EDITOR": "false",
-        }
+        mine = {name: self._outside[name] for name in _INHERITED if name in self._outside}
+        ssh = {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=20 -oServerAliveInterval=20"}
+        reached = {"HOME": str(self._home / "nobody")}
+        if protocol not in _LOCAL:
+            # Credential helpers, ssh and netrc of the user are to work as they do for the user's own git.
+            reached = {
+                name: value
+                for name, value in self._outside.items()
+                if name in _FOR_NETWORK or not name.startswith(_NEVER)
+            }
+            reached.setdefault("HOME", str(self._home / "nobody"))
+        return (
+            mine
+            | ({} if "GIT_SSH" in self._outside else ssh)
+            | reached
+            | {
+                "LC_ALL": "C",
+                "GIT_CONFIG_NOSYSTEM": "1",
+                "GIT_CONFIG_GLOBAL": str(self._configuration),
+                "GIT_ATTR_NOSYSTEM": "1",
+                "GIT_ALLOW_PROTOCOL": protocol,
+                "GIT_TERMINAL_PROMPT": "0",
+                "GIT_NO_REPLACE_OBJECTS": "1",
+                "GIT_NO_LAZY_FETCH": "1",
+                "GIT_OPTIONAL_LOCKS": "0",
+                "GIT_PAGER": "cat",
+                "GIT_EDITOR": "false",
+            }
+        )
+
+    def _with_access(self, environment: dict[str, str], near: Path | None) -> dict[str, str]:
+        """Add what the user's own settings say of credentials, proxies and ssh."""
+        access = UserSettings(self._outside, near).access()
+        if "core.sshcommand" in {key.lower() for key in access.values()} and not self._outside.get("GIT_SSH_COMMAND"):
+            environment = {name: value for name, value in environment.items() if name != "GIT_SSH_COMMAND"}
+        return environment | access
 
     async def _check(self) -> None:
         """Write the configuration and check git's version, once per object."""

@@ -126,7 +126,7 @@ class Mirrors:
         tree = await self._git.run(mirror, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
         remotes = {}
         if self._hub is not None and source.git_dir is not None:
-            known = await read_remotes(self._git, source)
+            known = await read_remotes(self._git, source, self._environment)
             remotes = {name: address for name, address in known.items() if mask(address) == address}
         place = source.git_dir if source.git_dir is not None else mirror
         tags = await nearest_tags(self._git, place, commit, head.refs) if head.commit else ()

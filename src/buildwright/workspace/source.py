@@ -9,6 +9,7 @@ import asyncio
 import functools
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from buildwright.errors import BadRepository, GitFailed
 from buildwright.workspace.git import Git, GitAnswer, check_revision, mask, persistently
+from buildwright.workspace.user_settings import UserSettings
 
 _SCP = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[A-Za-z0-9~./_][^\s]*$")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -35,6 +37,8 @@ class Source:
     protocol: str
     git_dir: Path | None = None
     work_tree: Path | None = None
+    near: Path | None = None
+    """The user's repository that names it as a remote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +57,25 @@ class Head:
     """All refs of a remote, None for a repository on this machine."""
 
 
-def locate(repository: str, environment: Mapping[str, str], *, climb: bool = True) -> Source:
-    """Find the repository; with `climb` a path may lie inside it. Raises BadRepository with the fix."""
+def locate(repository: str, environment: Mapping[str, str], *, climb: bool = True, rewritten: bool = False) -> Source:
+    """Find the repository; with `climb` a path may lie inside it. Raises BadRepository with the fix.
+
+    The user's settings may rewrite an address (`url.<base>.insteadOf`); with `rewritten` that is done.
+    """
     if not repository or any(ord(letter) < 32 or ord(letter) == 127 for letter in repository):
         raise BadRepository("The repository's address is empty or has control characters.", fix="Give a path or a URL.")
     if repository.startswith("-"):
         raise BadRepository(f"{repository!r} looks like an option.", fix="Write ./ before the path.")
-    if "://" in repository or "::" in repository.split("/", 1)[0]:
-        return _remote(repository, environment, climb=climb)
     path = Path(repository).expanduser()
-    if not path.exists() and _SCP.match(repository):
+    is_url = "://" in repository or "::" in repository.split("/", 1)[0]
+    is_scp = not is_url and not path.exists() and _SCP.match(repository) is not None
+    if (is_url or is_scp) and not rewritten:
+        found = UserSettings(environment).rewritten(repository)
+        if found != repository:
+            return locate(found, environment, climb=climb, rewritten=True)
+    if is_url:
+        return _remote(repository, environment, climb=climb, rewritten=rewritten)
+    if is_scp:
         return Source(repository, "ssh")
     return _local(path, environment, climb=climb)
 
@@ -80,13 +93,13 @@ def is_remote_name(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}", name) is not None
 
 
-def _remote(address: str, environment: Mapping[str, str], *, climb: bool) -> Source:
+def _remote(address: str, environment: Mapping[str, str], *, climb: bool, rewritten: bool) -> Source:
     try:
         parts = urlsplit(address)
         host, password = parts.hostname or "", parts.password
     except ValueError as error:
         raise BadRepository(f"{address!r} is not a URL: {error}.", fix="Check the address.") from error
-    if password:
+    if password and not rewritten:
         raise BadRepository(
             f"The address {mask(address)} holds a password.",
             fix="Leave it out; load a key into ssh-agent or set GIT_ASKPASS.",
@@ -158,13 +171,10 @@ def _check_owner(git_dir: Path, environment: Mapping[str, str]) -> None:
     if owner in allowed:
         return
     top = git_dir.parent if git_dir.name == ".git" else git_dir
-    settings = Path(environment.get("HOME", "/nonexistent")) / ".gitconfig"
-    # A search for the path is enough: the file is the user's own, and is only read.
-    named = re.findall(r"(?mi)^\s*directory\s*=\s*\"?([^\"\n]+)", settings.read_text()) if settings.is_file() else []
-    if not {"*", str(top), str(git_dir)}.intersection(name.strip() for name in named):
+    if not UserSettings(environment).trusts(top, git_dir):
         raise BadRepository(
             f"{top} belongs to another user (uid {owner}).",
-            fix=f"If you trust it: git config --global --add safe.directory {top}",
+            fix=f"If you trust it: git config --global --add safe.directory {shlex.quote(str(top))}",
         )
 
 
@@ -177,16 +187,22 @@ async def read_head(git: Git, source: Source, base: str) -> Head:
     return await _ask_local(git, source, source.git_dir, base)
 
 
-async def read_remotes(git: Git, source: Source) -> dict[str, str]:
-    """Return the push address of each remote of a local repository by name, relative paths made absolute."""
+async def read_remotes(git: Git, source: Source, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the address to push to of each remote of a local repository by name, relative paths made absolute.
+
+    Addresses are rewritten as the settings of the user, whose environment is given, say.
+    """
     assert source.git_dir is not None
     listing = await git.run(source.git_dir, "config", "-z", "--get-regexp", r"^remote\..*\.(push)?url$", okay=(0, 1))
     lines = [entry.partition("\n") for entry in listing.output.decode(errors="surrogateescape").split("\0") if entry]
+    settings = UserSettings(environment, source.git_dir)
     found: dict[str, str] = {}
     for ending in (".url", ".pushurl"):
         for key, _, address in lines:
             if key.endswith(ending) and address:
-                found[key.removeprefix("remote.").removesuffix(ending)] = address
+                found[key.removeprefix("remote.").removesuffix(ending)] = await asyncio.to_thread(
+                    settings.rewritten, address, push=True, explicit=ending == ".pushurl"
+                )
     top = source.work_tree or source.git_dir
     return {
         name: address if re.match(r"[A-Za-z0-9+.-]+:", address) or _SCP.match(address) else str(top / address)
@@ -215,7 +231,15 @@ async def look(git: Git, source: Source, *names: str, options: tuple[str, ...] =
 async def _list(git: Git, source: Source, *names: str, options: tuple[str, ...]) -> GitAnswer:
     where, protocol = source.location, source.protocol
     return await git.run(
-        Path("/dev/null"), "ls-remote", *options, "--end-of-options", where, *names, protocol=protocol, seconds=120
+        Path("/dev/null"),
+        "ls-remote",
+        *options,
+        "--end-of-options",
+        where,
+        *names,
+        protocol=protocol,
+        seconds=120,
+        near=source.near,
     )
 
 
