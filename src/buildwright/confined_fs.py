@@ -75,6 +75,13 @@ def read_link_beneath(root: Path, path: str) -> bytes:
         return os.fsencode(os.readlink(name, dir_fd=directory))
 
 
+def move_beneath(root: Path, path: str, folder: Path) -> None:
+    """Move a directory to `path` below `root`, where nothing or an empty directory may be. Raises UnsafePath."""
+    path = check_path(path)
+    with _parent(root, path, create=True) as (directory, name):
+        os.replace(folder, name, dst_dir_fd=directory)
+
+
 def delete_beneath(root: Path, path: str) -> bool:
     """Delete the file or link `path` below `root`; return whether it existed. Raises UnsafePath for a directory."""
     path = check_path(path)

@@ -22,6 +22,7 @@ from buildwright.ports import Lane, LaneKey
 from buildwright.workspace.git import Git, check_name, naming_full_disk
 from buildwright.workspace.lane_git import LaneGit
 from buildwright.workspace.mirror import Pin
+from buildwright.workspace.submodules import write_submodules
 
 _OWNED = "owner"
 _YOUNG_SECONDS = 60.0
@@ -89,6 +90,8 @@ class Lanes:
                 index=index,
                 work_tree=files,
             )
+            if pin.modules:
+                await write_submodules(self._git, pin.mirror, tree, files, index.parent)
             yield index
 
     async def close(self, key: LaneKey) -> None:

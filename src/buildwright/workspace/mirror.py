@@ -28,6 +28,7 @@ from buildwright.workspace.hub import FETCH, Hub, ref_of
 from buildwright.workspace.locks import guarded
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, locate, read_exclude, read_head, read_remotes
+from buildwright.workspace.submodules import Fetching
 from buildwright.workspace.tags import NearTag, nearest_tags
 
 # Nothing outranks a tree's own .gitattributes. A filter that they name does nothing: no program of it is configured.
@@ -51,6 +52,8 @@ class Pin:
     """The tags below the base that a version can be made of."""
     exclude: str = ""
     """The repository's own `info/exclude` (gitignore(5))."""
+    modules: Mapping[str, str] = field(default_factory=dict)
+    """The refs of the build that keep its submodules, by commit."""
 
     @property
     def objects(self) -> ObjectStore:
@@ -131,7 +134,10 @@ class Mirrors:
         place = source.git_dir if source.git_dir is not None else mirror
         tags = await nearest_tags(self._git, place, commit, head.refs) if head.commit else ()
         target = Target(commit, tree.text, head.branch, head.notes)
-        return Pin(mirror, target, head.width, remotes, tags, await asyncio.to_thread(read_exclude, source))
+        exclude = await asyncio.to_thread(read_exclude, source)
+        fetching = Fetching(self._git, mirror, ref_of(build_id, "modules"), self._environment)
+        modules = await fetching.fetch(source, commit)
+        return Pin(mirror, target, head.width, remotes, tags, exclude, modules)
 
     async def _settle(self, build_id: str, pin: Pin) -> Pin:
         """Write the pin to the hub and this home. If the hub already has another pin, adopt and return that one."""
@@ -143,7 +149,7 @@ class Mirrors:
                 ref_of(build_id, "pin"): blob,
                 ref_of(build_id, "base"): pin.target.commit,
                 integration: landed.text,
-            }
+            } | {ref: commit for commit, ref in pin.modules.items()}
             try:
                 leases, near = dict.fromkeys(refs, ""), await self._neighbours(pin)
                 await self._hub.push(pin.mirror, build_id, refs, leases=leases, near=near)
@@ -164,7 +170,7 @@ class Mirrors:
         if pin is None:
             raise GitFailed(f"The pin of build {build_id} in the hub cannot be read.", fix="Start the build again.")
         await self._mirror(pin.mirror.name, pin.width)
-        refs = (ref_of(build_id, "base"), ref_of(build_id, "integration"))
+        refs = (ref_of(build_id, "base"), ref_of(build_id, "integration"), *pin.modules.values())
         if not await self._hub.fetch(pin.mirror, build_id, *refs, near=False):
             return None
         await self._keep(build_id, pin)
@@ -288,6 +294,7 @@ def _record(pin: Pin) -> dict[str, Any]:
         "remotes": dict(pin.remotes),
         "tags": pin.tags,
         "exclude": pin.exclude,
+        "modules": dict(pin.modules),
     }
 
 
@@ -315,7 +322,8 @@ def _parse(data: dict[str, Any] | None, folder: Path) -> Pin | None:
             remotes = {str(name): str(address) for name, address in dict(data.get("remotes", {})).items()}
             tags = tuple(NearTag(str(name), bool(kind), int(far)) for name, kind, far in data.get("tags", ()))
             target = Target(commit, tree, branch, tuple(map(str, notes)))
-            return Pin(folder / mirror, target, width, remotes, tags, str(data.get("exclude", "")))
+            exclude, modules = str(data.get("exclude", "")), dict(data.get("modules", {}))
+            return Pin(folder / mirror, target, width, remotes, tags, exclude, modules)
         case _:
             return None
 

@@ -264,7 +264,7 @@ async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head
     entries = listing.output.split(b"\0")
     modules = sum(1 for entry in entries if entry.startswith(b"160000 "))
     if modules:
-        notes.append(f"{modules} submodules stay as they are; their files are not in the lanes.")
+        notes.append(f"Files of submodules ({modules}) are read only: no change below them is taken.")
     if source.work_tree is not None and not base:
         notes.extend(await _uncommitted(git, source, git_dir, commit, len(entries)))
     promised = r"^(extensions\.partialclone|remote\..*\.promisor)$"
