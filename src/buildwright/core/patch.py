@@ -27,6 +27,8 @@ class Patch(Record):
     base_tree: Identifier
     tree: Identifier
     changes: tuple[FileChange, ...] = ()
+    left_out: tuple[Identifier, ...] = ()
+    """Changed files in submodules, the first of them: they are not part of the change."""
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -59,6 +59,14 @@ class ScopeGate:
 def _findings(judged: Judged, patch: Patch) -> Iterator[Finding]:
     if patch.is_empty and not can_be_proven(judged.task):
         yield finding("scope.empty", "Nothing was changed.", fix="make the change that the task asks for")
+    for path in patch.left_out:
+        yield finding(
+            "scope.submodule_kept",
+            f"{path} is a file of a submodule, and the change to it was not taken.",
+            path,
+            severity="warning",
+            fix="change it in the submodule's own repository",
+        )
     extra = (*judged.options.protected, *OWN_PATHS)
     for change in patch.changes:
         refused = list(

@@ -19,10 +19,13 @@ from buildwright.workspace.attributes import RULES, Attributes, add, changed_pat
 from buildwright.workspace.git import Git, GitAnswer, naming_full_disk
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import object_id
+from buildwright.workspace.submodules import gitlinks
 
 FILE_BYTES = 100 * 1024 * 1024
 """Largest changed file that is taken, in bytes: hosts of repositories refuse larger ones too."""
 _DEPTH = 200
+_NAMED = 20
+"""Changed files of submodules that are named."""
 _LINK = "120000"
 _MODULE = "160000"
 # Made by tools, not by the task. Left out only while the base tree tracks nothing below such a name.
@@ -187,7 +190,32 @@ def _converted(copied: list[FileChange], differs: dict[str, bool]) -> list[FileC
 async def take(git: Git, pin: Pin, files: Path, base_tree: str) -> Patch:
     """Return the lane's patch. Raises as `write_lane` does."""
     tree, changes = await write_lane(git, pin, files, base_tree)
-    return Patch(base_tree=base_tree, tree=tree, changes=changes)
+    left_out = await _in_submodules(git, pin, files, base_tree) if pin.modules else ()
+    return Patch(base_tree=base_tree, tree=tree, changes=changes, left_out=left_out)
+
+
+async def _in_submodules(git: Git, pin: Pin, files: Path, tree: str) -> tuple[str, ...]:
+    """Return the first files below submodules of a tree that differ from the submodule's commit."""
+    found: list[str] = []
+    for path, commit in (await gitlinks(git, pin.mirror, tree)).items():
+        folder = files / path
+        if commit in pin.modules and os.path.realpath(folder) == f"{os.path.realpath(files)}/{path}":
+            below = (*await _in_submodule(git, pin, folder, commit), *await _in_submodules(git, pin, folder, commit))
+            found += [f"{path}/{name}" for name in below]
+    return tuple(found[:_NAMED])
+
+
+async def _in_submodule(git: Git, pin: Pin, folder: Path, commit: str) -> list[str]:
+    base = await list_tree(git, pin.mirror, commit)
+    scan = await asyncio.to_thread(_scan, folder, base, pin.width)
+    changes = [change for change in _compare(base, scan.found) if change.kind != "added"]
+    if not changes:
+        return []
+    with git.aside() as aside:
+        index = aside / "index"
+        await git.run(pin.mirror, "read-tree", "--end-of-options", commit, index=index)
+        untouched = await _as_written(git, pin, index, changes, scan)
+    return [change.path for change in changes if change.path not in untouched]
 
 
 def _check(change: FileChange) -> None:
