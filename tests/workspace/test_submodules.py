@@ -60,13 +60,14 @@ async def test_changes_below_are_no_part_of_the_change_and_are_named(workspace: 
     assert patch.paths == ("README.md",)
     assert patch.left_out == ("lib/inner/inner.py", "lib/inner/deep/deep.py")
     judgements = await ScopeGate().judge(Judged("b", None, patch.tree, patch, None, Options()))
-    findings = [(one.code, one.path, one.severity) for one in judgements[0].report.findings]
+    findings = [(one.code, one.file, one.severity) for one in judgements[0].report.findings]
     assert findings == [("scope.submodule_kept", path, "warning") for path in patch.left_out]
     again = await workspace.open_lane(
         LaneKey("build-1", "one", 2), git(tmp_path / "r", "rev-parse", "HEAD"), patch.tree
     )
     assert (again.files / "lib/inner/inner.py").read_text() == "I = 1\n"
     shutil.rmtree(again.files / "lib")
+    assert (await workspace.take_patch(again)).left_out == ("lib/inner",)
     (again.files / "lib").symlink_to(tmp_path)
     assert (await workspace.take_patch(again)).left_out == ()
 

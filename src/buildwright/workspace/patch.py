@@ -199,7 +199,9 @@ async def _in_submodules(git: Git, pin: Pin, files: Path, tree: str) -> tuple[st
     found: list[str] = []
     for path, commit in (await gitlinks(git, pin.mirror, tree)).items():
         folder = files / path
-        if commit in pin.modules and os.path.realpath(folder) == f"{os.path.realpath(files)}/{path}":
+        if commit in pin.modules and not os.path.lexists(folder):
+            found.append(path)
+        elif commit in pin.modules and os.path.realpath(folder) == f"{os.path.realpath(files)}/{path}":
             below = (*await _in_submodule(git, pin, folder, commit), *await _in_submodules(git, pin, folder, commit))
             found += [f"{path}/{name}" for name in below]
     return tuple(found[:_NAMED])

@@ -85,11 +85,12 @@ class Fetching:
                 found.append(Submodule(path, links[path], name, mine.get("url", "")))
         return found
 
-    async def _settings(self, git_dir: Path, *where: str) -> dict[str, dict[str, str]]:
+    async def _settings(self, git_dir: Path, *options: str) -> dict[str, dict[str, str]]:
         """Return the settings of each submodule by name, those of a blob or of a repository."""
         pattern = r"^submodule\..*\.(path|url|update|active)$"
-        words = ("config", "-z", *where, "--get-regexp", "--end-of-options", pattern)
-        answer = await self.git.run(git_dir, *words, okay=(0, 1, 128))
+        answer = await self.git.run(
+            git_dir, "config", "-z", *options, "--get-regexp", "--end-of-options", pattern, okay=(0, 1, 128)
+        )
         found: dict[str, dict[str, str]] = {}
         for entry in answer.output.decode(errors="surrogateescape").split("\0"):
             key, _, value = entry.partition("\n")
