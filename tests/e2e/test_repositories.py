@@ -56,7 +56,7 @@ def with_submodule(path: Path) -> str:
     subprocess.run(["git", "clone", "-q", str(path), str(inner)], check=True)
     git(path, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner), "sub")
     commit_all(path)
-    return "1 submodules stay as they are"
+    return "Files of submodules (1) are read only"
 
 
 def with_odd_files(path: Path) -> str:
@@ -234,3 +234,35 @@ def test_a_target_branch_of_the_user_is_left_alone(
     assert program("resume").code == 0
     assert "a.txt" in tree(repository, "wanted")
     assert {entry.name for entry in repository.iterdir()} == {".git", "README.md"}
+
+
+def test_checks_are_in_a_clone(program: Program, repository: Path, one: Path) -> None:
+    """With its version, its line ends and its submodules; git finds nothing above it."""
+    with_submodule(repository)
+    (repository / ".gitattributes").write_text("*.bat text eol=crlf\n")
+    (repository / "run.bat").write_text("echo hi\n")
+    commit_all(repository)
+    git(repository, "tag", "v1.2")
+    (repository / "more").write_text("x")
+    commit_all(repository)
+    git(repository, "branch", "feature/#12-función")
+    check = (
+        "git describe --tags | grep -q '^v1.2-1-g' && test -z \"$(git status --porcelain)\" && test -f sub/README.md"
+        " && od -c run.bat | grep -q 'r  *.n' && cd .. && ! git rev-parse 2> /dev/null"
+    )
+    ended = program(
+        "build", one, "--repo", repository, "--base", "feature/#12-función", *shell(WRITES, "--check", check)
+    )
+    assert ended.code == 0, ended.err + ended.out
+    assert git(repository, "show", f"{delivered(repository)}:run.bat") == "echo hi"
+
+
+def test_a_branch_in_the_way_is_named_before_the_agent(program: Program, repository: Path, one: Path) -> None:
+    git(repository, "branch", "buildwright")
+    ended = program("build", one, "--repo", repository, *shell("touch ran", "--check", "true"))
+    assert ended.code == 4
+    assert "The branch buildwright stands in the way of buildwright/" in ended.err + ended.out
+    assert "--branch NAME" in ended.err + ended.out
+    git(repository, "branch", "-m", "buildwright", "renamed")
+    assert program("resume").code == 0
+    assert "ran" in tree(repository, delivered(repository))

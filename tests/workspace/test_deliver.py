@@ -151,7 +151,7 @@ async def test_what_bars_the_delivery_is_found_before_the_work(
     if wanted == "main" and kind == "push":
         await workspace.prepare("build-123456", str(repository), "", delivery)
         return
-    with pytest.raises(BadRepository, match=said) as caught:
+    with pytest.raises((BadRepository, Conflict), match=said) as caught:
         await workspace.prepare("build-123456", str(repository), "", delivery)
     assert caught.value.fix
 

@@ -91,7 +91,7 @@ class Workspace(Protocol):
     async def prepare(self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None) -> Target:
         """Mirror the repository (path or URL) and pin the commit. Raises BadRepository with the fix.
 
-        With `delivery` also when it is known already that the result cannot be delivered so.
+        With `delivery` also Conflict when it is known already that the result cannot be delivered so.
         """
 
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
@@ -110,7 +110,7 @@ class Workspace(Protocol):
         """Remove the lane's directory, if any."""
 
     def checkout(self, build_id: str, tree: str) -> AbstractAsyncContextManager[Path]:
-        """Yield a private directory with exactly the files of `tree`; it is removed at the end."""
+        """Yield a private directory with the files of `tree`, and a `.git` as a lane's; it is removed at the end."""
 
     async def rebase(
         self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime, author: str = ""

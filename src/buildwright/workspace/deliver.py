@@ -76,23 +76,26 @@ class Delivering:
         return done
 
     async def check(self, pin: Pin, build_id: str, repository: str, delivery: Delivery) -> None:
-        """Raise BadRepository, GitFailed when it is known before the work that its result cannot be delivered."""
+        """Raise what is known before the work to bar the delivery of its result.
+
+        Conflict (a branch in the way), BadRepository (no such remote or name), GitFailed (no access).
+        """
         if delivery.kind == "none":
             return
         goal = await self._goal(pin, build_id, repository, delivery)
         there = await look(self._git, goal.source, *_in_the_way(goal.ref), options=goal.looking)
-        try:
-            for ref in there:
-                name = ref.removeprefix("refs/heads/")
-                if goal.ref.startswith(f"{ref}/") or ref.startswith(f"{goal.ref}/"):
-                    raise Conflict(f"The branch {name} stands in the way of {goal.branch}: git cannot have both.")
-            if before := there.get(goal.ref):
-                landed = await self._git.resolve(pin.mirror, ref_of(build_id, "integration"))
-                await _check_ours(self._git, pin, goal, before, landed or pin.target.commit)
-            if goal.own and goal.source.git_dir is not None:
-                await _check_not_checked_out(self._git, goal.source.git_dir, goal)
-        except Conflict as error:
-            raise BadRepository(error.message, fix="Name another branch with --branch NAME.") from error
+        for ref in there:
+            name = ref.removeprefix("refs/heads/")
+            if goal.ref.startswith(f"{ref}/") or ref.startswith(f"{goal.ref}/"):
+                raise Conflict(
+                    f"The branch {name} stands in the way of {goal.branch}: git cannot have both.",
+                    fix=f"Rename it (`git branch -m {name} NAME`) and resume, or start with another branch: --branch NAME.",
+                )
+        if before := there.get(goal.ref):
+            landed = await self._git.resolve(pin.mirror, ref_of(build_id, "integration"))
+            await _check_ours(self._git, pin, goal, before, landed or pin.target.commit)
+        if goal.own and goal.source.git_dir is not None:
+            await _check_not_checked_out(self._git, goal.source.git_dir, goal)
 
     async def _goal(self, pin: Pin, build_id: str, repository: str, delivery: Delivery) -> _Goal:
         branch = check_branch(delivery.branch or f"buildwright/{check_name(build_id, 'build')[:8]}")
