@@ -166,11 +166,39 @@ def test_a_base_that_does_not_pass_pauses_unless_that_is_accepted(
     assert paused.code == 4
     assert "before any change" in paused.err
     assert "go on all the same" in paused.out
+    assert "task.started" not in program("events", "").out, "no agent is paid for before the base is judged"
+    why = program("why", "", "base")
+    assert "does not pass its own checks: the project is at fault" in why.out
+    assert "Gate goal: refused (test -e a.txt, exit 1" in why.out
     assert program("resume").code == 0
-    for more in ("--accept-base",), ("--on-failure", "fail"):
+    for more in ("--accept-base",), ("--accept-base", "goal"), ("--on-failure", "fail"):
         accepted = program("build", tasks, "--repo", repository, *options, "--new", *more)
         assert accepted.code == 0, accepted.err
-        assert "before any change" in accepted.err
+        assert ("before any change" in accepted.err) == ("goal" not in more)
+
+
+def test_the_last_lines_of_what_failed_are_on_the_screen(program: Program, repository: Path, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    check = "test:goal=echo AssertionError: expected 3 got 4; echo; echo python3: No module named pytest; false"
+    paused = program("build", tasks, "--repo", repository, *shell(WRITES, "--check", check))
+    assert paused.code == 4
+    for shown in paused.err, paused.out, program("status").out, program("why", "", "base").out:
+        assert "expected 3 got 4" in shown
+        assert "fix: pytest is not in the Python of the checks, /" in shown
+
+
+def test_a_project_without_checks_is_a_question_before_the_start(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    paused = program("build", tasks, "--repo", repository, *shell(WRITES))
+    assert paused.code == 4
+    for choice in ("--check", "--no-gates", "--accept-base checks.none"):
+        assert choice in paused.out
+    assert "task.started" not in program("events", "").out
+    tests = "printf 'import unittest\nclass T(unittest.TestCase):\n def test_a(self): pass\n' > test_a.py"
+    accepted = program("build", tasks, "--repo", repository, *shell(tests, "--new", "--accept-base", "checks.none"))
+    assert accepted.code == 0, accepted.err
 
 
 def test_a_final_refusal_by_a_gate_is_exit_3(program: Program, repository: Path, tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ class Scene(Machine):
         self.take(e.TargetPrepared(commit="base", tree="tree-base"))
         self.settle()
         self.take(e.BaseJudged(verdict=Verdict(tree="tree-base")))
+        self.settle()
 
     def settle(self) -> None:
         while facts := decide(self.build).facts:

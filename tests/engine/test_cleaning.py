@@ -72,7 +72,7 @@ async def what_is_known_of(
     """The log of a build in which that was said, its journal as text, and what a listener heard."""
     site = make_site(tmp_path, builds, None, [Talking(pieces)])
     heard: list[LogEntry] = []
-    await site.start(tasks("a"), limits={"attempts": 1})
+    await site.start(tasks("a"), limits={"attempts": 1}, accept_base=True)
     await site.run(agent=Talker(activities), mask=Masker([KEY]), on_log=heard.append)
     log = await builds.read_log(site.build_id, limit=10_000)
     assert {(entry.kind, entry.text) for entry in heard} >= {
@@ -111,7 +111,7 @@ async def test_a_secret_cut_between_pieces_of_a_gates_output_is_nowhere(tmp_path
     builds = MemoryBuilds()
     site = make_site(tmp_path, builds, None, [Talking(pieces)])
     heard: list[LogEntry] = []
-    await site.start(tasks("a"))
+    await site.start(tasks("a"), accept_base=True)
     await site.run(agent=Writer(done), mask=Masker([KEY]), on_log=heard.append)
     log = [line.text for line in await builds.read_log(site.build_id, limit=10_000) if line.kind == "gate"]
     assert log.count(MASK) >= len(RED)

@@ -10,7 +10,8 @@ import pytest
 
 from buildwright.core.build import Control
 from buildwright.core.finding import Report
-from buildwright.core.limits import Delivery, Limits
+from buildwright.core.limits import Delivery, Limits, Options
+from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.errors import BuildIsRunning, IllegalMove
 from buildwright.ports import Builds, Judged, Judgement
@@ -39,7 +40,7 @@ async def test_a_graph_becomes_commits_on_a_branch(tmp_path: Path, builds: Build
 
 
 class BusyGate:
-    """Passes everything once it is let go on, and knows how many of its judgements ran at once."""
+    """Passes the base, and everything else once it is let go on, and knows how many of its judgements ran at once."""
 
     name = "busy"
     needs_files = False
@@ -51,7 +52,7 @@ class BusyGate:
     async def judge(self, judged: Judged) -> list[Judgement]:
         self.now += 1
         self.most = max(self.most, self.now)
-        while not self.go_on():
+        while judged.patch is not None and not self.go_on():
             await asyncio.sleep(0.01)
         self.now -= 1
         return [Judgement(Report(gate=self.name, kind="test", ok=True), b"")]
@@ -360,14 +361,54 @@ async def test_a_base_that_fails_its_own_checks_pauses_the_build_and_can_be_acce
     assert build.task("mend").attempt == 1
 
 
-async def test_a_base_without_checks_yet_is_no_trouble(tmp_path: Path, builds: Builds) -> None:
+async def test_a_base_without_tests_yet_is_no_trouble(tmp_path: Path, builds: Builds) -> None:
     gate = FunctionGate(
-        lambda files, _judged: [] if (files / "a.txt").exists() else ["nothing to run"], code="checks.none"
+        lambda files, _judged: [] if (files / "a.txt").exists() else ["no test"], code="test.none_collected"
     )
     site = make_site(tmp_path, builds, gates=[gate])
     build = await site.build(tasks("a"))
     assert build.outcome == "succeeded"
     assert "build.paused" not in site.kinds()
+
+
+def _nothing_to_run() -> FunctionGate:
+    return FunctionGate(
+        lambda files, _judged: [] if (files / "a.txt").exists() else ["nothing to run"], code="checks.none"
+    )
+
+
+async def test_nothing_to_check_with_is_a_question_before_any_agent_starts(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, gates=[_nothing_to_run()])
+    build = await site.build(tasks("a"))
+    assert build.pause is not None
+    assert build.pause.reason == "base"
+    assert "--check" in build.pause.message
+    assert "--no-gates" in build.pause.message
+    assert "--accept-base checks.none" in build.pause.message
+    assert "task.started" not in site.kinds()
+
+
+async def test_nothing_to_check_with_is_accepted_by_name(tmp_path: Path, builds: Builds) -> None:
+    site = make_site(tmp_path, builds, gates=[_nothing_to_run()])
+    build = await site.build(tasks("a"), accept_checks=("checks.none",))
+    assert build.outcome == "succeeded"
+    assert "build.paused" not in site.kinds()
+
+
+async def test_no_plan_is_asked_for_before_the_base_is_judged(tmp_path: Path, builds: Builds) -> None:
+    gate = FunctionGate(lambda _files, _judged: ["old bug"])
+    site = make_site(tmp_path, builds, gates=[gate])
+    chosen = Options(agent="scripted", sandbox="none")
+    new = commands.NewBuild(Spec(title="test", text="# Test\n"), chosen, str(site.repository), "", "p", "u")
+    site.build_id = await commands.create(site.builds, site.clock, new)
+    build = await site.run()
+    assert build.pause is not None
+    assert build.pause.reason == "base"
+    assert site.kinds() == ["target.prepared", "base.judged", "build.paused"]
+    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+    build = await site.run()
+    assert build.pause is not None
+    assert build.pause.reason == "plan", "there is no planner here; it was asked for only now"
 
 
 async def test_no_secret_reaches_log_or_journal(tmp_path: Path, builds: Builds) -> None:

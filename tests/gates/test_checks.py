@@ -188,10 +188,11 @@ async def test_the_trees_own_package_wins_over_an_installed_one(sandbox: Sandbox
     assert report.ok, report.findings
 
 
-async def test_the_first_no_ends_it(tmp_path: Path) -> None:
-    write(tmp_path, {"mypy.ini": "[mypy]\n", "a.py": "x: int = 'text'\n", "test_a.py": "def test_a(): pass\n"})
-    (report,) = await reports(tmp_path)
-    assert report.kind == "typecheck"
+async def test_of_a_base_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    write(tmp_path, {"mypy.ini": "[mypy]\n", "a.py": "x: int = 'text'\n", "test_a.py": "def test_a(): assert 0\n"})
+    report, tests = await reports(tmp_path)
+    assert (report.kind, tests.kind) == ("typecheck", "test")
+    assert not tests.ok
     (finding,) = report.findings
     assert (finding.code, finding.file, finding.line) == ("mypy.assignment", "a.py", 1)
 
@@ -208,7 +209,7 @@ async def test_typecheck_lint_and_test_each_have_a_verdict(tmp_path: Path) -> No
 
 async def test_lint_findings_have_rule_and_place(tmp_path: Path) -> None:
     write(tmp_path, {"ruff.toml": "", "a.py": "import os\n", "test_a.py": "def test_a(): pass\n"})
-    (report,) = await reports(tmp_path)
+    report, _ = await reports(tmp_path)
     assert [(one.code, one.file, one.line) for one in report.findings] == [("ruff.F401", "a.py", 1)]
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from buildwright.gates.interpreter import find_python
+from tests.git import git
 
 
 def script(folder: Path, text: str) -> Path:
@@ -34,4 +35,70 @@ async def test_a_python_that_fails_or_talks_nonsense_is_passed_over(tmp_path: Pa
 async def test_an_active_environment_comes_first_even_without_pytest(tmp_path: Path) -> None:
     active = script(tmp_path / "venv" / "bin", "exit 1")
     found = await find_python(str(Path(sys.executable).parent), {"VIRTUAL_ENV": str(tmp_path / "venv")})
-    assert found == (active, False)
+    assert found == (active, False, "VIRTUAL_ENV is active")
+
+
+def environment(folder: Path, *, pytest: bool) -> Path:
+    """An environment whose Python has pytest, or has none."""
+    real = f'exec {sys.executable} "$@"' if pytest else "exit 1"
+    return script(folder / "bin", real)
+
+
+def repository(path: Path) -> Path:
+    path.mkdir()
+    git(path, "init", "-q", "-b", "main")
+    (path / ".gitignore").write_text(".venv/\nvenv/\n")
+    git(path, "add", "-A")
+    git(path, "commit", "-q", "-m", "base")
+    return path
+
+
+async def test_an_environment_of_the_repository_is_used_though_nobody_activated_it(tmp_path: Path) -> None:
+    place = repository(tmp_path / "r")
+    environment(place / ".venv", pytest=True)
+    found = await find_python("", {}, str(place))
+    assert (found.has_pytest, found.why) == (True, ".venv of the repository")
+
+
+async def test_without_pytest_it_is_used_only_where_no_check_needs_it(tmp_path: Path) -> None:
+    place = repository(tmp_path / "r")
+    own = environment(place / "venv", pytest=False)
+    path = str(Path(sys.executable).parent)
+    assert (await find_python(path, {}, str(place), needs_pytest=False)).executable == own
+    assert (await find_python(path, {}, str(place))).executable == Path(sys.executable)
+
+
+async def test_an_environment_that_git_tracks_is_never_used(tmp_path: Path) -> None:
+    """An agent may have written it: it came with a change that was merged."""
+    place = repository(tmp_path / "r")
+    environment(place / ".venv", pytest=False)
+    git(place, "add", "-f", ".venv")
+    found = await find_python(str(Path(sys.executable).parent), {}, str(place), needs_pytest=False)
+    assert found.executable == Path(sys.executable)
+
+
+async def test_our_own_environment_is_passed_over_when_it_has_no_pytest(tmp_path: Path) -> None:
+    other = environment(tmp_path / "other", pytest=True)
+    assert (await find_python(str(other.parent), {"VIRTUAL_ENV": str(tmp_path / "none")})).has_pytest
+    named = await find_python(str(other.parent), {"CONDA_PREFIX": sys.prefix, "CONDA_DEFAULT_ENV": "base"})
+    assert named.why == "the first on PATH that has pytest"
+
+
+async def test_poetry_is_asked_where_it_keeps_the_environment(tmp_path: Path) -> None:
+    place = repository(tmp_path / "r")
+    (place / "poetry.lock").write_text("")
+    kept = environment(tmp_path / "kept", pytest=False)
+    poetry = script(tmp_path / "tools", f"echo {kept.parent.parent}")
+    poetry.rename(poetry.with_name("poetry"))
+    found = await find_python(str(poetry.parent), {}, str(place), needs_pytest=False)
+    assert found == (kept, False, "Poetry keeps it for the repository")
+
+
+async def test_what_pdm_noted_is_used_unless_git_tracks_the_note(tmp_path: Path) -> None:
+    place = repository(tmp_path / "r")
+    kept = environment(tmp_path / "kept", pytest=False)
+    (place / ".pdm-python").write_text(f"{kept}\n")
+    found = await find_python("", {}, str(place), needs_pytest=False)
+    assert found == (kept, False, "PDM uses it for the repository")
+    git(place, "add", ".pdm-python")
+    assert (await find_python("", {}, str(place), needs_pytest=False)).executable != kept

@@ -80,7 +80,7 @@ async def judge(root: Path, tests: SealedTests | None) -> list[Judgement]:
 @pytest.mark.parametrize(("language", "text"), [("python", PYTHON), ("node", NODE)])
 async def test_the_base_fails_what_is_new_and_passes_what_is_old(tmp_path: Path, language: Language, text: str) -> None:
     root = write(tmp_path / "base", BASES[language])
-    assert await SealedRunner(TOOLS).languages(root) == (language,)
+    assert await SealedRunner(TOOLS).languages("", root) == (language,)
     found = await run(root, sealed(text, language))
     assert found.broken == ""
     new = {"python": ("test_more_numbers", "test_one_number"), "node": ("more numbers",)}

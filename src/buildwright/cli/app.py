@@ -83,8 +83,10 @@ def _dispatch(argv: list[str]) -> int:
         argv = ["version", *argv[1:]]
     from cyclopts import CycloptsError
 
+    from buildwright.cli.options import with_all_named
+
     try:
-        command, bound, _ = make_app().parse_args(argv, exit_on_error=False, print_error=False)
+        command, bound, _ = make_app().parse_args(with_all_named(argv), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _misused(error, argv)
     result = command(*bound.args, **bound.kwargs)

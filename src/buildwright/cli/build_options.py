@@ -39,8 +39,9 @@ class BuildOptions:
     no_lanes: Annotated[bool, Parameter(help="No repository: run the agents, keep no files.")] = False
     no_gates: Annotated[bool, Parameter(help="Merge without judging.")] = False
     no_audit: Annotated[bool, Parameter(help="Let no audit judge the phases.")] = False
-    accept_base: Annotated[bool, Parameter(help=
-        "Go on although the project fails its own checks before any change: the tasks are to make them pass.")] = False
+    accept_base: Annotated[tuple[str, ...], Parameter(help=
+        "Go on although this check (or finding, such as `checks.none`) refuses the project before any change: the tasks are "
+        "to make it pass. Without a name: whatever refuses it. May be repeated.")] = ()
     on_failure: Annotated[Literal["pause", "fail"], Parameter(help=
         "When a task has used up its tries: ask you, or go on without it.")] = "pause"
     by_hand: Annotated[bool, Parameter(help="Do nothing but what `step` asks for, one action at a time.")] = False

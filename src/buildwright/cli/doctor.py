@@ -59,10 +59,22 @@ async def doctor(
         output.data({"ok": healthy, "checks": checks, "leftovers": [left._asdict() for left in leftovers]})
     else:
         _print(output, results)
+        await _print_repository(output)
         _print_leftovers(output, leftovers, fix)
         output.say("Everything that is needed is here." if healthy else "Something that is needed is missing.")
         output.say(typed("Next: buildwright demo") if healthy else "Next: mend the first line marked with a cross")
     return Exit.DONE if healthy else Exit.CONFIGURATION
+
+
+async def _print_repository(output: Output) -> None:
+    """Print what would judge the repository in the working directory; `check` also runs it."""
+    from buildwright.cli.check import found_here
+
+    try:
+        if await found_here(output) is not None:
+            output.print(typed("  whether it passes: buildwright check"))
+    except BuildwrightError as error:
+        output.print(f"The repository here cannot be looked at: {error}" + (f" Fix: {error.fix}" if error.fix else ""))
 
 
 class CheckOutcome(NamedTuple):

@@ -192,12 +192,15 @@ def _audited(event: e.PhaseAudited, build: Build, _at: datetime) -> EventLine:
 
 
 def _base(event: e.BaseJudged, build: Build, _at: datetime) -> EventLine | None:
-    if not base_troubles(build):
+    troubles = base_troubles(build)
+    if not troubles:
         warnings = [one_line(str(warning)) for warning in event.verdict.warnings]
         return (
             EventLine("dot", "\n  ".join(["before any change the checks leave out:", *warnings])) if warnings else None
         )
-    return EventLine("bad", f"before any change the project is refused by {first_finding(event.verdict)}")
+    lines = [one_line(line, 300) for line in troubles[0].reason[1:]]
+    told = f"before any change the project is refused by {first_finding(event.verdict)}"
+    return EventLine("bad", "\n    ".join([told, *lines]))
 
 
 def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> EventLine | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from buildwright.cli.build_options import BuildOptions
     from buildwright.core.limits import AsOption, Check, Options
 
+ALL = "all"
+"""Value of `--accept-base` that is typed without a name."""
 _CHECK = re.compile(r"(?:(?P<kind>[a-z]+):)?(?P<name>[a-z][a-z0-9_.-]*)=(?P<command>.+)", re.DOTALL)
 """Names are lower case, so that `CI=1 pytest` stays a command with a variable in front."""
 
@@ -37,6 +40,7 @@ def options_of(given: BuildOptions) -> Options:
         for name in place[:-1]:
             record = record.setdefault(name, {})
         record[place[-1]] = _value(option, getattr(given, option.attribute))
+    values["accept_base"] = ALL in given.accept_base
     if given.no_lanes:
         values |= {"gates": False, "delivery": {"kind": "none"}}
     try:
@@ -45,11 +49,23 @@ def options_of(given: BuildOptions) -> Options:
         raise _wrong(error) from error
 
 
+def with_all_named(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with a value for each `--accept-base` without one: last, before an option or the spec."""
+    named: list[str] = []
+    for place, word in enumerate(argv):
+        after = argv[place + 1] if place + 1 < len(argv) else "-"
+        bare = word == "--accept-base" and (after.startswith("-") or Path(after).is_file())
+        named.append(f"{word}={ALL}" if bare else word)
+    return named
+
+
 def _value(option: AsOption, given: Any) -> Any:
     """Return the value of the field that `option` sets, from what was typed. Raises Refused."""
     match option.attribute:
         case "check":
             return tuple(read_check(text) for text in given)
+        case "accept_base":
+            return tuple(name for name in given if name != ALL)
         case "max_cost":
             return read_money(given, option.names)
     if option.is_path:

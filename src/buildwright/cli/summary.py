@@ -139,12 +139,23 @@ def ending(view: BuildView) -> Iterator[str]:
 
 def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     """Print why a build is paused: the findings first, then each choice as a command to copy."""
-    output.print(f"Paused: {one_line(pause.message) or pause.reason}", style="bold")
-    for finding in pause.findings[:10]:
-        output.print(f"  {one_line(finding)}")
+    from buildwright.core.finding import lines_of
+
+    what, _, fix = pause.message.partition(" Fix: ")
+    output.print(f"Paused: {one_line(what) or pause.reason}", style="bold")
+    if fix:
+        output.print(f"  fix: {one_line(fix, 300)}")
+    why = typed(f"buildwright why {build_id[:8]} {pause.task or 'base'}")
+    if pause.reason == "base":
+        for line in pause.message.splitlines()[1:]:
+            output.print(f"    {one_line(line, 300)}")
+    for finding in pause.findings[pause.reason == "base" : 10]:
+        first, *rest = lines_of(finding) or ("",)
+        output.print(f"  {one_line(first, 300)}")
+        for line in rest:
+            output.print(f"    {one_line(line, 300)}")
     if len(pause.findings) > 10:
-        more = f"  and {len(pause.findings) - 10} more"
-        output.print(more + (typed(f": buildwright why {build_id[:8]} {pause.task}") if pause.task else ""))
+        output.print(f"  and {len(pause.findings) - 10} more: {why}")
     output.print("You can")
     if pause.approvable:
         output.print("  have the change judged again as it is, if you want it so (say why):")

@@ -21,6 +21,7 @@ def _verb(name: str, group: str, words: str, attribute: str = "") -> Verb:
 VERBS: tuple[Verb, ...] = (
     _verb("demo", "Start", "Build a small sample project, offline, to see how it works."),
     _verb("plan", "Start", "Show the tasks of a spec, their waves and the critical path."),
+    _verb("check", "Start", "Say what would judge a repository, and whether it passes."),
     _verb("build", "Start", "Turn a spec into merged commits in a repository."),
     _verb("run", "Start", "Go on with a build after a crash, a detach or a pause."),
     _verb("status", "Watch", "Show how far a build is, or all builds."),

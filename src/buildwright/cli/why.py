@@ -13,12 +13,12 @@ from buildwright.cli.session import session
 
 if TYPE_CHECKING:
     from buildwright.core.finding import Report
-    from buildwright.views.explain import WhyView
+    from buildwright.views.explain import BaseView, WhyView
 
 
 async def why(
     build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")],
-    task: Annotated[str, Parameter(help="Id of the task.")],
+    task: Annotated[str, Parameter(help="Id of the task, or `base`: the project before any change.")],
     /,
     *,
     sealed: Annotated[
@@ -26,7 +26,8 @@ async def why(
     ] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
-    """Explain why a task waits, runs, failed or was skipped, and where it came from."""
+    """Explain why a task waits, runs, failed or was skipped, and where it came from; `base`: what refuses the start."""
+    from buildwright.views.explain import BASE, why_base
     from buildwright.views.explain import why as explain
 
     output = Output(json)
@@ -35,12 +36,30 @@ async def why(
     async with session() as app:
         build_id = await app.find(build)
         loaded = await app.builds.load(build_id)
+        if task == BASE and (loaded.plan is None or BASE not in loaded.plan.position):
+            _print_base(output, why_base(loaded))
+            return Exit.DONE
         view = explain(loaded, task, await app.builds.read(build_id), app.clock.now())
     if output.json:
         output.data(view.model_dump(mode="json"))
     else:
         _print_why(output, view)
     return Exit.DONE
+
+
+def _print_base(output: Output, view: BaseView) -> None:
+    """Print what the gates say of the base, with the lines that matter of each that refuses."""
+    if output.json:
+        output.data(view.model_dump(mode="json"))
+        return
+    output.print(view.answer, style="bold")
+    for first, *rest in view.reasons:
+        output.print(f"  {one_line(first, 300)}")
+        for line in rest:
+            output.print(f"    {one_line(line, 300)}")
+    for report in view.reports:
+        _print_report(output, report)
+    output.say(typed(f"Next: buildwright logs {view.build[:8]}"))
 
 
 async def _show_sealed(output: Output, build: str, task: str) -> int:

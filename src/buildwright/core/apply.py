@@ -373,7 +373,7 @@ MOVES: dict[type[Event], Move] = {
     e.TargetPrepared: Move(_target_prepared, frozenset({Stage.CREATED}), _LIVE, to_stage=(Stage.PLANNING,)),
     e.PlanMade: Move(_plan_made, frozenset({Stage.PLANNING}), _LIVE, to_stage=(Stage.WORKING,)),
     e.PlanRejected: Move(_plan_rejected, frozenset({Stage.PLANNING}), _LIVE),
-    e.BaseJudged: Move(_base_judged, _WORK, _LIVE),
+    e.BaseJudged: Move(_base_judged, _WORK | {Stage.PLANNING}, _LIVE),
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
     e.TestsSealed: Move(_tests_sealed, _WORK, _LIVE, _in(_P.WORKING)),
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),

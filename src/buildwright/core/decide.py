@@ -102,7 +102,10 @@ def _steps(build: Build) -> list[tuple[StepMode, Decision]]:
     begins = [(_BEGINS[build.stage], Decision(facts=facts))] if facts else []
     if begins and build.stage is not Stage.WORKING:
         return begins  # known without an effect
-    return [*((action.mode, Decision(actions=(action,))) for action in _wanted(build)), *begins]
+    steps = [(action.mode, Decision(actions=(action,))) for action in _wanted(build)]
+    if build.stage is Stage.PLANNING:  # judging the base is the first half of planning
+        steps += [("plan_only", step) for mode, step in steps if mode != "plan_only"]
+    return [*steps, *begins]
 
 
 # --- Facts ---------------------------------------------------------------------------------------------------------
@@ -111,8 +114,10 @@ def _steps(build: Build) -> list[tuple[StepMode, Decision]]:
 def _follows(build: Build) -> tuple[AnyEvent, ...]:
     """Return the facts that follow from what has happened: also of a build driven by hand, between its steps."""
     match build.stage:
-        case Stage.PLANNING if build.plan_error:
-            return (e.BuildPaused(reason="plan", message=build.plan_error),)
+        case Stage.PLANNING:
+            if trouble := _base_trouble(build):
+                return trouble
+            return (e.BuildPaused(reason="plan", message=build.plan_error),) if build.plan_error else ()
         case Stage.WORKING:
             facts = _reopened(build) or _trouble(build) or _loops(build)
             if facts or build.needs_diagnosis:
@@ -133,7 +138,7 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
             return (e.TargetPrepared(commit="", tree=""),)
         case Stage.PLANNING if build.spec.graph is not None:
             return (e.PlanMade(graph=build.spec.graph),)
-        case Stage.WORKING if not build.needs_diagnosis and not _why_it_fails(build):
+        case Stage.WORKING if not build.needs_diagnosis and not _base_actions(build) and not _why_it_fails(build):
             return _starts(build)
         case Stage.DELIVERING if not build.unaudited and (
             not build.options.lanes or build.options.delivery.kind == "none" or build.head == build.base
@@ -143,25 +148,55 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
             return ()
 
 
-NOTHING_THERE_YET = {"checks.none", "test.none_collected"}
-"""Findings of a base that has no checks or tests yet: no reason to pause, since the tasks are to write them."""
+NO_TEST_YET = "test.none_collected"
+"""Finding of a base that has no test yet: no reason to pause, since the tasks are to write them."""
+NO_CHECK = "checks.none"
+"""Finding of a base with nothing to check it with: a question before the start, not a failed task."""
+
+_LONGEST_REASON = 2_000
 
 
 def base_troubles(build: Build) -> tuple[Finding, ...]:
-    """Return what the gates refuse in the tree the build started from, before any change."""
+    """Return what the gates refuse in the tree the build started from and no option accepts, before any change.
+
+    An option accepts a gate or check by its name, or a finding by its code.
+    """
     if build.base_verdict is None:
         return ()
-    return tuple(finding for finding in build.base_verdict.findings if finding.code not in NOTHING_THERE_YET)
+    accepted = {*build.options.accept_checks, NO_TEST_YET}
+    return tuple(
+        finding
+        for report in build.base_verdict.reports
+        if not report.ok and report.gate not in accepted
+        for finding in report.findings
+        if finding.severity == "error" and finding.code not in accepted
+    )
+
+
+def _base_trouble(build: Build) -> tuple[AnyEvent, ...]:
+    """Pause before anything is paid for when the base does not pass, unless the user accepts that."""
+    if build.options.on_failure != "pause" or build.base_accepted or build.options.accept_base:
+        return ()
+    troubles = base_troubles(build)
+    if not troubles:
+        return ()
+    if any(one.code == NO_CHECK for one in troubles):
+        message = (
+            "nothing to check changes with was found\n"
+            "name a command: start anew with --check COMMAND\n"
+            "merge without judging: start anew with --no-gates\n"
+            "go on if the tasks are to write the first checks: --accept-base checks.none says so beforehand"
+        )
+    else:
+        reason = "\n".join(troubles[0].reason)[:_LONGEST_REASON]
+        message = f"the project does not pass its own checks before any change: {reason}"
+    return (e.BuildPaused(reason="base", message=message),)
 
 
 def _trouble(build: Build) -> tuple[AnyEvent, ...]:
     """Return the facts that end or pause the build, the most serious reason first."""
-    if refused := _audit_refused(build):
-        return refused
-    asks = build.options.on_failure == "pause" and not build.base_accepted and not build.options.accept_base
-    if asks and (troubles := base_troubles(build)):
-        message = f"the project does not pass its own checks before any change: {str(troubles[0])[:300]}"
-        return (e.BuildPaused(reason="base", message=message),)
+    if trouble := _base_trouble(build) or _audit_refused(build):
+        return trouble
     if build.failed:
         assert build.plan is not None
         if _too_much_failed(build):
@@ -276,7 +311,7 @@ def _too_much_failed(build: Build) -> str:
 
 def _dead_end(build: Build) -> str:
     """Return why the build cannot go on: nothing runs, nothing can start, and tasks failed; "" when it can."""
-    if build.active or build.all_tasks_done or _starts(build):
+    if build.active or build.all_tasks_done or _base_actions(build) or _starts(build):
         return ""
     left = build.total - build.done - build.skipped - len(build.failed)
     needing = f"{left} task that needs" if left == 1 else f"{left} tasks that need"
@@ -323,7 +358,7 @@ def _wanted(build: Build) -> tuple[Action, ...]:
         case Stage.CREATED:
             return (PrepareTarget(),)
         case Stage.PLANNING:
-            return (MakePlan(),)
+            return _base_actions(build) or (MakePlan(),)
         case Stage.WORKING if _why_it_fails(build) and _owes_result(build):
             return (Deliver(build.head, build.deliveries + 1),)
         case Stage.WORKING:
@@ -343,7 +378,7 @@ def _wanted(build: Build) -> tuple[Action, ...]:
 
 
 def _base_actions(build: Build) -> tuple[Action, ...]:
-    """Return the judging of the base, beside the first attempts: if the base fails, none of them is to blame."""
+    """Return the judging of the base until it is done: no plan and no attempt is paid for before it."""
     judged = build.base_verdict is not None or not build.options.gates or not build.options.lanes
     return () if judged else (JudgeBase(build.base_tree),)
 

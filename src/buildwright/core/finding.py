@@ -20,6 +20,9 @@ MOST_FINDINGS = 50
 LONGEST_MESSAGE = 2_000
 
 
+REASON_LINES = 10
+"""Most lines of what a failing command said last that a person is shown."""
+
 NOT_RUN = "check.not_run"
 """Code of the note that a gate leaves in place of a check that does not concern the change."""
 NOT_REVIEWED = "review.not_done"
@@ -75,9 +78,20 @@ class Finding(Record):
         return f"{where}{self.message} [{' '.join(filter(None, (self.code, self.fingerprint)))}]{approved}"
 
     @property
+    def reason(self) -> tuple[str, ...]:
+        """Return the lines that matter, for people (see `lines_of`), and the fix."""
+        return (*lines_of(str(self)), *((f"fix: {self.fix}",) if self.fix else ()))
+
+    @property
     def can_be_approved(self) -> bool:
         """Whether it keeps a change from landing, and a person may approve it."""
         return self.severity == "error" and bool(self.fingerprint) and needs_consent(self.code)
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """Return the first line of what was said and the last ten after it, without those that are blank or only drawn."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip(" \t=-_.^~*")]
+    return (*lines[:1], *lines[1:][-REASON_LINES:])
 
 
 def needs_consent(code: str) -> bool:

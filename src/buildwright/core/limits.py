@@ -223,10 +223,19 @@ class Options(Record):
     audit: Annotated[bool, AsOption("--no-audit", "Let no audit judge the phases."), InRequest()] = Field(
         True, description="False: the phases of the plan are not audited when their tasks have landed; by hand none is."
     )
-    accept_base: Annotated[bool, AsOption("--accept-base"), InRequest()] = Field(
+    accept_base: Annotated[bool, InRequest()] = Field(
         False,
         description="Go on although the project fails its own checks before any change: the tasks are to make them pass.",
     )
+    accept_checks: Annotated[
+        tuple[Line, ...],
+        AsOption(
+            "--accept-base",
+            "Go on although this check (or finding, such as `checks.none`) refuses the project before any change: the tasks"
+            " are to make it pass. Without a name: whatever refuses it.",
+        ),
+        InRequest(max_length=50),
+    ] = Field((), description="The same for these checks alone, or findings by their code, such as `checks.none`.")
     on_failure: Annotated[Literal["pause", "fail"], AsOption("--on-failure"), InFile(), InRequest()] = Field(
         "pause", description="When a task has used up its tries: ask you, or go on without it."
     )

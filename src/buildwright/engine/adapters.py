@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from buildwright.core.action import Action
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
+from buildwright.kept_verdicts import KeptVerdicts
 from buildwright.ports import (
     Agent,
     Briefing,
@@ -59,6 +60,10 @@ class Adapters:
     sealer: Sealer | None = None
     sealed_trial: SealedTrial | None = None
     reviewer: Reviewer | None = None
+    kept: KeptVerdicts | None = None
+    """Verdicts on bases that passed before; None to judge each base anew."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What checks find their programs by: the environment of this process."""
     plan_context: Callable[[Build], Awaitable[str]] | None = None
     """Returns what the planner is told about the repository."""
     on_event: Callable[[Recorded, Build], None] | None = None

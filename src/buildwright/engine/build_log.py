@@ -21,7 +21,9 @@ FLUSH_SECONDS = 0.2
 class BuildLog:
     """Collects lines of one build and writes them in groups; what is left is written at the end."""
 
-    def __init__(self, world: Adapters, build_id: str) -> None:
+    def __init__(self, world: Adapters, build_id: str, *, keeps: bool = True) -> None:
+        """Not `keeps`: lines are only passed on to the listener, for a build that is in no journal."""
+        self._keeps = keeps
         self._world = world
         self._build_id = build_id
         self._waiting: list[LogEntry] = []
@@ -70,7 +72,8 @@ class BuildLog:
         for line in cleaned.split("\n"):
             if line.strip():
                 entry = LogEntry(self._world.clock.now(), task, attempt, kind, line)
-                self._waiting.append(entry)
+                if self._keeps:
+                    self._waiting.append(entry)
                 self._unheard.put_nowait(entry)
         if self._waiting and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._soon(), name="logbook")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from buildwright.core.build import Build
 from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of, needs_consent
@@ -14,8 +15,9 @@ from buildwright.core.tests_first import due_tests, red_tests
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.disk_space import check_disk_space
 from buildwright.engine.sealing import read_sealed
-from buildwright.errors import GateBroken
-from buildwright.ports import Judged, Workspace
+from buildwright.errors import GateBroken, NotFound
+from buildwright.kept_verdicts import surroundings
+from buildwright.ports import Builds, Judged, Workspace
 
 _LARGEST_OF_BASE = 64_000_000
 """Bytes of a base file that a gate may compare with."""
@@ -75,6 +77,49 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                 not_reached = tuple(later.name for later in world.gates[place + 1 :])
                 break
     return Verdict(tree=tree, reports=tuple(reports), not_reached=not_reached)
+
+
+async def judge_base(bench: ActionContext, build: Build, tree: str) -> Verdict:
+    """Return the verdict on the tree that a build starts from; one that passed before, with the same tools, is kept.
+
+    Raises GateBroken, DiskFull.
+    """
+    world, kept = bench.world, bench.world.kept
+    question = _question(bench, build, tree)
+    answer = kept.get(question) if kept is not None else None
+    if answer is not None:
+        verdict = Verdict.model_validate(answer)
+        if await _has_outputs(world.builds, verdict):
+            bench.logbook.note("gate", "the same tree passed before, judged with the same checks and programs")
+            return verdict
+    verdict = await judge(bench, build, tree)
+    if kept is not None and verdict.ok:
+        commands = [report.evidence.command for report in verdict.reports if report.evidence is not None]
+        kept.put(question, verdict.model_dump(mode="json"), commands, world.environment.get("PATH", ""))
+    return verdict
+
+
+def _question(bench: ActionContext, build: Build, tree: str) -> dict[str, Any]:
+    """Return all that the verdict on a base depends on, as a JSON object."""
+    options = build.options
+    return {
+        "tree": tree,
+        "gates": [gate.name for gate in bench.world.gates],
+        "options": options.model_dump(mode="json", include={"checks", "setup", "sandbox"}),
+        "limits": options.limits.model_dump(mode="json", include={"gate_seconds", "memory_bytes", "processes"}),
+        **surroundings(build.repository, bench.world.environment),
+    }
+
+
+async def _has_outputs(builds: Builds, verdict: Verdict) -> bool:
+    """Return whether the outputs that a verdict rests on are still there: they are pruned with old builds."""
+    for report in verdict.reports:
+        if report.evidence is not None:
+            try:
+                await builds.get_artifact(report.evidence.output_digest)
+            except NotFound:
+                return False
+    return True
 
 
 def consent_of(build: Build, task: str, mask: Mask) -> Callable[[Finding], Finding]:

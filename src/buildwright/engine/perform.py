@@ -40,7 +40,7 @@ from buildwright.core.sanitize import sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
-from buildwright.engine.judge import judge
+from buildwright.engine.judge import judge, judge_base
 from buildwright.engine.phase_audit import audit_phase
 from buildwright.engine.review import review
 from buildwright.engine.sealing import seal_tests
@@ -116,7 +116,7 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
         case MakePlan():
             return await make_plan(bench, build)
         case JudgeBase():
-            return (e.BaseJudged(verdict=await judge(bench, build, action.tree)),)
+            return (e.BaseJudged(verdict=await judge_base(bench, build, action.tree)),)
         case SealTests():
             return (await seal_tests(bench, action, build),)
         case RunAgent():

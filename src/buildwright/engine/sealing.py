@@ -91,7 +91,7 @@ async def _seal(bench: ActionContext, build: Build, task: Task, desk: _Desk) -> 
     """Ask for tests and try them on the base; once more when none of the first answer is of use."""
     base = build.task(task.id).base
     async with desk.workspace.checkout(build.id, base) as files:
-        languages = await desk.trial.languages(files)
+        languages = await desk.trial.languages(build.repository, files)
     if not languages:
         return e.TestsSealed(task=task.id, why_none="neither pytest nor Node is there to run them")
     context = await _context(bench, build, task, desk.workspace)

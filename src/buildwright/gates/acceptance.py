@@ -154,7 +154,7 @@ class AcceptanceGate:
             given = json.dumps([repr(asked.arguments), list(asked.arguments), asked.name, str(answer)])
             argv: tuple[str, ...]
             if place.module:
-                python = (await find_python(self._tools.path, os.environ)).executable
+                python = (await find_python(self._tools.path, os.environ, judged.repository)).executable
                 argv = (str(python), "-I", "-c", _PYTHON, given, str(files / place.root), place.module)
             else:
                 argv = ("node", "-e", _NODE, given, str(files / place.path))

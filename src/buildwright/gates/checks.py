@@ -6,10 +6,10 @@ beside what the base's versions of them say about the new code.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,7 +26,7 @@ from buildwright.gates.baselines import BaselineResult, Baselines
 from buildwright.gates.changed import checkout, listing, read_bytes
 from buildwright.gates.comparison import licence_of, no_longer_passing
 from buildwright.gates.flaky import Find, Settled, TriedRun, Where, failed_by_tests, rule_of, settle
-from buildwright.gates.interpreter import Python, find_python
+from buildwright.gates.interpreter import Python, Pythons
 from buildwright.gates.levels import why_not
 from buildwright.gates.overlay import lay_over
 from buildwright.gates.project_run import CheckRun, ProjectRun, despite_success, ended, failed, findings_alone
@@ -35,10 +35,11 @@ from buildwright.gates.proof_of_tests import ReadyTree, prove
 from buildwright.gates.replay import elsewhere, looks_around, make_old
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
+from buildwright.gates.sources import pins_of, sources_of
 from buildwright.gates.surface import Surface, commands_behind, is_settings
 from buildwright.gates.tests_first import left_out, not_red, own_red, remove_early, still_red, without
 from buildwright.gates.tool_output import within
-from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
+from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain, needs_pytest
 from buildwright.ports import GateTools, Judged, Judgement
 
 
@@ -60,6 +61,16 @@ class _Tree(NamedTuple):
         return Surface(self.project.files, behind)
 
 
+class Found(NamedTuple):
+    """The Python of a tree's checks, its commands, and what each of them was found from, by the command."""
+
+    python: Python
+    toolchain: Toolchain
+    sources: Mapping[str, str]
+    pins: tuple[str, ...]
+    """What the project pins of its tools' versions."""
+
+
 class ChecksGate:
     """Runs the project's own typecheck, lint, test and build, and the validation command of the task.
 
@@ -77,7 +88,14 @@ class ChecksGate:
         self._path = tools.path
         self._setups = SetupCache(tools.setups) if tools.setups is not None else None
         self._baselines = Baselines(tools.setups.with_name("baselines") if tools.setups is not None else None)
-        self._python: asyncio.Future[Python] | None = None
+        self._pythons = Pythons(tools.path)
+
+    async def found(self, judged: Judged) -> Found:
+        """Return what would judge a tree, and from where each command is. Raises BadSettings, as `judge` does."""
+        python, _ = await self._programs(judged)
+        tree = await self._tree(checkout(judged), judged)
+        sources = sources_of(tree.project, tree.toolchain, judged.options)
+        return Found(python, tree.toolchain, sources, tuple(pins_of(tree.project)))
 
     async def judge(self, judged: Judged) -> list[Judgement]:
         """Return one judgement per command, up to the first that refuses.
@@ -129,17 +147,16 @@ class ChecksGate:
         return done
 
     async def _tree(self, files: Path, judged: Judged) -> _Tree:
-        python, path = await self._programs()
+        python, path = await self._programs(judged, files)
         project = read_project(files, python, path)
         return _Tree(files, project, find_toolchain(project, judged.options))
 
-    async def _programs(self) -> tuple[Python, str]:
-        """Find Python once per gate: a version manager's script takes a tenth of a second to answer."""
-        if self._python is None or self._python.cancelled():
-            self._python = asyncio.ensure_future(find_python(self._path, os.environ))
-        python = await asyncio.shield(self._python)
-        path = os.pathsep.join(dict.fromkeys((str(python.executable.parent), *self._path.split(os.pathsep))))
-        return python, path
+    async def _programs(self, judged: Judged, files: Path | None = None) -> tuple[Python, str]:
+        def needed() -> bool:
+            nothing = Python(Path(sys.executable), has_pytest=False)
+            return needs_pytest(read_project(files or checkout(judged), nothing, self._path))
+
+        return await self._pythons.of(judged.repository, needed)
 
     async def _judge_as_is(
         self, judged: Judged, tree: _Tree, validation: str, *, is_same_surface: bool
@@ -158,8 +175,8 @@ class ChecksGate:
                 settled = await self._settled(judged, run, tree.files, check, find, "now")
                 results[check] = settled.last.result
                 done.extend(settled.judgements(run, check.name))
-                if not done[-1].report.ok:
-                    break
+                if not done[-1].report.ok and judged.patch is not None:
+                    break  # of the base, all that is wrong is told at once
             if _all_ok(done) and validation:
                 done.append(await run.validate(validation))
             if _all_ok(done) and looks:
@@ -167,7 +184,7 @@ class ChecksGate:
             if _all_ok(done) and not is_same_surface:
                 done.extend(await prove(judged, results, tree.surface(validation), self._opened))
         if judged.patch is None or _all_ok(done):
-            await self._keep(judged.tree, results)
+            await self._keep(judged, judged.tree, results)
         return done
 
     async def _findings_as_is(self, judged: Judged, is_same_surface: bool, ran: CheckRun, files: Path) -> list[Finding]:
@@ -288,14 +305,14 @@ class ChecksGate:
 
     async def _baseline(self, judged: Judged, checks: Iterable[Check]) -> Mapping[str, BaselineResult]:
         """Return how checks ended on the base, from earlier judgements or by running them now."""
-        python, _ = await self._programs()
+        python, _ = await self._programs(judged)
         wanted = tuple(checks)
         known = self._baselines.get(judged.base_tree, str(python.executable), wanted)
         missing = [check for check in wanted if check.name not in known]
         if not missing or judged.checkout is None:
             return known
         results = await self._base_results(judged, missing)
-        await self._keep(judged.base_tree, results)
+        await self._keep(judged, judged.base_tree, results)
         return {**known, **{check.name: result for check, result in results.items()}}
 
     async def _base_results(
@@ -327,8 +344,8 @@ class ChecksGate:
         async with self._run(judged, tree._replace(toolchain=toolchain)) as (run, done):
             yield ReadyTree(run, toolchain.checks, _all_ok(done))
 
-    async def _keep(self, tree: str, results: Mapping[Check, BaselineResult]) -> None:
-        python, _ = await self._programs()
+    async def _keep(self, judged: Judged, tree: str, results: Mapping[Check, BaselineResult]) -> None:
+        python, _ = await self._programs(judged)
         self._baselines.put(tree, str(python.executable), results)
 
     @asynccontextmanager
@@ -336,7 +353,7 @@ class ChecksGate:
         self, judged: Judged, tree: _Tree, surface: Literal["", "base"] = "", more: Mapping[str, str] | None = None
     ) -> AsyncIterator[tuple[ProjectRun, list[Judgement]]]:
         """Yield what runs commands on a checkout that is made ready, and the judgements of making it so."""
-        _, path = await self._programs()
+        _, path = await self._programs(judged)
         async with AsyncExitStack() as stack:
             # Elsewhere, home and temporary files lie beside the checkout, and not where those of this machine do.
             where = _aside(tree.files) if more else None

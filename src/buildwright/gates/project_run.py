@@ -8,6 +8,7 @@ import hashlib
 import os
 import secrets
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from buildwright.core.limits import Check
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
+from buildwright.gates.causes import time_advice, with_cause
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
 from buildwright.gates.comparison import MOST_NAMED
@@ -49,6 +51,8 @@ class CheckRun(NamedTuple):
     completed: Completed
     tests: Tally | None
     wrong: tuple[Finding, ...]
+    python: str = "python"
+    """Path of the Python of the checks."""
 
     @property
     def result(self) -> BaselineResult:
@@ -107,6 +111,10 @@ class ProjectRun:
         }
 
     @property
+    def _python(self) -> str:
+        return shutil.which("python3", path=self._env["PATH"]) or "python3"
+
+    @property
     def _report(self) -> Path:
         return self._private / "report.xml"
 
@@ -152,7 +160,7 @@ class ProjectRun:
                 canaries.remove(self._files)
         sessions = self._witness.sessions()
         if check.kind != "test" or completed.exit_code is None or completed.exit_code == NOT_FOUND:
-            return CheckRun(check, completed, None, ())
+            return CheckRun(check, completed, None, (), self._python)
         text = completed.output.decode("utf-8", "replace")
         ended_well, own = completed.exit_code == 0, self._witness.own_tests
         results = results_of(check, self._files, self._private, self._report.name, text, own, ended_well=ended_well)
@@ -164,7 +172,7 @@ class ProjectRun:
             seen = canaries.judge(tests, completed.exit_code)
             completed = replace(completed, exit_code=seen.exit_code)
             tests, wrong = seen.tally, [*wrong, *seen.findings]
-        return CheckRun(check, completed, tests, tuple(wrong))
+        return CheckRun(check, completed, tests, tuple(wrong), self._python)
 
     async def _carry_out_check(self, command: str) -> Completed:
         """Run a check's command; once more without the witness if it sets PYTHONPATH itself, which hides the plugin."""
@@ -259,14 +267,15 @@ def findings_alone(run: CheckRun, files: Path) -> list[Finding]:
     findings = within(parsed, str(files))
     if not any(one.severity == "error" for one in findings):
         findings.append(failed("check.failed", check.command, done))
-    return findings
+    return [with_cause(one, run.python) for one in findings]
 
 
 def ended(name: str, command: str, done: Completed) -> list[Finding]:
     """Return findings about a command that was ended, or never began."""
     if done.exit_code is None:
-        message = f"{name} was ended after {done.seconds:.0f} seconds: `{command}`\n{_tail(done)}"
-        return [finding("check.timeout", message, fix="make it finish sooner, or raise the limit for gates")]
+        limit = "" if name == "setup" else ", the limit for one check"
+        message = f"{name} was ended after {done.seconds:.0f} seconds{limit}: `{command}`\n{_tail(done)}"
+        return [finding("check.timeout", message, fix=time_advice("" if name == "setup" else "--gate-time"))]
     if done.exit_code == NOT_FOUND:
         message = f"A program that `{command}` calls was not found.\n{_tail(done)}"
         return [finding("check.tool_missing", message, fix="declare it as a dependency, or install it on this machine")]

@@ -6,7 +6,6 @@ heart. The files lie in the checkout only while they run, each under a name of t
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import secrets
@@ -22,7 +21,7 @@ from buildwright.core.limits import Check
 from buildwright.core.sealed import Language, SealedFile, SealedRun, SealedTests
 from buildwright.gates.changed import checkout, listing
 from buildwright.gates.checks import read_project
-from buildwright.gates.interpreter import Python, find_python
+from buildwright.gates.interpreter import Pythons
 from buildwright.gates.junit import Tally
 from buildwright.gates.project_run import CheckRun, ProjectRun, ended
 from buildwright.gates.replay import elsewhere, make_old
@@ -43,18 +42,17 @@ class SealedRunner:
 
     def __init__(self, tools: GateTools) -> None:
         self._sandbox = tools.sandbox
-        self._path = tools.path
         self._setups = SetupCache(tools.setups) if tools.setups is not None else None
-        self._python: asyncio.Future[Python] | None = None
+        self._pythons = Pythons(tools.path)
 
     @property
     def sandbox(self) -> str:
         """Return the name of the sandbox."""
         return self._sandbox.name
 
-    async def languages(self, files: Path) -> tuple[Language, ...]:
+    async def languages(self, repository: str, files: Path) -> tuple[Language, ...]:
         """Return the languages of this checkout whose runner is here; of an empty one all that are."""
-        python, path = await self._programs()
+        python, path = await self._pythons.of(repository)
         paths = [PurePosixPath(one) for one in listing(files)]
         has_python = any(one.suffix == ".py" or one.name == "pyproject.toml" for one in paths)
         has_node = any(one.suffix in _SCRIPTS or one.name == "package.json" for one in paths)
@@ -75,7 +73,7 @@ class SealedRunner:
         more = elsewhere() if away else None
         if away:
             make_old(files)
-        python, path = await self._programs()
+        python, path = await self._pythons.of(judged.repository)
         project = read_project(files, python, path)
         toolchain = find_toolchain(project, judged.options)
         unheard = replace(judged, on_output=None)  # what tests print tells what they ask
@@ -88,12 +86,6 @@ class SealedRunner:
                 if not done[-1].report.ok:
                     return [SealedRun(broken="the set-up of the checks fails")] * len(tests.files)
             return [await _run_file(run, files, file, project.python) for file in tests.files]
-
-    async def _programs(self) -> tuple[Python, str]:
-        if self._python is None or self._python.cancelled():
-            self._python = asyncio.ensure_future(find_python(self._path, os.environ))
-        python = await asyncio.shield(self._python)
-        return python, os.pathsep.join(dict.fromkeys((str(python.executable.parent), *self._path.split(os.pathsep))))
 
 
 async def _run_file(run: ProjectRun, files: Path, file: SealedFile, python: str) -> SealedRun:

@@ -269,7 +269,7 @@ def _python(folder: _Folder) -> Toolchain:
             fix = f"install {tool} in the Python environment of the checks"
             notes.append(finding("checks.tool_missing", message, severity="warning", fix=fix))
     tests = [path for path in paths if _is_python_test(path)]
-    configured = "pytest" in tools or "pytest.ini" in paths or "[tool:pytest]" in setup_cfg
+    configured = _names_pytest(folder)
     if tests or configured or "[pytest]" in folder.read("tox.ini"):
         if project.has_pytest or configured or not _are_unittests(folder, tests):
             checks.append(folder.check("pytest", f"{project.python} -m pytest -q", "test", "pytest"))
@@ -278,6 +278,20 @@ def _python(folder: _Folder) -> Toolchain:
     installed = any(name in paths for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     layout = installed and any(path.startswith("src/") and path.endswith(".py") for path in paths)
     return Toolchain((), tuple(checks), tuple(notes), (folder.path("src"),) if layout else ())
+
+
+def needs_pytest(project: ProjectFiles) -> bool:
+    """Return whether the Python tests of a project need pytest: it is configured, or not all are of unittest."""
+    top = _Folder(project, "")
+    tests = [path for path in top.paths if _is_python_test(path)]
+    return _names_pytest(top) or (bool(tests) and not _are_unittests(top, tests))
+
+
+def _names_pytest(folder: _Folder) -> bool:
+    """Return whether a project configures pytest."""
+    tools = folder.table("pyproject.toml").get("tool", {})
+    named = isinstance(tools, dict) and "pytest" in tools
+    return named or "pytest.ini" in folder.paths or "[tool:pytest]" in folder.read("setup.cfg")
 
 
 def _mypy(folder: _Folder, tools: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ class Judged:
 class SealedTrial(Protocol):
     """Runs sealed tests on a tree."""
 
-    async def languages(self, files: Path) -> tuple[Language, ...]:
+    async def languages(self, repository: str, files: Path) -> tuple[Language, ...]:
         """Return the languages in which tests of this checkout can be written and run here."""
 
     async def run(self, judged: Judged, tests: SealedTests) -> list[SealedRun]:

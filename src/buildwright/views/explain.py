@@ -8,6 +8,7 @@ from typing import Any
 
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control, TaskPhase, TaskState
+from buildwright.core.decide import base_troubles
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Report, Verdict
 from buildwright.core.graph import Plan
@@ -66,6 +67,45 @@ class WhyView(Record):
     approvals: tuple[ApprovalView, ...] = ()
     reports: tuple[Report, ...] = ()
     """The newest verdict, gate by gate, with its evidence."""
+
+
+class BaseView(Record):
+    """What the gates say of the tree that the build started from, before any change."""
+
+    build: str
+    tree: str
+    answer: str
+    reasons: tuple[tuple[str, ...], ...] = ()
+    """For each finding of a gate that refuses: the lines that matter, and the fix."""
+    reports: tuple[Report, ...] = ()
+
+
+BASE = "base"
+"""What `why` is asked about instead of a task, unless a task has that id."""
+
+
+def why_base(build: Build) -> BaseView:
+    """Explain what the base comes to: whether it was judged, what refuses it, and who accepts that."""
+    verdict, troubles = build.base_verdict, base_troubles(build)
+    accepted = build.base_accepted or build.options.accept_base or build.options.on_failure == "fail"
+    match verdict:
+        case None if not build.options.gates or not build.options.lanes:
+            answer = "It is not judged: this build has no gates."
+        case None:
+            answer = "It was not judged yet; nothing is planned or attempted before that."
+        case _ if not troubles:
+            answer = "It passes its own checks." if verdict.ok else "What refuses it was accepted before the start."
+        case _:
+            answer = "It does not pass its own checks" + (
+                ", and the build goes on all the same." if accepted else ": the project is at fault, not a task."
+            )
+    return BaseView(
+        build=build.id,
+        tree=build.base_tree,
+        answer=answer,
+        reasons=tuple(finding.reason for finding in (verdict.findings if verdict is not None else ())),
+        reports=verdict.reports if verdict is not None else (),
+    )
 
 
 def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -> WhyView:

@@ -439,7 +439,7 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
             )
             yield Choice(name="skip", words=f"give up {names} and go on with the rest")
         case "base":
-            yield Choice(name="go", words="go on all the same: the tasks are to mend it")
+            yield Choice(name="go", words="go on all the same, if the tasks are to mend it")
         case "stuck":
             yield Choice(name="go", words="go on, once you have done what the diagnosis asks for")
             yield Choice(name="retry", words="go on and tell the agents something (add -m TEXT)")

@@ -24,6 +24,7 @@ from buildwright.core.review import Review
 from buildwright.core.sealed import SealedTests
 from buildwright.core.secrets import Masker, masker
 from buildwright.errors import BadSettings
+from buildwright.kept_verdicts import KeptVerdicts
 from buildwright.ports import Agent, Briefing, BriefingRequest, Workspace
 from buildwright.settings import SECRETS, Settings
 
@@ -270,6 +271,8 @@ class AdapterFactory:
             sealed_trial=self._sealed_trial(options, sandbox),
             reviewer=LazyReviewer(),
             plan_context=plan_context(workspace),
+            kept=KeptVerdicts(self._settings.home / "verdicts"),
+            environment={**self._settings.environment, "PATH": path_of(self._settings)},
         )
 
     async def sandbox(self, options: Options) -> Sandbox | None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.telemetry.meters import Meters
     from buildwright.views.overview import PlanView
+    from buildwright.views.precheck import PrecheckView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
     from buildwright.wiring.runners import Runners
@@ -214,6 +215,22 @@ class App:
                 "spec_notes": new.spec.notes,
             }
         )
+
+    async def precheck(
+        self,
+        new: NewBuild,
+        on_found: Callable[[PrecheckView], None],
+        on_log: Callable[[LogEntry], None] | None = None,
+        *,
+        run: bool = True,
+    ) -> PrecheckView:
+        """Return what would judge a repository, and what it says of its base; see `wiring.precheck`."""
+        from buildwright.wiring.precheck import precheck
+
+        if await self._worlds.sandbox(new.options) is not None:
+            await self._worlds.end_orphans()
+        world = await self._worlds.whole(new.options, self.clock, self.workspace, None, self.telemetry.observe)
+        return await precheck(new, world, self.workspace, on_found, on_log, run=run)
 
     async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
         """Send a command to a build, whichever process runs it. Raises IllegalMove, NotFound, StoreFailed.

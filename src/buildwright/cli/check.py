@@ -1,0 +1,153 @@
+"""The verb `check`: says what would judge a repository, and whether it passes, before anything is paid for.
+
+A repository that passed before is answered from what was kept, without a heavy import. Must never make a build.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from cyclopts import Parameter
+
+from buildwright.cli.argv0 import typed
+from buildwright.cli.exit_codes import Exit
+from buildwright.cli.output import Output, one_line
+from buildwright.kept_verdicts import KeptVerdicts, surroundings
+from buildwright.settings import Settings
+
+if TYPE_CHECKING:
+    from buildwright.views.precheck import PrecheckView
+
+_GIT_SECONDS = 10.0
+
+
+async def check(
+    *,
+    repo: Annotated[str, Parameter(help="Path or URL of the git repository.")] = ".",
+    base: Annotated[str, Parameter(help="Branch, tag or commit to look at; else what is checked out.")] = "",
+    check: Annotated[tuple[str, ...], Parameter(help="A command that judges it, as of `build`. May be repeated.")] = (),
+    setup: Annotated[tuple[str, ...], Parameter(help="Commands to run before the checks. May be repeated.")] = (),
+    gate_time: Annotated[float, Parameter(help="Seconds for one check.")] = 120.0,
+    sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(help="What contains checks.")] = "auto",
+    json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
+) -> int:
+    """Say what would judge a repository, on which interpreter, and whether it passes before any change.
+
+    A build does the same first. Nothing is paid for, and your checkout is not touched. What passed is kept by tree and
+    command, also for the build.
+    """
+    output, settings = Output(json), Settings.load()
+    kept = KeptVerdicts(settings.home / "verdicts")
+    given = _Given(check, setup, gate_time, sandbox)
+    question = _question(settings, repo, base, given._asdict())
+    known = kept.get(question) if question else None
+    if known is not None:
+        if not json:
+            _print_found(output, known)
+        return _tell(output, known, was_kept=True)
+    view = (await _looked(output, repo, base, given)).model_dump(mode="json")
+    if question and view["ready"]:
+        commands = [report["evidence"]["command"] for report in view["reports"] if report["evidence"]]
+        kept.put(question, view, commands, settings.environment.get("PATH", ""))
+    return _tell(output, view, was_kept=False)
+
+
+class _Given(NamedTuple):
+    """What of the options of `build` was typed."""
+
+    check: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    gate_time: float = 120.0
+    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+
+
+async def _looked(output: Output, repo: str, base: str, given: _Given, *, run: bool = True) -> PrecheckView:
+    """Look at the repository, and say what was found before it is run. Raises BadRepository, BadSettings."""
+    from buildwright.cli.build_options import BuildOptions
+    from buildwright.cli.options import options_of, read_repository
+    from buildwright.cli.session import local_session
+    from buildwright.core.spec import Spec
+    from buildwright.engine.commands import NewBuild
+
+    options = options_of(BuildOptions(agent="shell", agent_command="true", **given._asdict()))
+    new = NewBuild(Spec(title="check"), options, read_repository(repo), base)
+
+    def found(view: PrecheckView) -> None:
+        if not output.json:
+            _print_found(output, view.model_dump(mode="json"))
+
+    async with local_session() as app:
+        return await app.precheck(new, found, lambda entry: output.say(f"    {one_line(entry.text)}"), run=run)
+
+
+async def found_here(output: Output) -> PrecheckView | None:
+    """Print what would judge the repository in the working directory, without running it; None when there is none.
+
+    Raises BadSettings (buildwright.toml is wrong), BadRepository (git refuses it), StoreFailed.
+    """
+    here = Path.cwd()
+    if not any((folder / ".git").exists() for folder in (here, *here.parents)):
+        return None
+    return await _looked(output, ".", "", _Given(), run=False)
+
+
+def _question(settings: Settings, repo: str, base: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return all that the answer depends on; {} when that cannot be known without looking."""
+    if not Path(repo).is_dir():
+        return {}
+    place = str(Path(repo).resolve())
+    command = ["git", "-C", place, "-c", "core.fsmonitor=false", "rev-parse", "--verify", "--end-of-options"]
+    try:
+        done = subprocess.run(
+            [*command, f"{base or 'HEAD'}^{{tree}}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=_GIT_SECONDS,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    tree = done.stdout.decode().split()[-1]
+    return {"verb": "check", "tree": tree, **given, **surroundings(place, settings.environment)}
+
+
+def _print_found(output: Output, view: dict[str, Any]) -> None:
+    """Print what was found: the commands and their sources, the interpreter and why it, what pins versions."""
+    output.print(f"{view['repository']} at {view['commit'][:12]}", style="bold")
+    for title, commands in ("Set-up", view["setup"]), ("Checks", view["checks"]):
+        output.print(f"{title}:" if commands else f"{title}: none found")
+        for one in commands:
+            output.print(f"  {one['name']} ({one['kind']}): {one_line(one['command'])}  [{one_line(one['source'])}]")
+    output.print(f"Python of the checks: {view['interpreter']} ({view['interpreter_why']})")
+    for line in (*view["pins"], *view["notes"]):
+        output.print(f"  {one_line(line, 300)}")
+
+
+def _tell(output: Output, view: dict[str, Any], *, was_kept: bool) -> Exit:
+    """Print what the checks say, and return the exit code."""
+    code = Exit.DONE if view["ready"] else Exit.GATE_FAILED
+    if output.json:
+        output.data({**view, "kept": was_kept, "exit": int(code)})
+        return code
+    for first, *rest in view["reasons"]:
+        output.print(f"  {one_line(first, 300)}", style="red")
+        for line in rest:
+            output.print(f"    {one_line(line, 300)}")
+    ran = [report for report in view["reports"] if report["evidence"]]
+    for report in ran:
+        tests = report["evidence"]["tests"]
+        counted = f", {tests} tests" if tests is not None else ""
+        output.print(f"{report['gate']}: {'passed' if report['ok'] else 'refused'}{counted}")
+    if view["ready"]:
+        output.print(
+            "Ready: it passes its own checks" + (" (kept: same tree, commands and programs)." if was_kept else ".")
+        )
+        output.say(typed("Next: buildwright build SPEC.md"))
+    else:
+        output.print("Not ready: a build would pause here, before anything is paid for.", style="bold")
+        output.say(typed("Next: mend it, name other checks with --check, or build with --accept-base CHECK"))
+    return code

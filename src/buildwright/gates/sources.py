@@ -1,0 +1,61 @@
+"""Names the file that a found command comes from, and what pins the versions of tools. Pure: must never run anything."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from collections.abc import Iterator, Mapping
+
+from buildwright.core.limits import Options
+from buildwright.gates.toolchain import SETTINGS, ProjectFiles, Toolchain
+
+_MANIFESTS: Mapping[str, tuple[str, ...]] = {
+    "pytest": ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"),
+    "unittest": (),
+    "mypy": ("mypy.ini", "pyproject.toml", "setup.cfg"),
+    "pyright": ("pyrightconfig.json", "pyproject.toml"),
+    "ruff": ("ruff.toml", ".ruff.toml", "pyproject.toml"),
+    "npm": ("package.json",),
+    "npx": ("package.json",),
+    "pnpm": ("package.json",),
+    "yarn": ("package.json",),
+    "bun": ("package.json",),
+    "go": ("go.mod",),
+    "cargo": ("Cargo.toml",),
+    "mvn": ("pom.xml",),
+    "./mvnw": ("pom.xml",),
+    "gradle": ("build.gradle", "build.gradle.kts"),
+    "./gradlew": ("build.gradle", "build.gradle.kts"),
+    "make": ("Makefile", "makefile", "GNUmakefile"),
+}
+"""Files that a program's commands are found from, by the program; the first that is there counts."""
+_PINS = (".python-version", ".nvmrc", ".node-version", "rust-toolchain.toml", "rust-toolchain", ".tool-versions")
+
+
+def sources_of(project: ProjectFiles, toolchain: Toolchain, options: Options) -> Mapping[str, str]:
+    """Return where each command of a toolchain was found: an option, a file of the project, or its tests."""
+    commands = {check.command: "--check" if options.checks else "" for check in toolchain.checks}
+    for setup in toolchain.setup:
+        commands |= dict.fromkeys(setup.commands, "--setup" if options.setup else "")
+    text = project.read(SETTINGS) or ""
+    return {command: given or _source(project, command, text) for command, given in commands.items()}
+
+
+def _source(project: ProjectFiles, command: str, settings: str) -> str:
+    if command in settings or command in settings.replace("\\", ""):
+        return SETTINGS
+    prefix, _, last = command.rpartition(" && ")
+    folder = shlex.split(prefix)[1] if prefix.startswith("cd ") and prefix.count("&&") == 0 else ""
+    words = last.split()
+    for program, files in _MANIFESTS.items():
+        if program in words:
+            there = (posixpath.join(folder, name) for name in files)
+            return next((path for path in there if path in project.files), "its tests")
+    return "the project's files"
+
+
+def pins_of(project: ProjectFiles) -> Iterator[str]:
+    """Yield what the project pins of its tools' versions, for people: `.nvmrc: 22`."""
+    for name in _PINS:
+        if name in project.files and (lines := (project.read(name) or "").split("\n")):
+            yield f"{name}: {' '.join(line.strip() for line in lines if line.strip())[:100]}"

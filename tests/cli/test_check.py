@@ -1,0 +1,80 @@
+"""`check` as typed: what it finds, what it says of the base, and that what passed costs once, also for a build."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
+from tests.git import git
+
+PASSES = "import unittest\n\n\nclass T(unittest.TestCase):\n    def test_a(self):\n        self.assertEqual(1, 1)\n"
+
+
+def commit(repository: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (repository / name).write_text(text, encoding="utf-8")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "more")
+
+
+def test_what_passed_costs_once_for_check_and_build(program: Program, repository: Path, tmp_path: Path) -> None:
+    commit(repository, {"test_a.py": PASSES})
+    command = "test:ok=python3 -m unittest -q"
+    given = ("--repo", repository, "--check", command, "--sandbox", "none")
+    first = program("check", *given, "--json")
+    assert first.code == 0, first.err
+    assert (first.object["ready"], first.object["kept"]) == (True, False)
+    assert [(one["name"], one["source"]) for one in first.object["checks"]] == [("ok", "--check")]
+    second = program("check", *given, "--json")
+    assert (second.code, second.object["kept"]) == (0, True)
+    assert {**second.object, "kept": False} == first.object
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    built = program("build", tasks, "--repo", repository, *shell(WRITES), "--check", command)
+    assert built.code == 0, built.err
+    assert "the same tree passed before" in program("logs", "").out
+
+
+def test_what_refuses_it_is_shown_with_its_last_lines_and_is_not_kept(program: Program, repository: Path) -> None:
+    commit(repository, {"test_a.py": PASSES.replace("1, 1", "3, 4")})
+    for _ in range(2):
+        refused = program("check", "--repo", repository)
+        assert refused.code == 3, refused.err
+        assert "AssertionError: 3 != 4" in refused.out
+        assert "Not ready: a build would pause here" in refused.out
+
+
+def test_what_was_found_and_from_where_is_said(program: Program, repository: Path) -> None:
+    manifest = '[tool.pytest.ini_options]\naddopts = "-q"\n'
+    commit(repository, {"pyproject.toml": manifest, "test_a.py": PASSES, ".python-version": "3.12\n"})
+    found = program("check", "--repo", repository)
+    assert found.code == 0, found.err + found.out
+    assert "[pyproject.toml]" in found.out
+    assert ".python-version: 3.12" in found.out
+    assert "Python of the checks: /" in found.out
+
+
+def test_nothing_to_check_with_is_refused_before_anything_is_paid_for(program: Program, repository: Path) -> None:
+    refused = program("check", "--repo", repository)
+    assert refused.code == 3
+    assert "Checks: none found" in refused.out
+    assert "checks.none" in refused.out
+
+
+def test_the_environment_of_the_repository_is_named(program: Program, repository: Path) -> None:
+    commit(repository, {"test_a.py": PASSES, ".gitignore": ".venv/\n"})
+    python = repository / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (repository / ".venv" / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).resolve().parent}\n")
+    found = program("check", "--repo", repository, "--json").object
+    assert found["interpreter_why"] == ".venv of the repository"
+
+
+@pytest.mark.parametrize("given", [("--base", "nosuch"), ("--repo", "/nowhere/at/all")])
+def test_what_cannot_be_looked_at_is_an_error(program: Program, repository: Path, given: tuple[str, str]) -> None:
+    refused = program("check", "--repo", repository, *given)
+    assert refused.code not in {0, 3}
+    assert "fix:" in refused.err

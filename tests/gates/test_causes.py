@@ -1,0 +1,54 @@
+"""What is told of commands that never got to judge: the package that is missing, the limit that ended them."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildwright.gates.causes import time_advice, with_cause
+from buildwright.gates.reporting import finding
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ("/usr/bin/python3: No module named pytest", "pytest"),
+        ("ImportError: Error importing plugin: No module named 'pytest_cov.plugin'", "pytest-cov"),
+        ("error: unrecognized arguments: --cov=src --cov-report=term", "pytest-cov"),
+        ("error: unrecognized arguments: --strict-x -n auto", "pytest-xdist"),
+        ("error: unrecognized arguments: -n4", "pytest-xdist"),
+        ("error: unrecognized arguments: --timeout=10", "pytest-timeout"),
+        ("error: unrecognized arguments: --asyncio-mode=auto", "pytest-asyncio"),
+        ("E       fixture 'mocker' not found", "pytest-mock"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_python_it_is_missing_from(said: str, missing: str) -> None:
+    told = with_cause(
+        finding("check.failed", f"`python -m pytest -q` ended with exit code 1.\n{said}"), "/v/bin/python3"
+    )
+    assert told.fix.startswith(f"{missing} is not in the Python of the checks, /v/bin/python3:")
+    assert f"/v/bin/python3 -m pip install {missing}" in told.fix
+
+
+@pytest.mark.parametrize(
+    "said", ["assert 1 == 2", "error: unrecognized arguments: --nobody-knows -no", "fixture 'db' not found"]
+)
+def test_what_is_not_known_gets_no_fix(said: str) -> None:
+    assert with_cause(finding("check.failed", said), "python").fix == ""
+
+
+def test_a_module_may_be_a_dependency_or_the_projects_own() -> None:
+    told = with_cause(finding("test.error", "E   ModuleNotFoundError: No module named 'yaml.nodes'"), "/v/bin/python3")
+    assert (
+        told.fix == "yaml is not there: if it is a dependency, install it in the Python of the checks, /v/bin/python3"
+    )
+
+
+def test_a_fix_that_is_there_stays() -> None:
+    assert with_cause(finding("check.failed", "No module named pytest", fix="mend it"), "python").fix == "mend it"
+
+
+def test_a_time_limit_is_named_and_an_overloaded_machine_too() -> None:
+    assert "--gate-time SECONDS" in time_advice("--gate-time", load=1.0, cores=2)
+    assert "overloaded" not in time_advice("--gate-time", load=1.0, cores=2)
+    assert "load 9.9 on 2 cores" in time_advice("--gate-time", load=9.9, cores=2)
+    assert "SECONDS" not in time_advice("", load=9.9, cores=2)
