@@ -46,6 +46,13 @@ async def test_what_the_gates_let_land_is_not_refused_again(tmp_path: Path) -> N
     assert unseen["A2 minimal diff"] == [("minimal.whitespace", "error")]
 
 
+async def test_a_phase_of_tasks_that_were_done_by_proof_is_not_refused_for_its_empty_change(tmp_path: Path) -> None:
+    repository = project(tmp_path / "r")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "Nothing to change")
+    _, found = await audit(ended(repository), tmp_path / "home")
+    assert ("scope.empty", "warning") in found["A1 scope"]
+
+
 async def test_a_route_that_is_due_in_the_phase_is_missed(tmp_path: Path) -> None:
     repository = project(tmp_path / "r", {"phases.md": PHASES})
     change(repository, {"calc.py": "A = 1\n"})

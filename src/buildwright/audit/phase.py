@@ -17,8 +17,8 @@ from buildwright.ports import AuditedPhase, EndedPhase
 
 _OF_CHANGES = ("scope.", "minimal.")
 """Families about how a file was changed: settled for the files of changes that landed."""
-_OF_RUNS = frozenset({"tests.none", "evidence.none", "order.late"})
-"""What may be said of runs that Buildwright itself chose and ordered."""
+_SETTLED = frozenset({"tests.none", "evidence.none", "order.late", "scope.empty"})
+"""What may be said of runs that Buildwright chose and ordered, and of tasks that were done by proof, without a change."""
 
 
 class BuildAuditor:
@@ -64,7 +64,7 @@ class BuildAuditor:
 def _is_settled(finding: Finding, phase: EndedPhase) -> bool:
     if finding.severity != "error":
         return False
-    return finding.code in _OF_RUNS or (finding.code.startswith(_OF_CHANGES) and finding.file in phase.judged)
+    return finding.code in _SETTLED or (finding.code.startswith(_OF_CHANGES) and finding.file in phase.judged)
 
 
 def _report(outcome: AuditOutcome) -> Report:
