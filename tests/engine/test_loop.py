@@ -482,8 +482,13 @@ async def test_half_of_a_result_is_never_pushed(tmp_path: Path, builds: Builds) 
 
 
 async def test_a_failing_build_whose_result_cannot_be_delivered_still_ends(tmp_path: Path, builds: Builds) -> None:
-    site = make_site(tmp_path, builds, {("b", 0): [Fail()]})
-    taken = Delivery(branch="main")
-    build = await site.build(tasks("a", "b"), limits=Limits(attempts=1), gates=False, on_failure="fail", delivery=taken)
+    def take(_files: Path, judged: Judged) -> list[str]:
+        if judged.task is not None and "taken" not in git(site.repository, "branch", "--list", "taken"):
+            git(site.repository, "branch", "taken", git(site.repository, "commit-tree", "-m", "theirs", "HEAD^{tree}"))
+        return []
+
+    site = make_site(tmp_path, builds, {("b", 0): [Fail()]}, gates=[FunctionGate(take)])
+    options = {"delivery": Delivery(branch="taken"), "limits": Limits(attempts=1), "on_failure": "fail"}
+    build = await site.build(tasks("a", "b"), **options)
     assert (build.outcome, build.delivered) == ("failed", "")
-    assert "b failed; what has landed could not be delivered: The branch main is checked out" in build.message
+    assert "b failed; what has landed could not be delivered: The branch taken has commits" in build.message

@@ -89,7 +89,9 @@ async def _tried(bench: ActionContext, action: Action, build: Build) -> Sequence
             wanted_at = None
             await bench.world.clock.sleep(0.25 * 4**tried)
         except Conflict as conflict:
-            return (_paused(conflict),)
+            # Of preparing, that is a branch that would not take the result: told before anything is paid for.
+            bars_delivery = isinstance(action, PrepareTarget)
+            return (e.BuildPaused(reason="delivery" if bars_delivery else "trouble", message=_told(conflict)),)
         except Exception as bug:  # an effect must become an event whatever happened
             bench.logbook.note("engine", f"{action.key}:\n{''.join(traceback.format_exception(bug))}")
             return (e.BuildPaused(reason="trouble", message=f"{action.key} broke: {type(bug).__name__}: {bug}"),)
