@@ -14,21 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildwright.core.finding import Finding
-from buildwright.core.languages import language_of
 from buildwright.core.task import Task
 from buildwright.gates.changed import checkout, read_bytes
 from buildwright.gates.compared import Compared, compared, is_open, opening, text_of
 from buildwright.gates.facts import dotted, read_python
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.script import FUNCTIONS, is_script, line, literal, parse, plain, text, walk
-from buildwright.gates.surface import is_test
+from buildwright.gates.surface import is_prose, is_test
 from buildwright.ports import Judged, Judgement
 
-_PROSE = frozenset(("markdown",))
-_PROSE_NAMES = re.compile(
-    r"(?:^|/)(?:readme|changelog|changes|history|authors|contributors|license|licence|notice|news|todo)[^/]*$|\.(?:rst|adoc|md|mdx)$",
-    re.IGNORECASE,
-)
 _ASKS_FOR_CODE = re.compile(
     r"\b(?:add|implement|create|write|make|build|provide|introduce|need)\b[^.\n]{0,60}\b(?:function|method|class|endpoint|route|"
     r"subcommand|helper|component|module)\b|\b[a-z_]\w*\([^)]*\)"
@@ -72,7 +66,7 @@ def _undone(judged: Judged, files: list[Compared]) -> Iterator[Finding]:
     words = _said(task).casefold()
     if task is None or not files or not _ASKS_FOR_CODE.search(words) or _ASKS_FOR_PROSE.search(words):
         return
-    if any(_PROSE_NAMES.search(path) for path in task.files_expected) or task.action == "delete":
+    if any(map(is_prose, task.files_expected)) or task.action == "delete":
         return
     if all(_is_prose(file) for file in files):
         message = "The task asks for code, and the change has none: only words, comments or layout are different."
@@ -80,7 +74,7 @@ def _undone(judged: Judged, files: list[Compared]) -> Iterator[Finding]:
 
 
 def _is_prose(file: Compared) -> bool:
-    if _PROSE_NAMES.search(file.path) or language_of(file.path) in _PROSE:
+    if is_prose(file.path):
         return True
     if file.before is None or file.after is None or file.change.kind != "modified":
         return False

@@ -58,7 +58,8 @@ class CheckRun(NamedTuple):
     def result(self) -> BaselineResult:
         """Return what a later tree is compared with."""
         failed = self.tests is not None and bool(self.tests.findings)
-        ok = self.completed.exit_code == 0 and not failed and not self.wrong
+        wrong = any(one.severity == "error" for one in self.wrong)
+        ok = self.completed.exit_code == 0 and not failed and not wrong
         return BaselineResult(ok, self.tests.cases if self.tests is not None else ())
 
 
@@ -253,10 +254,16 @@ class ProjectRun:
 
 def findings_alone(run: CheckRun, files: Path) -> list[Finding]:
     """Return what is wrong with a check that ran in the checkout `files`, without looking at any other tree."""
-    check, done, tests = run.check, run.completed, run.tests
+    check, done = run.check, run.completed
     findings = ended(check.name, check.command, done) or list(run.wrong)
-    if findings:
+    if any(one.severity == "error" for one in findings):
         return findings
+    return [*findings, *_as_it_ended(run, files)]
+
+
+def _as_it_ended(run: CheckRun, files: Path) -> list[Finding]:
+    """Return what is wrong by the exit code and the tests of a run that was neither ended nor bent."""
+    check, done, tests = run.check, run.completed, run.tests
     if tests is not None and (tests.ran == 0 or _says_nothing(check, done)) and not tests.findings:
         return [_nothing_collected(check, tests, done)]
     if done.exit_code == 0:

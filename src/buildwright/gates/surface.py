@@ -62,10 +62,14 @@ _BELOW = (".cargo/", ".mvn/", "gradle/", ".config/", "buildSrc/", "node_modules/
 _EXACT = frozenset(name for name in _ANYWHERE if "*" not in name)
 _PATTERNS = tuple(name for name in _ANYWHERE if "*" in name)
 
-_PROSE_SUFFIXES = frozenset((".md", ".rst", ".adoc", ".txt"))
+_PROSE_SUFFIXES = frozenset((".md", ".mdx", ".rst", ".adoc"))
 _PROSE_NAMES = frozenset(
-    ("authors", "changelog", "changes", "contributors", "copying", "licence", "license", "notice", "readme")
+    (
+        *("authors", "changelog", "changes", "contributors", "copying", "history", "licence", "license", "news"),
+        *("notice", "readme", "todo"),
+    )
 )
+"""Names of texts without an ending, or with `.txt`: other files with that ending may be data of the product."""
 
 _INTERPRETERS = re.compile(r"(?:ba|da|k|z)?sh|python[\d.]*|node|nodejs|ruby|perl|deno|bun|tsx|ts-node|source|\.")
 _NOT_RUN = frozenset(("-c", "-e", "-m", "-p", "--check", "--eval", "--print", "--command"))
@@ -101,7 +105,8 @@ def is_settings(path: str) -> bool:
 def is_prose(path: str) -> bool:
     """Return whether a path is a text for people by its name: no test, no settings, and no code of any kind."""
     pure = PurePosixPath(path)
-    is_text = pure.suffix.lower() in _PROSE_SUFFIXES or (not pure.suffix and pure.name.lower() in _PROSE_NAMES)
+    suffix = pure.suffix.lower()
+    is_text = suffix in _PROSE_SUFFIXES or (suffix in {"", ".txt"} and pure.stem.lower() in _PROSE_NAMES)
     return is_text and not is_test(path) and not is_settings(path)
 
 
