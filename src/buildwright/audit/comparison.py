@@ -17,7 +17,7 @@ from typing import NamedTuple
 from buildwright.core.patch import ChangeKind, FileChange, Patch
 from buildwright.errors import BadRepository
 from buildwright.gates.imports import Import, SourceLanguage, imports_of, source_language
-from buildwright.ports import Target
+from buildwright.ports import BUILD_TRAILER, Target
 from buildwright.workspace.git import Git, check_revision
 from buildwright.workspace.lane import Lanes
 from buildwright.workspace.mirror import Pin
@@ -46,6 +46,8 @@ class Commit(NamedTuple):
     tree: str
     author: str
     committer: str
+    build: str
+    """The build that the message says it is of."""
     subject: str
 
 
@@ -285,11 +287,12 @@ async def _commits(git: Git, pin: Pin, base: str, head: str) -> tuple[bool, tupl
         )
         if answer.code:
             return False, ()
-    form = "--format=%H%x00%T%x00%ae%x00%ce%x00%s"
+    build = f"%(trailers:key={BUILD_TRAILER},valueonly,separator=%x2C)"
+    form = f"--format=%H%x00%T%x00%ae%x00%ce%x00{build}%x00%s"
     excluded = (f"^{base}",) if base else ()
     answer = await git.run(pin.mirror, "log", form, "--end-of-options", head, *excluded)
-    parts = [line.split("\0", 4) for line in answer.text.splitlines()]
-    return True, tuple(Commit(*part) for part in parts if len(part) == 5)
+    parts = [line.split("\0", 5) for line in answer.text.splitlines()]
+    return True, tuple(Commit(*part) for part in parts if len(part) == 6)
 
 
 def _batch(output: bytes) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ from buildwright.errors import Conflict
 from buildwright.gates.checks import ChecksGate
 from buildwright.gates.reporting import judgement
 from buildwright.ports import GateTools, Judged, as_found
-from buildwright.workspace.git import IDENTITY, Git
+from buildwright.workspace.git import Git
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,7 @@ class Auditor:
 
     async def _landed(self, comparison: Comparison) -> frozenset[str]:
         """Return the commits that builds of this home have landed; they are looked for only if there may be some."""
-        ours = IDENTITY.rpartition("<")[2].rstrip(">")
-        if not any(commit.author == ours for commit in comparison.commits):
+        if not any(commit.build for commit in comparison.commits):
             return frozenset()
         return await landed_commits(self._git, self._home)
 

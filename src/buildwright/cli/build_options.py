@@ -49,7 +49,7 @@ class BuildOptions:
     push: Annotated[str, Parameter(help="Push the result to this remote instead of making a local branch.")] = ""
     author: Annotated[str, Parameter(help="Author and committer, as `Name <address>`; by default who git says you are.")] = ""
     sign_off: Annotated[bool, Parameter(help=
-        "End each message with `Signed-off-by` and the author, as `git commit --signoff` does.")] = False
+        "End each message with `Signed-off-by` and the author, as git does on request.")] = False
     trailer: Annotated[tuple[str, ...], Parameter(help=
         "A line to end each message with, such as `Co-authored-by: Name <address>`. May be repeated.")] = ()
     sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(help=

@@ -113,7 +113,7 @@ class Commits(Record):
         description="Author and committer, as `Name <address>`; by default who git says you are.",
     )
     sign_off: Annotated[bool, AsOption("--sign-off"), InFile(), InRequest()] = Field(
-        False, description="End each message with `Signed-off-by` and the author, as `git commit --signoff` does."
+        False, description="End each message with `Signed-off-by` and the author, as git does on request."
     )
     trailers: Annotated[
         tuple[Annotated[Line, Field(pattern=r"^[A-Za-z0-9-]+: [^\x00-\x1f]+$")], ...],

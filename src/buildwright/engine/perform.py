@@ -59,7 +59,7 @@ from buildwright.errors import (
     Refused,
     ToolMissing,
 )
-from buildwright.ports import Merged, ModelAccess, Workspace
+from buildwright.ports import BUILD_TRAILER, Merged, ModelAccess, Workspace
 
 TRIES = 3
 """Tries of an effect that the world refuses, before the build pauses."""
@@ -189,8 +189,12 @@ async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Buil
     assert state.attempt_at is not None
     task = build.plan.task(action.task)
     commits = build.options.commits
-    ours = (f"Build: {build.id}", f"Task: {action.task}", f"Attempt: {action.attempt}")
-    trailers = (*(f"Buildwright-{line}" for line in ours), *commits.lines)
+    ours = (
+        f"{BUILD_TRAILER}: {build.id}",
+        f"Buildwright-Task: {action.task}",
+        f"Buildwright-Attempt: {action.attempt}",
+    )
+    trailers = (*ours, *commits.lines)
     command = task.validation.command if task.validation is not None and state.patch.is_empty else ""
     proven = (f"Nothing to change: `{command}` passes.", "") if command else ()
     message = "\n".join((f"Task {action.task}: {task.title}", "", *proven, *trailers, ""))

@@ -43,7 +43,18 @@ from buildwright.ports.gates import (
     Spend,
     as_found,
 )
-from buildwright.ports.git import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target, Workspace
+from buildwright.ports.git import (
+    BUILD_TRAILER,
+    Checkpoint,
+    Conflicted,
+    Delivered,
+    Guard,
+    Lane,
+    LaneKey,
+    Merged,
+    Target,
+    Workspace,
+)
 from buildwright.ports.queue import (
     ActionLease,
     ActionQueue,
@@ -59,6 +70,7 @@ from buildwright.ports.store import BuildReader, BuildRow, Builds, Clock, Lease,
 from buildwright.ports.traces import ModelCall, SetValue, SpanValue, Traces
 
 __all__ = [
+    "BUILD_TRAILER",
     "GO_ON",
     "ActionLease",
     "ActionQueue",

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from buildwright.core.patch import Patch
 
 
+BUILD_TRAILER = "Buildwright-Build"
+"""Key of the line in a landed commit's message that names its build: the commit is known by it, not by its author."""
+
+
 class LaneKey(NamedTuple):
     """The attempt that a lane belongs to."""
 

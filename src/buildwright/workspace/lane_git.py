@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 from buildwright.errors import DiskFull, GitFailed
+from buildwright.ports import BUILD_TRAILER
 from buildwright.workspace.git import IDENTITY, Git, naming_full_disk
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import ObjectStore
@@ -162,6 +163,6 @@ def _without_ancestry(commit: bytes) -> bytes:
     head, _, message = commit.partition(b"\n\n")
     names = (b"author ", b"committer ", b"encoding ")
     lines = [line for line in head.split(b"\n") if line.startswith(names)]
-    if len(lines) < 2 or IDENTITY.encode() in head:
+    if len(lines) < 2 or IDENTITY.encode() in head or BUILD_TRAILER.encode() in message:
         return _HEAD
     return b"\n".join(lines) + b"\n\n" + message
