@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.ports import LaneKey
+from buildwright.ports import BUILD_TRAILER, LaneKey
 from buildwright.workspace import GitWorkspace, lane_git
 from buildwright.workspace.git import Git
 from buildwright.workspace.mirror import Mirrors
@@ -26,6 +26,14 @@ async def test_git_shows_the_agents_change(workspace: GitWorkspace, tmp_path: Pa
     assert "-hello\n+changed" in git(lane.files, "diff")
     assert git(lane.files, "log", "--format=%s") == "start"
     git(lane.files, "fsck", "--full", "--strict")
+
+
+async def test_a_lane_on_a_landed_commit_does_not_say_whose_that_is(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r")
+    git(repository, "commit", "-q", "--allow-empty", "-m", f"Task a: First\n\n{BUILD_TRAILER}: 1")
+    lane = await opened(workspace, repository)
+    assert git(lane.files, "log", "--format=%s") != "Task a: First"
+    assert "Buildwright" not in git(lane.files, "log", "--format=%an %ae %B")
 
 
 async def test_it_commits_without_anybodys_identity(workspace: GitWorkspace, tmp_path: Path) -> None:
