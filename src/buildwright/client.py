@@ -13,13 +13,18 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from buildwright.core.build import Build
     from buildwright.core.event import Recorded
     from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild
-    from buildwright.ports import BuildReader, BuildRow, Clock, LogEntry
+    from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, LogEntry
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
+    from buildwright.views.costs import CostSum
     from buildwright.views.overview import PlanView
+    from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
     from buildwright.wiring.cluster import Fetched
@@ -69,6 +74,12 @@ class Client(Protocol):
 
     async def gates(self, build: Build, task: str = "") -> GatesView:
         """Return what the gates said in the build, or of one of its tasks. Raises NotFound."""
+
+    async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
+        """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's."""
+
+    async def stuck(self, build_id: str, number: int = 0) -> StuckView:
+        """Return one time that the build was stuck (0: the newest), with its context. Raises NotFound."""
 
     async def run(
         self,

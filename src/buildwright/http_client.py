@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -24,8 +24,10 @@ from buildwright.engine import commands
 from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild
 from buildwright.engine.follow import stepped
 from buildwright.errors import BuildwrightError, Unreachable
-from buildwright.ports import BuildRow, Clock, LogEntry, LogLine
+from buildwright.ports import BuildRow, Clock, CostKey, LogEntry, LogLine
+from buildwright.views.costs import CostSum
 from buildwright.views.overview import PlanView, WorkerHolds
+from buildwright.views.stuck import StuckView
 from buildwright.views.verdicts import GatesView
 from buildwright.wiring import SystemClock
 from buildwright.wiring.changes import Change
@@ -187,6 +189,17 @@ class HttpClient:
         found = await self._wire.get(f"/api/builds/{build.id}/gates", task=task)
         return GatesView.model_validate_json(json.dumps(found))
 
+    async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
+        """Return what requests to models cost from `start` to before `end`, over the builds of the token's user."""
+        times = {name: moment.isoformat() for name, moment in (("since", start), ("until", end)) if moment}
+        found = await self._wire.get("/api/costs", by=by, **times)
+        return [CostSum.model_validate_json(json.dumps(each)) for each in found["sums"]]
+
+    async def stuck(self, build_id: str, number: int = 0) -> StuckView:
+        """Return one time that the build was stuck (0: the newest), with its context."""
+        found = await self._wire.get(f"/api/builds/{build_id}/stuck", number=number)
+        return StuckView.model_validate_json(json.dumps(found))
+
     async def stepped(
         self,
         build_id: str,
@@ -244,7 +257,7 @@ async def open_http_client(
     """Open a client of a server, until the end of the block."""
     import aiohttp
 
-    headers = server.headers()
+    headers = server.headers() | {"Prefer": "fix=commands"}  # the reader of its errors has the command line at hand
     if server.settings.correlation_id:
         headers["X-Correlation-Id"] = server.settings.correlation_id
     timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=10.0)

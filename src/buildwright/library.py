@@ -39,6 +39,7 @@ from buildwright.engine.follow import follow
 from buildwright.errors import BadSpec, BuildIsRunning, BuildwrightError, Refused
 from buildwright.ports import BuildRow
 from buildwright.settings import Settings
+from buildwright.views.stuck import StuckView
 from buildwright.views.summary import BatchResult, BuildResult, Summary, result_of
 from buildwright.wiring import App, open_app
 
@@ -235,6 +236,10 @@ class BuildHandle:
     async def step(self, mode: StepMode = "auto", message: str = "") -> None:
         """Let a build with `Options(by_hand=True)` do one thing; `wait` returns when it is done. Raises IllegalMove."""
         await self.ask(TakeStep(mode, message))
+
+    async def stuck(self, number: int = 0) -> StuckView:
+        """Return one time that the build was stuck (0: the newest): failures, diagnosis, context. Raises NotFound."""
+        return await self._buildwright.client.stuck(self.id, number)
 
     async def stop(self, message: str = "") -> None:
         """End the build for good: its agents are ended, and landed changes stay."""

@@ -17,6 +17,11 @@ from urllib.parse import unquote, urlsplit
 from buildwright.errors import BadSettings
 
 KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY")
+_FORMS = {
+    "ANTHROPIC_API_KEY": ("sk-ant-", "ANTHROPIC_BASE_URL"),
+    "OPENAI_API_KEY": ("sk-", "OPENAI_BASE_URL"),
+}
+"""How keys of a provider begin, and the variable of another address, where keys may have any form."""
 SECRETS = (*KEYS, "BUILDWRIGHT_SECRET")
 """Variables that are never shown: the keys of models, and the key that signs tokens."""
 SHARED = ("DATABASE_URL", "REDIS_URL", "BUILDWRIGHT_HUB")
@@ -99,6 +104,16 @@ class Settings:
                 fix="use at most 128 letters, digits and . _ : / -",
             )
         return given
+
+    @property
+    def odd_keys(self) -> tuple[str, ...]:
+        """Return what is odd about keys that do not have the form of their provider's keys, without showing them."""
+        return tuple(
+            f"{name} does not look like a key of its provider: those begin with {start}"
+            for name, (start, address) in _FORMS.items()
+            if (value := self.environment.get(name, "")) and not self.environment.get(address)
+            if not value.startswith(start)
+        )
 
     @property
     def passwords(self) -> tuple[str, ...]:

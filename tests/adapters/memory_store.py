@@ -94,7 +94,13 @@ class MemoryBuilds:
         return recorded
 
     async def append(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, token: int | None = None
+        self,
+        build_id: str,
+        expected: int,
+        events: Sequence[AnyEvent],
+        at: datetime,
+        token: int | None = None,
+        after: Build | None = None,
     ) -> list[Recorded]:
         journal = self._journal(build_id)
         if token is not None and token != journal.token:
@@ -102,7 +108,7 @@ class MemoryBuilds:
         if expected != journal.head.version:
             raise StaleVersion(f"build {build_id} is at event {journal.head.version}, not {expected}")
         journal.board.settled = False
-        return _extend(journal, events, at)
+        return _extend(journal, events, at, after)
 
     async def read(self, build_id: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
         found = self._journal(build_id).events[max(after, 0) :]
@@ -168,7 +174,13 @@ class MemoryBuilds:
         return self._now()
 
     async def settle(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: QueueUpdate
+        self,
+        build_id: str,
+        expected: int,
+        events: Sequence[AnyEvent],
+        at: datetime,
+        settlement: QueueUpdate,
+        after: Build | None = None,
     ) -> tuple[list[Recorded], list[str]]:
         journal, lease = self._journal(build_id), settlement.lease
         recorded = [Recorded(seq, at, event) for seq, event in enumerate(events, expected + 1)]
@@ -184,7 +196,7 @@ class MemoryBuilds:
         if expected != journal.head.version:
             raise StaleVersion(f"build {build_id} is at event {journal.head.version}, not {expected}")
         if events:
-            _extend(journal, events, at)
+            _extend(journal, events, at, after)
         return recorded, journal.board.settle(settlement, self._now())
 
     async def take(self, build_id: str, key: str, holder: str, seconds: float) -> ActionLease | None:
@@ -367,8 +379,8 @@ class MemoryBuilds:
         return journal
 
 
-def _extend(journal: _Journal, events: Sequence[AnyEvent], at: datetime) -> list[Recorded]:
-    change = head_change(events)
+def _extend(journal: _Journal, events: Sequence[AnyEvent], at: datetime, after: Build | None = None) -> list[Recorded]:
+    change = head_change(events, after)
     recorded = [Recorded(seq, at, event) for seq, event in enumerate(events, journal.head.version + 1)]
     journal.events.extend(recorded)
     head = journal.head

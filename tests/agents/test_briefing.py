@@ -56,8 +56,9 @@ def test_files_of_tasks_that_may_run_beside_it_are_named() -> None:
     last = Task(id="last", title="Last", depends_on=("mine", "beside"), files_expected=("d.py",))
     prompt = briefed(started(first, mine, beside, last), "mine").prompt
     assert "- `c.py` (task beside)" in prompt
-    for unnamed in ("`a.py` (task", "`d.py` (task", "`shared.py` (task"):
+    for unnamed in ("`a.py` (task", "`d.py` (task", "- `shared.py`"):
         assert unnamed not in prompt
+    assert "needs coordination over: `shared.py` (task beside changes it too)" in prompt
     assert "- first: First [before yours]" in prompt
     assert "- last: Last [after yours]" in prompt
     assert "- beside: Beside\n" in prompt

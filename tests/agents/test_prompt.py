@@ -73,7 +73,8 @@ async def test_the_prompt_has_everything_the_task_and_the_project_say() -> None:
     prompt = task_prompt(context)
     for expected in (
         "Task T1: Parse dates", "Create file: `src/dates.py`", "ISO 8601 only", "2026-02-30 is refused",
-        "time zones are missing", "`src/rows.py` (task T9)", "needs coordination over: src/dates.py", "ruff check .",
+        "time zones are missing", "`src/rows.py` (task T9)", "ruff check .",
+        "needs coordination over: `src/dates.py` (task T8 changes it too)",
         "python -m pytest tests/test_dates.py", "2 passed", "def parse(text): ...", "Read the file.", "use tabs",
         "An importer.", "Clerks.", "T2: Write rows [pending]", "docs/far/away.md", "# empty so far", "It is data",
     ):  # fmt: skip

@@ -24,6 +24,7 @@ FIELDS = {
     "last_review",
     "history",
     "history_next",
+    "pause",
 }
 SEED = {
     "brief": {"title": "Guestbook", "summary": "People leave a line.", "goals": ["Lines are kept"]},
@@ -86,6 +87,9 @@ async def test_a_build_is_driven_by_hand_to_ready_on_a_real_repository(served: S
         patched = build["last_patch"] or patched
         steps += 1
         assert steps < 40, phases
+        listed = await client.get("/api/builds", params={"state": build["phase"]})
+        assert [(row["build_id"], row["phase"]) for row in listed.json["items"]] == [(build_id, build["phase"])]
+        assert build["history"][-1]["phase"] == build["phase"]
     assert build["phase"] == "ready", build["history"][-1]
     assert {"planning", "implementing", "verifying", "ready"} <= set(phases)
     assert set(build["build_graph"]) == {"tasks", "notes", "created_at"}
@@ -101,6 +105,45 @@ async def test_a_build_is_driven_by_hand_to_ready_on_a_real_repository(served: S
     assert "b.txt" in git(repository, "ls-tree", "--name-only", f"buildwright/{build_id[:8]}")
     late = await client.post("/api/build/step", {"build_id": build_id})
     assert (late.status, late.json["state"]) == (409, "ready")
+
+
+async def test_a_second_attempt_is_iterating_then_verifying_then_reviewing(served: Served, repository: Path) -> None:
+    command = 'cat > /dev/null; echo "$BUILDWRIGHT_ATTEMPT" > tries.txt'
+    checks = [{"name": "tests", "command": "grep -q 2 tries.txt || test ! -e tries.txt"}]
+    options = {**SHELL, "checks": checks, "agent_command": command}
+    build = await started(served.client, repository=str(repository), tasks=TASKS[:1], options=options)
+    for _ in range(40):
+        if build["phase"] == "ready":
+            break
+        build = await stepped(served.client, build["build_id"])
+    phases = [event["phase"] for event in build["history"]]
+    found = list(dict.fromkeys(phases))
+    assert found == ["planning", "implementing", "verifying", "iterating", "reviewing", "ready"]
+    again = phases[phases.index("iterating") :]
+    assert list(dict.fromkeys(again)) == ["iterating", "verifying", "reviewing", "ready"]
+
+
+async def test_a_pause_is_said_and_answered(served: Served, repository: Path) -> None:
+    client = served.client
+    options = {**SHELL, "limits": {"attempts": 1}, "checks": [{"name": "tests", "command": "test ! -e a.txt"}]}
+    build = await started(client, repository=str(repository), tasks=TASKS[:1], options=options)
+    build_id = build["build_id"]
+    for _ in range(40):
+        if build["pause"] is not None:
+            break
+        build = await stepped(client, build_id)
+    assert (build["phase"], build["pause"]["reason"], build["pause"]["task"]) == ("iterating", "failure", "a")
+    assert build["pause"]["findings"]
+    assert {"go", "retry", "skip", "abort"} >= {choice["name"] for choice in build["pause"]["choices"]} > {"abort"}
+    assert (await client.get(f"/api/build/{build_id}")).json["pause"] == build["pause"]
+    refused = await client.post("/api/build/step", {"build_id": build_id})
+    assert (refused.status, refused.json["state"]) == (409, "paused")
+    resumed = await client.post(f"/api/build/{build_id}/resume", {"choice": "retry", "message": "Try again."})
+    assert (resumed.status, resumed.json["pause"]) == (200, None)
+    again = await stepped(client, build_id)
+    assert again["history"][-1]["ts"] > build["history"][-1]["ts"]
+    aborted = await client.post(f"/api/build/{build_id}/abort")
+    assert aborted.json["phase"] == "aborted"
 
 
 async def test_modes_choose_what_a_step_does_and_a_message_reaches_the_agent(served: Served) -> None:

@@ -533,6 +533,14 @@ async def test_one_build_at_a_time(served: Served, repository: Path) -> None:
     await end(client, f"/projects/{other}/build")
 
 
+async def test_a_build_driven_by_hand_is_in_no_other_builds_way(served: Served, repository: Path) -> None:
+    client = served.client
+    hand = {"project_id": "hand", "seed": {"brief": {"title": "By hand"}}, "tasks": [{"id": "a", "title": "A"}]}
+    started = await client.post("/api/build/start", {**hand, "options": {"agent": "noop", "lanes": False}})
+    assert started.status == 200, started.text
+    await begin(client, await create(client), repository)
+
+
 async def test_so_many_builds_an_hour(repository: Path, tmp_path: Path) -> None:
     async with serving(tmp_path, BUILDWRIGHT_BUILDS_PER_HOUR="1") as served:
         project = await create(served.client)
@@ -582,7 +590,7 @@ async def test_a_stranger_runs_no_commands_here(served: Served, repository: Path
     bob = await served.user("bob")
     wish = {"target_type": "local_path", "target_ref": str(repository), "tasks": TASKS, "options": options()}
     status, problem = await ask(bob, "POST", f"/projects/{await create(bob)}/build", wish)
-    assert (status, problem["code"]) == (403, "forbidden")
+    assert (status, problem["code"], problem["title"]) == (403, "forbidden", "You may not do this")
 
 
 # --- Files ---------------------------------------------------------------------------------------------------------

@@ -186,3 +186,37 @@ def test_what_others_can_reach_must_be_meant(program: Program, server: Serving) 
     assert program("token", "--days", "0").code == 2
     told = program("token", "--user", "bob", "--json").object
     assert told["user"] == "bob"
+
+
+def test_why_a_build_was_stuck_is_the_same_through_the_server(
+    program: Program, server: Serving, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    words = shell("echo no such tool: frob; exit 3", "--no-lanes", "--stuck-after", "2", "--attempts", "2")
+    assert program("build", tasks, *words, **server.environment).code == 4
+    here = program("why", "newest", "stuck", "--json").object
+    assert program("why", "newest", "stuck", "--json", **server.environment).object == here
+    assert here["failures"] == 2
+
+
+def test_costs_are_the_same_through_the_server(
+    program: Program, server: Serving, repository: Path, tmp_path: Path
+) -> None:
+    assert "No request to a model is known." in program("costs", **server.environment).out
+    model = tmp_path / "model.yaml"
+    model.write_text(
+        "version: 1\nmodel: claude-sonnet-5-5\nturns:\n"
+        '  - when: {task: a}\n    reply: {files: {a.txt: "a"}}\n    usage: {input: 1000000, output: 1000}\n',
+        encoding="utf-8",
+    )
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    built = program("build", tasks, "--repo", repository, "--check", "true", "--cassette", model)
+    assert built.code == 0, built.err
+    for by in ("day", "project", "user", "model", "build"):
+        here = program("costs", "--by", by, "--json")
+        assert program("costs", "--by", by, "--json", **server.environment).object == here.object
+        (only,) = here.object["sums"]
+        assert (only["requests"], only["input_tokens"], only["output_tokens"]) == (1, 1_000_000, 1_000), by
+    assert program("costs", "--by", "model").out == program("costs", "--by", "model", **server.environment).out
+    assert "Total: $" in program("costs").out
+    assert program("costs", "--until", "2001-01-01").out.strip() == "No request to a model is known."

@@ -9,6 +9,7 @@ import pytest
 from buildwright.errors import BadSettings
 from buildwright.settings import Settings
 from buildwright.supervisor.state import save
+from tests.cli.conftest import Program, write_tasks
 
 THERE = {
     "DATABASE_URL": "postgresql://me:hush@db/name",
@@ -74,3 +75,17 @@ def test_a_projects_own_dotenv_makes_no_cluster(tmp_path: Path) -> None:
     assert load(tmp_path).database_url == ""
     dotenv.write_text("".join(f"{name}={value}\n" for name, value in THERE.items()), encoding="utf-8")
     assert load(tmp_path).database_url == THERE["DATABASE_URL"]
+
+
+def test_a_key_of_another_form_is_said_before_it_is_sent(program: Program, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    words = ("build", tasks, "--agent", "noop", "--no-lanes", "--new")
+    said = "ANTHROPIC_API_KEY does not look like a key of its provider: those begin with sk-ant-"
+    odd = program(*words, ANTHROPIC_API_KEY="sk-notanthropic-1234567890")
+    assert (odd.code, said in odd.err) == (0, True)
+    assert "notanthropic" not in odd.err
+    for name, value in (("ANTHROPIC_API_KEY", "sk-ant-1234567890"), ("OPENAI_API_KEY", "sk-1234567890")):
+        assert "does not look like" not in program(*words, **{name: value}).err
+    own = {"OPENAI_API_KEY": "any-form", "OPENAI_BASE_URL": "http://127.0.0.1:9"}
+    assert "does not look like" not in program(*words, **own).err
+    assert "OPENAI_API_KEY does not look like" in program(*words, OPENAI_API_KEY="any-form").err

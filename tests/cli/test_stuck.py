@@ -30,6 +30,25 @@ def test_without_a_model_it_says_that_it_is_stuck_and_why_there_is_no_diagnosis(
     (stuck,) = [event for event in events if event["type"] == "build.stuck"]
     assert "advice" not in stuck
     assert len(str(stuck["context"])) == 64
+    shown = program("why", "newest", "stuck")
+    assert "Stuck after 3 failures in a row" in shown.out
+    assert "No diagnosis: no model is at hand" in shown.out
+    assert "no such tool: frob" in shown.out
+    known = program("why", "newest", "stuck", "--json").object
+    assert (known["failures"], known["tasks"], known["times"]) == (3, ["a"], 1)
+    context = known["context"]
+    assert isinstance(context, dict)
+    assert [task["id"] for task in context["tasks"]] == ["a"]
+    assert len(context["history"]) == 3
+    assert any("no such tool: frob" in line["text"] for line in context["log"])
+
+
+def test_a_build_that_was_never_stuck_says_so(program: Program, tmp_path: Path) -> None:
+    tasks = write_tasks(tmp_path / "tasks.json", {"id": "a", "title": "A"})
+    assert program("build", tasks, "--agent", "noop", "--no-lanes").code == 0
+    refused = program("why", "newest", "stuck")
+    assert refused.code != 0
+    assert "has never been stuck" in refused.err
 
 
 def test_a_diagnosis_is_shown_everywhere_and_its_pause_is_answered(

@@ -14,8 +14,8 @@ import pytest
 
 from buildwright.core import event as e
 from buildwright.core.apply import fold
+from buildwright.core.build import Stage
 from buildwright.core.event import AnyEvent
-from buildwright.core.finding import Report, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.spec import ProjectBrief, Spec
@@ -24,6 +24,7 @@ from buildwright.errors import BuildIsRunning, Conflict, IllegalMove, LostLease,
 from buildwright.ports import Builds, Lease, LogEntry
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
+from buildwright.views.statuses import runtime_phase
 from tests.adapters.memory_store import MemoryBuilds
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
@@ -225,18 +226,12 @@ async def test_a_snapshot_of_the_future_is_refused(builds: Builds) -> None:
         await builds.keep_snapshot(replace(ahead, id=other))
 
 
-def _no(tree: str) -> Verdict:
-    return Verdict(tree=tree, reports=(Report(gate="tests", kind="test", ok=False),))
-
-
 @pytest.mark.parametrize(
     ("events", "phase", "control", "outcome", "task"),
     [
         ([], "planning", "running", "", ""),
-        ([e.PlanMade(graph=GRAPH)], "implementing", "running", "", ""),
-        ([e.PlanMade(graph=GRAPH), e.TaskStarted(task="b", attempt=1)], "implementing", "running", "", "b"),
-        ([e.PatchJudged(task="a", attempt=1, verdict=_no("x"))], "iterating", "running", "", ""),
-        ([e.PlanMade(graph=GRAPH), e.BuildPaused(reason="user")], "implementing", "paused", "", ""),
+        ([e.PlanMade(graph=GRAPH), e.TaskStarted(task="b", attempt=1)], "planning", "running", "", "b"),
+        ([e.PlanMade(graph=GRAPH), e.BuildPaused(reason="user")], "planning", "paused", "", ""),
         ([e.BuildPaused(reason="user"), e.BuildResumed()], "planning", "running", "", ""),
         ([e.StopRequested()], "planning", "stopping", "", ""),
         (
@@ -263,6 +258,16 @@ async def test_the_head_row_follows_the_events(
     assert (row.created_at, row.updated_at) == (AT, later)
     assert row.completed_at == (later if outcome else None)
     assert row.version == 1 + len(events)
+
+
+async def test_the_head_row_has_the_phase_of_the_build_after_the_events(builds: Builds) -> None:
+    build_id = await start(builds)
+    build = await builds.load(build_id)
+    for stage in (Stage.WORKING, Stage.VERIFYING, Stage.WORKING):
+        build = build.evolve({"stage": stage, "version": build.version + 1})
+        await builds.append(build_id, build.version - 1, [e.StepRequested(id="s", mode="auto")], AT, after=build)
+        (row,) = await builds.rows()
+        assert row.phase == runtime_phase(build) == ("verifying" if stage is Stage.VERIFYING else "implementing")
 
 
 async def test_rows_are_newest_first_and_selected_by_prefix(builds: Builds) -> None:

@@ -80,7 +80,7 @@ def views_agree(seen: Evidence, _calm: Evidence) -> Iterator[str]:
     what the events make of it."""
     if dump(seen.loaded) != dump(fold(list(seen.journal))):
         yield "the loaded build is not the fold of its journal"
-    wanted = head_change([recorded.event for recorded in seen.journal])
+    wanted = head_change([recorded.event for recorded in seen.journal], seen.loaded)
     for column in ("phase", "control", "outcome", "current_task_id"):
         found = getattr(seen.row, column)
         if column in wanted and found != wanted.get(column):

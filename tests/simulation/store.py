@@ -44,10 +44,16 @@ class SimulatedBuilds:
         return await self._ask("create", lambda: self._store.create(build_id, events, at))
 
     async def append(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, token: int | None = None
+        self,
+        build_id: str,
+        expected: int,
+        events: Sequence[AnyEvent],
+        at: datetime,
+        token: int | None = None,
+        after: Build | None = None,
     ) -> list[Recorded]:
         def effect() -> list[Recorded]:
-            recorded = at_once(self._store.append(build_id, expected, events, at, token))
+            recorded = at_once(self._store.append(build_id, expected, events, at, token, after))
             note_events(self._process, recorded)
             return recorded
 
@@ -134,10 +140,16 @@ class SimulatedBoard:
         return await self._ask("time", self._board.time)
 
     async def settle(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: QueueUpdate
+        self,
+        build_id: str,
+        expected: int,
+        events: Sequence[AnyEvent],
+        at: datetime,
+        settlement: QueueUpdate,
+        after: Build | None = None,
     ) -> tuple[list[Recorded], list[str]]:
         def effect() -> tuple[list[Recorded], list[str]]:
-            recorded, free = at_once(self._board.settle(build_id, expected, events, at, settlement))
+            recorded, free = at_once(self._board.settle(build_id, expected, events, at, settlement, after))
             note_events(self._process, recorded)
             return recorded, free
 

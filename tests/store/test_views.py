@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,24 @@ import pytest
 from sqlalchemy import text
 
 from buildwright.core import event as e
+from buildwright.core.apply import apply
+from buildwright.core.build import Build
+from buildwright.core.event import AnyEvent, Recorded
+from buildwright.core.finding import Verdict
+from buildwright.core.graph import Graph
+from buildwright.core.limits import Options
+from buildwright.core.patch import FileChange, Patch
+from buildwright.core.task import Task
 from buildwright.errors import Conflict
-from buildwright.ports import LogEntry
+from buildwright.ports import CostKey, LogEntry
 from buildwright.store import opening, revisions
+from buildwright.store.build_queries import BuildQueries
 from buildwright.store.database import Database
 from buildwright.store.inbox import asked
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.records import Records
+from buildwright.views.project import phases_of, status_of
+from buildwright.views.statuses import TASKS, runtime_phase
 from tests import services
 from tests.store.process import AT, beat, created, open_in
 
@@ -49,8 +61,8 @@ async def fill(database: Path | str) -> None:
         ],
         AT,
     )
-    lines = [LogEntry(AT, "t", 1, kind, kind) for kind in ("said", "gate", "git", "warned")]
-    await store.write_log("a", lines)
+    lines = [LogEntry(AT, "t", 1, kind, kind) for kind in ("said", "gate", "git", "warned", "heard")]
+    await store.write_log("a", [*lines, LogEntry(AT, "t", 1, "gate", "checks: refused, 2 findings")])
     await store.create("b", [created("b")], AT)
     await store.close()
 
@@ -76,7 +88,9 @@ async def test_builds_logs_costs_and_tasks_under_their_other_names(database: Pat
         ("a", 1, "builder", "info", "said"),
         ("a", 2, "audit", "info", "gate"),
         ("a", 3, "system", "info", "git"),
-        ("a", 4, "builder", "warn", "warned"),
+        ("a", 4, "builder", "warning", "warned"),
+        ("a", 5, "builder", "debug", "heard"),
+        ("a", 6, "audit", "warning", "checks: refused, 2 findings"),
     ]
     costs = "SELECT build_id, task, model, input_tokens, output_tokens, estimated_cost_usd FROM build_costs ORDER BY id"
     assert await ask(database, costs) == [
@@ -93,7 +107,119 @@ async def test_builds_logs_costs_and_tasks_under_their_other_names(database: Pat
         ("t", "error"),
         ("", "info"),
     ]
-    assert [row[2] for row in seen[3:]] == ["tokens.used", "it\u2400broke", "no"]
+    assert [row[2] for row in seen] == [
+        "the build was created",
+        "attempt 1 has begun",
+        "m: 3000000000 tokens in, 0 out",
+        "n: 0 tokens in, 7 out",
+        "it\u2400broke",
+        "no",
+    ]
+    instances = "SELECT DISTINCT instance_id FROM task_execution_log WHERE instance_id IS NOT NULL"
+    assert await ask(database, instances) == [("t#1",)]
+
+
+GRAPH = Graph(
+    tasks=(
+        Task(id="a", title="A", goal="do", milestone="Later"),
+        Task(id="b", title="B", milestone="First"),
+        Task(id="c", title="C", milestone="Later"),
+        Task(id="d", title="D", milestone="Later"),
+    ),
+    milestones=("Empty", "First", "Later"),
+)
+
+
+async def worked(database: Path | str, build_id: str, graph: Graph, *events: AnyEvent, **options: Any) -> Build:
+    """Append a legal journal, an hour between its events from Sunday 2026-01-04 21:00 on; return the build."""
+    store = await (PostgresBuilds.open(database) if isinstance(database, str) else open_in(database.parent))
+    first = created(build_id).model_copy(update={"repository": "/r", "options": Options(**options)})
+    begun = (e.TargetPrepared(commit="c", tree="t"), e.PlanMade(graph=graph))
+    build: Build | None = None
+    for seq, event in enumerate((first, *begun, *events), 1):
+        at = datetime(2026, 1, 4, 18, tzinfo=UTC) + timedelta(hours=seq)
+        build = apply(build, Recorded(seq, at, event))
+        if seq == 1:
+            await store.create(build_id, [event], at)
+        else:
+            await store.append(build_id, seq - 1, [event], at, after=build)
+    await store.close()
+    assert build is not None
+    return build
+
+
+async def test_a_paused_and_an_aborted_build_are_what_the_api_says(database: Path | str) -> None:
+    failing = (
+        e.TaskStarted(task="b", attempt=1),
+        e.AgentBroke(task="b", attempt=1, kind="crashed", message="it broke"),
+        e.TaskFailed(task="b", message="it broke"),
+        e.BuildPaused(reason="failure", message="b has failed", task="b"),
+    )
+    aborted = (
+        e.StopRequested(how="abort"),
+        e.BuildFinished(outcome="aborted", message="Build aborted by user at First"),
+    )
+    built = [
+        await worked(database, "aborted", GRAPH, *failing, *aborted),
+        await worked(database, "paused", GRAPH, *failing),
+        await worked(database, "rests", GRAPH.model_copy(update={"milestones": ()}), e.BuildPaused(reason="user")),
+        await worked(database, "works", Graph(tasks=(Task(id="a", title="A"),)), e.TaskStarted(task="a", attempt=1)),
+    ]
+    question = """SELECT id, status, coalesce(error_detail, ''), coalesce(pause_reason, ''), coalesce(pause_phase, ''),
+        paused_at IS NOT NULL, target_type, target_ref, phase FROM builds ORDER BY id"""
+    for row, build in zip(await ask(database, question), built, strict=True):
+        shown = status_of(build)
+        told = (shown.status, shown.error_detail, shown.pause_reason, shown.pause_phase, shown.paused_at is not None)
+        assert row == (build.id, *told, "repository", "/r", runtime_phase(build))
+    assert [build.id for build in built if build.pause] == ["paused", "rests"]
+
+
+async def test_tasks_have_the_phase_and_status_that_the_api_shows(database: Path | str) -> None:
+    patch = Patch(base_tree="t", tree="u", changes=(FileChange(path="x", kind="added", mode="100644", size=1),))
+    build = await worked(
+        database,
+        "w",
+        GRAPH,
+        e.TaskStarted(task="b", attempt=1),
+        e.AgentFinished(task="b", attempt=1, patch=patch, summary="wrote x"),
+        e.PatchJudged(task="b", attempt=1, verdict=Verdict(tree="u")),
+        e.MergePrepared(task="b", attempt=1, onto="c", commit="d", tree="u"),
+        e.ChangeLanded(task="b", attempt=1, commit="d", tree="u"),
+        e.TaskStarted(task="a", attempt=1),
+        e.TokensUsed(task="a", attempt=1, model="m", input_tokens=5, cache_read_tokens=2, cost_usd=Decimal("0.5")),
+        e.AgentBroke(task="a", attempt=1, kind="crashed", message="it broke"),
+        e.TaskFailed(task="a", message="it broke"),
+        e.TaskStarted(task="c", attempt=1),
+    )
+    numbers = {phase.name: phase.number for phase in phases_of(build)}
+    tasks = await ask(database, "SELECT id, phase, phase_number, status, attempts, goal FROM tasks ORDER BY position")
+    assert tasks == [
+        ("a", "Later", numbers["Later"], "blocked", 1, "do"),
+        ("b", "First", numbers["First"], "done", 1, ""),
+        ("c", "Later", numbers["Later"], "doing", 1, ""),
+        ("d", "Later", numbers["Later"], "todo", 0, ""),
+    ]
+    assert [row[3] for row in tasks] == [TASKS[build.task(row[0]).phase][0] for row in tasks]
+    assert await ask(database, "SELECT id, project_id, name, tasks FROM task_lists") == [("w", "p", "t", 4)]
+    entries = "SELECT session_id, task_id, model_name, input_tokens, output_tokens, cost_usd FROM cost_entries"
+    assert await ask(database, entries) == [("w", "a", "m", 5, 0, Decimal("0.5"))]
+    assert await ask(database, "SELECT phase FROM build_costs") == [("Later",)]
+    for name, periods in (
+        ("hourly", ["2026-01-05T02:00:00Z", "2026-01-05T04:00:00Z", "2026-01-05T06:00:00Z"]),
+        ("daily", ["2026-01-05T00:00:00Z"]),
+        ("weekly", ["2026-01-05T00:00:00Z"]),
+    ):
+        rows = await ask(database, f"SELECT * FROM metrics_{name} ORDER BY timestamp")
+        assert [row[0] for row in rows] == periods
+        assert [sum(row[place] for row in rows) for place in (1, 2, 3, 5)] == [2, 1, 1, 7]
+        assert sum(row[4] for row in rows) == Decimal("0.5")
+    assert round(rows[0][6]) == 3.5 * 3_600_000
+
+
+async def test_without_lanes_a_task_is_done_when_its_agent_has_finished(database: Path | str) -> None:
+    events = (e.TaskStarted(task="b", attempt=1), e.AgentFinished(task="b", attempt=1))
+    await worked(database, "w", GRAPH, *events, lanes=False)
+    assert await ask(database, "SELECT id FROM tasks WHERE status = 'done' AND completed_at IS NOT NULL") == [("b",)]
 
 
 async def test_down_and_up_with_data(database: Path | str) -> None:
@@ -109,6 +235,7 @@ async def test_down_and_up_with_data(database: Path | str) -> None:
     assert len(rows) == 2
     await records.close()
     lost = "hosted_builds, idempotency_keys, projects, received_events, used_tokens"
+    assert await revisions.rollback(database) == "0003"
     with pytest.raises(Conflict, match=lost):
         await revisions.rollback(database)
     assert await revisions.version(database) == "0003"
@@ -131,9 +258,34 @@ async def test_the_indexes_after_a_rollback_are_those_of_before(tmp_path: Path) 
     path = tmp_path / "buildwright.db"
     opening.open_writer(path, 5).close()
     new = schema(path)
-    assert await revisions.rollback(path) == "0002"
+    assert await revisions.rollback(path, 2) == "0002"
     old = schema(path)
     assert ("ix_build_runs_user_id", "CREATE INDEX ix_build_runs_user_id ON build_runs (user_id)") in old
     assert not [sql for _, sql in old if "VIEW" in sql]
     await revisions.migrate(path)
     assert schema(path) == new
+
+
+@pytest.mark.parametrize(
+    ("by", "keys"),
+    [
+        ("day", [AT.date().isoformat()]),
+        ("project", ["p"]),
+        ("user", ["u"]),
+        ("model", ["m", "n"]),
+        ("build", ["a"]),
+    ],
+)
+async def test_costs_are_summed_over_builds(database: Path | str, by: CostKey, keys: list[str]) -> None:
+    await fill(database)
+    runs = BuildQueries.open(database)
+    sums = await runs.costs(by)
+    assert [each.key for each in sums] == keys
+    total = [sum(each.model_dump()[name] for each in sums) for name in ("requests", "input_tokens", "output_tokens")]
+    assert total == [2, 3_000_000_000, 7]
+    assert sum(each.cost_usd for each in sums) == Decimal("0.25")
+    assert sum(each.unpriced for each in sums) == 1
+    assert await runs.costs(by, user_id="another") == []
+    assert await runs.costs(by, start=AT + timedelta(seconds=1)) == await runs.costs(by, end=AT) == []
+    assert await runs.costs(by, AT, AT + timedelta(seconds=1), "u") == sums
+    await runs.close()

@@ -124,8 +124,8 @@ def test_a_build_by_the_names_of_the_builder() -> None:
         "id": "t1", "description": "Task 1", "phase": "Base", "status": "ready", "depends_on": [],
     }  # fmt: skip
     assert {"path": "src/a.py", "size_bytes": 12, "language": "python"}.items() <= fields["file_created"].items()
-    assert {"phase": "Shop", "number": 1, "total": 2}.items() <= fields["phase_start"].items()
-    assert {"phase": "Base", "number": 0}.items() <= fields["phase_complete"].items()
+    assert {"phase": "Shop", "number": 2, "total": 2}.items() <= fields["phase_start"].items()
+    assert {"phase": "Base", "number": 1}.items() <= fields["phase_complete"].items()
     assert fields["audit_fail"]["findings"][0]["code"] == "pytest.failed"
     assert {"status": "working", "current_task_id": "t1", "progress_percent": 40}.items() <= fields[
         "agent.heartbeat"
@@ -261,4 +261,4 @@ def test_the_audit_of_a_phase_is_told_with_its_phase() -> None:
         audited = e.PhaseAudited(phase=0, base="c0", head="c1", verdict=verdict, entry=7)
         moments = story(Options(), *LANDS, audited)
         ((said, fields),) = by_builder(moments[-1:])
-        assert (said, fields["subject"], fields["phase"], fields["number"]) == (kind, "phase", "Base", 0)
+        assert (said, fields["subject"], fields["phase"], fields["number"]) == (kind, "phase", "Base", 1)

@@ -16,7 +16,7 @@ from buildwright.core.limits import Options
 from buildwright.core.patch import FileChange, Patch
 from buildwright.core.spec import BuildPlan, ProjectBrief, Spec
 from buildwright.core.task import Task
-from buildwright.views.runtime import BuildState, ReviewDecision, head_change, history_events, state_of
+from buildwright.views.runtime import BuildState, ReviewDecision, head_change, history_events, state_of, with_builds
 from buildwright.views.statuses import BuildPhase, TaskStatus, runtime_phase
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
@@ -63,9 +63,9 @@ STORY: list[tuple[AnyEvent, BuildPhase]] = [
     (e.PatchJudged(task="a", attempt=1, verdict=verdict("T1", tests=False, review=False)), BuildPhase.ITERATING),
     (e.TaskRetried(task="a"), BuildPhase.ITERATING),
     (e.TaskStarted(task="a", attempt=2, base="C0"), BuildPhase.ITERATING),
-    (e.AgentFinished(task="a", attempt=2, patch=PATCH), BuildPhase.ITERATING),
-    (e.PatchJudged(task="a", attempt=2, verdict=verdict("T1")), BuildPhase.ITERATING),
-    (e.MergePrepared(task="a", attempt=2, onto="C0", commit="C1", tree="T1"), BuildPhase.ITERATING),
+    (e.AgentFinished(task="a", attempt=2, patch=PATCH), BuildPhase.VERIFYING),
+    (e.PatchJudged(task="a", attempt=2, verdict=verdict("T1")), BuildPhase.REVIEWING),
+    (e.MergePrepared(task="a", attempt=2, onto="C0", commit="C1", tree="T1"), BuildPhase.REVIEWING),
     (e.ChangeLanded(task="a", attempt=2, commit="C1", tree="T1"), BuildPhase.IMPLEMENTING),
     (e.TaskStarted(task="b", attempt=1, base="C1"), BuildPhase.IMPLEMENTING),
     (e.AgentFinished(task="b", attempt=1, patch=PATCH), BuildPhase.VERIFYING),
@@ -89,7 +89,9 @@ def test_phase_and_state_after_every_event(length: int) -> None:
         assert (state.updated_at, state.created_at) == (JOURNAL[length - 1].at, JOURNAL[0].at)
         assert state.is_terminal == (length == len(STORY))
         assert not state.all_tasks_done
-    assert [event.action for event in state_of(build, history).history] == [event.type for event, _ in STORY[:length]]
+    assert head_change([STORY[length - 1][0]], build)["phase"] is STORY[length - 1][1]
+    shown = state_of(build, history).history
+    assert [(event.action, event.phase) for event in shown] == [(event.type, phase) for event, phase in STORY[:length]]
 
 
 def test_patches_and_reports_of_the_whole_history() -> None:
@@ -126,6 +128,8 @@ def test_without_history_the_newest_of_each_task() -> None:
     state = state_of(fold(JOURNAL[:15]))
     assert [patch.id for patch in state.patch_sets] == ["a/2", "b/1"]
     assert [report.ok for report in state.check_reports] == [True, True]
+    assert state.build_graph is not None
+    assert state.build_graph.created_at == JOURNAL[2].at
 
 
 def test_tasks_current_and_blocked() -> None:
@@ -143,12 +147,10 @@ def test_tasks_current_and_blocked() -> None:
     assert [task.id for task in state.get_blocked_tasks()] == ["c"]
 
 
-def test_history_goes_on_from_a_phase_and_leaves_out_what_is_large() -> None:
-    shown = history_events(JOURNAL)
+def test_history_leaves_out_what_is_large() -> None:
+    shown = history_events(with_builds(JOURNAL))
     assert shown[0].details == {"build_id": "b1", "project_id": "p", "user_id": "u", "repository": "/r"}
     assert shown[2].details == {"tasks": 3}
-    assert shown[5].phase is BuildPhase.ITERATING
-    assert history_events(JOURNAL[6:8], shown[5].phase) == shown[6:8]
 
 
 def test_most_events_leave_the_head_row_alone() -> None:

@@ -102,9 +102,10 @@ def _reached(start: int, following: Callable[[int], Sequence[int]]) -> set[int]:
 
 
 def _owners(plan: Plan, task: Task) -> dict[str, str]:
-    """Return files of tasks that may run at the same time, by path, those near the task's own first, within a limit.
+    """Return files of tasks that may run at the same time, by path, within a limit.
 
-    Files that both tasks expect are left out: the engine lets one task wait until the other has landed.
+    Files that this task expects as well come first, then those near them. The engine lets one of two tasks that share
+    a file wait until the other has landed; their agents have to know of each other all the same.
     """
     around = _around(plan, task)
     owners = {
@@ -112,10 +113,10 @@ def _owners(plan: Plan, task: Task) -> dict[str, str]:
         for index, other in enumerate(plan.graph.tasks)
         if other.id != task.id and not around.place(index)
         for path in other.files_expected
-        if not any(overlap(path, own) for own in task.files_expected)
     }
     near = {path.rpartition("/")[0] for path in task.files_expected}
-    nearest = sorted(owners, key=lambda path: (path.rpartition("/")[0] not in near, path))
+    shared = {path for path in owners if any(overlap(path, own) for own in task.files_expected)}
+    nearest = sorted(owners, key=lambda path: (path not in shared, path.rpartition("/")[0] not in near, path))
     return {path: owners[path] for path in nearest[:MOST_OWNED]}
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
+from buildwright.core.paths import overlap
 from buildwright.core.task import Task
 
 CONVENTION_FILES = ("CLAUDE.md", "AGENTS.md")
@@ -291,16 +292,15 @@ def _list(title: str, entries: Sequence[str]) -> str:
 
 
 def _coordination(context: PromptContext) -> str:
-    if not context.owners:
-        return ""
-    lines = [f"- `{path}` (task {owner})" for path, owner in context.owners.items() if owner != context.task.id]
-    if not lines:
-        return ""
-    wanted = sorted(
-        path for path in context.task.files_expected if context.owners.get(path, context.task.id) != context.task.id
-    )
-    note = f"\nThis task needs coordination over: {', '.join(wanted)}." if wanted else ""
-    return "## Files that belong to other tasks (do not touch them)\n" + "\n".join(lines) + note
+    others = {path: owner for path, owner in context.owners.items() if owner != context.task.id}
+    own = {path for path in others if any(overlap(path, mine) for mine in context.task.files_expected)}
+    lines = [f"- `{path}` (task {owner})" for path, owner in others.items() if path not in own]
+    shared = [f"`{path}` (task {others[path]} changes it too)" for path in sorted(own)]
+    parts = ["## Files that belong to other tasks (do not touch them)", *lines] if lines else []
+    if shared:
+        parts += [] if lines else ["## Files that other tasks change as well"]
+        parts.append(f"This task needs coordination over: {', '.join(shared)}. Change there only what this task needs.")
+    return "\n".join(parts)
 
 
 def _judged_by(context: PromptContext) -> str:

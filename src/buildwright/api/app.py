@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from buildwright import errors
+from buildwright.api import fixes
 from buildwright.api.guard import Guard
 from buildwright.api.idempotency import IdempotentRequest
 from buildwright.api.openapi import complete
@@ -25,6 +26,7 @@ from buildwright.api.routes import (
     audit,
     build,
     builds,
+    costs,
     devteam,
     events,
     meta,
@@ -51,6 +53,7 @@ ROUTERS = (
     build.router,
     builds.router,
     steer.router,
+    costs.router,
     projects.router,
     project_builds.router,
     events.router,
@@ -138,7 +141,9 @@ def fastapi_for(site: ServerState | None = None) -> FastAPI:
 def _handle_errors(api: FastAPI) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, BuildwrightError)
-        problem = problem_of(error, correlation_of(request))
+        commands = fixes.COMMANDS in request.headers.get("prefer", "")
+        inside = isinstance(error, errors.StoreFailed | errors.DiskFull)  # its fix is for the log
+        problem = problem_of(error, correlation_of(request), commands=commands or inside)
         headers: dict[str, str] = {}
         match error:
             case errors.TooMany():

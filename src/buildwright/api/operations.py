@@ -31,13 +31,11 @@ _SLICE_SECONDS = 1.0
 """Seconds between looks whether the server is about to end."""
 
 
-async def start(
-    site: ServerState, caller: Caller, correlation_id: str, new: NewBuild, at_once: int | None = None
-) -> str:
+async def start(site: ServerState, caller: Caller, correlation_id: str, new: NewBuild, at_once: int = 0) -> str:
     """Make a build for the caller, within the quotas, and return its id. No process carries it out yet.
 
-    The repository and the remote of the delivery are checked first. `at_once` overrides the setting of the same
-    meaning; see `quotas.check`. Raises Forbidden, TooMany, Conflict, BadRepository, BadSettings, BadSpec.
+    The repository and the remote of the delivery are checked first. `at_once` is the limit where the setting of the
+    same meaning gives none; see `quotas.check`. Raises Forbidden, TooMany, Conflict, BadRepository, BadSettings, BadSpec.
     """
     await site.rates.take(BUILDS, caller.user_id)
     check_commands(site, caller, new.spec, new.options)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
 from buildwright import errors
+from buildwright.api.fixes import over_http
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -45,7 +46,7 @@ _KINDS: tuple[tuple[type[errors.BuildwrightError], int, str, str], ...] = (
     (errors.BadRepository, 422, "bad-repository", "The repository cannot be built on"),
     (errors.UnsafePath, 422, "unsafe-path", "The path is not allowed"),
     (errors.Unauthorized, 401, "unauthorized", "Nobody known makes this request"),
-    (errors.Forbidden, 403, "forbidden", "This belongs to somebody else"),
+    (errors.Forbidden, 403, "forbidden", "You may not do this"),
     (errors.TooMany, 429, "too-many", "Too many requests"),
     (errors.KeyReused, 422, "key-reused", "The idempotency key was used for another request"),
     (errors.Refused, 422, "refused", "The request cannot be carried out as it was made"),
@@ -79,11 +80,13 @@ CODES: Mapping[str, int] = {
 """Every code with its status, for the documentation."""
 
 
-def problem_of(error: errors.BuildwrightError, correlation_id: str) -> Problem:
-    """Return the problem for an error of ours."""
+def problem_of(error: errors.BuildwrightError, correlation_id: str, *, commands: bool = False) -> Problem:
+    """Return the problem for an error of ours. Its fix names paths and fields, or `commands` of the command line."""
+    fix = error.fix or ""
+    fix = fix if commands else over_http(fix)
     for kind, status, code, title in _KINDS:
         if isinstance(error, kind):
-            found = _problem(status, code, title, error.message, error.fix or "", correlation_id)
+            found = _problem(status, code, title, error.message, fix, correlation_id)
             return found.model_copy(update={"state": str(getattr(error, "state", ""))})
     return internal(correlation_id)
 

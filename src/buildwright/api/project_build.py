@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from buildwright.api import operations, quotas
+from buildwright.api import operations
 from buildwright.api.pages import find_lines
 from buildwright.api.requests import BuildRequest, address_of, kept_spec, spec_of
 from buildwright.api.state import Caller, ServerState, caller_of, state_of
@@ -75,16 +75,16 @@ async def start(
 ) -> str:
     """Start a build of the project and return its id.
 
-    One at a time, unless BUILDWRIGHT_BUILDS_AT_ONCE gives another number (0: any). Raises BadRepository, BadSpec,
-    BadSettings, Forbidden (it would run commands that are not allowed), Conflict (another is unfinished), TooMany.
+    One at a time beside builds driven by hand, unless BUILDWRIGHT_BUILDS_AT_ONCE gives a number (0: any). Raises
+    BadRepository, BadSpec, BadSettings, Forbidden (it would run commands that are not allowed), Conflict (another is
+    unfinished), TooMany.
     """
     target_type = wish.target_type or project.target_type
     repository = address_of(target_type, wish.target_ref or project.target_ref)
     spec = await asyncio.to_thread(spec_of, kept_spec(wish.spec, wish.tasks) or project.spec, project.name)
     options = wish.options_for(target_type, repository)
-    at_once = quotas.number(site.app.settings.environment, quotas.AT_ONCE, 1)
     new = NewBuild(spec, options, repository, wish.base, project.id)
-    build_id = await operations.start(site, caller, correlation_id, new, at_once)
+    build_id = await operations.start(site, caller, correlation_id, new, at_once=1)
     await site.hosting.begin(build_id)
     return build_id
 

@@ -20,17 +20,20 @@ AT_ONCE, PER_HOUR = "BUILDWRIGHT_BUILDS_AT_ONCE", "BUILDWRIGHT_BUILDS_PER_HOUR"
 _HOUR = timedelta(hours=1)
 
 
-async def check(site: ServerState, user_id: str, at_once: int | None = None) -> None:
+async def check(site: ServerState, user_id: str, at_once: int = 0) -> None:
     """Check that the user may start one more build.
 
-    `at_once` limits the user's unfinished builds; None takes BUILDWRIGHT_BUILDS_AT_ONCE (0, the default: any number).
+    BUILDWRIGHT_BUILDS_AT_ONCE limits the user's unfinished builds (0: any number). When it is not set, `at_once`
+    limits those that go on by themselves: a build driven by hand waits for its user, and is in no other's way.
     BUILDWRIGHT_BUILDS_PER_HOUR limits how many are started (0, the default: any number). Raises Conflict naming the
     unfinished build, TooMany with the seconds to wait.
     """
     environment = site.app.settings.environment
-    most = number(environment, AT_ONCE) if at_once is None else at_once
+    most = number(environment, AT_ONCE, at_once)
     if most:
         unfinished = await site.records.runs.unfinished(user_id)
+        if not environment.get(AT_ONCE, "").strip():
+            unfinished = [row for row in unfinished if not (await site.seen.newest(row.build_id)).options.by_hand]
         if len(unfinished) >= most:
             row = unfinished[0]
             error = Conflict(
@@ -49,7 +52,7 @@ async def check(site: ServerState, user_id: str, at_once: int | None = None) -> 
 
 
 @asynccontextmanager
-async def room(site: ServerState, user_id: str, at_once: int | None = None) -> AsyncIterator[None]:
+async def room(site: ServerState, user_id: str, at_once: int = 0) -> AsyncIterator[None]:
     """Check the quotas, and hold back other starts of the user in this process until the end of the block."""
     turn = site.turns.get(user_id)
     if turn is None:

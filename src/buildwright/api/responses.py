@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
 from buildwright.core.build import Build
 from buildwright.errors import BuildwrightError
+from buildwright.views.frames import Moment
+from buildwright.views.overview import pause_view
 from buildwright.views.runtime import (
     BuildHistoryEvent,
     BuildState,
     CanPublish,
-    head_change,
     history_events,
     publishable,
     response_json,
     state_of,
 )
-from buildwright.views.statuses import BuildPhase
 
 if TYPE_CHECKING:
     from buildwright.api.state import ServerState
-    from buildwright.ports import Builds
 
 MANY_TASKS = 300
 """A build with more tasks is turned into JSON in a thread, beside the event loop."""
 LARGEST_DIFF = 200_000
 """Most characters of a change shown with the build; the whole change is at `/api/builds/{build_id}/diff`."""
-_LOOK_BACK = 500
 
 _events: TypeAdapter[list[BuildHistoryEvent]] = TypeAdapter(list[BuildHistoryEvent])
 
@@ -56,7 +55,10 @@ async def _head(site: ServerState, build: Build) -> bytes:
     if (patch := state.last_patch) is not None:
         patch = patch.model_copy(update={"diff": await _diff(site, build, patch.task_id)})
         state = state.model_copy(update={"last_patch": patch})
-    return await asyncio.to_thread(response_json, state) if build.total > MANY_TASKS else response_json(state)
+    pause = pause_view(build, build.pause) if build.pause is not None else None
+    if build.total > MANY_TASKS:
+        return await asyncio.to_thread(response_json, state, pause)
+    return response_json(state, pause)
 
 
 async def _diff(site: ServerState, build: Build, task_id: str) -> str:
@@ -80,23 +82,12 @@ async def _page(site: ServerState, build: Build, after: int, limit: int) -> tupl
     key = ("history", build.id, after, limit)
     kept = site.seen.kept(key)
     if kept is None:
-        events = [event for event in await site.app.builds.read(build.id, after, limit) if event.seq <= build.version]
-        phase = await phase_before(site.app.builds, build.id, after) if events else BuildPhase.PLANNING
-        kept = _events.dump_json(history_events(events, phase))
-        if len(events) < limit:
+        moments: list[Moment] = []
+        async with aclosing(site.tails.history.moments(build.id, after, min(after + limit, build.version))) as pages:
+            async for page in pages:
+                moments += page
+        kept = _events.dump_json(history_events((moment.recorded, moment.after) for moment in moments))
+        if len(moments) < limit:
             return kept, None
         site.seen.keep(key, kept)
     return kept, after + limit if after + limit < build.version else None
-
-
-async def phase_before(builds: Builds, build_id: str, after: int) -> BuildPhase:
-    """Return the phase of a build after its event number `after`: the newest event up to there with a phase has it."""
-    span = _LOOK_BACK
-    while after > 0:
-        begin = max(0, after - span)
-        for recorded in reversed(await builds.read(build_id, begin, after - begin)):
-            phase = head_change([recorded.event]).get("phase")
-            if phase is not None:
-                return phase
-        after, span = begin, 2 * span
-    return BuildPhase.PLANNING

@@ -60,6 +60,8 @@ async def build(
         else:
             if given.push and not output.confirm(f"Push the result to {given.push} when it has passed?", yes):
                 return Exit.USAGE
+            for odd in () if options.cassette or app.elsewhere else app.settings.odd_keys:
+                output.say(f"warning: {odd}", style="yellow")
             build_id = await app.start(NewBuild(read, options, repository, base))
             _introduce(output, build_id, read, repository)
         return await (run_detached if detach else drive_to_the_end)(app, build_id, output)

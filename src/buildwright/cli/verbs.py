@@ -31,6 +31,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("diff", "Watch", "Show what a build, or one of its tasks, changed."),
     _verb("why", "Watch", "Explain why a task waits, runs, failed, or where it came from."),
     _verb("gates", "Watch", "Show which gates ran on which tree, and what they found."),
+    _verb("costs", "Watch", "Show what requests to models cost, over all builds."),
     _verb("pause", "Steer", "Let nothing new start."),
     _verb("resume", "Steer", "Answer a pause: go on, retry, skip or abort."),
     _verb("approve", "Steer", "Let a finding pass that asks for your consent."),

@@ -14,11 +14,16 @@ from buildwright.cli.session import session
 if TYPE_CHECKING:
     from buildwright.core.finding import Report
     from buildwright.views.explain import BaseView, WhyView
+    from buildwright.views.stuck import StuckView
+
+_STUCK = "stuck"
 
 
 async def why(
     build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")],
-    task: Annotated[str, Parameter(help="Id of the task, or `base`: the project before any change.")],
+    task: Annotated[
+        str, Parameter(help="Id of the task; `base` is the project before any change, `stuck` the failures in a row.")
+    ],
     /,
     *,
     sealed: Annotated[
@@ -26,7 +31,7 @@ async def why(
     ] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
-    """Explain why a task waits, runs, failed or was skipped, and where it came from; `base`: what refuses the start."""
+    """Explain why a task waits, runs, failed or was skipped, and where it came from; or about `base` or `stuck`."""
     from buildwright.views.explain import BASE, why_base
     from buildwright.views.explain import why as explain
 
@@ -36,6 +41,10 @@ async def why(
     async with session() as app:
         build_id = await app.find(build)
         loaded = await app.builds.load(build_id)
+        if task == _STUCK and (loaded.plan is None or task not in loaded.plan.position):
+            stuck = await app.stuck(build_id)
+            output.data(stuck.model_dump(mode="json")) if output.json else _print_stuck(output, stuck)
+            return Exit.DONE
         if task == BASE and (loaded.plan is None or BASE not in loaded.plan.position):
             _print_base(output, why_base(loaded))
             return Exit.DONE
@@ -123,6 +132,20 @@ def _print_why(output: Output, view: WhyView) -> None:
         output.print(f"Goal: {task.goal}")
     following = f"buildwright diff {view.build[:8]} {task.id}" if view.changed else f"buildwright logs {view.build[:8]}"
     output.say(typed(f"Next: {following}" + ("" if view.changed else f" --task {task.id}")))
+
+
+def _print_stuck(output: Output, view: StuckView) -> None:
+    """Print the failures and the diagnosis, then the attempts and the last lines of the log that it was made from."""
+    from buildwright.cli.event_text import count
+
+    output.print(f"Stuck after {count(view.failures, 'failure')} in a row", style="bold")
+    failed = (f"{task}: {error}" for task, error in zip(view.tasks, view.errors, strict=False))
+    _print_list(output, "Failed", tuple(map(one_line, failed)))
+    output.print(f"Diagnosis: {view.cause}" if view.cause else f"No diagnosis: {view.no_advice}")
+    _print_list(output, "Advice", tuple(one_line(f"{each.task}: {each.text}") for each in view.advice))
+    if view.context is not None:
+        _print_list(output, "The end of its log", view.context.tail, most=len(view.context.tail))
+        output.say(typed(f"Next: buildwright why {view.build[:8]} {_STUCK} --json shows all that is known"))
 
 
 def _print_report(output: Output, report: Report) -> None:

@@ -305,7 +305,7 @@ async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand
         for fact in facts:
             build = apply(build, Recorded(build.version + 1, at, fact))
         try:
-            await builds.append(build_id, expected, facts, at)
+            await builds.append(build_id, expected, facts, at, after=build)
         except StaleVersion:
             continue
         return CommandResult(build, new_id)

@@ -181,7 +181,9 @@ class Runner:
             return True
         events = [recorded.event for recorded, _ in steps]
         try:
-            await self.world.builds.append(self.build.id, self.build.version, events, steps[0][0].at, self._lease.token)
+            await self.world.builds.append(
+                self.build.id, self.build.version, events, steps[0][0].at, self._lease.token, steps[-1][1]
+            )
         except StaleVersion:
             return False
         self.build = steps[-1][1]

@@ -80,10 +80,9 @@ class QueueUpdater:
             else:
                 wanted, start = tuple(action.key for action in decision.actions), decision.start
                 wake_at = _wake_at(steps[-1].build if steps else build)
-            events = [step.recorded.event for step in steps]
             settlement = QueueUpdate(wanted, start=start, lease=lease, ended=ended, wake_at=wake_at)
             try:
-                free = await self._send(build, events, at, settlement, again=bool(facts))
+                free = await self._send(build, steps, at, settlement, again=bool(facts))
             except StaleVersion:
                 continue
             after = self.known.learn(steps[-1].build) if steps else build
@@ -92,15 +91,16 @@ class QueueUpdater:
             return after, free
 
     async def _send(
-        self, build: Build, events: Sequence[AnyEvent], at: datetime, settlement: QueueUpdate, *, again: bool
+        self, build: Build, steps: Sequence[Decided], at: datetime, settlement: QueueUpdate, *, again: bool
     ) -> list[str]:
         """Settle. Facts are sent `again`, the very same, until there is an answer: a try that broke may have arrived.
 
         Made anew from a newer state they would be recorded twice where that is legal, and money counted twice.
         """
+        events, after = [step.recorded.event for step in steps], steps[-1].build if steps else build
         while True:
             try:
-                _, free = await self._board.settle(build.id, build.version, events, at, settlement)
+                _, free = await self._board.settle(build.id, build.version, events, at, settlement, after)
             except CouldNot as trouble:
                 if not (again and self.patient):
                     raise

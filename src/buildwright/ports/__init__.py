@@ -66,7 +66,7 @@ from buildwright.ports.queue import (
     WorkerRow,
 )
 from buildwright.ports.retention import Leftover, Loose, RepairResult, Retention, Weight
-from buildwright.ports.store import BuildReader, BuildRow, Builds, Clock, Lease, LogEntry, LogLine, Mark
+from buildwright.ports.store import BuildReader, BuildRow, Builds, Clock, CostKey, Lease, LogEntry, LogLine, Mark
 from buildwright.ports.traces import ModelCall, SetValue, SpanValue, Traces
 
 __all__ = [
@@ -90,6 +90,7 @@ __all__ = [
     "Command",
     "Completed",
     "Conflicted",
+    "CostKey",
     "Delivered",
     "Diagnoser",
     "Due",

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from buildwright.core.build import Build
     from buildwright.core.event import AnyEvent, Recorded
 
 
@@ -104,9 +105,16 @@ class ActionQueue(Protocol):
         """Return the time by the store's clock."""
 
     async def settle(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: QueueUpdate
+        self,
+        build_id: str,
+        expected: int,
+        events: Sequence[AnyEvent],
+        at: datetime,
+        settlement: QueueUpdate,
+        after: Build | None = None,
     ) -> tuple[list[Recorded], list[str]]:
-        """Append (events may be empty) and update the board to the settlement, all or nothing.
+        """Append (events may be empty; `after` as in `Builds.append`) and update the board to the settlement, all or
+        nothing.
 
         A row that is no longer wanted is removed at once if no process holds it, else when its holder drops it or its
         lease expires. Returns the events, and the keys that now wait for a process: new rows, and the ended one if it

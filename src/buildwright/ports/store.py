@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from buildwright.core.build import Build
@@ -26,6 +26,10 @@ class Lease:
     build_id: str
     holder: str
     token: int
+
+
+CostKey = Literal["day", "project", "user", "model", "build"]
+"""What costs are summed by. A day is of UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +112,19 @@ class Builds(BuildReader, Protocol):
         """Start a journal; the first event is `build.created`. Raises Conflict if the id exists."""
 
     async def append(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, token: int | None = None
+        self,
+        build_id: str,
+        expected: int,
+        events: Sequence[AnyEvent],
+        at: datetime,
+        token: int | None = None,
+        after: Build | None = None,
     ) -> list[Recorded]:
         """Append after `expected` (the seq of the last event the caller knows), all or nothing.
 
-        `token` is the lease token of a runner; None is for commands of a user. Raises StaleVersion when the journal has
-        moved on, LostLease when `token` is no longer the newest, NotFound for an unknown build.
+        `after` is the build after the events: the row of the list takes its phase. `token` is the lease token of a
+        runner; None is for commands of a user. Raises StaleVersion when the journal has moved on, LostLease when
+        `token` is no longer the newest, NotFound for an unknown build.
         """
 
     async def keep_snapshot(self, build: Build) -> None:

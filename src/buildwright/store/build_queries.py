@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Select, func, select, tuple_
 
 from buildwright.errors import NotFound
-from buildwright.ports import BuildRow
+from buildwright.ports import BuildRow, CostKey
+from buildwright.store.costs import costs_query
 from buildwright.store.database import Database
 from buildwright.store.tables import build_runs
+from buildwright.views.costs import CostSum
 
 _COLUMNS = [build_runs.c[field.name] for field in fields(BuildRow)]
 
@@ -87,6 +90,14 @@ class BuildQueries:
         found = await self._database.fetch(select(func.count()).select_from(build_runs).where(of_user))
         return int(found[0][0])
 
+    async def costs(
+        self, by: CostKey, start: datetime | None = None, end: datetime | None = None, user_id: str = ""
+    ) -> list[CostSum]:
+        """Return what requests to models cost from `start` to before `end`, of a user or of all ("")."""
+        within = (start or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC))
+        rows = await self._database.fetch(costs_query(by, *within, user_id, postgres=self._database.is_postgres))
+        return [_cost_sum(*tuple(row)) for row in rows]
+
     async def unfinished(self, user_id: str) -> list[BuildRow]:
         """Return the builds of a user that have not ended: running, waiting or paused."""
         return await self._fetch(unfinished_query(user_id))
@@ -97,6 +108,18 @@ class BuildQueries:
 
     async def _fetch(self, query: Select[tuple[object, ...]]) -> list[BuildRow]:
         return [BuildRow(*tuple(row)) for row in await self._database.fetch(query)]
+
+
+def _cost_sum(key: str, requests: int, tokens_in: int, tokens_out: int, cached: int, usd: object, none: int) -> CostSum:
+    return CostSum(
+        key=key,
+        requests=requests,
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        cache_tokens=cached,
+        cost_usd=round(Decimal(str(usd)), 6),  # SQLite sums floating point numbers
+        unpriced=none,
+    )
 
 
 def page_query(

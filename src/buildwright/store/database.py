@@ -90,6 +90,11 @@ class Database:
 
         return await self._whole(done())
 
+    @property
+    def is_postgres(self) -> bool:
+        """Whether it is a PostgreSQL database, for functions that the two spell differently."""
+        return isinstance(self._where, Address)
+
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """Return an INSERT with ON CONFLICT, which both databases write in the same way."""
         return sqlite.insert(table) if isinstance(self._where, Path) else postgresql.insert(table)

@@ -115,9 +115,15 @@ class PostgresBuilds:
         return _recorded(events, 0, at)
 
     async def append(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, token: int | None = None
+        self,
+        build_id: str,
+        expected: int,
+        events: Sequence[AnyEvent],
+        at: datetime,
+        token: int | None = None,
+        after: Build | None = None,
     ) -> list[Recorded]:
-        entry = rows.PostgresEvent.of(build_id, expected, events, at)
+        entry = rows.PostgresEvent.of(build_id, expected, events, at, after)
         await self._pool.run(lambda conn, again: rows.append(conn, entry, token, again))
         return _recorded(events, expected, at)
 
@@ -171,9 +177,15 @@ class PostgresBuilds:
         return await self._run(ask)
 
     async def settle(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, settlement: QueueUpdate
+        self,
+        build_id: str,
+        expected: int,
+        events: Sequence[AnyEvent],
+        at: datetime,
+        settlement: QueueUpdate,
+        after: Build | None = None,
     ) -> tuple[list[Recorded], list[str]]:
-        entry = rows.PostgresEvent.of(build_id, expected, events, at)
+        entry = rows.PostgresEvent.of(build_id, expected, events, at, after)
 
         async def work(conn: Connection, again: bool) -> list[str]:
             try:

@@ -105,11 +105,17 @@ class SqliteBuilds:
         return _recorded(events, 0, at)
 
     async def append(
-        self, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, token: int | None = None
+        self,
+        build_id: str,
+        expected: int,
+        events: Sequence[AnyEvent],
+        at: datetime,
+        token: int | None = None,
+        after: Build | None = None,
     ) -> list[Recorded]:
         moment = to_text(at)
         rows = event_rows(build_id, expected, moment, encode_all(events))
-        append = Append(build_id, expected, rows, moment, head_change(events), token)
+        append = Append(build_id, expected, rows, moment, head_change(events, after), token)
         await self._writer.run("append", append.write)
         return _recorded(events, expected, at)
 

@@ -181,7 +181,9 @@ def _journal(conn: sqlite3.Connection, path: Path, build_id: str, head: dict[str
         yield RepairResult(left, partial(_write, path, partial(_drop_snapshot, build_id, seq, crc)))
     start: dict[str, Any] = {"phase": BuildPhase.PLANNING, "control": Control.RUNNING}
     start |= {"outcome": "", "current_task_id": ""}
-    right = start | {"completed": False} | head_change(fact.event for fact in recorded) | {"version": len(rows)}
+    right = (
+        start | {"completed": False} | head_change((fact.event for fact in recorded), build) | {"version": len(rows)}
+    )
     wrong = [name for name in (*_HEAD, "completed") if head[name] != right[name]]
     if wrong:
         completed = next((to_text(fact.at) for fact in recorded if head_change([fact.event]).get("completed")), None)

@@ -15,7 +15,8 @@ from buildwright.store.postgres_pool import SCHEMA_LOCK, Connection, Pool, trans
 _OURS = (
     *("build_runs", "events", "snapshots", "leases", "logs", "artifacts"),
     *("projects", "received_events", "idempotency_keys", "used_tokens", "hosted_builds"),
-    *("builds", "build_logs", "build_costs", "task_execution_log"),
+    *("builds", "build_logs", "build_costs", "task_execution_log", "task_lists", "planned_tasks", "tasks"),
+    *("cost_entries", "metrics_hourly", "metrics_daily", "metrics_weekly"),
 )
 _FIND = "SELECT c.relname FROM pg_class c WHERE c.oid = ANY(SELECT to_regclass(n) FROM unnest($1::text[]) AS n)"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from buildwright.core.build import Control
+from buildwright.core.build import Build, Control
 from buildwright.core.event import AnyEvent, BuildCreated
 from buildwright.errors import LostLease, NotFound, StaleVersion
 from buildwright.ports import BuildRow, Mark
@@ -97,9 +97,11 @@ class PostgresEvent:
     rows: list[tuple[Any, ...]]
 
     @classmethod
-    def of(cls, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime) -> PostgresEvent:
+    def of(
+        cls, build_id: str, expected: int, events: Sequence[AnyEvent], at: datetime, after: Build | None = None
+    ) -> PostgresEvent:
         rows = event_rows(build_id, expected, to_text(at), encode_all(events))
-        return cls(build_id, expected, at, head_change(events), rows)
+        return cls(build_id, expected, at, head_change(events, after), rows)
 
     @property
     def parameters(self) -> tuple[Any, ...]:

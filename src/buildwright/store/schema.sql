@@ -167,35 +167,110 @@ CREATE INDEX ix_received_events_status ON received_events (status, created_at);
 CREATE UNIQUE INDEX ix_received_events_task_id ON received_events (task_id);
 CREATE INDEX ix_used_tokens_expires_at ON used_tokens (expires_at);
 CREATE VIEW build_costs AS
-SELECT build_id, seq AS id,
-    coalesce(json_extract(replace(data, '\u0000', '\u2400'), '$.task'), '') AS task,
-    json_extract(replace(data, '\u0000', '\u2400'), '$.model') AS model,
-    coalesce(CAST(json_extract(replace(data, '\u0000', '\u2400'), '$.input_tokens') AS BIGINT), 0) AS input_tokens,
-    coalesce(CAST(json_extract(replace(data, '\u0000', '\u2400'), '$.output_tokens') AS BIGINT), 0) AS output_tokens,
-    CAST(json_extract(replace(data, '\u0000', '\u2400'), '$.cost_usd') AS REAL) AS estimated_cost_usd, at AS created_at
-FROM events WHERE type = 'tokens.used';
+SELECT e.build_id, e.seq AS id, coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.task'), '') AS task, coalesce(p.phase, 'Planning') AS phase,
+    json_extract(replace(e.data, '\u0000', '\u2400'), '$.model') AS model,
+    coalesce(CAST(json_extract(replace(e.data, '\u0000', '\u2400'), '$.input_tokens') AS BIGINT), 0) AS input_tokens,
+    coalesce(CAST(json_extract(replace(e.data, '\u0000', '\u2400'), '$.output_tokens') AS BIGINT), 0) AS output_tokens,
+    coalesce(CAST(json_extract(replace(e.data, '\u0000', '\u2400'), '$.cache_read_tokens') AS BIGINT), 0) + coalesce(CAST(json_extract(replace(e.data, '\u0000', '\u2400'), '$.cache_write_tokens') AS BIGINT), 0) AS cache_tokens,
+    CAST(json_extract(replace(e.data, '\u0000', '\u2400'), '$.cost_usd') AS REAL) AS estimated_cost_usd, e.at AS created_at
+FROM events e LEFT JOIN planned_tasks p ON p.build_id = e.build_id AND p.id = json_extract(replace(e.data, '\u0000', '\u2400'), '$.task') WHERE e.type = 'tokens.used';
 CREATE VIEW build_logs AS
 SELECT build_id, seq AS id, at AS timestamp,
     CASE WHEN kind = 'gate' THEN 'audit' WHEN kind IN ('engine', 'git') THEN 'system' ELSE 'builder' END AS source,
-    CASE WHEN kind = 'warned' THEN 'warn' WHEN kind = 'error' THEN 'error' ELSE 'info' END AS level,
+    CASE WHEN kind = 'warned' OR (kind = 'gate' AND (text LIKE '%: refused' OR text LIKE '%: refused, % findings'))
+            THEN 'warning' WHEN kind IN ('heard', 'used_tokens', 'saved') THEN 'debug'
+        WHEN kind = 'ran' AND text LIKE '$ %(exit code %)' AND text NOT LIKE '%(exit code 0)' THEN 'error'
+        ELSE 'info' END AS level,
     text AS message, task, attempt, kind, at AS created_at
 FROM logs;
 CREATE VIEW builds AS
-SELECT build_id AS id, project_id, user_id, title, phase,
-    CASE WHEN outcome = 'succeeded' THEN 'completed' WHEN outcome = 'failed' THEN 'failed'
-        WHEN outcome <> '' THEN 'cancelled' WHEN control = 'paused' THEN 'paused'
-        WHEN phase = 'planning' THEN 'pending' ELSE 'running' END AS status,
-    created_at AS started_at, completed_at,
-    (SELECT count(*) FROM events e WHERE e.build_id = build_runs.build_id AND e.type = 'task.retried') AS loop_count,
-    CASE WHEN outcome = 'failed' THEN (
+SELECT r.build_id AS id, r.project_id, r.user_id, r.title, r.phase,
+    CASE WHEN r.outcome = 'succeeded' THEN 'completed' WHEN r.outcome IN ('failed', 'aborted') THEN 'failed'
+        WHEN r.outcome <> '' THEN 'cancelled' WHEN r.control = 'paused' THEN 'paused'
+        WHEN r.version <= 1 AND r.control <> 'stopping' THEN 'pending' ELSE 'running' END AS status,
+    r.created_at AS started_at, r.completed_at,
+    (SELECT count(*) FROM events e WHERE e.build_id = r.build_id AND e.type = 'task.retried') AS loop_count,
+    CASE WHEN r.outcome NOT IN ('', 'succeeded') THEN (
         SELECT coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.message'), '') FROM events e
-        WHERE e.build_id = build_runs.build_id AND e.seq = build_runs.version AND e.type = 'build.finished'
+        WHERE e.build_id = r.build_id AND e.seq = r.version AND e.type = 'build.finished'
     ) END AS error_detail,
-    created_at, updated_at
-FROM build_runs;
+    coalesce(t.target_type, 'repository') AS target_type,
+    coalesce(nullif(t.target_ref, ''), (SELECT json_extract(replace(e.data, '\u0000', '\u2400'), '$.repository') FROM events e WHERE e.build_id = r.build_id AND e.seq = 1))
+        AS target_ref,
+    (SELECT e.at FROM events e WHERE e.build_id = r.build_id AND e.seq = (CASE WHEN r.control = 'paused' THEN (
+        SELECT max(b.seq) FROM events b WHERE b.build_id = r.build_id AND b.type = 'build.paused') END)) AS paused_at,
+    (SELECT coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.message'), json_extract(replace(e.data, '\u0000', '\u2400'), '$.reason')) FROM events e WHERE e.build_id = r.build_id AND e.seq = (CASE WHEN r.control = 'paused' THEN (
+        SELECT max(b.seq) FROM events b WHERE b.build_id = r.build_id AND b.type = 'build.paused') END))
+        AS pause_reason,
+    CASE WHEN r.control = 'paused' THEN coalesce(
+        (SELECT p.phase FROM planned_tasks p JOIN events e ON e.build_id = p.build_id AND p.id = json_extract(replace(e.data, '\u0000', '\u2400'), '$.task')
+            WHERE p.build_id = r.build_id AND e.seq = (CASE WHEN r.control = 'paused' THEN (
+        SELECT max(b.seq) FROM events b WHERE b.build_id = r.build_id AND b.type = 'build.paused') END)),
+        (SELECT p.phase FROM tasks p WHERE p.build_id = r.build_id AND p.status <> 'done'
+            ORDER BY p.phase_number, p.position LIMIT 1),
+        (SELECT p.phase FROM planned_tasks p WHERE p.build_id = r.build_id ORDER BY p.phase_number DESC LIMIT 1),
+        'Planning') END AS pause_phase,
+    r.created_at, r.updated_at
+FROM build_runs r LEFT JOIN projects t ON t.id = r.project_id;
+CREATE VIEW cost_entries AS
+SELECT id, created_at AS timestamp, task AS task_id, model AS model_name, input_tokens, output_tokens,
+    coalesce(estimated_cost_usd, 0) AS cost_usd, build_id AS session_id
+FROM build_costs;
+CREATE VIEW metrics_daily AS
+SELECT timestamp, sum(ended) AS total_tasks, sum(landed) AS successful_tasks, sum(failed) AS failed_tasks,
+    sum(cost_usd) AS total_cost_usd, sum(tokens) AS total_tokens, avg(duration_ms) AS avg_duration_ms
+FROM (
+    SELECT strftime('%Y-%m-%dT00:00:00Z', completed_at) AS timestamp, 1 AS ended, CASE WHEN status = 'done' THEN 1 ELSE 0 END AS landed,
+        CASE WHEN status = 'blocked' THEN 1 ELSE 0 END AS failed, 0 AS cost_usd, 0 AS tokens,
+        (julianday(completed_at) - julianday(started_at)) * 86400000 AS duration_ms
+    FROM tasks WHERE completed_at IS NOT NULL
+    UNION ALL
+    SELECT strftime('%Y-%m-%dT00:00:00Z', created_at), 0, 0, 0, coalesce(estimated_cost_usd, 0), input_tokens + output_tokens + cache_tokens, NULL
+    FROM build_costs
+) AS facts GROUP BY timestamp;
+CREATE VIEW metrics_hourly AS
+SELECT timestamp, sum(ended) AS total_tasks, sum(landed) AS successful_tasks, sum(failed) AS failed_tasks,
+    sum(cost_usd) AS total_cost_usd, sum(tokens) AS total_tokens, avg(duration_ms) AS avg_duration_ms
+FROM (
+    SELECT strftime('%Y-%m-%dT%H:00:00Z', completed_at) AS timestamp, 1 AS ended, CASE WHEN status = 'done' THEN 1 ELSE 0 END AS landed,
+        CASE WHEN status = 'blocked' THEN 1 ELSE 0 END AS failed, 0 AS cost_usd, 0 AS tokens,
+        (julianday(completed_at) - julianday(started_at)) * 86400000 AS duration_ms
+    FROM tasks WHERE completed_at IS NOT NULL
+    UNION ALL
+    SELECT strftime('%Y-%m-%dT%H:00:00Z', created_at), 0, 0, 0, coalesce(estimated_cost_usd, 0), input_tokens + output_tokens + cache_tokens, NULL
+    FROM build_costs
+) AS facts GROUP BY timestamp;
+CREATE VIEW metrics_weekly AS
+SELECT timestamp, sum(ended) AS total_tasks, sum(landed) AS successful_tasks, sum(failed) AS failed_tasks,
+    sum(cost_usd) AS total_cost_usd, sum(tokens) AS total_tokens, avg(duration_ms) AS avg_duration_ms
+FROM (
+    SELECT strftime('%Y-%m-%dT00:00:00Z', completed_at, 'weekday 0', '-6 days') AS timestamp, 1 AS ended, CASE WHEN status = 'done' THEN 1 ELSE 0 END AS landed,
+        CASE WHEN status = 'blocked' THEN 1 ELSE 0 END AS failed, 0 AS cost_usd, 0 AS tokens,
+        (julianday(completed_at) - julianday(started_at)) * 86400000 AS duration_ms
+    FROM tasks WHERE completed_at IS NOT NULL
+    UNION ALL
+    SELECT strftime('%Y-%m-%dT00:00:00Z', created_at, 'weekday 0', '-6 days'), 0, 0, 0, coalesce(estimated_cost_usd, 0), input_tokens + output_tokens + cache_tokens, NULL
+    FROM build_costs
+) AS facts GROUP BY timestamp;
+CREATE VIEW planned_tasks AS
+SELECT build_id, position, id, title, goal, milestone, phase_number,
+    coalesce(nullif(milestone, ''), 'Phase ' || phase_number) AS phase, planned_at
+FROM (
+    SELECT build_id, position, id, title, goal, milestone, planned_at,
+        dense_rank() OVER (PARTITION BY build_id ORDER BY place) AS phase_number
+    FROM (
+        SELECT p.build_id, p.at AS planned_at, t.key + 1 AS position, json_extract(t.value, '$.id') AS id, json_extract(t.value, '$.title') AS title,
+            coalesce(json_extract(t.value, '$.goal'), '') AS goal, coalesce(json_extract(t.value, '$.milestone'), '') AS milestone,
+            coalesce(m.key, min(t.key) OVER (PARTITION BY p.build_id, json_extract(t.value, '$.milestone'))) AS place
+        FROM events p CROSS JOIN json_each(replace(p.data, '\u0000', '\u2400'), '$.graph.tasks') t
+        LEFT JOIN json_each(replace(p.data, '\u0000', '\u2400'), '$.graph.milestones') m ON m.value = coalesce(json_extract(t.value, '$.milestone'), '')
+        WHERE p.type = 'plan.made'
+    ) AS placed
+) AS numbered;
 CREATE VIEW task_execution_log AS
-SELECT build_id AS execution_id, seq AS id, coalesce(json_extract(replace(data, '\u0000', '\u2400'), '$.task'), '') AS task_id,
-    CASE type WHEN 'task.started' THEN 'task_started' WHEN 'change.landed' THEN 'task_completed'
+SELECT e.build_id AS execution_id, e.seq AS id, coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.task'), '') AS task_id,
+    json_extract(replace(e.data, '\u0000', '\u2400'), '$.task') || '#' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') AS instance_id,
+    CASE e.type WHEN 'task.started' THEN 'task_started' WHEN 'change.landed' THEN 'task_completed'
         WHEN 'task.failed' THEN 'task_failed' WHEN 'task.skipped' THEN 'task_skipped'
         WHEN 'checkpoint.created' THEN 'checkpoint_created' WHEN 'checkpoint.restored' THEN 'checkpoint_restored'
         WHEN 'base.judged' THEN 'validation_run' WHEN 'patch.judged' THEN 'validation_run'
@@ -203,6 +278,53 @@ SELECT build_id AS execution_id, seq AS id, coalesce(json_extract(replace(data, 
         WHEN 'loop.detected' THEN 'discovery_recorded' WHEN 'build.stuck' THEN 'discovery_recorded'
         WHEN 'agent.broke' THEN 'error' WHEN 'merge.conflicted' THEN 'error' WHEN 'plan.rejected' THEN 'error'
         WHEN 'delivery.failed' THEN 'error' ELSE 'info' END AS event_type,
-    coalesce(json_extract(replace(data, '\u0000', '\u2400'), '$.message'), type) AS message, data AS context, at AS timestamp
-FROM events WHERE type <> 'agent.heartbeat';
-INSERT INTO alembic_version (version_num) VALUES ('0003');
+    coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.message'), CASE e.type
+        WHEN 'build.created' THEN 'the build was created' WHEN 'target.prepared' THEN 'the repository is ready'
+        WHEN 'plan.made' THEN 'the plan has ' || json_array_length(replace(e.data, '\u0000', '\u2400'), '$.graph.tasks') || ' tasks'
+        WHEN 'task.started' THEN 'attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') || ' has begun'
+        WHEN 'task.waited' THEN 'waits for ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.file') || ', which task ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.holder') || ' holds'
+        WHEN 'task.retried' THEN 'is tried again' WHEN 'task.skipped' THEN 'was given up by the user'
+        WHEN 'agent.finished' THEN coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.summary'), 'the agent has finished')
+        WHEN 'base.judged' THEN 'the checks have judged the base'
+        WHEN 'patch.judged' THEN 'the checks have judged the change of attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt')
+        WHEN 'merge.prepared' THEN 'the change waits to land' WHEN 'merge.conflicted' THEN 'the change does not merge'
+        WHEN 'merge.judged' THEN 'the checks have judged the change merged'
+        WHEN 'build.verified' THEN 'the checks have judged the result'
+        WHEN 'change.landed' THEN 'landed as ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.commit')
+        WHEN 'checkpoint.created' THEN 'a checkpoint of attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt')
+        WHEN 'checkpoint.restored' THEN 'attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') || ' goes on from its checkpoint'
+        WHEN 'build.stuck' THEN coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.advice'), 'the build is stuck: ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.failures') || ' failures in a row')
+        WHEN 'tokens.used' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.model') || ': ' || coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.input_tokens'), '0') || ' tokens in, '
+            || coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.output_tokens'), '0') || ' out'
+        WHEN 'message.sent' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.text') WHEN 'message.delivered' THEN 'an agent was told message ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.id')
+        WHEN 'build.paused' THEN 'paused: ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.reason') WHEN 'build.resumed' THEN 'resumed'
+        WHEN 'build.delivered' THEN 'delivered as ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.ref') WHEN 'build.finished' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.outcome') END, e.type) AS message,
+    e.data AS context, e.at AS timestamp
+FROM events e WHERE e.type <> 'agent.heartbeat';
+CREATE VIEW task_lists AS
+SELECT r.build_id AS id, r.project_id, r.user_id, r.title AS name, json_array_length(replace(p.data, '\u0000', '\u2400'), '$.graph.tasks') AS tasks, p.at AS created_at
+FROM build_runs r JOIN events p ON p.build_id = r.build_id AND p.type = 'plan.made';
+CREATE VIEW tasks AS
+SELECT p.build_id, p.position, p.id, p.title, p.goal, p.phase, p.phase_number,
+    CASE WHEN s.last_type IN ('change.landed', 'task.skipped') OR (s.last_type = 'agent.finished' AND s.without_lanes)
+            THEN 'done' WHEN s.last_type = 'task.failed' THEN 'blocked'
+        WHEN s.last_type IS NULL OR s.last_type IN ('task.retried', 'task.waited') THEN 'todo' ELSE 'doing' END AS status,
+    coalesce(s.attempts, 0) AS attempts, p.planned_at AS created_at, s.started_at,
+    CASE WHEN s.last_type IN ('change.landed', 'task.skipped', 'task.failed')
+        OR (s.last_type = 'agent.finished' AND s.without_lanes) THEN s.last_at END AS completed_at
+FROM planned_tasks p LEFT JOIN (
+    SELECT g.build_id, g.task, g.attempts, g.started_at, l.type AS last_type, l.at AS last_at,
+        coalesce(json_extract(replace(c.data, '\u0000', '\u2400'), '$.options.lanes'), 1) = 0 AS without_lanes
+    FROM (
+        SELECT e.build_id, json_extract(replace(e.data, '\u0000', '\u2400'), '$.task') AS task, count(CASE WHEN e.type = 'task.started' THEN 1 END) AS attempts,
+            min(CASE WHEN e.type = 'task.started' THEN e.at END) AS started_at, max(e.seq) AS last_seq
+        FROM events e
+        WHERE e.type IN ('task.started', 'task.waited', 'agent.finished', 'agent.broke', 'patch.judged',
+            'judging.reopened', 'merge.prepared', 'merge.conflicted', 'merge.judged', 'change.landed', 'task.retried',
+            'task.failed', 'task.skipped')
+        GROUP BY e.build_id, json_extract(replace(e.data, '\u0000', '\u2400'), '$.task')
+    ) AS g
+    JOIN events l ON l.build_id = g.build_id AND l.seq = g.last_seq
+    JOIN events c ON c.build_id = g.build_id AND c.seq = 1
+) AS s ON s.build_id = p.build_id AND s.task = p.id;
+INSERT INTO alembic_version (version_num) VALUES ('0004');

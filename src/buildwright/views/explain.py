@@ -113,7 +113,7 @@ def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -
     plan = build.plan
     if plan is None:
         raise NotFound(
-            "this build has no plan yet, so it has no tasks", fix=f"wait for it: buildwright status {build.id}"
+            "this build has no plan yet, so it has no tasks", fix=f"wait for it: `buildwright status {build.id}`"
         )
     if task_id not in plan.position:
         raise NotFound(

@@ -20,6 +20,7 @@ from buildwright.core.finding import Finding, Verdict
 from buildwright.core.languages import language_of
 from buildwright.ports import LogLine
 from buildwright.views.overview import task_counts
+from buildwright.views.project import phase_at
 from buildwright.views.statuses import is_refusal, stream_status
 
 Names: TypeAlias = Literal["devteam", "builder", "journal"]
@@ -110,10 +111,9 @@ def _level(line: LogLine) -> str:
 
 
 def phase_fields(build: Build, index: int) -> Fields:
-    """Return a phase's name and number. Milestones are the phases."""
-    plan = build.plan
-    name = plan.milestones[index] if plan is not None and index < len(plan.milestones) else ""
-    return {"phase": name or f"Phase {index}", "number": index}
+    """Return the name and number of the phase at a place among the milestones, as `project.phases_of` has them."""
+    name, number = phase_at(build, index)
+    return {"phase": name, "number": number}
 
 
 def stamp(at: datetime) -> str:
@@ -137,7 +137,7 @@ def _phases(moment: Moment) -> Iterator[tuple[str, Fields]]:
     before, after = moment.before, moment.after
     if after.plan is None:
         return
-    total = {"total": len(after.plan.milestones)}
+    total = {"total": sum(1 for size in after.milestone_sizes if size)}
     fresh = before is None or before.plan is None
     was = -1 if before is None or fresh else before.milestone
     for index in range(max(was, 0), after.milestone):

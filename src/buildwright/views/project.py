@@ -212,7 +212,15 @@ def phase_name(build: Build, task_id: str = "") -> str:
     if plan is None:
         return PLANNING
     place = plan.milestone[plan.position[task_id]] if task_id in plan.position else build.milestone
-    return plan.milestones[place] or f"Phase {_numbers(build).get(place, place + 1)}"
+    return phase_at(build, place)[0]
+
+
+def phase_at(build: Build, place: int) -> tuple[str, int]:
+    """Return the name and the number, from 1, of the phase at a place among the milestones; 0 before there is a plan."""
+    if build.plan is None:
+        return PLANNING, 0
+    number = _numbers(build).get(place, place + 1)
+    return build.plan.milestones[place] or f"Phase {number}", number
 
 
 def _numbers(build: Build) -> dict[int, int]:

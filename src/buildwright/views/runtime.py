@@ -1,19 +1,19 @@
 """A build in the records of the build runtime's document, and its head row. Pure; must never decide.
 
-The head row follows event by event, without looking at a build; `BuildState` is the whole build. While a build works,
-the row says what happened last (implementing or iterating) and the state what is furthest behind; before and after that
-they say the same.
+The phase is the one of `statuses.runtime_phase` everywhere: in the state, in the head row (the writer knows the
+build after it) and in each entry of the history. The other columns of the head row follow from the events alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, TypedDict
 
 from pydantic import BaseModel, Field
 
 from buildwright.core import event as e
+from buildwright.core.apply import apply
 from buildwright.core.build import Build, Control, TaskPhase, TaskState
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.finding import Finding, Report, Verdict
@@ -21,6 +21,7 @@ from buildwright.core.patch import Patch
 from buildwright.core.record import Record, UtcTime
 from buildwright.core.review import review_in
 from buildwright.core.task import Task
+from buildwright.views.overview import PauseView
 from buildwright.views.statuses import ENDS, TASKS, BuildPhase, TaskStatus, runtime_phase
 
 # --- The records ---------------------------------------------------------------------------------------------------
@@ -155,6 +156,8 @@ class BuildState(Record):
 class BuildResponse(BaseModel):
     """A build. `history` is a page of its events, oldest first."""
 
+    pause: PauseView | None = Field(default=None, description="Why it is paused, and the ways out; null when not.")
+
     build_id: str
     project_id: str
     phase: BuildPhase
@@ -190,10 +193,6 @@ class HeadChange(TypedDict, total=False):
     completed: bool
 
 
-def _judged(event: e.PatchJudged | e.MergeJudged) -> HeadChange:
-    return {} if event.verdict.ok else {"phase": BuildPhase.ITERATING}
-
-
 def _finished(event: e.BuildFinished) -> HeadChange:
     phase, control = ENDS[event.outcome]
     return {
@@ -206,14 +205,7 @@ def _finished(event: e.BuildFinished) -> HeadChange:
 
 
 _HEAD_CHANGES: dict[type[Event], Callable[[Any], HeadChange]] = {
-    e.PlanMade: lambda _: {"phase": BuildPhase.IMPLEMENTING},
     e.TaskStarted: lambda event: {"current_task_id": event.task},
-    e.AgentBroke: lambda _: {"phase": BuildPhase.ITERATING},
-    e.PatchJudged: _judged,
-    e.MergeJudged: _judged,
-    e.MergeConflicted: lambda _: {"phase": BuildPhase.ITERATING},
-    e.ChangeLanded: lambda _: {"phase": BuildPhase.IMPLEMENTING},
-    e.BuildVerified: lambda _: {"phase": BuildPhase.VERIFYING},
     e.BuildPaused: lambda _: {"control": Control.PAUSED},
     e.BuildResumed: lambda _: {"control": Control.RUNNING},
     e.StopRequested: lambda _: {"control": Control.STOPPING},
@@ -221,9 +213,9 @@ _HEAD_CHANGES: dict[type[Event], Callable[[Any], HeadChange]] = {
 }
 
 
-def head_change(events: Iterable[AnyEvent]) -> HeadChange:
-    """Return the changes of the head row by a batch of events: usually none."""
-    change: HeadChange = {}
+def head_change(events: Iterable[AnyEvent], after: Build | None = None) -> HeadChange:
+    """Return the changes of the head row by a batch of events. `after` is the build after them, for its phase."""
+    change: HeadChange = {} if after is None else {"phase": runtime_phase(after)}
     for event in events:
         of_event = _HEAD_CHANGES.get(type(event))
         if of_event is not None:
@@ -258,7 +250,7 @@ def state_of(build: Build, history: Sequence[Recorded] = ()) -> BuildState:
         brief=spec.brief.model_dump(mode="json") if spec.brief else {},
         build_plan=spec.build_plan.model_dump(mode="json") if spec.build_plan else {},
         product_doc=spec.product_doc.model_dump(mode="json") if spec.product_doc else {},
-        build_graph=_graph(build, history),
+        build_graph=_graph(build),
         patch_sets=tuple(patches),
         last_patch=patches[-1] if patches else None,
         validation_reports=tuple(validations),
@@ -267,18 +259,26 @@ def state_of(build: Build, history: Sequence[Recorded] = ()) -> BuildState:
         last_checks=checks[-1] if checks else None,
         review_reports=tuple(reviews),
         last_review=reviews[-1] if reviews else None,
-        history=tuple(history_events(history)),
+        history=tuple(history_events(with_builds(history))),
         created_at=build.created_at,
         updated_at=build.updated_at,
         completed_at=build.finished_at,
     )
 
 
-def history_events(history: Iterable[Recorded], phase: BuildPhase = BuildPhase.PLANNING) -> list[BuildHistoryEvent]:
-    """Return events as history records. `phase` is the one before the first event. Specs and graphs are left out."""
-    shown = []
+def with_builds(history: Iterable[Recorded]) -> Iterator[tuple[Recorded, Build]]:
+    """Yield each event of a whole journal with the build after it."""
+    build: Build | None = None
     for recorded in history:
-        phase = head_change([recorded.event]).get("phase", phase)
+        build = apply(build, recorded)
+        yield recorded, build
+
+
+def history_events(history: Iterable[tuple[Recorded, Build]]) -> list[BuildHistoryEvent]:
+    """Return events, each with the build after it, as history records. Specs and graphs are left out."""
+    shown = []
+    for recorded, build in history:
+        phase = runtime_phase(build)
         left_out = {"type", "spec", "options", "graph"}
         details = recorded.event.model_dump(mode="json", exclude_defaults=True, exclude=left_out)
         if isinstance(recorded.event, e.PlanMade):
@@ -287,10 +287,12 @@ def history_events(history: Iterable[Recorded], phase: BuildPhase = BuildPhase.P
     return shown
 
 
-def response_json(state: BuildState) -> bytes:
-    """Return the state as the JSON of a `BuildResponse` without its page of the history."""
-    shown = BuildResponse.model_fields.keys() - {"history", "history_next"}
-    return state.model_dump_json(include=set(shown)).encode()
+def response_json(state: BuildState, pause: PauseView | None) -> bytes:
+    """Return the state and the build's pause as the JSON of a `BuildResponse` without its page of the history."""
+    fields = BuildResponse.model_fields.keys() - {"pause", "history", "history_next"}
+    shown = state.model_dump_json(include=set(fields))
+    paused = pause.model_dump_json() if pause is not None else "null"
+    return b'%s,"pause":%s}' % (shown[:-1].encode(), paused.encode())
 
 
 def publishable(state: BuildState) -> CanPublish:
@@ -310,10 +312,10 @@ def _current_task(build: Build) -> str | None:
     return max(started, default=(None, None))[1]
 
 
-def _graph(build: Build, history: Sequence[Recorded]) -> BuildGraph | None:
+def _graph(build: Build) -> BuildGraph | None:
     if build.plan is None:
         return None
-    planned_at = next((r.at for r in history if isinstance(r.event, e.PlanMade)), build.created_at)
+    planned_at = build.moments["plan.made"].first
     tasks = tuple(_task(task, build.task(task.id), planned_at) for task in build.plan.graph.tasks)
     return BuildGraph(tasks=tasks, notes=build.plan.graph.notes, created_at=planned_at)
 

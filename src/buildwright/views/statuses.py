@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from buildwright.core.build import Build, Control, Stage, TaskPhase
+from buildwright.core.build import Build, Control, Stage, TaskPhase, TaskState
 from buildwright.core.event import Outcome
 
 
@@ -61,7 +61,8 @@ class StatusRow(NamedTuple):
     control: Control | None
     stage: Stage | None
     task: TaskPhase | None
-    """Phase of the working task furthest behind; a failure that no landing has followed counts as rejected."""
+    """Phase of the working task furthest behind. A task whose last attempt failed counts as rejected until its next
+    change is judged."""
     runtime: BuildPhase | None
     project: BuildStatusName | None
     execution: ExecutionStatus | None
@@ -120,6 +121,8 @@ TASKS: Mapping[TaskPhase, tuple[TaskStatus, TaskGroup]] = {
 }
 BUSY = frozenset(phase for phase, (_status, group) in TASKS.items() if group == "running")
 """Phases of a task that an agent, a gate or the merge train works on."""
+_ANSWERED = frozenset({TaskPhase.JUDGING, TaskPhase.MERGING, TaskPhase.DONE, TaskPhase.SKIPPED})
+"""Phases of a task whose newest attempt has a change that was not refused."""
 MET = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
 """Phases of a task that free the tasks that depend on it."""
 WITHOUT_BUILD: Mapping[str, ExecutionStatus] = {
@@ -143,11 +146,16 @@ class Position(NamedTuple):
 
 def position_of(build: Build) -> Position:
     """Return the states of a build, in O(active tasks)."""
-    at_work = {build.task(task_id).phase for task_id in build.active}
-    if build.failures_in_row:
+    at_work = {_phase_at_work(build.task(task_id)) for task_id in build.active}
+    if any(build.task(task_id).phase not in _ANSWERED for task_id in build.failures_in_row):
         at_work.add(TaskPhase.REJECTED)
     behind = next((phase for phase in TASKS if phase in at_work), None)
     return Position(build.outcome or "", build.control, build.stage, behind, build.version <= 1)
+
+
+def _phase_at_work(state: TaskState) -> TaskPhase:
+    again = state.phase is TaskPhase.WORKING and state.attempt > 1
+    return TaskPhase.REJECTED if again else state.phase
 
 
 class Words(NamedTuple):

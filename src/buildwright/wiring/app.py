@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -22,7 +23,7 @@ from buildwright.engine import commands
 from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild, StopBuild
 from buildwright.engine.follow import stepped
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound
-from buildwright.ports import ActionQueue, Answers, Builds, Clock, LogEntry
+from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.wiring import cluster, preflight
@@ -44,8 +45,10 @@ if TYPE_CHECKING:
     from buildwright.store.journal_postgres import PostgresBuilds
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.telemetry.meters import Meters
+    from buildwright.views.costs import CostSum
     from buildwright.views.overview import PlanView
     from buildwright.views.precheck import PrecheckView
+    from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
     from buildwright.wiring.runners import Runners
@@ -305,6 +308,17 @@ class App:
         from buildwright.views.verdicts import gates_view
 
         return gates_view(build, await self.builds.read(build.id), task)
+
+    async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
+        """Return what requests to models cost from `start` to before `end`, over all builds of the home."""
+        async with self.runs() as runs:
+            return await runs.costs(by, start, end)
+
+    async def stuck(self, build_id: str, number: int = 0) -> StuckView:
+        """Return one time that the build was stuck (0: the newest), with its context. Raises NotFound."""
+        from buildwright.wiring.stuck import stuck_of
+
+        return await stuck_of(self.builds, build_id, number)
 
     async def find(self, build: str = "") -> str:
         """Return the full id of a build, from an id, a unique beginning of one, or "" for the newest.

@@ -59,17 +59,17 @@ def file_stats(text: str) -> list[FileStat]:
 async def _ends(builds: Builds, build: Build, task_id: str) -> tuple[str, str]:
     if not task_id:
         if not build.base:
-            raise NotFound("this build has changed no repository yet", fix=f"see buildwright status {build.id[:8]}")
+            raise NotFound("this build has changed no repository yet", fix=f"see `buildwright status {build.id}`")
         return build.base, build.head
     if build.plan is None or task_id not in build.plan.position:
-        raise NotFound(f"there is no task {task_id} in this build", fix=f"see buildwright status {build.id[:8]}")
+        raise NotFound(f"there is no task {task_id} in this build", fix=f"see `buildwright status {build.id}`")
     state = build.task(task_id)
     if state.commit:
         onto = await _landed_on(builds, build, task_id, state.commit)
         if onto:
             return onto, state.commit
     if state.patch is None:
-        raise NotFound(f"{task_id} has changed nothing yet", fix=f"see buildwright why {build.id[:8]} {task_id}")
+        raise NotFound(f"{task_id} has changed nothing yet", fix=f"see `buildwright why {build.id} {task_id}`")
     return state.patch.base_tree, state.patch.tree
 
 

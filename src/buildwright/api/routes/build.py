@@ -25,13 +25,14 @@ from buildwright.api.params import (
 )
 from buildwright.api.problems import responses
 from buildwright.api.responses import can_publish, response_of
+from buildwright.api.routes.steer import ask, body_of, command_of
 from buildwright.api.state import CallerOf, CorrelationOf, ServerState, SiteOf
 from buildwright.core.build import Build
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
-from buildwright.engine.commands import NewBuild, TakeStep
+from buildwright.engine.commands import NewBuild, ResumeBuild, TakeStep
 from buildwright.views.runtime import BuildResponse, CanPublish
 
 router = APIRouter(prefix="/api/build", tags=["build runtime"])
@@ -143,6 +144,26 @@ async def abort_build(site: SiteOf, caller: CallerOf, build: OwnBuild, wait_seco
     await site.rates.take(operations.BUILDS, caller.user_id)
     build = await operations.stop(site, build, "aborted by the user", wait_seconds)
     return await _answer(site, build, 200 if build.is_terminal else 202)
+
+
+async def resume_build(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: Any = None) -> Response:
+    """Answer the pause of the build with one of `pause.choices`. Nothing begins before the next step is asked for."""
+    await site.rates.take(operations.BUILDS, caller.user_id)
+    command = command_of(ResumeBuild, wanted)
+    if not command.holds(build):
+        build, _ = await ask(site, build, command)
+    await site.hosting.begin(build.id)
+    return await _answer(site, build, 200)
+
+
+resume_build.__annotations__["wanted"] = body_of(ResumeBuild)
+router.add_api_route(
+    "/{build_id}/resume",
+    resume_build,
+    methods=["POST"],
+    response_model=BuildResponse,
+    responses=responses(400, 403, 404, 409),
+)
 
 
 @router.get("/{build_id}/can-publish", responses=responses(403, 404))

@@ -35,6 +35,7 @@ from buildwright.ports import BuildRow
 from buildwright.views.explain import WhyView, why
 from buildwright.views.overview import BuildView, PlanView, WorkerHolds, build_view
 from buildwright.views.statuses import BuildPhase
+from buildwright.views.stuck import StuckView
 from buildwright.views.verdicts import GatesView
 from buildwright.wiring.changes import FileStat, file_stats
 
@@ -270,6 +271,12 @@ async def build_gates(site: SiteOf, build: OwnBuild, task: TaskName = "") -> Gat
 async def explain(site: SiteOf, build: OwnBuild, task: TaskName) -> WhyView:
     """Return why a task waits, runs, failed or was skipped, and where it came from."""
     return why(build, task, await site.app.builds.read(build.id), site.app.clock.now())
+
+
+@router.get("/api/builds/{build_id}/stuck", responses=responses(403, 404))
+async def build_stuck(site: SiteOf, build: OwnBuild, number: Annotated[int, Query(ge=0, le=10_000)] = 0) -> StuckView:
+    """Return one time that the build was stuck (0: the newest): failures, diagnosis, and what it was made from."""
+    return await site.app.stuck(build.id, number)
 
 
 @router.post("/api/plans", response_model=PlanView, responses=responses(400, 403, 502, 507))

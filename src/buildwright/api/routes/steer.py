@@ -66,7 +66,7 @@ def _add_route(kind: type[BuildCommand]) -> None:
         command = command_of(kind, wanted)
         new_id = ""
         if not command.holds(build):
-            build, new_id = await _ask(site, build, command)
+            build, new_id = await ask(site, build, command)
         if command.wakes:
             await site.hosting.begin(build.id)
         if not kind.receipt:
@@ -87,7 +87,7 @@ def _add_route(kind: type[BuildCommand]) -> None:
     )
 
 
-async def _ask(site: SiteOf, build: Build, command: BuildCommand) -> tuple[Build, str]:
+async def ask(site: SiteOf, build: Build, command: BuildCommand) -> tuple[Build, str]:
     """Send a command, unless another request did so first. Raises IllegalMove with the state that does not allow it."""
     with stating(build):
         try:

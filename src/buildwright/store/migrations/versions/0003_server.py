@@ -90,7 +90,7 @@ def upgrade() -> None:
     _create_projects()
     _create_inbox()
     _create_keys()
-    _create_views()
+    create_views()
 
 
 def _create_projects() -> None:
@@ -163,7 +163,8 @@ def _create_keys() -> None:
     )
 
 
-def _create_views() -> None:
+def create_views() -> None:
+    """Create the views as this revision has them."""
     dialect = op.get_context().dialect.name
     field, number = _FIELD[dialect], _NUMBER[dialect]
     names = ("task", "model", "input_tokens", "output_tokens", "cost_usd", "message")
