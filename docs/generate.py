@@ -204,6 +204,20 @@ def build_options() -> str:
     return HEADER + "".join(_parameter(field, option) for _, field, option in marked(AsOption))
 
 
+GROUPS = {
+    "Agents and models": "agent agent_command model planner_model sealed_tests sealed_model review review_model cassette",
+    "Checks": "check setup no_lanes no_gates no_audit accept_base sandbox allow",
+    "Course": "on_failure by_hand concurrency attempts task_time gate_time stuck_after loop_after max_cost",
+    "Result": "branch push author sign_off trailer",
+}
+"""The boxes of the help of `build`, with their options."""
+
+
+def _group(option: AsOption) -> str:
+    """The box of an option in the help. Raises StopIteration for one that has no place yet."""
+    return next(name for name, options in GROUPS.items() if option.attribute in options.split())
+
+
 def _parameter(field: FieldInfo, option: AsOption) -> str:
     """A field of the dataclass. A list is an option that may be repeated; money is text, so that no digit is lost."""
     kind: Any = field.annotation
@@ -219,7 +233,8 @@ def _parameter(field: FieldInfo, option: AsOption) -> str:
     elif kind not in {int, float, str}:
         written, default = "str", ""
     names = option.names.split()
-    start = f"    {option.attribute}: Annotated[{written}, Parameter({f'name={json.dumps(names)}, ' if names[1:] else ''}help="
+    marks = f"group={json.dumps(_group(option))}, " + (f"name={json.dumps(names)}, " if names[1:] else "")
+    start = f"    {option.attribute}: Annotated[{written}, Parameter({marks}help="
     end = f")] = {json.dumps(default) if isinstance(default, str) else repr(default)}\n"
     if len(start) + len(words) + len(end) <= WIDTH:
         return f"{start}{json.dumps(words)}{end}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from buildwright.core.task import Task
     from buildwright.engine.commands import CommandResult, NewBuild
     from buildwright.errors import BuildwrightError
-    from buildwright.library import BuildHandle, Buildwright, Orchestrator
+    from buildwright.library import BuildHandle, Buildwright, ListedBuild, Orchestrator
     from buildwright.ports import BuildRow
     from buildwright.views.summary import BatchResult, BuildResult, Summary, TaskResult
 
@@ -29,6 +29,7 @@ __all__ = [
     "CommandResult",
     "Delivery",
     "Limits",
+    "ListedBuild",
     "NewBuild",
     "Options",
     "Orchestrator",

@@ -89,10 +89,12 @@ class Client(Protocol):
         detach: asyncio.Event | None = None,
         *,
         stay: bool = False,
+        since: Build | None = None,
     ) -> Build:
         """Carry the build out, or watch its workers, until it ends, waits for its user (unless `stay`), or `detach`.
 
-        Raises BuildIsRunning when another process of this home carries it out, NotFound, LostLease, BadSettings.
+        `on_event` gets every event after `since`, an older state; without it those after the state found first. Raises
+        BuildIsRunning when another process of this home carries it out, NotFound, LostLease, BadSettings.
         """
 
     async def stepped(

@@ -219,6 +219,7 @@ class HttpClient:
         detach: asyncio.Event | None = None,
         *,
         stay: bool = False,
+        since: Build | None = None,
     ) -> Build:
         """Have the server carry the build out, and watch its stream until it has ended or rests.
 
@@ -226,7 +227,7 @@ class HttpClient:
         """
         from buildwright.stream_client import BuildStream
 
-        build = await self.builds.load(build_id)
+        build = since or await self.builds.load(build_id)
         if build.is_terminal:
             return build
         with suppress(errors.IllegalMove):  # it has ended since it was loaded: the stream has the rest

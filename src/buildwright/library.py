@@ -10,14 +10,15 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from buildwright.client import Client, open_client
+from buildwright.core.apply import fold
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, StepMode
 from buildwright.core.graph import Graph, compile_plan
@@ -35,7 +36,7 @@ from buildwright.engine.commands import (
     StopBuild,
     TakeStep,
 )
-from buildwright.engine.follow import follow
+from buildwright.engine.follow import follow as lookout
 from buildwright.errors import BadSpec, BuildIsRunning, BuildwrightError, Refused
 from buildwright.ports import BuildRow
 from buildwright.settings import Settings
@@ -43,10 +44,58 @@ from buildwright.views.stuck import StuckView
 from buildwright.views.summary import BatchResult, BuildResult, Summary, result_of
 from buildwright.wiring import App, open_app
 
+if TYPE_CHECKING:
+    from buildwright.ports import LogLine
+    from buildwright.views.explain import WhyView
+    from buildwright.views.overview import PlanView
+    from buildwright.views.verdicts import GatesView
+    from buildwright.wiring.changes import Change
+
 _PAGE = 1000
 _LOOK_SECONDS = 0.25
 _FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedBuild(BuildRow):
+    """A build in a list, and who carries it out now."""
+
+    runner: str = ""
+    """The process that carries it out, `workers` where live ones do; "" when no process does, whatever `control` says."""
+
+
+class _Listener:
+    """Tells a program every event of its builds once and in order, also those that other processes have appended."""
+
+    def __init__(self, on_event: Callable[[Recorded, Build], None] | None) -> None:
+        self._on_event = on_event
+        self._newest: dict[str, Build] = {}
+        """The state of each build after the last event that was told."""
+
+    @property
+    def tell(self) -> Callable[[Recorded, Build], None] | None:
+        """The callback for the runner of a build; None when the program gave none."""
+        return self._tell if self._on_event is not None else None
+
+    def since(self, build_id: str) -> Build | None:
+        """Return the state after which the next events are to be told; None for the newest."""
+        return self._newest.get(build_id)
+
+    async def begin(self, client: Client, build_id: str, *, first: bool = False) -> None:
+        """Tell a build's events from now on, or from the first on, unless they are told already."""
+        if self._on_event is None or build_id in self._newest:
+            return
+        if not first:
+            self._newest[build_id] = await client.builds.load(build_id)
+            return
+        (created,) = await client.builds.read(build_id, limit=1)
+        self._tell(created, fold([created]))
+
+    def _tell(self, recorded: Recorded, build: Build) -> None:
+        self._newest[build.id] = build  # first: what a listener has failed at is not told again
+        if self._on_event is not None:
+            self._on_event(recorded, build)
 
 
 class Buildwright:
@@ -55,8 +104,9 @@ class Buildwright:
     It works on the store of `home` (by default the command line's), or on the server at `url` with `token`. Builds that
     are started or resumed here run in tasks of this process, in a cluster on its workers, through a server on that
     server. Leaving the block lets go of them: recorded events are safe, and `build` goes on with one later. A spec is
-    built on `repository` with `options`; a `NewBuild` has its own. `on_event` is called with the events of builds that
-    are carried out or waited for here, and the build after each: it must not block.
+    built on `repository` with `options`; a `NewBuild` has its own. `on_event` is called with every event of builds that
+    are carried out or waited for here (of one that is started here from `build.created` on, else from the first command
+    or wait on), and the build after each: it must not block.
     """
 
     def __init__(
@@ -72,7 +122,7 @@ class Buildwright:
         self._repository = str(repository)
         self._options = options or Options()
         self._where = (home, url, token)
-        self._on_event = on_event
+        self._listener = _Listener(on_event)
         self._stack = AsyncExitStack()
         self._client: Client | None = None
         self._driving: dict[str, asyncio.Task[Build]] = {}
@@ -99,20 +149,31 @@ class Buildwright:
         Raises BadSpec, BadSettings, BadRepository, StoreFailed, and for a server Unreachable, Unauthorized, Forbidden,
         TooMany.
         """
-        if not isinstance(build, NewBuild):
-            build = NewBuild(_spec(build), self._options, self._repository)
-        build_id = await self.client.start(replace(build, repository=_absolute(build.repository)))
+        build_id = await self.client.start(self._new(build))
+        await self._listener.begin(self.client, build_id, first=True)
         if not self._by_others:
             self._drive(build_id)
         return BuildHandle(self, build_id)
+
+    async def plan(self, build: NewBuild | Spec | str | Path) -> PlanView:
+        """Return the plan that `start` would build, leaving nothing behind; a model makes it unless the spec has one.
+
+        Raises BadGraph, BadSpec, ModelFailed, BadSettings, BadRepository.
+        """
+        return await self.client.plan(self._new(build))
+
+    def _new(self, build: NewBuild | Spec | str | Path) -> NewBuild:
+        if not isinstance(build, NewBuild):
+            build = NewBuild(_spec(build), self._options, self._repository)
+        return replace(build, repository=_absolute(build.repository))
 
     async def build(self, build_id: str = "") -> BuildHandle:
         """Return the build of an id or a unique beginning of one, else the newest; does not run it. Raises NotFound."""
         return BuildHandle(self, await self.client.find(build_id))
 
-    async def builds(self, limit: int = 50) -> list[BuildRow]:
+    async def builds(self, limit: int = 50) -> list[ListedBuild]:
         """Return the newest builds, newest first."""
-        return await self.client.builds.rows(limit)
+        return await _listed(self.client, await self.client.builds.rows(limit))
 
     @property
     def client(self) -> Client:
@@ -125,6 +186,7 @@ class Buildwright:
 
     async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
         """Give a command to a build, and carry it out if it then has something to do. Raises IllegalMove, NotFound."""
+        await self._listener.begin(self.client, build_id)
         result = await self.client.ask(build_id, command)
         if command.wakes and not self._by_others:
             self._woken[build_id] = result.build.version
@@ -135,7 +197,7 @@ class Buildwright:
         """Carry the build out, or watch its workers, until it has ended or waits for its user with nothing running."""
         client = self.client
         if self._by_others:
-            build = await client.run(build_id, self._on_event, detach=self._detach)
+            build = await self._run(build_id)
         else:
             self.check(build_id)
             build = await asyncio.shield(self._drive(build_id))
@@ -159,11 +221,15 @@ class Buildwright:
             task = self._driving[build_id] = asyncio.create_task(self._carry_out(build_id), name=f"build {build_id}")
         return task
 
+    async def _run(self, build_id: str) -> Build:
+        tell, since = self._listener.tell, self._listener.since(build_id)
+        return await self.client.run(build_id, tell, detach=self._detach, since=since)
+
     async def _carry_out(self, build_id: str) -> Build:
         client = self.client
         while True:
             with suppress(BuildIsRunning):  # by another process, until that lets go
-                await client.run(build_id, self._on_event, detach=self._detach)
+                await self._run(build_id)
             build = await client.builds.load(build_id)
             rests = build.is_terminal or build.waits_for_user
             if self._detach.is_set() or (rests and build.version >= self._woken.get(build_id, 0)):
@@ -189,7 +255,7 @@ class BuildHandle:
             for recorded in await journal.read(self.id, after=after, limit=min(_PAGE, build.version - after)):
                 yield recorded
                 after = recorded.seq
-        async for news in follow(journal, build):
+        async for news in lookout(journal, build):
             for step in news.steps:
                 if step.recorded.seq > after:
                     yield step.recorded
@@ -203,7 +269,41 @@ class BuildHandle:
 
     async def status(self) -> BuildResult:
         """Return how far the build is, and what it needs."""
-        return result_of(await self.state(), self._buildwright.client.clock.now())
+        return await _result(self._buildwright.client, await self.state())
+
+    async def why(self, task: str) -> WhyView:
+        """Return why a task waits, runs, failed or was skipped, with its attempts and verdicts. Raises NotFound."""
+        from buildwright.views.explain import why
+
+        client = self._buildwright.client
+        return why(await self.state(), task, await client.builds.read(self.id), client.clock.now())
+
+    async def diff(self, task: str = "") -> Change:
+        """Return what the build, or one of its tasks, changed, as a unified diff. Raises NotFound, GitFailed."""
+        return await self._buildwright.client.change(await self.state(), task)
+
+    async def gates(self, task: str = "") -> GatesView:
+        """Return which gates judged which tree of the build, or of one task, and what they found. Raises NotFound."""
+        return await self._buildwright.client.gates(await self.state(), task)
+
+    async def logs(self, task: str = "", *, after: int = 0, follow: bool = False) -> AsyncIterator[LogLine]:
+        """Yield what agents, gates and git said, of all tasks or one, with a number above `after`.
+
+        Ends at the newest line; with `follow` when the build has ended. Raises StoreFailed, Unreachable.
+        """
+        journal = self._buildwright.client.builds
+        while lines := await journal.read_log(self.id, after=after, task=task, limit=_PAGE):
+            for line in lines:
+                yield line
+            after = lines[-1].seq
+        if not follow:
+            return
+        async for news in lookout(journal, await self.state(), log_after=after, task=task):
+            for line in news.lines:
+                yield line
+            if news.build.is_terminal and not news.more:
+                return
+            self._buildwright.check(self.id)
 
     async def wait(self) -> BuildResult:
         """Wait until it has ended, or is paused or waits for a step with nothing running; carry it out if necessary.
@@ -211,8 +311,7 @@ class BuildHandle:
         A pause is a result, whose `paused` says why: answer it with `resume`, and wait again. Cancelling ends only the
         waiting. Raises LostLease, BadSettings, StoreFailed; Unreachable when no worker or server is there.
         """
-        build = await self._buildwright.rest(self.id)
-        return result_of(build, self._buildwright.client.clock.now())
+        return await _result(self._buildwright.client, await self._buildwright.rest(self.id))
 
     async def ask(self, command: BuildCommand) -> CommandResult:
         """Give any command of `engine.commands` to the build. Raises IllegalMove when its state forbids it."""
@@ -252,7 +351,8 @@ class Orchestrator:
     `repository` is the path or URL of a git repository, needed unless `options.lanes` is False. `home` is where state is
     kept; the default is that of the command line, so that `buildwright status` shows these builds too. `agent` and
     `agent_command` are short for the fields of `options` with that name. `on_event` is called with every recorded event
-    and the state of the build after it, in the event loop: it must not block.
+    (of a build that is started here from `build.created` on, else from the call on) and the state of the build after
+    it, in the event loop: it must not block.
     """
 
     def __init__(
@@ -271,7 +371,7 @@ class Orchestrator:
             update={name: value for name, value in chosen.items() if value is not None}
         )
         self._home = home
-        self._on_event = on_event
+        self._listener = _Listener(on_event)
         self._stack = AsyncExitStack()
         self._app: App | None = None
 
@@ -292,14 +392,20 @@ class Orchestrator:
         BadRepository, ModelFailed, StoreFailed; a build that fails is a summary, not an error.
         """
         read = _spec(spec)
-        return await self.resume(await self._opened.start(NewBuild(read, self._options, self._repository)))
+        build_id = await self._opened.start(NewBuild(read, self._options, self._repository))
+        await self._listener.begin(self._opened, build_id, first=True)
+        return await self.resume(build_id)
 
     async def resume(self, build_id: str) -> BuildResult:
         """Carry on a build of this home by its id, or a unique beginning of it. Raises NotFound, BuildIsRunning."""
         app = self._opened
-        build = await app.run(await app.find(build_id), on_event=self._on_event)
-        build, _ = await app.bring_home(build)
-        return result_of(build, app.clock.now())
+        build, _ = await app.bring_home(await self._run(await app.find(build_id)))
+        return await _result(app, build)
+
+    async def _run(self, build_id: str) -> Build:
+        listener = self._listener
+        await listener.begin(self._opened, build_id)
+        return await self._opened.run(build_id, listener.tell, since=listener.since(build_id))
 
     async def step(self, build_id: str, mode: StepMode = "auto", message: str = "") -> BuildResult:
         """Let a build with `Options(by_hand=True)` do one thing; return when it is done. The next agent gets `message`.
@@ -308,15 +414,16 @@ class Orchestrator:
         """
         app = self._opened
         found = await app.find(build_id)
+        await self._listener.begin(app, found)
         _, step_id = await app.ask(found, TakeStep(mode, message))
         made: Build | None = None
         while made is None or (made.step is not None and made.step.id == step_id):
             try:
-                made = await app.run(found, on_event=self._on_event)
+                made = await self._run(found)
             except BuildIsRunning:  # then the process that runs it makes the step, unless it was about to end
                 made = await app.stepped(found, step_id, 1.0)
         build, _ = await app.bring_home(made)
-        return result_of(build, app.clock.now())
+        return await _result(app, build)
 
     async def execute_batch(self, tasks: Sequence[Task | Mapping[str, object]], *, title: str = "Batch") -> BatchResult:
         """Run a list of tasks as one build. Dependencies between them are kept; the others run side by side.
@@ -350,15 +457,17 @@ class Orchestrator:
             total = total.plus(await app.builds.load(found), now)
         return total
 
-    async def list_builds(self, project_id: str) -> list[BuildRow]:
+    async def list_builds(self, project_id: str) -> list[ListedBuild]:
         """Return a project's builds, newest first. A project has the repository's name, unless it was given another."""
         async with self._opened.runs() as runs:
-            return await runs.list_by_project(project_id)
+            rows = await runs.list_by_project(project_id)
+        return await _listed(self._opened, rows)
 
-    async def latest_build(self, project_id: str) -> BuildRow | None:
+    async def latest_build(self, project_id: str) -> ListedBuild | None:
         """Return the newest build of a project, None when it has none."""
         async with self._opened.runs() as runs:
-            return await runs.latest_by_project(project_id)
+            row = await runs.latest_by_project(project_id)
+        return (await _listed(self._opened, [row]))[0] if row is not None else None
 
     @property
     def _opened(self) -> App:
@@ -367,6 +476,23 @@ class Orchestrator:
                 "the orchestrator is not open", fix="use it in a block: async with Orchestrator(...) as orchestrator"
             )
         return self._app
+
+
+async def _result(client: Client, build: Build) -> BuildResult:
+    runner = "" if build.is_terminal else await _runner(client, build.id)
+    return result_of(build, client.clock.now(), runner)
+
+
+async def _listed(client: Client, rows: Sequence[BuildRow]) -> list[ListedBuild]:
+    """Return the rows with who carries each of them out: one question for each build that has not ended."""
+    return [
+        ListedBuild(**asdict(row), runner="" if row.outcome else await _runner(client, row.build_id)) for row in rows
+    ]
+
+
+async def _runner(client: Client, build_id: str) -> str:
+    crew = await client.crew(build_id)
+    return crew.runner or ("workers" if crew.is_there else "")
 
 
 def _task(number: int, task: Task | Mapping[str, object]) -> Task:

@@ -255,3 +255,12 @@ def test_importing_the_package_does_no_work(program: Program) -> None:
         "missing = [n for n in buildwright.__all__ if not hasattr(buildwright, n)]; assert not missing, missing\n"
     )
     subprocess.run([sys.executable, "-c", script], env=program.environment, check=True)
+
+
+def test_a_run_of_checks_is_logged_with_its_limit_and_its_end(program: Program, repository: Path, three: Path) -> None:
+    done = program("build", three, "--repo", repository, *shell(WRITES, "--check", "ok=test -e README.md"))
+    assert done.code == 0, done.err
+    lines = [line for line in program("logs", "--json").lines if line["kind"] == "command"]
+    texts = [line["text"] for line in lines if line["task"] == "a"]
+    assert texts[:2] == ["ok: test -e README.md (at most 120 s)", "ok ended with exit code 0"]
+    assert program("run").err.splitlines()[0].startswith("Build ")

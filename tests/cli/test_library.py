@@ -63,7 +63,7 @@ async def test_a_batch_is_one_build_and_its_results_keep_the_order(tmp_path: Pat
         ]
         assert [result.id for result in batch.failures] == ["bad"]
         assert (batch.ok, batch.build.outcome, len(batch.successes)) == (False, "failed", 2)
-        assert seen[-1] == "build.finished"
+        assert (seen[0], seen[-1]) == ("build.created", "build.finished")
         total = await orchestrator.get_summary(batch.build.build_id)
         assert (total.builds, total.failed, total.tasks, total.successes, total.failures) == (1, 1, 3, 2, 1)
 
@@ -139,7 +139,7 @@ async def test_a_build_is_started_followed_and_waited_for(tmp_path: Path, reposi
         assert [recorded.seq for recorded in seen] == list(range(1, len(seen) + 1))
         result = await build.wait()
         assert (result.ok, result.build_id, result.delivered) == (True, build.id, (await build.state()).delivered)
-        assert [recorded.event.type for recorded in seen][1:] == [kind for kind in told if kind != "agent.heartbeat"]
+        assert [recorded.event.type for recorded in seen] == [kind for kind in told if kind != "agent.heartbeat"]
         assert [row.build_id for row in await buildwright.builds()] == [build.id]
         assert [recorded.seq async for recorded in build.events(after=len(seen))] == []
         with pytest.raises(IllegalMove, match="has ended"):
@@ -323,17 +323,103 @@ async def test_in_a_cluster_the_workers_carry_builds_out(
         assert (await build.wait()).outcome == "stopped"
 
 
+async def test_every_event_is_told_once_also_commands_between_two_runs(tmp_path: Path, repository: Path) -> None:
+    """Also those that nobody carried out when they were recorded: the answer to a pause, by whichever program."""
+    command = f'test -e "{tmp_path}/go" && {WRITES}'
+    told: list[tuple[int, int]] = []
+    async with (
+        Buildwright(
+            repository,
+            options=shell_options(command),
+            home=tmp_path / "home",
+            on_event=lambda recorded, build: told.append((recorded.seq, build.version)),
+        ) as buildwright,
+        Buildwright(home=tmp_path / "home") as other,
+    ):
+        build = await buildwright.start(tasks("a"))
+        assert (await build.wait()).paused
+        (tmp_path / "go").touch()
+        beside = await other.build(build.id)
+        await beside.resume("retry")
+        assert (await beside.wait()).ok
+        result = await build.wait()
+        assert told == [(seq, seq) for seq in range(1, result.version + 1)]
+
+
+async def test_events_of_a_build_of_another_program_are_told_from_the_first_command_on(tmp_path: Path) -> None:
+    told: list[str] = []
+    options = NOOP.model_copy(update={"by_hand": True})
+    async with Buildwright(options=options, home=tmp_path) as buildwright:
+        build = await buildwright.start(tasks("a"))
+        await build.wait()
+    async with Orchestrator(home=tmp_path, on_event=lambda recorded, _build: told.append(recorded.event.type)) as again:
+        await again.step(build.id)
+    assert told == ["step.requested", "target.prepared"]
+
+
+async def test_nobody_carries_a_cancelled_build_out(tmp_path: Path, repository: Path) -> None:
+    started = asyncio.Event()
+
+    def listen(recorded: Recorded, _build: Build) -> None:
+        if recorded.event.type == "task.started":
+            started.set()
+
+    options = shell_options("sleep 60")
+    async with Orchestrator(repository, options=options, home=tmp_path / "home", on_event=listen) as orchestrator:
+        running = asyncio.create_task(orchestrator.execute_batch([{"id": "a", "title": "A"}]))
+        await started.wait()
+        row = await orchestrator.latest_build(repository.name)
+        assert row is not None
+        assert row.runner
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        row = await orchestrator.latest_build(repository.name)
+        assert row is not None
+        assert (row.control, row.runner) == ("running", "")
+    async with Buildwright(home=tmp_path / "home") as buildwright:
+        build = await buildwright.build(row.build_id)
+        assert (await build.status()).runner == ""
+        assert [one.runner for one in await buildwright.builds()] == [""]
+
+
+async def test_what_the_command_line_shows_can_be_asked(tmp_path: Path, repository: Path) -> None:
+    command = f'echo working; test "$BUILDWRIGHT_TASK_ID" = a && {WRITES}'
+    options = shell_options(command).model_copy(update={"on_failure": "fail"})
+    async with Buildwright(repository, options=options, home=tmp_path / "home") as buildwright:
+        plan = await buildwright.plan(tasks("a", "b"))
+        assert [task.id for task in plan.tasks] == ["a", "b"]
+        assert await buildwright.builds() == []
+        build = await buildwright.start(tasks("a", "b"))
+        followed = [line async for line in build.logs(follow=True)]
+        assert [line async for line in build.logs()] == followed
+        assert {line.task for line in followed if line.text == "working"} == {"a", "b"}
+        assert {line.task async for line in build.logs("a")} == {"a"}
+        assert [line.seq async for line in build.logs(after=followed[-2].seq)] == [followed[-1].seq]
+        assert "crashed" in (await build.why("b")).answer
+        assert "+++ b/a.txt" in (await build.diff()).text
+        assert "+++ b/a.txt" in (await build.diff("a")).text
+        assert (await build.gates()).build == build.id
+        with pytest.raises(NotFound):
+            await build.why("nothing")
+
+
 async def test_a_build_needs_an_open_block() -> None:
     with pytest.raises(BuildwrightError, match="not open"):
         await Buildwright().builds()
 
 
 def test_the_examples_of_the_page_run(program: Program, repository: Path) -> None:
-    steering, batch = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    steering, looking, batch = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     first, second, ended, total = printed(batch, program, repository)
     assert (first, second) == ("first done 1", "second done 1")
     assert ended.startswith("succeeded refs/heads/buildwright/")
     assert total == "1 2 0"
+    planned, runner, answer, stat, said = printed(looking, program, repository)
+    assert (planned, runner) == ("hello > bye", "nobody runs it")
+    assert answer.startswith("bye: ")
+    assert stat == "+hello"
+    assert said == "agent says hello"
     paused, landed, ended = printed(steering, program, repository)
     assert paused == "paused: task first failed 1 times: crashed: The command exited with 1."
     assert landed == "landed: first"

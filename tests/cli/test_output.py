@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,16 +11,18 @@ import pytest
 
 from buildwright.cli.app import report_error
 from buildwright.cli.build_options import BuildOptions
+from buildwright.cli.current_steps import CurrentSteps, waiting_rows
 from buildwright.cli.event_text import count, tell
 from buildwright.cli.exit_codes import MEANINGS, Exit, exit_for, exit_of
-from buildwright.cli.live import region, status_line
+from buildwright.cli.live import LiveView, region, status_line
 from buildwright.cli.options import options_of, read_check, read_money, read_repository
-from buildwright.cli.output import Glyphs, Output, clean, one_line
+from buildwright.cli.output import Glyphs, Output, clean, one_line, wrapped
 from buildwright.cli.summary import print_summary
 from buildwright.cli.table import Cell, Column, TableCell, cells, duration, money, table, tokens
 from buildwright.core import event as e
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.limits import Delivery, Options
+from buildwright.core.running_command import RunningCommand
 from buildwright.errors import (
     BadRepository,
     BadSettings,
@@ -32,6 +35,7 @@ from buildwright.errors import (
     TooMany,
     Unauthorized,
 )
+from buildwright.ports import LogEntry
 from buildwright.wiring.changes import FileStat, file_stats
 from tests.views.test_overview import FAILED, LATER, build_of, finished, journal, landed, started
 
@@ -109,12 +113,92 @@ def test_the_live_region_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     output = Output(stdout=io.StringIO(), stderr=Terminal())
     build = build_of(journal(started("money"), started("month")))
     with output.talk.capture() as captured:
-        output.talk.print(region(build, LATER, {"money": "wrote: " + "x" * 200}, 0, output))
+        output.talk.print(region(build, LATER, steps_of(("money", "wrote", "x" * 200)), 0, output))
     lines = captured.get().splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "building" in lines[0]
     assert all(len(clean(line)) <= 60 for line in lines)
+    assert " ".join(clean(line).strip() for line in lines[:2])[2:] == (
+        "building  0 of 4 tasks done  2 working  2 waiting  59 min 59 s"
+    )
     assert status_line(build, LATER) == "building  0 of 4 tasks done  2 working  2 waiting  59 min 59 s"
+
+
+def steps_of(*entries: tuple[str, str, str]) -> CurrentSteps:
+    """What log entries of (task, kind, text) tell, a half minute before `LATER`."""
+    steps = CurrentSteps()
+    for task, kind, text in entries:
+        steps.hear(LogEntry(LATER - timedelta(seconds=34), task, 1, kind, text))
+    return steps
+
+
+def test_a_row_says_the_step_with_its_time_the_attempt_and_what_waits_for_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("LINES", "30")
+    output = Output(stdout=io.StringIO(), stderr=Terminal())
+    build = build_of(journal(started("money"), started("month")))
+    build = build.evolve({"budget_usd": Decimal(5)})
+    tests = RunningCommand("tests", "python -m\n pytest", 120.0)
+    steps = steps_of(
+        ("money", "command", str(tests)), ("month", "said", "thinking"), ("", "command", "x: y (at most 9 s)")
+    )
+    with output.talk.capture() as captured:
+        output.talk.print(region(build, LATER, steps, 0, output))
+    shown = [clean(line).strip() for line in captured.get().splitlines()]
+    assert shown[1:] == [
+        "base  judging  x: y, 34 s of 9 s",
+        "money  working, 59 min 56 s  tests: python -m pytest, 34 s of 120 s",
+        "month  working, 59 min 55 s  said: thinking",
+        *waiting_rows(build, 3),
+    ]
+    assert waiting_rows(build, 3)[0] == "entry  waits for money, month"
+    assert status_line(build, LATER).endswith("  $0.00 of $5.00")
+    narrow = list(steps.rows(build, LATER, 64))[1]
+    assert narrow == "money  working, 59 min 56 s  tests: python -m ..., 34 s of 120 s"
+    steps.hear(LogEntry(LATER, "money", 1, "gate", "....s..."))
+    assert steps.step("money", LATER).startswith("tests: ")
+    steps.hear(LogEntry(LATER, "money", 1, "command", tests.ended(0)))
+    assert steps.step("money", LATER) == ""
+    assert steps.step("", LATER + timedelta(minutes=9)) == ""  # whoever ran it is gone
+
+
+def test_a_paused_build_whose_agents_still_run_says_that_one_can_leave() -> None:
+    build = build_of(journal(started("money"), e.BuildPaused(reason="user", message="lunch")))
+    assert status_line(build, LATER).endswith("waits for running agents, you can leave")
+
+
+async def test_without_a_terminal_a_heartbeat_says_what_runs() -> None:
+    stderr = io.StringIO()
+    view = LiveView(Output(stdout=io.StringIO(), stderr=stderr), Late(), beat_seconds=0.01)
+    view.build = build_of(journal(started("money")))
+    view.on_log(LogEntry(LATER - timedelta(seconds=34), "money", 1, "command", "tests: pytest (at most 120 s)"))
+    async with view.shown():
+        while "pytest" not in stderr.getvalue():
+            await asyncio.sleep(0.01)
+    assert "tests: pytest, 34 s of 120 s" in stderr.getvalue().splitlines()[0]
+    assert "\x1b" not in stderr.getvalue()
+
+
+class Late:
+    """A clock that stands at `LATER`."""
+
+    def now(self) -> datetime:
+        return LATER
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def test_prose_is_wrapped_at_words_and_commands_stay_whole() -> None:
+    text = '• money did not pass:\n  note: one two three\n    buildwright approve 3fa9c2d1 1c9e -m "..."'
+    assert wrapped(text, 14).split("\n") == [
+        "• money did",
+        "  not pass:",
+        "  note: one",
+        "    two three",
+        '    buildwright approve 3fa9c2d1 1c9e -m "..."',
+    ]
+    assert wrapped(text, None) == text
 
 
 def test_a_summary_of_a_pause_shows_findings_then_commands_to_copy() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_a_view_that_does_not_fit_is_made_anew(program: Program, ended: Path) ->
         assert json.loads(ended.read_text("utf-8")) == right
 
 
-@pytest.mark.parametrize("option", ["--all", "--json"])
+@pytest.mark.parametrize("option", ["--all", "--json", "--short"])
 def test_no_model_is_imported_to_show_what_is_in_a_row_or_was_kept(program: Program, ended: Path, option: str) -> None:
     shown = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "buildwright", "status", option],
@@ -68,3 +69,19 @@ def test_the_format_of_kept_views_follows_the_record() -> None:
     """When this fails, raise FORMAT: views that were kept before lack what the record has now."""
     schema = json.dumps(BuildView.model_json_schema(), sort_keys=True)
     assert (FORMAT, hashlib.sha256(schema.encode()).hexdigest()[:12]) == (2, "0b92715fcc42")
+
+
+def test_one_line_for_a_prompt(program: Program, three: Path) -> None:
+    """Without a build there is no line, and a prompt stays as it is."""
+    none = program("status", "--short")
+    assert (none.code, none.out, none.err) == (0, "", "")
+    program("build", three, "--agent", "noop", "--no-lanes", "--by-hand")
+    program("step")
+    (line,) = program("status", "--short").out.splitlines()
+    assert re.fullmatch(r"[0-9a-f]{8} planning, [0-9.]+ s  Sample", line), line
+    assert program("status", "newest", "--short", "--json").object["build"]["title"] == "Sample"
+    assert program("status", "zz", "--short").code == 2
+    assert program("status", "--short", "--all").code == 2
+    program("stop", "--yes")
+    (line,) = program("status", "--short").out.splitlines()
+    assert re.fullmatch(r"[0-9a-f]{8} stopped, [0-9.]+ s  Sample", line), line

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from cyclopts.argument import ArgumentCollection
 
 
+_WITH_VERBS = frozenset({"cluster", "db", "hook", "secrets"})
+"""Verbs that have verbs of their own; they put the examples into their help themselves."""
+
+
 def run(argv: Sequence[str]) -> int:
     """Run one command line, given without the program's name, and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -57,7 +61,8 @@ def make_app() -> App:
     )
     groups = {name: Group(name) for name in dict.fromkeys(verb.group for verb in VERBS)}
     for verb in VERBS:
-        app.command(verb.target, name=verb.name, help=verb.words, group=groups[verb.group])
+        more = {} if verb.name in _WITH_VERBS else {"help_epilogue": verb.epilogue}
+        app.command(verb.target, name=verb.name, help=verb.words, group=groups[verb.group], **more)
     return app
 
 
@@ -109,7 +114,7 @@ def _tell(output: Output, kind: str, message: str, fix: str, code: Exit) -> int:
     fix = typed(fix)
     if output.json:
         output.data({"error": {"kind": kind, "message": message, "fix": fix, "exit": int(code)}})
-    output.say(f"error: {message}", style="red")
+    output.say(f"error: {message}", style="red", wrap=True)
     if fix:
         output.say(f"  fix: {fix}")
     return code

@@ -11,6 +11,7 @@ from buildwright.cli.argv0 import typed
 from buildwright.cli.build_options import BuildOptions
 from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output, one_line
+from buildwright.cli.reporting import PLAIN, Reporting
 from buildwright.cli.session import read_spec, session
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ async def build(
     repo: Annotated[str, Parameter(help="Path or URL of the git repository to build on.")] = ".",
     base: Annotated[str, Parameter(help="Branch, tag or commit to build on; else what is checked out.")] = "",
     given: BuildOptions = _DEFAULTS,
+    reporting: Reporting = PLAIN,
     new: Annotated[bool, Parameter(help="Start anew even if the same build is unfinished.")] = False,
     detach: Annotated[
         bool, Parameter(help="Run in a process of its own, or by the workers of a cluster, and return at once.")
@@ -50,9 +52,11 @@ async def build(
     from buildwright.engine.commands import NewBuild
 
     output = Output(json)
+    reporting.check()
     options = options_of(given)
     repository = read_repository(repo, given.no_lanes)
     async with session() as app:
+        reporting.check(unwatched=detach and app.in_cluster)
         read = await read_spec(spec, tag)
         build_id = "" if new else await _unfinished(app, read, options, repository, base)
         if build_id:
@@ -63,8 +67,9 @@ async def build(
             for odd in () if options.cassette or app.elsewhere else app.settings.odd_keys:
                 output.say(f"warning: {odd}", style="yellow")
             build_id = await app.start(NewBuild(read, options, repository, base))
-            _introduce(output, build_id, read, repository)
-        return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
+            if not reporting.quiet:
+                _introduce(output, build_id, read, repository)
+        return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
 
 
 def _introduce(output: Output, build_id: str, spec: Spec, repository: str) -> None:

@@ -15,54 +15,61 @@ from cyclopts import Parameter
 class BuildOptions:
     """How a build runs. Fixed when it starts, and kept with it."""
 
-    agent: Annotated[str, Parameter(help=
+    agent: Annotated[str, Parameter(group="Agents and models", help=
         "Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), or one of "
         "another package.")] = "direct"
-    agent_command: Annotated[str, Parameter(help=
+    agent_command: Annotated[str, Parameter(group="Agents and models", help=
         "The command that the shell agent runs in each lane; exit 0 means that it finished.")] = ""
-    model: Annotated[str, Parameter(help="The model that writes; the default depends on the agent.")] = ""
-    planner_model: Annotated[str, Parameter(help="The model that plans.")] = ""
-    sealed_tests: Annotated[bool, Parameter(help=
+    model: Annotated[str, Parameter(group="Agents and models", help=
+        "The model that writes; the default depends on the agent.")] = ""
+    planner_model: Annotated[str, Parameter(group="Agents and models", help="The model that plans.")] = ""
+    sealed_tests: Annotated[bool, Parameter(group="Agents and models", help=
         "Have a model write tests of each task's acceptance lines before its agent starts; the agent never sees them, and the"
         " change must pass them.")] = False
-    sealed_model: Annotated[str, Parameter(help="The model that writes sealed tests; the one that plans when left out.")] = ""
-    review: Annotated[bool, Parameter(help=
+    sealed_model: Annotated[str, Parameter(group="Agents and models", help=
+        "The model that writes sealed tests; the one that plans when left out.")] = ""
+    review: Annotated[bool, Parameter(group="Agents and models", help=
         "Let a model review each change that has passed every gate; what it asks for must be done.")] = False
-    review_model: Annotated[str, Parameter(help=
+    review_model: Annotated[str, Parameter(group="Agents and models", help=
         "The model that reviews, which asks for a review; `--review` alone takes the one that plans.")] = ""
-    check: Annotated[tuple[str, ...], Parameter(help=
+    check: Annotated[tuple[str, ...], Parameter(group="Checks", help=
         "A command that judges every change: COMMAND, NAME=COMMAND or KIND:NAME=COMMAND, such as `lint:style='ruff check .'`."
         " KIND is syntax, typecheck, lint, test, build or other. Without it the checks are found from the repository. May be "
         "repeated.")] = ()
-    setup: Annotated[tuple[str, ...], Parameter(help=
+    setup: Annotated[tuple[str, ...], Parameter(group="Checks", help=
         "Commands to run in a fresh checkout before the checks, such as `npm ci`. May be repeated.")] = ()
-    no_lanes: Annotated[bool, Parameter(help="No repository: run the agents, keep no files.")] = False
-    no_gates: Annotated[bool, Parameter(help="Merge without judging.")] = False
-    no_audit: Annotated[bool, Parameter(help="Let no audit judge the phases.")] = False
-    accept_base: Annotated[tuple[str, ...], Parameter(help=
+    no_lanes: Annotated[bool, Parameter(group="Checks", help="No repository: run the agents, keep no files.")] = False
+    no_gates: Annotated[bool, Parameter(group="Checks", help="Merge without judging.")] = False
+    no_audit: Annotated[bool, Parameter(group="Checks", help="Let no audit judge the phases.")] = False
+    accept_base: Annotated[tuple[str, ...], Parameter(group="Checks", help=
         "Go on although this check (or finding, such as `checks.none`) refuses the project before any change: the tasks are "
         "to make it pass. Without a name: whatever refuses it. May be repeated.")] = ()
-    on_failure: Annotated[Literal["pause", "fail"], Parameter(help=
+    on_failure: Annotated[Literal["pause", "fail"], Parameter(group="Course", help=
         "When a task has used up its tries: ask you, or go on without it.")] = "pause"
-    by_hand: Annotated[bool, Parameter(help="Do nothing but what `step` asks for, one action at a time.")] = False
-    branch: Annotated[str, Parameter(help="Branch for the result; `buildwright/` and the build's short id when left out.")] = ""
-    push: Annotated[str, Parameter(help="Push the result to this remote instead of making a local branch.")] = ""
-    author: Annotated[str, Parameter(help="Author and committer, as `Name <address>`; by default who git says you are.")] = ""
-    sign_off: Annotated[bool, Parameter(help=
+    by_hand: Annotated[bool, Parameter(group="Course", help=
+        "Do nothing but what `step` asks for, one action at a time.")] = False
+    branch: Annotated[str, Parameter(group="Result", help=
+        "Branch for the result; `buildwright/` and the build's short id when left out.")] = ""
+    push: Annotated[str, Parameter(group="Result", help="Push the result to this remote instead of making a local branch.")] = ""
+    author: Annotated[str, Parameter(group="Result", help=
+        "Author and committer, as `Name <address>`; by default who git says you are.")] = ""
+    sign_off: Annotated[bool, Parameter(group="Result", help=
         "End each message with `Signed-off-by` and the author, as git does on request.")] = False
-    trailer: Annotated[tuple[str, ...], Parameter(help=
+    trailer: Annotated[tuple[str, ...], Parameter(group="Result", help=
         "A line to end each message with, such as `Co-authored-by: Name <address>`. May be repeated.")] = ()
-    sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(help=
+    sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(group="Checks", help=
         "What contains agents and checks; `auto` takes bubblewrap where it works.")] = "auto"
-    allow: Annotated[tuple[str, ...], Parameter(help="Protected paths that are open to the agents. May be repeated.")] = ()
-    cassette: Annotated[Path | None, Parameter(help="Replay the model from this file instead of asking a provider.")] = None
-    concurrency: Annotated[int, Parameter(name=["--concurrency", "-j"], help=
+    allow: Annotated[tuple[str, ...], Parameter(group="Checks", help=
+        "Protected paths that are open to the agents. May be repeated.")] = ()
+    cassette: Annotated[Path | None, Parameter(group="Agents and models", help=
+        "Replay the model from this file instead of asking a provider.")] = None
+    concurrency: Annotated[int, Parameter(group="Course", name=["--concurrency", "-j"], help=
         "Agents at once, and changes that one process judges at once.")] = 4
-    attempts: Annotated[int, Parameter(help="Tries per task.")] = 3
-    task_time: Annotated[float, Parameter(help="Seconds for one attempt.")] = 300.0
-    gate_time: Annotated[float, Parameter(help="Seconds for one check.")] = 120.0
-    stuck_after: Annotated[int, Parameter(help=
+    attempts: Annotated[int, Parameter(group="Course", help="Tries per task.")] = 3
+    task_time: Annotated[float, Parameter(group="Course", help="Seconds for one attempt.")] = 300.0
+    gate_time: Annotated[float, Parameter(group="Course", help="Seconds for one check.")] = 120.0
+    stuck_after: Annotated[int, Parameter(group="Course", help=
         "Failures in a row, over all tasks, after which nothing starts until the cause was looked for.")] = 3
-    loop_after: Annotated[int, Parameter(help=
+    loop_after: Annotated[int, Parameter(group="Course", help=
         "Tries of a task, refused for the same findings, after which it gets no more.")] = 3
-    max_cost: Annotated[str, Parameter(help="Pause when this many US dollars are spent.")] = ""
+    max_cost: Annotated[str, Parameter(group="Course", help="Pause when this many US dollars are spent.")] = ""

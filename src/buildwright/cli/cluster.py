@@ -7,8 +7,15 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from buildwright.cli.output import Output
+from buildwright.cli.verbs import verb_named
 
-cluster = App(name="cluster", help_format="plaintext", version_flags=(), default_parameter=Parameter(negative=()))
+cluster = App(
+    name="cluster",
+    help_format="plaintext",
+    help_epilogue=verb_named("cluster").epilogue,
+    version_flags=(),
+    default_parameter=Parameter(negative=()),
+)
 
 _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
 

@@ -9,9 +9,16 @@ from cyclopts import App, Parameter
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output
+from buildwright.cli.verbs import verb_named
 from buildwright.settings import Settings
 
-db = App(name="db", help_format="plaintext", version_flags=(), default_parameter=Parameter(negative=()))
+db = App(
+    name="db",
+    help_format="plaintext",
+    help_epilogue=verb_named("db").epilogue,
+    version_flags=(),
+    default_parameter=Parameter(negative=()),
+)
 
 _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
 

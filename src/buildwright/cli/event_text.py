@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from buildwright.core.build import Build, TaskPhase
 from buildwright.core.decide import base_troubles
 from buildwright.core.event import Recorded, Rejection, StepMode
 from buildwright.core.finding import Verdict
+from buildwright.ports import LogEntry, LogLine
 
 Tone = Literal["done", "bad", "dot", "again", "pause"]
 
@@ -31,6 +32,13 @@ def tell(recorded: Recorded, build: Build) -> EventLine | None:
     """Return the line for an event, None if people do not need one. `build` is the state after the event."""
     teller = TELLERS[type(recorded.event)]
     return teller(recorded.event, build, recorded.at) if teller is not None else None
+
+
+def log_rows(entry: LogEntry | LogLine) -> Iterator[str]:
+    """Yield the lines for an entry of the log: when, who, what kind, and the text."""
+    who = f"{entry.task or 'build'}" + (f"#{entry.attempt}" if entry.attempt > 1 else "")
+    for part in entry.text.splitlines() or [""]:
+        yield f"{entry.at:%H:%M:%S} {who} {entry.kind:<8} {part}"
 
 
 def count(number: int, noun: str) -> str:
@@ -59,7 +67,7 @@ def _way_out(verdict: Verdict, build_id: str) -> str:
     if not errors[0].can_be_approved:
         return fix
     approve = typed(f'buildwright approve {build_id[:8]} {errors[0].fingerprint} -m "..."')
-    return f"{fix}; or, if it is wanted as it is: {approve}"
+    return f"{fix}; or, if it is wanted as it is:\n    {approve}"
 
 
 def _target(event: e.TargetPrepared, build: Build, _at: datetime) -> EventLine | None:

@@ -14,13 +14,16 @@ from buildwright.cli.argv0 import typed
 from buildwright.cli.ended_builds import keep_view
 from buildwright.cli.event_text import EventLine
 from buildwright.cli.exit_codes import Exit, exit_for, exit_of
-from buildwright.cli.live import LiveView
-from buildwright.cli.output import Output
+from buildwright.cli.github_actions import ActionsGroups, in_actions
+from buildwright.cli.live import LiveView, status_line
+from buildwright.cli.output import Output, one_line
+from buildwright.cli.reporting import PLAIN, Reporting, report_end
 from buildwright.cli.runners_text import nobody
 from buildwright.cli.summary import print_summary, summary_fields
 from buildwright.core.build import Build
-from buildwright.engine.follow import catch_up
+from buildwright.core.event import Recorded
 from buildwright.errors import BuildwrightError
+from buildwright.wiring.notify import Notifier, listeners_of
 
 if TYPE_CHECKING:
     from buildwright.client import Client
@@ -29,24 +32,48 @@ _LAST_SECONDS = 2.0
 """Seconds that agents have to end after a second Ctrl-C, before the process ends."""
 
 
-async def drive(app: Client, build_id: str, output: Output, since: Build | None = None) -> Build:
+async def drive(
+    app: Client, build_id: str, output: Output, since: Build | None = None, reporting: Reporting = PLAIN
+) -> Build:
     """Run the build and show it until it ends, waits for the user, or the user detaches. Raises BuildIsRunning.
 
     With `since`, an older state of the build, the events after that state are shown first.
     """
     detach = asyncio.Event()
-    view = LiveView(output, app.clock)
-    async with view.shown():
-        if since is not None:
-            for recorded, build in await catch_up(app.builds, since):
-                view.on_event(recorded, build)
-        with _signals(app, view, detach, build_id):
-            return await app.run(build_id, on_event=view.on_event, on_log=view.on_log, detach=detach)
+    view = LiveView(output, app.clock, detail=reporting.detail)
+    view.build = since or await app.builds.load(build_id)
+    listeners = listeners_of(app.settings.user_file, reporting.notify)
+    notifier = Notifier(listeners, lambda trouble: output.say(f"warning: {trouble}", style="yellow", wrap=True))
+    groups = ActionsGroups(output, view.build) if in_actions() and reporting.folds(output) else None
+    told = [*([groups.see] if groups is not None else []), view.on_event, *([notifier.see] if listeners else [])]
+
+    def on_event(recorded: Recorded, build: Build) -> None:
+        for tell in told:
+            tell(recorded, build)
+
+    try:
+        async with view.shown():
+            with _signals(app, view, detach, build_id):
+                return await app.run(build_id, on_event, view.on_log, detach, since=since)
+    finally:
+        if groups is not None:
+            groups.close()
+        await notifier.close()
 
 
-async def drive_to_the_end(app: Client, build_id: str, output: Output) -> int:
-    """Run the build as `drive` does, print its summary, and return the exit code that tells how it ended."""
-    _, code = await tell_end(app, await drive(app, build_id, output), output)
+async def drive_to_the_end(
+    app: Client, build_id: str, output: Output, reporting: Reporting = PLAIN, *, introduce: bool = False
+) -> int:
+    """Run the build as `drive` does, print its summary, and return the exit code that tells how it ended.
+
+    With `introduce` it says first which build it takes up, and where that stands.
+    """
+    if introduce and not (output.json or reporting.quiet):
+        build = await app.builds.load(build_id)
+        output.say(f"Build {build.id}")
+        output.say(f"{one_line(build.spec.title)}: {status_line(build, app.clock.now())}")
+    build, code = await tell_end(app, await drive(app, build_id, output, reporting=reporting), output)
+    await report_end(app, build, output, reporting)
     return code
 
 
@@ -120,7 +147,7 @@ def _signals(app: Client, view: LiveView, detach: asyncio.Event, build_id: str) 
             loop.remove_signal_handler(number)
 
 
-async def run_detached(app: Client, build_id: str, output: Output) -> int:
+async def run_detached(app: Client, build_id: str, output: Output, reporting: Reporting = PLAIN) -> int:
     """Leave the build to the workers, or to a new process, and say how to watch it. Returns the exit code."""
     if app.in_cluster:
         return await _left_to_workers(app, build_id, output)
@@ -133,6 +160,7 @@ async def run_detached(app: Client, build_id: str, output: Output) -> int:
             "buildwright",
             "run",
             build_id,
+            *reporting.arguments(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

@@ -40,7 +40,8 @@ async def gates(
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
-        view = await app.gates(await app.builds.load(build_id), task)
+        loaded = await app.builds.load(build_id)
+        view = await app.gates(loaded, task)
     if sarif:
         from buildwright.views.sarif import sarif as as_sarif
 
@@ -48,7 +49,7 @@ async def gates(
     elif junit:
         from buildwright.views.junit_xml import junit_xml
 
-        output.raw(junit_xml(view))
+        output.raw(junit_xml(view, None if task else loaded))
     elif output.json:
         output.data(view.model_dump(mode="json"))
     else:

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from buildwright.cli.verbs import verb_named
+
 if TYPE_CHECKING:
     from buildwright.settings import Settings
 
-hook = App(name="hook", help_format="plaintext", version_flags=(), default_parameter=Parameter(negative=()))
+hook = App(
+    name="hook",
+    help_format="plaintext",
+    help_epilogue=verb_named("hook").epilogue,
+    version_flags=(),
+    default_parameter=Parameter(negative=()),
+)
 
 _Repo = Annotated[Path, Parameter(help="The repository, or a directory in it.")]
 

@@ -1,18 +1,20 @@
 """The live view of a build: lines that stay, and below them one region that changes. Must never clear the screen.
 
-Without a terminal there are only the lines. With `--json` there is only one JSON line on stdout for each event.
+Without a terminal there are only the lines, and a heartbeat that says what runs when there was none for a while. With
+`--json` there is only one JSON line on stdout for each event.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from buildwright.cli.event_text import STYLES, EventLine, count, tell
-from buildwright.cli.output import Output, one_line
+from buildwright.cli.current_steps import CurrentSteps, waiting_rows
+from buildwright.cli.event_text import STYLES, EventLine, count, log_rows, tell
+from buildwright.cli.output import Output, clean
 from buildwright.cli.table import duration, money, tokens
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, event_fields
@@ -23,44 +25,70 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+    from buildwright.ports import BuildReader
     from buildwright.stream_client import Notice
 
 _REFRESH_SECONDS = 0.2
+_LOOK_BACK = 200
+"""Lines at the end of the log that tell what runs."""
 _MOST_RUNNING = 8
+_MOST_WAITING = 3
+_MOST_IN_LINE = 4
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class LiveView:
-    """The live view of one build. It is given every event and log entry, and prints those that people need."""
+    """The live view of one build. It is given every event and log entry, and prints those that people need.
 
-    def __init__(self, output: Output, clock: Clock) -> None:
+    Without a terminal a heartbeat comes after `beat_seconds` without a line. `detail` `none` leaves everything out but
+    what the caller says itself; with `all`, log entries are printed as well.
+    """
+
+    def __init__(
+        self,
+        output: Output,
+        clock: Clock,
+        beat_seconds: float = 30.0,
+        detail: Literal["none", "events", "all"] = "events",
+    ) -> None:
         self._output = output
         self._clock = clock
         self.build: Build | None = None
         """The newest state, which the region shows; None before the first event."""
-        self._doing: dict[str, str] = {}
+        self._steps = CurrentSteps()
         self._frame = 0
+        self._beat_seconds = beat_seconds
+        self._detail = detail
+        self._said = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncIterator[LiveView]:
-        """Show the changing region until the end of the block, if the terminal can redraw one."""
-        if self._output.json or not self._output.can_animate:
+        """Show until the end of the block the changing region, or heartbeats where it cannot be redrawn."""
+        if self._output.json or self._detail == "none":
             yield self
+            return
+        if not self._output.can_animate:
+            async with _beside(self._beat()):
+                yield self
             return
         from rich.live import Live
 
         console = self._output.talk
         with Live(self, console=console, transient=True, auto_refresh=False, redirect_stdout=False) as live:
-            ticker = asyncio.create_task(self._tick(live))
-            try:
+            async with _beside(self._tick(live)):
                 yield self
-            finally:
-                ticker.cancel()
-                await asyncio.gather(ticker, return_exceptions=True)
+
+    async def look_back(self, journal: BuildReader, build_id: str) -> None:
+        """Learn from the end of the log what runs already. Raises StoreFailed."""
+        for line in await journal.read_log(build_id, limit=_LOOK_BACK, tail=True):
+            self._steps.hear(line)
 
     def on_event(self, recorded: Recorded, build: Build) -> None:
         """Print the line of an event; `build` is the state after it."""
         self.build = build
+        self._steps.see(recorded)
+        if self._detail == "none":
+            return
         if self._output.json:
             self._output.data({"build": build.id, **event_fields(recorded)})
             return
@@ -70,9 +98,11 @@ class LiveView:
 
     def on_log(self, entry: LogEntry) -> None:
         """Remember what a task does now, for the next refresh of the region."""
-        text = one_line(entry.text, 100)
-        if entry.task and text:
-            self._doing[entry.task] = f"{entry.kind}: {text}"
+        self._steps.hear(entry)
+        if self._detail == "all":
+            self._said.set()
+            for row in log_rows(entry):
+                self._output.say(row, style="dim")
 
     def notice(self, notice: Notice) -> None:
         """Say that the connection to the server is lost, or is back."""
@@ -80,14 +110,26 @@ class LiveView:
 
     def say(self, line: EventLine) -> None:
         """Print a line that stays."""
+        self._said.set()
         sign = getattr(self._output.glyphs, line.tone)
-        self._output.say(f"{sign} {line.text}", style=STYLES[line.tone])
+        self._output.say(f"{sign} {line.text}", style=STYLES[line.tone], wrap=True)
 
     def __rich__(self) -> RenderableType:
         """Return the region as it is now. Rich calls this at each refresh, and for each line printed between two."""
         if self.build is None:
             return ""
-        return region(self.build, self._clock.now(), self._doing, self._frame, self._output)
+        return region(self.build, self._clock.now(), self._steps, self._frame, self._output)
+
+    async def _beat(self) -> None:
+        """Say what runs whenever no line has come for a while, until cancelled."""
+        while True:
+            self._said.clear()
+            try:
+                async with asyncio.timeout(self._beat_seconds):
+                    await self._said.wait()
+            except TimeoutError:
+                if self.build is not None:
+                    self.say(EventLine("dot", heartbeat(self.build, self._clock.now(), self._steps)))
 
     async def _tick(self, live: Live) -> None:
         """Redraw the region a few times a second, until cancelled."""
@@ -97,28 +139,47 @@ class LiveView:
             await asyncio.sleep(_REFRESH_SECONDS)
 
 
-def region(build: Build, now: datetime, doing: dict[str, str], frame: int, output: Output) -> RenderableType:
-    """Return the changing region: one line for the build, and one for each running task that fits.
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Let `work` run until the end of the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
-    `doing` has what each task does now; `frame` counts the refreshes and turns the spinner.
+
+def region(build: Build, now: datetime, steps: CurrentSteps, frame: int, output: Output) -> RenderableType:
+    """Return the changing region: one line for the build, one for each running task that fits, then waiting ones.
+
+    `frame` counts the refreshes and turns the spinner.
     """
     from rich.console import Group
     from rich.text import Text
 
     fancy = output.glyphs.more == "…"
     spinner = _SPINNER[frame % len(_SPINNER)] if fancy else "|/-\\"[frame % 4]
-    lines = [Text(f"{spinner} {status_line(build, now)}", style="bold", no_wrap=True, overflow="ellipsis")]
-    running = running_tasks(build)
+    sign = output.glyphs.pause if _lets_leave(build) else spinner
+    lines = [Text(f"{sign} {status_line(build, now)}", style="bold", no_wrap=False, overflow="fold")]
     room = max(1, min(_MOST_RUNNING, output.talk.height - 4))
-    for task_id in running[:room]:
-        state = build.task(task_id)
-        took = (now - (state.attempt_at or now)).total_seconds()
-        again = f" attempt {state.attempt}" if state.attempt > 1 else ""
-        text = f"  {task_id}  {state.phase.value}{again} {duration(max(0.0, took))}  {doing.get(task_id, '')}"
-        lines.append(Text(text.rstrip(), style="dim", no_wrap=True, overflow="ellipsis"))
-    if len(running) > room:
-        lines.append(Text(f"  and {len(running) - room} more", style="dim"))
+    rows = list(steps.rows(build, now, output.talk.width - 2))
+    shown = rows[:room] + ([f"and {len(rows) - room} more"] if len(rows) > room else [])
+    shown += waiting_rows(build, min(_MOST_WAITING, max(0, room - len(rows))))
+    lines += [Text(f"  {clean(row)}", style="dim", no_wrap=True, overflow="ellipsis") for row in shown]
     return Group(*lines)
+
+
+def heartbeat(build: Build, now: datetime, steps: CurrentSteps) -> str:
+    """Return in one line what runs now, for output in which nothing is redrawn."""
+    rows = [" ".join(row.split()) for row in steps.rows(build, now)]
+    more = [f"{len(rows) - _MOST_IN_LINE} more"] if len(rows) > _MOST_IN_LINE else []
+    return "; ".join([" ".join(status_line(build, now).split("  ")), *rows[:_MOST_IN_LINE], *more])
+
+
+def _lets_leave(build: Build) -> bool:
+    """Whether the build is paused and only lets end what runs."""
+    return build.pause is not None and bool(running_tasks(build))
 
 
 def status_line(build: Build, now: datetime) -> str:
@@ -132,5 +193,9 @@ def status_line(build: Build, now: datetime) -> str:
     parts.append(duration(seconds_of(build, now)))
     if build.usage.tokens:
         parts.append(f"{tokens(build.usage.tokens)} tokens")
-        parts.append(money(build.usage.cost_usd) + (" + unpriced" if build.usage.unpriced else ""))
+    if build.usage.tokens or build.budget_usd is not None:
+        limit = f" of {money(build.budget_usd)}" if build.budget_usd is not None else ""
+        parts.append(money(build.usage.cost_usd) + limit + (" + unpriced" if build.usage.unpriced else ""))
+    if _lets_leave(build):
+        parts.append("waits for running agents, you can leave")
     return "  ".join(parts)

@@ -118,10 +118,11 @@ class _Shown:
             self.output.say("Nothing was logged." if not self.task else f"Nothing was logged for {self.task}.")
 
     def _print(self, line: LogLine) -> None:
+        from buildwright.cli.event_text import log_rows
+
         if self.output.json:
             self.output.data({**self.about, **line._asdict()})
             return
-        who = f"{line.task or 'build'}" + (f"#{line.attempt}" if line.attempt > 1 else "")
         style = "red" if line.kind in {"warned", "error"} else ""
-        for part in line.text.splitlines() or [""]:
-            self.output.print(f"{line.at:%H:%M:%S} {who} {line.kind:<8} {part}", style=style)
+        for row in log_rows(line):
+            self.output.print(row, style=style)

@@ -35,6 +35,8 @@ _UNSAFE = re.compile(
 )
 
 
+_WORKFLOW_COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)
+
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -50,6 +52,31 @@ def one_line(text: str, most: int = 200) -> str:
         if stripped:
             return stripped if len(stripped) <= most else stripped[: most - 3] + "..."
     return ""
+
+
+def wrapped(text: str, width: int | None) -> str:
+    """Return the text with lines of at most `width` cells, broken between words only; None for no limit.
+
+    A line that four spaces indent is a command to copy, and stays whole, as a longer word does.
+    """
+    from buildwright.cli.table import cells
+
+    rows: list[str] = []
+    for line in text.split("\n"):
+        if width is None or line.startswith("    ") or cells(line) <= width:
+            rows.append(line)
+            continue
+        indent = line[: len(line) - len(line.lstrip())]
+        words = line.split()
+        row = indent + words[0]
+        for word in words[1:]:
+            if cells(row) + 1 + cells(word) > width:
+                rows.append(row)
+                row = f"{indent}  {word}"
+            else:
+                row += f" {word}"
+        rows.append(row)
+    return "\n".join(rows)
 
 
 class Glyphs:
@@ -103,14 +130,16 @@ class Output:
         if self.reader_left:
             return
         try:
-            self._stdout.write(json.dumps({"schema": SCHEMA, **fields}, default=_as_json, ensure_ascii=False) + "\n")
+            line = json.dumps({"schema": SCHEMA, **fields}, default=_as_json, ensure_ascii=False)
+            self._stdout.write(line.replace("##[", "#\\u0023[") + "\n")  # the same JSON, and no workflow command
             self._stdout.flush()
         except BrokenPipeError:
             self.reader_left = True
             silence(self._stdout)
 
-    def print(self, content: str = "", style: str = "") -> None:
-        """Write a line for people to stdout. Square brackets are text, not markup; nothing is wrapped."""
+    def print(self, content: str = "", style: str = "", *, wrap: bool = False) -> None:
+        """Write a line for people to stdout. Square brackets are text, not markup; `wrap` is for prose, see `wrapped`."""
+        content = wrapped(content, self.width) if wrap else content
         self._stdout.write(_painted([(content, style)], colours(self._stdout)) + "\n")
         self._stdout.flush()  # a program at the other end of a pipe gets it now
 
@@ -124,8 +153,11 @@ class Output:
         """Write text for a program or a pager to stdout, unchanged."""
         self._stdout.write(text)
 
-    def say(self, content: str = "", style: str = "") -> None:
-        """Write a line of talk to stderr."""
+    def say(self, content: str = "", style: str = "", *, wrap: bool = False) -> None:
+        """Write a line of talk to stderr; `wrap` is for prose, see `wrapped`."""
+        if wrap and self._stderr.isatty():
+            width = self.talk.width if "talk" in vars(self) else shutil.get_terminal_size().columns
+            content = wrapped(content, width)
         if "talk" in vars(self):
             from rich.text import Text
 
@@ -133,6 +165,11 @@ class Output:
             self.talk.print(Text(clean(content), style=style), soft_wrap=True)
             return
         self._stderr.write(_painted([(content, style)], colours(self._stderr)) + "\n")
+        self._stderr.flush()
+
+    def command(self, line: str) -> None:
+        """Write a line for the program that reads the log, such as a workflow command, to stderr as it is."""
+        self._stderr.write(line + "\n")
         self._stderr.flush()
 
     def confirm(self, question: str, yes: bool) -> bool:
@@ -180,10 +217,16 @@ def _is_terminal(stream: IO[str]) -> bool:
 
 def _painted(pieces: Iterable[tuple[str, str]], coloured: bool) -> str:
     """Join pieces of text and style into one cleaned line, with colours if `coloured`."""
-    return "".join(
+    line = "".join(
         f"\x1b[{_CODES[style]}m{clean(text)}\x1b[0m" if coloured and style and text else clean(text)
         for text, style in pieces
     )
+    return defused(line) if os.environ.get("GITHUB_ACTIONS") else line
+
+
+def defused(text: str) -> str:
+    """Return the text with nothing in it that a runner of GitHub Actions obeys: `::` at a line's begin, `##[`."""
+    return _WORKFLOW_COMMAND.sub(lambda found: f"{found[0][:-1]} {found[0][-1]}", text)
 
 
 def _as_json(value: object) -> object:

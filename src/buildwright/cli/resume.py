@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from buildwright.cli.argv0 import typed
 from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output
+from buildwright.cli.reporting import PLAIN, Reporting
 from buildwright.cli.session import session
 from buildwright.errors import BuildIsRunning, Refused
 
@@ -24,6 +25,7 @@ async def resume(
     message: Annotated[str, Parameter(name=["--message", "-m"], help="With --retry: what to do differently.")] = "",
     max_cost: Annotated[str, Parameter(help="A new budget in US dollars for the whole build.")] = "",
     no_run: Annotated[bool, Parameter(help="Only record the answer; do not run the build here.")] = False,
+    reporting: Reporting = PLAIN,
     detach: Annotated[bool, Parameter(help="Run it in a process of its own and return at once.")] = False,
     json: Annotated[bool, Parameter(help="JSON on stdout: one object, after the events if it runs here.")] = False,
 ) -> int:
@@ -36,20 +38,22 @@ async def resume(
     from buildwright.engine.commands import ResumeBuild
 
     choice = _choice(retry, skip, abort)
+    reporting.check()
     if message and choice != "retry":
         raise Refused("-m goes with --retry: it is for the agent that tries again", fix="add --retry, or use say")
     budget = read_money(max_cost, "--max-cost")
     output = Output(json)
     async with session() as app:
+        reporting.check(unwatched=detach and app.in_cluster)
         build_id = await app.find(build)
         before, crew = await app.builds.load(build_id), await app.crew(build_id)
         if before.control is Control.RUNNING and not crew.is_there and choice == "go" and not no_run:
             output.say("It is not paused; nobody runs it, so it goes on here.")
-            return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
+            return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
         resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget))
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
             with suppress(BuildIsRunning):  # by the process that was letting go of it, and has read the answer
-                return await (run_detached if detach else drive_to_the_end)(app, build_id, output)
+                return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
         if output.json:
             output.data(summary_fields(resumed, app.clock.now()))
         else:

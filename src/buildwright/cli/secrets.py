@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from cyclopts import App, Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.cli.verbs import verb_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from buildwright.workspace.git import Git
     from buildwright.workspace.source import Source
 
-secrets = App(name="secrets", help_format="plaintext", version_flags=(), default_parameter=Parameter(negative=()))
+secrets = App(
+    name="secrets",
+    help_format="plaintext",
+    help_epilogue=verb_named("secrets").epilogue,
+    version_flags=(),
+    default_parameter=Parameter(negative=()),
+)
 
 _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
 _Repo = Annotated[Path, Parameter(help="The repository, or a directory in it.")]

@@ -86,9 +86,11 @@ def _project_options(path: Path) -> dict[str, Any]:
 def _user_options(path: Path) -> dict[str, Any]:
     from buildwright.core.limits import file_keys
     from buildwright.gates.toolchain import unknown_key
+    from buildwright.wiring.notify import KEYS, listeners_of
 
-    known, text = file_keys(option_files=True), _text(path)
+    known, text = {**file_keys(option_files=True), **dict.fromkeys(KEYS)}, _text(path)
     options = _options(path, text, known)
+    listeners_of(path)
     for key in _table(path, text).keys() - known.keys():
         raise unknown_key(str(path), key, known)
     return options

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
+from buildwright.errors import NotFound, Refused
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
     from buildwright.client import Client
+    from buildwright.ports import BuildRow
     from buildwright.settings import Settings
 
 
@@ -19,6 +22,9 @@ async def status(
     /,
     *,
     all_builds: Annotated[bool, Parameter(name="--all", help="List the builds instead.")] = False,
+    short: Annotated[
+        bool, Parameter(help="One line, quick enough for a prompt; nothing when there is no build.")
+    ] = False,
     watch: Annotated[bool, Parameter(help="Show it again whenever it changes, until it ends or pauses.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout (one per change with --watch).")] = False,
 ) -> int:
@@ -30,8 +36,13 @@ async def status(
 
     output = Output(json)
     settings = Settings.load()
+    if all_builds + short + watch > 1:
+        raise Refused("--all, --short and --watch exclude each other", fix="give one of them")
     if all_builds:
         await _list(settings, output)
+        return Exit.DONE
+    if short:
+        await _show_short(settings, build, output)
         return Exit.DONE
     if not watch and await _show_ended(settings, build, output):
         return Exit.DONE
@@ -39,6 +50,34 @@ async def status(
         build_id = await app.find(build)
         await (_watch if watch else _show)(app, build_id, output)
     return Exit.DONE
+
+
+async def _show_short(settings: Settings, build: str, output: Output) -> None:
+    """Print the row of a build as one line, without reading its journal. Raises NotFound."""
+    from dataclasses import asdict
+
+    from buildwright.cli.output import one_line
+    from buildwright.client import list_builds
+
+    prefix = "" if build == "newest" else build
+    rows = await list_builds(settings, 2 if prefix else 1, prefix)
+    if prefix and len(rows) != 1:
+        what = "more than one build begins" if rows else "there is no build that begins"
+        raise NotFound(f"{what} with {build}", fix="see buildwright status --all")
+    if output.json:
+        output.data({"build": asdict(rows[0]) if rows else None})
+    elif rows:
+        output.print(f"{rows[0].build_id[:8]} {short_state(rows[0], datetime.now(UTC))}  {one_line(rows[0].title, 40)}")
+
+
+def short_state(row: BuildRow, now: datetime) -> str:
+    """Return the state of a build in a few words, with its time: to its end, of a paused one to its last event."""
+    from buildwright.cli.table import duration
+
+    state = row.outcome or (row.phase if row.control == "running" else row.control)
+    task = f" {row.current_task_id}" if row.current_task_id and not row.outcome else ""
+    until = row.completed_at or (row.updated_at if row.control == "paused" else now)
+    return f"{state}{task}, {duration(max(0.0, (until - row.created_at).total_seconds()))}"
 
 
 async def _show_ended(settings: Settings, build: str, output: Output) -> bool:
@@ -93,12 +132,16 @@ async def _watch(app: Client, build_id: str, output: Output) -> None:
         output.data(summary_fields(build, app.clock.now()))
     async with view.shown():
         view.build = build
-        async for news in follow(app.builds, build):
+        await view.look_back(app.builds, build_id)
+        newest = await app.builds.read_log(build_id, limit=1, tail=True)
+        async for news in follow(app.builds, build, log_after=newest[-1].seq if newest else 0):
             build = news.build
             if not output.json:
-                news.tell(view.on_event, None)
+                news.tell(view.on_event, view.on_log)
             elif news.steps:
                 output.data(summary_fields(build, app.clock.now()))
+            if news.more:
+                continue
             if build.is_terminal or build.pause is not None or output.reader_left:
                 break
     build, _ = await brought_home(app, build, output)

@@ -68,7 +68,7 @@ def print_view(output: Output, view: BuildView) -> None:
             )
         output.print()
     for line in ending(view):
-        output.print(line)
+        output.print(line, wrap=True)
     if view.pause is not None:
         print_pause(output, view.id, view.pause)
     else:
@@ -142,16 +142,16 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     from buildwright.core.finding import lines_of
 
     what, _, fix = pause.message.partition(" Fix: ")
-    output.print(f"Paused: {one_line(what) or pause.reason}", style="bold")
+    output.print(f"Paused: {one_line(what) or pause.reason}", style="bold", wrap=True)
     if fix:
-        output.print(f"  fix: {one_line(fix, 300)}")
+        output.print(f"  fix: {one_line(fix, 300)}", wrap=True)
     why = typed(f"buildwright why {build_id[:8]} {pause.task or 'base'}")
     if pause.reason == "base":
         for line in pause.message.splitlines()[1:]:
             output.print(f"    {one_line(line, 300)}")
     for finding in pause.findings[pause.reason == "base" : 10]:
         first, *rest = lines_of(finding) or ("",)
-        output.print(f"  {one_line(first, 300)}")
+        output.print(f"  {one_line(first, 300)}", wrap=True)
         for line in rest:
             output.print(f"    {one_line(line, 300)}")
     if len(pause.findings) > 10:

@@ -12,10 +12,80 @@ class Verb(NamedTuple):
     group: str
     words: str
     target: str
+    examples: tuple[str, ...]
+
+    @property
+    def epilogue(self) -> str:
+        """The end of its help."""
+        return "\n".join(["Examples:", *(f"  {example}" for example in self.examples)])
+
+
+_EXAMPLES: dict[str, tuple[str, ...]] = {
+    "demo": ("buildwright demo", "buildwright demo --agent claude --dir ./sample"),
+    "plan": ("buildwright plan tasks.json", "buildwright plan SPEC.md --repo . --json"),
+    "check": ("buildwright check --repo ~/src/app", "buildwright check --base v2.1 --check 'make test' --json"),
+    "build": (
+        "buildwright build SPEC.md --repo ../shop --max-cost 5",
+        "buildwright build tasks.json --agent shell --agent-command ./agent.sh",
+    ),
+    "run": ("buildwright run 3fa9c2d1",),
+    "status": ("buildwright status --watch", "buildwright status --all --json", "buildwright status --short"),
+    "watch": ("buildwright watch", "buildwright watch 3fa9 --stay"),
+    "logs": ("buildwright logs -f --task money",),
+    "events": ("buildwright events 3fa9 --after 120 -f",),
+    "diff": ("buildwright diff 3fa9 money --stat",),
+    "why": ("buildwright why 3fa9 money",),
+    "gates": ("buildwright gates 3fa9 money", "buildwright gates 3fa9 --sarif > gates.sarif"),
+    "pause": ('buildwright pause -m "looking at the plan"',),
+    "resume": ('buildwright resume --retry -m "amounts are exact: use Decimal"', "buildwright resume --skip"),
+    "approve": ('buildwright approve 3fa9 1c9e02d4a7b3 -m "this workflow is what we want"',),
+    "step": ("buildwright step", 'buildwright step 3fa9 --mode implement_only -m "keep the old function names"'),
+    "say": ('buildwright say 3fa9 "keep the old function names" --task money',),
+    "stop": ('buildwright stop 3fa9 -m "wrong branch"',),
+    "audit": (
+        "buildwright audit",
+        'buildwright audit main..HEAD --claimed-files "src/app.py,tests"',
+        "buildwright audit v1.2..HEAD --repo ../other --no-run --sarif > audit.sarif",
+    ),
+    "evidence": ("buildwright evidence 3fa9 --out ./evidence", "buildwright evidence --notes"),
+    "verify": ("buildwright verify evidence/evidence-3fa9c2d1.json --repo .",),
+    "serve": ("buildwright serve", "buildwright serve --host 0.0.0.0 --port 8080 --public"),
+    "token": ("buildwright token", "buildwright token --user ann --days 7"),
+    "cluster": ("buildwright cluster up --workers 4", "buildwright cluster status", "buildwright cluster down"),
+    "worker": ("buildwright worker --slots 4",),
+    "health": ("buildwright health http://127.0.0.1:8321", "buildwright health --worker"),
+    "secrets": (
+        "buildwright secrets scan",
+        "buildwright secrets scan --staged",
+        "buildwright secrets scan --diff main..HEAD --sarif",
+    ),
+    "hook": ("buildwright hook install",),
+    "liars": (
+        "buildwright liars",
+        "buildwright liars --only tests --language node",
+        "buildwright liars skip-mark honest-plain --json",
+    ),
+    "doctor": ("buildwright doctor --online", "buildwright doctor --fix"),
+    "costs": ("buildwright costs --by model --since 2026-03-01",),
+    "config": ("buildwright config --repo .", "buildwright config --all --json"),
+    "prune": ("buildwright prune --dry-run", "buildwright prune --older-than 2w --keep 10 --yes"),
+    "db": ("buildwright db version --json", "buildwright db rollback --steps 1"),
+    "completion": (
+        "buildwright completion bash > ~/.bash_completion",
+        "buildwright completion fish > ~/.config/fish/completions/buildwright.fish",
+    ),
+    "version": ("buildwright version --json",),
+}
+"""Command lines for the help of each verb; docs/cli.md shows them as well."""
 
 
 def _verb(name: str, group: str, words: str, attribute: str = "") -> Verb:
-    return Verb(name, group, words, f"buildwright.cli.{name}:{attribute or name}")
+    return Verb(name, group, words, f"buildwright.cli.{name}:{attribute or name}", _EXAMPLES[name])
+
+
+def verb_named(name: str) -> Verb:
+    """Return a verb of the table. Raises StopIteration when there is none."""
+    return next(verb for verb in VERBS if verb.name == name)
 
 
 VERBS: tuple[Verb, ...] = (
@@ -53,6 +123,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("config", "Keep", "Show which options count for builds here, and where each is from."),
     _verb("prune", "Keep", "Remove old builds that have ended, and what nothing needs."),
     _verb("db", "Keep", "Migrate the database, or show its version.", "db"),
+    _verb("completion", "Keep", "Print what lets a shell complete verbs and options."),
     _verb("version", "Keep", "Show the version of Buildwright."),
 )
 

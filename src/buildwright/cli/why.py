@@ -105,7 +105,7 @@ def _print_why(output: Output, view: WhyView) -> None:
 
     task = view.task
     output.print(f"{task.id} ({view.state.phase}): {task.title}", style="bold")
-    output.print(view.answer)
+    output.print(view.answer, wrap=True)
     _print_list(output, "Findings of the last attempt", view.findings)
     _print_list(output, "You told its agent", view.guidance)
     _print_list(output, "A diagnosis of its failures", tuple(view.diagnosis.splitlines()))
@@ -167,6 +167,6 @@ def _print_list(output: Output, title: str, items: tuple[str, ...], most: int = 
         return
     output.print(f"{title}:")
     for item in items[:most]:
-        output.print(f"  {item}")
+        output.print(f"  {item}", wrap=True)
     if len(items) > most:
         output.print(f"  and {len(items) - most} more")

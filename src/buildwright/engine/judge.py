@@ -10,6 +10,7 @@ from typing import Any
 
 from buildwright.core.build import Build
 from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of, needs_consent
+from buildwright.core.running_command import KIND as COMMAND
 from buildwright.core.sanitize import Mask, sanitize
 from buildwright.core.tests_first import due_tests, red_tests
 from buildwright.engine.action_context import ActionContext
@@ -55,6 +56,7 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                         files=files if gate.needs_files else None,
                         options=build.options,
                         on_output=output_of_gate,
+                        on_command=partial(bench.logbook.note, COMMAND, task=task, attempt=state.attempt),
                         repository=build.repository,
                         base_tree=base_tree,
                         checkout=partial(workspace.checkout, build.id),

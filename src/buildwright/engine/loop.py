@@ -32,14 +32,15 @@ SNAPSHOT_EVERY = 500
 """Fewest events between snapshots; also at least twice the tasks, so that their cost per event is constant."""
 
 
-async def run(world: Adapters, build_id: str) -> Build:
+async def run(world: Adapters, build_id: str, since: Build | None = None) -> Build:
     """Drive a build until it is finished, or waits for a user with nothing left running, or the world says detach.
 
+    The world's `on_event` gets every event after `since`, an older state; without it those after the state found first.
     Raises BuildIsRunning when another live process has it, LostLease when it was taken away, NotFound, and StoreFailed
     or DiskFull when the journal cannot be written: recorded events are safe, and the next run goes on from there.
     Errors of `on_event` or `on_log` end the run in the same way.
     """
-    known = await _hold(world, build_id)
+    known = await _hold(world, build_id, since)
     while not (known.is_terminal or world.detach.is_set()) and await world.builds.version(build_id) > known.version:
         # Another process sent a command while this one let go, found a holder, and left the command to it.
         try:

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 from buildwright.core.finding import CheckKind, Evidence, Finding
 from buildwright.core.limits import Check
+from buildwright.core.running_command import RunningCommand
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
@@ -139,7 +140,7 @@ class ProjectRun:
     async def _set_up(self, setup: Setup, folder: Path) -> list[Judgement]:
         done: list[Judgement] = []
         for command in setup.commands:
-            completed = await self._carry_out(command, _SETUP_SECONDS, network=True, folder=folder)
+            completed = await self._carry_out("setup", command, _SETUP_SECONDS, network=True, folder=folder)
             done.append(self._plain("setup", "other", command, completed))
             if not done[-1].report.ok:
                 break
@@ -147,7 +148,7 @@ class ProjectRun:
 
     async def validate(self, command: str) -> Judgement:
         """Run the task's own command, which is judged by its exit code alone."""
-        completed = await self._carry_out(command, self._judged.options.limits.gate_seconds)
+        completed = await self._carry_out("validation", command, self._judged.options.limits.gate_seconds)
         return self._plain("validation", "validation", command, completed)
 
     async def run(self, check: Check) -> CheckRun:
@@ -155,7 +156,7 @@ class ProjectRun:
         clear_reports(self._files, self._report, check)
         canaries = self._place_canaries(check)
         try:
-            completed = await self._carry_out_check(check.command)
+            completed = await self._carry_out_check(check)
         finally:
             if canaries is not None:
                 canaries.remove(self._files)
@@ -175,14 +176,15 @@ class ProjectRun:
             tests, wrong = seen.tally, [*wrong, *seen.findings]
         return CheckRun(check, completed, tests, tuple(wrong), self._python)
 
-    async def _carry_out_check(self, command: str) -> Completed:
+    async def _carry_out_check(self, check: Check) -> Completed:
         """Run a check's command; once more without the witness if it sets PYTHONPATH itself, which hides the plugin."""
         seconds = self._judged.options.limits.gate_seconds
+        name, command = check.name, check.command
         more = {"PYTHONSAFEPATH": "1"} if command.endswith(_STARTED_BY_US) else {}
-        completed = await self._carry_out(command, seconds, more)
+        completed = await self._carry_out(name, command, seconds, more)
         if completed.exit_code != 0 and self._witness.is_missing(completed.output):
             alone = {"PYTEST_ADDOPTS": self._env["PYTEST_ADDOPTS"].replace(self._witness.option, "")}
-            completed = await self._carry_out(command, seconds, alone)
+            completed = await self._carry_out(name, command, seconds, alone)
         return completed
 
     def _place_canaries(self, check: Check) -> Canaries | None:
@@ -195,6 +197,7 @@ class ProjectRun:
 
     async def _carry_out(
         self,
+        name: str,
         command: str,
         seconds: float,
         more: Mapping[str, str] | None = None,
@@ -214,11 +217,17 @@ class ProjectRun:
             network=network,
             writable=(self._private,),
         )
+        on_command, running = self._judged.on_command, RunningCommand(name, command, seconds)
+        if on_command is not None:
+            on_command(str(running))
         try:
             with _telling(self._judged.on_output) as tell:
-                return await self._sandbox.run(wanted, tell)
+                done = await self._sandbox.run(wanted, tell)
         except ToolMissing as error:
             raise GateBroken(f"the check `{command}` could not run: {error}", fix=error.fix) from error
+        if on_command is not None:
+            on_command(running.ended(done.exit_code))
+        return done
 
     def _plain(self, gate: str, kind: CheckKind, command: str, done: Completed) -> Judgement:
         """Judge a command by its exit code alone."""

@@ -76,7 +76,7 @@ class SealedRunner:
         python, path = await self._pythons.of(judged.repository)
         project = read_project(files, python, path)
         toolchain = find_toolchain(project, judged.options)
-        unheard = replace(judged, on_output=None)  # what tests print tells what they ask
+        unheard = replace(judged, on_output=None, on_command=None)  # what tests print tells what they ask
         beside = files.parent if away and os.access(files.parent, os.W_OK) else None
         prefix = secrets.token_hex(3)
         with tempfile.TemporaryDirectory(prefix=prefix, dir=beside, ignore_cleanup_errors=True) as folder:

@@ -39,6 +39,8 @@ class Judged:
     options: Options
     on_output: Callable[[str], None] | None = None
     """Called with pieces of command output as they come."""
+    on_command: Callable[[str], None] | None = None
+    """Called with a line when a command begins, and when it has ended; see `core.running_command`."""
     repository: str = ""
     """The repository that is built on, as the user named it: its path or URL."""
     base_tree: str = ""

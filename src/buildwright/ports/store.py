@@ -53,7 +53,7 @@ class BuildRow:
 
 
 class LogLine(NamedTuple):
-    """One line of a build's log. `seq` counts per build from 1; `kind` is an activity type, or gate, engine, git."""
+    """One line of a build's log. `seq` counts per build from 1; `kind` is an activity type, or command, gate, engine, git."""
 
     seq: int
     at: datetime

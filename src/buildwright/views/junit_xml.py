@@ -1,4 +1,4 @@
-"""The verdicts of gates as JUnit XML: a suite for each task and tree, a case for each gate. Pure."""
+"""Tasks and verdicts of gates as JUnit XML: a suite of the tasks, and one for each task and tree. Pure."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import re
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from buildwright.core.build import Build, TaskPhase
 from buildwright.core.finding import Report
+from buildwright.views.overview import task_view
 from buildwright.views.verdicts import GatesView, VerdictView
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML 1.0 document can hold (section 2.2)."""
 
 
-def junit_xml(view: GatesView) -> str:
-    """Return the document. A gate that refused is a failure, one that was not run is skipped."""
+def junit_xml(view: GatesView, build: Build | None = None) -> str:
+    """Return the document. A gate that refused is a failure, one that was not run is skipped.
+
+    With the build, a first suite has its tasks: one that was given up is a failure, one that has not landed is skipped.
+    """
     root = Element("testsuites", name=_text(f"buildwright {view.build}"))
+    if build is not None:
+        _add_tasks(root, build)
     for verdict in view.verdicts:
         _add_suite(root, verdict)
     for name in ("tests", "failures", "skipped"):
@@ -24,6 +31,25 @@ def junit_xml(view: GatesView) -> str:
     root.set("time", f"{sum(verdict.seconds for verdict in view.verdicts):.3f}")
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _add_tasks(root: Element, build: Build) -> None:
+    suite = SubElement(root, "testsuite", name="tasks", timestamp=build.created_at.strftime("%Y-%m-%dT%H:%M:%S"))
+    seconds = 0.0
+    for task in build.plan.graph.tasks if build.plan is not None else ():
+        view = task_view(build, task.id, build.updated_at)
+        seconds += view.seconds or 0.0
+        case = _case(suite, "tasks", task.id, view.seconds or 0.0)
+        if view.phase in {TaskPhase.FAILED, TaskPhase.REJECTED}:
+            failure = SubElement(case, "failure", message=_text(view.reason), type=_text(view.phase))
+            failure.text = _text("\n".join(map(str, build.task(task.id).findings)))
+        elif view.phase != TaskPhase.DONE:
+            SubElement(case, "skipped", message=_text(view.reason or view.phase))
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    suite.set("errors", "0")
+    suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
+    suite.set("time", f"{seconds:.3f}")
 
 
 def _add_suite(root: Element, verdict: VerdictView) -> None:

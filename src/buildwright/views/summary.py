@@ -274,6 +274,8 @@ class BuildResult(BuildView):
 
     tasks: tuple[TaskResult, ...] = ()
     """All tasks, wave by wave."""
+    runner: str = ""
+    """The process that carries it out, `workers` where live ones do; "" when no process does, whatever `control` says."""
 
     @property
     def ok(self) -> bool:
@@ -302,11 +304,11 @@ class BuildResult(BuildView):
         return self.head
 
 
-def result_of(build: Build, now: datetime) -> BuildResult:
-    """Return the build with all of its tasks, in O(tasks)."""
+def result_of(build: Build, now: datetime, runner: str = "") -> BuildResult:
+    """Return the build with all of its tasks and who carries it out now, in O(tasks)."""
     view = build_view(build, now, build.total)
     tasks = (TaskResult(**dict(task), findings=tuple(map(str, build.task(task.id).findings))) for task in view.tasks)
-    return BuildResult(**{**dict(view), "tasks": tuple(tasks)})
+    return BuildResult(**{**dict(view), "tasks": tuple(tasks), "runner": runner})
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,18 +335,19 @@ class App:
         detach: asyncio.Event | None = None,
         *,
         stay: bool = False,
+        since: Build | None = None,
     ) -> Build:
         """Drive the build until it is finished, or paused with nothing left running, or detached; return it.
 
         In a cluster the workers drive it, and this only follows. `detach`, once set, ends the run. With `stay` a pause
-        does not end it. Raises BuildIsRunning, NotFound, LostLease, BadSettings (no such agent or sandbox),
-        StoreFailed.
+        does not end it. `on_event` gets every event after `since`, an older state; without it those after the state
+        found first. Raises BuildIsRunning, NotFound, LostLease, BadSettings (no such agent or sandbox), StoreFailed.
         """
         from buildwright.engine.follow import Onlooker
         from buildwright.engine.loop import run
         from buildwright.engine.perform import forget_lanes
 
-        build = await self.builds.load(build_id)
+        build = since or await self.builds.load(build_id)
         if self.in_cluster:
             onlooker = Onlooker(on_event, on_log, detach or asyncio.Event(), stay)
             return await cluster.follow_workers(self.builds, self.board, build, onlooker)
@@ -358,7 +359,7 @@ class App:
         world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
         warming = asyncio.create_task(warm_up(options))
         try:
-            build = await run(world, build_id)
+            build = await run(world, build_id, since)
         finally:
             await warming
         if build.is_terminal and options.lanes:

@@ -16,6 +16,7 @@ from buildwright.core.event import Recorded
 from buildwright.errors import BuildIsRunning, BuildwrightError, NotFound, StoreFailed
 from buildwright.ports import LogEntry
 from buildwright.store.lease_holders import this_process
+from buildwright.wiring.notify import Notifier, listeners_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,6 +48,7 @@ class LocalRunner:
         self._detach = asyncio.Event()
         self._ears: list[Heard] = []
         self._bringing: asyncio.Task[None] | None = None
+        self._notifier: Notifier | None = None
 
     @property
     def running(self) -> int:
@@ -74,6 +76,8 @@ class LocalRunner:
         if self._app.in_cluster:
             self._bringing = asyncio.create_task(self._bring_home(), name="bring home")
             return
+        if listeners := listeners_of(self._app.settings.user_file):
+            self._notifier = Notifier(listeners, lambda why: self._log("not-told", level="warning", why=why))
         for build_id in await self._hosted.hosted():
             if build_id not in self._running:
                 self._drive(build_id)
@@ -83,6 +87,8 @@ class LocalRunner:
         self._detach.set()
         ending = [*self._running.values(), *([self._bringing] if self._bringing is not None else [])]
         await asyncio.gather(*ending, return_exceptions=True)
+        if self._notifier is not None:
+            await self._notifier.close()
 
     def _drive(self, build_id: str) -> None:
         task = asyncio.create_task(self._driven(build_id), name=f"build {build_id}")
@@ -90,8 +96,10 @@ class LocalRunner:
         task.add_done_callback(lambda _: self._running.pop(build_id, None))
 
     async def _driven(self, build_id: str) -> None:
-        def on_event(_recorded: Recorded, _build: Build) -> None:
+        def on_event(recorded: Recorded, build: Build) -> None:
             self._tell(build_id)
+            if self._notifier is not None:
+                self._notifier.see(recorded, build)
 
         def on_log(_entry: LogEntry) -> None:
             self._tell(build_id)

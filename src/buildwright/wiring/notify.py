@@ -1,0 +1,188 @@
+"""Tells of a build that pauses or has ended, by a command or a POST to a webhook. Must never hold a build up.
+
+Users name the command, for their own builds; a project's own files never do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import tomllib
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from buildwright.core import event as e
+from buildwright.core.build import Build
+from buildwright.core.event import Recorded
+from buildwright.errors import BadSettings
+from buildwright.views.overview import pause_view, seconds_of, task_counts
+
+SECONDS = 10.0
+"""How long one try may take."""
+TRIES = 2
+AGAIN_SECONDS = 1.0
+KEYS = ("notify", "webhook")
+"""Keys of the user's own file of options: a command, and an address."""
+_VARIABLES = {
+    "EVENT": "event",
+    "BUILD_ID": "build",
+    "TITLE": "title",
+    "REPOSITORY": "repository",
+    "OUTCOME": "outcome",
+    "REASON": "reason",
+    "MESSAGE": "message",
+    "TASK_ID": "task",
+    "DELIVERED": "delivered",
+}
+"""The facts that stand in the environment of a command as well."""
+_LONGEST = 4_000
+
+
+class Listeners(NamedTuple):
+    """The receivers: a shell command, an http or https address; "" for none."""
+
+    command: str = ""
+    webhook: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.command or self.webhook)
+
+
+def listeners_of(user_file: Path, command: str = "") -> Listeners:
+    """Return the receivers that the user's own file names; `command` comes before the file's. Raises BadSettings."""
+    try:
+        table = tomllib.loads(user_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Listeners(command)
+    except (OSError, ValueError) as error:
+        raise BadSettings(f"{user_file} cannot be used: {error}", fix="mend the file") from error
+    found = {key: table.get(key, "") for key in KEYS}
+    for key, value in found.items():
+        if not isinstance(value, str):
+            raise BadSettings(f"{user_file}: {key} is no text", fix=f'write {key} = "..."')
+    if found["webhook"] and not found["webhook"].startswith(("http://", "https://")):
+        raise BadSettings(f"{user_file}: webhook is no address", fix='write webhook = "https://..."')
+    return Listeners(command or found["notify"], found["webhook"])
+
+
+class Notifier:
+    """Tells the listeners of builds that pause or end. A failure is told once to `trouble`, in one line."""
+
+    def __init__(self, listeners: Listeners, trouble: Callable[[str], None], seconds: float = SECONDS) -> None:
+        self._listeners = listeners
+        self._trouble = trouble
+        self._seconds = seconds
+        self._telling: set[asyncio.Task[None]] = set()
+        self._failed: set[str] = set()
+
+    def see(self, recorded: Recorded, build: Build) -> None:
+        """Begin to tell, if this event is a pause or the end. Returns at once."""
+        if isinstance(recorded.event, e.BuildPaused | e.BuildFinished):
+            facts = facts_of(recorded, build)
+            told = [("--notify", self._run(facts))] if self._listeners.command else []
+            told += [("the webhook", self._post(facts))] if self._listeners.webhook else []
+            for name, trying in told:
+                task = asyncio.create_task(trying, name="notify")
+                self._telling.add(task)
+                task.add_done_callback(self._telling.discard)
+                task.add_done_callback(partial(self._ended, name))
+
+    async def close(self) -> None:
+        """Wait until all were told, at most the time that the tries may take."""
+        await asyncio.gather(*self._telling, return_exceptions=True)
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and name not in self._failed:
+            self._failed.add(name)
+            self._trouble(f"{name} was not told: {str(error) or type(error).__name__}")
+
+    async def _run(self, facts: Mapping[str, Any]) -> None:
+        await self._try(lambda: run_command(self._listeners.command, facts))
+
+    async def _post(self, facts: Mapping[str, Any]) -> None:
+        await self._try(lambda: post(self._listeners.webhook, facts))
+
+    async def _try(self, once: Callable[[], Awaitable[None]]) -> None:
+        for left in reversed(range(TRIES)):
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await once()
+                return
+            except TimeoutError as error:
+                if not left:
+                    raise TimeoutError(f"no answer after {self._seconds:g} seconds, tried {TRIES} times") from error
+            except (OSError, ValueError):
+                if not left:
+                    raise
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+def facts_of(recorded: Recorded, build: Build) -> dict[str, Any]:
+    """Return what is told of a build, as JSON: the same for a command and a webhook."""
+    pause = pause_view(build, build.pause) if build.pause is not None else None
+    return {
+        "schema": 1,
+        "event": "finished" if isinstance(recorded.event, e.BuildFinished) else "paused",
+        "at": recorded.at.isoformat().replace("+00:00", "Z"),
+        "build": build.id,
+        "title": build.spec.title,
+        "repository": build.repository,
+        "outcome": build.outcome or "",
+        "reason": pause.reason if pause is not None else "",
+        "message": (pause.message if pause is not None else build.message) or "",
+        "task": pause.task if pause is not None else "",
+        "findings": list(pause.findings[:10]) if pause is not None else [],
+        "choices": [choice.name for choice in pause.choices] if pause is not None else [],
+        "tasks": {"total": build.total, **task_counts(build)},
+        "seconds": round(seconds_of(build, recorded.at), 3),
+        "cost_usd": str(build.usage.cost_usd),
+        "delivered": build.delivered,
+    }
+
+
+async def run_command(command: str, facts: Mapping[str, Any]) -> None:
+    """Run the command with the facts as JSON on stdin and in the environment. Raises OSError when it fails.
+
+    Its process group is ended when the caller is cancelled.
+    """
+    told = {f"BUILDWRIGHT_{name}": str(facts[key]).replace("\0", "")[:_LONGEST] for name, key in _VARIABLES.items()}
+    process = await asyncio.create_subprocess_exec(
+        "sh",
+        "-c",
+        command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, **told},
+        start_new_session=True,
+    )
+    try:
+        await process.communicate(json.dumps(facts).encode())
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise
+    if process.returncode:
+        raise OSError(f"`{command}` ended with exit code {process.returncode}")
+
+
+async def post(address: str, facts: Mapping[str, Any]) -> None:
+    """Send the facts as JSON to an address; redirects are not followed. Raises OSError for any answer but success."""
+    import aiohttp
+
+    try:
+        async with (
+            aiohttp.ClientSession(trust_env=True) as session,
+            session.post(address, json=facts, allow_redirects=False) as answer,
+        ):
+            if answer.status >= 300:
+                raise OSError(f"it answered with {answer.status}")
+    except aiohttp.ClientError as error:
+        raise OSError(str(error) or type(error).__name__) from error
