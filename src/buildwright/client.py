@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from buildwright.core.build import Build
     from buildwright.core.event import Recorded
     from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild
-    from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, LogEntry
+    from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, KeptWork, LogEntry
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
     from buildwright.views.costs import CostSum
@@ -69,8 +69,11 @@ class Client(Protocol):
     async def crew(self, build_id: str) -> Runners:
         """Return the workers that hold actions of the build now."""
 
-    async def change(self, build: Build, task: str = "") -> Change:
-        """Return what the build, or one of its tasks, changed. Raises NotFound, GitFailed."""
+    async def change(self, build: Build, task: str = "", attempt: int = 0, *, binary: bool = False) -> Change:
+        """Return what the build, or one of its tasks or their attempts, changed. Raises NotFound, GitFailed."""
+
+    async def kept(self, build: Build) -> tuple[KeptWork, ...]:
+        """Return what is kept of the build's attempts that did not land. Raises GitFailed."""
 
     async def gates(self, build: Build, task: str = "") -> GatesView:
         """Return what the gates said in the build, or of one of its tasks. Raises NotFound."""

@@ -24,8 +24,9 @@ from buildwright.engine import commands
 from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild
 from buildwright.engine.follow import stepped
 from buildwright.errors import BuildwrightError, Unreachable
-from buildwright.ports import BuildRow, Clock, CostKey, LogEntry, LogLine
+from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
 from buildwright.views.costs import CostSum
+from buildwright.views.explain import KeptWorkView
 from buildwright.views.overview import PlanView, WorkerHolds
 from buildwright.views.stuck import StuckView
 from buildwright.views.verdicts import GatesView
@@ -179,10 +180,17 @@ class HttpClient:
         holdings = tuple(WorkerHolds(**item) for item in found["holdings"])
         return Runners(found["runner"], found["in_cluster"], found["workers"], holdings)
 
-    async def change(self, build: Build, task: str = "") -> Change:
-        """Return what the build, or one of its tasks, changed."""
-        found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task)
+    async def change(self, build: Build, task: str = "", attempt: int = 0, *, binary: bool = False) -> Change:
+        """Return what the build, or one of its tasks or their attempts, changed."""
+        more: dict[str, Any] = {"attempt": attempt} if attempt else {}
+        more |= {"binary": "true"} if binary else {}
+        found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task, **more)
         return Change(found["old"], found["new"], found["diff"])
+
+    async def kept(self, build: Build) -> tuple[KeptWork, ...]:
+        """Return what is kept of the build's attempts that did not land."""
+        found = await self._wire.get(f"/api/builds/{build.id}/kept")
+        return tuple(KeptWorkView.model_validate_json(json.dumps(item)).as_work(build.id) for item in found["items"])
 
     async def gates(self, build: Build, task: str = "") -> GatesView:
         """Return what the gates said in the build, or of one of its tasks."""

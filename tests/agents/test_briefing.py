@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildwright.agents.briefing import MOST_OWNED, brief_attempt
+from buildwright.agents.prompt import prime, task_prompt
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
@@ -71,3 +72,22 @@ def test_of_very_many_files_the_nearest_are_named() -> None:
     prompt = briefed(started(*others, near, mine), "mine").prompt
     assert "- `zoo/near.py` (task near)" in prompt
     assert prompt.count(".py` (task ") == MOST_OWNED
+
+
+def test_an_agent_is_told_of_the_part_and_its_files_are_found_from_there() -> None:
+    files = {"packages/a/src/x.py": b"inside", "src/y.py": b"at the top", "packages/a/AGENTS.md": b"Be brief."}
+    task = Task(id="t", title="T", files_expected=("src/x.py", "src/y.py", "src/new.py"))
+
+    async def read(path: str) -> bytes | None:
+        return files.get(path)
+
+    async def paths() -> list[str]:
+        return list(files)
+
+    context = asyncio.run(prime(task, read, paths, part="packages/a"))
+    assert [quote.path for quote in context.files] == ["packages/a/src/x.py", "src/y.py"]
+    assert context.missing == ("packages/a/src/new.py",)
+    told = task_prompt(context)
+    assert "This build is about the folder `packages/a`." in told
+    assert "Be brief." in told
+    assert "part of the repository" not in task_prompt(asyncio.run(prime(task, read, paths)))

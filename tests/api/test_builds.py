@@ -62,7 +62,7 @@ async def test_a_build_on_a_repository_delivers_a_branch_and_shows_its_diff(serv
     assert {file["path"] for file in whole["files"]} == {"a.txt", "b.txt", "c.txt"}
     one = (await served.client.get(f"/api/builds/{build_id}/diff", params={"task": "b"})).json
     assert one["files"] == [{"path": "b.txt", "added": 1, "removed": 0}]
-    assert set(one) == {"build", "task", "old", "new", "files", "diff"}
+    assert set(one) == {"build", "task", "attempt", "old", "new", "files", "diff"}
     assert "+b" in one["diff"]
     missing = await served.client.get(f"/api/builds/{build_id}/diff", params={"task": "zzz"})
     assert (missing.status, missing.json["code"]) == (404, "not-found")

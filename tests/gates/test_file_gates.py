@@ -109,6 +109,20 @@ async def test_scope(what: Any, task: dict[str, Any], expected: list[tuple[str, 
     assert await said(ScopeGate(), judged(what=what, task=task)) == expected
 
 
+async def test_changes_outside_of_the_part_of_a_build_are_noted() -> None:
+    part = "packages/a"
+    task = {"files_expected": ("src/x.py", "packages/a/y.py")}
+    inside = patch("packages/a/src/x.py", "packages/a/y.py", "package-lock.json")
+    assert await said(ScopeGate(), judged(what=inside, task=task, part=part)) == []
+    outside = patch("packages/ab/z.py", *(f"docs/{number}.md" for number in range(6)))
+    (done,) = await ScopeGate().judge(judged(what=outside, part=part))
+    (only,) = done.report.findings
+    assert (only.code, only.severity, done.report.ok) == ("scope.outside_part", "warning", True)
+    assert "docs/3.md and 2 more" in only.message
+    for path in ("buildwright.toml", "packages/buildwright.toml", "packages/a/buildwright.toml"):
+        assert ("scope.protected", "error") in await said(ScopeGate(), judged(what=patch(path), part=part))
+
+
 async def test_a_person_may_open_a_protected_path() -> None:
     what = patch(".github/workflows/ci.yml", "secret/key.txt")
     assert await said(ScopeGate(), judged(what=what, allow=(".github/workflows/ci.yml",))) == []

@@ -9,6 +9,8 @@ import pytest
 
 from buildwright.core.limits import Check, Options
 from buildwright.errors import BadSettings
+from buildwright.gates.levels import why_not
+from buildwright.gates.parts import part_of
 from buildwright.gates.setup_cache import Setup
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
 
@@ -380,14 +382,212 @@ PART = package(scripts={"test": "node --test"})
         ({"package.json": package(scripts={"test": "mocha"}), "web/package.json": PART}, ["web/"]),
         ({"package.json": package(scripts={"test": "mocha"}, workspaces=["web"]), "web/package.json": PART}, []),
         ({"package.json": package(scripts={"test": "mocha"}), "examples/a/package.json": PART}, []),
-        ({"pyproject.toml": "", **TESTED, "tools/web/package.json": PART}, ["tools/web/"]),
+        ({"pyproject.toml": "", **TESTED, "tools/web/package.json": PART}, []),
         ({"pyproject.toml": "", **TESTED, "tools/web/package.json": package(scripts={"test": "true"})}, []),
         ({"pyproject.toml": "", **TESTED, "lib/a/pyproject.toml": "", "lib/a/test_b.py": ""}, []),
         ({"Cargo.toml": "[workspace]", "a/b/Cargo.toml": "", "a/b/src/lib.rs": ""}, []),
-        ({"go.mod": "", "a/b/go.mod": "", "a/b/c_test.go": ""}, ["a/b/"]),
+        ({"go.mod": "", "a/b/go.mod": "", "a/b/c_test.go": ""}, []),
         ({"web/package.json": package(scripts={"test": "mocha"}), "web/in/package.json": PART}, ["web/in/"]),
     ],
 )
 def test_parts_whose_tests_no_check_runs_are_named(files: dict[str, str], named: list[str]) -> None:
     said = [message.partition(" ")[0] for code, message in warnings(found(files)) if code == "checks.part_not_run"]
     assert said == named
+
+
+@pytest.mark.parametrize(
+    ("files", "checks"),
+    [
+        (
+            {"go.work": "use ./services/a", "services/a/go.mod": "", "services/b/go.mod": ""},
+            [f"cd services/{name} && go {what}" for what in ("vet ./...", "test -json ./...") for name in "ab"],
+        ),
+        (
+            {"apps/web/package.json": PART, "apps/api/pyproject.toml": "", "apps/api/tests/test_a.py": ""},
+            ["cd apps/api && python -m pytest -q", "cd apps/web && npm test"],
+        ),
+        ({"go.mod": "", "a/b/go.mod": "", "a/b/c_test.go": "", "a/b/d/go.mod": "", "a/b/d/e_test.go": ""}, None),
+    ],
+)
+def test_parts_at_any_depth_are_judged(files: dict[str, str], checks: list[str] | None) -> None:
+    commands = [check.command for check in found(files).checks]
+    tests = ["go test -json ./...", "cd a/b && go test -json ./...", "cd a/b/d && go test -json ./..."]
+    assert commands == checks if checks is not None else commands[3:] == tests
+
+
+NPM_CI = "npm ci --ignore-scripts --no-audit --no-fund"
+PNPM_I = "pnpm install --frozen-lockfile --ignore-scripts"
+A_TEST = "def test_a(): pass"
+PARTS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
+    (
+        "npm workspaces",
+        {
+            "package.json": package(workspaces=["packages/*"], scripts={"test": "npm test --workspaces"}),
+            "package-lock.json": "{}",
+            "packages/a/package.json": package(scripts={"test": "node --test"}, devDependencies={"x": "1"}),
+            "packages/b/package.json": package(scripts={"test": "node --test"}),
+        },
+        [NPM_CI],
+        ["cd packages/a && npm test"],
+    ),
+    (
+        "pnpm-workspace",
+        {
+            "package.json": package(devDependencies={"vitest": "1"}),
+            "pnpm-workspace.yaml": "packages: [packages/*]",
+            "pnpm-lock.yaml": "",
+            "packages/a/package.json": package(scripts={"test": "vitest run", "lint": "l"}),
+        },
+        [PNPM_I],
+        ["cd packages/a && pnpm run lint", "cd packages/a && pnpm test"],
+    ),
+    (
+        "a package with a lock file of its own",
+        {
+            "package.json": package(workspaces=["libs/*"]),
+            "package-lock.json": "{}",
+            "packages/a/package.json": package(scripts={"test": "node --test"}, devDependencies={"x": "1"}),
+            "packages/a/package-lock.json": "{}",
+        },
+        [f"cd packages/a && {NPM_CI}"],
+        ["cd packages/a && npm test"],
+    ),
+    (
+        "a uv workspace",
+        {
+            "pyproject.toml": '[tool.uv.workspace]\nmembers = ["packages/*"]',
+            "uv.lock": "",
+            "tests/test_top.py": A_TEST,
+            "packages/a/pyproject.toml": "[tool.ruff]",
+            "packages/a/tests/test_a.py": A_TEST,
+        },
+        [],
+        ["cd packages/a && ruff check --output-format=concise .", "cd packages/a && python -m pytest -q"],
+    ),
+    (
+        "a Cargo workspace",
+        {
+            "Cargo.toml": '[workspace]\nmembers = ["packages/*"]',
+            "Cargo.lock": "",
+            "packages/a/Cargo.toml": "[package]",
+            "packages/b/Cargo.toml": "[package]",
+        },
+        [],
+        ["cd packages/a && cargo test --no-fail-fast"],
+    ),
+    (
+        "modules of a go.work",
+        {
+            "go.work": "use (./packages/a ./packages/b)",
+            "packages/a/go.mod": "module a",
+            "packages/b/go.mod": "module b",
+        },
+        [GO_SETUP.replace("&& go mod", "&& cd packages/a && go mod", 1)],
+        ["cd packages/a && go vet ./...", "cd packages/a && go test -json ./..."],
+    ),
+    (
+        "settings of its own",
+        {
+            "buildwright.toml": '[checks]\ntest = "make all"',
+            "packages/a/buildwright.toml": '[setup]\ncommands = ["make ready"]\n[checks]\ntest = "make test"',
+            "packages/a/tests/test_a.py": A_TEST,
+        },
+        ["cd packages/a && make ready"],
+        ["cd packages/a && make test"],
+    ),
+    (
+        "settings of the folder around it",
+        {"packages/buildwright.toml": '[checks]\ntest = "make test"', "packages/a/pyproject.toml": "", **TESTED},
+        [],
+        ["cd packages && make test"],
+    ),
+    (
+        "settings of the top",
+        {"buildwright.toml": '[checks]\ntest = "make all"', "packages/a/go.mod": ""},
+        [],
+        ["make all"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "setup", "checks"), [case[1:] for case in PARTS], ids=[case[0] for case in PARTS])
+def test_a_part_has_commands_of_its_own(files: dict[str, str], setup: list[str], checks: list[str]) -> None:
+    toolchain = found(files, Options(part="packages/a"))
+    assert commands_of(toolchain) == setup
+    assert [check.command for check in toolchain.checks] == checks
+
+
+def test_what_is_given_for_a_part_runs_in_it() -> None:
+    files = {"packages/a/pyproject.toml": "", "packages/a/tests/test_a.py": A_TEST}
+    check = Check(name="t", command="make t", report="out/report.xml", paths=("src/*",))
+    options = Options(
+        part="packages/a", checks=(check, Check(name="p", command="p", report="pytest")), setup=("make s",)
+    )
+    toolchain = found(files, options)
+    assert commands_of(toolchain) == ["cd packages/a && make s"]
+    first, second = toolchain.checks
+    assert (first.command, first.report, first.paths) == (
+        "cd packages/a && make t",
+        "packages/a/out/report.xml",
+        ("packages/a/src/*",),
+    )
+    assert second.report == "pytest"
+
+
+def test_settings_of_a_part_name_files_from_where_they_lie() -> None:
+    text = '[setup]\ncommands = ["npm ci"]\ninputs = ["package.json"]\noutputs = ["node_modules"]'
+    toolchain = found({"a b/buildwright.toml": text, "a b/package.json": "{}"}, Options(part="a b"))
+    assert toolchain.setup == (Setup(("cd 'a b' && npm ci",), ("a b/package.json",), ("a b/node_modules",)),)
+
+
+def test_a_member_of_a_uv_workspace_finds_the_members_that_it_needs() -> None:
+    files = {
+        "pyproject.toml": '[tool.uv.workspace]\nmembers = ["libs/*"]',
+        "libs/one/pyproject.toml": "[tool.uv.sources]\nLib-Two = { workspace = true }\nlib-three = { workspace = true }",
+        "libs/one/src/one/__init__.py": "",
+        "libs/two/pyproject.toml": '[project]\nname = "lib_two"',
+        "libs/two/src/two/__init__.py": "",
+        "libs/three/pyproject.toml": '[project]\nname = "lib-three"',
+        "libs/three/three.py": "",
+        "libs/four/pyproject.toml": '[project]\nname = "lib-four"',
+    }
+    assert found(files, Options(part="libs/one")).sources == ("libs/one/src", "libs/two/src", "libs/three")
+
+
+def test_the_part_is_the_nearest_folder_with_a_manifest() -> None:
+    files = {"packages/a/package.json", "packages/buildwright.toml", "go.mod"}
+    named = ("packages/a", "packages/a/src/deep", "packages/b", "docs", "")
+    assert [part_of(name, files.__contains__) for name in named] == ["packages/a", "packages/a", "packages", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("touched", "run"),
+    [
+        (("apps/web/x.ts",), {"web", "shared"}),
+        (("apps/api/a.py",), {"api", "web"}),
+        (("libs/shared/s.py",), {"web", "shared"}),
+        (("libs/shared/in/b.go",), {"in", "shared"}),
+        (("README.md",), {"api", "web", "shared", "in"}),
+    ],
+)
+def test_the_tests_of_parts_that_a_change_cannot_concern_are_left_out(touched: tuple[str, ...], run: set[str]) -> None:
+    files = {
+        "apps/web/package.json": PART,
+        "apps/web/x.ts": "fetch('/api'); import '@org/shared'",
+        "apps/api/pyproject.toml": "",
+        "apps/api/tests/test_a.py": "def test_a(): pass",
+        "libs/shared/pyproject.toml": "",
+        "libs/shared/tests/test_s.py": "import in, web",
+        "libs/shared/in/go.mod": "",
+        "libs/shared/in/b_test.go": "package b",
+    }
+    project = ProjectFiles(tuple(files), files.get, lambda _: True, "python")
+    toolchain = find_toolchain(project, DEFAULTS)
+    tests = {
+        name: check
+        for check in toolchain.checks
+        if check.kind == "test"
+        for name in ("api", "web", "shared", "in")
+        if check.command.split(" && ")[0].endswith(f"/{name}")
+    }
+    assert {name for name, check in tests.items() if not why_not(check, touched, toolchain, project)} == run

@@ -66,7 +66,7 @@ async def _run(world: Adapters) -> Build:
     """As the program does: what has ended is cleared away."""
     build = await run(world, BUILD)
     if build.is_terminal and world.workspace is not None:
-        await forget_lanes(world.workspace, BUILD)
+        await forget_lanes(world.workspace, build, world.mask)
     return build
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from buildwright.core.limits import Delivery
 from buildwright.core.patch import FileChange, Patch
 from buildwright.errors import Conflict, CouldNot, GitFailed, UnsafePath
-from buildwright.ports import Checkpoint, Conflicted, Delivered, Lane, LaneKey, Merged, Target
+from buildwright.ports import Checkpoint, Conflicted, Delivered, KeptWork, Lane, LaneKey, Merged, Target
 from tests.simulation.process import Process
 
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class SimulatedGit:
         self.pins: dict[str, str] = {}
         self.integration: dict[str, str] = {}
         self.remote: dict[str, str] = {}
+        self.kept: dict[LaneKey, KeptWork] = {}
         self.effects: list[Effect] = []
         self.on_begin: Callable[[Process, str, str, str], None] = _nobody_asks
         """Called when a process (first) begins to land or deliver (second), for a build, a commit."""
@@ -176,6 +177,24 @@ class SimulatedWorkspace:
 
         return await self._ask("rebase", effect)
 
+    async def keep(self, key: LaneKey, base: str, tree: str, message: str, at: datetime, author: str = "") -> str:
+        def effect() -> str:
+            git, files = self._git, self._git.folders.get(self._folder(key))
+            found = tree or (git.tree(files) if files is not None else "")
+            if found in {"", git.commits[base].tree}:
+                return ""
+            commit = git.commit(found, base, message)
+            git.kept[key] = KeptWork(key, base, commit, found, message.partition("\n\n")[2], at)
+            return commit
+
+        return await self._ask("keep", effect)
+
+    async def kept(self, build_id: str) -> tuple[KeptWork, ...]:
+        def effect() -> tuple[KeptWork, ...]:
+            return tuple(work for key, work in sorted(self._git.kept.items()) if key.build_id == build_id)
+
+        return await self._ask("kept", effect)
+
     async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
         if guard is not None:
             await guard()
@@ -213,7 +232,7 @@ class SimulatedWorkspace:
 
         return await self._ask("deliver", effect, 3.0)
 
-    async def diff(self, build_id: str, old: str, new: str) -> str:
+    async def diff(self, build_id: str, old: str, new: str, *, binary: bool = False) -> str:
         return await self._ask("diff", lambda: f"{old}..{new}\n")
 
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:

@@ -55,6 +55,7 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
         owners=_owners(build.plan, task) if build.plan is not None else {},
         others=_others(build.plan, task) if build.plan is not None else (),
         checks=[check.command for check in build.options.checks],
+        part=build.options.part,
     )
     feedback = ""
     if state.rejection is not None:
@@ -66,6 +67,7 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
             request.carried,
             request.conflicts,
             state.diagnosis,
+            state.carry_from,
         )
     return Briefing(task_prompt(context), feedback)
 
@@ -129,13 +131,21 @@ def _others(plan: Plan, task: Task) -> list[OtherTask]:
     ]
 
 
-async def describe_repository(build_id: str, tree: str, workspace: Workspace) -> str:
-    """Return the planner's view of the repository: its paths and the files that describe it, within bounds."""
+async def describe_repository(build_id: str, tree: str, workspace: Workspace, part: str = "") -> str:
+    """Return the planner's view of the repository: its paths and the files that describe it, within bounds.
+
+    What lies in `part`, the folder that the build is about, comes first.
+    """
     paths = await workspace.list_files(build_id, tree)
+    inside = f"{part}/" if part else ""
+    paths.sort(key=lambda path: not path.startswith(inside))
     parts = [f"Files ({len(paths)}):\n" + "\n".join(paths[:MOST_PATHS])]
+    if part:
+        told = f"The build is about the folder {part} of this repository. Name files from the top of the repository."
+        parts.insert(0, told)
     if len(paths) > MOST_PATHS:
         parts.append(f"... and {len(paths) - MOST_PATHS} more")
-    for name in PLANNER_FILES:
+    for name in (*(f"{inside}{name}" for name in PLANNER_FILES if part), *PLANNER_FILES):
         if name in paths:
             content = await workspace.read_file(build_id, tree, name)
             if content:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
-from buildwright.core.paths import overlap
+from buildwright.core.paths import in_part, overlap
 from buildwright.core.task import Task
 
 CONVENTION_FILES = ("CLAUDE.md", "AGENTS.md")
@@ -85,6 +85,8 @@ class PromptContext:
     checks: tuple[str, ...] = ()
     """Commands that will judge the work."""
     gotchas: tuple[Gotcha, ...] = ()
+    part: str = ""
+    """Folder of the repository that the build is about; "" for the whole."""
 
 
 async def prime(
@@ -98,6 +100,7 @@ async def prime(
     others: Sequence[OtherTask] = (),
     checks: Sequence[str] = (),
     gotchas: Sequence[Gotcha] = (),
+    part: str = "",
     bounds: Bounds | None = None,
 ) -> PromptContext:
     """Collect the context of one task from the tree it will work on.
@@ -110,13 +113,13 @@ async def prime(
     known = set(paths)
     conventions = [
         Quote(name, _conventions(_text(await read_file(name)), most.conventions))
-        for name in CONVENTION_FILES
+        for name in (*(f"{part}/{name}" for name in CONVENTION_FILES if part), *CONVENTION_FILES)
         if name in known
     ]
     idea = [Quote(name, cut(_text(await read_file(name)), most.idea)) for name in IDEA_FILES if name in known]
     files: list[Quote] = []
     left = most.files
-    expected = tuple(dict.fromkeys(task.files_expected))
+    expected = tuple(dict.fromkeys(in_part(path, part, _is_in(paths)) for path in task.files_expected))
     for path in expected:
         if path in known:
             text = cut(_text(await read_file(path)), max(left, 200))
@@ -137,6 +140,7 @@ async def prime(
         others=_bounded_tasks(others, most.tasks),
         checks=tuple(checks),
         gotchas=tuple(gotchas),
+        part=part,
     )
 
 
@@ -150,6 +154,7 @@ def task_prompt(context: PromptContext) -> str:
     parts.append(
         _list("Known traps", tuple(f"{g.text} ({g.pattern})" if g.pattern else g.text for g in context.gotchas))
     )
+    parts.append(_part(context.part))
     parts.append(_coordination(context))
     parts.append(_judged_by(context))
     parts.append(_tests_first(task))
@@ -174,6 +179,22 @@ def task_prompt(context: PromptContext) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _part(part: str) -> str:
+    if not part:
+        return ""
+    return (
+        f"## The part of the repository\nThis build is about the folder `{part}`. Work there, and leave the rest as it "
+        f"is unless the task asks for more: it is judged by the checks of `{part}`, whose commands run in that folder. "
+        "You work at the top of the repository. A path in this task that is not there from the top is meant from "
+        f"`{part}`."
+    )
+
+
+def _is_in(paths: Sequence[str]) -> Callable[[str], bool]:
+    """Return what says whether a path, or one below it, is among these."""
+    return lambda wanted: any(path == wanted or path.startswith(f"{wanted.rstrip('/')}/") for path in paths)
+
+
 def feedback_prompt(
     rejection: Rejection,
     reason: str,
@@ -182,8 +203,12 @@ def feedback_prompt(
     carried: bool = False,
     conflict_files: Sequence[str] = (),
     diagnosis: str = "",
+    carried_from: int = 0,
 ) -> str:
-    """Return why the last attempt was rejected, findings first. `carried`: its change is still in the files."""
+    """Return why the last attempt was rejected, findings first. `carried`: its change is still in the files.
+
+    With `carried_from` it is the work of that attempt that is in the files.
+    """
     opening = {
         "agent": "The previous attempt at this task ended before it was done.",
         "empty": "The previous attempt at this task changed no file.",
@@ -215,6 +240,11 @@ def feedback_prompt(
         if carried
         else "The previous change was rolled back, the files are as they were before it: make the whole change again."
     )
+    if carried and carried_from:
+        state = (
+            f"The user has put back what attempt {carried_from} at this task had made: it is in the files. "
+            "Go on from it, do not start over; what is said above is of the newest attempt."
+        )
     parts.append(
         f"## Now\n{state}\nThe change as a whole must satisfy every requirement and pass every check, "
         "not only what is listed here. Do not weaken, skip or delete a test to make a check pass."

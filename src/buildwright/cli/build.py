@@ -31,7 +31,7 @@ async def build(
     /,
     *,
     tag: Annotated[str, Parameter(help="Which list of a task-master file; else `master`.")] = "",
-    repo: Annotated[str, Parameter(help="Path or URL of the git repository to build on.")] = ".",
+    repo: Annotated[str, Parameter(help="Path or URL of the git repository to build on, or a part of it.")] = ".",
     base: Annotated[str, Parameter(help="Branch, tag or commit to build on; else what is checked out.")] = "",
     given: BuildOptions = _DEFAULTS,
     reporting: Reporting = PLAIN,
@@ -69,6 +69,8 @@ async def build(
             build_id = await app.start(NewBuild(read, options, repository, base))
             if not reporting.quiet:
                 _introduce(output, build_id, read, repository)
+            if part := (await app.builds.load(build_id)).options.part:
+                output.say(f"  note: this build is about {part}: its checks judge, and paths may be meant from there.")
         return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
 
 
@@ -90,13 +92,14 @@ async def _unfinished(app: Client, spec: Spec, options: Options, repository: str
             continue
         found = await app.builds.load(row.build_id)
         same = (found.spec, found.repository, found.base_ref) == (spec, repository, base)
-        if same and found.options == _with_author(options, found.options):
+        if same and found.options == _as_started(options, found.options):
             return found.id
     return ""
 
 
-def _with_author(options: Options, found: Options) -> Options:
-    """Return the options with the author that git named when the other build was made, if none was typed."""
+def _as_started(options: Options, found: Options) -> Options:
+    """Return the options with what the start of the other build found out: its part, and the author that git named."""
+    options = options.model_copy(update={"part": found.part})
     if options.commits.author:
         return options
     commits = options.commits.model_copy(update={"author": found.commits.author})

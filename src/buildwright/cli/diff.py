@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from buildwright.cli.output import Output
 from buildwright.cli.session import session
+from buildwright.errors import Refused
 
 if TYPE_CHECKING:
     from buildwright.wiring.changes import FileStat
@@ -18,28 +21,56 @@ async def diff(
     task: Annotated[str, Parameter(help="Only what this task changed, landed or not.")] = "",
     /,
     *,
+    attempt: Annotated[int, Parameter(help="Only what this attempt at the task made, landed or not.")] = 0,
     stat: Annotated[bool, Parameter(help="Only the files, with the lines added and removed.")] = False,
+    out: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="Write the diff to this new file, for `git apply`.")
+    ] = None,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Show what a build, or one of its tasks, changed, as a unified diff."""
+    """Show what a build, or one of its tasks or their attempts, changed, as a unified diff.
+
+    In a file or a pipe it is whole, so that `git apply` takes it. `why` says which attempts left a change.
+    """
     from dataclasses import asdict
 
     from buildwright.wiring.changes import file_stats
 
+    if attempt < 0 or (attempt and not task):
+        raise Refused(
+            "--attempt N is the number of an attempt at a task", fix="name the task: diff BUILD TASK --attempt N"
+        )
     output = Output(json)
+    whole = not stat and (out is not None or not (output.on_terminal or output.json))
     async with session() as app:
         build_id = await app.find(build)
-        old, new, text = await app.change(await app.builds.load(build_id), task)
+        old, new, text = await app.change(await app.builds.load(build_id), task, attempt, binary=whole)
     stats = file_stats(text)
+    if out is not None:
+        _write(out, text)
     if output.json:
         files = [asdict(stat) for stat in stats]
-        output.data({"build": build_id, "task": task, "old": old, "new": new, "files": files, "diff": text})
+        ends = {"build": build_id, "task": task, "attempt": attempt, "old": old, "new": new}
+        output.data({**ends, "files": files, "diff": text})
+    elif out is not None:
+        output.say(f"Written to {out}: {len(stats)} files. Next: git apply {shlex.quote(str(out))}")
     elif not text:
         output.say("Nothing has changed.")
     elif stat:
         _print_stats(output, stats)
     else:
         _print_diff(output, text)
+
+
+def _write(out: Path, text: str) -> None:
+    """Write the diff to a file that is not there yet. Raises Refused when that cannot be."""
+    try:
+        with out.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as error:
+        raise Refused(
+            f"{out} cannot be written: {error.strerror}", fix="name a new file in a folder of yours"
+        ) from error
 
 
 def _print_stats(output: Output, stats: list[FileStat]) -> None:

@@ -23,6 +23,9 @@ async def resume(
     skip: Annotated[bool, Parameter(help="Give the failed task up and go on with the rest.")] = False,
     abort: Annotated[bool, Parameter(help="End the build here.")] = False,
     message: Annotated[str, Parameter(name=["--message", "-m"], help="With --retry: what to do differently.")] = "",
+    from_attempt: Annotated[
+        int, Parameter(help="With --retry: go on from what this attempt made; see `why`. 0: as the agent can.")
+    ] = 0,
     max_cost: Annotated[str, Parameter(help="A new budget in US dollars for the whole build.")] = "",
     no_run: Annotated[bool, Parameter(help="Only record the answer; do not run the build here.")] = False,
     reporting: Reporting = PLAIN,
@@ -41,6 +44,8 @@ async def resume(
     reporting.check()
     if message and choice != "retry":
         raise Refused("-m goes with --retry: it is for the agent that tries again", fix="add --retry, or use say")
+    if from_attempt < 0 or (from_attempt and choice != "retry"):
+        raise Refused("--from-attempt N goes with --retry: it is for the next attempt", fix="add --retry")
     budget = read_money(max_cost, "--max-cost")
     output = Output(json)
     async with session() as app:
@@ -50,7 +55,7 @@ async def resume(
         if before.control is Control.RUNNING and not crew.is_there and choice == "go" and not no_run:
             output.say("It is not paused; nobody runs it, so it goes on here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
-        resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget))
+        resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget, from_attempt=from_attempt))
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
             with suppress(BuildIsRunning):  # by the process that was letting go of it, and has read the answer
                 return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)

@@ -48,7 +48,7 @@ async def why(
         if task == BASE and (loaded.plan is None or BASE not in loaded.plan.position):
             _print_base(output, why_base(loaded))
             return Exit.DONE
-        view = explain(loaded, task, await app.builds.read(build_id), app.clock.now())
+        view = explain(loaded, task, await app.builds.read(build_id), app.clock.now(), await app.kept(loaded))
     if output.json:
         output.data(view.model_dump(mode="json"))
     else:
@@ -117,6 +117,9 @@ def _print_why(output: Output, view: WhyView) -> None:
     for attempt in view.attempts:
         took = f" ({duration(attempt.seconds)})" if attempt.seconds is not None else ""
         output.print(f"  {attempt.number}. {one_line(attempt.detail or attempt.outcome)}{took}")
+        if attempt.kept or (attempt.changes and attempt.outcome not in {"landed", "running"}):
+            shown = f"buildwright diff {view.build[:8]} {task.id} --attempt {attempt.number}"
+            output.print(f"     its work is kept: {typed(shown)}")
     for report in view.reports:
         _print_report(output, report)
     _print_list(output, "Outside of what the task named", view.outside)

@@ -234,7 +234,13 @@ def _task_retried(build: Build, event: e.TaskRetried, _at: datetime) -> Changes:
     state = build.task(event.task)
     allowed = state.allowed if event.by == "rule" else state.attempt + build.options.limits.attempts
     guidance = (*state.guidance, event.message) if event.message else state.guidance
-    state = replace(state, allowed=allowed, guidance=guidance)
+    if event.from_attempt not in range(state.attempt + 1):
+        raise IllegalMove(
+            f"task {event.task} has had {state.attempt} attempts, and none is number {event.from_attempt}"
+        )
+    state = replace(state, allowed=allowed, guidance=guidance, carry_from=event.from_attempt)
+    if event.from_attempt not in {0, state.attempt}:  # what was said is of another attempt
+        state = replace(state, conversation="")
     if event.by == "user":  # the user's guidance may lead to the same change for another reason
         state = replace(state, refused=(), loop="", reason=state.loop or state.reason)
     return restart_task(build, event.task, state)

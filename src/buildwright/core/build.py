@@ -131,6 +131,8 @@ class TaskState:
     kept_base: str = ""
     """Commit that the rejected change was made on; "" when no change is kept."""
     kept_tree: str = ""
+    carry_from: int = 0
+    """Attempt whose work the next one, or the one that runs, finds in its lane by the user's wish; 0 without one."""
     summary: str = ""
     conversation: str = ""
     commit: str = ""

@@ -192,7 +192,7 @@ class AgentFinished(Event, ends_step=True, keeps_moment=True):
 
 
 class AgentBroke(Event, ends_step=True, keeps_moment=True):
-    """The agent of an attempt failed; nothing of its lane is kept."""
+    """The agent of an attempt failed; nothing of its lane becomes a patch."""
 
     type: Literal["agent.broke"] = "agent.broke"
     task: TaskId
@@ -282,6 +282,8 @@ class TaskRetried(Event):
     task: TaskId
     by: Literal["rule", "user"] = "rule"
     message: UserText = ""
+    from_attempt: int = 0
+    """The attempt whose work the next one finds in its lane, by the user's wish; 0: the last, if the agent can."""
 
 
 class TaskFailed(Event):

@@ -256,6 +256,9 @@ class Options(Record):
     cassette: Annotated[Line, AsOption("--cassette", is_path=True)] = Field(
         "", description="Replay the model from this file instead of asking a provider."
     )
+    part: Line = Field(
+        "", description="Folder of the repository that the build is about, such as `packages/a`; the whole if left out."
+    )
     limits: Limits = Field(default_factory=Limits)
 
 

@@ -6,7 +6,7 @@ Paths are those of git: relative, parts separated by "/", case-sensitive.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -139,6 +139,14 @@ def is_git_part(part: str) -> bool:
     """Return whether any file system takes this name for `.git` (git's own fsck rules: HFS+, NTFS, short names)."""
     folded = _fold_part(part)
     return folded in {".git", "git~1"}
+
+
+def in_part(path: str, part: str, is_there: Callable[[str], bool]) -> str:
+    """Return a path of a task from the top of the repository: one that is not there may be meant from the part."""
+    plain = path.removeprefix("./")
+    if not part or plain.startswith(f"{part}/") or is_there(plain):
+        return path
+    return f"{part}/{plain}"
 
 
 def is_protected(

@@ -352,4 +352,4 @@ def checkpoint_restored(build: Build, event: e.CheckpointRestored, _at: datetime
 
 def end_attempt(state: TaskState) -> TaskState:
     """Return the state without what was kept to go on with the attempt."""
-    return replace(state, checkpoint_tree="", checkpoint_conversation="", heard=())
+    return replace(state, checkpoint_tree="", checkpoint_conversation="", heard=(), carry_from=0)

@@ -26,6 +26,7 @@ from buildwright.core.task import Task
 from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.disk_space import check_disk_space
+from buildwright.engine.kept_work import INTERRUPTED, KILLED, cut_short, keep_lane, work_of_attempt
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import AgentFailed, BadSettings, CouldNot, Refused
 from buildwright.ports import (
@@ -71,7 +72,9 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
         assignment = Assignment(build.id, task, action.attempt, world.scratch, world.scratch, task.goal, limits)
         return await _follow(bench, build, assignment, None)
     key = LaneKey(build.id, action.task, action.attempt)
+    reason = INTERRUPTED
     try:
+        await keep_lane(bench, build, key, KILLED)  # of a process that had begun this attempt
         ground = await _open_ground(bench, build, key, state)
         async with _door(bench, build, key, ground) as door:
             briefing = await _brief(bench, build, task, state, ground)
@@ -92,10 +95,16 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
                 allow=build.options.allow,
                 command=build.options.agent_command,
             )
-            return await _follow(bench, build, assignment, ground.lane)
+            facts = await _follow(bench, build, assignment, ground.lane)
+        reason = cut_short(facts)
+        return facts
     finally:
-        if world.workspace is not None and build.options.lanes:
-            await _close_lane(bench, world.workspace, key)
+        try:
+            if reason:
+                await keep_lane(bench, build, key, reason)
+        finally:
+            if world.workspace is not None and build.options.lanes:
+                await _close_lane(bench, world.workspace, key)
 
 
 async def _close_lane(bench: ActionContext, workspace: Workspace, key: LaneKey) -> None:
@@ -131,15 +140,32 @@ async def _open_ground(bench: ActionContext, build: Build, key: LaneKey, state: 
         return Workdir(lane.files, lane.home, lane, state.checkpoint_tree, carried=True, conflicts=(), talk=talk)
     carry: str = ""
     conflicts: tuple[str, ...] = ()
-    if world.agent.resumes and state.kept_tree:
+    base, tree = await _kept_change(bench, world.workspace, build, key, state)
+    if tree:
         assert state.attempt_at is not None
         kept = await world.workspace.rebase(
-            build.id, state.kept_base, state.kept_tree, state.base, f"Task {key.task}: kept", state.attempt_at
+            build.id, base, tree, state.base, f"Task {key.task}: kept", state.attempt_at
         )
         carry = kept.tree
         conflicts = () if isinstance(kept, Merged) else kept.files
     lane = await world.workspace.open_lane(key, state.base, carry)
     return Workdir(lane.files, lane.home, lane, carry or lane.base_tree, bool(carry), conflicts)
+
+
+async def _kept_change(
+    bench: ActionContext, workspace: Workspace, build: Build, key: LaneKey, state: TaskState
+) -> tuple[str, str]:
+    """Return commit and tree of the change that the attempt goes on from; "" twice when it starts from the head.
+
+    It is the rejected change, for an agent that can go on from it, or the work of the attempt that the user names.
+    """
+    if state.carry_from:
+        work = await work_of_attempt(bench.world.builds, workspace, build, key.task, state.carry_from)
+        if work is not None:
+            return work.base, work.tree
+        text = f"attempt {state.carry_from} left no change to go on from"
+        bench.logbook.note("engine", text, key.task, key.attempt)
+    return (state.kept_base, state.kept_tree) if bench.world.agent.resumes else ("", "")
 
 
 async def _brief(bench: ActionContext, build: Build, task: Task, state: TaskState, ground: Workdir) -> Briefing:

@@ -106,6 +106,9 @@ class ResumeBuild(BuildCommand):
     choice: Choice = "go"
     message: Annotated[Words, Field(description="For the agent that tries again; goes with `retry` and `abort`.")] = ""
     budget_usd: Annotated[Budget | None, Field(description="What the build may cost from now on.")] = None
+    from_attempt: Annotated[
+        int, Field(ge=0, le=10**6, description="With `retry`: the attempt whose work the next one goes on from.")
+    ] = 0
 
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
         resumed = e.BuildResumed(budget_usd=self.budget_usd)
@@ -124,7 +127,16 @@ class ResumeBuild(BuildCommand):
                 return (e.StopRequested(how="abort", message=self.message or "given up by the user"),)
             case "retry":
                 told = (e.MessageSent(id=new_id, text=self.message),) if self.message and not build.failed else ()
-                again = (e.TaskRetried(task=task, by="user", message=self.message) for task in build.failed)
+                carried = self.from_attempt
+                if carried and len(build.failed) != 1:
+                    raise IllegalMove(
+                        f"{len(build.failed)} tasks have failed, so it is not clear whose attempt {carried} is meant",
+                        fix="leave the attempt out",
+                    )
+                again = (
+                    e.TaskRetried(task=task, by="user", message=self.message, from_attempt=carried)
+                    for task in build.failed
+                )
                 return (*again, *told, resumed)
             case "skip":
                 if not build.failed:

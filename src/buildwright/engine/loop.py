@@ -22,6 +22,7 @@ from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
 from buildwright.engine.follow import catch_up
+from buildwright.engine.kept_work import keep_leftovers
 from buildwright.engine.messages import Inboxes
 from buildwright.engine.perform import perform
 from buildwright.engine.steps import Decided, take_steps
@@ -57,6 +58,7 @@ async def _hold(world: Adapters, build_id: str, known: Build | None = None) -> B
         if known is not None:
             runner.fall_behind()
         if world.workspace is not None:
+            await keep_leftovers(world.workspace, runner.build)
             await world.workspace.forget(build_id)  # what a killed run has left: no other process runs this build
         driving = asyncio.create_task(runner.drive(), name="drive")
         watching = asyncio.create_task(run_timers(runner.bench, runner.fall_behind), name="watch")

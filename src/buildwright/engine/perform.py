@@ -36,11 +36,12 @@ from buildwright.core.failpoint import failpoint
 from buildwright.core.graph import compile_plan
 from buildwright.core.limits import Delivery
 from buildwright.core.proof import BY_PROOF
-from buildwright.core.sanitize import sanitize
+from buildwright.core.sanitize import Mask, sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
 from buildwright.engine.judge import judge, judge_base
+from buildwright.engine.kept_work import keep_refused, keep_unlanded
 from buildwright.engine.phase_audit import audit_phase
 from buildwright.engine.review import review
 from buildwright.engine.sealing import seal_tests
@@ -67,7 +68,9 @@ TRIES = 3
 
 async def perform(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:
     """Carry out the action and return its facts; errors become facts too. Raises only CancelledError."""
-    return [sanitize(fact, bench.world.mask) for fact in await _tried(bench, action, build)]
+    facts = [sanitize(fact, bench.world.mask) for fact in await _tried(bench, action, build)]
+    await keep_refused(bench, build, facts)
+    return facts
 
 
 async def _tried(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:
@@ -259,6 +262,7 @@ def _told(error: BuildwrightError) -> str:
     return f"{error} Fix: {error.fix}" if error.fix else str(error)
 
 
-async def forget_lanes(workspace: Workspace, build_id: str) -> None:
-    """Remove what a finished build left on disk beside its branch."""
-    await asyncio.shield(workspace.forget(build_id))
+async def forget_lanes(workspace: Workspace, build: Build, mask: Mask) -> None:
+    """Remove what a finished build left on disk beside its branch, once its work that did not land is kept."""
+    await keep_unlanded(workspace, build, mask)
+    await asyncio.shield(workspace.forget(build.id))

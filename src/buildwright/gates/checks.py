@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from typing import Literal, NamedTuple
 
 from buildwright.core.finding import NOT_RUN, Finding
 from buildwright.core.limits import Check
-from buildwright.core.paths import is_covered
+from buildwright.core.paths import in_part, is_covered
 from buildwright.core.tests_first import EarlyTests
 from buildwright.gates.baselines import BaselineResult, Baselines
 from buildwright.gates.changed import checkout, listing, read_bytes
@@ -102,6 +103,7 @@ class ChecksGate:
 
         Raises GateBroken without a checkout or when the sandbox fails, BadSettings when buildwright.toml is wrong.
         """
+        judged = _from_the_top(judged)
         if not judged.red:
             return await self._judge(judged)
         own = own_red(judged)
@@ -367,6 +369,20 @@ class ChecksGate:
                 if not done[-1].report.ok:
                     break
             yield run, done
+
+
+def _from_the_top(judged: Judged) -> Judged:
+    """Return what is judged with the task's command and files, written for a part of the repository, as for the top."""
+    task, part = judged.task, judged.options.part
+    if task is None or not part:
+        return judged
+    files = checkout(judged)
+    named = tuple(in_part(path, part, lambda path: (files / path).exists()) for path in task.files_expected)
+    validation = task.validation
+    if validation is not None:
+        command = f"cd {shlex.quote(part)} && {validation.command}"
+        validation = validation.model_copy(update={"command": command})
+    return replace(judged, task=task.model_copy(update={"files_expected": named, "validation": validation}))
 
 
 def _aside(files: Path) -> Path | None:

@@ -23,16 +23,17 @@ def why_not(check: Check, touched: Sequence[str], toolchain: Toolchain, project:
     if not check.concerns(touched):
         return f"the change touches none of {', '.join(check.paths)}"
     part = next((folder for folder, tests in toolchain.parts if check.name in tests), "")
-    others = [folder for folder, _ in toolchain.parts if folder != part]
-    homes = {next((one for one in others if path.startswith(one)), "") for path in touched}
-    if not part or not homes or "" in homes or _uses(project, part, homes):
+    folders = [folder for folder, _ in toolchain.parts]
+    homes = {max((one for one in folders if path.startswith(one)), key=len, default="") for path in touched}
+    if not part or not homes or homes & {"", part} or _uses(project, part, homes):
         return ""
     return f"the change touches only {', '.join(sorted(homes))}, and {part} does not use that"
 
 
 def _uses(project: ProjectFiles, part: str, others: Collection[str]) -> bool:
     """Return whether a file of a part names one of the others, or may for all that can be read."""
-    words = re.compile("|".join(rf"(?<![\w-]){re.escape(other.rstrip('/'))}(?![\w-])" for other in others))
+    names = (other.rstrip("/").rpartition("/")[2] for other in others)
+    words = re.compile("|".join(rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in names))
     inside = [path for path in project.files if path.startswith(part) and not is_prose(path)]
     if len(inside) > _MOST_FILES:
         return True

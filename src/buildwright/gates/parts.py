@@ -26,13 +26,15 @@ _OTHERS = frozenset(
 """Folders whose manifests describe no part of the project: what its tests read, what it shows, what others wrote."""
 
 _DEEPEST = 3
+_MARKS = (*_ECOSYSTEMS, "buildwright.toml", "requirements.txt", "tox.ini", "pytest.ini")
+"""Files by which a folder is a part that a build can be about."""
 
 
 class Parts(NamedTuple):
     """Folders, each with a slash at its end."""
 
     own: tuple[str, ...]
-    """Right below the top, to be treated as projects of their own."""
+    """To be treated as projects of their own."""
     unseen: tuple[str, ...]
     """With tests that no found check runs."""
 
@@ -47,12 +49,18 @@ class _Listing(NamedTuple):
 def uncovered_parts(paths: Sequence[str], read: Callable[[str], str | None]) -> Parts:
     """Return the parts that the manifests at the top do not cover.
 
-    A part becomes a project of its own where the top has no manifest at all, none of its kind, or one of a kind whose
-    tool stops at another manifest (Go, and Cargo without a workspace). Others are only named.
+    A part, at any depth, becomes a project of its own where the top has no manifest at all, none of its kind, or one of
+    a kind whose tool stops at another manifest (Go, and Cargo without a workspace). Others, and those in a part of the
+    same kind, are only named.
     """
     listing = _Listing(paths, read, _manifests(paths))
     top = listing.manifests.get("", frozenset())
-    own = [folder for folder in listing.manifests if folder.count("/") == 1 and _is_own(listing, folder, top)]
+    own: list[str] = []
+    for folder, kinds in listing.manifests.items():  # sorted: a folder comes before those in it
+        around = [one for one in own if folder.startswith(one)]
+        inside_its_kind = any(kinds & listing.manifests[one] - {"go"} for one in around)
+        if folder and not inside_its_kind and _is_own(listing, folder, top):
+            own.append(folder)
     covered = {"": top, **{folder: listing.manifests[folder] for folder in own}}
     unseen = [
         folder
@@ -61,6 +69,18 @@ def uncovered_parts(paths: Sequence[str], read: Callable[[str], str | None]) -> 
         and any(_has_tests(listing, folder, kind) and not _is_covered(listing, folder, kind, covered) for kind in kinds)
     ]
     return Parts(tuple(sorted(own)), tuple(sorted(unseen)))
+
+
+def part_of(folder: str, has: Callable[[str], bool]) -> str:
+    """Return the nearest folder from `folder` up that has a manifest or settings, "" when only the top has.
+
+    `has` says whether a path from the top is a file.
+    """
+    while folder:
+        if any(has(f"{folder}/{name}") for name in _MARKS):
+            return folder
+        folder = folder.rpartition("/")[0]
+    return ""
 
 
 def _manifests(paths: Sequence[str]) -> Mapping[str, frozenset[str]]:

@@ -13,12 +13,14 @@ from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.surface import is_test
+from buildwright.gates.toolchain import SETTINGS, around
 from buildwright.ports import Judged, Judgement
 
-OWN_PATHS = ("buildwright.toml",)
+OWN_PATHS = (SETTINGS,)
 """Protected in every project: a patch that can choose its own checks is not checked."""
 
 _SUBMODULE = "160000"
+_MOST_SHOWN = 5
 _LOCKFILES = frozenset(
     (
         "bun.lock",
@@ -67,14 +69,15 @@ def _findings(judged: Judged, patch: Patch) -> Iterator[Finding]:
             severity="warning",
             fix="change it in the submodule's own repository",
         )
-    extra = (*judged.options.protected, *OWN_PATHS)
+    extra = (*judged.options.protected, *OWN_PATHS, *(f"{folder}{SETTINGS}" for folder in around(judged.options.part)))
     for change in patch.changes:
         refused = list(
             _forbidden(change, extra, judged.options.allow, judged.task.files_expected if judged.task else ())
         )
         yield from refused
         if judged.task is not None and not refused:
-            yield from _out_of_scope(change, judged.task)
+            yield from _out_of_scope(change, judged.task, judged.options.part)
+    yield from _outside_part(patch, judged.options.part)
 
 
 def _forbidden(
@@ -102,9 +105,23 @@ def _forbidden(
         )
 
 
-def _out_of_scope(change: FileChange, task: Task) -> Iterator[Finding]:
+def _outside_part(patch: Patch, part: str) -> Iterator[Finding]:
+    """Yield a warning about changes outside of the part that the build is about: its checks may not concern them."""
+    paths = [path for path in patch.paths if part and not path.startswith(f"{part}/")]
+    others = [path for path in paths if path.rpartition("/")[2].lower() not in _LOCKFILES]
+    if others:
+        shown = ", ".join(others[:_MOST_SHOWN]) + (
+            f" and {len(others) - _MOST_SHOWN} more" if len(others) > _MOST_SHOWN else ""
+        )
+        message = f"Outside of {part}, the part whose checks judge this build, it changes {shown}."
+        fix = f"have the rest of the repository tested too, or leave it as it was: this build is about {part}"
+        yield finding("scope.outside_part", message, others[0], severity="warning", fix=fix)
+
+
+def _out_of_scope(change: FileChange, task: Task, part: str) -> Iterator[Finding]:
     path = change.path
-    named = is_named(path, task.files_expected)
+    inside = path.removeprefix(f"{part}/") if part else path
+    named = is_named(path, task.files_expected) or is_named(inside, task.files_expected)
     if not task.files_expected or named or _is_companion(path, task.files_expected):
         return
     if change.kind == "deleted":

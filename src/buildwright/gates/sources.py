@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from buildwright.core.limits import Options
-from buildwright.gates.toolchain import SETTINGS, ProjectFiles, Toolchain
+from buildwright.gates.toolchain import SETTINGS, ProjectFiles, Toolchain, around
 
 _MANIFESTS: Mapping[str, tuple[str, ...]] = {
     "pytest": ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"),
@@ -37,13 +37,16 @@ def sources_of(project: ProjectFiles, toolchain: Toolchain, options: Options) ->
     commands = {check.command: "--check" if options.checks else "" for check in toolchain.checks}
     for setup in toolchain.setup:
         commands |= dict.fromkeys(setup.commands, "--setup" if options.setup else "")
-    text = project.read(SETTINGS) or ""
-    return {command: given or _source(project, command, text) for command, given in commands.items()}
+    places = (folder + SETTINGS for folder in (*around(options.part), ""))
+    settings = next((path for path in places if project.read(path) is not None), SETTINGS)
+    return {command: given or _source(project, command, settings) for command, given in commands.items()}
 
 
 def _source(project: ProjectFiles, command: str, settings: str) -> str:
-    if command in settings or command in settings.replace("\\", ""):
-        return SETTINGS
+    text = project.read(settings) or ""
+    plain = command.partition(" && ")[2] if command.startswith("cd ") else command
+    if any(one in written for one in (command, plain) for written in (text, text.replace("\\", ""))):
+        return settings
     prefix, _, last = command.rpartition(" && ")
     folder = shlex.split(prefix)[1] if prefix.startswith("cd ") and prefix.count("&&") == 0 else ""
     words = last.split()

@@ -20,6 +20,7 @@ from buildwright.gates.check_environment import GO_CACHE
 from buildwright.gates.node_scripts import command_line, scripts_of, tests_nothing
 from buildwright.gates.parts import uncovered_parts
 from buildwright.gates.reporting import finding
+from buildwright.gates.results import is_report_path
 from buildwright.gates.setup_cache import Setup
 from buildwright.gates.shell_commands import hidden_exit, hidden_in_make
 from buildwright.gates.test_output import runner_of
@@ -69,11 +70,12 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
 
     Raises BadSettings when buildwright.toml is wrong.
     """
-    settings = _settings(project)
-    found = _found(project)
-    checks = options.checks or settings.checks or found.checks
-    setup = settings.setup or (found.setup if not (options.checks or settings.checks) else ())
-    setup = (Setup(options.setup),) if options.setup else setup
+    settings = _settings(project, options.part)
+    part = posixpath.join(options.part, "")
+    found = _found(project, part)
+    given = _moved(Toolchain((Setup(options.setup),) if options.setup else (), options.checks), part)
+    checks = given.checks or settings.checks or found.checks
+    setup = given.setup or settings.setup or (found.setup if not (options.checks or settings.checks) else ())
     notes = () if options.checks or settings.checks else found.findings
     notes += tuple(_hidden_exits(project, checks))
     # Checks that a user named are what they asked for; of found ones it is said what they leave out.
@@ -117,9 +119,45 @@ def _hidden_exit(project: ProjectFiles, command: str) -> str:
     return hidden_exit(command) or (hidden_exit(command_line(scripts_of(package), script[1])) if script else "")
 
 
-def _settings(project: ProjectFiles) -> Toolchain:
-    text = project.read(SETTINGS)
-    return Toolchain((), ()) if text is None else read_settings(text)
+def _settings(project: ProjectFiles, part: str) -> Toolchain:
+    """Return what the settings nearest to a part say, its own or those of a folder around it, to be run where they lie."""
+    for folder in (*around(part), ""):
+        text = project.read(folder + SETTINGS)
+        if text is not None:
+            return _moved(read_settings(text), folder)
+    return Toolchain((), ())
+
+
+def around(part: str) -> Iterator[str]:
+    """Yield a part and the folders around it, the nearest first, each with a slash at its end; the top is left out."""
+    while part:
+        yield f"{part}/"
+        part = part.rpartition("/")[0]
+
+
+def _moved(toolchain: Toolchain, folder: str) -> Toolchain:
+    """Return commands that were written for a folder (with a slash at its end) as commands for the top."""
+    if not folder:
+        return toolchain
+    enter = f"cd {shlex.quote(folder.rstrip('/'))} && "
+    setup = tuple(
+        Setup(
+            tuple(enter + command for command in one.commands),
+            *(tuple(folder + path for path in paths) for paths in (one.inputs, one.outputs)),
+        )
+        for one in toolchain.setup
+    )
+    checks = tuple(
+        check.model_copy(
+            update={
+                "command": enter + check.command,
+                "report": folder + check.report if is_report_path(check.report) else check.report,
+                "paths": tuple(folder + pattern for pattern in check.paths),
+            }
+        )
+        for check in toolchain.checks
+    )
+    return toolchain._replace(setup=setup, checks=checks)
 
 
 def read_settings(text: str) -> Toolchain:
@@ -181,22 +219,24 @@ def _check(name: str, value: Any) -> Check:
         raise BadSettings(f"{SETTINGS}: {where}: {first['msg'].lower()}", fix=_MEND) from error
 
 
-def _found(project: ProjectFiles) -> Toolchain:
+def _found(project: ProjectFiles, part: str) -> Toolchain:
     setup: list[Setup] = []
     checks: list[Check] = []
     notes: list[Finding] = []
     sources: list[str] = []
-    below, unseen = uncovered_parts(project.files, project.read)
+    inner = [path.removeprefix(part) for path in project.files if path.startswith(part)]
+    found = uncovered_parts(inner, lambda path: project.read(part + path))
+    below, unseen = (tuple(part + folder for folder in folders) for folders in found)
     parts: dict[str, tuple[str, ...]] = dict.fromkeys(below, ())
-    top = _Folder(project, "", below)
-    for inside in (top, *(_Folder(project, folder) for folder in below)):
-        for part in (_python(inside), _node(inside), _go(inside), _rust(inside), _java(inside)):
-            setup += part.setup
-            checks += part.checks
+    top = _Folder(project, part, below)
+    for inside in (top, *(_Folder(project, folder, tuple(_below(folder, below))) for folder in below)):
+        for one in (_python(inside), _node(inside), _go(inside), _rust(inside), _java(inside)):
+            setup += one.setup
+            checks += one.checks
             if inside is not top:
-                parts[inside.path("")] += tuple(check.name for check in part.checks if check.kind == "test")
-            notes += part.findings
-            sources += part.sources
+                parts[inside.path("")] += tuple(check.name for check in one.checks if check.kind == "test")
+            notes += one.findings
+            sources += one.sources
     if not any(check.kind == "test" for check in checks):
         checks += _make(top)
     for place in unseen:
@@ -205,6 +245,10 @@ def _found(project: ProjectFiles) -> Toolchain:
         notes.append(finding("checks.part_not_run", message, severity="warning", fix=fix))
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
     return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), tuple(parts.items()))
+
+
+def _below(folder: str, parts: Iterable[str]) -> Iterator[str]:
+    return (part for part in parts if part != folder and part.startswith(folder))
 
 
 def _table(text: str, path: str) -> Mapping[str, Any]:
@@ -277,7 +321,28 @@ def _python(folder: _Folder) -> Toolchain:
             checks.append(folder.check("unittest", f"{project.python} -m unittest discover -v", "test", "unittest"))
     installed = any(name in paths for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     layout = installed and any(path.startswith("src/") and path.endswith(".py") for path in paths)
-    return Toolchain((), tuple(checks), tuple(notes), (folder.path("src"),) if layout else ())
+    sources = ((folder.path("src"),) if layout else (), _workspace_members(folder, tools))
+    return Toolchain((), tuple(checks), tuple(notes), tuple(path for paths in sources for path in paths))
+
+
+def _workspace_members(folder: _Folder, tools: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sources of the members of a uv workspace that a member needs (docs.astral.sh/uv, "Workspaces")."""
+    uv = tools.get("uv", {})
+    named = uv.get("sources", {}) if isinstance(uv, dict) else {}
+    wanted = {_plain_name(name) for name, one in named.items() if isinstance(one, dict) and one.get("workspace")}
+    found: list[str] = []
+    for path in folder.project.files if wanted else ():
+        home, _, name = path.rpartition("/")
+        if name == "pyproject.toml" and home:
+            about = _table(folder.project.read(path) or "", path).get("project", {})
+            if isinstance(about, dict) and _plain_name(str(about.get("name", ""))) in wanted:
+                has_src = any(one.startswith(f"{home}/src/") for one in folder.project.files)
+                found.append(f"{home}/src" if has_src else home)
+    return tuple(found)
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def needs_pytest(project: ProjectFiles) -> bool:
@@ -316,7 +381,8 @@ def _node(folder: _Folder) -> Toolchain:
     if not package:
         return Toolchain((), ())
     scripts = scripts_of(package)
-    manager = _manager(folder)
+    home = _workspace(folder)
+    manager = _manager(home)
     checks: list[Check] = []
     for name, kind in _SCRIPTS.items():
         line = command_line(scripts, name)
@@ -324,11 +390,28 @@ def _node(folder: _Folder) -> Toolchain:
             # `bun test` is Bun's own runner, whatever the script of that name says.
             run = f"{manager} test" if name == "test" and manager != "bun" else f"{manager} run {name}"
             checks.append(folder.check(f"{manager} {name}", run, kind, runner_of(line) if kind == "test" else ""))
-    wanted = {key for kind in ("dependencies", "devDependencies") for key in (package.get(kind) or {})}
+    wanted = {
+        key
+        for one in (package, home.table("package.json"))
+        for kind in ("dependencies", "devDependencies")
+        for key in (one.get(kind) or {})
+    }
     has_types = any(check.kind == "typecheck" for check in checks)
     if "tsconfig.json" in folder.paths and "typescript" in wanted and not has_types:
         checks.append(folder.check("tsc", "npx --no-install tsc --noEmit", "typecheck"))
-    return Toolchain((_node_setup(folder, manager),) if wanted else (), tuple(checks))
+    return Toolchain((_node_setup(home, manager),) if wanted else (), tuple(checks))
+
+
+def _workspace(folder: _Folder) -> _Folder:
+    """Return the folder whose lock file pins a package: its own, or the workspace around it that it is a member of."""
+    if any(name in folder.paths for name in _LOCKFILES):
+        return folder
+    part = folder.path("").rstrip("/")
+    for above in (*tuple(around(part))[1:], ""):
+        root = _Folder(folder.project, above)
+        if part and ("pnpm-workspace.yaml" in root.paths or "workspaces" in root.table("package.json")):
+            return root
+    return folder
 
 
 _NODE_SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", "bunfig.toml", ".nvmrc", ".node-version", ".tool-versions")

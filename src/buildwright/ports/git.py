@@ -82,6 +82,19 @@ class Delivered:
     remote: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptWork:
+    """What an attempt made that did not land: `commit` has `tree`, and its first parent is the attempt's `base`."""
+
+    key: LaneKey
+    base: str
+    commit: str
+    tree: str
+    reason: str
+    """Why it did not land."""
+    at: datetime
+
+
 Guard = Callable[[], Awaitable[None]]
 """Called right before a ref moves that others see. Raises LostLease when the caller may no longer move it."""
 
@@ -124,6 +137,16 @@ class Workspace(Protocol):
         `author` is `Name <address>`, Buildwright itself when left out.
         """
 
+    async def keep(self, key: LaneKey, base: str, tree: str, message: str, at: datetime, author: str = "") -> str:
+        """Keep what an attempt made on commit `base` under a ref of its own; return the commit.
+
+        `tree` "" means what the attempt's lane holds. Returns "" and keeps nothing when there is no such lane, or no
+        change. `message` is a line, an empty line, and why the work did not land. Also raises UnsafePath.
+        """
+
+    async def kept(self, build_id: str) -> tuple[KeptWork, ...]:
+        """Return all kept work of a build, by task and attempt."""
+
     async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
         """Move the integration branch from `onto` to `commit`; do nothing when it is there. Raises Conflict otherwise.
 
@@ -138,8 +161,8 @@ class Workspace(Protocol):
         Also raises what `guard` raises, and has moved nothing then.
         """
 
-    async def diff(self, build_id: str, old: str, new: str) -> str:
-        """Return the unified diff of two commits or trees."""
+    async def diff(self, build_id: str, old: str, new: str, *, binary: bool = False) -> str:
+        """Return the unified diff of two commits or trees; with `binary` also of files that are no text."""
 
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:
         """Return at most `limit` bytes of a file in a tree, None when there is no such file."""

@@ -15,6 +15,7 @@ from buildwright.core.graph import Plan
 from buildwright.core.record import Record
 from buildwright.core.task import Task
 from buildwright.errors import NotFound
+from buildwright.ports import KeptWork, LaneKey
 from buildwright.views.overview import TaskView, findings_of, headline, task_view
 from buildwright.views.statuses import MET
 from buildwright.views.verdicts import ApprovalView, approvals_of
@@ -37,6 +38,35 @@ class AttemptView(Record):
     outcome: str = "running"
     detail: str = ""
     findings: tuple[str, ...] = ()
+    changes: int | None = None
+    """Number of files that its change touched; None when no change was taken."""
+    kept: str = ""
+    """Commit that keeps what it made, while it has not landed; "" when nothing is kept."""
+    kept_because: str = ""
+    """Why it did not land, in full."""
+
+
+class KeptWorkView(Record):
+    """What an attempt made that did not land: `commit` has `tree` and lies on `base`, where the attempt began."""
+
+    task: str
+    attempt: int
+    base: str
+    commit: str
+    tree: str
+    reason: str
+    at: datetime
+
+    @classmethod
+    def of(cls, work: KeptWork) -> KeptWorkView:
+        """Return the view of kept work."""
+        names = ("base", "commit", "tree", "reason", "at")
+        return cls(task=work.key.task, attempt=work.key.attempt, **{name: getattr(work, name) for name in names})
+
+    def as_work(self, build_id: str) -> KeptWork:
+        """Return the kept work of a build that this is the view of."""
+        key = LaneKey(build_id, self.task, self.attempt)
+        return KeptWork(key, self.base, self.commit, self.tree, self.reason, self.at)
 
 
 class WhyView(Record):
@@ -108,8 +138,13 @@ def why_base(build: Build) -> BaseView:
     )
 
 
-def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -> WhyView:
-    """Explain one task from the build and its journal. Raises NotFound, naming similar tasks, for an unknown one."""
+def why(
+    build: Build, task_id: str, events: Sequence[Recorded], now: datetime, kept: Sequence[KeptWork] = ()
+) -> WhyView:
+    """Explain one task from the build, its journal and its `kept` work.
+
+    Raises NotFound, naming similar tasks, for an unknown one.
+    """
     plan = build.plan
     if plan is None:
         raise NotFound(
@@ -131,7 +166,7 @@ def why(build: Build, task_id: str, events: Sequence[Recorded], now: datetime) -
         answer=_answer(build, plan, task, state, needs),
         depends_on=needs,
         holder=build.holders.get(state.waits_for, "") if state.phase is TaskPhase.PARKED else "",
-        attempts=attempts_of(task_id, events),
+        attempts=_with_kept(build, task_id, events, kept),
         findings=tuple(map(str, state.findings)),
         guidance=state.guidance,
         diagnosis=state.later_diagnosis or state.diagnosis,
@@ -163,6 +198,27 @@ def attempts_of(task_id: str, events: Sequence[Recorded]) -> tuple[AttemptView, 
     return tuple(attempts)
 
 
+def _with_kept(
+    build: Build, task_id: str, events: Sequence[Recorded], kept: Sequence[KeptWork]
+) -> tuple[AttemptView, ...]:
+    """Return the attempts with what is kept of each; why one did not end that the build's end cut short is kept too."""
+    works = {work.key.attempt: work for work in kept if work.key.task == task_id}
+    told = []
+    for attempt in attempts_of(task_id, events):
+        work = works.get(attempt.number)
+        changes: dict[str, Any] = {}
+        if work is not None and attempt.outcome != "landed":
+            changes = {"kept": work.commit, "kept_because": work.reason}
+        if build.is_terminal and attempt.outcome == "running":
+            cut = {
+                "outcome": "cut short",
+                "detail": work.reason if work is not None else f"the build was {build.outcome}",
+            }
+            changes = {**changes, **cut}
+        told.append(attempt.model_copy(update=changes) if changes else attempt)
+    return tuple(told)
+
+
 def _refused(verdict: Verdict, words: str) -> dict[str, Any]:
     gates = ", ".join(report.gate for report in verdict.reports if not report.ok)
     return {"outcome": "refused", "detail": f"{words} {gates}", "findings": tuple(map(str, verdict.findings))}
@@ -179,6 +235,7 @@ def _merge_judged(event: e.MergeJudged) -> dict[str, Any] | None:
 
 
 def _agent_finished(event: e.AgentFinished) -> dict[str, Any]:
+    changes = {"changes": len(event.patch.changes)} if event.patch is not None else {}
     if event.to_prove:
         return {
             "outcome": "finished",
@@ -186,7 +243,7 @@ def _agent_finished(event: e.AgentFinished) -> dict[str, Any]:
         }
     if event.patch is not None and event.patch.is_empty:
         return {"outcome": "empty", "detail": "the agent changed no file"}
-    return {"outcome": "finished", "detail": "the agent finished"}
+    return {"outcome": "finished", "detail": "the agent finished", **changes}
 
 
 def _landed(event: e.ChangeLanded) -> dict[str, Any]:

@@ -208,7 +208,9 @@ def plan_context(workspace: Workspace | None) -> Callable[[Build], Awaitable[str
     async def context(build: Build) -> str:
         from buildwright.agents.briefing import describe_repository
 
-        return await describe_repository(build.id, build.base_tree, workspace) if workspace is not None else ""
+        if workspace is None:
+            return ""
+        return await describe_repository(build.id, build.base_tree, workspace, build.options.part)
 
     return context
 

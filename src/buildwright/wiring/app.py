@@ -20,10 +20,10 @@ from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.limits import Options
 from buildwright.engine import commands
-from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild, StopBuild
+from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild, ResumeBuild, StopBuild
 from buildwright.engine.follow import stepped
 from buildwright.errors import BadSettings, BuildIsRunning, NotFound
-from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, LogEntry
+from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
 from buildwright.wiring import cluster, preflight
@@ -208,6 +208,7 @@ class App:
         """
         from buildwright.views.overview import plan_view
 
+        new = preflight.of_part(new, self.settings.environment)
         graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace)
         found = await preflight.toolchain(new, self.workspace)
         view = await asyncio.to_thread(plan_view, graph, new.spec.title)
@@ -230,6 +231,7 @@ class App:
         """Return what would judge a repository, and what it says of its base; see `wiring.precheck`."""
         from buildwright.wiring.precheck import precheck
 
+        new = preflight.of_part(new, self.settings.environment)
         if await self._worlds.sandbox(new.options) is not None:
             await self._worlds.end_orphans()
         world = await self._worlds.whole(new.options, self.clock, self.workspace, None, self.telemetry.observe)
@@ -242,6 +244,8 @@ class App:
         """
         if isinstance(command, StopBuild):
             return CommandResult(await self._stop(build_id, command), "")
+        if isinstance(command, ResumeBuild) and command.from_attempt:
+            await self._check_attempt(await self.builds.load(build_id), command.from_attempt)
         result = await commands.ask(self.builds, self.clock, build_id, command)
         if self.in_cluster and command.wakes:
             await self.advance(build_id)
@@ -288,7 +292,7 @@ class App:
             with suppress(BuildIsRunning):  # another process runs it meanwhile, and sees the request too
                 build = await run(self._worlds.bare(self.clock), build_id)
                 if build.options.lanes:
-                    await forget_lanes(self.workspace, build_id)
+                    await forget_lanes(self.workspace, build, self.mask)
         return build
 
     async def crew(self, build_id: str) -> Runners:
@@ -297,11 +301,24 @@ class App:
 
         return await runners_of(self.builds, self.board if self.in_cluster else None, build_id)
 
-    async def change(self, build: Build, task: str = "") -> Change:
-        """Return the change made by the build, or by one of its tasks. Raises NotFound, GitFailed."""
-        from buildwright.wiring.changes import change_of
+    async def change(self, build: Build, task: str = "", attempt: int = 0, *, binary: bool = False) -> Change:
+        """Return the change made by the build, or by one of its tasks or attempts. Raises NotFound, GitFailed."""
+        from buildwright.wiring.changes import ChangeWanted, change_of
 
-        return await change_of(self.builds, self.workspace, build, task)
+        return await change_of(self.builds, self.workspace, build, ChangeWanted(task, attempt, binary))
+
+    async def _check_attempt(self, build: Build, attempt: int) -> None:
+        """Check that this attempt at the failed task left a change to go on from. Raises NotFound."""
+        from buildwright.wiring.changes import check_attempt
+
+        for task in build.failed[:1]:
+            await check_attempt(self.builds, self.workspace, build, task, attempt)
+
+    async def kept(self, build: Build) -> tuple[KeptWork, ...]:
+        """Return what is kept of the build's attempts that did not land. Raises GitFailed."""
+        from buildwright.wiring.changes import kept_work
+
+        return await kept_work(self.workspace, build)
 
     async def gates(self, build: Build, task: str = "") -> GatesView:
         """Return what the gates said in the build, or of one of its tasks. Raises NotFound."""
@@ -363,7 +380,7 @@ class App:
         finally:
             await warming
         if build.is_terminal and options.lanes:
-            await forget_lanes(self.workspace, build_id)
+            await forget_lanes(self.workspace, build, self.mask)
         return build
 
     async def bring_home(self, build: Build) -> Fetched:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildwright.core.build import Build
 from buildwright.core.event import MergePrepared
+from buildwright.engine.kept_work import AttemptWork, work_of_attempt
 from buildwright.errors import NotFound
 
 if TYPE_CHECKING:
-    from buildwright.ports import Builds, Workspace
+    from buildwright.ports import Builds, KeptWork, Workspace
 
 _BLOCK = 1000
 """Events read at once, from the newest backwards."""
@@ -33,10 +34,35 @@ class Change(NamedTuple):
     text: str
 
 
-async def change_of(builds: Builds, workspace: Workspace, build: Build, task_id: str = "") -> Change:
-    """Return what the build has landed so far, or what one task changed, landed or not. Raises NotFound, GitFailed."""
-    old, new = await _ends(builds, build, task_id)
-    return Change(old, new, "" if old == new else await workspace.diff(build.id, old, new))
+class ChangeWanted(NamedTuple):
+    """Which change of a build: of all that landed, of one task, or of one of the task's attempts (from 1)."""
+
+    task: str = ""
+    attempt: int = 0
+    binary: bool = False
+    """Whether `git apply` must accept the text: then it holds the bytes of files that are no text."""
+
+
+async def change_of(builds: Builds, workspace: Workspace, build: Build, wanted: ChangeWanted) -> Change:
+    """Return what the build has landed so far, or what one task or attempt changed, landed or not.
+
+    Raises NotFound, GitFailed.
+    """
+    if wanted.attempt:
+        old, new = await _ends_of_attempt(builds, workspace, build, wanted.task, wanted.attempt)
+    else:
+        old, new = await _ends(builds, build, wanted.task)
+    return Change(old, new, "" if old == new else await workspace.diff(build.id, old, new, binary=wanted.binary))
+
+
+async def kept_work(workspace: Workspace, build: Build) -> tuple[KeptWork, ...]:
+    """Return what is kept of attempts that did not land; nothing for a build that touched no repository."""
+    if not build.base:
+        return ()
+    try:
+        return await workspace.kept(build.id)
+    except NotFound:
+        return ()
 
 
 def file_stats(text: str) -> list[FileStat]:
@@ -56,13 +82,36 @@ def file_stats(text: str) -> list[FileStat]:
     return stats
 
 
+async def _ends_of_attempt(
+    builds: Builds, workspace: Workspace, build: Build, task_id: str, attempt: int
+) -> tuple[str, str]:
+    """Return the two ends of what an attempt made: kept because it did not land, or else as its patch was taken."""
+    work = await check_attempt(builds, workspace, build, task_id, attempt)
+    return work.base, work.commit or work.tree
+
+
+async def check_attempt(builds: Builds, workspace: Workspace, build: Build, task_id: str, attempt: int) -> AttemptWork:
+    """Return what an attempt at a task made. Raises NotFound when it left no change."""
+    _check_task(build, task_id)
+    work = await work_of_attempt(builds, workspace, build, task_id, attempt)
+    if work is not None:
+        return work
+    raise NotFound(
+        f"attempt {attempt} of {task_id} left no change", fix=f"see buildwright why {build.id[:8]} {task_id}"
+    )
+
+
+def _check_task(build: Build, task_id: str) -> None:
+    if build.plan is None or task_id not in build.plan.position:
+        raise NotFound(f"there is no task {task_id} in this build", fix=f"see `buildwright status {build.id}`")
+
+
 async def _ends(builds: Builds, build: Build, task_id: str) -> tuple[str, str]:
     if not task_id:
         if not build.base:
             raise NotFound("this build has changed no repository yet", fix=f"see `buildwright status {build.id}`")
         return build.base, build.head
-    if build.plan is None or task_id not in build.plan.position:
-        raise NotFound(f"there is no task {task_id} in this build", fix=f"see `buildwright status {build.id}`")
+    _check_task(build, task_id)
     state = build.task(task_id)
     if state.commit:
         onto = await _landed_on(builds, build, task_id, state.commit)

@@ -40,6 +40,7 @@ def check(
         from buildwright.workspace.source import locate
 
         source = locate(new.repository, settings.environment)
+        options = of_part(new, settings.environment).options
         if not options.commits.author and (author := _author(source.git_dir, settings.environment)):
             commits = options.commits.model_copy(update={"author": author})
             options = options.model_copy(update={"commits": commits})
@@ -62,6 +63,25 @@ def check(
         if wants_review(options):
             gateway().check_keys("", options, "reviewing changes asks a model: ", reviewing_model(options))
     return replace(new, options=options)
+
+
+def of_part(new: NewBuild, environment: Mapping[str, str]) -> NewBuild:
+    """Return the build about the part of its repository that a folder in it names: the nearest with a manifest.
+
+    Raises BadRepository.
+    """
+    from pathlib import Path
+
+    from buildwright.gates.parts import part_of
+    from buildwright.workspace.source import locate
+
+    top = locate(new.repository, environment).work_tree if new.repository else None
+    part = ""
+    if top is not None and "://" not in new.repository:
+        folder, root = Path(new.repository).expanduser().resolve(), top.resolve()
+        if folder != root and folder.is_relative_to(root):
+            part = part_of(folder.relative_to(root).as_posix(), lambda path: (root / path).is_file())
+    return replace(new, options=new.options.model_copy(update={"part": part}))
 
 
 def _author(git_dir: Path | None, environment: Mapping[str, str]) -> str:
@@ -112,7 +132,7 @@ async def plan(new: NewBuild, gateway: LocalGateway, workspace: GitWorkspace) ->
     if new.repository:
         target = await workspace.prepare(place, new.repository, new.base)
         try:
-            context = await describe_repository(place, target.tree, workspace)
+            context = await describe_repository(place, target.tree, workspace, new.options.part)
         finally:
             await workspace.release(place)
     door = await gateway.open(ModelAccess(place, "", 1, options, kept=False))

@@ -11,12 +11,12 @@ from buildwright.core.limits import Delivery
 from buildwright.core.patch import Patch
 from buildwright.core.paths import check_path
 from buildwright.errors import UnsafePath
-from buildwright.ports import Checkpoint, Conflicted, Delivered, Guard, Lane, LaneKey, Merged, Target
-from buildwright.workspace import merge, patch
+from buildwright.ports import Checkpoint, Conflicted, Delivered, Guard, KeptWork, Lane, LaneKey, Merged, Target
+from buildwright.workspace import attempts, merge, patch
 from buildwright.workspace.deliver import Delivering
 from buildwright.workspace.exchange import Exchange
 from buildwright.workspace.git import Git
-from buildwright.workspace.hub import Hub
+from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.lane import Lanes
 from buildwright.workspace.mirror import Mirrors, Pin
 
@@ -104,6 +104,32 @@ class GitWorkspace:
         await self._share(build_id, pin, result.tree, result.commit if isinstance(result, Merged) else "")
         return result
 
+    async def keep(self, key: LaneKey, base: str, tree: str, message: str, at: datetime, author: str = "") -> str:
+        """See `Workspace.keep`. With a hub, the ref is in the hub too."""
+        files = self._lanes.files_of(key)
+        if not tree and not files.is_dir():
+            return ""
+        pin = await self._ready(key.build_id, base, tree)
+        (base_tree,) = await merge.trees_of(self._git, pin, base)
+        found = tree or (await patch.write_lane(self._git, pin, files, base_tree))[0]
+        if found == base_tree:
+            return ""
+        await self._bring_kept(key.build_id, pin)  # another home may have made the ref
+        commit = await attempts.keep(self._git, pin, key, base, found, message, at, author)
+        if self._hub is not None:
+            await self._hub.push(pin.mirror, key.build_id, {attempts.attempt_ref(key): commit})
+        return commit
+
+    async def kept(self, build_id: str) -> tuple[KeptWork, ...]:
+        """See `Workspace.kept`."""
+        pin = await self._mirrors.pin(build_id)
+        await self._bring_kept(build_id, pin)
+        return await attempts.read(self._git, pin, build_id)
+
+    async def _bring_kept(self, build_id: str, pin: Pin) -> None:
+        if self._hub is not None:
+            await self._hub.fetch(pin.mirror, build_id, ref_of(build_id, "attempts", "*"))
+
     async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
         """See `Workspace.land`. With a hub, the hub's integration branch decides."""
         pin = await self._mirrors.pin(build_id)
@@ -119,12 +145,11 @@ class GitWorkspace:
         pin = await self._ready(build_id, commit)
         return await self._delivery.deliver(pin, build_id, repository, commit, delivery, guard)
 
-    async def diff(self, build_id: str, old: str, new: str) -> str:
+    async def diff(self, build_id: str, old: str, new: str, *, binary: bool = False) -> str:
         """See `Workspace.diff`. Bytes that are not UTF-8 become the replacement character."""
         pin = await self._ready(build_id, old, new)
-        answer = await self._git.run(
-            pin.mirror, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "-M", "--end-of-options", old, new, "--"
-        )
+        options = ("--no-ext-diff", "--no-textconv", "--no-color", "-M", *(("--binary",) if binary else ()))
+        answer = await self._git.run(pin.mirror, "diff", *options, "--end-of-options", old, new, "--")
         return answer.output.decode(errors="replace")
 
     async def read_file(self, build_id: str, tree: str, path: str, limit: int = 200_000) -> bytes | None:

@@ -118,6 +118,10 @@ class Lanes:
         await remove(self._lanes / build_id)
         await remove(self._checkouts / build_id)
 
+    def files_of(self, key: LaneKey) -> Path:
+        """Return where the files of the key's lane are, if it is open."""
+        return self._folder(key) / "files"
+
     def _folder(self, key: LaneKey) -> Path:
         name = f"{check_name(key.task, 'task')}-{int(key.attempt)}"
         return self._lanes / check_name(key.build_id, "build") / name

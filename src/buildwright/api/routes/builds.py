@@ -32,7 +32,7 @@ from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
 from buildwright.engine.commands import NewBuild
 from buildwright.ports import BuildRow
-from buildwright.views.explain import WhyView, why
+from buildwright.views.explain import KeptWorkView, WhyView, why
 from buildwright.views.overview import BuildView, PlanView, WorkerHolds, build_view
 from buildwright.views.statuses import BuildPhase
 from buildwright.views.stuck import StuckView
@@ -149,11 +149,18 @@ class EventPage(BaseModel):
     version: int = Field(description="Number of the newest event.")
 
 
+class KeptPage(BaseModel):
+    """All kept work of a build, by task and attempt."""
+
+    items: list[KeptWorkView]
+
+
 class Diff(BaseModel):
     """What a build or a task changed, as a unified diff."""
 
     build: str
     task: str
+    attempt: int = 0
     old: str
     new: str
     files: list[FileStat]
@@ -254,11 +261,24 @@ async def build_logs(
 
 
 @router.get("/api/builds/{build_id}/diff", responses=responses(403, 404, 502))
-async def build_diff(site: SiteOf, build: OwnBuild, task: TaskName = "") -> Diff:
-    """Return what the build, or one of its tasks, changed."""
-    change = await site.app.change(build, task)
+async def build_diff(
+    site: SiteOf,
+    build: OwnBuild,
+    task: TaskName = "",
+    attempt: Annotated[int, Query(ge=0, le=10**6, description="One attempt at the task, landed or not.")] = 0,
+    binary: Annotated[bool, Query(description="With files that are no text, as `git apply` takes them.")] = False,
+) -> Diff:
+    """Return what the build, or one of its tasks or of their attempts, changed."""
+    change = await site.app.change(build, task, attempt, binary=binary)
     files = file_stats(change.text)
-    return Diff(build=build.id, task=task, old=change.old, new=change.new, files=files, diff=change.text)
+    ends = {"old": change.old, "new": change.new}
+    return Diff(build=build.id, task=task, attempt=attempt, **ends, files=files, diff=change.text)
+
+
+@router.get("/api/builds/{build_id}/kept", responses=responses(403, 404, 502))
+async def build_kept(site: SiteOf, build: OwnBuild) -> KeptPage:
+    """Return what is kept of attempts that did not land: refused, cut short, or stopped before their turn."""
+    return KeptPage(items=[KeptWorkView.of(work) for work in await site.app.kept(build)])
 
 
 @router.get("/api/builds/{build_id}/gates", responses=responses(403, 404))
@@ -267,10 +287,11 @@ async def build_gates(site: SiteOf, build: OwnBuild, task: TaskName = "") -> Gat
     return await site.app.gates(build, task)
 
 
-@router.get("/api/builds/{build_id}/why/{task}", responses=responses(403, 404))
+@router.get("/api/builds/{build_id}/why/{task}", responses=responses(403, 404, 502))
 async def explain(site: SiteOf, build: OwnBuild, task: TaskName) -> WhyView:
     """Return why a task waits, runs, failed or was skipped, and where it came from."""
-    return why(build, task, await site.app.builds.read(build.id), site.app.clock.now())
+    events = await site.app.builds.read(build.id)
+    return why(build, task, events, site.app.clock.now(), await site.app.kept(build))
 
 
 @router.get("/api/builds/{build_id}/stuck", responses=responses(403, 404))
