@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from buildwright.core.own_names import MODEL_KEYS
 from buildwright.errors import BadSettings
 
-KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY")
+KEYS = MODEL_KEYS
 _FORMS = {
     "ANTHROPIC_API_KEY": ("sk-ant-", "ANTHROPIC_BASE_URL"),
     "OPENAI_API_KEY": ("sk-", "OPENAI_BASE_URL"),

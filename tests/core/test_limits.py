@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from buildwright.cli.build_options import BuildOptions
 from buildwright.cli.options import options_of
 from buildwright.core.limits import (
+    TABLES,
     AsOption,
     Check,
     Delivery,
@@ -69,9 +70,22 @@ def test_a_narrowed_model_has_the_marked_fields_with_the_tighter_bounds() -> Non
 
 def test_keys_of_the_projects_file_are_marked_fields_and_nothing_that_runs_or_judges() -> None:
     keys = file_keys()
-    assert {key for key, option in keys.items() if option is None} == {"checks", "setup"}
-    assert not keys.keys() & {"sandbox", "agent_command", "no_gates", "accept_base", "allow", "push", "cassette"}
-    assert file_keys(option_files=True).keys() == {field.name for field in fields(BuildOptions)} - {"check", "setup"}
+    assert {key for key, option in keys.items() if option is None} == {"bring", "checks", "setup", *TABLES}
+    assert not keys.keys() & {
+        "package_settings",
+        "sandbox",
+        "agent_command",
+        "no_gates",
+        "accept_base",
+        "allow",
+        "push",
+        "cassette",
+    }
+    assert file_keys(option_files=True).keys() == {field.name for field in fields(BuildOptions)} - {
+        "bring",
+        "check",
+        "setup",
+    }
 
 
 @pytest.mark.parametrize(

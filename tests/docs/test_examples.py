@@ -14,8 +14,9 @@ from buildwright.agents.blocks import BlockScanner, DeleteBlock, EditBlock, File
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
+from buildwright.gates.needs import Needs
 from buildwright.gates.setup_cache import Setup
-from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
+from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain, read_settings
 from buildwright.wiring import AGENTS_OF_OTHERS
 from tests.docs.pages import ROOT, blocks, read
 
@@ -70,7 +71,7 @@ def toolchain(text: str) -> Toolchain:
 
 
 def test_the_example_of_buildwright_toml_is_accepted_as_it_is_explained() -> None:
-    text, _options = blocks(GUIDES / "checks.md", "toml")
+    text, needs, services, _options = blocks(GUIDES / "checks.md", "toml")
     found = toolchain(text)
     assert found.setup == (
         Setup(("npm ci --ignore-scripts",), ("package.json", "package-lock.json"), ("node_modules",)),
@@ -81,6 +82,17 @@ def test_the_example_of_buildwright_toml_is_accepted_as_it_is_explained() -> Non
         ("api", "test", "reports/api.xml"),
     ]
     assert found.findings == ()
+    assert read_settings(needs).needs == Needs(
+        bring=(".env", "fixtures/**/*.json"),
+        values={"DJANGO_SETTINGS_MODULE": "shop.settings.test"},
+        passed=("AWS_REGION",),
+        secrets={"INDEX_TOKEN": "setup", "SANDBOX_TOKEN": "checks"},
+    )
+    assert [(one.name, one.ready, one.seconds, one.address) for one in read_settings(services).needs.services] == [
+        ("cache", 6390, 30.0, ""),
+        ("api", "curl -sf localhost:8099/health", 60.0, ""),
+        ("db", "", 30.0, "localhost:5432"),
+    ]
 
 
 def test_the_blocks_of_the_direct_agent_are_read_as_blocks() -> None:

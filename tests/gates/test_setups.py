@@ -213,3 +213,23 @@ async def test_a_copy_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "setups" / "key" / "more").rmdir()
     assert not await setups.place("key", setup, root)
     assert sorted(path.name for path in root.iterdir()) == ["a"]
+
+
+async def test_scripts_of_a_kept_environment_name_the_place_that_they_are_copied_to(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    tool = "printf '#!%s/.venv/bin/python\\nimport sys; print(sys.prefix)\\n' \"$PWD\" > .venv/bin/tool"
+    setup = f"python3 -m venv --without-pip .venv && {tool} && chmod +x .venv/bin/tool"
+    settings = f"""
+[setup]
+commands = [{json.dumps(setup)}]
+inputs = ["lock"]
+outputs = [".venv"]
+[checks]
+build = 'test "$(.venv/bin/tool)" = "$PWD/.venv"'
+"""
+    for number, name in enumerate(("first", "second")):
+        root = write(tmp_path / name, {"buildwright.toml": settings, "lock": "1"})
+        reports = await judge(root, tmp_path / "setups", sandbox)
+        assert [report.ok for report in reports] == [True, True], reports
+        assert bool(reports[0].findings) is bool(number), "the second is a copy"

@@ -20,7 +20,8 @@ DEFAULTS = Options()
 def found(
     files: Mapping[str, str], options: Options = DEFAULTS, *, has_pytest: bool = True, missing: tuple[str, ...] = ()
 ) -> Toolchain:
-    project = ProjectFiles(tuple(files), files.get, lambda program: program not in missing, "python", has_pytest)
+    have = lambda program: program not in missing  # noqa: E731
+    project = ProjectFiles(tuple(files), files.get, have, "python", has_pytest, makes_environment=not has_pytest)
     return find_toolchain(project, options)
 
 
@@ -393,6 +394,48 @@ PART = package(scripts={"test": "node --test"})
 def test_parts_whose_tests_no_check_runs_are_named(files: dict[str, str], named: list[str]) -> None:
     said = [message.partition(" ")[0] for code, message in warnings(found(files)) if code == "checks.part_not_run"]
     assert said == named
+
+
+UV = {
+    "uv.lock": '[[package]]\nname = "it"\nsource = { editable = "." }\n',
+    "pyproject.toml": "",
+    "test_it.py": "import pytest\n",
+}
+PIP = {
+    "requirements.txt": "requests==2.0\n",
+    "requirements-dev.txt": "pytest==8.3.0\n",
+    "test_it.py": "import pytest\n",
+}
+
+
+def test_an_environment_is_made_where_the_user_has_none_with_pytest() -> None:
+    made = found(UV, has_pytest=False)
+    assert commands_of(made) == ["uv sync --frozen --no-install-project --no-progress"]
+    assert (made.setup[0].inputs, made.setup[0].outputs) == (("pyproject.toml", "uv.lock"), (".venv",))
+    assert made.checks[0].command == ".venv/bin/python -m pytest -q"
+    made = found(PIP, has_pytest=False)
+    install = ".venv/bin/python -m pip install --quiet -r requirements.txt -r requirements-dev.txt"
+    assert commands_of(made) == [f"python -m venv .venv && {install}"]
+    assert made.setup[0].outputs == (".venv",)
+    below = found({f"api/{name}": text for name, text in (PIP | {"setup.cfg": ""}).items()}, has_pytest=False)
+    assert commands_of(below) == [f"cd api && python -m venv .venv && {install}"]
+    assert below.setup[0].outputs == ("api/.venv",)
+    assert below.checks[0].command == "cd api && .venv/bin/python -m pytest -q"
+
+
+def test_an_environment_is_kept_only_if_its_files_pin_it() -> None:
+    for text in ("-r more.txt\npytest\n", "-e .\npytest\n", "./wheels/x.whl\npytest\n", "x @ file:///x\npytest\n"):
+        (setup,) = found(PIP | {"requirements-dev.txt": text}, has_pytest=False).setup
+        assert setup.outputs == ()
+    (setup,) = found(UV | {"uv.lock": 'source = { directory = "../other" }\n'}, has_pytest=False).setup
+    assert setup.outputs == ()
+
+
+def test_no_environment_is_made_where_there_is_one_or_nothing_names_pytest() -> None:
+    assert found(UV).setup == ()
+    assert found(PIP).setup == ()
+    assert found(UV, has_pytest=False, missing=("uv",)).setup == ()
+    assert found({"requirements.txt": "requests\n", "test_it.py": "import pytest\n"}, has_pytest=False).setup == ()
 
 
 @pytest.mark.parametrize(

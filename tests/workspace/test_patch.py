@@ -246,3 +246,41 @@ async def test_thousands_of_files(workspace: GitWorkspace, tmp_path: Path) -> No
     assert len(await workspace.list_files("build-1", patch.tree)) == 2000
     assert commit(repository, {"d7/f7": b"changed"})
     assert git(repository, "rev-parse", "HEAD^{tree}") == patch.tree
+
+
+async def test_what_set_up_made_is_in_no_patch(workspace: GitWorkspace, tmp_path: Path) -> None:
+    repository = make(tmp_path / "r", {"package.json": b"{}\n", "lock": b"1\n", "src/a.py": b"a\n", "run": b"r\n"})
+    lane = await opened(workspace, repository)
+    for path in ("deps/one.js", "src/pkg.egg-info/PKG-INFO", "src/made.txt"):
+        (lane.files / path).parent.mkdir(parents=True, exist_ok=True)
+        (lane.files / path).write_text("made by set-up\n")
+    (lane.files / "lock").write_text("2\n")
+    (lane.files / "run").unlink()
+    ready = await workspace.leave_out(lane, lane.base_tree)
+    assert sorted(ready.left_out) == ["deps", "src/made.txt", "src/pkg.egg-info"]
+    assert (lane.files / "lock").read_text() == "1\n", "what set-up changed is as the tree has it"
+    assert (lane.files / "run").read_text() == "r\n"
+    assert (await workspace.take_patch(ready)).is_empty
+    (lane.files / "deps/one.js").write_text("changed by the agent\n")
+    (lane.files / "lock").write_text("3\n")
+    (lane.files / "src/b.py").write_text("b\n")
+    assert (await workspace.take_patch(ready)).paths == ("lock", "src/b.py")
+    point = await workspace.checkpoint(ready)
+    assert point.tree == (await workspace.take_patch(ready)).tree
+
+
+async def test_no_file_outside_is_written_when_set_up_changed_files_into_links(
+    workspace: GitWorkspace, tmp_path: Path
+) -> None:
+    repository = make(tmp_path / "r", {"src/a.py": b"a\n", "b.py": b"b\n"})
+    lane = await opened(workspace, repository)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.py").write_text("not ours\n")
+    (lane.files / "src/a.py").unlink()
+    (lane.files / "src").rmdir()
+    (lane.files / "src").symlink_to(outside)
+    (lane.files / "b.py").unlink()
+    (lane.files / "b.py").symlink_to(outside / "a.py")
+    await workspace.leave_out(lane, lane.base_tree)
+    assert (outside / "a.py").read_text() == "not ours\n"

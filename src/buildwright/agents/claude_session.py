@@ -152,6 +152,7 @@ def write_launcher(
         directory.mkdir(mode=0o700, exist_ok=True)
     environment = {
         "PATH": path,
+        **assignment.env,
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "TMPDIR": str(temporary),

@@ -25,11 +25,11 @@ TAIL_BYTES = 4_000
 class ShellAgent:
     """Runs `assignment.command`; exit code 0 means done.
 
-    The environment is PATH (as given here), HOME, LANG, TMPDIR, CI and the following; every file is in the agent's
-    home: BUILDWRIGHT_BUILD_ID, BUILDWRIGHT_TASK_ID, BUILDWRIGHT_ATTEMPT; BUILDWRIGHT_PROMPT_FILE (the task and, if any,
-    the feedback); BUILDWRIGHT_FEEDBACK_FILE when there is feedback; BUILDWRIGHT_MESSAGES_FILE, to which the user's
-    messages are appended; with a door also ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY for
-    it. Standard input is empty.
+    The environment is that of the assignment, PATH (else as given here), HOME, LANG, TMPDIR, CI and the following;
+    every file is in the agent's home: BUILDWRIGHT_BUILD_ID, BUILDWRIGHT_TASK_ID, BUILDWRIGHT_ATTEMPT;
+    BUILDWRIGHT_PROMPT_FILE (the task and, if any, the feedback); BUILDWRIGHT_FEEDBACK_FILE when there is feedback;
+    BUILDWRIGHT_MESSAGES_FILE, to which the user's messages are appended; with a door also ANTHROPIC_BASE_URL,
+    ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY for it. Standard input is empty.
     """
 
     name = "shell"
@@ -113,6 +113,7 @@ def _write_private(path: Path, text: str) -> None:
 def _environment(assignment: Assignment, path: str, files: _Files) -> dict[str, str]:
     env = {
         "PATH": path,
+        **assignment.env,
         "HOME": str(assignment.home),
         "LANG": "C.UTF-8",
         "TMPDIR": str(files.temporary),

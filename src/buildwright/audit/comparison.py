@@ -208,7 +208,7 @@ async def _compared(git: Git, pin: Pin, source: Source, base: str, head: str, *,
     if work_tree:
         if source.work_tree is None:
             raise BadRepository("A bare repository has no working tree.", fix="Leave --work-tree out.")
-        head_tree, _ = await write_lane(git, pin, source.work_tree, head_tree, aside=pin.mirror.parent, ignores=False)
+        head_tree, *_ = await write_lane(git, pin, source.work_tree, head_tree, aside=pin.mirror.parent, ignores=False)
     # Started at once: each is a process that another processor can run.
     before, after, (changes, renames), diff, (is_related, commits) = await asyncio.gather(
         list_tree(git, pin.mirror, base_tree),

@@ -38,6 +38,14 @@ class BuildOptions:
         "repeated.")] = ()
     setup: Annotated[tuple[str, ...], Parameter(group="Checks", help=
         "Commands to run in a fresh checkout before the checks, such as `npm ci`. May be repeated.")] = ()
+    bring: Annotated[tuple[str, ...], Parameter(group="Checks", help=
+        "A file that git does not track and checks need, by its path, folder or glob (`.env`); copied from your checkout, "
+        "never into a change. May be repeated.")] = ()
+    bring_to_agents: Annotated[bool, Parameter(group="Checks", help=
+        "Bring these files to agents that run commands, too.")] = False
+    package_settings: Annotated[bool, Parameter(group="Checks", help=
+        "Show set-up alone your settings of package managers (`~/.npmrc`, `pip.conf`, `~/.m2/settings.xml`, ...), for private"
+        " registries; the code that it installs can read them, too.")] = False
     no_lanes: Annotated[bool, Parameter(group="Checks", help="No repository: run the agents, keep no files.")] = False
     no_gates: Annotated[bool, Parameter(group="Checks", help="Merge without judging.")] = False
     no_audit: Annotated[bool, Parameter(group="Checks", help="Let no audit judge the phases.")] = False

@@ -49,7 +49,10 @@ async def check(
             _print_found(output, known)
         return _tell(output, known, was_kept=True)
     view = (await _looked(output, repo, base, given)).model_dump(mode="json")
-    if question and view["ready"]:
+    from buildwright.core.finding import SUPPLIED  # known answers are told without it
+
+    outside = any(one["code"] == SUPPLIED for report in view["reports"] for one in report["findings"])
+    if question and view["ready"] and not outside:
         commands = [report["evidence"]["command"] for report in view["reports"] if report["evidence"]]
         kept.put(question, view, commands, settings.environment.get("PATH", ""))
     return _tell(output, view, was_kept=False)

@@ -130,8 +130,9 @@ def _landed(event: e.ChangeLanded, build: Build, at: datetime) -> EventLine:
 def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> EventLine | None:
     """With lanes a task is done when its change lands; without lanes, when its agent has finished."""
     if build.options.lanes:
-        empty = event.patch is not None and event.patch.is_empty and not event.to_prove
-        return EventLine("bad", f"{event.task}: the agent changed no file") if empty else None
+        if event.patch is None or not event.patch.is_empty or event.to_prove:
+            return None
+        return EventLine("bad", f"{event.task}: the agent changed no file{event.patch.without}")
     took = (at - (build.task(event.task).started_at or at)).total_seconds()
     return EventLine("done", f"{event.task} done in {duration(took)}")
 

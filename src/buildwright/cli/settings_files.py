@@ -85,7 +85,7 @@ def _project_options(path: Path) -> dict[str, Any]:
 
 def _user_options(path: Path) -> dict[str, Any]:
     from buildwright.core.limits import file_keys
-    from buildwright.gates.toolchain import unknown_key
+    from buildwright.gates.needs import unknown_key
     from buildwright.wiring.notify import KEYS, listeners_of
 
     known, text = {**file_keys(option_files=True), **dict.fromkeys(KEYS)}, _text(path)

@@ -193,7 +193,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
     if not build.options.lanes:
         return {**finish_task(build, event.task, state, TaskPhase.DONE, at), **working}
     if event.patch is None or (event.patch.is_empty and not event.to_prove):
-        reason = "the agent changed no file"
+        reason = f"the agent changed no file{event.patch.without if event.patch is not None else ''}"
         return {**reject_task(build, event.task, state, "empty", reason), **working}
     if not build.options.gates:
         return {**board(build, event.task, replace(state, phase=TaskPhase.MERGING)), **working}
@@ -212,7 +212,8 @@ def _patch_judged(build: Build, event: e.PatchJudged, at: datetime) -> Changes:
         state = replace(state, review=review, reviewed_at=at)
     if event.verdict.ok:
         return board(build, event.task, replace(state, phase=TaskPhase.MERGING))
-    reason = "the gates refused the change"
+    patch = build.task(event.task).patch
+    reason = f"the gates refused the change{patch.without if patch is not None else ''}"
     if state.patch is not None:
         state = replace(state, refused=refused(state, state.patch, event.verdict.findings))
     return reject_task(build, event.task, state, "gate", reason, event.verdict.findings)

@@ -23,6 +23,9 @@ LONGEST_MESSAGE = 2_000
 REASON_LINES = 10
 """Most lines of what a failing command said last that a person is shown."""
 
+SUPPLIED = "setup.supplied"
+"""Code of the note that a verdict rests on more than the tree, such as files of the user: it is not kept."""
+
 NOT_RUN = "check.not_run"
 """Code of the note that a gate leaves in place of a check that does not concern the change."""
 NOT_REVIEWED = "review.not_done"

@@ -214,6 +214,19 @@ class Options(Record):
     setup: Annotated[tuple[Line, ...], AsOption("--setup"), InRequest(max_length=50), InFile("setup")] = Field(
         (), description="Commands to run in a fresh checkout before the checks, such as `npm ci`."
     )
+    bring: Annotated[tuple[Line, ...], AsOption("--bring"), InFile("bring")] = Field(
+        (),
+        description="A file that git does not track and checks need, by its path, folder or glob (`.env`); copied from your"
+        " checkout, never into a change.",
+    )
+    bring_to_agents: Annotated[bool, AsOption("--bring-to-agents"), InFile()] = Field(
+        False, description="Bring these files to agents that run commands, too."
+    )
+    package_settings: Annotated[bool, AsOption("--package-settings")] = Field(
+        False,
+        description="Show set-up alone your settings of package managers (`~/.npmrc`, `pip.conf`, `~/.m2/settings.xml`, ...),"
+        " for private registries; the code that it installs can read them, too.",
+    )
     lanes: Annotated[bool, AsOption("--no-lanes", "No repository: run the agents, keep no files.")] = Field(
         True, description="False: no repository, no lanes, no merge; the agent's word is the result."
     )
@@ -262,6 +275,9 @@ class Options(Record):
     limits: Limits = Field(default_factory=Limits)
 
 
+TABLES = ("env", "network", "services")
+"""Keys of the project's file that are no options: what its commands need, see `gates.needs`."""
+
 Place = tuple[str, ...]
 """The names that lead from `Options` to a field: `("limits", "attempts")`."""
 _Mark = TypeVar("_Mark", bound=AsOption | InRequest | InFile)
@@ -288,7 +304,7 @@ def file_keys(option_files: bool = False) -> dict[str, AsOption | None]:
 
     None stands beside tables of their own, which are no options. With `option_files` the keys of the user's own file.
     """
-    keys: dict[str, AsOption | None] = {}
+    keys: dict[str, AsOption | None] = {} if option_files else dict.fromkeys(TABLES)
     for _, field, option in marked(AsOption):
         mark = mark_of(field, InFile)
         if mark is not None and mark.key:

@@ -9,6 +9,8 @@ from buildwright.core.sanitize import Identifier
 
 ChangeKind = Literal["added", "modified", "deleted", "mode", "type"]
 
+_NAMED = 3
+
 
 class FileChange(Record):
     """One path that differs between the base tree and the lane. `mode` is git's octal mode ("" when deleted)."""
@@ -29,6 +31,8 @@ class Patch(Record):
     changes: tuple[FileChange, ...] = ()
     left_out: tuple[Identifier, ...] = ()
     """Changed files in submodules, the first of them: they are not part of the change."""
+    ignored: tuple[Identifier, ...] = ()
+    """New files that git ignores, the first of them: they are not part of the change."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -37,3 +41,10 @@ class Patch(Record):
     @property
     def is_empty(self) -> bool:
         return not self.changes
+
+    @property
+    def without(self) -> str:
+        """What is not part of the change because git ignores it, as the end of a sentence; "" for nothing."""
+        named = ", ".join(self.ignored[:_NAMED])
+        more = f" and {len(self.ignored) - _NAMED} more" if len(self.ignored) > _NAMED else ""
+        return f"; {named}{more} is not taken, for a .gitignore leaves it out" if named else ""

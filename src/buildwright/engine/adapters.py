@@ -19,8 +19,10 @@ from buildwright.ports import (
     Builds,
     Clock,
     Diagnoser,
+    Furnished,
     Gate,
     Gateway,
+    Judged,
     LogEntry,
     PhaseAuditor,
     Planner,
@@ -54,6 +56,8 @@ class Adapters:
     gates: Sequence[Gate] = ()
     auditor: PhaseAuditor | None = None
     """Without one the audit of a phase has no reports, as the verdict of no gates."""
+    furnish: Callable[[Judged, Path], Awaitable[Furnished]] | None = None
+    """Makes a lane ready for an agent that runs commands: its files as what would be judged, and where caches lie."""
     gateway: Gateway | None = None
     planner: Planner | None = None
     diagnoser: Diagnoser | None = None

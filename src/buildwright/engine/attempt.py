@@ -27,6 +27,7 @@ from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.disk_space import check_disk_space
 from buildwright.engine.kept_work import INTERRUPTED, KILLED, cut_short, keep_lane, work_of_attempt
+from buildwright.engine.lane_setup import set_up_lane
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import AgentFailed, BadSettings, CouldNot, Refused
 from buildwright.ports import (
@@ -76,6 +77,9 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
     try:
         await keep_lane(bench, build, key, KILLED)  # of a process that had begun this attempt
         ground = await _open_ground(bench, build, key, state)
+        ready = await set_up_lane(bench, build, task, ground.lane, ground.tree) if ground.lane is not None else None
+        if ready is not None:
+            ground = ground._replace(lane=ready.lane)
         async with _door(bench, build, key, ground) as door:
             briefing = await _brief(bench, build, task, state, ground)
             assignment = Assignment(
@@ -84,7 +88,7 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
                 attempt=action.attempt,
                 lane=ground.files,
                 home=ground.home,
-                prompt=briefing.prompt,
+                prompt=f"{briefing.prompt}\n\n{ready.told}" if ready is not None and ready.told else briefing.prompt,
                 feedback=briefing.feedback,
                 conversation=await _conversation(bench, state) if ground.talk is None else ground.talk,
                 resumed=ground.talk is not None,
@@ -94,6 +98,7 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
                 protected=build.options.protected,
                 allow=build.options.allow,
                 command=build.options.agent_command,
+                env=ready.env if ready is not None else {},
             )
             facts = await _follow(bench, build, assignment, ground.lane)
         reason = cut_short(facts)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from buildwright.core.build import Build
-from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of, needs_consent
+from buildwright.core.finding import SUPPLIED, Finding, Report, Verdict, fingerprint_of, needs_consent
 from buildwright.core.running_command import KIND as COMMAND
 from buildwright.core.sanitize import Mask, sanitize
 from buildwright.core.tests_first import due_tests, red_tests
@@ -95,7 +95,8 @@ async def judge_base(bench: ActionContext, build: Build, tree: str) -> Verdict:
             bench.logbook.note("gate", "the same tree passed before, judged with the same checks and programs")
             return verdict
     verdict = await judge(bench, build, tree)
-    if kept is not None and verdict.ok:
+    outside = any(one.code == SUPPLIED for report in verdict.reports for one in report.findings)
+    if kept is not None and verdict.ok and not outside:
         commands = [report.evidence.command for report in verdict.reports if report.evidence is not None]
         kept.put(question, verdict.model_dump(mode="json"), commands, world.environment.get("PATH", ""))
     return verdict
@@ -107,7 +108,7 @@ def _question(bench: ActionContext, build: Build, tree: str) -> dict[str, Any]:
     return {
         "tree": tree,
         "gates": [gate.name for gate in bench.world.gates],
-        "options": options.model_dump(mode="json", include={"checks", "setup", "sandbox"}),
+        "options": options.model_dump(mode="json", include={"checks", "setup", "sandbox", "bring"}),
         "limits": options.limits.model_dump(mode="json", include={"gate_seconds", "memory_bytes", "processes"}),
         **surroundings(build.repository, bench.world.environment),
     }

@@ -1,17 +1,27 @@
-"""Recognises why a command failed that never got to judge: what is not installed, which limit ended it. Pure but for the
-machine's load; must never change what a finding says, only its fix.
+"""Recognises why a command failed that never got to judge: what is not installed, which limit ended it. Looks at
+the machine's load and the user's checkout; must never change what a finding says, only its fix.
 """
 
 from __future__ import annotations
 
 import os
+import posixpath
 import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from buildwright.brought_files import is_there
 from buildwright.core.finding import Finding
 
 _NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 _ARGUMENTS = re.compile(r"unrecognized arguments: (.+)")
 _FIXTURE = re.compile(r"fixture '(\w+)' not found")
+_ABSENT = re.compile(r"(?i)no such file|ENOENT|FileNotFound|cannot open|can't open|not found|does not exist|no file")
+_UNSET = re.compile(
+    r"KeyError: '([A-Z][A-Z0-9_]{2,})'|\b([A-Z][A-Z0-9_]{2,})\b[^A-Z]{0,40}(?:not set|undefined|required|missing|unbound)"
+)
+_PATH = re.compile(r"[\w.@+/-]*[\w@+-]")
+_MOST_PATHS = 20
 _PLUGINS = {
     "--cov": "pytest-cov",
     "--no-cov": "pytest-cov",
@@ -61,6 +71,36 @@ def with_cause(one: Finding, python: str) -> Finding:
     else:
         return one
     return one.model_copy(update={"fix": fix})
+
+
+def with_lack(one: Finding, repository: str, files: Path, environment: Mapping[str, str]) -> Finding:
+    """Return the finding with a fix, if it has none and tells of a file or variable that the user has and checks have not.
+
+    `files` is the checkout that was judged, `environment` the user's.
+    """
+    if one.fix or one.severity != "error":
+        return one
+    for line in one.message.splitlines():
+        for name in (found[1] or found[2] for found in _UNSET.finditer(line)):
+            if environment.get(name):
+                fix = f'{name} is set for you and not for checks: [env] pass = ["{name}"] in buildwright.toml passes it on'
+                return one.model_copy(update={"fix": fix})
+        for path in dict.fromkeys(_paths(line, files)) if _ABSENT.search(line) else ():
+            if not os.path.lexists(files / path) and is_there(repository, path):
+                fix = (
+                    f"{path} is in your checkout but not in git, which leaves ignored files out: bring it along with"
+                    f' --bring {path}, or bring = ["{path}"] at the top of buildwright.toml'
+                )
+                return one.model_copy(update={"fix": fix})
+    return one
+
+
+def _paths(line: str, files: Path) -> Iterator[str]:
+    """Yield what may be paths in a line, from the top of the checkout."""
+    for word in _PATH.findall(line)[:_MOST_PATHS]:
+        path = posixpath.normpath(word.removeprefix(f"{files}/"))
+        if "." in path or "/" in path:
+            yield path
 
 
 def _missing(text: str) -> str:

@@ -41,7 +41,7 @@ from buildwright.gates.surface import Surface, commands_behind, is_settings
 from buildwright.gates.tests_first import left_out, not_red, own_red, remove_early, still_red, without
 from buildwright.gates.tool_output import within
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain, needs_pytest
-from buildwright.ports import GateTools, Judged, Judgement
+from buildwright.ports import Furnished, GateTools, Judged, Judgement
 
 
 class _Tree(NamedTuple):
@@ -116,6 +116,22 @@ class ChecksGate:
             if own is not None:
                 done += await self._judge_red(judged, own, validation.command if validation else "")
         return done
+
+    async def furnish(self, judged: Judged, caches: Path) -> Furnished:
+        """Make a lane ready as a checkout of the checks is. `caches`: where tools keep what they download for it.
+
+        Raises GateBroken when the sandbox fails, BadSettings when buildwright.toml is wrong.
+        """
+        files = checkout(judged)
+        tree = await self._tree(files, judged)
+        _, path = await self._programs(judged, files)
+        with tempfile.TemporaryDirectory(prefix="tmp", ignore_cleanup_errors=True) as folder:
+            toolchain = tree.toolchain
+            if not judged.options.bring_to_agents:
+                toolchain = toolchain._replace(needs=toolchain.needs._replace(bring=()))
+            run = ProjectRun(judged, files, Path(folder), self._sandbox, path, toolchain, caches=caches)
+            done = await run.set_up(toolchain.setup, self._setups)
+            return Furnished(tuple(done), run.environment_for_an_agent(path, toolchain.sources))
 
     async def _judge_red(self, judged: Judged, own: EarlyTests, validation: str) -> list[Judgement]:
         """Show that the task's own tests fail where its code is not there yet; then run the task's command."""
@@ -309,7 +325,7 @@ class ChecksGate:
         """Return how checks ended on the base, from earlier judgements or by running them now."""
         python, _ = await self._programs(judged)
         wanted = tuple(checks)
-        known = self._baselines.get(judged.base_tree, str(python.executable), wanted)
+        known = self._baselines.get(judged.base_tree, _beside(python, judged), wanted)
         missing = [check for check in wanted if check.name not in known]
         if not missing or judged.checkout is None:
             return known
@@ -348,7 +364,7 @@ class ChecksGate:
 
     async def _keep(self, judged: Judged, tree: str, results: Mapping[Check, BaselineResult]) -> None:
         python, _ = await self._programs(judged)
-        self._baselines.put(tree, str(python.executable), results)
+        self._baselines.put(tree, _beside(python, judged), results)
 
     @asynccontextmanager
     async def _run(
@@ -363,12 +379,12 @@ class ChecksGate:
             made = tempfile.TemporaryDirectory(prefix=prefix, dir=where, ignore_cleanup_errors=True)
             folder = stack.enter_context(made)
             run = ProjectRun(judged, tree.files, Path(folder), self._sandbox, path, tree.toolchain, surface, more)
-            done: list[Judgement] = []
-            for setup in tree.toolchain.setup:
-                done += await run.make_ready(setup, self._setups)
-                if not done[-1].report.ok:
-                    break
-            yield run, done
+            yield run, await run.set_up(tree.toolchain.setup, self._setups)
+
+
+def _beside(python: Python, judged: Judged) -> str:
+    """Return what the results of a tree depend on beside it."""
+    return "\0".join((str(python.executable), *judged.options.bring))
 
 
 def _from_the_top(judged: Judged) -> Judged:
@@ -470,6 +486,5 @@ def read_project(files: Path, python: Python, path: str) -> ProjectFiles:
 
     command = "python" if (python.executable.parent / "python").exists() else "python3"
     paths = sorted(listing(files))
-    return ProjectFiles(
-        paths, read, lambda program: shutil.which(program, path=path) is not None, command, python.has_pytest
-    )
+    have = lambda program: shutil.which(program, path=path) is not None  # noqa: E731
+    return ProjectFiles(paths, read, have, command, python.has_pytest, makes_environment=not python.has_pytest)

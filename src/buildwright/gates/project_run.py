@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import contextlib
 import hashlib
@@ -17,18 +18,24 @@ from typing import Literal, NamedTuple
 from buildwright.core.finding import CheckKind, Evidence, Finding
 from buildwright.core.limits import Check
 from buildwright.core.running_command import RunningCommand
+from buildwright.core.sanitize import sanitize
+from buildwright.core.secrets import Masker
+from buildwright.core.terminal import Cleaner
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
-from buildwright.gates.causes import time_advice, with_cause
+from buildwright.gates.causes import time_advice, with_cause, with_lack
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
 from buildwright.gates.comparison import MOST_NAMED
 from buildwright.gates.junit import Tally
+from buildwright.gates.needs import Step, Supplies, joined, masked, masking, supplied, supply
 from buildwright.gates.node_reporting import node_reporting
+from buildwright.gates.package_settings import found_settings, found_variables, lent, secrets_in
 from buildwright.gates.pytest_witness import PytestWitness
 from buildwright.gates.reporting import clip, finding, judgement
 from buildwright.gates.results import clear_reports, results_of
+from buildwright.gates.services import beside
 from buildwright.gates.setup_cache import Setup, SetupCache
 from buildwright.gates.surface import is_test
 from buildwright.gates.test_output import runner_of
@@ -67,7 +74,8 @@ class CheckRun(NamedTuple):
 class ProjectRun:
     """Commands on one checkout, with a private directory and an environment of their own.
 
-    Of our environment the commands get only the PATH; they have network only while dependencies are installed.
+    Of our environment the commands get only the PATH, the time zone and what the project's needs name; they have network
+    only while dependencies are installed, unless the needs say otherwise. Secrets of the needs are masked in what they say.
     """
 
     def __init__(
@@ -80,15 +88,26 @@ class ProjectRun:
         toolchain: Toolchain,
         surface: Literal["", "base"] = "",
         more: Mapping[str, str] | None = None,
+        caches: Path | None = None,
     ) -> None:
-        """`path` is the PATH of the commands; `surface` stands in the evidence, `more` in the environment."""
+        """`path` is the PATH of the commands; `surface` stands in the evidence, `more` in the environment.
+
+        `caches` is where tools keep what they download, if that is to outlive `private`.
+        """
         self._judged = judged
         self._files = files
         self._private = private
         self._sandbox = sandbox
         self._surface: Literal["", "base"] = surface
+        self._caches = caches or private
+        self._needs = toolchain.needs
+        shown = judged.options.package_settings
+        self._settings = found_settings(os.environ) if shown else {}
+        self._registries = found_variables(os.environ) if shown else {}
+        self._mask = masking(Supplies())
         self._witness = PytestWitness(private)
-        env = {**self._environment(path, toolchain.sources), **(more or {})}
+        self._more = more or {}
+        env = {**self._environment(path, toolchain.sources), **self._more}
         self._env = {name: value for name, value in env.items() if value}
 
     def _environment(self, path: str, sources: Sequence[str]) -> dict[str, str]:
@@ -103,14 +122,22 @@ class ProjectRun:
             "HOME": str(home),
             "TMPDIR": str(scratch),
             "LANG": "C.UTF-8",
+            "TZ": os.environ.get("TZ", ""),
             "CI": "1",
             "NO_COLOR": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
-            **check_environment(self._private, self._files, path, os.environ),
+            **check_environment(self._caches, self._files, path, os.environ),
             **node_reporting(self._private),
             "PYTHONPATH": os.pathsep.join(imports),
             "PYTEST_ADDOPTS": f"-p no:cacheprovider {self._witness.option} --junitxml={shlex.quote(str(self._report))}",
         }
+
+    def environment_for_an_agent(self, path: str, sources: Sequence[str]) -> dict[str, str]:
+        """Return what an agent in this checkout needs to run the same commands: programs, caches, the code's place."""
+        imports = os.pathsep.join(str(self._files / source) for source in sources)
+        found = {"PATH": path, **check_environment(self._caches, self._files, path, os.environ), "PYTHONPATH": imports}
+        found |= {**self._needs.values, **{name: os.environ.get(name, "") for name in self._needs.passed}}
+        return {name: value for name, value in found.items() if value}
 
     @property
     def _python(self) -> str:
@@ -119,6 +146,24 @@ class ProjectRun:
     @property
     def _report(self) -> Path:
         return self._private / "report.xml"
+
+    async def set_up(self, setups: Sequence[Setup], kept: SetupCache | None) -> list[Judgement]:
+        """Prepare the checkout: bring what its commands need, then every set-up in turn, until one fails."""
+        supplies = await asyncio.to_thread(supply, self._needs, self._judged.repository, self._files, os.environ)
+        texts = (file.read_text("utf-8", "replace") for file in self._settings.values())
+        variables = (f"{name} = {value}" for name, value in self._registries.items())
+        hidden = supplies.hidden.union(*map(secrets_in, (*texts, *variables)))
+        self._mask = masking(supplies._replace(hidden=hidden))
+        done: list[Judgement] = []
+        if supplies.errors:
+            return [judgement("setup", "other", supplies.errors)]
+        if self._needs.is_outside:
+            done.append(judgement("setup", "other", [supplied(self._needs, supplies)]))
+        for setup in setups:
+            done += await self.make_ready(setup, kept)
+            if done and not done[-1].report.ok:
+                break
+        return done
 
     async def make_ready(self, setup: Setup, setups: SetupCache | None) -> list[Judgement]:
         """Prepare the checkout, from a kept result where there is one; the last judgement says whether it is ready."""
@@ -140,7 +185,8 @@ class ProjectRun:
     async def _set_up(self, setup: Setup, folder: Path) -> list[Judgement]:
         done: list[Judgement] = []
         for command in setup.commands:
-            completed = await self._carry_out("setup", command, _SETUP_SECONDS, network=True, folder=folder)
+            with lent(self._settings, Path(self._env["HOME"]), self._env):
+                completed = await self._carry_out("setup", command, _SETUP_SECONDS, step="setup", folder=folder)
             done.append(self._plain("setup", "other", command, completed))
             if not done[-1].report.ok:
                 break
@@ -202,27 +248,38 @@ class ProjectRun:
         seconds: float,
         more: Mapping[str, str] | None = None,
         *,
-        network: bool = False,
+        step: Step = "checks",
         folder: Path | None = None,
     ) -> Completed:
+        env = {
+            **self._env,
+            **(self._registries if step == "setup" else {}),
+            **joined(self._env, self._needs.environment(step, os.environ)),
+            **self._more,
+            **(more or {}),
+        }
         limits = self._judged.options.limits
-        wanted = Command(
-            argv=("sh", "-c", command),
-            cwd=folder or self._files,
-            env={**self._env, **(more or {})},
-            seconds=seconds,
-            output_bytes=limits.output_bytes,
-            memory_bytes=limits.memory_bytes,
-            processes=limits.processes,
-            network=network,
-            writable=(self._private,),
-        )
+        services = self._needs.services if step == "checks" else ()
+        walled = self._sandbox.name != "none" and step not in self._needs.network
         on_command, running = self._judged.on_command, RunningCommand(name, command, seconds)
         if on_command is not None:
-            on_command(str(running))
+            on_command(self._mask(str(running)))
         try:
-            with _telling(self._judged.on_output) as tell:
-                done = await self._sandbox.run(wanted, tell)
+            async with beside(services, command, self._private, walled=walled) as argv:
+                wanted = Command(
+                    argv=argv,
+                    cwd=folder or self._files,
+                    env={name: value for name, value in env.items() if value},
+                    seconds=seconds + max((one.seconds for one in services if one.command), default=0.0),
+                    output_bytes=limits.output_bytes,
+                    memory_bytes=limits.memory_bytes,
+                    processes=limits.processes,
+                    network=step in self._needs.network,
+                    writable=tuple(dict.fromkeys((self._private, self._caches))),
+                )
+                with _telling(self._judged.on_output, self._mask) as tell:
+                    done = await self._sandbox.run(wanted, tell)
+                done = replace(done, output=masked(done.output, self._mask))
         except ToolMissing as error:
             raise GateBroken(f"the check `{command}` could not run: {error}", fix=error.fix) from error
         if on_command is not None:
@@ -244,7 +301,9 @@ class ProjectRun:
         """Return a judgement with the evidence of the run."""
         tests = run.tests.ran if run.tests is not None else None
         evidence = self._evidence(run.check.command, run.completed, tests)
-        agreed = [self._judged.consent(one) for one in findings]
+        clean = (sanitize(one, self._mask) for one in findings)
+        lacking = (with_lack(one, self._judged.repository, self._files, os.environ) for one in clean)
+        agreed = [self._judged.consent(one) for one in lacking]
         return judgement(name, run.check.kind, agreed, run.completed.output, evidence)
 
     def _evidence(self, command: str, done: Completed, tests: int | None) -> Evidence:
@@ -344,23 +403,21 @@ def _tail(done: Completed) -> str:
 
 
 @contextlib.contextmanager
-def _telling(listener: Callable[[str], None] | None) -> Iterator[Callable[[bytes], None] | None]:
-    """Yield a function that passes on a command's output, whole letters only; the next command begins a new line."""
+def _telling(listener: Callable[[str], None] | None, mask: Masker) -> Iterator[Callable[[bytes], None] | None]:
+    """Yield a function that passes on a command's output, whole lines only and without secrets."""
     if listener is None:
         yield None
         return
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    told = ""
+    cleaner = Cleaner(mask)
 
     def say(piece: bytes, *, final: bool = False) -> None:
-        nonlocal told
-        if text := decoder.decode(piece, final):
-            told = text
+        if text := cleaner.feed(decoder.decode(piece, final)):
             listener(text)
 
     try:
         yield say
     finally:
         say(b"", final=True)
-        if told and not told.endswith("\n"):
-            listener("\n")
+        if rest := cleaner.end():
+            listener(f"{rest}\n")

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from buildwright.core.finding import Finding
+from buildwright.core.languages import language_of
 from buildwright.core.patch import FileChange, Patch
 from buildwright.core.paths import check_path, is_protected
 from buildwright.core.proof import can_be_proven
 from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
+from buildwright.gates.needs import SETTINGS
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.surface import is_test
-from buildwright.gates.toolchain import SETTINGS, around
+from buildwright.gates.toolchain import around
 from buildwright.ports import Judged, Judgement
 
 OWN_PATHS = (SETTINGS,)
@@ -38,6 +40,10 @@ _LOCKFILES = frozenset(
         "yarn.lock",
     )
 )
+_OF_TOOLS = frozenset(
+    ("build", "coverage", "dist", "htmlcov", "log", "logs", "obj", "out", "target", "temp", "tmp", ".next", ".cache")
+)
+"""Folders that git ignores in most projects and tools write to."""
 
 
 class ScopeGate:
@@ -60,7 +66,11 @@ class ScopeGate:
 
 def _findings(judged: Judged, patch: Patch) -> Iterator[Finding]:
     if patch.is_empty and not can_be_proven(judged.task):
-        yield finding("scope.empty", "Nothing was changed.", fix="make the change that the task asks for")
+        yield finding(
+            "scope.empty", f"Nothing was changed{patch.without}.", fix="make the change that the task asks for"
+        )
+    elif patch.ignored:
+        yield _ignored(patch, judged.task.files_expected if judged.task is not None else ())
     for path in patch.left_out:
         yield finding(
             "scope.submodule_kept",
@@ -78,6 +88,21 @@ def _findings(judged: Judged, patch: Patch) -> Iterator[Finding]:
         if judged.task is not None and not refused:
             yield from _out_of_scope(change, judged.task, judged.options.part)
     yield from _outside_part(patch, judged.options.part)
+
+
+def _ignored(patch: Patch, named: tuple[str, ...]) -> Finding:
+    """Return a warning where code or what the task names is lost, a note where it looks like what a tool made."""
+    lost = any(
+        is_named(path, named) or (language_of(path) and _OF_TOOLS.isdisjoint(path.lower().split("/")[:-1]))
+        for path in patch.ignored
+    )
+    return finding(
+        "scope.ignored",
+        f"The change has less than what was written{patch.without}.",
+        patch.ignored[0],
+        severity="warning" if lost else "note",
+        fix="write it elsewhere, or open the .gitignore with `--allow .gitignore`",
+    )
 
 
 def _forbidden(

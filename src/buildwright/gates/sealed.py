@@ -81,10 +81,9 @@ class SealedRunner:
         prefix = secrets.token_hex(3)
         with tempfile.TemporaryDirectory(prefix=prefix, dir=beside, ignore_cleanup_errors=True) as folder:
             run = ProjectRun(unheard, files, Path(folder), self._sandbox, path, toolchain, more=more)
-            for setup in toolchain.setup:
-                done = await run.make_ready(setup, self._setups)
-                if not done[-1].report.ok:
-                    return [SealedRun(broken="the set-up of the checks fails")] * len(tests.files)
+            done = await run.set_up(toolchain.setup, self._setups)
+            if done and not done[-1].report.ok:
+                return [SealedRun(broken="the set-up of the checks fails")] * len(tests.files)
             return [await _run_file(run, files, file, project.python) for file in tests.files]
 
 

@@ -26,6 +26,9 @@ KEPT = 8
 """Number of results that stay, those used last."""
 
 _DRAFT = "draft-"
+_MADE_IN = ".made-in"
+"""File in a kept result: the path of the directory that it was made in."""
+_LARGEST_SCRIPT = 1_000_000
 _DRAFT_SECONDS = 3600.0
 """Age in seconds after which a draft belongs to a dead process."""
 
@@ -76,6 +79,7 @@ class SetupCache:
                 for other in setup.outputs:
                     await _remove(files / other)
                 return False
+            await asyncio.to_thread(_settle, files / output, kept / _MADE_IN, files)
         return True
 
     @asynccontextmanager
@@ -98,6 +102,7 @@ class SetupCache:
             (draft / output).resolve() != root / output or not (draft / output).is_dir() for output in setup.outputs
         ):
             return False
+        (draft / _MADE_IN).write_text(str(draft), encoding="utf-8")
         try:
             draft.rename(self._folder / key)
         except OSError:
@@ -156,6 +161,19 @@ async def _copy(source: Path, target: Path) -> bool:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def _settle(folder: Path, made_in: Path, files: Path) -> None:
+    """Let the scripts of a virtual environment (venv, "How venvs work") that was copied name the place it is in now."""
+    if not (folder / "pyvenv.cfg").is_file() or not made_in.is_file():
+        return
+    old, new = made_in.read_bytes(), str(files).encode()
+    for script in (folder / "pyvenv.cfg", *(folder / "bin").iterdir()):
+        if script.is_symlink() or not script.is_file() or script.stat().st_size > _LARGEST_SCRIPT:
+            continue
+        content = script.read_bytes()
+        if old in content and b"\0" not in content:
+            script.write_bytes(content.replace(old, new))
 
 
 async def _remove(path: Path) -> None:

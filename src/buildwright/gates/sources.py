@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from buildwright.core.limits import Options
-from buildwright.gates.toolchain import SETTINGS, ProjectFiles, Toolchain, around
+from buildwright.gates.needs import SETTINGS
+from buildwright.gates.toolchain import ProjectFiles, Toolchain, around
 
 _MANIFESTS: Mapping[str, tuple[str, ...]] = {
     "pytest": ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"),

@@ -8,7 +8,6 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -17,6 +16,7 @@ from buildwright.core.finding import CheckKind, Finding
 from buildwright.core.limits import Check, Options, file_keys
 from buildwright.errors import BadSettings
 from buildwright.gates.check_environment import GO_CACHE
+from buildwright.gates.needs import SETTINGS, Needs, read_needs, table_of, unknown_key
 from buildwright.gates.node_scripts import command_line, scripts_of, tests_nothing
 from buildwright.gates.parts import uncovered_parts
 from buildwright.gates.reporting import finding
@@ -25,7 +25,6 @@ from buildwright.gates.setup_cache import Setup
 from buildwright.gates.shell_commands import hidden_exit, hidden_in_make
 from buildwright.gates.test_output import runner_of
 
-SETTINGS = "buildwright.toml"
 _MEND = f"mend {SETTINGS} in the repository"
 
 _ORDER: dict[CheckKind, int] = {"typecheck": 0, "lint": 1, "test": 2, "build": 3}
@@ -51,6 +50,8 @@ class ProjectFiles(NamedTuple):
     python: str = "python3"
     """The Python of the checks, as a command."""
     has_pytest: bool = True
+    makes_environment: bool = False
+    """Whether set-up is to make an environment with pytest, because this machine has none."""
 
 
 class Toolchain(NamedTuple):
@@ -63,6 +64,7 @@ class Toolchain(NamedTuple):
     """Directories of Python packages below the top (`src`): the tree's own code must win over an installed one."""
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Folders that are projects of their own, each with the names of its found tests."""
+    needs: Needs = Needs()
 
 
 def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
@@ -89,7 +91,8 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
         )
         notes = (*notes, nothing)
     parts = () if options.checks or settings.checks else found.parts
-    return Toolchain(setup, checks, notes, found.sources, parts)
+    needs = settings.needs._replace(bring=options.bring or settings.needs.bring)
+    return Toolchain(setup, checks, notes, found.sources, parts, needs)
 
 
 def _untested(checks: Sequence[Check]) -> Iterator[Finding]:
@@ -161,7 +164,7 @@ def _moved(toolchain: Toolchain, folder: str) -> Toolchain:
 
 
 def read_settings(text: str) -> Toolchain:
-    """Return what the text of a `buildwright.toml` says of checks and set-up. Its options count at the start of a build.
+    """Return what the text of a `buildwright.toml` says of checks, set-up and needs. Its options count at the start of a build.
 
     [checks] has name = "command" or a table; [setup] has commands, inputs, outputs = [...]. Raises BadSettings, also
     for keys and tables that there are not.
@@ -170,26 +173,13 @@ def read_settings(text: str) -> Toolchain:
         document = tomllib.loads(text)
         for key in document.keys() - file_keys().keys():
             raise unknown_key(SETTINGS, key, file_keys())
-        setup = _setup(_inside("setup", document))
-        checks = tuple(_check(name, value) for name, value in _inside("checks", document).items())
-        given = Options.model_validate({"checks": checks, "setup": setup.commands})
+        setup = _setup(table_of("setup", document))
+        checks = tuple(_check(name, value) for name, value in table_of("checks", document).items())
+        needs = read_needs(document)
+        given = Options.model_validate({"checks": checks, "setup": setup.commands, "bring": needs.bring})
     except ValueError as error:
         raise BadSettings(f"{SETTINGS} cannot be used: {error}", fix=_MEND) from error
-    return Toolchain((setup,) if given.setup else (), given.checks)
-
-
-def unknown_key(file: str, key: str, known: Iterable[str]) -> BadSettings:
-    """Return the error for a key that a file of settings may not have."""
-    close = get_close_matches(key.rpartition(".")[2], [name.rpartition(".")[2] for name in known], n=1)
-    meant = f"; did you mean {close[0]}?" if close else ""
-    return BadSettings(f"{file}: there is no key {key}{meant}", fix=f"known are {', '.join(sorted(known))}")
-
-
-def _inside(table: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = document.get(table, {})
-    if not isinstance(found, dict):
-        raise BadSettings(f"{SETTINGS}: {table} is not a table", fix=f"write [{table}] and its keys below")
-    return found
+    return Toolchain((setup,) if given.setup else (), given.checks, needs=needs)
 
 
 def _setup(table: Mapping[str, Any]) -> Setup:
@@ -291,6 +281,7 @@ class _Folder:
 
 def _python(folder: _Folder) -> Toolchain:
     project, paths = folder.project, folder.paths
+    setup = _python_setup(folder)
     tools = folder.table("pyproject.toml").get("tool", {})
     tools = tools if isinstance(tools, dict) else {}
     setup_cfg = folder.read("setup.cfg")
@@ -315,14 +306,52 @@ def _python(folder: _Folder) -> Toolchain:
     tests = [path for path in paths if _is_python_test(path)]
     configured = _names_pytest(folder)
     if tests or configured or "[pytest]" in folder.read("tox.ini"):
-        if project.has_pytest or configured or not _are_unittests(folder, tests):
+        if setup is not None:
+            checks.append(folder.check("pytest", f"{_VENV}/bin/python -m pytest -q", "test", "pytest"))
+        elif project.has_pytest or configured or not _are_unittests(folder, tests):
             checks.append(folder.check("pytest", f"{project.python} -m pytest -q", "test", "pytest"))
         else:
             checks.append(folder.check("unittest", f"{project.python} -m unittest discover -v", "test", "unittest"))
     installed = any(name in paths for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     layout = installed and any(path.startswith("src/") and path.endswith(".py") for path in paths)
     sources = ((folder.path("src"),) if layout else (), _workspace_members(folder, tools))
-    return Toolchain((), tuple(checks), tuple(notes), tuple(path for paths in sources for path in paths))
+    ready = (setup,) if setup is not None else ()
+    return Toolchain(ready, tuple(checks), tuple(notes), tuple(path for paths in sources for path in paths))
+
+
+_VENV = ".venv"
+_REQUIREMENTS = (
+    "requirements.txt",
+    *(f"{start}{name}.txt" for name in ("dev", "test", "tests") for start in ("requirements-", "requirements/")),
+    *(f"{name}-requirements.txt" for name in ("dev", "test")),
+)
+_TREE = re.compile(r"(?m)^\s*(?:-|\.|/|[^#]*(?:file:|@ *\.))")
+"""Lines of a requirements file that read more than this file: options, paths."""
+
+_LOCAL_SOURCE = re.compile(r'(?:directory|editable|virtual) = "(?!\."|\./")')
+"""A package of uv's lock file that lies in the tree, beside the project itself."""
+
+
+def _python_setup(folder: _Folder) -> Setup | None:
+    """Return what makes an environment for the tests where the user has none with pytest; None if that is not known.
+
+    uv's lock file comes first, then requirements that name pytest. The result is kept only if these files pin it.
+    """
+    if not folder.project.makes_environment:
+        return None
+    if "uv.lock" in folder.paths and folder.project.have("uv"):
+        inputs = [name for name in ("pyproject.toml", "uv.lock", ".python-version") if name in folder.paths]
+        command = folder.command("uv sync --frozen --no-install-project --no-progress")
+        local = _LOCAL_SOURCE.search(folder.read("uv.lock"))
+        return Setup((command,)) if local else Setup((command,), tuple(map(folder.path, inputs)), (folder.path(_VENV),))
+    texts = {name: folder.read(name) for name in _REQUIREMENTS if name in folder.paths}
+    if not any(re.search(r"(?m)^\s*pytest\b", text) for text in texts.values()):
+        return None
+    install = f"{_VENV}/bin/python -m pip install --quiet {' '.join(f'-r {name}' for name in texts)}"
+    command = folder.command(f"{folder.project.python} -m venv {_VENV} && {install}")
+    if any(_TREE.search(text) for text in texts.values()):
+        return Setup((command,))
+    return Setup((command,), tuple(map(folder.path, texts)), (folder.path(_VENV),))
 
 
 def _workspace_members(folder: _Folder, tools: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -60,6 +60,8 @@ class Assignment:
     protected: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     command: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables by which the agent's commands find what the project's checks find, the PATH among them."""
 
 
 class Agent(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -75,6 +75,13 @@ class Judgement(NamedTuple):
 
     report: Report
     output: bytes
+
+
+class Furnished(NamedTuple):
+    """A lane that was made ready: what its set-up said, none where there is none, and variables for the agent."""
+
+    judgements: tuple[Judgement, ...]
+    env: Mapping[str, str]
 
 
 def _none_allowed(_repository: str) -> Collection[str]:

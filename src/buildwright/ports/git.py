@@ -47,6 +47,8 @@ class Lane:
     files: Path
     home: Path
     base_tree: str
+    left_out: tuple[str, ...] = ()
+    """Files and directories that set-up made: they are in no patch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,12 @@ class Workspace(Protocol):
 
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
         """Create a directory with the files of commit `base`, or tree `carry`; an older lane of that key goes."""
+
+    async def leave_out(self, lane: Lane, tree: str) -> Lane:
+        """Return the lane, filled from `tree` and set up since, so that what set-up made is in no patch of it.
+
+        Files of the tree that set-up changed get their content back.
+        """
 
     async def checkpoint(self, lane: Lane) -> Checkpoint:
         """Save the lane's files as they are."""

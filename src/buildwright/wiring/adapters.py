@@ -25,7 +25,7 @@ from buildwright.core.sealed import SealedTests
 from buildwright.core.secrets import Masker, masker
 from buildwright.errors import BadSettings
 from buildwright.kept_verdicts import KeptVerdicts
-from buildwright.ports import Agent, Briefing, BriefingRequest, Workspace
+from buildwright.ports import Agent, Briefing, BriefingRequest, Furnished, Judged, Workspace
 from buildwright.settings import SECRETS, Settings
 
 if TYPE_CHECKING:
@@ -264,6 +264,7 @@ class AdapterFactory:
             brief=briefer(workspace),
             workspace=workspace,
             gates=self._gates(options, sandbox),
+            furnish=self._furnish(options, sandbox),
             gateway=gateway,
             mask=masker_of(self._settings),
             observe=observe,
@@ -299,6 +300,17 @@ class AdapterFactory:
         from buildwright.gates.sealed import SealedRunner
 
         return SealedRunner(GateTools(sandbox, path_of(self._settings), self._settings.home / "setups"))
+
+    def _furnish(
+        self, options: Options, sandbox: Sandbox | None
+    ) -> Callable[[Judged, Path], Awaitable[Furnished]] | None:
+        """Return what makes lanes ready; None for agents that only write files."""
+        if not options.lanes or sandbox is None or options.agent in {*PLAIN, "direct"}:
+            return None
+        from buildwright.gates.checks import ChecksGate
+        from buildwright.ports import GateTools
+
+        return ChecksGate(GateTools(sandbox, path_of(self._settings), self._settings.home / "setups")).furnish
 
     def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
         if not options.gates or not options.lanes or sandbox is None:

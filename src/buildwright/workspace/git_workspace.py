@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -61,12 +62,17 @@ class GitWorkspace:
         """See `Workspace.open_lane`."""
         return await self._lanes.open(await self._ready(key.build_id, base, carry), key, base, carry)
 
+    async def leave_out(self, lane: Lane, tree: str) -> Lane:
+        """See `Workspace.leave_out`."""
+        pin = await self._mirrors.pin(lane.key.build_id)
+        return replace(lane, left_out=await patch.made_by_setup(self._git, pin, lane.files, tree))
+
     async def checkpoint(self, lane: Lane) -> Checkpoint:
         """See `Workspace.checkpoint`."""
         pin = await self._mirrors.pin(lane.key.build_id)
-        tree, _ = await patch.write_lane(self._git, pin, lane.files, lane.base_tree)
-        await self._share(lane.key.build_id, pin, tree)
-        return Checkpoint(lane.key, tree)
+        stored = await patch.write_lane(self._git, pin, lane.files, lane.base_tree, left_out=lane.left_out)
+        await self._share(lane.key.build_id, pin, stored.tree)
+        return Checkpoint(lane.key, stored.tree)
 
     async def restore(self, lane: Lane, checkpoint: Checkpoint) -> None:
         """See `Workspace.restore`."""
@@ -81,7 +87,7 @@ class GitWorkspace:
     async def take_patch(self, lane: Lane) -> Patch:
         """See `Workspace.take_patch`. Caches and new files that the project's .gitignore names are left out."""
         pin = await self._mirrors.pin(lane.key.build_id)
-        taken = await patch.take(self._git, pin, lane.files, lane.base_tree)
+        taken = await patch.take(self._git, pin, lane.files, lane.base_tree, lane.left_out)
         await self._share(lane.key.build_id, pin, taken.tree)
         return taken
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from buildwright.confined_fs import read_beneath, read_link_beneath
+from buildwright.confined_fs import read_beneath, read_link_beneath, write_beneath
 from buildwright.core.patch import ChangeKind, FileChange, Patch
 from buildwright.core.paths import check_path, is_git_part
 from buildwright.errors import UnsafePath
@@ -25,7 +28,7 @@ FILE_BYTES = 100 * 1024 * 1024
 """Largest changed file that is taken, in bytes: hosts of repositories refuse larger ones too."""
 _DEPTH = 200
 _NAMED = 20
-"""Changed files of submodules that are named."""
+"""Changed files of submodules, and ignored ones, that are named."""
 _LINK = "120000"
 _MODULE = "160000"
 # Made by tools, not by the task. Left out only while the base tree tracks nothing below such a name.
@@ -72,6 +75,10 @@ class _Scan:
     """Paths of pipes, sockets and devices, which git cannot hold."""
     rules: bool = False
     """Whether a .gitignore was found."""
+    left_out: frozenset[str] = frozenset()
+    """Files and directories to pass by."""
+    strange: list[str] | None = None
+    """If a list: directories that the base tree has not got are put here, and not looked into."""
 
 
 async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, TreeEntry]:
@@ -86,19 +93,37 @@ async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, TreeEntry]:
     return entries
 
 
+class Stored(NamedTuple):
+    """What a lane is as a tree: its changes against the base tree, and the first of the new files that git ignores."""
+
+    tree: str
+    changes: tuple[FileChange, ...]
+    ignored: tuple[str, ...] = ()
+
+
 async def write_lane(
-    git: Git, pin: Pin, files: Path, base_tree: str, *, aside: Path | None = None, ignores: bool = True
-) -> tuple[str, tuple[FileChange, ...]]:
+    git: Git,
+    pin: Pin,
+    files: Path,
+    base_tree: str,
+    *,
+    aside: Path | None = None,
+    ignores: bool = True,
+    left_out: Iterable[str] = (),
+) -> Stored:
     """Store the lane's files as a tree in the mirror; return the tree and its changes against `base_tree`.
 
     The index is made in `aside`, by default beside the files. Without `ignores` the project's own .gitignore hides
-    nothing. Raises UnsafePath for a name or file that cannot be taken, GitFailed, DiskFull.
+    nothing; files and directories in `left_out` are passed by. Raises UnsafePath for a name or file that cannot be
+    taken, GitFailed, DiskFull.
     """
     with tempfile.TemporaryDirectory(prefix="index-", dir=aside or files.parent) as name:
         index = Path(name) / "index"
         reading = asyncio.create_task(git.run(pin.mirror, "read-tree", "--end-of-options", base_tree, index=index))
         try:
-            return await _write_lane(git, pin, files, base_tree, reading, index, ignores=ignores)
+            return await _write_lane(
+                git, pin, files, base_tree, reading, index, ignores=ignores, left_out=frozenset(left_out)
+            )
         finally:
             await asyncio.gather(reading, return_exceptions=True)
 
@@ -112,19 +137,21 @@ async def _write_lane(
     index: Path,
     *,
     ignores: bool,
-) -> tuple[str, tuple[FileChange, ...]]:
+    left_out: frozenset[str],
+) -> Stored:
     """See `write_lane`. The task `reading` fills `index` with the base tree while the files are hashed."""
     base = await list_tree(git, pin.mirror, base_tree)
-    scan = await asyncio.to_thread(_scan, files, base, pin.width)
+    scan = await asyncio.to_thread(_scan, files, base, pin.width, left_out)
     changes = _compare(base, scan.found)
     fresh = [change.path for change in changes if change.kind == "added"]
     rules = ignores and (scan.rules or bool(pin.exclude))
-    left_out = await _ignored(git, pin, files, fresh, scan, index.parent) if fresh and rules else frozenset()
-    changes = [change for change in changes if change.path not in left_out]
+    ignored = await _ignored(git, pin, files, fresh, scan, index.parent) if fresh and rules else frozenset()
+    changes = [change for change in changes if change.path not in ignored]
+    named = tuple(islice((path for path in sorted(ignored) if path and path.isprintable()), _NAMED))
     for change in changes:
         _check(change)
     if not changes:
-        return base_tree, ()
+        return Stored(base_tree, (), named)
     store = _Store(pin, files, base, index.parent / "work")
     if any(path.rpartition("/")[2] == RULES for path in (*base, *scan.found)):
         await reading
@@ -135,7 +162,7 @@ async def _write_lane(
         store.attributes = await read_attributes(git, pin.mirror, index, regular)
     stored = await asyncio.to_thread(store.write, changes)
     if not stored.kept and not stored.copied:
-        return base_tree, ()
+        return Stored(base_tree, (), named)
     await reading
     await _index(git, pin, index, stored.lines)
     kept = stored.kept
@@ -143,9 +170,9 @@ async def _write_lane(
         await add(git, pin.mirror, index, store.work, stored.copied)
         kept += _converted(stored.copied, await changed_paths(git, pin.mirror, index, base_tree))
     if not kept:
-        return base_tree, ()
+        return Stored(base_tree, (), named)
     tree = await git.run(pin.mirror, "write-tree", index=index)
-    return tree.text, tuple(sorted(kept, key=lambda change: change.path))
+    return Stored(tree.text, tuple(sorted(kept, key=lambda change: change.path)), named)
 
 
 async def _as_written(git: Git, pin: Pin, index: Path, changes: list[FileChange], scan: _Scan) -> frozenset[str]:
@@ -187,11 +214,38 @@ def _converted(copied: list[FileChange], differs: dict[str, bool]) -> list[FileC
     return found
 
 
-async def take(git: Git, pin: Pin, files: Path, base_tree: str) -> Patch:
-    """Return the lane's patch. Raises as `write_lane` does."""
-    tree, changes = await write_lane(git, pin, files, base_tree)
+async def take(git: Git, pin: Pin, files: Path, base_tree: str, made: Iterable[str] = ()) -> Patch:
+    """Return the lane's patch without the files and directories `made` by set-up. Raises as `write_lane` does."""
+    stored = await write_lane(git, pin, files, base_tree, left_out=made)
     left_out = await _in_submodules(git, pin, files, base_tree) if pin.modules else ()
-    return Patch(base_tree=base_tree, tree=tree, changes=changes, left_out=left_out)
+    return Patch(
+        base_tree=base_tree, tree=stored.tree, changes=stored.changes, left_out=left_out, ignored=stored.ignored
+    )
+
+
+async def made_by_setup(git: Git, pin: Pin, files: Path, tree: str) -> tuple[str, ...]:
+    """Return the files and directories that lie in a lane beside its tree; changed files get their content back.
+
+    What set-up made of a link, or put in the place of a directory, stays as it is.
+    """
+    base = await list_tree(git, pin.mirror, tree)
+    strange: list[str] = []
+    scan = await asyncio.to_thread(_scan, files, base, pin.width, frozenset(), strange)
+    changes = _compare(base, scan.found)
+    changed = [change.path for change in changes if change.kind != "added" and base[change.path].mode != _LINK]
+    if changed:
+        with git.aside() as aside:
+            await git.run(pin.mirror, "read-tree", "--end-of-options", tree, index=aside / "index")
+            await write_out(git, pin.mirror, aside / "index", aside / "base", changed)
+            await asyncio.to_thread(_bring_back, aside / "base", files, changed)
+    return (*strange, *scan.odd, *(change.path for change in changes if change.kind == "added"))
+
+
+def _bring_back(source: Path, files: Path, paths: Iterable[str]) -> None:
+    for path in paths:
+        written = source / path
+        with contextlib.suppress(UnsafePath):
+            write_beneath(files, path, written.read_bytes(), bool(written.stat().st_mode & stat.S_IXUSR))
 
 
 async def _in_submodules(git: Git, pin: Pin, files: Path, tree: str) -> tuple[str, ...]:
@@ -255,7 +309,7 @@ def _compare(base: dict[str, TreeEntry], found: dict[str, TreeEntry]) -> list[Fi
     return sorted(changes, key=lambda change: change.path)
 
 
-class _Stored(NamedTuple):
+class _Written(NamedTuple):
     lines: bytes
     """For update-index (git-update-index(1), "--index-info")."""
     kept: list[FileChange]
@@ -274,10 +328,10 @@ class _Store:
     work: Path
     attributes: dict[str, Attributes] = field(default_factory=dict)
 
-    def write(self, changes: list[FileChange]) -> _Stored:
+    def write(self, changes: list[FileChange]) -> _Written:
         """Write what needs no conversion, copy the rest. Raises UnsafePath, DiskFull."""
         lines: list[bytes] = []
-        stored = _Stored(b"", [], [])
+        stored = _Written(b"", [], [])
         for change in sorted(changes, key=lambda one: (one.kind != "deleted", one.path)):
             encoded = change.path.encode(errors="surrogateescape")
             if change.kind == "deleted":
@@ -342,14 +396,20 @@ async def _ignored(git: Git, pin: Pin, files: Path, fresh: list[str], scan: _Sca
     return frozenset(answer.output.decode(errors="surrogateescape").split("\0"))
 
 
-def _scan(files: Path, base: dict[str, TreeEntry], width: int) -> _Scan:
+def _scan(
+    files: Path,
+    base: dict[str, TreeEntry],
+    width: int,
+    left_out: frozenset[str] = frozenset(),
+    strange: list[str] | None = None,
+) -> _Scan:
     tracked: set[str] = set()
     for path in base:
         folder = path.rpartition("/")[0]
         while folder and folder not in tracked:
             tracked.add(folder)
             folder = folder.rpartition("/")[0]
-    scan = _Scan(base, width, frozenset(tracked))
+    scan = _Scan(base, width, frozenset(tracked), left_out=left_out, strange=strange)
     top = os.open(files, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _scan_directory(scan, top, "", 0)
@@ -365,7 +425,7 @@ def _scan_directory(scan: _Scan, directory: int, prefix: str, depth: int) -> Non
         names = [(entry.name, entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in listing]
     for name, is_directory, is_link in names:
         path = prefix + name
-        if name == ".git":
+        if name == ".git" or path in scan.left_out:
             continue
         try:
             if is_directory:
@@ -389,6 +449,9 @@ def _enter(scan: _Scan, directory: int, name: str, path: str, depth: int) -> Non
         scan.found[path] = before
         return
     if name in _CACHES and path not in scan.tracked:
+        return
+    if scan.strange is not None and path not in scan.tracked:
+        scan.strange.append(path)
         return
     below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     try:

@@ -1,0 +1,218 @@
+"""What a project's commands need beside its code: variables, files, network. Read from `buildwright.toml`.
+
+Must never give them a key of ours, nor let a name through that changes how they are run and watched.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from buildwright.brought_files import copy_files, find_files
+from buildwright.core.finding import SUPPLIED, Finding
+from buildwright.core.own_names import MODEL_KEYS
+from buildwright.core.secrets import Masker, masker
+from buildwright.errors import BadSettings
+from buildwright.gates.reporting import finding
+from buildwright.gates.services import Service, WrongService, read_service, unanswered
+
+SETTINGS = "buildwright.toml"
+Step = Literal["setup", "checks"]
+STEPS: tuple[Step, ...] = get_args(Step)
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OURS = frozenset(
+    (*MODEL_KEYS, "BASH_ENV", "ENV", "HOME", "PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "TMPDIR")
+)
+_OUR_BEGINNINGS = ("BUILDWRIGHT_", "LD_", "GIT_CONFIG", "GIT_CEILING")
+JOINED = ("NODE_OPTIONS", "PYTEST_ADDOPTS")
+"""Variables that we set too: a value comes after ours, and none is passed on unseen."""
+_DOTENV = re.compile(r"(?m)^\s*(?:export\s+)?[A-Za-z_][\w.]*\s*=\s*(['\"]?)(.{8,}?)\1\s*$")
+_LARGEST_DOTENV = 100_000
+
+
+class Needs(NamedTuple):
+    """What the commands of a project need. `secrets` says which step alone sees a variable."""
+
+    bring: tuple[str, ...] = ()
+    values: Mapping[str, str] = {}
+    passed: tuple[str, ...] = ()
+    secrets: Mapping[str, Step] = {}
+    network: tuple[Step, ...] = ("setup",)
+    """The steps that reach the network."""
+    services: tuple[Service, ...] = ()
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether they name something beside the tree that a verdict rests on."""
+        addresses = any(one.address for one in self.services)
+        return bool(self.bring or self.passed or self.secrets or "checks" in self.network or addresses)
+
+    def environment(self, step: Step, mine: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables of a step; `mine` is the user's environment."""
+        names = (*self.passed, *(name for name, only in self.secrets.items() if only == step))
+        of_services = {name: value for one in self.services for name, value in one.env if step == "checks"}
+        return {**self.values, **of_services, **{name: mine[name] for name in names if name in mine}}
+
+    def missing(self, mine: Mapping[str, str]) -> Iterator[Finding]:
+        """Yield a finding for each variable that the user's environment has not got."""
+        for name in (*self.passed, *self.secrets):
+            if not mine.get(name):
+                message = f"{SETTINGS} passes {name} to the project's commands, and it is not set."
+                yield finding(
+                    "setup.variable_missing", message, fix=f"set it: export {name}=...; or take it out of [env]"
+                )
+
+
+class Supplies(NamedTuple):
+    """What a checkout got of a project's needs, or the errors that say why it did not."""
+
+    errors: tuple[Finding, ...] = ()
+    copied: tuple[str, ...] = ()
+    hidden: frozenset[str] = frozenset()
+    """Texts to mask in what the commands say."""
+
+
+def supply(needs: Needs, repository: str, files: Path, mine: Mapping[str, str]) -> Supplies:
+    """Bring the files that the project's commands need into a checkout; `repository` is the user's."""
+    errors = (*needs.missing(mine), *unanswered(needs.services))
+    if errors:
+        return Supplies(errors)
+    try:
+        found = find_files(repository, needs.bring)
+        copied = copy_files(found, files)
+    except BadSettings as error:
+        return Supplies((finding("setup.file_missing", error.message, fix=error.fix or ""),))
+    secrets = {mine[name] for name in needs.secrets}
+    for path, source in found.items():
+        if posixpath.basename(path).startswith(".env") and source.stat().st_size <= _LARGEST_DOTENV:
+            text = source.read_text("utf-8", "replace")
+            secrets |= {
+                match[2] for match in _DOTENV.finditer(text) if not match[2].startswith(("http://", "https://"))
+            }
+    return Supplies((), tuple(copied), frozenset(secrets))
+
+
+def masking(supplies: Supplies) -> Masker:
+    """Return what masks the secrets of a project in the output of its commands."""
+    return masker(supplies.hidden)
+
+
+def read_needs(document: Mapping[str, Any]) -> Needs:
+    """Return the needs of a parsed `buildwright.toml`. Raises BadSettings."""
+    bring = document.get("bring", ())
+    if not _is_list(bring):
+        raise BadSettings(f"{SETTINGS}: bring is not a list of paths", fix='write bring = [".env"]')
+    for path in bring:
+        if posixpath.isabs(path) or ".." in path.split("/") or path.startswith(":") or not path.strip("./"):
+            raise BadSettings(
+                f"{SETTINGS}: bring: {path!r} is no path inside the project", fix="name files of the project"
+            )
+    values, passed, secrets = _variables(table_of("env", document))
+    network, services = _network(table_of("network", document)), tuple(_services(table_of("services", document)))
+    return Needs(tuple(bring), values, passed, secrets, network, services)
+
+
+def table_of(name: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a table of the file, empty if it is not there. Raises BadSettings when it is no table."""
+    found = document.get(name, {})
+    if not isinstance(found, dict):
+        raise BadSettings(f"{SETTINGS}: {name} is not a table", fix=f"write [{name}] and its keys below")
+    return found
+
+
+def unknown_key(file: str, key: str, known: Iterable[str]) -> BadSettings:
+    """Return the error for a key that a file of settings may not have."""
+    close = get_close_matches(key.rpartition(".")[2], [name.rpartition(".")[2] for name in known], n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return BadSettings(f"{file}: there is no key {key}{meant}", fix=f"known are {', '.join(sorted(known))}")
+
+
+def _variables(table: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...], dict[str, Step]]:
+    values = {name: value for name, value in table.items() if name not in {"pass", "secrets"}}
+    passed, secrets = table.get("pass", ()), table.get("secrets", {})
+    if not _is_list(passed):
+        raise BadSettings(f"{SETTINGS}: env.pass is not a list of names", fix='write pass = ["NAME"]')
+    if not isinstance(secrets, dict):
+        raise BadSettings(f"{SETTINGS}: env.secrets is not a table", fix='write secrets = { NAME = "setup" }')
+    for name, value in values.items():
+        if not isinstance(value, str):
+            close = get_close_matches(name, ("pass", "secrets"), n=1)
+            fix = f"did you mean {close[0]}?" if close else f'write {name} = "..."'
+            raise BadSettings(f"{SETTINGS}: env.{name} is not a text", fix=fix)
+    for name, step in secrets.items():
+        if step not in STEPS:
+            message = f"{SETTINGS}: env.secrets.{name} does not say which step sees it"
+            raise BadSettings(message, fix=f'write {name} = "setup" or {name} = "checks"')
+    for name in (*values, *passed, *secrets):
+        _check_name(name, name in values)
+    return values, tuple(passed), secrets
+
+
+def _check_name(name: str, is_value: bool) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadSettings(f"{SETTINGS}: env: {name!r} is no name of a variable", fix="use letters, digits and _")
+    if name in _OURS or name.startswith(_OUR_BEGINNINGS) or (name in JOINED and not is_value):
+        why = "it is ours, a key of a model, or changes how commands are run and watched"
+        raise BadSettings(
+            f"{SETTINGS}: env: {name} cannot be given to the project's commands: {why}", fix="leave it out"
+        )
+
+
+def _services(table: Mapping[str, Any]) -> Iterator[Service]:
+    known = set(Service._fields) - {"name"}
+    for name, inside in table.items():
+        if not isinstance(inside, dict):
+            fix = f'write {name} = {{ command = "...", ready = 5432 }}'
+            raise BadSettings(f"{SETTINGS}: services.{name} is not a table", fix=fix)
+        for key in inside.keys() - known:
+            raise unknown_key(SETTINGS, f"services.{name}.{key}", known)
+        try:
+            service = read_service(name, inside)
+        except WrongService as error:
+            raise BadSettings(f"{SETTINGS}: {error}", fix=error.fix) from error
+        for variable, _ in service.env:
+            _check_name(variable, is_value=True)
+        yield service
+
+
+def _network(table: Mapping[str, Any]) -> tuple[Step, ...]:
+    for step, value in table.items():
+        if step not in STEPS:
+            raise unknown_key(SETTINGS, f"network.{step}", STEPS)
+        if value not in {"all", "none"}:
+            raise BadSettings(
+                f"{SETTINGS}: network.{step} is {value!r}", fix=f'write {step} = "all" or {step} = "none"'
+            )
+    return tuple(step for step in STEPS if table.get(step, "all" if step == "setup" else "none") == "all")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+
+
+def joined(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+    """Return the project's variables; in those that we set too, its value comes after ours."""
+    both = {name: f"{ours[name]} {theirs[name]}" for name in JOINED if ours.get(name) and name in theirs}
+    return {**theirs, **both}
+
+
+def masked(output: bytes, mask: Masker) -> bytes:
+    """Return the output of a command without secrets; bytes that are no UTF-8 stay as they are."""
+    return mask(output.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def supplied(needs: Needs, supplies: Supplies) -> Finding:
+    """Return the note that names what the commands got beside the tree."""
+    variables = [*needs.passed, *(f"{name} (secret, {step})" for name, step in needs.secrets.items())]
+    parts = (
+        f"brought: {', '.join(supplies.copied[:20])}" if supplies.copied else "",
+        f"variables: {', '.join(variables)}" if variables else "",
+        f"services: {', '.join(one.name for one in needs.services)}" if needs.services else "",
+        "network in checks" if "checks" in needs.network else "",
+    )
+    return finding(SUPPLIED, "; ".join(filter(None, parts)) or "nothing new", severity="note")
