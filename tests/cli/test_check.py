@@ -44,6 +44,7 @@ def test_what_refuses_it_is_shown_with_its_last_lines_and_is_not_kept(program: P
         assert refused.code == 3, refused.err
         assert "AssertionError: 3 != 4" in refused.out
         assert "Not ready: a build would pause here" in refused.out
+        assert "--accept-base pytest" in refused.err or "--accept-base unittest" in refused.err
 
 
 def test_what_was_found_and_from_where_is_said(program: Program, repository: Path) -> None:
@@ -61,6 +62,15 @@ def test_nothing_to_check_with_is_refused_before_anything_is_paid_for(program: P
     assert refused.code == 3
     assert "Checks: none found" in refused.out
     assert "checks.none" in refused.out
+    assert "--accept-base checks.none" in refused.err
+
+
+def test_of_many_findings_the_first_are_shown_and_the_others_counted(program: Program, repository: Path) -> None:
+    lint = "lint:style=for n in $(seq 1 25); do echo a.py:$n:1: F401 unused; done; exit 1"
+    refused = program("check", "--repo", repository, "--check", lint, "--sandbox", "none")
+    assert refused.out.count("unused [ruff.F401") == 20
+    assert "and 5 more: --json has them all" in refused.out
+    assert "--accept-base style" in refused.err
 
 
 def test_the_environment_of_the_repository_is_named(program: Program, repository: Path) -> None:

@@ -19,6 +19,7 @@ from buildwright.gates.reporting import finding
         ("error: unrecognized arguments: --timeout=10", "pytest-timeout"),
         ("error: unrecognized arguments: --asyncio-mode=auto", "pytest-asyncio"),
         ("E       fixture 'mocker' not found", "pytest-mock"),
+        ("pytest.PytestConfigWarning: Unknown config option: asyncio_mode", "pytest-asyncio"),
     ],
 )
 def test_what_is_missing_is_named_with_the_python_it_is_missing_from(said: str, missing: str) -> None:
@@ -37,10 +38,16 @@ def test_what_is_not_known_gets_no_fix(said: str) -> None:
 
 
 def test_a_module_may_be_a_dependency_or_the_projects_own() -> None:
-    told = with_cause(finding("test.error", "E   ModuleNotFoundError: No module named 'yaml.nodes'"), "/v/bin/python3")
+    told = with_cause(finding("test.error", "E   ModuleNotFoundError: No module named 'yaml'"), "/v/bin/python3")
     assert (
         told.fix == "yaml is not there: if it is a dependency, install it in the Python of the checks, /v/bin/python3"
     )
+
+
+def test_a_module_whose_package_is_there_is_a_file_that_is_missing() -> None:
+    told = with_cause(finding("test.error", "E   ModuleNotFoundError: No module named 'humanize._version'"), "python")
+    assert told.fix.startswith("humanize is there and has no _version: if it is a file of yours that git does not have")
+    assert "--setup" in told.fix
 
 
 def test_a_fix_that_is_there_stays() -> None:
@@ -52,3 +59,10 @@ def test_a_time_limit_is_named_and_an_overloaded_machine_too() -> None:
     assert "overloaded" not in time_advice("--gate-time", load=1.0, cores=2)
     assert "load 9.9 on 2 cores" in time_advice("--gate-time", load=9.9, cores=2)
     assert "SECONDS" not in time_advice("", load=9.9, cores=2)
+
+
+def test_what_mypy_cannot_find_is_named_as_missing() -> None:
+    said = 'Cannot find implementation or library stub for module named "freezegun.api"'
+    assert with_cause(finding("mypy.import-not-found", said), "/v/bin/python3").fix.startswith(
+        "freezegun is not there:"
+    )

@@ -81,6 +81,24 @@ async def test_what_cannot_be_imported_is_an_error(tmp_path: Path) -> None:
     assert "no_such_module_at_all" in report.findings[0].message
 
 
+async def test_a_setting_of_a_plugin_that_is_missing_names_the_plugin(tmp_path: Path) -> None:
+    settings = (
+        "[tool.pytest.ini_options]\nfilterwarnings = ['error']\nqt_api = 'pyside6'\n"
+        "asyncio_default_fixture_loop_scope = 'function'\n"
+    )
+    write(tmp_path, {"calc.py": ADD, "test_calc.py": GOOD, "pyproject.toml": settings})
+    (report,) = await reports(tmp_path, checks=command("python -m pytest -q"))
+    assert not report.ok
+    assert report.findings[0].fix.startswith("pytest-qt is not in the Python of the checks")
+
+
+async def test_a_program_that_may_not_be_run_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"tool": "#!/bin/sh\n"})
+    *_, report = await reports(tmp_path, checks=command("PATH=$PWD; tool --all"))
+    assert codes(report) == ["check.tool_missing"]
+    assert report.findings[0].message.startswith("tool, which `PATH=$PWD; tool --all` calls, may not be run")
+
+
 NOTHING = {
     "no test in the file": ({"test_a.py": "x = 1\n"}, command(FAST)),
     "all skipped": ({"test_a.py": "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n"}, command(FAST)),

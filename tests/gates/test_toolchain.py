@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import runpy
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from buildwright.gates.levels import why_not
 from buildwright.gates.parts import part_of
 from buildwright.gates.setup_cache import Setup
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain
+from tests.git import git
 
 DEFAULTS = Options()
 
@@ -37,6 +41,7 @@ GO_SETUP = (
     'export GOCACHE="$PWD/.go-cache/build" GOMODCACHE="$PWD/.go-cache/mod" GOFLAGS=-modcacherw && go mod download && '
     "(timeout 300 go vet net/http encoding/json testing regexp text/template os/exec || true)"
 )
+MYPY = "mypy --no-error-summary --no-pretty --python-executable python"
 TESTED = {"tests/test_a.py": "def test_a(): pass"}
 
 COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
@@ -47,9 +52,28 @@ COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
         "cheapest first",
         {"pyproject.toml": "[tool.ruff]\n[tool.mypy]\nfiles=['src']", **TESTED},
         [],
-        ["mypy --no-error-summary", "ruff check --output-format=concise .", "python -m pytest -q"],
+        [MYPY, "ruff check --output-format=concise .", "python -m pytest -q"],
     ),
-    ("mypy without files", {"mypy.ini": "[mypy]\n"}, [], ["mypy --no-error-summary ."]),
+    ("mypy without files", {"mypy.ini": "[mypy]\n"}, [], [f"{MYPY} ."]),
+    (
+        "mypy whose files another table names",
+        {"pyproject.toml": "[tool.mypy]\nfiles=['a.py']", "setup.cfg": "[flake8]\nfiles = a\n"},
+        [],
+        [MYPY],
+    ),
+    (
+        "files of another tool in setup.cfg",
+        {"setup.cfg": "[mypy]\nstrict = True\n[options]\npackages = find:\n"},
+        [],
+        [f"{MYPY} ."],
+    ),
+    ("files of mypy in setup.cfg", {"setup.cfg": "[mypy]\nfiles = a.py\n"}, [], [MYPY]),
+    (
+        "mypy takes the settings of one file",
+        {"pyproject.toml": "[tool.mypy]\nstrict=true", "setup.cfg": "[mypy]\nfiles = a.py\n"},
+        [],
+        [f"{MYPY} ."],
+    ),
     ("broken pyproject", {"pyproject.toml": "[[[", **TESTED}, [], ["python -m pytest -q"]),
     (
         "npm",
@@ -63,6 +87,17 @@ COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
         ["npm run lint", "npm test", "npm run build"],
     ),
     ("npm without dependencies", {"package.json": package(scripts={"test": "node --test"})}, [], ["npm test"]),
+    (
+        "a workspace whose top has no dependencies",
+        {
+            "package.json": package(scripts={"test": "pnpm -r test"}),
+            "pnpm-lock.yaml": "",
+            "pnpm-workspace.yaml": "packages: ['a']",
+            "a/package.json": package(dependencies={"b": "workspace:*"}),
+        },
+        ["pnpm install --frozen-lockfile --ignore-scripts"],
+        ["pnpm test"],
+    ),
     (
         "npm without a lock file",
         {"package.json": package(scripts={"test": "jest"}, dependencies={"jest": "1"})},
@@ -81,6 +116,12 @@ COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
     ),
     ("odd scripts", {"package.json": package(scripts=["test"]), "Makefile": "check: x\n"}, [], ["make check"]),
     ("go", {"go.mod": "module x"}, [GO_SETUP], ["go vet ./...", "go test -json ./..."]),
+    (
+        "go with vendored modules",
+        {"go.mod": "module x", "vendor/modules.txt": ""},
+        [GO_SETUP.replace("go mod download && ", "")],
+        ["go vet ./...", "go test -json ./..."],
+    ),
     ("rust", {"Cargo.toml": "[package]"}, [], ["cargo test --no-fail-fast"]),
     (
         "rust with dependencies and members",
@@ -161,6 +202,19 @@ def test_no_command_is_an_error_that_says_what_to_do(files: dict[str, str]) -> N
 def test_unittest_where_pytest_is_not() -> None:
     files = {"test_a.py": "import unittest\n"}
     assert found(files, has_pytest=False).checks[0].command == "python -m unittest discover -v"
+
+
+@pytest.mark.parametrize(
+    ("names", "option"),
+    [
+        (("test_a.py", "tests.py"), ""),
+        (("a_test.py", "b_test.py"), " -p '*_test.py'"),
+        (("test_a.py", "b_test.py"), " -p '*test*.py'"),
+    ],
+)
+def test_unittest_looks_for_the_names_that_the_tests_have(names: tuple[str, ...], option: str) -> None:
+    files = {f"lib/{name}": "import unittest\n" for name in names}
+    assert found(files, has_pytest=False).checks[0].command == f"python -m unittest discover -v{option}"
     assert found(files).checks[0].command == "python -m pytest -q"
 
 
@@ -394,6 +448,30 @@ PART = package(scripts={"test": "node --test"})
 def test_parts_whose_tests_no_check_runs_are_named(files: dict[str, str], named: list[str]) -> None:
     said = [message.partition(" ")[0] for code, message in warnings(found(files)) if code == "checks.part_not_run"]
     assert said == named
+
+
+VERSION_FILES = {
+    "hatch-vcs": '[tool.hatch.build.hooks.vcs]\nversion-file = "lib/_version.py"\n',
+    "setuptools-scm": '[tool.setuptools_scm]\nversion_file = "lib/_version.py"\n',
+    "setuptools-scm before 8": '[tool.setuptools_scm]\nwrite_to = "lib/_version.py"\n',
+}
+
+
+@pytest.mark.parametrize("build", VERSION_FILES)
+@pytest.mark.parametrize(("tag", "version"), [("v1.20.3", "1.20.3"), ("", "0.0.0")])
+def test_a_version_file_that_git_does_not_have_is_written(build: str, tag: str, version: str, tmp_path: Path) -> None:
+    (setup,) = found({"pyproject.toml": VERSION_FILES[build], **TESTED}).setup
+    (tmp_path / "lib").mkdir()
+    for command in ("init", "commit --allow-empty -m x", f"tag {tag}"):
+        git(tmp_path, *command.split())
+    subprocess.run(["sh", "-c", *setup.commands], cwd=tmp_path, check=True)
+    names = runpy.run_path(str(tmp_path / "lib" / "_version.py"))
+    assert names["__version__"] == version
+    assert names["version_tuple"] == tuple(map(int, version.split(".")))
+
+
+def test_a_version_file_that_git_has_is_left_alone() -> None:
+    assert found({"pyproject.toml": VERSION_FILES["hatch-vcs"], "lib/_version.py": "", **TESTED}).setup == ()
 
 
 UV = {

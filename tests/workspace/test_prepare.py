@@ -33,6 +33,9 @@ async def test_uncommitted_changes_are_counted_and_stay(workspace: GitWorkspace,
     (repository / "a").write_text("changed\n")
     (repository / "x.log").write_text("ignored\n")
     (repository / "new").write_text("untracked\n")
+    # An environment that ignores itself, as uv makes it, is no change.
+    (repository / ".venv").mkdir()
+    (repository / ".venv" / ".gitignore").write_text("*\n")
     (repository / "staged").write_text("s\n")
     git(repository, "add", "staged")
     before = git(repository, "status", "--porcelain")

@@ -6,6 +6,7 @@ A repository that passed before is answered from what was kept, without a heavy 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from buildwright.views.precheck import PrecheckView
 
 _GIT_SECONDS = 10.0
+_MOST_REASONS = 20
+"""Findings that are printed for people."""
 
 
 async def check(
@@ -136,10 +139,12 @@ def _tell(output: Output, view: dict[str, Any], *, was_kept: bool) -> Exit:
     if output.json:
         output.data({**view, "kept": was_kept, "exit": int(code)})
         return code
-    for first, *rest in view["reasons"]:
+    for first, *rest in view["reasons"][:_MOST_REASONS]:
         output.print(f"  {one_line(first, 300)}", style="red")
         for line in rest:
             output.print(f"    {one_line(line, 300)}")
+    if len(view["reasons"]) > _MOST_REASONS:
+        output.print(f"  and {len(view['reasons']) - _MOST_REASONS} more: --json has them all")
     ran = [report for report in view["reports"] if report["evidence"]]
     for report in ran:
         tests = report["evidence"]["tests"]
@@ -152,5 +157,15 @@ def _tell(output: Output, view: dict[str, Any], *, was_kept: bool) -> Exit:
         output.say(typed("Next: buildwright build SPEC.md"))
     else:
         output.print("Not ready: a build would pause here, before anything is paid for.", style="bold")
-        output.say(typed("Next: mend it, name other checks with --check, or build with --accept-base CHECK"))
+        accepted = " ".join(f"--accept-base {shlex.quote(name)}" for name in _refused(view))
+        output.say(typed(f"Next: mend it, name other checks with --check, or build with {accepted or '--accept-base'}"))
     return code
+
+
+def _refused(view: dict[str, Any]) -> list[str]:
+    """Return what refuses the project, as `--accept-base` takes it: names of checks, and codes of what was found."""
+    names = []
+    for report in view["reports"]:
+        codes = [one["code"] for one in report["findings"] if one["severity"] == "error"]
+        names += codes if report["gate"] == "checks" else [] if report["ok"] else [report["gate"]]
+    return list(dict.fromkeys(names))

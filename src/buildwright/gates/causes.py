@@ -14,7 +14,9 @@ from buildwright.brought_files import is_there
 from buildwright.core.finding import Finding
 
 _NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
+_NO_STUB = re.compile(r"Cannot find implementation or library stub for module named \"([\w.]+)\"")
 _ARGUMENTS = re.compile(r"unrecognized arguments: (.+)")
+_SETTING = re.compile(r"PytestConfigWarning: Unknown config option: (\w+)")
 _FIXTURE = re.compile(r"fixture '(\w+)' not found")
 _ABSENT = re.compile(r"(?i)no such file|ENOENT|FileNotFound|cannot open|can't open|not found|does not exist|no file")
 _UNSET = re.compile(
@@ -43,6 +45,19 @@ _PLUGINS = {
     "--html": "pytest-html",
 }
 """Plugins of pytest by how their options begin."""
+_SETTINGS = {
+    "asyncio_mode": "pytest-asyncio",
+    "asyncio_default_fixture_loop_scope": "pytest-asyncio",
+    "anyio_mode": "anyio",
+    "timeout": "pytest-timeout",
+    "DJANGO_SETTINGS_MODULE": "pytest-django",
+    "django_find_project": "pytest-django",
+    "env": "pytest-env",
+    "mock_use_standalone_module": "pytest-mock",
+    "rerun_except": "pytest-rerunfailures",
+    "qt_api": "pytest-qt",
+}
+"""Plugins of pytest by the settings they read: with warnings as errors, pytest fails without them before any test."""
 _FIXTURES = {
     "mocker": "pytest-mock",
     "benchmark": "pytest-benchmark",
@@ -65,12 +80,26 @@ def with_cause(one: Finding, python: str) -> Finding:
             f"{missing} is not in the Python of the checks, {python}: install it there"
             f" ({python} -m pip install {missing}), or activate the environment of the project that has it"
         )
-    elif found := _NO_MODULE.search(one.message):
-        name = found[1].partition(".")[0]
-        fix = f"{name} is not there: if it is a dependency, install it in the Python of the checks, {python}"
+    elif found := _NO_STUB.search(one.message) or _NO_MODULE.search(one.message):
+        fix = _about_module(found[1], python, is_read=found.re is _NO_STUB)
     else:
         return one
     return one.model_copy(update={"fix": fix})
+
+
+def _about_module(name: str, python: str, *, is_read: bool) -> str:
+    """Return what to do about a module that was not found. `is_read` says that nothing tried to import it.
+
+    An import names the first part of a dotted name that is missing, so that what stands before it is there.
+    """
+    above, _, last = name.rpartition(".")
+    if above and not is_read:
+        return (
+            f"{above} is there and has no {last}: if it is a file of yours that git does not have, write it in a set-up"
+            " step (--setup COMMAND); if it is of a dependency, install the version that has it"
+        )
+    top = name.partition(".")[0]
+    return f"{top} is not there: if it is a dependency, install it in the Python of the checks, {python}"
 
 
 def with_lack(one: Finding, repository: str, files: Path, environment: Mapping[str, str]) -> Finding:
@@ -111,6 +140,8 @@ def _missing(text: str) -> str:
             for start, plugin in _PLUGINS.items():
                 if option == start or option.startswith(f"{start}-"):
                     return plugin
+    if (found := _SETTING.search(text)) and found[1] in _SETTINGS:
+        return _SETTINGS[found[1]]
     if (found := _FIXTURE.search(text)) and found[1] in _FIXTURES:
         return _FIXTURES[found[1]]
     found = _NO_MODULE.search(text)

@@ -7,6 +7,7 @@ import codecs
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -47,6 +48,8 @@ _TAIL = 1_800
 _SETUP_SECONDS = 600.0
 NOT_FOUND = 127
 """Exit code of a shell that did not find the program."""
+_SHELL = re.compile(r"^\S*sh: (?:line )?\d+: (?P<name>[^:]+): (?P<why>(?:command )?not found|Permission denied)$")
+"""What dash and bash say of a program that they cannot start."""
 _PYTEST_NOTHING = 5
 _STARTED_BY_US = "-m pytest -q"
 """End of the command by which pytest is run when the project names none: it may be started more safely."""
@@ -352,9 +355,20 @@ def ended(name: str, command: str, done: Completed) -> list[Finding]:
         message = f"{name} was ended after {done.seconds:.0f} seconds{limit}: `{command}`\n{_tail(done)}"
         return [finding("check.timeout", message, fix=time_advice("" if name == "setup" else "--gate-time"))]
     if done.exit_code == NOT_FOUND:
-        message = f"A program that `{command}` calls was not found.\n{_tail(done)}"
-        return [finding("check.tool_missing", message, fix="declare it as a dependency, or install it on this machine")]
+        return [_not_started(command, done)]
     return []
+
+
+def _not_started(command: str, done: Completed) -> Finding:
+    """Return a finding about a program that a shell could not start, by the shell's own last word on it."""
+    said = [match for line in done.output.splitlines() if (match := _SHELL.search(line.decode("utf-8", "replace")))]
+    name, why = (said[-1]["name"], said[-1]["why"]) if said else ("", "not found")
+    called = f"{name}, which `{command}` calls," if name else f"A program that `{command}` calls"
+    if why.startswith("Permission"):
+        message = f"{called} may not be run: {why.lower()}.\n{_tail(done)}"
+        return finding("check.tool_missing", message, fix="make it executable, or take the folder off the PATH")
+    message = f"{called} was not found.\n{_tail(done)}"
+    return finding("check.tool_missing", message, fix="declare it as a dependency, or install it on this machine")
 
 
 def _says_nothing(check: Check, done: Completed) -> bool:

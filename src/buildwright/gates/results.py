@@ -15,6 +15,8 @@ from buildwright.gates.node_reporting import node_reports
 from buildwright.gates.reporting import finding
 from buildwright.gates.test_output import read_run
 
+_INTERNAL = "pytest: internal: internal error"
+"""How the report names what stopped pytest itself, such as a plugin or a setting that it does not know."""
 _FIX = "let the tests neither write their report nor end their process, and print nothing that reads like a summary"
 
 
@@ -77,6 +79,8 @@ def agreed(command: str, reports: Sequence[Tally], told: Tally | None, *, number
     reported = merged(reports)
     if reported is None or told is None:
         return Results(reported if reported is not None else told)
+    if any(one.message.startswith(_INTERNAL) for one in reported.findings):
+        return Results(reported)  # pytest's summary tells of tests alone, and it came to none
     if bool(reported.findings) != bool(told.findings):
         which = "report" if reported.findings else "output"
         message = f"Of `{command}` only the {which} says that tests failed."

@@ -13,7 +13,7 @@ from buildwright.gates.toolchain import ProjectFiles, Toolchain, around
 _MANIFESTS: Mapping[str, tuple[str, ...]] = {
     "pytest": ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"),
     "unittest": (),
-    "mypy": ("mypy.ini", "pyproject.toml", "setup.cfg"),
+    "mypy": ("mypy.ini", ".mypy.ini", "pyproject.toml", "setup.cfg"),
     "pyright": ("pyrightconfig.json", "pyproject.toml"),
     "ruff": ("ruff.toml", ".ruff.toml", "pyproject.toml"),
     "npm": ("package.json",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import posixpath
 import re
@@ -284,9 +285,9 @@ def _python(folder: _Folder) -> Toolchain:
     setup = _python_setup(folder)
     tools = folder.table("pyproject.toml").get("tool", {})
     tools = tools if isinstance(tools, dict) else {}
-    setup_cfg = folder.read("setup.cfg")
+    mypy = _mypy_settings(folder, tools)
     wanted: list[tuple[str, str, CheckKind, bool]] = [
-        ("mypy", _mypy(folder, tools), "typecheck", "mypy" in tools or "mypy.ini" in paths or "[mypy]" in setup_cfg),
+        ("mypy", _mypy(folder, mypy or {}), "typecheck", mypy is not None),
         ("pyright", "pyright", "typecheck", "pyright" in tools or "pyrightconfig.json" in paths),
         (
             "ruff",
@@ -311,12 +312,40 @@ def _python(folder: _Folder) -> Toolchain:
         elif project.has_pytest or configured or not _are_unittests(folder, tests):
             checks.append(folder.check("pytest", f"{project.python} -m pytest -q", "test", "pytest"))
         else:
-            checks.append(folder.check("unittest", f"{project.python} -m unittest discover -v", "test", "unittest"))
+            command = f"{project.python} -m unittest discover -v{_pattern(tests)}"
+            checks.append(folder.check("unittest", command, "test", "unittest"))
     installed = any(name in paths for name in ("pyproject.toml", "setup.py", "setup.cfg"))
     layout = installed and any(path.startswith("src/") and path.endswith(".py") for path in paths)
     sources = ((folder.path("src"),) if layout else (), _workspace_members(folder, tools))
-    ready = (setup,) if setup is not None else ()
+    ready = (*((setup,) if setup is not None else ()), *_version_setup(folder, tools))
     return Toolchain(ready, tuple(checks), tuple(notes), tuple(path for paths in sources for path in paths))
+
+
+_VERSION_FILES = (
+    ("hatch", "build", "hooks", "vcs", "version-file"),
+    ("setuptools_scm", "version_file"),
+    ("setuptools_scm", "write_to"),
+)
+"""Where pyproject.toml names the file that a build writes the version of git into (hatch-vcs, setuptools-scm)."""
+_WRITE_VERSION = (
+    "import re, subprocess; "
+    'said = subprocess.run(["git", "describe", "--tags", "--abbrev=0"], capture_output=True, text=True).stdout; '
+    'number = re.findall(r"[0-9]+(?:[.][0-9]+)*", said)[-1:] or ["0.0.0"]; '
+    'parts = number[0].replace(".", ", "); '
+    'text = f"__version__ = version = {number[0]!r}\\n__version_tuple__ = version_tuple = ({parts},)\\n"; '
+)
+
+
+def _version_setup(folder: _Folder, tools: Mapping[str, Any]) -> tuple[Setup, ...]:
+    """Return the setup that writes the project's version file, which git does not have and the code imports."""
+    for keys in _VERSION_FILES:
+        named: Any = tools
+        for key in keys:
+            named = named.get(key) if isinstance(named, dict) else None
+        if isinstance(named, str) and named.endswith(".py") and named not in folder.paths:
+            write = f'{_WRITE_VERSION}open({json.dumps(named)}, "w").write(text)'
+            return (Setup((folder.command(f"{folder.project.python} -c {shlex.quote(write)}"),)),)
+    return ()
 
 
 _VENV = ".venv"
@@ -388,12 +417,38 @@ def _names_pytest(folder: _Folder) -> bool:
     return named or "pytest.ini" in folder.paths or "[tool:pytest]" in folder.read("setup.cfg")
 
 
-def _mypy(folder: _Folder, tools: Mapping[str, Any]) -> str:
-    section = tools.get("mypy", {})
-    names_files = isinstance(section, dict) and any(key in section for key in ("files", "packages", "modules"))
-    for name in ("mypy.ini", "setup.cfg"):
-        names_files |= any(line.startswith(("files", "packages", "modules")) for line in folder.read(name).splitlines())
-    return "mypy --no-error-summary" if names_files else "mypy --no-error-summary ."
+def _mypy(folder: _Folder, settings: Mapping[str, Any]) -> str:
+    """Return the command of mypy, one finding a line, which sees what is installed in the Python of the checks.
+
+    A mypy of another place, such as one that pipx keeps, would else look for the dependencies where it is itself.
+    """
+    command = f"mypy --no-error-summary --no-pretty --python-executable {folder.project.python}"
+    return command if {"files", "packages", "modules"} & settings.keys() else f"{command} ."
+
+
+def _mypy_settings(folder: _Folder, tools: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the settings that mypy takes, those of the first file that has any; None when there are none."""
+    for name in ("mypy.ini", ".mypy.ini"):
+        if name in folder.paths:
+            return _ini_section(folder.read(name), "mypy") or {}
+    if "mypy" in tools:
+        return tools["mypy"] if isinstance(tools["mypy"], dict) else {}
+    return _ini_section(folder.read("setup.cfg"), "mypy")
+
+
+def _ini_section(text: str, name: str) -> Mapping[str, str] | None:
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return {} if f"[{name}]" in text else None
+    return dict(parser[name]) if parser.has_section(name) else None
+
+
+def _pattern(tests: Sequence[str]) -> str:
+    """Return the option of unittest for files that are not named `test*.py`, which alone it looks for."""
+    named = [path.rpartition("/")[2].startswith("test") for path in tests]
+    return "" if all(named) else " -p '*test*.py'" if any(named) else " -p '*_test.py'"
 
 
 def _is_python_test(path: str) -> bool:
@@ -428,7 +483,9 @@ def _node(folder: _Folder) -> Toolchain:
     has_types = any(check.kind == "typecheck" for check in checks)
     if "tsconfig.json" in folder.paths and "typescript" in wanted and not has_types:
         checks.append(folder.check("tsc", "npx --no-install tsc --noEmit", "typecheck"))
-    return Toolchain((_node_setup(home, manager),) if wanted else (), tuple(checks))
+    # The members of a workspace need links to each other, and have dependencies of their own.
+    is_workspace = "workspaces" in package or "pnpm-workspace.yaml" in folder.paths
+    return Toolchain((_node_setup(home, manager),) if wanted or is_workspace else (), tuple(checks))
 
 
 def _workspace(folder: _Folder) -> _Folder:
@@ -497,13 +554,14 @@ _GO_PACKAGES = "net/http encoding/json testing regexp text/template os/exec"
 
 
 def _go_setup(folder: _Folder) -> Setup:
-    """Return the setup that fetches modules and compiles much of the standard library, which takes most of the time.
+    """Return the setup that fetches modules, unless the tree has them, and compiles much of the standard library.
 
-    Kept for later trees by the module's files alone; every checkout gets a copy, so that a test cannot change what
-    another tree is judged with.
+    The latter takes most of the time. Kept for later trees by the module's files alone; every checkout gets a copy, so
+    that a test cannot change what another tree is judged with.
     """
     caches = f'export GOCACHE="$PWD/{GO_CACHE}/build" GOMODCACHE="$PWD/{GO_CACHE}/mod" GOFLAGS=-modcacherw'
-    command = f"{caches} && {folder.command(f'go mod download && (timeout 300 go vet {_GO_PACKAGES} || true)')}"
+    download = "" if "vendor/modules.txt" in folder.paths else "go mod download && "
+    command = f"{caches} && {folder.command(f'{download}(timeout 300 go vet {_GO_PACKAGES} || true)')}"
     inputs = [name for name in ("go.mod", "go.sum") if name in folder.paths]
     return Setup((command,), tuple(map(folder.path, inputs)), (GO_CACHE,))
 

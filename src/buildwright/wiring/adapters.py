@@ -187,8 +187,13 @@ def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> 
 
 
 def path_of(settings: Settings) -> str:
-    """Return PATH for agents and gates: the user's, then as a last resort the tools installed beside this Python."""
-    return os.pathsep.join((settings.environment.get("PATH", os.defpath), str(Path(sys.executable).parent)))
+    """Return PATH for agents: the user's, then as a last resort the tools installed beside this Python."""
+    return os.pathsep.join((project_path_of(settings), str(Path(sys.executable).parent)))
+
+
+def project_path_of(settings: Settings) -> str:
+    """Return PATH for what judges a project: the user's. A linter beside this Python is ours, and may be another one."""
+    return settings.environment.get("PATH", os.defpath)
 
 
 def briefer(workspace: Workspace | None) -> Callable[[BriefingRequest], Awaitable[Briefing]]:
@@ -299,7 +304,7 @@ class AdapterFactory:
             return None
         from buildwright.gates.sealed import SealedRunner
 
-        return SealedRunner(GateTools(sandbox, path_of(self._settings), self._settings.home / "setups"))
+        return SealedRunner(GateTools(sandbox, project_path_of(self._settings), self._settings.home / "setups"))
 
     def _furnish(
         self, options: Options, sandbox: Sandbox | None
@@ -320,7 +325,7 @@ class AdapterFactory:
 
         home = self._settings.home
         allowed = partial(allowed_secrets, self._settings)
-        return gates(sandbox, path_of(self._settings), home / "setups", home / COMPILED_RULES, allowed)
+        return gates(sandbox, project_path_of(self._settings), home / "setups", home / COMPILED_RULES, allowed)
 
 
 async def warm_up(options: Options) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from buildwright.settings import Settings
-from buildwright.wiring.adapters import SystemClock, masker_of, path_of
+from buildwright.wiring.adapters import SystemClock, masker_of, project_path_of
 from buildwright.wiring.allowed import allowed_secrets, repository_name
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def auditor(settings: Settings, sandbox: Literal["auto", "bubblewrap", "none"] =
         from buildwright.ports import GateTools
         from buildwright.sandbox import choose
 
-        return GateTools(await choose(sandbox, home=settings.tag), path_of(settings), settings.home / "setups")
+        return GateTools(await choose(sandbox, home=settings.tag), project_path_of(settings), settings.home / "setups")
 
     return Auditor(
         settings.home,

@@ -330,7 +330,9 @@ async def _uncommitted(git: Git, source: Source, git_dir: Path, commit: str, fil
             changed = await view(
                 "diff-index", "--name-only", "-z", "--ignore-submodules", "--end-of-options", commit, "--"
             )
-            fresh = await view("ls-files", "-z", "--others", "--exclude-standard", "--directory")
+            fresh = await view(
+                "ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory"
+            )
         except GitFailed:
             return ["Uncommitted changes, if there are any, are left out."]
     count = changed.output.count(b"\0") + fresh.output.count(b"\0")
