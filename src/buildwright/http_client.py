@@ -16,6 +16,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from buildwright import errors
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, decode
@@ -170,7 +172,7 @@ class HttpClient:
 
     async def ask(self, build_id: str, command: BuildCommand) -> CommandResult:
         """Give any command to a build: the path is its name, and the body is its fields."""
-        fields = {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(command).items()}
+        fields = {name: _as_json(value) for name, value in asdict(command).items()}
         found = await self._wire.post(f"/api/builds/{build_id}/{command.name}", fields)
         return CommandResult(await self.builds.load(build_id), str(found.get(command.receipt, "")))
 
@@ -333,3 +335,12 @@ def _line(item: Mapping[str, Any]) -> LogLine:
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def _as_json(value: Any) -> Any:
+    """Return a field of a command as the body of a request has it; of a record only what was given."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(value, tuple):
+        return [_as_json(item) for item in value]
+    return str(value) if isinstance(value, Decimal) else value

@@ -191,6 +191,56 @@ async def test_a_paused_failure_is_answered_with_retry_or_skip(served: Served) -
     assert (await ended(served.client, build_id))["outcome"] == "aborted"
 
 
+async def test_a_paused_build_goes_on_with_other_options(served: Served) -> None:
+    options = {**SLOW, "agent_command": "exit 1", "limits": {"attempts": 1, "stuck_after": 9}}
+    build_id = await started(served.client, options=options)
+    assert (await ended(served.client, build_id))["pause"]["reason"] == "failure"
+    place = f"/api/builds/{build_id}"
+    change = {"attempts": 2, "checks": [{"name": "easy", "command": "true"}], "branch": "made"}
+    retried = await served.client.post(f"{place}/resume", {"choice": "retry", "options": change})
+    assert retried.status == 200, retried.text
+    assert (await ended(served.client, build_id))["tasks"][0]["attempt"] == 3
+    kept = (await served.site.app.builds.load(build_id)).options
+    assert (kept.limits.attempts, [check.name for check in kept.checks], kept.delivery.branch) == (2, ["easy"], "made")
+    for wrong in ({"attempts": 0}, {"gate_seconds": -1}, {"attemps": 3}, {"checks": [{"name": "x"}]}):
+        refused = await served.client.post(f"{place}/resume", {"choice": "skip", "options": wrong})
+        assert refused.status == 422, wrong
+    assert (await served.client.post(f"{place}/resume", {"choice": "abort"})).status == 200
+
+
+async def test_tasks_are_added_edited_and_dropped(served: Served, tmp_path: Path) -> None:
+    options = {**SLOW, "agent_command": "exit 1", "limits": {"attempts": 1, "stuck_after": 9}}
+    build_id = await started(served.client, options=options)
+    place = f"/api/builds/{build_id}"
+    assert (await ended(served.client, build_id))["pause"]["reason"] == "failure"
+    change = {"tasks": [{"id": "new", "title": "New", "depends_on": ["a"]}], "drop": ["c"]}
+    changed = await served.client.post(f"{place}/task", change)
+    assert (changed.status, changed.json["control"]) == (200, "paused"), changed.text
+    status = (await served.client.get(place)).json
+    assert [task["id"] for task in status["tasks"]] == ["a", "b", "new"]
+    for body, code in (
+        ({"tasks": [{"id": "x", "title": "X", "depends_on": ["y"]}]}, 422),
+        ({"drop": ["nix"]}, 409),
+        ({}, 422),
+        ({"tasks": [{"id": "x"}]}, 422),
+    ):
+        refused = await served.client.post(f"{place}/task", body)
+        assert refused.status == code, (body, refused.text)
+    async with serving(tmp_path / "other", BUILDWRIGHT_ALLOW_COMMANDS="none") as strict:
+        other = await started(strict.client, options=NOTHING)
+        check = {"tasks": [{"id": "x", "title": "X", "validation": {"command": "id"}}]}
+        assert (await strict.client.post(f"/api/builds/{other}/task", check)).status == 403
+
+
+async def test_new_checks_are_commands_that_a_server_may_forbid(tmp_path: Path) -> None:
+    async with serving(tmp_path, BUILDWRIGHT_ALLOW_COMMANDS="none") as served:
+        build_id = await started(served.client, options=NOTHING)
+        place = f"/api/builds/{build_id}"
+        for change in ({"checks": [{"name": "x", "command": "x"}]}, {"setup": ["x"]}):
+            refused = await served.client.post(f"{place}/resume", {"options": change})
+            assert (refused.status, "no commands of yours" in refused.text) == (403, True)
+
+
 async def test_what_was_refused_is_approved_and_lands(served: Served, repository: Path) -> None:
     client = served.client
     command = 'mkdir -p .github/workflows; echo "on: push" > .github/workflows/ci.yml'

@@ -97,7 +97,7 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
         case a.JudgePatch(task, attempt, tree) | a.JudgeMerge(task, attempt, tree):
             bad = None if good else _refused_for(build, task, roll)
             fact = e.PatchJudged if isinstance(action, a.JudgePatch) else e.MergeJudged
-            return [fact(task=task, attempt=attempt, verdict=verdict(tree, good, bad))]
+            return [fact(task=task, attempt=attempt, verdict=verdict(tree, good, bad), round=build.judging_round)]
         case a.PrepareMerge(task, attempt, onto):
             if not good:
                 return [e.MergeConflicted(task=task, attempt=attempt, onto=onto, files=("f",), tree="marked")]
@@ -105,11 +105,11 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
         case a.LandChange(task, attempt, _, commit, tree):
             return [e.ChangeLanded(task=task, attempt=attempt, commit=commit, tree=tree)]
         case a.JudgeBase(tree):
-            return [e.BaseJudged(verdict=verdict(tree, good))]
+            return [e.BaseJudged(verdict=verdict(tree, good), round=build.judging_round)]
         case a.Diagnose(number):
             return [_diagnosed(build, number, roll if good else None)]
         case a.VerifyBuild(tree):
-            return [e.BuildVerified(verdict=verdict(tree, good))]
+            return [e.BuildVerified(verdict=verdict(tree, good), round=build.judging_round)]
         case a.AuditPhase(phase, base, head):
             return [e.PhaseAudited(phase=phase, base=base, head=head, verdict=verdict(f"tree-{head}", good))]
         case a.Deliver(commit, _):

@@ -13,7 +13,8 @@ from buildwright.core.apply import fold
 from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reopened
 from buildwright.core.event import AnyEvent
 from buildwright.core.graph import Graph
-from buildwright.core.limits import Options
+from buildwright.core.limits import Check, Options
+from buildwright.core.options_change import OptionsChange
 from buildwright.core.paths import overlapping
 from buildwright.core.snapshot import dump
 from buildwright.errors import IllegalMove
@@ -62,6 +63,20 @@ class Users(RuleBasedStateMachine):
     @rule()
     def resume(self) -> None:
         self.command(e.BuildResumed(), self.build.control is Control.PAUSED)
+
+    @rule(more=st.booleans(), checks=st.booleans())
+    def change(self, more: bool, checks: bool) -> None:
+        """A user changes options: what waits to land is judged anew when the checks are others."""
+        change = OptionsChange(
+            attempts=self.build.options.limits.attempts + more,
+            checks=(Check(name=f"v{self.build.version}", command="true"),) if checks else None,
+        )
+        event = e.OptionsChanged(options=change.of(self.build.options))
+        legal = self.build.control is Control.PAUSED
+        self.command(event, legal)
+        if legal and checks:
+            assert self.build.base_verdict is None
+            assert not any(car.passed or car.commit for car in self.build.train)
 
     @rule()
     def say(self) -> None:

@@ -22,6 +22,7 @@ SHOWN = [
 
 
 BELOW = {
+    "task": {"add", "edit", "drop"},
     "db": {"migrate", "rollback", "version"},
     "cluster": {"up", "down", "status"},
     "secrets": {"scan", "allow", "allowed"},

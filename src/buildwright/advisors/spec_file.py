@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from buildwright.advisors import documents, task_list, task_master
+from buildwright.advisors import documents, plan_file, task_list, task_master
 from buildwright.advisors.backlog import looks_like_backlog, parse_backlog
 from buildwright.advisors.checklist import lines_outside_fences
 from buildwright.advisors.documents import checked_graph, validate
@@ -71,6 +71,8 @@ class TaskList(Record):
     tasks: tuple[Task, ...]
     milestones: tuple[str, ...] = ()
     notes: str = ""
+    spec: str = ""
+    """The text that the list was planned from, for agents to read; they read the notes without it."""
 
 
 def _parse_own_tasks(data: Any, text: str, name: str, title: str) -> Spec:
@@ -78,7 +80,7 @@ def _parse_own_tasks(data: Any, text: str, name: str, title: str) -> Spec:
     listed = validate(TaskList, data, name)
     graph = Graph(tasks=listed.tasks, milestones=listed.milestones, notes=listed.notes)
     checked = checked_graph(graph, text, name)
-    return Spec(title=listed.title or title, source=name, form="tasks", text=listed.notes, graph=checked)
+    return Spec(title=listed.title or title, source=name, form="tasks", text=listed.spec or listed.notes, graph=checked)
 
 
 def read_spec(path: Path, text: str | None = None, tag: str = "") -> Spec:
@@ -152,6 +154,8 @@ def _parse_data(data: Any, text: str, name: str, title: str, tag: str) -> Spec:
             raise BadSpec(message, file=name, fix="give the file of a story, such as 1-2-title.md")
         if task_master.has_tags(data):
             return task_master.parse_task_master(data, text, name, title, tag)
+    if plan_file.is_shown_plan(data):
+        return _parse_own_tasks(plan_file.as_task_list(data), text, name, title)
     if "task_list" in data:
         return task_list.parse_task_list(data, text, name, title)
     tasks = data.get("tasks")

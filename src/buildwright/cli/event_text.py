@@ -221,6 +221,12 @@ def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> EventLi
     )
 
 
+def _plan_changed(event: e.PlanChanged, _build: Build, _at: datetime) -> EventLine:
+    parts = [f"added or edited {', '.join(task.id for task in event.tasks)}"] if event.tasks else []
+    parts += [f"dropped {', '.join(event.dropped)}"] if event.dropped else []
+    return EventLine("dot", f"you changed the plan: {'; '.join(parts)}")
+
+
 _STEPS: dict[StepMode, str] = {
     "auto": "whatever comes next",
     "plan_only": "of the plan",
@@ -261,6 +267,8 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.StepRequested: lambda event, _b, _at: EventLine("dot", f"you asked for a step ({_STEPS[event.mode]})"),
     e.BuildPaused: _paused,
     e.BuildResumed: lambda _e, _b, _at: EventLine("again", "goes on"),
+    e.OptionsChanged: lambda event, _b, _at: EventLine("dot", f"changed: {', '.join(event.changed)}"),
+    e.PlanChanged: _plan_changed,
     e.StopRequested: lambda _e, _b, _at: EventLine("bad", "asked to end"),
     e.MessageSent: lambda event, _b, _at: EventLine("dot", f"you said: {one_line(event.text, 120)}"),
     e.MessageDelivered: lambda event, _b, _at: EventLine("dot", f"the agent of {event.task} took in your message"),

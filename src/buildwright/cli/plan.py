@@ -1,4 +1,4 @@
-"""The verb `plan`: prints the tasks of a spec and their order. Must never make a build."""
+"""The verb `plan`: prints the tasks of a spec and their order, or writes them to a file. Must never make a build."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import read_spec, session
 from buildwright.cli.table import Column, table
+from buildwright.errors import Refused
 
 if TYPE_CHECKING:
     from buildwright.views.overview import PlanView
@@ -24,14 +25,20 @@ async def plan(
     repo: Annotated[str, Parameter(help="The repository it is for; the planner reads its files.")] = "",
     planner_model: Annotated[str, Parameter(help="The model that plans.")] = "",
     cassette: Annotated[Path | None, Parameter(help="Replay the model from this file.")] = None,
-    json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
+    out: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], help="Write the plan to this new file: a task list to edit and build."),
+    ] = None,
+    json: Annotated[bool, Parameter(help="One JSON object on stdout; `build` takes it as a task list.")] = False,
 ) -> None:
-    """Show the tasks of a spec, their waves and the critical path.
+    """Show the tasks of a spec with their goals, files and checks, their waves and the critical path.
 
-    A complete task list needs no model. A Markdown spec goes through the planner.
+    A complete task list needs no model. A Markdown spec goes through the planner; `-o` keeps the plan, and `build` of that
+    file builds exactly it.
     """
     import shlex
 
+    from buildwright.advisors.plan_file import plan_text
     from buildwright.cli.build_options import BuildOptions
     from buildwright.cli.options import options_of, read_repository
     from buildwright.engine.commands import NewBuild
@@ -39,20 +46,45 @@ async def plan(
     output = Output(json)
     options = options_of(BuildOptions(planner_model=planner_model, cassette=cassette))
     repository = read_repository(repo) if repo else ""
+    _check_new(out)
     async with session() as app:
         read = await read_spec(spec, tag)
         if read.graph is None:
             output.say("Planning; a model reads the spec.")
         view = await app.plan(NewBuild(read, options, repository))
+    shown = view.model_dump(mode="json")
+    if out is not None:
+        _write(out, plan_text(shown, read.text))
     if output.json:
-        output.data({"title": view.title, **view.model_dump(mode="json")})
+        output.data({"title": view.title, **shown, "spec": read.text})
     else:
         _print_plan(output, read.title, view)
-        given = [f"--tag {shlex.quote(tag)}"] if tag else []
+        given = [f"--tag {shlex.quote(tag)}"] if tag and out is None else []
         given += [f"--repo {shlex.quote(repo) if repo else 'PATH'}"]
         given += [f"--planner-model {shlex.quote(planner_model)}"] if planner_model else []
         given += [f"--cassette {shlex.quote(str(cassette))}"] if cassette else []
-        output.say(typed(f"Next: buildwright build {shlex.quote(str(spec))} {' '.join(given)}"))
+        if read.graph is None and out is None:
+            output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
+        output.say(typed(f"Next: buildwright build {shlex.quote(str(out or spec))} {' '.join(given)}"))
+
+
+def _check_new(out: Path | None) -> None:
+    """Raises Refused for a file that is there: it may be an edited plan."""
+    if out is not None and out.exists():
+        raise Refused(
+            f"{out} is there already, and may hold changes of yours", fix="name a new file, or remove this one"
+        )
+
+
+def _write(out: Path, text: str) -> None:
+    """Write the plan's file. Raises Refused when that cannot be."""
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Refused(
+            f"{out} cannot be written: {error.strerror}", fix="give -o a path in a folder of yours"
+        ) from error
 
 
 def _print_plan(output: Output, title: str, view: PlanView) -> None:
@@ -62,9 +94,12 @@ def _print_plan(output: Output, title: str, view: PlanView) -> None:
     columns = (
         Column("wave", right=True),
         Column("task"),
-        Column("min", right=True, leaves=3),
-        Column("after", leaves=2),
+        Column("min", right=True, leaves=5),
+        Column("after", leaves=3),
         Column("title", leaves=1),
+        Column("files", leaves=4),
+        Column("check", leaves=4),
+        Column("goal", leaves=2),
     )
     lines = [
         (
@@ -73,13 +108,16 @@ def _print_plan(output: Output, title: str, view: PlanView) -> None:
             f"{task.minutes:g}",
             " ".join(task.depends_on),
             one_line(task.title),
+            " ".join(task.files),
+            one_line(task.validation.command) if task.validation else "",
+            one_line(task.goal),
         )
         for task in view.tasks
     ]
     output.print(f"{title}: {count(len(view.tasks), 'task')} in {count(len(view.waves), 'wave')}")
     output.lines(table(columns, lines, output.width))
     if len(view.milestones) > 1:
-        output.print(f"Milestones: {', '.join(view.milestones)}")
+        output.print(f"Milestones: {', '.join(filter(None, view.milestones))}")
     output.print(
         f"* Critical path, {view.minutes:g} of {view.total_minutes:g} minutes: {' > '.join(view.critical_path)}"
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,6 +14,31 @@ from buildwright.cli.output import Output
 from buildwright.cli.reporting import PLAIN, Reporting
 from buildwright.cli.session import session
 from buildwright.errors import BuildIsRunning, Refused
+
+if TYPE_CHECKING:
+    from buildwright.core.options_change import OptionsChange
+
+
+@Parameter(name="*")
+@dataclass(kw_only=True, frozen=True)
+class ChangedOptions:
+    """What may change of a build's options; what is left out stays as it is."""
+
+    check: Annotated[tuple[str, ...], Parameter(help="Judge by these commands from now on, as `build --check`.")] = ()
+    setup: Annotated[
+        tuple[str, ...], Parameter(help="Run these in a fresh checkout from now on. May be repeated.")
+    ] = ()
+    gate_time: Annotated[float | None, Parameter(help="Seconds for one check.")] = None
+    task_time: Annotated[float | None, Parameter(help="Seconds for one attempt.")] = None
+    attempts: Annotated[int | None, Parameter(help="Tries per task.")] = None
+    branch: Annotated[str, Parameter(help="Another branch for the result.")] = ""
+    model: Annotated[str, Parameter(help="Another model that writes.")] = ""
+    accept_base: Annotated[
+        tuple[str, ...], Parameter(help="Go on although this check refuses the base; without a name: whatever does.")
+    ] = ()
+
+
+_NOTHING = ChangedOptions()
 
 
 async def resume(
@@ -27,17 +53,22 @@ async def resume(
         int, Parameter(help="With --retry: go on from what this attempt made; see `why`. 0: as the agent can.")
     ] = 0,
     max_cost: Annotated[str, Parameter(help="A new budget in US dollars for the whole build.")] = "",
+    changed: ChangedOptions = _NOTHING,
     no_run: Annotated[bool, Parameter(help="Only record the answer; do not run the build here.")] = False,
     reporting: Reporting = PLAIN,
     detach: Annotated[bool, Parameter(help="Run it in a process of its own and return at once.")] = False,
     json: Annotated[bool, Parameter(help="JSON on stdout: one object, after the events if it runs here.")] = False,
 ) -> int:
-    """Answer a pause, and go on with the build here if no process runs it."""
+    """Answer a pause, perhaps with other options, and go on with the build here if no process runs it.
+
+    What was judged with other checks or another set-up is judged anew, the base first. What has landed stays.
+    """
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import read_money
     from buildwright.cli.runners_text import nobody
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
+    from buildwright.core.options_change import changed_options
     from buildwright.engine.commands import ResumeBuild
 
     choice = _choice(retry, skip, abort)
@@ -46,16 +77,24 @@ async def resume(
         raise Refused("-m goes with --retry: it is for the agent that tries again", fix="add --retry, or use say")
     if from_attempt < 0 or (from_attempt and choice != "retry"):
         raise Refused("--from-attempt N goes with --retry: it is for the next attempt", fix="add --retry")
-    budget = read_money(max_cost, "--max-cost")
+    budget, options = read_money(max_cost, "--max-cost"), _change(changed)
     output = Output(json)
     async with session() as app:
         reporting.check(unwatched=detach and app.in_cluster)
         build_id = await app.find(build)
         before, crew = await app.builds.load(build_id), await app.crew(build_id)
-        if before.control is Control.RUNNING and not crew.is_there and choice == "go" and not no_run:
+        if (
+            before.control is Control.RUNNING
+            and not crew.is_there
+            and choice == "go"
+            and not no_run
+            and not options.given
+        ):
             output.say("It is not paused; nobody runs it, so it goes on here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
-        resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget, from_attempt=from_attempt))
+        resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget, options, from_attempt))
+        if changed_now := changed_options(before.options, resumed.options):
+            output.say(f"Changed: {', '.join(changed_now)}.")
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
             with suppress(BuildIsRunning):  # by the process that was letting go of it, and has read the answer
                 return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
@@ -69,6 +108,36 @@ async def resume(
                 output.say("The workers take it up at once." if crew.is_there else nobody(crew, build_id))
             output.say(typed(f"Next: buildwright status {build_id[:8]}"))
     return Exit.DONE
+
+
+def _change(given: ChangedOptions) -> OptionsChange:
+    """Return what was typed as the record of the command. Raises Refused naming the option that is wrong."""
+    from pydantic import ValidationError
+
+    from buildwright.cli.options import ALL, read_check
+    from buildwright.core.options_change import OptionsChange
+
+    values = {
+        "checks": tuple(map(read_check, given.check)) or None,
+        "setup": given.setup or None,
+        "gate_seconds": given.gate_time,
+        "task_seconds": given.task_time,
+        "attempts": given.attempts,
+        "branch": given.branch or None,
+        "model": given.model or None,
+        "accept_base": ALL in given.accept_base or None,
+        "accept_checks": tuple(name for name in given.accept_base if name != ALL) or None,
+    }
+    try:
+        return OptionsChange.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = {"gate_seconds": "--gate-time", "task_seconds": "--task-time"}.get(
+            name := str(first["loc"][0]), f"--{name}"
+        )
+        raise Refused(
+            f"{option} {first['input']}: {first['msg'].lower()}", fix=f"give {option} another value"
+        ) from error
 
 
 def _choice(retry: bool, skip: bool, abort: bool) -> Literal["go", "retry", "skip", "abort"]:

@@ -66,6 +66,10 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright liars skip-mark honest-plain --json",
     ),
     "doctor": ("buildwright doctor --online", "buildwright doctor --fix"),
+    "task": (
+        'buildwright task add newest --title "Say what a payment cost" --after money',
+        "buildwright task drop newest logo",
+    ),
     "costs": ("buildwright costs --by model --since 2026-03-01",),
     "config": ("buildwright config --repo .", "buildwright config --all --json"),
     "prune": ("buildwright prune --dry-run", "buildwright prune --older-than 2w --keep 10 --yes"),
@@ -104,6 +108,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("costs", "Watch", "Show what requests to models cost, over all builds."),
     _verb("pause", "Steer", "Let nothing new start."),
     _verb("resume", "Steer", "Answer a pause: go on, retry, skip or abort."),
+    _verb("task", "Steer", "Add, edit or drop tasks of a build that has begun."),
     _verb("approve", "Steer", "Let a finding pass that asks for your consent."),
     _verb("step", "Steer", "Let a build that is driven by hand do one thing."),
     _verb("say", "Steer", "Tell the agents something while they work."),

@@ -15,6 +15,7 @@ from immutables import Map
 
 from buildwright.core import event as e
 from buildwright.core.build import AskedStep, Build, Control, Moments, Note, Pause, Sealing, Stage, TaskPhase
+from buildwright.core.changes import options_changed
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
@@ -38,6 +39,7 @@ from buildwright.core.progress import (
     tokens_used,
 )
 from buildwright.core.repetition import refused, same_change
+from buildwright.core.replan import plan_changed
 from buildwright.core.review import review_in
 from buildwright.errors import IllegalMove
 
@@ -114,6 +116,8 @@ def _create(recorded: Recorded) -> Build:
 def _check(build: Build, event: AnyEvent, move: Move) -> None:
     if build.control not in move.controls:
         raise IllegalMove(f"{event.type} cannot happen: the build is {build.control}")
+    if getattr(event, "round", build.judging_round) != build.judging_round:
+        raise IllegalMove(f"{event.type} comes too late: the user has changed what judges")
     if build.stage not in move.stages:
         raise IllegalMove(f"{event.type} cannot happen while the build is {build.stage}")
     if move.tasks:
@@ -293,7 +297,9 @@ def _paused(_build: Build, event: e.BuildPaused, at: datetime) -> Changes:
 def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
     changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", **NOT_STUCK}
     changes["audit_refusals"] = ()
-    changes["base_accepted"] = build.base_accepted or (build.pause is not None and build.pause.reason == "base")
+    # After a change of what judges there is no verdict to accept: the base is judged anew.
+    asked = build.pause is not None and build.pause.reason == "base" and build.base_verdict is not None
+    changes["base_accepted"] = build.base_accepted or asked
     if build.delivery_error:
         changes |= {"deliveries": 0, "delivery_error": ""}
     if event.budget_usd is not None:
@@ -414,6 +420,13 @@ MOVES: dict[type[Event], Move] = {
     e.StepRequested: Move(_step_requested, _ANY, _RUNNING),
     e.BuildPaused: Move(_paused, _ANY, _RUNNING, to_control=(Control.PAUSED,)),
     e.BuildResumed: Move(_resumed, _ANY, _PAUSED, to_control=(Control.RUNNING,)),
+    e.OptionsChanged: Move(options_changed, _ANY, _PAUSED, to_stage=(Stage.VERIFYING,)),
+    e.PlanChanged: Move(
+        plan_changed,
+        frozenset({Stage.WORKING, Stage.VERIFYING}),
+        _GOING,
+        to_stage=(Stage.WORKING, Stage.VERIFYING, Stage.DELIVERING),
+    ),
     e.StopRequested: Move(_stop_requested, _ANY, _GOING, to_control=(Control.STOPPING,)),
     e.MessageSent: Move(_message_sent, _ANY, _GOING),
     e.MessageDelivered: Move(_message_delivered, _WORK, _LIVE, _in(_P.WORKING)),

@@ -325,6 +325,8 @@ class Build:
     """The verdict of the gates on the tree the build started from."""
     base_accepted: bool = False
     """Whether the user goes on although the base itself does not pass."""
+    judging_round: int = 0
+    """How often the user has changed what judges: verdicts of an earlier round count no more."""
     # audits
     phase_base: str = ""
     """Commit that the newest phase with changes ended at; "" before there is one."""

@@ -183,7 +183,7 @@ def _base_trouble(build: Build) -> tuple[AnyEvent, ...]:
     if any(one.code == NO_CHECK for one in troubles):
         message = (
             "nothing to check changes with was found\n"
-            "name a command: start anew with --check COMMAND\n"
+            "name a command: resume with --check COMMAND\n"
             "merge without judging: start anew with --no-gates\n"
             "go on if the tasks are to write the first checks: --accept-base checks.none says so beforehand"
         )

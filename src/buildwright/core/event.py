@@ -22,6 +22,7 @@ from buildwright.core.patch import Patch
 from buildwright.core.record import Record, TaskId, UtcTime
 from buildwright.core.sanitize import ForeignText, Identifier, Origin, UserText, sanitizer_of
 from buildwright.core.spec import Spec
+from buildwright.core.task import Task
 
 Outcome = Literal["succeeded", "failed", "stopped", "aborted"]
 Rejection = Literal["agent", "empty", "gate", "conflict", "train"]
@@ -96,6 +97,8 @@ class BaseJudged(Event, ends_step=True):
 
     type: Literal["base.judged"] = "base.judged"
     verdict: Verdict
+    round: int = 0
+    """How often the user had changed what judges, when this judging began; so of every verdict."""
 
 
 class TaskStarted(Event, keeps_moment=True):
@@ -209,6 +212,7 @@ class PatchJudged(Event, ends_step=True, keeps_moment=True):
     task: TaskId
     attempt: int
     verdict: Verdict
+    round: int = 0
 
 
 class FindingApproved(Event):
@@ -261,6 +265,7 @@ class MergeJudged(Event, ends_step=True, keeps_moment=True):
     task: TaskId
     attempt: int
     verdict: Verdict
+    round: int = 0
 
 
 class ChangeLanded(Event, ends_step=True, keeps_moment=True):
@@ -357,6 +362,26 @@ class BuildResumed(Event, keeps_moment=True):
     """The new budget, when the old one was used up."""
 
 
+class OptionsChanged(Event, keeps_moment=True):
+    """The user changed how a paused build runs. Verdicts of other checks count no more."""
+
+    type: Literal["options.changed"] = "options.changed"
+    options: Annotated[Options, Origin.USER]
+    """All options from now on."""
+    changed: tuple[Identifier, ...] = ()
+    """Names of those that are new, such as `limits.attempts`."""
+
+
+class PlanChanged(Event):
+    """The user changed the plan of a build that has begun. What has landed stays."""
+
+    type: Literal["plan.changed"] = "plan.changed"
+    tasks: Annotated[tuple[Task, ...], Origin.USER] = ()
+    """Tasks that are new, or take the place of the one with their id."""
+    dropped: tuple[TaskId, ...] = ()
+    """Tasks that are no longer to be done; those that needed them do not wait for them."""
+
+
 class StopRequested(Event):
     """The user, or a pause that lasted too long, asked the build to end; `abort` gives up a paused build."""
 
@@ -388,6 +413,7 @@ class BuildVerified(Event, ends_step=True, keeps_moment=True):
 
     type: Literal["build.verified"] = "build.verified"
     verdict: Verdict
+    round: int = 0
 
 
 class PhaseAudited(Event, keeps_moment=True):
@@ -461,6 +487,8 @@ AnyEvent = Annotated[
     | StepRequested
     | BuildPaused
     | BuildResumed
+    | OptionsChanged
+    | PlanChanged
     | StopRequested
     | MessageSent
     | MessageDelivered

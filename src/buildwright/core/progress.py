@@ -274,7 +274,7 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
     }
     is_last = done + skipped == len(plan.graph.tasks)
     if is_last:
-        changes["stage"] = _stage_after_tasks(build)
+        changes["stage"] = stage_after_tasks(build)
     ended = [place for place in range(build.milestone, milestone + is_last) if build.milestone_sizes[place]]
     return changes | (_to_audit(build, ended[0]) if ended else {})
 
@@ -302,7 +302,7 @@ def phase_audited(build: Build, event: e.PhaseAudited, _at: datetime) -> Changes
     return changes
 
 
-def _stage_after_tasks(build: Build) -> Stage:
+def stage_after_tasks(build: Build) -> Stage:
     """Return the next stage: the final tree is judged once more unless exactly that tree was judged already."""
     judged = build.head_judged or not build.options.gates or not build.options.lanes
     return Stage.DELIVERING if judged else Stage.VERIFYING

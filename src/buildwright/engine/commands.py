@@ -22,7 +22,10 @@ from buildwright.core.decide import allowed_modes
 from buildwright.core.event import AnyEvent, Recorded, StepMode
 from buildwright.core.finding import CONSENT, Finding, needs_consent
 from buildwright.core.limits import Budget, Options
+from buildwright.core.options_change import OptionsChange, changed_options
+from buildwright.core.record import TaskId
 from buildwright.core.spec import Spec
+from buildwright.core.task import Task
 from buildwright.errors import Conflict, IllegalMove, NotFound, Refused, StaleVersion
 from buildwright.ports import BuildReader, Builds, Clock
 from buildwright.views.statuses import runtime_phase
@@ -76,6 +79,10 @@ class BuildCommand(ABC):
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
         """Return the facts to append to the newest state. Raises IllegalMove, NotFound when that forbids it."""
 
+    def asks_of_machine(self) -> tuple[Options, Sequence[Task]]:
+        """Return options and tasks that name the commands which the user asks this machine to run: none, as a rule."""
+        return Options(), ()
+
     def holds(self, build: Build) -> bool:  # noqa: ARG002
         """Return whether the build already is as this command would have it, so that a request changes nothing."""
         return False
@@ -99,18 +106,41 @@ class PauseBuild(BuildCommand):
 
 @dataclass(frozen=True, slots=True)
 class ResumeBuild(BuildCommand):
-    """Answer a pause and go on. `go` to a build that is not paused changes nothing but sees that it is carried out."""
+    """Answer a pause and go on. `go` to a build that is not paused changes nothing but sees that it is carried out.
+
+    With new `options` the base is judged anew if they can change its verdict.
+    """
 
     name = "resume"
     wakes = True
     choice: Choice = "go"
     message: Annotated[Words, Field(description="For the agent that tries again; goes with `retry` and `abort`.")] = ""
     budget_usd: Annotated[Budget | None, Field(description="What the build may cost from now on.")] = None
+    options: Annotated[OptionsChange | None, Field(description="New values of options.")] = None
     from_attempt: Annotated[
         int, Field(ge=0, le=10**6, description="With `retry`: the attempt whose work the next one goes on from.")
     ] = 0
 
+    def asks_of_machine(self) -> tuple[Options, Sequence[Task]]:
+        return self._of(Options()), ()
+
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
+        return (*self._changed(build), *self._answer(build, new_id)) if build.pause else self._answer(build, new_id)
+
+    def _of(self, options: Options) -> Options:
+        return options if self.options is None else self.options.of(options)
+
+    def _changed(self, build: Build) -> tuple[AnyEvent, ...]:
+        """Return the change of the options, if they change. Raises IllegalMove where one has no effect."""
+        options = self._of(build.options)
+        changed = changed_options(build.options, options)
+        if not changed:
+            return ()
+        if self.choice == "abort":
+            raise IllegalMove("a build that ends takes no new options", fix="leave them out, or go on without --abort")
+        return (e.OptionsChanged(options=options, changed=changed),)
+
+    def _answer(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
         resumed = e.BuildResumed(budget_usd=self.budget_usd)
         if build.pause is None:
             if self.choice == "abort":
@@ -151,7 +181,37 @@ class ResumeBuild(BuildCommand):
                 return (resumed,)
 
     def holds(self, build: Build) -> bool:
-        return build.control is Control.RUNNING and self == ResumeBuild()
+        again, there = replace(self, options=None), self._of(build.options) == build.options
+        return build.control is Control.RUNNING and there and again == ResumeBuild()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTasks(BuildCommand):
+    """Change the plan of a build that has begun: add, edit or drop tasks. What has landed stays as it is.
+
+    A failed task that is edited may be tried again; when no other has failed, a build that paused for it goes on.
+    """
+
+    name = "task"
+    wakes = True
+    tasks: Annotated[
+        tuple[Task, ...],
+        Field(max_length=1_000, description="New tasks, and whole tasks in place of those with their id."),
+    ] = ()
+    drop: Annotated[tuple[TaskId, ...], Field(max_length=1_000, description="Ids of tasks not to do.")] = ()
+
+    def asks_of_machine(self) -> tuple[Options, Sequence[Task]]:
+        return Options(), self.tasks
+
+    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
+        if not self.tasks and not self.drop:
+            raise Refused("nothing is to change", fix="name the tasks to add, edit or drop")
+        ids = [*(task.id for task in self.tasks), *self.drop]
+        if twice := sorted({one for one in ids if ids.count(one) > 1}):
+            raise Refused(f"task {twice[0]} is named twice", fix="name each task once")
+        changed = e.PlanChanged(tasks=self.tasks, dropped=self.drop)
+        waits = build.pause is not None and build.pause.reason == "failure"
+        return (changed, e.BuildResumed()) if waits and set(build.failed) <= set(ids) else (changed,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +357,7 @@ class StopBuild(BuildCommand):
 COMMANDS: tuple[type[BuildCommand], ...] = (
     PauseBuild,
     ResumeBuild,
+    ChangeTasks,
     ApproveFinding,
     SendMessage,
     TakeStep,

@@ -121,7 +121,7 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
         case MakePlan():
             return await make_plan(bench, build)
         case JudgeBase():
-            return (e.BaseJudged(verdict=await judge_base(bench, build, action.tree)),)
+            return (e.BaseJudged(verdict=await judge_base(bench, build, action.tree), round=build.judging_round),)
         case SealTests():
             return (await seal_tests(bench, action, build),)
         case RunAgent():
@@ -129,9 +129,13 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
         case JudgePatch() | JudgeMerge():
             verdict = await judge(bench, build, action.tree, action.task)
             if isinstance(action, JudgeMerge):
-                return (e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
+                return (
+                    e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict, round=build.judging_round),
+                )
             verdict = await review(bench, action, build, verdict)
-            return (e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict),)
+            return (
+                e.PatchJudged(task=action.task, attempt=action.attempt, verdict=verdict, round=build.judging_round),
+            )
         case PrepareMerge():
             return (await _prepare_merge(bench, action, build),)
         case LandChange():
@@ -140,7 +144,7 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
         case Diagnose():
             return await diagnose(bench, action, build)
         case VerifyBuild():
-            return (e.BuildVerified(verdict=await judge(bench, build, action.tree)),)
+            return (e.BuildVerified(verdict=await judge(bench, build, action.tree), round=build.judging_round),)
         case AuditPhase():
             return (await audit_phase(bench, action, build),)
         case Deliver():

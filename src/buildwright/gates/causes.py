@@ -156,7 +156,11 @@ def time_advice(option: str, load: float | None = None, cores: int | None = None
     """
     load = os.getloadavg()[0] if load is None else load
     cores = cores or os.cpu_count() or 1
-    raise_it = f"raise the limit with {option} SECONDS, or make it finish sooner" if option else "make it finish sooner"
+    raise_it = (
+        f"raise the limit with {option} SECONDS (`resume` takes it too), or make it finish sooner"
+        if option
+        else "make it finish sooner"
+    )
     if load <= cores:
         return raise_it
     return (

@@ -402,6 +402,10 @@ ROWS: dict[type[Event], EventFrames] = {
         lambda ev: {"reason": ev.reason, "message": _short(ev.message), "task": ev.task}, _paused
     ),
     e.BuildResumed: EventFrames(lambda ev: {"by": ev.by}, lambda ev, _m: [("build_resumed", {"by": ev.by})]),
+    e.OptionsChanged: EventFrames(lambda ev: {"changed": list(ev.changed)}, _nothing),
+    e.PlanChanged: EventFrames(
+        lambda ev: {"tasks": [task.id for task in ev.tasks], "dropped": list(ev.dropped)}, _nothing
+    ),
     e.StopRequested: EventFrames(
         lambda ev: {"how": ev.how, "message": _short(ev.message)},
         lambda ev, _m: [("build.stop", {"how": ev.how, "message": _short(ev.message)})],

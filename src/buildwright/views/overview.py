@@ -20,6 +20,7 @@ from buildwright.core.finding import Finding
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.paths import HeldPaths
 from buildwright.core.record import Record
+from buildwright.core.task import TaskAction, Validation
 from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
 
 ChoiceName = Literal["go", "retry", "skip", "abort"]
@@ -171,6 +172,16 @@ class PlannedTaskView(Record):
     files: tuple[str, ...] = ()
     minutes: float
     on_critical_path: bool = False
+    goal: str = ""
+    action: TaskAction = "change"
+    requirements: tuple[str, ...] = ()
+    acceptance: tuple[str, ...] = ()
+    validation: Validation | None = None
+    """A check of the task's own, beside the project's."""
+    tests_first: tuple[str, ...] = ()
+    priority: int = 0
+    critical: bool = False
+    code_template: str = ""
 
 
 class PlanView(Record):
@@ -330,6 +341,20 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
     )
 
 
+_AS_PLANNED = (
+    "goal",
+    "action",
+    "requirements",
+    "acceptance",
+    "validation",
+    "tests_first",
+    "priority",
+    "critical",
+    "code_template",
+)
+"""Fields of a task that its view has unchanged."""
+
+
 def plan_view(graph: Graph, title: str = "") -> PlanView:
     """Return the view of a checked plan with the title of its spec. Raises BadGraph when the tasks do not form one."""
     plan = compile_plan(graph)
@@ -346,6 +371,7 @@ def plan_view(graph: Graph, title: str = "") -> PlanView:
             files=graph.tasks[i].files_expected,
             minutes=graph.tasks[i].minutes,
             on_critical_path=graph.tasks[i].id in on_path,
+            **{name: getattr(graph.tasks[i], name) for name in _AS_PLANNED},
         )
         for i in order
     )
@@ -353,7 +379,7 @@ def plan_view(graph: Graph, title: str = "") -> PlanView:
     return PlanView(
         tasks=tasks,
         waves=waves,
-        milestones=tuple(name for name in plan.milestones if name),
+        milestones=plan.milestones if any(plan.milestones) else (),
         critical_path=critical,
         minutes=plan.minutes,
         total_minutes=sum(task.minutes for task in graph.tasks),

@@ -89,7 +89,7 @@ class Delivering:
             if goal.ref.startswith(f"{ref}/") or ref.startswith(f"{goal.ref}/"):
                 raise Conflict(
                     f"The branch {name} stands in the way of {goal.branch}: git cannot have both.",
-                    fix=f"Rename it (`git branch -m {name} NAME`) and resume, or start with another branch: --branch NAME.",
+                    fix=f"Rename it (`git branch -m {name} NAME`) and resume, or resume with another one: --branch NAME.",
                 )
         if before := there.get(goal.ref):
             landed = await self._git.resolve(pin.mirror, ref_of(build_id, "integration"))

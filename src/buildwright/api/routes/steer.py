@@ -16,7 +16,10 @@ from buildwright.api import operations
 from buildwright.api.params import OwnBuild, RequestModel, stating
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
+from buildwright.api.targets import check_commands
 from buildwright.core.build import Build
+from buildwright.core.graph import Graph
+from buildwright.core.spec import Spec
 from buildwright.engine.commands import COMMANDS, BuildCommand, SendMessage, StopBuild, TakeStep
 from buildwright.errors import IllegalMove
 from buildwright.views.overview import Standing, standing_of
@@ -64,6 +67,8 @@ def _add_route(kind: type[BuildCommand]) -> None:
     async def endpoint(site: SiteOf, caller: CallerOf, build: OwnBuild, wanted: Any = None) -> Any:
         await site.rates.take(operations.BUILDS, caller.user_id)
         command = command_of(kind, wanted)
+        options, tasks = command.asks_of_machine()
+        check_commands(site, caller, Spec(title=kind.name, graph=Graph(tasks=tuple(tasks))), options)
         new_id = ""
         if not command.holds(build):
             build, new_id = await ask(site, build, command)

@@ -1,0 +1,183 @@
+"""The verbs `task add`, `edit` and `drop`: change the plan of a build that has begun. Must never run the build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from buildwright.cli.argv0 import typed
+from buildwright.cli.output import Output
+from buildwright.cli.session import read_spec, session
+from buildwright.cli.verbs import verb_named
+from buildwright.errors import NotFound, Refused
+
+if TYPE_CHECKING:
+    from buildwright.client import Client
+    from buildwright.core.build import Build
+    from buildwright.core.task import Task
+
+task = App(
+    name="task",
+    help_format="plaintext",
+    help_epilogue=verb_named("task").epilogue,
+    version_flags=(),
+    default_parameter=Parameter(negative=()),
+)
+
+_Build = Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")]
+_TaskName = Annotated[str, Parameter(help="Id of the task.")]
+_Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
+
+
+@Parameter(name="*")
+@dataclass(kw_only=True, frozen=True)
+class TaskFields:
+    """What a task says. What is left out stays, or is empty in a new task."""
+
+    title: Annotated[str, Parameter(help="What it is, in a line.")] = ""
+    goal: Annotated[str, Parameter(help="What its agent is to do.")] = ""
+    after: Annotated[tuple[str, ...] | None, Parameter(help="A task that must be done before. May be repeated.")] = None
+    file: Annotated[tuple[str, ...] | None, Parameter(help="A path that it means to touch. May be repeated.")] = None
+    accept: Annotated[tuple[str, ...] | None, Parameter(help="When it is accepted. May be repeated.")] = None
+    validation: Annotated[str, Parameter(help="A command that must succeed after it, beside the checks.")] = ""
+    milestone: Annotated[str, Parameter(help="The phase of the plan that it belongs to.")] = ""
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given, by field of the task."""
+        fields = {
+            "title": self.title or None,
+            "goal": self.goal or None,
+            "depends_on": self.after,
+            "files_expected": self.file,
+            "acceptance": self.accept,
+            "validation": {"command": self.validation} if self.validation else None,
+            "milestone": self.milestone or None,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+_NOTHING = TaskFields()
+
+
+@task.command
+async def add(
+    build: _Build,
+    file: Annotated[
+        Path | None, Parameter(help="A task list: each of its tasks that is not there yet is added.")
+    ] = None,
+    /,
+    *,
+    name: Annotated[str, Parameter(name="--id", help="Id of the new task; else made from its title.")] = "",
+    fields: TaskFields = _NOTHING,
+    json: _Json = False,
+) -> None:
+    """Add tasks, from a list or one by its title. What is done stays done."""
+    async with session() as app:
+        found = await _load(app, build)
+        if file is None:
+            if not fields.title:
+                raise Refused("the new task has no title", fix="say --title TEXT, or name a task list")
+            values = {"milestone": _last_phase(found), **fields.given()}
+            new = [_made({"id": name or _free_id(found, fields.title), **values})]
+        else:
+            if name or fields != _NOTHING:
+                raise Refused("a task list says all of its tasks itself", fix="leave the other options out")
+            read = await read_spec(file)
+            if read.graph is None:
+                raise Refused(f"{file} is no task list", fix="make one: `buildwright plan SPEC -o FILE`")
+            new = [one for one in read.graph.tasks if found.plan is None or one.id not in found.plan.position]
+            if not new:
+                raise Refused(
+                    f"every task of {file} is in the build already", fix="edit one with `buildwright task edit`"
+                )
+        if twice := [one.id for one in new if found.plan is not None and one.id in found.plan.position]:
+            raise Refused(
+                f"there is a task {twice[0]} already", fix="give another --id, or use `buildwright task edit`"
+            )
+        await _change(app, found, Output(json), tasks=tuple(new))
+
+
+@task.command
+async def edit(build: _Build, name: _TaskName, /, *, fields: TaskFields = _NOTHING, json: _Json = False) -> None:
+    """Change a task that no agent works on. One that failed may be tried again as it is then."""
+    async with session() as app:
+        found = await _load(app, build)
+        old = _task_of(found, name)
+        if not fields.given():
+            raise Refused(
+                "nothing is to change", fix="say what: --title, --goal, --after, --file, --accept, --validation"
+            )
+        await _change(app, found, Output(json), tasks=(_made({**old.model_dump(), **fields.given()}),))
+
+
+@task.command
+async def drop(
+    build: _Build, names: Annotated[tuple[str, ...], Parameter(help="Ids.")], /, *, json: _Json = False
+) -> None:
+    """Take tasks out of the plan. Tasks that needed them no longer wait for them."""
+    async with session() as app:
+        found = await _load(app, build)
+        for name in names:
+            _task_of(found, name)
+        await _change(app, found, Output(json), drop=names)
+
+
+async def _load(app: Client, build: str) -> Build:
+    return await app.builds.load(await app.find(build))
+
+
+async def _change(
+    app: Client, build: Build, output: Output, tasks: tuple[Task, ...] = (), drop: tuple[str, ...] = ()
+) -> None:
+    """Ask for the change and say what it means."""
+    from buildwright.cli.runners_text import nobody
+    from buildwright.engine.commands import ChangeTasks
+
+    after, _ = await app.ask(build.id, ChangeTasks(tasks, drop))
+    crew = await app.crew(build.id)
+    known = build.plan.position if build.plan is not None else {}
+    added = [one.id for one in tasks if one.id not in known]
+    edited = [one.id for one in tasks if one.id in known]
+    if output.json:
+        output.data({"build": build.id, "added": added, "edited": edited, "dropped": list(drop), "total": after.total})
+        return
+    for word, names in (("Added", added), ("Edited", edited), ("Dropped", drop)):
+        if names:
+            output.print(f"{word} {', '.join(names)}.")
+    if after.pause is not None:
+        output.say(typed(f"The build is paused. Next: buildwright resume {after.id[:8]}"))
+    elif not (crew.works or crew.is_there):
+        output.say(nobody(crew, after.id))
+
+
+def _task_of(build: Build, name: str) -> Task:
+    if build.plan is None or name not in build.plan.position:
+        raise NotFound(f"there is no task {name} in this build", fix="see `buildwright status` for its tasks")
+    return build.plan.task(name)
+
+
+def _last_phase(build: Build) -> str:
+    """Return the phase that a new task is in: the last one, so that it is not over."""
+    return build.plan.milestones[-1] if build.plan is not None else ""
+
+
+def _free_id(build: Build, title: str) -> str:
+    """Return an id made from the title that no task has yet."""
+    import re
+
+    plain = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40] or "task"
+    known = {one.casefold() for one in build.plan.position} if build.plan is not None else set()
+    return next(
+        one for one in (plain, *(f"{plain}-{number}" for number in range(2, len(known) + 3))) if one not in known
+    )
+
+
+def _made(values: dict[str, Any]) -> Task:
+    """Return the task with these fields. Raises BadSpec naming the one that is wrong."""
+    from buildwright.advisors.documents import validate
+    from buildwright.core.task import Task as Made
+
+    return validate(Made, values, "the task")

@@ -1,0 +1,69 @@
+"""What a user may change of the options of a build that is paused. Pure data and its effect; must never decide."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from buildwright.core.limits import Check, Options
+from buildwright.core.record import Record
+
+_PLACES: Final = {
+    "branch": "delivery",
+    "attempts": "limits",
+    "task_seconds": "limits",
+    "gate_seconds": "limits",
+}
+"""The record inside `Options` that holds a field, for those that are not its own."""
+_WEEK: Final = 7 * 86_400
+_Line = Annotated[str, Field(max_length=2_000)]
+_Seconds = Annotated[float, Field(gt=0, le=_WEEK)]
+
+
+class OptionsChange(Record):
+    """New values of options; what is left out stays as it is."""
+
+    checks: Annotated[tuple[Check, ...], Field(max_length=50)] | None = Field(
+        None, description="Commands that judge every change from now on; none: found from the repository's files."
+    )
+    setup: Annotated[tuple[_Line, ...], Field(max_length=50)] | None = Field(
+        None, description="Commands to run in a fresh checkout before the checks."
+    )
+    gate_seconds: _Seconds | None = Field(None, description="Seconds for one check.")
+    task_seconds: _Seconds | None = Field(None, description="Seconds for one attempt.")
+    attempts: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="Tries per task.")
+    branch: Annotated[str, Field(max_length=200)] | None = Field(None, description="Branch for the result.")
+    model: Annotated[str, Field(max_length=200)] | None = Field(None, description="The model that writes.")
+    accept_checks: Annotated[tuple[_Line, ...], Field(max_length=50)] | None = Field(
+        None, description="Checks that need not pass before any change, or codes of findings, such as `checks.none`."
+    )
+    accept_base: bool | None = Field(None, description="Go on although the base does not pass its own checks.")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Return the values that are to change, by field."""
+        return {name: value for name, value in self if value is not None}
+
+    def of(self, options: Options) -> Options:
+        """Return the options with these values."""
+        for name, value in self.given.items():
+            place = _PLACES.get(name)
+            if place is None:
+                options = options.model_copy(update={name: value})
+            else:
+                inner = getattr(options, place).model_copy(update={name: value})
+                options = options.model_copy(update={place: inner})
+        return options
+
+
+def changed_options(old: Options, new: Options) -> tuple[str, ...]:
+    """Return the names of the options that differ, those of a record inside as `limits.attempts`."""
+    names = []
+    for name, value in new:
+        before = getattr(old, name)
+        if isinstance(value, Record) and isinstance(before, Record):
+            names += [f"{name}.{inner}" for inner, one in value if one != getattr(before, inner)]
+        elif value != before:
+            names.append(name)
+    return tuple(names)

@@ -1,0 +1,162 @@
+"""A plan that the user changes while it is built: every task keeps what it has reached. Pure; must never decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from immutables import Map
+
+from buildwright.core import event as e
+from buildwright.core.build import Build, Stage, TaskPhase, TaskState
+from buildwright.core.graph import Graph, Plan, compile_plan
+from buildwright.core.heap import heap_of
+from buildwright.core.progress import Changes, stage_after_tasks
+from buildwright.core.task import Task
+from buildwright.errors import IllegalMove
+
+_OVER = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
+_FREE = frozenset({TaskPhase.WAITING, TaskPhase.READY, TaskPhase.PARKED, TaskPhase.FAILED})
+"""Phases of a task that no agent works on and that has not landed: it may be edited or dropped."""
+_PLACING = ("depends_on", "files_expected", "milestone")
+"""Fields of a task that say when it may start."""
+
+
+def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
+    """Take the changed plan. Raises IllegalMove for a task that is worked on or over, BadGraph for a circle of tasks.
+
+    Goes through all tasks: users change a plan now and then. A failed task that is edited may be tried again.
+    """
+    old = build.plan
+    if old is None:
+        raise IllegalMove("there is no plan yet that could be changed", fix="wait until the build has planned")
+    given = {task.id: task for task in event.tasks}
+    for task_id in (*given, *event.dropped):
+        _check_free(build, old, task_id, given.get(task_id))
+    plan = compile_plan(changed_graph(old, event.tasks, event.dropped))
+    _check_phases(build, plan, given)
+    states = {task: state for task, state in build.tasks.items() if task not in event.dropped}
+    for task_id in given:
+        if states.get(task_id, TaskState(TaskPhase.WAITING)).phase is TaskPhase.FAILED:
+            states[task_id] = _may_try_again(build, states[task_id])
+    gone = set(event.dropped)
+    failed = tuple(task for task in build.failed if task not in gone and task not in given)
+    changes: Changes = {
+        "plan": plan,
+        "failed": failed,
+        "failures_in_row": tuple(task for task in build.failures_in_row if task not in gone),
+        "holders": _without(build.holders, gone),
+        "notes_to_agents": tuple(note for note in build.notes_to_agents if note.task not in gone),
+        **_placed(build, plan, states),
+    }
+    return changes | _stage(build.evolve(changes))
+
+
+def changed_graph(plan: Plan, tasks: Iterable[Task], dropped: Iterable[str]) -> Graph:
+    """Return the plan's graph with these tasks added or in place of those of the same id, and without the dropped."""
+    given, gone = {task.id: task for task in tasks}, set(dropped)
+    kept = [given.pop(task.id, task) for task in plan.graph.tasks if task.id not in gone]
+    listed = tuple(_without_needs(task, gone) for task in (*kept, *given.values()))
+    phases = dict.fromkeys((*plan.milestones, *(task.milestone for task in listed)))
+    return plan.graph.model_copy(update={"tasks": listed, "milestones": tuple(phases)})
+
+
+def _without_needs(task: Task, gone: set[str]) -> Task:
+    if gone.isdisjoint((*task.depends_on, *task.tests_first)):
+        return task
+    left = {
+        name: tuple(one for one in getattr(task, name) if one not in gone) for name in ("depends_on", "tests_first")
+    }
+    return task.model_copy(update=left)
+
+
+def _without(holders: Map[str, str], gone: set[str]) -> Map[str, str]:
+    for file, holder in list(holders.items()):
+        if holder in gone:
+            holders = holders.delete(file)
+    return holders
+
+
+def _check_free(build: Build, plan: Plan, task_id: str, new: Task | None) -> None:
+    """Raise IllegalMove when the task cannot be changed into `new` (None: dropped)."""
+    state = build.task(task_id)
+    if task_id not in plan.position:
+        if new is None:
+            raise IllegalMove(f"there is no task {task_id} in this build", fix="see `buildwright status` for its tasks")
+        return
+    if state.phase in _OVER:
+        raise IllegalMove(f"task {task_id} is {state.phase}: it cannot be changed any more", fix="add another task")
+    if state.phase not in _FREE:
+        raise IllegalMove(
+            f"task {task_id} is {state.phase}: somebody works on it",
+            fix="tell its agent with `say`, or wait until it is over",
+        )
+    if new is None or not state.attempt:
+        return
+    old = plan.task(task_id)
+    if any(getattr(old, name) != getattr(new, name) for name in _PLACING):
+        raise IllegalMove(
+            f"task {task_id} has been tried already, so its dependencies, files and phase stay",
+            fix="drop it and add another task",
+        )
+
+
+def _check_phases(build: Build, plan: Plan, given: Iterable[str]) -> None:
+    """Raise IllegalMove for a task in a phase that is over."""
+    for task_id in given:
+        place = plan.milestone[plan.position[task_id]]
+        if place < build.milestone and build.task(task_id).phase not in _OVER:
+            name = plan.milestones[place] or f"phase {place + 1}"
+            raise IllegalMove(f"{name} is over, so task {task_id} cannot be in it", fix="put it into a later phase")
+
+
+def _may_try_again(build: Build, state: TaskState) -> TaskState:
+    allowed = state.attempt + build.options.limits.attempts
+    return replace(state, phase=TaskPhase.READY, allowed=allowed, refused=(), loop="", finished_at=None)
+
+
+def _placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
+    """Place every task as `begin_tasks` does, by what each has reached."""
+    phases = {task: state.phase for task, state in states.items()}
+    opened = [0] * len(plan.milestones)
+    for index, task in enumerate(plan.graph.tasks):
+        opened[plan.milestone[index]] += phases.get(task.id) not in _OVER
+    last = len(opened) - 1
+    current = next((place for place in range(build.milestone, last + 1) if opened[place]), last)
+    ready: list[int] = []
+    later: dict[int, list[int]] = {}
+    unmet: dict[int, int] = {}
+    for index, task in enumerate(plan.graph.tasks):
+        left = sum(phases.get(need) not in _OVER for need in set(task.depends_on))
+        if left != plan.needs[index]:
+            unmet[index] = left
+        state = states.get(task.id)
+        if state is not None and state.phase not in _FREE - {TaskPhase.FAILED}:
+            continue
+        if left == 0 and plan.milestone[index] <= current:
+            fresh = state or TaskState(TaskPhase.WAITING, allowed=build.options.limits.attempts)
+            states[task.id] = replace(fresh, phase=TaskPhase.READY, waits_for="")
+            ready.append(plan.rank[index])
+            continue
+        states.pop(task.id, None)
+        if left == 0:
+            later.setdefault(plan.milestone[index], []).append(plan.rank[index])
+    sizes = [plan.milestone.count(place) for place in range(len(opened))]
+    return {
+        "tasks": Map(states),
+        "ready": heap_of(ready),
+        "later": Map({place: heap_of(ranks) for place, ranks in later.items()}),
+        "parked": Map(),
+        "unmet": Map(unmet),
+        "milestone": current,
+        "milestone_sizes": tuple(sizes),
+        "open_in_milestone": opened[current],
+    }
+
+
+def _stage(build: Build) -> Changes:
+    """Return the stage after the change: new work takes a build back from its end, and without any left it goes there."""
+    if not build.all_tasks_done:
+        return {"stage": Stage.WORKING, "verdict": None, "deliveries": 0, "delivery_error": ""}
+    return {"stage": stage_after_tasks(build)} if build.stage is Stage.WORKING else {}

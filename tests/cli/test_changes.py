@@ -1,0 +1,59 @@
+"""A paused build goes on with other options: nothing is planned or built again for that."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
+
+
+def test_a_base_that_its_checks_refuse_goes_on_with_others(program: Program, repository: Path, tmp_path: Path) -> None:
+    one = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A"})
+    built = program("build", one, "--repo", repository, *shell(WRITES, "--check", "hard=false"))
+    assert built.code != 0
+    assert program("status", "--json").object["pause"]["reason"] == "base"
+    resumed = program("resume", "--check", "easy=true", "--attempts", "5", "--branch", "made")
+    assert resumed.code == 0, resumed.err
+    assert "Changed: checks, delivery.branch, limits.attempts." in resumed.err
+    made = subprocess.run(["git", "show", "made:a.txt"], cwd=repository, capture_output=True, text=True, check=True)
+    assert made.stdout == "a\n"
+    journal = [event["type"] for event in program("events", "").lines]
+    assert (journal.count("base.judged"), journal.count("task.started")) == (2, 1)
+
+
+def test_a_branch_in_the_way_is_answered_with_another(program: Program, repository: Path, tmp_path: Path) -> None:
+    one = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A"})
+    built = program("build", one, "--repo", repository, *shell(WRITES, "--no-gates", "--branch", "main"))
+    assert built.code != 0
+    assert program("resume", "--branch", "other").code == 0
+    listed = subprocess.run(["git", "branch"], cwd=repository, capture_output=True, text=True, check=True)
+    assert "other" in listed.stdout
+
+
+def test_options_out_of_bounds_are_named(program: Program, three: Path) -> None:
+    for wrong in (("--attempts", "0"), ("--gate-time", "-1"), ("--check", ""), ("--check", "nix:x=y")):
+        refused = program("resume", *wrong)
+        assert (refused.code, wrong[0] in refused.err, "  fix: " in refused.err) == (2, True, True), refused.err
+
+
+def test_a_base_that_has_moved_is_said_when_the_same_build_goes_on(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    one = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A"})
+    again: tuple[str | Path, ...] = (
+        "build",
+        one,
+        "--repo",
+        repository,
+        *shell(WRITES, "--check", "mended=test -e mended"),
+    )
+    assert program(*again).code != 0
+    assert "Its base has moved" not in program(*again).err
+    (repository / "mended").write_text("", encoding="utf-8")
+    who = ("-c", "user.name=Test", "-c", "user.email=test@example.invalid")
+    for command in (("add", "mended"), (*who, "commit", "-q", "-m", "Mend")):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    said = program(*again)
+    assert (said.code != 0, "Its base has moved" in said.err, "--new" in said.err) == (True, True, True)
+    assert program(*again, "--new").code == 0

@@ -1,0 +1,57 @@
+"""The plan that was looked at is the plan that is built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
+
+
+@pytest.fixture
+def detailed(tmp_path: Path) -> Path:
+    return write_tasks(
+        tmp_path / "tasks.json",
+        {
+            "id": "a",
+            "title": "First",
+            "goal": "Lay the ground",
+            "files_expected": ["a.txt"],
+            "acceptance": ["there is a file"],
+            "validation": {"command": "test -f a.txt"},
+        },
+        {"id": "b", "title": "Second", "goal": "Build on it", "depends_on": ["a"], "priority": 2},
+    )
+
+
+def test_a_plan_shows_goals_files_and_checks(program: Program, detailed: Path) -> None:
+    shown = program("plan", detailed)
+    assert shown.code == 0, shown.err
+    for text in ("Lay the ground", "Build on it", "a.txt", "test -f a.txt"):
+        assert text in shown.out
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_what_was_planned_is_built_as_it_is(program: Program, repository: Path, detailed: Path, form: str) -> None:
+    plan = detailed.with_name(f"plan.{form}")
+    if form == "yaml":
+        assert program("plan", detailed, "-o", plan).code == 0
+    else:
+        plan.write_text(program("plan", detailed, "--json").out, encoding="utf-8")
+    built = program("build", plan, "--repo", repository, *shell(WRITES, "--no-gates"))
+    assert built.code == 0, built.err
+    created = program("events", "").lines[0]["spec"]["graph"]["tasks"]
+    assert created == json.loads(detailed.read_text(encoding="utf-8"))["tasks"]
+
+
+def test_a_plan_never_replaces_a_file(program: Program, detailed: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    said = program("plan", detailed, "-o", plan)
+    assert f"buildwright build {plan} --repo PATH" in said.err
+    plan.write_text("mine", encoding="utf-8")
+    refused = program("plan", detailed, "-o", plan)
+    assert (refused.code, plan.read_text(encoding="utf-8")) == (2, "mine")
+    assert "  fix: " in refused.err
+    assert program("plan", detailed, "-o", tmp_path / "no" / "plan.yaml").code == 2
