@@ -101,7 +101,7 @@ async def test_the_newest_review_is_the_last_review_of_the_build(
     await site.start(tasks("a"), review=True, limits=Limits(attempts=2))
     build = await site.run(reviewer=ScriptedReviewer(requests("say two")), gateway=gateway)
     assert build.pause is not None
-    state = state_of(build, site.journal if history else ())
+    state = state_of(build, await builds.read(site.build_id) if history else ())
     assert state.last_review is not None
     assert state.last_review.decision is ReviewDecision.REQUEST_CHANGES
     assert state.last_review.required_fixes == ("a.txt:1: say two",)
@@ -207,7 +207,7 @@ async def test_a_model_that_fails_is_said_and_not_taken_for_a_review(
     assert [one.message for one in verdict.warnings] == [said]
     (judged,) = gates_view(build, site.journal, "a").verdicts
     assert [(one.what, one.why) for one in judged.not_run] == [("review", said)]
-    assert state_of(build, site.journal).last_review is None
+    assert state_of(build, await builds.read(site.build_id)).last_review is None
     assert state_of(build).last_review is None
 
 

@@ -18,7 +18,7 @@ from tests.gates.projects import write
         ("<server><username>kim</username><password>s3cr3t-m2</password></server>", {"s3cr3t-m2"}),
         ('[registry]\ntoken = "cargo-tok-99"\n', {"cargo-tok-99"}),
         ("machine example.org login kim password netrc-pw-5\n", {"netrc-pw-5"}),
-        ("registry=https://registry.npmjs.org/\nfund=false\n", set()),
+        ("registry=https://registry.example.org/\nfund=false\n", set()),
     ],
 )
 def test_keys_and_passwords_are_found(text: str, secrets: set[str]) -> None:
