@@ -34,8 +34,10 @@ def build(
     *more: str,
     sandbox: str = "bubblewrap",
     tries: int = 1,
+    granted: bool = True,
 ) -> Ended:
     words = ("--agent", "shell", "--agent-command", command, "--attempts", str(tries), "--sandbox", sandbox)
+    words = (*words, *(("--grant-needs",) if granted else ()))
     return program("build", tasks, "--repo", repository, *words, *more)
 
 
@@ -172,3 +174,19 @@ def test_set_up_alone_sees_the_settings_of_package_managers(
     assert "5ecret" not in logs
     without = build(program, one, repository, agent, *words[:-1], "--new", sandbox=sandbox)
     assert without.code == 4, "they are shown when the user says so"
+
+
+def test_what_a_project_asks_for_is_given_only_if_its_user_grants_it(
+    program: Program, repository: Path, one: Path
+) -> None:
+    commit(
+        repository,
+        buildwright__toml='bring = [".env"]\n[env]\npass = ["MY_TOKEN"]\n[network]\nchecks = "all"\n'
+        '[checks]\ntest = { command = "true", kind = "other" }\n',
+    )
+    (repository / ".env").write_text("KEY=abcdefgh1\n")
+    told = build(program, one, repository, "echo y > y.txt", granted=False)
+    assert told.code == 4, told.out + told.err
+    assert "asks for the variables MY_TOKEN; the files .env; the network in checks" in told.out + told.err
+    assert "--grant-needs" in told.out + told.err
+    assert git(repository, "for-each-ref", "refs/heads/buildwright/") == ""

@@ -119,7 +119,7 @@ async def test_a_box_is_like_a_machine(tmp_path: Path, monkeypatch: pytest.Monke
         tmp_path,
         {"look.py": script, "buildwright.toml": '[checks]\nlook = { command = "python3 look.py", kind = "other" }'},
     )
-    done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(judged(tmp_path))
+    done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(judged(tmp_path, grant_needs=True))
     assert all(one.report.ok for one in done), done[-1].output.decode()
 
 
@@ -134,7 +134,7 @@ async def test_a_step_has_the_network_that_the_file_gives(tmp_path: Path, step: 
             f'[network]\n{step} = "{value}"\n[checks]\nlook = {{ command = "python3 look.py", kind = "other" }}\n'
         )
         write(tmp_path, {"look.py": script, "buildwright.toml": settings})
-        done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(judged(tmp_path))
+        done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(judged(tmp_path, grant_needs=True))
     assert all(one.report.ok for one in done) is reaches
 
 
@@ -142,7 +142,7 @@ async def test_set_up_without_network_cannot_reach_it(tmp_path: Path) -> None:
     command = "test $(ls /sys/class/net 2>/dev/null | grep -vc '^lo$') = 0 && ! grep -q . /etc/resolv.conf"
     settings = f"[network]\nsetup = 'none'\n[setup]\ncommands = [\"{command}\"]\n[checks]\nbuild = 'true'\n"
     write(tmp_path, {"buildwright.toml": settings})
-    done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(judged(tmp_path))
+    done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(judged(tmp_path, grant_needs=True))
     assert [one.report.ok for one in done] == [True, True], done[0].output.decode()
 
 
@@ -152,7 +152,9 @@ async def test_secrets_are_masked_in_reports_of_tests_too(tmp_path: Path, monkey
     settings = "[env]\nsecrets = { API_TOKEN = 'checks' }\n[checks]\npytest = 'python -m pytest -q'\n"
     write(tmp_path, {"test_it.py": test, "buildwright.toml": settings})
     heard: list[str] = []
-    done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(judged(tmp_path, on_output=heard.append))
+    done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(
+        judged(tmp_path, on_output=heard.append, grant_needs=True)
+    )
     assert not done[-1].report.ok
     told = "".join((*heard, *(one.output.decode() + one.report.model_dump_json() for one in done)))
     assert "[secret]" in told

@@ -45,7 +45,7 @@ def project(root: Path, service: str, check: str) -> Path:
 
 async def judge(root: Path, sandbox: Sandbox) -> tuple[list[Report], str]:
     heard: list[str] = []
-    done = await ChecksGate(GateTools(sandbox, PATH)).judge(judged(root, on_output=heard.append))
+    done = await ChecksGate(GateTools(sandbox, PATH)).judge(judged(root, on_output=heard.append, grant_needs=True))
     return [one.report for one in done], "".join(heard)
 
 

@@ -41,6 +41,9 @@ class BuildOptions:
     bring: Annotated[tuple[str, ...], Parameter(group="Checks", help=
         "A file that git does not track and checks need, by its path, folder or glob (`.env`); copied from your checkout, "
         "never into a change. May be repeated.")] = ()
+    grant_needs: Annotated[bool, Parameter(group="Checks", help=
+        "Give the project's commands what its `buildwright.toml` asks for from outside of the repository: variables of yours,"
+        " ignored files, the network in checks, services of this machine.")] = False
     bring_to_agents: Annotated[bool, Parameter(group="Checks", help=
         "Bring these files to agents that run commands, too.")] = False
     package_settings: Annotated[bool, Parameter(group="Checks", help=

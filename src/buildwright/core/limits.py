@@ -219,6 +219,11 @@ class Options(Record):
         description="A file that git does not track and checks need, by its path, folder or glob (`.env`); copied from your"
         " checkout, never into a change.",
     )
+    grant_needs: Annotated[bool, AsOption("--grant-needs")] = Field(
+        False,
+        description="Give the project's commands what its `buildwright.toml` asks for from outside of the repository:"
+        " variables of yours, ignored files, the network in checks, services of this machine.",
+    )
     bring_to_agents: Annotated[bool, AsOption("--bring-to-agents"), InFile()] = Field(
         False, description="Bring these files to agents that run commands, too."
     )

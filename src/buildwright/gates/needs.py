@@ -52,6 +52,24 @@ class Needs(NamedTuple):
         addresses = any(one.address for one in self.services)
         return bool(self.bring or self.passed or self.secrets or "checks" in self.network or addresses)
 
+    def inside(self) -> Needs:
+        """Return what of them stays inside of the repository and the sandbox."""
+        alone = tuple(one for one in self.services if not one.address)
+        return Needs(
+            values=self.values, network=tuple(step for step in self.network if step == "setup"), services=alone
+        )
+
+    def asked(self) -> str:
+        """Return in words what they ask for from outside."""
+        addresses = [one.name for one in self.services if one.address]
+        parts = (
+            f"the variables {', '.join((*self.passed, *self.secrets))}" if self.passed or self.secrets else "",
+            f"the files {', '.join(self.bring)}" if self.bring else "",
+            "the network in checks" if "checks" in self.network else "",
+            f"the services {', '.join(addresses)} of this machine" if addresses else "",
+        )
+        return "; ".join(filter(None, parts))
+
     def environment(self, step: Step, mine: Mapping[str, str]) -> dict[str, str]:
         """Return the variables of a step; `mine` is the user's environment."""
         names = (*self.passed, *(name for name, only in self.secrets.items() if only == step))
@@ -95,6 +113,13 @@ def supply(needs: Needs, repository: str, files: Path, mine: Mapping[str, str]) 
                 match[2] for match in _DOTENV.finditer(text) if not match[2].startswith(("http://", "https://"))
             }
     return Supplies((), tuple(copied), frozenset(secrets))
+
+
+def not_granted(needs: Needs) -> Finding:
+    """Return the error that says what a project asks for that its user has not granted: anybody may write that file."""
+    message = f"{SETTINGS} of the project asks for {needs.asked()}, which you have not granted."
+    fix = "if you trust this project: --grant-needs, or grant_needs = true in your own file of options"
+    return finding("setup.not_granted", message, SETTINGS, fix=fix)
 
 
 def masking(supplies: Supplies) -> Masker:

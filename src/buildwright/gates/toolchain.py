@@ -17,7 +17,7 @@ from buildwright.core.finding import CheckKind, Finding
 from buildwright.core.limits import Check, Options, file_keys
 from buildwright.errors import BadSettings
 from buildwright.gates.check_environment import GO_CACHE
-from buildwright.gates.needs import SETTINGS, Needs, read_needs, table_of, unknown_key
+from buildwright.gates.needs import SETTINGS, Needs, not_granted, read_needs, table_of, unknown_key
 from buildwright.gates.node_scripts import command_line, scripts_of, tests_nothing
 from buildwright.gates.parts import uncovered_parts
 from buildwright.gates.reporting import finding
@@ -92,7 +92,11 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
         )
         notes = (*notes, nothing)
     parts = () if options.checks or settings.checks else found.parts
-    needs = settings.needs._replace(bring=options.bring or settings.needs.bring)
+    needs = settings.needs
+    if needs.is_outside and not options.grant_needs:
+        needs = needs.inside()
+        notes = (*notes, not_granted(settings.needs))
+    needs = needs._replace(bring=options.bring or needs.bring)
     return Toolchain(setup, checks, notes, found.sources, parts, needs)
 
 
