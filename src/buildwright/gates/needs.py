@@ -116,7 +116,7 @@ def supply(needs: Needs, repository: str, files: Path, mine: Mapping[str, str]) 
 
 
 def not_granted(needs: Needs) -> Finding:
-    """Return the error that says what a project asks for that its user has not granted: anybody may write that file."""
+    """Return the error that names what a project asks for and its user has not granted; an agent may write that file."""
     message = f"{SETTINGS} of the project asks for {needs.asked()}, which you have not granted."
     fix = "if you trust this project: --grant-needs, or grant_needs = true in your own file of options"
     return finding("setup.not_granted", message, SETTINGS, fix=fix)
