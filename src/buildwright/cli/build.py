@@ -52,6 +52,7 @@ async def build(
     """
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import options_of, read_repository
+    from buildwright.core.apply import fold
     from buildwright.engine.commands import NewBuild
 
     output = Output(json)
@@ -61,6 +62,7 @@ async def build(
     async with session() as app:
         reporting.check(unwatched=detach and app.in_cluster)
         read = await read_spec(spec, tag)
+        first: Build | None = None
         build_id = "" if new else await _unfinished(app, read, options, repository, base)
         if build_id:
             output.say(f"Going on with build {build_id[:8]}, which is the same and unfinished (--new starts another).")
@@ -75,9 +77,12 @@ async def build(
             build_id = await app.start(NewBuild(read, options, repository, base))
             if not reporting.quiet:
                 _introduce(output, build_id, read, repository)
-            if part := (await app.builds.load(build_id)).options.part:
+            first = fold(await app.builds.read(build_id, limit=1))  # a server begins at once: what follows is shown too
+            if part := first.options.part:
                 output.say(f"  note: this build is about {part}: its checks judge, and paths may be meant from there.")
-        return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
+        if detach:
+            return await run_detached(app, build_id, output, reporting)
+        return await drive_to_the_end(app, build_id, output, reporting, since=first)
 
 
 def _introduce(output: Output, build_id: str, spec: Spec, repository: str) -> None:

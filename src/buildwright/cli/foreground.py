@@ -62,7 +62,13 @@ async def drive(
 
 
 async def drive_to_the_end(
-    app: Client, build_id: str, output: Output, reporting: Reporting = PLAIN, *, introduce: bool = False
+    app: Client,
+    build_id: str,
+    output: Output,
+    reporting: Reporting = PLAIN,
+    *,
+    introduce: bool = False,
+    since: Build | None = None,
 ) -> int:
     """Run the build as `drive` does, print its summary, and return the exit code that tells how it ended.
 
@@ -72,7 +78,7 @@ async def drive_to_the_end(
         build = await app.builds.load(build_id)
         output.say(f"Build {build.id}")
         output.say(f"{one_line(build.spec.title)}: {status_line(build, app.clock.now())}")
-    build, code = await tell_end(app, await drive(app, build_id, output, reporting=reporting), output)
+    build, code = await tell_end(app, await drive(app, build_id, output, since, reporting), output)
     await report_end(app, build, output, reporting)
     return code
 

@@ -22,7 +22,7 @@ class Verb(NamedTuple):
 
 _EXAMPLES: dict[str, tuple[str, ...]] = {
     "demo": ("buildwright demo", "buildwright demo --agent claude --dir ./sample"),
-    "plan": ("buildwright plan tasks.json", "buildwright plan SPEC.md --repo . --json"),
+    "plan": ("buildwright plan tasks.json", "buildwright plan SPEC.md --repo . -o plan.yaml"),
     "check": ("buildwright check --repo ~/src/app", "buildwright check --base v2.1 --check 'make test' --json"),
     "build": (
         "buildwright build SPEC.md --repo ../shop --max-cost 5",
