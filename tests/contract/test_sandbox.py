@@ -83,7 +83,7 @@ async def test_the_environment_is_the_given_one(
     monkeypatch.setenv("BUILDWRIGHT_CANARY", "canary-7f3a")
     done = await sandbox.run(Command(("env",), tmp_path, {**ENV, "CI": "1"}))
     names = {line.split("=")[0] for line in done.output.decode().splitlines()}
-    assert names - {"SPAWN_ID", "PWD"} == {"PATH", "CI"}
+    assert names - {"SPAWN_ID", "PWD"} == {"PATH", "CI", "GIT_CEILING_DIRECTORIES"}
     assert b"canary-7f3a" not in done.output
 
 

@@ -142,7 +142,9 @@ def test_the_client_that_misses_nothing_does_so_when_the_server_is_another_one_m
         printed = [watching.stdout.readline() for _ in range(4)]
     port = int(address.rpartition(":")[2])
     with serving(environment, tmp_path, port):
-        rest, _ = watching.communicate(timeout=60)
+        rest = watching.stdout.read()  # not `communicate`, which would miss what `readline` has read ahead
+        watching.stdout.close()
+        watching.wait(timeout=60)
         limit.cancel()
     numbers, events = zip(*(line.split() for line in [*printed, *rest.splitlines()]), strict=True)
     assert [int(number) for number in numbers] == list(range(1, len(numbers) + 1))

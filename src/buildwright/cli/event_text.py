@@ -146,14 +146,14 @@ def _failed(event: e.TaskFailed, build: Build, _at: datetime) -> EventLine:
     return EventLine("bad", f"{event.task} failed after {count(build.task(event.task).attempt, 'attempt')}")
 
 
-def _paused(event: e.BuildPaused, _build: Build, _at: datetime) -> EventLine:
+def _paused(event: e.BuildPaused, build: Build, _at: datetime) -> EventLine:
     """The line is short: the summary printed after a pause has the whole message and the choices."""
     match event.reason:
         case "failure":
             what = f"{event.task} needs you" if event.task else "it needs you"
         case "plan":
             what = "there is no plan to build"
-        case "delivery":
+        case "delivery" if build.deliveries:  # else it is told before the work what would bar it
             what = "the result could not be delivered"
         case _:
             what = one_line(event.message, 120) or ("as you asked" if event.reason == "user" else event.reason)
