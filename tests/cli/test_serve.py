@@ -183,6 +183,8 @@ def test_what_is_asked_is_answered_before_it_ends_and_builds_go_on(
         while planned["build_graph"] is None:
             status, planned = server.ask("/api/build/step", {"build_id": by_hand["build_id"], "mode": "plan_only"})
             assert status == 200, planned
+        judged = server.ask("/api/build/step", {"build_id": by_hand["build_id"], "mode": "verify_only"})
+        assert judged[0] == 200, judged  # the base, before an agent is paid for
         status, started = server.ask("/api/builds", {"tasks": [{"id": "auto", "title": "By itself"}], **common})
         assert status == 202, started
         flying = threads.submit(

@@ -127,7 +127,7 @@ def test_one_task_takes_one_step_for_each_thing_that_is_done() -> None:
     assert seen == [
         ("planning", "PrepareTarget", ("auto", "plan_only")),
         ("working", "", ("auto", "plan_only")),  # the plan is in the spec
-        ("working", "JudgeBase", ("auto", "implement_only", "verify_only")),  # no agent before the base is judged
+        ("working", "JudgeBase", ("auto", "verify_only")),  # no agent before the base is judged
         ("working", "RunAgent", ("auto", "implement_only")),
         ("working", "JudgePatch", ("auto", "verify_only")),
         ("working", "PrepareMerge", ("auto", "verify_only")),

@@ -78,14 +78,9 @@ def apply(build: Build | None, recorded: Recorded) -> Build:
         before = build.moments.get(event.type)
         moments = Moments(before.first if before else recorded.at, recorded.at)
         changes = {**changes, "moments": build.moments.set(event.type, moments)}
-    if build.step is not None and _ends(event, build.step.mode):
+    if build.step is not None and event.ends_step:
         changes = {**changes, "step": None}
     return build.evolve({**changes, "version": recorded.seq, "updated_at": recorded.at})
-
-
-def _ends(event: AnyEvent, mode: e.StepMode) -> bool:
-    """Return whether an event ends a step. Judging the base is only the first half of one that implements."""
-    return event.ends_step and not (isinstance(event, e.BaseJudged) and mode == "implement_only")
 
 
 def fold(events: list[Recorded], build: Build | None = None) -> Build:

@@ -105,8 +105,6 @@ def _steps(build: Build) -> list[tuple[StepMode, Decision]]:
     steps = [(action.mode, Decision(actions=(action,))) for action in _wanted(build)]
     if build.stage is Stage.PLANNING:  # judging the base is the first half of planning
         steps += [("plan_only", step) for mode, step in steps if mode != "plan_only"]
-    if build.stage is Stage.WORKING and (base := _base_actions(build)):
-        steps.append(("implement_only", Decision(actions=base)))  # the first half of the first step that implements
     return [*steps, *begins]
 
 
