@@ -73,23 +73,15 @@ async def resume(
 
     choice = _choice(retry, skip, abort)
     reporting.check()
-    if message and choice != "retry":
-        raise Refused("-m goes with --retry: it is for the agent that tries again", fix="add --retry, or use say")
-    if from_attempt < 0 or (from_attempt and choice != "retry"):
-        raise Refused("--from-attempt N goes with --retry: it is for the next attempt", fix="add --retry")
+    _check_retry(choice, message, from_attempt)
     budget, options = read_money(max_cost, "--max-cost"), _change(changed)
     output = Output(json)
     async with session() as app:
         reporting.check(unwatched=detach and app.in_cluster)
         build_id = await app.find(build)
         before, crew = await app.builds.load(build_id), await app.crew(build_id)
-        if (
-            before.control is Control.RUNNING
-            and not crew.is_there
-            and choice == "go"
-            and not no_run
-            and not options.given
-        ):
+        goes_on = before.control is Control.RUNNING and choice == "go" and not options.given
+        if goes_on and not crew.is_there and not no_run:
             output.say("It is not paused; nobody runs it, so it goes on here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
         resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget, options, from_attempt))
@@ -138,6 +130,14 @@ def _change(given: ChangedOptions) -> OptionsChange:
         raise Refused(
             f"{option} {first['input']}: {first['msg'].lower()}", fix=f"give {option} another value"
         ) from error
+
+
+def _check_retry(choice: str, message: str, from_attempt: int) -> None:
+    """Raise Refused for what goes with --retry alone."""
+    if message and choice != "retry":
+        raise Refused("-m goes with --retry: it is for the agent that tries again", fix="add --retry, or use say")
+    if from_attempt < 0 or (from_attempt and choice != "retry"):
+        raise Refused("--from-attempt N goes with --retry: it is for the next attempt", fix="add --retry")
 
 
 def _choice(retry: bool, skip: bool, abort: bool) -> Literal["go", "retry", "skip", "abort"]:
