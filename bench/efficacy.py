@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import textwrap
@@ -219,7 +220,8 @@ async def measure(given: argparse.Namespace) -> dict[str, Any]:
     def told(tried: Tried) -> None:
         print(f"{tried.liar.name}: {tried.verdict} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
 
-    tried = [] if given.no_suite else await try_all(suite, suite.choose(kind=given.only), told)
+    chosen = suite.choose(given.again) if given.again else suite.choose(kind=given.only)
+    tried = [] if given.no_suite else await try_all(suite, chosen, told)
     real = [row for project in PROJECTS if not given.no_real for row in await real_code(project, given.faults)]
     kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -228,15 +230,29 @@ async def measure(given: argparse.Namespace) -> dict[str, Any]:
         "real_taken": kept.get("real_taken", now) if given.no_real else now,
         "machine": "{cpu}, {cores} cores".format(**machine(ROOT)),
         "projects": [f"{project.name} {project.version}" for project in PROJECTS],
-        "suite": kept.get("suite", []) if given.no_suite else [as_row(one) for one in tried],
+        "suite": kept.get("suite", [])
+        if given.no_suite
+        else _with(kept.get("suite", []) if given.again else [], tried),
         "real": kept.get("real", []) if given.no_real else real,
     }
 
 
+def _with(rows: list[dict[str, Any]], tried: list[Tried]) -> list[dict[str, Any]]:
+    """Return the rows, those of what was tried in place of their last ones."""
+    new = {one.liar.name: as_row(one) for one in tried}
+    old = [new.pop(row["name"], row) for row in rows]
+    return [*old, *new.values()]
+
+
 def main() -> None:
+    # The linters of the suite's projects are those of this environment, wherever it was started from.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     parser = argparse.ArgumentParser(prog="python -m bench.efficacy", description="Measure what the gates catch.")
     parser.add_argument("--faults", type=int, default=12, help="faults per project of real code (default 12)")
     parser.add_argument("--only", default="", help="one kind of the suite")
+    parser.add_argument(
+        "--again", nargs="+", metavar="NAME", help="only these of the suite, in place of their last results"
+    )
     parser.add_argument("--no-suite", action="store_true", help="only real code; the suite's last results stay")
     parser.add_argument("--no-real", action="store_true", help="only the suite; the last results of real code stay")
     parser.add_argument("--write", action="store_true", help="write docs/efficacy.md")
