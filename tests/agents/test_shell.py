@@ -47,6 +47,7 @@ async def test_the_environment_is_exactly_the_promised_one(assign: Assign, monke
         "PATH", "HOME", "LANG", "TMPDIR", "CI", "BUILDWRIGHT_BUILD_ID", "BUILDWRIGHT_TASK_ID", "BUILDWRIGHT_ATTEMPT",
         "BUILDWRIGHT_PROMPT_FILE", "BUILDWRIGHT_FEEDBACK_FILE", "BUILDWRIGHT_MESSAGES_FILE",
         "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY",
+            "GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY",
     }  # fmt: skip
     assert env["ANTHROPIC_API_KEY"] == env["OPENAI_API_KEY"] == "lane-token"
     assert env["OPENAI_BASE_URL"] == "http://127.0.0.1:1/lane/v1"

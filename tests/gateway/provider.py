@@ -1,4 +1,4 @@
-"""A fake provider on 127.0.0.1 that speaks both protocols and remembers what reached it."""
+"""A fake provider on 127.0.0.1 that speaks all protocols and remembers what reached it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aiohttp import web
 
 ANTHROPIC_KEY = "sk-ant-api03-upstream-key-0123456789"
 OPENAI_KEY = "sk-proj-upstream-key-0123456789abcdef"
+GEMINI_KEY = "AIza-upstream-key-0123456789abcdef"
 
 
 def sse(*bodies: dict[str, Any] | str) -> list[bytes]:
@@ -52,6 +53,37 @@ def openai_stream(*pieces: str, usage: dict[str, Any] | None = None) -> list[byt
     return sse(*chunks, "[DONE]")
 
 
+def responses_stream(*pieces: str, **usage: Any) -> list[bytes]:
+    head = {"id": "resp_1", "object": "response", "model": "gpt-5-2025-08-07", "output": []}
+    part = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
+    used = {"input_tokens": 100, "output_tokens": 7, **usage}
+    return sse(
+        {"type": "response.created", "response": head | {"status": "in_progress"}},
+        {"type": "response.output_item.added", "output_index": 0, "item": part},
+        *(
+            {"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, "content_index": 0}
+            | {"delta": piece}
+            for piece in pieces
+        ),
+        {
+            "type": "response.output_item.done",
+            "output_index": 0,
+            "item": part | {"content": [{"type": "output_text", "text": "".join(pieces)}]},
+        },
+        {"type": "response.completed", "response": head | {"status": "completed", "usage": used}},
+    )
+
+
+def gemini_stream(*pieces: str, **usage: Any) -> list[bytes]:
+    def chunk(text: str, **more: Any) -> dict[str, Any]:
+        candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "index": 0, **more}
+        return {"candidates": [candidate], "modelVersion": "gemini-2.5-flash"}
+
+    used = {"promptTokenCount": 100, "candidatesTokenCount": 7, "totalTokenCount": 107, **usage}
+    ending = chunk(pieces[-1], finishReason="STOP") | {"usageMetadata": used}
+    return sse(*(chunk(piece) for piece in pieces[:-1]), ending)
+
+
 class Provider:
     """Answers with what `script` holds, one item per request; the last one repeats.
 
@@ -71,6 +103,8 @@ class Provider:
             "ANTHROPIC_BASE_URL": self.url,
             "OPENAI_API_KEY": OPENAI_KEY,
             "OPENAI_BASE_URL": f"{self.url}/v1",
+            "GEMINI_API_KEY": GEMINI_KEY,
+            "GOOGLE_GEMINI_BASE_URL": self.url,
         }
 
     async def answer(self, request: web.Request) -> web.StreamResponse:

@@ -171,7 +171,7 @@ async def test_a_shut_door_and_a_spent_budget_are_not_retried(live: LocalGateway
     await ask(door)
     with pytest.raises(ModelFailed, match="budget") as failed:
         await ask(door)
-    assert failed.value.kind == "refused"
+    assert failed.value.kind == "budget"
     await live.shut(door)
     with pytest.raises(ModelFailed) as failed:
         await ask(door)

@@ -17,8 +17,9 @@ import pytest
 from buildwright.core.limits import Options
 from buildwright.errors import StoreFailed
 from buildwright.gateway import LocalGateway
-from buildwright.gateway.parse import AnswerReader, EventScanner
-from buildwright.gateway.protocols import Protocol, read_request
+from buildwright.gateway.exchange import AnswerReader, Protocol
+from buildwright.gateway.parse import EventScanner, read_event
+from buildwright.gateway.protocols import read_request
 from buildwright.gateway.response_cache import LARGEST, digest_of
 from buildwright.gateway.rewrite import move_answer
 from buildwright.ports import GO_ON, AnswerKey, Answers, Budget, ModelAccess, ModelEndpoint
@@ -290,7 +291,7 @@ def tool_stream(protocol: Protocol, *pieces: str) -> list[bytes]:
 def calls_of(protocol: Protocol, body: bytes) -> list[dict[str, Any]]:
     reader = AnswerReader(protocol)
     for event in EventScanner().feed(body):
-        reader.event(event.data)
+        read_event(reader, event.data)
     return [call.input for call in reader.calls]
 
 

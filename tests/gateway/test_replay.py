@@ -238,7 +238,7 @@ async def test_a_cut_stream_breaks_where_the_script_says(script: Script) -> None
         with pytest.raises(aiohttp.ClientPayloadError):
             seen += await got.read()
     assert b"klm" not in seen
-    assert [spend[4:6] for spend in script.gateway.metered(script.door)] == [(9, 1)]
+    assert [spend[4:6] for spend in script.gateway.metered(script.door)] == [(9, 2)]
     async with script.post(stream=True) as got:
         assert (await got.read()).endswith(b'data: {"type":"message_stop"}\n\n')
 

@@ -81,6 +81,9 @@ class SimulatedGateway:
         self._ledger.spends.append(spend)
         self._ledger.open_doors[door.token].append(spend)
 
+    def trouble(self, door: ModelEndpoint) -> None:
+        return None
+
     def metered(self, door: ModelEndpoint) -> list[Spend]:
         taken = self._ledger.open_doors.get(door.token, [])
         if door.token in self._ledger.open_doors:

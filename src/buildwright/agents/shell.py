@@ -29,7 +29,8 @@ class ShellAgent:
     every file is in the agent's home: BUILDWRIGHT_BUILD_ID, BUILDWRIGHT_TASK_ID, BUILDWRIGHT_ATTEMPT;
     BUILDWRIGHT_PROMPT_FILE (the task and, if any, the feedback); BUILDWRIGHT_FEEDBACK_FILE when there is feedback;
     BUILDWRIGHT_MESSAGES_FILE, to which the user's messages are appended; with a door also ANTHROPIC_BASE_URL,
-    ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY for it. Standard input is empty.
+    ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY, GOOGLE_GEMINI_BASE_URL and GEMINI_API_KEY for it. Standard input is
+    empty.
     """
 
     name = "shell"
@@ -132,6 +133,8 @@ def _environment(assignment: Assignment, path: str, files: _Files) -> dict[str, 
             "ANTHROPIC_API_KEY": assignment.door.token,
             "OPENAI_BASE_URL": f"{assignment.door.url}/v1",
             "OPENAI_API_KEY": assignment.door.token,
+            "GOOGLE_GEMINI_BASE_URL": assignment.door.url,
+            "GEMINI_API_KEY": assignment.door.token,
         }
     return env
 

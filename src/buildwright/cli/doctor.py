@@ -364,11 +364,13 @@ CHECKS: tuple[DoctorCheck, ...] = (
     DoctorCheck("hub", True, "", _hub, "cluster"),
     DoctorCheck("ANTHROPIC_API_KEY", False, _NO_MODEL, partial(_key, "ANTHROPIC_API_KEY", "sk-ant-")),
     DoctorCheck("OPENAI_API_KEY", False, _NO_MODEL, partial(_key, "OPENAI_API_KEY", "sk-")),
+    DoctorCheck("GEMINI_API_KEY", False, _NO_MODEL, partial(_key, "GEMINI_API_KEY", "")),
     *(
         DoctorCheck(f"{name} online", False, _NO_WAY, partial(_reach, variable, url), "online")
         for name, variable, url in (
             ("anthropic", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
             ("openai", "OPENAI_BASE_URL", "https://api.openai.com"),
+            ("google", "GOOGLE_GEMINI_BASE_URL", "https://generativelanguage.googleapis.com"),
         )
     ),
 )

@@ -13,7 +13,17 @@ from pydantic import Field
 from buildwright.core.record import Record
 
 FailureKind = Literal[
-    "rate_limit", "overloaded", "context_length", "timeout", "auth", "refused", "crashed", "unavailable", "no_change"
+    "rate_limit",
+    "overloaded",
+    "context_length",
+    "output_limit",
+    "budget",
+    "timeout",
+    "auth",
+    "refused",
+    "crashed",
+    "unavailable",
+    "no_change",
 ]
 
 

@@ -14,7 +14,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 from buildwright.core import event as e
 from buildwright.core.action import RunAgent
@@ -40,14 +40,17 @@ from buildwright.ports import (
     Message,
     ModelAccess,
     ModelEndpoint,
+    ModelTrouble,
     Workspace,
 )
 
 METER_SECONDS = 0.5
 LONGEST_SUMMARY = 4_000
 """Characters of an agent's last text that the journal keeps."""
-NOT_THE_TASKS_FAULT = {"auth", "rate_limit", "overloaded", "unavailable"}
-"""Failures of the model's provider: they pause the build and use up no attempt."""
+NOT_THE_TASKS_FAULT = {"auth", "rate_limit", "overloaded", "unavailable", "budget"}
+"""Failures of the model's provider, or no money left: they pause the build and use up no attempt."""
+VAGUE = {"crashed", "unavailable"}
+"""What an agent says that does not know why it failed: the gateway knows how its last request ended."""
 
 
 class Workdir(NamedTuple):
@@ -237,9 +240,14 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
         conversation = await bench.world.builds.put_artifact(finished.conversation.encode())
     summary = clean(finished.summary, bench.world.mask)[:LONGEST_SUMMARY]
     if not finished.ok:
+        trouble = _trouble(bench, assignment)
         kind = finished.failure or "crashed"
+        if trouble is not None and kind in VAGUE:
+            kind = trouble.kind
+            summary = clean(f"{trouble.message} ({summary})", bench.world.mask)[:LONGEST_SUMMARY]
         if kind in NOT_THE_TASKS_FAULT:
-            return (e.BuildPaused(reason="trouble", message=f"{kind}: {summary}", task=task),)
+            reason: Literal["budget", "trouble"] = "budget" if kind == "budget" else "trouble"
+            return (e.BuildPaused(reason=reason, message=f"{kind}: {summary}", task=task),)
         check_disk_space(assignment.lane)
         return (broke(kind=kind, message=summary, conversation=conversation),)
     patch = None
@@ -254,6 +262,11 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
         to_prove=patch is not None and patch.is_empty and build.options.gates and can_be_proven(assignment.task),
     )
     return (done,)
+
+
+def _trouble(bench: ActionContext, assignment: Assignment) -> ModelTrouble | None:
+    gateway = bench.world.gateway
+    return gateway.trouble(assignment.door) if gateway is not None and assignment.door is not None else None
 
 
 async def _listen(

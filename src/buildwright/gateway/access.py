@@ -11,20 +11,31 @@ import logging
 import time
 from asyncio import CancelledError
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from buildwright.core.model_names import DEFAULT_MODEL
-from buildwright.gateway import protocols
-from buildwright.gateway.answers import Tokens
-from buildwright.gateway.parse import AnswerReader
-from buildwright.gateway.protocols import ModelRequest, Protocol
+from buildwright.gateway.exchange import (
+    CHARS_PER_TOKEN,
+    AnswerReader,
+    BrokenOff,
+    DeclinedByProvider,
+    ModelRequest,
+    Protocol,
+    ProviderError,
+    Tokens,
+)
+from buildwright.gateway.failures import failure_kind, stopped_by, within
+from buildwright.gateway.protocols import PROTOCOLS
 from buildwright.gateway.replay import Player
 from buildwright.gateway.response_cache import ResponseCache
-from buildwright.ports import ModelAccess, ModelCall, ModelEndpoint, Spend
+from buildwright.ports import ModelAccess, ModelCall, ModelEndpoint, ModelTrouble, Spend
+
+LONG_OUTPUT = 16_000
+"""Tokens that an answer may well have; held back for it, or those of the build's longest answer."""
 
 LONGEST_NAME = 100
 """Characters kept of a model's name or kind of error: an agent or a provider may send any text."""
@@ -46,11 +57,14 @@ class Opened:
     open: bool = True
     spends: list[Spend] = field(default_factory=list)
     under_way: set[asyncio.Task[Any]] = field(default_factory=set)
+    trouble: ModelTrouble | None = None
+    """How the last request failed, None if it did not."""
 
     def spend(self, asked: ModelRequest, reader: AnswerReader, request: str = "") -> Spend:
         """Return the cost of an answer, as far as it has come. `request` is the name it is kept under."""
-        tokens, model = reader.tokens or Tokens(), reader.model or asked.model
-        price = _cost(asked.protocol, model, tokens) if reader.tokens is not None else None
+        tokens, model = _tokens(asked, reader), reader.model or asked.model
+        price = _cost(asked.protocol, model, tokens) if tokens is not None else None
+        tokens = tokens or Tokens()
         return Spend(
             *self.access[:3],
             model,
@@ -68,6 +82,11 @@ class Meter:
 
     def __init__(self) -> None:
         self._spent: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._reserved: defaultdict[str, list[Decimal]] = defaultdict(list)
+        """What the requests under way may cost, by build."""
+        self._longest: defaultdict[str, int] = defaultdict(lambda: LONG_OUTPUT)
+        """The tokens of the longest answer so far, by build."""
+        self._freed = asyncio.Event()
         self._unpriced: set[str] = set()
         self._pricing: asyncio.Task[None] | None = None
 
@@ -85,23 +104,55 @@ class Meter:
         """Take over what earlier processes spent: the journal knows it, but not yet what this process has metered."""
         self._spent[access.build_id] = max(self._spent[access.build_id], access.budget.spent_usd)
 
-    def check(self, access: ModelAccess) -> None:
-        """Raise Declined(402) when the build's budget is spent."""
-        most, spent = access.budget.most_usd, self._spent[access.build_id]
-        if most is not None and spent >= most:
-            raise protocols.DeclinedByProvider(402, f"The build's budget of ${most} is spent (${spent:f}).")
+    @asynccontextmanager
+    async def reserve(self, access: ModelAccess, asked: ModelRequest) -> AsyncIterator[None]:
+        """Hold back what a request may cost while it is answered. Raises DeclinedByProvider(402) if nothing is left.
+
+        While other requests of the build may use up what is left, this one waits for them: so the budget is overrun by
+        no more than the one answer that is longer than all before it.
+        """
+        build, most = access.build_id, access.budget.most_usd
+        if most is None:
+            yield
+            return
+        await self.priced()
+        expected = Tokens(asked.size // CHARS_PER_TOKEN, self._longest[build])
+        cost = _cost(asked.protocol, asked.model, expected) or Decimal(0)
+        while True:
+            spent, reserved = self._spent[build], self._reserved[build]
+            if spent >= most:
+                raise DeclinedByProvider(402, f"The build's budget of ${most} is spent (${spent:f}).")
+            if not reserved or spent + sum(reserved) + cost <= most:
+                break
+            await self._freed.wait()
+        reserved.append(cost)
+        try:
+            yield
+        finally:
+            reserved.remove(cost)
+            self._freed.set()
+            self._freed = asyncio.Event()
 
     def charge(self, opened: Opened, asked: ModelRequest, reader: AnswerReader, request: str) -> None:
         """Add the cost of an answer to its door and build. `request` is the name it is kept under."""
-        if reader.tokens is None and not reader.done:
+        if reader.tokens is None and not reader.done and not reader.chars:
             return
         spend = opened.spend(asked, reader, request)
+        self._longest[spend.build_id] = max(self._longest[spend.build_id], spend.output_tokens)
         if spend.cost_usd is not None:
             self._spent[spend.build_id] += Decimal(spend.cost_usd)
         elif spend.model not in self._unpriced:
             self._unpriced.add(spend.model)
             _log.warning("No price is known for %s: its requests count as nothing against a budget.", spend.model)
         opened.spends.append(spend)
+
+
+def _tokens(asked: ModelRequest, reader: AnswerReader) -> Tokens | None:
+    """Return the tokens that were reported; where an answer broke off before that, those that went through, counted."""
+    if (reader.done and reader.tokens is not None) or not reader.chars:
+        return reader.tokens
+    told = reader.tokens or Tokens(asked.size // CHARS_PER_TOKEN)
+    return told._replace(output=max(told.output, reader.chars // CHARS_PER_TOKEN))
 
 
 def door_id(door: ModelEndpoint) -> str:
@@ -124,28 +175,45 @@ class CallRecord:
     reader: AnswerReader | None = None
     replayed: bool = False
     error: str = ""
+    trouble: ModelTrouble | None = None
 
-    def refused(self, status: int) -> None:
-        """Record the status that the provider, or the cassette in its place, answered with."""
-        self.error = str(status) if status >= 400 else self.error
+    def refused(self, status: int, error: ProviderError | None = None) -> None:
+        """Record the status that the provider, the cassette in its place, or the gateway answered with."""
+        if status >= 400:
+            self.error = str(status)
+            told = error or ProviderError("", "")
+            self.trouble = ModelTrouble(failure_kind(status, told), told.message or f"status {status}")
+
+    def ended(self) -> None:
+        """Record how an answer that came ended."""
+        if self.reader is None or self.trouble is not None:
+            return
+        if self.reader.error is not None:
+            self.trouble = ModelTrouble(within(self.reader.error), self.reader.error.message)
+        elif kind := stopped_by(self.reader):
+            self.trouble = ModelTrouble(kind, f"the model's answer ended with {self.reader.stop!r}")
 
 
 @contextmanager
-def telling(on_call: OnCall | None, opened: Opened, asked: protocols.ModelRequest) -> Iterator[CallRecord]:
+def telling(on_call: OnCall | None, opened: Opened, asked: ModelRequest) -> Iterator[CallRecord]:
     """Report the request to `on_call` when it is over, however it ends."""
     call, began_at = CallRecord(), time.time()
     try:
         yield call
-    except protocols.DeclinedByProvider as no:
-        call.refused(no.status)
+    except DeclinedByProvider as no:
+        call.refused(no.status, ProviderError("", no.message))
         raise
-    except (protocols.BrokenOff, ConnectionError):
+    except (BrokenOff, ConnectionError):
         call.error = "broken_off"
+        call.trouble = ModelTrouble("unavailable", "the model's answer broke off")
         raise
     except CancelledError:
         call.error = "cancelled"
         raise
     finally:
+        call.ended()
+        if call.error != "cancelled":
+            opened.trouble = call.trouble
         if on_call is not None:
             reader = call.reader
             tokens = (reader.tokens if reader is not None else None) or Tokens()
@@ -186,7 +254,7 @@ def _cost(protocol: Protocol, model: str, tokens: Tokens) -> Decimal | None:
         cache_write_tokens=tokens.cache_write,
         **({"cache_write_1h_tokens": tokens.cache_write_1h} if tokens.cache_write_1h else {}),
     )
-    for provider in (protocol, None):
+    for provider in (PROTOCOLS[protocol].PROVIDER, None):
         # The protocol's own maker first; an unknown name may be another maker's model behind a compatible server.
         try:
             return calc_price(usage, model, provider_id=provider).total_price

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from buildwright.core.record import Record
 from buildwright.errors import BadSpec
-from buildwright.gateway.protocols import ModelRequest
+from buildwright.gateway.exchange import ModelRequest
 
 LARGEST_FILE = 5 * 1024 * 1024
 DEEPEST = 64

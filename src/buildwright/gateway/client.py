@@ -10,13 +10,15 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Literal, assert_never
+from typing import TYPE_CHECKING, Literal
 
 from buildwright.core.activity import FailureKind
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import ModelFailed
-from buildwright.gateway.parse import AnswerReader, EventScanner, ProviderError, TooLong
-from buildwright.gateway.protocols import Protocol
+from buildwright.gateway.exchange import AnswerReader, Protocol, ProviderError, TextRequest
+from buildwright.gateway.failures import failure_kind, within
+from buildwright.gateway.parse import EventScanner, TooLong, read_body, read_event
+from buildwright.gateway.protocols import PROTOCOLS
 from buildwright.gateway.upstream import ANTHROPIC_VERSION, protocol_of
 from buildwright.ports import ModelEndpoint, Spent, Stopped, Text, Turn
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 LONGEST_DELAY = 30.0
 """Longest pause between two tries in seconds, unless the provider asks for more."""
-
-_TOO_LONG_WORDS = ("prompt is too long", "context_length", "context length", "context window", "too many tokens")
 
 _FIXES: dict[FailureKind, str] = {
     "auth": "Check the provider's key in the environment or in .env.",
@@ -68,12 +68,12 @@ class GatewayModel:
         """Stream one answer. Raises ModelFailed; a failed try is repeated only if no text has come yet."""
         name = model or DEFAULT_MODEL
         protocol = protocol_of(name)
-        body = _body(protocol, name, system, turns, max_tokens)
+        asked = TextRequest(name, system, tuple((turn.role, turn.text) for turn in turns), max_tokens)
         give_up_at = time.monotonic() + self._patience
         for number in range(1, self._tries + 1):
             spoke = False
             try:
-                async with aclosing(self._try(door, protocol, body)) as pieces:
+                async with aclosing(self._try(door, protocol, asked)) as pieces:
                     async for piece in pieces:
                         spoke = spoke or isinstance(piece, Text)
                         yield piece
@@ -92,13 +92,13 @@ class GatewayModel:
         return min(self._delay * 2.0 ** (number - 1), LONGEST_DELAY) * random.uniform(0.75, 1.25)  # noqa: S311
 
     async def _try(
-        self, door: ModelEndpoint, protocol: Protocol, body: dict[str, Any]
+        self, door: ModelEndpoint, protocol: Protocol, asked: TextRequest
     ) -> AsyncGenerator[Text | Spent | Stopped, None]:
         import aiohttp
 
-        path = "/v1/messages" if protocol == "anthropic" else "/v1/chat/completions"
+        wire = PROTOCOLS[protocol]
         headers = {"Authorization": f"Bearer {door.token}", "Content-Type": "application/json"}
-        raw = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        raw = json.dumps(wire.question(asked), ensure_ascii=False).encode("utf-8", "replace")
         if protocol == "anthropic":
             headers["anthropic-version"] = ANTHROPIC_VERSION
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=self._read_seconds)
@@ -108,14 +108,18 @@ class GatewayModel:
                 # The door is on this machine: no proxy from the environment.
                 aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
                 # A file, because aiohttp warns about large bytes.
-                session.post(door.url + path, data=io.BytesIO(raw), headers=headers, allow_redirects=False) as response,
+                session.post(
+                    door.url + wire.path(asked.model), data=io.BytesIO(raw), headers=headers, allow_redirects=False
+                ) as response,
             ):
                 if response.status != 200:
-                    raise _refused(response.status, response.headers.get("retry-after"), await _problem(response))
+                    raise _refused(
+                        response.status, response.headers.get("retry-after"), await _problem(protocol, response)
+                    )
                 scanner = EventScanner()
                 async for data in response.content.iter_any():
                     for event in scanner.feed(data):
-                        if text := reader.event(event.data):
+                        if text := read_event(reader, event.data):
                             yield Text(text)
                         if reader.error is not None:
                             raise _failed_within(reader.error)
@@ -133,26 +137,9 @@ class GatewayModel:
             raise _Again(ModelFailed("The model's answer broke off.", kind="unavailable"))
         if reader.tokens is not None:
             tokens = reader.tokens
-            answered = reader.model or str(body["model"])
+            answered = reader.model or asked.model
             yield Spent(answered, tokens.input, tokens.output, tokens.cache_read, tokens.cache_write)
         yield Stopped(_reason(reader.stop))
-
-
-def _body(protocol: Protocol, model: str, system: str, turns: Sequence[Turn], max_tokens: int) -> dict[str, Any]:
-    messages = [{"role": turn.role, "content": turn.text} for turn in turns]
-    match protocol:
-        case "anthropic":
-            body = {"model": model.removeprefix("anthropic/"), "max_tokens": max_tokens, "stream": True}
-            return body | ({"system": system} if system else {}) | {"messages": messages}
-        case "openai":
-            if system:
-                messages.insert(0, {"role": "system", "content": system})
-            # OpenAI's own models refuse the old name of the limit; other servers with its protocol know only that name.
-            limit = "max_tokens" if model.startswith("openai/") else "max_completion_tokens"
-            body = {"model": model.removeprefix("openai/"), limit: max_tokens, "stream": True}
-            return body | {"stream_options": {"include_usage": True}, "messages": messages}
-        case _:
-            assert_never(protocol)
 
 
 def _reason(stop: str) -> Literal["end", "length", "refused"]:
@@ -161,43 +148,27 @@ def _reason(stop: str) -> Literal["end", "length", "refused"]:
     return "refused" if stop in {"refusal", "content_filter"} else "end"
 
 
-async def _problem(response: aiohttp.ClientResponse) -> tuple[ProviderError, bool]:
+async def _problem(protocol: Protocol, response: aiohttp.ClientResponse) -> tuple[ProviderError, bool]:
     """Return the error in a response's body, and whether the client may try again."""
-    reader = AnswerReader("openai")
+    reader = AnswerReader(protocol)
     raw = await response.content.read(65_536)
-    reader.event(raw.decode("utf-8", "replace"))
+    read_body(reader, raw)
     error = reader.error or ProviderError("", raw.decode("utf-8", "replace").strip()[:300] or "no reason given")
     return error, response.headers.get("x-should-retry") != "false"
 
 
 def _refused(status: int, retry_after: str | None, problem: tuple[ProviderError, bool]) -> Exception:
     error, may_retry = problem
-    kind = _kind(status, error)
+    kind = failure_kind(status, error)
     failure = ModelFailed(f"The request failed ({status}): {error.message}", kind=kind, fix=_FIXES.get(kind))
     again = may_retry and (status in {408, 409, 429} or status >= 500) and error.type != "insufficient_quota"
     return _Again(failure, _seconds(retry_after)) if again else failure
 
 
 def _failed_within(error: ProviderError) -> Exception:
-    status = {"overloaded_error": 529, "rate_limit_error": 429, "invalid_request_error": 400}.get(error.type, 500)
-    kind = _kind(status, error)
+    kind = within(error)
     failure = ModelFailed(f"The model failed in its answer: {error.message}", kind=kind, fix=_FIXES.get(kind))
-    return _Again(failure) if status >= 429 else failure
-
-
-def _kind(status: int, error: ProviderError) -> FailureKind:
-    words = f"{error.type} {error.message}".lower()
-    if status == 413 or (status == 400 and any(word in words for word in _TOO_LONG_WORDS)):
-        return "context_length"
-    if status in {401, 403}:
-        return "auth"
-    if status == 429:
-        return "refused" if error.type == "insufficient_quota" else "rate_limit"
-    if status in {503, 529}:
-        return "overloaded"
-    if status in {408, 504}:
-        return "timeout"
-    return "unavailable" if status >= 500 else "refused"
+    return _Again(failure) if kind in {"rate_limit", "overloaded", "unavailable"} else failure
 
 
 def _seconds(retry_after: str | None) -> float | None:

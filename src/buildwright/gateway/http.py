@@ -7,9 +7,12 @@ from contextlib import aclosing
 
 from aiohttp import web
 
-from buildwright.gateway.protocols import BrokenOff, DeclinedByProvider, Protocol, error_body
+from buildwright.gateway.exchange import BrokenOff, DeclinedByProvider, Protocol
+from buildwright.gateway.protocols import PROTOCOLS
 
 STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+NOT_AGAIN = {"x-should-retry": "false"}
+"""Clients ask again even after a 401 unless a header forbids it."""
 WHOLE_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
 
@@ -47,20 +50,25 @@ def cut(request: web.Request) -> ConnectionResetError:
 
 def refusal(protocol: Protocol, no: DeclinedByProvider) -> web.Response:
     """Return the gateway's own refusal in the protocol's format."""
-
-    # Clients retry even a 401 unless a header forbids it.
-    headers = {"x-should-retry": "false"} if no.final else {}
-    return web.json_response(error_body(protocol, no.status, no.message), status=no.status, headers=headers)
+    body = PROTOCOLS[protocol].error_body(no.status, no.message)
+    if not no.final:
+        return web.json_response(body, status=no.status)
+    return web.json_response(body, status=PROTOCOLS[protocol].final_status(no.status), headers=NOT_AGAIN)
 
 
 def scripted_error(protocol: Protocol, status: int, retry_after: float | None) -> web.Response:
     """Return the response for a cassette's fault. `retry_after` in seconds."""
     headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
-    return web.json_response(error_body(protocol, status, "Scripted by the cassette."), status=status, headers=headers)
+    body = PROTOCOLS[protocol].error_body(status, "Scripted by the cassette.")
+    return web.json_response(body, status=status, headers=headers)
 
 
-def models(name: str) -> web.Response:
-    """Return a list with this one model, in a format that clients of both protocols read."""
+def models(protocol: Protocol, name: str) -> web.Response:
+    """Return a list with this one model: Gemini's, or one that clients of all other protocols read."""
+    if protocol == "gemini":
+        methods = ["generateContent", "streamGenerateContent", "countTokens"]
+        known = {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": methods}
+        return web.json_response({"models": [known]})
     one = {"id": name, "type": "model", "object": "model", "display_name": name, "created": 0} | {
         "created_at": "1970-01-01T00:00:00Z",
         "owned_by": "buildwright",

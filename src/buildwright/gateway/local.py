@@ -15,12 +15,16 @@ from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import BadSettings
 from buildwright.gateway import cassette, replay, upstream
 from buildwright.gateway.access import Meter, OnCall, Opened, door_id, end
+from buildwright.gateway.exchange import Protocol
 from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import ResponseCache
-from buildwright.ports import Answers, ModelAccess, ModelEndpoint, Spend
+from buildwright.ports import Answers, ModelAccess, ModelEndpoint, ModelTrouble, Spend
 
 if TYPE_CHECKING:
     from buildwright.gateway.server import GatewayServer
+
+
+_KINDS: dict[Protocol, str] = {"anthropic": "claude-...", "openai": "gpt-...", "gemini": "gemini-..."}
 
 
 class LocalGateway:
@@ -82,6 +86,11 @@ class LocalGateway:
             del self._doors[opened.id]
         return taken
 
+    def trouble(self, door: ModelEndpoint) -> ModelTrouble | None:
+        """Return how the last request through the door failed, None if it did not."""
+        opened = self._doors.get(door_id(door))
+        return opened.trouble if opened is not None else None
+
     async def shut(self, door: ModelEndpoint) -> None:
         """Close the door and cancel its requests; its spends can be taken once more."""
         opened = self._doors.get(door_id(door))
@@ -116,20 +125,15 @@ class LocalGateway:
         """
         if options.cassette:
             return
-        found = [
-            name for name in ("anthropic", "openai") if upstream.read_provider(self._environment, name) is not None
-        ]
+        asked: tuple[Protocol, ...] = ("anthropic", "openai", "gemini")
+        found = [name for name in asked if upstream.read_provider(self._environment, name) is not None]
         if options.agent == "shell" and task and not (model or options.model) and found:
             return  # The command chooses its provider itself.
         named = model or (not task and options.planner_model) or options.model or DEFAULT_MODEL
         wanted = upstream.protocol_of(named)
         if wanted not in found:
             who = "" if task else why
-            other = (
-                "OPENAI_API_KEY and --model gpt-..."
-                if wanted == "anthropic"
-                else "ANTHROPIC_API_KEY and --model claude-..."
-            )
+            other = " or ".join(f"{upstream.key_name(one)} and --model {_KINDS[one]}" for one in asked if one != wanted)
             needs = f"{who}{upstream.key_name(wanted)} is not set, and {named} needs it"
             if model:
                 own = (

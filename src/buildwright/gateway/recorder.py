@@ -10,8 +10,7 @@ from typing import Any
 from buildwright.core.secrets import mask
 from buildwright.errors import BadSettings, BadSpec
 from buildwright.gateway.cassette import LARGEST_FILE, PLANNER, Used, parse
-from buildwright.gateway.parse import AnswerReader
-from buildwright.gateway.protocols import ModelRequest, each_text
+from buildwright.gateway.exchange import AnswerReader, ModelRequest, each_text
 
 _HEAD = "version: 1\ndescription: Recorded from a live model.\nturns:\n"
 

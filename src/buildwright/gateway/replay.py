@@ -14,13 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from buildwright.gateway.answers import ModelAnswer, Tokens, ToolUse, error_frame, frames, whole
 from buildwright.gateway.cassette import PLANNER, Cassette, CassetteEntry, CassetteMatch, Fault, find
-from buildwright.gateway.parse import AnswerReader, EventScanner
-from buildwright.gateway.protocols import BrokenOff, DeclinedByProvider, ModelRequest, each_text
-
-CHARS_PER_TOKEN = 4
-"""For usage that a cassette leaves out: roughly right for English and code."""
+from buildwright.gateway.exchange import (
+    CHARS_PER_TOKEN,
+    AnswerReader,
+    BrokenOff,
+    DeclinedByProvider,
+    ModelAnswer,
+    ModelRequest,
+    Tokens,
+    ToolUse,
+    each_text,
+)
+from buildwright.gateway.parse import EventScanner, read_body, read_event
+from buildwright.gateway.protocols import PROTOCOLS
 
 _UNPACED_PIECE = 160
 _PACED_PIECES_PER_SECOND = 25
@@ -144,14 +151,14 @@ async def play(
     """Yield the answer as the client wants it, read by `reader` on the way. Raises BrokenOff where `fault` says."""
     if not asked.stream:
         body = await at_once(asked, answer, pace, fault)
-        reader.body(body)
+        read_body(reader, body)
         yield body
         return
     scanner = EventScanner()
     async with aclosing(stream(asked, answer, pace, fault)) as pieces:
         async for piece in pieces:
             for event in scanner.feed(piece):
-                reader.event(event.data)
+                read_event(reader, event.data)
             if reader.done and reader.tokens is None:
                 reader.tokens = answer.tokens  # A client of OpenAI's protocol that did not ask for usage.
             yield piece
@@ -168,7 +175,7 @@ async def stream(
     if fault is not None and fault.kind == "hang" and not fault.after_chars:
         async for data in _strike(asked, fault):
             yield data
-    for frame in frames(asked, answer, size):
+    for frame in PROTOCOLS[asked.protocol].frames(asked, answer, size):
         if fault is not None and chars + frame.chars > fault.after_chars:
             async for data in _strike(asked, fault):
                 yield data
@@ -184,7 +191,7 @@ async def stream(
 
 async def _strike(asked: ModelRequest, fault: Fault) -> AsyncGenerator[bytes, None]:
     if fault.kind == "error":
-        yield error_frame(asked.protocol, 529, "Overloaded (scripted)")
+        yield PROTOCOLS[asked.protocol].error_frame(529, "Overloaded (scripted)")
         return
     if fault.kind == "hang":
         await asyncio.sleep(fault.seconds)
@@ -199,4 +206,4 @@ async def at_once(asked: ModelRequest, answer: ModelAnswer, pace: float | None, 
         raise BrokenOff(scripted=True)
     if pace is not None:
         await asyncio.sleep(answer.tokens.output / pace)
-    return json.dumps(whole(asked, answer), ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(PROTOCOLS[asked.protocol].whole(asked, answer), ensure_ascii=False).encode("utf-8", "replace")

@@ -26,8 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildwright.errors import CouldNot
-from buildwright.gateway.parse import AnswerReader
-from buildwright.gateway.protocols import DeclinedByProvider, ModelRequest, Protocol
+from buildwright.gateway.exchange import AnswerReader, DeclinedByProvider, ModelRequest, Protocol
 from buildwright.gateway.rewrite import Renaming, move_answer
 from buildwright.ports import GO_ON, AnswerKey, Answers, Spend
 
@@ -134,6 +133,7 @@ class ResponseCache:
 def digest_of(asked: ModelRequest, lane: Path | None) -> str:
     """Return the SHA-256 (hex) of what determines the answer, without client, directory and the client's counts."""
     body = {name: _question(value) for name, value in asked.body.items() if name not in _WHO_ASKS}
+    body.setdefault("model", asked.model)
     text = json.dumps([asked.protocol, body], sort_keys=True, ensure_ascii=False)
     for path, name in _names(lane):
         text = text.replace(json.dumps(path, ensure_ascii=False)[1:-1], name)

@@ -1,4 +1,4 @@
-"""Replaces a lane's paths in a kept answer, in either protocol, whole or streamed. Must never do I/O.
+"""Replaces a lane's paths in a kept answer, in any protocol, whole or streamed. Must never do I/O.
 
 A stream is cut anywhere, so a path may span several events: the pieces of each text are joined, and a changed text goes
 out in its first event. Thinking is signed and stays as it is.
@@ -7,16 +7,16 @@ out in its first event. Thinking is signed and stays as it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias
 
-from buildwright.gateway.parse import EventScanner, json_object
-from buildwright.gateway.protocols import Protocol, each_text
+from buildwright.gateway.exchange import Protocol, each_text, json_object
+from buildwright.gateway.parse import EventScanner
+from buildwright.gateway.protocols import PROTOCOLS
 
 Renaming: TypeAlias = tuple[tuple[str, str], ...]
 """Old and new paths, in the order in which they are replaced."""
 
-_SIGNED = frozenset({"thinking", "redacted_thinking"})
+_SIGNED = frozenset({"thinking", "redacted_thinking", "reasoning"})
 
 
 def move_answer(body: bytes, protocol: Protocol, renaming: Renaming, *, streamed: bool) -> bytes:
@@ -30,42 +30,20 @@ def move_answer(body: bytes, protocol: Protocol, renaming: Renaming, *, streamed
     scanner = EventScanner()
     events = list(scanner.feed(body))
     bodies = [json_object(event.data) for event in events]
-    texts: dict[str, list[tuple[int, dict[str, Any], str]]] = {}
+    texts: dict[str, list[tuple[int, Any, Any]]] = {}
     for index, one in enumerate(bodies):
-        for key, holder, field in _pieces(protocol, one):
-            texts.setdefault(key, []).append((index, holder, field))
+        for key, holder, place in PROTOCOLS[protocol].texts(one):
+            texts.setdefault(key, []).append((index, holder, place))
     changed: set[int] = set()
     for pieces in texts.values():
-        text = "".join(holder[field] for _, holder, field in pieces)
+        text = "".join(holder[place] for _, holder, place in pieces)
         new = _renamed(text, renaming)
         if new != text:
-            for index, holder, field in pieces:
-                holder[field], new = new, ""
+            for index, holder, place in pieces:
+                holder[place], new = new, ""
                 changed.add(index)
     out = [_event(event.raw, bodies[index]) if index in changed else event.raw for index, event in enumerate(events)]
     return b"".join(out) + scanner.rest()
-
-
-def _pieces(protocol: Protocol, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Yield the pieces of text in one event: key of the text they belong to, object that holds them, and its field."""
-    match protocol:
-        case "anthropic":
-            delta = body.get("delta")
-            if body.get("type") == "content_block_delta" and isinstance(delta, dict):
-                for field in ("text", "partial_json"):
-                    if isinstance(delta.get(field), str):
-                        yield f"{body.get('index')} {field}", delta, field
-        case "openai":
-            for choice in body.get("choices") or ():
-                delta = choice.get("delta") or {}
-                if isinstance(delta.get("content"), str):
-                    yield f"{choice.get('index')} content", delta, "content"
-                for call in delta.get("tool_calls") or ():
-                    function = call.get("function") or {}
-                    if isinstance(function.get("arguments"), str):
-                        yield f"{choice.get('index')} call {call.get('index')}", function, "arguments"
-        case _:
-            assert_never(protocol)
 
 
 def _renamed(text: str, renaming: Renaming) -> str:

@@ -2,29 +2,47 @@
 
 Imported when the first door is opened: its HTTP library takes long to load.
 
-A door answers `/v1/messages`, `/v1/messages/count_tokens`, `/v1/chat/completions`, `/v1/models` and `HEAD /`.
+A door answers, each with and without `/v1`, as some agents append it themselves:
+
+- Anthropic's `/messages` and `/messages/count_tokens`
+- OpenAI's `/chat/completions`, `/responses`, `/responses/input_tokens` and `/embeddings`
+- `/models`, and `HEAD /`
+- Gemini's `/v1beta/models` and `/v1beta/models/MODEL:METHOD`
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
+from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
 
 from buildwright.core.model_names import DEFAULT_MODEL
-from buildwright.gateway import http, protocols, replay, upstream
+from buildwright.gateway import http, replay, upstream
 from buildwright.gateway.access import CallRecord, Meter, OnCall, Opened, end, telling
-from buildwright.gateway.parse import AnswerReader
+from buildwright.gateway.exchange import (
+    CHARS_PER_TOKEN,
+    AnswerReader,
+    BrokenOff,
+    DeclinedByProvider,
+    ModelRequest,
+    Protocol,
+)
+from buildwright.gateway.protocols import PROTOCOLS, read_body, read_request
 from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import Played, Purchase
 
-_Handle = Callable[[Opened, web.Request, protocols.Protocol], Awaitable[web.StreamResponse]]
+_Handle = Callable[[Opened, web.Request, Protocol], Awaitable[web.StreamResponse]]
+
+_TOKEN_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
+_VERSION = re.compile(r"^/v1(?:beta)?(?=/)")
 
 LARGEST_REQUEST = 32 * 1024 * 1024
 
@@ -77,20 +95,9 @@ class GatewayServer:
                 await session.close()
 
     async def _start(self) -> None:
-
         self._meter.load_prices()
         app = web.Application(client_max_size=LARGEST_REQUEST)
-        app.add_routes(
-            [
-                web.post("/d/{door}/v1/messages", self._through("anthropic", self._converse)),
-                web.post("/d/{door}/v1/messages/count_tokens", self._through("anthropic", self._count)),
-                web.post("/d/{door}/v1/chat/completions", self._through("openai", self._converse)),
-                web.get("/d/{door}/v1/models", self._through("anthropic", self._list_models)),
-                web.head("/d/{door}", http.alive),
-                web.head("/d/{door}/", http.alive),
-                web.route("*", "/{rest:.*}", http.nowhere),
-            ]
-        )
+        app.add_routes(self._routes())
         # When a client disconnects, cancelling its handler is what ends the provider's work for it.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
@@ -108,12 +115,30 @@ class GatewayServer:
         )
         self._runner = runner
 
-    def _through(self, protocol: protocols.Protocol, handle: _Handle) -> Callable[..., Awaitable[web.StreamResponse]]:
+    def _routes(self) -> list[web.RouteDef]:
+        asked: tuple[tuple[str, Protocol, _Handle], ...] = (
+            ("/messages", "anthropic", self._converse),
+            ("/messages/count_tokens", "anthropic", self._count),
+            ("/chat/completions", "openai", self._converse),
+            ("/responses", "responses", self._converse),
+            ("/responses/input_tokens", "responses", self._count),
+            ("/embeddings", "openai", self._embed),
+        )
+        routes = [web.head("/d/{door}", http.alive), web.head("/d/{door}/", http.alive)]
+        for version in ("/v1", ""):
+            door = "/d/{door}" + version
+            routes += [web.post(door + tail, self._through(protocol, handle)) for tail, protocol, handle in asked]
+            routes.append(web.get(f"{door}/models", self._through("anthropic", self._list_models)))
+        routes.append(web.get("/d/{door}/v1beta/models", self._through("gemini", self._list_models)))
+        for version in ("/v1beta", "/v1"):
+            address = "/d/{door}" + version + "/models/{model:[^:]+}:{method:[a-zA-Z]+}"
+            routes.append(web.post(address, self._through("gemini", self._gemini)))
+        return [*routes, web.route("*", "/{rest:.*}", http.nowhere)]
+
+    def _through(self, protocol: Protocol, handle: _Handle) -> Callable[..., Awaitable[web.StreamResponse]]:
         return partial(self._answered, protocol=protocol, handle=handle)
 
-    async def _answered(
-        self, request: web.Request, protocol: protocols.Protocol, handle: _Handle
-    ) -> web.StreamResponse:
+    async def _answered(self, request: web.Request, protocol: Protocol, handle: _Handle) -> web.StreamResponse:
         """Admit the request through its door; answer a refusal in the protocol's format."""
 
         task = asyncio.current_task()
@@ -123,13 +148,13 @@ class GatewayServer:
             if task is not None:
                 opened.under_way.add(task)
             return await handle(opened, request, protocol)
-        except protocols.DeclinedByProvider as no:
+        except DeclinedByProvider as no:
             return http.refusal(protocol, no)
-        except protocols.BrokenOff:
+        except BrokenOff:
             raise http.cut(request) from None
         except web.HTTPRequestEntityTooLarge:
             message = f"The request has more than {LARGEST_REQUEST} bytes."
-            return http.refusal(protocol, protocols.DeclinedByProvider(413, message))
+            return http.refusal(protocol, DeclinedByProvider(413, message))
         finally:
             if opened is not None and task is not None:
                 opened.under_way.discard(task)
@@ -137,52 +162,98 @@ class GatewayServer:
     def _admit(self, request: web.Request) -> Opened:
         opened = self._doors.get(request.match_info["door"])
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        tokens = [token.encode() for token in (request.headers.get("x-api-key", ""), bearer) if token]
+        given = [bearer, *(request.headers.get(name, "") for name in _TOKEN_HEADERS), request.query.get("key", "")]
+        tokens = [token.encode() for token in given if token]
         known = (opened.token if opened is not None and opened.open else secrets.token_urlsafe()).encode()
         if opened is None or not any(hmac.compare_digest(token, known) for token in tokens):
-            raise protocols.DeclinedByProvider(401, "This token opens no door of the gateway.")
+            raise DeclinedByProvider(401, "This token opens no door of the gateway.")
         return opened
 
-    async def _count(self, opened: Opened, request: web.Request, protocol: protocols.Protocol) -> web.StreamResponse:
+    async def _gemini(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
+        """Answer a request of Gemini's protocol, whose address says what is asked."""
+        match request.match_info["method"]:
+            case "generateContent" | "streamGenerateContent":
+                return await self._converse(opened, request, protocol)
+            case "countTokens":
+                return await self._count(opened, request, protocol)
+            case "embedContent" | "batchEmbedContents":
+                return await self._embed(opened, request, protocol)
+            case method:
+                raise DeclinedByProvider(404, f"The gateway does not know the method {method}.")
 
+    async def _read(self, request: web.Request, protocol: Protocol) -> tuple[ModelRequest, bytes]:
         raw = await request.read()
-        asked = protocols.read_request(protocol, raw)
+        if protocol != "gemini":
+            return read_request(protocol, raw), raw
+        streamed = request.match_info["method"] == "streamGenerateContent" and request.query.get("alt") == "sse"
+        return read_request(protocol, raw, model=request.match_info["model"], stream=streamed), raw
+
+    async def _count(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
+        """Count the tokens of a request, which costs nothing."""
+        raw = await request.read()
+        model = request.match_info.get("model") or str(read_body(raw).get("model", ""))
         if opened.player is not None:
-            return web.json_response({"input_tokens": len(raw) // replay.CHARS_PER_TOKEN})
-        reply = await self._send_on(asked, raw, request, "/messages/count_tokens")
-        return await http.send(request, reply.pieces, reply.status, reply.headers)
+            field = "totalTokens" if protocol == "gemini" else "input_tokens"
+            return web.json_response({field: len(raw) // CHARS_PER_TOKEN})
+        reply = await self._send_on(protocol, model, raw, request)
+        return await http.send(request, reply.pieces, *_head(protocol, reply))
 
-    async def _converse(self, opened: Opened, request: web.Request, protocol: protocols.Protocol) -> web.StreamResponse:
+    async def _embed(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
+        """Pass a request for embeddings on, metered by the tokens that the provider reports."""
         raw = await request.read()
-        asked = protocols.read_request(protocol, raw)
+        body = read_body(raw)
+        if opened.player is not None:
+            raise DeclinedByProvider(400, "A cassette has no embeddings.")
+        model = request.match_info.get("model") or str(body.get("model", ""))
+        asked = ModelRequest(protocol, model, False, 0, 0, "", (), "", (), True, len(raw), body)
+        with telling(self._on_call, opened, asked) as call:
+            async with self._meter.reserve(opened.access, asked):
+                reply = await self._send_on(protocol, model, raw, request)
+                call.refused(reply.status)
+                try:
+                    return await http.send(request, reply.pieces, *_head(protocol, reply))
+                finally:
+                    self._meter.charge(opened, asked, reply.reader, "")
+
+    async def _converse(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
+        asked, raw = await self._read(request, protocol)
         with telling(self._on_call, opened, asked) as call:
             return await self._answer(opened, request, asked, raw, call)
 
     async def _answer(
-        self, opened: Opened, request: web.Request, asked: protocols.ModelRequest, raw: bytes, call: CallRecord
+        self, opened: Opened, request: web.Request, asked: ModelRequest, raw: bytes, call: CallRecord
     ) -> web.StreamResponse:
-
         found = await opened.kept.find(asked) if opened.kept is not None else None
         if isinstance(found, Played):
             # Bought before: free, whatever the budget is.
             call.replayed = True
             opened.spends.append(found.spend)
             return web.Response(body=found.body, headers={"Content-Type": found.content_type})
-        self._meter.check(opened.access)
-        if opened.player is not None:
-            return await self._replay(opened, opened.player, request, asked, found, call)
+        async with self._meter.reserve(opened.access, asked):
+            if opened.player is not None:
+                return await self._replay(opened, opened.player, request, asked, found, call)
+            return await self._buy(opened, request, asked, raw, found, call)
+
+    async def _buy(
+        self,
+        opened: Opened,
+        request: web.Request,
+        asked: ModelRequest,
+        raw: bytes,
+        found: Purchase | None,
+        call: CallRecord,
+    ) -> web.StreamResponse:
         await self._meter.priced()
-        tail = "/messages" if asked.protocol == "anthropic" else "/chat/completions"
-        reply = await self._send_on(asked, raw, request, tail)
-        call.refused(reply.status)
+        reply = await self._send_on(asked.protocol, asked.model, raw, request, asked)
         pieces = reply.pieces
         if reply.status < 300:
             call.reader = reply.reader
             content_type = next((reply.headers[name] for name in reply.headers if name.lower() == "content-type"), "")
             pieces = _kept(opened, asked, found, pieces, reply.reader, content_type)
         try:
-            response = await http.send(request, pieces, reply.status, reply.headers)
+            response = await http.send(request, pieces, *_head(asked.protocol, reply))
         finally:
+            call.refused(reply.status, reply.reader.error)
             if reply.status < 300:
                 self._meter.charge(opened, asked, reply.reader, _name_of(found))
         if self._recorder is not None and reply.status < 300 and reply.reader.done and reply.reader.error is None:
@@ -192,23 +263,24 @@ class GatewayServer:
             self._recorder.keep(access.task, access.attempt, access.lane, asked, reply.reader, hidden)
         return response
 
-    async def _list_models(
-        self, opened: Opened, _request: web.Request, _protocol: protocols.Protocol
-    ) -> web.StreamResponse:
+    async def _list_models(self, opened: Opened, _request: web.Request, protocol: Protocol) -> web.StreamResponse:
         model = opened.player.cassette.model if opened.player is not None else ""
-        return http.models(model or opened.access.options.model or DEFAULT_MODEL)
+        return http.models(protocol, model or opened.access.options.model or DEFAULT_MODEL)
 
     async def _send_on(
-        self, asked: protocols.ModelRequest, raw: bytes, request: web.Request, tail: str
+        self, protocol: Protocol, model: str, raw: bytes, request: web.Request, asked: ModelRequest | None = None
     ) -> upstream.ProviderReply:
-        provider = upstream.read_provider(self._environment, asked.protocol)
+        """Send a request to its provider, by the path it came by. `asked` is given where usage may have to be added."""
+        provider = upstream.read_provider(self._environment, protocol)
         if provider is None or self._session is None:
-            variable = upstream.key_name(asked.protocol)
-            raise protocols.DeclinedByProvider(
-                401, f"{variable} is not set where Buildwright runs, so {asked.model!r} cannot be asked."
+            variable = upstream.key_name(protocol)
+            raise DeclinedByProvider(
+                401, f"{variable} is not set where Buildwright runs, so {model!r} cannot be asked."
             )
-        query = f"?{request.query_string}" if request.query_string else ""
-        reply = await upstream.request(self._session, provider, asked, raw, tail + query, request.headers)
+        tail = _VERSION.sub("", request.path.removeprefix(f"/d/{request.match_info['door']}"), count=1)
+        query = urlencode([(name, value) for name, value in request.query.items() if name != "key"])
+        to = tail + (f"?{query}" if query else "")
+        reply = await upstream.request(self._session, provider, protocol, asked, raw, to, request.headers)
         if reply.status >= 400:
             self._refusals[reply.status] += 1
         return reply
@@ -218,7 +290,7 @@ class GatewayServer:
         opened: Opened,
         player: replay.Player,
         request: web.Request,
-        asked: protocols.ModelRequest,
+        asked: ModelRequest,
         purchase: Purchase | None,
         call: CallRecord,
     ) -> web.StreamResponse:
@@ -243,9 +315,16 @@ class GatewayServer:
             self._meter.charge(opened, asked, reader, _name_of(purchase))
 
 
+def _head(protocol: Protocol, reply: upstream.ProviderReply) -> tuple[int, Mapping[str, str]]:
+    """Return status and headers of an answer; a key that is refused now is refused the next time too."""
+    if reply.status not in {401, 403}:
+        return reply.status, reply.headers
+    return PROTOCOLS[protocol].final_status(reply.status), reply.headers | http.NOT_AGAIN
+
+
 def _kept(
     opened: Opened,
-    asked: protocols.ModelRequest,
+    asked: ModelRequest,
     purchase: Purchase | None,
     pieces: AsyncGenerator[bytes, None],
     reader: AnswerReader,

@@ -7,13 +7,21 @@ import json
 import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from buildwright.errors import BadSettings
-from buildwright.gateway.parse import AnswerReader, EventScanner, TooLong
-from buildwright.gateway.protocols import BrokenOff, DeclinedByProvider, ModelRequest, Protocol
+from buildwright.gateway.exchange import (
+    AnswerReader,
+    BrokenOff,
+    DeclinedByProvider,
+    ModelRequest,
+    Protocol,
+    ProviderName,
+)
+from buildwright.gateway.parse import EventScanner, TooLong, read_body, read_event
+from buildwright.gateway.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     import aiohttp
@@ -34,6 +42,7 @@ _OURS = _HOP_BY_HOP | {
     "content-length",
     "authorization",
     "x-api-key",
+    "x-goog-api-key",
     "api-key",
     "accept-encoding",
     "content-encoding",
@@ -41,75 +50,92 @@ _OURS = _HOP_BY_HOP | {
     "expect",
 }
 _NOT_BACK = _HOP_BY_HOP | {"content-length", "content-encoding", "set-cookie", "server", "date", "alt-svc"}
-_OPENAI_NAME = re.compile(r"(?:openai/|gpt-|chatgpt-|o\d)")
+_OPENAI_NAME = re.compile(r"(?:openai/|gpt-|chatgpt-|codex-|o\d)")
+_GEMINI_NAME = re.compile(r"(?:google/|gemini-)")
 _KEY = re.compile(r"[!#-&(-~]+")
 """Printable ASCII without spaces and quotes."""
 
 
 def protocol_of(model: str) -> Protocol:
-    """Return a model's protocol: OpenAI's for `gpt-*`, `chatgpt-*`, `o<digit>*` and `openai/*`, else Anthropic's."""
+    """Return the protocol by which we ask a model, by its name; Anthropic's for one that no other maker claims.
+
+    OpenAI's are `gpt-*`, `chatgpt-*`, `codex-*`, `o<digit>*` and `openai/*`, Google's `gemini-*` and `google/*`.
+    """
+    if _GEMINI_NAME.match(model):
+        return "gemini"
     return "openai" if _OPENAI_NAME.match(model) else "anthropic"
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """The provider of one protocol. Its repr must not show the key."""
+    """A provider's address and key. Its repr must not show the key."""
 
-    protocol: Protocol
+    name: ProviderName
     url: str
-    """Up to and without `/messages` or `/chat/completions`."""
+    """Up to and with the version: what stands before `/messages`, `/responses` or `/models/...`."""
     key: str = field(repr=False)
     bearer: bool = False
-    """The key is a token for the header Authorization, whatever the protocol's usual header is."""
+    """The key is a token for the header Authorization, whatever the provider's usual header is."""
 
     def auth(self) -> dict[str, str]:
         """Return the headers that hold the key."""
-        if self.bearer or self.protocol == "openai":
+        if self.bearer or self.name == "openai":
             return {"Authorization": f"Bearer {self.key}"}
-        return {"x-api-key": self.key}
+        return {"x-api-key" if self.name == "anthropic" else "x-goog-api-key": self.key}
 
 
-_VARIABLES: dict[Protocol, tuple[str, str, str]] = {
-    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
-    "openai": ("OPENAI_API_KEY", "OPENAI_BASE_URL", "https://api.openai.com/v1"),
+class _Variables(NamedTuple):
+    keys: tuple[str, ...]
+    """Names of the key's variable, the usual one first."""
+    address: str
+    default: str
+    version: str
+    """What is added to an address that does not end with it."""
+
+
+_VARIABLES: dict[ProviderName, _Variables] = {
+    "anthropic": _Variables(
+        ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"), "ANTHROPIC_BASE_URL", "https://api.anthropic.com", "/v1"
+    ),
+    "openai": _Variables(("OPENAI_API_KEY",), "OPENAI_BASE_URL", "https://api.openai.com/v1", ""),
+    "google": _Variables(
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        "GOOGLE_GEMINI_BASE_URL",
+        "https://generativelanguage.googleapis.com",
+        "/v1beta",
+    ),
 }
-
-
-BEARER_VARIABLE = "ANTHROPIC_AUTH_TOKEN"
+_BEARER = "ANTHROPIC_AUTH_TOKEN"
 
 
 def key_name(protocol: Protocol) -> str:
-    """Return the environment variable of a provider's key."""
-    return _VARIABLES[protocol][0]
+    """Return the environment variable of the key of a protocol's provider."""
+    return _VARIABLES[PROTOCOLS[protocol].PROVIDER].keys[0]
 
 
 def read_provider(environment: Mapping[str, str], protocol: Protocol) -> Provider | None:
     """Return the provider that the environment names, None without a key. Raises BadSettings, naming no key.
 
-    ANTHROPIC_AUTH_TOKEN is used when ANTHROPIC_API_KEY is missing, as Anthropic's own clients do.
+    ANTHROPIC_AUTH_TOKEN and GOOGLE_API_KEY are used when the usual key is missing, as the makers' own clients do.
     """
-    key_variable, url_variable, default_url = _VARIABLES[protocol]
-    key = environment.get(key_variable, "")
-    bearer = not key and protocol == "anthropic"
-    if bearer:
-        key_variable = BEARER_VARIABLE
-        key = environment.get(key_variable, "")
-    if not key:
+    name = PROTOCOLS[protocol].PROVIDER
+    variables = _VARIABLES[name]
+    variable = next((one for one in variables.keys if environment.get(one)), None)
+    if variable is None:
         return None
+    key = environment[variable]
     if not _KEY.fullmatch(key):
         raise BadSettings(
-            f"{key_variable} is not a key: it has spaces, quotes or characters that cannot be printed.",
-            fix=f"Set {key_variable} to the key alone, without quotes or a line end.",
+            f"{variable} is not a key: it has spaces, quotes or characters that cannot be printed.",
+            fix=f"Set {variable} to the key alone, without quotes or a line end.",
         )
-    url = (environment.get(url_variable) or default_url).rstrip("/")
+    url = (environment.get(variables.address) or variables.default).rstrip("/")
     if not _is_address(url):
         raise BadSettings(
-            f"{url_variable} is not an http or https address, or it carries a name and password.",
-            fix=f"Set {url_variable} to the address alone, or unset it.",
+            f"{variables.address} is not an http or https address, or it carries a name and password.",
+            fix=f"Set {variables.address} to the address alone, or unset it.",
         )
-    if protocol == "anthropic":
-        url = url.removesuffix("/v1") + "/v1"
-    return Provider(protocol, url, key, bearer)
+    return Provider(name, url.removesuffix(variables.version) + variables.version, key, variable == _BEARER)
 
 
 def _is_address(url: str) -> bool:
@@ -134,24 +160,26 @@ class ProviderReply:
 async def request(
     session: aiohttp.ClientSession,
     provider: Provider,
-    asked: ModelRequest,
+    protocol: Protocol,
+    asked: ModelRequest | None,
     raw: bytes,
     tail: str,
     headers: Mapping[str, str],
 ) -> ProviderReply:
     """Send a client's request to the provider. `tail` is the path below the version, with its query.
 
-    Raises Declined (502 or 504) when the provider cannot be reached.
+    `asked` is given for a conversation: its stream is made to tell its usage. Raises DeclinedByProvider (502 or 504)
+    when the provider cannot be reached.
     """
     import aiohttp
 
-    adds_usage = asked.protocol == "openai" and asked.stream and not asked.counts_usage
+    adds_usage = asked is not None and asked.stream and not asked.counts_usage
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
     try:
         response = await session.post(
             provider.url + tail,
             # A file, because aiohttp warns about large bytes.
-            data=io.BytesIO(_with_usage(asked) if adds_usage else raw),
+            data=io.BytesIO(_with_usage(asked.body) if asked is not None and adds_usage else raw),
             headers=_headers_to(provider, headers),
             timeout=timeout,
             proxy=_proxy(provider.url),
@@ -172,7 +200,7 @@ async def request(
         raise DeclinedByProvider(
             502, f"The provider answered with a redirect ({response.status}), which is not followed."
         )
-    reader = AnswerReader(asked.protocol)
+    reader = AnswerReader(protocol)
     back = {name: value for name, value in response.headers.items() if name.lower() not in _NOT_BACK}
     return ProviderReply(response.status, back, _pieces(response, reader, drops_usage=adds_usage), reader)
 
@@ -196,7 +224,7 @@ async def _pieces(
                 body += piece
                 if len(body) > LARGEST_ANSWER:
                     raise BrokenOff
-            reader.body(bytes(body))
+            read_body(reader, bytes(body))
             yield bytes(body)
             return
         scanner = EventScanner()
@@ -218,7 +246,7 @@ async def _pieces(
 def _only_usage(data: str, reader: AnswerReader, drops_usage: bool) -> bool:
     """Read one event; return True for a usage chunk that the client did not ask for."""
     if data:
-        reader.event(data)
+        read_event(reader, data)
     if not drops_usage or '"usage"' not in data:
         return False
     try:
@@ -228,10 +256,10 @@ def _only_usage(data: str, reader: AnswerReader, drops_usage: bool) -> bool:
     return isinstance(body, dict) and body.get("choices") == [] and bool(body.get("usage"))
 
 
-def _with_usage(asked: ModelRequest) -> bytes:
-    options = asked.body.get("stream_options")
+def _with_usage(body: Mapping[str, Any]) -> bytes:
+    options = body.get("stream_options")
     merged = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-    return json.dumps({**asked.body, "stream_options": merged}).encode()
+    return json.dumps({**body, "stream_options": merged}).encode()
 
 
 def _headers_to(provider: Provider, headers: Mapping[str, str]) -> dict[str, str]:
@@ -239,6 +267,6 @@ def _headers_to(provider: Provider, headers: Mapping[str, str]) -> dict[str, str
     sent = {name: value for name, value in headers.items() if name.lower() not in _OURS | named}
     # Compressed events would arrive in batches, and could not be read on the way.
     sent |= provider.auth() | {"Accept-Encoding": "identity"}
-    if provider.protocol == "anthropic" and not any(name.lower() == "anthropic-version" for name in sent):
+    if provider.name == "anthropic" and not any(name.lower() == "anthropic-version" for name in sent):
         sent["anthropic-version"] = ANTHROPIC_VERSION
     return sent

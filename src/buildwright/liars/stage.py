@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Delivery, Limits, Options
+from buildwright.core.own_names import MODEL_ADDRESSES
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.engine.commands import NewBuild
@@ -116,7 +117,7 @@ class LiarStage:
 @asynccontextmanager
 async def open_stage() -> AsyncIterator[LiarStage]:
     """Open a stage in a temporary directory, without any key or server of ours, and remove it at the end."""
-    hidden = (*KEYS, *SHARED, "ANTHROPIC_BASE_URL", "OPENAI_BASE_URL")
+    hidden = (*KEYS, *SHARED, *MODEL_ADDRESSES)
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -13,6 +13,7 @@ from buildwright.ports.agents import ModelEndpoint
 from buildwright.ports.commands import Sandbox
 
 if TYPE_CHECKING:
+    from buildwright.core.activity import FailureKind
     from buildwright.core.finding import Finding, Report
     from buildwright.core.limits import Options
     from buildwright.core.patch import Patch
@@ -189,6 +190,13 @@ class ModelAccess(NamedTuple):
     """The model that an advisor asks, where it is not the one of the options."""
 
 
+class ModelTrouble(NamedTuple):
+    """How a request to a model failed."""
+
+    kind: FailureKind
+    message: str
+
+
 class Gateway(Protocol):
     """The one door to language models. Starts on first use."""
 
@@ -197,6 +205,9 @@ class Gateway(Protocol):
 
     def metered(self, door: ModelEndpoint) -> list[Spend]:
         """Return the spends of a door since the last call, in order, with those of replayed answers."""
+
+    def trouble(self, door: ModelEndpoint) -> ModelTrouble | None:
+        """Return how the last request through a door failed, None if it did not."""
 
     async def shut(self, door: ModelEndpoint) -> None:
         """Close a door: its token is invalid from now on."""

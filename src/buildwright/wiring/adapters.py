@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from buildwright.agents.programs import PROGRAMS, program
 from buildwright.core.build import Build
 from buildwright.core.finding import Diagnosis
 from buildwright.core.graph import Graph
@@ -155,6 +156,11 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
             from buildwright.agents.plain import PLAIN_AGENTS
 
             return PLAIN_AGENTS[options.agent]()
+        case name if name in PROGRAMS:
+            from buildwright.agents.program_agent import ProgramAgent
+
+            assert sandbox is not None
+            return ProgramAgent(program(name), sandbox, path_of(settings))
         case name:
             return _agent_of_others(name, settings, sandbox)
 
@@ -178,7 +184,7 @@ def masked(settings: Settings, text: str) -> str:
 def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:
     from importlib.metadata import entry_points
 
-    known = ["direct", "claude", "shell"]
+    known = ["direct", "claude", "shell", *PROGRAMS]
     for entry in entry_points(group=AGENTS_OF_OTHERS):
         if entry.name == name:
             return cast("Agent", entry.load()(settings, sandbox))

@@ -1,0 +1,41 @@
+"""Finds the program of an agent where its usual installers put it. Must never look into a repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+_BELOW_HOME = (
+    ".local/bin",  # native installers, pipx, uv tool
+    ".npm-global/bin",
+    ".npm-packages/bin",
+    ".volta/bin",
+    ".bun/bin",
+    ".local/share/pnpm",
+    ".opencode/bin",
+    ".codex/bin",
+)
+
+
+def find(name: str, path: str) -> Path | None:
+    """Return the program of this name on `path`, else in a folder that installers use; None if it is nowhere."""
+    found = shutil.which(name, path=path)
+    if found is None:
+        found = shutil.which(name, path=os.pathsep.join(str(folder) for folder in _usual_folders()))
+    return Path(found) if found is not None else None
+
+
+def _usual_folders() -> Iterator[Path]:
+    home = Path.home()
+    yield from (home / folder for folder in _BELOW_HOME)
+    versions = home / ".nvm" / "versions" / "node"
+    if versions.is_dir():
+        yield from (version / "bin" for version in sorted(versions.iterdir(), key=_version_of, reverse=True))
+    yield Path("/usr/local/bin")
+    yield Path("/opt/homebrew/bin")
+
+
+def _version_of(folder: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in folder.name.removeprefix("v").split(".") if part.isdecimal())

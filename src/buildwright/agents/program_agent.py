@@ -1,0 +1,262 @@
+"""Runs a coding agent that is a program of its own: in the lane, in the sandbox, understood by its own event stream.
+
+Nothing that it says of itself is believed: its files are taken from the lane, its tokens and cost come from the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from buildwright.agents.finding import find
+from buildwright.agents.programs.program import PROMPT, TAIL, AgentProgram, ProgramPlace, Run
+from buildwright.agents.session_files import decode, restore, save
+from buildwright.confined_fs import write_beneath
+from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
+from buildwright.errors import AgentFailed, ToolMissing
+from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
+
+LONGEST_ARGUMENT = 100_000
+"""Bytes; Linux takes 128 KiB in one argument. A longer prompt is put into a file that the argument names."""
+
+_LONGEST_LINE = 16 * 1024 * 1024
+_MOST_PLAIN_LINES = 2_000
+_READ_PROMPT = 'file=$1; shift; exec "$@" < "$file"'
+
+
+class ProgramAgent:
+    """Drives one `AgentProgram`. `path` is the PATH for it and its tools, `arguments` and `env` are the user's own."""
+
+    touches_files = True
+    uses_model: Literal["always", "if given", "never"] = "always"
+
+    def __init__(
+        self,
+        program: AgentProgram,
+        sandbox: Sandbox,
+        path: str,
+        arguments: tuple[str, ...] = (),
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self.name = program.name
+        self.resumes = program.session_files is not None
+        self._program = program
+        self._sandbox = sandbox
+        self._path = path
+        self._arguments = arguments
+        self._env = env or {}
+
+    async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
+        """See `ports.Agent`. Raises AgentFailed without a door, or when the program is not installed."""
+        program = self._program
+        if assignment.door is None:
+            raise AgentFailed(
+                f"{program.title} has no door to a language model.",
+                fix="Set a provider's key (for example OPENAI_API_KEY), or replay a cassette.",
+            )
+        executable = await asyncio.to_thread(find, program.program, self._path)
+        if executable is None:
+            raise AgentFailed(f"{program.title} is not installed.", fix=program.install)
+        before = decode(assignment.conversation) if assignment.conversation else None
+        if before is not None:
+            restore(before, assignment)
+        elif assignment.conversation:
+            yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
+        run = Run(assignment.lane, before.session if before is not None else "")
+        text = _first(assignment, resumed=before is not None)
+        while True:
+            turn = _Turn(self, assignment, executable, run, text)
+            async with aclosing(turn.follow(inbox)) as activities:
+                async for activity in activities:
+                    yield activity
+            messages = [*turn.waiting, *_waiting(inbox)]
+            if not turn.is_done or not messages:
+                break
+            if not self.resumes or not run.session:
+                yield Warned(text=f"{program.title} cannot be told anything while it works: its next attempt hears it.")
+                break
+            # A program that reads nothing while it works hears the user in a turn of its own.
+            text = "\n\n".join(f"The user says: {message.text}" for message in messages)
+            yield Heard(message_ids=tuple(message.id for message in messages))
+        yield self._finished(assignment, turn, run)
+
+    def command(self, assignment: Assignment, executable: Path, run: Run, text: str) -> Command:
+        """Return the command of one turn; its settings and prompt are written to the home."""
+        assert assignment.door is not None
+        program, home = self._program, assignment.home
+        model = assignment.model or program.default_model
+        place = ProgramPlace(str(executable), assignment.lane, home, assignment.door, model, run.session)
+        start = program.start(place)
+        (home / "tmp").mkdir(mode=0o700, exist_ok=True)
+        for path, content in {**start.files, "prompt.md": text}.items():
+            # Confined: an earlier turn may have laid links there.
+            write_beneath(home, path, content.encode("utf-8", "replace"))
+        argv = (*start.argv, *self._arguments)
+        if PROMPT in argv:
+            short = len(text.encode("utf-8", "replace")) <= LONGEST_ARGUMENT
+            said = text if short else f"Your task is in the file {home}/prompt.md. Read all of it, then do it."
+            argv = tuple(said if argument == PROMPT else argument for argument in argv)
+        else:
+            argv = ("/bin/sh", "-c", _READ_PROMPT, "sh", str(home / "prompt.md"), *argv)
+        limits = assignment.limits
+        return Command(
+            argv=argv,
+            cwd=assignment.lane,
+            env={
+                "PATH": f"{executable.parent}:{self._path}",
+                **assignment.env,
+                **self._env,
+                "HOME": str(home),
+                "LANG": "C.UTF-8",
+                "TMPDIR": str(home / "tmp"),
+                "NO_COLOR": "1",
+                "TERM": "dumb",
+                **start.env,
+            },
+            seconds=limits.task_seconds,
+            output_bytes=limits.output_bytes,
+            memory_bytes=limits.memory_bytes,
+            processes=limits.processes,
+            network=True,
+            writable=(home,),
+        )
+
+    async def start(self, command: Command, output: _LineOutput) -> Completed:
+        """Run the command. Raises AgentFailed when it cannot be started."""
+        try:
+            return await self._sandbox.run(command, output.feed)
+        except ToolMissing as missing:
+            raise AgentFailed(f"{self._program.title} could not be started: {missing}", fix=missing.fix) from missing
+
+    def read(self, run: Run, line: bytes) -> Iterator[Activity]:
+        """Return what one line of its output tells."""
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        if self._program.read is not None and text.startswith("{"):
+            try:
+                event = json.loads(text)
+            except ValueError:
+                event = None
+            if isinstance(event, dict):
+                yield from self._program.read(run, event)
+                return
+        if text.strip():
+            if self._program.read is None:
+                run.said = text
+            yield Said(text=f"{text[:TAIL]}\n")
+
+    def _finished(self, assignment: Assignment, turn: _Turn, run: Run) -> Finished:
+        kept = None
+        if self._program.session_files is not None and run.session:
+            kept = save(run.session, self._program.session_files(run.session), assignment)
+        if turn.is_done:
+            return Finished(ok=True, summary=run.said[-TAIL:], conversation=kept)
+        if turn.completed is not None and turn.completed.exit_code is None:
+            why = f"{self._program.title} was ended after {assignment.limits.task_seconds:g} s."
+            return Finished(ok=False, failure="timeout", summary=why, conversation=kept)
+        code = turn.completed.exit_code if turn.completed is not None else None
+        why = run.trouble or "\n".join(turn.plain) or run.said
+        text = f"{self._program.title} ended with exit code {code}. {why}".strip()
+        return Finished(ok=False, failure="crashed", summary=text[-TAIL:], conversation=kept)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One run of the program, from its start to its end."""
+
+    agent: ProgramAgent
+    assignment: Assignment
+    executable: Path
+    run: Run
+    text: str
+    completed: Completed | None = None
+    waiting: list[Message] = field(default_factory=list)
+    """What the user said meanwhile."""
+    plain: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    """The end of what it wrote beside its events."""
+    _plain_count: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it says that it has done its work."""
+        return self.completed is not None and self.completed.exit_code == 0 and not self.run.trouble
+
+    async def follow(self, inbox: asyncio.Queue[Message]) -> AsyncGenerator[Activity]:
+        """Start it and yield what it tells until its end."""
+        self.run.trouble = ""
+        command = await asyncio.to_thread(self.agent.command, self.assignment, self.executable, self.run, self.text)
+        output = _LineOutput()
+        running = asyncio.create_task(self.agent.start(command, output))
+        try:
+            while not running.done():
+                changed = asyncio.create_task(output.changed.wait())
+                await asyncio.wait({running, changed}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+                for activity in self._told(output):
+                    yield activity
+            self.completed = await running
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError, AgentFailed):
+                await running
+        output.end()
+        for activity in self._told(output):
+            yield activity
+        self.waiting = _waiting(inbox)
+
+    def _told(self, output: _LineOutput) -> Iterator[Activity]:
+        for line in output.take():
+            for activity in self.agent.read(self.run, line):
+                if isinstance(activity, Said) and not line.startswith(b"{"):
+                    self.plain.append(activity.text.strip())
+                    self._plain_count += 1
+                    if self._plain_count > _MOST_PLAIN_LINES:
+                        continue
+                yield activity
+
+
+@dataclass(slots=True)
+class _LineOutput:
+    """Splits output into lines. One that has no end is given up, so that it does not fill the memory."""
+
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _lines: deque[bytes] = field(default_factory=deque)
+    _partial: bytearray = field(default_factory=bytearray)
+
+    def feed(self, piece: bytes) -> None:
+        self._partial += piece
+        if b"\n" in piece:
+            *lines, rest = bytes(self._partial).split(b"\n")
+            self._lines.extend(lines)
+            self._partial = bytearray(rest)
+        elif len(self._partial) > _LONGEST_LINE:
+            self._partial.clear()
+        self.changed.set()
+
+    def end(self) -> None:
+        if self._partial:
+            self._lines.append(bytes(self._partial))
+            self._partial.clear()
+
+    def take(self) -> Iterator[bytes]:
+        self.changed.clear()
+        while self._lines:
+            yield self._lines.popleft()
+
+
+def _first(assignment: Assignment, *, resumed: bool) -> str:
+    if resumed and assignment.feedback:
+        return assignment.feedback
+    return "\n\n".join(part for part in (assignment.prompt, assignment.feedback) if part)
+
+
+def _waiting(inbox: asyncio.Queue[Message]) -> list[Message]:
+    found = []
+    while not inbox.empty():
+        found.append(inbox.get_nowait())
+    return found

@@ -1,0 +1,230 @@
+"""Agents that are programs of their own: the real ones, from their registries, against a cassette through the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from buildwright.agents.finding import find
+from buildwright.agents.program_agent import LONGEST_ARGUMENT, ProgramAgent
+from buildwright.agents.programs import PROGRAMS, program
+from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start
+from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Warned, Wrote
+from buildwright.core.limits import Limits, Options
+from buildwright.errors import AgentFailed
+from buildwright.gateway import LocalGateway
+from buildwright.ports import Assignment, Message, ModelAccess
+from buildwright.sandbox.execution import NoSandbox
+from tests.agents.conftest import Assign
+from tests.agents.installed import programs
+
+EVERY = pytest.mark.parametrize("name", PROGRAMS)
+
+WRITES = {
+    "codex": '{name: exec_command, input: {cmd: "echo x > new.txt; echo done"}}',
+    "gemini": '{name: run_shell_command, input: {command: "echo x > new.txt; echo done"}}',
+}
+"""How each model would write a file, by a command."""
+
+
+@pytest.fixture(scope="session")
+def path() -> str:
+    return f"{programs()}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[LocalGateway]:
+    gateway = LocalGateway({}, tmp_path)
+    yield gateway
+    await gateway.close()
+
+
+async def play(agent: ProgramAgent, assignment: Assignment, *messages: str) -> list[Activity]:
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+    for number, text in enumerate(messages):
+        inbox.put_nowait(Message(f"m{number}", text))
+    return [activity async for activity in agent.run(assignment, inbox)]
+
+
+async def scripted(gateway: LocalGateway, assignment: Assignment, turns: str, **options: object) -> Assignment:
+    """The assignment with a door to this script."""
+    file = assignment.lane.parent / "script.yaml"
+    file.write_text(f"version: 1\nturns:\n{turns}")
+    access = ModelAccess("b1", "T1", 1, Options(cassette=str(file), **options), assignment.lane)
+    return replace(assignment, door=await gateway.open(access))
+
+
+def finish(activities: list[Activity]) -> Finished:
+    assert isinstance(activities[-1], Finished)
+    return activities[-1]
+
+
+@EVERY
+async def test_it_changes_a_file_and_tells_of_it(gateway: LocalGateway, assign: Assign, path: str, name: str) -> None:
+    turns = (
+        f"  - {{when: {{turn: 0}}, reply: {{say: I write it., tools: [{WRITES[name]}]}}, usage: {{input: 9, output: 4}}}}\n"
+        "  - {reply: {text: All done.}, usage: {input: 9, output: 4}}\n"
+    )
+    assignment = await scripted(gateway, assign(), turns)
+    out = await play(ProgramAgent(program(name), NoSandbox(), path), assignment)
+    assert (finish(out).ok, finish(out).summary) == (True, "All done."), out
+    assert (assignment.lane / "new.txt").read_text() == "x\n"
+    said = [activity.text for activity in out if isinstance(activity, Said)]
+    assert "I write it." in said
+    (ran,) = [activity for activity in out if isinstance(activity, Ran)]
+    assert "new.txt" in ran.command
+    assert "done" in ran.output
+    assert assignment.door is not None
+    assert [spend[4:6] for spend in gateway.metered(assignment.door)] == [(9, 4), (9, 4)]
+    left = sorted(entry.name for entry in assignment.lane.iterdir())
+    assert left == ["new.txt"]
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("{kind: 401, times: 50}", "auth"),
+        ("{kind: 400, times: 50}", "refused"),
+        ("{kind: cut, times: 50, after_chars: 2}", "unavailable"),
+    ],
+)
+async def test_the_gateway_knows_how_a_failed_run_ended(
+    gateway: LocalGateway, assign: Assign, path: str, name: str, fault: str, kind: str
+) -> None:
+    turns = f"  - {{reply: {{text: All done.}}, faults: [{fault}]}}\n"
+    assignment = await scripted(gateway, assign(limits=Limits(task_seconds=60)), turns)
+    finished = finish(await play(ProgramAgent(program(name), NoSandbox(), path), assignment))
+    assert not finished.ok
+    assert assignment.door is not None
+    trouble = gateway.trouble(assignment.door)
+    assert trouble is not None
+    assert trouble.kind == kind
+
+
+@EVERY
+async def test_an_interrupt_leaves_no_process(gateway: LocalGateway, assign: Assign, path: str, name: str) -> None:
+    wait = WRITES[name].replace("echo x > new.txt", "echo x > new.txt; sleep 3600")
+    assignment = await scripted(gateway, assign(), f"  - {{reply: {{tools: [{wait}]}}}}\n")
+    before = set(psutil.Process().children(recursive=True))
+    running = asyncio.create_task(play(ProgramAgent(program(name), NoSandbox(), path), assignment))
+    while not (assignment.lane / "new.txt").exists():
+        assert not running.done(), running.result()
+        await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert {process for process in left if process.status() != psutil.STATUS_ZOMBIE} == set()
+
+
+async def test_codex_goes_on_with_its_conversation_and_hears_the_user(
+    gateway: LocalGateway, assign: Assign, path: str
+) -> None:
+    turns = (
+        "  - {when: {contains: mend it}, reply: {text: Mended.}}\n"
+        "  - {when: {contains: use tabs}, reply: {text: With tabs.}}\n"
+        "  - {reply: {text: All done.}}\n"
+    )
+    agent = ProgramAgent(program("codex"), NoSandbox(), path)
+    assignment = await scripted(gateway, assign(), turns)
+    out = await play(agent, assignment, "use tabs")
+    assert [activity.message_ids for activity in out if isinstance(activity, Heard)] == [("m0",)]
+    assert finish(out).summary == "With tabs."
+    kept = finish(out).conversation
+    assert kept is not None
+    second = assignment.lane.parent / "second"
+    for folder in ("lane", "home"):
+        (second / folder).mkdir(parents=True)
+    again = replace(assignment, lane=second / "lane", home=second / "home", conversation=kept, feedback="mend it")
+    out = await play(agent, again)
+    assert finish(out).summary == "Mended."
+
+
+async def test_an_agent_without_conversations_says_that_it_hears_nothing(
+    gateway: LocalGateway, assign: Assign, path: str
+) -> None:
+    assignment = await scripted(gateway, assign(), "  - {reply: {text: All done.}}\n")
+    out = await play(ProgramAgent(program("gemini"), NoSandbox(), path), assignment, "use tabs")
+    assert any(isinstance(activity, Warned) and "next attempt" in activity.text for activity in out)
+    assert not any(isinstance(activity, Heard) for activity in out)
+
+
+async def test_what_is_missing_is_named(assign: Assign) -> None:
+    agent = ProgramAgent(program("codex"), NoSandbox(), "/nowhere")
+    if find("codex", "/nowhere") is None:
+        with pytest.raises(AgentFailed) as failed:
+            await play(agent, assign())
+        assert failed.value.fix == "npm install --global @openai/codex"
+    with pytest.raises(AgentFailed, match="no door"):
+        await play(agent, assign(door=None))
+
+
+def plain_program(tmp_path: Path, script: str, *, argument: bool) -> AgentProgram:
+    """A small program of ours that only writes text, as some agents do."""
+    file = tmp_path / "bin" / "plain"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+    def start(place: ProgramPlace) -> Start:
+        return Start((place.program, *((PROMPT,) if argument else ())), {"MODEL": place.model}, {"deep/er/set": "1"})
+
+    return AgentProgram("plain", "Plain", "plain", "none", ("m-",), "m-1", start, None)
+
+
+async def test_a_program_that_only_writes_text(assign: Assign, tmp_path: Path) -> None:
+    plain = plain_program(tmp_path, 'cat; echo "$MODEL" $(cat "$HOME/deep/er/set"); printf unended', argument=False)
+    out = await play(ProgramAgent(plain, NoSandbox(), str(tmp_path / "bin") + ":/usr/bin:/bin"), assign())
+    assert [activity.text for activity in out if isinstance(activity, Said)] == ["Do it.m-1 1\n", "unended\n"]
+    assert (finish(out).ok, finish(out).summary) == (True, "unended")
+
+
+async def test_a_prompt_too_long_for_an_argument_is_put_into_a_file(assign: Assign, tmp_path: Path) -> None:
+    plain = plain_program(tmp_path, 'echo "$1"; wc -c < "$HOME/prompt.md"', argument=True)
+    agent = ProgramAgent(plain, NoSandbox(), str(tmp_path / "bin") + ":/usr/bin:/bin")
+    assignment = assign(prompt="x" * (LONGEST_ARGUMENT + 1))
+    out = [activity.text for activity in await play(agent, assignment) if isinstance(activity, Said)]
+    assert out == [
+        f"Your task is in the file {assignment.home}/prompt.md. Read all of it, then do it.\n",
+        f"{LONGEST_ARGUMENT + 1}\n",
+    ]
+
+
+async def test_an_exit_code_and_a_time_limit_are_failures(assign: Assign, tmp_path: Path) -> None:
+    path = str(tmp_path / "bin") + ":/usr/bin:/bin"
+    crashes = plain_program(tmp_path, "echo what was wrong; exit 7", argument=False)
+    finished = finish(await play(ProgramAgent(crashes, NoSandbox(), path), assign()))
+    assert (finished.ok, finished.failure) == (False, "crashed")
+    assert finished.summary == "Plain ended with exit code 7. what was wrong"
+    slow = plain_program(tmp_path, "sleep 100", argument=False)
+    limited = assign(limits=Limits(task_seconds=0.5))
+    assert finish(await play(ProgramAgent(slow, NoSandbox(), path), limited)).failure == "timeout"
+
+
+def test_programs_are_found_where_installers_put_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find("no-such-agent", "/usr/bin") is None
+    for folder in (".nvm/versions/node/v9.1.0/bin", ".nvm/versions/node/v22.3.0/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "no-such-agent").touch(0o755)
+    assert find("no-such-agent", "/usr/bin") == tmp_path / ".nvm/versions/node/v22.3.0/bin/no-such-agent"
+
+
+def test_wrote_names_only_files_of_the_lane(tmp_path: Path) -> None:
+    from buildwright.agents.programs.program import Run
+
+    (tmp_path / "a.py").write_text("1\n")
+    run = Run(tmp_path)
+    assert [wrote.path for wrote in run.wrote(str(tmp_path / "a.py")) if isinstance(wrote, Wrote)] == ["a.py"]
+    assert list(run.wrote("../../etc/passwd")) == []
+    (gone,) = run.wrote("gone.py")
+    assert isinstance(gone, Wrote)
+    assert gone.deleted
