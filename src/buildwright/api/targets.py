@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from buildwright.core.addresses import is_inside
 from buildwright.errors import BadRepository, BadSettings, Forbidden
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def check_host(host: str, environment: Mapping[str, str]) -> None:
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError, UnicodeError):
         return
-    if any(_is_inside(ipaddress.ip_address(str(place[0]).partition("%")[0])) for *_, place in found):
+    if any(is_inside(ipaddress.ip_address(str(place[0]).partition("%")[0])) for *_, place in found):
         raise _inside(host)
 
 
@@ -176,7 +177,7 @@ def _check_name(host: str, environment: Mapping[str, str]) -> None:
         return
     address = _address(host)
     if address is not None:
-        if _is_inside(address) and not _insecure(environment):
+        if is_inside(address) and not _insecure(environment):
             raise _inside(host)
         return
     labels = host.removesuffix(".").split(".")
@@ -199,17 +200,6 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.IPv4Address(socket.inet_aton(host.removesuffix(".")))
     except OSError as error:
         raise BadRepository(f"{_short(host)} is no host name", fix="check the address") from error
-
-
-def _is_inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Return whether an address is reachable only from here, or belongs to no host."""
-    if isinstance(address, ipaddress.IPv6Address):
-        carried = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if carried is None and address in ipaddress.ip_network("64:ff9b::/96"):
-            carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if carried is not None:
-            return _is_inside(carried)
-    return not address.is_global or address.is_multicast or address.is_reserved
 
 
 def _path(text: str, environment: Mapping[str, str], *, own_machine: bool) -> str:

@@ -25,7 +25,7 @@ from buildwright.ports.agents import (
     Text,
     Turn,
 )
-from buildwright.ports.commands import Command, Completed, Sandbox
+from buildwright.ports.commands import Command, Completed, Reach, Sandbox
 from buildwright.ports.gates import (
     AnswerKey,
     Answers,
@@ -127,6 +127,7 @@ __all__ = [
     "Planner",
     "QueueUpdate",
     "QueuedAction",
+    "Reach",
     "RepairResult",
     "Retention",
     "ReviewRequest",

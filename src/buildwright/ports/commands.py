@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from buildwright.core.addresses import Place
+
+
+class Reach(NamedTuple):
+    """Hosts that a command without network may reach all the same, through a proxy that its environment names."""
+
+    hosts: tuple[Place, ...] = ()
+    trusted: tuple[Place, ...] = ()
+    """Hosts of the user's own settings, which may lie inside the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,10 @@ class Command:
     memory_bytes: int = 4 * 1024**3
     processes: int = 512
     network: bool = False
+    """Whether it has this machine's network. Without it a sandbox gives it a loopback of its own."""
+    reach: Reach | None = None
+    relays: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    """Ports of its own loopback, each with the host and port that it leads to."""
     writable: tuple[Path, ...] = ()
     """Directories besides `cwd` that the command may write."""
 
@@ -36,6 +50,8 @@ class Completed:
     """Output beyond the limit was dropped from the middle."""
     seconds: float
     started_at: datetime
+    refused: tuple[str, ...] = ()
+    """Places (`host:port`) that it asked the proxy of its `reach` for, and may not reach."""
 
 
 class Sandbox(Protocol):

@@ -7,13 +7,15 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.ports import Command, Completed
 from buildwright.sandbox.execution import LARGEST_FILE, OPEN_FILES, carry_out, enclosed
+from buildwright.sandbox.relays import INSIDE, Relays, relayed
 from buildwright.sandbox.view import system_paths, tool_paths
 
 NOBODY = 65_534
@@ -67,8 +69,25 @@ class Bubblewrap:
         for path in writable:
             if not path.is_dir():
                 raise ToolMissing(f"the directory {path} that {command.argv[0]} is to write is not there")
+        as_root = os.geteuid() == 0
+        async with relayed(command, NOBODY if as_root else None) as relays:
+            done = await self._run(command, writable, tools, relays, on_output)
+            done = replace(done, refused=relays.refused)
+        _explain(command, done)
+        return done
+
+    async def _run(
+        self,
+        command: Command,
+        writable: Sequence[Path],
+        tools: Mapping[str, str | None],
+        relays: Relays,
+        on_output: Callable[[bytes], None] | None,
+    ) -> Completed:
         with self._loans.lent(writable), _reachable([*tool_paths(command), *writable]) as (sources, around):
             arguments = self._arguments(command, sources, writable)
+            if relays.folder is not None:
+                arguments += ["--ro-bind", str(relays.folder), str(INSIDE)]
             descriptor = os.memfd_create("arguments")
             try:
                 os.write(descriptor, b"\0".join(os.fsencode(argument) for argument in arguments) + b"\0")
@@ -79,13 +98,12 @@ class Bubblewrap:
                     "--args",
                     str(descriptor),
                     "--",
+                    *relays.argv,
                     *_limited(str(tools["prlimit"]), command),
                 ]
-                done = await carry_out(command, argv, {}, on_output, guarded=True, pass_fds=(descriptor,))
+                return await carry_out(command, argv, {}, on_output, guarded=True, pass_fds=(descriptor,))
             finally:
                 os.close(descriptor)
-        _explain(command, done)
-        return done
 
     @staticmethod
     def _tools() -> Sequence[str]:
