@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from buildwright.gates.causes import time_advice, with_cause
+from buildwright.gates.causes import time_advice, with_cause, with_way_out
 from buildwright.gates.reporting import finding
 
 
@@ -66,3 +66,20 @@ def test_what_mypy_cannot_find_is_named_as_missing() -> None:
     assert with_cause(finding("mypy.import-not-found", said), "/v/bin/python3").fix.startswith(
         "freezegun is not there:"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "host"),
+    [
+        ("npm error request to https://a.example/x failed, reason: getaddrinfo ENOTFOUND a.example", "a.example"),
+        ("curl: (6) Could not resolve host: a.example", "a.example"),
+        ("fatal: unable to access 'https://a.example/x/': Could not resolve host: a.example", "a.example"),
+        ("Failed to resolve 'a.example' ([Errno -3] Temporary failure in name resolution)", "a.example"),
+        ("dial tcp: lookup a.example on 10.0.0.1:53: no such host", "a.example"),
+        ("AssertionError: host not found", ""),
+    ],
+)
+def test_a_name_that_no_sandbox_looks_up_has_a_way_out(line: str, host: str) -> None:
+    one = with_way_out(finding("check.failed", f"`x` ended with exit code 1.\n{line}"), "checks")
+    assert (f"reach {host}:" in one.fix) is bool(host)
+    assert ("[network] checks" in one.fix) is bool(host)

@@ -49,6 +49,10 @@ def clone(tmp_path: Path) -> Path:
         ("bring = ['/etc/passwd']", "no path inside"),
         ("[network]\ncheck = 'none'", "did you mean checks"),
         ("[network]\nsetup = 'some'", "'some'"),
+        ("[network]\nsetup = []", "[]"),
+        ("[network]\nsetup = ['all']", "stands alone"),
+        ("[network]\nchecks = ['*.example.org']", "is no host"),
+        ("[network]\nchecks = ['https://example.org']", "is no host"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_said(text: str, words: str) -> None:
@@ -136,6 +140,23 @@ async def test_a_step_has_the_network_that_the_file_gives(tmp_path: Path, step: 
         write(tmp_path, {"look.py": script, "buildwright.toml": settings})
         done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(judged(tmp_path, grant_needs=True))
     assert all(one.report.ok for one in done) is reaches
+
+
+async def test_a_check_reaches_the_hosts_that_are_named(tmp_path: Path) -> None:
+    """And only those; what else it asked for is named beside its verdict."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [one.getsockname()[1] for one in (server, other)]
+        connect = "curl -sS -m 10 -p --noproxy '' --proxytunnel telnet://127.0.0.1"
+        script = f"for port in {ports[0]} {ports[1]}; do {connect}:$port </dev/null && echo reached $port; done; true"
+        look = 'look = { command = "sh look.sh", kind = "other" }'
+        settings = f'[network]\nchecks = ["127.0.0.1:{ports[0]}"]\n[checks]\n{look}\n'
+        write(tmp_path, {"look.sh": script, "buildwright.toml": settings})
+        done = await ChecksGate(GateTools(Bubblewrap(), PATH)).judge(judged(tmp_path, grant_needs=True))
+    (check,) = (one for one in done if one.report.gate == "look")
+    assert [one.code for one in check.report.findings] == ["network.refused"], check
+    assert f"127.0.0.1:{ports[1]}, which [network] checks" in check.report.findings[0].message
 
 
 async def test_set_up_without_network_cannot_reach_it(tmp_path: Path) -> None:

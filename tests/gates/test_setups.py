@@ -50,7 +50,9 @@ REUSED = ("setup", True, ["setup.reused"])
 @cache
 def tarball() -> bytes:
     """The same bytes each time: gzip notes the second it was made in, and the lock file holds their hash."""
-    files = {"package.json": '{"name": "tiny", "version": "1.0.0"}', "index.js": "module.exports = 'tiny';\n"}
+    build = "curl -sS -m 5 $npm_config_registry > made.txt || echo no network > made.txt"
+    manifest = json.dumps({"name": "tiny", "version": "1.0.0", "scripts": {"install": build}})
+    files = {"package.json": manifest, "index.js": "module.exports = 'tiny';\n"}
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, text in files.items():
@@ -61,8 +63,8 @@ def tarball() -> bytes:
 
 
 @pytest.fixture
-def registry() -> Iterator[tuple[str, list[str]]]:
-    """The address of a registry that has one package, and the paths that were asked for."""
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
+    """The address of a registry that has one package and is the user's own, and the paths that were asked for."""
     content, asked = tarball(), list[str]()
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,15 +81,17 @@ def registry() -> Iterator[tuple[str, list[str]]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        url = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("NPM_CONFIG_REGISTRY", url)
+        yield url, asked
         server.shutdown()
         thread.join()
 
 
-def node_project(root: Path, url: str, script: str = "node --test", name: str = "sample") -> Path:
+def node_project(root: Path, url: str, script: str = "node --test", name: str = "sample", **more: object) -> Path:
     integrity = f"sha512-{base64.b64encode(hashlib.sha512(tarball()).digest()).decode()}"
     wanted = {"tiny": "1.0.0"}
-    tiny = {"version": "1.0.0", "resolved": f"{url}/tiny-1.0.0.tgz", "integrity": integrity}
+    tiny = {"version": "1.0.0", "resolved": f"{url}/tiny-1.0.0.tgz", "integrity": integrity, **more}
     lock = {"name": name, "lockfileVersion": 3, "packages": {"": {"dependencies": wanted}, "node_modules/tiny": tiny}}
     test = "require('node:test')('it', () => require('node:assert').equal(require('tiny'), 'tiny'));\n"
     return write(
@@ -125,6 +129,43 @@ async def test_other_inputs_are_another_setup(tmp_path: Path, registry: tuple[st
         root = node_project(tmp_path / name, url, name=name)
         assert summary(await judge(root, tmp_path / "setups"))[0] == MADE
     assert len(asked) == 2
+
+
+async def test_install_scripts_run_without_network_where_the_lock_file_names_them(
+    tmp_path: Path, registry: tuple[str, list[str]]
+) -> None:
+    url, asked = registry
+    made = "grep -q 'no network' node_modules/tiny/made.txt && node --test"
+    root = node_project(tmp_path / "scripted", url, made, hasInstallScript=True)
+    reports = await judge(root, tmp_path / "setups", Bubblewrap())
+    assert summary(reports) == [MADE, MADE, ("npm test", True, [])], reports
+    assert asked == ["/tiny-1.0.0.tgz"]
+    plain = node_project(tmp_path / "plain", url, "test ! -e node_modules/tiny/made.txt && node --test")
+    assert summary(await judge(plain, tmp_path / "setups", Bubblewrap())) == [MADE, ("npm test", True, [])]
+    alone = node_project(
+        tmp_path / "alone", url, "test ! -e node_modules/tiny/made.txt && node --test", "alone", hasInstallScript=True
+    )
+    assert summary(await judge(alone, tmp_path / "setups")) == [MADE, ("npm test", True, [])], "never without a sandbox"
+
+
+async def test_a_registry_that_is_not_the_users_is_refused_and_named(
+    tmp_path: Path, registry: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project's own settings name it, which anybody who writes to the repository could."""
+    url, asked = registry
+    monkeypatch.delenv("NPM_CONFIG_REGISTRY")
+    root = node_project(tmp_path / "foreign", "http://registry.example:4873")
+    reports = await judge(root, tmp_path / "setups", Bubblewrap())
+    assert summary(reports) == [("setup", False, ["setup.failed", "network.refused"])], reports
+    assert "registry.example:4873" in reports[0].findings[1].message
+    assert '"registry.example:4873"' in reports[0].findings[1].fix
+    settings = f'[network]\nsetup = ["registries", "{url.removeprefix("http://")}"]\n'
+    named = write(node_project(tmp_path / "named", url), {"buildwright.toml": settings})
+    assert summary(await judge(named, tmp_path / "setups", Bubblewrap()))[0][2] == ["setup.not_granted"]
+    gate = ChecksGate(GateTools(Bubblewrap(), PATH, tmp_path / "setups"))
+    done = [one.report for one in await gate.judge(judged(named, grant_needs=True))]
+    assert all(one.ok for one in done), done
+    assert asked == ["/tiny-1.0.0.tgz"]
 
 
 # --- setups that a project declares ------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class BuildOptions:
         "never into a change. May be repeated.")] = ()
     grant_needs: Annotated[bool, Parameter(group="Checks", help=
         "Give the project's commands what its `buildwright.toml` asks for from outside of the repository: variables of yours,"
-        " ignored files, the network in checks, services of this machine.")] = False
+        " ignored files, hosts of the network, services of this machine.")] = False
     bring_to_agents: Annotated[bool, Parameter(group="Checks", help=
         "Bring these files to agents that run commands, too.")] = False
     package_settings: Annotated[bool, Parameter(group="Checks", help=

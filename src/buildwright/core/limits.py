@@ -222,7 +222,7 @@ class Options(Record):
     grant_needs: Annotated[bool, AsOption("--grant-needs")] = Field(
         False,
         description="Give the project's commands what its `buildwright.toml` asks for from outside of the repository:"
-        " variables of yours, ignored files, the network in checks, services of this machine.",
+        " variables of yours, ignored files, hosts of the network, services of this machine.",
     )
     bring_to_agents: Annotated[bool, AsOption("--bring-to-agents"), InFile()] = Field(
         False, description="Bring these files to agents that run commands, too."

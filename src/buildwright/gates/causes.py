@@ -22,6 +22,10 @@ _ABSENT = re.compile(r"(?i)no such file|ENOENT|FileNotFound|cannot open|can't op
 _UNSET = re.compile(
     r"KeyError: '([A-Z][A-Z0-9_]{2,})'|\b([A-Z][A-Z0-9_]{2,})\b[^A-Z]{0,40}(?:not set|undefined|required|missing|unbound)"
 )
+_NO_NAME = re.compile(
+    r"(?:ENOTFOUND|EAI_AGAIN) (\S+)|(?i:could not resolve host:? )(\S+)|Failed to resolve '([^']+)'"
+    r"|(?i:lookup )(\S+?)(?: on \S+)?: (?:no such host|dial|connection refused|server misbehaving)"
+)
 _PATH = re.compile(r"[\w.@+/-]*[\w@+-]")
 _MOST_PATHS = 20
 _PLUGINS = {
@@ -100,6 +104,23 @@ def _about_module(name: str, python: str, *, is_read: bool) -> str:
         )
     top = name.partition(".")[0]
     return f"{top} is not there: if it is a dependency, install it in the Python of the checks, {python}"
+
+
+def with_way_out(one: Finding, step: str) -> Finding:
+    """Return the finding with a fix, if it has none and its message tells that a host's name could not be looked up.
+
+    `step` is the key of `[network]`. Programs that ask no proxy look names up themselves, which nothing in a sandbox
+    answers.
+    """
+    found = _NO_NAME.search(one.message) if not one.fix and one.severity == "error" else None
+    if found is None:
+        return one
+    host = next(filter(None, found.groups())).rstrip(".'`\"")
+    fix = (
+        f"this step does not reach {host}: if that is meant, name it in [network] {step} of buildwright.toml and say"
+        f' --grant-needs; for a program that asks no proxy: [network] {step} = "all"'
+    )
+    return one.model_copy(update={"fix": fix})
 
 
 def with_lack(one: Finding, repository: str, files: Path, environment: Mapping[str, str]) -> Finding:

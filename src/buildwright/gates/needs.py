@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from buildwright.brought_files import copy_files, find_files
+from buildwright.core.addresses import Place, read_place
 from buildwright.core.finding import SUPPLIED, Finding
 from buildwright.core.own_names import MODEL_KEYS
 from buildwright.core.secrets import Masker, masker
@@ -35,6 +36,27 @@ _DOTENV = re.compile(r"(?m)^\s*(?:export\s+)?[A-Za-z_][\w.]*\s*=\s*(['\"]?)(.{8,
 _LARGEST_DOTENV = 100_000
 
 
+class Network(NamedTuple):
+    """What a step reaches: nothing, everything, or the registries of the user's package managers and named hosts."""
+
+    all: bool = False
+    registries: bool = False
+    hosts: tuple[Place, ...] = ()
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether it is more than every set-up may reach."""
+        return self.all or bool(self.hosts)
+
+    def __str__(self) -> str:
+        named = ", ".join(map(str, self.hosts))
+        return "the network" if self.all else f"the hosts {named}" if named else "registries" if self.registries else ""
+
+
+NOTHING, REGISTRIES = Network(), Network(registries=True)
+_BY_DEFAULT: Mapping[Step, Network] = {"setup": REGISTRIES, "checks": NOTHING}
+
+
 class Needs(NamedTuple):
     """What the commands of a project need. `secrets` says which step alone sees a variable."""
 
@@ -42,21 +64,27 @@ class Needs(NamedTuple):
     values: Mapping[str, str] = {}
     passed: tuple[str, ...] = ()
     secrets: Mapping[str, Step] = {}
-    network: tuple[Step, ...] = ("setup",)
-    """The steps that reach the network."""
+    network: Mapping[Step, Network] = _BY_DEFAULT
     services: tuple[Service, ...] = ()
 
     @property
     def is_outside(self) -> bool:
         """Whether they name something beside the tree that a verdict rests on."""
         addresses = any(one.address for one in self.services)
-        return bool(self.bring or self.passed or self.secrets or "checks" in self.network or addresses)
+        network = any(one.is_outside for one in self.network.values()) or self.network["checks"].registries
+        return bool(self.bring or self.passed or self.secrets or network or addresses)
 
     def inside(self) -> Needs:
         """Return what of them stays inside of the repository and the sandbox."""
         alone = tuple(one for one in self.services if not one.address)
-        return Needs(
-            values=self.values, network=tuple(step for step in self.network if step == "setup"), services=alone
+        setup = REGISTRIES if self.network["setup"] != NOTHING else NOTHING
+        return Needs(values=self.values, network={**_BY_DEFAULT, "setup": setup}, services=alone)
+
+    def asked_network(self) -> str:
+        """Return in words which step asks for more of the network than it has by itself."""
+        asked = ((one, "set-up" if step == "setup" else step) for step, one in self.network.items())
+        return " and ".join(
+            f"{one} in {step}" for one, step in asked if one.is_outside or (step == "checks" and one != NOTHING)
         )
 
     def asked(self) -> str:
@@ -65,7 +93,7 @@ class Needs(NamedTuple):
         parts = (
             f"the variables {', '.join((*self.passed, *self.secrets))}" if self.passed or self.secrets else "",
             f"the files {', '.join(self.bring)}" if self.bring else "",
-            "the network in checks" if "checks" in self.network else "",
+            self.asked_network(),
             f"the services {', '.join(addresses)} of this machine" if addresses else "",
         )
         return "; ".join(filter(None, parts))
@@ -205,18 +233,34 @@ def _services(table: Mapping[str, Any]) -> Iterator[Service]:
         yield service
 
 
-def _network(table: Mapping[str, Any]) -> tuple[Step, ...]:
-    for step, value in table.items():
-        if step not in STEPS:
-            raise unknown_key(SETTINGS, f"network.{step}", STEPS)
-        if value not in {"all", "none"}:
-            raise BadSettings(
-                f"{SETTINGS}: network.{step} is {value!r}", fix=f'write {step} = "all" or {step} = "none"'
-            )
-    return tuple(step for step in STEPS if table.get(step, "all" if step == "setup" else "none") == "all")
+def _network(table: Mapping[str, Any]) -> dict[Step, Network]:
+    for step in table.keys() - set(STEPS):
+        raise unknown_key(SETTINGS, f"network.{step}", STEPS)
+    return {step: _reached(step, table[step]) if step in table else _BY_DEFAULT[step] for step in STEPS}
 
 
-def _is_list(value: object) -> bool:
+_WORDS = {"all": Network(all=True), "none": NOTHING, "registries": REGISTRIES}
+
+
+def _reached(step: Step, value: object) -> Network:
+    """Return what the file lets a step reach: a word, or a list of hosts and `registries`. Raises BadSettings."""
+    if isinstance(value, str) and value in _WORDS:
+        return _WORDS[value]
+    fix = f'write {step} = "registries", "none" or "all", or a list: {step} = ["registries", "HOST", "HOST:PORT"]'
+    if not _is_list(value) or not value:
+        raise BadSettings(f"{SETTINGS}: network.{step} is {value!r}", fix=fix)
+    places = []
+    for one in value:
+        place = read_place(one)
+        if one in {"all", "none"} or (place is None and one != "registries"):
+            what = "stands alone" if one in {"all", "none"} else "is no host: patterns and paths are not taken"
+            raise BadSettings(f"{SETTINGS}: network.{step}: {one!r} {what}", fix=fix)
+        if place is not None and one != "registries":
+            places.append(place)
+    return Network(registries="registries" in value, hosts=tuple(places))
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[str]]:
     return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
 
 
@@ -238,6 +282,6 @@ def supplied(needs: Needs, supplies: Supplies) -> Finding:
         f"brought: {', '.join(supplies.copied[:20])}" if supplies.copied else "",
         f"variables: {', '.join(variables)}" if variables else "",
         f"services: {', '.join(one.name for one in needs.services)}" if needs.services else "",
-        "network in checks" if "checks" in needs.network else "",
+        needs.asked_network(),
     )
     return finding(SUPPLIED, "; ".join(filter(None, parts)) or "nothing new", severity="note")

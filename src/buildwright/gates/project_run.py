@@ -25,27 +25,29 @@ from buildwright.core.terminal import Cleaner
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
-from buildwright.gates.causes import time_advice, with_cause, with_lack
+from buildwright.gates.causes import time_advice, with_cause, with_lack, with_way_out
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
 from buildwright.gates.comparison import MOST_NAMED
 from buildwright.gates.junit import Tally
-from buildwright.gates.needs import Step, Supplies, joined, masked, masking, supplied, supply
+from buildwright.gates.needs import SETTINGS, Network, Step, Supplies, joined, masked, masking, supplied, supply
 from buildwright.gates.node_reporting import node_reporting
 from buildwright.gates.package_settings import found_settings, found_variables, lent, secrets_in
 from buildwright.gates.pytest_witness import PytestWitness
+from buildwright.gates.registries import Registries
 from buildwright.gates.reporting import clip, finding, judgement
 from buildwright.gates.results import clear_reports, results_of
-from buildwright.gates.services import beside
+from buildwright.gates.services import beside, relays_of
 from buildwright.gates.setup_cache import Setup, SetupCache
 from buildwright.gates.surface import is_test
 from buildwright.gates.test_output import runner_of
 from buildwright.gates.tool_output import findings_in, within
 from buildwright.gates.toolchain import Toolchain
-from buildwright.ports import Command, Completed, Judged, Judgement, Sandbox
+from buildwright.ports import Command, Completed, Judged, Judgement, Reach, Sandbox
 
 _TAIL = 1_800
 _SETUP_SECONDS = 600.0
+_REGISTRIES = Registries()
 NOT_FOUND = 127
 """Exit code of a shell that did not find the program."""
 _SHELL = re.compile(r"^\S*sh: (?:line )?\d+: (?P<name>[^:]+): (?P<why>(?:command )?not found|Permission denied)$")
@@ -77,8 +79,9 @@ class CheckRun(NamedTuple):
 class ProjectRun:
     """Commands on one checkout, with a private directory and an environment of their own.
 
-    Of our environment the commands get only the PATH, the time zone and what the project's needs name; they have network
-    only while dependencies are installed, unless the needs say otherwise. Secrets of the needs are masked in what they say.
+    Of our environment the commands get only the PATH, the time zone and what the project's needs name; they reach the
+    registries alone, and only while dependencies are installed, unless the needs say otherwise. Secrets of the needs are
+    masked in what they say.
     """
 
     def __init__(
@@ -192,7 +195,13 @@ class ProjectRun:
                 completed = await self._carry_out("setup", command, _SETUP_SECONDS, step="setup", folder=folder)
             done.append(self._plain("setup", "other", command, completed))
             if not done[-1].report.ok:
-                break
+                return done
+        # Without a wall they would have the network, too.
+        for command in setup.scripts if self._sandbox.name != "none" else ():
+            completed = await self._carry_out(
+                "setup", command, _SETUP_SECONDS, step="setup", folder=folder, offline=True
+            )
+            done.append(judgement("setup", "other", _scripts_failed(command, completed), completed.output))
         return done
 
     async def validate(self, command: str) -> Judgement:
@@ -253,6 +262,7 @@ class ProjectRun:
         *,
         step: Step = "checks",
         folder: Path | None = None,
+        offline: bool = False,
     ) -> Completed:
         env = {
             **self._env,
@@ -263,37 +273,47 @@ class ProjectRun:
         }
         limits = self._judged.options.limits
         services = self._needs.services if step == "checks" else ()
-        walled = self._sandbox.name != "none" and step not in self._needs.network
         on_command, running = self._judged.on_command, RunningCommand(name, command, seconds)
         if on_command is not None:
             on_command(self._mask(str(running)))
+        network = Network() if offline else self._needs.network[step]
+        wanted = Command(
+            argv=beside(services, command, self._private),
+            cwd=folder or self._files,
+            env={name: value for name, value in env.items() if value},
+            seconds=seconds + max((one.seconds for one in services if one.command), default=0.0),
+            output_bytes=limits.output_bytes,
+            memory_bytes=limits.memory_bytes,
+            processes=limits.processes,
+            network=network.all,
+            reach=await self._reach(network, command),
+            relays=relays_of(services),
+            writable=tuple(dict.fromkeys((self._private, self._caches))),
+        )
         try:
-            async with beside(services, command, self._private, walled=walled) as argv:
-                wanted = Command(
-                    argv=argv,
-                    cwd=folder or self._files,
-                    env={name: value for name, value in env.items() if value},
-                    seconds=seconds + max((one.seconds for one in services if one.command), default=0.0),
-                    output_bytes=limits.output_bytes,
-                    memory_bytes=limits.memory_bytes,
-                    processes=limits.processes,
-                    network=step in self._needs.network,
-                    writable=tuple(dict.fromkeys((self._private, self._caches))),
-                )
-                with _telling(self._judged.on_output, self._mask) as tell:
-                    done = await self._sandbox.run(wanted, tell)
-                done = replace(done, output=masked(done.output, self._mask))
+            with _telling(self._judged.on_output, self._mask) as tell:
+                done = await self._sandbox.run(wanted, tell)
+            done = replace(done, output=masked(done.output, self._mask))
         except ToolMissing as error:
             raise GateBroken(f"the check `{command}` could not run: {error}", fix=error.fix) from error
         if on_command is not None:
             on_command(running.ended(done.exit_code))
         return done
 
+    async def _reach(self, network: Network, command: str) -> Reach | None:
+        """Return the hosts that a command may reach in a sandbox without network; None when there are none."""
+        if self._sandbox.name == "none" or network.all or not (network.registries or network.hosts):
+            return None
+        trusted = await _REGISTRIES.of(command, os.environ) if network.registries else ()
+        return Reach(network.hosts, trusted)
+
     def _plain(self, gate: str, kind: CheckKind, command: str, done: Completed) -> Judgement:
         """Judge a command by its exit code alone."""
         findings = ended(gate, command, done)
         if not findings and done.exit_code != 0:
-            findings = [failed(f"{gate}.failed", command, done)]
+            step = "setup" if gate == "setup" else "checks"
+            findings = [with_way_out(failed(f"{gate}.failed", command, done), step)]
+        findings += refused_by_the_wall(gate, command, done)
         return judgement(gate, kind, findings, done.output, self._evidence(command, done, None))
 
     def judge_alone(self, run: CheckRun) -> Judgement:
@@ -305,8 +325,13 @@ class ProjectRun:
         tests = run.tests.ran if run.tests is not None else None
         evidence = self._evidence(run.check.command, run.completed, tests)
         clean = (sanitize(one, self._mask) for one in findings)
-        lacking = (with_lack(one, self._judged.repository, self._files, os.environ) for one in clean)
-        agreed = [self._judged.consent(one) for one in lacking]
+        lacking = (
+            with_lack(with_way_out(one, "checks"), self._judged.repository, self._files, os.environ) for one in clean
+        )
+        agreed = [
+            self._judged.consent(one)
+            for one in (*lacking, *refused_by_the_wall("checks", run.check.command, run.completed))
+        ]
         return judgement(name, run.check.kind, agreed, run.completed.output, evidence)
 
     def _evidence(self, command: str, done: Completed, tests: int | None) -> Evidence:
@@ -321,6 +346,17 @@ class ProjectRun:
             sandbox=self._sandbox.name,
             surface=self._surface,
         )
+
+
+def refused_by_the_wall(step: str, command: str, done: Completed) -> list[Finding]:
+    """Return a warning that names the places which a command asked for and may not reach."""
+    if not done.refused:
+        return []
+    key = "setup" if step == "setup" else "checks"
+    named = f"{', '.join(done.refused[:MOST_NAMED])}{' and more' if len(done.refused) > MOST_NAMED else ''}"
+    message = f"`{command}` tried to reach {named}, which [network] {key} does not allow."
+    fix = f'if that is meant: add "{done.refused[0]}" to the list [network] {key} in {SETTINGS}, and say --grant-needs'
+    return [finding("network.refused", message, severity="warning", fix=fix)]
 
 
 def findings_alone(run: CheckRun, files: Path) -> list[Finding]:
@@ -404,6 +440,15 @@ def despite_success(check: Check, tests: Tally | None) -> list[Finding]:
 def failed(code: str, command: str, done: Completed) -> Finding:
     """Return a finding about an exit code, with the end of the output."""
     return finding(code, f"`{command}` ended with exit code {done.exit_code}.\n{_tail(done)}")
+
+
+def _scripts_failed(command: str, done: Completed) -> list[Finding]:
+    """Return a warning about packages' own install scripts: most packages work without theirs."""
+    if done.exit_code == 0:
+        return []
+    message = f"`{command}`, without network, did not run every install script of the packages.\n{_tail(done)}"
+    fix = f"if a package needs its script with network: [setup] commands of your own in {SETTINGS}"
+    return [finding("setup.scripts_failed", message, severity="warning", fix=fix)]
 
 
 def _reused(setup: Setup) -> Finding:

@@ -1,9 +1,8 @@
 """Runs a command beside services, inside the command's own sandbox. A program of its own: it must import nothing of ours.
 
-Its arguments are a file of JSON and the command for a shell. The file has `services`, each with `name`, `command`,
-`ready` (a port of the loopback, or a command), `seconds`, `log` (a path); and `forwards`, each with a `port` of the
-loopback and the `socket` that leads out of the sandbox. It exits as the command does, or with 125 when a service is
-not ready.
+Its arguments are a file of JSON and the command for a shell. The file is a list of services, each with `name`,
+`command`, `ready` (a port of the loopback, or a command), `seconds` and `log` (a path). It exits as the command does,
+or with 125 when a service is not ready.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -28,10 +26,8 @@ _GRACE = 3.0
 
 def main(config: str, command: str) -> int:
     """Start everything, run the command, end the services."""
-    told: dict[str, Any] = json.loads(Path(config).read_text("utf-8"))
-    for forward in told["forwards"]:
-        _forward(forward["port"], forward["socket"])
-    started = [(service, _start(service)) for service in told["services"]]
+    told: list[dict[str, Any]] = json.loads(Path(config).read_text("utf-8"))
+    started = [(service, _start(service)) for service in told]
     try:
         for service, process in started:
             if why := _why_not_ready(service, process):
@@ -94,32 +90,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
-
-
-def _forward(port: int, path: str) -> None:
-    """Listen on a port of this loopback; each connection goes through the socket at `path`."""
-    server = socket.create_server(("127.0.0.1", port), backlog=64)
-
-    def serve() -> None:
-        while True:
-            near, _ = server.accept()
-            far = socket.socket(socket.AF_UNIX)
-            try:
-                far.connect(path)
-            except OSError:
-                near.close()
-                continue
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(65_536):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
 
 
 if __name__ == "__main__":

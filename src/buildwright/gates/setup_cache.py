@@ -41,6 +41,8 @@ class Setup(NamedTuple):
     """Files, relative to the tree."""
     outputs: tuple[str, ...] = ()
     """Directories, relative to the tree."""
+    scripts: tuple[str, ...] = ()
+    """Commands that follow without network, for the install scripts of packages; that one fails is a warning."""
 
 
 class SetupCache:
@@ -55,7 +57,7 @@ class SetupCache:
         """Return the hash of commands, inputs and programs; None when the result cannot be kept or is in the tree."""
         if not setup.outputs or any(not _is_free(files, output) for output in setup.outputs):
             return None
-        parts = [path, *setup.commands, *setup.outputs, *_programs(setup.commands, path)]
+        parts = [path, *setup.commands, *setup.scripts, *setup.outputs, *_programs(setup.commands, path)]
         for name in setup.inputs:
             content = read_bytes(files, name)
             if content is None:

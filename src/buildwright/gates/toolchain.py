@@ -151,7 +151,9 @@ def _moved(toolchain: Toolchain, folder: str) -> Toolchain:
     setup = tuple(
         Setup(
             tuple(enter + command for command in one.commands),
-            *(tuple(folder + path for path in paths) for paths in (one.inputs, one.outputs)),
+            tuple(folder + path for path in one.inputs),
+            tuple(folder + path for path in one.outputs),
+            tuple(enter + command for command in one.scripts),
         )
         for one in toolchain.setup
     )
@@ -187,13 +189,16 @@ def read_settings(text: str) -> Toolchain:
     return Toolchain((setup,) if given.setup else (), given.checks, needs=needs)
 
 
+_SETUP_KEYS = ("commands", "inputs", "outputs")
+
+
 def _setup(table: Mapping[str, Any]) -> Setup:
     for key, value in table.items():
-        if key not in Setup._fields:
-            raise unknown_key(SETTINGS, f"setup.{key}", Setup._fields)
+        if key not in _SETUP_KEYS:
+            raise unknown_key(SETTINGS, f"setup.{key}", _SETUP_KEYS)
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise BadSettings(f"{SETTINGS}: setup.{key} is not a list of texts", fix='write commands = ["npm ci"]')
-    made = Setup(*(tuple(table.get(key, ())) for key in Setup._fields))
+    made = Setup(*(tuple(table.get(key, ())) for key in _SETUP_KEYS))
     for path in (*made.inputs, *made.outputs):
         if posixpath.normpath(path) != path or path.startswith(("/", "..")) or path == ".":
             raise BadSettings(f"{SETTINGS}: {path!r} is no path inside the project", fix=_MEND)
@@ -511,13 +516,24 @@ _LOCAL = ('"workspaces"', '"file:', '"link:', '"workspace:', '"portal:', '"patch
 
 def _node_setup(folder: _Folder, manager: str) -> Setup:
     """Return the setup, kept for later trees only if a lock file pins it and none of it comes from the tree."""
-    command = folder.command(_install(folder, manager))
+    command, scripts = folder.command(_install(folder, manager)), _install_scripts(folder, manager)
     locks = [name for name in _LOCKFILES if name in folder.paths]
     text = folder.read("package.json")
     if not locks or "pnpm-workspace.yaml" in folder.paths or any(mark in text for mark in _LOCAL):
-        return Setup((command,))
+        return Setup((command,), scripts=scripts)
     inputs = ["package.json", *locks, *(name for name in _NODE_SETTINGS if name in folder.paths)]
-    return Setup((command,), tuple(map(folder.path, inputs)), (folder.path("node_modules"),))
+    return Setup((command,), tuple(map(folder.path, inputs)), (folder.path("node_modules"),), scripts)
+
+
+def _install_scripts(folder: _Folder, manager: str) -> tuple[str, ...]:
+    """Return what runs packages' own install scripts after the install, where npm's lock file says that some have one.
+
+    They come from the network, so that they get none. The other managers run none unless the project names the package.
+    """
+    lock = next((name for name in ("npm-shrinkwrap.json", "package-lock.json") if name in folder.paths), "")
+    if manager != "npm" or '"hasInstallScript": true' not in folder.read(lock):
+        return ()
+    return (folder.command("npm rebuild --no-audit --no-fund --foreground-scripts"),)
 
 
 def _manager(folder: _Folder) -> str:
