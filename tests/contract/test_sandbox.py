@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -358,15 +359,40 @@ async def test_the_wall_is_taken_where_it_works() -> None:
     assert (await choose("none")).name == "none"
 
 
-async def test_without_the_wall_root_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_wall_nothing_runs_unless_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BadSettings, match="not installed") as error:
-        await choose("bubblewrap")
-    assert "--sandbox none" in str(error.value.fix)
-    if os.geteuid() == 0:
-        with pytest.raises(BadSettings, match="as root"):
-            await choose("auto")
-    assert (await choose("auto", root_accepted=True)).name == "none"
+    for mode in ("bubblewrap", "auto"):
+        with pytest.raises(BadSettings, match="not installed") as error:
+            await choose(mode)
+        assert "--sandbox none" in str(error.value.fix)
+    assert (await choose("auto", environment={"BUILDWRIGHT_SANDBOX": "none"})).name == "none"
+    with pytest.raises(BadSettings, match="not installed"):
+        await choose("bubblewrap", environment={"BUILDWRIGHT_SANDBOX": "none"})
+    with pytest.raises(BadSettings, match="BUILDWRIGHT_SANDBOX"):
+        await choose("auto", environment={"BUILDWRIGHT_SANDBOX": "nothing"})
+
+
+async def test_a_wall_that_fails_once_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, tools = shutil.which("bwrap"), tmp_path / "bin"
+    tools.mkdir()
+    stub = tools / "bwrap"
+    stub.write_text(
+        f"#!/bin/sh\nif test ! -e /tmp/{tmp_path.name}.x; then : > /tmp/{tmp_path.name}.x;"
+        f" echo 'bwrap: Creating new namespace failed: Resource temporarily unavailable' >&2; exit 1; fi\n"
+        f'exec {real} "$@"\n'
+    )
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and folder.is_relative_to(tempfile.gettempdir()):
+            folder.chmod(0o755)
+    try:
+        assert (await choose("auto")).name == "bubblewrap"
+        assert Path(f"/tmp/{tmp_path.name}.x").exists(), "it was the stub that failed first"
+    finally:
+        Path(f"/tmp/{tmp_path.name}.x").unlink(missing_ok=True)
 
 
 def test_head_and_tail_keep_what_fits() -> None:

@@ -69,7 +69,7 @@ class BuildOptions:
     trailer: Annotated[tuple[str, ...], Parameter(group="Result", help=
         "A line to end each message with, such as `Co-authored-by: Name <address>`. May be repeated.")] = ()
     sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(group="Checks", help=
-        "What contains agents and checks; `auto` takes bubblewrap where it works.")] = "auto"
+        "What contains agents and checks; `auto` is bubblewrap, and stops where it does not work.")] = "auto"
     allow: Annotated[tuple[str, ...], Parameter(group="Checks", help=
         "Protected paths that are open to the agents. May be repeated.")] = ()
     cassette: Annotated[Path | None, Parameter(group="Agents and models", help=

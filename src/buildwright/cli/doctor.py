@@ -354,7 +354,12 @@ CHECKS: tuple[DoctorCheck, ...] = (
         "claude", False, "not needed: the Claude Agent SDK brings its own program", partial(_program, "claude")
     ),
     DoctorCheck("aider", False, "aider cannot be used as a shell agent", partial(_program, "aider")),
-    DoctorCheck("bwrap", False, "agents and checks run with your rights, without bubblewrap's walls", _bubblewrap),
+    DoctorCheck(
+        "bwrap",
+        False,
+        "no build starts without it, unless --sandbox none lets agents and checks have your rights",
+        _bubblewrap,
+    ),
     DoctorCheck("claude-agent-sdk", False, _NO_SDK, _claude_sdk),
     DoctorCheck("home", True, "less than 1 GiB is free: lanes and mirrors need room", _home),
     DoctorCheck("database", True, "", _database),

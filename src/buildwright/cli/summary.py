@@ -127,7 +127,11 @@ def ending(view: BuildView) -> Iterator[str]:
         facts.append(
             money(view.usage.cost_usd) + (" and requests without a known price" if view.usage.unpriced else "")
         )
+    if view.sandbox and view.sandbox != "none":
+        facts.append(f"sandbox {'chosen by each worker' if view.sandbox == 'auto' else view.sandbox}")
     yield ", ".join(facts)
+    if view.sandbox == "none":
+        yield "No sandbox: agents and checks run with your rights (--sandbox none)."
     for task in view.tasks:
         for warning in task.warnings[:5]:
             yield f"Look at {task.id}: {one_line(warning)}"

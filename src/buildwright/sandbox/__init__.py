@@ -1,9 +1,10 @@
-"""Where foreign commands run, with limits, and end with nothing left. Must never run them as root unless told to."""
+"""Where foreign commands run, with limits, and end with nothing left. Must never do without a wall unasked."""
 
 from __future__ import annotations
 
-import os
-from typing import Literal, assert_never
+import asyncio
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 from buildwright.errors import BadSettings
 from buildwright.ports import Sandbox
@@ -13,30 +14,44 @@ from buildwright.sandbox.orphans import end_orphans
 
 __all__ = ["Bubblewrap", "NoSandbox", "choose", "end_orphans"]
 
+SandboxMode = Literal["auto", "bubblewrap", "none"]
+MODES: tuple[SandboxMode, ...] = get_args(SandboxMode)
+_PAUSES = (0.2, 1.0)
+"""Seconds before the next trial of a sandbox that did not work."""
 
-async def choose(mode: Literal["auto", "bubblewrap", "none"], root_accepted: bool = False, home: str = "") -> Sandbox:
-    """Return the sandbox for a mode. `auto` takes bubblewrap where it works, else no sandbox for an ordinary user.
 
-    `root_accepted` lets `auto` choose no sandbox for root too. `home` is the tag that marks its commands. Raises
+async def choose(mode: SandboxMode, home: str = "", environment: Mapping[str, str] | None = None) -> Sandbox:
+    """Return the sandbox for a mode. `auto` is the strongest that works here, and never none.
+
+    `home` is the tag that marks commands without a sandbox. BUILDWRIGHT_SANDBOX in the environment says what `auto`
+    means on this machine: where a container around this process is the wall, its owner asks for `none` there. Raises
     BadSettings when the mode is not available.
     """
-    match mode:
-        case "none":
-            return NoSandbox(home)
-        case "bubblewrap" | "auto":
-            wall = Bubblewrap()
-            reason = await wall.usable()
-            if reason is None:
-                return wall
-            if mode == "bubblewrap":
-                raise BadSettings(
-                    f"bubblewrap cannot be used: {reason}", fix="install bubblewrap, or say `--sandbox none`"
-                )
-            if os.geteuid() == 0 and not root_accepted:
-                raise BadSettings(
-                    f"refusing to run foreign commands as root without a sandbox (bubblewrap: {reason})",
-                    fix="install bubblewrap, run as an ordinary user, or say `--sandbox none`",
-                )
-            return NoSandbox(home)
-        case _:
-            assert_never(mode)
+    if mode == "auto":
+        mode = _of_this_machine(environment or {})
+    if mode == "none":
+        return NoSandbox(home)
+    wall = Bubblewrap()
+    reason = await wall.usable()
+    for pause in _PAUSES:
+        if reason is None:
+            break
+        # A machine that is short of processes for a moment is no machine without bubblewrap.
+        await asyncio.sleep(pause)
+        reason = await wall.usable()
+    if reason is None:
+        return wall
+    named = "bubblewrap cannot be used" if mode == "bubblewrap" else "no sandbox works here: bubblewrap cannot be used"
+    raise BadSettings(
+        f"{named}: {reason}",
+        fix="install bubblewrap (`buildwright doctor` tries it), or say `--sandbox none`: agents and checks then run with"
+        " your rights",
+    )
+
+
+def _of_this_machine(environment: Mapping[str, str]) -> SandboxMode:
+    named = environment.get("BUILDWRIGHT_SANDBOX", "").strip() or "auto"
+    for mode in MODES:
+        if named == mode:
+            return mode
+    raise BadSettings(f"BUILDWRIGHT_SANDBOX is {named!r}", fix=f"use one of {', '.join(MODES)}")

@@ -122,6 +122,8 @@ class BuildView(Record):
     """Number of tasks that the limit left out of `tasks`."""
     usage: UsageView = Field(default_factory=UsageView)
     budget_usd: Decimal | None = None
+    sandbox: str = ""
+    """What contains agents and checks; `none` if nothing does, `auto` if each worker chooses."""
     pause: PauseView | None = None
     steps: StepsView | None = None
     """None for a build that goes on by itself."""
@@ -232,6 +234,7 @@ def build_view(build: Build, now: datetime, limit: int = 200) -> BuildView:
         omitted=build.total - len(tasks),
         usage=UsageView(tokens=build.usage.tokens, **build.usage._asdict()),
         budget_usd=build.options.limits.budget_usd,
+        sandbox=build.options.sandbox,
         pause=pause_view(build, build.pause) if build.pause is not None else None,
         steps=steps_view(build) if build.options.by_hand else None,
         diagnosis=build.diagnosis,

@@ -296,7 +296,9 @@ class AdapterFactory:
         if options.sandbox not in self._sandboxes:
             from buildwright.sandbox import choose
 
-            self._sandboxes[options.sandbox] = await choose(options.sandbox, home=self._settings.tag)
+            self._sandboxes[options.sandbox] = await choose(
+                options.sandbox, home=self._settings.tag, environment=self._settings.environment
+            )
         return self._sandboxes[options.sandbox]
 
     async def end_orphans(self) -> None:

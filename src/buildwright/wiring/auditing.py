@@ -38,7 +38,11 @@ def auditor(settings: Settings, sandbox: Literal["auto", "bubblewrap", "none"] =
         from buildwright.ports import GateTools
         from buildwright.sandbox import choose
 
-        return GateTools(await choose(sandbox, home=settings.tag), project_path_of(settings), settings.home / "setups")
+        return GateTools(
+            await choose(sandbox, settings.tag, settings.environment),
+            project_path_of(settings),
+            settings.home / "setups",
+        )
 
     return Auditor(
         settings.home,

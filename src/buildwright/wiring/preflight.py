@@ -54,6 +54,10 @@ def check(
             fix="leave out --no-gates and --no-lanes, or the review",
         )
     options = with_cassette(options)
+    if sandbox is not None and options.sandbox == "auto" and gateway is not None:
+        # What was chosen is kept, so that the build never goes on behind another wall, or none, without a word. Workers
+        # of a cluster choose for themselves.
+        options = options.model_copy(update={"sandbox": sandbox.name})
     agent = agent_for(options, settings, sandbox)
     if not options.cassette and gateway is not None:
         if agent.uses_model == "always":
