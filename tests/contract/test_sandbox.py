@@ -142,6 +142,15 @@ async def test_a_daemon_does_not_outlive_its_command(sandbox: Sandbox, tmp_path:
     assert alive(mark) == []
 
 
+@pytest.mark.parametrize("way", ["env -i setsid -f sleep {}", "(env -i setsid sh -c '(sleep {} &)' &)"])
+async def test_what_hides_does_not_outlive_its_command(sandbox: Sandbox, tmp_path: Path, way: str) -> None:
+    """It wipes its environment, leaves the session, and its parent ends at once."""
+    seconds = str(600 + uuid.uuid4().int % 10**6)
+    done = await sandbox.run(shell(tmp_path, f"{way.format(seconds)} >/dev/null 2>&1; sleep 0.2; echo over"))
+    assert done.output == b"over\n"
+    assert alive(f"sleep {seconds}") == []
+
+
 @pytest.mark.usefixtures("no_new_zombies")
 async def test_cancelling_leaves_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
@@ -180,6 +189,22 @@ async def test_a_memory_bomb_is_ended(sandbox: Sandbox, tmp_path: Path) -> None:
     done = await sandbox.run(python(tmp_path, bomb, memory_bytes=100 * 1024**2, seconds=30.0))
     assert done.exit_code not in {0, None}
     assert b"more than 100 MiB of memory" in done.output
+
+
+@pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
+async def test_files_in_memory_count_as_memory(tmp_path: Path, folder: str) -> None:
+    script = f"head -c 200000000 /dev/zero > {folder}/x; sleep 60"
+    done = await Bubblewrap().run(shell(tmp_path, script, memory_bytes=100 * 1024**2, seconds=30.0))
+    assert done.exit_code not in {0, None}
+    assert b"more than 100 MiB of memory" in done.output or b"No space left" in done.output
+
+
+async def test_the_root_of_the_sandbox_is_no_place_for_files(tmp_path: Path) -> None:
+    done = await Bubblewrap().run(
+        shell(tmp_path, "touch /x /dev/x /usr/x /etc/x; echo y > /dev/null && echo z > /dev/shm/z")
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output.count(b"Read-only file system") == 4
 
 
 async def test_a_file_cannot_grow_without_end(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -76,10 +76,10 @@ async def test_a_named_host_is_reached_and_another_is_refused_by_name(tmp_path: 
 
 
 async def test_without_a_list_there_is_no_proxy_and_around_it_no_way(tmp_path: Path) -> None:
-    with site() as port:
+    with site() as port, site() as other:
         assert (await boxed(tmp_path, 'test -z "$HTTPS_PROXY" && test ! -e /run/buildwright')).exit_code == 0
         reach = Reach(named(f"127.0.0.1:{port}"))
-        direct = await boxed(tmp_path, f"curl -sS -m 5 --noproxy '*' http://127.0.0.1:{port}/", reach)
+        direct = await boxed(tmp_path, f"curl -sS -m 5 --noproxy '*' http://127.0.0.1:{other}/", reach)
         assert direct.exit_code == 7, direct.output
         looked = await boxed(tmp_path, "getent hosts example.org; ls /sys/class/net 2>/dev/null; exit 3", reach)
         assert looked.exit_code == 3

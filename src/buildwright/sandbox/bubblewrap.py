@@ -21,6 +21,9 @@ from buildwright.sandbox.view import system_paths, tool_paths
 NOBODY = 65_534
 """User and group of commands when Buildwright itself runs as root."""
 
+IN_MEMORY = ("/tmp", "/dev/shm")  # noqa: S108
+"""Folders inside that are kept in memory; what lies there counts as the command's."""
+
 _COULD_NOT_START = ("bwrap: ", "unshare: ", "setpriv: ", "mount: ")
 
 _STAGE = """
@@ -85,9 +88,7 @@ class Bubblewrap:
         on_output: Callable[[bytes], None] | None,
     ) -> Completed:
         with self._loans.lent(writable), _reachable([*tool_paths(command), *writable]) as (sources, around):
-            arguments = self._arguments(command, sources, writable)
-            if relays.folder is not None:
-                arguments += ["--ro-bind", str(relays.folder), str(INSIDE)]
+            arguments = self._arguments(command, sources, writable, relays.folder)
             descriptor = os.memfd_create("arguments")
             try:
                 os.write(descriptor, b"\0".join(os.fsencode(argument) for argument in arguments) + b"\0")
@@ -101,7 +102,9 @@ class Bubblewrap:
                     *relays.argv,
                     *_limited(str(tools["prlimit"]), command),
                 ]
-                return await carry_out(command, argv, {}, on_output, guarded=True, pass_fds=(descriptor,))
+                return await carry_out(
+                    command, argv, {}, on_output, guarded=True, pass_fds=(descriptor,), in_memory=IN_MEMORY
+                )
             finally:
                 os.close(descriptor)
 
@@ -110,7 +113,9 @@ class Bubblewrap:
         return ("bwrap", "prlimit", "setpriv", "unshare") if os.geteuid() == 0 else ("bwrap", "prlimit")
 
     @staticmethod
-    def _arguments(command: Command, sources: dict[Path, Path], writable: Sequence[Path]) -> list[str]:
+    def _arguments(
+        command: Command, sources: dict[Path, Path], writable: Sequence[Path], sockets: Path | None
+    ) -> list[str]:
         """Return bwrap's options; read-only binds come first, because a later bind lies on top of an earlier one.
 
         No `--new-session`: `carry_out` starts every command in a session without a terminal, and bwrap's own would make
@@ -120,7 +125,9 @@ class Bubblewrap:
         arguments += ["--cap-drop", "ALL", "--hostname", "localhost", "--clearenv"]
         if command.network:
             arguments.append("--share-net")
-        arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+        arguments += ["--proc", "/proc", "--dev", "/dev"]
+        for folder in IN_MEMORY:
+            arguments += ["--size", str(command.memory_bytes), "--tmpfs", folder]
         for path in system_paths(command.network):
             if path.is_symlink() and len(path.parts) == 2:
                 arguments += ["--symlink", str(path.readlink()), str(path)]
@@ -129,8 +136,12 @@ class Bubblewrap:
         for path, source in sources.items():
             kind = "--bind" if path in writable else "--ro-bind"
             arguments += [kind, str(source), str(path)]
+        if sockets is not None:
+            arguments += ["--ro-bind", str(sockets), str(INSIDE)]
         for name, value in enclosed(command).items():
             arguments += ["--setenv", name, value]
+        # The root, and /dev, are in memory too.
+        arguments += ["--remount-ro", "/dev", "--remount-ro", "/"]
         arguments += ["--chdir", str(command.cwd.resolve())]
         return arguments
 
@@ -225,15 +236,15 @@ def _reachable(paths: Sequence[Path]) -> Iterator[tuple[dict[Path, Path], list[s
     stage.chmod(0o755)
     shown = {path: stage / str(number) for number, path in enumerate(hidden)}
     try:
-        for place in shown.values():
-            place.mkdir()
+        for path, place in shown.items():
+            place.mkdir() if path.is_dir() else place.touch()
         pairs = [str(one) for pair in shown.items() for one in pair]
         private = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _STAGE, "sh"]
         yield {path: shown.get(path, path) for path in paths}, [*private, *pairs, "--", *become]
     finally:
         for place in (*shown.values(), stage):
             with contextlib.suppress(FileNotFoundError):
-                place.rmdir()
+                place.rmdir() if place.is_dir() else place.unlink()
 
 
 def _walkable(path: Path) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from buildwright.errors import ToolMissing
 from buildwright.ports import Command, Completed
 from buildwright.process_table import new_mark
-from buildwright.sandbox.processes import MARKER, Family, adopt_orphans
+from buildwright.sandbox.processes import MARKER, Family, adopt_orphans, limit_of_its_own
 
 
 class HeadAndTail:
@@ -107,20 +107,26 @@ async def carry_out(
     home: str = "",
     guarded: bool = False,
     pass_fds: Sequence[int] = (),
+    in_memory: Sequence[str] = (),
 ) -> Completed:
     """Run `argv` (the command, or a sandbox around it) and end everything it started.
 
     `home` is the tag by which `end_orphans` finds what is left when this process is killed. `guarded`: the first
-    process belongs to the sandbox, and must not get the signal that asks the command to end. File limits are set on the
-    running process (prlimit(2)): `preexec_fn` is unsafe beside threads, and a launcher costs more than most commands.
-    For well under a millisecond an unguarded command could fork without them; guarded commands set them inside. Raises
-    ToolMissing when the working directory is missing.
+    process belongs to the sandbox, and must not get the signal that asks the command to end. `in_memory` are folders of
+    the command's own that are kept in memory, and count as such. File limits are set on the
+    running process (prlimit(2)): `preexec_fn` is unsafe beside threads. For well under a millisecond an unguarded command
+    could fork without them; guarded commands set them inside. The limit by which an unguarded command's hidden children
+    are known must be there from the start, so prlimit(1) sets it. Raises ToolMissing when the working directory is missing.
     """
     if not command.cwd.is_dir():
         raise ToolMissing(f"the directory {command.cwd} to run {command.argv[0]} in is not there")
     adopt_orphans()
     marker = new_mark(home)
     environment = dict(env) if guarded else {**env, MARKER: marker}
+    setter = None if guarded else shutil.which("prlimit")
+    queues = limit_of_its_own() if setter else 0
+    if setter and queues:
+        argv = (setter, f"--msgqueue={queues}", "--", *argv)
     kept = HeadAndTail(command.output_bytes)
     started_at, began = datetime.now(UTC), time.monotonic()
     read_end, write_end = os.pipe()
@@ -133,9 +139,9 @@ async def carry_out(
         raise
     finally:
         os.close(write_end)
-    family = Family(process.pid, marker)
+    family = Family(process.pid, marker, queues)
     _limit_files(process.pid)
-    ended = await _end(process, family, command, reading, spare_root=guarded)
+    ended = await _end(process, family, command, reading, in_memory, spare_root=guarded)
     with contextlib.suppress(asyncio.CancelledError):
         await reading
     timed_out = ended == _TIME
@@ -175,12 +181,13 @@ async def _end(
     family: Family,
     command: Command,
     reading: asyncio.Task[None],
+    in_memory: Sequence[str],
     *,
     spare_root: bool,
 ) -> str:
     """Wait until the command is over, end all its processes and its output; return what `_until_over` says."""
     try:
-        ended = await _until_over(process, family, command)
+        ended = await _until_over(process, family, command, in_memory)
         if ended == _TIME:
             family.ask_to_end(spare_root=spare_root)
             with contextlib.suppress(TimeoutError):
@@ -193,10 +200,12 @@ async def _end(
         reading.cancel()
 
 
-async def _until_over(process: asyncio.subprocess.Process, family: Family, command: Command) -> str:
+async def _until_over(
+    process: asyncio.subprocess.Process, family: Family, command: Command, in_memory: Sequence[str]
+) -> str:
     """Wait for the end; return "" if the command ended by itself, "time", or the limit it broke."""
     waiting = asyncio.create_task(process.wait())
-    watching = asyncio.create_task(_watch(family, command))
+    watching = asyncio.create_task(_watch(family, command, in_memory))
     try:
         await asyncio.wait({waiting, watching}, timeout=command.seconds, return_when=asyncio.FIRST_COMPLETED)
         if waiting.done():
@@ -207,7 +216,7 @@ async def _until_over(process: asyncio.subprocess.Process, family: Family, comma
         watching.cancel()
 
 
-async def _watch(family: Family, command: Command) -> str:
+async def _watch(family: Family, command: Command, in_memory: Sequence[str]) -> str:
     """Watch the processes; return the limit they break, number or memory.
 
     Address space is not limited by the kernel (RLIMIT_AS): V8 and the JVM reserve far more than they use.
@@ -220,8 +229,21 @@ async def _watch(family: Family, command: Command) -> str:
         pause = min(pause * 2, _LOOK) if len(members) < command.processes // 4 else _FIRST_LOOK
         if len(members) > command.processes:
             return f"more than {command.processes} processes"
-        if family.memory(members) > command.memory_bytes:
+        if family.memory(members) + _kept_in(in_memory, members) > command.memory_bytes:
             return f"more than {command.memory_bytes // 1024**2} MiB of memory"
+
+
+def _kept_in(folders: Sequence[str], members: Sequence[int]) -> int:
+    """Return the bytes in folders of a sandbox that are kept in memory, as its last process sees them."""
+    kept = 0
+    for folder in folders if members else ():
+        # The process may have ended, or still be outside.
+        with contextlib.suppress(OSError):
+            there, here = (Path(f"{root}{folder}").stat() for root in (f"/proc/{members[-1]}/root", ""))
+            if there.st_dev != here.st_dev:
+                told = os.statvfs(f"/proc/{members[-1]}/root{folder}")
+                kept += (told.f_blocks - told.f_bfree) * told.f_frsize
+    return kept
 
 
 async def _gone(process: asyncio.subprocess.Process, family: Family) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from buildwright.process_table import stat_of
@@ -17,6 +19,10 @@ MARKER = "SPAWN_ID"
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MOST_ROUNDS = 200
+_MOST_IN_QUEUES = 819_200
+"""Linux's own limit, taken where there is none."""
+_DIFFERENT = 100_000
+_numbers = count(1)
 
 
 @cache
@@ -47,14 +53,16 @@ def _private_bytes(pid: int) -> int:
 class Family:
     """The processes a command has started: its descendants, its session, and all that carry its marker.
 
-    A process that wipes its environment, leaves the session and loses its parent between two looks is not found; only a
-    process namespace (bubblewrap) prevents that.
+    One that wipes its environment, leaves the session and loses its parent between two looks is known by a limit that
+    it has inherited: an unusual hard one, of bytes in message queues (mq_overview(7)), which only root could raise again.
     """
 
-    def __init__(self, root: int, marker: str) -> None:
+    def __init__(self, root: int, marker: str, queues: int = 0) -> None:
+        """`queues` is the limit that the first process was started with, 0 for none of its own."""
         self._root = root
         self._marker = f"{MARKER}={marker}".encode()
         self._seen: dict[int, str] = {}
+        self._queues = queues
 
     def look(self, *, stop: bool = False) -> list[int]:
         """Return every living process of the command. Reaps dead orphans that no other code waits for.
@@ -126,12 +134,30 @@ class Family:
             stat = stat_of(pid)
             if pid == self._root or stat is None:
                 continue
-            if stat.session == self._root or self._marker in environment_of(pid):
+            if (
+                stat.session == self._root
+                or self._marker in environment_of(pid)
+                or (self._queues and _queue_limit(pid) == self._queues)
+            ):
                 found.append(pid)
             elif stat.state == "Z" and stat.session not in (pid, os.getsid(0)):
                 # A child we started leads a session or is in ours; this is some command's orphan, without environment.
                 _wait_for(pid)
         return found
+
+
+def limit_of_its_own() -> int:
+    """Return a limit of bytes in message queues that no other command of this process has; 0 where there is none."""
+    most = _queue_limit(os.getpid())
+    return max((_MOST_IN_QUEUES if most < 0 else most) - next(_numbers) % _DIFFERENT, 0)
+
+
+def _queue_limit(pid: int) -> int:
+    """Return the hard limit of a process, -1 for none; 0 when it may not be read."""
+    try:
+        return resource.prlimit(pid, resource.RLIMIT_MSGQUEUE)[1]
+    except OSError:
+        return 0
 
 
 def environment_of(pid: int) -> list[bytes]:

@@ -25,6 +25,10 @@ _SETTINGS = (
     "/etc/ssl",
 )
 _NETWORK = ("/etc/resolv.conf",)
+_PARTS = ("bin", "lib", "lib64", "libexec", "include", "share", "opt", "Cellar", "pyvenv.cfg")
+"""The parts of an installation (venv, "How venvs work")."""
+_OF_A_PROJECT = (".git", ".env", ".hg", ".netrc", ".npmrc")
+"""What lies in a project or a home, and in no installation."""
 
 
 def system_paths(network: bool) -> Iterator[Path]:
@@ -49,7 +53,7 @@ def tool_paths(command: Command) -> list[Path]:
     covered = [Path(path) for path in _SYSTEM]
     found: list[Path] = []
     for path in sorted(wanted):
-        if path.is_dir() and not any(path.is_relative_to(other) for other in (*covered, *found)):
+        if path.exists() and not any(path.is_relative_to(other) for other in (*covered, *found)):
             found.append(path)
     return found
 
@@ -72,7 +76,7 @@ def _needed_by(folder: Path) -> Iterator[Path]:
     prefix = folder.parent
     configuration = prefix / "pyvenv.cfg"
     if configuration.is_file():
-        yield prefix
+        yield from _programs_of(prefix)
         for line in configuration.read_text("utf-8", "replace").splitlines():
             key, _, value = line.partition("=")
             if key.strip() == "home":
@@ -81,6 +85,14 @@ def _needed_by(folder: Path) -> Iterator[Path]:
         # The programs there only call a toolchain; .cargo itself may hold a registry token.
         yield prefix.parent / ".rustup"
     elif folder.name == "bin" and _is_installation(prefix):
+        yield from _programs_of(prefix)
+
+
+def _programs_of(prefix: Path) -> Iterator[Path]:
+    """Yield an installation: all of it, or only its own parts where it lies in a home or a project beside other files."""
+    if _holds_a_home(prefix) or any((prefix / name).exists() for name in _OF_A_PROJECT):
+        yield from (prefix / name for name in _PARTS if (prefix / name).exists())
+    else:
         yield prefix
 
 

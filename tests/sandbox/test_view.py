@@ -1,0 +1,50 @@
+"""What a command in the box sees of this machine's programs, and that it is no home and no project."""
+
+from __future__ import annotations
+
+import venv
+from pathlib import Path
+
+import pytest
+
+from buildwright.ports import Command
+from buildwright.sandbox import Bubblewrap
+
+
+@pytest.mark.parametrize("kind", ["a home", "a project"])
+async def test_an_environment_in_a_home_or_project_is_shown_without_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    around, work = tmp_path / "around", tmp_path / "work"
+    work.mkdir()
+    venv.create(around, symlinks=True)
+    (around / "share").mkdir(exist_ok=True)
+    around.chmod(0o755)
+    if kind == "a home":
+        monkeypatch.setenv("HOME", str(around))
+        (around / ".ssh").mkdir()
+        (around / ".ssh" / "id").write_text("private-key-1")
+    else:
+        (around / ".env").write_text("PASSWORD=private-key-1")
+    env = {"PATH": f"{around}/bin:/usr/bin:/bin"}
+    script = f"ls -A {around}; cat {around}/.ssh/id {around}/.env; python3 -c 'import sys; print(sys.prefix)'"
+    done = await Bubblewrap().run(Command(("sh", "-c", script), work, env))
+    text = done.output.decode()
+    assert str(around) in text.splitlines(), "its Python is that environment's"
+    assert "private-key-1" not in text
+    assert {".ssh", ".env"}.isdisjoint(text.split())
+
+
+async def test_a_folder_of_programs_beside_a_library_is_shown_without_the_projects_files(tmp_path: Path) -> None:
+    project, work = tmp_path / "project", tmp_path / "work"
+    work.mkdir()
+    for name in ("bin", "lib"):
+        (project / name).mkdir(parents=True)
+    (project / "lib" / "tool.txt").write_text("of the tool")
+    (project / ".env").write_text("PASSWORD=private-key-1")
+    command = Command(
+        ("sh", "-c", f"cat {project}/lib/tool.txt {project}/.env"), work, {"PATH": f"{project}/bin:/usr/bin:/bin"}
+    )
+    text = (await Bubblewrap().run(command)).output.decode()
+    assert "of the tool" in text
+    assert "private-key-1" not in text
