@@ -40,4 +40,4 @@ def test_where_no_sandbox_works_nothing_starts(program: Program, repository: Pat
     assert ended.code == 78, ended.out + ended.err
     assert "no sandbox works here" in ended.err
     assert "--sandbox none" in ended.err
-    assert "no builds" in program("status").out + program("status").err
+    assert "there is no build yet" in program("status").out + program("status").err

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from buildwright.core import event as e
 from buildwright.core.activity import Activity, Finished, Ran, Said
-from buildwright.core.finding import Finding, Report
+from buildwright.core.finding import Evidence, Finding, Report
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.secrets import MASK, Masker
@@ -119,6 +121,37 @@ async def test_a_secret_cut_between_pieces_of_a_gates_output_is_nowhere(tmp_path
     for told in ("\n".join(log), journal, "\n".join(entry.text for entry in heard)):
         assert not any(KEY[start : start + 8] in told for start in range(len(KEY) - 7))
     assert not {"\\u001b", "\\u202e"} & {journal[n : n + 6] for n in range(len(journal))}
+
+
+class Printing:
+    """A gate whose command prints the key, with the evidence of its whole output."""
+
+    name = "printing"
+    needs_files = False
+
+    async def judge(self, judged: Judged) -> list[Judgement]:
+        output = f"the key is {KEY} and \udcff\n".encode("utf-8", "surrogateescape")
+        evidence = Evidence(
+            tree=judged.tree,
+            command="show",
+            exit_code=0,
+            seconds=0.1,
+            output_digest=hashlib.sha256(output).hexdigest(),
+            started_at=datetime.now(UTC),
+        )
+        return [Judgement(Report(gate="printing", ok=True, evidence=evidence), output)]
+
+
+async def test_the_whole_output_is_kept_without_the_secret(tmp_path: Path) -> None:
+    builds = MemoryBuilds()
+    site = make_site(tmp_path, builds, None, [Printing()])
+    await site.start(tasks("a"), limits={"attempts": 1}, accept_base=True)
+    await site.run(agent=Talker([Finished(ok=True)]), mask=Masker([KEY]))
+    judged = [stored.event for stored in await builds.read(site.build_id) if isinstance(stored.event, e.BaseJudged)]
+    evidence = judged[0].verdict.reports[0].evidence
+    assert evidence is not None
+    kept = await builds.get_artifact(evidence.output_digest)
+    assert kept == f"the key is {MASK} and ".encode() + b"\xff\n"
 
 
 async def test_pieces_of_a_line_make_one_line(tmp_path: Path) -> None:

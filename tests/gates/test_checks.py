@@ -395,3 +395,28 @@ async def test_a_part_that_names_another_is_tested_with_it(tmp_path: Path) -> No
     base = {**PARTS, "frontend/page.test.mjs": reads}
     found = await ChecksGate(GateTools(NoSandbox(), PATH)).judge(changed(tmp_path, base, {"backend/answer.py": None}))
     assert not all(one.report.ok for one in found)
+
+
+async def test_a_folder_where_a_report_is_to_be_stops_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Neither one that an earlier check made, nor one that the check itself makes."""
+    write(tmp_path, {"calc.py": ADD, "test_calc.py": GOOD})
+    lay = "mkdir -p $HOME/../report.xml/x named.xml/y"
+    earlier = Check(name="lint", command=lay, kind="lint")
+    later = Check(name="tests", command=FAST, report="pytest")
+    done = await reports(tmp_path, sandbox, checks=(earlier, later))
+    assert [(one.gate, one.ok) for one in done] == [("lint", True), ("tests", True)], done
+    own = Check(name="own", command=f"{FAST}; {lay}", report="named.xml")
+    done = await reports(tmp_path, sandbox, checks=(own,))
+    assert done[-1].gate == "own"
+
+
+async def test_a_flood_reaches_the_log_only_in_part(tmp_path: Path) -> None:
+    heard: list[str] = []
+    flood = Check(name="flood", command="yes 'a line' | head -n 500000; echo last", kind="lint")
+    gate = ChecksGate(GateTools(NoSandbox(), PATH))
+    *_, done = await gate.judge(judged(tmp_path, checks=(flood,), on_output=heard.append))
+    assert done.report.ok
+    told = "".join(heard)
+    assert len(told) + 100 * told.count("\n") < 1_200_000
+    assert "the rest is not shown" in told
+    assert done.output.endswith(b"last\n"), "the report keeps the end"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -67,8 +68,10 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                         due=due_tests(build, task, tree),
                     )
                 )
-            told = [with_consent(judgement.report, consent) for judgement in judgements]
-            for report, (_, output) in zip(told, judgements, strict=True):
+            told = []
+            for judgement in judgements:
+                report, output = _masked(with_consent(judgement.report, consent), judgement.output, world.mask)
+                told.append(report)
                 if output:
                     await world.builds.put_artifact(output)
                 log(f"{report.gate}: {'passed' if report.ok else f'refused, {len(report.findings)} findings'}")
@@ -79,6 +82,15 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                 not_reached = tuple(later.name for later in world.gates[place + 1 :])
                 break
     return Verdict(tree=tree, reports=tuple(reports), not_reached=not_reached)
+
+
+def _masked(report: Report, output: bytes, mask: Mask) -> tuple[Report, bytes]:
+    """Return an output without secrets, and the report whose evidence names that one. Other bytes stay as they are."""
+    clean = mask(output.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    if clean == output or report.evidence is None:
+        return report, clean
+    evidence = report.evidence.model_copy(update={"output_digest": hashlib.sha256(clean).hexdigest()})
+    return report.model_copy(update={"evidence": evidence}), clean
 
 
 async def judge_base(bench: ActionContext, build: Build, tree: str) -> Verdict:

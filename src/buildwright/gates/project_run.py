@@ -47,6 +47,9 @@ from buildwright.ports import Command, Completed, Judged, Judgement, Reach, Sand
 
 _TAIL = 1_800
 _SETUP_SECONDS = 600.0
+MOST_TOLD = 1_000_000
+"""Characters of one command's output that go to the log as they come; each line counts for `_PER_LINE` more."""
+_PER_LINE = 100
 _REGISTRIES = Registries()
 NOT_FOUND = 127
 """Exit code of a shell that did not find the program."""
@@ -469,14 +472,25 @@ def _telling(listener: Callable[[str], None] | None, mask: Masker) -> Iterator[C
         return
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     cleaner = Cleaner(mask)
+    left = MOST_TOLD
+
+    def tell(text: str) -> None:
+        nonlocal left
+        if left <= 0 or not text:
+            return
+        left -= len(text) + _PER_LINE * text.count("\n")
+        listener(text)
+        if left <= 0:
+            listener("[buildwright: the rest is not shown line by line; the report keeps its beginning and its end]\n")
 
     def say(piece: bytes, *, final: bool = False) -> None:
-        if text := cleaner.feed(decoder.decode(piece, final)):
-            listener(text)
+        # Not even looked at any more: a flood would keep this process from its work.
+        if left > 0:
+            tell(cleaner.feed(decoder.decode(piece, final)))
 
     try:
         yield say
     finally:
         say(b"", final=True)
-        if rest := cleaner.end():
-            listener(f"{rest}\n")
+        if left > 0 and (rest := cleaner.end()):
+            tell(f"{rest}\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,12 +23,20 @@ _FIX = "let the tests neither write their report nor end their process, and prin
 
 def clear_reports(files: Path, report: Path, check: Check) -> None:
     """Remove `report`, and what lies in the checkout where the check's own is to appear: an old one is no result."""
-    report.unlink(missing_ok=True)
+    _clear(report)
     if is_report_path(check.report):
         place = files / check.report
         if place.parent.resolve().is_relative_to(files.resolve()):
-            with contextlib.suppress(OSError):
-                place.unlink(missing_ok=True)
+            _clear(place)
+
+
+def _clear(place: Path) -> None:
+    """Remove whatever a check has left there, also a folder. What cannot be removed is no readable report either."""
+    with contextlib.suppress(OSError):
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def is_report_path(report: str) -> bool:
