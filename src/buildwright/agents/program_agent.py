@@ -123,7 +123,7 @@ class ProgramAgent:
             output_bytes=limits.output_bytes,
             memory_bytes=limits.memory_bytes,
             processes=limits.processes,
-            network=True,
+            relays=assignment.door.relays,
             writable=(home,),
         )
 

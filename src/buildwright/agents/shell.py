@@ -10,12 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from buildwright.confined_fs import append_beneath, delete_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing, UnsafePath
-from buildwright.ports import Assignment, Command, Completed, Message, ModelEndpoint, Sandbox
+from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
 
 MOST_LINES = 2_000
 """Lines of output passed on as they come; further lines are only counted."""
@@ -59,7 +58,7 @@ class ShellAgent:
             output_bytes=assignment.limits.output_bytes,
             memory_bytes=assignment.limits.memory_bytes,
             processes=assignment.limits.processes,
-            relays=_way_to(assignment.door),
+            relays=assignment.door.relays if assignment.door is not None else {},
             writable=(assignment.home,),
         )
         output = _Output()
@@ -83,12 +82,6 @@ class ShellAgent:
         if output.dropped:
             yield Warned(text=f"{output.dropped} more lines of output are not shown.")
         yield _finished(assignment, completed)
-
-
-def _way_to(door: ModelEndpoint | None) -> dict[int, tuple[str, int]]:
-    """Return the port of the command's loopback that leads to the gateway: of the network it sees nothing else."""
-    parts = urlsplit(door.url) if door is not None else None
-    return {parts.port: (parts.hostname, parts.port)} if parts and parts.hostname and parts.port else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from buildwright.core.activity import Activity
@@ -29,6 +30,12 @@ class ModelEndpoint:
 
     url: str
     token: str
+
+    @property
+    def relays(self) -> dict[int, tuple[str, int]]:
+        """The port of a box's loopback that leads to the gateway: of the network an agent sees nothing else."""
+        parts = urlsplit(self.url)
+        return {parts.port: (parts.hostname, parts.port)} if parts.hostname and parts.port else {}
 
 
 @dataclass(frozen=True, slots=True)
