@@ -41,6 +41,7 @@ from buildwright.core.limits import (
 )
 from buildwright.core.record import Record
 from buildwright.gates import GATES
+from buildwright.sandbox.attacks import ATTACKS
 from buildwright.views.statuses import TABLE
 
 ROOT = Path(__file__).parents[1]
@@ -343,6 +344,11 @@ def files(package: Path) -> str:
     return "\n".join(rows)
 
 
+def attacks() -> str:
+    """What `sandbox prove` tries."""
+    return "\n".join(["| attack | it would |", "| --- | --- |", *(f"| `{one.name}` | {one.aims} |" for one in ATTACKS)])
+
+
 Draw = Callable[[], str]
 
 PAGES: dict[str, dict[str, Draw]] = {
@@ -350,6 +356,7 @@ PAGES: dict[str, dict[str, Draw]] = {
     "docs/architecture.md": {"house": house},
     "docs/cli.md": {"options_of_build": options_of_build, "options_of_prune": options_of_prune},
     "docs/library.md": {"options": options},
+    "docs/guides/security.md": {"attacks": attacks},
     "docs/guides/checks.md": {"gates": gates, "keys_of_a_check": keys_of_a_check, "keys_of_the_file": keys_of_the_file},
     **{
         page.relative_to(ROOT).as_posix(): {"files": partial(files, page.parent)}

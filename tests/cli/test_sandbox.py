@@ -41,3 +41,37 @@ def test_where_no_sandbox_works_nothing_starts(program: Program, repository: Pat
     assert "no sandbox works here" in ended.err
     assert "--sandbox none" in ended.err
     assert "there is no build yet" in program("status").out + program("status").err
+
+
+def test_a_command_runs_in_the_box_and_ends_with_its_code(program: Program, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    ended = program("sandbox", "run", "--in", place, "--", "sh", "-c", "echo here > made; ls -a ~; exit 7")
+    assert ended.code == 7, ended.err
+    assert (place / "made").read_text() == "here\n"
+    assert "sandbox: bubblewrap" in ended.err
+    asked = program("sandbox", "run", "--allow", "far.example", "--", "curl", "-sS", "https://other.example")
+    assert asked.code != 0
+    assert "it tried to reach other.example:443, which is not allowed: --allow other.example:443" in asked.err
+    wrong = program("sandbox", "run", "--allow", "*.example", "--", "true")
+    assert (wrong.code, "is no host" in wrong.err) == (2, True)
+    late = program("sandbox", "run", "--time", "0.5", "--", "sleep", "60")
+    assert late.code == 124
+
+
+def test_every_attack_on_the_box_is_tried_and_held(program: Program) -> None:
+    ended = program("sandbox", "prove", "--json")
+    (view,) = ended.lines
+    assert [
+        (one["name"], one["through"], one["failed"]) for one in view["attacks"] if one["through"] or one["failed"]
+    ] == []
+    assert (ended.code, view["sandbox"], view["tried"], view["through"]) == (0, "bubblewrap", len(view["attacks"]), 0)
+
+
+def test_without_the_box_the_same_attacks_get_through(program: Program) -> None:
+    ended = program("sandbox", "prove", "--json", "--sandbox", "none")
+    (view,) = ended.lines
+    got = {one["name"] for one in view["attacks"] if one["through"]}
+    assert ended.code == 3
+    assert got >= {"read_outside", "write_outside", "environments", "processes", "kill_outside", "loopback", "sockets"}
+    assert "outlive" not in got, "what a command starts ends with it, with and without a box"

@@ -65,6 +65,11 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright liars --only tests --language node",
         "buildwright liars skip-mark honest-plain --json",
     ),
+    "sandbox": (
+        "buildwright sandbox prove",
+        "buildwright sandbox run --allow example.org -- curl -sI https://example.org",
+        "buildwright sandbox run --in ./copy -- npm test",
+    ),
     "doctor": ("buildwright doctor --online", "buildwright doctor --fix"),
     "task": (
         'buildwright task add newest --title "Say what a payment cost" --after money',
@@ -124,6 +129,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("secrets", "Guard", "Search files, a diff or the staged changes for secrets."),
     _verb("hook", "Guard", "Let git search what is staged for secrets before each commit."),
     _verb("liars", "Guard", "Try agents that lie on the gates, and show which lies get through."),
+    _verb("sandbox", "Guard", "Run a command in the box of agents and checks, or attack that box."),
     _verb("doctor", "Keep", "Check this machine, and mend what a crash left behind."),
     _verb("config", "Keep", "Show which options count for builds here, and where each is from."),
     _verb("prune", "Keep", "Remove old builds that have ended, and what nothing needs."),

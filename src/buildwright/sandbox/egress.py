@@ -123,7 +123,8 @@ class Egress:
             plain = ipaddress.ip_address(address.partition("%")[0])
             named = asked.host in self._trusted or asked.port in self._ports.get(str(plain), ())
             if is_inside(plain) and not named:
-                raise self._refuse(asked, f"it means {plain}, an address inside this network that is not named itself")
+                why = f"it means {plain}, an address inside this network that is not named itself"
+                raise self._refuse(asked, why, asked._replace(host=str(plain)).place)
         return addresses
 
     async def _connect_to_one_of(
@@ -137,9 +138,10 @@ class Egress:
                 failure = error
         raise failure
 
-    def _refuse(self, asked: _Asked, why: str) -> Refusal:
+    def _refuse(self, asked: _Asked, why: str, lacking: str = "") -> Refusal:
+        """Note what the list lacks, by default the place itself, and return the answer."""
         if len(self.refused) < MOST_REFUSED:
-            self.refused[asked.place] = None
+            self.refused[lacking or asked.place] = None
         return Refusal("403 Forbidden", f"buildwright does not let this command reach {asked.place}: {why}")
 
 
