@@ -26,6 +26,7 @@ BELOW = {
     "db": {"migrate", "rollback", "version"},
     "cluster": {"up", "down", "status"},
     "secrets": {"scan", "allow", "allowed"},
+    "sandbox": {"run", "prove"},
     "hook": {"install", "remove"},
 }
 """Verbs that have verbs."""

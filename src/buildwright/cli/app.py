@@ -15,7 +15,9 @@ from buildwright.cli.argv0 import name, typed
 from buildwright.cli.exit_codes import Exit, exit_for
 from buildwright.cli.output import Output, silence
 from buildwright.cli.verbs import VERBS, program_help
+from buildwright.core.own_names import MODEL_KEYS, OTHER_KEYS
 from buildwright.errors import BuildwrightError
+from buildwright.key_shelter import shelter
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -33,6 +35,7 @@ def run(argv: Sequence[str]) -> int:
         if reconfigure is not None:
             reconfigure(errors="replace")  # a terminal that lacks a character must not end a build
     output = Output(json="--json" in argv)
+    shelter((*MODEL_KEYS, *OTHER_KEYS))
     try:
         code = _dispatch(list(argv))
         sys.stdout.flush()

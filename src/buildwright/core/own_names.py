@@ -7,3 +7,6 @@ MODEL_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "OPENAI_API_KEY", "GE
 
 MODEL_ADDRESSES = ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL", "GOOGLE_GEMINI_BASE_URL")
 """The addresses of models; they come from the environment alone."""
+
+OTHER_KEYS = ("BUILDWRIGHT_SECRET", "BUILDWRIGHT_TOKEN", "DATABASE_URL", "REDIS_URL")
+"""Variables that are keys, or hold a password."""
