@@ -11,7 +11,7 @@ from pathlib import Path
 
 from buildwright.advisors.spec_file import TaskList, parse_spec
 from buildwright.agents.blocks import BlockScanner, DeleteBlock, EditBlock, FileBlock
-from buildwright.core.addresses import Place
+from buildwright.core.addresses import Destination
 from buildwright.core.limits import Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
@@ -88,7 +88,7 @@ def test_the_example_of_buildwright_toml_is_accepted_as_it_is_explained() -> Non
         values={"DJANGO_SETTINGS_MODULE": "shop.settings.test"},
         passed=("AWS_REGION",),
         secrets={"INDEX_TOKEN": "setup", "SANDBOX_TOKEN": "checks"},
-        network={"setup": Network(registries=True, hosts=(Place("github.com"),)), "checks": Network()},
+        network={"setup": Network(registries=True, hosts=(Destination("github.com"),)), "checks": Network()},
     )
     assert [(one.name, one.ready, one.seconds, one.address) for one in read_settings(services).needs.services] == [
         ("cache", 6390, 30.0, ""),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.core.addresses import Place, read_place
+from buildwright.core.addresses import Destination, read_place
 from buildwright.ports import Command, Completed, Reach
 from buildwright.sandbox import Bubblewrap
 from buildwright.sandbox.egress import Egress
@@ -46,7 +46,7 @@ def site(host: str = "127.0.0.1") -> Iterator[int]:
         server.server_close()
 
 
-def named(*texts: str) -> tuple[Place, ...]:
+def named(*texts: str) -> tuple[Destination, ...]:
     places = [read_place(text) for text in texts]
     assert all(places), texts
     return tuple(place for place in places if place)

@@ -10,7 +10,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 _USUAL_PORTS = (80, 443)
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """A host that may be reached, as a user names it: `example.org` (by http and https), `example.org:8443`, `[::1]:80`."""
 
     host: str
@@ -21,7 +21,7 @@ class Place(NamedTuple):
         return host if self.ports == _USUAL_PORTS else f"{host}:{self.ports[0]}"
 
 
-def read_place(text: str) -> Place | None:
+def read_place(text: str) -> Destination | None:
     """Return the place that a text names; None when it names none. Patterns and paths are none."""
     host, colon, port = text, "", ""
     if text.startswith("[") or text.count(":") == 1:
@@ -29,7 +29,7 @@ def read_place(text: str) -> Place | None:
     name = plain_host(host)
     if name is None or (colon and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65_536)):
         return None
-    return Place(name, (int(port),)) if colon else Place(name)
+    return Destination(name, (int(port),)) if colon else Destination(name)
 
 
 def plain_host(text: str) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeGuard, get_args
 
 from buildwright.brought_files import copy_files, find_files
-from buildwright.core.addresses import Place, read_place
+from buildwright.core.addresses import Destination, read_place
 from buildwright.core.finding import SUPPLIED, Finding
 from buildwright.core.own_names import MODEL_KEYS
 from buildwright.core.secrets import Masker, masker
@@ -41,7 +41,7 @@ class Network(NamedTuple):
 
     all: bool = False
     registries: bool = False
-    hosts: tuple[Place, ...] = ()
+    hosts: tuple[Destination, ...] = ()
 
     @property
     def is_outside(self) -> bool:

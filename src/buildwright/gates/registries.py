@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from buildwright.core.addresses import Place, plain_host
+from buildwright.core.addresses import Destination, plain_host
 from buildwright.gates.package_settings import found_settings, found_variables
 
 _SECONDS = 30.0
@@ -61,9 +61,9 @@ class Registries:
     """The hosts of the user's package managers, each asked once in this process."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], frozenset[Place]] = {}
+        self._known: dict[tuple[str, str, str], frozenset[Destination]] = {}
 
-    async def of(self, command: str, mine: Mapping[str, str]) -> tuple[Place, ...]:
+    async def of(self, command: str, mine: Mapping[str, str]) -> tuple[Destination, ...]:
         """Return the hosts that a command of set-up may fetch from; `mine` is the user's environment."""
         wanted = [(manager, mine.get("PATH", ""), mine.get("HOME", "")) for manager in sorted(managers_in(command))]
         missing = [key for key in wanted if key not in self._known]
@@ -73,7 +73,7 @@ class Registries:
         return tuple(sorted({*built_in, *_in_settings(mine)}))
 
 
-def _in_settings(mine: Mapping[str, str]) -> Iterator[Place]:
+def _in_settings(mine: Mapping[str, str]) -> Iterator[Destination]:
     """Yield the hosts that the user's variables and files of package managers name."""
     for name, value in found_variables(mine).items():
         if not name.lower().endswith("_proxy"):
@@ -87,14 +87,14 @@ def _in_settings(mine: Mapping[str, str]) -> Iterator[Place]:
             )
 
 
-def _places(text: str) -> Iterator[Place]:
+def _places(text: str) -> Iterator[Destination]:
     for scheme, host, port in _URL.findall(text):
         name, number = plain_host(host), int(port or (443 if scheme == "https" else 80))
         if name is not None and 0 < number < 65_536:
-            yield Place(name, (number,))
+            yield Destination(name, (number,))
 
 
-def _told_by(manager: str, mine: Mapping[str, str]) -> frozenset[Place]:
+def _told_by(manager: str, mine: Mapping[str, str]) -> frozenset[Destination]:
     """Return the hosts that a package manager says it fetches from; none where it is not installed."""
     ask = _ASKED.get(manager)
     with tempfile.TemporaryDirectory(prefix="buildwright-") as folder, contextlib.suppress(OSError, ValueError):

@@ -8,14 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from buildwright.core.addresses import Place
+from buildwright.core.addresses import Destination
 
 
 class Reach(NamedTuple):
     """Hosts that a command without network may reach all the same, through a proxy that its environment names."""
 
-    hosts: tuple[Place, ...] = ()
-    trusted: tuple[Place, ...] = ()
+    hosts: tuple[Destination, ...] = ()
+    trusted: tuple[Destination, ...] = ()
     """Hosts of the user's own settings, which may lie inside the network."""
 
 

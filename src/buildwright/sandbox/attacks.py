@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from buildwright.core.addresses import Place
+from buildwright.core.addresses import Destination
 from buildwright.errors import ToolMissing
 from buildwright.ports import Command, Completed, Reach, Sandbox
 
@@ -100,7 +100,7 @@ class _Stage:
             cwd=lane,
             env={"PATH": os.defpath},
             seconds=_SECONDS,
-            reach=Reach((Place("example.org", (443,)),)) if one.name == "around_the_proxy" else None,
+            reach=Reach((Destination("example.org", (443,)),)) if one.name == "around_the_proxy" else None,
             **one.command,
         )
         try:
