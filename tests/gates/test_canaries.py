@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from buildwright.core.limits import Check
-from buildwright.gates.canaries import Canaries
+from buildwright.gates.canaries import Canaries, CanaryResults
 from buildwright.gates.junit import CaseResult, Tally
 from buildwright.gates.node_reporting import node_reporting, node_reports
 from buildwright.gates.results import agreed
@@ -125,7 +126,8 @@ def test_names_and_files_say_nothing_of_what_they_are_for(tmp_path: Path) -> Non
 def test_the_failing_one_is_left_out_where_it_would_hide_another_reason(
     tmp_path: Path, package: Mapping[str, str], command: str
 ) -> None:
-    root = write(tmp_path, {"a.test.js": COMMONJS, **package})
+    sample = COMMONJS if "node" in command else "test('fine', () => {});\n"
+    root = write(tmp_path, {"a.test.js": sample, **package})
     canaries = place(root, Check(name="t", command=command))
     assert sorted(canaries.planned.values()) == ["passed", "skipped"]
     cases = tuple(CaseResult(f"a::{title}", outcome) for title, outcome in canaries.planned.items())
@@ -157,6 +159,99 @@ def test_the_form_of_the_projects_own_tests_is_followed(
     assert (posix := Path(canaries.path)).parent == Path(sample).parent
     assert posix.name.partition(".")[2] == Path(sample).name.partition(".")[2]
     assert all(title in placed for title in canaries.planned)
+
+
+SUM = """import unittest
+
+
+class Sum(unittest.TestCase):
+    def test_adds(self):
+        self.assertEqual(1 + 2, 3)
+"""
+SEARCH = "python -m unittest discover -s tests"
+
+
+def run_unittest(files: Path, canaries: Canaries, command: str) -> tuple[CanaryResults, str]:
+    done = subprocess.run(
+        command.replace("python", sys.executable), shell=True, cwd=files, check=False, capture_output=True, text=True
+    )
+    told = read_run(done.stdout + done.stderr)
+    assert told is not None, done.stderr
+    return canaries.judge(told, done.returncode), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        (SEARCH, "tests/test_sum.py"),
+        (f"{SEARCH} -v", "tests/test_sum.py"),
+        ("python -m unittest", "tests/test_sum.py"),
+        ("python -m unittest discover . '*_test.py' -b", "tests/sum_test.py"),
+        ("python -m unittest -v tests.test_sum", "tests/test_sum.py"),
+        ("python -m unittest tests/tests.py", "tests/tests.py"),
+    ],
+)
+def test_an_honest_run_of_unittest_keeps_every_plan(tmp_path: Path, command: str, path: str) -> None:
+    files = {"tests/__init__.py": "", path: SUM}
+    root = write(tmp_path / "project", files)
+    canaries = place(root, Check(name="t", command=command), (path,))
+    assert "failed" in canaries.planned.values()
+    results, said = run_unittest(root, canaries, command)
+    assert (results.exit_code, results.findings) == (0, ()), said
+    assert (results.tally.ran, results.tally.skipped, results.tally.findings) == (1, 0, ())
+    canaries.remove(root)
+    left = {one.relative_to(root).as_posix(): one.read_text() for one in root.rglob("*.py")}
+    assert left == files
+
+
+BENT_UNITTEST = {
+    "failures are no failures": "import unittest\nunittest.TestResult.addFailure = lambda *a: None\n"
+    "unittest.TextTestResult.addFailure = unittest.TestResult.addFailure\n",
+    "the run is always well": "import unittest\nunittest.TestResult.wasSuccessful = lambda self: True\n",
+    "tests are dropped": "import unittest\nunittest.TestLoader.loadTestsFromModule = "
+    "lambda self, module, **k: self.suiteClass(map(self.loadTestsFromTestCase, [getattr(module, 'Sum')] if "
+    "hasattr(module, 'Sum') else []))\n",
+    "claims are empty": "import unittest\nunittest.TestCase.assertEqual = lambda *a: None\n",
+    "a report of its own": "import os, sys\nsys.stderr.write('test_adds (tests.test_sum.Sum.test_adds) ... ok\\n\\n"
+    "Ran 1 test in 0.000s\\n\\nOK\\n')\nos._exit(0)\n",
+}
+
+
+@pytest.mark.parametrize("verbose", ["", " -v"])
+@pytest.mark.parametrize("text", BENT_UNITTEST.values(), ids=BENT_UNITTEST)
+def test_a_run_of_unittest_that_is_bent_gives_itself_away(tmp_path: Path, text: str, verbose: str) -> None:
+    root = write(tmp_path, {"tests/__init__.py": "import total\n", "tests/test_sum.py": SUM, "total.py": text})
+    canaries = place(root, Check(name="t", command=SEARCH + verbose), ("tests/test_sum.py",))
+    results, said = run_unittest(root, canaries, f"{SEARCH} -t .{verbose}")
+    assert "test.canary" in {one.code for one in results.findings}, said
+
+
+@pytest.mark.parametrize(
+    ("command", "files"),
+    [
+        ("python -m unittest tests.test_sum.Sum", {}),
+        ("python -m unittest discover -k adds", {}),
+        (f"{SEARCH} -p 'check*.py'", {}),
+        (SEARCH, {"tests/__init__.py": "def load_tests(loader, tests, pattern):\n    return tests\n"}),
+        ("python -m unittest", {"tests/__init__.py": None}),
+    ],
+)
+def test_where_unittest_would_not_find_them_there_are_none(
+    tmp_path: Path, command: str, files: Mapping[str, str | None]
+) -> None:
+    whole = {"tests/__init__.py": "", "tests/test_sum.py": SUM, **files}
+    root = write(tmp_path, {path: text for path, text in whole.items() if text is not None})
+    assert Canaries.place(root, Check(name="t", command=command), ("tests/test_sum.py",)) is None
+
+
+def test_of_a_file_that_the_runner_leaves_out_nothing_is_concluded(tmp_path: Path) -> None:
+    root = write(tmp_path, {"e2e/a.test.js": "test('x', () => {});"})
+    canaries = place(root, Check(name="t", command="jest"), ("e2e/a.test.js",))
+    one = (CaseResult("src/b.test.js::fine", "passed", "src/b.test.js"),)
+    results = canaries.judge(Tally(1, 0, (), one), 0)
+    assert [(said.code, said.severity) for said in results.findings] == [("test.canary", "warning")]
+    mine = (CaseResult("e2e/a.test.js::x", "passed", "e2e/a.test.js"),)
+    assert "error" in {said.severity for said in canaries.judge(Tally(1, 0, (), mine), 0).findings}
 
 
 CARGO = '[package]\nname = "sample"\nversion = "0.1.0"\nedition = "2021"\n'
@@ -218,6 +313,8 @@ def test_an_integration_test_is_placed_for_cargo_and_read_in_its_output(tmp_path
         ({"a_test.py": ""}, "node --test", ("a_test.py",)),
         ({}, "npm test", ()),
         ({"Cargo.toml": CARGO}, "cargo test --lib", ("src/lib.rs",)),
+        ({"a.test.js": "test('x', () => {});"}, "jest -t sums", ("a.test.js",)),
+        ({"a.spec.ts": "import { test } from '@playwright/test';"}, "vitest run", ("a.spec.ts",)),
     ],
 )
 def test_where_the_runner_or_a_place_is_not_known_there_are_none(

@@ -14,48 +14,46 @@ import posixpath
 import re
 import secrets
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from buildwright.core.finding import Finding
 from buildwright.core.limits import Check
+from buildwright.gates.canary_tests import ENDS, IDENTIFIERS, NOUNS, VERBS, WRITERS, Plan
 from buildwright.gates.changed import read_bytes, replace_bytes
 from buildwright.gates.junit import CaseResult, Outcome, Tally
 from buildwright.gates.node_scripts import command_line, scripts_of
 from buildwright.gates.reporting import finding
 from buildwright.gates.test_output import runner_of
+from buildwright.gates.unittest_command import unittest_command
 
-_VERBS = ("adds", "keeps", "sorts", "counts", "joins", "drops", "reads", "finds", "merges", "splits", "rounds", "maps")
-_NOUNS = (
-    "totals",
-    "names",
-    "rows",
-    "items",
-    "values",
-    "ranges",
-    "labels",
-    "pages",
-    "steps",
-    "limits",
-    "groups",
-    "keys",
-)
-_ENDS = ("order", "input", "entries", "parts", "results", "bounds", "lists", "sums", "pairs", "edges", "slots", "units")
 _KINDS = frozenset(("test", "tests", "spec", "specs", "unit", "e2e", "it", "integration"))
 _JAVASCRIPT = (".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx")
 _SCRIPT = re.compile(r"(?:npm|pnpm|yarn|bun)(?: run)? ([\w:.-]{1,60})$")
 _FOLDER = re.compile(r"cd (\S+|'[^']*') && (.*)$", re.DOTALL)
-_IMPORTS = re.compile(r"^\s*(?:import|export)\b", re.MULTILINE)
 _HIDES = ("bail", "fail-fast", "failfast", "forceexit", "threshold", "check-coverage", "max-warnings")
 """Words of commands and settings under which a failing test would stop or hide something else."""
 _SETTINGS = (".mocharc", "jest.config", "vitest.config", "vite.config", ".nycrc", ".c8rc", "package.json")
 _PARTS = re.compile(r"&&|\|\||[;|\n]")
+_CHOOSES = re.compile(
+    r"(?<!\S)(?:-[tgko]|--(?:f?grep|testNamePattern|test-name-pattern|test-skip-pattern|test-only|changed|changedSince|"
+    r"onlyChanged|onlyFailures|findRelatedTests|shard|test-shard|invert|project|selectProjects))(?![\w-])"
+)
+"""Options by which a command runs only some tests: canaries might not be among them."""
+_ENDINGS: Mapping[str, str | tuple[str, ...]] = {"go test": "_test.go", "unittest": ".py"}
+_MODULES: Mapping[str, str] = {
+    "node --test": "node:test",
+    "jest": "@jest/globals",
+    "vitest": "vitest",
+    "mocha": "mocha",
+}
+_OTHERS = (*_MODULES.values(), "@playwright/test", "cypress", "bun:test", "ava", "tap", "uvu")
+"""What a test file of a runner is known by."""
 _ONLY_SOME = (" --lib", " --bin", " --test ", " --doc", " --example", " -p ", " --package")
 
 _Value = TypeVar("_Value")
-_Write = Callable[["_Plan", str], str]
 
 
 class _Runner(NamedTuple):
@@ -65,12 +63,6 @@ class _Runner(NamedTuple):
     folder: str
     """Relative to the checkout, with a slash at its end unless empty."""
     body: str
-
-
-class _Plan(NamedTuple):
-    """The canary tests: a title for each outcome."""
-
-    titles: Mapping[Outcome, str]
 
 
 class CanaryResults(NamedTuple):
@@ -89,6 +81,10 @@ class Canaries(NamedTuple):
     path: str
     before: bytes | None
     """What the file held; None when it was made for them."""
+    beside: str = ""
+    """The existing test file whose form and place they follow."""
+    may_be_unnamed: bool = False
+    """Whether the runner may name only tests that failed."""
 
     @classmethod
     def place(cls, files: Path, check: Check, tests: Sequence[str], *, failing: bool | None = None) -> Canaries | None:
@@ -99,25 +95,27 @@ class Canaries(NamedTuple):
         reason to fail: a runner that stops at the first failure, a threshold, commands before or after the runner.
         """
         runner = runner_behind(files, check)
-        write = _WRITERS.get(runner.name)
+        write = WRITERS.get(runner.name)
         if write is None:
             return None
         if failing is None:
             failing = not _hides(files, runner)
         outcomes: tuple[Outcome, ...] = ("passed", "failed", "skipped") if failing else ("passed", "skipped")
-        words = [f"{secrets.choice(_VERBS)} {a} of {b}" for a in _shuffled(_NOUNS) for b in _shuffled(_ENDS)]
-        titles: dict[Outcome, str] = dict(zip(_shuffled(outcomes), words[:: len(_ENDS)], strict=False))
-        plan = _Plan(titles)
+        words = [f"{secrets.choice(VERBS)} {a} of {b}" for a in _shuffled(NOUNS) for b in _shuffled(ENDS)]
+        titles: dict[Outcome, str] = dict(zip(_shuffled(outcomes), words[:: len(ENDS)], strict=False))
+        plan = Plan(titles)
         place = _place(files, runner, tests)
         if place is None:
             return None
-        path, sample = place
-        text = write(plan, sample.decode("utf-8", "replace"))
+        path, beside = place
+        sample = read_bytes(files, beside) if beside else b""
+        text = write(plan, (sample or b"").decode("utf-8", "replace"))
         before = read_bytes(files, path)
         if not _written(files, path, before, text):
             return None
-        as_name = _IDENTIFIERS.get(runner.name, str)
-        return cls({as_name(title): outcome for outcome, title in titles.items()}, path, before)
+        as_name = IDENTIFIERS.get(runner.name, str)
+        planned = {as_name(title): outcome for outcome, title in titles.items()}
+        return cls(planned, path, before, beside, runner.name == "unittest")
 
     def remove(self, files: Path) -> None:
         """Take the canary tests out of the checkout again."""
@@ -137,7 +135,12 @@ class Canaries(NamedTuple):
             message = "The runner names no tests, so it is not known whether it runs and judges all of them."
             return CanaryResults(tally, exit_code, (finding("test.canary", message, severity="warning"),))
         rest = self._without(tally, mine)
-        findings = [one for title, outcome in self.planned.items() for one in _compare(mine.get(title), outcome)]
+        if self._is_elsewhere(tally, mine):
+            message = f"{self.beside} is run by no test runner of this check, so it is not known whether all tests are."
+            return CanaryResults(rest, exit_code, (finding("test.canary", message, severity="warning"),))
+        names_all = not self.may_be_unnamed or len(tally.cases) == (tally.ran or 0) + tally.skipped
+        looked_for = [(title, outcome) for title, outcome in self.planned.items() if names_all or outcome == "failed"]
+        findings = [one for title, outcome in looked_for for one in _compare(mine.get(title), outcome)]
         fails = "failed" in self.planned.values()
         if fails and exit_code == 0:
             findings.append(_bent("the command ended with exit code 0 although a test failed"))
@@ -148,10 +151,21 @@ class Canaries(NamedTuple):
     def _title(self, case: CaseResult) -> str | None:
         return next((title for title in self.planned if case.name.partition(" #")[0].endswith(title)), None)
 
+    def _is_elsewhere(self, tally: Tally, mine: Mapping[str, CaseResult]) -> bool:
+        """Return whether the file beside which they stand is of another runner, or none.
+
+        What drops the tests of a file that was run before is seen by their names.
+        """
+        files = {case.file for case in tally.cases}
+        return not mine and bool(self.beside) and "" not in files and self.beside not in files
+
     def _without(self, tally: Tally, mine: Mapping[str, CaseResult]) -> Tally:
         cases = tuple(case for case in tally.cases if case not in mine.values())
         skipped = sum(case.outcome == "skipped" for case in mine.values())
         ran = None if tally.ran is None else max(tally.ran - (len(mine) - skipped), 0)
+        if self.may_be_unnamed and mine and ran is not None:
+            unnamed = [outcome for title, outcome in self.planned.items() if title not in mine]
+            ran, skipped = max(ran - unnamed.count("passed"), 0), skipped + unnamed.count("skipped")
         failing = [title for title, outcome in self.planned.items() if outcome == "failed"]
         findings = tuple(one for one in tally.findings if not any(title in one.message for title in failing))
         return Tally(ran, max(tally.skipped - skipped, 0), findings, cases, tally.retried)
@@ -195,6 +209,8 @@ def _json(files: Path, path: str) -> dict[str, object]:
 
 
 def _hides(files: Path, runner: _Runner) -> bool:
+    if runner.name == "unittest" and re.search(r" -\w*f", runner.body):
+        return True
     if runner.name == "cargo test":
         return "--no-fail-fast" not in runner.body or len(_PARTS.split(runner.body)) > 1
     if len(_PARTS.split(runner.body)) > 1:
@@ -207,14 +223,20 @@ def _hides(files: Path, runner: _Runner) -> bool:
     return any(word in text.lower() for word in _HIDES)
 
 
-def _place(files: Path, runner: _Runner, tests: Sequence[str]) -> tuple[str, bytes] | None:
+def _place(files: Path, runner: _Runner, tests: Sequence[str]) -> tuple[str, str] | None:
     """Return the file to write and an existing test of the runner beside it, whose form is followed."""
     inside = [path for path in tests if path.startswith(runner.folder)]
     if runner.name == "cargo test":
         return _place_rust(files, runner, inside)
-    go = runner.name == "go test"
-    inside = [path for path in inside if path.endswith("_test.go" if go else _JAVASCRIPT)]
+    if _CHOOSES.search(runner.body):
+        return None
+    inside = [path for path in inside if path.endswith(_ENDINGS.get(runner.name, _JAVASCRIPT))]
     listed = _listed(runner, inside)
+    if runner.name == "unittest":
+        found = _unittests(files, runner, inside)
+        if found is None:
+            return None
+        inside, listed = found
     for path in _shuffled(inside):
         sample = read_bytes(files, path)
         if sample is None or not _is_of(runner.name, sample.decode("utf-8", "replace")):
@@ -223,16 +245,48 @@ def _place(files: Path, runner: _Runner, tests: Sequence[str]) -> tuple[str, byt
             continue
         name = None if listed else _new_name(path, runner)
         if name is not None and not os.path.lexists(files / name):
-            return name, sample
-        if not go:
-            return path, sample
+            return name, path
+        if runner.name != "go test":
+            return path, path
     return None
 
 
+def _unittests(files: Path, runner: _Runner, tests: Sequence[str]) -> tuple[list[str], set[str]] | None:
+    """Return the test files that a command of unittest runs, and those that it names; None if that is not known."""
+    asked = unittest_command(runner.body)
+    if asked is None:
+        return None
+    if asked.modules:
+        named = {posixpath.normpath(posixpath.join(runner.folder, path)) for path in asked.modules}.intersection(tests)
+        return sorted(named), named
+    start = posixpath.normpath(posixpath.join(runner.folder, asked.start))
+    start = "" if start == "." else f"{start}/"
+    return [path for path in tests if _is_discovered(files, path, start, asked.pattern)], set()
+
+
+def _is_discovered(files: Path, path: str, start: str, pattern: str) -> bool:
+    """Return whether unittest finds a file: below packages only, and none of them says itself what its tests are."""
+    folder, _, name = path.rpartition("/")
+    if not path.startswith(start) or not fnmatchcase(name, pattern):
+        return False
+    while len(folder) >= len(start) and folder:
+        marker = read_bytes(files, f"{folder}/__init__.py")
+        if marker is None or b"load_tests" in marker:
+            return False
+        folder = folder.rpartition("/")[0]
+    return b"load_tests" not in (read_bytes(files, f"{start}__init__.py") or b"")
+
+
 def _is_of(runner: str, text: str) -> bool:
+    """Return whether a test file is one of this runner, as far as it says."""
+    if runner == "unittest":
+        return "TestCase" in text and "load_tests" not in text
+    if runner == "go test":
+        return re.search(r"^package \w", text, re.MULTILINE) is not None
+    own = _MODULES.get(runner, "")
     if runner == "node --test":
-        return "node:test" in text
-    return runner != "go test" or re.search(r"^package \w", text, re.MULTILINE) is not None
+        return own in text
+    return not any(re.search(rf"""['"]{module}['"]""", text) for module in _OTHERS if module != own)
 
 
 def _listed(runner: _Runner, tests: Sequence[str]) -> set[str]:
@@ -252,7 +306,7 @@ def _new_name(path: str, runner: _Runner) -> str | None:
     words = [piece for piece in pieces[::2] if piece.lower() not in _KINDS]
     if not words:
         return None
-    word = f"{secrets.choice(_NOUNS)}-{secrets.choice(_ENDS)}"
+    word = f"{secrets.choice(NOUNS)}-{secrets.choice(ENDS)}"
     word = word.replace("-", "_") if "_" in stem or ending == "go" else word
     at = pieces.index(words[0])
     last = max(index for index, piece in enumerate(pieces) if piece in words)
@@ -264,7 +318,7 @@ def _new_name(path: str, runner: _Runner) -> str | None:
     return new
 
 
-def _place_rust(files: Path, runner: _Runner, tests: Sequence[str]) -> tuple[str, bytes] | None:
+def _place_rust(files: Path, runner: _Runner, tests: Sequence[str]) -> tuple[str, str] | None:
     """Return a new integration test of a package: Cargo finds each file of `tests/` beside the manifest."""
     if any(option in f"{runner.body} " for option in _ONLY_SOME):
         return None
@@ -274,8 +328,8 @@ def _place_rust(files: Path, runner: _Runner, tests: Sequence[str]) -> tuple[str
             continue
         manifest = (read_bytes(files, posixpath.join(folder, "Cargo.toml")) or b"").decode("utf-8", "replace")
         if "[package]" in manifest and "autotests" not in manifest:
-            word = f"{secrets.choice(_NOUNS)}_{secrets.choice(_ENDS)}"
-            return posixpath.join(folder, "tests", f"{word}.rs"), b""
+            word = f"{secrets.choice(NOUNS)}_{secrets.choice(ENDS)}"
+            return posixpath.join(folder, "tests", f"{word}.rs"), ""
     return None
 
 
@@ -294,113 +348,3 @@ def _written(files: Path, path: str, before: bytes | None, text: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _numbers(outcome: Outcome) -> tuple[str, int]:
-    """Return a list of numbers and their sum, which is wrong for the test that fails."""
-    numbers = [secrets.randbelow(90) + 5 for _ in range(3)]
-    return ", ".join(map(str, numbers)), sum(numbers) + (secrets.randbelow(5) + 1 if outcome == "failed" else 0)
-
-
-def _javascript(plan: _Plan, test: str, head: str) -> str:
-    lines = [head] if head else []
-    for outcome, title in plan.titles.items():
-        numbers, total = _numbers(outcome)
-        called = f"{test}.skip" if outcome == "skipped" else test
-        lines += [
-            f"{called}('{title}', () => {{",
-            f"  const total = [{numbers}].reduce((sum, one) => sum + one, 0);",
-            f"  if (total !== {total}) throw new Error(`${{total}} is not {total}`);",
-            "});",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-def _import(sample: str, module: str) -> tuple[str, str]:
-    """Return a statement that gets the runner's `test` in the sample's module system, and the name it gives it."""
-    name = f"{secrets.choice(_VERBS)}{secrets.choice(_NOUNS).capitalize()}"
-    if _IMPORTS.search(sample):
-        return f"import {{ test as {name} }} from '{module}';\n", name
-    return f"const {{ test: {name} }} = require('{module}');\n", name
-
-
-def _for_node(plan: _Plan, sample: str) -> str:
-    head, name = _import(sample, "node:test")
-    return _javascript(plan, name, head)
-
-
-def _for_jest(plan: _Plan, sample: str) -> str:
-    return _with_globals(plan, sample, "@jest/globals", "test")
-
-
-def _for_vitest(plan: _Plan, sample: str) -> str:
-    return _with_globals(plan, sample, "vitest", "test")
-
-
-def _for_mocha(plan: _Plan, sample: str) -> str:
-    behaviour = re.search(r"\b(?:it|describe)\b", sample) is not None
-    return _with_globals(plan, sample, "mocha", "it" if behaviour else "test")
-
-
-def _with_globals(plan: _Plan, sample: str, module: str, test: str) -> str:
-    """Follow the sample: what it takes from the runner's module is taken from there, else from the global names."""
-    if f"'{module}'" in sample or f'"{module}"' in sample:
-        head, name = _import(sample, module)
-        return _javascript(plan, name, head.replace("test ", f"{test} ").replace("test:", f"{test}:"))
-    return _javascript(plan, test, "export {};\n" if _IMPORTS.search(sample) else "")
-
-
-def _go_name(title: str) -> str:
-    return "Test" + "".join(word.capitalize() for word in title.split())
-
-
-def _for_go(plan: _Plan, sample: str) -> str:
-    package = re.search(r"^package \w+", sample, re.MULTILINE)
-    lines = [package[0] if package else "package main", "", 'import "testing"', ""]
-    for outcome, title in plan.titles.items():
-        numbers, total = _numbers(outcome)
-        lines += [
-            f"func {_go_name(title)}(t *testing.T) {{",
-            *(['\tt.Skip("later")'] if outcome == "skipped" else []),
-            "\ttotal := 0",
-            f"\tfor _, one := range []int{{{numbers}}} {{",
-            "\t\ttotal += one",
-            "\t}",
-            f"\tif total != {total} {{",
-            f'\t\tt.Fatalf("%d is not {total}", total)',
-            "\t}",
-            "}",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-def _rust_name(title: str) -> str:
-    return title.replace(" ", "_")
-
-
-def _for_rust(plan: _Plan, sample: str) -> str:
-    lines = [sample] if sample else []
-    for outcome, title in plan.titles.items():
-        numbers, total = _numbers(outcome)
-        lines += [
-            "#[test]",
-            *(["#[ignore]"] if outcome == "skipped" else []),
-            f"fn {_rust_name(title)}() {{",
-            f"    assert_eq!([{numbers}].iter().sum::<i32>(), {total});",
-            "}",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-_WRITERS: Mapping[str, _Write] = {
-    "node --test": _for_node,
-    "jest": _for_jest,
-    "vitest": _for_vitest,
-    "mocha": _for_mocha,
-    "go test": _for_go,
-    "cargo test": _for_rust,
-}
-_IDENTIFIERS: Mapping[str, Callable[[str], str]] = {"go test": _go_name, "cargo test": _rust_name}

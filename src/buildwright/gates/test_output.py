@@ -131,8 +131,8 @@ def _unittest(lines: Sequence[str]) -> Tally | None:
 
 
 def _unittest_cases(lines: Sequence[str]) -> Iterator[CaseResult]:
-    """Yield the tests of `-v`, else those that failed; one with a docstring has it on a line before its outcome."""
-    waiting, is_verbose = "", False
+    """Yield the tests of `-v` and those that failed; one with a docstring has it on a line before its outcome."""
+    waiting, said_of = "", set()
     for line in lines:
         if match := _UNITTEST_TEST.match(line):
             method, owner, said = match[1], match[2].removesuffix(f".{match[1]}"), match[3]
@@ -143,11 +143,15 @@ def _unittest_cases(lines: Sequence[str]) -> Iterator[CaseResult]:
             continue
         if said:
             yield CaseResult(waiting, _unittest_outcome(said))
-            waiting, is_verbose = "", True
-    for line in () if is_verbose else lines:
+            said_of.add(waiting)
+            waiting = ""
+    for line in lines:
         word, _, rest = line.partition(": ")
         if word in {"FAIL", "ERROR"} and (match := _UNITTEST_TEST.match(rest)):
-            yield CaseResult(f"{match[2].removesuffix(f'.{match[1]}')}::{match[1]}", "failed")
+            name = f"{match[2].removesuffix(f'.{match[1]}')}::{match[1]}"
+            if name not in said_of:
+                said_of.add(name)
+                yield CaseResult(name, "failed")
 
 
 def _unittest_outcome(said: str) -> Outcome:
