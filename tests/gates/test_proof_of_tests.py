@@ -258,3 +258,24 @@ def test_a_test_is_new_when_it_claims_more() -> None:
     assert not list(new_tests(compared_files(**moved)))
     skipped = "import pytest\n\n\n@pytest.mark.skip\ndef test_n():\n    assert f(3) == 4\n"
     assert not list(new_tests(compared_files(**{"tests/test_n.py": (table, skipped)})))
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (r"test('it\'s \"so\" \u00e9\x21', f);", 'it\'s "so" é!'),
+        ("test('sums ' + n, f);", "sums 3"),
+        ("describe(sum.name, () => { it(title, f); });", "sum > any title"),
+        ("test('  two\\n words', f);", "two words"),
+        ("test.each([{ a: { b: 1 } }])('adds $a.b and %#', f);", "adds 1 and 0"),
+        ("test(`has ${list.map((one) => `${one}`)} of it`, f);", "has 1,2 of it"),
+        ("import { test as check } from 'vitest';\ncheck('by another name', f);", "by another name"),
+        ("const check = test;\ncheck('by another name', f);", "by another name"),
+        ("import check from 'node:test';\ncheck('by another name', f);", "by another name"),
+    ],
+)
+def test_a_title_is_known_as_a_runner_says_it(source: str, said: str) -> None:
+    text = source.replace("f)", "() => { assert.equal(n, 3); })")
+    (test,) = new_tests(compared_files(**{"t/a.test.js": (None, text)}))
+    assert test.is_case(CaseResult(f"t/a.test.js::{said}", "passed", "t/a.test.js")), test.title
+    assert not test.is_case(CaseResult("t/a.test.js::something else", "passed", "t/a.test.js")) or "${" in test.title

@@ -22,7 +22,8 @@ _TAKES_PATHS = frozenset(("pytest", "node --test", "jest", "vitest", "mocha"))
 _NOT_SIMPLE = re.compile(r"[;&|<>\n()`$#]")
 _SCRIPT = re.compile(r"(npm|pnpm|yarn)(?: run)? [\w:.-]{1,60}$")
 _FOLDER = re.compile(r"cd (?:\S+|'[^']*') && ")
-_HOLES = re.compile(r"%[sdifjoOp#%]|\$\{[^}]*\}|\$\w+")
+_HOLES = re.compile(r"%[sdifjoOpc#%$]|\$\{[^}]*\}|\$[\w.#]+")
+"""What a runner or JavaScript puts into titles: places of a table, values by name, expressions."""
 
 
 class NewTest(NamedTuple):
@@ -44,9 +45,13 @@ class NewTest(NamedTuple):
             return False
         if self.path.endswith(".py"):
             return bare_name(case.name) == self.title.rpartition(".")[2]
-        said = re.sub(r" #\d+$", "", case.name.partition("::")[2] or case.name)
-        pattern = ".*".join(map(re.escape, _HOLES.split(self.title.strip().replace("`", ""))))
+        said = _in_one_line(re.sub(r" #\d+$", "", case.name.partition("::")[2] or case.name))
+        pattern = ".*".join(map(re.escape, _HOLES.split(_in_one_line(self.title))))
         return re.fullmatch(pattern, said, re.DOTALL) is not None
+
+
+def _in_one_line(title: str) -> str:
+    return " ".join(title.split())
 
 
 def new_tests(files: Iterable[Compared]) -> Iterator[NewTest]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import re
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -15,6 +17,8 @@ _ENDINGS = {
     "ts": "typescript", "cts": "typescript", "mts": "typescript", "tsx": "tsx",
 }  # fmt: skip
 _WHOLE = frozenset(("string", "template_string", "regex"))
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4}|\{[0-9A-Fa-f]{1,6}\})|x([0-9A-Fa-f]{2})|(\r\n|[\s\S]))")
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": "", "\r\n": "", "\r": ""}
 DEEPEST = 500
 FUNCTIONS = frozenset(("arrow_function", "function_expression", "function_declaration", "method_definition"))
 
@@ -92,13 +96,25 @@ def literal(node: Node | None, depth: int = 50) -> str | None:
     if node is None or not depth:
         return None
     if node.type == "string" or (node.type == "template_string" and not _has_holes(node)):
-        return text(node)[1:-1]
+        return written(text(node)[1:-1])
     if node.type == "parenthesized_expression":
         return literal(node.named_children[0], depth - 1) if node.named_children else None
     if node.type == "binary_expression" and text(node.child_by_field_name("operator")) == "+":
         left, right = (literal(node.child_by_field_name(side), depth - 1) for side in ("left", "right"))
         return left + right if left is not None and right is not None else None
     return None
+
+
+def written(source: str) -> str:
+    """Return what the inside of a string literal stands for: its escapes as the characters that they are."""
+    return _ESCAPE.sub(_character, source) if "\\" in source else source
+
+
+def _character(escape: re.Match[str]) -> str:
+    code = (escape[1] or escape[2] or "").strip("{}")
+    if code:
+        return chr(min(int(code, 16), sys.maxunicode))
+    return _ESCAPED.get(escape[3], escape[3])
 
 
 def _has_holes(node: Node) -> bool:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from buildwright.gates.facts import Fact, FileTests, SingleTest
-from buildwright.gates.script import FUNCTIONS, imports, line, literal, parse, plain, text, walk
+from buildwright.gates.script import FUNCTIONS, imports, line, literal, parse, plain, text, walk, written
 
 _TESTS = frozenset(("test", "it", "specify", "fit", "xit", "xtest", "xspecify"))
 _GROUPS = frozenset(("describe", "suite", "context", "fdescribe", "xdescribe", "xcontext"))
 _LONGEST = 200
 """Bytes of a local value that is put into a fact; a longer one stays a name."""
-_MAY_BE = re.compile(rf"(?:\w+\s*\.\s*)?(?:{'|'.join(sorted(_TESTS | _GROUPS))})\b")
+_RUNNERS = frozenset(("test", "vitest", "@jest/globals", "mocha", "bun:test"))
+"""Modules that tests are imported from, without `node:`."""
 _OFF = frozenset(("skip", "todo", "failing", "fixme"))
 _CLAIMS = frozenset(
     ("assert", "expect", "should", "chai", "ok", "equal", "deepEqual", "strictEqual", "deepStrictEqual", "throws")
@@ -72,6 +73,8 @@ class _ScriptReader:
         self._source = source
         self._root = parse(path, source)
         self.names: Mapping[str, str] = imports(path, self._root)
+        self._called = _names_of_tests(self._root, self.names)
+        self._may_be = re.compile(rf"(?:\w+\s*\.\s*)?(?:{'|'.join(map(re.escape, sorted(self._called)))})(?![\w$])")
         self._found: list[_Found] = []
         self._focused: list[str] = []
         self._find(self._root, "", "")
@@ -99,7 +102,7 @@ class _ScriptReader:
         """Find the tests below a node, within groups and loops."""
         for child in node.named_children:
             call = _call_of(child)
-            kind, off = _kind(call) if call is not None else ("", "")
+            kind, off = self._kind(call) if call is not None else ("", "")
             if call is not None and kind:
                 title, function = _parts(call)
                 name = f"{above} > {title}" if above else title
@@ -112,6 +115,23 @@ class _ScriptReader:
                     self._find(function, name, off)
             else:
                 self._find(child, above, silent)
+
+    def _kind(self, call: Node) -> tuple[str, str]:
+        """Return "test", "group" or "" for a call, and the word that keeps it from running."""
+        if not self._may_be.match(text(call.child_by_field_name("function"))):
+            return "", ""
+        parts = plain(call.child_by_field_name("function")).replace(" ", "").split("(")[0].split("`")[0].split(".")
+        name = parts[0]
+        if name in {"t", "ctx", "mocha", "vitest"} and len(parts) > 1:
+            name, parts = parts[1], parts[1:]
+        name = self._called.get(name, "")
+        if not name or not all(part.isidentifier() for part in parts):
+            return "", ""
+        arguments = call.child_by_field_name("arguments")
+        if arguments is None or arguments.type != "arguments" or not arguments.named_children:
+            return "", ""
+        off = name if name.startswith("x") else next((part for part in parts[1:] if part in _OFF), "")
+        return "group" if _GROUPS.intersection((name, *parts[1:])) else "test", off
 
     def _test(self, name: str, found: _Found, same: frozenset[str]) -> SingleTest:
         call, function = found.call, found.function
@@ -238,21 +258,20 @@ def _call_of(node: Node) -> Node | None:
     return node if node.type == "call_expression" else None
 
 
-def _kind(call: Node) -> tuple[str, str]:
-    """Return "test", "group" or "" for a call, and the word that keeps it from running."""
-    if not _MAY_BE.match(text(call.child_by_field_name("function"))):
-        return "", ""
-    parts = plain(call.child_by_field_name("function")).replace(" ", "").split("(")[0].split("`")[0].split(".")
-    name = parts[0]
-    if name in {"t", "ctx", "mocha", "vitest"} and len(parts) > 1:
-        name, parts = parts[1], parts[1:]
-    if name not in _TESTS | _GROUPS or not all(part.isidentifier() for part in parts):
-        return "", ""
-    arguments = call.child_by_field_name("arguments")
-    if arguments is None or arguments.type != "arguments" or not arguments.named_children:
-        return "", ""
-    off = name if name.startswith("x") else next((part for part in parts[1:] if part in _OFF), "")
-    return "group" if _GROUPS.intersection(parts) else "test", off
+def _names_of_tests(root: Node, imported: Mapping[str, str]) -> dict[str, str]:
+    """Return what tests and groups are called in a file: their own names, and others that it gives them."""
+    own = _TESTS | _GROUPS
+    called = {name: name for name in own}
+    for local, meaning in imported.items():
+        module, _, member = meaning.rpartition(".") if meaning not in _RUNNERS else (meaning, "", "test")
+        if module in _RUNNERS and member in own:
+            called[local] = member
+    for node in root.named_children:
+        for one in node.named_children if node.type in {"lexical_declaration", "variable_declaration"} else ():
+            local, meant = text(one.child_by_field_name("name")), text(one.child_by_field_name("value"))
+            if meant in called:
+                called[local] = called[meant]
+    return called
 
 
 def _is_focused(call: Node) -> bool:
@@ -263,9 +282,30 @@ def _is_focused(call: Node) -> bool:
 def _parts(call: Node) -> tuple[str, Node | None]:
     arguments = call.child_by_field_name("arguments")
     given = arguments.named_children if arguments is not None else []
-    title = literal(given[0]) if given else None
     function = next((one for one in given if one.type in FUNCTIONS), None)
-    return title if title is not None else plain(given[0]) if given else "", function
+    return _title(given[0]) if given else "", function
+
+
+def _title(node: Node, depth: int = 50) -> str:
+    """Return a title as it is written; what only a run knows of it stands as `${...}`."""
+    if (whole := literal(node)) is not None:
+        return whole
+    if node.type == "template_string":
+        return "".join(
+            _hole(one.named_children[0] if one.named_children else one)
+            if one.type == "template_substitution"
+            else written(text(one))
+            for one in node.named_children
+        )
+    if depth and node.type == "binary_expression" and text(node.child_by_field_name("operator")) == "+":
+        sides = (node.child_by_field_name(side) for side in ("left", "right"))
+        return "".join(_title(side, depth - 1) for side in sides if side is not None)
+    return _hole(node)
+
+
+def _hole(node: Node) -> str:
+    inside = text(node)
+    return f"${{{inside if len(inside) < _LONGEST and not set(inside) & set('{}') else '...'}}}"
 
 
 def _table(call: Node) -> list[list[str]] | None:
