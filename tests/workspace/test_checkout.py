@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.ports import Command, Sandbox
+from buildwright.core.limits import Check
+from buildwright.gates.checks import ChecksGate
+from buildwright.ports import Command, GateTools, Sandbox
 from buildwright.sandbox import Bubblewrap
 from buildwright.sandbox.execution import NoSandbox
 from buildwright.workspace import GitWorkspace
+from buildwright.workspace.lane import remove_lane
+from tests.gates.projects import judged
 from tests.workspace.repositories import commit, git, make, opened
 
 
@@ -44,6 +48,43 @@ async def test_a_lane_and_a_checkout_cannot_be_told_apart(workspace: GitWorkspac
 
     async with workspace.checkout("build-1", lane.base_tree) as files:
         assert look(files) == look(lane.files)
+
+
+SHOWN = "pwd; env; hostname; id; cat /proc/self/mountinfo /etc/mtab; cat /proc/[0-9]*/cmdline | tr '\\0' ' '; ls / /tmp $HOME"
+
+
+@pytest.mark.parametrize("boxed", [False, True], ids=["none", "bubblewrap"])
+async def test_judged_code_sees_nothing_of_ours(workspace: GitWorkspace, tmp_path: Path, *, boxed: bool) -> None:
+    """Without a sandbox a process can look at all of this machine, so only what it is given says nothing of ours."""
+    home = tmp_path / "home"
+    target = await workspace.prepare("b", str(make(tmp_path / "r")))
+    async with workspace.checkout("b", target.tree) as files:
+        shown = SHOWN if boxed else "pwd; env"
+        gate = ChecksGate(GateTools(Bubblewrap() if boxed else NoSandbox("tag"), "/usr/bin:/bin", home / "setups"))
+        *_, judgement = await gate.judge(judged(files, checks=(Check(name="look", command=shown, kind="other"),)))
+        said = judgement.output.decode()
+        assert str(files) in said
+        (link,) = (home / "checkouts" / "b").iterdir()
+        assert link.resolve() == files
+        told = [word for word in (str(home), "checkouts", "uildwright", "SPAWN") if word in said]
+        assert told == [], said
+        assert not boxed or "localhost" in said
+    assert not files.parent.exists()
+    assert not os.path.lexists(link)
+
+
+async def test_a_checkout_of_a_killed_process_is_found_by_its_link(workspace: GitWorkspace, tmp_path: Path) -> None:
+    target = await workspace.prepare("b", str(make(tmp_path / "r")))
+    context = workspace.checkout("b", target.tree)
+    files = await context.__aenter__()
+    (link,) = (tmp_path / "home" / "checkouts" / "b").iterdir()
+    await remove_lane(link)
+    assert not files.parent.exists()
+    assert not os.path.lexists(link)
+    link.symlink_to(kept := make(tmp_path / "kept"))
+    await remove_lane(link)
+    assert (kept / "README.md").exists(), "what is no checkout of ours is left alone"
+    await context.__aexit__(None, None, None)
 
 
 async def test_git_describe_says_what_it_says_in_a_clone(workspace: GitWorkspace, tmp_path: Path) -> None:

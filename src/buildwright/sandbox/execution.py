@@ -19,7 +19,7 @@ from pathlib import Path
 from buildwright.errors import ToolMissing
 from buildwright.ports import Command, Completed
 from buildwright.process_table import new_mark
-from buildwright.sandbox.processes import MARKER, Family, adopt_orphans, limit_of_its_own
+from buildwright.sandbox.processes import Family, adopt_orphans, limit_of_its_own, marked
 
 
 class HeadAndTail:
@@ -122,7 +122,7 @@ async def carry_out(
         raise ToolMissing(f"the directory {command.cwd} to run {command.argv[0]} in is not there")
     adopt_orphans()
     marker = new_mark(home)
-    environment = dict(env) if guarded else {**env, MARKER: marker}
+    environment = dict(env) if guarded else {**env, **marked(marker)}
     setter = None if guarded else shutil.which("prlimit")
     queues = limit_of_its_own() if setter else 0
     if setter and queues:
@@ -283,7 +283,7 @@ def _limit_files(pid: int) -> None:
 class NoSandbox:
     """Foreign commands with the rights of this process: they can read and write what this user can.
 
-    `SPAWN_ID`, the mark by which detached processes are found, and the ceilings of git are added to the given
+    The mark by which detached processes are found and the ceilings of git are added to the given
     environment. `home` is the tag of the home whose later processes may end what a killed one left.
     """
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from buildwright.ports import Leftover
-from buildwright.process_table import is_abandoned, start_of, stat_of
-from buildwright.sandbox.processes import MARKER, children_of, environment_of, send
+from buildwright.process_table import is_abandoned, pid_namespace, start_of, stat_of
+from buildwright.sandbox.processes import children_of, environment_of, send
 
 _MOST_ROUNDS = 50
 _PATIENCE_SECONDS = 5.0
@@ -62,7 +62,7 @@ def _described(pid: int) -> Leftover | None:
 
 def _orphans(homes: Collection[str]) -> set[int]:
     """Return marked processes whose owner is dead, all processes of their sessions, and all descendants."""
-    prefix, mine = f"{MARKER}=".encode(), os.getsid(0)
+    begins, mine = f"{pid_namespace()}/".encode(), os.getsid(0)
     sessions: dict[int, int] = {}
     found: set[int] = set()
     for pid in _all():
@@ -70,7 +70,8 @@ def _orphans(homes: Collection[str]) -> set[int]:
         if stat is None or stat.has_ended or stat.session == mine:
             continue  # our own session: Buildwright may itself run as the agent's command of another Buildwright
         sessions[pid] = stat.session
-        marks = (entry.removeprefix(prefix) for entry in environment_of(pid) if entry.startswith(prefix))
+        values = (entry.partition(b"=")[2] for entry in environment_of(pid))
+        marks = (value for value in values if value.startswith(begins))
         if any(is_abandoned(mark.decode("ascii", "replace"), homes) for mark in marks):
             found.add(pid)
     # Each command leads a session of its own, so every process in a session with a marked one belongs to it.

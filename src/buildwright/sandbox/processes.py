@@ -6,15 +6,14 @@ import contextlib
 import ctypes
 import os
 import resource
+import secrets
 import signal
 from functools import cache
 from itertools import count
 from pathlib import Path
+from string import ascii_uppercase
 
 from buildwright.process_table import stat_of
-
-MARKER = "SPAWN_ID"
-"""Environment variable that ties a process to its command, even a detached one."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -23,6 +22,14 @@ _MOST_IN_QUEUES = 819_200
 """Linux's own limit, taken where there is none."""
 _DIFFERENT = 100_000
 _numbers = count(1)
+
+
+def marked(marker: str) -> dict[str, str]:
+    """Return the variable that ties a process to its command, even a detached one.
+
+    Its name is another one for each command: no code can look for it. It is found again by its value.
+    """
+    return {f"{''.join(secrets.choice(ascii_uppercase) for _ in range(6))}_ID": marker}
 
 
 @cache
@@ -60,7 +67,7 @@ class Family:
     def __init__(self, root: int, marker: str, queues: int = 0) -> None:
         """`queues` is the limit that the first process was started with, 0 for none of its own."""
         self._root = root
-        self._marker = f"{MARKER}={marker}".encode()
+        self._marker = f"={marker}".encode()
         self._seen: dict[int, str] = {}
         self._queues = queues
 
@@ -136,7 +143,7 @@ class Family:
                 continue
             if (
                 stat.session == self._root
-                or self._marker in environment_of(pid)
+                or any(entry.endswith(self._marker) for entry in environment_of(pid))
                 or (self._queues and _queue_limit(pid) == self._queues)
             ):
                 found.append(pid)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,9 +39,13 @@ def system_paths(network: bool) -> Iterator[Path]:
 
 
 def tool_paths(command: Command) -> list[Path]:
-    """Return directories outside the system that the command's PATH and this Python need, none inside another."""
-    wanted = {Path(sys.prefix), Path(sys.base_prefix)}
-    for entry in command.env.get("PATH", "").split(os.pathsep):
+    """Return directories outside the system that the command's program and its PATH need, none inside another.
+
+    Our own installation is not shown for nothing: by it judged code could tell where it runs.
+    """
+    wanted: set[Path] = set()
+    beside = str(Path(command.argv[0]).parent)
+    for entry in (beside, *command.env.get("PATH", "").split(os.pathsep)):
         folder = Path(entry)
         if folder.is_absolute() and folder.is_dir():
             wanted.update(_needed_by(folder))

@@ -6,8 +6,10 @@ The engine's git data lies outside of them. A lane's `.git` is for the agent and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
+import re
 import secrets
 import tempfile
 import time
@@ -26,6 +28,10 @@ from buildwright.workspace.submodules import write_submodules
 
 _OWNED = "owner"
 _YOUNG_SECONDS = 60.0
+_ROOM = 2 * 1024**3
+"""Free bytes that a file system must have for a checkout to be made there and not below the home."""
+_TEMPORARY = re.compile(r"tmp\w{8}")
+"""What `tempfile` calls a directory."""
 
 
 class Lanes:
@@ -100,22 +106,28 @@ class Lanes:
 
     @asynccontextmanager
     async def checkout(self, pin: Pin, build_id: str, tree: str) -> AsyncIterator[Path]:
-        """Yield a private directory with a tree's files; it is removed at the end."""
+        """Yield a private directory with a tree's files, whose path says nothing of us; it is removed at the end.
+
+        Below the home stands a link to it, by which it is found when this process was killed.
+        """
         with naming_full_disk(self._checkouts):
             owner = self._owner.name()
-            folder = self._checkouts / check_name(build_id, "build") / f"{owner}-{secrets.token_hex(4)}"
+            entry = self._checkouts / check_name(build_id, "build") / f"{owner}-{secrets.token_hex(4)}"
             self._checkouts.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder.mkdir(parents=True, mode=0o700)
+            entry.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder = _plain_place(entry)
         try:
             await self._fill(pin, tree, folder, tree)
             yield folder
         finally:
-            await remove(folder)
+            await remove_lane(entry)
 
     async def forget(self, build_id: str) -> None:
         """Remove every lane and checkout of a build."""
         check_name(build_id, "build")
         await remove(self._lanes / build_id)
+        for entry in (self._checkouts / build_id).glob("*"):
+            await remove_lane(entry)
         await remove(self._checkouts / build_id)
 
     def files_of(self, key: LaneKey) -> Path:
@@ -192,6 +204,33 @@ def abandoned(home: Path) -> list[Path]:
             except FileNotFoundError:
                 continue
     return found
+
+
+def _plain_place(entry: Path) -> Path:
+    """Make the directory of a checkout among temporary files, and a link to it at `entry`; else at `entry` itself.
+
+    It needs a file system with room that lets programs run: `/tmp` is often memory, and a temporary one may be small.
+    """
+    for parent in dict.fromkeys(filter(None, (os.environ.get("TMPDIR"), "/var/tmp", tempfile.gettempdir()))):  # noqa: S108
+        with contextlib.suppress(OSError):
+            about = os.statvfs(parent)
+            if about.f_flag & os.ST_NOEXEC or about.f_bavail * about.f_frsize < _ROOM:
+                continue
+            folder = Path(tempfile.mkdtemp(dir=Path(parent).resolve())) / secrets.token_hex(4)
+            entry.symlink_to(folder)
+            folder.mkdir(mode=0o700)
+            return folder
+    entry.mkdir(mode=0o700)
+    return entry
+
+
+async def remove_lane(entry: Path) -> None:
+    """Remove a lane, or a checkout with what its link leads to. Raises GitFailed."""
+    if entry.is_symlink():
+        target = entry.readlink()
+        if target.is_absolute() and _TEMPORARY.fullmatch(target.parent.name):
+            await remove(target.parent)
+    await remove(entry)
 
 
 async def remove(path: Path) -> None:

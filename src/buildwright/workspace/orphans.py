@@ -14,7 +14,7 @@ from pathlib import Path
 from buildwright.ports import Leftover, RepairResult
 from buildwright.workspace.git import ASIDE
 from buildwright.workspace.git_workspace import GitWorkspace
-from buildwright.workspace.lane import LaneOwner, abandoned, remove
+from buildwright.workspace.lane import LaneOwner, abandoned, remove, remove_lane
 from buildwright.workspace.locks import guarded, is_used
 from buildwright.workspace.retention import MirrorPruner
 from buildwright.workspace.sizes import entries, size_of
@@ -109,7 +109,7 @@ def in_hub(hub: Path, builds: Collection[str], known: Collection[str], in_use: I
 
 async def drop_lane(folder: Path) -> None:
     """Remove a lane, checkout or scratch folder, and the folder of its build if that is then empty."""
-    await remove(folder)
+    await remove_lane(folder)
     with suppress(OSError):
         folder.parent.rmdir()
 
@@ -183,7 +183,7 @@ def _leftover(what: str, path: Path) -> Leftover:
         since = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
     except OSError:
         since = None
-    return Leftover(what, str(path), since, size_of(path))
+    return Leftover(what, str(path), since, size_of(path.resolve()))
 
 
 async def _release(workspace: GitWorkspace, pin: Path) -> bool:

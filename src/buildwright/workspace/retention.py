@@ -56,9 +56,9 @@ class MirrorPruner:
 
     def weigh(self, build_id: str) -> int:
         """Return the bytes of the lanes, checkouts and scratch folders of a build."""
-        return sum(
-            size_of(self._home / name / check_name(build_id, "build")) for name in ("lanes", "checkouts", "scratch")
-        )
+        below = [self._home / name / check_name(build_id, "build") for name in ("lanes", "checkouts", "scratch")]
+        elsewhere = [entry.resolve() for entry in below[1].glob("*") if entry.is_symlink()]
+        return sum(map(size_of, (*below, *elsewhere)))
 
     def unused(self, going: Collection[str] = ()) -> list[Path]:
         """Return the mirrors that no build uses once the builds in `going` are gone."""
