@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from buildwright.audit.bundle import make_bundle, read_bundle, verify_bundle
+from buildwright.audit.bundle import BOM_TYPE, KnownHistory, make_bundle, read_bundle, verify_bundle
 from buildwright.audit.comparison import HistoryCommit, read_history
 from buildwright.audit.dsse import StatementSigner, canonical
 from buildwright.core.finding import Evidence, Report, Verdict
@@ -80,13 +80,15 @@ def written(evidence: BuildEvidence, signer: StatementSigner) -> dict[str, Any]:
 
 
 def problems(bundle: dict[str, Any], signer: StatementSigner, known: dict[str, HistoryCommit] | None) -> list[str]:
-    return verify_bundle(read_bundle(json.dumps(bundle).encode()), (signer.public,), known)[1]
+    return verify_bundle(
+        read_bundle(json.dumps(bundle).encode()), (signer.public,), KnownHistory(known) if known is not None else None
+    )[1]
 
 
 async def test_a_bundle_holds(evidence: BuildEvidence, signer: StatementSigner, tmp_path: Path) -> None:
     known = await history(evidence, tmp_path / "home")
     bundle = written(evidence, signer)
-    found, wrong = verify_bundle(read_bundle(json.dumps(bundle).encode()), (signer.public,), known)
+    found, wrong = verify_bundle(read_bundle(json.dumps(bundle).encode()), (signer.public,), KnownHistory(known))
     assert wrong == []
     assert found == evidence
     assert len(bundle["summaries"]) == 2
@@ -193,3 +195,39 @@ def test_the_page_escapes_what_others_wrote(evidence: BuildEvidence) -> None:
     assert "&lt;script&gt;a&lt;/script&gt; works" in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+COMPONENTS = [{"type": "library", "name": "httpx", "purl": "pkg:pypi/httpx"}]
+
+
+@pytest.mark.parametrize("attack", ["", "taken out", "changed", "of another build", "not of the repository"])
+def test_the_dependencies_are_part_of_what_is_signed(
+    evidence: BuildEvidence, signer: StatementSigner, attack: str
+) -> None:
+    bom = {"bomFormat": "CycloneDX", "components": COMPONENTS}
+    bundle: dict[str, Any] = json.loads(json.dumps(make_bundle(evidence, signer, "1", AT, bom)))
+    envelope = bundle["dependencies"]
+    told = json.loads(base64.b64decode(envelope["payload"]))
+    assert (told["predicateType"], told["predicate"]) == (BOM_TYPE, bom)
+    assert told["subject"][0]["digest"]["gitCommit"] == evidence.head
+    said = ""
+    match attack:
+        case "taken out":
+            del bundle["dependencies"]
+            said = "the dependencies do not count"
+        case "changed":
+            told["predicate"]["components"] = []
+            envelope["payload"] = base64.b64encode(canonical(told)).decode()
+            said = "signature does not fit"
+        case "of another build":
+            other = make_bundle(evidence, signer, "1", AT, {**bom, "components": []})
+            bundle["dependencies"] = other["dependencies"]
+            said = "not those that the evidence names"
+        case "not of the repository":
+            said = "differ from what the repository's manifests declare anew"
+    known = [] if attack == "not of the repository" else COMPONENTS
+    read = read_bundle(json.dumps(bundle).encode())
+    wrong = [
+        one for one in verify_bundle(read, (signer.public,), KnownHistory({}, known))[1] if "has no commit" not in one
+    ]
+    assert any(said in one for one in wrong) if said else wrong == []

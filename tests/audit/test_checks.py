@@ -236,9 +236,10 @@ async def test_changed_manifests_are_told_as_cyclonedx(tmp_path: Path, home: Pat
     web = '{"name": "web", "dependencies": {"@s/z": "1"}, "engines": {"node": "22"}}'
     repository = project(tmp_path / "r", {"web/package.json": '{"name": "web"}'})
     change(repository, {"calc.py": "A = 1\n"})
-    assert cyclonedx(await audited(repository, home))["components"] == []
+    assert not (await audited(repository, home)).dependencies
     change(repository, {"web/package.json": web, "pyproject.toml": PROJECT["pyproject.toml"].replace("attrs", "httpx")})
-    bom = cyclonedx(await audited(repository, home))
+    report = await audited(repository, home)
+    bom = cyclonedx(report.repository, report.base, report.head, report.dependencies)
     assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.6")
     assert [(one["purl"], one["properties"][0]["value"]) for one in bom["components"]] == [
         ("pkg:pypi/httpx", "added"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from tests.git import git
 def test_a_build_proves_itself(program: Program, repository: Path, tmp_path: Path) -> None:
     tasks = write_tasks(tmp_path / "t.json", {"id": "a", "title": "First", "acceptance": ["a.txt is there"]})
     check = ("--check", "other:there=test -f README.md")
-    built = program("build", tasks, "--repo", repository, *shell(WRITES, *check), "--json")
+    command = f"{WRITES}; echo httpx > requirements.txt"
+    built = program("build", tasks, "--repo", repository, *shell(command, *check), "--json")
     assert built.code == 0, built.err
     told = program("evidence", "--out", tmp_path / "ev", "--notes", "--json")
     assert told.code == 0, told.err
@@ -24,6 +26,9 @@ def test_a_build_proves_itself(program: Program, repository: Path, tmp_path: Pat
     assert "a.txt is there" in page
     verified = program("verify", bundle, "--repo", repository, "--json")
     assert verified.object["ok"], verified.out
+    whole = json.loads(bundle.read_text())
+    bom = json.loads(base64.b64decode(whole["dependencies"]["payload"]))["predicate"]
+    assert [(one["purl"], one["properties"][0]["value"]) for one in bom["components"]] == [("pkg:pypi/httpx", "added")]
     assert verified.object["commits"] == 1
     head = git(repository, "for-each-ref", "--format=%(objectname)", "refs/heads/buildwright")
     summary = json.loads(git(repository, "notes", "--ref=buildwright/vsa", "show", head))

@@ -1,7 +1,8 @@
 """Bundles the evidence of a build as signed statements, and verifies a bundle offline. Must never trust its own key.
 
-The bundle holds one in-toto Statement about the build, and one SLSA Verification Summary (VSA v1) for each commit that
-landed, which names the statement by its digest. Format: https://slsa.dev/spec/v1.1/verification_summary.
+The bundle holds one in-toto Statement about the build, one with the CycloneDX of what its change depends on, which the
+first names by its digest, and one SLSA Verification Summary (VSA v1) for each commit that landed, which so names the
+first. Formats: https://slsa.dev/spec/v1.1/verification_summary, https://cyclonedx.org/bom (its type of predicate).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from buildwright.views.evidence import BuildEvidence, JudgedAttempt, LandedChang
 
 EVIDENCE_TYPE = "urn:x-buildwright:build-evidence:v1"
 VSA_TYPE = "https://slsa.dev/verification_summary/v1"
+BOM_TYPE = "https://cyclonedx.org/bom"
 VERIFIER = "urn:x-buildwright:gates"
 _LEVEL = "GATES_PASSED"
 _SCHEMA = 1
@@ -34,10 +36,33 @@ class Bundle(NamedTuple):
     evidence: object
     summaries: tuple[object, ...]
     key: str
+    dependencies: object = None
+    """None in a bundle whose build landed nothing, and in one of before."""
 
 
-def make_bundle(evidence: BuildEvidence, signer: StatementSigner, version: str, at: datetime) -> dict[str, Any]:
-    """Return the bundle of a build as JSON. Every landed commit has a summary beside it."""
+class KnownHistory(NamedTuple):
+    """What a bundle is compared with: the commits of a repository by id, and the components of a CycloneDX from it."""
+
+    commits: Mapping[str, HistoryCommit]
+    components: Sequence[Mapping[str, Any]] | None = None
+
+
+def make_bundle(
+    evidence: BuildEvidence,
+    signer: StatementSigner,
+    version: str,
+    at: datetime,
+    dependencies: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the bundle of a build as JSON. Every landed commit has a summary beside it.
+
+    `dependencies` is the CycloneDX of all that the build landed.
+    """
+    bom = None
+    if dependencies is not None and evidence.landed:
+        last = evidence.landed[-1]
+        bom = signer.sign(statement([_subject(last.commit, last.tree)], BOM_TYPE, dependencies))
+        evidence = evidence.model_copy(update={"dependencies": statement_digest(bom)})
     told = evidence.model_dump(mode="json")
     subject = [_subject(one.commit, one.tree) for one in evidence.landed]
     envelope = signer.sign(statement(subject or [_nothing(evidence.build)], EVIDENCE_TYPE, _whole(told)))
@@ -48,6 +73,7 @@ def make_bundle(evidence: BuildEvidence, signer: StatementSigner, version: str, 
         "build": evidence.build,
         "evidence": envelope,
         "summaries": summaries,
+        **({"dependencies": bom} if bom is not None else {}),
         "public_key": signer.public.pem,
     }
 
@@ -61,16 +87,16 @@ def read_bundle(text: bytes) -> Bundle:
     """Read a bundle. Raises Refused when it is none."""
     try:
         told = json.loads(text)
-        return Bundle(told["evidence"], tuple(told["summaries"]), str(told["public_key"]))
+        return Bundle(told["evidence"], tuple(told["summaries"]), str(told["public_key"]), told.get("dependencies"))
     except (ValueError, KeyError, TypeError) as error:
         fix = "give the .json file that `buildwright evidence` wrote"
         raise Refused(f"This is no bundle of evidence: {error}.", fix=fix) from error
 
 
 def verify_bundle(
-    bundle: Bundle, keys: Sequence[PublicKey], history: Mapping[str, HistoryCommit] | None
+    bundle: Bundle, keys: Sequence[PublicKey], repository: KnownHistory | None
 ) -> tuple[BuildEvidence | None, list[str]]:
-    """Return the evidence and all that does not hold; `history` are the commits of a repository by id, None for none.
+    """Return the evidence and all that does not hold, also in a repository if there is one to compare it with.
 
     `keys` are those that the caller trusts.
     """
@@ -88,8 +114,9 @@ def verify_bundle(
     problems += _judged(evidence)
     problems += _sums(evidence)
     problems += _summaries(bundle, evidence, keys)
-    if history is not None:
-        problems += _in_history(evidence, history)
+    problems += _dependencies(bundle, evidence, keys, repository)
+    if repository is not None:
+        problems += _in_history(evidence, repository.commits)
     return evidence, problems
 
 
@@ -187,6 +214,27 @@ def _summaries(bundle: Bundle, evidence: BuildEvidence, keys: Sequence[PublicKey
     for one in evidence.landed:
         if json.dumps(_subject(one.commit, one.tree), sort_keys=True) not in found:
             yield f"{one.task}: commit {one.commit[:12]} has no summary"
+
+
+def _dependencies(
+    bundle: Bundle, evidence: BuildEvidence, keys: Sequence[PublicKey], repository: KnownHistory | None
+) -> Iterator[str]:
+    """Yield what is wrong with the CycloneDX; the repository says what its manifests declare anew."""
+    if not evidence.dependencies and bundle.dependencies is None:
+        return
+    told, wrong = open_envelope(bundle.dependencies, keys)
+    if wrong or told.get("predicateType") != BOM_TYPE:
+        yield f"the dependencies do not count: {wrong or 'they are a statement of another kind'}"
+        return
+    if not isinstance(bundle.dependencies, dict) or statement_digest(bundle.dependencies) != evidence.dependencies:
+        yield "the dependencies are not those that the evidence names"
+    last = evidence.landed[-1:]
+    if told.get("subject") != [_subject(one.commit, one.tree) for one in last]:
+        yield "the dependencies are of another commit than the last that landed"
+    if repository is not None and repository.components is not None:
+        said = told["predicate"].get("components")
+        if said != list(repository.components):
+            yield "the dependencies differ from what the repository's manifests declare anew"
 
 
 def _in_history(evidence: BuildEvidence, history: Mapping[str, HistoryCommit]) -> Iterator[str]:

@@ -41,7 +41,7 @@ def _run(report: AuditReport, name: str, outcomes: Sequence[AuditOutcome]) -> di
     }
 
 
-def cyclonedx(report: AuditReport) -> dict[str, Any]:
+def cyclonedx(repository: str, base: str, head: str, changes: Sequence[DependencyChange]) -> dict[str, Any]:
     """Return what manifests declare anew and no more, as CycloneDX 1.6 with a package URL (purl) for each name.
 
     It has no components when no manifest changed. Versions are those of lock files, so they are left out.
@@ -52,10 +52,10 @@ def cyclonedx(report: AuditReport) -> dict[str, Any]:
         "specVersion": "1.6",
         "version": 1,
         "metadata": {
-            "component": {"type": "application", "name": report.repository, "version": report.head},
-            "properties": [{"name": "buildwright:base", "value": report.base}],
+            "component": {"type": "application", "name": repository, "version": head},
+            "properties": [{"name": "buildwright:base", "value": base}],
         },
-        "components": [_component(one) for one in report.dependencies],
+        "components": [_component(one) for one in changes],
     }
 
 

@@ -71,7 +71,9 @@ def _print(output: Output, report: AuditReport, form: str) -> None:
     elif form in {"sarif", "cyclonedx"}:
         import json
 
-        made = formats.sarif(report) if form == "sarif" else formats.cyclonedx(report)
+        made = formats.sarif(report)
+        if form == "cyclonedx":
+            made = formats.cyclonedx(report.repository, report.base, report.head, report.dependencies)
         output.raw(json.dumps(made, ensure_ascii=False) + "\n")
     elif form == "junit":
         output.raw(formats.junit(report))

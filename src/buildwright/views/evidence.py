@@ -96,6 +96,8 @@ class BuildEvidence(Record):
     audits: tuple[PhaseEvidence, ...] = ()
     delivered: str = ""
     """The ref that the result was delivered to."""
+    dependencies: str = ""
+    """SHA-256 of the statement about what manifests declare anew and no more; "" when there is none."""
     spent: TotalSpent = TotalSpent()
     """Of all attempts and advisors."""
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from buildwright.audit.bundle import make_bundle, read_bundle, statement_digest, verify_bundle
-from buildwright.audit.comparison import read_history
+from buildwright.audit.bundle import KnownHistory, make_bundle, read_bundle, statement_digest, verify_bundle
+from buildwright.audit.check import DependencyChange
+from buildwright.audit.comparison import AuditRange, compare, read_history
+from buildwright.audit.dependencies import dependency_changes
 from buildwright.audit.dsse import PublicKey, StatementSigner
-from buildwright.errors import BadSettings, NotFound
+from buildwright.audit.formats import cyclonedx
+from buildwright.errors import BadRepository, BadSettings, GitFailed, NotFound
 from buildwright.settings import Settings
 from buildwright.views.evidence import BuildEvidence, evidence_of
 from buildwright.views.evidence_page import evidence_page
 from buildwright.wiring.adapters import SystemClock
+from buildwright.workspace import GitWorkspace
 from buildwright.workspace.git import Git
 from buildwright.workspace.source import locate
 
@@ -46,7 +51,8 @@ async def write_evidence(
     if build.plan is None:
         raise NotFound("this build has no plan yet, so there is no evidence", fix="wait until it has begun")
     evidence, signer = evidence_of(build, events), StatementSigner(settings.home / "keys")
-    bundle = make_bundle(evidence, signer, metadata.version("buildwright"), SystemClock().now())
+    bom = await _dependencies(settings, evidence)
+    bundle = make_bundle(evidence, signer, metadata.version("buildwright"), SystemClock().now(), bom)
     folder.mkdir(parents=True, exist_ok=True)
     written = Written(
         folder / f"evidence-{build.id[:8]}.json",
@@ -61,6 +67,27 @@ async def write_evidence(
     if notes:
         await _write_notes(settings, evidence, bundle["summaries"])
     return written
+
+
+async def _dependencies(settings: Settings, evidence: BuildEvidence) -> dict[str, Any] | None:
+    """Return the CycloneDX of all that a build landed; None when it landed nothing, or no repository here has it."""
+    if not evidence.landed:
+        return None
+    git = Git(settings.home, settings.environment)
+    workspace = GitWorkspace(settings.home, settings.environment, settings.hub)
+    for mirrored in (True, False):
+        with suppress(BadRepository, GitFailed):
+            place = await workspace.mirror_with(evidence.build, evidence.base, evidence.head) if mirrored else None
+            changes = await _changes(git, settings, str(place or evidence.repository), evidence)
+            return cyclonedx(evidence.repository, evidence.base, evidence.head, changes)
+    return None
+
+
+async def _changes(
+    git: Git, settings: Settings, repository: str, evidence: BuildEvidence
+) -> Sequence[DependencyChange]:
+    async with compare(git, repository, settings.environment, AuditRange(evidence.base, evidence.head)) as comparison:
+        return await dependency_changes(comparison)
 
 
 async def _write_notes(settings: Settings, evidence: BuildEvidence, summaries: Sequence[object]) -> None:
@@ -87,10 +114,15 @@ async def verify_file(
     except OSError as error:
         fix = "name the public key of the machine that built: --key FILE" if error.filename == str(trusted) else None
         raise BadSettings(f"{error.filename} cannot be read: {error.strerror}", fix=fix or "check the path") from error
-    history = None
     evidence, problems = verify_bundle(read, keys, None)
     if evidence is not None and repository:
         git = Git(settings.home, settings.environment)
         history = await read_history(git, repository, settings.environment, evidence.base, evidence.head)
-        evidence, problems = verify_bundle(read, keys, history)
+        components = None
+        if evidence.dependencies:
+            with suppress(BadRepository):  # a commit that is not there is told below
+                changes = await _changes(git, settings, repository, evidence)
+                bom = cyclonedx(evidence.repository, evidence.base, evidence.head, changes)
+                components = bom["components"]
+        evidence, problems = verify_bundle(read, keys, KnownHistory(history, components))
     return evidence, problems
