@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeVar
 
 from buildwright.core.finding import Finding
 from buildwright.core.limits import Check
-from buildwright.gates.canary_tests import ENDS, IDENTIFIERS, NOUNS, VERBS, WRITERS, Plan
+from buildwright.gates.canary_tests import ENDS, IDENTIFIERS, NOUNS, VERBS, WRITERS, CanaryPlan
 from buildwright.gates.changed import read_bytes, replace_bytes
 from buildwright.gates.junit import CaseResult, Outcome, Tally
 from buildwright.gates.node_scripts import command_line, scripts_of
@@ -103,7 +103,7 @@ class Canaries(NamedTuple):
         outcomes: tuple[Outcome, ...] = ("passed", "failed", "skipped") if failing else ("passed", "skipped")
         words = [f"{secrets.choice(VERBS)} {a} of {b}" for a in _shuffled(NOUNS) for b in _shuffled(ENDS)]
         titles: dict[Outcome, str] = dict(zip(_shuffled(outcomes), words[:: len(ENDS)], strict=False))
-        plan = Plan(titles)
+        plan = CanaryPlan(titles)
         place = _place(files, runner, tests)
         if place is None:
             return None

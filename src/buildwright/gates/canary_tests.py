@@ -28,13 +28,13 @@ ENDS = ("order", "input", "entries", "parts", "results", "bounds", "lists", "sum
 _IMPORTS = re.compile(r"^\s*(?:import|export)\b", re.MULTILINE)
 
 
-class Plan(NamedTuple):
+class CanaryPlan(NamedTuple):
     """The canary tests: a title for each outcome."""
 
     titles: Mapping[Outcome, str]
 
 
-Write = Callable[[Plan, str], str]
+Write = Callable[[CanaryPlan, str], str]
 """Writes the tests of a plan in the form of an existing test file, whose text is given."""
 
 
@@ -44,7 +44,7 @@ def _numbers(outcome: Outcome) -> tuple[str, int]:
     return ", ".join(map(str, numbers)), sum(numbers) + (secrets.randbelow(5) + 1 if outcome == "failed" else 0)
 
 
-def _javascript(plan: Plan, test: str, head: str) -> str:
+def _javascript(plan: CanaryPlan, test: str, head: str) -> str:
     lines = [head] if head else []
     for outcome, title in plan.titles.items():
         numbers, total = _numbers(outcome)
@@ -67,25 +67,25 @@ def _import(sample: str, module: str) -> tuple[str, str]:
     return f"const {{ test: {name} }} = require('{module}');\n", name
 
 
-def _for_node(plan: Plan, sample: str) -> str:
+def _for_node(plan: CanaryPlan, sample: str) -> str:
     head, name = _import(sample, "node:test")
     return _javascript(plan, name, head)
 
 
-def _for_jest(plan: Plan, sample: str) -> str:
+def _for_jest(plan: CanaryPlan, sample: str) -> str:
     return _with_globals(plan, sample, "@jest/globals", "test")
 
 
-def _for_vitest(plan: Plan, sample: str) -> str:
+def _for_vitest(plan: CanaryPlan, sample: str) -> str:
     return _with_globals(plan, sample, "vitest", "test")
 
 
-def _for_mocha(plan: Plan, sample: str) -> str:
+def _for_mocha(plan: CanaryPlan, sample: str) -> str:
     behaviour = re.search(r"\b(?:it|describe)\b", sample) is not None
     return _with_globals(plan, sample, "mocha", "it" if behaviour else "test")
 
 
-def _with_globals(plan: Plan, sample: str, module: str, test: str) -> str:
+def _with_globals(plan: CanaryPlan, sample: str, module: str, test: str) -> str:
     """Follow the sample: what it takes from the runner's module is taken from there, else from the global names."""
     if f"'{module}'" in sample or f'"{module}"' in sample:
         head, name = _import(sample, module)
@@ -97,7 +97,7 @@ def _go_name(title: str) -> str:
     return "Test" + "".join(word.capitalize() for word in title.split())
 
 
-def _for_go(plan: Plan, sample: str) -> str:
+def _for_go(plan: CanaryPlan, sample: str) -> str:
     package = re.search(r"^package \w+", sample, re.MULTILINE)
     lines = [package[0] if package else "package main", "", 'import "testing"', ""]
     for outcome, title in plan.titles.items():
@@ -122,7 +122,7 @@ def _python_name(title: str) -> str:
     return f"test_{title.replace(' ', '_')}"
 
 
-def _for_unittest(plan: Plan, sample: str) -> str:
+def _for_unittest(plan: CanaryPlan, sample: str) -> str:
     del sample  # a class of its own needs nothing of the file
     subject = f"{secrets.choice(NOUNS)}_{secrets.choice(ENDS)}".title().replace("_", "")
     lines = ["import unittest", "", "", f"class {subject}Test(unittest.TestCase):"]
@@ -141,7 +141,7 @@ def _rust_name(title: str) -> str:
     return title.replace(" ", "_")
 
 
-def _for_rust(plan: Plan, sample: str) -> str:
+def _for_rust(plan: CanaryPlan, sample: str) -> str:
     lines = [sample] if sample else []
     for outcome, title in plan.titles.items():
         numbers, total = _numbers(outcome)
