@@ -63,7 +63,7 @@ def test_the_program_shows_every_verb_and_imports_no_library_for_it(program: Pro
         (("build",), "SPEC"),
         (("status", "--colour"), "--colour"),
         (("logs", "--tail", "many"), "many"),
-        (("why", "abc"), "TASK"),
+        (("why",), "BUILD"),
     ],
 )
 def test_misuse_says_what_is_wrong_and_where_to_look(program: Program, arguments: tuple[str, ...], said: str) -> None:

@@ -17,7 +17,7 @@ from buildwright.engine import commands
 from buildwright.errors import GitFailed
 from buildwright.ports import AuditedPhase, Builds, EndedPhase, GateTools, PhaseAuditor
 from buildwright.views.evidence import evidence_of
-from buildwright.views.verdicts import gates_view
+from buildwright.views.verdicts import gates_view, why_build
 from buildwright.workspace import GitWorkspace
 from tests.adapters.scripted_agent import Write
 from tests.engine.harness import FunctionGate, Site, make_site
@@ -82,6 +82,10 @@ async def test_a_phase_that_is_refused_pauses_and_the_user_may_accept_it(tmp_pat
     assert build.control is Control.PAUSED
     assert build.pause is not None
     assert build.pause.reason == "audit"
+    one, two = why_build(build, gates_view(build, site.journal)).audits
+    assert (one.phase, one.ok, one.answer) == ("Phase 1", True, "Every check passed it.")
+    assert (two.phase, two.ok, two.answer) == ("Phase 2", False, "W3 routes refused it.")
+    assert (two.findings[0].file, two.findings[0].line, bool(two.findings[0].fix)) == ("phases.md", 5, True)
     assert "Phase 2 says no (W3 routes): phases.md:5: GET /health is not implemented." in build.pause.message
     assert site.delivered() not in git(site.repository, "branch", "--format=%(refname:short)").split()
     await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("go"))

@@ -114,12 +114,13 @@ def _print_report(output: Output, report: Report) -> None:
         line += f" ({proof.command}, {ended}, {duration(proof.seconds)}{tests}, {whose})"
     output.print(line, style="" if report.ok else "red")
     for finding in report.findings:
-        _print_finding(output, finding)
+        print_finding(output, finding)
     if report.dropped:
         output.print(f"    and {report.dropped} more, in its log")
 
 
-def _print_finding(output: Output, finding: Finding) -> None:
+def print_finding(output: Output, finding: Finding) -> None:
+    """Print a finding with its place, and the smallest change that passes."""
     from buildwright.cli.output import one_line
 
     short = finding.model_copy(update={"message": one_line(finding.message, 300)})

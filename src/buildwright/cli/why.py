@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.exit_codes import Exit
+from buildwright.cli.gates import print_finding
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.session import session
 
@@ -22,8 +23,12 @@ _STUCK = "stuck"
 async def why(
     build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")],
     task: Annotated[
-        str, Parameter(help="Id of the task; `base` is the project before any change, `stuck` the failures in a row.")
-    ],
+        str,
+        Parameter(
+            help="Id of the task; `base` is the project before any change, `stuck` the failures in a row; "
+            "the audits of the build's phases when left out."
+        ),
+    ] = "",
     /,
     *,
     sealed: Annotated[
@@ -31,11 +36,16 @@ async def why(
     ] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
-    """Explain why a task waits, runs, failed or was skipped, and where it came from; or about `base` or `stuck`."""
+    """Explain why a task waits, runs, failed or was skipped, and where it came from; or about `base` or `stuck`.
+
+    Without a task: what the audit says of each phase.
+    """
     from buildwright.views.explain import BASE, why_base
     from buildwright.views.explain import why as explain
 
     output = Output(json)
+    if not task:
+        return await _show_build(output, build)
     if sealed:
         return await _show_sealed(output, build, task)
     async with session() as app:
@@ -53,6 +63,28 @@ async def why(
         output.data(view.model_dump(mode="json"))
     else:
         _print_why(output, view)
+    return Exit.DONE
+
+
+async def _show_build(output: Output, build: str) -> int:
+    """Print the audit of each phase: its verdict, and each finding with its place and the smallest change that passes."""
+    from buildwright.views.verdicts import why_build
+
+    async with session() as app:
+        loaded = await app.builds.load(await app.find(build))
+        view = why_build(loaded, await app.gates(loaded))
+    if output.json:
+        output.data(view.model_dump(mode="json"))
+        return Exit.DONE
+    output.print(f"Build {view.build[:8]}: {view.title}", style="bold")
+    if not view.audits:
+        output.print("It has no plan yet, so it has no phases.")
+    for one in view.audits:
+        said = {True: "passed", False: "refused", None: "not audited"}[one.ok]
+        output.print(f"Audit of {one.phase}: {said}. {one.answer}", style="red" if one.ok is False else "", wrap=True)
+        for finding in one.findings:
+            print_finding(output, finding)
+    output.say(typed(f"Next: buildwright gates {view.build[:8]}"))
     return Exit.DONE
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import Recorded
-from buildwright.core.finding import Report, Verdict
+from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.record import Record
 from buildwright.errors import NotFound
 
@@ -85,6 +85,53 @@ def gates_view(build: Build, events: Sequence[Recorded], task: str = "") -> Gate
     tasks = [task] if task else sorted(build.tasks)
     approvals = tuple(approval for one in tasks for approval in approvals_of(one, build.task(one)))
     return GatesView(build=build.id, task=task, verdicts=tuple(shown), approvals=approvals, not_run=off)
+
+
+class PhaseAnswer(Record):
+    """What the audit says of one phase. `ok` is None where it was not audited: then `answer` says why."""
+
+    phase: str
+    ok: bool | None = None
+    answer: str
+    findings: tuple[Finding, ...] = ()
+    """What refuses it, then what it is warned of, each with its place and the smallest change that passes."""
+
+
+class WhyBuildView(Record):
+    """Why a build stands where it does as a whole: the audit of each of its phases."""
+
+    build: str
+    title: str
+    audits: tuple[PhaseAnswer, ...] = ()
+
+
+def why_build(build: Build, gates: GatesView) -> WhyBuildView:
+    """Return the audits of a build's phases, in the order of the plan. `gates` are the verdicts of the whole build."""
+    found = {one.phase: one for one in gates.verdicts if one.subject == "phase"}
+    places = sorted(set(build.plan.milestone)) if build.plan is not None else ()
+    names = [build.phase_name(place) for place in places]
+    return WhyBuildView(
+        build=build.id,
+        title=build.spec.title,
+        audits=tuple(_answer(build, name, found.get(name)) for name in names),
+    )
+
+
+def _answer(build: Build, phase: str, audit: VerdictView | None) -> PhaseAnswer:
+    if audit is None:
+        off = "the build runs without audits, gates or lanes, or by hand"
+        why = (
+            f"It is not audited: {off}."
+            if not build.is_audited
+            else "It was not audited yet: that follows its last task."
+        )
+        return PhaseAnswer(phase=phase, answer=why)
+    refused = [report for report in audit.reports if not report.ok]
+    said = f"{', '.join(one.gate for one in refused)} refused it." if refused else "Every check passed it."
+    order = {"error": 0, "warning": 1}
+    told = [one for report in audit.reports for one in report.findings if one.severity in order]
+    told.sort(key=lambda one: order[one.severity])
+    return PhaseAnswer(phase=phase, ok=audit.ok, answer=said, findings=tuple(told))
 
 
 def _verdict(build: Build, recorded: Recorded) -> VerdictView | None:
