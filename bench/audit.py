@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.lane import git
-from buildwright.audit.bundle import make_bundle, read_bundle, verify_bundle
+from buildwright.audit.bundle import KnownHistory, make_bundle, read_bundle, verify_bundle
 from buildwright.audit.comparison import AuditRange, read_history
 from buildwright.audit.dsse import StatementSigner
 from buildwright.audit.run import Auditor, AuditRequest
@@ -133,7 +133,7 @@ async def measure(folder: Path, files: int, rounds: int) -> dict[str, float]:
         history = await read_history(
             Git(home, os.environ), str(folder / "history"), os.environ, evidence.base, evidence.head
         )
-        _, problems = verify_bundle(read_bundle(text), (signer.public,), history)
+        _, problems = verify_bundle(read_bundle(text), (signer.public,), KnownHistory(history))
         assert not problems, problems
 
     first, other = await timed(rounds, verify)

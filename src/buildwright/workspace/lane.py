@@ -30,6 +30,8 @@ _OWNED = "owner"
 _YOUNG_SECONDS = 60.0
 _ROOM = 2 * 1024**3
 """Free bytes that a file system must have for a checkout to be made there and not below the home."""
+_PLAIN = ("project", "product", "service", "website", "program", "toolbox", "workshop", "homepage")
+"""Names that a person may give to a clone: code must not know by a name that it is judged."""
 _TEMPORARY = re.compile(r"tmp\w{8}")
 """What `tempfile` calls a directory."""
 
@@ -216,7 +218,7 @@ def _plain_place(entry: Path) -> Path:
             about = os.statvfs(parent)
             if about.f_flag & os.ST_NOEXEC or about.f_bavail * about.f_frsize < _ROOM:
                 continue
-            folder = Path(tempfile.mkdtemp(dir=Path(parent).resolve())) / secrets.token_hex(4)
+            folder = Path(tempfile.mkdtemp(dir=Path(parent).resolve())) / secrets.choice(_PLAIN)
             entry.symlink_to(folder)
             folder.mkdir(mode=0o700)
             return folder
