@@ -26,10 +26,13 @@ LARGEST = 64_000_000
 """In bytes; a larger file is not searched, which is a finding of its own."""
 
 _BLAND = 100_000
-_PROMISE = re.compile(
-    rb"(?i)pass|pwd|secret|token|key|auth|credential|login|salt|://[^\s/]{0,80}:|\bcurl\b|identified|mysql|redis-cli|docker|hmac|jwt|fernet|sig=|connection|"
-    rb"-----BEGIN|PuTTY|allow|ignore|Q~|:\d{2,5}:"
+_WORDS = tuple(
+    b"pass pwd secret token key auth credential login salt curl identified mysql redis-cli docker hmac jwt fernet sig= "
+    b"connection -----begin putty allow ignore q~".split()
 )
+"""In small letters, of which a content that may hold a secret has one, if it has neither of the next two."""
+_ADDRESS = re.compile(rb"://[^\s/]{0,80}:")
+_FIELD = re.compile(rb":\d{2,5}:")
 _RUN = re.compile(rb"[\w+/=-]{15,}")
 _DIGITS = frozenset(b"0123456789")
 _AROUND = 400
@@ -72,7 +75,8 @@ class SecretScanner:
 
 def _may_hold(text: bytes) -> bool:
     """Return whether anything in a short text could be a secret; without, the rules need not be loaded."""
-    if _PROMISE.search(text):
+    small = text.lower()
+    if any(word in small for word in _WORDS) or _ADDRESS.search(text) or _FIELD.search(text):
         return True
     runs = (found[0] for found in _RUN.finditer(text))
     return any((run.isalpha() and not (run.islower() or run.istitle())) or _DIGITS & set(run) for run in runs)
