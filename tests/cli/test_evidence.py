@@ -29,6 +29,10 @@ def test_a_build_proves_itself(program: Program, repository: Path, tmp_path: Pat
     assert "a.txt is there" in page
     verified = program("verify", bundle, "--repo", repository, "--json")
     assert verified.object["ok"], verified.out
+    assert (
+        "none.json cannot be read"
+        in program("verify", tmp_path / "none.json", BUILDWRIGHT_HOME=str(tmp_path / "new")).err
+    )
     whole = json.loads(bundle.read_text())
     bom = json.loads(base64.b64decode(whole["dependencies"]["payload"]))["predicate"]
     assert [(one["purl"], one["properties"][0]["value"]) for one in bom["components"]] == [("pkg:pypi/httpx", "added")]

@@ -249,10 +249,13 @@ def _print_sarif(output: Output, found: list[FoundSecret]) -> None:
 
 def _tell(output: Output, found: list[FoundSecret], result: _Result, allowed: int) -> None:
     """Print a line for each secret, and what can be done."""
+    from buildwright.cli.event_text import count
+
     for one in found:
         output.print(f"{one}, in commit {one.commit[:12]}" if one.commit else str(one))
     also = f"; {allowed} allowed" if allowed else ""
-    output.say(f"{len(found) or 'No'} secret{'' if len(found) == 1 else 's'} in {result.files} files{also}.")
+    number = count(len(found), "secret") if found else "No secrets"
+    output.say(f"{number} in {count(result.files, 'file')}{also}.")
     if found:
         output.say("Take each out, and read it from the environment; revoke what was pushed already.")
         output.say(typed(f"One that is none: buildwright secrets allow {found[0].fingerprint} -m REASON"))

@@ -109,8 +109,8 @@ async def verify_file(
     """
     trusted = key or settings.home / "keys" / "signing.pub.pem"
     try:
-        keys = [PublicKey.read(trusted.read_bytes())]
         read = read_bundle(bundle.read_bytes())
+        keys = [PublicKey.read(trusted.read_bytes())]
     except OSError as error:
         fix = "name the public key of the machine that built: --key FILE" if error.filename == str(trusted) else None
         raise BadSettings(f"{error.filename} cannot be read: {error.strerror}", fix=fix or "check the path") from error
