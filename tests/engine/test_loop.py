@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from buildwright.core.build import Control
+from buildwright.core.event import AgentHeartbeat
 from buildwright.core.finding import Report
 from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.errors import BuildIsRunning, IllegalMove
-from buildwright.ports import Builds, Judged, Judgement
+from buildwright.ports import Briefing, BriefingRequest, Builds, Judged, Judgement
 from buildwright.store.journal_postgres import PostgresBuilds
 from tests.adapters.scripted_agent import Delete, Fail, Refuse, Say, Sleep, Wait, Write
 from tests.engine.harness import ONE_PROCESS, FunctionGate, Script, Site, make_site, tasks
@@ -492,3 +493,30 @@ async def test_a_failing_build_whose_result_cannot_be_delivered_still_ends(tmp_p
     build = await site.build(tasks("a", "b"), **options)
     assert (build.outcome, build.delivered) == ("failed", "")
     assert "b failed; what has landed could not be delivered: The branch taken has commits" in build.message
+
+
+async def test_heartbeats_say_how_far_each_agent_is(tmp_path: Path, builds: Builds) -> None:
+    """Each step waits until a heartbeat has told of it, so that none is missed."""
+    gate = BusyGate()
+    site = make_site(tmp_path, builds, {("a", 1): [Wait(), Write("a.txt")]}, [gate])
+    await site.start(tasks("a"), limits=Limits(heartbeat_seconds=0.3))
+    told: list[str] = []
+    gate.go_on = lambda: "idle" in told
+
+    async def brief(_request: BriefingRequest) -> Briefing:
+        while "initializing" not in told:
+            await asyncio.sleep(0.01)
+        return Briefing("do a", "")
+
+    async def watch() -> None:
+        while "idle" not in told:
+            recorded = await builds.read(site.build_id)
+            told[:] = [event.status for _, _, event in recorded if isinstance(event, AgentHeartbeat)]
+            if "running" in told and not site.agent.heard:
+                await commands.ask(builds, site.clock, site.build_id, commands.SendMessage("go on", "a"))
+            await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(60):
+        build, _ = await asyncio.gather(site.run(brief=brief), watch())
+    assert build.outcome == "succeeded"
+    assert list(dict.fromkeys(told)) == ["initializing", "running", "idle"]

@@ -123,7 +123,11 @@ def note_events(process: Process, recorded: Sequence[Recorded]) -> None:
     for seq, _, event in recorded:
         told = "" if isinstance(event, MessageSent | MessageDelivered) else encode(event)
         process.luck.seen[event.type] += 1
-        if isinstance(event, AgentHeartbeat) and (event.task, event.attempt) not in process.agents:
+        if (
+            isinstance(event, AgentHeartbeat)
+            and event.status == "running"
+            and (event.task, event.attempt) not in process.agents
+        ):
             process.luck.seen[BEAT_OF_NOBODY] += 1
         process.trace.newest[event.type] = process.time()
         process.trace.note(process.name, f"#{seq} {event.type} {told}")

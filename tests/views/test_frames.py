@@ -110,12 +110,15 @@ def test_a_build_by_the_names_of_the_builder() -> None:
         "audit_fail",
         "agent.spawned",
         "agent.heartbeat",
+        "agent.heartbeat",
         "build_interjection",
         "build_interjection",
+        "agent.heartbeat",
         "audit_pass",
         "audit_pass",
         "file_created",
         "task_complete",
+        "agent.heartbeat",
         "phase_complete",
         "phase_start",
     ]
@@ -127,9 +130,9 @@ def test_a_build_by_the_names_of_the_builder() -> None:
     assert {"phase": "Shop", "number": 2, "total": 2}.items() <= fields["phase_start"].items()
     assert {"phase": "Base", "number": 1}.items() <= fields["phase_complete"].items()
     assert fields["audit_fail"]["findings"][0]["code"] == "pytest.failed"
-    assert {"status": "working", "current_task_id": "t1", "progress_percent": 40}.items() <= fields[
-        "agent.heartbeat"
-    ].items()
+    beats = [payload for kind, payload in found if kind == "agent.heartbeat"]
+    assert [beat["status"] for beat in beats] == ["initializing", "working", "idle", "completed"]
+    assert {"instance_id": "t1#1", "current_task_id": "t1", "progress_percent": 40}.items() <= beats[1].items()
     assert {"message": "be quick", "injected_at": "2026-03-04T05:06:07.000000Z", "delivered": True}.items() <= fields[
         "build_interjection"
     ].items()
@@ -169,6 +172,36 @@ def test_a_pause_says_what_was_found_and_the_ways_out() -> None:
     assert last["status"] == "stopped"
 
 
+def test_an_agent_ends_as_completed_failed_or_stuck() -> None:
+    tries = [
+        (
+            e.TaskStarted(task="t1", attempt=number, base="c0"),
+            e.AgentFinished(task="t1", attempt=number, patch=PATCH),
+            e.PatchJudged(task="t1", attempt=number, verdict=BAD),
+            e.TaskRetried(task="t1"),
+        )
+        for number in (1, 2)
+    ]
+    moments = story(
+        Options(limits=Limits(stuck_after=2)),
+        e.TargetPrepared(commit="c0", tree="t0"),
+        plan(),
+        *tries[0],
+        *tries[1][:3],
+        e.BuildStuck(failures=2, tasks=("t1", "t1")),
+        e.TaskRetried(task="t1"),
+        e.TaskStarted(task="t1", attempt=3, base="c0"),
+        e.StopRequested(),
+        e.BuildFinished(outcome="stopped"),
+    )
+    beats = [(each["instance_id"], each["status"]) for kind, each in by_builder(moments) if kind == "agent.heartbeat"]
+    assert beats == [
+        *[("t1#1", status) for status in ("initializing", "idle", "failed")],
+        *[("t1#2", status) for status in ("initializing", "idle", "failed", "stuck")],
+        *[("t1#3", status) for status in ("initializing", "failed")],
+    ]
+
+
 def test_a_build_without_lanes_to_its_end() -> None:
     found = by_builder(
         story(
@@ -185,7 +218,9 @@ def test_a_build_without_lanes_to_its_end() -> None:
         "build_plan",
         "phase_start",
         "agent.spawned",
+        "agent.heartbeat",
         "task_complete",
+        "agent.heartbeat",
         "phase_complete",
         "build_complete",
     ]

@@ -79,6 +79,8 @@ class BuildOptions:
     attempts: Annotated[int, Parameter(group="Course", help="Tries per task.")] = 3
     task_time: Annotated[float, Parameter(group="Course", help="Seconds for one attempt.")] = 300.0
     gate_time: Annotated[float, Parameter(group="Course", help="Seconds for one check.")] = 120.0
+    heartbeat: Annotated[float, Parameter(group="Course", help=
+        "Seconds between two signs of life of an attempt; in a cluster a lease lasts three of them.")] = 30.0
     stuck_after: Annotated[int, Parameter(group="Course", help=
         "Failures in a row, over all tasks, after which nothing starts until the cause was looked for.")] = 3
     loop_after: Annotated[int, Parameter(group="Course", help=

@@ -390,7 +390,7 @@ MOVES: dict[type[Event], Move] = {
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
     e.TestsSealed: Move(_tests_sealed, _WORK, _LIVE, _in(_P.WORKING)),
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
-    e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
+    e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING, _P.JUDGING, _P.MERGING)),
     e.TokensUsed: Move(tokens_used, _ANY, _LIVE),
     e.CheckpointCreated: Move(checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
     e.CheckpointRestored: Move(checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),

@@ -135,7 +135,10 @@ class TaskWaited(Event):
 
 
 class AgentHeartbeat(Event):
-    """The agent of an attempt is alive. Changes nothing."""
+    """The agent of an attempt is alive: `initializing`, `running`, or `idle` while its change is judged.
+
+    Changes nothing. Before there were states, it was always `running`.
+    """
 
     type: Literal["agent.heartbeat"] = "agent.heartbeat"
     task: TaskId

@@ -145,8 +145,8 @@ class Limits(Record):
         120.0, description="Seconds for one check."
     )
     pause_seconds: Seconds = Field(1800.0, description="Seconds of a pause after which a process gives the build up.")
-    heartbeat_seconds: float = Field(
-        30.0, gt=0, le=LONGEST_SECONDS, description="Seconds between two signs of life of an attempt."
+    heartbeat_seconds: Annotated[Seconds, AsOption("--heartbeat"), InFile(), InRequest(ge=1, le=86_400)] = Field(
+        30.0, description="Seconds between two signs of life of an attempt; in a cluster a lease lasts three of them."
     )
     failed_tasks: Annotated[int, InRequest(le=20_000)] = Field(
         3, ge=0, le=MOST, description="Tasks that may fail; one more stops the build."

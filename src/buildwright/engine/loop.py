@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from buildwright.core.action import Action
-from buildwright.core.build import Build, Control, TaskPhase
+from buildwright.core.build import Build, Control
 from buildwright.core.decide import Decision
-from buildwright.core.event import AgentHeartbeat, AnyEvent, BuildFinished, StopRequested, TokensUsed
+from buildwright.core.event import AnyEvent, BuildFinished, StopRequested, TokensUsed
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
@@ -307,12 +307,9 @@ async def run_timers(bench: ActionContext, fall_behind: Callable[[], None]) -> N
 
 
 def _report_alive(bench: ActionContext, build: Build) -> None:
-    """Record that every agent running here is alive, as far as this process can tell."""
-    percent = 100 * (build.done + build.skipped) // max(build.total, 1)
-    for task in bench.conversations.tasks:
-        state = build.task(task)
-        if state.phase is TaskPhase.WORKING:
-            bench.tell(AgentHeartbeat(task=task, attempt=state.attempt, status="running", percent=percent))
+    """Record that every attempt of the build, all of them in this process, is alive, as far as it can tell."""
+    for beat in bench.conversations.beats(build, build.active):
+        bench.tell(beat)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from buildwright.core.build import Build
+from buildwright.core.build import Build, Control, TaskPhase
+from buildwright.core.event import AgentHeartbeat
 from buildwright.ports import Message
+from buildwright.views.statuses import BUSY, agent_status
 
 
 class Inboxes:
@@ -17,10 +19,18 @@ class Inboxes:
         self._inboxes: dict[str, asyncio.Queue[Message]] = {}
         self._offered: dict[str, set[str]] = {}
 
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Return the tasks whose agents run in this process now."""
-        return tuple(self._inboxes)
+    def beats(self, build: Build, tasks: Iterable[str]) -> Iterator[AgentHeartbeat]:
+        """Yield the signs of life of the attempts of those tasks, which this process works on.
+
+        While the build is paused an attempt that waits to be judged gives none: perhaps no process is at it.
+        """
+        percent = 100 * (build.done + build.skipped) // max(build.total, 1)
+        for task in tasks:
+            state = build.task(task)
+            if state.phase is TaskPhase.WORKING or (state.phase in BUSY and build.control is Control.RUNNING):
+                status = agent_status(state, at_work=task in self._inboxes)
+                assert status is not None
+                yield AgentHeartbeat(task=task, attempt=state.attempt, status=status, percent=percent)
 
     @contextmanager
     def inbox(self, build: Build, task: str) -> Iterator[asyncio.Queue[Message]]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TypeAlias
 
-from buildwright.core.action import RunAgent
-from buildwright.core.event import AgentHeartbeat
+from buildwright.core.action import JudgeMerge, JudgePatch, RunAgent
 from buildwright.engine.claimed_action import ClaimedAction
 from buildwright.engine.queue_update import is_long
 from buildwright.engine.worker import Worker
@@ -64,12 +63,12 @@ async def _tend(hand: Worker, errands: list[ClaimedAction]) -> None:
 
 
 def _beat(errand: ClaimedAction) -> None:
-    """Record that the agent is alive, as far as this process can tell."""
-    if isinstance(errand.action, RunAgent) and errand.action.task in errand.conversations.tasks:
-        build = errand.build
-        percent = 100 * (build.done + build.skipped) // max(build.total, 1)
-        beat = AgentHeartbeat(task=errand.action.task, attempt=errand.action.attempt, status="running", percent=percent)
-        errand.tell(beat)
+    """Record that the attempt of the action is alive, as far as this process can tell."""
+    match errand.action:
+        case RunAgent(task, attempt) | JudgePatch(task, attempt) | JudgeMerge(task, attempt):
+            for beat in errand.conversations.beats(errand.build, [task]):
+                if beat.attempt == attempt:
+                    errand.tell(beat)
 
 
 async def poll(hand: Worker, jobs: Hints) -> None:

@@ -21,7 +21,7 @@ from buildwright.core.languages import language_of
 from buildwright.ports import LogLine
 from buildwright.views.overview import task_counts
 from buildwright.views.project import phase_at
-from buildwright.views.statuses import is_refusal, stream_status
+from buildwright.views.statuses import BUSY, AgentStatus, agent_status, is_refusal, stream_status
 
 Names: TypeAlias = Literal["devteam", "builder", "journal"]
 """The names that frames use: those of `/ws/devteam`, those of `/ws`, or the journal's own events, whole."""
@@ -82,7 +82,7 @@ def event_frames(names: Names, moment: Moment) -> list[StreamFrame]:
     elif names == "devteam":
         made = [("execution-update", _update(moment))]
     else:
-        made = [*ROWS[type(recorded.event)].frames(recorded.event, moment), *_phases(moment)]
+        made = [*ROWS[type(recorded.event)].frames(recorded.event, moment), *_agents(moment), *_phases(moment)]
     return [StreamFrame(kind, recorded.at, build.project_id, {**always, **fields}) for kind, fields in made]
 
 
@@ -267,15 +267,31 @@ def _paused(event: e.BuildPaused, moment: Moment) -> Iterator[tuple[str, Fields]
 
 
 def _heartbeat(event: e.AgentHeartbeat, _moment: Moment) -> Iterator[tuple[str, Fields]]:
-    yield (
-        "agent.heartbeat",
-        {
-            "instance_id": f"{event.task}#{event.attempt}",
-            "status": event.status,
-            "current_task_id": event.task,
-            "progress_percent": event.percent,
-        },
-    )
+    yield _sign_of_life(event.task, event.attempt, event.status, event.percent)
+
+
+def _sign_of_life(task: str, attempt: int, status: str, percent: int) -> tuple[str, Fields]:
+    about = {"instance_id": f"{task}#{attempt}", "status": status, "current_task_id": task}
+    return "agent.heartbeat", {**about, "progress_percent": percent}
+
+
+def _agents(moment: Moment) -> Iterator[tuple[str, Fields]]:
+    """Yield a heartbeat for each agent whose state this event changed, at once instead of with the next one."""
+    event, before, after = moment.recorded.event, moment.before, moment.after
+    percent = 100 * (after.done + after.skipped) // max(after.total, 1)
+    if isinstance(event, e.TaskStarted):
+        yield _sign_of_life(event.task, event.attempt, AgentStatus.INITIALIZING, percent)
+    elif isinstance(event, e.BuildStuck):
+        for task in dict.fromkeys(event.tasks):
+            yield _sign_of_life(task, after.task(task).attempt, AgentStatus.STUCK, percent)
+    elif isinstance(event, e.BuildFinished):
+        for task in after.active:
+            if after.task(task).phase in BUSY:
+                yield _sign_of_life(task, after.task(task).attempt, AgentStatus.FAILED, percent)
+    elif before is not None and (task := getattr(event, "task", "")):
+        was, now = agent_status(before.task(task)), agent_status(after.task(task))
+        if now is not None and now is not was:
+            yield _sign_of_life(task, after.task(task).attempt, now, percent)
 
 
 def _spawned(event: e.TaskStarted, moment: Moment) -> Iterator[tuple[str, Fields]]:

@@ -38,6 +38,21 @@ class TaskStatus(StrEnum):
     BLOCKED = "blocked"
 
 
+class AgentStatus(StrEnum):
+    """The state of the agent of one attempt (`instance_id`), by `agent_status`. One that is `completed`, `failed` or
+    `stuck` has ended."""
+
+    INITIALIZING = "initializing"
+    """Its lane is opened and set up."""
+    RUNNING = "running"
+    IDLE = "idle"
+    """Its change is judged or merged."""
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STUCK = "stuck"
+    """It failed, as the last of several in a row."""
+
+
 BuildStatusName = Literal["pending", "running", "paused", "completed", "failed", "cancelled"]
 """The status of a project's build. Aborted at a pause is a failure; stopped on request is not."""
 ExecutionStatus = Literal["pending", "running", "paused", "stopping", "stopped", "completed", "failed"]
@@ -121,6 +136,14 @@ TASKS: Mapping[TaskPhase, tuple[TaskStatus, TaskGroup]] = {
 }
 BUSY = frozenset(phase for phase, (_status, group) in TASKS.items() if group == "running")
 """Phases of a task that an agent, a gate or the merge train works on."""
+AGENTS: Mapping[TaskPhase, AgentStatus] = {
+    TaskPhase.WORKING: AgentStatus.RUNNING,
+    TaskPhase.JUDGING: AgentStatus.IDLE,
+    TaskPhase.MERGING: AgentStatus.IDLE,
+    TaskPhase.REJECTED: AgentStatus.FAILED,
+    TaskPhase.DONE: AgentStatus.COMPLETED,
+}
+"""The state of the agent of a task's newest attempt, by the phase of the task. In other phases it has ended before."""
 _ANSWERED = frozenset({TaskPhase.JUDGING, TaskPhase.MERGING, TaskPhase.DONE, TaskPhase.SKIPPED})
 """Phases of a task whose newest attempt has a change that was not refused."""
 MET = frozenset({TaskPhase.DONE, TaskPhase.SKIPPED})
@@ -156,6 +179,13 @@ def position_of(build: Build) -> Position:
 def _phase_at_work(state: TaskState) -> TaskPhase:
     again = state.phase is TaskPhase.WORKING and state.attempt > 1
     return TaskPhase.REJECTED if again else state.phase
+
+
+def agent_status(state: TaskState, *, at_work: bool = True) -> AgentStatus | None:
+    """Return the state of the agent of a task's newest attempt; None when it ended before. `at_work`: it has begun."""
+    if state.phase is TaskPhase.WORKING and not at_work:
+        return AgentStatus.INITIALIZING
+    return AGENTS.get(state.phase) if state.attempt else None
 
 
 class Words(NamedTuple):
