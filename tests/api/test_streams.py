@@ -111,7 +111,10 @@ async def test_frames_of_both_names_and_the_journal(served: Served) -> None:
             await frames.next()
             journal = await frames.rest()
     kinds = [frame["type"] for frame in rest]
-    assert kinds == ["build_plan", "phase_start", "agent.spawned", "build.stop", "build_error", "build_log"]
+    assert kinds == [
+        *("build_plan", "phase_start", "agent.spawned", "agent.heartbeat"),
+        *("build.stop", "build_error", "agent.heartbeat", "build_log"),
+    ]
     assert [frame["payload"]["seq"] for frame in journal] == [1, 2, 3, 4, 5, 6]
     assert {frame["type"] for frame in journal} == {"journal"}
 

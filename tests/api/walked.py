@@ -28,6 +28,7 @@ class Path(NamedTuple):
             "task": "a",
             "path": WRITTEN,
             "name": "docs.js",
+            "file": "events.jsonl",
         }
         return re.sub(r"\{(\w+)(:\w+)?\}", lambda found: known[found[1]], self.path)
 

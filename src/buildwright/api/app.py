@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
@@ -28,6 +29,7 @@ from buildwright.api.routes import (
     builds,
     costs,
     devteam,
+    event_files,
     events,
     meta,
     project_builds,
@@ -41,6 +43,8 @@ from buildwright.api.settings import check, host_names
 from buildwright.api.state import ServerState, correlation_of, state_of
 from buildwright.auth import Signer, secret_key
 from buildwright.errors import BuildwrightError
+from buildwright.maintenance.event_files import kept_events
+from buildwright.wiring import masker_of
 from buildwright.wiring.event_consumer import open_event_consumer
 from buildwright.wiring.local_runner import open_local_runner
 
@@ -54,6 +58,7 @@ ROUTERS = (
     builds.router,
     steer.router,
     costs.router,
+    event_files.router,
     projects.router,
     project_builds.router,
     events.router,
@@ -84,6 +89,7 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
         async with (
             open_local_runner(app, records.hosting, log) as hosting,
             open_event_consumer(app, records.inbox, hosting.begin, log) as intake,
+            kept_events(environment, masker_of(app.settings), app.builds, app.clock, partial(_not_kept, log)),
         ):
             hosts = LOCAL_HOSTS | {socket.gethostname().lower(), *host_names(environment)}
             site = ServerState(
@@ -97,6 +103,10 @@ async def open_site(app: App, log: Callable[..., None], address: str = "") -> As
                 await streams_end
     finally:
         await records.close()
+
+
+def _not_kept(log: Callable[..., None], why: str) -> None:
+    log("events-not-kept", level="warning", why=why)
 
 
 class Described(FastAPI):

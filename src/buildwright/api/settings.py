@@ -11,6 +11,7 @@ from buildwright.api.rates import Rates
 from buildwright.api.targets import check_settings
 from buildwright.auth.secret import given_key
 from buildwright.errors import BadSettings
+from buildwright.maintenance.event_files import folder_of, kept_for
 from buildwright.settings import Settings
 
 HOSTS = "BUILDWRIGHT_HOSTS"
@@ -53,6 +54,8 @@ def faults(environment: Mapping[str, str]) -> list[BadSettings]:
         lambda: _check_hosts(environment, "BUILDWRIGHT_GIT_HOSTS"),
         lambda: given_key(environment),
         lambda: _check_switches(environment),
+        lambda: folder_of(environment),
+        lambda: kept_for(environment),
     )
     found = []
     for one in checks:

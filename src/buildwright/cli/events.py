@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from buildwright.cli.output import Output
-from buildwright.cli.session import session
+from buildwright.cli.session import local_session, session
+from buildwright.errors import Refused
 
 _PAGE = 1000
 
 
 async def events(
-    build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")],
+    build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")] = "",
     /,
     *,
     after: Annotated[int, Parameter(validator=Number(gte=0), help="Only events with a larger number.")] = 0,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Go on until the build ends.")] = False,
+    to: Annotated[
+        Path | None,
+        Parameter(help="Write the events of all builds of this home that are new into files in this folder instead."),
+    ] = None,
     json: Annotated[bool, Parameter(help="Changes nothing: events are always JSON lines.")] = False,  # noqa: ARG001
 ) -> None:
     """Print the journal of a build, one JSON object per event.
 
+    With --to the lines go to files of 1 MB, full ones compressed and kept for 30 days (BUILDWRIGHT_EVENTS_FOR); the next
+    call goes on where this one ended. Set BUILDWRIGHT_EVENTS to a folder to have that done all the time.
+
     Numbers (`seq`) have no gaps, so a reader that remembers the last one goes on with --after and misses nothing.
     """
+    if to is not None:
+        await _write_files(to, build, follow or after > 0)
+        return
+    if not build:
+        raise Refused("no build is named", fix="give its id, or `newest`; or a folder with --to, for all builds")
     from buildwright.core.event import event_fields
     from buildwright.engine.follow import follow as follow_build
 
@@ -46,3 +60,15 @@ async def events(
                         output.data(event_fields(recorded))
                 if news.build.is_terminal or output.reader_left:
                     break
+
+
+async def _write_files(folder: Path, build: str, others: bool) -> None:
+    from buildwright.maintenance.event_files import EventFiles, kept_for
+    from buildwright.wiring import masker_of
+
+    if build or others:
+        raise Refused("--to writes what is new of all builds", fix="leave out the build, --after and --follow")
+    async with local_session() as app:
+        files = EventFiles(folder.absolute(), kept_for(app.settings.environment), masker_of(app.settings))
+        written = await files.update(app.builds, app.clock.now())
+        Output(json=False).print(f"{written} new events are in {folder}: {len(files.all())} files.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,27 @@ async def session() -> AsyncIterator[Client]:
 
     settings = Settings.load()
     async with open_client(settings, print_notice) as client:
-        if not client.elsewhere:
-            keep_warnings(settings.home / "warnings.log")
-        yield client
+        if client.elsewhere:
+            yield client
+            return
+        keep_warnings(settings.home / "warnings.log")
+        if not settings.environment.get("BUILDWRIGHT_EVENTS"):
+            yield client
+            return
+        async with _kept_events(client):
+            yield client
+
+
+def _kept_events(client: Client) -> AbstractAsyncContextManager[None]:
+    """Keep the files of events that BUILDWRIGHT_EVENTS asks for."""
+    import logging
+
+    from buildwright.maintenance.event_files import kept_events
+    from buildwright.wiring import masker_of
+
+    settings = client.settings
+    tell = logging.getLogger("buildwright").warning
+    return kept_events(settings.environment, masker_of(settings), client.builds, client.clock, tell)
 
 
 @asynccontextmanager
