@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice
     from buildwright.views.costs import CostSum
+    from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.overview import PlanView
     from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
@@ -80,6 +81,11 @@ class Client(Protocol):
 
     async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
         """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's."""
+
+    async def execution_log(
+        self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""
+    ) -> Sequence[TaskLogEntry]:
+        """Return the entries of a build's log of tasks with an id > `after`, of one task when given."""
 
     async def stuck(self, build_id: str, number: int = 0) -> StuckView:
         """Return one time that the build was stuck (0: the newest), with its context. Raises NotFound."""

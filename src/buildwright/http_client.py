@@ -28,6 +28,7 @@ from buildwright.engine.follow import stepped
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine
 from buildwright.views.costs import CostSum
+from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView
 from buildwright.views.overview import PlanView, WorkerHolds
 from buildwright.views.stuck import StuckView
@@ -204,6 +205,14 @@ class HttpClient:
         times = {name: moment.isoformat() for name, moment in (("since", start), ("until", end)) if moment}
         found = await self._wire.get("/api/costs", by=by, **times)
         return [CostSum.model_validate_json(json.dumps(each)) for each in found["sums"]]
+
+    async def execution_log(
+        self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""
+    ) -> Sequence[TaskLogEntry]:
+        """Return the entries of a build's log of tasks with an id > `after`, of one task when given."""
+        path = f"/api/builds/{build_id}/task-execution-log"
+        found = await self._wire.get(path, after=after, limit=limit, **({"task": task} if task else {}))
+        return [TaskLogEntry.model_validate_json(json.dumps(each)) for each in found["items"]]
 
     async def stuck(self, build_id: str, number: int = 0) -> StuckView:
         """Return one time that the build was stuck (0: the newest), with its context."""

@@ -196,6 +196,8 @@ def test_why_a_build_was_stuck_is_the_same_through_the_server(
     assert program("build", tasks, *words, **server.environment).code == 4
     here = program("why", "newest", "stuck", "--json").object
     assert program("why", "newest", "stuck", "--json", **server.environment).object == here
+    events = ("events", "newest", "--words")
+    assert program(*events, **server.environment).lines == program(*events).lines
     assert here["failures"] == 2
 
 

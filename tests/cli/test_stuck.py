@@ -100,3 +100,14 @@ def test_a_limit_that_makes_no_sense_is_refused_by_its_option(
         ended = program("build", tasks, "--repo", repository, *shell("true", option, number))
         assert ended.code == 2
         assert f"{option} {number}" in ended.err
+
+
+def test_each_event_in_words(program: Program, three: Path) -> None:
+    assert program("build", three, "--agent", "noop", "--no-lanes").code == 0
+    entries = program("events", "newest", "--words").lines
+    assert [entry["id"] for entry in entries] == [event["seq"] for event in program("events", "newest").lines]
+    assert ("task_started", "a", "a#1", "attempt 1 has begun") in [
+        (entry["event_type"], entry["task_id"], entry["instance_id"], entry["message"]) for entry in entries
+    ]
+    assert program("events", "newest", "--words", "--after", str(len(entries) - 1)).lines == entries[-1:]
+    assert program("events", "--words").code == 2

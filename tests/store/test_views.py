@@ -16,7 +16,7 @@ from buildwright.core import event as e
 from buildwright.core.apply import apply
 from buildwright.core.build import Build
 from buildwright.core.event import AnyEvent, Recorded
-from buildwright.core.finding import Verdict
+from buildwright.core.finding import NOT_RUN, Finding, Report, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.patch import FileChange, Patch
@@ -115,8 +115,69 @@ async def test_builds_logs_costs_and_tasks_under_their_other_names(database: Pat
         "it\u2400broke",
         "no",
     ]
-    instances = "SELECT DISTINCT instance_id FROM task_execution_log WHERE instance_id IS NOT NULL"
-    assert await ask(database, instances) == [("t#1",)]
+    instances = "SELECT DISTINCT instance_id, loop_id FROM task_execution_log WHERE instance_id IS NOT NULL"
+    assert await ask(database, instances) == [("t#1", "p")]
+
+
+async def test_the_log_of_tasks_says_each_event_in_words(database: Path | str) -> None:
+    refused = Verdict(tree="u", reports=(Report(gate="checks", kind="test", ok=False),))
+    build = await worked(
+        database,
+        "w",
+        GRAPH,
+        e.TaskStarted(task="b", attempt=1),
+        e.AgentFinished(task="b", attempt=1, patch=PATCH, summary='wrote "ok":false'),
+        e.PatchJudged(task="b", attempt=1, verdict=refused),
+        e.TaskRetried(task="b"),
+        e.TaskStarted(task="b", attempt=2),
+        e.AgentFinished(task="b", attempt=2, patch=PATCH),
+        e.PatchJudged(task="b", attempt=2, verdict=Verdict(tree="v", reports=(Report(gate="c", ok=True),))),
+        e.BuildStuck(failures=3, tasks=("b",)),
+    )
+    runs = BuildQueries.open(database)
+    entries = await runs.execution_log("w")
+    assert [entry.id for entry in entries] == list(range(1, build.version + 1))
+    assert [(entry.event_type, entry.instance_id, entry.message) for entry in entries[2:]] == [
+        ("info", "", "tasks in the plan: 4"),
+        ("task_started", "b#1", "attempt 1 has begun"),
+        ("info", "b#1", 'wrote "ok":false'),
+        ("validation_run", "b#1", "the checks have refused the change of attempt 1"),
+        ("info", "b#1", "is tried again"),
+        ("task_started", "b#2", "attempt 2 has begun"),
+        ("info", "b#2", "the agent has finished"),
+        ("validation_run", "b#2", "the checks have passed the change of attempt 2"),
+        ("error", "", "the build is stuck: 3 failures in a row"),
+    ]
+    assert {(entry.execution_id, entry.loop_id) for entry in entries} == {("w", "p")}
+    assert entries[3].context == {"task": "b", "attempt": 1}
+    assert entries[3].timestamp == datetime(2026, 1, 4, 22, tzinfo=UTC)
+    assert [entry.id for entry in await runs.execution_log("w", after=5, limit=2, task="b")] == [6, 7]
+    await runs.close()
+
+
+async def test_audits_of_phases_have_tables(database: Path | str) -> None:
+    found = Finding(code="scope.extra", message="x was not claimed")
+    reports = (
+        Report(gate="A1 scope", ok=False, findings=(found,)),
+        Report(gate="A2 minimal diff", ok=True, findings=(found.model_copy(update={"severity": "warning"}),)),
+        Report(gate="A4 boundaries", ok=True, findings=(Finding(code=NOT_RUN, message="no", severity="note"),)),
+        Report(gate="W1 secrets", ok=True),
+    )
+    audited = e.PhaseAudited(phase=0, base="c", head="d", verdict=Verdict(tree="u", reports=reports), entry=7)
+    store = await (PostgresBuilds.open(database) if isinstance(database, str) else open_in(database.parent))
+    await store.create("w", [created("w"), audited], AT)
+    await store.close()
+    runs = "SELECT id, build_id, project_id, commit_sha, base_sha, status, ledger_entry FROM audit_runs"
+    assert [(*row[:-1], int(row[-1])) for row in await ask(database, runs)] == [
+        ("w-2", "w", "p", "d", "c", "failed", 7)
+    ]
+    checks = "SELECT audit_run_id, check_code, check_name, result, detail FROM audit_checks ORDER BY check_code"
+    assert await ask(database, checks) == [
+        ("w-2", "A1", "scope", "failed", "x was not claimed"),
+        ("w-2", "A2", "minimal diff", "warned", "x was not claimed"),
+        ("w-2", "A4", "boundaries", "not run", "no"),
+        ("w-2", "W1", "secrets", "passed", ""),
+    ]
 
 
 GRAPH = Graph(
@@ -128,6 +189,9 @@ GRAPH = Graph(
     ),
     milestones=("Empty", "First", "Later"),
 )
+
+
+PATCH = Patch(base_tree="t", tree="u", changes=(FileChange(path="x", kind="added", mode="100644", size=1),))
 
 
 async def worked(database: Path | str, build_id: str, graph: Graph, *events: AnyEvent, **options: Any) -> Build:
@@ -175,13 +239,12 @@ async def test_a_paused_and_an_aborted_build_are_what_the_api_says(database: Pat
 
 
 async def test_tasks_have_the_phase_and_status_that_the_api_shows(database: Path | str) -> None:
-    patch = Patch(base_tree="t", tree="u", changes=(FileChange(path="x", kind="added", mode="100644", size=1),))
     build = await worked(
         database,
         "w",
         GRAPH,
         e.TaskStarted(task="b", attempt=1),
-        e.AgentFinished(task="b", attempt=1, patch=patch, summary="wrote x"),
+        e.AgentFinished(task="b", attempt=1, patch=PATCH, summary="wrote x"),
         e.PatchJudged(task="b", attempt=1, verdict=Verdict(tree="u")),
         e.MergePrepared(task="b", attempt=1, onto="c", commit="d", tree="u"),
         e.ChangeLanded(task="b", attempt=1, commit="d", tree="u"),
@@ -235,7 +298,7 @@ async def test_down_and_up_with_data(database: Path | str) -> None:
     assert len(rows) == 2
     await records.close()
     lost = "hosted_builds, idempotency_keys, projects, received_events, used_tokens"
-    assert await revisions.rollback(database) == "0003"
+    assert await revisions.rollback(database, 2) == "0003"
     with pytest.raises(Conflict, match=lost):
         await revisions.rollback(database)
     assert await revisions.version(database) == "0003"
@@ -258,7 +321,7 @@ async def test_the_indexes_after_a_rollback_are_those_of_before(tmp_path: Path) 
     path = tmp_path / "buildwright.db"
     opening.open_writer(path, 5).close()
     new = schema(path)
-    assert await revisions.rollback(path, 2) == "0002"
+    assert await revisions.rollback(path, 3) == "0002"
     old = schema(path)
     assert ("ix_build_runs_user_id", "CREATE INDEX ix_build_runs_user_id ON build_runs (user_id)") in old
     assert not [sql for _, sql in old if "VIEW" in sql]

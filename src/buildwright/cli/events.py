@@ -25,6 +25,9 @@ async def events(
         Path | None,
         Parameter(help="Write the events of all builds of this home that are new into files in this folder instead."),
     ] = None,
+    words: Annotated[
+        bool, Parameter(help="Each event in words instead, by the names of the SQL view task_execution_log.")
+    ] = False,
     json: Annotated[bool, Parameter(help="Changes nothing: events are always JSON lines.")] = False,  # noqa: ARG001
 ) -> None:
     """Print the journal of a build, one JSON object per event.
@@ -37,6 +40,11 @@ async def events(
     if to is not None:
         await _write_files(to, build, follow or after > 0)
         return
+    if words and build and not follow:
+        await _write_words(build, after)
+        return
+    if words:
+        raise Refused("--words is for one build, without --follow", fix="give its id, or `newest`")
     if not build:
         raise Refused("no build is named", fix="give its id, or `newest`; or a folder with --to, for all builds")
     from buildwright.core.event import event_fields
@@ -60,6 +68,19 @@ async def events(
                         output.data(event_fields(recorded))
                 if news.build.is_terminal or output.reader_left:
                     break
+
+
+async def _write_words(build: str, after: int) -> None:
+    output = Output(json=True)
+    async with session() as app:
+        build_id = await app.find(build)
+        more = _PAGE
+        while more == _PAGE and not output.reader_left:
+            page = await app.execution_log(build_id, after, _PAGE)
+            more = len(page)
+            for entry in page:
+                output.data(entry.model_dump(mode="json"))
+                after = entry.id
 
 
 async def _write_files(folder: Path, build: str, others: bool) -> None:

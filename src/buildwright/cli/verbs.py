@@ -32,7 +32,11 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
     "status": ("buildwright status --watch", "buildwright status --all --json", "buildwright status --short"),
     "watch": ("buildwright watch", "buildwright watch 3fa9 --stay"),
     "logs": ("buildwright logs -f --task money",),
-    "events": ("buildwright events 3fa9 --after 120 -f", "buildwright events --to ./events"),
+    "events": (
+        "buildwright events 3fa9 --after 120 -f",
+        "buildwright events newest --words",
+        "buildwright events --to ./events",
+    ),
     "diff": ("buildwright diff 3fa9 money --stat",),
     "why": ("buildwright why 3fa9 money", "buildwright why 3fa9"),
     "gates": ("buildwright gates 3fa9 money", "buildwright gates 3fa9 --sarif > gates.sarif"),

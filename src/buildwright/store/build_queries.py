@@ -15,8 +15,10 @@ from buildwright.errors import NotFound
 from buildwright.ports import BuildRow, CostKey
 from buildwright.store.costs import costs_query
 from buildwright.store.database import Database
+from buildwright.store.execution_log import entry_of, log_query
 from buildwright.store.tables import build_runs
 from buildwright.views.costs import CostSum
+from buildwright.views.execution_log import TaskLogEntry
 
 _COLUMNS = [build_runs.c[field.name] for field in fields(BuildRow)]
 
@@ -97,6 +99,12 @@ class BuildQueries:
         within = (start or datetime.min.replace(tzinfo=UTC), end or datetime.max.replace(tzinfo=UTC))
         rows = await self._database.fetch(costs_query(by, *within, user_id, postgres=self._database.is_postgres))
         return [_cost_sum(*tuple(row)) for row in rows]
+
+    async def execution_log(
+        self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""
+    ) -> list[TaskLogEntry]:
+        """Return the entries of a build's log of tasks with an id > `after`, of one task when given."""
+        return [entry_of(row) for row in await self._database.fetch(log_query(build_id, after, limit, task))]
 
     async def unfinished(self, user_id: str) -> list[BuildRow]:
         """Return the builds of a user that have not ended: running, waiting or paused."""

@@ -166,6 +166,22 @@ CREATE INDEX ix_received_events_project_id ON received_events (project_id, creat
 CREATE INDEX ix_received_events_status ON received_events (status, created_at);
 CREATE UNIQUE INDEX ix_received_events_task_id ON received_events (task_id);
 CREATE INDEX ix_used_tokens_expires_at ON used_tokens (expires_at);
+CREATE VIEW audit_checks AS
+SELECT a.audit_run_id || '-' || a.code AS id, a.audit_run_id, a.code AS check_code, a.name AS check_name,
+    CASE WHEN a.report LIKE '%"ok":false%' THEN 'failed' WHEN a.report LIKE '%"code":"check.not_run"%' THEN 'not run'
+        WHEN a.report LIKE '%"severity":"warning"%' THEN 'warned' ELSE 'passed' END AS result,
+    coalesce(a.detail, '') AS detail
+FROM (
+    SELECT e.build_id || '-' || e.seq AS audit_run_id, substr(json_extract(t.value, '$.gate'), 1, instr(json_extract(t.value, '$.gate') || ' ', ' ') - 1) AS code, substr(json_extract(t.value, '$.gate'), instr(json_extract(t.value, '$.gate'), ' ') + 1) AS name, t.value AS report,
+        json_extract(t.value, '$.findings[0].message') AS detail
+    FROM events e CROSS JOIN json_each(replace(e.data, '\u0000', '\u2400'), '$.verdict.reports') t WHERE e.type = 'phase.audited'
+) AS a;
+CREATE VIEW audit_runs AS
+SELECT e.build_id || '-' || e.seq AS id, e.build_id, r.project_id, r.user_id, json_extract(replace(c.data, '\u0000', '\u2400'), '$.repository') AS repository,
+    json_extract(replace(e.data, '\u0000', '\u2400'), '$.head') AS commit_sha, json_extract(replace(e.data, '\u0000', '\u2400'), '$.base') AS base_sha, CASE WHEN e.data LIKE '%"ok":false%' THEN 'failed' ELSE 'passed' END AS status,
+    json_extract(replace(e.data, '\u0000', '\u2400'), '$.entry') AS ledger_entry, e.at AS completed_at
+FROM events e JOIN build_runs r ON r.build_id = e.build_id JOIN events c ON c.build_id = e.build_id AND c.seq = 1
+WHERE e.type = 'phase.audited';
 CREATE VIEW build_costs AS
 SELECT e.build_id, e.seq AS id, coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.task'), '') AS task, coalesce(p.phase, 'Planning') AS phase,
     json_extract(replace(e.data, '\u0000', '\u2400'), '$.model') AS model,
@@ -268,39 +284,54 @@ FROM (
     ) AS placed
 ) AS numbered;
 CREATE VIEW task_execution_log AS
-SELECT e.build_id AS execution_id, e.seq AS id, coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.task'), '') AS task_id,
-    json_extract(replace(e.data, '\u0000', '\u2400'), '$.task') || '#' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') AS instance_id,
-    CASE e.type WHEN 'task.started' THEN 'task_started' WHEN 'change.landed' THEN 'task_completed'
-        WHEN 'task.failed' THEN 'task_failed' WHEN 'task.skipped' THEN 'task_skipped'
-        WHEN 'checkpoint.created' THEN 'checkpoint_created' WHEN 'checkpoint.restored' THEN 'checkpoint_restored'
-        WHEN 'base.judged' THEN 'validation_run' WHEN 'patch.judged' THEN 'validation_run'
-        WHEN 'merge.judged' THEN 'validation_run' WHEN 'build.verified' THEN 'validation_run'
-        WHEN 'loop.detected' THEN 'discovery_recorded' WHEN 'build.stuck' THEN 'discovery_recorded'
-        WHEN 'agent.broke' THEN 'error' WHEN 'merge.conflicted' THEN 'error' WHEN 'plan.rejected' THEN 'error'
-        WHEN 'delivery.failed' THEN 'error' ELSE 'info' END AS event_type,
-    coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.message'), CASE e.type
-        WHEN 'build.created' THEN 'the build was created' WHEN 'target.prepared' THEN 'the repository is ready'
-        WHEN 'plan.made' THEN 'the plan has ' || json_array_length(replace(e.data, '\u0000', '\u2400'), '$.graph.tasks') || ' tasks'
-        WHEN 'task.started' THEN 'attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') || ' has begun'
-        WHEN 'task.waited' THEN 'waits for ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.file') || ', which task ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.holder') || ' holds'
-        WHEN 'task.retried' THEN 'is tried again' WHEN 'task.skipped' THEN 'was given up by the user'
-        WHEN 'agent.finished' THEN coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.summary'), 'the agent has finished')
-        WHEN 'base.judged' THEN 'the checks have judged the base'
-        WHEN 'patch.judged' THEN 'the checks have judged the change of attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt')
-        WHEN 'merge.prepared' THEN 'the change waits to land' WHEN 'merge.conflicted' THEN 'the change does not merge'
-        WHEN 'merge.judged' THEN 'the checks have judged the change merged'
-        WHEN 'build.verified' THEN 'the checks have judged the result'
-        WHEN 'change.landed' THEN 'landed as ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.commit')
-        WHEN 'checkpoint.created' THEN 'a checkpoint of attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt')
-        WHEN 'checkpoint.restored' THEN 'attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') || ' goes on from its checkpoint'
-        WHEN 'build.stuck' THEN coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.advice'), 'the build is stuck: ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.failures') || ' failures in a row')
-        WHEN 'tokens.used' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.model') || ': ' || coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.input_tokens'), '0') || ' tokens in, '
-            || coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.output_tokens'), '0') || ' out'
-        WHEN 'message.sent' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.text') WHEN 'message.delivered' THEN 'an agent was told message ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.id')
-        WHEN 'build.paused' THEN 'paused: ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.reason') WHEN 'build.resumed' THEN 'resumed'
-        WHEN 'build.delivered' THEN 'delivered as ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.ref') WHEN 'build.finished' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.outcome') END, e.type) AS message,
-    e.data AS context, e.at AS timestamp
-FROM events e WHERE e.type <> 'agent.heartbeat';
+SELECT l.build_id AS execution_id, l.seq AS id, r.project_id AS loop_id, coalesce(l.task, '') AS task_id,
+    CASE WHEN l.task <> '' THEN l.task || '#' || l.instance END AS instance_id, l.event_type, l.message,
+    l.data AS context, l.at AS timestamp
+FROM (
+    SELECT e.build_id, e.seq, e.at, e.data, json_extract(replace(e.data, '\u0000', '\u2400'), '$.task') AS task,
+        coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt'), max(CASE WHEN e.type = 'task.started' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') END)
+            OVER (PARTITION BY e.build_id, json_extract(replace(e.data, '\u0000', '\u2400'), '$.task') ORDER BY e.seq)) AS instance,
+        CASE e.type WHEN 'task.started' THEN 'task_started' WHEN 'change.landed' THEN 'task_completed'
+            WHEN 'task.failed' THEN 'task_failed' WHEN 'task.skipped' THEN 'task_skipped'
+            WHEN 'checkpoint.created' THEN 'checkpoint_created' WHEN 'checkpoint.restored' THEN 'checkpoint_restored'
+            WHEN 'base.judged' THEN 'validation_run' WHEN 'patch.judged' THEN 'validation_run'
+            WHEN 'merge.judged' THEN 'validation_run' WHEN 'build.verified' THEN 'validation_run'
+            WHEN 'phase.audited' THEN 'validation_run'
+            WHEN 'loop.detected' THEN 'error' WHEN 'build.stuck' THEN 'error'
+            WHEN 'agent.broke' THEN 'error' WHEN 'merge.conflicted' THEN 'error' WHEN 'plan.rejected' THEN 'error'
+            WHEN 'delivery.failed' THEN 'error' ELSE 'info' END AS event_type,
+        coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.message'), CASE e.type
+            WHEN 'build.created' THEN 'the build was created' WHEN 'target.prepared' THEN 'the repository is ready'
+            WHEN 'plan.made' THEN 'tasks in the plan: ' || json_array_length(replace(e.data, '\u0000', '\u2400'), '$.graph.tasks') WHEN 'plan.changed' THEN 'the plan was changed'
+            WHEN 'options.changed' THEN 'the options were changed'
+            WHEN 'tests.sealed' THEN coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.why_none'), 'its sealed tests are written')
+            WHEN 'task.started' THEN 'attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') || ' has begun'
+            WHEN 'task.waited' THEN 'waits for ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.file') || ', which task ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.holder') || ' holds'
+            WHEN 'task.retried' THEN 'is tried again' WHEN 'task.skipped' THEN 'was given up by the user'
+            WHEN 'agent.finished' THEN coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.summary'), 'the agent has finished')
+            WHEN 'base.judged' THEN 'the checks have ' || CASE WHEN e.data LIKE '%"ok":false%' THEN 'refused' ELSE 'passed' END || ' the base'
+            WHEN 'patch.judged' THEN 'the checks have ' || CASE WHEN e.data LIKE '%"ok":false%' THEN 'refused' ELSE 'passed' END || ' the change of attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt')
+            WHEN 'finding.approved' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.by') || ' lets ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.code') || ' pass: ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.reason')
+            WHEN 'judging.reopened' THEN 'the change of attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') || ' is judged again'
+            WHEN 'merge.prepared' THEN 'the change waits to land'
+            WHEN 'merge.conflicted' THEN 'the change does not merge'
+            WHEN 'merge.judged' THEN 'the checks have ' || CASE WHEN e.data LIKE '%"ok":false%' THEN 'refused' ELSE 'passed' END || ' the change merged'
+            WHEN 'build.verified' THEN 'the checks have ' || CASE WHEN e.data LIKE '%"ok":false%' THEN 'refused' ELSE 'passed' END || ' the result'
+            WHEN 'phase.audited' THEN 'the audit has ' || CASE WHEN e.data LIKE '%"ok":false%' THEN 'refused' ELSE 'passed' END || ' a phase of the plan'
+            WHEN 'change.landed' THEN 'landed as ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.commit')
+            WHEN 'checkpoint.created' THEN 'a checkpoint of attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt')
+            WHEN 'checkpoint.restored' THEN 'attempt ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.attempt') || ' goes on from its checkpoint'
+            WHEN 'build.stuck' THEN coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.advice'), 'the build is stuck: ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.failures') || ' failures in a row')
+            WHEN 'tokens.used' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.model') || ': ' || coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.input_tokens'), '0') || ' tokens in, '
+                || coalesce(json_extract(replace(e.data, '\u0000', '\u2400'), '$.output_tokens'), '0') || ' out'
+            WHEN 'message.sent' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.text') WHEN 'message.delivered' THEN 'an agent was told message ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.id')
+            WHEN 'step.requested' THEN 'a step was asked for'
+            WHEN 'build.paused' THEN 'paused: ' || json_extract(replace(e.data, '\u0000', '\u2400'), '$.reason') WHEN 'build.resumed' THEN 'resumed'
+            WHEN 'stop.requested' THEN 'the end was asked for'
+            WHEN 'build.delivered' THEN coalesce('delivered as ' || nullif(json_extract(replace(e.data, '\u0000', '\u2400'), '$.ref'), ''), 'there is nothing to deliver')
+            WHEN 'build.finished' THEN json_extract(replace(e.data, '\u0000', '\u2400'), '$.outcome') END, e.type) AS message
+    FROM events e WHERE e.type <> 'agent.heartbeat'
+) AS l JOIN build_runs r ON r.build_id = l.build_id;
 CREATE VIEW task_lists AS
 SELECT r.build_id AS id, r.project_id, r.user_id, r.title AS name, json_array_length(replace(p.data, '\u0000', '\u2400'), '$.graph.tasks') AS tasks, p.at AS created_at
 FROM build_runs r JOIN events p ON p.build_id = r.build_id AND p.type = 'plan.made';
@@ -327,4 +358,4 @@ FROM planned_tasks p LEFT JOIN (
     JOIN events l ON l.build_id = g.build_id AND l.seq = g.last_seq
     JOIN events c ON c.build_id = g.build_id AND c.seq = 1
 ) AS s ON s.build_id = p.build_id AND s.task = p.id;
-INSERT INTO alembic_version (version_num) VALUES ('0004');
+INSERT INTO alembic_version (version_num) VALUES ('0005');

@@ -383,3 +383,71 @@ FROM (
     FROM build_costs
 ) AS facts GROUP BY timestamp;
 UPDATE alembic_version SET version_num='0004' WHERE alembic_version.version_num = '0003';
+-- Running upgrade 0004 -> 0005
+DROP VIEW task_execution_log;
+CREATE VIEW task_execution_log AS
+SELECT l.build_id AS execution_id, l.seq AS id, r.project_id AS loop_id, coalesce(l.task, '') AS task_id,
+    CASE WHEN l.task <> '' THEN l.task || '#' || l.instance END AS instance_id, l.event_type, l.message,
+    l.data AS context, l.at AS timestamp
+FROM (
+    SELECT e.build_id, e.seq, e.at, e.data, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task') AS task,
+        coalesce(CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') AS BIGINT), max(CASE WHEN e.type = 'task.started' THEN CAST((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') AS BIGINT) END)
+            OVER (PARTITION BY e.build_id, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'task') ORDER BY e.seq)) AS instance,
+        CASE e.type WHEN 'task.started' THEN 'task_started' WHEN 'change.landed' THEN 'task_completed'
+            WHEN 'task.failed' THEN 'task_failed' WHEN 'task.skipped' THEN 'task_skipped'
+            WHEN 'checkpoint.created' THEN 'checkpoint_created' WHEN 'checkpoint.restored' THEN 'checkpoint_restored'
+            WHEN 'base.judged' THEN 'validation_run' WHEN 'patch.judged' THEN 'validation_run'
+            WHEN 'merge.judged' THEN 'validation_run' WHEN 'build.verified' THEN 'validation_run'
+            WHEN 'phase.audited' THEN 'validation_run'
+            WHEN 'loop.detected' THEN 'error' WHEN 'build.stuck' THEN 'error'
+            WHEN 'agent.broke' THEN 'error' WHEN 'merge.conflicted' THEN 'error' WHEN 'plan.rejected' THEN 'error'
+            WHEN 'delivery.failed' THEN 'error' ELSE 'info' END AS event_type,
+        coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'message'), CASE e.type
+            WHEN 'build.created' THEN 'the build was created' WHEN 'target.prepared' THEN 'the repository is ready'
+            WHEN 'plan.made' THEN 'tasks in the plan: ' || json_array_length(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'graph' -> 'tasks') WHEN 'plan.changed' THEN 'the plan was changed'
+            WHEN 'options.changed' THEN 'the options were changed'
+            WHEN 'tests.sealed' THEN coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'why_none'), 'its sealed tests are written')
+            WHEN 'task.started' THEN 'attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') || ' has begun'
+            WHEN 'task.waited' THEN 'waits for ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'file') || ', which task ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'holder') || ' holds'
+            WHEN 'task.retried' THEN 'is tried again' WHEN 'task.skipped' THEN 'was given up by the user'
+            WHEN 'agent.finished' THEN coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'summary'), 'the agent has finished')
+            WHEN 'base.judged' THEN 'the checks have ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' the base'
+            WHEN 'patch.judged' THEN 'the checks have ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' the change of attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt')
+            WHEN 'finding.approved' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'by') || ' lets ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'code') || ' pass: ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'reason')
+            WHEN 'judging.reopened' THEN 'the change of attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') || ' is judged again'
+            WHEN 'merge.prepared' THEN 'the change waits to land'
+            WHEN 'merge.conflicted' THEN 'the change does not merge'
+            WHEN 'merge.judged' THEN 'the checks have ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' the change merged'
+            WHEN 'build.verified' THEN 'the checks have ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' the result'
+            WHEN 'phase.audited' THEN 'the audit has ' || CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'refused' ELSE 'passed' END || ' a phase of the plan'
+            WHEN 'change.landed' THEN 'landed as ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'commit')
+            WHEN 'checkpoint.created' THEN 'a checkpoint of attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt')
+            WHEN 'checkpoint.restored' THEN 'attempt ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'attempt') || ' goes on from its checkpoint'
+            WHEN 'build.stuck' THEN coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'advice'), 'the build is stuck: ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'failures') || ' failures in a row')
+            WHEN 'tokens.used' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'model') || ': ' || coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'input_tokens'), '0') || ' tokens in, '
+                || coalesce((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'output_tokens'), '0') || ' out'
+            WHEN 'message.sent' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'text') WHEN 'message.delivered' THEN 'an agent was told message ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'id')
+            WHEN 'step.requested' THEN 'a step was asked for'
+            WHEN 'build.paused' THEN 'paused: ' || (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'reason') WHEN 'build.resumed' THEN 'resumed'
+            WHEN 'stop.requested' THEN 'the end was asked for'
+            WHEN 'build.delivered' THEN coalesce('delivered as ' || nullif((CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'ref'), ''), 'there is nothing to deliver')
+            WHEN 'build.finished' THEN (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'outcome') END, e.type) AS message
+    FROM events e WHERE e.type <> 'agent.heartbeat'
+) AS l JOIN build_runs r ON r.build_id = l.build_id;
+CREATE VIEW audit_runs AS
+SELECT e.build_id || '-' || e.seq AS id, e.build_id, r.project_id, r.user_id, (CAST(replace(c.data, '\u0000', '\u2400') AS json) ->> 'repository') AS repository,
+    (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'head') AS commit_sha, (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'base') AS base_sha, CASE WHEN e.data LIKE '%%"ok":false%%' THEN 'failed' ELSE 'passed' END AS status,
+    (CAST(replace(e.data, '\u0000', '\u2400') AS json) ->> 'entry') AS ledger_entry, e.at AS completed_at
+FROM events e JOIN build_runs r ON r.build_id = e.build_id JOIN events c ON c.build_id = e.build_id AND c.seq = 1
+WHERE e.type = 'phase.audited';
+CREATE VIEW audit_checks AS
+SELECT a.audit_run_id || '-' || a.code AS id, a.audit_run_id, a.code AS check_code, a.name AS check_name,
+    CASE WHEN a.report LIKE '%%"ok":false%%' THEN 'failed' WHEN a.report LIKE '%%"code":"check.not_run"%%' THEN 'not run'
+        WHEN a.report LIKE '%%"severity":"warning"%%' THEN 'warned' ELSE 'passed' END AS result,
+    coalesce(a.detail, '') AS detail
+FROM (
+    SELECT e.build_id || '-' || e.seq AS audit_run_id, split_part(t.value ->> 'gate', ' ', 1) AS code, substr(t.value ->> 'gate', strpos(t.value ->> 'gate', ' ') + 1) AS name, CAST(t.value AS text) AS report,
+        (t.value -> 'findings' -> 0 ->> 'message') AS detail
+    FROM events e CROSS JOIN LATERAL json_array_elements(CAST(replace(e.data, '\u0000', '\u2400') AS json) -> 'verdict' -> 'reports') AS t (value) WHERE e.type = 'phase.audited'
+) AS a;
+UPDATE alembic_version SET version_num='0005' WHERE alembic_version.version_num = '0004';

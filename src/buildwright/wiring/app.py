@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from buildwright.store.journal_sqlite import SqliteBuilds
     from buildwright.telemetry.meters import Meters
     from buildwright.views.costs import CostSum
+    from buildwright.views.execution_log import TaskLogEntry
     from buildwright.views.overview import PlanView
     from buildwright.views.precheck import PrecheckView
     from buildwright.views.stuck import StuckView
@@ -330,6 +331,13 @@ class App:
         """Return what requests to models cost from `start` to before `end`, over all builds of the home."""
         async with self.runs() as runs:
             return await runs.costs(by, start, end)
+
+    async def execution_log(
+        self, build_id: str, after: int = 0, limit: int = 1000, task: str = ""
+    ) -> Sequence[TaskLogEntry]:
+        """Return the entries of a build's log of tasks with an id > `after`, of one task when given."""
+        async with self.runs() as runs:
+            return await runs.execution_log(build_id, after, limit, task)
 
     async def stuck(self, build_id: str, number: int = 0) -> StuckView:
         """Return one time that the build was stuck (0: the newest), with its context. Raises NotFound."""

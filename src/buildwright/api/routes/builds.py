@@ -32,6 +32,7 @@ from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
 from buildwright.engine.commands import NewBuild
 from buildwright.ports import BuildRow
+from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView, WhyView, why
 from buildwright.views.overview import BuildView, PlanView, WorkerHolds, build_view
 from buildwright.views.statuses import BuildPhase
@@ -292,6 +293,24 @@ async def explain(site: SiteOf, build: OwnBuild, task: TaskName) -> WhyView:
     """Return why a task waits, runs, failed or was skipped, and where it came from."""
     events = await site.app.builds.read(build.id)
     return why(build, task, events, site.app.clock.now(), await site.app.kept(build))
+
+
+class TaskLogPage(BaseModel):
+    """Entries of the log of a build's tasks, oldest first."""
+
+    items: list[TaskLogEntry]
+
+
+@router.get("/api/builds/{build_id}/task-execution-log", responses=responses(403, 404))
+async def execution_log(
+    site: SiteOf,
+    build: OwnBuild,
+    task: Annotated[str, Query(pattern=r"^[A-Za-z0-9._-]{0,80}$", description="Only entries of this task.")] = "",
+    after: Annotated[int, Query(ge=0, le=2**53, description="Only entries with a larger id.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> TaskLogPage:
+    """Return each event of a build in words, by the names of the SQL view `task_execution_log`."""
+    return TaskLogPage(items=await site.records.runs.execution_log(build.id, after, limit, task))
 
 
 @router.get("/api/builds/{build_id}/stuck", responses=responses(403, 404))

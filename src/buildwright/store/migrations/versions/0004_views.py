@@ -238,14 +238,20 @@ def upgrade() -> None:
     words = _words(dialect) | {"key": "key", "value": "value"}
     for view in (_PLANNED_TASKS, _TASKS, _TASK_LISTS):
         op.execute(view.format(**words).strip())
-    count = words["count"].replace("p.data", "e.data")
     op.execute(_BUILDS.format(**words, paused_seq=_PAUSED_SEQ).strip())
     for view in (_BUILD_LOGS, _BUILD_COSTS, _COST_ENTRIES):
         op.execute(view.format(**words).strip())
-    op.execute(_TASK_EXECUTION_LOG.format(**words | {"count": count}).strip())
+    create_task_execution_log()
     for name in ("hourly", "daily", "weekly"):
         periods = {"of_task": _period(dialect, name, "completed_at"), "of_cost": _period(dialect, name, "created_at")}
         op.execute(_METRICS.format(name=name, duration=words["duration"], **periods).strip())
+
+
+def create_task_execution_log() -> None:
+    """Make the one view that the next revision makes anew."""
+    words = _words(op.get_context().dialect.name)
+    words |= {"count": words["count"].replace("p.data", "e.data")}
+    op.execute(_TASK_EXECUTION_LOG.format(**words).strip())
 
 
 def downgrade() -> None:
