@@ -15,17 +15,34 @@ if TYPE_CHECKING:
     from buildwright.errors import BuildwrightError
     from buildwright.library import BuildHandle, Buildwright, ListedBuild, Orchestrator
     from buildwright.ports import BuildRow
+    from buildwright.views.runtime import (
+        BuildGraph,
+        BuildHistoryEvent,
+        BuildState,
+        CheckReport,
+        PatchSet,
+        ReviewDecision,
+        ReviewReport,
+        RuntimeTask,
+        ValidationReport,
+    )
+    from buildwright.views.statuses import BuildPhase, TaskStatus
     from buildwright.views.summary import BatchResult, BuildResult, Summary, TaskResult
 
 __all__ = [
     "BatchResult",
     "Build",
+    "BuildGraph",
     "BuildHandle",
+    "BuildHistoryEvent",
+    "BuildPhase",
     "BuildResult",
     "BuildRow",
+    "BuildState",
     "Buildwright",
     "BuildwrightError",
     "Check",
+    "CheckReport",
     "CommandResult",
     "Delivery",
     "Limits",
@@ -33,30 +50,47 @@ __all__ = [
     "NewBuild",
     "Options",
     "Orchestrator",
+    "PatchSet",
     "Recorded",
+    "ReviewDecision",
+    "ReviewReport",
+    "RuntimeTask",
     "Spec",
     "Summary",
     "Task",
     "TaskResult",
+    "TaskStatus",
+    "ValidationReport",
 ]
 
 _HOMES = {
     "BatchResult": "views.summary",
     "Build": "core.build",
+    "BuildGraph": "views.runtime",
+    "BuildHistoryEvent": "views.runtime",
+    "BuildPhase": "views.statuses",
     "BuildResult": "views.summary",
     "BuildRow": "ports",
+    "BuildState": "views.runtime",
     "BuildwrightError": "errors",
     "Check": "core.limits",
+    "CheckReport": "views.runtime",
     "CommandResult": "engine.commands",
     "Delivery": "core.limits",
     "Limits": "core.limits",
     "NewBuild": "engine.commands",
     "Options": "core.limits",
+    "PatchSet": "views.runtime",
     "Recorded": "core.event",
+    "ReviewDecision": "views.runtime",
+    "ReviewReport": "views.runtime",
+    "RuntimeTask": "views.runtime",
     "Spec": "core.spec",
     "Summary": "views.summary",
     "Task": "core.task",
     "TaskResult": "views.summary",
+    "TaskStatus": "views.statuses",
+    "ValidationReport": "views.runtime",
 }
 """The module of each public name; all others are in `library`."""
 

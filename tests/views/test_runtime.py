@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+import buildwright
 from buildwright.core import event as e
 from buildwright.core.apply import fold
 from buildwright.core.event import AnyEvent, Recorded
@@ -162,3 +163,19 @@ def test_most_events_leave_the_head_row_alone() -> None:
 def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValidationError):
         BuildState(build_id="b", project_id="p", user_id="u", created_at=datetime(2026, 1, 1), updated_at=AT)  # noqa: DTZ001
+
+
+def test_times_are_utc_and_by_default_now() -> None:
+    """The records are public names, for programs that make them."""
+    before = datetime.now(UTC)
+    made = buildwright.BuildHistoryEvent(phase=BuildPhase.PLANNING, action="x", details={})
+    assert made.ts.tzinfo is UTC
+    assert before <= made.ts <= datetime.now(UTC)
+    state = buildwright.BuildState(build_id="b", project_id="p", user_id="u")
+    assert state.created_at.utcoffset() == timedelta(0)
+    shown = state.model_dump(mode="json") | {"created_at": "2026-03-04T05:06:07+02:00"}
+    assert BuildState.model_validate(shown).model_dump(mode="json")["created_at"] == "2026-03-04T03:06:07Z"
+    with pytest.raises(ValidationError, match="timezone"):
+        BuildState.model_validate(shown | {"created_at": "2026-03-04T05:06:07"})
+    graph = buildwright.BuildGraph(tasks=(buildwright.RuntimeTask(id="a", title="A", goal="", acceptance=()),))
+    assert graph.tasks[0].created_at.tzinfo is UTC

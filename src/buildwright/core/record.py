@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from buildwright.core.sanitize import Origin
 
@@ -22,5 +23,5 @@ class Record(BaseModel):
 TaskId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"), Origin.IDENTIFIER]
 """A task's name: 1 to 80 characters, ASCII letters, digits, dot, underscore, hyphen; safe in a file or ref name."""
 
-UtcTime = AwareDatetime
-"""A point in time with its zone; everything Buildwright writes is UTC."""
+UtcTime = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
+"""A point in time, in UTC: one of another zone is converted, one without a zone refused."""

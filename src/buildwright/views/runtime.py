@@ -7,6 +7,7 @@ build after it) and in each entry of the history. The other columns of the head 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypedDict
 
@@ -27,6 +28,11 @@ from buildwright.views.statuses import ENDS, TASKS, BuildPhase, TaskStatus, runt
 # --- The records ---------------------------------------------------------------------------------------------------
 
 
+def _now() -> datetime:
+    """The time of a record that a program makes itself. What is read from a journal always has the time from there."""
+    return datetime.now(UTC)
+
+
 class ReviewDecision(StrEnum):
     """The decision of a reviewer."""
 
@@ -44,7 +50,7 @@ class RuntimeTask(Record):
     depends_on: tuple[str, ...] = ()
     files_expected: tuple[str, ...] = ()
     status: TaskStatus = TaskStatus.TODO
-    created_at: UtcTime
+    created_at: UtcTime = Field(default_factory=_now)
     completed_at: UtcTime | None = None
 
 
@@ -53,7 +59,7 @@ class BuildGraph(Record):
 
     tasks: tuple[RuntimeTask, ...]
     notes: str = ""
-    created_at: UtcTime
+    created_at: UtcTime = Field(default_factory=_now)
 
 
 class PatchSet(Record):
@@ -64,7 +70,7 @@ class PatchSet(Record):
     diff: str = ""
     touched_files: tuple[str, ...]
     notes: str = ""
-    created_at: UtcTime
+    created_at: UtcTime = Field(default_factory=_now)
 
 
 class ValidationReport(Record):
@@ -75,7 +81,7 @@ class ValidationReport(Record):
     warnings: tuple[str, ...] = ()
     normalized_html: str | None = None
     js_valid: bool = True
-    created_at: UtcTime
+    created_at: UtcTime = Field(default_factory=_now)
 
 
 class CheckReport(Record):
@@ -86,7 +92,7 @@ class CheckReport(Record):
     lint_ok: bool = True
     unit_ok: bool = True
     logs: str = ""
-    created_at: UtcTime
+    created_at: UtcTime = Field(default_factory=_now)
 
 
 class ReviewReport(Record):
@@ -96,13 +102,13 @@ class ReviewReport(Record):
     reasons: tuple[str, ...] = ()
     required_fixes: tuple[str, ...] = ()
     blocked_by: tuple[str, ...] = ()
-    created_at: UtcTime
+    created_at: UtcTime = Field(default_factory=_now)
 
 
 class BuildHistoryEvent(Record):
     """One event, with the phase of the build after it."""
 
-    ts: UtcTime
+    ts: UtcTime = Field(default_factory=_now)
     phase: BuildPhase
     action: str
     details: dict[str, Any]
@@ -129,8 +135,8 @@ class BuildState(Record):
     review_reports: tuple[ReviewReport, ...] = ()
     last_review: ReviewReport | None = None
     history: tuple[BuildHistoryEvent, ...] = ()
-    created_at: UtcTime
-    updated_at: UtcTime
+    created_at: UtcTime = Field(default_factory=_now)
+    updated_at: UtcTime = Field(default_factory=_now)
     completed_at: UtcTime | None = None
 
     @property
