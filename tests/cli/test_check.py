@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -88,3 +89,27 @@ def test_what_cannot_be_looked_at_is_an_error(program: Program, repository: Path
     refused = program("check", "--repo", repository, *given)
     assert refused.code not in {0, 3}
     assert "fix:" in refused.err
+
+
+def test_tests_of_one_side_are_shown_and_left_out_for_changes_of_the_other(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    scripts = {
+        "test": "node --test unit.test.js",
+        "test:api": "node --test api.test.js",
+        "test:ui": "node --test ui.test.js",
+    }
+    test = 'require("node:test").test("it", () => {});\n'
+    files = dict.fromkeys(("unit.test.js", "api.test.js", "ui.test.js"), test)
+    commit(repository, {"package.json": json.dumps({"name": "x", "scripts": scripts}), **files})
+    found = program("check", "--repo", repository)
+    assert found.code == 0, found.err + found.out
+    assert "npm test:api (test): npm run test:api  [package.json; of its API]" in found.out
+    assert "npm test:ui: passed, 1 tests" in found.out
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "files_expected": ["frontend/a.js"]})
+    writes = "mkdir frontend; echo 'module.exports = 1;' > frontend/a.js"
+    built = program("build", tasks, "--repo", repository, *shell(writes))
+    assert built.code == 0, built.err
+    said = program("gates", "newest", "a").out
+    assert "the change touches only its pages, and these tests are of its API" in said
+    assert "these tests are of its pages" not in said

@@ -712,3 +712,45 @@ def test_the_tests_of_parts_that_a_change_cannot_concern_are_left_out(touched: t
         if check.command.split(" && ")[0].endswith(f"/{name}")
     }
     assert {name for name, check in tests.items() if not why_not(check, touched, toolchain, project)} == run
+
+
+SIDES = {
+    "test": "node --test test/unit",
+    "test:api": "node --test test/api",
+    "test:ui": "node --test test/ui",
+    "test:e2e": "playwright test",
+}
+
+
+def test_tests_of_the_api_and_of_the_pages_are_found_and_those_that_need_a_browser_named() -> None:
+    toolchain = found({"package.json": package(scripts=SIDES), "playwright.config.ts": ""})
+    assert [check.command for check in toolchain.checks] == ["npm test", "npm run test:api", "npm run test:ui"]
+    assert toolchain.levels == (("api", "npm test:api"), ("ui", "npm test:ui"))
+    (note,) = toolchain.findings
+    assert (note.code, note.severity) == ("checks.browser", "warning")
+    assert "`npm run test:e2e` drives a browser (playwright)" in note.message
+    alone = found({"package.json": package(scripts={"test": "node --test"}), "cypress.config.js": ""})
+    assert [one.code for one in alone.findings] == ["checks.browser"]
+    whole = {"test": "npm run test:api && npm run test:ui", "test:api": "node a.js", "test:ui": "echo later"}
+    assert [check.command for check in found({"package.json": package(scripts=whole)}).checks] == ["npm test"]
+
+
+@pytest.mark.parametrize(
+    ("touched", "run"),
+    [
+        (("server/routes/a.js",), {"npm test", "npm test:api"}),
+        (("api/a.js", "test/server/b.js"), {"npm test", "npm test:api"}),
+        (("frontend/App.tsx",), {"npm test", "npm test:ui"}),
+        (("src/look.css", "src/components/x.js"), {"npm test", "npm test:ui"}),
+        (("server/a.js", "frontend/a.js"), {"npm test", "npm test:api", "npm test:ui"}),
+        (("server/a.js", "src/shared.js"), {"npm test", "npm test:api", "npm test:ui"}),
+        (("package.json",), {"npm test", "npm test:api", "npm test:ui"}),
+    ],
+)
+def test_tests_of_one_side_run_unless_all_of_a_change_is_on_the_other(touched: tuple[str, ...], run: set[str]) -> None:
+    files = {"package.json": package(scripts=SIDES)}
+    project = ProjectFiles(tuple(files), files.get, lambda _: True, "python")
+    toolchain = find_toolchain(project, DEFAULTS)
+    assert {check.name for check in toolchain.checks if not why_not(check, touched, toolchain, project)} == run
+    named = Options(checks=tuple(check for check in toolchain.checks if check.name != "npm test"))
+    assert find_toolchain(project, named).levels == ()

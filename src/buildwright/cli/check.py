@@ -127,7 +127,8 @@ def _print_found(output: Output, view: dict[str, Any]) -> None:
     for title, commands in ("Set-up", view["setup"]), ("Checks", view["checks"]):
         output.print(f"{title}:" if commands else f"{title}: none found")
         for one in commands:
-            output.print(f"  {one['name']} ({one['kind']}): {one_line(one['command'])}  [{one_line(one['source'])}]")
+            source = "; ".join(one_line(text) for text in (one["source"], one.get("concerns", "")) if text)
+            output.print(f"  {one['name']} ({one['kind']}): {one_line(one['command'])}  [{source}]")
     output.print(f"Python of the checks: {view['interpreter']} ({view['interpreter_why']})")
     for line in (*view["pins"], *view["notes"]):
         output.print(f"  {one_line(line, 300)}")

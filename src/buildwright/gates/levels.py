@@ -2,7 +2,9 @@
 
 Typecheckers, linters and builds that were found run always, and the tests of a part of the project (the API's, the
 pages') when the change touches the part or anything that belongs to no part. A part that names another part in any of
-its files may use it, and is tested with it. On the base and on the final tree everything runs.
+its files may use it, and is tested with it. Within one project, tests that are of its API or of its pages by the name
+of their script are left out when all that changed lies on the other side. On the base and on the final tree everything
+runs.
 """
 
 from __future__ import annotations
@@ -18,16 +20,54 @@ _MOST_FILES = 2_000
 """A part with more files is not searched for the names of the others: it may use them all."""
 
 
+_SIDES = {
+    "api": frozenset({"server", "backend", "migrations", "database", "db"}),
+    "ui": frozenset({"frontend", "client", "pages", "components", "styles", "public", "ui"}),
+}
+"""Names of folders that hold one side of a project."""
+_PAGES = (".css", ".scss", ".less", ".vue", ".svelte", ".html")
+_SIDE_NAMES = {"api": "its API", "ui": "its pages"}
+
+
 def why_not(check: Check, touched: Sequence[str], toolchain: Toolchain, project: ProjectFiles) -> str:
     """Return why a check need not run for a change of these paths, "" if it must."""
     if not check.concerns(touched):
         return f"the change touches none of {', '.join(check.paths)}"
+    if why := _other_side(check, touched, toolchain):
+        return why
     part = next((folder for folder, tests in toolchain.parts if check.name in tests), "")
     folders = [folder for folder, _ in toolchain.parts]
     homes = {max((one for one in folders if path.startswith(one)), key=len, default="") for path in touched}
     if not part or not homes or homes & {"", part} or _uses(project, part, homes):
         return ""
     return f"the change touches only {', '.join(sorted(homes))}, and {part} does not use that"
+
+
+def concerns(check: Check, toolchain: Toolchain) -> str:
+    """Return what of the project a check is for, in words; "" for all of it."""
+    side = next((side for side, name in toolchain.levels if name == check.name), "")
+    part = next((folder for folder, tests in toolchain.parts if check.name in tests), "")
+    if check.paths:
+        return f"for changes of {', '.join(check.paths)}"
+    return f"of {_SIDE_NAMES[side] if side else part}" if side or part else ""
+
+
+def _other_side(check: Check, touched: Sequence[str], toolchain: Toolchain) -> str:
+    side = next((side for side, name in toolchain.levels if name == check.name), "")
+    sides = {side_of(path) for path in touched}
+    if not side or not sides or sides & {"", side}:
+        return ""
+    others = " and ".join(_SIDE_NAMES[one] for one in sorted(sides))
+    return f"the change touches only {others}, and these tests are of {_SIDE_NAMES[side]}"
+
+
+def side_of(path: str) -> str:
+    """Return the side of a project that a file is of (`api`, `ui`) by its outermost folder that says so, else ""."""
+    for folder in path.split("/")[:-1]:
+        for side, names in _SIDES.items():
+            if folder in names:
+                return side
+    return "api" if path.startswith("api/") else "ui" if path.endswith(_PAGES) else ""
 
 
 def _uses(project: ProjectFiles, part: str, others: Collection[str]) -> bool:

@@ -18,7 +18,14 @@ from buildwright.core.limits import Check, Options, file_keys
 from buildwright.errors import BadSettings
 from buildwright.gates.check_environment import GO_CACHE
 from buildwright.gates.needs import SETTINGS, Needs, not_granted, read_needs, table_of, unknown_key
-from buildwright.gates.node_scripts import command_line, scripts_of, tests_nothing
+from buildwright.gates.node_scripts import (
+    browser_driver,
+    command_line,
+    configured_driver,
+    level_scripts,
+    scripts_of,
+    tests_nothing,
+)
 from buildwright.gates.parts import uncovered_parts
 from buildwright.gates.reporting import finding
 from buildwright.gates.results import is_report_path
@@ -65,6 +72,8 @@ class Toolchain(NamedTuple):
     """Directories of Python packages below the top (`src`): the tree's own code must win over an installed one."""
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Folders that are projects of their own, each with the names of its found tests."""
+    levels: tuple[tuple[str, str], ...] = ()
+    """Names of found tests of one side of the project, each after its side (`api`, `ui`)."""
     needs: Needs = Needs()
 
 
@@ -97,7 +106,8 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
         needs = needs.inside()
         notes = (*notes, not_granted(settings.needs))
     needs = needs._replace(bring=options.bring or needs.bring)
-    return Toolchain(setup, checks, notes, found.sources, parts, needs)
+    levels = () if options.checks or settings.checks else found.levels
+    return Toolchain(setup, checks, notes, found.sources, parts, levels, needs)
 
 
 def _untested(checks: Sequence[Check]) -> Iterator[Finding]:
@@ -224,6 +234,7 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
     checks: list[Check] = []
     notes: list[Finding] = []
     sources: list[str] = []
+    levels: list[tuple[str, str]] = []
     inner = [path.removeprefix(part) for path in project.files if path.startswith(part)]
     found = uncovered_parts(inner, lambda path: project.read(part + path))
     below, unseen = (tuple(part + folder for folder in folders) for folders in found)
@@ -237,6 +248,7 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
                 parts[inside.path("")] += tuple(check.name for check in one.checks if check.kind == "test")
             notes += one.findings
             sources += one.sources
+            levels += one.levels
     if not any(check.kind == "test" for check in checks):
         checks += _make(top)
     for place in unseen:
@@ -244,7 +256,7 @@ def _found(project: ProjectFiles, part: str) -> Toolchain:
         fix = f'name their command: `--check "cd {place.rstrip("/")} && ..."`, or in {SETTINGS} beside the other checks'
         notes.append(finding("checks.part_not_run", message, severity="warning", fix=fix))
     checks.sort(key=lambda check: _ORDER.get(check.kind, 9))
-    return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), tuple(parts.items()))
+    return Toolchain(tuple(setup), tuple(checks), tuple(notes), tuple(sources), tuple(parts.items()), tuple(levels))
 
 
 def _below(folder: str, parts: Iterable[str]) -> Iterator[str]:
@@ -483,6 +495,16 @@ def _node(folder: _Folder) -> Toolchain:
             # `bun test` is Bun's own runner, whatever the script of that name says.
             run = f"{manager} test" if name == "test" and manager != "bun" else f"{manager} run {name}"
             checks.append(folder.check(f"{manager} {name}", run, kind, runner_of(line) if kind == "test" else ""))
+    levels, notes = [], []
+    for side, name in level_scripts(scripts):
+        line = command_line(scripts, name)
+        if driver := browser_driver(line):
+            notes.append(_not_driven(f"`{manager} run {name}` drives", driver))
+        else:
+            checks.append(folder.check(f"{manager} {name}", f"{manager} run {name}", "test", runner_of(line)))
+            levels.append((side, checks[-1].name))
+    if (driver := configured_driver(folder.paths)) and not any(map(browser_driver, scripts.values())):
+        notes.append(_not_driven(f"{folder.path('') or 'The project'} has tests that drive", driver))
     wanted = {
         key
         for one in (package, home.table("package.json"))
@@ -494,7 +516,15 @@ def _node(folder: _Folder) -> Toolchain:
         checks.append(folder.check("tsc", "npx --no-install tsc --noEmit", "typecheck"))
     # The members of a workspace need links to each other, and have dependencies of their own.
     is_workspace = "workspaces" in package or "pnpm-workspace.yaml" in folder.paths
-    return Toolchain((_node_setup(home, manager),) if wanted or is_workspace else (), tuple(checks))
+    setup = (_node_setup(home, manager),) if wanted or is_workspace else ()
+    return Toolchain(setup, tuple(checks), tuple(notes), levels=tuple(levels))
+
+
+def _not_driven(what: str, driver: str) -> Finding:
+    """Say that tests that need a browser were not chosen: set-up installs packages without their downloads."""
+    message = f"{what} a browser ({driver}), which checks have not got: these tests do not run."
+    fix = f"install the browser, and name their command and its place in {SETTINGS}: [checks] and [env]"
+    return finding("checks.browser", message, severity="warning", fix=fix)
 
 
 def _workspace(folder: _Folder) -> _Folder:

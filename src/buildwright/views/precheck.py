@@ -13,6 +13,8 @@ class FoundCommand(Record):
     command: str
     kind: str
     source: str
+    concerns: str = ""
+    """What of the project it is for, such as "of its API"; "" for a command that always runs."""
 
 
 class PrecheckView(Record):

@@ -19,6 +19,7 @@ from buildwright.engine.commands import NewBuild
 from buildwright.engine.judge import judge_base
 from buildwright.engine.messages import Inboxes
 from buildwright.gates.checks import ChecksGate
+from buildwright.gates.levels import concerns
 from buildwright.ports import Judged, LogEntry
 from buildwright.views.precheck import FoundCommand, PrecheckView, judged
 from buildwright.workspace import GitWorkspace
@@ -77,7 +78,13 @@ async def _found(build: Build, world: Adapters, workspace: GitWorkspace, notes: 
         ready=None,
         setup=tuple(FoundCommand(name="setup", command=one, kind="setup", source=sources[one]) for one in setup),
         checks=tuple(
-            FoundCommand(name=one.name, command=one.command, kind=one.kind, source=sources[one.command])
+            FoundCommand(
+                name=one.name,
+                command=one.command,
+                kind=one.kind,
+                source=sources[one.command],
+                concerns=concerns(one, toolchain),
+            )
             for one in toolchain.checks
         ),
         interpreter=str(found.python.executable),
