@@ -110,4 +110,5 @@ def test_each_event_in_words(program: Program, three: Path) -> None:
         (entry["event_type"], entry["task_id"], entry["instance_id"], entry["message"]) for entry in entries
     ]
     assert program("events", "newest", "--words", "--after", str(len(entries) - 1)).lines == entries[-1:]
-    assert program("events", "--words").code == 2
+    assert program("events", "--words").lines == entries
+    assert program("events", "--words", "--follow").code == 2

@@ -83,3 +83,25 @@ def test_the_heap_sorts_and_keeps_its_old_versions(first: list[int], second: lis
         drained.append(key)
     assert drained == sorted(first + second + second)
     assert sorted(keys_of(heap)) == before == sorted(first + second)
+
+
+def test_tasks_that_share_a_file_stand_in_different_waves() -> None:
+    def task(name: str, *files: str, needs: tuple[str, ...] = ()) -> Task:
+        return Task(id=name, title=name, files_expected=files, depends_on=needs)
+
+    plan = compile_plan(
+        Graph(
+            tasks=(
+                task("t1", "db.sql"),
+                task("t2", "calc.py", needs=("t1",)),
+                task("t3", "calc.py", "b.py", needs=("t1",)),
+                task("t4", "b.py", needs=("t1",)),
+                task("t5", needs=("t3",)),
+                task("t6", "c.py", needs=("t1",)),
+            )
+        )
+    )
+    by_id = {name: number for number, wave in enumerate(plan.waves) for name in wave}
+    assert by_id["t2"] != by_id["t3"] != by_id["t4"]
+    assert (by_id["t1"], by_id["t3"], by_id["t6"], by_id["t5"]) == (0, 1, 1, 2)
+    assert plan.waves == (("t1",), ("t3", "t6"), ("t2", "t4", "t5"))

@@ -60,5 +60,6 @@ def test_a_task_does_not_wait_for_itself() -> None:
 @given(st.lists(PATHS, max_size=6), PATHS)
 def test_many_questions_have_the_same_answers(held: list[str], path: str) -> None:
     kept = HeldPaths()
-    kept.add(held)
-    assert kept.has(path) == any(overlap(one, path) for one in held)
+    for number, one in enumerate(held, 1):
+        kept.hold([one], number)
+    assert kept.until(path) == max((number for number, one in enumerate(held, 1) if overlap(path, one)), default=0)

@@ -119,7 +119,7 @@ def test_a_fresh_plan_waits() -> None:
     view = build_view(build_of(journal()), LATER)
     assert (view.total, view.counts, view.running, view.omitted) == (4, {"waiting": 4}, (), 0)
     assert (view.stage, view.control, headline(build_of(journal()))) == ("working", "running", "building")
-    assert [task.id for task in view.tasks] == ["money", "month", "notes", "entry"]
+    assert [task.id for task in view.tasks] == ["money", "month", "entry", "notes"]
     assert view.seconds == 3599.0
 
 
@@ -198,8 +198,8 @@ def test_a_plan_shows_waves_and_the_critical_path() -> None:
     assert [(task.id, task.wave, task.on_critical_path) for task in view.tasks] == [
         ("money", 1, True),
         ("month", 1, False),
-        ("notes", 1, False),
         ("entry", 2, True),
+        ("notes", 2, False),
     ]
     assert (view.critical_path, view.minutes, view.total_minutes, view.widest) == (("money", "entry"), 5.0, 7.0, 2)
 

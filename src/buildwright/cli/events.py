@@ -16,7 +16,7 @@ _PAGE = 1000
 
 
 async def events(
-    build: Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")] = "",
+    build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
     /,
     *,
     after: Annotated[int, Parameter(validator=Number(gte=0), help="Only events with a larger number.")] = 0,
@@ -40,13 +40,11 @@ async def events(
     if to is not None:
         await _write_files(to, build, follow or after > 0)
         return
-    if words and build and not follow:
+    if words and follow:
+        raise Refused("--words prints what is there now", fix="leave out --follow, or --words")
+    if words:
         await _write_words(build, after)
         return
-    if words:
-        raise Refused("--words is for one build, without --follow", fix="give its id, or `newest`")
-    if not build:
-        raise Refused("no build is named", fix="give its id, or `newest`; or a folder with --to, for all builds")
     from buildwright.core.event import event_fields
     from buildwright.engine.follow import follow as follow_build
 

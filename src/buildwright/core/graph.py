@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 
+from buildwright.core.paths import HeldPaths
 from buildwright.core.record import Record
 from buildwright.core.sanitize import ForeignText
 from buildwright.core.task import Task
@@ -33,7 +35,8 @@ class Plan:
     position: Mapping[str, int]
     dependents: tuple[tuple[int, ...], ...]
     depth: tuple[int, ...]
-    """Wave of each task: 0 for no dependencies, else one more than its deepest dependency."""
+    """Wave of each task: 0 for no dependencies, else one more than its deepest dependency; later for a task with a file
+    that one before it in the order expects too. Only for people: no task waits for a wave."""
     remaining: tuple[float, ...]
     """Minutes of the longest path from the start of the task to the end of the graph."""
     needs: tuple[int, ...]
@@ -94,10 +97,6 @@ def compile_plan(graph: Graph) -> Plan:
             unmet[index] += 1
     order = _topological(tasks, dependents, unmet)
     milestones, milestone = _milestones(graph, position)
-    depth = [0] * len(tasks)
-    for index in order:
-        for dependent in dependents[index]:
-            depth[dependent] = max(depth[dependent], depth[index] + 1)
     remaining = [0.0] * len(tasks)
     for index in reversed(order):
         longest = max((remaining[d] for d in dependents[index]), default=0.0)
@@ -106,6 +105,7 @@ def compile_plan(graph: Graph) -> Plan:
     rank = [0] * len(tasks)
     for place, index in enumerate(by_start):
         rank[index] = place
+    depth = _waves(tasks, dependents, unmet, rank)
     return Plan(
         graph=graph,
         position=position,
@@ -118,6 +118,25 @@ def compile_plan(graph: Graph) -> Plan:
         milestone=tuple(milestone),
         milestones=milestones,
     )
+
+
+def _waves(tasks: tuple[Task, ...], dependents: list[list[int]], unmet: list[int], rank: list[int]) -> list[int]:
+    """Return the wave of each task: after its dependencies, and after every wave that has one of its files already."""
+    unmet, depth = list(unmet), [0] * len(tasks)
+    held = HeldPaths()
+    due = [(0, rank[index], index) for index, count in enumerate(unmet) if count == 0]
+    heapify(due)
+    while due:
+        earliest, _, index = heappop(due)
+        files = tasks[index].files_expected
+        depth[index] = max(earliest, max(map(held.until, files), default=0))
+        held.hold(files, depth[index] + 1)
+        for dependent in dependents[index]:
+            depth[dependent] = max(depth[dependent], depth[index] + 1)
+            unmet[dependent] -= 1
+            if unmet[dependent] == 0:
+                heappush(due, (depth[dependent], rank[dependent], dependent))
+    return depth
 
 
 def _positions(tasks: Iterable[Task]) -> dict[str, int]:

@@ -57,22 +57,24 @@ def overlapping(paths: Iterable[str], held: Mapping[str, str], task: str) -> tup
 
 
 class HeldPaths:
-    """Paths that are held, for many questions: each takes O(depth of the path)."""
+    """Paths that are held up to a number, for many questions: each takes O(depth of the path)."""
 
     def __init__(self) -> None:
-        self._held: set[str] = set()
-        self._around: set[str] = set()
+        self._held: dict[str, int] = {}
+        self._around: dict[str, int] = {}
 
-    def add(self, paths: Iterable[str]) -> None:
-        """Hold some paths."""
+    def hold(self, paths: Iterable[str], until: int) -> None:
+        """Hold some paths. For one path the number must not become smaller."""
         for region in map(_region, paths):
-            self._held.add(region)
-            self._around.update(_folders(region))
+            self._held[region] = until
+            for folder in _folders(region):
+                self._around[folder] = max(until, self._around.get(folder, 0))
 
-    def has(self, path: str) -> bool:
-        """Return whether a held path overlaps this one."""
+    def until(self, path: str) -> int:
+        """Return the largest number up to which a path that overlaps this one is held; 0 without any."""
         region = _region(path)
-        return region in self._around or not self._held.isdisjoint(_folders(region))
+        held = (self._held.get(folder, 0) for folder in _folders(region))
+        return max(self._around.get(region, 0), *held)
 
 
 def _folders(region: str) -> Iterator[str]:

@@ -18,7 +18,6 @@ from buildwright.core.decide import allowed_modes, base_troubles
 from buildwright.core.event import StepMode
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Graph, Plan, compile_plan
-from buildwright.core.paths import HeldPaths
 from buildwright.core.record import Record
 from buildwright.core.task import TaskAction, Validation
 from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
@@ -197,7 +196,7 @@ class PlanView(Record):
     """Length of the critical path: no schedule can be shorter."""
     total_minutes: float
     widest: int
-    """Most tasks of one wave that share no file: more agents than this gain nothing."""
+    """Most tasks of one wave: more agents than this gain nothing."""
     notes: str = ""
     title: str = ""
     """Title of the spec."""
@@ -386,22 +385,10 @@ def plan_view(graph: Graph, title: str = "") -> PlanView:
         critical_path=critical,
         minutes=plan.minutes,
         total_minutes=sum(task.minutes for task in graph.tasks),
-        widest=max((_at_once(plan, wave) for wave in waves), default=0),
+        widest=max(map(len, waves), default=0),
         notes=graph.notes,
         title=title,
     )
-
-
-def _at_once(plan: Plan, wave: tuple[str, ...]) -> int:
-    """Return how many tasks of a wave start at once, in their order: those that share files wait for each other."""
-    held = HeldPaths()
-    started = 0
-    for name in wave:
-        files = plan.task(name).files_expected
-        if not any(map(held.has, files)):
-            started += 1
-            held.add(files)
-    return started
 
 
 def headline(build: Build) -> str:
