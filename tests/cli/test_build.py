@@ -232,7 +232,14 @@ def test_the_doctor_finds_git_and_never_shows_a_key(program: Program) -> None:
     assert checks["git"]["found"].startswith("git version")
     assert (checks["ANTHROPIC_API_KEY"]["found"], checks["OPENAI_API_KEY"]["ok"]) == ("present", False)
     assert "secret" not in ended.out + ended.err
+    for name, asked in (("go", "version"), ("podman", "--version")):
+        tool = program.directory / name
+        tool.write_text(f'#!/bin/sh\n[ "$*" = {asked} ] && echo {name} 9.9\n')
+        tool.chmod(0o755)
     bare = program("doctor", PATH=str(program.directory))
+    assert "go 9.9" in bare.out
+    assert "podman 9.9" in bare.out
+    assert "Rust projects cannot be checked" in bare.out
     assert bare.code == 78
     assert "nothing can be built" in bare.out
 

@@ -134,14 +134,14 @@ async def _python(_settings: Settings) -> CheckOutcome:
     return CheckOutcome((int(version[0]), int(version[1])) >= (3, 11), platform.python_version())
 
 
-async def _program(name: str, _settings: Settings) -> CheckOutcome:
-    """Check that the program `name` is on the search path and answers `--version`."""
+async def _program(names: str, _settings: Settings, ask: str = "--version") -> CheckOutcome:
+    """Check that the first program of `names` (separated by spaces) that is on the search path answers `ask`."""
     import asyncio
 
-    path = shutil.which(name)
+    path = next((path for name in names.split() if (path := shutil.which(name))), None)
     if path is None:
         return CheckOutcome(False, "")
-    version = await asyncio.to_thread(_version_of, path)
+    version = await asyncio.to_thread(_version_of, path, ask)
     return CheckOutcome(bool(version), version or f"{path} does not answer")
 
 
@@ -164,9 +164,9 @@ async def _bubblewrap(settings: Settings) -> CheckOutcome:
     return CheckOutcome(False, f"{seen.found}, {reason}") if reason else seen
 
 
-def _version_of(path: str) -> str:
-    """Return the first line that the program at `path` prints for `--version`; "" when it fails."""
-    command, null, patience = [path, "--version"], subprocess.DEVNULL, _PATIENCE_SECONDS
+def _version_of(path: str, ask: str) -> str:
+    """Return the first line that the program at `path` prints for `ask`; "" when it fails."""
+    command, null, patience = [path, ask], subprocess.DEVNULL, _PATIENCE_SECONDS
     try:
         done = subprocess.run(command, stdin=null, capture_output=True, check=True, timeout=patience)
     except (OSError, subprocess.SubprocessError):
@@ -350,6 +350,11 @@ CHECKS: tuple[DoctorCheck, ...] = (
     DoctorCheck("git", True, "nothing can be built: install git 2.38 or newer", _git),
     DoctorCheck("node", False, "checks of JavaScript and TypeScript projects cannot run", partial(_program, "node")),
     DoctorCheck("npm", False, "packages of JavaScript projects cannot be installed", partial(_program, "npm")),
+    DoctorCheck("go", False, "Go projects cannot be checked", partial(_program, "go", ask="version")),
+    DoctorCheck("cargo", False, "Rust projects cannot be checked", partial(_program, "cargo")),
+    DoctorCheck("java", False, "Maven and Gradle projects cannot be checked", partial(_program, "java")),
+    DoctorCheck("mvn", False, "Maven projects without a wrapper (mvnw) cannot be checked", partial(_program, "mvn")),
+    DoctorCheck("container engine", False, "compose.yaml cannot be started here", partial(_program, "docker podman")),
     DoctorCheck(
         "claude", False, "not needed: the Claude Agent SDK brings its own program", partial(_program, "claude")
     ),
