@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from buildwright.core.finding import MOST_FINDINGS
+from buildwright.core.patch import FileChange, Patch
 from buildwright.errors import BadSettings, GateBroken
 from buildwright.gates import GATES, gates
 from buildwright.gates.conflicts import ConflictMarkersGate, conflict_line
@@ -121,6 +122,17 @@ async def test_changes_outside_of_the_part_of_a_build_are_noted() -> None:
     assert "docs/3.md and 2 more" in only.message
     for path in ("buildwright.toml", "packages/buildwright.toml", "packages/a/buildwright.toml"):
         assert ("scope.protected", "error") in await said(ScopeGate(), judged(what=patch(path), part=part))
+
+
+async def test_a_large_new_file_is_warned_of() -> None:
+    changes = [
+        FileChange(path=path, kind=kind, mode="100644", size=1_280_000)
+        for path, kind in (("data.json", "added"), ("package-lock.json", "added"), ("old.json", "modified"))
+    ]
+    (done,) = await ScopeGate().judge(judged(None, Patch(base_tree="t", tree="u", changes=tuple(changes))))
+    (only,) = done.report.findings
+    assert (only.code, only.severity, only.file, done.report.ok) == ("scope.large", "warning", "data.json", True)
+    assert "1.3 MB" in only.message
 
 
 async def test_a_person_may_open_a_protected_path() -> None:

@@ -40,6 +40,8 @@ _LOCKFILES = frozenset(
         "yarn.lock",
     )
 )
+LARGE = 1_000_000
+"""Bytes from which on a new file is warned of."""
 _OF_TOOLS = frozenset(
     ("build", "coverage", "dist", "htmlcov", "log", "logs", "obj", "out", "target", "temp", "tmp", ".next", ".cache")
 )
@@ -85,6 +87,7 @@ def _findings(judged: Judged, patch: Patch) -> Iterator[Finding]:
             _forbidden(change, extra, judged.options.allow, judged.task.files_expected if judged.task else ())
         )
         yield from refused
+        yield from _large(change)
         if judged.task is not None and not refused:
             yield from _out_of_scope(change, judged.task, judged.options.part)
     yield from _outside_part(patch, judged.options.part)
@@ -127,6 +130,15 @@ def _forbidden(
             f"{path} is a git repository of its own (submodule), which cannot be merged as files.",
             path,
             fix=f"remove the .git directory in {path}, or leave the submodule as it was",
+        )
+
+
+def _large(change: FileChange) -> Iterator[Finding]:
+    is_lock = change.path.rpartition("/")[2].lower() in _LOCKFILES
+    if change.kind == "added" and change.size > LARGE and not is_lock:
+        message = f"{change.path} has {change.size / 1e6:.1f} MB: every clone of the repository will have it, too."
+        yield finding(
+            "scope.large", message, change.path, severity="warning", fix="keep it elsewhere, if it is no source"
         )
 
 
