@@ -60,6 +60,18 @@ def test_programs_behind_links_are_shown(tmp_path: Path) -> None:
     assert real.parent in shown(tmp_path, tmp_path / "bin")
 
 
+def test_links_are_looked_at_again_when_their_folder_changes(tmp_path: Path) -> None:
+    first, second = program(tmp_path, "packages/bun/bin/bun"), program(tmp_path, "packages/deno/bin/deno")
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "bun").symlink_to(first)
+    assert second.parent not in shown(tmp_path, folder)
+    (folder / "deno").symlink_to(second)
+    assert {first.parent, second.parent} <= set(shown(tmp_path, folder))
+    write(first.parent, {".ssh/key": ""})
+    assert first.parent not in shown(tmp_path, folder), "whether it is a home is asked each time"
+
+
 def test_of_npms_folder_of_programs_all_packages_are_shown(tmp_path: Path) -> None:
     real = program(tmp_path, "node_modules/bun/bin/bun.exe")
     (tmp_path / "node_modules" / ".bin").mkdir()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from buildwright.ports import Command
@@ -28,6 +30,8 @@ _PARTS = ("bin", "lib", "lib64", "libexec", "include", "share", "opt", "Cellar",
 """The parts of an installation (venv, "How venvs work")."""
 _OF_A_PROJECT = (".git", ".env", ".hg", ".netrc", ".npmrc")
 """What lies in a project or a home, and in no installation."""
+_SURE_NS = 2_000_000_000
+"""Age of a change after which a further one has another time on every file system."""
 
 
 def system_paths(network: bool) -> Iterator[Path]:
@@ -65,12 +69,24 @@ def _led_out_of(folder: Path) -> set[Path]:
     """Return the folders of the programs that links in `folder` lead to; all packages for npm's `node_modules/.bin`."""
     if folder.name == ".bin":
         return {folder.parent}
-    targets = (entry.resolve() for entry in folder.iterdir() if entry.is_symlink() and entry.is_file())
-    return {target.parent for target in targets if target.parent != folder and not _holds_a_home(target.parent)}
+    real = folder.resolve()
+    changed = real.stat().st_mtime_ns
+    targets = _kept(real, changed) if time.time_ns() - changed > _SURE_NS else _targets(real)
+    homes = (Path("/"), Path.home(), *Path.home().parents)
+    return {one for one in targets - {real, folder} if one not in homes and not (one / ".ssh").exists()}
 
 
-def _holds_a_home(folder: Path) -> bool:
-    return folder == Path("/") or folder in (Path.home(), *Path.home().parents) or (folder / ".ssh").exists()
+@lru_cache(maxsize=256)
+def _kept(folder: Path, _changed: int) -> frozenset[Path]:
+    """Look once at a folder until it has `_changed`: it may have thousands of links, and each judged command asks."""
+    return _targets(folder)
+
+
+def _targets(folder: Path) -> frozenset[Path]:
+    """Return the folders of the programs that links in a folder lead to."""
+    with os.scandir(folder) as entries:
+        links = [entry.path for entry in entries if entry.is_symlink() and entry.is_file()]
+    return frozenset(Path(os.path.realpath(link)).parent for link in links)
 
 
 def _needed_by(folder: Path) -> Iterator[Path]:
