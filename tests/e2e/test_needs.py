@@ -56,6 +56,22 @@ def test_the_lane_is_set_up_as_the_checks_are(program: Program, repository: Path
     assert changed(repository) == ["y.txt"]
 
 
+@SANDBOXES
+def test_a_set_up_is_made_once_for_the_base_the_lane_and_the_change(
+    program: Program, repository: Path, one: Path, sandbox: str
+) -> None:
+    commit(
+        repository,
+        buildwright__toml='[setup]\ncommands = ["echo set up now; mkdir deps; cp locked deps/ready"]\n'
+        'inputs = ["locked"]\noutputs = ["deps"]\n[checks]\ntest = { command = "grep -q 1 deps/ready", kind = "other" }\n',
+        locked="1\n",
+    )
+    ended = build(program, one, repository, "grep -q 1 deps/ready && echo y > y.txt", sandbox=sandbox)
+    assert ended.code == 0, ended.out + ended.err
+    assert program("logs").out.count("gate     set up now") + program("logs").out.count("setup    set up now") == 1
+    assert changed(repository) == ["y.txt"]
+
+
 def test_a_set_up_that_fails_in_the_lane_is_told_to_the_agent(program: Program, repository: Path, one: Path) -> None:
     agent = 'grep -q "set-up failed" "$BUILDWRIGHT_PROMPT_FILE" && echo y > y.txt'
     ended = build(program, one, repository, agent, "--setup", "echo no registry here; exit 3", "--no-gates")

@@ -117,10 +117,11 @@ class ChecksGate:
                 done += await self._judge_red(judged, own, validation.command if validation else "")
         return done
 
-    async def furnish(self, judged: Judged, caches: Path) -> Furnished:
-        """Make a lane ready as a checkout of the checks is. `caches`: where tools keep what they download for it.
+    async def furnish(self, judged: Judged, caches: Path, last: str = "") -> Furnished:
+        """Make a lane ready as a checkout of the checks is: by the same set-up, which is made once for both.
 
-        Raises GateBroken when the sandbox fails, BadSettings when buildwright.toml is wrong.
+        `caches` is where tools keep what they download for it, `last` a folder at the end of the agent's PATH. Raises
+        GateBroken when the sandbox fails, BadSettings when buildwright.toml is wrong.
         """
         files = checkout(judged)
         tree = await self._tree(files, judged)
@@ -131,7 +132,8 @@ class ChecksGate:
                 toolchain = toolchain._replace(needs=toolchain.needs._replace(bring=()))
             run = ProjectRun(judged, files, Path(folder), self._sandbox, path, toolchain, caches=caches)
             done = await run.set_up(toolchain.setup, self._setups)
-            return Furnished(tuple(done), run.environment_for_an_agent(path, toolchain.sources))
+            programs = os.pathsep.join(filter(None, (path, last)))
+            return Furnished(tuple(done), run.environment_for_an_agent(programs, toolchain.sources))
 
     async def _judge_red(self, judged: Judged, own: EarlyTests, validation: str) -> list[Judgement]:
         """Show that the task's own tests fail where its code is not there yet; then run the task's command."""

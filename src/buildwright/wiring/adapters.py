@@ -52,6 +52,9 @@ _SECRET_NAME = re.compile(r"(?:TOKEN|SECRET|PASSWORD|PASSWD|(?:API|ACCESS|SECRET
 _SURE = 16
 """Fewest characters of a secret known only by its variable's name. A shorter value may be a word (`TOKEN=disabled`)."""
 
+_OWN_TOOLS = str(Path(sys.executable).parent)
+"""The folder of the tools that are installed beside this Python: an agent's last resort."""
+
 AGENTS_OF_OTHERS = "buildwright.agents"
 """Entry point group: a callable `(settings, sandbox) -> Agent` registered by another package."""
 
@@ -194,7 +197,7 @@ def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> 
 
 def path_of(settings: Settings) -> str:
     """Return PATH for agents: the user's, then as a last resort the tools installed beside this Python."""
-    return os.pathsep.join((project_path_of(settings), str(Path(sys.executable).parent)))
+    return os.pathsep.join((project_path_of(settings), _OWN_TOOLS))
 
 
 def project_path_of(settings: Settings) -> str:
@@ -266,6 +269,7 @@ class AdapterFactory:
         from buildwright.engine.adapters import Adapters
 
         sandbox = await self.sandbox(options)
+        gates = self._gates(options, sandbox)
         return Adapters(
             builds=self._builds,
             clock=clock,
@@ -274,8 +278,8 @@ class AdapterFactory:
             scratch=self._settings.home / "scratch",
             brief=briefer(workspace),
             workspace=workspace,
-            gates=self._gates(options, sandbox),
-            furnish=self._furnish(options, sandbox),
+            gates=gates,
+            furnish=self._furnish(options, sandbox, gates),
             gateway=gateway,
             mask=masker_of(self._settings),
             observe=observe,
@@ -315,15 +319,20 @@ class AdapterFactory:
         return SealedRunner(GateTools(sandbox, project_path_of(self._settings), self._settings.home / "setups"))
 
     def _furnish(
-        self, options: Options, sandbox: Sandbox | None
+        self, options: Options, sandbox: Sandbox | None, gates: tuple[Gate, ...]
     ) -> Callable[[Judged, Path], Awaitable[Furnished]] | None:
-        """Return what makes lanes ready; None for agents that only write files."""
+        """Return what makes lanes ready; None for agents that only write files.
+
+        It is the gate of the checks itself: with another search path or cache of set-ups, each would be made once more.
+        """
         if not options.lanes or sandbox is None or options.agent in {*PLAIN, "direct"}:
             return None
         from buildwright.gates.checks import ChecksGate
         from buildwright.ports import GateTools
 
-        return ChecksGate(GateTools(sandbox, path_of(self._settings), self._settings.home / "setups")).furnish
+        tools = GateTools(sandbox, project_path_of(self._settings), self._settings.home / "setups")
+        checks = next((gate for gate in gates if isinstance(gate, ChecksGate)), None) or ChecksGate(tools)
+        return partial(checks.furnish, last=_OWN_TOOLS)
 
     def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
         if not options.gates or not options.lanes or sandbox is None:
