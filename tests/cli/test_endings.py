@@ -171,10 +171,25 @@ def test_a_base_that_does_not_pass_pauses_unless_that_is_accepted(
     assert "does not pass its own checks: the project is at fault" in why.out
     assert "Gate goal: refused (test -e a.txt, exit 1" in why.out
     assert program("resume").code == 0
-    for more in ("--accept-base",), ("--accept-base", "goal"), ("--on-failure", "fail"):
+    for more in ("--accept-base",), ("--accept-base", "goal"):
         accepted = program("build", tasks, "--repo", repository, *options, "--new", *more)
         assert accepted.code == 0, accepted.err
         assert ("before any change" in accepted.err) == ("goal" not in more)
+
+
+def test_a_base_that_fails_ends_a_build_that_asks_nobody_before_it_pays(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    options = shell(WRITES, "--check", "test:goal=echo no a.txt yet; test -e a.txt", "--on-failure", "fail")
+    ended = program("build", tasks, "--repo", repository, *options)
+    assert ended.code == 3, ended.err
+    assert "no a.txt yet" in ended.out
+    assert "start anew with --accept-base goal" in ended.out
+    assert "task.started" not in program("events", "").out
+    assert re.search(r"why [0-9a-f]{8} base\n$", ended.out)
+    for shown in program("status").out, program("why", "", "base").out:
+        assert "no a.txt yet" in shown
 
 
 def test_the_last_lines_of_what_failed_are_on_the_screen(program: Program, repository: Path, tmp_path: Path) -> None:

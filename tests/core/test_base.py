@@ -7,9 +7,10 @@ import pytest
 from buildwright.core import action as a
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control, Stage
-from buildwright.core.decide import allowed_modes, base_troubles, decide
+from buildwright.core.decide import allowed_modes, decide
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Graph
+from buildwright.core.judged_base import base_troubles
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
@@ -92,12 +93,26 @@ def test_checks_are_accepted_by_name_and_findings_by_code(accepted: tuple[str, .
     assert (machine.build.control is Control.PAUSED) == bool(troubles)
 
 
-@pytest.mark.parametrize("more", [{"accept_base": True}, {"on_failure": "fail"}])
-def test_all_that_refuses_the_base_is_accepted_without_a_name(more: dict[str, object]) -> None:
-    machine = prepared(planned=True, **more)
+def test_all_that_refuses_the_base_is_accepted_without_a_name() -> None:
+    machine = prepared(planned=True, accept_base=True)
     machine.take(e.BaseJudged(verdict=refused(pytest="test.failed", ruff="lint.E501")))
     settle(machine)
     assert machine.build.control is Control.RUNNING
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_who_is_not_to_be_asked_pays_nothing_for_a_base_that_fails(planned: bool) -> None:
+    machine = prepared(planned=planned, on_failure="fail")
+    machine.take(e.BaseJudged(verdict=refused(pytest="test.failed", checks="test.uncounted")))
+    settle(machine)
+    assert machine.build.outcome == "failed"
+    assert "pytest says no" in machine.build.message
+    assert "--accept-base pytest --accept-base test.uncounted" in machine.build.message
+    assert machine.build.done == machine.build.working == machine.build.usage.requests == 0
+    accepted = prepared(planned=planned, on_failure="fail", accept_checks=("pytest", "test.uncounted"))
+    accepted.take(e.BaseJudged(verdict=refused(pytest="test.failed", checks="test.uncounted")))
+    settle(accepted)
+    assert type(decide(accepted.build).actions[0]) is (a.RunAgent if planned else a.MakePlan)
 
 
 def test_nothing_to_check_with_names_what_can_be_done() -> None:

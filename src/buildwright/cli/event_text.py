@@ -11,9 +11,9 @@ from buildwright.cli.output import one_line
 from buildwright.cli.table import duration
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
-from buildwright.core.decide import base_troubles
 from buildwright.core.event import Recorded, Rejection, StepMode
 from buildwright.core.finding import Verdict
+from buildwright.core.judged_base import base_troubles
 from buildwright.ports import LogEntry, LogLine
 
 Tone = Literal["done", "bad", "dot", "again", "pause"]

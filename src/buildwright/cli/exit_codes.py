@@ -66,8 +66,10 @@ def exit_of(build: Build) -> Exit:
 
 
 def _a_gate_said_no(build: Build) -> bool:
-    """Return whether gates refused the final tree, or every failed task (and no agent failed)."""
-    if build.verdict is not None and not build.verdict.ok:
+    """Return whether gates refused the base, the final tree, or every failed task (and no agent failed)."""
+    from buildwright.core.judged_base import base_refusal  # the table alone is needed by what starts quickly
+
+    if (build.verdict is not None and not build.verdict.ok) or (not build.done and base_refusal(build)):
         return True
     rejections = {build.task(task_id).rejection for task_id in build.failed}
     return bool(rejections) and rejections <= {"gate", "train"}

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from buildwright.cli.output import Output, clean, defused, one_line
 from buildwright.cli.summary import command_for, ending
 from buildwright.core.build import Build, Stage, TaskPhase
-from buildwright.core.decide import base_troubles
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Finding
+from buildwright.core.judged_base import base_troubles
 from buildwright.views.overview import findings_of, task_view
 
 if TYPE_CHECKING:

@@ -113,6 +113,8 @@ def ending(view: BuildView) -> Iterator[str]:
     waits = view.steps is not None and view.steps.allowed
     state = view.outcome or ("waits for a step" if waits else view.control)
     yield f"{view.title}: {state}" + (f", {one_line(view.message)}" if view.message else "")
+    for line in view.message.splitlines()[1:] if view.outcome else ():
+        yield f"    {one_line(line, 300)}"
     for finding in view.findings[:10]:
         yield f"  {one_line(finding)}"
     for warning in view.warnings[:10] if view.outcome else ():
@@ -202,6 +204,8 @@ def _next(view: BuildView) -> str:
             if inspect
             else f"buildwright diff {short} --stat"
         )
+    if view.outcome == "failed" and not any(task.attempt for task in view.tasks):
+        return f"buildwright why {short} base"
     if view.outcome:
         bad = next((task.id for task in view.tasks if task.phase in {"failed", "rejected"}), "")
         return f"buildwright why {short} {bad}" if bad else f"buildwright logs {short} --tail 50"

@@ -26,8 +26,8 @@ from buildwright.core.action import (
 )
 from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reopened
 from buildwright.core.event import AnyEvent, StepMode
-from buildwright.core.finding import Finding
 from buildwright.core.heap import pop
+from buildwright.core.judged_base import base_refusal
 from buildwright.core.merge import train_actions
 from buildwright.core.paths import overlapping
 from buildwright.core.repetition import same_change, same_findings
@@ -115,7 +115,7 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
     """Return the facts that follow from what has happened: also of a build driven by hand, between its steps."""
     match build.stage:
         case Stage.PLANNING:
-            if trouble := _base_trouble(build):
+            if trouble := _base_trouble(build) or _fails(build):
                 return trouble
             return (e.BuildPaused(reason="plan", message=build.plan_error),) if build.plan_error else ()
         case Stage.WORKING:
@@ -148,49 +148,11 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
             return ()
 
 
-NO_TEST_YET = "test.none_collected"
-"""Finding of a base that has no test yet: no reason to pause, since the tasks are to write them."""
-NO_CHECK = "checks.none"
-"""Finding of a base with nothing to check it with: a question before the start, not a failed task."""
-
-_LONGEST_REASON = 2_000
-
-
-def base_troubles(build: Build) -> tuple[Finding, ...]:
-    """Return what the gates refuse in the tree the build started from and no option accepts, before any change.
-
-    An option accepts a gate or check by its name, or a finding by its code.
-    """
-    if build.base_verdict is None:
-        return ()
-    accepted = {*build.options.accept_checks, NO_TEST_YET}
-    return tuple(
-        finding
-        for report in build.base_verdict.reports
-        if not report.ok and report.gate not in accepted
-        for finding in report.findings
-        if finding.severity == "error" and finding.code not in accepted
-    )
-
-
 def _base_trouble(build: Build) -> tuple[AnyEvent, ...]:
-    """Pause before anything is paid for when the base does not pass, unless the user accepts that."""
-    if build.options.on_failure != "pause" or build.base_accepted or build.options.accept_base:
-        return ()
-    troubles = base_troubles(build)
-    if not troubles:
-        return ()
-    if any(one.code == NO_CHECK for one in troubles):
-        message = (
-            "nothing to check changes with was found\n"
-            "name a command: resume with --check COMMAND\n"
-            "merge without judging: start anew with --no-gates\n"
-            "go on if the tasks are to write the first checks: --accept-base checks.none says so beforehand"
-        )
-    else:
-        reason = "\n".join(troubles[0].reason)[:_LONGEST_REASON]
-        message = f"the project does not pass its own checks before any change: {reason}"
-    return (e.BuildPaused(reason="base", message=message),)
+    """Pause before anything is paid for when the base does not pass and no user accepts that."""
+    if build.options.on_failure == "pause" and (refusal := base_refusal(build)):
+        return (e.BuildPaused(reason="base", message=refusal),)
+    return ()
 
 
 def _trouble(build: Build) -> tuple[AnyEvent, ...]:
@@ -320,7 +282,11 @@ def _dead_end(build: Build) -> str:
 
 
 def _why_it_fails(build: Build) -> str:
-    """Return why a working build ends as failed; "" when it does not."""
+    """Return why a build ends as failed before all its tasks are done; "" when it does not."""
+    if build.options.on_failure == "fail" and (refusal := base_refusal(build)):
+        return refusal
+    if build.stage is Stage.PLANNING:
+        return ""
     return (_too_much_failed(build) if build.failed else "") or _dead_end(build)
 
 

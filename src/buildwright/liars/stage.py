@@ -99,6 +99,7 @@ class LiarStage:
             "agent": "shell",
             "agent_command": command,
             "on_failure": "fail",
+            "accept_base": True,  # what is asked is what the gates say of the change
             "delivery": Delivery(branch=branch),
             "limits": (options or Options()).limits.model_copy(update={"attempts": 1}),
         }

@@ -8,10 +8,10 @@ from typing import Any
 
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control, TaskPhase, TaskState
-from buildwright.core.decide import base_troubles
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Report, Verdict
 from buildwright.core.graph import Plan
+from buildwright.core.judged_base import base_troubles
 from buildwright.core.record import Record
 from buildwright.core.task import Task
 from buildwright.errors import NotFound
@@ -117,7 +117,7 @@ BASE = "base"
 def why_base(build: Build) -> BaseView:
     """Explain what the base comes to: whether it was judged, what refuses it, and who accepts that."""
     verdict, troubles = build.base_verdict, base_troubles(build)
-    accepted = build.base_accepted or build.options.accept_base or build.options.on_failure == "fail"
+    accepted = build.base_accepted or build.options.accept_base
     match verdict:
         case None if not build.options.gates or not build.options.lanes:
             answer = "It is not judged: this build has no gates."

@@ -14,9 +14,9 @@ from pydantic_core import to_json
 
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
-from buildwright.core.decide import base_troubles
 from buildwright.core.event import Event, Recorded, encode
 from buildwright.core.finding import Finding, Verdict
+from buildwright.core.judged_base import base_troubles
 from buildwright.core.languages import language_of
 from buildwright.ports import LogLine
 from buildwright.views.overview import task_counts

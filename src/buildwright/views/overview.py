@@ -14,10 +14,11 @@ from typing import Literal
 from pydantic import Field
 
 from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState, unapproved
-from buildwright.core.decide import allowed_modes, base_troubles
+from buildwright.core.decide import allowed_modes
 from buildwright.core.event import StepMode
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Graph, Plan, compile_plan
+from buildwright.core.judged_base import base_troubles
 from buildwright.core.record import Record
 from buildwright.core.task import TaskAction, Validation
 from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status

@@ -1,0 +1,57 @@
+"""What the gates say of the tree that a build starts from, and who accepts it. Must never decide what happens then."""
+
+from __future__ import annotations
+
+from buildwright.core.build import Build
+from buildwright.core.finding import Finding
+
+NO_TEST_YET = "test.none_collected"
+"""Finding of a base that has no test yet: no reason to stop, since the tasks are to write them."""
+NO_CHECK = "checks.none"
+"""Finding of a base with nothing to check it with: a question before the start, not a failed task."""
+
+_LONGEST_REASON = 2_000
+
+
+def base_troubles(build: Build) -> tuple[Finding, ...]:
+    """Return what the gates refuse in the tree the build started from and no option accepts, before any change.
+
+    An option accepts a gate or check by its name, or a finding by its code.
+    """
+    return tuple(finding for _, finding in _named_troubles(build))
+
+
+def base_refusal(build: Build) -> str:
+    """Return why the build may not go on from its base, and what a person can do; "" when it may."""
+    if build.base_accepted or build.options.accept_base:
+        return ""
+    troubles = _named_troubles(build)
+    if not troubles:
+        return ""
+    asks = build.options.on_failure == "pause"
+    if any(one.code == NO_CHECK for _, one in troubles):
+        command = "resume with --check COMMAND" if asks else "start anew with --check COMMAND"
+        return (
+            "nothing to check changes with was found\n"
+            f"name a command: {command}\n"
+            "merge without judging: start anew with --no-gates\n"
+            "go on if the tasks are to write the first checks: --accept-base checks.none says so beforehand"
+        )
+    reason = "\n".join(troubles[0][1].reason)[:_LONGEST_REASON]
+    message = f"the project does not pass its own checks before any change: {reason}"
+    names = " ".join(dict.fromkeys(f"--accept-base {name}" for name, _ in troubles))
+    return message if asks else f"{message}\nnothing was paid for; mend it, or start anew with {names}"
+
+
+def _named_troubles(build: Build) -> list[tuple[str, Finding]]:
+    """Return each finding that refuses the base with the name that `--accept-base` takes for it."""
+    if build.base_verdict is None:
+        return []
+    accepted = {*build.options.accept_checks, NO_TEST_YET}
+    return [
+        (finding.code if report.gate == "checks" else report.gate, finding)
+        for report in build.base_verdict.reports
+        if not report.ok and report.gate not in accepted
+        for finding in report.findings
+        if finding.severity == "error" and finding.code not in accepted
+    ]
