@@ -97,12 +97,28 @@ def test_misuse_with_json_is_one_object(program: Program, three: Path) -> None:
 
 
 def test_a_plan_of_a_spec_leaves_nothing(program: Program, repository: Path, cassette: Path, spec: Path) -> None:
-    plan = program("plan", spec, "--repo", repository, "--cassette", cassette, "--json")
+    plan = program("plan", spec, "--repo", repository, "--cassette", cassette, "--check", "true", "--json")
     assert plan.code == 0, plan.err
     assert [task["id"] for task in plan.object["tasks"]] == ["one"]
     assert program("status", "--all", "--json").object["builds"] == []
     kept = [path for path in program.home.rglob("*") if "plan-" in path.name]
     assert kept == []
+
+
+def test_no_plan_is_bought_for_a_repository_that_fails(
+    program: Program, repository: Path, cassette: Path, spec: Path
+) -> None:
+    given = ("plan", spec, "--repo", repository, "--cassette", cassette, "--check", "test:goal=echo at 1 of 3; false")
+    refused = program(*given)
+    assert refused.code == 2, refused.err
+    assert "no plan is paid for" in refused.err
+    assert "at 1 of 3" in refused.err
+    assert "plan all the same with --accept-base goal" in refused.err
+    for more in ("--accept-base", "goal"), ("--accept-base",):
+        planned = program(*given, *more)
+        assert planned.code == 0, planned.err
+        assert f"--check 'test:goal=echo at 1 of 3; false' {' '.join(more)}\n" in planned.err
+    assert program(*given[:2], "--cassette", cassette).code == 0, "without a repository there is nothing to judge"
 
 
 def test_the_cassette_is_found_from_another_folder(

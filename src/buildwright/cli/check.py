@@ -158,15 +158,6 @@ def _tell(output: Output, view: dict[str, Any], *, was_kept: bool) -> Exit:
         output.say(typed("Next: buildwright build SPEC.md"))
     else:
         output.print("Not ready: a build would pause here, before anything is paid for.", style="bold")
-        accepted = " ".join(f"--accept-base {shlex.quote(name)}" for name in _refused(view))
+        accepted = " ".join(f"--accept-base {shlex.quote(name)}" for name in view["refused_by"])
         output.say(typed(f"Next: mend it, name other checks with --check, or build with {accepted or '--accept-base'}"))
     return code
-
-
-def _refused(view: dict[str, Any]) -> list[str]:
-    """Return what refuses the project, as `--accept-base` takes it: names of checks, and codes of what was found."""
-    names = []
-    for report in view["reports"]:
-        codes = [one["code"] for one in report["findings"] if one["severity"] == "error"]
-        names += codes if report["gate"] == "checks" else [] if report["ok"] else [report["gate"]]
-    return list(dict.fromkeys(names))

@@ -25,6 +25,10 @@ async def plan(
     repo: Annotated[str, Parameter(help="The repository it is for; the planner reads its files.")] = "",
     planner_model: Annotated[str, Parameter(help="The model that plans.")] = "",
     cassette: Annotated[Path | None, Parameter(help="Replay the model from this file.")] = None,
+    check: Annotated[tuple[str, ...], Parameter(help="A command that judges it, as of `build`. May be repeated.")] = (),
+    accept_base: Annotated[
+        tuple[str, ...], Parameter(help="Plan although this check refuses the repository; all, without a name.")
+    ] = (),
     out: Annotated[
         Path | None,
         Parameter(name=["--output", "-o"], help="Write the plan to this new file: a task list to edit and build."),
@@ -33,24 +37,26 @@ async def plan(
 ) -> None:
     """Show the tasks of a spec with their goals, files and checks, their waves and the critical path.
 
-    A complete task list needs no model. A Markdown spec goes through the planner; `-o` keeps the plan, and `build` of that
-    file builds exactly it.
+    A complete task list needs no model. A Markdown spec goes through the planner, once the repository passes its own
+    checks; `-o` keeps the plan, and `build` of that file builds exactly it.
     """
     import shlex
 
     from buildwright.advisors.plan_file import plan_text
     from buildwright.cli.build_options import BuildOptions
-    from buildwright.cli.options import options_of, read_repository
+    from buildwright.cli.options import ALL, options_of, read_repository
     from buildwright.engine.commands import NewBuild
 
     output = Output(json)
-    options = options_of(BuildOptions(planner_model=planner_model, cassette=cassette))
+    given = BuildOptions(planner_model=planner_model, cassette=cassette, check=check, accept_base=accept_base)
+    options = options_of(given)
     repository = read_repository(repo) if repo else ""
     _check_new(out)
     async with session() as app:
         read = await read_spec(spec, tag)
         if read.graph is None:
-            output.say("Planning; a model reads the spec.")
+            first = "the repository is checked, then " if repo else ""
+            output.say(f"Planning; {first}a model reads the spec.")
         view = await app.plan(NewBuild(read, options, repository))
     shown = view.model_dump(mode="json")
     if out is not None:
@@ -59,13 +65,15 @@ async def plan(
         output.data({"title": view.title, **shown, "spec": read.text})
     else:
         _print_plan(output, read.title, view)
-        given = [f"--tag {shlex.quote(tag)}"] if tag and out is None else []
-        given += [f"--repo {shlex.quote(repo) if repo else 'PATH'}"]
-        given += [f"--planner-model {shlex.quote(planner_model)}"] if planner_model else []
-        given += [f"--cassette {shlex.quote(str(cassette))}"] if cassette else []
+        more = [f"--tag {shlex.quote(tag)}"] if tag and out is None else []
+        more += [f"--repo {shlex.quote(repo) if repo else 'PATH'}"]
+        more += [f"--planner-model {shlex.quote(planner_model)}"] if planner_model else []
+        more += [f"--cassette {shlex.quote(str(cassette))}"] if cassette else []
+        more += [f"--check {shlex.quote(command)}" for command in check]
+        more += [f"--accept-base {shlex.quote(name)}" if name != ALL else "--accept-base" for name in accept_base]
         if read.graph is None and out is None:
             output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
-        output.say(typed(f"Next: buildwright build {shlex.quote(str(out or spec))} {' '.join(given)}"))
+        output.say(typed(f"Next: buildwright build {shlex.quote(str(out or spec))} {' '.join(more)}"))
 
 
 def _check_new(out: Path | None) -> None:

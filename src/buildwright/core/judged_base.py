@@ -39,8 +39,13 @@ def base_refusal(build: Build) -> str:
         )
     reason = "\n".join(troubles[0][1].reason)[:_LONGEST_REASON]
     message = f"the project does not pass its own checks before any change: {reason}"
-    names = " ".join(dict.fromkeys(f"--accept-base {name}" for name, _ in troubles))
+    names = " ".join(f"--accept-base {name}" for name in refusing(build))
     return message if asks else f"{message}\nnothing was paid for; mend it, or start anew with {names}"
+
+
+def refusing(build: Build) -> tuple[str, ...]:
+    """Return what refuses the base and no option accepts, each as `--accept-base` takes it."""
+    return tuple(dict.fromkeys(name for name, _ in _named_troubles(build)))
 
 
 def _named_troubles(build: Build) -> list[tuple[str, Finding]]:

@@ -36,14 +36,17 @@ class PrecheckView(Record):
     reasons: tuple[tuple[str, ...], ...] = ()
     """For each finding that refuses the project: the lines that matter, and the fix."""
     reports: tuple[Report, ...] = ()
+    refused_by: tuple[str, ...] = ()
+    """What refuses the project and was not accepted, as `--accept-base` takes it: checks, and codes of findings."""
 
 
-def judged(view: PrecheckView, verdict: Verdict) -> PrecheckView:
+def judged(view: PrecheckView, verdict: Verdict, refused_by: tuple[str, ...]) -> PrecheckView:
     """Return the view with what the checks say."""
     return view.model_copy(
         update={
             "ready": verdict.ok,
             "reasons": tuple(finding.reason for finding in verdict.findings if finding.severity == "error"),
             "reports": verdict.reports,
+            "refused_by": refused_by,
         }
     )

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -22,7 +23,7 @@ from buildwright.core.limits import Options
 from buildwright.engine import commands
 from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild, ResumeBuild, StopBuild
 from buildwright.engine.follow import stepped
-from buildwright.errors import BadSettings, BuildIsRunning, NotFound
+from buildwright.errors import BadSettings, BuildIsRunning, NotFound, Refused
 from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
@@ -205,12 +206,13 @@ class App:
     async def plan(self, new: NewBuild) -> PlanView:
         """Return the plan for a spec without building it. Leaves nothing behind.
 
-        Raises BadGraph, ModelFailed, BadSettings, BadRepository.
+        Raises BadGraph, ModelFailed, BadSettings, BadRepository, Refused (the base does not pass its own checks).
         """
         from buildwright.views.overview import plan_view
 
+        check_base = partial(self._check_base, new)
         new = preflight.of_part(new, self.settings.environment)
-        graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace)
+        graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace, check_base)
         found = await preflight.toolchain(new, self.workspace)
         view = await asyncio.to_thread(plan_view, graph, new.spec.title)
         return view.model_copy(
@@ -220,6 +222,22 @@ class App:
                 "spec_notes": new.spec.notes,
             }
         )
+
+    async def _check_base(self, new: NewBuild) -> None:
+        """Judge what a plan is for, or take the kept verdict, as a build does before it pays. Raises Refused.
+
+        Not in a cluster: there only workers run what projects bring, and the build of the plan has them judge.
+        """
+        accepts_all = new.options.accept_base or not (new.options.gates and new.options.lanes)
+        if accepts_all or self.in_cluster or not new.repository:
+            return
+        options = new.options.model_copy(update={"agent": "shell", "agent_command": "true"})
+        view = await self.precheck(replace(new, options=options), lambda _: None)
+        if view.refused_by:
+            reason = "\n".join(view.reasons[0])
+            accepted = " ".join(f"--accept-base {name}" for name in view.refused_by)
+            fix = f"mend it, name other checks with --check, or plan all the same with {accepted}"
+            raise Refused(f"the project does not pass its own checks, so no plan is paid for: {reason}", fix=fix)
 
     async def precheck(
         self,

@@ -12,6 +12,7 @@ from buildwright.core import event as e
 from buildwright.core.apply import fold
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
+from buildwright.core.judged_base import refusing
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
@@ -48,7 +49,8 @@ async def precheck(
         if not run:
             return view
         async with _bench(replace(world, on_log=on_log), build) as bench:
-            return judged(view, await judge_base(bench, build, target.tree))
+            verdict = await judge_base(bench, build, target.tree)
+            return judged(view, verdict, refusing(build.evolve({"base_verdict": verdict})))
     finally:
         await workspace.release(place)
 

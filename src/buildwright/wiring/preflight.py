@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -121,16 +121,19 @@ async def toolchain(new: NewBuild, workspace: GitWorkspace) -> Toolchain:
         await workspace.release(place)
 
 
-async def plan(new: NewBuild, gateway: LocalGateway, workspace: GitWorkspace) -> Graph:
+async def plan(
+    new: NewBuild, gateway: LocalGateway, workspace: GitWorkspace, check_base: Callable[[], Awaitable[None]]
+) -> Graph:
     """Ask the planner for a plan and return it. The planner reads the files of the repository if there is one.
 
-    Raises BadGraph, ModelFailed, BadSettings, BadRepository.
+    `check_base` is called before the model is. Raises BadGraph, ModelFailed, BadSettings, BadRepository.
     """
     from buildwright.agents.briefing import describe_repository
     from buildwright.workspace.orphans import PLAN
 
     options = with_cassette(new.options)
     gateway.check_keys("", options)
+    await check_base()
     place = f"{PLAN}{uuid.uuid4()}"
     context = ""
     if new.repository:
