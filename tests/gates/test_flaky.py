@@ -194,6 +194,13 @@ async def test_a_red_base_stays_red(tmp_path: Path) -> None:
     assert codes(report) == ["test.failed", "test.tried_again"]
 
 
+async def test_a_base_is_tried_again_once(tmp_path: Path) -> None:
+    (report,) = await Home(tmp_path).base({"stats.py": MEAN, "test_chance.py": chance(tmp_path / "n", 0, 1)})
+    assert not report.ok
+    assert "was tried again and failed again" in report.findings[-1].message
+    assert runs(tmp_path / "n") == 2
+
+
 async def test_tests_of_the_base_over_new_code_are_tried_again_too(tmp_path: Path) -> None:
     base = {"stats.py": MEAN, "test_stats.py": STEADY, "test_chance.py": chance(tmp_path / "n", 1)}
     new = STEADY + "\n\ndef test_one():\n    assert mean([7]) == 7\n"

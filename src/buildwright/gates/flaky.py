@@ -102,7 +102,9 @@ async def rule_of(judged: Judged, tests: tuple[CaseResult, ...], known: Mapping[
 
     `known` are the names of tests that failed by chance earlier, with whether one did so on a tree without a change.
     """
-    if where == "base" or judged.patch is None:
+    if judged.patch is None:
+        return Rule(1, 1)  # a person waits for the verdict on the base, and nothing is compared with it yet
+    if where == "base":
         return Rule(1, _TRIES)
     if where == "now" and (own := [case.name for case in tests if _is_own(judged, case)]):
         return Rule(1, 1, f"{_list(own)}: the change adds or changes what is tested here and how")
