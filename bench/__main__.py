@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import report, startup
+from bench import first_branch, report, startup
 from bench.cluster.parts import PARTS, run_module, run_part
 from bench.contestants import Contestant, contestants
 from bench.machine import calibrate, load, machine
@@ -33,6 +33,7 @@ WORKLOADS = (
     "size",
     "lane",
     "startup",
+    "first_branch",
     "http",
     "streams",
     *PARTS,
@@ -124,6 +125,7 @@ def _run(given: argparse.Namespace, engines: list[Contestant]) -> dict[str, Any]
 
 def main() -> int:
     given = _arguments()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's program is compiled once, not at each start
     try:
         engines = contestants(peers=not given.no_peers)
     except CannotMakeEnvironment as problem:
@@ -155,6 +157,8 @@ def main() -> int:
             results["lane"] = _lane(500 if given.quick else 5000, 1 if given.quick else given.rounds)
         if not given.only or "startup" in given.only:
             results["startup"] = startup.measure_all(3 if given.quick else 7)
+        if "first_branch" in given.only or not (given.only or given.quick or given.no_peers):
+            results["first_branch"] = _first_branch(given.rounds)
         if not given.only or "http" in given.only:
             results["http"] = _of_module(given, "http", "bench.over_http")
         if not given.only or "streams" in given.only:
@@ -167,6 +171,7 @@ def main() -> int:
         results["failures"]
         or results.get("cluster", {}).get("failures")
         or results.get("startup", {}).get("failures")
+        or results.get("first_branch", {}).get("failures")
         or results.get("http", {}).get("failures")
         or results.get("streams", {}).get("failures")
         or "failure" in results.get("lane", {})
@@ -207,6 +212,14 @@ def _of_module(given: argparse.Namespace, name: str, module: str) -> dict[str, A
             found["failures"].append(f"{name} (round {turn + 1}): {problem}")
             _say(found["failures"][-1])
     return found
+
+
+def _first_branch(rounds: int) -> dict[str, Any]:
+    """What the first branch of each project takes; `failures` says why it could not be measured."""
+    try:
+        return first_branch.measure_all(rounds)
+    except (RunFailed, OSError, subprocess.CalledProcessError) as problem:
+        return {"failures": [f"first_branch: {problem}"]}
 
 
 def _lane(files: int, rounds: int) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def measure_all(times: int) -> dict[str, Any]:
     try:
         repository = _repository(place / "repository")
         environment = {**os.environ, "BUILDWRIGHT_HOME": str(place / "home"), "NO_COLOR": "1"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's program is compiled once, not at each start
         check = (*PROGRAM, "check", "--repo", str(repository), "--json")
         first = _seconds(check, environment)
         turns = [

@@ -174,9 +174,8 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
         for failure in results["failures"]
     ]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("startup", {}).get("failures", [])]
-    notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("http", {}).get("failures", [])]
-    notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("streams", {}).get("failures", [])]
-    notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("cluster", {}).get("failures", [])]
+    for part in ("first_branch", "http", "streams", "cluster"):
+        notes += [f"FAILED: {_last_line(failure)}" for failure in results.get(part, {}).get("failures", [])]
     if "failure" in results.get("lane", {}):
         notes.append(f"FAILED: {_last_line(results['lane']['failure'])}")
     return notes
@@ -191,8 +190,11 @@ def _startup(results: dict[str, Any]) -> list[tuple[str, ...]]:
     words = {
         "python": "an interpreter that does nothing",
         "help": "`buildwright --help`",
+        "build_help": "`buildwright build --help`",
+        "prompt": "`buildwright status --short`",
         "status": "`buildwright status`",
         "list": "`buildwright status --all`",
+        "check": "`buildwright check`, the second time",
         "first_task": "`buildwright build`, to the first act of the first agent",
     }
     found = results.get("startup", {})
@@ -218,8 +220,26 @@ def _lane(results: dict[str, Any]) -> list[tuple[str, ...]]:
     return [(step, _figure(git[step]), _figure(ours[step]), _figure(ours[step] / git[step])) for step in git]
 
 
+def _first_branch(results: dict[str, Any]) -> list[Table]:
+    """Each project: once by hand, to the first branch, and the ratio."""
+    found = results.get("first_branch", {})
+    rows = [
+        (
+            name,
+            *(f"{part[key]:.1f} s" for key in ("setup", "tests", "whole", "first")),
+            *(_figure(part[key]) for key in ("first_branch", "second_setup")),
+        )
+        for name, part in found.items()
+        if isinstance(part, dict)
+    ]
+    header = ("project", "set-up", "tests", "by hand", "first branch", "over by hand", "second set-up over the first")
+    notes = ("The first branch runs the tests twice: on the base, before an agent is paid for, and on the change.",)
+    return [Table("From `git clone` to the first branch", header, rows, notes)] if rows else []
+
+
 def _cluster(results: dict[str, Any]) -> list[Table]:
     return [
+        *_first_branch(results),
         *tables(results.get("cluster", {}).get("rounds", {})),
         *http_tables(results.get("http", {}).get("rounds", [])),
         *stream_tables(results.get("streams", {}).get("rounds", [])),

@@ -1,4 +1,6 @@
-"""How long `buildwright` takes to be there: help, status, the first task of a build; and its memory. Changes nothing of yours.
+"""How long `buildwright` takes to be there: help, status, `check`, the first task of a build; and its memory.
+
+Changes nothing of yours.
 
 python -m bench.startup
 """
@@ -112,6 +114,12 @@ def _measure_all(times: int, environment: dict[str, str]) -> dict[str, Any]:
         "status": lambda: _once((*PROGRAM, "status"), environment, STATE),
         "list": lambda: _once((*PROGRAM, "status", "--all"), environment, STATE),
         "help": lambda: _once((*PROGRAM, "--help"), environment, STATE),
+        "build_help": lambda: _once((*PROGRAM, "build", "--help"), environment, STATE),
+        "prompt": lambda: _once((*PROGRAM, "status", "--short"), environment, STATE),
+        # The first run, which is not counted, judges the repository; the others are told the kept verdict.
+        "check": lambda: _once(
+            (*PROGRAM, "check", "--repo", str(repository), "--check", "true", "--json"), environment, STATE
+        ),
         "python": lambda: _once((sys.executable, "-c", "pass"), environment, STATE),
         "first_task": first_task,
     }

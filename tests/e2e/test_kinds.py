@@ -5,13 +5,11 @@ Two of them run always; `make real` runs all, which fetches more and takes a whi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
 import subprocess
 import sys
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.real_projects.kinds import KINDS, Edit, Kind, Release
+from tests.e2e.real_projects.release import unpack
 from tests.git import git
 
 pytestmark = [pytest.mark.real_input, pytest.mark.timeout(1800)]
@@ -83,7 +82,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     made = Place(kind, tmp_path, environment)
     if isinstance(kind.source, Release):
-        _fetch(kind.source, made)
+        unpack(kind.source, tmp_path / "release", made.repository)
     else:
         for path, text in kind.source.items():
             file = made.repository / path
@@ -106,27 +105,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         words = " ".join(kind.python)
         made.run(f"{UV} pip install --quiet --python .venv/bin/python {words}" if words else "true")
     return made
-
-
-def _fetch(release: Release, place: Place) -> None:
-    """Unpack the archive of a release as the project, by the ordinary client of its index."""
-    archives = place.folder / "archives"
-    archives.mkdir()
-    if release.index == "python":
-        wanted = archives / "wanted.txt"
-        wanted.write_text(f"{release.package}=={release.version} --hash=sha256:{release.sha256}\n", encoding="utf-8")
-        words = [*(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:")]
-        words += ["--disable-pip-version-check", "--require-hashes", "--requirement", str(wanted)]
-        subprocess.run([*words, "--dest", str(archives)], check=True)
-    else:
-        words = ["npm", "pack", "--silent", f"{release.package}@{release.version}"]
-        subprocess.run(words, cwd=archives, check=True, stdout=subprocess.DEVNULL)
-    (archive,) = (path for path in archives.iterdir() if path.suffix in {".gz", ".tgz"})
-    assert hashlib.sha256(archive.read_bytes()).hexdigest() == release.sha256
-    with tarfile.open(archive) as tar:
-        tar.extractall(place.folder / "unpacked", filter="data")
-    (unpacked,) = (place.folder / "unpacked").iterdir()
-    unpacked.rename(place.repository)
 
 
 def _path(place: Place) -> str:

@@ -1,0 +1,32 @@
+"""How a release of a package index becomes a project. Names no index: every client knows its own."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+from tests.e2e.real_projects.kinds import Release
+
+
+def unpack(release: Release, scratch: Path, project: Path) -> None:
+    """Fetch the archive of a release by the ordinary client of its index, check it, and unpack it as `project`."""
+    archives, unpacked = scratch / "archives", scratch / "unpacked"
+    archives.mkdir(parents=True)
+    if release.index == "python":
+        wanted = archives / "wanted.txt"
+        wanted.write_text(f"{release.package}=={release.version} --hash=sha256:{release.sha256}\n", encoding="utf-8")
+        words = [*(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:")]
+        words += ["--disable-pip-version-check", "--require-hashes", "--requirement", str(wanted)]
+        subprocess.run([*words, "--dest", str(archives)], check=True)
+    else:
+        words = ["npm", "pack", "--silent", f"{release.package}@{release.version}"]
+        subprocess.run(words, cwd=archives, check=True, stdout=subprocess.DEVNULL)
+    (archive,) = (path for path in archives.iterdir() if path.suffix in {".gz", ".tgz"})
+    assert hashlib.sha256(archive.read_bytes()).hexdigest() == release.sha256
+    with tarfile.open(archive) as tar:
+        tar.extractall(unpacked, filter="data")
+    (made,) = unpacked.iterdir()
+    made.rename(project)
