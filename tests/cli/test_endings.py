@@ -218,6 +218,31 @@ def test_the_last_lines_of_what_failed_are_on_the_screen(program: Program, repos
         assert "fix: pytest is not in the Python of the checks, /" in shown
 
 
+@pytest.mark.parametrize(
+    ("more", "at_fault", "said"),
+    [
+        (("--check", "test:t=sleep 60", "--gate-time", "1"), "a limit", "resume [0-9a-f]{8} --gate-time SECONDS"),
+        (("--setup", "echo no such index; exit 4", "--check", "true"), "the project's set-up", "no such index"),
+        (("--check", "test:t=nosuchprogram --all"), "this machine", "nosuchprogram.*was not found"),
+        (("--check", "test:t=false"), "the project", "go on all the same"),
+    ],
+)
+def test_whose_fault_it_is_stands_where_it_stops(
+    program: Program, repository: Path, tmp_path: Path, more: tuple[str, ...], at_fault: str, said: str
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "x"})
+    told = tmp_path / "told"
+    words = (*shell(WRITES, *more), "--notify", f"echo $BUILDWRIGHT_FAULT > {told}")
+    paused = program("build", tasks, "--repo", repository, *words)
+    assert paused.code == 4, paused.err
+    assert re.search(said, paused.out), paused.out
+    for shown in paused.out, program("status").out:
+        assert f"at fault: {at_fault}\n" in shown
+    assert f": {at_fault} is at fault, not a task." in program("why", "", "base").out
+    fault = program("status", "--json").object["pause"]["fault"]
+    assert (program("events", "").lines[-1]["fault"], told.read_text().strip()) == (fault, fault)
+
+
 def test_a_project_without_checks_is_a_question_before_the_start(
     program: Program, repository: Path, tmp_path: Path
 ) -> None:

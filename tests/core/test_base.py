@@ -115,6 +115,25 @@ def test_who_is_not_to_be_asked_pays_nothing_for_a_base_that_fails(planned: bool
     assert type(decide(accepted.build).actions[0]) is (a.RunAgent if planned else a.MakePlan)
 
 
+@pytest.mark.parametrize(
+    ("gate", "code", "fault", "words"),
+    [
+        ("pytest", "test.failed", "base", "the project does not pass its own checks"),
+        ("setup", "setup.failed", "setup", "the project's set-up fails"),
+        ("pytest", "check.tool_missing", "machine", "this machine lacks what"),
+        ("pytest", "check.timeout", "limits", "a limit ended a check"),
+        ("setup", "check.timeout", "limits", "a limit ended a check"),
+        ("checks", "checks.none", "base", "nothing to check changes with"),
+    ],
+)
+def test_a_pause_for_the_base_says_whose_fault_it_is(gate: str, code: str, fault: str, words: str) -> None:
+    machine = prepared(planned=True)
+    machine.take(e.BaseJudged(verdict=refused(**{gate: code})))
+    settle(machine)
+    assert machine.build.pause.fault == fault
+    assert words in machine.build.pause.message
+
+
 def test_nothing_to_check_with_names_what_can_be_done() -> None:
     machine = prepared(planned=False)
     machine.take(e.BaseJudged(verdict=refused(checks="checks.none")))

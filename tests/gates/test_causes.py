@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from buildwright.gates.causes import time_advice, with_cause, with_way_out
+from buildwright.gates.causes import with_cause, with_way_out
 from buildwright.gates.reporting import finding
+from buildwright.time_advice import time_advice
 
 
 @pytest.mark.parametrize(

@@ -145,12 +145,14 @@ def ending(view: BuildView) -> Iterator[str]:
 
 def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     """Print why a build is paused: the findings first, then each choice as a command to copy."""
-    from buildwright.core.finding import lines_of
+    from buildwright.core.finding import FAULTS, lines_of
 
     what, _, fix = pause.message.partition(" Fix: ")
     output.print(f"Paused: {one_line(what) or pause.reason}", style="bold", wrap=True)
     if fix:
         output.print(f"  fix: {one_line(fix, 300)}", wrap=True)
+    if pause.fault:
+        output.print(f"  at fault: {FAULTS[pause.fault]}")
     why = typed(f"buildwright why {build_id[:8]} {pause.task or 'base'}")
     if pause.reason == "base":
         for line in pause.message.splitlines()[1:]:
@@ -181,7 +183,8 @@ def command_for(build_id: str, choice: Choice) -> str:
 def _command(build_id: str, choice: Choice) -> str:
     option = "" if choice.name == "go" else f" --{choice.name}"
     budget = " --max-cost USD" if "budget" in choice.words else ""
-    return f"buildwright resume {build_id[:8]}{option}{budget}"
+    limit = " --gate-time SECONDS" if "more time" in choice.words else ""
+    return f"buildwright resume {build_id[:8]}{option}{budget}{limit}"
 
 
 def next_command(view: BuildView) -> str:

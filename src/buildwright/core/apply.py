@@ -291,7 +291,7 @@ def _build_stuck(build: Build, event: e.BuildStuck, _at: datetime) -> Changes:
 
 
 def _paused(_build: Build, event: e.BuildPaused, at: datetime) -> Changes:
-    return {"control": Control.PAUSED, "pause": Pause(event.reason, event.message, event.task, at)}
+    return {"control": Control.PAUSED, "pause": Pause(event.reason, event.message, event.task, at, event.fault)}
 
 
 def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from immutables import Map
 
 from buildwright.core.event import Outcome, Rejection, StepMode, TokensUsed
-from buildwright.core.finding import Finding, Report, Verdict
+from buildwright.core.finding import Fault, Finding, Report, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap
 from buildwright.core.limits import Options
@@ -253,6 +253,7 @@ class Pause(NamedTuple):
     message: str
     task: str
     since: datetime
+    fault: Fault = ""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from buildwright.core.action import (
 from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reopened
 from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.heap import pop
-from buildwright.core.judged_base import base_refusal
+from buildwright.core.judged_base import base_fault, base_refusal
 from buildwright.core.merge import train_actions
 from buildwright.core.paths import overlapping
 from buildwright.core.repetition import same_change, same_findings
@@ -151,7 +151,7 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
 def _base_trouble(build: Build) -> tuple[AnyEvent, ...]:
     """Pause before anything is paid for when the base does not pass and no user accepts that."""
     if build.options.on_failure == "pause" and (refusal := base_refusal(build)):
-        return (e.BuildPaused(reason="base", message=refusal),)
+        return (e.BuildPaused(reason="base", message=refusal, fault=base_fault(build)),)
     return ()
 
 
@@ -166,10 +166,10 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
         if build.options.on_failure == "pause":
             task = build.failed[0]
             message = f"task {task} failed {build.task(task).attempt} times: {build.task(task).reason}"
-            return (e.BuildPaused(reason="failure", message=message, task=task),)
+            return (e.BuildPaused(reason="failure", message=message, task=task, fault="agent"),)
     if build.budget_usd is not None and build.usage.cost_usd >= build.budget_usd:
         message = f"{build.usage.cost_usd:.4f} USD of a budget of {build.budget_usd} USD are spent"
-        return (e.BuildPaused(reason="budget", message=message),)
+        return (e.BuildPaused(reason="budget", message=message, fault="limits"),)
     return ()
 
 

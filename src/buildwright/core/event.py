@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field, TypeAdapter
 
 from buildwright.core.activity import FailureKind
-from buildwright.core.finding import Finding, TaskAdvice, Verdict
+from buildwright.core.finding import Fault, Finding, TaskAdvice, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.patch import Patch
@@ -354,6 +354,7 @@ class BuildPaused(Event, ends_step=True, keeps_moment=True):
     reason: Literal["user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble", "audit"]
     message: ForeignText = ""
     task: Identifier = ""
+    fault: Annotated[Fault, Origin.IDENTIFIER] = ""
 
 
 class BuildResumed(Event, keeps_moment=True):

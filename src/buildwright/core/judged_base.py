@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from buildwright.core.build import Build
-from buildwright.core.finding import Finding
+from buildwright.core.finding import Fault, Finding
 
 NO_TEST_YET = "test.none_collected"
 """Finding of a base that has no test yet: no reason to stop, since the tasks are to write them."""
@@ -11,6 +13,13 @@ NO_CHECK = "checks.none"
 """Finding of a base with nothing to check it with: a question before the start, not a failed task."""
 
 _LONGEST_REASON = 2_000
+_FAULTS: Mapping[str, Fault] = {"check.timeout": "limits", "check.tool_missing": "machine"}
+_BEFORE_ANY_CHANGE: Mapping[Fault, str] = {
+    "base": "the project does not pass its own checks before any change",
+    "setup": "the project's set-up fails before any change",
+    "machine": "this machine lacks what the project's checks call, before any change",
+    "limits": "a limit ended a check of the project before any change",
+}
 
 
 def base_troubles(build: Build) -> tuple[Finding, ...]:
@@ -38,9 +47,18 @@ def base_refusal(build: Build) -> str:
             "go on if the tasks are to write the first checks: --accept-base checks.none says so beforehand"
         )
     reason = "\n".join(troubles[0][1].reason)[:_LONGEST_REASON]
-    message = f"the project does not pass its own checks before any change: {reason}"
+    message = f"{_BEFORE_ANY_CHANGE[base_fault(build)]}: {reason}"
     names = " ".join(f"--accept-base {name}" for name in refusing(build))
     return message if asks else f"{message}\nnothing was paid for; mend it, or start anew with {names}"
+
+
+def base_fault(build: Build) -> Fault:
+    """Return whose fault it is that the gates refuse the base: by the first thing that they refuse."""
+    troubles = _named_troubles(build)
+    if not troubles:
+        return ""
+    name, finding = troubles[0]
+    return _FAULTS.get(finding.code) or ("setup" if name == "setup" else "base")
 
 
 def refusing(build: Build) -> tuple[str, ...]:

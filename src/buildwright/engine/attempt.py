@@ -43,6 +43,7 @@ from buildwright.ports import (
     ModelTrouble,
     Workspace,
 )
+from buildwright.time_advice import time_advice
 
 METER_SECONDS = 0.5
 LONGEST_SUMMARY = 4_000
@@ -231,10 +232,13 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
             with bench.conversations.inbox(bench.newest(), task) as inbox:
                 finished = await _listen(bench, assignment, inbox, Checkpoints(bench, lane, assignment.door))
     except TimeoutError:
-        return (broke(kind="timeout", message=f"the agent was not done after {seconds:g} s"),)
+        limit = f"the agent was not done after {seconds:g} s, the limit for one attempt"
+        return (broke(kind="timeout", message=f"{limit}: {time_advice('--task-time')}"),)
     except AgentFailed as failure:
         fix = f" Fix: {failure.fix}" if failure.fix else ""
-        return (e.BuildPaused(reason="trouble", message=f"the agent cannot run: {failure}{fix}", task=task),)
+        return (
+            e.BuildPaused(reason="trouble", message=f"the agent cannot run: {failure}{fix}", task=task, fault="agent"),
+        )
     conversation = ""
     if finished.conversation:
         conversation = await bench.world.builds.put_artifact(finished.conversation.encode())
@@ -247,7 +251,7 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
             summary = clean(f"{trouble.message} ({summary})", bench.world.mask)[:LONGEST_SUMMARY]
         if kind in NOT_THE_TASKS_FAULT:
             reason: Literal["budget", "trouble"] = "budget" if kind == "budget" else "trouble"
-            return (e.BuildPaused(reason=reason, message=f"{kind}: {summary}", task=task),)
+            return (e.BuildPaused(reason=reason, message=f"{kind}: {summary}", task=task, fault="provider"),)
         check_disk_space(assignment.lane)
         return (broke(kind=kind, message=summary, conversation=conversation),)
     patch = None

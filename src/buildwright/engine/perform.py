@@ -33,6 +33,7 @@ from buildwright.core.action import (
 from buildwright.core.build import Build, Stage
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
+from buildwright.core.finding import Fault
 from buildwright.core.graph import compile_plan
 from buildwright.core.limits import Delivery
 from buildwright.core.proof import BY_PROOF
@@ -47,6 +48,7 @@ from buildwright.engine.review import review
 from buildwright.engine.sealing import seal_tests
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import (
+    AgentFailed,
     BadGraph,
     BadSettings,
     BadSpec,
@@ -59,6 +61,7 @@ from buildwright.errors import (
     ModelFailed,
     Refused,
     ToolMissing,
+    Unreachable,
 )
 from buildwright.ports import BUILD_TRAILER, Merged, ModelAccess, Workspace
 
@@ -252,7 +255,15 @@ def _refused(action: Action, refusal: Refused) -> AnyEvent:
 
 
 def _paused(error: BuildwrightError) -> AnyEvent:
-    return e.BuildPaused(reason="trouble", message=_told(error))
+    fault: Fault = ""
+    match error:
+        case ModelFailed():
+            fault = "provider"
+        case AgentFailed():
+            fault = "agent"
+        case CouldNot() if not isinstance(error, Unreachable):
+            fault = "machine"
+    return e.BuildPaused(reason="trouble", message=_told(error), fault=fault)
 
 
 def _of_the_system(error: OSError) -> CouldNot:

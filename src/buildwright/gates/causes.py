@@ -1,5 +1,5 @@
-"""Recognises why a command failed that never got to judge: what is not installed, which limit ended it. Looks at
-the machine's load and the user's checkout; must never change what a finding says, only its fix.
+"""Recognises why a command failed that never got to judge: what is not installed, what was not brought. Looks at the
+user's checkout; must never change what a finding says, only its fix.
 """
 
 from __future__ import annotations
@@ -168,22 +168,3 @@ def _missing(text: str) -> str:
     found = _NO_MODULE.search(text)
     name = found[1].partition(".")[0] if found else ""
     return name.replace("_", "-") if name.startswith("pytest") else ""
-
-
-def time_advice(option: str, load: float | None = None, cores: int | None = None) -> str:
-    """Return what to do about a command that its time limit ended; `option` sets that limit, "" when none does.
-
-    `load` is the mean number of processes that wanted to run in the last minute, that of this machine when left out.
-    """
-    load = os.getloadavg()[0] if load is None else load
-    cores = cores or os.cpu_count() or 1
-    raise_it = (
-        f"raise the limit with {option} SECONDS (`resume` takes it too), or make it finish sooner"
-        if option
-        else "make it finish sooner"
-    )
-    if load <= cores:
-        return raise_it
-    return (
-        f"{raise_it}; the machine was overloaded (load {load:.1f} on {cores} cores), so it may pass when that is gone"
-    )

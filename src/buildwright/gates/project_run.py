@@ -25,7 +25,7 @@ from buildwright.core.terminal import Cleaner
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
-from buildwright.gates.causes import time_advice, with_cause, with_lack, with_way_out
+from buildwright.gates.causes import with_cause, with_lack, with_way_out
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
 from buildwright.gates.comparison import MOST_NAMED
@@ -44,6 +44,7 @@ from buildwright.gates.test_output import runner_of
 from buildwright.gates.tool_output import findings_in, within
 from buildwright.gates.toolchain import Toolchain
 from buildwright.ports import Command, Completed, Judged, Judgement, Reach, Sandbox
+from buildwright.time_advice import time_advice
 
 _TAIL = 1_800
 _SETUP_SECONDS = 600.0

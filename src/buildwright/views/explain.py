@@ -9,9 +9,9 @@ from typing import Any
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control, TaskPhase, TaskState
 from buildwright.core.event import Recorded
-from buildwright.core.finding import Report, Verdict
+from buildwright.core.finding import FAULTS, Report, Verdict
 from buildwright.core.graph import Plan
-from buildwright.core.judged_base import base_troubles
+from buildwright.core.judged_base import base_fault, base_troubles
 from buildwright.core.record import Record
 from buildwright.core.task import Task
 from buildwright.errors import NotFound
@@ -126,9 +126,9 @@ def why_base(build: Build) -> BaseView:
         case _ if not troubles:
             answer = "It passes its own checks." if verdict.ok else "What refuses it was accepted before the start."
         case _:
-            answer = "It does not pass its own checks" + (
-                ", and the build goes on all the same." if accepted else ": the project is at fault, not a task."
-            )
+            fault = FAULTS[base_fault(build) or "base"]
+            end = ", and the build goes on all the same" if accepted else f": {fault} is at fault, not a task"
+            answer = f"It does not pass its own checks{end}."
     return BaseView(
         build=build.id,
         tree=build.base_tree,

@@ -261,6 +261,7 @@ def _paused(event: e.BuildPaused, moment: Moment) -> Iterator[tuple[str, Fields]
             "audit_findings": _findings(findings),
             "options": [*options, "abort"],
             "reason": event.reason,
+            "fault": event.fault,
             "message": _short(event.message),
         },
     )

@@ -16,7 +16,7 @@ from pydantic import Field
 from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState, unapproved
 from buildwright.core.decide import allowed_modes
 from buildwright.core.event import StepMode
-from buildwright.core.finding import Finding
+from buildwright.core.finding import Fault, Finding
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.judged_base import base_troubles
 from buildwright.core.record import Record
@@ -63,6 +63,8 @@ class PauseView(Record):
     since: datetime
     findings: tuple[str, ...] = ()
     choices: tuple[Choice, ...] = ()
+    fault: Fault = ""
+    """Whose fault it is, where that is known."""
     approvable: tuple[str, ...] = ()
     """Fingerprints of the findings whose approval has the task's change judged again; () when that would not do."""
 
@@ -340,6 +342,7 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
         since=pause.since,
         findings=tuple(map(str, findings)),
         choices=tuple(_choices(pause, build.failed)),
+        fault=pause.fault,
         approvable=_approvable(build.task(pause.task)) if pause.task else (),
     )
 
@@ -455,6 +458,8 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
                 name="retry", words=f"try {names} again (add -m TEXT to tell the agent what to do differently)"
             )
             yield Choice(name="skip", words=f"give up {names} and go on with the rest")
+        case "base" if pause.fault == "limits":
+            yield Choice(name="go", words="judge it again with more time; without the option, go on all the same")
         case "base":
             yield Choice(name="go", words="go on all the same, if the tasks are to mend it")
         case "stuck":
