@@ -55,3 +55,22 @@ def test_a_plan_never_replaces_a_file(program: Program, detailed: Path, tmp_path
     assert (refused.code, plan.read_text(encoding="utf-8")) == (2, "mine")
     assert "  fix: " in refused.err
     assert program("plan", detailed, "-o", tmp_path / "no" / "plan.yaml").code == 2
+
+
+@pytest.mark.parametrize(
+    "form", ["# Tasks: T\n\n## Phase 1: Setup\n\n- [ ] T001 {}\n", "## 1. Setup\n\n- [ ] 1.1 {}\n"]
+)
+def test_a_task_of_another_tool_that_only_verifies_is_done_by_proof(
+    program: Program, repository: Path, tmp_path: Path, form: str
+) -> None:
+    tasks = tmp_path / "tasks.md"
+    tasks.write_text(form.format("Verify that `test -f README.md` passes"), encoding="utf-8")
+    built = program("build", tasks, "--repo", repository, *shell("true", "--check", "true", "--attempts", "1"))
+    assert built.code == 0, built.out + built.err
+    assert "`test -f README.md` must pass" in built.err
+    assert "by proof: nothing to change" in built.err
+    tasks.write_text(form.format("Verify that `test -f missing.md` passes"), encoding="utf-8")
+    refused = program(
+        "build", tasks, "--repo", repository, *shell("true", "--check", "true", "--attempts", "1", "--new")
+    )
+    assert refused.code == 4, refused.out + refused.err

@@ -21,6 +21,7 @@ from buildwright.advisors.documents import checked_graph, validate
 from buildwright.advisors.issue_lines import are_issues, load_lines, parse_issues
 from buildwright.advisors.numbered_list import looks_numbered, parse_numbered_list
 from buildwright.advisors.spec_kit import looks_like_spec_kit, parse_spec_kit
+from buildwright.advisors.stated_proofs import with_stated_proofs
 from buildwright.advisors.story import looks_like_story, names_stories_only, parse_story
 from buildwright.core.graph import Graph
 from buildwright.core.record import Record
@@ -98,13 +99,15 @@ def _read_folder(folder: Path) -> Spec:
     files = [(name, text) for name, text in named if looks_like_backlog(text)]
     if not files:
         raise BadSpec("this is a directory without task files of Backlog.md", file=str(folder), fix="name a file in it")
-    return parse_backlog(files, str(folder), (folder.absolute().name or "tasks")[:200])
+    return with_stated_proofs(parse_backlog(files, str(folder), (folder.absolute().name or "tasks")[:200]))
 
 
 def parse_spec(text: str, name: str, tag: str = "") -> Spec:
     """Return a spec from text; `name` is its source, and the ending its format. Raises BadSpec or BadGraph."""
     text = documents.check_text(text, name)
     spec = _parse(text, name, tag)
+    if spec.form != "tasks":  # our own lists have a key for it
+        spec = with_stated_proofs(spec)
     if tag and spec.form != "task-master":
         raise BadSpec("has no tags: only lists of task-master have", file=name, fix="leave out --tag")
     return spec
