@@ -72,8 +72,11 @@ def _led_out_of(folder: Path) -> set[Path]:
     real = folder.resolve()
     changed = real.stat().st_mtime_ns
     targets = _kept(real, changed) if time.time_ns() - changed > _SURE_NS else _targets(real)
-    homes = (Path("/"), Path.home(), *Path.home().parents)
-    return {one for one in targets - {real, folder} if one not in homes and not (one / ".ssh").exists()}
+    return {one for one in targets - {real, folder} if not _holds_a_home(one)}
+
+
+def _holds_a_home(folder: Path) -> bool:
+    return folder == Path("/") or folder in (Path.home(), *Path.home().parents) or (folder / ".ssh").exists()
 
 
 @lru_cache(maxsize=256)
