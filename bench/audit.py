@@ -2,8 +2,9 @@
 
     python -m bench.audit [--files 5000] [--rounds 5]
 
-Prints milliseconds of processor time, git's included, and beside them those of the clock: the first (cold) and the
-median of the others (warm), as text and as one line of JSON. The project's own checks are not run: their time is the
+Prints milliseconds of processor time, git's included: the first (cold) and the median of the others (warm), as text and
+as one line of JSON. Of each round also those of the clock, how many times the processor time that is, and the load of
+the machine: on an idle one the two are about the same. The project's own checks are not run: their time is the
 project's.
 """
 
@@ -109,8 +110,9 @@ async def timed(rounds: int, work: Callable[[], Awaitable[object]]) -> tuple[flo
         began = time.perf_counter()
         await work()
         after = os.times()
-        print(f"  wall {(time.perf_counter() - began) * 1000:.0f} ms")
+        wall = (time.perf_counter() - began) * 1000
         took.append(sum(now - then for now, then in zip(after[:4], before[:4], strict=True)) * 1000)
+        print(f"  wall {wall:.0f} ms, {wall / took[-1]:.1f}x its processor time, load {os.getloadavg()[0]:.1f}")
     return took[0], statistics.median(took[1:])
 
 
