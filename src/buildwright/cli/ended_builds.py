@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from buildwright.views.overview import BuildView
 
 FOLDER = "ended"
-FORMAT = 3
+FORMAT = 4
 """Changes whenever the fields of `BuildView` change."""
 
 
