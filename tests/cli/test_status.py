@@ -1,17 +1,21 @@
-"""`status` of builds that have ended: what is kept of them, and that it is shown without the models of events."""
+"""`status` of builds that rest or have ended: what is kept of them, and that it is shown without the models of events."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from buildwright.cli.ended_builds import FOLDER, FORMAT
+from buildwright.cli.kept_views import FOLDER, FORMAT
+from buildwright.store.lease_holders import holder_of
 from buildwright.views.overview import BuildView
 from tests.cli.conftest import WRITES, Program, shell
 
@@ -50,15 +54,57 @@ def test_a_view_that_does_not_fit_is_made_anew(program: Program, ended: Path) ->
         assert json.loads(ended.read_text("utf-8")) == right
 
 
-@pytest.mark.parametrize("option", ["--all", "--json", "--short"])
-def test_no_model_is_imported_to_show_what_is_in_a_row_or_was_kept(program: Program, ended: Path, option: str) -> None:
-    shown = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "buildwright", "status", option],
+@pytest.fixture
+def paused(program: Program, repository: Path, three: Path) -> Path:
+    """The kept view of a build that has failed and waits for its user."""
+    built = program("build", three, "--repo", repository, *shell("exit 1", "--no-gates", "--attempts", "1"))
+    assert built.code == 4, built.err
+    (path,) = (program.home / FOLDER).iterdir()
+    return path
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("status", "--json")])
+def test_a_build_that_waits_for_its_user_is_shown_without_a_model(
+    program: Program, paused: Path, arguments: tuple[str, ...]
+) -> None:
+    kept = _traced(program, *arguments)
+    assert "buildwright.core.event" not in kept.stderr
+    paused.unlink()
+    made = _traced(program, *arguments)
+    assert "buildwright.core.event" in made.stderr
+    assert kept.stdout == made.stdout
+    assert "retry" in kept.stdout
+
+
+def test_a_kept_view_is_not_shown_once_the_build_goes_on_or_a_process_has_it(program: Program, paused: Path) -> None:
+    build_id = paused.stem
+    database = program.home / "buildwright.db"
+    with closing(sqlite3.connect(database)) as conn:
+        conn.execute("UPDATE leases SET holder = ?, expires_at = ?", (holder_of(os.getpid()), "9999-01-01 00:00"))
+        conn.commit()
+        assert program("status", "--json").object["runner"] == holder_of(os.getpid())
+        conn.execute("UPDATE leases SET holder = ''")
+        conn.commit()
+    assert program("status", "--json").object["runner"] is None
+    program("say", build_id, "look at the sums")
+    assert "Not heard yet" in program("status").out
+    assert json.loads(paused.read_text("utf-8"))["view"]["unheard"], "it is kept again"
+
+
+def _traced(program: Program, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with a list of what it imports on stderr."""
+    return subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "buildwright", *arguments],
         env=program.environment,
         capture_output=True,
         text=True,
         check=True,
     )
+
+
+@pytest.mark.parametrize("option", ["--all", "--json", "--short"])
+def test_no_model_is_imported_to_show_what_is_in_a_row_or_was_kept(program: Program, ended: Path, option: str) -> None:
+    shown = _traced(program, "status", option)
     assert ended.stem[:8] in shown.stdout
     assert "sqlite3" in shown.stderr
     assert "pydantic" not in shown.stderr

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from buildwright.core.finding import REASON_LINES, Finding, lines_of
+from buildwright.core.finding import Finding
+from buildwright.core.terminal import REASON_LINES, lines_of
 
 
 def test_the_first_line_and_the_last_that_say_something_are_shown() -> None:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from buildwright.cli.argv0 import typed
-from buildwright.cli.ended_builds import keep_view
 from buildwright.cli.event_text import EventLine
 from buildwright.cli.exit_codes import Exit, exit_for, exit_of
 from buildwright.cli.github_actions import ActionsGroups, in_actions
+from buildwright.cli.kept_views import keep_view
 from buildwright.cli.live import LiveView, status_line
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.reporting import PLAIN, Reporting, report_end

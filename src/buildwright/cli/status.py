@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,7 @@ async def status(
     if short:
         await _show_short(settings, build, output)
         return Exit.DONE
-    if not watch and await _show_ended(settings, build, output):
+    if not watch and await _show_kept(settings, build, output):
         return Exit.DONE
     async with session() as app:
         build_id = await app.find(build)
@@ -80,16 +81,17 @@ def short_state(row: BuildRow, now: datetime) -> str:
     return f"{state}{task}, {duration(max(0.0, (until - row.created_at).total_seconds()))}"
 
 
-async def _show_ended(settings: Settings, build: str, output: Output) -> bool:
-    """Show a build of this home from its kept view. Returns False when there is none."""
-    from buildwright.cli.ended_builds import kept_view
+async def _show_kept(settings: Settings, build: str, output: Output) -> bool:
+    """Show a build of this home from its kept view. Returns False when there is none, or a process has the build."""
+    from buildwright.cli.kept_views import kept_view
     from buildwright.cli.summary import print_view, view_fields
-    from buildwright.client import list_builds
+    from buildwright.store.build_rows import find_row
 
     if settings.server_url or settings.database_url:
         return False
-    rows = await list_builds(settings, 2 if build else 1, build)
-    view = kept_view(settings.home, rows[0]) if len(rows) == 1 else None
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = await asyncio.to_thread(find_row, settings.database, "" if build == "newest" else build)
+    view = kept_view(settings.home, found.row) if found is not None and found.holder is None else None
     if view is None:
         return False
     if output.json:

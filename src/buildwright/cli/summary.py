@@ -44,9 +44,11 @@ def summary_fields(build: Build, now: datetime, limit: int = 10_000) -> dict[str
 def view_fields(view: BuildView, fields: dict[str, Any]) -> dict[str, object]:
     """Return the fields of a view, given as JSON, with the commands to type next."""
     if view.pause is not None:
-        fields["pause"]["choices"] = [
-            {**choice.model_dump(), "command": command_for(view.id, choice)} for choice in view.pause.choices
+        choices = [
+            {"name": choice.name, "words": choice.words, "command": command_for(view.id, choice)}
+            for choice in view.pause.choices
         ]
+        fields = {**fields, "pause": {**fields["pause"], "choices": choices}}
     return {**fields, "next": next_command(view)}
 
 
@@ -145,7 +147,8 @@ def ending(view: BuildView) -> Iterator[str]:
 
 def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     """Print why a build is paused: the findings first, then each choice as a command to copy."""
-    from buildwright.core.finding import FAULTS, lines_of
+    from buildwright.core.finding import FAULTS
+    from buildwright.core.terminal import lines_of
 
     what, _, fix = pause.message.partition(" Fix: ")
     output.print(f"Paused: {one_line(what) or pause.reason}", style="bold", wrap=True)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from buildwright.core.record import Record, TaskId, UtcTime
 from buildwright.core.sanitize import ForeignText, Identifier, UserText
+from buildwright.core.terminal import lines_of
 
 Severity = Literal["error", "warning", "note"]
 Fault = Literal["", "base", "setup", "machine", "limits", "provider", "agent"]
@@ -30,9 +31,6 @@ MOST_FINDINGS = 50
 """A report keeps at most this many findings; `dropped` counts the others, which the log artifact holds."""
 LONGEST_MESSAGE = 2_000
 
-
-REASON_LINES = 10
-"""Most lines of what a failing command said last that a person is shown."""
 
 SUPPLIED = "setup.supplied"
 """Code of the note that a verdict rests on more than the tree, such as files of the user: it is not kept."""
@@ -100,12 +98,6 @@ class Finding(Record):
     def can_be_approved(self) -> bool:
         """Whether it keeps a change from landing, and a person may approve it."""
         return self.severity == "error" and bool(self.fingerprint) and needs_consent(self.code)
-
-
-def lines_of(text: str) -> tuple[str, ...]:
-    """Return the first line of what was said and the last ten after it, without those that are blank or only drawn."""
-    lines = [line.rstrip() for line in text.splitlines() if line.strip(" \t=-_.^~*")]
-    return (*lines[:1], *lines[1:][-REASON_LINES:])
 
 
 def needs_consent(code: str) -> bool:

@@ -9,6 +9,8 @@ from typing import Final
 
 LONGEST_LINE: Final = 8_192
 """Characters of a line that are shown, not counting the mark that says how many are left out."""
+REASON_LINES: Final = 10
+"""Most lines of what a failing command said last that a person is shown."""
 _HELD: Final = 2 * LONGEST_LINE
 """Characters of a line that are examined: more than are shown, so that a secret across the cut is seen whole."""
 _MARK_ROOM: Final = 48
@@ -134,3 +136,9 @@ def _unfinished_from(text: str) -> int:
     start = max(text.rfind(begin) for begin in _BEGIN)
     found = _ONE_SEQUENCE.match(text, start) if start >= 0 else None
     return start if found is not None and found.end() == len(text) and found.lastgroup is None else len(text)
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """Return the first line of what was said and the last ten after it, without those that are blank or only drawn."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip(" \t=-_.^~*")]
+    return (*lines[:1], *lines[1:][-REASON_LINES:])

@@ -1,14 +1,17 @@
-"""The rows of a list of builds, in SQLite. Must never import the events: a command that only lists starts quickly."""
+"""The rows of builds, in SQLite. Must never import the events: a command that only shows them starts quickly."""
 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from buildwright.ports import BuildRow
 from buildwright.store.faults import fault
+from buildwright.store.leases import live_holder
 from buildwright.store.opening import open_writer
 from buildwright.store.values import to_time
 
@@ -35,13 +38,38 @@ def select_rows(conn: sqlite3.Connection, limit: int, build_prefix: str) -> list
     return [build_row(row) for row in found]
 
 
+class FoundRow(NamedTuple):
+    """The row of one build, and the process that holds it."""
+
+    row: BuildRow
+    holder: str | None
+
+
 def list_rows(path: Path, limit: int, build_prefix: str, patience: float = 15.0) -> list[BuildRow]:
     """Return the rows of a database that is opened for that, and created or migrated if needed.
 
     `patience` is how long to wait, in seconds, for a process that holds the lock. Raises StoreFailed, DiskFull.
     """
+    with _opened(path, patience) as conn:
+        return select_rows(conn, limit, build_prefix)
+
+
+def find_row(path: Path, build_prefix: str = "", patience: float = 15.0) -> FoundRow | None:
+    """Return the only build whose id starts so, without a prefix the newest; None when there is no such one.
+
+    Opens the database and raises as `list_rows` does.
+    """
+    with _opened(path, patience) as conn:
+        rows = select_rows(conn, 2 if build_prefix else 1, build_prefix)
+        if len(rows) != 1:
+            return None
+        return FoundRow(rows[0], live_holder(conn, rows[0].build_id, datetime.now(UTC)))
+
+
+@contextmanager
+def _opened(path: Path, patience: float) -> Iterator[sqlite3.Connection]:
     with closing(open_writer(path, patience)) as conn:
         try:
-            return select_rows(conn, limit, build_prefix)
+            yield conn
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise fault(error, path) from error

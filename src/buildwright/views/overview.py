@@ -260,10 +260,14 @@ def seconds_of(build: Build, now: datetime) -> float:
     return max(0.0, (_until(build, now) - build.created_at).total_seconds())
 
 
-def _until(build: Build, now: datetime) -> datetime:
-    """Return the moment to which the clocks of a build have run: they stand while it is paused and nothing works."""
+def clocks_stand(build: Build) -> bool:
+    """Return whether no time of its view runs on: the build has ended, or is paused while nothing works."""
     rests = build.pause is not None and not any(build.task(task).phase in BUSY for task in build.active)
-    return build.finished_at or (build.updated_at if rests else now)
+    return build.finished_at is not None or rests
+
+
+def _until(build: Build, now: datetime) -> datetime:
+    return build.finished_at or (build.updated_at if clocks_stand(build) else now)
 
 
 def running_tasks(build: Build) -> list[str]:

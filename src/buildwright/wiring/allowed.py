@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from buildwright.errors import BadRepository
-from buildwright.secret_scan import AllowedSecrets
 from buildwright.settings import Settings
-from buildwright.workspace.source import locate
+
+if TYPE_CHECKING:
+    from buildwright.secret_scan import AllowedSecrets
 
 COMPILED_RULES = "secret-rules"
 """The directory of the home with the compiled rules."""
@@ -13,11 +16,15 @@ COMPILED_RULES = "secret-rules"
 
 def allowed_file(settings: Settings) -> AllowedSecrets:
     """Return the decisions of this home."""
+    from buildwright.secret_scan import AllowedSecrets
+
     return AllowedSecrets(settings.home / "allowed-secrets.json")
 
 
 def repository_name(settings: Settings, repository: str) -> str:
     """Return one name for a repository, however it is written: the path of its git directory, or its URL."""
+    from buildwright.workspace.source import locate
+
     try:
         return locate(repository, settings.environment).location
     except BadRepository:

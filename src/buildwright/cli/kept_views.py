@@ -1,7 +1,7 @@
-"""Views of builds that have ended, kept in the home, so that one is shown again without reading its journal.
+"""Views of builds that rest or have ended, kept in the home, so that one is shown again without reading its journal.
 
-Derived data: such a build changes no more, and a view that is missing or of another format is made anew. Must never
-import the events, which takes longer than all else that showing a view needs.
+Derived data: a view counts for the version that it was made of, and one that is missing or of another format is made
+anew. Must never import the events, which takes longer than all else that showing a view needs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from buildwright.views.overview import BuildView
 
 FOLDER = "ended"
+"""Its name in the home, from the time when only ended builds had a view there."""
 FORMAT = 4
 """Changes whenever the fields of `BuildView` change."""
 
@@ -33,11 +34,11 @@ class KeptView(dict[str, Any]):
 
 
 def keep_view(app: Client, build: Build) -> None:
-    """Keep the view of a build of this home that has ended, unless it has very many tasks. Failing costs only time."""
-    if app.elsewhere or app.in_cluster or not build.is_terminal or build.total > MOST_SHOWN:
-        return
-    from buildwright.views.overview import build_view
+    """Keep the view of a build of this home whose clocks stand, unless it has very many tasks. Failing costs only time."""
+    from buildwright.views.overview import build_view, clocks_stand
 
+    if app.elsewhere or app.in_cluster or not clocks_stand(build) or build.total > MOST_SHOWN:
+        return
     view = build_view(build, app.clock.now(), MOST_SHOWN)
     path = _path(app.settings.home, view.id)
     with suppress(OSError):
