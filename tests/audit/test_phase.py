@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from buildwright.audit.ledger import Ledger
-from buildwright.audit.phase import BuildAuditor
+from buildwright.audit.run import BuildAuditor
 from buildwright.core.finding import Finding, Severity
 from buildwright.ports import AuditedPhase, EndedPhase, as_found
 from tests.audit.repositories import auditor, change, commit, project

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from buildwright.audit.ledger import Ledger
-from buildwright.audit.phase import BuildAuditor
-from buildwright.audit.run import Auditor
+from buildwright.audit.run import Auditor, BuildAuditor
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control
 from buildwright.core.graph import Graph

@@ -6,7 +6,7 @@ import asyncio
 
 from buildwright.liars import Liar, load, try_all
 from buildwright.liars.records import Edit
-from buildwright.liars.sealing import cassette_of
+from buildwright.liars.truth import cassette_of
 
 SUITE = load()
 

@@ -13,7 +13,7 @@ import pytest
 from bench.secrets import ALNUM, ALSO_HIDES, HIDES, URLSAFE, corpus, drawn, pem, plain_password
 
 from buildwright.secret_scan import LARGEST, FoundSecret, SecretScanner, added, fingerprint_of, too_large
-from buildwright.secret_scan.sarif import sarif
+from buildwright.secret_scan.found import sarif
 
 SCANNER = SecretScanner()
 R = random.Random(4)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
 
-from buildwright.audit.boundaries import judge_boundaries
 from buildwright.audit.check import AuditCheck, AuditInput
+from buildwright.audit.content import judge_boundaries, judge_secrets
 from buildwright.audit.dependencies import judge_dependencies
 from buildwright.audit.proof import judge_evidence, judge_ledger, judge_order, judge_tests
 from buildwright.audit.routes import judge_routes
 from buildwright.audit.scope import judge_commits, judge_diff_log, judge_minimal, judge_scope
-from buildwright.audit.secrets import judge_secrets
 from buildwright.errors import BadSettings
 
 __all__ = ["AUDIT_CHECKS", "CHECKS_OF_OTHERS", "AuditCheck", "AuditInput", "audit_checks"]

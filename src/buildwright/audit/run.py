@@ -1,4 +1,9 @@
-"""Carries out an audit: compares, runs the project's checks, asks every check, and records the result in the ledger."""
+"""Carries out an audit: compares, runs the project's checks, asks every check, and records the result in the ledger.
+
+The audit of a phase of a build never runs a command: the gates have judged every change of it by the words of its task.
+What the audit alone would refuse, though they let it land, is a warning there: an honest change is not refused a second
+time for what was settled.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +31,13 @@ from buildwright.core.secrets import mask
 from buildwright.errors import Conflict
 from buildwright.gates.checks import ChecksGate
 from buildwright.gates.reporting import judgement
-from buildwright.ports import GateTools, Judged, as_found
+from buildwright.ports import AuditedPhase, EndedPhase, GateTools, Judged, as_found
 from buildwright.workspace.git import Git
+
+_OF_CHANGES = ("scope.", "minimal.")
+"""Families about how a file was changed: settled for the files of changes that landed."""
+_SETTLED = frozenset({"tests.none", "evidence.none", "order.late", "scope.empty"})
+"""What may be said of runs that Buildwright chose and ordered, and of tasks that were done by proof, without a change."""
 
 
 @dataclass(frozen=True)
@@ -226,3 +236,59 @@ def _entries(report: AuditReport, changes: Sequence[str], build: str) -> Sequenc
         **({"build": build} if build else {}),
     }
     return [*runs, told]
+
+
+class BuildAuditor:
+    """Audits phases in the mirrors of builds. It has the port `PhaseAuditor`."""
+
+    def __init__(
+        self,
+        auditor: Auditor,
+        mirror: Callable[[str, str, str], Awaitable[Path]],
+        name_of: Callable[[str], str],
+    ) -> None:
+        """`mirror` returns the repository that has two commits of a build; `name_of` the one name of a repository."""
+        self._auditor = auditor
+        self._mirror = mirror
+        self._name_of = name_of
+
+    async def audit(self, phase: EndedPhase) -> AuditedPhase:
+        """Return what every check says, and record it in the ledger of the user's repository."""
+
+        def weigh(finding: Finding) -> Finding:
+            named = phase.consent(finding)
+            return named.model_copy(update={"severity": "warning"}) if _is_settled(named, phase) else named
+
+        mirror = await self._mirror(phase.build_id, phase.base, phase.head)
+        report = await self._auditor.audit(
+            AuditRequest(
+                str(mirror),
+                AuditRange(phase.base, phase.head),
+                phase.claimed,
+                phase.name,
+                phase.allow,
+                write=False,
+                of=self._name_of(phase.repository),
+                build=phase.build_id,
+                landed=phase.commits,
+                reports=phase.reports,
+                weigh=weigh,
+            )
+        )
+        return AuditedPhase(report.tree, tuple(_report(one) for one in report.outcomes), report.entry)
+
+
+def _is_settled(finding: Finding, phase: EndedPhase) -> bool:
+    if finding.severity != "error":
+        return False
+    return finding.code in _SETTLED or (finding.code.startswith(_OF_CHANGES) and finding.file in phase.judged)
+
+
+def _report(outcome: AuditOutcome) -> Report:
+    """Return what a check says. What a person approved stands with the verdict that it was approved in."""
+    return Report(
+        gate=f"{outcome.code} {outcome.name}",
+        ok=outcome.result != "failed",
+        findings=tuple(one for one in outcome.findings if not one.approved),
+        dropped=outcome.dropped,
+    )

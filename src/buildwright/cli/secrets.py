@@ -242,7 +242,7 @@ def _print_sarif(output: Output, found: list[FoundSecret]) -> None:
     import json
     from importlib.metadata import version
 
-    from buildwright.secret_scan.sarif import sarif
+    from buildwright.secret_scan.found import sarif
 
     output.raw(json.dumps(sarif(found, version("buildwright")), ensure_ascii=False) + "\n")
 

@@ -19,8 +19,9 @@ from buildwright.core.finding import Diagnosis, TaskAdvice
 from buildwright.core.repetition import rejections
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.usage import budget, spent
-from buildwright.errors import BadSettings, BadSpec, ModelFailed
-from buildwright.ports import LogLine, ModelAccess
+from buildwright.errors import BadSettings, BadSpec, ModelFailed, NotFound
+from buildwright.ports import Builds, LogLine, ModelAccess
+from buildwright.views.stuck import StuckView, stuck_event, with_context
 
 LOG_ENTRIES = 500
 """Number of the newest log entries of the build that are kept."""
@@ -137,3 +138,12 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
         for fact in spent(gateway, door, bench.newest()):
             bench.report(fact)
         await gateway.shut(door)
+
+
+async def stuck_of(builds: Builds, build_id: str, number: int = 0) -> StuckView:
+    """Return one time that the build was stuck (0: the newest). Raises NotFound when it never was, StoreFailed."""
+    view, digest = stuck_event(build_id, await builds.read(build_id), number)
+    try:
+        return with_context(view, await builds.get_artifact(digest)) if digest else view
+    except NotFound:  # pruned since
+        return view

@@ -41,9 +41,8 @@ from buildwright.core.sanitize import Mask, sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
 from buildwright.engine.diagnosis import diagnose
-from buildwright.engine.judge import judge, judge_base
+from buildwright.engine.judge import audit_phase, judge, judge_base
 from buildwright.engine.kept_work import keep_refused, keep_unlanded
-from buildwright.engine.phase_audit import audit_phase
 from buildwright.engine.review import review
 from buildwright.engine.sealing import seal_tests
 from buildwright.engine.usage import budget, spent

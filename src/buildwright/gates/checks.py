@@ -27,6 +27,7 @@ from buildwright.gates.baselines import BaselineResult, Baselines
 from buildwright.gates.changed import checkout, listing, read_bytes
 from buildwright.gates.comparison import licence_of, no_longer_passing
 from buildwright.gates.flaky import Find, Settled, TriedRun, Where, failed_by_tests, rule_of, settle
+from buildwright.gates.found_checks import pins_of, sources_of
 from buildwright.gates.interpreter import Python, Pythons
 from buildwright.gates.levels import why_not
 from buildwright.gates.overlay import lay_over
@@ -36,7 +37,6 @@ from buildwright.gates.proof_of_tests import ReadyTree, prove
 from buildwright.gates.replay import elsewhere, looks_around, make_old
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
-from buildwright.gates.sources import pins_of, sources_of
 from buildwright.gates.surface import Surface, commands_behind, is_settings
 from buildwright.gates.tests_first import left_out, not_red, own_red, remove_early, still_red, without
 from buildwright.gates.tool_output import within

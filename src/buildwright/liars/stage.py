@@ -27,9 +27,8 @@ from buildwright.errors import BuildwrightError
 from buildwright.gates.check_environment import check_environment
 from buildwright.liars.records import Liar, SampleProject, Verdict
 from buildwright.liars.script import command_of
-from buildwright.liars.sealing import cassette_of
 from buildwright.liars.suite import Suite
-from buildwright.liars.truth import contradiction_of
+from buildwright.liars.truth import cassette_of, contradiction_of
 from buildwright.settings import KEYS, SHARED, Settings
 from buildwright.wiring import App, open_app
 from buildwright.wiring.adapters import path_of

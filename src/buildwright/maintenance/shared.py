@@ -18,8 +18,8 @@ from buildwright.errors import BuildwrightError, StoreFailed
 from buildwright.maintenance.repair import builds_of_home
 from buildwright.ports import Leftover, QueuedAction, RepairResult
 from buildwright.settings import Settings
-from buildwright.store.postgres_orphans import find as find_in_database
-from buildwright.store.postgres_orphans import is_current
+from buildwright.store.postgres_inspection import find as find_in_database
+from buildwright.store.postgres_inspection import is_current
 from buildwright.supervisor.processes import ProcessId
 from buildwright.supervisor.state import load, try_lock
 from buildwright.supervisor.supervisor import LOCK, STATE, supervisor_of

@@ -1,11 +1,14 @@
-"""A secret that was found: what it is, where it stands, and a fingerprint. Must never let the value into a text."""
+"""A secret that was found: what it is, where it stands, its fingerprint, and as SARIF. Must never let the value out."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
+
+from buildwright.core.sarif import sarif_log, sarif_places
 
 FINGERPRINT_LENGTH = 16
 _SALT = b"buildwright secret fingerprint 1"
@@ -61,3 +64,23 @@ def added(before: Iterable[FoundSecret], after: Iterable[FoundSecret]) -> Iterat
             known[one.value] -= 1
         else:
             yield one
+
+
+def sarif(found: Sequence[FoundSecret], version: str) -> dict[str, Any]:
+    """Return one run with a result for each secret; `version` is that of this program."""
+    rules = [{"id": f"secrets.{kind}"} for kind in sorted({one.kind for one in found})]
+    driver = {"name": "buildwright", "version": version, "rules": rules}
+    return sarif_log([{"tool": {"driver": driver}, "results": _results(found)}])
+
+
+def _results(found: Sequence[FoundSecret]) -> list[dict[str, Any]]:
+    return [
+        {
+            "ruleId": f"secrets.{one.kind}",
+            "level": "error",
+            "message": {"text": f"{one.kind}, {one.masked}"},
+            **sarif_places(one.path, one.line),
+            "partialFingerprints": {"secret/v1": one.fingerprint},
+        }
+        for one in found
+    ]

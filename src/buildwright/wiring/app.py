@@ -359,7 +359,7 @@ class App:
 
     async def stuck(self, build_id: str, number: int = 0) -> StuckView:
         """Return one time that the build was stuck (0: the newest), with its context. Raises NotFound."""
-        from buildwright.wiring.stuck import stuck_of
+        from buildwright.engine.diagnosis import stuck_of
 
         return await stuck_of(self.builds, build_id, number)
 

@@ -24,7 +24,7 @@ class LazyPhaseAuditor:
 
     async def audit(self, phase: EndedPhase) -> AuditedPhase:
         """See `PhaseAuditor.audit`."""
-        from buildwright.audit.phase import BuildAuditor
+        from buildwright.audit.run import BuildAuditor
 
         name_of = partial(repository_name, self._settings)
         return await BuildAuditor(auditor(self._settings), self._workspace.mirror_with, name_of).audit(phase)

@@ -1,4 +1,4 @@
-"""Names the file that a found command comes from, and what pins the versions of tools. Pure: must never run anything."""
+"""Names the file that a found command comes from, and what pins its tools. Pure."""
 
 from __future__ import annotations
 

@@ -1,0 +1,162 @@
+"""Unfinished builds that `build` goes on with instead of starting another, and how one takes an edited task list over.
+
+Must never start or run a build.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildwright.errors import BuildwrightError
+
+if TYPE_CHECKING:
+    from buildwright.cli.output import Output
+    from buildwright.client import Client
+    from buildwright.core.build import Build
+    from buildwright.core.graph import Graph
+    from buildwright.core.limits import Options
+    from buildwright.core.spec import Spec
+    from buildwright.core.task import Task
+
+_OVER = frozenset({"done", "skipped"})
+_LOOK_BACK = 200
+"""How many of the newest builds are searched for an unfinished one with the same spec and options."""
+
+
+async def unfinished_build(app: Client, spec: Spec, options: Options, repository: str, base: str) -> str:
+    """Return the id of the newest unfinished build with this spec, repository, base and options; "" without one."""
+    for row in await app.builds.rows(limit=_LOOK_BACK):
+        if row.control in {"finished", "stopped"} or row.title != spec.title:
+            continue
+        found = await app.builds.load(row.build_id)
+        same = (found.spec, found.repository, found.base_ref) == (spec, repository, base)
+        if same and await _began_with(app, found, options):
+            return found.id
+    return ""
+
+
+async def changed_build(
+    app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output, yes: bool
+) -> str:
+    """Give the newest unfinished build of this name the tasks of an edited list, if the user agrees; return its id.
+
+    Returns "" when there is no such build: it has the same repository, base, options, and title or file, a plan, and a
+    task of the list.
+    """
+    from buildwright.engine.commands import ChangeTasks
+
+    if spec.graph is None:
+        return ""
+    for row in await app.builds.rows(limit=_LOOK_BACK):
+        if row.control in {"finished", "stopped"}:
+            continue
+        found = await app.builds.load(row.build_id)
+        named = spec.title == found.spec.title or (spec.source and spec.source == found.spec.source)
+        if not named or found.plan is None or (found.repository, found.base_ref) != (repository, base):
+            continue
+        if not any(task.id in found.plan.position for task in spec.graph.tasks):
+            continue
+        if not await _began_with(app, found, options):
+            continue
+        differs = difference(found, spec.graph)
+        if differs.is_empty:
+            output.say(f"Going on with build {found.id[:8]}, which has these tasks (--new starts another).")
+            return found.id
+        output.say(f"Build {found.id[:8]} is unfinished and has the same name. The list differs from its plan:")
+        print_difference(output, found, differs)
+        if not output.confirm("Change that build? What is done stays (no: start another).", yes):
+            return ""
+        await app.ask(found.id, ChangeTasks((*differs.added, *differs.edited), differs.dropped))
+        output.say(f"Going on with build {found.id[:8]} and these changes (--new starts another).")
+        return found.id
+    return ""
+
+
+async def say_moved(app: Client, build_id: str, output: Output) -> None:
+    """Say when the base of a build is no longer the newest commit there: what was mended since is not in the build.
+
+    Only of a repository on this machine: asking another one takes time.
+    """
+    from buildwright.workspace.git import Git
+    from buildwright.workspace.source import locate, read_head
+
+    found = await app.builds.load(build_id)
+    if app.elsewhere or not found.base:
+        return
+    with suppress(BuildwrightError):  # a notice; whether the repository can be used is not the question here
+        source = locate(found.repository, app.settings.environment)
+        if source.git_dir is None:
+            return
+        head = await read_head(Git(app.settings.home, app.settings.environment), source, found.base_ref)
+        if head.commit and head.commit != found.base:
+            output.say(
+                f"Its base has moved: the build began at {found.base[:10]}, and the newest commit is {head.commit[:10]}."
+                " What you have mended there since counts in a build that starts anew: --new."
+            )
+
+
+async def _began_with(app: Client, found: Build, options: Options) -> bool:
+    """Return whether a build began with these options, whatever a `resume` has changed since."""
+    from buildwright.core.event import BuildCreated
+
+    if found.options == _as_started(options, found.options):
+        return True
+    created = (await app.builds.read(found.id, limit=1))[0].event if "options.changed" in found.moments else None
+    return isinstance(created, BuildCreated) and created.options == _as_started(options, created.options)
+
+
+def _as_started(options: Options, found: Options) -> Options:
+    """Return the options with what the start of the other build found out: its part, and the author that git named."""
+    options = options.model_copy(update={"part": found.part})
+    if options.commits.author:
+        return options
+    commits = options.commits.model_copy(update={"author": found.commits.author})
+    return options.model_copy(update={"commits": commits})
+
+
+class PlanDifference(NamedTuple):
+    """How a task list differs from the plan of a build. Tasks that are over stay as they are."""
+
+    added: tuple[Task, ...]
+    edited: tuple[Task, ...]
+    dropped: tuple[str, ...]
+    kept: tuple[str, ...]
+    """Tasks that differ, or are not in the list, and are over: they stay."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.added or self.edited or self.dropped)
+
+
+def difference(build: Build, graph: Graph) -> PlanDifference:
+    """Return what of the list is not yet in the build's plan. Takes O(tasks)."""
+    assert build.plan is not None
+    known = {task.id: task for task in build.plan.graph.tasks}
+    over = {task for task in known if build.task(task).phase in _OVER}
+    wanted = {task.id: task for task in graph.tasks}
+    changed = [task for task in graph.tasks if task.id in known and task != known[task.id]]
+    return PlanDifference(
+        tuple(task for task in graph.tasks if task.id not in known),
+        tuple(task for task in changed if task.id not in over),
+        tuple(task for task in known if task not in wanted and task not in over),
+        tuple(
+            [task.id for task in changed if task.id in over]
+            + [one for one in known if one not in wanted and one in over]
+        ),
+    )
+
+
+def print_difference(output: Output, build: Build, found: PlanDifference) -> None:
+    """Print a line for each task that differs, with the fields that are new."""
+    assert build.plan is not None
+    for task in found.added:
+        output.say(f"  + {task.id}: {task.title}")
+    for task in found.edited:
+        old = build.plan.task(task.id)
+        fields = [name.replace("_", " ") for name, value in task if value != getattr(old, name)]
+        output.say(f"  ~ {task.id}: {', '.join(fields)}")
+    for name in found.dropped:
+        output.say(f"  - {name}: {build.plan.task(name).title}")
+    for name in found.kept:
+        output.say(f"  = {name}: stays as it is, for it is {build.task(name).phase}")
