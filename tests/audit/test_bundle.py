@@ -17,8 +17,9 @@ from buildwright.audit.comparison import HistoryCommit, read_history
 from buildwright.audit.dsse import StatementSigner, canonical
 from buildwright.core.finding import Evidence, Report, Verdict
 from buildwright.errors import Refused
-from buildwright.views.evidence import BuildEvidence, JudgedAttempt, LandedChange, TaskEvidence, TotalSpent
+from buildwright.views.evidence import BuildEvidence, JudgedAttempt, LandedChange, TaskEvidence
 from buildwright.views.evidence_page import evidence_page
+from buildwright.views.overview import TotalSpent
 from buildwright.workspace.git import Git
 from tests.audit.repositories import commit, project
 from tests.git import git

@@ -171,6 +171,17 @@ def model_failure(error: Exception, what: str) -> ModelFailed | None:
     return None
 
 
+def failure_of(error: Exception, what: str) -> ModelFailed:
+    """Return our error for the library's error, also for an answer of the wrong form."""
+    if (failure := model_failure(error, what)) is not None:
+        return failure
+    if "output retries" in str(error):
+        problem = shape_problem(error)
+        message = f"the model delivered {what} of the wrong form, even after a second try: {problem}"
+        return ModelFailed(message, kind="wrong_form")
+    return ModelFailed(f"the model did not deliver {what}: {told(error)}", kind="unavailable")
+
+
 async def _read_on(_: RunContext[None], events: AsyncIterable[object]) -> None:
     """Read a stream to its end."""
     # With a handler the library streams, so that no proxy on the way takes a long answer for a dead connection.

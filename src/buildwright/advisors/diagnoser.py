@@ -6,17 +6,18 @@ errors are at the beginning, the newest lines at the end.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from buildwright.advisors.asking import Advisor, fenced, middle_cut, model_failure, shape_problem, told
+from buildwright.advisors.asking import Advisor, failure_of, fenced, middle_cut
 from buildwright.core.finding import Diagnosis
-from buildwright.errors import ModelFailed
 from buildwright.ports import ModelEndpoint
 
 CONTEXT_LIMIT: Final = 60_000
 """Characters of the context that go into the prompt."""
 
 _DIAGNOSER: Final = Advisor("diagnoser", Diagnosis, tool="final_result_diagnosis", tokens=4_000)
+_failure: Final = partial(failure_of, what="a diagnosis")
 
 
 class ModelDiagnoser:
@@ -27,19 +28,15 @@ class ModelDiagnoser:
 
     async def diagnose(self, context: str, model: str, door: ModelEndpoint) -> Diagnosis:
         """Ask for the cause, with one repair turn if the answer has the wrong form. Raises ModelFailed and its kind."""
-        return await _DIAGNOSER.ask(diagnoser_prompt(context), model, door, retries=self._retries, failed=_failure)
+        return await _DIAGNOSER.ask(
+            diagnoser_prompt(context),
+            model,
+            door,
+            retries=self._retries,
+            failed=_failure,
+        )
 
 
 def diagnoser_prompt(context: str) -> str:
     """Return the user's side of the request: the context, fenced as data, within its bound. Pure."""
     return f"# What is known of the build\n\n{fenced(middle_cut(context, CONTEXT_LIMIT))}\n"
-
-
-def _failure(error: Exception) -> ModelFailed:
-    failure = model_failure(error, "a diagnosis")
-    if failure is not None:
-        return failure
-    if "output retries" in str(error):
-        problem = shape_problem(error)
-        return ModelFailed(f"the diagnosis has the wrong form, even after a second try: {problem}", kind="wrong_form")
-    return ModelFailed(f"the model did not deliver a diagnosis: {told(error)}", kind="unavailable")

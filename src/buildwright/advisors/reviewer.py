@@ -6,19 +6,20 @@ All that it is shown is data between fences: the agent that wrote the change may
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-from buildwright.advisors.asking import Advisor, fenced, middle_cut, model_failure, shape_problem, told
+from buildwright.advisors.asking import Advisor, failure_of, fenced, middle_cut
 from buildwright.core.finding import Report
 from buildwright.core.review import Review
 from buildwright.core.task import Task
-from buildwright.errors import ModelFailed
 from buildwright.ports import ModelEndpoint, ReviewRequest
 
 TEXT_LIMIT: Final = 20_000
 """Characters of the task, and of the reports, that go into the prompt. The diff has its own limit."""
 
 _REVIEWER: Final = Advisor("reviewer", Review, tool="final_result_review", tokens=8_000)
+_failure: Final = partial(failure_of, what="a review")
 
 
 class ModelReviewer:
@@ -59,13 +60,3 @@ def _told_reports(reports: Sequence[Report]) -> str:
         lines.append(f"{report.gate}: {'passed' if report.ok else 'refused'}{ran}")
         lines += [f"  {finding.severity}: {finding}" for finding in report.findings]
     return "\n".join(lines)
-
-
-def _failure(error: Exception) -> ModelFailed:
-    failure = model_failure(error, "a review")
-    if failure is not None:
-        return failure
-    if "output retries" in str(error):
-        problem = shape_problem(error)
-        return ModelFailed(f"the review has the wrong form, even after a second try: {problem}", kind="wrong_form")
-    return ModelFailed(f"the model did not deliver a review: {told(error)}", kind="unavailable")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from pydantic import Field
 
-from buildwright.advisors.asking import Advisor, fenced, model_failure, shape_problem, told
+from buildwright.advisors.asking import Advisor, failure_of, fenced
 from buildwright.core.record import Record
 from buildwright.core.sealed import Language, SealedFile, SealedTests
-from buildwright.errors import ModelFailed
 from buildwright.ports import ModelEndpoint
 
 CONTEXT_LIMIT: Final = 80_000
@@ -37,6 +37,7 @@ class WrittenTests(Record):
 
 
 _SEALER: Final = Advisor("sealer", WrittenTests, tool="final_result_sealed_tests", tokens=16_000)
+_failure: Final = partial(failure_of, what="sealed tests")
 
 
 class ModelSealer:
@@ -86,13 +87,3 @@ def problem_of(file: WrittenTestFile, lines: int, languages: Sequence[Language])
         return f"it is no Python: {error}"
     names = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return "" if any(name.startswith("test") for name in names) else "it has no function whose name begins with test"
-
-
-def _failure(error: Exception) -> ModelFailed:
-    failure = model_failure(error, "sealed tests")
-    if failure is not None:
-        return failure
-    if "output retries" in str(error):
-        problem = shape_problem(error)
-        return ModelFailed(f"the tests have the wrong form, even after a second try: {problem}", kind="wrong_form")
-    return ModelFailed(f"the model did not deliver sealed tests: {told(error)}", kind="unavailable")

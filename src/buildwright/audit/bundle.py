@@ -20,7 +20,8 @@ from buildwright.audit.comparison import HistoryCommit
 from buildwright.audit.dsse import PublicKey, StatementSigner, canonical, open_envelope, statement
 from buildwright.core.finding import Verdict
 from buildwright.errors import Refused
-from buildwright.views.evidence import BuildEvidence, JudgedAttempt, LandedChange, TotalSpent
+from buildwright.views.evidence import BuildEvidence, JudgedAttempt, LandedChange
+from buildwright.views.overview import TotalSpent
 
 EVIDENCE_TYPE = "urn:x-buildwright:build-evidence:v1"
 VSA_TYPE = "https://slsa.dev/verification_summary/v1"

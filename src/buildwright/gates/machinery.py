@@ -48,21 +48,14 @@ _RUNNER_WORDS = re.compile(
     r"buildwright|hypothesis|\bjunit",
     re.IGNORECASE,
 )
-_CI = frozenset(
-    (
-        *(
-            "CI",
-            "CONTINUOUS_INTEGRATION",
-            "GITHUB_ACTIONS",
-            "GITLAB_CI",
-            "JENKINS_URL",
-            "TRAVIS",
-            "CIRCLECI",
-            "TF_BUILD",
-        ),
-        *("BUILDKITE", "APPVEYOR", "TEAMCITY_VERSION", "DRONE", "BITBUCKET_BUILD_NUMBER", "NODE_ENV", "TESTING"),
-    )
-)
+# fmt: off
+CI_VARIABLES = frozenset((
+    "CI", "CONTINUOUS_INTEGRATION", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TRAVIS", "CIRCLECI", "TF_BUILD",
+    "BUILDKITE", "APPVEYOR", "TEAMCITY_VERSION", "DRONE", "BITBUCKET_BUILD_NUMBER",
+))
+# fmt: on
+"""Variables by which code can see that it runs in a pipeline, in any language."""
+_TELLING = CI_VARIABLES | {"NODE_ENV", "TESTING"}
 _TEST_PATH = re.compile(r"(?:^|[/\\_.-])tests?(?:[/\\_.-]|$)", re.IGNORECASE)
 _LOOKS = frozenset(
     ("get", "getenv", "startswith", "endswith", "find", "index", "count", "match", "search", "fullmatch", "find_spec", "exists",
@@ -280,7 +273,7 @@ class _PythonScan:
         here = {self.full(one) for one in ast.walk(asked)}
         is_here = any(name.startswith(_HERE) for name in here)
         line = getattr(node, "lineno", 1)
-        if _RUNNER_WORDS.search(said) or (is_here and said in _CI):
+        if _RUNNER_WORDS.search(said) or (is_here and said in _TELLING):
             yield CodeMark("intrusions.judged", said, line)
         elif is_here and said in _HOST_VARIABLES:
             yield CodeMark("intrusions.host", said, line)

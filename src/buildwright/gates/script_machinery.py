@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from buildwright.gates.machinery import CodeMark
+from buildwright.gates.machinery import CI_VARIABLES, CodeMark
 from buildwright.gates.script import line, literal, parse, plain, text, walk
 
 _RUNNERS = re.compile(
@@ -20,30 +20,12 @@ _PATCHES = re.compile(
     r"(?:globalThis|global|window)\.(?:test|it|describe|expect|assert|process|require|Object|Array|Math|JSON|setTimeout)\b|"
     r"process\.(?:exit|emit|on|env\b$|exitCode$|stdout\.write|reallyExit))"
 )
-_ENVIRONMENT = frozenset(
-    (
-        *(
-            "CI",
-            "CONTINUOUS_INTEGRATION",
-            "GITHUB_ACTIONS",
-            "GITLAB_CI",
-            "JENKINS_URL",
-            "TRAVIS",
-            "CIRCLECI",
-            "BUILDKITE",
-        ),
-        *(
-            "NODE_TEST_CONTEXT",
-            "NODE_V8_COVERAGE",
-            "JEST_WORKER_ID",
-            "VITEST",
-            "VITEST_WORKER_ID",
-            "VITEST_POOL_ID",
-            "TEST",
-        ),
-        *("MOCHA_COLORS", "npm_lifecycle_event", "npm_lifecycle_script", "npm_command", "TESTING"),
-    )
-)
+# fmt: off
+_ENVIRONMENT = CI_VARIABLES | {
+    "NODE_TEST_CONTEXT", "NODE_V8_COVERAGE", "JEST_WORKER_ID", "VITEST", "VITEST_WORKER_ID", "VITEST_POOL_ID",
+    "MOCHA_COLORS", "npm_lifecycle_event", "npm_lifecycle_script", "npm_command", "TEST", "TESTING",
+}
+# fmt: on
 _HOST_VARIABLES = frozenset(("HOSTNAME", "USER", "LOGNAME", "USERNAME", "COMPUTERNAME"))
 _RUNNER_WORDS = re.compile(
     r"node[_:]test|jest|vitest|mocha|pytest|\bjasmine|buildwright|--test\b|\.test\.|\.spec\.|/tests?/|__tests__",

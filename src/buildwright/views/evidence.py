@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from buildwright.core import event as e
 from buildwright.core.build import Build, Usage, usage_of
@@ -12,18 +11,7 @@ from buildwright.core.event import Recorded
 from buildwright.core.finding import Report, Verdict
 from buildwright.core.record import Record
 from buildwright.views.explain import attempts_of
-
-
-class TotalSpent(Record):
-    """Tokens and US dollars; `unpriced` counts requests without a known price."""
-
-    requests: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    cost_usd: Decimal = Decimal(0)
-    unpriced: int = 0
+from buildwright.views.overview import TotalSpent
 
 
 class JudgedAttempt(Record):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from html import escape
 
 from buildwright.core.finding import Report
-from buildwright.views.evidence import BuildEvidence, JudgedAttempt, PhaseEvidence, TaskEvidence, TotalSpent
+from buildwright.views.evidence import BuildEvidence, JudgedAttempt, PhaseEvidence, TaskEvidence
+from buildwright.views.overview import TotalSpent
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c}
 h1,h2{line-height:1.2}table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}td,th{border:1px solid #ccc;

@@ -77,17 +77,23 @@ class MessageView(Record):
     task: str = ""
 
 
-class UsageView(Record):
-    """Tokens and money of the whole build. `unpriced` counts requests whose price is not known."""
+class TotalSpent(Record):
+    """Tokens and US dollars; `unpriced` counts requests without a known price."""
 
     requests: int = 0
-    tokens: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
     unpriced: int = 0
+
+
+class UsageView(TotalSpent):
+    """Tokens and money of the whole build. `unpriced` counts requests whose price is not known."""
+
+    tokens: int = 0
+    """All tokens of the kinds above."""
 
 
 class StepsView(Record):
