@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from buildwright.core.build import Build
     from buildwright.core.event import Recorded
     from buildwright.core.limits import Check, Delivery, Limits, Options
+    from buildwright.core.options_change import OptionsChange
     from buildwright.core.spec import Spec
     from buildwright.core.task import Task
     from buildwright.engine.commands import CommandResult, NewBuild
@@ -49,6 +50,7 @@ __all__ = [
     "ListedBuild",
     "NewBuild",
     "Options",
+    "OptionsChange",
     "Orchestrator",
     "PatchSet",
     "Recorded",
@@ -80,6 +82,7 @@ _HOMES = {
     "Limits": "core.limits",
     "NewBuild": "engine.commands",
     "Options": "core.limits",
+    "OptionsChange": "core.options_change",
     "PatchSet": "views.runtime",
     "Recorded": "core.event",
     "ReviewDecision": "views.runtime",

@@ -1,6 +1,7 @@
 """Buildwright as a library: `Buildwright` and `Orchestrator`. Like the command line, without words for people.
 
-Must never print, read the command line, or install signal handlers: the program that uses it does that.
+Must never print, read the command line, or install signal handlers: the program that uses it does that. Large because
+both classes share how a build is told of, found and shown; each method is a call of the client.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ from buildwright.views.summary import BatchResult, BuildResult, Summary, result_
 from buildwright.wiring import App, open_app
 
 if TYPE_CHECKING:
-    from buildwright.ports import LogLine
-    from buildwright.views.explain import WhyView
+    from buildwright.core.options_change import OptionsChange
+    from buildwright.ports import CostKey, LogLine
+    from buildwright.views.costs import CostSum
+    from buildwright.views.explain import KeptWorkView, WhyView
     from buildwright.views.overview import PlanView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
@@ -175,6 +178,10 @@ class Buildwright:
         """Return the newest builds, newest first."""
         return await _listed(self.client, await self.client.builds.rows(limit))
 
+    async def costs(self, by: CostKey, start: datetime | None = None, end: datetime | None = None) -> Sequence[CostSum]:
+        """Return what requests to models cost from `start` to before `end`: of all builds here, or the token's user's."""
+        return await self.client.costs(by, start, end)
+
     @property
     def client(self) -> Client:
         """The store or the server. Raises BuildwrightError outside the block."""
@@ -278,9 +285,18 @@ class BuildHandle:
         client = self._buildwright.client
         return why(await self.state(), task, await client.builds.read(self.id), client.clock.now())
 
-    async def diff(self, task: str = "") -> Change:
-        """Return what the build, or one of its tasks, changed, as a unified diff. Raises NotFound, GitFailed."""
-        return await self._buildwright.client.change(await self.state(), task)
+    async def diff(self, task: str = "", attempt: int = 0) -> Change:
+        """Return what the build, or one of its tasks or their attempts, changed, as a unified diff.
+
+        Raises NotFound, GitFailed.
+        """
+        return await self._buildwright.client.change(await self.state(), task, attempt)
+
+    async def kept(self) -> tuple[KeptWorkView, ...]:
+        """Return what is kept of attempts whose change did not land. Raises GitFailed."""
+        from buildwright.views.explain import KeptWorkView
+
+        return tuple(map(KeptWorkView.of, await self._buildwright.client.kept(await self.state())))
 
     async def gates(self, task: str = "") -> GatesView:
         """Return which gates judged which tree of the build, or of one task, and what they found. Raises NotFound."""
@@ -325,12 +341,20 @@ class BuildHandle:
         """Let nothing new start; what runs may finish."""
         await self.ask(PauseBuild(message))
 
-    async def resume(self, choice: Choice = "go", message: str = "", budget_usd: Decimal | None = None) -> None:
+    async def resume(
+        self,
+        choice: Choice = "go",
+        message: str = "",
+        budget_usd: Decimal | None = None,
+        options: OptionsChange | None = None,
+        from_attempt: int = 0,
+    ) -> None:
         """Answer a pause: `go` on, `retry` the failed tasks (`message` is for their agents), `skip` them or `abort`.
 
-        `budget_usd` is what the build may cost from now on, in all. The build goes on at once. Raises IllegalMove.
+        `budget_usd` is what the build may cost from now on, in all, `options` what else is to change, and
+        `from_attempt` the attempt whose work a retry goes on from. The build goes on at once. Raises IllegalMove.
         """
-        await self.ask(ResumeBuild(choice, message, budget_usd))
+        await self.ask(ResumeBuild(choice, message, budget_usd, options, from_attempt))
 
     async def step(self, mode: StepMode = "auto", message: str = "") -> None:
         """Let a build with `Options(by_hand=True)` do one thing; `wait` returns when it is done. Raises IllegalMove."""

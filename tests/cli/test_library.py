@@ -14,7 +14,19 @@ from uuid import uuid4
 
 import pytest
 
-from buildwright import Build, Buildwright, Limits, NewBuild, Options, Orchestrator, Recorded, Spec, Task
+from buildwright import (
+    Build,
+    Buildwright,
+    Check,
+    Limits,
+    NewBuild,
+    Options,
+    OptionsChange,
+    Orchestrator,
+    Recorded,
+    Spec,
+    Task,
+)
 from buildwright.client import Client
 from buildwright.core.build import Control
 from buildwright.core.event import MessageDelivered
@@ -400,8 +412,30 @@ async def test_what_the_command_line_shows_can_be_asked(tmp_path: Path, reposito
         assert "+++ b/a.txt" in (await build.diff()).text
         assert "+++ b/a.txt" in (await build.diff("a")).text
         assert (await build.gates()).build == build.id
+        assert await buildwright.costs("model") == []
         with pytest.raises(NotFound):
             await build.why("nothing")
+
+
+async def test_a_pause_is_answered_with_other_options_and_from_the_work_of_an_attempt(
+    tmp_path: Path, repository: Path
+) -> None:
+    options = shell_options("test -e a.txt || echo one > a.txt").model_copy(
+        update={
+            "gates": True,
+            "checks": (Check(name="none", command="test ! -e a.txt"),),
+            "limits": Limits(attempts=1),
+        }
+    )
+    async with Buildwright(repository, options=options, home=tmp_path / "home") as buildwright:
+        build = await buildwright.start(tasks("a"))
+        assert "a failed" in (await build.wait()).paused
+        (kept,) = await build.kept()
+        assert (kept.task, kept.attempt) == ("a", 1)
+        assert "+one" in (await build.diff("a", 1)).text
+        await build.resume("retry", options=OptionsChange(checks=(Check(name="any", command="true"),)), from_attempt=1)
+        assert (await build.wait()).outcome == "succeeded"
+        assert "+one" in (await build.diff()).text
 
 
 async def test_a_build_needs_an_open_block() -> None:

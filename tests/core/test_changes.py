@@ -11,8 +11,9 @@ from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Graph
-from buildwright.core.limits import Check, Delivery, Limits, Options
+from buildwright.core.limits import Check, Delivery, Limits, Options, narrowed
 from buildwright.core.options_change import OptionsChange, changed_options
+from buildwright.core.record import Record
 from buildwright.core.task import Task
 from buildwright.engine.commands import ResumeBuild
 from buildwright.errors import IllegalMove
@@ -156,3 +157,17 @@ def test_changed_options_are_named_by_their_place() -> None:
     new = OptionsChange(attempts=9, branch="b", model="m").of(Options())
     assert changed_options(Options(), new) == ("model", "delivery.branch", "limits.attempts")
     assert changed_options(new, new) == ()
+
+
+def test_what_may_change_in_a_pause_has_the_bounds_that_a_request_for_a_build_has() -> None:
+    changes, request = OptionsChange.model_json_schema(), narrowed(Options, Record).model_json_schema()
+    inside = {"limits": "LimitsRequest", "delivery": "DeliveryRequest"}
+    groups = [request, *(request["$defs"][name] for name in inside.values())]
+    bounds = {name: field for group in groups for name, field in group["properties"].items() if name not in inside}
+    for name, field in changes["properties"].items():
+        if name != "checks":  # each has bounds of its own
+            kinds = [{**field["anyOf"][0], **dict.fromkeys(_WORDS)}, {**bounds[name], **dict.fromkeys(_WORDS)}]
+            assert kinds[0] == kinds[1], name
+
+
+_WORDS = ("title", "description", "default")
