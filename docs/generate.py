@@ -216,8 +216,11 @@ GROUPS = {
 
 
 def _group(option: AsOption) -> str:
-    """The box of an option in the help. Raises StopIteration for one that has no place yet."""
-    return next(name for name, options in GROUPS.items() if option.attribute in options.split())
+    """The box of an option in the help. Raises SystemExit for one that has no place yet."""
+    for name, options in GROUPS.items():
+        if option.attribute in options.split():
+            return name
+    raise SystemExit(f"option {option.names} is in no box of the help: add {option.attribute} to GROUPS of {__file__}")
 
 
 def _parameter(field: FieldInfo, option: AsOption) -> str:

@@ -32,23 +32,9 @@ async def said(gate: Gate, what: Judged) -> list[tuple[str, str]]:
 
 def test_gates_come_in_their_order() -> None:
     made = gates(NoSandbox(), "/usr/bin")
-    assert [gate.name for gate in made] == [
-        "scope",
-        "links",
-        "conflicts",
-        "syntax",
-        "reach",
-        "suppressions",
-        "intrusions",
-        "answers",
-        "tests",
-        "dependencies",
-        "boundaries",
-        "secrets",
-        "checks",
-        "acceptance",
-        "sealed",
-    ]
+    names = [gate.name for gate in made]
+    assert len(names) == len(set(names))
+    assert (names[0], names[-3:]) == ("scope", ["checks", "acceptance", "sealed"]), "what runs commands comes last"
     assert [f"{type(gate).__module__}:{type(gate).__name__}" for gate in made] == list(GATES)
 
 
