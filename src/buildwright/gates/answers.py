@@ -17,7 +17,8 @@ from buildwright.core.finding import Finding
 from buildwright.core.task import Task
 from buildwright.gates.changed import checkout, read_bytes
 from buildwright.gates.compared import Compared, compared, is_open, opening, text_of
-from buildwright.gates.facts import dotted, read_python
+from buildwright.gates.python_facts import read_python
+from buildwright.gates.python_tests import dotted
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.script import FUNCTIONS, is_script, line, literal, parse, plain, text, walk
 from buildwright.gates.surface import is_prose, is_test

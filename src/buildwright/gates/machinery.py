@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from buildwright.gates.facts import imported
+from buildwright.gates.python_tests import imported
 
 RUNNERS = frozenset(
     (

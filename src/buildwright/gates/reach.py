@@ -20,7 +20,7 @@ from buildwright.core.paths import fold_path, is_git_part, is_protected
 from buildwright.core.protected import leads_to_reach
 from buildwright.gates.changed import checkout
 from buildwright.gates.compared import Compared, compared, is_open, names_in, opening
-from buildwright.gates.facts import dotted
+from buildwright.gates.python_tests import dotted
 from buildwright.gates.reporting import finding, judgement
 from buildwright.ports import Judged, Judgement
 

@@ -14,7 +14,9 @@ from buildwright.core.finding import Finding, Severity
 from buildwright.core.languages import language_of
 from buildwright.gates.changed import checkout
 from buildwright.gates.compared import Compared, base_text, compared, is_open, names_in, opening, speaks_of
-from buildwright.gates.facts import TOP, Fact, FileTests, SingleTest, compare_python, dotted, read_python
+from buildwright.gates.facts import TOP, Fact, FileTests, SingleTest
+from buildwright.gates.python_facts import compare_python, read_python
+from buildwright.gates.python_tests import dotted
 from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.scope import is_named
 from buildwright.gates.script import is_script
