@@ -220,7 +220,7 @@ async def test_a_worker_tidies_up_now_and_then_and_only_when_it_is_idle() -> Non
     clock = ManualClock(NOW)
     store = MemoryBuilds(clock.now)
     said: list[str] = []
-    hand = Worker(store, store, NoHints(), clock, this_process(), no_world, log=lambda what, **_: said.append(what))
+    worker = Worker(store, store, NoHints(), clock, this_process(), no_world, log=lambda what, **_: said.append(what))
     tidied: list[datetime] = []
 
     async def tidy_up() -> int:
@@ -235,7 +235,7 @@ async def test_a_worker_tidies_up_now_and_then_and_only_when_it_is_idle() -> Non
             await asyncio.sleep(0)
         return len(tidied)
 
-    running = asyncio.create_task(stay_tidy(hand, tidy_up))
+    running = asyncio.create_task(stay_tidy(worker, tidy_up))
     try:
         assert await after(0) == 0
         assert await after(TIDY_SECONDS - 1) == 0
@@ -244,11 +244,13 @@ async def test_a_worker_tidies_up_now_and_then_and_only_when_it_is_idle() -> Non
         build_id = await commands.create(
             store, clock, commands.NewBuild(spec, Options(agent="noop", lanes=False), "", "", "p", "u")
         )
-        lease = ActionLease(build_id, "make-plan", hand.holder, 1, 0.0)
-        hand.errands[build_id, "make-plan"] = ClaimedAction(store, lease, MakePlan(), await store.load(build_id), 0.0)
+        lease = ActionLease(build_id, "make-plan", worker.holder, 1, 0.0)
+        worker.claimed_actions[build_id, "make-plan"] = ClaimedAction(
+            store, lease, MakePlan(), await store.load(build_id), 0.0
+        )
         assert await after(TIDY_SECONDS) == 1
         assert await after(IDLE_LOOK_SECONDS) == 1
-        hand.errands.clear()
+        worker.claimed_actions.clear()
         assert await after(IDLE_LOOK_SECONDS) == 2
         assert await after(TIDY_SECONDS) == 3
         assert said == ["tidied-up", "not-tidied-up", "tidied-up"]

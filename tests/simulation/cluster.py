@@ -1,4 +1,4 @@
-"""Many workers in a simulated world: each has a hand, hears hints, and may die, freeze or lose the store at any time."""
+"""Many workers in a simulated world: each hears hints, and may die, freeze or lose the store at any time."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ class SimulatedWorker:
             return engine
 
         builds = SimulatedBuilds(self.process, self._world.store)
-        hand = Worker(builds, self._board, self._jobs, self.process, engine.holder, worlds, slots=2)
+        worker = Worker(builds, self._board, self._jobs, self.process, engine.holder, worlds, slots=2)
         if engine.workspace is not None:
             await self._patiently(lambda: engine.workspace.forget(BUILD))  # type: ignore[union-attr]
         running = [
-            asyncio.create_task(renew_leases(hand), name="tend"),
-            asyncio.create_task(poll(hand, self._jobs), name="patrol"),
-            asyncio.create_task(self._hear(hand), name="hear"),
+            asyncio.create_task(renew_leases(worker), name="tend"),
+            asyncio.create_task(poll(worker, self._jobs), name="patrol"),
+            asyncio.create_task(self._hear(worker), name="hear"),
         ]
         leaving = asyncio.create_task(self.leaving.wait())
         await asyncio.wait([leaving, *running], return_when=asyncio.FIRST_COMPLETED)
         self._broker.leave(self.process)
-        await hand.close()
+        await worker.close()
         for task in (leaving, *running):
             task.cancel()
         ended = await asyncio.gather(*running, return_exceptions=True)
         await asyncio.gather(*self._doing)
-        if hand.errands:
-            raise Broken(f"{self.process.name} has closed and still has {sorted(hand.errands)}")
+        if worker.claimed_actions:
+            raise Broken(f"{self.process.name} has closed and still has {sorted(worker.claimed_actions)}")
         for outcome in ended:
             if outcome is not None and not isinstance(outcome, asyncio.CancelledError):
                 raise outcome
@@ -76,16 +76,16 @@ class SimulatedWorker:
             else:
                 return
 
-    async def _hear(self, hand: Worker) -> None:
+    async def _hear(self, worker: Worker) -> None:
         while True:
             hint = await self._hints.get()
-            task = asyncio.create_task(self._do(hand, hint), name=f"hint {hint.key}")
+            task = asyncio.create_task(self._do(worker, hint), name=f"hint {hint.key}")
             self._doing.add(task)
             task.add_done_callback(self._doing.discard)
 
-    async def _do(self, hand: Worker, hint: Hint) -> None:
+    async def _do(self, worker: Worker, hint: Hint) -> None:
         try:
-            await (hand.perform(*hint) if hint.key else hand.advance(hint.build_id))
+            await (worker.perform(*hint) if hint.key else worker.advance(hint.build_id))
         except CouldNot:
             self._world.luck.seen["hint came to nothing"] += 1
 

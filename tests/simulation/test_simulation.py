@@ -19,7 +19,7 @@ from tests.simulation.run import simulate, simulate_many
 
 ROOT = Path(__file__).parents[2]
 FOUND_SOMETHING = {
-    2: "an errand that told a fact in its last moment waited for ever",
+    2: "a claimed action that told a fact in its last moment waited for ever",
     3: "the end of a build that waits for other workers broke",
     11: "a fact whose recording was not answered was recorded again, and paid for twice",
     17: "a worker said that an agent was alive which it had not started yet",

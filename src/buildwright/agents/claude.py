@@ -87,12 +87,12 @@ class ClaudeAgent:
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
         end_orphans(self._home)
-        brood = ChildProcesses(home=self._home)
-        client = library.ClaudeSDKClient(self._options(library, work, assignment.door, before, brood.mark))
+        children = ChildProcesses(home=self._home)
+        client = library.ClaudeSDKClient(self._options(library, work, assignment.door, before, children.mark))
         try:
             await _connect(client, library)
             async with aclosing(
-                _converse(client, library, work, _first(assignment, before), inbox, brood)
+                _converse(client, library, work, _first(assignment, before), inbox, children)
             ) as activities:
                 async for activity in activities:
                     yield activity
@@ -101,9 +101,9 @@ class ClaudeAgent:
                 await client.disconnect()
         finally:
             # Killed before the library disconnects, which otherwise waits for a program that is in a back-off.
-            brood.kill()
+            children.kill()
             await client.disconnect()
-            await brood.end()
+            await children.end()
         yield work.finished(save(work.session, tuple(work.used.values()), assignment, key))
 
     def _options(
@@ -280,7 +280,7 @@ async def _converse(
     work: _Work,
     first: str,
     inbox: asyncio.Queue[Message],
-    brood: ChildProcesses,
+    children: ChildProcesses,
 ) -> AsyncGenerator[Activity]:
     """Send the task and the user's messages, and yield all activities up to the last result."""
     if first:
@@ -290,7 +290,7 @@ async def _converse(
     stream = client.receive_messages()
     try:
         async for message in stream:
-            brood.glance()
+            children.glance()
             work.begun.set()
             if work.begins_answer(message, library) and (conversation := await work.saved()) is not None:
                 yield Saved(conversation=conversation)

@@ -47,8 +47,8 @@ async def prune(
     if not settings.database_url and not settings.database.is_file():
         return _nothing(output)
     async with local_session() as app:
-        keeper = Pruner(app)
-        going = await keeper.look(rules, app.clock.now())
+        pruner = Pruner(app)
+        going = await pruner.look(rules, app.clock.now())
         if not output.json:
             _print(output, going, rules)
         if going.is_nothing and not output.json:
@@ -61,7 +61,7 @@ async def prune(
             raise Refused("nobody is there to be asked", fix="look with `buildwright prune --dry-run`, then say --yes")
         if not output.confirm("Remove this for good?", yes):
             return Exit.USAGE
-        gone = await keeper.carry_out(
+        gone = await pruner.carry_out(
             rules, app.clock.now(), lambda text: None if output.json else output.say(f"  {text}")
         )
     if output.json:

@@ -117,7 +117,7 @@ class QueueUpdater:
         """Send a hint that an action waits for a worker. A hint that cannot be sent is not missed for long."""
         try:
             await self._jobs.perform(build_id, key)
-        except CouldNot as trouble:  # the next patrol finds it on the board
+        except CouldNot as trouble:  # the next poll finds it on the board
             self.say("hint-lost", build_id, action=key, why=str(trouble), level="warning")
 
     def _dropped(self, build_id: str) -> Callable[[IllegalMove], None]:

@@ -56,7 +56,7 @@ class Worker:
         self.clock = clock
         self.holder = holder
         self.slots = slots
-        self.errands: dict[tuple[str, str], ClaimedAction] = {}
+        self.claimed_actions: dict[tuple[str, str], ClaimedAction] = {}
         self.waited: deque[float] = deque(maxlen=2000)
         """Queue latencies of the newest actions, in seconds."""
         self.performed = 0
@@ -139,14 +139,14 @@ class Worker:
         if lease is None:
             return False
         self.waited.append(lease.waited)
-        errand = ClaimedAction(self.board, lease, action, build, asked_at)
-        self.errands[errand.name] = errand
+        claimed = ClaimedAction(self.board, lease, action, build, asked_at)
+        self.claimed_actions[claimed.name] = claimed
         self.say("taken", build_id, action=key, token=lease.token, waited=round(lease.waited, 4))
         try:
-            return await self._carry_out(errand)
+            return await self._carry_out(claimed)
         finally:
-            del self.errands[errand.name]
-            errand.over.set()
+            del self.claimed_actions[claimed.name]
+            claimed.over.set()
             self.performed += 1
 
     async def _wanted(self, build_id: str, key: str) -> tuple[Action | None, Build | None]:
@@ -164,95 +164,95 @@ class Worker:
         action = next((action for action in decision.actions if action.key == key), None)
         return (action if decision.start else None), build
 
-    async def _carry_out(self, errand: ClaimedAction) -> bool:
+    async def _carry_out(self, claimed: ClaimedAction) -> bool:
         try:
-            world = await self._worlds(errand.build.options)
+            world = await self._worlds(claimed.build.options)
         except (Refused, CouldNot) as lacking:
-            await self._declined.decline(errand, lacking, self.clock.now())
+            await self._declined.decline(claimed, lacking, self.clock.now())
             return False
-        async with BuildLog(world, errand.lease.build_id) as logbook:
+        async with BuildLog(world, claimed.lease.build_id) as logbook:
             bench = ActionContext(
                 world,
                 logbook,
-                errand.conversations,
+                claimed.conversations,
                 self._judging,
-                newest=lambda: errand.build,
-                tell=errand.tell,
-                guard=errand.guard,
-                waited=errand.lease.waited,
+                newest=lambda: claimed.build,
+                tell=claimed.tell,
+                guard=claimed.guard,
+                waited=claimed.lease.waited,
             )
-            errand.flight = asyncio.create_task(perform(bench, errand.action, errand.build), name=errand.lease.key)
-            telling = asyncio.create_task(self._pass_on(errand), name=f"telling of {errand.lease.key}")
+            claimed.flight = asyncio.create_task(perform(bench, claimed.action, claimed.build), name=claimed.lease.key)
+            telling = asyncio.create_task(self._pass_on(claimed), name=f"telling of {claimed.lease.key}")
             if self._closing:  # since the action was taken: `close` had nothing to end yet
-                errand.end()
+                claimed.end()
             try:
-                await asyncio.wait([errand.flight])
+                await asyncio.wait([claimed.flight])
             except asyncio.CancelledError:
-                errand.end()
-                await asyncio.wait([errand.flight])
-            errand.hush()
+                claimed.end()
+                await asyncio.wait([claimed.flight])
+            claimed.hush()
             await telling
-        facts = () if errand.flight.cancelled() else errand.flight.result()
-        if not errand.flight.cancelled() and await self._record(errand, facts, ended=True):
+        facts = () if claimed.flight.cancelled() else claimed.flight.result()
+        if not claimed.flight.cancelled() and await self._record(claimed, facts, ended=True):
             return True
-        await self._let_go(errand)
+        await self._let_go(claimed)
         return False
 
-    async def _pass_on(self, errand: ClaimedAction) -> None:
+    async def _pass_on(self, claimed: ClaimedAction) -> None:
         """Record what the action reports on its way, until it has ended."""
-        while facts := await errand.next_told():
-            if not await self._record(errand, facts, ended=False):
-                errand.end(lost=True)
+        while facts := await claimed.next_told():
+            if not await self._record(claimed, facts, ended=False):
+                claimed.end(lost=True)
 
-    async def _record(self, errand: ClaimedAction, facts: Sequence[AnyEvent], *, ended: bool) -> bool:
+    async def _record(self, claimed: ClaimedAction, facts: Sequence[AnyEvent], *, ended: bool) -> bool:
         """Record under the lease, however long the store is away. Returns False when the lease is lost.
 
         Facts about paid requests are recorded in any case: they are true whichever process holds the action.
         """
-        lease: ActionLease | None = errand.lease
+        lease: ActionLease | None = claimed.lease
         while True:
             try:
                 build = await self._settler.settle(
-                    errand.lease.build_id, facts, lease, ended=ended and lease is not None
+                    claimed.lease.build_id, facts, lease, ended=ended and lease is not None
                 )
             except LostLease:
                 lease, facts = None, spent(facts)
-                errand.lost = True
+                claimed.lost = True
                 if not facts:
                     return False
             except (BuildIsRunning, NotFound):
                 return False
             except CouldNot as trouble:
                 self.say(
-                    "not-recorded", errand.lease.build_id, action=errand.lease.key, why=str(trouble), level="warning"
+                    "not-recorded", claimed.lease.build_id, action=claimed.lease.key, why=str(trouble), level="warning"
                 )
                 if self._closing:
                     return False
                 await self.clock.sleep(SLOW_SECONDS)
             else:
-                errand.catch_up(build)
+                claimed.catch_up(build)
                 return lease is not None
 
-    async def _let_go(self, errand: ClaimedAction) -> None:
+    async def _let_go(self, claimed: ClaimedAction) -> None:
         """Release an action that ended before it was done, for other workers; whatever waited for that goes on."""
-        self.say("let-go", errand.lease.build_id, action=errand.lease.key, lost=errand.lost)
+        self.say("let-go", claimed.lease.build_id, action=claimed.lease.key, lost=claimed.lost)
         try:
-            if not errand.lost:
-                await self.board.drop(errand.lease)
-            await self.advance(errand.lease.build_id)
-            if not errand.lost:
-                await self._settler.hint(errand.lease.build_id, errand.lease.key)
-        except CouldNot as trouble:  # the lease runs out, and the next patrol goes on
-            self.say("not-let-go", errand.lease.build_id, action=errand.lease.key, why=str(trouble), level="warning")
+            if not claimed.lost:
+                await self.board.drop(claimed.lease)
+            await self.advance(claimed.lease.build_id)
+            if not claimed.lost:
+                await self._settler.hint(claimed.lease.build_id, claimed.lease.key)
+        except CouldNot as trouble:  # the lease runs out, and the next poll goes on
+            self.say("not-let-go", claimed.lease.build_id, action=claimed.lease.key, why=str(trouble), level="warning")
 
     async def close(self) -> None:
         """End and release all actions of this process, so that others take them up at once."""
         self._closing, self._settler.patient = True, False
-        errands = list(self.errands.values())
-        for errand in errands:
-            errand.end()
-        for errand in errands:
-            await errand.over.wait()
+        claimed_actions = list(self.claimed_actions.values())
+        for claimed in claimed_actions:
+            claimed.end()
+        for claimed in claimed_actions:
+            await claimed.over.wait()
 
 
 class DeclinedBuilds:
@@ -274,17 +274,17 @@ class DeclinedBuilds:
         self._until = {build: until for build, until in self._until.items() if until > now}
         return build_id in self._until
 
-    async def decline(self, errand: ClaimedAction, lacking: BuildwrightError, at: datetime) -> None:
+    async def decline(self, claimed: ClaimedAction, lacking: BuildwrightError, at: datetime) -> None:
         """Release an action that cannot begin here, and write in the build's log what is lacking."""
-        build_id, key = errand.name
+        build_id, key = claimed.name
         self._until[build_id] = asyncio.get_running_loop().time() + DECLINED_SECONDS
         self._say("declined", build_id, action=key, why=str(lacking), fix=lacking.fix or "", level="warning")
-        host = errand.lease.holder.partition("/")[0]
+        host = claimed.lease.holder.partition("/")[0]
         text = f"{host} cannot carry out {key}: {lacking}" + (f" (fix: {lacking.fix})" if lacking.fix else "")
         try:
-            await self._board.drop(errand.lease)
+            await self._board.drop(claimed.lease)
             await self._builds.write_log(
-                build_id, [LogEntry(at, getattr(errand.action, "task", ""), 0, "warned", clean(text, mask))]
+                build_id, [LogEntry(at, getattr(claimed.action, "task", ""), 0, "warned", clean(text, mask))]
             )
         except CouldNot as trouble:  # the lease runs out
             self._say("not-let-go", build_id, action=key, why=str(trouble), level="warning")

@@ -35,8 +35,8 @@ _VISIBLE_SECONDS = 6 * 3600
 """When Redis redelivers an unacknowledged message to another worker. Late on purpose: the board does that sooner."""
 
 
-class Hands(Protocol):
-    """The receiver of the messages: `engine.WorkerProcess`."""
+class HintReceiver(Protocol):
+    """The receiver of the messages: `engine.worker.Worker`."""
 
     slots: int
 
@@ -90,14 +90,14 @@ class CeleryJobs:
 
 
 class CeleryConsumer:
-    """Takes hints in and gives them to the hand on its event loop. Each message in work holds a thread.
+    """Takes hints in and gives them to the worker on its event loop. Each message in work holds a thread.
 
     A queue is listened to only while there is room for its actions, so that a hint goes to a worker that is free.
     """
 
-    def __init__(self, redis_url: str, hands: Hands, is_long: Callable[[str], bool], name: str) -> None:
+    def __init__(self, redis_url: str, receiver: HintReceiver, is_long: Callable[[str], bool], name: str) -> None:
         self._loop = asyncio.get_running_loop()
-        self._hands = hands
+        self._receiver = receiver
         self._is_long = is_long
         self._busy = Counter[str]()
         self._lock = threading.Lock()
@@ -106,7 +106,7 @@ class CeleryConsumer:
         app.task(name=PERFORM, shared=False, lazy=False)(self._perform)
         self._worker = app.WorkController(
             pool=_threads_of_an_app(),
-            concurrency=2 * hands.slots + _SPARE_THREADS,
+            concurrency=2 * receiver.slots + _SPARE_THREADS,
             hostname=f"buildwright@{name}",
             quiet=True,
             without_gossip=True,
@@ -133,14 +133,14 @@ class CeleryConsumer:
         with self._lock:
             for queue in (PERFORM, LONG):
                 if (
-                    self._busy[queue] < self._hands.slots
+                    self._busy[queue] < self._receiver.slots
                     and consumer is not None
                     and consumer.task_consumer is not None
                 ):
                     consumer.call_soon(consumer.add_task_queue, queue)
 
     async def stop(self) -> None:
-        """Take no more hints in; return when those taken in are done. The hand must have been closed before."""
+        """Take no more hints in; return when those taken in are done. The worker must have been closed before."""
         if self._worker.consumer is not None:
             # In its own thread: from another one it would close the connection while it is being read.
             self._worker.consumer.call_soon(_shut_down)
@@ -149,21 +149,21 @@ class CeleryConsumer:
             await asyncio.to_thread(self._worker.terminate)
 
     def _advance(self, build_id: str) -> None:
-        self._wait_for(self._hands.advance(build_id))
+        self._wait_for(self._receiver.advance(build_id))
 
     def _perform(self, build_id: str, key: str) -> None:
         queue = LONG if self._is_long(key) else PERFORM
         self._take_in(queue, 1)
         try:
-            self._wait_for(self._hands.perform(build_id, key))
+            self._wait_for(self._receiver.perform(build_id, key))
         finally:
             self._take_in(queue, -1)
 
     def _take_in(self, queue: str, more: int) -> None:
         with self._lock:
-            before = self._busy[queue] >= self._hands.slots
+            before = self._busy[queue] >= self._receiver.slots
             self._busy[queue] += more
-            full = self._busy[queue] >= self._hands.slots
+            full = self._busy[queue] >= self._receiver.slots
         consumer = self._worker.consumer
         if full and not before:
             consumer.call_soon(consumer.cancel_task_queue, queue)

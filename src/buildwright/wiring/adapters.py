@@ -84,7 +84,7 @@ class NoHints:
 
 async def no_world(_options: Options) -> Adapters:
     """Raise AssertionError: a worker that only advances builds never needs adapters."""
-    raise AssertionError("a hand that only advances carries out nothing")
+    raise AssertionError("a worker that only advances carries out nothing")
 
 
 class LazyPlanner:

@@ -92,9 +92,11 @@ async def _unless(ending: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | No
 class WorkerProcess:
     """A worker that has started."""
 
-    def __init__(self, hand: Worker, consumer: CeleryConsumer, name: str, tasks: Sequence[asyncio.Task[None]]) -> None:
-        self._hand = hand
-        self._log = hand.log
+    def __init__(
+        self, worker: Worker, consumer: CeleryConsumer, name: str, tasks: Sequence[asyncio.Task[None]]
+    ) -> None:
+        self._worker = worker
+        self._log = worker.log
         self._listens = True
         self._consumer = consumer
         self._name = name
@@ -116,25 +118,25 @@ class WorkerProcess:
             async def world_of(options: Options) -> Adapters:
                 return await app.world(options, clock)
 
-            hand = Worker(app.builds, board, jobs, clock, this_process(), world_of, slots, log)
-            hand.listen(app.telemetry.on_event())
-            consumer = CeleryConsumer(settings.redis_url, hand, is_long, name)
-            works = (renew_leases(hand), poll(hand, jobs), clock.stay_set(board), stay_tidy(hand, tidy))
-            worker = cls(hand, consumer, name, [asyncio.create_task(work) for work in works])
+            worker = Worker(app.builds, board, jobs, clock, this_process(), world_of, slots, log)
+            worker.listen(app.telemetry.on_event())
+            consumer = CeleryConsumer(settings.redis_url, worker, is_long, name)
+            works = (renew_leases(worker), poll(worker, jobs), clock.stay_set(board), stay_tidy(worker, tidy))
+            process = cls(worker, consumer, name, [asyncio.create_task(work) for work in works])
             log("begins", slots=slots, home=str(settings.home))
             try:
                 consumer.start()
-                yield worker
+                yield process
             finally:
-                log("ends", busy=len(hand.errands))
-                await hand.close()
+                log("ends", busy=len(worker.claimed_actions))
+                await worker.close()
                 await consumer.stop()
-                for task in worker._tasks:
+                for task in process._tasks:
                     task.cancel()
-                await asyncio.gather(*worker._tasks, return_exceptions=True)
+                await asyncio.gather(*process._tasks, return_exceptions=True)
                 await jobs.close()
                 try:
-                    await board.sign_off(hand.holder)
+                    await board.sign_off(worker.holder)
                 except CouldNot as trouble:  # its row shows how long it has been silent
                     log("not-signed-off", why=str(trouble), level="warning")
                 log("ended")
@@ -162,41 +164,41 @@ class WorkerProcess:
 
         When the store is down, the next beat tries again.
         """
-        hand = self._hand
-        now = hand.clock.now()
+        worker = self._worker
+        now = worker.clock.now()
         row = WorkerRow(
-            holder=hand.holder,
+            holder=worker.holder,
             name=self._name,
-            slots=hand.slots,
-            busy=len(hand.errands),
+            slots=worker.slots,
+            busy=len(worker.claimed_actions),
             started_at=now,
             beat_at=now,
             heartbeat_seconds=HEARTBEAT_SECONDS,
             silent_seconds=0.0,
-            report=json.dumps(measured(hand)),
+            report=json.dumps(measured(worker)),
         )
         try:
-            await hand.board.beat(row)
+            await worker.board.beat(row)
         except CouldNot as trouble:
-            hand.log("no-sign-of-life", why=str(trouble), level="warning")
+            worker.log("no-sign-of-life", why=str(trouble), level="warning")
 
 
-async def stay_tidy(hand: Worker, tidy: Tidy) -> None:
+async def stay_tidy(worker: Worker, tidy: Tidy) -> None:
     """Tidy up every few hours, when no action is carried out here. Runs until cancelled."""
     while True:
-        await hand.clock.sleep(TIDY_SECONDS)
-        while hand.errands:
-            await hand.clock.sleep(IDLE_LOOK_SECONDS)
+        await worker.clock.sleep(TIDY_SECONDS)
+        while worker.claimed_actions:
+            await worker.clock.sleep(IDLE_LOOK_SECONDS)
         try:
-            hand.log("tidied-up", bytes=await tidy())
+            worker.log("tidied-up", bytes=await tidy())
         except BuildwrightError as trouble:
-            hand.log("not-tidied-up", why=str(trouble), level="warning")
+            worker.log("not-tidied-up", why=str(trouble), level="warning")
 
 
-def measured(hand: Worker) -> dict[str, float | int]:
+def measured(worker: Worker) -> dict[str, float | int]:
     """Return what a worker measures of itself: actions done, and quantiles of the seconds that the newest waited."""
-    waited = sorted(hand.waited)
-    report: dict[str, float | int] = {"performed": hand.performed}
+    waited = sorted(worker.waited)
+    report: dict[str, float | int] = {"performed": worker.performed}
     for name, part in (("queue_p50", 0.5), ("queue_p95", 0.95)):
         if waited:
             report[name] = round(waited[min(int(len(waited) * part), len(waited) - 1)], 4)
