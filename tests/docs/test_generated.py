@@ -138,6 +138,32 @@ def test_no_class_name_stands_for_two_things() -> None:
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
+def test_what_is_large_says_why() -> None:
+    large: dict[str, ast.Module | ast.ClassDef] = {}
+    for module in SOURCE.rglob("*.py"):
+        text = module.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        if text.count("\n") > 500:
+            large[module.relative_to(SOURCE).as_posix()] = tree
+        large |= {node.name: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and _lines(node) > 250}
+    said = {name: " ".join((ast.get_docstring(node) or "").lower().split()) for name, node in large.items()}
+    assert [name for name, words in said.items() if "large because" not in words] == []
+
+
+def test_functions_are_at_most_sixty_lines() -> None:
+    functions = [
+        node
+        for module in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [node.name for node in functions if _lines(node) > 60] == []
+
+
+def _lines(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
 def test_words_that_a_reader_would_pause_at_are_found(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text(

@@ -1,7 +1,8 @@
 """Facts, named in the past tense: a build is made of nothing else. Pure data; must never change a build (see `apply`).
 
 An event is stored as JSON in the journal and never changes meaning. `Recorded` is an event with its place in the
-journal (`seq`, per build, from 1, without gaps) and its time. The traits of an event are on its class: see `Event`.
+journal (`seq`, per build, from 1, without gaps) and its time. The traits of an event are on its class: see `Event`. Large
+because the journal has one list of kinds, and a reader finds all of them here.
 """
 
 from __future__ import annotations

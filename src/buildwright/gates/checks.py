@@ -77,6 +77,8 @@ class ChecksGate:
 
     A patch that touches the verification surface is judged twice (see `surface`). Tests that passed on the base must
     pass still, by identity, whether or not it does.
+
+    Large because one judgement has four runs (found, named, the base's, proof) that share a checkout and its results.
     """
 
     name = "checks"

@@ -1,4 +1,7 @@
-"""Finds a project's own commands from its files. Pure: must never run or write anything."""
+"""Finds a project's own commands from its files. Pure: must never run or write anything.
+
+Large because what an ecosystem's manifests mean is a few lines for each, and all of them share one folder's view.
+"""
 
 from __future__ import annotations
 
