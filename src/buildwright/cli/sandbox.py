@@ -11,7 +11,7 @@ from buildwright.cli.verbs import verb_named
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildwright.ports import Sandbox
+    from buildwright.ports import Reach, Sandbox
 
 sandbox = App(
     name="sandbox",
@@ -52,16 +52,9 @@ async def run(
     from pathlib import Path
 
     from buildwright.cli.output import Output
-    from buildwright.core.addresses import read_place
-    from buildwright.errors import Refused
-    from buildwright.ports import Command, Reach
+    from buildwright.ports import Command
 
-    output, places = Output(), []
-    for one in allow:
-        place = read_place(one)
-        if place is None:
-            raise Refused(f"{one!r} is no host", fix="write HOST or HOST:PORT; patterns and paths are not taken")
-        places.append(place)
+    output, reach = Output(), _reach(allow)
     wall = await _chosen(mode)
     output.say(f"sandbox: {wall.name}")
     with tempfile.TemporaryDirectory(prefix="buildwright-") as scratch:
@@ -76,7 +69,7 @@ async def run(
                 cwd=Path(folder).resolve() if folder else Path(scratch),
                 env=_environment(Path(scratch)),
                 seconds=seconds,
-                reach=Reach(tuple(places)) if places else None,
+                reach=reach,
                 writable=(Path(scratch),),
             ),
             show,
@@ -149,3 +142,18 @@ def _environment(home: Path) -> dict[str, str]:
 
     path = os.environ.get("PATH", os.defpath)
     return {"PATH": path, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8", "CI": "1"}
+
+
+def _reach(allow: tuple[str, ...]) -> Reach | None:
+    """Return the hosts that were typed, None without one. Raises Refused for what is no host."""
+    from buildwright.core.addresses import read_place
+    from buildwright.errors import Refused
+    from buildwright.ports import Reach
+
+    places = []
+    for one in allow:
+        place = read_place(one)
+        if place is None:
+            raise Refused(f"{one!r} is no host", fix="write HOST or HOST:PORT; patterns and paths are not taken")
+        places.append(place)
+    return Reach(tuple(places)) if places else None

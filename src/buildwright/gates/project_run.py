@@ -86,6 +86,8 @@ class ProjectRun:
     Of our environment the commands get only the PATH, the time zone and what the project's needs name; they reach the
     registries alone, and only while dependencies are installed, unless the needs say otherwise. Secrets of the needs are
     masked in what they say.
+
+    Large because each command of a checkout shares its directory, environment, needs and services.
     """
 
     def __init__(

@@ -52,6 +52,8 @@ class GatewayServer:
 
     `environment` holds the providers' keys and addresses, `doors` the open doors by id, `recorder` keeps live answers,
     `on_call` is called once for each request when it is over, and `refusals` counts a provider's statuses of 400 and above.
+
+    Large because every step of one request shares the door, the budget and the call record.
     """
 
     def __init__(
