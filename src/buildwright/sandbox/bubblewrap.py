@@ -87,7 +87,10 @@ class Bubblewrap:
         relays: Relays,
         on_output: Callable[[bytes], None] | None,
     ) -> Completed:
-        with self._loans.lent(writable), _reachable([*tool_paths(command), *writable]) as (sources, around):
+        with (
+            self._loans.lent(writable),
+            _reachable([*tool_paths(command), *relays.shown, *writable]) as (sources, around),
+        ):
             arguments = self._arguments(command, sources, writable, relays.folder)
             descriptor = os.memfd_create("arguments")
             try:

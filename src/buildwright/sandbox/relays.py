@@ -49,6 +49,11 @@ class Relays(NamedTuple):
     egress: Egress | None = None
 
     @property
+    def shown(self) -> tuple[Path, ...]:
+        """What the words before the command need to see."""
+        return (Path(sys.base_prefix),) if self.argv else ()
+
+    @property
     def refused(self) -> tuple[str, ...]:
         """The places that the command asked for and may not reach."""
         return tuple(self.egress.refused) if self.egress is not None else ()
@@ -80,7 +85,8 @@ async def relayed(command: Command, user: int | None = None) -> AsyncIterator[Re
             if user is not None:
                 for path in (folder, *folder.iterdir()):
                     os.chown(path, user, user)
-            program = (sys.executable, "-I", "-S", str(INSIDE / _PROGRAM), str(INSIDE / _CONFIG))
+            # The Python below our environment, which a project's tools may well use, too: ours is not shown inside.
+            program = (os.path.realpath(sys.executable), "-I", "-S", str(INSIDE / _PROGRAM), str(INSIDE / _CONFIG))
             yield Relays(folder, program, egress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
