@@ -1,5 +1,5 @@
-"""Looks for words in docstrings and comments that a reader would pause at, for codes that no page explains, and for long
-lines of pages. Must never look at code, or at text that users see.
+"""Looks for words in docstrings, comments and texts for users that a reader would pause at, for codes that no page
+explains, and for long lines of pages. Must never look at code.
 
 python docs/words.py [PATH ...]    print each place; exit with 1 when there is one. Without a path: all of src and all pages.
 """
@@ -33,14 +33,34 @@ WORDS: dict[str, str] = {
     r"\bere\b|whence|thereof|therein|hereby|hitherto|thereby|whereby": "use today's word",
     r"of whom|whose turn": "name the noun",
 }
-"""What is looked for, as patterns of whole words, and what to write instead."""
+"""What is looked for in docstrings and comments, as patterns of whole words, and what to write instead."""
+
+SHOWN: dict[str, str] = {
+    r"mend(s|ed|ing)?": "fix",
+    r"(go|goes|going) on": "continue",
+    r"(let|lets|letting) go": "stop",
+    r"(take|takes|took|taken) (it )?up": "continue, take over",
+    r"who(m)?(so)?ever|(some|any|no|every)body": "name the noun: a user, a process, no worker",
+    r"(?<!there )is no (?!longer|change|base)[a-z]+ ?[a-z]*": "is not a",
+    r"anew": "again",
+    r"keeper|errand|so many|exclude each other|said out loud|for its time": "use the plain word",
+    r"(at|in) (hand|reach)": "available",
+}
+"""The same for texts that users see: messages, fixes, help, events."""
 
 CODES = re.compile(
     r"\(\s*(?:rows? )?[ZPDGRWA]\d{1,2}(?:\s*(?:,|and|-|to)\s*[ZPDGRWA]?\d{1,2})*\s*\)|\b[ZPDGRWA]\d{1,2}\b(?=[:,.)])"
 )
 """A code of a requirement: those who read the source cannot look it up."""
 
-_PATTERNS = [(re.compile(rf"\b(?:{word})\b", re.IGNORECASE), instead) for word, instead in WORDS.items()]
+
+def _compiled(words: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(rf"\b(?:{word})\b", re.IGNORECASE), instead) for word, instead in words.items()]
+
+
+_PATTERNS, _SHOWN = _compiled(WORDS), _compiled(SHOWN)
+_NOT_SHOWN = ("agents/prompt.py", "ports/agents.py", "liars/", "store/migrations/")
+"""Modules whose texts models, git or the database read."""
 
 
 class Place(NamedTuple):
@@ -62,9 +82,26 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
 
 
+def shown_texts(source: str) -> Iterator[tuple[int, str]]:
+    """Every other string of a module that has words with a space between them, with the number of its first line."""
+    tree = ast.parse(source)
+    statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in statements:
+            continue
+        if " " in node.value.strip() and "\\" not in node.value:  # a backslash: a pattern
+            yield node.lineno, node.value
+
+
 def places(file: Path) -> Iterator[Place]:
     """What should be written otherwise in one module."""
-    for line, text in texts(file.read_text(encoding="utf-8")):
+    source = file.read_text(encoding="utf-8")
+    if not any(name in file.as_posix() for name in _NOT_SHOWN):
+        for line, text in shown_texts(source):
+            for pattern, instead in _SHOWN:
+                for match in pattern.finditer(text):
+                    yield Place(file, line, match.group(), instead)
+    for line, text in texts(source):
         for pattern, instead in _PATTERNS:
             for match in pattern.finditer(text):
                 yield Place(file, line, match.group(), instead)

@@ -88,7 +88,7 @@ def _top(repository: str) -> Path:
     said = _git(Path(repository), "rev-parse", "--show-toplevel") if repository and Path(repository).is_dir() else b""
     if not said.strip():
         raise BadSettings(
-            f"bring: {repository} is no checkout on this machine, so no file can be brought from it",
+            f"bring: {repository} is not a checkout on this machine, so no file can be brought from it",
             fix="name a local checkout with --repo, or let set-up make the files",
         )
     return Path(os.fsdecode(said.removesuffix(b"\n")))

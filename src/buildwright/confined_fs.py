@@ -41,7 +41,7 @@ def write_beneath(root: Path, path: str, content: bytes, executable: bool | None
     with _parent(root, path, create=True) as (directory, name):
         before = _look(directory, name)
         if before is not None and not stat.S_ISREG(before.st_mode):
-            raise _refused(path, "something that is no plain file is there")
+            raise _refused(path, "something that is not a plain file is there")
         if executable is None:
             executable = before is not None and bool(before.st_mode & stat.S_IXUSR)
         temporary = f".buildwright-{secrets.token_hex(8)}"
@@ -68,7 +68,7 @@ def append_beneath(root: Path, path: str, content: bytes) -> None:
         with os.fdopen(os.open(name, flags, 0o600, dir_fd=directory), "wb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-                raise _refused(path, "it is no plain file of this folder alone")
+                raise _refused(path, "it is not a plain file of this folder alone")
             file.write(content)
 
 
@@ -80,7 +80,7 @@ def read_beneath(root: Path, path: str, limit: int) -> bytes:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with os.fdopen(os.open(name, flags, dir_fd=directory), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _refused(path, "it is no plain file")
+                raise _refused(path, "it is not a plain file")
             return file.read(limit)
 
 
@@ -129,11 +129,11 @@ def _parent(root: Path, path: str, *, create: bool) -> Iterator[tuple[int, str]]
         if error.errno in _LINKS:
             raise _refused(path, "a part of it is a link or no directory") from error
         if error.errno in {errno.EISDIR, errno.ENXIO, errno.EINVAL}:
-            raise _refused(path, "it is no plain file") from error
+            raise _refused(path, "it is not a plain file") from error
         if error.errno == errno.ENOENT:
             raise NotFound(f"There is no file {path!r}.") from error
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            raise DiskFull(f"No space is left to write {path!r}.", fix="Free some space, then go on.") from error
+            raise DiskFull(f"No space is left to write {path!r}.", fix="Free some space, then continue.") from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}:
             raise _refused(path, os.strerror(error.errno).lower()) from error
         raise

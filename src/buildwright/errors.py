@@ -96,13 +96,13 @@ class NotFound(Refused):
 class Unauthorized(Refused):
     """The request names no known user."""
 
-    default_message = "Nobody known makes this request."
+    default_message = "Not signed in."
 
 
 class Forbidden(Refused):
     """The request is for something that belongs to another user."""
 
-    default_message = "This belongs to somebody else."
+    default_message = "This belongs to another user."
 
 
 class TooMany(Refused):
@@ -132,7 +132,7 @@ class IllegalMove(Conflict):
 class StaleVersion(Conflict):
     """Another process appended to this build first."""
 
-    default_message = "Somebody else appended to this build first."
+    default_message = "Another process appended to this build first."
 
 
 class LostLease(Conflict):

@@ -531,7 +531,7 @@ def _task(number: int, task: Task | Mapping[str, object]) -> Task:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadSpec(
-            f"task {number} of the batch: {first['msg'].lower()}", key=key, fix=f"mend {key or 'the task'}"
+            f"task {number} of the batch: {first['msg'].lower()}", key=key, fix=f"fix {key or 'the task'}"
         ) from error
     except TypeError as error:
         raise BadSpec(f"task {number} of the batch: {error}", fix="use strings, numbers and lists only") from error

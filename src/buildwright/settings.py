@@ -82,7 +82,9 @@ class Settings:
         """The server that commands use instead of the store; "" for none. Raises BadSettings."""
         url = self.environment.get("BUILDWRIGHT_URL", "").strip().rstrip("/")
         if url and not url.startswith(("http://", "https://")):
-            raise BadSettings("BUILDWRIGHT_URL is no http:// or https:// URL", fix="for example http://127.0.0.1:8321")
+            raise BadSettings(
+                "BUILDWRIGHT_URL is not an http:// or https:// URL", fix="for example http://127.0.0.1:8321"
+            )
         return url
 
     @property
@@ -175,7 +177,7 @@ def _shared(environment: Mapping[str, str]) -> tuple[str, str, str] | None:
         if not value:
             wrong.append(f"{name} is missing")
         elif schemes and value.partition("://")[0] not in schemes:
-            wrong.append(f"{name} is no {schemes[0]}:// URL")
+            wrong.append(f"{name} is not a {schemes[0]}:// URL")
     if wrong:
         there = [name for name, value in given.items() if value]
         raise BadSettings(
@@ -203,7 +205,7 @@ def _dotenv(path: Path) -> dict[str, str]:
     try:
         values = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path} cannot be read: {error}", fix="mend or remove the file") from error
+        raise BadSettings(f"{path} cannot be read: {error}", fix="fix or remove the file") from error
     # The project's own `.env` may hold a DATABASE_URL, and that database is not ours to write to.
     wanted = (*FROM_DOTENV, *SHARED) if values.get("BUILDWRIGHT_HUB") else FROM_DOTENV
     return {name: value for name, value in values.items() if name in wanted and value}

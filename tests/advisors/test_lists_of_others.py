@@ -67,7 +67,7 @@ class TestSpecKit:
             "T003": ("The core works",),
         }
         assert noted(spec, "All files exist").startswith("line 7 ")
-        assert "no task: Ask Ada" in noted(spec, "Ask Ada")
+        assert "not a task: Ask Ada" in noted(spec, "Ask Ada")
         assert not any("It installs" in note for note in spec.notes)
 
     def test_indented_boxes_are_steps_of_their_task(self) -> None:
@@ -122,6 +122,63 @@ class TestSpecKit:
         )
         assert tasks_of(parse_spec(text, "tasks.md"))["T004"].tests_first == ("T009",)
 
+    @pytest.mark.parametrize(
+        ("line", "order"),
+        [
+            ("- T002 blocks T003, T005 (one file)", {"T003": "T002", "T005": "T002"}),
+            ("- **T002 and T003 block T004**; T004 blocks T005", {"T004": "T002 T003", "T005": "T004"}),
+            ("T002 (a) \u2192 T003-T004 (b) -> T005", {"T003": "T002", "T004": "T002", "T005": "T003 T004"}),
+            ("- T005 requires T002-T003 complete", {"T005": "T002 T003"}),
+            ("- T004/T005 begin only after T003", {"T004": "T003", "T005": "T003"}),
+            ("- Tests (T002-T003) before code (T004-T005)", {"T004": "T002 T003", "T005": "T002 T003"}),
+            ("- T002 must land before T004. T005 needs T003+T004", {"T004": "T002", "T005": "T003 T004"}),
+            ("- T005 does not depend on T002; T003 and T004 are independent", {}),
+            ("- T002 blocks nothing; T003 is last", {}),
+            ("- T002_b blocks T003, and T_X blocks T004", {}),
+        ],
+    )
+    def test_an_order_that_is_told_beside_the_tasks_counts(self, line: str, order: dict[str, str]) -> None:
+        tasks = "".join(f"- [ ] T00{number} [P] Do {number}\n" for number in range(2, 6))
+        for text in (f"{tasks}\n## Dependencies\n\n{line}\n", f"{tasks}\n```text\n{line}\n```\n"):
+            spec = parse_spec(text, "tasks.md")
+            wanted = {f"T00{number}": tuple(order.get(f"T00{number}", "").split()) for number in range(2, 6)}
+            assert needs(spec) == wanted
+            assert spec.notes == ()
+
+    def test_an_order_against_the_list_is_named(self) -> None:
+        spec = parse_spec("- [ ] T001 [P] A\n- [ ] T002 [P] B\n\nT002 blocks T001\n", "tasks.md")
+        assert needs(spec) == {"T001": (), "T002": ()}
+        assert noted(spec, "line 4 says T002 before T001, against the order of the list: not followed")
+
+    def test_what_is_indented_below_a_task_is_its_own(self) -> None:
+        text = """\
+## Phase 1: Core
+
+- [ ] T001 Create src/a.py
+- [ ] [T002] [P] **Create** src/b.py
+  - Dependencies: T001 (its types)
+- [ ] T003 [P] Create src/c.py, whose description
+      is wrapped (depends on T002)
+- [ ] T004 [P] Create src/d.py
+  **Blocks**: T005
+- [ ] T005 [P] Create src/e.py
+  - Steps:
+    - [ ] write it
+"""
+        spec = parse_spec(text, "tasks.md")
+        expected = {
+            "T001": (),
+            "T002": ("T001",),
+            "T003": ("T001", "T002"),
+            "T004": ("T001",),
+            "T005": ("T001", "T004"),
+        }
+        assert needs(spec) == expected
+        assert "whose description\nis wrapped" in tasks_of(spec)["T003"].goal
+        assert "- Steps:\n- [ ] write it" in tasks_of(spec)["T005"].goal
+        with pytest.raises(BadGraph, match="depends on T009, which is not in the list"):
+            parse_spec("- [ ] T001 A\n  - **Depends on**: T009\n", "tasks.md")
+
 
 class TestTaskMaster:
     def test_words_as_ids_and_odd_statuses(self) -> None:
@@ -147,6 +204,18 @@ class TestTaskMaster:
             parse_spec('{"tasks": [{"id": 1, "title": "A", "dependencies": []}]}', "tasks.json", "one")
         with pytest.raises(BadSpec, match="only lists of task-master"):
             parse_spec("# A spec\n\nin words\n", "spec.md", "one")
+
+    def test_what_people_and_programs_write_into_them(self) -> None:
+        tasks = [
+            {"id": 1, "title": "A", "status": "pending", "priority": "High"},
+            {"id": 2, "title": "B", "status": "pending", "priority": "urgent", "dependencies": [1.0]},
+            {"id": 3, "title": "C", "status": "pending", "priority": "", "dependencies": [{"id": 2}]},
+        ]
+        spec = parse_spec(json.dumps({"tasks": tasks}), "tasks.json")
+        assert needs(spec) == {"1": (), "2": ("1",), "3": ("2",)}
+        assert [task.priority for task in tasks_of(spec).values()] == [2, 3, 1]
+        with pytest.raises(BadSpec, match="is empty"):
+            parse_spec(json.dumps({"tasks": [*tasks, {"id": 4, "title": "", "status": "pending"}]}), "tasks.json")
 
 
 class TestDependencyKeys:
@@ -203,6 +272,19 @@ class TestNumberedLists:
         assert needs(spec) == {"1.2": (), "1.3": ("1.2",), "2.1": ("1.3",)}
         assert "Part of 1. Implementation." in tasks_of(spec)["1.2"].goal
         assert noted(spec, "tell Ada").startswith("line 8 ")
+
+    def test_boxes_and_numbers_as_people_type_them(self) -> None:
+        text = "- [ ]1. A\n-[x] 2. B\n* [ ] **3.1**: C\n[ ] 3.2 D\n\u2022 [ ] 3.3) E\n- [link](x) 3.4\n- 3.5 F\n"
+        spec = parse_spec(text, "tasks.md")
+        assert list(needs(spec)) == ["1", "3.1", "3.2", "3.3"]
+        assert noted(spec, "ticked").startswith("2:")
+        assert noted(spec, "line 7 has no box, so it is not a task: 3.5 F")
+
+    @pytest.mark.parametrize("said", ["(depends on 2.1)", "_Dependencies: 1.2, 2.1_", "**Blocked by**: task 2.1"])
+    def test_an_order_against_the_list_is_named(self, said: str) -> None:
+        spec = parse_spec(f"- [ ] 1.1 A\n  - {said}\n- [ ] 1.2 B\n- [ ] 2.1 C\n", "tasks.md")
+        assert list(needs(spec)) == ["1.1", "1.2", "2.1"]
+        assert noted(spec, "1.1 says that it depends on 2.1, which the list has later")
 
     def test_a_number_twice_is_named(self) -> None:
         with pytest.raises(BadGraph, match="used twice; first in line 1"):
@@ -290,6 +372,15 @@ class TestBacklog:
         assert "TASK-9" in noted(spec, "not waited for")
         assert noted(spec, "done").startswith("TASK-1")
 
+    def test_other_files_and_odd_states_are_named(self, tmp_path: Path) -> None:
+        (tmp_path / "README.md").write_text("# Read me\n")
+        (tmp_path / "task-2.md").write_text("---\ntitle: No id\nstatus: To Do\n---\n")
+        (tmp_path / "task-1.md").write_text("---\nid: TASK-1\ntitle: A\nstatus: Waiting for Ann\n---\n")
+        spec = read_spec(tmp_path)
+        assert list(needs(spec)) == ["TASK-1"]
+        assert noted(spec, "README.md, task-2.md: no task files")
+        assert noted(spec, "TASK-1: the status 'Waiting for Ann' does not say that it is done")
+
     def test_one_file(self) -> None:
         spec = parse_spec(backlog(7), "task-7.md")
         assert (spec.title, list(tasks_of(spec))) == ("Task number 7", ["TASK-7"])
@@ -326,13 +417,25 @@ class TestBeads:
             (issue("bd-1"), "used twice; first in line 1"),
             (issue("bd-2", dependencies=[link("bd-2", "bd-9")]), "bd-9, which is not in the file"),
             ("{", "is not JSON"),
-            (issue("bd 2"), "is no id"),
+            (issue("bd 2"), "is not an id"),
         ],
     )
     def test_what_is_wrong_is_named_by_its_line(self, second: str, said: str) -> None:
         with pytest.raises(BadSpec, match=said) as caught:
             parse_spec(f"{issue('bd-1')}\n{second}\n", "issues.jsonl")
         assert caught.value.line == 2
+
+    def test_ids_alone_and_other_keys_give_the_order_and_odd_states_are_named(self) -> None:
+        issues: list[dict[str, Any]] = [
+            {"id": "b-1", "title": "A", "issue_type": "task", "status": "open", "dependency_count": 0},
+            {"id": "b-2", "title": "B", "issue_type": "task", "status": "someday", "dependencies": ["b-1"]},
+            {"id": "b-3", "title": "C", "issue_type": "bug", "status": "open", "blocked_by": ["b-2"]},
+        ]
+        spec = parse_spec("\n".join(map(json.dumps, issues)), "issues.jsonl")
+        assert needs(spec) == {"b-1": (), "b-2": ("b-1",), "b-3": ("b-2",)}
+        assert noted(spec, "'someday'").startswith("b-2")
+        with pytest.raises(BadSpec, match="the other way round"):
+            parse_spec(json.dumps({**issues[0], "blocks": ["b-2"]}), "issues.jsonl")
 
     def test_json_lines_of_our_own_tasks(self) -> None:
         text = '{"id": "a", "title": "A", "goal": "g"}\n{"id": "b", "title": "B", "depends_on": ["a"]}\n'

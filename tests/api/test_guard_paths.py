@@ -239,7 +239,7 @@ async def test_what_nobody_foresaw_is_told_to_the_log_alone(attacked: Attacked) 
         "title": "The server failed",
         "status": 500,
         "code": "internal",
-        "detail": "something went wrong in the server; nothing more is known here",
+        "detail": "unexpected error in the server",
         "fix": "try again; if it stays, look for the correlationId in the server's log",
         "correlationId": "damaged-1",
     }

@@ -76,7 +76,7 @@ def test_a_client_makes_the_same_error_of_each_code() -> None:
     [
         ("see `buildwright status b-1`, or start a new build", "see GET /api/builds/b-1, or start a new build"),
         ("see the list with `buildwright status`", "see the list with GET /api/builds"),
-        ("go on with `buildwright resume b-1`", "go on with POST /api/builds/b-1/resume"),
+        ("continue with `buildwright resume b-1`", "continue with POST /api/builds/b-1/resume"),
         (
             "tell an agent what to do: `buildwright resume b-1 --retry -m TEXT`",
             "tell an agent what to do: POST /api/builds/b-1/resume with `choice` retry and a `message`",

@@ -392,7 +392,7 @@ async def test_a_failure_pauses_the_build_and_the_status_says_all(served: Served
         "options": ["retry", "retry_with_message", "skip", "abort"],
         "completed_at": None,
     }
-    assert "task b failed 1 times" in status["pause_reason"]
+    assert "task b failed after 1 attempt" in status["pause_reason"]
     assert [phase["status"] for phase in status["phases"]] == ["completed", "paused"]
     assert status["paused_at"] < status["pause_deadline"]
     code, problem = await ask(served.client, "POST", f"{build}/interject", {"message": "Hello"})

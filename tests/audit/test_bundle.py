@@ -186,7 +186,7 @@ async def test_a_repository_without_the_commits_shows(
 
 
 def test_what_is_no_bundle_is_refused() -> None:
-    with pytest.raises(Refused, match="no bundle"):
+    with pytest.raises(Refused, match="not a bundle"):
         read_bundle(b'{"build": 1}')
 
 
@@ -225,7 +225,7 @@ def test_the_dependencies_are_part_of_what_is_signed(
             bundle["dependencies"] = other["dependencies"]
             said = "not those that the evidence names"
         case "not of the repository":
-            said = "differ from what the repository's manifests declare anew"
+            said = "differ from those that the repository's manifests newly declare"
     known = [] if attack == "not of the repository" else COMPONENTS
     read = read_bundle(json.dumps(bundle).encode())
     wrong = [

@@ -39,7 +39,7 @@ async def test_another_package_adds_a_check(tmp_path: Path, monkeypatch: pytest.
     change(repository, {"calc.py": "print('x')\n"})
     assert said(await audited(repository, tmp_path / "home"), "X1") == ("failed", {"style.print"})
     (package / "entry_points.txt").write_text("[buildwright.audit_checks]\nprints = their_audit:OTHER\n")
-    with pytest.raises(BadSettings, match="is no AuditCheck"):
+    with pytest.raises(BadSettings, match="is not an AuditCheck"):
         audit_checks()
     (package / "entry_points.txt").write_text("[buildwright.audit_checks]\nprints = their_audit:GONE\n")
     with pytest.raises(BadSettings, match="cannot be loaded"):

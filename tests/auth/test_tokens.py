@@ -159,7 +159,7 @@ def test_a_bad_token_is_refused(name: str) -> None:
     with pytest.raises(Unauthorized) as refused:
         SIGNER.read(token, "session", NOW)
     assert refused.value.__cause__ is None
-    said = "this token has expired" if name == "expired" else "this token is not good here"
+    said = "this token has expired" if name == "expired" else "the token is invalid"
     assert (str(refused.value), refused.value.fix) == (
         said,
         "print a new one: buildwright token (with --sign-in for a browser)",

@@ -87,7 +87,7 @@ def test_a_failing_task_pauses_with_its_choices_and_each_choice_works(
 
     again = program("build", three, *options)
     assert again.code == 4
-    assert "Going on with build" in again.err
+    assert "Continuing build" in again.err
 
     assert program("resume").code == 7
     assert program("resume", "-m", "x").code == 2
@@ -123,10 +123,10 @@ def test_ctrl_c_lets_go_and_the_same_command_goes_on(program: Program, tmp_path:
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=30)
     assert running.returncode == 130, said
-    assert re.search(r"go on with: BUILDWRIGHT_HOME=\S+ \S+ -m buildwright run ", said)
+    assert re.search(r"continue it with: BUILDWRIGHT_HOME=\S+ \S+ -m buildwright run ", said)
     again = program("build", tasks, *SLEEPS)
     assert again.code == 0, again.err
-    assert "Going on with build" in again.err
+    assert "Continuing build" in again.err
     assert program("why", "", "quick", "--json").object["state"]["attempt"] == 1
 
 
@@ -269,5 +269,5 @@ def test_a_run_of_checks_is_logged_with_its_limit_and_its_end(program: Program, 
     assert done.code == 0, done.err
     lines = [line for line in program("logs", "--json").lines if line["kind"] == "command"]
     texts = [line["text"] for line in lines if line["task"] == "a"]
-    assert texts[:2] == ["ok: test -e README.md (at most 120 s)", "ok ended with exit code 0"]
+    assert texts[:2] == ["ok: test -e README.md (at most 120 s)", "ok exited with code 0"]
     assert program("run").err.splitlines()[0].startswith("Build ")

@@ -40,23 +40,23 @@ def test_up_status_and_down(cluster: Program) -> None:
     status = cluster("cluster", "status")
     assert status.code == 0
     assert "w1" in status.out
-    assert "Nothing is in flight" in status.out
+    assert "Nothing is running" in status.out
     assert not [text for text in (up.out, up.err, again.out, again.err, status.out, status.err) if secrets in text]
 
     # The supervisor and PostgreSQL die; what is down is said, and `up` mends it.
     postgres = identify(seen_up["servers"][0]["pid"])
-    os.kill(seen_up["keeper"]["pid"], signal.SIGKILL)
+    os.kill(seen_up["supervisor"]["pid"], signal.SIGKILL)
     os.kill(postgres.pid, signal.SIGKILL)
     broken = cluster("cluster", "status", "--json")
     assert broken.code == 6
-    assert broken.object["keeper"]["alive"] is False
+    assert broken.object["supervisor"]["alive"] is False
     assert broken.object["unreachable"] == "PostgreSQL does not run"
     mended = cluster("cluster", "up", "--json").object
     assert mended["workers"][0]["holder"] == seen_up["workers"][0]["holder"]
     assert mended["servers"][0]["pid"] != postgres.pid
 
     # Only the supervisor dies: `down` ends what it has left.
-    os.kill(mended["keeper"]["pid"], signal.SIGKILL)
+    os.kill(mended["supervisor"]["pid"], signal.SIGKILL)
     down = cluster("cluster", "down", "--now", "--json")
     assert down.object == {"schema": 1, "up": False, "unfinished": 0}
     assert not [server for server in mended["servers"] if identify(server["pid"]).alive]

@@ -72,4 +72,4 @@ def test_the_same_command_goes_on_with_the_same_build(program: Program, reposito
         *shell("exit 1"),
     )
     assert program(*line, **NOBODY).code == 4
-    assert "Going on with build" in program(*line, **NOBODY).err
+    assert "Continuing build" in program(*line, **NOBODY).err

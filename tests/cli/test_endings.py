@@ -113,7 +113,7 @@ def test_no_plan_is_bought_for_a_repository_that_fails(
     assert refused.code == 2, refused.err
     assert "no plan is paid for" in refused.err
     assert "at 1 of 3" in refused.err
-    assert "plan all the same with --accept-base goal" in refused.err
+    assert "plan anyway with --accept-base goal" in refused.err
     for more in ("--accept-base", "goal"), ("--accept-base",):
         planned = program(*given, *more)
         assert planned.code == 0, planned.err
@@ -181,7 +181,7 @@ def test_a_base_that_does_not_pass_pauses_unless_that_is_accepted(
     paused = program("build", tasks, "--repo", repository, *options)
     assert paused.code == 4
     assert "before any change" in paused.err
-    assert "go on all the same" in paused.out
+    assert "continue anyway" in paused.out
     assert "task.started" not in program("events", "").out, "no agent is paid for before the base is judged"
     why = program("why", "", "base")
     assert "does not pass its own checks: the project is at fault" in why.out
@@ -201,7 +201,7 @@ def test_a_base_that_fails_ends_a_build_that_asks_nobody_before_it_pays(
     ended = program("build", tasks, "--repo", repository, *options)
     assert ended.code == 3, ended.err
     assert "no a.txt yet" in ended.out
-    assert "start anew with --accept-base goal" in ended.out
+    assert "start again with --accept-base goal" in ended.out
     assert "task.started" not in program("events", "").out
     assert re.search(r"why [0-9a-f]{8} base\n$", ended.out)
     for shown in program("status").out, program("why", "", "base").out:
@@ -224,7 +224,7 @@ def test_the_last_lines_of_what_failed_are_on_the_screen(program: Program, repos
         (("--check", "test:t=sleep 60", "--gate-time", "1"), "a limit", "resume [0-9a-f]{8} --gate-time SECONDS"),
         (("--setup", "echo no such index; exit 4", "--check", "true"), "the project's set-up", "no such index"),
         (("--check", "test:t=nosuchprogram --all"), "this machine", "nosuchprogram.*was not found"),
-        (("--check", "test:t=false"), "the project", "go on all the same"),
+        (("--check", "test:t=false"), "the project", "continue anyway"),
     ],
 )
 def test_whose_fault_it_is_stands_where_it_stops(
@@ -304,7 +304,7 @@ def test_steering_a_build_in_the_wrong_state_is_exit_7_in_words(
     assert (again.code, "paused already" in again.err, "fix" in again.err) == (7, True, True)
     said = program("say", "", "be quick")
     assert said.code == 0
-    assert "Nobody runs it now" in said.err
+    assert "No process runs it now" in said.err
     assert "Not heard yet by any agent: be quick" in program("status").out
     assert program("status", "--json").object["unheard"][0]["text"] == "be quick"
     assert program("resume", "--retry", "--no-run").code == 0
@@ -393,7 +393,7 @@ def test_a_second_ctrl_c_ends_at_once_even_if_the_agent_will_not(
         assert running.poll() is None
     agent = psutil.Process(int(mark.read_text()))
     running.send_signal(signal.SIGINT)
-    wait_for(running, "letting go")
+    wait_for(running, "stopping safely")
     running.send_signal(signal.SIGINT)
     running.communicate(timeout=30)
     assert running.returncode == 130

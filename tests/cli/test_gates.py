@@ -176,7 +176,7 @@ def test_the_formats_of_other_tools(program: Program, repository: Path, tmp_path
         "links"
     ]
     both = program("gates", build, "--sarif", "--junit")
-    assert (both.code, "exclude each other" in both.err) == (2, True)
+    assert (both.code, "cannot be used together" in both.err) == (2, True)
 
 
 def test_without_gates_that_is_what_is_said(program: Program, three: Path, repository: Path) -> None:

@@ -86,7 +86,7 @@ def test_nobody_there(program: Program) -> None:
     [
         (("file:///etc/passwd",), 2, "is not the URL of a server"),
         (("--timeout", "0"), 2, "leaves no time"),
-        (("--name", "w1"), 2, "names a worker"),
+        (("--name", "w1"), 2, "is for a worker"),
         (("http://127.0.0.1:1", "--worker"), 2, "not by a URL"),
         (("--worker",), 78, "in the database that they share"),
     ],
@@ -106,7 +106,7 @@ async def test_workers(program: Program, postgres_url: str, tmp_path: Path) -> N
     store = await PostgresBuilds.open(postgres_url)
     try:
         missing = program("health", "--worker")
-        assert (missing.code, f"worker {socket.gethostname()} has not signed on" in missing.err) == (6, True)
+        assert (missing.code, f"worker {socket.gethostname()} has not started" in missing.err) == (6, True)
         row = WorkerRow(this_process(), socket.gethostname(), 2, 0, AT, AT, 60.0, 0.0, "{}")
         await store.beat(row)
         await store.beat(row._replace(holder="elsewhere:1:1", name="quiet", heartbeat_seconds=0.001))

@@ -450,12 +450,12 @@ def test_the_examples_of_the_page_run(program: Program, repository: Path) -> Non
     assert ended.startswith("succeeded refs/heads/buildwright/")
     assert total == "1 2 0"
     planned, runner, answer, stat, said = printed(looking, program, repository)
-    assert (planned, runner) == ("hello > bye", "nobody runs it")
+    assert (planned, runner) == ("hello > bye", "no process runs it")
     assert answer.startswith("bye: ")
     assert stat == "+hello"
     assert said == "agent says hello"
     paused, landed, ended = printed(steering, program, repository)
-    assert paused == "paused: task first failed 1 times: crashed: The command exited with 1."
+    assert paused == "paused: task first failed after 1 attempt: crashed: The command exited with 1."
     assert landed == "landed: first"
     assert ended.startswith("succeeded 2 refs/heads/buildwright/")
 

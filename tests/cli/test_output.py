@@ -23,6 +23,7 @@ from buildwright.core import event as e
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.limits import Delivery, Options
 from buildwright.core.running_command import RunningCommand
+from buildwright.core.task import Task
 from buildwright.errors import (
     BadRepository,
     BadSettings,
@@ -66,7 +67,7 @@ def test_a_good_run_is_told_in_few_words() -> None:
 def test_a_refusal_names_the_gate_and_the_first_finding() -> None:
     lines = heard(*FAILED)
     refused = "bad money did not pass, tests: test_money.py:4: 1 != 2 [pytest.failed] (+1 more)"
-    assert lines[3:6] == [refused, "again money starts again (attempt 2), told what the gates found", refused]
+    assert lines[3:6] == [refused, "again money starts again (attempt 2), with the findings as feedback", refused]
     assert lines[-2:] == ["bad money failed after 2 attempts", "pause paused: money needs you"]
 
 
@@ -385,3 +386,14 @@ def test_an_error_of_ours_is_found_inside_a_group_of_concurrent_work() -> None:
 def test_asking_is_left_out_where_nobody_can_answer() -> None:
     assert Output(stdout=io.StringIO(), stderr=io.StringIO()).confirm("Sure?", yes=False)
     assert Output(json=True, stdout=io.StringIO(), stderr=Terminal()).confirm("Sure?", yes=False)
+
+
+def test_the_audit_of_a_plan_without_phases_is_that_of_the_result() -> None:
+    audited = e.PhaseAudited(phase=0, base="0" * 40, head="1" * 40, verdict=Verdict(tree="2" * 40))
+    recorded = e.Recorded(seq=9, at=datetime(2026, 1, 1, tzinfo=UTC), event=audited)
+    alone = build_of(journal(tasks=(Task(id="a", title="A"),)))
+    phased = build_of(journal(tasks=(Task(id="a", title="A", milestone="Core"),)))
+    for build, name in ((alone, "the result"), (phased, "Core")):
+        told = tell(recorded, build)
+        assert told is not None
+        assert told.text == f"{name} passed its audit"

@@ -94,7 +94,7 @@ def test_the_same_command_goes_on_with_the_build_of_a_part(program: Program, tmp
         *shell("false"),
     )
     assert program(*line).code == 4
-    assert "Going on with build" in program(*line).err
+    assert "Continuing build" in program(*line).err
     assert (
         subprocess.run(["git", "-C", monorepo, "status", "--porcelain"], capture_output=True, check=True).stdout == b""
     )

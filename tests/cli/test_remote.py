@@ -167,7 +167,7 @@ def test_a_build_goes_on_with_the_next_server(program: Program, three: Path, rep
         ({"BUILDWRIGHT_TOKEN": ""}, 78, "BUILDWRIGHT_TOKEN is missing"),
         ({"BUILDWRIGHT_TOKEN": "nonsense"}, 2, "buildwright token"),
         ({"BUILDWRIGHT_URL": "http://127.0.0.1:9"}, 6, "does not answer"),
-        ({"BUILDWRIGHT_URL": "ftp://127.0.0.1"}, 78, "BUILDWRIGHT_URL is no http"),
+        ({"BUILDWRIGHT_URL": "ftp://127.0.0.1"}, 78, "BUILDWRIGHT_URL is not an http"),
     ],
 )
 def test_a_server_that_cannot_be_used_is_told(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,7 +51,7 @@ def test_verbose_says_what_agents_say(program: Program, repository: Path, three:
     _, _, err = failing(program, repository, three, "--verbose")
     assert any(line.endswith("a said     ::error::made up") for line in err.splitlines())
     refused = program("run", "--quiet", "--verbose")
-    assert (refused.code, "exclude each other" in refused.err) == (2, True)
+    assert (refused.code, "cannot be used together" in refused.err) == (2, True)
 
 
 def test_junit_has_the_tasks_and_the_gates(program: Program, repository: Path, three: Path, tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_what_cannot_be_told_is_said_once_and_holds_nothing_up(
         "build", three, "--repo", repository, *shell(WRITES, "--no-gates"), XDG_CONFIG_HOME=str(tmp_path / "config")
     )
     assert ended.code == 0, ended.err
-    assert ended.err.count("was not told: `exit 3` ended with exit code 3") == 1
+    assert ended.err.count("was not told: `exit 3` exited with code 3") == 1
 
 
 @contextmanager
@@ -203,26 +204,38 @@ def test_a_projects_file_names_nobody(program: Program, repository: Path, three:
     assert (ended.code, "there is no key notify" in ended.err) == (78, True)
 
 
-def test_bash_completes_verbs_and_options(program: Program, tmp_path: Path) -> None:
+def test_bash_completes_verbs_options_and_builds(program: Program, three: Path, tmp_path: Path) -> None:
     script = tmp_path / "completion.bash"
     script.write_text(program("completion", "bash").out, encoding="utf-8")
+    typed = tmp_path / "bin" / "buildwright"
+    typed.parent.mkdir()
+    typed.write_text(f'#!/bin/sh\nexec {sys.executable} -m buildwright "$@"\n', encoding="utf-8")
+    typed.chmod(0o755)
+    environment = program.environment | {"PATH": f"{typed.parent}:{program.environment['PATH']}"}
 
     def completed(*words: str) -> list[str]:
         quoted = " ".join(f"'{word}'" for word in words)
-        asked = (
-            f"source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _buildwright; echo ${{COMPREPLY[*]}}"
-        )
-        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
+        asked = f"""source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}
+        $(complete -p buildwright | sed 's/.* -F \\([^ ]*\\).*/\\1/'); echo ${{COMPREPLY[*]}}"""
+        done = subprocess.run(["bash", "-c", asked], env=environment, capture_output=True, text=True, check=True)
         return done.stdout.split()
 
     assert set(completed("buildwright", "")) >= {verb.name for verb in VERBS}
     assert completed("buildwright", "bui") == ["build"]
     assert "--on-failure" in completed("buildwright", "build", "--on")
     assert completed("buildwright", "completion", "z") == ["zsh"]
+    built = program("build", three, *shell(WRITES), "--no-lanes")
+    assert built.code == 0, built.err
+    short = program("status", "--json").object["id"][:8]
+    assert completed("buildwright", "why", "") == ["newest", short]
+    assert completed("buildwright", "task", "drop", short[:2]) == [short]
+    assert "--watch" in completed("buildwright", "status", "--w")
     for other in ("zsh", "fish"):
         text = program("completion", other).out
         assert all(verb.name in text for verb in VERBS)
         assert "on-failure" in text
+        assert "status --all" in text
+    assert '\n  _cyclopts_buildwright "$@"\n' in program("completion", "zsh").out, "an autoloaded file does it at once"
 
 
 def test_every_help_shows_the_examples_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:

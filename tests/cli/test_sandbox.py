@@ -54,7 +54,7 @@ def test_a_command_runs_in_the_box_and_ends_with_its_code(program: Program, tmp_
     assert asked.code != 0
     assert "it tried to reach other.example:443, which is not allowed: --allow other.example:443" in asked.err
     wrong = program("sandbox", "run", "--allow", "*.example", "--", "true")
-    assert (wrong.code, "is no host" in wrong.err) == (2, True)
+    assert (wrong.code, "is not a host" in wrong.err) == (2, True)
     late = program("sandbox", "run", "--time", "0.5", "--", "sleep", "60")
     assert late.code == 124
 

@@ -40,10 +40,10 @@ def test_alone_unless_a_cluster_is_named_or_up(tmp_path: Path) -> None:
     ("given", "wrong"),
     [
         ({"DATABASE_URL": ""}, ["DATABASE_URL is missing"]),
-        ({"DATABASE_URL": "mysql://me:hush@db"}, ["DATABASE_URL is no postgresql:// URL"]),
+        ({"DATABASE_URL": "mysql://me:hush@db"}, ["DATABASE_URL is not a postgresql:// URL"]),
         (
             {"DATABASE_URL": "sqlite:///x", "REDIS_URL": "localhost:6379"},
-            ["DATABASE_URL is no postgresql:// URL", "REDIS_URL is no redis:// URL"],
+            ["DATABASE_URL is not a postgresql:// URL", "REDIS_URL is not a redis:// URL"],
         ),
     ],
 )

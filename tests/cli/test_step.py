@@ -53,7 +53,7 @@ def test_steps_bring_it_to_its_end(program: Program, repository: Path, tmp_path:
     status = program("status")
     assert "waits for a step" in status.out
     assert f"buildwright step {build[:8]}" in status.out
-    assert "Nobody runs it" not in status.err
+    assert "No process runs it" not in status.err
     lines: list[dict[str, Any]] = []
     for mode in ("plan_only", "plan_only", "verify_only", "implement_only"):
         ended = program("step", build, "--mode", mode, "--json")
@@ -65,7 +65,7 @@ def test_steps_bring_it_to_its_end(program: Program, repository: Path, tmp_path:
     assert "you asked for a step (whatever comes next)" in ended.err
     assert "you said: keep it short" in ended.err
     assert "waits for a step" in ended.out
-    assert "waits to land" in program("why", build, "a").out
+    assert "waits to be merged" in program("why", build, "a").out
     for _ in range(10):
         summary = program("step", build, "--json").lines[-1]
         if summary["outcome"]:

@@ -24,7 +24,7 @@ def test_without_a_model_it_says_that_it_is_stuck_and_why_there_is_no_diagnosis(
     ended = program("build", tasks, "--repo", repository, *shell(BREAKS, "--no-gates"))
     assert ended.code == 4, ended.err
     assert (
-        "stuck: 3 failures in a row (a); no diagnosis, no model is at hand: ANTHROPIC_API_KEY is not set" in ended.err
+        "stuck: 3 failures in a row (a); no diagnosis, no model is available: ANTHROPIC_API_KEY is not set" in ended.err
     )
     events = program("events", str(program("status", "--json").object["id"])).lines
     (stuck,) = [event for event in events if event["type"] == "build.stuck"]
@@ -32,7 +32,7 @@ def test_without_a_model_it_says_that_it_is_stuck_and_why_there_is_no_diagnosis(
     assert len(str(stuck["context"])) == 64
     shown = program("why", "newest", "stuck")
     assert "Stuck after 3 failures in a row" in shown.out
-    assert "No diagnosis: no model is at hand" in shown.out
+    assert "No diagnosis: no model is available" in shown.out
     assert "no such tool: frob" in shown.out
     known = program("why", "newest", "stuck", "--json").object
     assert (known["failures"], known["tasks"], known["times"]) == (3, ["a"], 1)
@@ -64,7 +64,7 @@ def test_a_diagnosis_is_shown_everywhere_and_its_pause_is_answered(
     cause = "the tool frob is not installed"
     assert f"stuck: 2 failures in a row (a); the diagnosis: {cause}" in ended.err
     assert f"Paused: {cause}" in ended.out
-    assert "go on, once you have done what the diagnosis asks for" in ended.out
+    assert "continue, once you have done what the diagnosis asks for" in ended.out
     seen = program("status", "--json").object
     assert (seen["diagnosis"], seen["pause"]["reason"]) == (cause, "stuck")
     build = str(seen["id"])

@@ -228,7 +228,7 @@ def test_build_rides_the_stream_through_a_restart_of_the_server(
         each.until(lambda it: "lost the connection" in it.err)
     given_up.process.send_signal(signal.SIGINT)  # it does not wait for the server
     ended = given_up.ended()
-    assert (ended.code, "letting go" in ended.err) == (130, True), ended.err
+    assert (ended.code, "stopping safely" in ended.err) == (130, True), ended.err
     go(program)
     with serving(program, port):
         built, shown = building.ended(), for_people.ended()
@@ -258,7 +258,7 @@ def test_watch_tells_how_it_ended(program: Program, begin: Callable[[], tuple[st
         assert program("watch", build, BUILDWRIGHT_URL=address).code == 78
         assert program("watch", build, BUILDWRIGHT_URL="ftp://x", BUILDWRIGHT_TOKEN="x").code == 78
         bad = program("watch", build, BUILDWRIGHT_URL=address, BUILDWRIGHT_TOKEN="nonsense")
-        assert (bad.code, "not good here" in bad.err) == (2, True)
+        assert (bad.code, "token is invalid" in bad.err) == (2, True)
     away = program("watch", build, BUILDWRIGHT_URL=address, BUILDWRIGHT_TOKEN=token)
     assert (away.code, "does not answer" in away.err) == (6, True)
 
@@ -270,7 +270,7 @@ def test_ctrl_c_only_ends_the_watching(program: Program, begin: Callable[[], tup
         all_watch(program, build, watching)
         watching.process.send_signal(signal.SIGINT)
         ended = watching.ended()
-        assert (ended.code, "the build goes on" in ended.err) == (130, True)
+        assert (ended.code, "the build continues" in ended.err) == (130, True)
         go(program)
         assert building.process.wait(60) == 0
 

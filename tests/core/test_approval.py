@@ -201,5 +201,5 @@ def test_what_a_gate_did_not_list_cannot_be_approved() -> None:
 def test_a_change_is_not_judged_again_for_no_reason() -> None:
     site = Site()
     site.refuse(ONE)
-    with pytest.raises(IllegalMove, match="nobody has approved"):
+    with pytest.raises(IllegalMove, match="has not been approved"):
         site.take(e.JudgingReopened(task="a", attempt=1))

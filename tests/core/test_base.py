@@ -118,12 +118,12 @@ def test_who_is_not_to_be_asked_pays_nothing_for_a_base_that_fails(planned: bool
 @pytest.mark.parametrize(
     ("gate", "code", "fault", "words"),
     [
-        ("pytest", "test.failed", "base", "the project does not pass its own checks"),
-        ("setup", "setup.failed", "setup", "the project's set-up fails"),
-        ("pytest", "check.tool_missing", "machine", "this machine lacks what"),
+        ("pytest", "test.failed", "base", "your project already fails its own checks"),
+        ("setup", "setup.failed", "setup", "the set-up of your project already fails"),
+        ("pytest", "check.tool_missing", "machine", "this machine lacks a program"),
         ("pytest", "check.timeout", "limits", "a limit ended a check"),
         ("setup", "check.timeout", "limits", "a limit ended a check"),
-        ("checks", "checks.none", "base", "nothing to check changes with"),
+        ("checks", "checks.none", "base", "no tests or checks were found"),
     ],
 )
 def test_a_pause_for_the_base_says_whose_fault_it_is(gate: str, code: str, fault: str, words: str) -> None:

@@ -207,7 +207,7 @@ def test_the_choice_stays_whatever_is_said_meanwhile() -> None:
 
 def test_what_is_refused_and_what_it_says() -> None:
     alone = Machine(chain("a"), Options(), lambda _: 0)
-    with pytest.raises(IllegalMove, match="goes on by itself") as caught:
+    with pytest.raises(IllegalMove, match="runs by itself") as caught:
         alone.take(e.StepRequested(id="s"))
     assert "--by-hand" in str(caught.value.fix)
     hand = Hand(chain("a"), Options())
@@ -402,9 +402,9 @@ def test_it_is_shown_as_waiting() -> None:
     hand.ask()
     assert answer() == "An agent works on attempt 1 of 3."
     hand.end()
-    assert answer() == "Attempt 1 is made and waits for a step to be judged."
+    assert answer() == "Attempt 1 is made and waits for a step to be checked."
     hand.step()
-    assert answer().endswith("It goes on with the next step.")
+    assert answer().endswith("It continues with the next step.")
     assert build_view(Machine(chain("a"), Options(), lambda _: 0).build, START).steps is None
 
 

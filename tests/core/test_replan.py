@@ -107,7 +107,7 @@ def test_what_cannot_be_changed_is_said_and_changes_nothing() -> None:
     refused: list[tuple[ChangeTasks, type[Exception], str]] = [
         (ChangeTasks(tasks=(task("a", goal="new"),)), IllegalMove, "done"),
         (ChangeTasks(drop=("a",)), IllegalMove, "done"),
-        (ChangeTasks(drop=(busy,)), IllegalMove, "somebody works on it"),
+        (ChangeTasks(drop=(busy,)), IllegalMove, "an agent or a check works on it"),
         (ChangeTasks(drop=("nix",)), IllegalMove, "no task nix"),
         (ChangeTasks(tasks=(task("c", "d"), task("d", "c"))), BadGraph, "circle"),
         (ChangeTasks(tasks=(task("c", "nix"),)), BadGraph, "nix"),

@@ -167,10 +167,11 @@ def _lines(node: ast.stmt) -> int:
 def test_words_that_a_reader_would_pause_at_are_found(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
     module.write_text(
-        '"""Holds what somebody asked for (P4)."""\n\nwho = "somebody"  # whoever comes\n', encoding="utf-8"
+        '"""Holds what somebody asked for (P4)."""\n\nwho = "somebody"  # whoever comes\nraise ValueError("mend it")\n',
+        encoding="utf-8",
     )
     done = subprocess.run(
         [sys.executable, SCRIPT.with_name("words.py"), module], capture_output=True, text=True, check=False
     )
     found = re.findall(r":(\d): '(.*?)'", done.stdout)
-    assert (done.returncode, sorted(found)) == (1, [("1", "(P4)"), ("1", "somebody"), ("3", "whoever")])
+    assert (done.returncode, sorted(found)) == (1, [("1", "(P4)"), ("1", "somebody"), ("3", "whoever"), ("4", "mend")])

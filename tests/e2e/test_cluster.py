@@ -124,11 +124,11 @@ def test_a_build_that_is_watched_is_steered_from_elsewhere(cluster: Program, tmp
     watching.send_signal(signal.SIGINT)
     _, told = watching.communicate(timeout=PATIENCE)
     assert watching.returncode == 130
-    assert "the workers go on" in told
+    assert "the workers continue" in told
     assert "what runs now may finish" in cluster("pause", build_id).out
     assert [held["task"] for held in status(cluster, build_id)["workers"]] == ["a"]
     resumed = cluster("resume", build_id, "--no-run")
-    assert "The workers take it up at once" in resumed.err
+    assert "The workers continue at once" in resumed.err
     stopped = cluster("stop", build_id, "-m", "enough")
     assert stopped.code == 0
     until(lambda: status(cluster, build_id)["outcome"] == "stopped")

@@ -97,7 +97,7 @@ def test_killed_again_and_again_a_build_ends_as_if_undisturbed(
     last = program("build", tasks, "--repo", repository, *words) if kills == 8 else None
     assert kills >= 3, "the build was over before it could be killed"
     assert last is None or last.code == 0
-    assert "Going on with build" in told
+    assert "Continuing build" in told
 
     assert git(repository, "rev-parse", f"{delivered(repository)}^{{tree}}") == wanted
     journal = events(program)
@@ -254,7 +254,7 @@ def test_repeated_failure_waits_with_its_findings_for_each_of_the_four_choices(
     for choice in ("--retry", "--skip", "--abort"):
         ended = program("build", tasks, "--repo", repository, *words, "--new")
         assert ended.code == 4, ended.err
-        assert "task a failed 2 times" in ended.err + ended.out
+        assert "task a failed after 2 attempts" in ended.err + ended.out
         starts[choice] = program("status", "--json").object["id"]
     # Other processes, later: the pause is in the journal.
     for build in starts.values():

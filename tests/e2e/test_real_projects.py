@@ -143,7 +143,7 @@ def test_a_build_that_is_killed_goes_on_where_it_was(site: Site, agent: str) -> 
     again = site.build(*options)
     out, _ = again.communicate(timeout=500)
     assert again.returncode == 0, site.talk.read_text("utf-8")[-4000:]
-    assert "Going on with build" in site.talk.read_text("utf-8")
+    assert "Continuing build" in site.talk.read_text("utf-8")
     journal = _journal(site, json.loads(out.splitlines()[-1])["id"])
     for once in ("agent.finished", "agent.broke", "change.landed"):
         twice = Counter((event["task"], event["attempt"]) for event in journal if event["type"] == once)

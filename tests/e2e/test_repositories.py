@@ -212,7 +212,7 @@ def test_commits_of_the_user_meanwhile_do_not_matter_and_a_finished_build_is_not
         *shell(f"{WRITES}; {meanwhile}", "--check", "test ! -e a.txt || grep -q . a.txt"),
     )
     assert again.code == 0, again.err
-    assert "Going on" not in again.err
+    assert "Continuing" not in again.err
     assert len(git(repository, "branch", "--list", "buildwright/*").splitlines()) == 2
 
 

@@ -94,7 +94,7 @@ async def test_what_cannot_be_done_now_is_refused(tmp_path: Path, builds: Builds
         assert fix in str(caught.value.fix)
         assert await builds.version(build_id) == version
 
-    await refused(alone, "auto", "goes on by itself", "--by-hand")
+    await refused(alone, "auto", "runs by itself", "--by-hand")
     await refused(by_hand, "implement_only", "implement_only cannot be done now: the build is planning", "plan_only")
     await commands.ask(builds, site.clock, by_hand, commands.PauseBuild())
     await refused(by_hand, "auto", "paused", "resume it first")

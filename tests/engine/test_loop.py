@@ -354,7 +354,7 @@ async def test_a_base_that_fails_its_own_checks_pauses_the_build_and_can_be_acce
     build = await site.build(tasks("mend"))
     assert build.pause is not None
     assert build.pause.reason == "base"
-    assert "before any change: the old bug" in build.pause.message
+    assert "before any change by Buildwright: the old bug" in build.pause.message
     await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
     build = await site.run()
     assert build.outcome == "succeeded"

@@ -193,7 +193,7 @@ async def test_a_merge_on_top_of_others_is_not_reviewed_again(
     ("failure", "said"),
     [
         (ModelFailed("no credit", kind="auth"), "not reviewed: the model failed (auth): no credit"),
-        (TimeoutError(), "not reviewed: the model had not answered after 300 s"),
+        (TimeoutError(), "not reviewed: the model did not answer within 300 s"),
     ],
 )
 async def test_a_model_that_fails_is_said_and_not_taken_for_a_review(

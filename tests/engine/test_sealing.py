@@ -215,7 +215,7 @@ async def test_a_person_can_let_a_change_pass_that_the_sealed_tests_refuse(
     ("answers", "why"),
     [
         ([ModelFailed("no credit", kind="auth")], "the model failed (auth): no credit"),
-        ([TimeoutError()], "had not answered after"),
+        ([TimeoutError()], "did not answer within"),
         ([SealedTests(why_none="no line can be tested")], "no line can be tested"),
         ([written("def test_now():\n    assert True\n")], "none fails on the base"),
     ],
@@ -259,7 +259,7 @@ async def test_a_task_without_acceptance_and_a_build_without_a_model(tmp_path: P
     await site.start(graph, sealed_tests=True, accept_base=True)
     build = await build_with(site, ScriptedSealer(written()), None)
     assert build.outcome == "succeeded"
-    assert [(one.task, one.why_none) for one in sealings(site)] == [("a", "no model is at hand")]
+    assert [(one.task, one.why_none) for one in sealings(site)] == [("a", "no model is available")]
 
 
 async def test_a_run_that_dies_between_sealing_and_the_agent_does_not_seal_again(

@@ -75,7 +75,7 @@ async def test_the_context_has_the_log_its_tail_and_the_history(tmp_path: Path, 
     assert build.pause.reason == "failure"
     (stuck,) = stuck_events(site)
     assert (stuck.failures, stuck.tasks, stuck.number) == (3, ("a",), 1)
-    assert (stuck.advice, stuck.no_advice) == ("", "no model is at hand")
+    assert (stuck.advice, stuck.no_advice) == ("", "no model is available")
     text = (await builds.get_artifact(stuck.context)).decode()
     assert KEY not in text
     context = json.loads(text)
@@ -166,7 +166,7 @@ async def test_a_landing_meanwhile_ends_the_row_and_the_question(
     ("failure", "said"),
     [
         (ModelFailed("no credit", kind="auth"), "the model failed (auth): no credit"),
-        (TimeoutError(), "had not answered after"),
+        (TimeoutError(), "did not answer within"),
     ],
 )
 async def test_a_model_that_fails_leaves_the_build_going_and_says_why(

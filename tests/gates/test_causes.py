@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from buildwright.gates.causes import with_cause, with_way_out
@@ -23,12 +25,18 @@ from buildwright.time_advice import time_advice
         ("pytest.PytestConfigWarning: Unknown config option: asyncio_mode", "pytest-asyncio"),
     ],
 )
-def test_what_is_missing_is_named_with_the_python_it_is_missing_from(said: str, missing: str) -> None:
-    told = with_cause(
-        finding("check.failed", f"`python -m pytest -q` ended with exit code 1.\n{said}"), "/v/bin/python3"
+def test_what_is_missing_is_named_with_where_it_goes(said: str, missing: str, tmp_path: Path) -> None:
+    failed = finding("check.failed", f"`python -m pytest -q` exited with code 1.\n{said}")
+    (tmp_path / "pyvenv.cfg").touch()
+    python = f"{tmp_path}/bin/python3"
+    told = with_cause(failed, python).fix
+    assert told.startswith(f"{missing} is not in the Python of the checks, {python}: install it there")
+    assert f"{python} -m pip install {missing}" in told
+    told = with_cause(failed, "/v/bin/python3").fix
+    assert told.startswith(f"{missing} is not in the Python of the checks, /v/bin/python3: activate the environment")
+    assert f"python3 -m venv .venv && .venv/bin/python -m pip install {missing}" in told, (
+        "no environment to put it into"
     )
-    assert told.fix.startswith(f"{missing} is not in the Python of the checks, /v/bin/python3:")
-    assert f"/v/bin/python3 -m pip install {missing}" in told.fix
 
 
 @pytest.mark.parametrize(

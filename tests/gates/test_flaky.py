@@ -335,3 +335,15 @@ async def test_what_a_plugin_of_pytest_ran_again_is_named(tmp_path: Path) -> Non
     assert report.ok, report.findings
     assert codes(report) == ["test.retried"]
     assert "test_chance.py::test_chance failed and passed" in report.findings[0].message
+
+
+async def test_a_runner_that_ends_before_any_test_is_not_tried_again(tmp_path: Path) -> None:
+    counter = tmp_path / "runs"
+    broken = (
+        f"import pathlib\n\npathlib.Path({str(counter)!r}).open('a').write('x')\nraise SystemExit('no pytest here')\n"
+    )
+    check = Check(name="pytest", command="python stub.py -m pytest", kind="test")
+    report, *_ = await Home(tmp_path, (check,)).base({"stub.py": broken})
+    assert not report.ok
+    assert "test.tried_again" not in codes(report)
+    assert runs(counter) == 1

@@ -43,16 +43,16 @@ def clone(tmp_path: Path) -> Path:
         ("[env]\nLD_PRELOAD = '/x.so'", "cannot be given"),
         ("[env]\nPYTHONPATH = '.'", "cannot be given"),
         ("[env]\npass = ['NODE_OPTIONS']", "cannot be given"),
-        ("[env]\n'A=B' = '1'", "no name of a variable"),
+        ("[env]\n'A=B' = '1'", "not a name of a variable"),
         ("bring = '.env'", "not a list of paths"),
-        ("bring = ['../x']", "no path inside"),
-        ("bring = ['/etc/passwd']", "no path inside"),
+        ("bring = ['../x']", "not a path inside"),
+        ("bring = ['/etc/passwd']", "not a path inside"),
         ("[network]\ncheck = 'none'", "did you mean checks"),
         ("[network]\nsetup = 'some'", "'some'"),
         ("[network]\nsetup = []", "[]"),
         ("[network]\nsetup = ['all']", "stands alone"),
-        ("[network]\nchecks = ['*.example.org']", "is no host"),
-        ("[network]\nchecks = ['https://example.org']", "is no host"),
+        ("[network]\nchecks = ['*.example.org']", "is not a host"),
+        ("[network]\nchecks = ['https://example.org']", "is not a host"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_said(text: str, words: str) -> None:
@@ -69,7 +69,7 @@ def test_patterns_find_untracked_files_alone(clone: Path) -> None:
     for pattern in ("a.py", "none", ".git/config", ".git"):
         with pytest.raises(BadSettings, match="finds no file"):
             find_files(str(clone), (pattern,))
-    with pytest.raises(BadSettings, match="no checkout on this machine"):
+    with pytest.raises(BadSettings, match="not a checkout on this machine"):
         find_files("https://example.org/x.git", (".env",))
 
 
@@ -102,7 +102,7 @@ def test_no_file_behind_a_link_and_not_too_many_are_brought(clone: Path, tmp_pat
 )
 def test_what_the_user_has_and_the_checks_lack_is_named(clone: Path, tmp_path: Path, line: str, advice: str) -> None:
     files = tmp_path / "judged"
-    one = Finding(code="check.failed", message=f"`x` ended with exit code 1.\n{line.format(files=files)}")
+    one = Finding(code="check.failed", message=f"`x` exited with code 1.\n{line.format(files=files)}")
     found = with_lack(one, str(clone), files, {"SERVICE_URL": "x"})
     assert advice in found.fix
     assert bool(found.fix) == bool(advice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import venv
 from pathlib import Path
 
 from buildwright.gates.interpreter import find_python
@@ -102,3 +103,13 @@ async def test_what_pdm_noted_is_used_unless_git_tracks_the_note(tmp_path: Path)
     assert found == (kept, False, "PDM uses it for the repository")
     git(place, "add", ".pdm-python")
     assert (await find_python("", {}, str(place), needs_pytest=False)).executable != kept
+
+
+async def test_without_pytest_anywhere_it_is_the_projects_python_and_never_our_own(tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", symlinks=True)
+    bare = tmp_path / "bare" / "bin"
+    found = await find_python(str(bare), {}, needs_pytest=False)
+    assert (found.has_pytest, found.why) == (False, "the first on PATH")
+    assert not found.executable.is_relative_to(Path(sys.prefix))
+    wanted = await find_python(str(bare), {})
+    assert wanted.why == "the first on PATH, and no other has pytest"

@@ -182,8 +182,8 @@ async def test_what_sealed_tests_print_is_not_passed_on(tmp_path: Path) -> None:
 async def test_no_tests_are_said_and_no_question_is_no_judgement(tmp_path: Path) -> None:
     root = write(tmp_path / "right", {"stats.py": RIGHT["python"]})
     assert await judge(root, None) == []
-    (said,) = await judge(root, SealedTests(why_none="no model is at hand"))
+    (said,) = await judge(root, SealedTests(why_none="no model is available"))
     assert said.report.ok
     assert [(one.code, one.severity) for one in said.report.findings] == [("sealed.none", "note")]
-    assert "no model is at hand" in said.report.findings[0].message
+    assert "no model is available" in said.report.findings[0].message
     assert await SealedGate(TOOLS).judge(replace(judged(root, None), sealed=sealed(PYTHON))) == []

@@ -78,7 +78,7 @@ async def test_the_exit_code_is_that_of_the_check(sandbox: Sandbox, tmp_path: Pa
 @pytest.mark.parametrize(
     ("service", "words"),
     [
-        ('command = "echo no disk here; exit 3"\nready = 1', ["store ended with exit code 3", "no disk here"]),
+        ('command = "echo no disk here; exit 3"\nready = 1', ["store exited with code 3", "no disk here"]),
         ('command = "exec sleep 60"\nready = "false"\nseconds = 0.3', ["store was not ready within 0.3 seconds"]),
     ],
 )
@@ -139,7 +139,7 @@ async def test_an_address_at_which_nothing_answers_is_told(tmp_path: Path) -> No
         ("ready = 1", "needs either"),
         ("command = 'x'\naddress = 'localhost:1'\nready = 1", "needs either"),
         ("command = 'x'", "when it is ready"),
-        ("command = 'x'\nready = 70000", "is no port"),
+        ("command = 'x'\nready = 70000", "is not a port"),
         ("command = 'x'\nready = 1\nseconds = 0", "seconds"),
         ("command = 'x'\nready = 1\nenv = { PATH = '/x' }", "cannot be given"),
         ("address = 'db.example.org:5432'", "loopback"),

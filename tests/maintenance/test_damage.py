@@ -75,7 +75,7 @@ def test_a_killed_run_leaves_nothing_that_doctor_does_not_mend(
     assert any(agent.is_running() for agent in agents)
 
     shown = program("doctor")
-    assert "Left by a crash" in shown.out
+    assert "Left by crashed runs" in shown.out
     assert "doctor --fix" in shown.err
     mended = program("doctor", "--fix", "--json").object["leftovers"]
     assert all(left["mended"] for left in mended), mended
@@ -250,5 +250,5 @@ def test_a_journal_that_is_damaged_is_named_and_left_alone(program: Program, thr
 
 def test_a_home_that_is_not_there_yet(program: Program) -> None:
     assert doctor(program, fix=True) == []
-    assert "Nothing is left of a crash." in program("doctor", "--fix").out
+    assert "No leftovers of crashed runs." in program("doctor", "--fix").out
     assert not program.home.exists()

@@ -379,7 +379,7 @@ async def test_what_is_half_made_in_a_cluster_kept_here_and_in_homes_of_its_work
         assert living.stdout.readline() == b"1\n"
         assert "a lane of a process that is gone" not in await named(settings)
         living.communicate(b"\n")
-    cluster = "a cluster that nobody keeps alive"
+    cluster = "a cluster without its supervisor"
     expected = {
         "a lane of a process that is gone": True,
         "a mirror that was never finished or was being removed": True,

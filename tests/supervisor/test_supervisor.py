@@ -152,7 +152,7 @@ async def test_a_killed_supervisor_is_followed_by_one_that_adopts_everything(clu
         text=True,
     )
     assert third.returncode == 7
-    assert "another keeper keeps" in third.stdout
+    assert "another supervisor already runs" in third.stdout
 
     send(second, signal.SIGTERM)
     assert await ended(second, 30)

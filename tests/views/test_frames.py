@@ -24,7 +24,7 @@ from buildwright.views.frames import MOST_TASKS, Moment, StreamFrame, event_fram
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 GOOD = Verdict(tree="t", reports=(Report(gate="scope", ok=True),))
-FOUND = Finding(code="pytest.failed", message="1 != 2", file="a.py", line=3, fix="mend it")
+FOUND = Finding(code="pytest.failed", message="1 != 2", file="a.py", line=3, fix="fix it")
 BAD = Verdict(tree="t", reports=(Report(gate="checks", ok=False, findings=(FOUND,)),))
 PATCH = Patch(
     base_tree="b",
@@ -98,7 +98,7 @@ def test_an_execution_update_for_every_event() -> None:
     assert frames[6].payload["costUsd"] == "0.25"
     assert frames[-1].payload["tasks"] == {"total": 2, "done": 1, "waiting": 1}
     assert frames[3].payload["findings"][0] == {
-        "code": "pytest.failed", "message": "1 != 2", "severity": "error", "file": "a.py", "line": 3, "fix": "mend it",
+        "code": "pytest.failed", "message": "1 != 2", "severity": "error", "file": "a.py", "line": 3, "fix": "fix it",
     }  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def test_a_large_plan_comes_in_parts() -> None:
 @pytest.mark.parametrize(
     ("event", "text"),
     [
-        (e.PlanRejected(message="a circle"), "the plan was refused: a circle"),
+        (e.PlanRejected(message="a circle"), "the plan was rejected: a circle"),
         (e.AgentBroke(task="t1", attempt=1, kind="timeout", message="slow"), "the agent failed (timeout): slow"),
         (e.MergeConflicted(task="t1", attempt=1, onto="c", files=("a", "b"), tree="t"), "conflicts with"),
         (e.TaskFailed(task="t1", message="no"), "failed: no"),

@@ -105,7 +105,7 @@ FAILED = (
     started("money", 2),
     finished("money", 2),
     e.PatchJudged(task="money", attempt=2, verdict=REFUSED),
-    e.TaskFailed(task="money", message="the gates refused the change", findings=REFUSED.findings),
+    e.TaskFailed(task="money", message="the change did not pass the checks", findings=REFUSED.findings),
     e.BuildPaused(reason="failure", message="task money failed 2 times", task="money"),
 )
 
@@ -229,15 +229,15 @@ def test_why_it_waits_for_a_milestone() -> None:
     tasks = (Task(id="a", title="A", milestone="one"), Task(id="b", title="B", milestone="two"))
     recorded = journal(tasks=tasks)
     answer = why(build_of(recorded), "b", recorded, LATER).answer
-    assert answer == "It belongs to milestone two, which opens when the 1 open tasks of one have landed."
+    assert answer == "It belongs to phase two, which opens when the 1 open tasks of one have landed."
 
 
 def test_why_it_runs_failed_landed_or_was_skipped() -> None:
     assert explain("money", started("money")) == "An agent works on attempt 1 of 2."
-    assert explain("money", started("money"), finished("money")) == "The gates judge attempt 1."
+    assert explain("money", started("money"), finished("money")) == "The checks run on attempt 1."
     waits = explain("money", started("money"), finished("money"), landed("money")[0])
-    assert waits == "It passed the gates and waits to land: place 1 of 1 in the merge train."
-    assert explain("money", *FAILED) == "It failed after 2 attempts: the gates refused the change."
+    assert waits == "It passed the checks and waits to be merged: place 1 of 1 in the queue."
+    assert explain("money", *FAILED) == "It failed after 2 attempts: the change did not pass the checks."
     done = explain("money", started("money"), finished("money"), *landed("money"))
     assert done == "It is done: attempt 1 passed and landed as c1."
     assert explain("money", *FAILED, e.TaskSkipped(task="money")).startswith("It was given up by the user")

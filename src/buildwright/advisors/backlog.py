@@ -26,6 +26,7 @@ _FRONT: Final = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 _MARKER: Final = re.compile(r"<!--.*?-->")
 _CRITERIA: Final = "acceptance criteria"
 _PRIORITIES: Final = {"critical": 3, "high": 2, "medium": 1, "low": 0}
+_KNOWN: Final = frozenset({"to do", "todo", "in progress", "doing", "open", "ready", "backlog", "draft", "review", ""})
 _ENDED: Final = frozenset({"done", "completed", "closed", "archived", "cancelled", "canceled"})
 
 
@@ -77,6 +78,9 @@ def parse_backlog(files: Sequence[tuple[str, str]], name: str, title: str) -> Sp
     notes: list[str] = []
     if ended := [front.id for front, _ in read.values() if not front.is_open]:
         notes.append(f"{named(ended)}: done, so left out")
+    for front, _ in read.values():
+        if front.is_open and front.status.strip().lower() not in _KNOWN:
+            notes.append(f"{front.id}: the status {front.status!r} does not say that it is done: built like any other")
     parts: dict[str, list[str]] = {}
     for front, _ in read.values():
         if front.is_open and (whole := folded.get(front.parent_task_id.lower())):

@@ -12,7 +12,10 @@ from typing import Final, Literal, NamedTuple
 
 State = Literal["open", "done", "begun", "put off", "odd"]
 
-_BOX: Final = re.compile(r"([ \t]*)(?:[-*+]|\d{1,4}[.)])[ \t]+\[([^\[\]\n]?)\](\*?)(?:[ \t]+(.*))?$")
+_BOX: Final = re.compile(
+    r"([ \t]*)(?:(?:[-*+\u2022]|\d{1,4}[.)])[ \t]*|(?=\[.?\]\*?[ \t]))\[([^\[\]\n]?)\](\*?)(?![(\[:])[ \t]*(.*)$"
+)
+"""A box behind a bullet, also without a space before or after it, or at the start of a line; a link is none."""
 _STATES: Final[dict[str, State]] = {
     "": "open",
     " ": "open",

@@ -12,8 +12,9 @@ from buildwright.errors import BadSpec
 
 # fmt: off
 SPELLINGS: Final = frozenset({
-    "after", "blockedby", "dependencies", "dependency", "dependencyids", "dependent", "dependson", "dependsupon",
-    "deps", "needs", "predecessors", "prereqs", "prerequisites", "requires", "waitsfor",
+    "after", "blockedby", "blockers", "dependencies", "dependency", "dependencyids", "dependent", "depends",
+    "dependson", "dependsontask", "dependsontasks", "dependsupon", "deps", "needs", "predecessor", "predecessors",
+    "prereq", "prereqs", "prerequisite", "prerequisites", "requires", "upstream", "waitfor", "waitsfor", "waitson",
 })
 """Keys that mean "these tasks come before", without case and separators."""
 # fmt: on
@@ -62,7 +63,7 @@ def _means_dependency(one: str, key: str, name: str, where: tuple[str | int, ...
     return False
 
 
-_HARMLESS: Final = frozenset({"description", "details", "dependents"})
+_HARMLESS: Final = frozenset({"dependency_count", "dependent_count", "dependents", "description", "details", "updated"})
 
 
 def _listed(value: Any, name: str, where: tuple[str | int, ...]) -> list[Any]:

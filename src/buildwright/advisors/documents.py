@@ -189,7 +189,7 @@ def _check_plain(data: Any, name: str) -> None:
             stack += [(inner, (*where, index)) for index, inner in enumerate(value)]
         elif isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
             raise BadSpec(
-                "holds a character that is no text", file=name, key=key_path(where), fix="remove the character"
+                "holds a character that is not text", file=name, key=key_path(where), fix="remove the character"
             )
 
 
@@ -254,9 +254,11 @@ def _words(kind: str, message: str, context: dict[str, Any], key: str) -> tuple[
             return "should be a list", "write it as a list, also with a single item"
         case "model_type" | "dict_type" | "model_attributes_type":
             return "should be an object with named keys", "write keys and values"
+        case "string_too_short":
+            return "is empty", "write a few words"
         case "string_pattern_mismatch":
             return (
-                "is no id",
+                "is not an id",
                 "use 1 to 80 letters, digits, dots, underscores or hyphens, beginning with a letter or digit",
             )
         case "literal_error":

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from buildwright.advisors.checklist import named
+from buildwright.advisors.dependencies import under_one_key
 from buildwright.advisors.documents import checked_graph, load_json, validate
 from buildwright.advisors.paths import paths_in
 from buildwright.core.graph import Graph
@@ -23,6 +24,7 @@ _ORDERS: Final = frozenset({"blocks", "conditional-blocks", "waits-for"})
 _IS_PART: Final = "parent-child"
 _ENDED: Final = frozenset({"closed", "tombstone"})
 _PUT_OFF: Final = frozenset({"deferred", "pinned", "hooked"})
+_AT_WORK: Final = frozenset({"open", "in_progress", "blocked", "review"})
 _HIGHEST: Final = 4
 
 
@@ -33,6 +35,11 @@ class Link(BaseModel):
 
     depends_on_id: TaskId
     type: str = "blocks"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _id_alone_blocks(cls, value: Any) -> Any:
+        return {"depends_on_id": value} if isinstance(value, str) else value
 
 
 class Issue(BaseModel):
@@ -61,6 +68,9 @@ class Issue(BaseModel):
         return self.status not in _ENDED | _PUT_OFF
 
 
+_KEYS: Final = frozenset(Issue.model_fields) - {"dependencies"}
+
+
 def load_lines(text: str, name: str) -> list[tuple[int, Any]]:
     """Return the JSON values of a JSON Lines text with their lines. Raises BadSpec with the line."""
     values: list[tuple[int, Any]] = []
@@ -84,7 +94,7 @@ def parse_issues(values: list[tuple[int, Any]], text: str, name: str, title: str
     lines: dict[str, int] = {}
     for number, value in values:
         try:
-            issue = validate(Issue, value, name)
+            issue = validate(Issue, under_one_key([value], "dependencies", _KEYS, name, ())[0], name)
         except BadSpec as bad:
             raise BadSpec(bad.message, file=name, line=number, key=bad.key, fix=bad.fix) from bad
         if issue.id in issues:
@@ -158,9 +168,7 @@ class _Issues:
     def _stands_for(self, one: str, above: frozenset[str]) -> list[str]:
         """Return the tasks that stand for an issue: itself, its open parts, or none when it is left out."""
         if one in above:
-            raise BadGraph(
-                "is a part of itself", file=self._name, line=self._lines[one], key=one, fix="mend its parent"
-            )
+            raise BadGraph("is a part of itself", file=self._name, line=self._lines[one], key=one, fix="fix its parent")
         if one in self._parts:
             return [task for part in self._parts[one] for task in self._stands_for(part, above | {one})]
         return [one] if self._issues[one].is_open else []
@@ -171,6 +179,9 @@ class _Issues:
         for issue in self._issues.values():
             if issue.status in _ENDED | _PUT_OFF:
                 kinds.setdefault(f"{issue.status}, so left out", []).append(issue.id)
+            elif issue.status not in _AT_WORK and issue.id not in self._parts:
+                told = f"the status {issue.status!r} does not say that it is over: built like any other"
+                kinds.setdefault(told, []).append(issue.id)
             elif issue.id in self._parts:
                 kinds.setdefault("built by its parts", []).append(issue.id)
             for link in issue.dependencies:

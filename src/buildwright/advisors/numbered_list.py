@@ -19,7 +19,13 @@ from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.errors import BadGraph, BadSpec
 
-_NUMBERED: Final = re.compile(r"[*_]{0,3}(\d{1,4}(?:\.\d{1,4})+\.?|\d{1,4}[.)])[*_]{0,3}\s+(\S.*)")
+_NUMBERED: Final = re.compile(r"[*_]{0,3}(\d{1,4}(?:\.\d{1,4})+[.:)]?|\d{1,4}[.:)])[*_:]{0,3}\s+(\S.*)")
+_UNBOXED: Final = re.compile(r"(?:[-*+]\s+)?(\d{1,4}(?:\.\d{1,4})+)[.:)]?\s+(\S.*)")
+_NEEDS: Final = re.compile(
+    r"(?<![A-Za-z])(?:depends(?:[ _]on)?|dependenc(?:y|ies)|prerequisites?|blocked[ -]by)[ *_:]+(?:tasks? )?"
+    r"(\d+(?:\.\d+)*(?:(?:, ?and |, ?| and | & )\d+(?:\.\d+)*)*)",
+    re.IGNORECASE,
+)
 _HEADING: Final = re.compile(r"#{1,6}\s+(.*?)\s*#*$")
 _REQUIREMENTS: Final = re.compile(r"[-*+]?\s*_Requirements?:\s*(.+?)_\s*$", re.IGNORECASE)
 _BEGUN: Final = "-"
@@ -62,6 +68,7 @@ def parse_numbered_list(text: str, name: str, title: str) -> Spec:
     for item in items:
         if item.is_open and not item.is_optional and item.parent is not None:
             item.parent.has_open_parts = True
+    notes += _against_the_list(items)
     left_out = [item.id for item in items if item.is_open and item.is_optional]
     notes = [*notes_on_marks(((item.id, item.box) for item in items), _BEGUN), *notes]
     if left_out:
@@ -77,6 +84,21 @@ def parse_numbered_list(text: str, name: str, title: str) -> Spec:
     numbers = {item.id: item.box.number for item in items}
     graph = checked_graph(Graph(tasks=tuple(tasks)), text, name, numbers)
     return Spec(title=title, source=name, form=form, text=text, graph=graph, notes=tuple(notes))
+
+
+def _against_the_list(items: list[_Item]) -> list[str]:
+    """Return notes on tasks that name a later one as what they depend on: the list gives the order."""
+    places = {item.id: place for place, item in enumerate(items)}
+    notes = []
+    for place, item in enumerate(items):
+        words = "\n".join((item.text, *item.lines))
+        asked = [one for found in _NEEDS.finditer(words) for one in re.findall(r"\d+(?:\.\d+)*", found[1])]
+        notes += [
+            f"{item.id} says that it depends on {one}, which the list has later: the list is followed"
+            for one in asked
+            if item.is_open and places.get(one, place) > place
+        ]
+    return notes
 
 
 def _is_kiro(items: list[_Item]) -> bool:
@@ -103,12 +125,14 @@ def _read(text: str, name: str) -> tuple[list[_Item], list[str]]:
         elif items and line.strip() and line[:1] in " \t":
             _below(items[-1], line.strip())
         elif one is not None and one.state != "done":
-            notes.append(f"line {number} has no number, so it is no task: {one.text}")
+            notes.append(f"line {number} has no number, so it is not a task: {one.text}")
+        elif one is None and (bare := _UNBOXED.match(line)):
+            notes.append(f"line {number} has no box, so it is not a task: {bare[1]} {bare[2]}")
     return items, notes
 
 
 def _item(one: Box, found: re.Match[str], section: str, by_id: dict[str, _Item], name: str) -> _Item:
-    number = found[1].rstrip(".)")
+    number = found[1].rstrip(".:)")
     if number in by_id:
         message = f"the number {number} is used twice; first in line {by_id[number].box.number}"
         raise BadGraph(message, file=name, line=one.number, key=number, fix="give every task its own number")

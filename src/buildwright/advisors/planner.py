@@ -86,7 +86,7 @@ class ModelPlanner:
             except BadGraph as error:
                 rejected.append(error)
                 raise ModelRetry(
-                    f"This plan cannot be built. {error} To mend it: {error.fix}. Send the whole plan."
+                    f"This plan cannot be built. {error} To fix it: {error.fix}. Send the whole plan."
                 ) from error
             rejected.clear()
             return planned
@@ -133,7 +133,7 @@ def _failure(error: Exception, rejected: list[BadGraph]) -> BuildwrightError:
         return failure
     if rejected:
         last = rejected[-1]
-        message = f"the model's plan is no graph, even after a second try: {last}"
+        message = f"the model's plan is not a valid task graph, even after a second try: {last}"
         return BadGraph(message, fix=f"{last.fix}; or build again, or write the task list yourself")
     if "output retries" in str(error):
         message = f"the model's plan has the wrong form, even after a second try: {shape_problem(error)}"

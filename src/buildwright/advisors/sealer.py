@@ -84,6 +84,6 @@ def problem_of(file: WrittenTestFile, lines: int, languages: Sequence[Language])
     try:
         tree = ast.parse(file.text)
     except (SyntaxError, ValueError, RecursionError) as error:
-        return f"it is no Python: {error}"
+        return f"it is not Python: {error}"
     names = (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return "" if any(name.startswith("test") for name in names) else "it has no function whose name begins with test"

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from buildwright.advisors import documents, plan_file, task_list, task_master
 from buildwright.advisors.backlog import looks_like_backlog, parse_backlog
-from buildwright.advisors.checklist import lines_outside_fences
+from buildwright.advisors.checklist import lines_outside_fences, named
 from buildwright.advisors.documents import checked_graph, validate
 from buildwright.advisors.issue_lines import are_issues, load_lines, parse_issues
 from buildwright.advisors.numbered_list import looks_numbered, parse_numbered_list
@@ -95,11 +95,16 @@ def read_spec(path: Path, text: str | None = None, tag: str = "") -> Spec:
 
 
 def _read_folder(folder: Path) -> Spec:
-    named = [(str(file), documents.read_text(file)) for file in sorted(folder.glob("*.md"))[:_MOST_FILES]]
-    files = [(name, text) for name, text in named if looks_like_backlog(text)]
+    read = [(str(file), documents.read_text(file)) for file in sorted(folder.glob("*.md"))[:_MOST_FILES]]
+    files = [(name, text) for name, text in read if looks_like_backlog(text)]
     if not files:
         raise BadSpec("this is a directory without task files of Backlog.md", file=str(folder), fix="name a file in it")
-    return with_stated_proofs(parse_backlog(files, str(folder), (folder.absolute().name or "tasks")[:200]))
+    spec = parse_backlog(files, str(folder), (folder.absolute().name or "tasks")[:200])
+    tasks = {name for name, _ in files}
+    if others := [Path(name).name for name, _ in read if name not in tasks]:
+        left_out = f"{named(others)}: no task files (id, title and status in front), so left out"
+        spec = spec.model_copy(update={"notes": (*spec.notes, left_out)})
+    return with_stated_proofs(spec)
 
 
 def parse_spec(text: str, name: str, tag: str = "") -> Spec:

@@ -9,20 +9,20 @@ under a heading "Tests ..." come before the code they test: they fail until the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from buildwright.advisors.checklist import Box, box, lines_outside_fences, notes_on_marks
+from buildwright.advisors.checklist import Box, box, lines_outside_fences, named, notes_on_marks
 from buildwright.advisors.documents import checked_graph
+from buildwright.advisors.order_words import ID, Named, blocked_by_it, needed_by_itself, orders_in
 from buildwright.advisors.paths import paths_in
 from buildwright.core.graph import Graph
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.errors import BadGraph, BadSpec
 
-_ID_FORM: Final = r"T\d+[A-Za-z]?(?:\.\d+[A-Za-z]?)*"
-_TASK: Final = re.compile(rf"[*_]{{0,3}}({_ID_FORM})(?![\w-])[*_]{{0,3}}[:.]?[*_]{{0,3}}\s*(.*)")
+_TASK: Final = re.compile(rf"[*_\[]{{0,4}}({ID})(?![\w-])[*_\]]{{0,4}}[:.]?[*_]{{0,3}}\s*(.*)")
 _HEADING: Final = re.compile(r"(#{1,6})\s+(.*?)\s*#*$")
 _PHASE: Final = re.compile(r"Phase\b", re.IGNORECASE)
 _PHASE_NUMBER: Final = re.compile(r"Phase [\w.]+\W*", re.IGNORECASE)
@@ -31,14 +31,13 @@ _TESTS: Final = re.compile(
 )
 _MARK: Final = re.compile(r"\s*\[(P|US\d+)\]", re.IGNORECASE)
 _ABOUT: Final = re.compile(r"\*\*(Purpose|Goal)\*\*:\s*(.+)")
-_NEEDS: Final = re.compile(
-    r"\b(?:depends on|dependent on|blocked by|requires|needs|after|deps?:|dependencies:)\s+"
-    rf"((?:{_ID_FORM}(?:\s*(?:[-\u2013]|to|through)\s*{_ID_FORM})?(?:,? and |, ?|/| )?)+)",
-    re.IGNORECASE,
-)
 _MOST_ENDS: Final = 50
 """Parallel tasks at the end of a section that its tests wait for; a longer row would cost its square."""
-_ID: Final = re.compile(rf"({_ID_FORM})(?:\s*(?:[-\u2013]|to|through)\s*({_ID_FORM}))?")
+_SOME_ID: Final = re.compile(rf"(?<!\w){ID}")
+_TWO: Final = 2
+_LONGEST_PROSE: Final = 2_000
+_MOST_PAIRS: Final = 100_000
+"""Pairs of tasks, one before the other, that the lines beside the tasks may tell."""
 _CRITERIA: Final = re.compile(
     r"\b(?:criteria|checkpoints?|acceptance|definition of done|verification|validation|checklist|gates?)\b",
     re.IGNORECASE,
@@ -61,12 +60,16 @@ class _TaskLine:
     place: int
     """Number of the highest heading around it that is not the title: tests and their code share one."""
     steps: list[str] = field(default_factory=list)
-    """Boxes without an id that are indented below it."""
+    """Lines that are indented below it, and boxes without an id among them."""
     criteria: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        return "\n".join((self.text, *self.steps))
 
 
 @dataclass
-class _Order:
+class _Queue:
     """The current state of the order within one section."""
 
     barrier: tuple[str, ...] = ()
@@ -90,13 +93,14 @@ def parse_spec_kit(text: str, name: str, title: str) -> Spec:
     listed = reader.tasks
     by_id = {line.id: line for line in listed}
     places = {line.id: place for place, line in enumerate(listed)}
-    sections: dict[str, _Order] = {}
+    sections: dict[str, _Queue] = {}
     tasks = []
     later = _code_after_tests(listed)
+    stated, ignored = _stated_orders(text, reader, listed, places)
     for line in listed:
         if not line.box.is_open:
             continue
-        order = sections.setdefault(line.section, _Order())
+        order = sections.setdefault(line.section, _Queue())
         if order.tests and order.tests != line.tests and 0 < len(order.group) <= _MOST_ENDS:
             order.barrier, order.group = tuple(order.group), []  # code waits for the tests that come first
         order.tests = line.tests
@@ -106,9 +110,9 @@ def parse_spec_kit(text: str, name: str, title: str) -> Spec:
         else:
             before = tuple(order.group) or order.barrier
             order.barrier, order.group = (line.id,), []
-        needed = _needed(line, before, by_id, places, listed, name)
+        needed = _needed(line, (*before, *stated.get(line.id, ())), by_id, places, listed, name)
         tasks.append(_task(line, needed, later.get(line.id, ())))
-    notes = [*notes_on_marks((line.id, line.box) for line in listed), *reader.notes]
+    notes = [*notes_on_marks((line.id, line.box) for line in listed), *reader.notes, *ignored]
     if not tasks:
         raise BadSpec(
             f"every task is ticked or put off ({'; '.join(notes)})" if _puts_off(listed) else "every task is ticked",
@@ -131,10 +135,12 @@ class _Reader:
         self.tasks: list[_TaskLine] = []
         self.notes: list[str] = []
         self._name = name
+        self.own: set[int] = set()
+        """Numbers of the lines that belong to a task."""
         self._seen: dict[str, int] = {}
         self._sections: dict[str, int] = {}
         self._section = self._about = self._label = ""
-        self._in_phase = False
+        self._in_phase = self._below = False
         self._tests = self._place = self._tests_level = 0
 
     def read(self, text: str) -> None:
@@ -147,10 +153,22 @@ class _Reader:
             elif "[" in line and (one := box(number, line)) is not None:
                 self._box(one)
             elif line.strip():
-                self._label = line.strip()
+                self._words(number, line)
+
+    def _words(self, number: int, line: str) -> None:
+        """Give a line that is indented below a task to the task; any other may be a label of what follows."""
+        above = self.tasks[-1] if self.tasks and self.tasks[-1].section == self._section else None
+        if above is not None and len(line) - len(line.lstrip()) > above.box.indent and self._below:
+            above.steps.append(line.strip())
+            self.own.add(number)
+            if not _CRITERIA.search(line):
+                return
+        else:
+            self._below = False
+        self._label = line.strip()
 
     def _heading(self, number: int, level: int, words: str) -> None:
-        self._label = words
+        self._label, self._below = words, False
         is_phase = bool(_PHASE.match(words))
         if level <= 2 or is_phase:
             self._section, self._about = (self._own_name(words) if level > 1 or is_phase else ""), ""
@@ -184,13 +202,14 @@ class _Reader:
         self.tasks.append(
             _TaskLine(one, task, "P" in marks, stories, words, self._section, self._about, self._tests, self._place)
         )
-        self._label = ""
+        self._label, self._below = "", True
+        self.own.add(one.number)
 
     def _box_without_id(self, one: Box) -> None:
         """Give an open box to the task it belongs to, or name it. One that is ticked has nothing open."""
         above = self.tasks[-1] if self.tasks and self.tasks[-1].section == self._section else None
         if above is not None and one.indent > above.box.indent and not self._label:
-            above.steps.append(f"[{one.mark or ' '}] {one.text}")
+            above.steps.append(f"- [{one.mark or ' '}] {one.text}")
         elif not one.is_open:
             if one.state == "put off":
                 self.notes.append(f"line {one.number} is marked [-] and has no id, so it is left out: {one.text}")
@@ -202,12 +221,12 @@ class _Reader:
             if heir is not None and heir.section == self._section:
                 heir.criteria.append(one.text)
                 told = f"is asked of {heir.id} as acceptance"
-            self.notes.append(f"line {one.number} has no id, so it is no task; it {told}: {one.text}")
+            self.notes.append(f"line {one.number} has no id, so it is not a task; it {told}: {one.text}")
         elif self._in_phase:
             fix = "begin it with an id, such as `- [ ] T012 ...`"
             raise BadSpec("a task without an id", file=self._name, line=one.number, fix=fix)
         else:
-            self.notes.append(f"line {one.number} has no id, so it is no task: {one.text}")
+            self.notes.append(f"line {one.number} has no id, so it is not a task: {one.text}")
 
 
 def _marks(rest: str) -> tuple[list[str], str]:
@@ -258,7 +277,7 @@ def _needed(
 ) -> tuple[str, ...]:
     """Return the open tasks that a task waits for. Raises BadGraph for an id that its words name and no line has."""
     needed = list(before)
-    for first, last in _named_in(line.text):
+    for first, last in needed_by_itself(line.words):
         for one in filter(None, (first, last)):
             if one not in by_id:
                 fix = f"add a task {one}, or correct the description of {line.id}"
@@ -270,20 +289,51 @@ def _needed(
     return tuple(one for one in dict.fromkeys(needed) if by_id[one].box.is_open)
 
 
-def _named_in(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the ids that a description depends on, as the ends of a range or as one id and ""."""
-    for found in _NEEDS.finditer(text):
-        for one in _ID.finditer(found[1]):
-            yield one[1], one[2] or ""
+def _stated_orders(
+    text: str, reader: _Reader, listed: list[_TaskLine], places: Mapping[str, int]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return what tasks wait for by the lines beside them, such as "T005 blocks T006", and notes on what is not followed.
+
+    These lines are prose and diagrams, so an order that the list contradicts is named and not followed.
+    """
+    stated: dict[str, list[str]] = {}
+    ignored: list[str] = []
+    pairs = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        if number in reader.own or len(line) > _LONGEST_PROSE or len(_SOME_ID.findall(line)) < _TWO:
+            continue
+        for before, after in orders_in(line):
+            first, second = _listed_as(before, listed, places), _listed_as(after, listed, places)
+            pairs += len(first) * len(second)
+            if pairs > _MOST_PAIRS:
+                ignored.append(f"line {number} and those below it order too many tasks: not followed")
+                return stated, ignored
+            late = [f"{one.id} before {two.id}" for one in first for two in second if places[one.id] > places[two.id]]
+            if late:
+                ignored.append(f"line {number} says {named(late)}, against the order of the list: not followed")
+            for two in second:
+                stated.setdefault(two.id, []).extend(one.id for one in first if places[one.id] < places[two.id])
+    for task in listed:
+        for two in _listed_as(blocked_by_it(task.words), listed, places):
+            stated.setdefault(two.id, []).append(task.id)
+    return stated, ignored
+
+
+def _listed_as(names: Named, listed: list[_TaskLine], places: Mapping[str, int]) -> list[_TaskLine]:
+    """Return the tasks of the list that ids and ranges stand for."""
+    found: list[_TaskLine] = []
+    for first, last in names:
+        ends = [places[one] for one in (first, last or first) if one in places]
+        found += listed[ends[0] : ends[-1] + 1] if ends and (len(ends) > 1) else []
+    return found
 
 
 def _task(line: _TaskLine, depends_on: tuple[str, ...], until: tuple[str, ...]) -> Task:
     where = f"\n\nPart of {line.section}. {line.about}".rstrip() if line.section else ""
-    steps = "".join(f"\n- {step}" for step in line.steps)
     return Task(
         id=line.id,
         title=line.text if len(line.text) <= 200 else f"{line.text[:199]}…",
-        goal=line.text + steps + where,
+        goal=line.words + where,
         requirements=tuple(f"User story {story}" for story in line.stories),
         acceptance=tuple(line.criteria),
         depends_on=depends_on,

@@ -27,6 +27,7 @@ MARKS: Final = frozenset({"dependencies", "subtasks", "testStrategy", "details",
 """Keys of a task that tell this format from ours."""
 
 _PRIORITIES: Final = {"critical": 3, "high": 2, "medium": 1, "low": 0}
+_OTHER_PRIORITIES: Final = {"urgent": "critical", "highest": "critical", "normal": "medium", "lowest": "low", "": None}
 _STATUSES: Final = {
     "todo": "pending",
     "to-do": "pending",
@@ -65,7 +66,7 @@ class Item(BaseModel):
     @field_validator("dependencies", mode="before")
     @classmethod
     def _numbers(cls, value: Any) -> Any:
-        return () if value is None else [_as_id(item) for item in value] if isinstance(value, list) else value
+        return () if value is None else [_as_id(_id_in(item)) for item in value] if isinstance(value, list) else value
 
     @field_validator("status", mode="before")
     @classmethod
@@ -74,6 +75,14 @@ class Item(BaseModel):
             return value
         word = value.strip().lower().replace("_", "-").replace(" ", "-")
         return _STATUSES.get(word, word)
+
+    @field_validator("priority", mode="before")
+    @classmethod
+    def _in_small_letters(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        word = value.strip().lower()
+        return _OTHER_PRIORITIES.get(word, word)
 
     @field_validator("subtasks", mode="before")
     @classmethod
@@ -212,6 +221,8 @@ class _Nodes:
         parents = self._parents[number]
         if parents and f"{parents[-1]}.{dependency}" in self._items:
             return f"{parents[-1]}.{dependency}"
+        if dependency.endswith(".0") and dependency not in self._items:
+            dependency = dependency.removesuffix(".0")  # a whole number that a program wrote as 1.0
         if dependency not in self._items:
             fix = f"add a task {dependency}, or remove it from the dependencies of {number}"
             raise BadGraph(f"depends on {dependency}, which is not in the list", file=self._name, key=number, fix=fix)
@@ -221,6 +232,11 @@ class _Nodes:
         if number in self._open:
             return [number]
         return [task for child in self._children[number] for task in self._stands_for(child)]
+
+
+def _id_in(value: Any) -> Any:
+    """Return the id of a dependency that is written as an object."""
+    return value["id"] if isinstance(value, dict) and "id" in value else value
 
 
 def _as_id(value: Any) -> Any:

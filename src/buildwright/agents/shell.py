@@ -219,7 +219,7 @@ def _finished(assignment: Assignment, completed: Completed) -> Finished:
     if completed.exit_code == 0:
         return Finished(ok=True, summary=tail)
     if completed.exit_code is None:
-        why = f"The command was ended after {assignment.limits.task_seconds:g} s."
+        why = f"The command timed out after {assignment.limits.task_seconds:g} s."
         return Finished(ok=False, failure="timeout", summary=f"{why}\n{tail}".strip())
     return Finished(
         ok=False, failure="crashed", summary=f"The command exited with {completed.exit_code}.\n{tail}".strip()

@@ -174,14 +174,14 @@ def _handle_errors(api: FastAPI) -> None:
         headers, detail = dict(error.headers or {}), str(error.detail)
         match error.status_code:
             case 404:
-                title, fix = "There is no such path", "see /openapi.json for those there are"
+                title, fix = "No such path", "see /openapi.json for those there are"
                 detail = "nothing is at this path"
             case 405:
-                title, fix = "The method is not allowed here", "see the header Allow"
+                title, fix = "Method not allowed", "see the header Allow"
                 headers["Allow"] = _allowed(request)
                 detail = f"this path takes {headers['Allow']}, not {request.method[:20]}"
             case _:
-                title, fix = "The request is wrong", "see /openapi.json"
+                title, fix = "Bad request", "see /openapi.json"
         return response(plain(error.status_code, title, detail, fix, correlation_of(request)), headers)
 
     async def unforeseen(request: Request, error: Exception) -> Response:  # noqa: ARG001  the guard logs it

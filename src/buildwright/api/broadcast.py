@@ -241,7 +241,7 @@ class Broadcasts:
     async def enter(self, reader: Audience) -> None:
         """Add a subscriber. Raises StoreFailed when the server is about to end."""
         if self._closed:
-            raise StoreFailed("the server is about to end", fix="connect again in a moment")
+            raise StoreFailed("the server is shutting down", fix="connect again in a moment")
         self.readers.add(reader)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="tails")

@@ -90,7 +90,7 @@ class ProjectNote(RequestModel):
     type: Literal["project.note"]
     projectId: ProjectName  # noqa: N815  the wire's name
     text: Annotated[CleanText, Field(min_length=1, max_length=20_000)]
-    data: dict[str, Any] = Field(default_factory=dict, description="Anything more, for whoever reads it.")
+    data: dict[str, Any] = Field(default_factory=dict, description="Anything more, for the reader.")
 
 
 AnyAsked = Annotated[DevteamInitialize | ProjectNote, Field(discriminator="type")]

@@ -12,7 +12,7 @@ from buildwright.core.limits import AsOption, marked
 
 COMMANDS = "fix=commands"
 """The preference (header `Prefer`, RFC 7240) of a client that shows commands: the command line through a server."""
-OWNER = "this is for the owner of the server, whose log says more"
+OWNER = "ask the owner of the server; its log says more"
 """What is said instead of a command that has no path."""
 
 _ID = r" (?P<id>[A-Za-z0-9-]{1,64})"

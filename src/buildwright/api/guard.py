@@ -121,7 +121,7 @@ class _Request:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Problem | None:
         if host_of(headers) not in self._site.hosts:
-            text = "this server does not answer to that host name"
+            text = "this server is not known by that host name"
             return plain(
                 421,
                 "Wrong host",
@@ -223,14 +223,14 @@ def identify(site: ServerState, headers: Headers, method: str) -> Caller:
     if given:
         scheme, _, token = given[0].partition(" ")
         if len(given) > 1:
-            raise Unauthorized("this request names two", fix="send one `Authorization: Bearer TOKEN`")
+            raise Unauthorized("two credentials were sent", fix="send one `Authorization: Bearer TOKEN`")
         if scheme.lower() != "bearer":
             raise Unauthorized("only bearer tokens are known here", fix="send `Authorization: Bearer TOKEN`")
         claims = site.signer.read(token.strip(), "bearer", now)
         return Caller(claims.user_id, claims.kind)
     session = _cookies(headers).get(COOKIE, "")
     if not session:
-        raise Unauthorized("this request names nobody", fix="sign in, or send `Authorization: Bearer TOKEN`")
+        raise Unauthorized("no credentials were sent", fix="sign in, or send `Authorization: Bearer TOKEN`")
     claims = site.signer.read(session, "session", now)
     if method not in _SAFE and not same_site(site, headers):
         raise Forbidden("another site's page sent this request", fix="use the pages of this server")

@@ -53,7 +53,7 @@ def place_of(cursor: str) -> tuple[datetime, str] | None:
 
 
 def _refused() -> Refused:
-    return Refused("the cursor is none that was given out", fix="take `next_cursor` of the page before")
+    return Refused("the cursor is not one that this server gave out", fix="take `next_cursor` of the page before")
 
 
 BLOCK = 1000

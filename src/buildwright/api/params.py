@@ -67,7 +67,7 @@ ProjectId = Annotated[
 TASK = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$"
 TaskName = Annotated[str, Field(pattern=TASK, description='Id of a task; "" for all.')]
 CleanText = Annotated[str, AfterValidator(clean)]
-Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="At most this many.")]
 After = Annotated[int, Query(ge=0, le=2**53, description="Only those with a larger number.")]
 
 

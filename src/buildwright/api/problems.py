@@ -40,24 +40,24 @@ class Problem(BaseModel):
 
 
 _KINDS: tuple[tuple[type[errors.BuildwrightError], int, str, str], ...] = (
-    (errors.NotFound, 404, "not-found", "There is no such thing"),
+    (errors.NotFound, 404, "not-found", "Not found"),
     (errors.BadSpec, 422, "bad-spec", "The spec or task list is not valid"),
     (errors.BadSettings, 422, "bad-settings", "A setting is missing or wrong"),
     (errors.BadRepository, 422, "bad-repository", "The repository cannot be built on"),
     (errors.UnsafePath, 422, "unsafe-path", "The path is not allowed"),
-    (errors.Unauthorized, 401, "unauthorized", "Nobody known makes this request"),
+    (errors.Unauthorized, 401, "unauthorized", "Not signed in"),
     (errors.Forbidden, 403, "forbidden", "You may not do this"),
     (errors.TooMany, 429, "too-many", "Too many requests"),
     (errors.KeyReused, 422, "key-reused", "The idempotency key was used for another request"),
-    (errors.Refused, 422, "refused", "The request cannot be carried out as it was made"),
+    (errors.Refused, 422, "refused", "The request was refused"),
     (errors.BuildIsRunning, 409, "build-is-running", "Another process runs the build"),
     (errors.IllegalMove, 409, "illegal-move", "The state does not allow this"),
     (errors.Conflict, 409, "conflict", "The state does not allow this now"),
-    (errors.Unreachable, 503, "unreachable", "A server that is needed does not answer"),
+    (errors.Unreachable, 503, "unreachable", "A service that is needed does not answer"),
     (errors.DiskFull, 507, "disk-full", "No space is left"),
     (errors.StoreFailed, 503, "store-failed", "The store did not answer"),
     (errors.ModelFailed, 502, "model-failed", "The language model did not answer"),
-    (errors.CouldNot, 502, "could-not", "Something outside failed"),
+    (errors.CouldNot, 502, "could-not", "An outside program or service failed"),
 )
 """The first class that fits counts, so special classes come before general ones."""
 
@@ -102,7 +102,7 @@ def invalid(found: Sequence[Any], correlation_id: str) -> Problem:
     first = wrong[0] if wrong else FieldProblem(pointer="", message="the input is not valid")
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
     detail = ": ".join(filter(None, (first.pointer, first.message))) + more
-    fix = "mend what `errors` names; the schema is at /openapi.json"
+    fix = "correct what `errors` lists; the schema is at /openapi.json"
     found_wrong = _problem(422, "invalid-input", "The input is not valid", detail, fix, correlation_id)
     return found_wrong.model_copy(update={"errors": wrong})
 
@@ -116,7 +116,7 @@ def _of_field(item: Any) -> FieldProblem:
 
 def internal(correlation_id: str) -> Problem:
     """Return the problem for an unforeseen error. The log has the error under the correlation id."""
-    detail = "something went wrong in the server; nothing more is known here"
+    detail = "unexpected error in the server"
     fix = "try again; if it stays, look for the correlationId in the server's log"
     return _problem(500, "internal", "The server failed", detail, fix, correlation_id)
 

@@ -75,7 +75,7 @@ def _check_hosts(environment: Mapping[str, str], name: str) -> None:
     wrong = [host for host in host_names(environment, name) if not _HOST.fullmatch(host)]
     if wrong:
         raise BadSettings(
-            f"{name} has what is no host name: {', '.join(wrong)}", fix="name hosts, without scheme and port"
+            f"{name} has what is not a host name: {', '.join(wrong)}", fix="name hosts, without scheme and port"
         )
 
 

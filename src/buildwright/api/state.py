@@ -89,7 +89,7 @@ def caller_of(connection: HTTPConnection) -> Caller:
     """Return the caller that the guard has identified. Raises Unauthorized: a route outside the guard stays closed."""
     caller = connection.scope.get("state", {}).get("caller")
     if not isinstance(caller, Caller):
-        raise Unauthorized("this request names nobody", fix="sign in, or send `Authorization: Bearer TOKEN`")
+        raise Unauthorized("no credentials were sent", fix="sign in, or send `Authorization: Bearer TOKEN`")
     return caller
 
 

@@ -123,7 +123,7 @@ def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Optio
     named = [name for name, given in asked.items() if given]
     if named:
         raise Forbidden(
-            f"this server runs no commands of yours: {', '.join(named)}",
+            f"you may not run commands on this server: {', '.join(named)}",
             fix="leave them out, or have BUILDWRIGHT_ALLOW_COMMANDS=all set where the server runs",
         )
 
@@ -134,9 +134,9 @@ def check_settings(environment: Mapping[str, str]) -> None:
     if _who_may(environment) not in {"owner", "all", "none"}:
         wrong.append("BUILDWRIGHT_ALLOW_COMMANDS is none of owner, all and none")
     named = [name for name in environment.get("BUILDWRIGHT_ROOTS", "").strip().split(":") if name]
-    wrong += [f"BUILDWRIGHT_ROOTS has {name}, which is no absolute path" for name in named if name[0] not in "/~"]
+    wrong += [f"BUILDWRIGHT_ROOTS has {name}, which is not an absolute path" for name in named if name[0] not in "/~"]
     if wrong:
-        raise BadSettings("; ".join(wrong), fix="mend or unset them")
+        raise BadSettings("; ".join(wrong), fix="fix or unset them")
 
 
 def _who_may(environment: Mapping[str, str]) -> str:
@@ -182,7 +182,7 @@ def _check_name(host: str, environment: Mapping[str, str]) -> None:
         return
     labels = host.removesuffix(".").split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) and len(label) <= 63 for label in labels):
-        raise BadRepository(f"{_short(host)} is no host name", fix="check the address")
+        raise BadRepository(f"{_short(host)} is not a host name", fix="check the address")
     if _insecure(environment):
         return
     if len(labels) == 1 or labels[-1] in _INSIDE:
@@ -199,7 +199,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.IPv4Address(socket.inet_aton(host.removesuffix(".")))
     except OSError as error:
-        raise BadRepository(f"{_short(host)} is no host name", fix="check the address") from error
+        raise BadRepository(f"{_short(host)} is not a host name", fix="check the address") from error
 
 
 def _path(text: str, environment: Mapping[str, str], *, own_machine: bool) -> str:

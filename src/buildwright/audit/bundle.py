@@ -91,7 +91,7 @@ def read_bundle(text: bytes) -> Bundle:
         return Bundle(told["evidence"], tuple(told["summaries"]), str(told["public_key"]), told.get("dependencies"))
     except (ValueError, KeyError, TypeError) as error:
         fix = "give the .json file that `buildwright evidence` wrote"
-        raise Refused(f"This is no bundle of evidence: {error}.", fix=fix) from error
+        raise Refused(f"This is not a bundle of evidence: {error}.", fix=fix) from error
 
 
 def verify_bundle(
@@ -235,7 +235,7 @@ def _dependencies(
     if repository is not None and repository.components is not None:
         said = told["predicate"].get("components")
         if said != list(repository.components):
-            yield "the dependencies differ from what the repository's manifests declare anew"
+            yield "the dependencies differ from those that the repository's manifests newly declare"
 
 
 def _in_history(evidence: BuildEvidence, history: Mapping[str, HistoryCommit]) -> Iterator[str]:

@@ -55,9 +55,11 @@ class PublicKey:
         try:
             key = load_pem_public_key(pem)
         except ValueError as error:
-            raise BadSettings(f"this is no public key: {error}", fix="give the file that ends with .pub.pem") from error
+            raise BadSettings(
+                f"this is not a public key: {error}", fix="give the file that ends with .pub.pem"
+            ) from error
         if not isinstance(key, Ed25519PublicKey):
-            raise BadSettings("this is no ed25519 key", fix="give the file that ends with .pub.pem")
+            raise BadSettings("this is not an ed25519 key", fix="give the file that ends with .pub.pem")
         return cls(key)
 
     @property
@@ -120,7 +122,7 @@ def open_envelope(envelope: object, keys: Sequence[PublicKey]) -> tuple[dict[str
         ]
         assert isinstance(told, dict)
     except (AssertionError, KeyError, TypeError, ValueError, binascii.Error):
-        return {}, "it is no DSSE envelope"
+        return {}, "it is not a DSSE envelope"
     known = {key.id: key for key in keys}
     if not any(name in known for name, _ in signatures):
         names = ", ".join(name[:16] for name, _ in signatures) or "nobody"
@@ -146,7 +148,7 @@ def _open_key(path: Path) -> Ed25519PrivateKey:
             f"The signing key {path} cannot be used: {error}.", fix="Move it away; a new one is made."
         ) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise CouldNot(f"{path} is no ed25519 key.", fix="Move it away; a new one is made.")
+        raise CouldNot(f"{path} is not an ed25519 key.", fix="Move it away; a new one is made.")
     return key
 
 

@@ -48,6 +48,6 @@ def audit_checks() -> Sequence[AuditCheck]:
                 fix="install its package again, or remove it",
             ) from error
         if not isinstance(found, AuditCheck):
-            raise BadSettings(f"the check {entry.name} ({entry.value}) is no AuditCheck", fix="ask its author")
+            raise BadSettings(f"the check {entry.name} ({entry.value}) is not an AuditCheck", fix="ask its author")
         others.append(found)
     return (*AUDIT_CHECKS, *others)

@@ -125,7 +125,7 @@ async def judge_diff_log(audit: AuditInput) -> Sequence[Finding]:
     text = comparison.text(entry)
     if text is None:
         return [
-            finding("difflog.unreadable", f"{DIFF_LOG} is no text.", DIFF_LOG, fix="remove it; it can be made anew")
+            finding("difflog.unreadable", f"{DIFF_LOG} is not text.", DIFF_LOG, fix="remove it; it can be made again")
         ]
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -169,6 +169,6 @@ async def judge_commits(audit: AuditInput) -> Sequence[Finding]:
         strange = [one for one in dict.fromkeys((commit.author, commit.committer)) if one.lower() not in known]
         for address in strange:
             message = f"Commit {commit.id[:12]} ({commit.subject[:60]}) is by {address}, who made none before the base."
-            fix = f"have it made by somebody known; a person can vouch with `--author {address}`"
+            fix = f"have it made by a known author; a person can vouch with `--author {address}`"
             found.append(finding("commits.unknown_author", message, fix=fix))
     return found

@@ -55,12 +55,14 @@ def _read(path: Path) -> bytes | None:
     with os.fdopen(descriptor, "rb") as file:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
             raise BadSettings(
-                f"{path} can be read by others", fix=f"chmod 600 {path}, or remove it: all sign in anew then"
+                f"{path} can be read by others",
+                fix=f"chmod 600 {path}, or remove it: then everyone has to sign in again",
             )
         content = file.read(1024).strip()
     if len(content) < SHORTEST_KEY:
         raise BadSettings(
-            f"{path} is damaged: it has no key in it", fix="remove it: a new one is made, and all sign in anew"
+            f"{path} is damaged: it has no key in it",
+            fix="remove it: a new one is made, and everyone has to sign in again",
         )
     return content
 
@@ -90,4 +92,4 @@ def _made(path: Path) -> bytes:
 def _fault(path: Path, error: OSError) -> BuildwrightError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull(f"no space is left to write {path}", fix="free some space, then try again")
-    return CouldNot(f"{path}: {error.strerror}", fix=f"mend the rights of the folder, or set {SECRET}")
+    return CouldNot(f"{path}: {error.strerror}", fix=f"correct the permissions of the folder, or set {SECRET}")

@@ -132,4 +132,4 @@ def _is_time(value: object) -> bool:
 
 
 def _refused() -> Unauthorized:
-    return Unauthorized("this token is not good here", fix=_SIGN_IN)
+    return Unauthorized("the token is invalid", fix=_SIGN_IN)

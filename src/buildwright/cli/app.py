@@ -132,13 +132,11 @@ def report_error(error: Exception, output: Output) -> int:
         traceback.print_exception(error)
     if known is not None:
         return _tell(output, type(known).__name__, str(known), known.fix or "", exit_for(known))
-    fix = "run it again with BUILDWRIGHT_DEBUG=1 to see where; nothing that was recorded is lost"
+    fix = "run it again with BUILDWRIGHT_DEBUG=1 to see where; nothing recorded is lost"
     written = _write_crash_report(error)
     if written:
-        fix = (
-            f"send the report {written}; nothing that was recorded is lost, `buildwright status` shows where it stands"
-        )
-    what = f"something unforeseen went wrong ({type(error).__name__}: {str(error).strip()[:300]})"
+        fix = f"send the report {written}; nothing recorded is lost, `buildwright status` shows where it stands"
+    what = f"unexpected error ({type(error).__name__}: {str(error).strip()[:300]})"
     return _tell(output, "Unforeseen", what, fix, Exit.FAILED)
 
 

@@ -36,7 +36,7 @@ async def audit(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
     sarif: Annotated[bool, Parameter(help="SARIF 2.1.0 on stdout.")] = False,
     junit: Annotated[bool, Parameter(help="JUnit XML on stdout.")] = False,
-    cyclonedx: Annotated[bool, Parameter(help="What manifests declare anew, as CycloneDX 1.6, on stdout.")] = False,
+    cyclonedx: Annotated[bool, Parameter(help="What manifests newly declare, as CycloneDX 1.6, on stdout.")] = False,
 ) -> int:
     """Audit a change: scope, evidence, boundaries, authors, tests, dependencies, secrets, routes. Exit code 3 on a no."""
     from buildwright.audit.comparison import AuditRange

@@ -28,13 +28,13 @@ async def build(
     /,
     *,
     tag: Annotated[str, Parameter(help="Which list of a task-master file; else `master`.")] = "",
-    repo: Annotated[str, Parameter(help="Path or URL of the git repository to build on, or a part of it.")] = ".",
+    repo: Annotated[str, Parameter(help="Path or URL of the git repository, or of a folder in it.")] = ".",
     base: Annotated[str, Parameter(help="Branch, tag or commit to build on; else what is checked out.")] = "",
     given: BuildOptions = _DEFAULTS,
     reporting: Reporting = PLAIN,
-    new: Annotated[bool, Parameter(help="Start anew even if the same build is unfinished.")] = False,
+    new: Annotated[bool, Parameter(help="Start a new build even if the same one is unfinished.")] = False,
     detach: Annotated[
-        bool, Parameter(help="Run in a process of its own, or by the workers of a cluster, and return at once.")
+        bool, Parameter(help="Run in the background (or on the workers of a cluster), and return at once.")
     ] = False,
     json: Annotated[bool, Parameter(help="Events as JSON lines on stdout, then one summary object.")] = False,
     yes: Annotated[bool, Parameter(name=["--yes", "-y", "--no-input"], help="Ask nothing.")] = False,
@@ -60,7 +60,7 @@ async def build(
         first: Build | None = None
         build_id = "" if new else await unfinished_build(app, read, options, repository, base)
         if build_id:
-            output.say(f"Going on with build {build_id[:8]}, which is the same and unfinished (--new starts another).")
+            output.say(f"Continuing build {build_id[:8]}, which is the same and not finished (--new starts another).")
             await say_moved(app, build_id, output)
         elif not new and (changed := await changed_build(app, read, options, repository, base, output, yes)):
             build_id = changed

@@ -19,7 +19,7 @@ class BuildOptions:
         "Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), or one of "
         "another package.")] = "direct"
     agent_command: Annotated[str, Parameter(group="Agents and models", help=
-        "The command that the shell agent runs in each lane; exit 0 means that it finished.")] = ""
+        "The command that the shell agent runs for each task; exit 0 means that it finished.")] = ""
     model: Annotated[str, Parameter(group="Agents and models", help=
         "The model that writes; the default depends on the agent.")] = ""
     planner_model: Annotated[str, Parameter(group="Agents and models", help="The model that plans.")] = ""
@@ -49,16 +49,15 @@ class BuildOptions:
     package_settings: Annotated[bool, Parameter(group="Checks", help=
         "Show set-up alone your settings of package managers (`~/.npmrc`, `pip.conf`, `~/.m2/settings.xml`, ...), for private"
         " registries; the code that it installs can read them, too.")] = False
-    no_lanes: Annotated[bool, Parameter(group="Checks", help="No repository: run the agents, keep no files.")] = False
-    no_gates: Annotated[bool, Parameter(group="Checks", help="Merge without judging.")] = False
-    no_audit: Annotated[bool, Parameter(group="Checks", help="Let no audit judge the phases.")] = False
+    no_lanes: Annotated[bool, Parameter(group="Checks", help="Without a repository: run the agents, keep no files.")] = False
+    no_gates: Annotated[bool, Parameter(group="Checks", help="Merge without any checks.")] = False
+    no_audit: Annotated[bool, Parameter(group="Checks", help="Do not audit the phases of the plan.")] = False
     accept_base: Annotated[tuple[str, ...], Parameter(group="Checks", help=
-        "Go on although this check (or finding, such as `checks.none`) refuses the project before any change: the tasks are "
-        "to make it pass. Without a name: whatever refuses it. May be repeated.")] = ()
+        "Continue although the project already fails this check (or finding, such as `checks.none`): the tasks are meant to "
+        "make it pass. Without a name: every one that fails. May be repeated.")] = ()
     on_failure: Annotated[Literal["pause", "fail"], Parameter(group="Course", help=
-        "When a task has used up its tries: ask you, or go on without it.")] = "pause"
-    by_hand: Annotated[bool, Parameter(group="Course", help=
-        "Do nothing but what `step` asks for, one action at a time.")] = False
+        "When a task has used up its attempts: ask you, or continue without it.")] = "pause"
+    by_hand: Annotated[bool, Parameter(group="Course", help="Do only what `step` asks for, one action at a time.")] = False
     branch: Annotated[str, Parameter(group="Result", help=
         "Branch for the result; `buildwright/` and the build's short id when left out.")] = ""
     push: Annotated[str, Parameter(group="Result", help="Push the result to this remote instead of making a local branch.")] = ""
@@ -71,18 +70,18 @@ class BuildOptions:
     sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(group="Checks", help=
         "What contains agents and checks; `auto` is bubblewrap, and stops where it does not work.")] = "auto"
     allow: Annotated[tuple[str, ...], Parameter(group="Checks", help=
-        "Protected paths that are open to the agents. May be repeated.")] = ()
+        "A protected path that agents may change. May be repeated.")] = ()
     cassette: Annotated[Path | None, Parameter(group="Agents and models", help=
-        "Replay the model from this file instead of asking a provider.")] = None
+        "Replay a model's answers from this file instead of asking a provider.")] = None
     concurrency: Annotated[int, Parameter(group="Course", name=["--concurrency", "-j"], help=
         "Agents at once, and changes that one process judges at once.")] = 4
-    attempts: Annotated[int, Parameter(group="Course", help="Tries per task.")] = 3
+    attempts: Annotated[int, Parameter(group="Course", help="Attempts per task.")] = 3
     task_time: Annotated[float, Parameter(group="Course", help="Seconds for one attempt.")] = 300.0
     gate_time: Annotated[float, Parameter(group="Course", help="Seconds for one check.")] = 120.0
     heartbeat: Annotated[float, Parameter(group="Course", help=
         "Seconds between two signs of life of an attempt; in a cluster a lease lasts three of them.")] = 30.0
     stuck_after: Annotated[int, Parameter(group="Course", help=
-        "Failures in a row, over all tasks, after which nothing starts until the cause was looked for.")] = 3
+        "Failed attempts in a row, over all tasks, after which nothing starts until the cause has been looked for.")] = 3
     loop_after: Annotated[int, Parameter(group="Course", help=
-        "Tries of a task, refused for the same findings, after which it gets no more.")] = 3
+        "Attempts of a task that failed with the same findings, after which it gets no more.")] = 3
     max_cost: Annotated[str, Parameter(group="Course", help="Pause when this many US dollars are spent.")] = ""

@@ -20,6 +20,7 @@ from buildwright.kept_verdicts import KeptVerdicts, surroundings
 from buildwright.settings import Settings
 
 if TYPE_CHECKING:
+    from buildwright.ports import LogEntry
     from buildwright.views.precheck import PrecheckView
 
 _GIT_SECONDS = 10.0
@@ -35,9 +36,10 @@ async def check(
     setup: Annotated[tuple[str, ...], Parameter(help="Commands to run before the checks. May be repeated.")] = (),
     gate_time: Annotated[float, Parameter(help="Seconds for one check.")] = 120.0,
     sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(help="What contains checks.")] = "auto",
+    verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), help="Also print what the commands print.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
-    """Say what would judge a repository, on which interpreter, and whether it passes before any change.
+    """Say which checks apply to a repository, on which Python, and whether it passes them before any change.
 
     A build does the same first. Nothing is paid for, and your checkout is not touched. What passed is kept by tree and
     command, also for the build.
@@ -51,7 +53,7 @@ async def check(
         if not json:
             _print_found(output, known)
         return _tell(output, known, was_kept=True)
-    view = (await _looked(output, repo, base, given)).model_dump(mode="json")
+    view = (await _looked(output, repo, base, given, verbose=verbose)).model_dump(mode="json")
     from buildwright.core.finding import SUPPLIED  # known answers are told without it
 
     outside = any(one["code"] == SUPPLIED for report in view["reports"] for one in report["findings"])
@@ -70,11 +72,14 @@ class _Given(NamedTuple):
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
 
 
-async def _looked(output: Output, repo: str, base: str, given: _Given, *, run: bool = True) -> PrecheckView:
+async def _looked(
+    output: Output, repo: str, base: str, given: _Given, *, run: bool = True, verbose: bool = False
+) -> PrecheckView:
     """Look at the repository, and say what was found before it is run. Raises BadRepository, BadSettings."""
     from buildwright.cli.build_options import BuildOptions
     from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.session import local_session
+    from buildwright.core.running_command import KIND
     from buildwright.core.spec import Spec
     from buildwright.engine.commands import NewBuild
 
@@ -85,8 +90,12 @@ async def _looked(output: Output, repo: str, base: str, given: _Given, *, run: b
         if not output.json:
             _print_found(output, view.model_dump(mode="json"))
 
+    def told(entry: LogEntry) -> None:
+        if verbose or entry.kind == KIND:
+            output.say(f"    {one_line(entry.text)}")
+
     async with local_session() as app:
-        return await app.precheck(new, found, lambda entry: output.say(f"    {one_line(entry.text)}"), run=run)
+        return await app.precheck(new, found, told, run=run)
 
 
 async def found_here(output: Output) -> PrecheckView | None:
@@ -159,5 +168,5 @@ def _tell(output: Output, view: dict[str, Any], *, was_kept: bool) -> Exit:
     else:
         output.print("Not ready: a build would pause here, before anything is paid for.", style="bold")
         accepted = " ".join(f"--accept-base {shlex.quote(name)}" for name in view["refused_by"])
-        output.say(typed(f"Next: mend it, name other checks with --check, or build with {accepted or '--accept-base'}"))
+        output.say(typed(f"Next: fix it, name other checks with --check, or build with {accepted or '--accept-base'}"))
     return code

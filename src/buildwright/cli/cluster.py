@@ -40,7 +40,7 @@ async def up(
 @cluster.command
 async def down(
     *,
-    now: Annotated[bool, Parameter(help="Do not wait until the workers have put down what they have.")] = False,
+    now: Annotated[bool, Parameter(help="Do not wait for the workers to finish or save what they have.")] = False,
     json: _Json = False,
 ) -> int:
     """End the workers, Redis and PostgreSQL of this machine. Builds are kept, and `cluster up` goes on with them."""

@@ -1,12 +1,48 @@
-"""The verb `completion`: prints what lets a shell complete verbs and options. Must never write into a user's files."""
+"""The verb `completion`: prints what lets a shell complete verbs, options and builds. Must never write a user's file."""
 
 from __future__ import annotations
 
+import inspect
+from importlib import import_module
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from buildwright.cli.output import Output
+from buildwright.cli.verbs import VERBS, Verb
+
+_BUILDS = "buildwright status --all 2>/dev/null | sed -n '2,$s/ .*//p'"
+"""Prints the short ids of the builds, the newest first, below the head of a table."""
+
+_BASH = """
+_buildwright_with_builds() {{
+  if [[ $COMP_CWORD -eq 2 && ${{COMP_WORDS[2]}} != -* && " {verbs} " == *" ${{COMP_WORDS[1]}} "* ]] ||
+    [[ $COMP_CWORD -eq 3 && ${{COMP_WORDS[3]}} != -* && ${{COMP_WORDS[1]}} == task ]]; then
+    COMPREPLY=($(compgen -W "newest $({builds})" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+  else
+    _buildwright "$@"
+  fi
+}}
+
+complete -F _buildwright_with_builds buildwright
+"""
+_ZSH = """
+if [[ $CURRENT -eq 3 && $words[3] != -* && " {verbs} " == *" $words[2] "* ]] ||
+  [[ $CURRENT -eq 4 && $words[4] != -* && $words[2] == task ]]; then
+  compadd -V builds -- newest ${{(f)"$({builds})"}}
+else
+  _cyclopts_buildwright "$@"
+fi
+"""
+_FISH = """
+function __fish_buildwright_takes_a_build
+    set -l words (commandline -opc)
+    test (count $words) -eq 2; and contains -- $words[2] {verbs}; and return 0
+    test (count $words) -eq 3; and test $words[2] = task
+end
+complete -c buildwright -n __fish_buildwright_takes_a_build -f -k -a "newest ({builds})"
+"""
+_MORE = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
 def completion(
@@ -20,4 +56,14 @@ def completion(
     """
     from buildwright.cli.app import make_app
 
-    Output().raw(make_app().generate_completion(prog_name="buildwright", shell=shell))
+    script = make_app().generate_completion(prog_name="buildwright", shell=shell)
+    builds = _BUILDS.replace("$", r"\$") if shell == "fish" else _BUILDS
+    verbs = " ".join(verb.name for verb in VERBS if _takes_build(verb))
+    Output().raw(script + _MORE[shell].format(verbs=verbs, builds=builds))
+
+
+def _takes_build(verb: Verb) -> bool:
+    """Return whether the first argument of a verb is a build."""
+    module, _, attribute = verb.target.partition(":")
+    target = getattr(import_module(module), attribute)
+    return callable(target) and next(iter(inspect.signature(target).parameters), "") == "build"

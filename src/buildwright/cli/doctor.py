@@ -27,7 +27,7 @@ from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output
 from buildwright.cli.table import size
 from buildwright.errors import BuildwrightError, StoreFailed
-from buildwright.settings import SHARED, Settings
+from buildwright.settings import KEYS, SHARED, Settings
 
 if TYPE_CHECKING:
     from buildwright.ports import Leftover
@@ -41,7 +41,7 @@ _LITTLE_SPACE = 1024**3
 async def doctor(
     *,
     online: Annotated[bool, Parameter(help="Also ask whether the model providers can be reached.")] = False,
-    fix: Annotated[bool, Parameter(help="Mend what a crash left behind.")] = False,
+    fix: Annotated[bool, Parameter(help="Clean up what crashed runs left behind.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Check this machine (tools, keys, disk, database) and name what a crash left behind. Keys are never shown."""
@@ -61,8 +61,10 @@ async def doctor(
         _print(output, results)
         await _print_repository(output)
         _print_leftovers(output, leftovers, fix)
-        output.say("Everything that is needed is here." if healthy else "Something that is needed is missing.")
-        output.say(typed("Next: buildwright demo") if healthy else "Next: mend the first line marked with a cross")
+        has_key = any(result.ok for result in results if result.name in KEYS)
+        no_key = "" if has_key else " No key of a model is set: only the demo and complete task lists can be built."
+        output.say(f"Ready.{no_key}" if healthy else "Not ready: something that is needed is missing.")
+        output.say(typed("Next: buildwright demo") if healthy else "Next: fix the first line marked with a cross")
     return Exit.DONE if healthy else Exit.CONFIGURATION
 
 
@@ -269,7 +271,7 @@ async def _redis(settings: Settings) -> CheckOutcome:
             bound = str((await client.config_get("bind")).get("bind", ""))
     except (OSError, RedisError, ValueError) as error:
         # Only the error's class is shown: its text may hold the address, with the password.
-        costs = f"builds go on more slowly, by what workers look up in the database: {_fix(settings)}"
+        costs = f"builds run more slowly, because workers poll the database: {_fix(settings)}"
         return CheckOutcome(False, f"{where} does not answer: {type(error).__name__}", costs)
     finally:
         await client.aclose()
@@ -343,8 +345,10 @@ async def _reach(variable: str, default: str, settings: Settings) -> CheckOutcom
 _NO_SDK = "the agent claude cannot be used: install buildwright with the extra claude"
 _NO_MODEL = "no live model of this provider; complete task lists with the shell agent, and the demo, need none"
 _NO_WAY = "live models of this provider cannot be used from here"
-_OPEN_DATABASE = "whoever reaches it can change builds and run commands on workers: let pg_hba.conf ask for a password"
-_OPEN_REDIS = "whoever reaches it can mislead workers: set requirepass, or let it listen on 127.0.0.1 alone"
+_OPEN_DATABASE = (
+    "any machine that reaches it can change builds and run commands on workers: let pg_hba.conf ask for a password"
+)
+_OPEN_REDIS = "any machine that reaches it can mislead workers: set requirepass, or let it listen on 127.0.0.1 alone"
 CHECKS: tuple[DoctorCheck, ...] = (
     DoctorCheck("python", True, "Python 3.11 or newer is needed", _python),
     DoctorCheck("git", True, "nothing can be built: install git 2.38 or newer", _git),
@@ -411,9 +415,9 @@ async def _leftovers(settings: Settings, fix: bool) -> list[Leftover]:
 def _print_leftovers(output: Output, leftovers: list[Leftover], fix: bool) -> None:
     """Print what a crash left behind, at most 30 entries, and how to mend it."""
     if not leftovers:
-        output.print("Nothing is left of a crash.")
+        output.print("No leftovers of crashed runs.")
         return
-    output.print(f"Left by a crash: {len(leftovers)}", style="bold")
+    output.print(f"Left by crashed runs: {len(leftovers)}", style="bold")
     for left in leftovers[:_SHOWN]:
         about = [f"since {left.since:%Y-%m-%d %H:%M} UTC"] if left.since else []
         about += [size(left.bytes)] if left.bytes else []
@@ -427,6 +431,6 @@ def _print_leftovers(output: Output, leftovers: list[Leftover], fix: bool) -> No
     if len(leftovers) > _SHOWN:
         output.print(f"and {len(leftovers) - _SHOWN} more (all with --json)")
     if not fix and any(not left.fix for left in leftovers):
-        output.say(typed("Mend it: buildwright doctor --fix"))
+        output.say(typed("Clean up: buildwright doctor --fix"))
     elif any(not left.mended and not left.fix for left in leftovers):
-        output.say("What is not mended has come into use meanwhile.")
+        output.say("What was not cleaned up has come into use meanwhile.")

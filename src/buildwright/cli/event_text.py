@@ -86,10 +86,10 @@ def _plan(_event: e.PlanMade, build: Build, _at: datetime) -> EventLine | None:
 
 _AGAIN: dict[Rejection, str] = {
     "agent": "after the agent's failure",
-    "empty": "for it had changed nothing",
-    "gate": "told what the gates found",
+    "empty": "because it had changed nothing",
+    "gate": "with the findings as feedback",
     "conflict": "to resolve the conflict",
-    "train": "told what did not fit",
+    "train": "with what did not fit as feedback",
 }
 
 
@@ -189,12 +189,13 @@ def _finished(event: e.BuildFinished, _build: Build, _at: datetime) -> EventLine
 
 def _verified(event: e.BuildVerified, _build: Build, _at: datetime) -> EventLine:
     if event.verdict.ok:
-        return EventLine("done", "the final tree passed all gates")
-    return EventLine("bad", f"the final tree was refused by {first_finding(event.verdict)}")
+        return EventLine("done", "the result passed all checks")
+    return EventLine("bad", f"the result was refused by {first_finding(event.verdict)}")
 
 
 def _audited(event: e.PhaseAudited, build: Build, _at: datetime) -> EventLine:
-    name = build.phase_name(event.phase)
+    has_name = build.plan is not None and any(build.plan.milestones)
+    name = build.phase_name(event.phase) if has_name else "the result"
     if event.verdict.ok:
         return EventLine("done", f"{name} passed its audit")
     return EventLine("bad", f"{name} was refused by the audit, {first_finding(event.verdict)}")
@@ -208,7 +209,7 @@ def _base(event: e.BaseJudged, build: Build, _at: datetime) -> EventLine | None:
             EventLine("dot", "\n  ".join(["before any change the checks leave out:", *warnings])) if warnings else None
         )
     lines = [one_line(line, 300) for line in troubles[0].reason[1:]]
-    told = f"before any change the project is refused by {first_finding(event.verdict)}"
+    told = f"your project already fails its checks, before any change by Buildwright: {first_finding(event.verdict)}"
     return EventLine("bad", "\n    ".join([told, *lines]))
 
 
@@ -231,14 +232,14 @@ _STEPS: dict[StepMode, str] = {
     "auto": "whatever comes next",
     "plan_only": "of the plan",
     "implement_only": "of an agent",
-    "verify_only": "of judging, landing or delivering",
+    "verify_only": "of checking, merging or delivering",
 }
 
 TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] | None] = {
     e.BuildCreated: None,
     e.TargetPrepared: _target,
     e.PlanMade: _plan,
-    e.PlanRejected: lambda event, _b, _at: EventLine("bad", f"the plan was refused: {one_line(event.message, 160)}"),
+    e.PlanRejected: lambda event, _b, _at: EventLine("bad", f"the plan was rejected: {one_line(event.message, 160)}"),
     e.TaskStarted: _started,
     e.TestsSealed: _sealed,
     e.TaskWaited: lambda event, _b, _at: EventLine(
@@ -247,7 +248,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.AgentHeartbeat: None,
     e.TokensUsed: None,
     e.CheckpointCreated: None,
-    e.CheckpointRestored: lambda event, _b, _at: EventLine("again", f"{event.task} goes on from its last checkpoint"),
+    e.CheckpointRestored: lambda event, _b, _at: EventLine("again", f"{event.task} continues from its last checkpoint"),
     e.AgentFinished: _agent_finished,
     e.AgentBroke: _broke,
     e.PatchJudged: _judged,
@@ -266,12 +267,12 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.BuildStuck: _stuck,
     e.StepRequested: lambda event, _b, _at: EventLine("dot", f"you asked for a step ({_STEPS[event.mode]})"),
     e.BuildPaused: _paused,
-    e.BuildResumed: lambda _e, _b, _at: EventLine("again", "goes on"),
+    e.BuildResumed: lambda _e, _b, _at: EventLine("again", "continues"),
     e.OptionsChanged: lambda event, _b, _at: EventLine("dot", f"changed: {', '.join(event.changed)}"),
     e.PlanChanged: _plan_changed,
-    e.StopRequested: lambda _e, _b, _at: EventLine("bad", "asked to end"),
+    e.StopRequested: lambda _e, _b, _at: EventLine("bad", "asked to stop"),
     e.MessageSent: lambda event, _b, _at: EventLine("dot", f"you said: {one_line(event.text, 120)}"),
-    e.MessageDelivered: lambda event, _b, _at: EventLine("dot", f"the agent of {event.task} took in your message"),
+    e.MessageDelivered: lambda event, _b, _at: EventLine("dot", f"{event.task} received your message"),
     e.BaseJudged: _base,
     e.BuildVerified: _verified,
     e.PhaseAudited: _audited,

@@ -20,13 +20,13 @@ async def events(
     /,
     *,
     after: Annotated[int, Parameter(validator=Number(gte=0), help="Only events with a larger number.")] = 0,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Go on until the build ends.")] = False,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Keep printing until the build ends.")] = False,
     to: Annotated[
         Path | None,
-        Parameter(help="Write the events of all builds of this home that are new into files in this folder instead."),
+        Parameter(help="Write the new events of all builds of this home into files in this folder instead."),
     ] = None,
     words: Annotated[
-        bool, Parameter(help="Each event in words instead, by the names of the SQL view task_execution_log.")
+        bool, Parameter(help="Print each event in words instead, by the names of the SQL view task_execution_log.")
     ] = False,
     json: Annotated[bool, Parameter(help="Changes nothing: events are always JSON lines.")] = False,  # noqa: ARG001
 ) -> None:

@@ -30,13 +30,13 @@ MEANINGS: dict[Exit, str] = {
     Exit.DONE: "done; tasks that you skipped are named",
     Exit.FAILED: "failed, stopped or given up",
     Exit.USAGE: "usage, or input that was refused",
-    Exit.GATE_FAILED: "a gate refused the result",
+    Exit.GATE_FAILED: "the result did not pass the checks",
     Exit.PAUSED: "paused: the build needs you",
     Exit.BUDGET: "paused: the budget is reached",
     Exit.UNREACHABLE: "a server cannot be reached, or no worker runs",
     Exit.CONFLICT: "the state does not allow it, for example the build is running already",
     Exit.CONFIGURATION: "a setting is missing or wrong",
-    Exit.INTERRUPTED: "interrupted or detached; the build is safe and can go on",
+    Exit.INTERRUPTED: "interrupted or detached; the build is safe and can be continued",
 }
 _OF_ERRORS = (
     (BadSettings, Exit.CONFIGURATION),

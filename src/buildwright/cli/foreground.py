@@ -130,12 +130,12 @@ def _signals(app: Client, view: LiveView, detach: asyncio.Event, build_id: str) 
             return
         detach.set()
         if app.in_cluster:
-            view.say(EventLine("pause", "no longer watching; the workers go on with the build"))
+            view.say(EventLine("pause", "no longer watching; the workers continue the build"))
             view.say(EventLine("again", typed(f"watch it: buildwright run {build_id[:8]}")))
             view.say(EventLine("again", typed(f"end it: buildwright stop {build_id[:8]}")))
             return
-        view.say(EventLine("pause", "letting go; what is recorded is safe (again: end at once)"))
-        view.say(EventLine("again", typed(f"go on with: buildwright run {build_id}")))
+        view.say(EventLine("pause", "stopping safely; nothing is lost (again: stop at once)"))
+        view.say(EventLine("again", typed(f"continue it with: buildwright run {build_id}")))
 
     # A signal that is ignored when we start (nohup, a background job of a script) stays ignored.
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -172,14 +172,14 @@ async def run_detached(app: Client, build_id: str, output: Output, reporting: Re
             stderr=sink,
             start_new_session=True,
         )
-    said = f"It runs on its own (process {process.pid}); its output goes to {log}."
+    said = f"It runs in the background (process {process.pid}); its output goes to {log}."
     return _tell_detached(output, build_id, {"pid": process.pid, "log": log}, said)
 
 
 async def _left_to_workers(app: Client, build_id: str, output: Output) -> int:
     """Say that the workers carry the build out, or that it waits for one. Returns the exit code."""
     crew = await app.crew(build_id)
-    said = "The workers carry it out." if crew.is_there else f"It waits for workers. {nobody(crew, build_id)}"
+    said = "The workers run it." if crew.is_there else f"It waits for workers. {nobody(crew, build_id)}"
     return _tell_detached(output, build_id, {"pid": None, "log": None, "workers": crew.workers}, said)
 
 

@@ -36,7 +36,7 @@ async def gates(
     from buildwright.cli.version import number
 
     if json + sarif + junit > 1:
-        raise Refused("--json, --sarif and --junit exclude each other", fix="give one of them")
+        raise Refused("--json, --sarif and --junit cannot be used together", fix="give one of them")
     output = Output(json)
     async with session() as app:
         build_id = await app.find(build)
@@ -63,7 +63,7 @@ def _print_gates(output: Output, view: GatesView) -> None:
     for one in view.not_run:
         output.print(f"Not run: {one.what}: {one.why}")
     if not view.verdicts and not view.not_run:
-        output.print("No gate has judged anything yet.")
+        output.print("Nothing has been checked yet.")
     for verdict in view.verdicts:
         _print_verdict(output, verdict)
     for approval in view.approvals:
@@ -109,7 +109,7 @@ def _print_report(output: Output, report: Report) -> None:
     proof = report.evidence
     if proof is not None:
         tests = f", {count(proof.tests, 'test')}" if proof.tests is not None else ""
-        ended = "ended for its time" if proof.exit_code is None else f"exit {proof.exit_code}"
+        ended = "timed out" if proof.exit_code is None else f"exit {proof.exit_code}"
         whose = "the base's tests and settings" if proof.surface == "base" else "the tree's own tests and settings"
         line += f" ({proof.command}, {ended}, {duration(proof.seconds)}{tests}, {whose})"
     output.print(line, style="" if report.ok else "red")

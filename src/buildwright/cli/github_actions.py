@@ -124,7 +124,7 @@ def markdown(view: BuildView) -> str:
     first, *others = (_md(line) for line in ending(view))
     lines = [f"## {first}", "", *(f"{line}  " for line in others), ""]
     if view.tasks:
-        lines += ["| task | state | tries | commit | why |", "| --- | --- | --- | --- | --- |"]
+        lines += ["| task | state | attempts | commit | why |", "| --- | --- | --- | --- | --- |"]
         lines += [
             f"| {_md(task.id)} | {task.phase} | {task.attempt or ''} | {task.commit[:10]} | {_md(task.reason)} |"
             for task in view.tasks[:_MOST_TASKS]

@@ -34,7 +34,7 @@ async def health(
     if timeout <= 0:
         raise Refused(f"--timeout {timeout:g} leaves no time for an answer", fix="give some seconds")
     if name and not worker:
-        raise Refused("--name names a worker", fix="say --worker too")
+        raise Refused("--name is for a worker", fix="add --worker")
     if worker and url != _URL:
         raise Refused("a worker is looked up in the database, not by a URL", fix="leave out --worker or the URL")
     output = Output(json)
@@ -91,5 +91,5 @@ async def _worker_works(settings: Settings, name: str, seconds: float) -> None:
     if any(state_of(row) == "alive" for row in rows):
         return
     silent = min((row.silent_seconds for row in rows), default=None)
-    why = "has not signed on" if silent is None else f"has given no sign of life for {silent:.0f} s"
+    why = "has not started" if silent is None else f"has given no sign of life for {silent:.0f} s"
     raise Unreachable(f"worker {name} {why}", fix="look at the log of the worker")

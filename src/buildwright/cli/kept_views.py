@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER = "ended"
 """Its name in the home, from the time when only ended builds had a view there."""
-FORMAT = 4
+FORMAT = 5
 """Changes whenever the fields of `BuildView` change."""
 
 

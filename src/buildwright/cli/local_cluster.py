@@ -72,7 +72,7 @@ async def bring_up(output: Output, workers: int | None, slots: int | None) -> in
         output.print(f"{server.title} {server.version} on 127.0.0.1, port {server.port}, process {server.pid}")
     count, places = len(view.workers), sum(worker.slots for worker in view.workers)
     output.print(f"{count} {'worker' if count == 1 else 'workers'} with {places} {'slot' if places == 1 else 'slots'}")
-    next_step = "Builds of this home are now carried out by the workers. Next: buildwright build SPEC --repo PATH"
+    next_step = "The workers now run the builds of this home. Next: buildwright build SPEC --repo PATH"
     output.say(typed(next_step))
     return Exit.DONE
 
@@ -94,7 +94,7 @@ async def take_down(output: Output, *, now: bool) -> int:
     output.print(said)
     if unfinished:
         which = "1 build is" if unfinished == 1 else f"{unfinished} builds are"
-        output.say(typed(f"{which} unfinished. To go on: buildwright cluster up"))
+        output.say(typed(f"{which} unfinished. To continue: buildwright cluster up"))
     return Exit.DONE
 
 
@@ -128,7 +128,7 @@ def _refuse_foreign(settings: Settings) -> None:
     if settings.names_cluster:
         named = [name for name in SHARED if settings.environment.get(name)]
         raise BadSettings(
-            f"{', '.join(named)} name a cluster already, whose servers are not kept here",
+            f"{', '.join(named)} name a cluster already, whose servers are not run from here",
             fix=f"start a worker of it with `buildwright worker`, or first: unset {' '.join(named)}",
         )
 
@@ -176,7 +176,7 @@ async def _until_ready(folder: Path, supervisor: ProcessId, size: ClusterSize, o
                 if state.get("keeper", [0])[0] == supervisor.pid and is_settled(state, size):
                     return
                 if not supervisor.alive:
-                    raise CouldNot("the keeper of the cluster has ended", fix=f"see {folder / LOG}")
+                    raise CouldNot("the cluster's supervisor has ended", fix=f"see {folder / LOG}")
                 news = "Starting workers ..." if state.get("database_url") else "Starting servers ..."
                 news = state.get("trouble") or news
                 if news != said:
@@ -204,7 +204,7 @@ async def _until_signed_on(folder: Path) -> None:
                 await asyncio.sleep(_LOOK_SECONDS)
     except TimeoutError:
         log = folder / "workers" / next(iter(missing), "w1") / "worker.log"
-        raise CouldNot(f"workers do not sign on: {', '.join(missing)}", fix=f"see {log}") from None
+        raise CouldNot(f"workers do not start: {', '.join(missing)}", fix=f"see {log}") from None
 
 
 def _check_deaths(folder: Path, workers: dict[str, Any]) -> None:
@@ -212,7 +212,7 @@ def _check_deaths(folder: Path, workers: dict[str, Any]) -> None:
     for name, worker in workers.items():
         if worker["deaths"] >= _MOST_DEATHS:
             log = folder / "workers" / name / "worker.log"
-            raise CouldNot(f"worker {name} ends again and again", fix=f"see {log}")
+            raise CouldNot(f"worker {name} keeps ending", fix=f"see {log}")
 
 
 async def _unfinished() -> int | None:
@@ -303,7 +303,7 @@ def _fields(view: ClusterView) -> dict[str, Any]:
     return {
         "up": view.up,
         "database": view.database,
-        "keeper": None if supervisor is None else {"pid": supervisor.pid, "alive": supervisor.alive},
+        "supervisor": None if supervisor is None else {"pid": supervisor.pid, "alive": supervisor.alive},
         "servers": [server._asdict() for server in view.servers],
         "trouble": view.trouble,
         "unreachable": view.unreachable,
@@ -341,20 +341,20 @@ def _print(output: Output, view: ClusterView) -> None:
     """Print the view for people: servers, workers, actions."""
     _print_servers(output, view)
     if view.unreachable:
-        output.say(f"The board cannot be asked: {view.unreachable}", style="red")
+        output.say(f"The queue cannot be read: {view.unreachable}", style="red")
         return
     if view.workers:
         output.print()
         _print_workers(output, view)
     else:
-        output.print("No worker has signed on.")
+        output.print("No worker has started.")
     for title, rows in (("In flight", view.in_flight), ("Waiting", view.waiting)):
         if rows:
             output.print()
             output.print(title, style="bold")
             _print_actions(output, view, rows)
     if not view.posted:
-        output.print("Nothing is in flight, nothing waits.")
+        output.print("Nothing is running, nothing waits.")
 
 
 def _print_servers(output: Output, view: ClusterView) -> None:
@@ -365,10 +365,10 @@ def _print_servers(output: Output, view: ClusterView) -> None:
         what = f"port {server.port}, process {server.pid}" if server.alive else "does not run"
         output.print(f"{server.title} {server.version}: {what}", style="" if server.alive else "red")
     if view.supervisor.alive:
-        output.print(f"Keeper: process {view.supervisor.pid}")
+        output.print(f"Supervisor: process {view.supervisor.pid}")
     else:
-        output.print("Keeper: has died; what it kept runs on, and is not started again", style="red")
-        output.say(typed("To bring it back: buildwright cluster up"))
+        output.print("Supervisor: has died; its servers and workers still run, and are not started again", style="red")
+        output.say(typed("To start it again: buildwright cluster up"))
     if view.trouble:
         output.say(view.trouble, style="red")
 

@@ -26,7 +26,7 @@ async def logs(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
     /,
     *,
-    follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Go on until the build ends.")] = False,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], help="Keep printing until the build ends.")] = False,
     task: Annotated[str, Parameter(help="Only this task.")] = "",
     tail: Annotated[int, Parameter(validator=Number(gte=0), help="Start with the last N lines; 0 for all.")] = 0,
     json: Annotated[bool, Parameter(help="One JSON object per line on stdout.")] = False,

@@ -29,6 +29,6 @@ async def pause(
             output.data(summary_fields(paused, app.clock.now()))
         else:
             crew = await app.crew(paused.id)
-            idle = "; nothing of it runs now." if crew.in_cluster else "; nobody runs it."
+            idle = "; nothing of it runs now." if crew.in_cluster else "; no process runs it."
             output.print(f"Paused build {paused.id[:8]}" + ("; what runs now may finish." if crew.works else idle))
             output.say(typed(f"Next: buildwright resume {paused.id[:8]}"))

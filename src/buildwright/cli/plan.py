@@ -27,7 +27,8 @@ async def plan(
     cassette: Annotated[Path | None, Parameter(help="Replay the model from this file.")] = None,
     check: Annotated[tuple[str, ...], Parameter(help="A command that judges it, as of `build`. May be repeated.")] = (),
     accept_base: Annotated[
-        tuple[str, ...], Parameter(help="Plan although this check refuses the repository; all, without a name.")
+        tuple[str, ...],
+        Parameter(help="Plan although the repository already fails this check; every check, without a name."),
     ] = (),
     out: Annotated[
         Path | None,

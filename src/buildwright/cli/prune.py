@@ -58,7 +58,9 @@ async def prune(
                 output.data({"dry_run": dry_run, "going": _fields(going), "gone": None})
             return Exit.DONE
         if not yes and (json or not sys.stdin.isatty()):
-            raise Refused("nobody is there to be asked", fix="look with `buildwright prune --dry-run`, then say --yes")
+            raise Refused(
+                "there is no terminal to ask on", fix="look with `buildwright prune --dry-run`, then add --yes"
+            )
         if not output.confirm("Remove this for good?", yes):
             return Exit.USAGE
         gone = await pruner.carry_out(

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class Reporting:
     """The options of `build`, `run` and `resume` that say what is told of the build, and to whom."""
 
-    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="Say only how it ends.")] = False
-    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], help="Say also what agents, gates and git say.")] = (
-        False
-    )
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only how it ends.")] = False
+    verbose: Annotated[
+        bool, Parameter(name=["--verbose", "-v"], help="Also print what agents, checks and git say.")
+    ] = False
     junit: Annotated[Path | None, Parameter(help="Write JUnit XML of its tasks and gates to this file at the end.")] = (
         None
     )
@@ -53,7 +53,7 @@ class Reporting:
         if unwatched and (self.junit or self.notify):
             raise Refused("with --detach the workers build, and none of them reports here", fix="leave --detach out")
         if self.quiet and self.verbose:
-            raise Refused("--quiet and --verbose exclude each other", fix="give one of them")
+            raise Refused("--quiet and --verbose cannot be used together", fix="give one of them")
         if self.junit is not None and not self.junit.absolute().parent.is_dir():
             raise Refused(f"there is no folder {self.junit.parent} for {self.junit}", fix="make the folder first")
 

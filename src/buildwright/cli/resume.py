@@ -30,11 +30,11 @@ class ChangedOptions:
     ] = ()
     gate_time: Annotated[float | None, Parameter(help="Seconds for one check.")] = None
     task_time: Annotated[float | None, Parameter(help="Seconds for one attempt.")] = None
-    attempts: Annotated[int | None, Parameter(help="Tries per task.")] = None
+    attempts: Annotated[int | None, Parameter(help="Attempts per task.")] = None
     branch: Annotated[str, Parameter(help="Another branch for the result.")] = ""
     model: Annotated[str, Parameter(help="Another model that writes.")] = ""
     accept_base: Annotated[
-        tuple[str, ...], Parameter(help="Go on although this check refuses the base; without a name: whatever does.")
+        tuple[str, ...], Parameter(help="Continue although the base fails this check; without a name: every one.")
     ] = ()
 
 
@@ -46,17 +46,17 @@ async def resume(
     /,
     *,
     retry: Annotated[bool, Parameter(help="Try the failed task again.")] = False,
-    skip: Annotated[bool, Parameter(help="Give the failed task up and go on with the rest.")] = False,
+    skip: Annotated[bool, Parameter(help="Give the failed task up and continue with the rest.")] = False,
     abort: Annotated[bool, Parameter(help="End the build here.")] = False,
     message: Annotated[str, Parameter(name=["--message", "-m"], help="With --retry: what to do differently.")] = "",
     from_attempt: Annotated[
-        int, Parameter(help="With --retry: go on from what this attempt made; see `why`. 0: as the agent can.")
+        int, Parameter(help="With --retry: continue from what this attempt made; see `why`. 0: as the agent can.")
     ] = 0,
     max_cost: Annotated[str, Parameter(help="A new budget in US dollars for the whole build.")] = "",
     changed: ChangedOptions = _NOTHING,
     no_run: Annotated[bool, Parameter(help="Only record the answer; do not run the build here.")] = False,
     reporting: Reporting = PLAIN,
-    detach: Annotated[bool, Parameter(help="Run it in a process of its own and return at once.")] = False,
+    detach: Annotated[bool, Parameter(help="Run it in the background, and return at once.")] = False,
     json: Annotated[bool, Parameter(help="JSON on stdout: one object, after the events if it runs here.")] = False,
 ) -> int:
     """Answer a pause, perhaps with other options, and go on with the build here if no process runs it.
@@ -82,7 +82,7 @@ async def resume(
         before, crew = await app.builds.load(build_id), await app.crew(build_id)
         goes_on = before.control is Control.RUNNING and choice == "go" and not options.given
         if goes_on and not crew.is_there and not no_run:
-            output.say("It is not paused; nobody runs it, so it goes on here.")
+            output.say("It is not paused and no process runs it, so it continues here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
         resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget, options, from_attempt))
         if changed_now := changed_options(before.options, resumed.options):
@@ -93,11 +93,11 @@ async def resume(
         if output.json:
             output.data(summary_fields(resumed, app.clock.now()))
         else:
-            output.print(f"Recorded for build {build_id[:8]}: {'go on' if choice == 'go' else choice}.")
+            output.print(f"Recorded for build {build_id[:8]}: {'continue' if choice == 'go' else choice}.")
             if crew.runner:
-                output.say(f"The process that runs it takes it up at once ({crew.runner}).")
+                output.say(f"The process that runs it continues at once ({crew.runner}).")
             elif crew.in_cluster:
-                output.say("The workers take it up at once." if crew.is_there else nobody(crew, build_id))
+                output.say("The workers continue at once." if crew.is_there else nobody(crew, build_id))
             output.say(typed(f"Next: buildwright status {build_id[:8]}"))
     return Exit.DONE
 
@@ -143,5 +143,5 @@ def _check_retry(choice: str, message: str, from_attempt: int) -> None:
 def _choice(retry: bool, skip: bool, abort: bool) -> Literal["go", "retry", "skip", "abort"]:
     """Return the answer that the options name, `go` without any. Raises Refused for more than one."""
     if retry + skip + abort > 1:
-        raise Refused("--retry, --skip and --abort exclude each other", fix="give one of them")
+        raise Refused("--retry, --skip and --abort cannot be used together", fix="give one of them")
     return "retry" if retry else "skip" if skip else "abort" if abort else "go"

@@ -16,7 +16,7 @@ def nobody(crew: Runners, build_id: str) -> str:
     """Return what to type when no process or worker is there to run the build."""
     if crew.in_cluster:
         return typed(NO_WORKER)
-    return typed(f"Nobody runs it now; go on with: buildwright run {build_id[:8]}")
+    return typed(f"No process runs it now; continue with: buildwright run {build_id[:8]}")
 
 
 def said(crew: Runners) -> list[str]:
@@ -32,5 +32,5 @@ def said(crew: Runners) -> list[str]:
 
 _WORDS = {
     "suspect": "suspect: it has been silent for two heartbeats",
-    "gone": "gone: another worker takes it up when the lease has run out",
+    "gone": "gone: another worker takes over when its lease has run out",
 }

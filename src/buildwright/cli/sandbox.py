@@ -1,4 +1,4 @@
-"""The verbs `sandbox run` and `sandbox prove`: runs a command in the box, and attacks the box. Must never need a build."""
+"""The verbs `sandbox run` and `sandbox prove`: runs a command in the sandbox, and attacks it. Must never need a build."""
 
 from __future__ import annotations
 
@@ -154,6 +154,6 @@ def _reach(allow: tuple[str, ...]) -> Reach | None:
     for one in allow:
         place = read_place(one)
         if place is None:
-            raise Refused(f"{one!r} is no host", fix="write HOST or HOST:PORT; patterns and paths are not taken")
+            raise Refused(f"{one!r} is not a host", fix="write HOST or HOST:PORT; patterns and paths are not taken")
         places.append(place)
     return Reach(tuple(places)) if places else None

@@ -38,7 +38,7 @@ async def say(
         return
     output.print(f"Queued message {message_id} for {task or 'the agents'}.")
     if at_work:
-        output.say(f"At work now: {', '.join(at_work)}. An agent that can listen takes it in at its next turn.")
+        output.say(f"At work now: {', '.join(at_work)}. An agent that can listen receives it at its next turn.")
     elif crew.is_there:
         output.say(f"It goes to the next agent that starts{f' on {task}' if task else ''}.")
     else:

@@ -149,7 +149,7 @@ async def _search(scanner: SecretScanner, settings: Settings, path: Path, diff: 
     if diff:
         base, dots, head = diff.partition("..")
         if not base or not dots:
-            raise Refused(f"{diff!r} is no range of commits", fix="write it as BASE..HEAD, for example main..HEAD")
+            raise Refused(f"{diff!r} is not a range of commits", fix="write it as BASE..HEAD, for example main..HEAD")
         head = head.removeprefix(".")
         return await _search_change(
             scanner, git, source, await between(git, source, base, head), (base, head or "HEAD")

@@ -86,7 +86,9 @@ def _check_host(host: str, public: bool) -> None:
     except ValueError:
         loopback = False
     if not loopback:
-        raise Refused(f"--host {host} can be reached by other machines", fix="say --public if that is meant")
+        raise Refused(
+            f"--host {host} can be reached by other machines", fix="add --public to listen for other machines"
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

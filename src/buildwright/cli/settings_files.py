@@ -101,7 +101,7 @@ def _options(path: Path, text: str, known: Mapping[str, AsOption | None]) -> dic
     for key, value in options.items():
         listed = value if isinstance(value, list) else [value]
         if not listed or any(isinstance(one, dict | list) for one in listed):
-            raise BadSettings(f"{path}: {key} is no value of an option", fix=f'write {key} = "..." or a number')
+            raise BadSettings(f"{path}: {key} is not a value of an option", fix=f'write {key} = "..." or a number')
     return options
 
 
@@ -111,11 +111,11 @@ def _table(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadSettings(f"{path} cannot be used: {error}", fix="mend the file") from error
+        raise BadSettings(f"{path} cannot be used: {error}", fix="fix the file") from error
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path} cannot be read: {error}", fix="mend or remove the file") from error
+        raise BadSettings(f"{path} cannot be read: {error}", fix="fix or remove the file") from error

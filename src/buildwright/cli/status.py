@@ -38,7 +38,7 @@ async def status(
     output = Output(json)
     settings = Settings.load()
     if all_builds + short + watch > 1:
-        raise Refused("--all, --short and --watch exclude each other", fix="give one of them")
+        raise Refused("--all, --short and --watch cannot be used together", fix="give one of them")
     if all_builds:
         await _list(settings, output)
         return Exit.DONE

@@ -80,7 +80,7 @@ def print_view(output: Output, view: BuildView) -> None:
 _COLUMNS = (
     Column("task"),
     Column("state"),
-    Column("tries", right=True, leaves=2),
+    Column("attempts", right=True, leaves=2),
     Column("time", right=True, leaves=3),
     Column("tokens", right=True, leaves=6),
     Column("cost", right=True, leaves=5),

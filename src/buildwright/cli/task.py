@@ -87,7 +87,7 @@ async def add(
                 raise Refused("a task list says all of its tasks itself", fix="leave the other options out")
             read = await read_spec(file)
             if read.graph is None:
-                raise Refused(f"{file} is no task list", fix="make one: `buildwright plan SPEC -o FILE`")
+                raise Refused(f"{file} is not a task list", fix="make one: `buildwright plan SPEC -o FILE`")
             new = [one for one in read.graph.tasks if found.plan is None or one.id not in found.plan.position]
             if not new:
                 raise Refused(

@@ -13,8 +13,8 @@ from buildwright.settings import Settings
 
 async def token(
     *,
-    user: Annotated[str, Parameter(help="Whose requests it makes; the user of this process when left out.")] = "",
-    days: Annotated[float, Parameter(help="How long it is good for.")] = 30.0,
+    user: Annotated[str, Parameter(help="The user it stands for; you when left out.")] = "",
+    days: Annotated[float, Parameter(help="How many days it is valid.")] = 30.0,
     sign_in: Annotated[
         bool, Parameter(name="--sign-in", help="One that signs a browser in, once, within ten minutes.")
     ] = False,

@@ -1,4 +1,4 @@
-"""Unfinished builds that `build` goes on with instead of starting another, and how one takes an edited task list over.
+"""Unfinished builds that `build` continues instead of starting another, and how one takes an edited task list over.
 
 Must never start or run a build.
 """
@@ -61,14 +61,14 @@ async def changed_build(
             continue
         differs = difference(found, spec.graph)
         if differs.is_empty:
-            output.say(f"Going on with build {found.id[:8]}, which has these tasks (--new starts another).")
+            output.say(f"Continuing build {found.id[:8]}, which has these tasks (--new starts another).")
             return found.id
         output.say(f"Build {found.id[:8]} is unfinished and has the same name. The list differs from its plan:")
         print_difference(output, found, differs)
         if not output.confirm("Change that build? What is done stays (no: start another).", yes):
             return ""
         await app.ask(found.id, ChangeTasks((*differs.added, *differs.edited), differs.dropped))
-        output.say(f"Going on with build {found.id[:8]} and these changes (--new starts another).")
+        output.say(f"Continuing build {found.id[:8]} and these changes (--new starts another).")
         return found.id
     return ""
 
@@ -92,7 +92,7 @@ async def say_moved(app: Client, build_id: str, output: Output) -> None:
         if head.commit and head.commit != found.base:
             output.say(
                 f"Its base has moved: the build began at {found.base[:10]}, and the newest commit is {head.commit[:10]}."
-                " What you have mended there since counts in a build that starts anew: --new."
+                " To build on what you have changed there since, start a new build: --new."
             )
 
 

@@ -23,7 +23,7 @@ async def watch(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
     /,
     *,
-    stay: Annotated[bool, Parameter(help="Go on while it is paused.")] = False,
+    stay: Annotated[bool, Parameter(help="Keep watching while it is paused.")] = False,
     json: Annotated[bool, Parameter(help="Every frame of the build as a JSON line, from the first.")] = False,
 ) -> int:
     """Follow a build over a server's WebSocket, until it ends or pauses. Whatever breaks the connection, nothing is missed.
@@ -52,7 +52,7 @@ async def watch(
             async with view.shown():
                 await _show(stream, view, stay)
     except asyncio.CancelledError:
-        output.say("no longer watching; the build goes on")
+        output.say("no longer watching; the build continues")
         raise
     seen = stream.build
     if seen is None:

@@ -155,7 +155,7 @@ def _print_why(output: Output, view: WhyView) -> None:
     for report in view.reports:
         _print_report(output, report)
     _print_list(output, "Outside of what the task named", view.outside)
-    _print_list(output, "The gates warn of", view.state.warnings)
+    _print_list(output, "Warnings of the checks", view.state.warnings)
     approvals = (f"{one.finding} ({one.code}) by {one.by}: {one.reason}" for one in view.approvals)
     _print_list(output, "Approved", tuple(approvals))
     _print_list(output, "Changed", view.changed)
@@ -192,7 +192,7 @@ def _print_report(output: Output, report: Report) -> None:
     proof = report.evidence
     if proof is not None:
         tests = f", {count(proof.tests, 'test')}" if proof.tests is not None else ""
-        ended = "ended for its time" if proof.exit_code is None else f"exit {proof.exit_code}"
+        ended = "timed out" if proof.exit_code is None else f"exit {proof.exit_code}"
         line += f" ({proof.command}, {ended}, {duration(proof.seconds)}{tests}, tree {proof.tree[:10]})"
     output.print(line)
 

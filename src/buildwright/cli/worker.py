@@ -43,7 +43,7 @@ async def worker(
             fix="set DATABASE_URL, REDIS_URL and BUILDWRIGHT_HUB, or let `buildwright cluster up` start workers here",
         )
     if not 0 <= metrics_port <= 65535:
-        raise Refused(f"--metrics-port {metrics_port} is no port", fix="give one from 1 to 65535, or 0 for none")
+        raise Refused(f"--metrics-port {metrics_port} is not a port", fix="give one from 1 to 65535, or 0 for none")
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)

@@ -217,7 +217,7 @@ def _patch_judged(build: Build, event: e.PatchJudged, at: datetime) -> Changes:
     if event.verdict.ok:
         return board(build, event.task, replace(state, phase=TaskPhase.MERGING))
     patch = build.task(event.task).patch
-    reason = f"the gates refused the change{patch.without if patch is not None else ''}"
+    reason = f"the change did not pass the checks{patch.without if patch is not None else ''}"
     if state.patch is not None:
         state = replace(state, refused=refused(state, state.patch, event.verdict.findings))
     return reject_task(build, event.task, state, "gate", reason, event.verdict.findings)
@@ -316,7 +316,7 @@ def _stop_requested(build: Build, event: e.StopRequested, _at: datetime) -> Chan
 
 def _step_requested(build: Build, event: e.StepRequested, _at: datetime) -> Changes:
     if not build.options.by_hand:
-        raise IllegalMove("the build goes on by itself: it is not driven by hand", fix="start one with --by-hand")
+        raise IllegalMove("the build runs by itself; it was not started with --by-hand", fix="start one with --by-hand")
     if build.step is not None:
         raise IllegalMove(
             f"the build has not made the step yet that it was asked for ({build.step.mode})", fix="wait until it has"

@@ -149,7 +149,7 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
 
 
 def _base_trouble(build: Build) -> tuple[AnyEvent, ...]:
-    """Pause before anything is paid for when the base does not pass and no user accepts that."""
+    """Pause before anything is paid for when the base does not pass, unless the user accepts that."""
     if build.options.on_failure == "pause" and (refusal := base_refusal(build)):
         return (e.BuildPaused(reason="base", message=refusal, fault=base_fault(build)),)
     return ()
@@ -165,7 +165,8 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
             return _fails(build)
         if build.options.on_failure == "pause":
             task = build.failed[0]
-            message = f"task {task} failed {build.task(task).attempt} times: {build.task(task).reason}"
+            attempts = "1 attempt" if build.task(task).attempt == 1 else f"{build.task(task).attempt} attempts"
+            message = f"task {task} failed after {attempts}: {build.task(task).reason}"
             return (e.BuildPaused(reason="failure", message=message, task=task, fault="agent"),)
     if build.budget_usd is not None and build.usage.cost_usd >= build.budget_usd:
         message = f"{build.usage.cost_usd:.4f} USD of a budget of {build.budget_usd} USD are spent"
@@ -309,7 +310,7 @@ def _owes_result(build: Build) -> bool:
 
 def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
     if build.verdict is not None and not build.verdict.ok:
-        return (e.BuildFinished(outcome="failed", message="the gates refused the final tree"),)
+        return (e.BuildFinished(outcome="failed", message="the result did not pass the checks"),)
     if refused := _audit_refused(build):
         return refused
     if build.delivered or build.delivered_commit:

@@ -179,7 +179,7 @@ def _checked_dependencies(task: Task, position: Mapping[str, int]) -> tuple[str,
             )
         if later == task.id or later in needed_ids:
             raise BadGraph(
-                f"its tests are to fail until {later} is done, which is no later task",
+                f"its tests are to fail until {later} is done, which is not a later task",
                 key=task.id,
                 fix=f"name tasks in tests_first that come after {task.id}",
             )

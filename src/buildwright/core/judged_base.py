@@ -15,10 +15,10 @@ NO_CHECK = "checks.none"
 _LONGEST_REASON = 2_000
 _FAULTS: Mapping[str, Fault] = {"check.timeout": "limits", "check.tool_missing": "machine"}
 _BEFORE_ANY_CHANGE: Mapping[Fault, str] = {
-    "base": "the project does not pass its own checks before any change",
-    "setup": "the project's set-up fails before any change",
-    "machine": "this machine lacks what the project's checks call, before any change",
-    "limits": "a limit ended a check of the project before any change",
+    "base": "your project already fails its own checks, before any change by Buildwright",
+    "setup": "the set-up of your project already fails, before any change by Buildwright",
+    "machine": "this machine lacks a program that the checks of your project need",
+    "limits": "a limit ended a check of your project, before any change by Buildwright",
 }
 
 
@@ -31,7 +31,7 @@ def base_troubles(build: Build) -> tuple[Finding, ...]:
 
 
 def base_refusal(build: Build) -> str:
-    """Return why the build may not go on from its base, and what a person can do; "" when it may."""
+    """Return why the build may not continue from its base, and what a person can do; "" when it may."""
     if build.base_accepted or build.options.accept_base:
         return ""
     troubles = _named_troubles(build)
@@ -39,17 +39,17 @@ def base_refusal(build: Build) -> str:
         return ""
     asks = build.options.on_failure == "pause"
     if any(one.code == NO_CHECK for _, one in troubles):
-        command = "resume with --check COMMAND" if asks else "start anew with --check COMMAND"
+        command = "resume with --check COMMAND" if asks else "start again with --check COMMAND"
         return (
-            "nothing to check changes with was found\n"
+            "no tests or checks were found\n"
             f"name a command: {command}\n"
-            "merge without judging: start anew with --no-gates\n"
-            "go on if the tasks are to write the first checks: --accept-base checks.none says so beforehand"
+            "merge without any checks: start again with --no-gates\n"
+            "continue if the tasks are meant to write the first checks: --accept-base checks.none says so beforehand"
         )
     reason = "\n".join(troubles[0][1].reason)[:_LONGEST_REASON]
     message = f"{_BEFORE_ANY_CHANGE[base_fault(build)]}: {reason}"
     names = " ".join(f"--accept-base {name}" for name in refusing(build))
-    return message if asks else f"{message}\nnothing was paid for; mend it, or start anew with {names}"
+    return message if asks else f"{message}\nnothing was paid for; fix it, or start again with {names}"
 
 
 def base_fault(build: Build) -> Fault:

@@ -136,7 +136,7 @@ class Limits(Record):
         4, ge=1, le=4096, description="Agents at once, and changes that one process judges at once."
     )
     attempts: Annotated[Count, AsOption("--attempts"), InFile(), InRequest(le=100)] = Field(
-        3, description="Tries per task."
+        3, description="Attempts per task."
     )
     task_seconds: Annotated[Seconds, AsOption("--task-time"), InFile()] = Field(
         300.0, description="Seconds for one attempt."
@@ -152,10 +152,14 @@ class Limits(Record):
         3, ge=0, le=MOST, description="Tasks that may fail; one more stops the build."
     )
     stuck_after: Annotated[Count, AsOption("--stuck-after"), InFile(), InRequest(le=1_000)] = Field(
-        3, description="Failures in a row, over all tasks, after which nothing starts until the cause was looked for."
+        3,
+        description="Failed attempts in a row, over all tasks, after which nothing starts until the cause has been looked for.",
     )
     loop_after: Annotated[int, AsOption("--loop-after"), InFile(), InRequest(le=1_000)] = Field(
-        3, ge=2, le=MOST, description="Tries of a task, refused for the same findings, after which it gets no more."
+        3,
+        ge=2,
+        le=MOST,
+        description="Attempts of a task that failed with the same findings, after which it gets no more.",
     )
     train: Annotated[Count, InRequest(le=64)] = Field(4, description="Cars of the merge train tested at once.")
     pushes: Annotated[Count, InRequest(le=100)] = Field(4, description="Tries of a failed delivery before a pause.")
@@ -178,7 +182,7 @@ class Options(Record):
         " one of another package.",
     )
     agent_command: Annotated[str, AsOption("--agent-command"), InRequest(max_length=10_000)] = Field(
-        "", description="The command that the shell agent runs in each lane; exit 0 means that it finished."
+        "", description="The command that the shell agent runs for each task; exit 0 means that it finished."
     )
     model: Annotated[Name, AsOption("--model"), InFile()] = Field(
         "", description="The model that writes; the default depends on the agent."
@@ -232,33 +236,33 @@ class Options(Record):
         description="Show set-up alone your settings of package managers (`~/.npmrc`, `pip.conf`, `~/.m2/settings.xml`, ...),"
         " for private registries; the code that it installs can read them, too.",
     )
-    lanes: Annotated[bool, AsOption("--no-lanes", "No repository: run the agents, keep no files.")] = Field(
+    lanes: Annotated[bool, AsOption("--no-lanes", "Without a repository: run the agents, keep no files.")] = Field(
         True, description="False: no repository, no lanes, no merge; the agent's word is the result."
     )
-    gates: Annotated[bool, AsOption("--no-gates", "Merge without judging."), InRequest()] = Field(
+    gates: Annotated[bool, AsOption("--no-gates", "Merge without any checks."), InRequest()] = Field(
         True, description="False: merge without judging."
     )
-    audit: Annotated[bool, AsOption("--no-audit", "Let no audit judge the phases."), InRequest()] = Field(
+    audit: Annotated[bool, AsOption("--no-audit", "Do not audit the phases of the plan."), InRequest()] = Field(
         True, description="False: the phases of the plan are not audited when their tasks have landed; by hand none is."
     )
     accept_base: Annotated[bool, InRequest()] = Field(
         False,
-        description="Go on although the project fails its own checks before any change: the tasks are to make them pass.",
+        description="Continue although the project fails its own checks before any change; the tasks are meant to fix that.",
     )
     accept_checks: Annotated[
         tuple[Line, ...],
         AsOption(
             "--accept-base",
-            "Go on although this check (or finding, such as `checks.none`) refuses the project before any change: the tasks"
-            " are to make it pass. Without a name: whatever refuses it.",
+            "Continue although the project already fails this check (or finding, such as `checks.none`): the tasks are"
+            " meant to make it pass. Without a name: every one that fails.",
         ),
         InRequest(max_length=50),
     ] = Field((), description="The same for these checks alone, or findings by their code, such as `checks.none`.")
     on_failure: Annotated[Literal["pause", "fail"], AsOption("--on-failure"), InFile(), InRequest()] = Field(
-        "pause", description="When a task has used up its tries: ask you, or go on without it."
+        "pause", description="When a task has used up its attempts: ask you, or continue without it."
     )
     by_hand: Annotated[bool, AsOption("--by-hand")] = Field(
-        False, description="Do nothing but what `step` asks for, one action at a time."
+        False, description="Do only what `step` asks for, one action at a time."
     )
     delivery: Delivery = Field(default_factory=Delivery)
     commits: Commits = Field(default_factory=Commits)
@@ -269,10 +273,10 @@ class Options(Record):
         (), description="More path patterns no agent may touch, beside the built-in list."
     )
     allow: Annotated[tuple[Line, ...], AsOption("--allow"), InRequest(max_length=200)] = Field(
-        (), description="Protected paths that are open to the agents."
+        (), description="A protected path that agents may change."
     )
     cassette: Annotated[Line, AsOption("--cassette", is_path=True)] = Field(
-        "", description="Replay the model from this file instead of asking a provider."
+        "", description="Replay a model's answers from this file instead of asking a provider."
     )
     part: Line = Field(
         "", description="Folder of the repository that the build is about, such as `packages/a`; the whole if left out."

@@ -98,7 +98,7 @@ def merge_judged(build: Build, event: e.MergeJudged, _at: datetime) -> Changes:
     if place > 0:
         # It failed on top of changes that have not landed: its own fault only if it fails on the head.
         return {**set_task(build, event.task, state), "train": _to_the_end(build, place)}
-    reason = "the gates refused the change on top of what landed meanwhile"
+    reason = "the change did not pass the checks on top of what landed meanwhile"
     changes = reject_task(build, event.task, state, "train", reason, event.verdict.findings)
     return {**changes, "train": _without_car(build, place)}
 

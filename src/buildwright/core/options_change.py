@@ -32,13 +32,13 @@ class OptionsChange(Record):
     )
     gate_seconds: _Seconds | None = Field(None, description="Seconds for one check.")
     task_seconds: _Seconds | None = Field(None, description="Seconds for one attempt.")
-    attempts: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="Tries per task.")
+    attempts: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="Attempts per task.")
     branch: Annotated[str, Field(max_length=200)] | None = Field(None, description="Branch for the result.")
     model: Annotated[str, Field(max_length=200)] | None = Field(None, description="The model that writes.")
     accept_checks: Annotated[tuple[_Line, ...], Field(max_length=50)] | None = Field(
         None, description="Checks that need not pass before any change, or codes of findings, such as `checks.none`."
     )
-    accept_base: bool | None = Field(None, description="Go on although the base does not pass its own checks.")
+    accept_base: bool | None = Field(None, description="Continue although the base does not pass its own checks.")
 
     @property
     def given(self) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def judging_reopened(build: Build, event: e.JudgingReopened, _at: datetime) -> C
     assert build.plan is not None
     state = build.task(event.task)
     if not can_be_reopened(state):
-        raise IllegalMove(f"the change of task {event.task} was refused for something that nobody has approved")
+        raise IllegalMove(f"the change of task {event.task} was refused for something that has not been approved")
     holders = build.holders
     files = build.plan.task(event.task).files_expected
     if held := overlapping(files, holders, event.task):

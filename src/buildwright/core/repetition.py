@@ -110,13 +110,13 @@ def _against(event: AnyEvent) -> tuple[Rejection, str, tuple[str, ...]] | None:
         case e.AgentFinished() if event.patch is not None and event.patch.is_empty and not event.to_prove:
             return "empty", f"the agent changed no file{event.patch.without}", ()
         case e.PatchJudged() if not event.verdict.ok:
-            return "gate", "the gates refused the change", tuple(map(str, event.verdict.findings))
+            return "gate", "the change did not pass the checks", tuple(map(str, event.verdict.findings))
         case e.LoopDetected() if event.kind == "patch":
             return "gate", event.message, ()
         case e.MergeConflicted():
             return "conflict", f"the change conflicts with what landed in {', '.join(event.files)}", ()
         case e.MergeJudged() if not event.verdict.ok:
-            reason = "the gates refused the change on top of what landed meanwhile"
+            reason = "the change did not pass the checks on top of what landed meanwhile"
             return "train", reason, tuple(map(str, event.verdict.findings))
         case _:
             return None

@@ -89,7 +89,7 @@ def _check_free(build: Build, plan: Plan, task_id: str, new: Task | None) -> Non
         raise IllegalMove(f"task {task_id} is {state.phase}: it cannot be changed any more", fix="add another task")
     if state.phase not in _FREE:
         raise IllegalMove(
-            f"task {task_id} is {state.phase}: somebody works on it",
+            f"task {task_id} is {state.phase}: an agent or a check works on it",
             fix="tell its agent with `say`, or wait until it is over",
         )
     if new is None or not state.attempt:

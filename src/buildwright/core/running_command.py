@@ -22,7 +22,7 @@ class RunningCommand(NamedTuple):
 
     def ended(self, exit_code: int | None) -> str:
         """Return the line for its end; without an exit code its time was up."""
-        how = "was ended, for its time was up" if exit_code is None else f"ended with exit code {exit_code}"
+        how = "timed out" if exit_code is None else f"exited with code {exit_code}"
         return f"{self.name} {how}"
 
 

@@ -172,7 +172,7 @@ async def _kept_change(
         work = await work_of_attempt(bench.world.builds, workspace, build, key.task, state.carry_from)
         if work is not None:
             return work.base, work.tree
-        text = f"attempt {state.carry_from} left no change to go on from"
+        text = f"attempt {state.carry_from} left no change to continue from"
         bench.logbook.note("engine", text, key.task, key.attempt)
     return (state.kept_base, state.kept_tree) if bench.world.agent.resumes else ("", "")
 
@@ -232,7 +232,7 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
             with bench.conversations.inbox(bench.newest(), task) as inbox:
                 finished = await _listen(bench, assignment, inbox, Checkpoints(bench, lane, assignment.door))
     except TimeoutError:
-        limit = f"the agent was not done after {seconds:g} s, the limit for one attempt"
+        limit = f"the agent timed out after {seconds:g} s, the limit for one attempt"
         return (broke(kind="timeout", message=f"{limit}: {time_advice('--task-time')}"),)
     except AgentFailed as failure:
         fix = f" Fix: {failure.fix}" if failure.fix else ""
@@ -324,7 +324,7 @@ def _line(activity: Activity) -> str:
             code = "" if activity.exit_code is None else f" (exit code {activity.exit_code})"
             return f"$ {activity.command}{code}\n{activity.output}"
         case Heard():
-            return f"took in {len(activity.message_ids)} message(s) of the user"
+            return f"received {len(activity.message_ids)} message(s) of the user"
         case UsedTokens():
             return f"{activity.model}: {activity.input_tokens} tokens in, {activity.output_tokens} out"
         case Saved():
@@ -351,7 +351,7 @@ async def restore(bench: ActionContext, key: LaneKey, state: TaskState) -> Resto
         conversation = await bench.world.builds.get_artifact(state.checkpoint_conversation)
         lane = await workspace.open_lane(key, state.base, state.checkpoint_tree)
     except (CouldNot, Refused) as lost:
-        text = f"the checkpoint of {key.task} is lost, so its attempt begins anew: {lost}"
+        text = f"the checkpoint of {key.task} is lost, so its attempt begins again: {lost}"
         bench.logbook.note("engine", text, key.task, key.attempt)
         return None
     bench.report(e.CheckpointRestored(task=key.task, attempt=key.attempt, tree=state.checkpoint_tree))

@@ -97,7 +97,7 @@ class PauseBuild(BuildCommand):
 
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
         if build.pause is not None:
-            raise IllegalMove("the build is paused already", fix=f"go on with `buildwright resume {build.id}`")
+            raise IllegalMove("the build is paused already", fix=f"continue with `buildwright resume {build.id}`")
         return (e.BuildPaused(reason="user", message=self.message),)
 
     def holds(self, build: Build) -> bool:
@@ -118,7 +118,7 @@ class ResumeBuild(BuildCommand):
     budget_usd: Annotated[Budget | None, Field(description="What the build may cost from now on.")] = None
     options: Annotated[OptionsChange | None, Field(description="New values of options.")] = None
     from_attempt: Annotated[
-        int, Field(ge=0, le=10**6, description="With `retry`: the attempt whose work the next one goes on from.")
+        int, Field(ge=0, le=10**6, description="With `retry`: the attempt whose work the next one continues from.")
     ] = 0
 
     def asks_of_machine(self) -> tuple[Options, Sequence[Task]]:
@@ -137,7 +137,9 @@ class ResumeBuild(BuildCommand):
         if not changed:
             return ()
         if self.choice == "abort":
-            raise IllegalMove("a build that ends takes no new options", fix="leave them out, or go on without --abort")
+            raise IllegalMove(
+                "a build that ends takes no new options", fix="leave them out, or continue without --abort"
+            )
         return (e.OptionsChanged(options=options, changed=changed),)
 
     def _answer(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
@@ -150,7 +152,7 @@ class ResumeBuild(BuildCommand):
                 )
             raise IllegalMove(
                 "the build is not paused, so there is nothing to resume",
-                fix=f"see `buildwright status {build.id}`; if nobody runs it, `buildwright run {build.id}` goes on",
+                fix=f"see `buildwright status {build.id}`; if no process runs it, `buildwright run {build.id}` continues it",
             )
         match self.choice:
             case "abort":
@@ -176,7 +178,7 @@ class ResumeBuild(BuildCommand):
                 if build.failed and build.options.on_failure == "pause":
                     raise IllegalMove(
                         f"task {build.failed[0]} has failed and needs your choice",
-                        fix="say --retry (with -m to guide the agent), --skip or --abort",
+                        fix="add --retry (with -m to guide the agent), --skip or --abort",
                     )
                 return (resumed,)
 
@@ -224,7 +226,7 @@ class ApproveFinding(BuildCommand):
     reason: Annotated[Words, Field(min_length=1, description="Why, for the record and the evidence.")]
 
     def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
-        _check_words(self.reason, "an approval needs a reason", "say why with -m: it stays in the evidence")
+        _check_words(self.reason, "an approval needs a reason", "say why with -m; it stays in the evidence")
         task, found = self._find(build)
         by = build.user_id or "user"  # only a build's owner reaches its commands
         approved = e.FindingApproved(task=task, finding=found.fingerprint, code=found.code, reason=self.reason, by=by)
@@ -279,7 +281,7 @@ def _check_approvable(build: Build, task: str, finding: Finding) -> None:
     if not needs_consent(finding.code):
         families = ", ".join(f"{name}.*" for name, may in CONSENT.items() if may)
         raise IllegalMove(
-            f"{finding.code} cannot be approved: it says that something does not work, and saying yes does not mend it"
+            f"{finding.code} cannot be approved: it says that something does not work, and saying yes does not fix it"
             f" (what asks for consent can be approved: {families})",
             fix=f"tell an agent what to do: `buildwright resume {build.id} --retry -m TEXT`",
         )
@@ -329,7 +331,7 @@ class TakeStep(BuildCommand):
         if build.options.by_hand and build.step is not None:
             raise IllegalMove(
                 f"the build has not made the step yet that it was asked for ({build.step.mode})",
-                fix=f"wait until it has; if nobody runs it, `buildwright run {build.id}` makes it",
+                fix=f"wait until it has; if no process runs it, `buildwright run {build.id}` makes it",
             )
         if build.options.by_hand and self.mode not in (allowed := allowed_modes(build)):
             raise IllegalMove(

@@ -121,11 +121,11 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
     world = bench.world
     gateway = world.gateway
     if world.diagnoser is None or gateway is None:
-        return _Answer(None, "no model is at hand")
+        return _Answer(None, "no model is available")
     try:
         door = await gateway.open(ModelAccess(build.id, "", number, build.options, budget=budget(bench.newest())))
     except (BadSettings, BadSpec) as missing:
-        return _Answer(None, f"no model is at hand: {missing}")
+        return _Answer(None, f"no model is available: {missing}")
     model = build.options.planner_model or build.options.model
     try:
         async with asyncio.timeout(DIAGNOSIS_SECONDS):
@@ -133,7 +133,7 @@ async def _ask(bench: ActionContext, number: int, build: Build, context: str) ->
     except ModelFailed as failure:
         return _Answer(None, f"the model failed ({failure.kind}): {failure}")
     except TimeoutError:
-        return _Answer(None, f"the model had not answered after {DIAGNOSIS_SECONDS:g} s")
+        return _Answer(None, f"the model did not answer within {DIAGNOSIS_SECONDS:g} s")
     finally:
         for fact in spent(gateway, door, bench.newest()):
             bench.report(fact)

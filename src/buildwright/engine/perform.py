@@ -175,14 +175,14 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     except BadSettings as missing:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
     context = await world.plan_context(build) if world.plan_context else ""
-    bench.logbook.note("engine", "planning: asking the model for a graph of tasks")
+    bench.logbook.note("engine", "planning: asking the model for tasks")
     try:
         graph = await world.planner.plan(build.spec, context, build.options.planner_model or build.options.model, door)
         made = sanitize(e.PlanMade(graph=graph), world.mask)
         compile_plan(made.graph)  # cleaned, the names of two milestones can be the same
         outcome: AnyEvent = made
     except BadGraph as bad:
-        outcome = e.PlanRejected(message=f"the planner's graph cannot be built: {bad}")
+        outcome = e.PlanRejected(message=f"the model's plan cannot be built: {bad}")
     except ModelFailed as failure:
         outcome = e.PlanRejected(message=f"the planner's model failed ({failure.kind}): {failure}")
     finally:

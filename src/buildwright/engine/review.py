@@ -70,7 +70,7 @@ async def _ask(bench: ActionContext, action: JudgePatch, build: Build, verdict: 
     """Ask the reviewer. The cost of its requests is recorded whatever the result."""
     world, gateway, model = bench.world, bench.world.gateway, reviewing_model(build.options)
     if world.reviewer is None or gateway is None:
-        return no_review("no model is at hand")
+        return no_review("no model is available")
     diff = await _diff(bench, action, build)
     assert build.plan is not None
     request = ReviewRequest(build.plan.task(action.task), diff.text, verdict.reports, _earlier(build, action.task))
@@ -80,14 +80,14 @@ async def _ask(bench: ActionContext, action: JudgePatch, build: Build, verdict: 
     try:
         door = await gateway.open(access)
     except (BadSettings, BadSpec) as missing:
-        return no_review(f"no model is at hand: {missing}")
+        return no_review(f"no model is available: {missing}")
     try:
         async with asyncio.timeout(REVIEW_SECONDS):
             return review_report(await world.reviewer.review(request, model, door), model, diff)
     except ModelFailed as failure:
         return no_review(f"the model failed ({failure.kind}): {failure}")
     except TimeoutError:
-        return no_review(f"the model had not answered after {REVIEW_SECONDS:g} s")
+        return no_review(f"the model did not answer within {REVIEW_SECONDS:g} s")
     finally:
         for fact in spent(gateway, door, bench.newest()):
             bench.report(fact)

@@ -51,7 +51,7 @@ async def seal_tests(bench: ActionContext, action: SealTests, build: Build) -> e
     assert plan is not None
     gateway, trial, workspace = world.gateway, world.sealed_trial, world.workspace
     if world.sealer is None or gateway is None or trial is None or workspace is None:
-        return e.TestsSealed(task=action.task, why_none="no model is at hand")
+        return e.TestsSealed(task=action.task, why_none="no model is available")
     try:
         number = plan.position[action.task] + 1
         # Of an advisor the gateway looks for the key of the model that plans.
@@ -59,13 +59,13 @@ async def seal_tests(bench: ActionContext, action: SealTests, build: Build) -> e
         access = ModelAccess(build.id, "", number, options, budget=budget(bench.newest()))
         door = await gateway.open(access)
     except (BadSettings, BadSpec) as missing:
-        return e.TestsSealed(task=action.task, why_none=world.mask(f"no model is at hand: {missing}"))
+        return e.TestsSealed(task=action.task, why_none=world.mask(f"no model is available: {missing}"))
     try:
         sealed = await _seal(bench, build, plan.task(action.task), _Desk(world.sealer, trial, workspace, door))
     except ModelFailed as failure:
         sealed = e.TestsSealed(task=action.task, why_none=f"the model failed ({failure.kind}): {failure}")
     except TimeoutError:
-        why = f"the model had not answered after {SEALING_SECONDS:g} s"
+        why = f"the model did not answer within {SEALING_SECONDS:g} s"
         sealed = e.TestsSealed(task=action.task, why_none=why)
     finally:
         for fact in spent(gateway, door, bench.newest()):

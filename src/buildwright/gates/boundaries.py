@@ -50,7 +50,7 @@ def read_rules(text: str) -> tuple[BoundaryRule, ...]:
 
 def _rule(told: Any, number: int) -> BoundaryRule:
     if not isinstance(told, dict):
-        raise ValueError(f"layers[{number}] is no object")
+        raise ValueError(f"layers[{number}] is not an object")
     places = _texts(told.get("from", told.get("glob", told.get("paths"))), f"layers[{number}].from")
     if not places:
         raise ValueError(f"layers[{number}] names no files: give `from` or `glob`")
@@ -68,7 +68,7 @@ def _rule(told: Any, number: int) -> BoundaryRule:
 def _texts(told: Any, what: str) -> tuple[str, ...]:
     listed = [] if told is None else [told] if isinstance(told, str) else told
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        raise ValueError(f"{what} is no text and no list of texts")
+        raise ValueError(f"{what} is neither text nor a list of texts")
     return tuple(listed)
 
 

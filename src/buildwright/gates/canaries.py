@@ -143,7 +143,7 @@ class Canaries(NamedTuple):
         findings = [one for title, outcome in looked_for for one in _compare(mine.get(title), outcome)]
         fails = "failed" in self.planned.values()
         if fails and exit_code == 0:
-            findings.append(_bent("the command ended with exit code 0 although a test failed"))
+            findings.append(_bent("the command exited with code 0 although a test failed"))
         if fails and exit_code is not None and exit_code > 0 and not findings and not rest.findings:
             exit_code = 0
         return CanaryResults(rest, exit_code, tuple(findings))

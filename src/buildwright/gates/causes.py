@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -80,15 +81,24 @@ def with_cause(one: Finding, python: str) -> Finding:
     if one.fix or one.severity != "error":
         return one
     if missing := _missing(one.message):
-        fix = (
-            f"{missing} is not in the Python of the checks, {python}: install it there"
-            f" ({python} -m pip install {missing}), or activate the environment of the project that has it"
-        )
+        fix = f"{missing} is not in the Python of the checks, {python}: {_place_for(missing, python)}"
     elif found := _NO_STUB.search(one.message) or _NO_MODULE.search(one.message):
         fix = _about_module(found[1], python, is_read=found.re is _NO_STUB)
     else:
         return one
     return one.model_copy(update={"fix": fix})
+
+
+def _place_for(missing: str, python: str) -> str:
+    """Return how to install something: into the environment of the Python, or into a new one of the project."""
+    executable = Path(python)
+    if (executable.parent.parent / "pyvenv.cfg").is_file() and executable.parent.parent != Path(sys.prefix):
+        return f"install it there ({python} -m pip install {missing}), or activate the environment that has it"
+    return (
+        "activate the environment of the project that has it, or make one at the top of the repository"
+        f" (python3 -m venv .venv && .venv/bin/python -m pip install {missing}, and what else the tests need),"
+        " which is found by itself"
+    )
 
 
 def _about_module(name: str, python: str, *, is_read: bool) -> str:

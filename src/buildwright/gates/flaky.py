@@ -18,6 +18,7 @@ from buildwright.gates.project_run import NOT_FOUND, CheckRun, ProjectRun
 from buildwright.gates.replay import SURROUNDINGS, looks_around
 from buildwright.gates.reporting import clip, finding
 from buildwright.gates.surface import is_prose, is_test
+from buildwright.gates.test_output import runner_of
 from buildwright.ports import Judged, Judgement
 
 CHANCE = re.compile(
@@ -31,6 +32,8 @@ _CODE = frozenset((".py", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", 
 _DOTTED = re.compile(r"\w+(?:\.\w+)+")
 """The module and class that own a test, in reports of Python and Java."""
 _IN_A_ROW = 3
+_BY_SIGNAL = 128
+"""Exit codes from here on tell of a signal, such as that of a crash."""
 _TRIES = 2
 
 
@@ -88,9 +91,11 @@ def failed_by_tests(run: CheckRun) -> tuple[CaseResult, ...]:
     """Return the tests by which alone a check failed; of one that names none, the check itself stands for them."""
     code = run.completed.exit_code
     is_bent = any(one.severity == "error" for one in run.wrong)
-    if run.check.kind != "test" or code in {None, 0, NOT_FOUND} or is_bent:
+    if run.check.kind != "test" or code is None or code in {0, NOT_FOUND} or is_bent:
         return ()
     if run.tests is None:
+        if runner_of(run.check.command) and code < _BY_SIGNAL:
+            return ()  # a runner that counts its tests ended before any of them, and will do so again
         return (CaseResult(f"`{run.check.command}`", "failed"),)
     named = tuple(case for case in run.tests.cases if case.outcome == "failed")
     said = (CaseResult(one.message.partition("\n")[0], "failed", one.file or "") for one in run.tests.findings)

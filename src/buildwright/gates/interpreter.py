@@ -49,9 +49,9 @@ async def find_python(
 ) -> Python:
     """Return the active environment's Python, else that of the user's `repository`, else one on `path` with pytest.
 
-    The environment of Buildwright itself counts only if it has pytest, and comes last where it is not needed. One of
-    the repository counts only if git does not track it, since what is tracked an agent may have written, and if it has
-    pytest where the checks need it.
+    Without any that has pytest it is the first on `path`. The environment of Buildwright itself counts only if it has
+    pytest, or if there is no other Python. One of the repository counts only if git does not track it, since what is
+    tracked an agent may have written, and if it has pytest where the checks need it.
     """
     own = Path(sys.prefix).resolve()
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
@@ -67,11 +67,16 @@ async def find_python(
             found = await _ask(executable) or Python(executable, has_pytest=False)
             if found.has_pytest or not needs_pytest:
                 return found._replace(why=why)
+    first = None
     for executable in _candidates(path):
         if (known := await _ask(executable)) and known.has_pytest:
             return known._replace(why="the first on PATH that has pytest")
+        if known and first is None and known.executable.parent.parent.resolve() != own:
+            first = known._replace(why="the first on PATH" + (", and no other has pytest" if needs_pytest else ""))
+    if first is not None:
+        return first
     last = await _ask(Path(sys.executable)) or Python(Path(sys.executable), has_pytest=False)
-    return last._replace(why="Buildwright's own: no other has pytest")
+    return last._replace(why="Buildwright's own: there is no other on PATH")
 
 
 async def _of_the_project(

@@ -163,7 +163,7 @@ def read_needs(document: Mapping[str, Any]) -> Needs:
     for path in bring:
         if posixpath.isabs(path) or ".." in path.split("/") or path.startswith(":") or not path.strip("./"):
             raise BadSettings(
-                f"{SETTINGS}: bring: {path!r} is no path inside the project", fix="name files of the project"
+                f"{SETTINGS}: bring: {path!r} is not a path inside the project", fix="name files of the project"
             )
     values, passed, secrets = _variables(table_of("env", document))
     network, services = _network(table_of("network", document)), tuple(_services(table_of("services", document)))
@@ -208,7 +208,7 @@ def _variables(table: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...
 
 def _check_name(name: str, is_value: bool) -> None:
     if not _NAME.fullmatch(name):
-        raise BadSettings(f"{SETTINGS}: env: {name!r} is no name of a variable", fix="use letters, digits and _")
+        raise BadSettings(f"{SETTINGS}: env: {name!r} is not a name of a variable", fix="use letters, digits and _")
     if name in _OURS or name.startswith(_OUR_BEGINNINGS) or (name in JOINED and not is_value):
         why = "it is ours, a key of a model, or changes how commands are run and watched"
         raise BadSettings(
@@ -253,7 +253,7 @@ def _reached(step: Step, value: object) -> Network:
     for one in value:
         place = read_place(one)
         if one in {"all", "none"} or (place is None and one != "registries"):
-            what = "stands alone" if one in {"all", "none"} else "is no host: patterns and paths are not taken"
+            what = "stands alone" if one in {"all", "none"} else "is not a host: patterns and paths are not taken"
             raise BadSettings(f"{SETTINGS}: network.{step}: {one!r} {what}", fix=fix)
         if place is not None and one != "registries":
             places.append(place)

@@ -394,7 +394,7 @@ def ended(name: str, command: str, done: Completed) -> list[Finding]:
     """Return findings about a command that was ended, or never began."""
     if done.exit_code is None:
         limit = "" if name == "setup" else ", the limit for one check"
-        message = f"{name} was ended after {done.seconds:.0f} seconds{limit}: `{command}`\n{_tail(done)}"
+        message = f"{name} timed out after {done.seconds:.0f} s{limit}: `{command}`\n{_tail(done)}"
         return [finding("check.timeout", message, fix=time_advice("" if name == "setup" else "--gate-time"))]
     if done.exit_code == NOT_FOUND:
         return [_not_started(command, done)]
@@ -435,7 +435,7 @@ def despite_success(check: Check, tests: Tally | None) -> list[Finding]:
         promised = bool(check.report or runner_of(check.command))
         return [finding("test.uncounted", message, severity="error" if promised else "note", fix=fix)]
     if tests.findings:
-        message = f"`{check.command}` ended with exit code 0, but its report says that tests failed."
+        message = f"`{check.command}` exited with code 0, but its report says that tests failed."
         return [finding("test.disagreement", message), *tests.findings]
     return [
         finding("test.retried", f"{name} failed and passed when its runner ran it again.", severity="note")
@@ -445,7 +445,7 @@ def despite_success(check: Check, tests: Tally | None) -> list[Finding]:
 
 def failed(code: str, command: str, done: Completed) -> Finding:
     """Return a finding about an exit code, with the end of the output."""
-    return finding(code, f"`{command}` ended with exit code {done.exit_code}.\n{_tail(done)}")
+    return finding(code, f"`{command}` exited with code {done.exit_code}.\n{_tail(done)}")
 
 
 def _scripts_failed(command: str, done: Completed) -> list[Finding]:

@@ -138,7 +138,7 @@ def _large(change: FileChange) -> Iterator[Finding]:
     if change.kind == "added" and change.size > LARGE and not is_lock:
         message = f"{change.path} has {change.size / 1e6:.1f} MB: every clone of the repository will have it, too."
         yield finding(
-            "scope.large", message, change.path, severity="warning", fix="keep it elsewhere, if it is no source"
+            "scope.large", message, change.path, severity="warning", fix="keep it elsewhere, if it is not source code"
         )
 
 

@@ -58,7 +58,7 @@ def _why_not_ready(service: dict[str, Any], process: subprocess.Popen[bytes]) ->
         if _is_ready(service["ready"], max(end - time.monotonic(), _PAUSE)):
             return ""
         if process.poll() is not None:
-            return f"ended with exit code {process.returncode} before it was ready"
+            return f"exited with code {process.returncode} before it was ready"
         time.sleep(_PAUSE)
     return f"was not ready within {service['seconds']:g} seconds (ready: {service['ready']})"
 

@@ -56,7 +56,7 @@ def read_service(name: str, table: Mapping[str, Any]) -> Service:
     """Return a service from its table, whose keys are known. Raises WrongService."""
     where = f"services.{name}"
     if not _NAME.fullmatch(name):
-        raise WrongService(where, "is no name of a service", "use letters, digits, - and _")
+        raise WrongService(where, "is not a name of a service", "use letters, digits, - and _")
     wrong = partial(WrongService, where)
     command, address = table.get("command", ""), table.get("address", "")
     ready, seconds, env = table.get("ready", ""), table.get("seconds", READY_SECONDS), table.get("env", {})
@@ -69,17 +69,17 @@ def read_service(name: str, table: Mapping[str, Any]) -> Service:
             "does not say when it is ready", "write ready = 6379, a port, or ready = 'redis-cli ping', a command"
         )
     if isinstance(ready, int) and command and not 0 < ready < 65_536:
-        raise wrong(f"{ready} is no port", "write a port from 1 to 65535")
+        raise wrong(f"{ready} is not a port", "write a port from 1 to 65535")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 600:
-        raise wrong("seconds is no number from 1 to 600", "write seconds = 60")
+        raise wrong("seconds is not a number from 1 to 600", "write seconds = 60")
     if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
-        raise wrong("env is no table of texts", 'write env = { REDIS_URL = "redis://localhost:6379" }')
+        raise wrong("env is not a table of texts", 'write env = { REDIS_URL = "redis://localhost:6379" }')
     host, colon, port = address.rpartition(":")
     if address and (
         not colon or host.strip("[]") not in _LOOPBACK or not port.isdecimal() or not 0 < int(port) < 65_536
     ):
         fix = 'write address = "localhost:5432"; other machines: [network] checks = ["HOST:PORT"]'
-        raise wrong(f"{address} is no address on this machine's loopback", fix)
+        raise wrong(f"{address} is not an address on this machine's loopback", fix)
     return Service(name, command, ready, float(seconds), tuple(env.items()), address)
 
 
@@ -92,7 +92,7 @@ def unanswered(services: Iterable[Service]) -> Iterator[Finding]:
             socket.create_connection(service.place, timeout=_PATIENCE).close()
         except OSError:
             message = f"Nothing answers at {service.address}, where the service {service.name} is to be."
-            yield finding("setup.service_missing", message, fix=f"start {service.name}, or mend its address")
+            yield finding("setup.service_missing", message, fix=f"start {service.name}, or fix its address")
 
 
 def relays_of(services: Iterable[Service]) -> dict[int, tuple[str, int]]:

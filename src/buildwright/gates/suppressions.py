@@ -260,5 +260,5 @@ def _said(kind: _Kind, path: str, number: int, settings: str, tops: frozenset[st
     )
     severity: Severity = "error" if is_set_up and kind.name not in _LAYOUT else "warning"
     message = f"A new comment silences what judges {path} ({kind.name})."
-    fix = "mend what the tool finds, and leave the comment out" + opening(path)
+    fix = "fix what the tool finds, and leave the comment out" + opening(path)
     return finding("suppressions.new", message, path, number, severity=severity, fix=fix)

@@ -155,7 +155,7 @@ def _html(path: str, text: str) -> list[Finding]:
         return []
     errors = JustHTML(text, collect_errors=True).errors
     return [
-        finding("syntax.html", f"This is no valid HTML: {error.code}.", path, error.line)
+        finding("syntax.html", f"This is not valid HTML: {error.code}.", path, error.line)
         for error in errors
         if not error.code.startswith(_NO_DOCTYPE)
     ]

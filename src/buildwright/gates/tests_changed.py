@@ -396,7 +396,7 @@ def _gone(judged: Judged, files: list[Compared]) -> Iterator[Finding]:
             continue
         if file.before is None or (file.before not in kept and not _tests_of_file(path, file.before)):
             message = f"The test file {path} was deleted, and the task does not ask for that."
-            fix = f"bring {path} back; mend the code instead of removing its test"
+            fix = f"bring {path} back; fix the code instead of removing its test"
             yield _error("tests.deleted", message, path, None, fix)
 
 
@@ -442,7 +442,7 @@ def _bent(judged: Judged, file: Compared) -> Iterator[Finding]:
         if text not in old:
             message = f"{name} in {file.path} decides which tests run, or what becomes of them."
             yield _error(
-                "tests.hooks", message, file.path, line, "leave it out; tests that fail are to be mended", severity
+                "tests.hooks", message, file.path, line, "leave it out; tests that fail are to be fixed", severity
             )
 
 

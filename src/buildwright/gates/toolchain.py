@@ -36,7 +36,7 @@ from buildwright.gates.setup_cache import Setup
 from buildwright.gates.shell_commands import hidden_exit, hidden_in_make
 from buildwright.gates.test_output import runner_of
 
-_MEND = f"mend {SETTINGS} in the repository"
+_MEND = f"fix {SETTINGS} in the repository"
 
 _ORDER: dict[CheckKind, int] = {"typecheck": 0, "lint": 1, "test": 2, "build": 3}
 _SCRIPTS: dict[str, CheckKind] = {
@@ -98,7 +98,7 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
     if not checks:
         nothing = finding(
             "checks.none",
-            "No command that proves anything was found in this project, so nothing can be called proven.",
+            "No tests or checks were found in this project, so no change can be proven.",
             fix='add tests that the project\'s own tools find, or name a command: `--check "make test"`, '
             f'or in {SETTINGS}: [checks] test = "make test"',
         )
@@ -115,7 +115,7 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
 
 def _untested(checks: Sequence[Check]) -> Iterator[Finding]:
     if checks and not any(check.kind == "test" for check in checks):
-        message = f"No command tests this project: {', '.join(check.name for check in checks)} run none of its code."
+        message = f"No command tests this project: {', '.join(check.name for check in checks)} do not run its code."
         fix = 'name the command of its tests: `--check "make test"`'
         yield finding("checks.untested", message, severity="warning", fix=fix)
 
@@ -214,14 +214,14 @@ def _setup(table: Mapping[str, Any]) -> Setup:
     made = Setup(*(tuple(table.get(key, ())) for key in _SETUP_KEYS))
     for path in (*made.inputs, *made.outputs):
         if posixpath.normpath(path) != path or path.startswith(("/", "..")) or path == ".":
-            raise BadSettings(f"{SETTINGS}: {path!r} is no path inside the project", fix=_MEND)
+            raise BadSettings(f"{SETTINGS}: {path!r} is not a path inside the project", fix=_MEND)
     return made
 
 
 def _check(name: str, value: Any) -> Check:
     given = {"command": value} if isinstance(value, str) else value
     if not isinstance(given, dict):
-        raise BadSettings(f"{SETTINGS}: checks.{name} is no command", fix=f'write {name} = "make test", for example')
+        raise BadSettings(f"{SETTINGS}: checks.{name} is not a command", fix=f'write {name} = "make test", for example')
     for key in given.keys() - Check.model_fields.keys() | given.keys() & {"name"}:
         raise unknown_key(SETTINGS, f"checks.{name}.{key}", Check.model_fields.keys() - {"name"})
     try:

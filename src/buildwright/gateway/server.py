@@ -168,7 +168,7 @@ class GatewayServer:
         tokens = [token.encode() for token in given if token]
         known = (opened.token if opened is not None and opened.open else secrets.token_urlsafe()).encode()
         if opened is None or not any(hmac.compare_digest(token, known) for token in tokens):
-            raise DeclinedByProvider(401, "This token opens no door of the gateway.")
+            raise DeclinedByProvider(401, "This token is not valid at the gateway.")
         return opened
 
     async def _gemini(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:

@@ -60,7 +60,7 @@ def folder_of(environment: Mapping[str, str]) -> Path | None:
     """Return the folder that is to be kept up to date; None for none. Raises BadSettings."""
     named = environment.get(EVENTS, "").strip()
     if named and not named.startswith("/"):
-        raise BadSettings(f"{EVENTS} is {named!r}, which is no absolute path", fix="give one that begins with /")
+        raise BadSettings(f"{EVENTS} is {named!r}, which is not an absolute path", fix="give one that begins with /")
     return Path(named) if named else None
 
 

@@ -237,7 +237,7 @@ class Pruner:
             and database.exists()
             and shutil.disk_usage(self._home).free < database.stat().st_size * _ROOM
         ):
-            gone.notes.append("the database keeps its size: there is no room to write it anew")
+            gone.notes.append("the database keeps its size: there is no room to write it again")
             return False
         if not self._settings.database_url:
             tell("compacting the database")

@@ -51,7 +51,7 @@ def default_age(environment: Mapping[str, str]) -> timedelta:
         return RetentionRules().older_than
     if not named.isascii() or not named.isdecimal() or len(named) > 5 or int(named) > _MOST_DAYS:
         raise BadSettings(
-            f"{KEEP_DAYS} is {named!r}, which is no number of days", fix=f"set it to a number: {KEEP_DAYS}=30"
+            f"{KEEP_DAYS} is {named!r}, which is not a number of days", fix=f"set it to a number: {KEEP_DAYS}=30"
         )
     return timedelta(days=int(named))
 

@@ -83,7 +83,7 @@ async def _boards(settings: Settings, found: list[RepairResult]) -> set[str]:
                 )
                 continue
             if wrong := _disagreement(build, posted):
-                left = Leftover(f"a board that is not what its journal asks for: {wrong}", where, row.updated_at, 0)
+                left = Leftover(f"a queue that does not match its journal: {wrong}", where, row.updated_at, 0)
                 found.append(RepairResult(left, partial(_advance, settings, row.build_id)))
         return {row.build_id for row in rows}
     finally:
@@ -138,8 +138,8 @@ def _files(folder: Path) -> list[RepairResult]:
     state = load(folder / STATE)
     if state is not None:
         running = [name for name, worker in state["workers"].items() if ProcessId(worker["pid"], worker["start"]).alive]
-        what = "a cluster that nobody keeps alive" + (f" (still running: {', '.join(running)})" if running else "")
-        fix = "buildwright cluster up goes on with it, buildwright cluster down ends it"
+        what = "a cluster without its supervisor" + (f" (still running: {', '.join(running)})" if running else "")
+        fix = "buildwright cluster up starts it again, buildwright cluster down ends it"
         found.append(RepairResult(Leftover(what, str(folder / STATE), None, 0, fix), None))
     return found
 

@@ -44,7 +44,7 @@ async def choose(mode: SandboxMode, home: str = "", environment: Mapping[str, st
     named = "bubblewrap cannot be used" if mode == "bubblewrap" else "no sandbox works here: bubblewrap cannot be used"
     raise BadSettings(
         f"{named}: {reason}",
-        fix="install bubblewrap (`buildwright doctor` tries it), or say `--sandbox none`: agents and checks then run with"
+        fix="install bubblewrap (`buildwright doctor` tries it), or use `--sandbox none`: agents and checks then run with"
         " your rights",
     )
 

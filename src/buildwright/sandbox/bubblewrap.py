@@ -61,7 +61,7 @@ class Bubblewrap:
                 return str(error)
         if done.exit_code == 0:
             return None
-        return done.output.decode("utf-8", "replace").strip() or f"a trial run ended with exit code {done.exit_code}"
+        return done.output.decode("utf-8", "replace").strip() or f"a trial run exited with code {done.exit_code}"
 
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
         """Run the command. Raises ToolMissing (bubblewrap, program or directory), GateBroken (no sandbox possible)."""
@@ -167,9 +167,9 @@ def _explain(command: Command, done: Completed) -> None:
     text = done.output[:2000].decode("utf-8", "replace")
     if text.startswith(_COULD_NOT_START) and done.exit_code == 1:
         reason = text.splitlines()[0]
-        fix = "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or say `--sandbox none`"
+        fix = "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or use `--sandbox none`"
         if "Can't find source path" in reason or "Permission denied" in reason:
-            fix = "let every user walk the directories above it (chmod o+x), or say `--sandbox none`"
+            fix = "let every user walk the directories above it (chmod o+x), or use `--sandbox none`"
         raise GateBroken(f"bubblewrap could not start {command.argv[0]}: {reason}", fix=fix)
     if done.exit_code == 127 and text.startswith("prlimit: failed to execute"):
         program = command.argv[0]

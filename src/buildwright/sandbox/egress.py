@@ -210,7 +210,7 @@ async def _through(proxy: str, asked: _Asked) -> tuple[asyncio.StreamReader, asy
     """Connect through the user's proxy, which knows names that we do not. Raises OSError."""
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise OSError("the proxy that your environment names is no http address")
+        raise OSError("the proxy that your environment names is not an http address")
     tls = parts.scheme == "https"
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or (443 if tls else 80), ssl=tls or None)
     try:

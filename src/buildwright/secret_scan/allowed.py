@@ -51,7 +51,7 @@ class AllowedSecrets:
             rows = [AllowedSecret.model_validate(row) for row in json.loads(text)]
         except (ValueError, TypeError, ValidationError) as error:
             raise StoreFailed(
-                f"{self._file} cannot be read: {error}", fix=f"mend it, or remove it: {self._file}"
+                f"{self._file} cannot be read: {error}", fix=f"fix it, or remove it: {self._file}"
             ) from error
         return tuple(row for row in rows if repository in {"", row.repository})
 
@@ -63,7 +63,7 @@ class AllowedSecrets:
         """Record a decision, in place of an older one. Raises Refused for what is no fingerprint or has no reason."""
         if not _FINGERPRINT.fullmatch(fingerprint):
             raise Refused(
-                f"{fingerprint[:40]!r} is no fingerprint",
+                f"{fingerprint[:40]!r} is not a fingerprint",
                 fix=f"copy the {FINGERPRINT_LENGTH} letters and digits that the finding ends with",
             )
         if not reason.strip():

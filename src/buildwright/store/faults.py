@@ -13,7 +13,7 @@ from buildwright.errors import CouldNot, DiskFull, StoreFailed
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _LITTLE_SPACE = 1_000_000
-_FREE_SPACE = "free some space there; nothing that was acknowledged is lost, and the same command goes on"
+_FREE_SPACE = "free some space there; nothing that was acknowledged is lost, and the same command continues"
 
 
 def is_busy(error: sqlite3.Error) -> bool:

@@ -103,7 +103,7 @@ class LocalServer:
             process = ProcessId(int(fields["pid"]), str(fields["start"]))
             return ServerRecord(int(fields["port"]), str(fields["password"]), process, str(fields.get("version", "")))
         except (KeyError, ValueError, TypeError) as error:
-            fix = "mend the file, or take it away"
+            fix = "fix the file, or remove it"
             raise CouldNot(f"{self.folder / 'server.json'} is damaged", fix=fix) from error
 
     @property

@@ -31,7 +31,9 @@ def save(path: Path, fields: Mapping[str, Any]) -> None:
         draft.unlink(missing_ok=True)
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise DiskFull(f"No space is left to write {path}.", fix="free some space, then try again") from error
-        raise CouldNot(f"{path} cannot be written: {error.strerror}", fix="mend the rights of the folder") from error
+        raise CouldNot(
+            f"{path} cannot be written: {error.strerror}", fix="correct the permissions of the folder"
+        ) from error
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -42,9 +44,9 @@ def load(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else "it is damaged"
-        raise CouldNot(f"{path} cannot be read: {what}", fix="mend the file, or take it away") from error
+        raise CouldNot(f"{path} cannot be read: {what}", fix="fix the file, or remove it") from error
     if not isinstance(fields, dict):
-        raise CouldNot(f"{path} cannot be read: it is damaged", fix="mend the file, or take it away")
+        raise CouldNot(f"{path} cannot be read: it is damaged", fix="fix the file, or remove it")
     return fields
 
 

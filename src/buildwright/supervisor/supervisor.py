@@ -22,7 +22,7 @@ from buildwright.supervisor.processes import ProcessId, end, ended, exit_reason,
 from buildwright.supervisor.servers import POSTGRES, REDIS, LocalServer
 from buildwright.supervisor.state import load, locked, save
 
-STATE, WANTED, LOG, LOCK = "cluster.json", "wanted.json", "keeper.log", "keeper.lock"
+STATE, WANTED, LOG, LOCK = "cluster.json", "wanted.json", "supervisor.log", "keeper.lock"
 MARK = "BUILDWRIGHT_KEPT"
 """The environment variable of a worker that has the path of its home, by which the next supervisor finds it."""
 
@@ -50,7 +50,7 @@ def wanted_size(folder: Path) -> ClusterSize:
     try:
         return ClusterSize() if fields is None else ClusterSize(int(fields["workers"]), int(fields["slots"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise CouldNot(f"{folder / WANTED} is damaged", fix="take it away, and say again how many workers") from error
+        raise CouldNot(f"{folder / WANTED} is damaged", fix="remove it, and say again how many workers") from error
 
 
 def request_size(folder: Path, size: ClusterSize) -> None:
@@ -118,7 +118,7 @@ class Supervisor:
         """Keep everything alive until SIGTERM; SIGQUIT ends it at once. Raises Conflict when another one runs."""
         with self._alone():
             signals = Signals()
-            self._say(f"keeper starts as process {os.getpid()}")
+            self._say(f"supervisor starts as process {os.getpid()}")
             self._adopt()
             while not signals.end.is_set():
                 await self._attend()
@@ -136,7 +136,9 @@ class Supervisor:
             await self._end(hurry)
 
     def _alone(self) -> AbstractContextManager[None]:
-        taken = Conflict(f"another keeper keeps the cluster in {self._folder}", fix="buildwright cluster status")
+        taken = Conflict(
+            f"another supervisor already runs the cluster in {self._folder}", fix="buildwright cluster status"
+        )
         return locked(self._folder / LOCK, taken)
 
     def _adopt(self) -> None:

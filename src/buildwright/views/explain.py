@@ -120,14 +120,16 @@ def why_base(build: Build) -> BaseView:
     accepted = build.base_accepted or build.options.accept_base
     match verdict:
         case None if not build.options.gates or not build.options.lanes:
-            answer = "It is not judged: this build has no gates."
+            answer = "It is not checked: this build runs without checks (--no-gates)."
         case None:
-            answer = "It was not judged yet; nothing is planned or attempted before that."
+            answer = "It has not been checked yet; nothing is planned or attempted before that."
         case _ if not troubles:
-            answer = "It passes its own checks." if verdict.ok else "What refuses it was accepted before the start."
+            answer = (
+                "It passes its own checks." if verdict.ok else "It fails checks that were accepted before the start."
+            )
         case _:
             fault = FAULTS[base_fault(build) or "base"]
-            end = ", and the build goes on all the same" if accepted else f": {fault} is at fault, not a task"
+            end = ", and the build continues anyway" if accepted else f": {fault} is at fault, not a task"
             answer = f"It does not pass its own checks{end}."
     return BaseView(
         build=build.id,
@@ -226,7 +228,7 @@ def _refused(verdict: Verdict, words: str) -> dict[str, Any]:
 
 def _judged(event: e.PatchJudged) -> dict[str, Any]:
     if event.verdict.ok:
-        return {"outcome": "passed", "detail": "passed the gates, waits to be merged"}
+        return {"outcome": "passed", "detail": "passed the checks, waits to be merged"}
     return _refused(event.verdict, "refused by")
 
 
@@ -268,7 +270,7 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
             where = f" and landed as {state.commit[:12]}" if state.commit else ""
             return f"It is done: attempt {state.attempt} passed{where}."
         case TaskPhase.SKIPPED:
-            return "It was given up by the user; tasks that need it go on without it."
+            return "It was given up by the user; tasks that need it continue without it."
         case TaskPhase.FAILED:
             return f"It failed after {_count(state.attempt, 'attempt')}: {_sentence(state.reason)}"
         case TaskPhase.REJECTED:
@@ -287,17 +289,17 @@ def _at_work(build: Build, task_id: str, state: TaskState) -> str:
     waits = build.waits_for_step
     if state.phase is TaskPhase.WORKING:
         if waits:
-            return f"Attempt {state.attempt} of {state.allowed} was begun and goes on with the next step."
+            return f"Attempt {state.attempt} of {state.allowed} was begun and continues with the next step."
         return f"An agent works on attempt {state.attempt} of {state.allowed}."
     if state.phase is TaskPhase.JUDGING:
         if waits:
-            return f"Attempt {state.attempt} is made and waits for a step to be judged."
-        return f"The gates judge attempt {state.attempt}."
+            return f"Attempt {state.attempt} is made and waits for a step to be checked."
+        return f"The checks run on attempt {state.attempt}."
     place = next((i for i, car in enumerate(build.train, 1) if car.task == task_id), 0)
-    held = " It goes on with the next step." if waits else ""
+    held = " It continues with the next step." if waits else ""
     if build.control is not Control.RUNNING:
         held = f" The build is {headline(build)}, so it does not land now."
-    return f"It passed the gates and waits to land: place {place} of {len(build.train)} in the merge train.{held}"
+    return f"It passed the checks and waits to be merged: place {place} of {len(build.train)} in the queue.{held}"
 
 
 def _waiting(build: Build, plan: Plan, task: Task, needs: Sequence[Dependency]) -> Iterator[str]:
@@ -313,7 +315,7 @@ def _waiting(build: Build, plan: Plan, task: Task, needs: Sequence[Dependency]) 
     index = plan.position[task.id]
     if not dead and not unmet and plan.milestone[index] > build.milestone:
         yield (
-            f"It belongs to milestone {task.milestone}, which opens when the {build.open_in_milestone} open tasks of"
+            f"It belongs to phase {task.milestone}, which opens when the {build.open_in_milestone} open tasks of"
             f" {plan.milestones[build.milestone]} have landed."
         )
     elif not dead and not unmet and build.options.by_hand and not build.is_terminal:

@@ -362,7 +362,7 @@ ROWS: dict[type[Event], EventFrames] = {
     ),
     e.PlanMade: EventFrames(lambda ev: {"planned": len(ev.graph.tasks)}, _plan),
     e.PlanRejected: EventFrames(
-        lambda ev: {"message": _short(ev.message)}, _trouble(lambda ev: f"the plan was refused: {ev.message}")
+        lambda ev: {"message": _short(ev.message)}, _trouble(lambda ev: f"the plan was rejected: {ev.message}")
     ),
     e.BaseJudged: EventFrames(lambda ev: _verdict(ev.verdict), _audit_of_base),
     e.TaskStarted: EventFrames(_of_task, _spawned),

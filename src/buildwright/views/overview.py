@@ -467,22 +467,22 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
             yield Choice(
                 name="retry", words=f"try {names} again (add -m TEXT to tell the agent what to do differently)"
             )
-            yield Choice(name="skip", words=f"give up {names} and go on with the rest")
+            yield Choice(name="skip", words=f"give up {names} and continue with the rest")
         case "base" if pause.fault == "limits":
-            yield Choice(name="go", words="judge it again with more time; without the option, go on all the same")
+            yield Choice(name="go", words="check it again with more time; without the option, continue anyway")
         case "base":
-            yield Choice(name="go", words="go on all the same, if the tasks are to mend it")
+            yield Choice(name="go", words="continue anyway (the tasks are meant to fix this)")
         case "stuck":
-            yield Choice(name="go", words="go on, once you have done what the diagnosis asks for")
-            yield Choice(name="retry", words="go on and tell the agents something (add -m TEXT)")
+            yield Choice(name="go", words="continue, once you have done what the diagnosis asks for")
+            yield Choice(name="retry", words="continue, and tell the agents something (add -m TEXT)")
         case "audit":
-            yield Choice(name="go", words="accept what the audit says no to, and go on")
+            yield Choice(name="go", words="accept what the audit found, and continue")
         case "delivery":
             yield Choice(name="go", words="try to deliver again")
         case "plan":
             yield Choice(name="go", words="plan again")
         case "budget":
-            yield Choice(name="go", words="go on with a larger budget")
+            yield Choice(name="go", words="continue with a larger budget")
         case _:
-            yield Choice(name="go", words="go on")
+            yield Choice(name="go", words="continue")
     yield Choice(name="abort", words="end the build here")

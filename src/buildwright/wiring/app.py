@@ -236,7 +236,7 @@ class App:
         if view.refused_by:
             reason = "\n".join(view.reasons[0])
             accepted = " ".join(f"--accept-base {name}" for name in view.refused_by)
-            fix = f"mend it, name other checks with --check, or plan all the same with {accepted}"
+            fix = f"fix it, name other checks with --check, or plan anyway with {accepted}"
             raise Refused(f"the project does not pass its own checks, so no plan is paid for: {reason}", fix=fix)
 
     async def precheck(

@@ -39,7 +39,7 @@ async def follow_workers(builds: Builds, board: ActionQueue, build: Build, onloo
     if not build.is_terminal and not [row for row in await board.workers() if row.alive]:
         raise Unreachable(
             f"no worker is running, so build {build.id} waits",
-            fix="start one with `buildwright worker` or `buildwright cluster up`; the build then goes on by itself",
+            fix="start one with `buildwright worker` or `buildwright cluster up`; the build then continues by itself",
         )
     return await follow_to_rest(builds, board, build, onlooker)
 

@@ -159,7 +159,7 @@ class EventConsumer:
                 await self._try_again(row, trouble)
             except Exception as error:  # an effect becomes a state of the event, or it would be tried for ever
                 self._say("event-broke", row, level="error", error=repr(error))
-                await self._fail(row, "the server failed; its log says more under the correlation id")
+                await self._fail(row, "unexpected error; the server's log says more under the correlation id")
         except CouldNot as trouble:
             self._say("event-not-begun", seen, level="error", why=str(trouble), fix=trouble.fix or "")
 

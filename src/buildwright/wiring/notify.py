@@ -61,13 +61,13 @@ def listeners_of(user_file: Path, command: str = "") -> Listeners:
     except FileNotFoundError:
         return Listeners(command)
     except (OSError, ValueError) as error:
-        raise BadSettings(f"{user_file} cannot be used: {error}", fix="mend the file") from error
+        raise BadSettings(f"{user_file} cannot be used: {error}", fix="fix the file") from error
     found = {key: table.get(key, "") for key in KEYS}
     for key, value in found.items():
         if not isinstance(value, str):
-            raise BadSettings(f"{user_file}: {key} is no text", fix=f'write {key} = "..."')
+            raise BadSettings(f"{user_file}: {key} is not text", fix=f'write {key} = "..."')
     if found["webhook"] and not found["webhook"].startswith(("http://", "https://")):
-        raise BadSettings(f"{user_file}: webhook is no address", fix='write webhook = "https://..."')
+        raise BadSettings(f"{user_file}: webhook is not an address", fix='write webhook = "https://..."')
     return Listeners(command or found["notify"], found["webhook"])
 
 
@@ -172,7 +172,7 @@ async def run_command(command: str, facts: Mapping[str, Any]) -> None:
         await process.wait()
         raise
     if process.returncode:
-        raise OSError(f"`{command}` ended with exit code {process.returncode}")
+        raise OSError(f"`{command}` exited with code {process.returncode}")
 
 
 async def post(address: str, facts: Mapping[str, Any]) -> None:

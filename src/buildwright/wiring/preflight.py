@@ -36,7 +36,7 @@ def check(
     options = new.options
     if options.lanes:
         if not new.repository:
-            raise BadSettings("there is no repository to build on", fix="name one with --repo, or say --no-lanes")
+            raise BadSettings("there is no repository to build on", fix="name one with --repo, or add --no-lanes")
         from buildwright.workspace.source import locate
 
         source = locate(new.repository, settings.environment)

@@ -276,7 +276,7 @@ class Git:
                 return GitAnswer(await process.wait(), output, complaint.decode(errors="replace"))
         except TimeoutError as error:
             raise GitFailed(
-                f"git {verb} was ended after {seconds:.0f} seconds.", fix="Try again; look for a very large file."
+                f"git {verb} timed out after {seconds:.0f} s.", fix="Try again; look for a very large file."
             ) from error
         finally:
             if process.returncode is None:
@@ -395,7 +395,7 @@ def _fix(complaint: str) -> str:
     if "could not resolve host" in complaint or "timed out" in complaint or "connect" in complaint:
         return "Check the network and the address, then resume."
     if "fsck" in complaint or "corrupt" in complaint or "bad object" in complaint:
-        return "Run `git fsck --full` in the repository and mend what it names."
+        return "Run `git fsck --full` in the repository and fix what it names."
     return "Read git's message above; when the cause is gone, resume."
 
 

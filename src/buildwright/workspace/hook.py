@@ -36,7 +36,7 @@ def folder_of_hooks(source: Source, environment: Mapping[str, str]) -> Path:
         raise GitFailed("git config did not answer.", fix="Try again.") from error
     if done.returncode not in {0, 1}:
         words = done.stderr.decode(errors="replace").strip()
-        raise GitFailed(f"git config failed: {words}", fix="Mend the configuration that git names.")
+        raise GitFailed(f"git config failed: {words}", fix="Fix the configuration that git names.")
     named = os.fsdecode(done.stdout.rstrip(b"\n"))
     return source.work_tree / named if named else Path(source.location) / "hooks"
 

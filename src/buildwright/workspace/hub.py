@@ -61,7 +61,7 @@ class HubAddress:
         if self._located is None:
             if not self.is_url and ":" not in self._address and not Path(self._address).is_absolute():
                 raise BadRepository(
-                    f"The hub {self.name!r} is no absolute path and no URL.", fix="Give the whole path."
+                    f"The hub {self.name!r} is neither an absolute path nor a URL.", fix="Give the whole path."
                 )
             try:
                 found = locate(self._address, self._environment, climb=False)

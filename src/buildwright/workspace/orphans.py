@@ -73,7 +73,7 @@ def lanes(home: Path) -> list[tuple[str, Leftover, Path]]:
 def scratch(home: Path, in_use: InUse, live: Collection[str]) -> list[tuple[str, Leftover, Path]]:
     """Return scratch folders of builds that no process runs, by build."""
     return [
-        (folder.name, _leftover("scratch folders of a build that nobody runs", folder), folder)
+        (folder.name, _leftover("scratch folders of a build that no process runs", folder), folder)
         for folder in entries(home / "scratch")
         if folder.name not in live and entries(folder) and not in_use(folder)
     ]

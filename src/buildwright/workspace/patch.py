@@ -378,7 +378,7 @@ async def _ignored(git: Git, pin: Pin, files: Path, fresh: list[str], scan: _Sca
     """
     for path in scan.odd:
         if path.rpartition("/")[2] == ".gitignore":
-            raise UnsafePath(f"{path!r} is no plain file.", fix="Make .gitignore a plain file.")
+            raise UnsafePath(f"{path!r} is not a plain file.", fix="Make .gitignore a plain file.")
     exclude = aside / "exclude"
     await asyncio.to_thread(exclude.write_text, pin.exclude, errors="surrogateescape")
     answer = await git.run(

@@ -248,7 +248,7 @@ async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head
     if answer.code:
         raise BadRepository(
             f"{source.location} cannot be read as a git repository: {answer.complaint.strip()[-300:]}",
-            fix="Run `git status` there and mend what it names.",
+            fix="Run `git status` there and fix what it names.",
         )
     form, shallow = answer.text.split("\n")
     width = 64 if form == "sha256" else 40
@@ -305,7 +305,7 @@ async def _unborn(git: Git, git_dir: Path, base: str, width: int, notes: tuple[s
         raise BadRepository(f"There is no branch, tag or commit {base!r}.", fix=fix)
     if head.code or await git.resolve(git_dir, "HEAD"):
         raise BadRepository(
-            "HEAD of the repository is broken.", fix="Run `git fsck --full` there and mend what it names."
+            "HEAD of the repository is broken.", fix="Run `git fsck --full` there and fix what it names."
         )
     return Head("", head.text, width, notes=(*notes, "The repository has no commit yet; building on an empty tree."))
 

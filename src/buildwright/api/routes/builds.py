@@ -217,7 +217,7 @@ async def list_builds(
 async def build_status(
     site: SiteOf,
     build: OwnBuild,
-    tasks: Annotated[int, Query(ge=0, le=10_000, description="At most so many tasks are listed.")] = 200,
+    tasks: Annotated[int, Query(ge=0, le=10_000, description="At most this many tasks are listed.")] = 200,
 ) -> Response:
     """Return how far the build is, and what it needs."""
     view = build_view(build, site.app.clock.now(), tasks)

@@ -36,7 +36,7 @@ _FRAMES_PER_SECOND = 10.0
 _CLOSES: dict[Why, tuple[int, str]] = {
     "ended": (1000, "the build has ended"),
     "slow": (1013, "too slow: connect again with the cursor of `reset`"),
-    "closing": (1001, "the server ends: connect again in a moment"),
+    "closing": (1001, "the server is shutting down: connect again in a moment"),
     "vanished": (4404, "the build was removed"),
     "failed": (1011, "the store does not answer: connect again in a moment"),
 }

@@ -99,7 +99,7 @@ async def build_stream(
     site: SiteOf,
     caller: CallerOf,
     query: StreamQueryOf,
-    tail: Annotated[int, Query(ge=0, le=100_000, description="Begin with so many of the last log lines.")] = 0,
+    tail: Annotated[int, Query(ge=0, le=100_000, description="Start with this many of the last log lines.")] = 0,
     task: Annotated[str, Query(pattern=TASK, description="Of which task they are counted; nothing for all.")] = "",
 ) -> Response:
     """Stream what happens in a build, as it happens, until it has ended."""
@@ -123,7 +123,7 @@ async def events(
         str, Query(max_length=LONGEST, description="A cursor; nothing or `start` for the first event on.")
     ] = "",
     limit: Annotated[
-        int, Query(ge=1, le=500, description="At most so many frames; one has up to 500 log lines.")
+        int, Query(ge=1, le=500, description="At most this many frames; one has up to 500 log lines.")
     ] = 100,
     topics: TopicsOf = "events",
     names: NamesOf = "devteam",
