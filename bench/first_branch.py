@@ -31,6 +31,8 @@ from bench.machine import load
 from bench.measure import STATE, RunFailed
 from bench.startup import PROGRAM
 from buildwright.gates.setup_cache import Setup, SetupCache
+from buildwright.sandbox import Bubblewrap
+from buildwright.shared_folders import beside
 
 MOST = 1.3
 """Times of doing it once by hand that the first branch may take."""
@@ -165,14 +167,15 @@ def _by_us(origin: Path, place: Path, environment: Mapping[str, str]) -> float:
 
 
 def _second_setup(sample: Sample, home: Path, clone: Path) -> float:
-    """Place what the build kept of its set-up into one more checkout, as each later one does."""
+    """Place what the build kept of its set-up into one more checkout, as each later one in the sandbox does."""
     cache = SetupCache(home / "setups")
     kept = [path.name for path in (home / "setups").iterdir() if not path.name.startswith("draft-")]
     if len(kept) != 1:
         raise RunFailed(f"the set-up was made {len(kept)} times")
     shutil.rmtree(clone / sample.made, ignore_errors=True)
+    shares = asyncio.run(Bubblewrap().shares(beside(clone)))
     began = time.perf_counter()
-    if not asyncio.run(cache.place(kept[0], Setup((), (), (sample.made,)), clone)):
+    if not asyncio.run(cache.place(kept[0], Setup((), (), (sample.made,)), clone, share=shares)):
         raise RunFailed("the set-up was not kept")
     return time.perf_counter() - began
 

@@ -19,6 +19,7 @@ from buildwright.errors import BadSettings, ToolMissing
 from buildwright.ports import Command, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox, choose
 from buildwright.sandbox.execution import HeadAndTail
+from buildwright.shared_folders import beside, make_shared, shared_in
 
 PYTHON = Path(sys.executable).name
 SANDBOXES = [NoSandbox(), Bubblewrap()]
@@ -71,6 +72,26 @@ async def test_output_exit_code_and_files_arrive(sandbox: Sandbox, tmp_path: Pat
     assert done.started_at.utcoffset() is not None
     assert (tmp_path / "made.txt").read_text() == "made\n"
     assert (tmp_path / "made.txt").stat().st_uid == os.geteuid()
+
+
+async def test_a_shared_folder_is_changed_for_one_checkout_alone(sandbox: Sandbox, tmp_path: Path) -> None:
+    kept, one, other = (tmp_path / name for name in ("kept", "one, it is", "other"))
+    for folder in (kept, one, other):
+        folder.mkdir()
+    (kept / "made").write_text("as made")
+    if not await sandbox.shares(beside(one)):
+        assert sandbox.name == "none", "this kernel mounts no overlays for us"
+        return
+    for files in (one, other):
+        make_shared(files, "deps", kept)
+    changes = "cat deps/made && echo changed > deps/made && rm deps/made && echo more > deps/more && ls deps"
+    for files in (one, other):
+        done = await sandbox.run(shell(files, changes, shared=shared_in(files)))
+        assert done.output == b"as mademore\n", files
+    again = await sandbox.run(shell(one, "cat deps/*", shared=shared_in(one)))
+    assert again.output == b"more\n", "it stays for the commands that follow"
+    assert (kept / "made").read_text() == "as made"
+    assert [path.name for path in kept.iterdir()] == ["made"]
 
 
 async def test_a_signal_gives_the_code_a_shell_gives(sandbox: Sandbox, tmp_path: Path) -> None:

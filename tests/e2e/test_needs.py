@@ -72,6 +72,26 @@ def test_a_set_up_is_made_once_for_the_base_the_lane_and_the_change(
     assert changed(repository) == ["y.txt"]
 
 
+@SANDBOXES
+def test_what_an_agent_adds_to_dependencies_no_other_sees(
+    program: Program, repository: Path, tmp_path: Path, sandbox: str
+) -> None:
+    setup = "commands = ['mkdir deps && cp lock deps/ready']\ninputs = ['lock']\noutputs = ['deps']\n"
+    commit(repository, lock="1\n", buildwright__toml=f"[setup]\n{setup}"
+           '[checks]\ntest = { command = "grep -qx 1 deps/ready && test ! -e deps/more", kind = "other" }\n')  # fmt: skip
+    adds = (
+        "grep -qx 1 deps/ready && test ! -e deps/more && echo 2 > deps/ready && echo 1 > deps/more && grep 1 deps/more"
+    )
+    agent = f'{adds} && rm deps/ready && echo y > "$BUILDWRIGHT_TASK_ID.txt"'
+    two = write_tasks(tmp_path / "two.json", {"id": "a", "title": "A"}, {"id": "b", "title": "B"})
+    ended = build(program, two, repository, agent, sandbox=sandbox)
+    assert ended.code == 0, ended.out + ended.err
+    assert changed(repository) == ["a.txt", "b.txt"]
+    (kept,) = (program.home / "setups").iterdir()  # lanes and checks have one and the same
+    assert sorted(path.name for path in (kept / "deps").iterdir()) == ["ready"]
+    assert (kept / "deps" / "ready").read_text() == "1\n"
+
+
 def test_a_set_up_that_fails_in_the_lane_is_told_to_the_agent(program: Program, repository: Path, one: Path) -> None:
     agent = 'grep -q "set-up failed" "$BUILDWRIGHT_PROMPT_FILE" && echo y > y.txt'
     ended = build(program, one, repository, agent, "--setup", "echo no registry here; exit 3", "--no-gates")

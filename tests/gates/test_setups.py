@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from buildwright.gates.checks import ChecksGate
 from buildwright.gates.setup_cache import Setup, SetupCache
 from buildwright.ports import GateTools, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
+from buildwright.shared_folders import beside, shared_in
 from tests.gates.projects import PATH, judged, write
 
 
@@ -114,13 +116,17 @@ async def test_npm_ci_runs_once_and_no_test_can_spoil_it(
     reports = await judge(first, tmp_path / "setups", sandbox)
     assert summary(reports) == [MADE, ("npm test", True, [])], reports
     assert reports[0].evidence is not None
-    assert (first / "node_modules" / "tiny" / "index.js").read_text() == "spoiled\n"
+    changed = first if sandbox.name == "none" else shared_in(first)[0].upper.parent
+    changed = changed / ("node_modules" if sandbox.name == "none" else "upper") / "tiny" / "index.js"
+    assert changed.read_text() == "spoiled\n"
     reports = await judge(second, tmp_path / "setups", sandbox)
     assert summary(reports) == [REUSED, ("npm test", True, [])], reports
     assert asked == ["/tiny-1.0.0.tgz"]
     (kept,) = (tmp_path / "setups").iterdir()
     assert (kept / "node_modules" / "tiny" / "index.js").read_text() == "module.exports = 'tiny';\n"
     assert kept.stat().st_uid == os.geteuid()
+    copied = list((second / "node_modules").iterdir())
+    assert bool(copied) is (sandbox.name == "none"), "a sandbox shows what is kept, where it is"
 
 
 async def test_other_inputs_are_another_setup(tmp_path: Path, registry: tuple[str, list[str]]) -> None:
@@ -241,6 +247,44 @@ async def test_only_the_newest_stay(tmp_path: Path) -> None:
     assert not await setups.place(keys[0], setup, tmp_path / "0")
     assert await setups.place(keys[3], setup, tmp_path / "3")
     assert (tmp_path / "3" / "out" / "made").read_text() == "3"
+
+
+async def test_what_a_checkout_shows_stays(tmp_path: Path) -> None:
+    command = "mkdir -p out; cp deps.txt out/made"
+    shows = declared(tmp_path / "shows", command, {"deps.txt": "shown\n"})
+    await judge(shows, tmp_path / "setups", Bubblewrap())
+    (kept,) = (tmp_path / "setups").iterdir()
+    os.utime(kept, (0, 0))
+    setups = SetupCache(tmp_path / "setups", kept=1)
+    setup = Setup(("true",), ("deps.txt",), ("out",))
+    for gone in (False, True):
+        root = write(tmp_path / f"newer-{gone}", {"deps.txt": str(gone)})
+        key = setups.key(setup, root, PATH)
+        assert key is not None
+        async with setups.draft(setup, root) as draft:
+            write(draft, {"out/made": "x"})
+            assert await setups.keep(key, setup, draft)
+        assert kept.is_dir() is not gone
+        shutil.rmtree(shows)
+        shutil.rmtree(beside(shows))
+        shows = root
+        beside(shows).mkdir()
+
+
+async def test_code_that_moves_the_place_of_what_is_shared_changes_nothing_elsewhere(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "out").mkdir(parents=True)
+    command = "mkdir -p part/out; cp deps.txt part/out/made"
+    text = f"[setup]\ncommands = [{json.dumps(command)}]\ninputs = ['deps.txt']\noutputs = ['part/out']\n"
+    moves = f"test -e part/out/made && mv part moved && ln -s {elsewhere} part"
+    text += f"[checks]\na = {{ command = {json.dumps(moves)}, kind = 'lint' }}\n"
+    text += "b = { command = 'test ! -e part/out/made && test ! -e moved/out/made', kind = 'other' }\n"
+    root = write(tmp_path / "root", {"buildwright.toml": text, "deps.txt": "one\n"})
+    reports = await judge(root, tmp_path / "setups", Bubblewrap())
+    assert [report.ok for report in reports] == [True, True, True], reports
+    assert list((elsewhere / "out").iterdir()) == []
+    (kept,) = (tmp_path / "setups").iterdir()
+    assert (kept / "part" / "out" / "made").read_text() == "one\n"
 
 
 async def test_a_copy_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:

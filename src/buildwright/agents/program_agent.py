@@ -21,6 +21,7 @@ from buildwright.confined_fs import write_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing
 from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
+from buildwright.shared_folders import shared_in
 
 LONGEST_ARGUMENT = 100_000
 """Bytes; Linux takes 128 KiB in one argument. A longer prompt is put into a file that the argument names."""
@@ -125,6 +126,7 @@ class ProgramAgent:
             processes=limits.processes,
             relays=assignment.door.relays,
             writable=(home,),
+            shared=shared_in(assignment.lane),
         )
 
     async def start(self, command: Command, output: _LineOutput) -> Completed:

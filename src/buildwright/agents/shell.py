@@ -15,6 +15,7 @@ from buildwright.confined_fs import append_beneath, delete_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing, UnsafePath
 from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
+from buildwright.shared_folders import shared_in
 
 MOST_LINES = 2_000
 """Lines of output passed on as they come; further lines are only counted."""
@@ -60,6 +61,7 @@ class ShellAgent:
             processes=assignment.limits.processes,
             relays=assignment.door.relays if assignment.door is not None else {},
             writable=(assignment.home,),
+            shared=shared_in(assignment.lane),
         )
         output = _Output()
         running = asyncio.create_task(self._sandbox.run(command, output.feed))

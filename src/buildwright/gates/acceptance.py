@@ -25,6 +25,7 @@ from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.script import parse, plain, walk
 from buildwright.gates.surface import is_test
 from buildwright.ports import Command, GateTools, Judged, Judgement
+from buildwright.shared_folders import shared_in
 
 _RELATION = re.compile(
     r"`?\s*(?:is|==+|=|equals|returns|gives|yields|->|=>|\u2192|(?:should|must|shall) (?:be|return|equal|give))\s+`?"
@@ -173,6 +174,7 @@ class AcceptanceGate:
                     memory_bytes=limits.memory_bytes,
                     processes=limits.processes,
                     writable=(private,),
+                    shared=shared_in(files),
                 )
             )
             content = read_bytes(private, answer.name, _LONGEST_ANSWER)

@@ -13,6 +13,10 @@ from pathlib import Path
 
 from buildwright.brought_files import is_there
 from buildwright.core.finding import Finding
+from buildwright.gates.comparison import MOST_NAMED
+from buildwright.gates.needs import SETTINGS
+from buildwright.gates.reporting import finding
+from buildwright.ports import Completed
 
 _NO_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 _NO_STUB = re.compile(r"Cannot find implementation or library stub for module named \"([\w.]+)\"")
@@ -114,6 +118,17 @@ def _about_module(name: str, python: str, *, is_read: bool) -> str:
         )
     top = name.partition(".")[0]
     return f"{top} is not there: if it is a dependency, install it in the Python of the checks, {python}"
+
+
+def refused_by_the_wall(step: str, command: str, done: Completed) -> list[Finding]:
+    """Return a warning that names the places which a command asked for and may not reach."""
+    if not done.refused:
+        return []
+    key = "setup" if step == "setup" else "checks"
+    named = f"{', '.join(done.refused[:MOST_NAMED])}{' and more' if len(done.refused) > MOST_NAMED else ''}"
+    message = f"`{command}` tried to reach {named}, which [network] {key} does not allow."
+    fix = f'if that is meant: add "{done.refused[0]}" to the list [network] {key} in {SETTINGS}, and say --grant-needs'
+    return [finding("network.refused", message, severity="warning", fix=fix)]
 
 
 def with_way_out(one: Finding, step: str) -> Finding:

@@ -119,10 +119,11 @@ class ChecksGate:
                 done += await self._judge_red(judged, own, validation.command if validation else "")
         return done
 
-    async def furnish(self, judged: Judged, caches: Path, last: str = "") -> Furnished:
+    async def furnish(self, judged: Judged, caches: Path, last: str = "", *, share: bool = False) -> Furnished:
         """Make a lane ready as a checkout of the checks is: by the same set-up, which is made once for both.
 
-        `caches` is where tools keep what they download for it, `last` a folder at the end of the agent's PATH. Raises
+        `caches` is where tools keep what they download for it, `last` a folder at the end of the agent's PATH. With
+        `share` the lane may show what is kept as a shared folder: its agent runs in the sandbox alone. Raises
         GateBroken when the sandbox fails, BadSettings when buildwright.toml is wrong.
         """
         files = checkout(judged)
@@ -132,7 +133,7 @@ class ChecksGate:
             toolchain = tree.toolchain
             if not judged.options.bring_to_agents:
                 toolchain = toolchain._replace(needs=toolchain.needs._replace(bring=()))
-            run = ProjectRun(judged, files, Path(folder), self._sandbox, path, toolchain, caches=caches)
+            run = ProjectRun(judged, files, Path(folder), self._sandbox, path, toolchain, caches=caches, share=share)
             done = await run.set_up(toolchain.setup, self._setups)
             programs = os.pathsep.join(filter(None, (path, last)))
             return Furnished(tuple(done), run.environment_for_an_agent(programs, toolchain.sources))

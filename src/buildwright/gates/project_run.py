@@ -25,7 +25,7 @@ from buildwright.core.terminal import Cleaner
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.gates.baselines import BaselineResult
 from buildwright.gates.canaries import Canaries
-from buildwright.gates.causes import with_cause, with_lack, with_way_out
+from buildwright.gates.causes import refused_by_the_wall, with_cause, with_lack, with_way_out
 from buildwright.gates.changed import listing
 from buildwright.gates.check_environment import check_environment
 from buildwright.gates.comparison import MOST_NAMED
@@ -44,6 +44,8 @@ from buildwright.gates.test_output import runner_of
 from buildwright.gates.tool_output import findings_in, within
 from buildwright.gates.toolchain import Toolchain
 from buildwright.ports import Command, Completed, Judged, Judgement, Reach, Sandbox
+from buildwright.shared_folders import beside as beside_of
+from buildwright.shared_folders import shared_in
 from buildwright.time_advice import time_advice
 
 _TAIL = 1_800
@@ -101,10 +103,12 @@ class ProjectRun:
         surface: Literal["", "base"] = "",
         more: Mapping[str, str] | None = None,
         caches: Path | None = None,
+        share: bool = True,
     ) -> None:
         """`path` is the PATH of the commands; `surface` stands in the evidence, `more` in the environment.
 
-        `caches` is where tools keep what they download, if that is to outlive `private`.
+        `caches` is where tools keep what they download, if that is to outlive `private`. Without `share` a kept set-up
+        is copied: an agent outside of the sandbox sees nothing of a shared folder.
         """
         self._judged = judged
         self._files = files
@@ -112,6 +116,7 @@ class ProjectRun:
         self._sandbox = sandbox
         self._surface: Literal["", "base"] = surface
         self._caches = caches or private
+        self._share = share
         self._needs = toolchain.needs
         shown = judged.options.package_settings
         self._settings = found_settings(os.environ) if shown else {}
@@ -181,13 +186,14 @@ class ProjectRun:
         """Prepare the checkout, from a kept result where there is one; the last judgement says whether it is ready."""
         key = setups.key(setup, self._files, self._env["PATH"]) if setups is not None else None
         if setups is not None and key is not None:
+            share = self._share and await self._sandbox.shares(beside_of(self._files))
             async with setups.alone(key):
-                if await setups.place(key, setup, self._files):
+                if await setups.place(key, setup, self._files, share=share):
                     return [judgement("setup", "other", [_reused(setup)])]
                 async with setups.draft(setup, self._files) as draft:
                     done = await self._set_up(setup, draft)
                     kept = done[-1].report.ok and await setups.keep(key, setup, draft)
-                if kept and await setups.place(key, setup, self._files):
+                if kept and await setups.place(key, setup, self._files, share=share):
                     return done
                 if any(one.code == "check.timeout" for one in done[-1].report.findings):
                     return done
@@ -295,6 +301,7 @@ class ProjectRun:
             reach=await self._reach(network, command),
             relays=relays_of(services),
             writable=tuple(dict.fromkeys((self._private, self._caches))),
+            shared=shared_in(self._files) if folder in {None, self._files} else (),
         )
         try:
             with _telling(self._judged.on_output, self._mask) as tell:
@@ -352,17 +359,6 @@ class ProjectRun:
             sandbox=self._sandbox.name,
             surface=self._surface,
         )
-
-
-def refused_by_the_wall(step: str, command: str, done: Completed) -> list[Finding]:
-    """Return a warning that names the places which a command asked for and may not reach."""
-    if not done.refused:
-        return []
-    key = "setup" if step == "setup" else "checks"
-    named = f"{', '.join(done.refused[:MOST_NAMED])}{' and more' if len(done.refused) > MOST_NAMED else ''}"
-    message = f"`{command}` tried to reach {named}, which [network] {key} does not allow."
-    fix = f'if that is meant: add "{done.refused[0]}" to the list [network] {key} in {SETTINGS}, and say --grant-needs'
-    return [finding("network.refused", message, severity="warning", fix=fix)]
 
 
 def findings_alone(run: CheckRun, files: Path) -> list[Finding]:

@@ -1,8 +1,8 @@
 """Keeps a setup's result (`node_modules`) for checkouts with the same inputs. Must never let a judged tree write to it.
 
 A kept result depends on its inputs alone because it was made in a directory that held nothing else; the key is their
-hash. Checkouts get copies (reflinks where the file system has them): through a hard link or a shared mount a test could
-change the input of later judgements.
+hash. In a sandbox that can, checkouts share it and write beside it (`shared_folders`). Others get copies (reflinks
+where the file system has them): through a hard link a test could change the input of later judgements.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildwright.gates.changed import read_bytes
+from buildwright.shared_folders import held, make_shared, shared_in, take_away
 
 KEPT = 8
 """Number of results that stay, those used last."""
@@ -55,7 +57,8 @@ class SetupCache:
 
     def key(self, setup: Setup, files: Path, path: str) -> str | None:
         """Return the hash of commands, inputs and programs; None when the result cannot be kept or is in the tree."""
-        if not setup.outputs or any(not _is_free(files, output) for output in setup.outputs):
+        shown = {one.place for one in shared_in(files)}
+        if not setup.outputs or any(not _is_free(files, output) for output in setup.outputs if output not in shown):
             return None
         parts = [path, *setup.commands, *setup.scripts, *setup.outputs, *_programs(setup.commands, path)]
         for name in setup.inputs:
@@ -69,20 +72,27 @@ class SetupCache:
         """Return the lock to hold while a result is looked up and made, so that only one parallel checkout makes it."""
         return self._locks.setdefault(key, asyncio.Lock())
 
-    async def place(self, key: str, setup: Setup, files: Path) -> bool:
-        """Copy a kept result into a checkout; return False when there is none (or another process just removed it)."""
+    async def place(self, key: str, setup: Setup, files: Path, *, share: bool = False) -> bool:
+        """Bring a kept result into a checkout, with `share` as shared folders, else as copies.
+
+        Return False when there is none (or another process just removed it).
+        """
         kept = self._folder / key
-        try:
-            os.utime(kept)
-        except FileNotFoundError:
-            return False
-        for output in setup.outputs:
-            if not await _copy(kept / output, files / output):
-                for other in setup.outputs:
-                    await _remove(files / other)
+        shown = {one.place: one.lower for one in shared_in(files)}
+        if shown.keys() & set(setup.outputs):
+            return all(shown.get(output) == (kept / output).resolve() for output in setup.outputs)
+        with held(kept, files) as is_there:
+            if not is_there:
                 return False
-            await asyncio.to_thread(_settle, files / output, kept / _MADE_IN, files)
-        return True
+            for output in setup.outputs:
+                if not (
+                    await asyncio.to_thread(_share, kept, output, files) if share else await _put(kept, output, files)
+                ):
+                    shared = [one.folder for one in shared_in(files) if one.place in setup.outputs]
+                    for folder in (*(files / other for other in setup.outputs), *shared):
+                        await _remove(folder)
+                    return False
+            return True
 
     @asynccontextmanager
     async def draft(self, setup: Setup, files: Path) -> AsyncIterator[Path]:
@@ -122,7 +132,11 @@ class SetupCache:
         ages.sort(reverse=True)
         kept = [path for _, path in ages if not path.name.startswith(_DRAFT)]
         dead = [path for age, path in ages if path.name.startswith(_DRAFT) and age < time.time() - _DRAFT_SECONDS]
-        for path in (*kept[self._kept :], *dead):
+        for old in kept[self._kept :]:
+            aside = old.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
+            if await asyncio.to_thread(take_away, old, aside):
+                dead.append(aside)
+        for path in dead:
             await _remove(path)
 
 
@@ -165,8 +179,26 @@ async def _copy(source: Path, target: Path) -> bool:
             await process.wait()
 
 
-def _settle(folder: Path, made_in: Path, files: Path) -> None:
-    """Let the scripts of a virtual environment (venv, "How venvs work") that was copied name the place it is in now."""
+async def _put(kept: Path, output: str, files: Path) -> bool:
+    if not await _copy(kept / output, files / output):
+        return False
+    await asyncio.to_thread(_settle, files / output, files / output, kept / _MADE_IN, files)
+    return True
+
+
+def _share(kept: Path, output: str, files: Path) -> bool:
+    if not stat.S_ISDIR((kept / output).lstat().st_mode):
+        return False
+    try:
+        shared = make_shared(files, output, (kept / output).resolve())
+        _settle(kept / output, shared.upper, kept / _MADE_IN, files)
+    except OSError:
+        return False
+    return True
+
+
+def _settle(folder: Path, target: Path, made_in: Path, files: Path) -> None:
+    """Let the scripts of a virtual environment (venv, "How venvs work") name the place where it is seen, in `target`."""
     if not (folder / "pyvenv.cfg").is_file() or not made_in.is_file():
         return
     old, new = made_in.read_bytes(), str(files).encode()
@@ -175,7 +207,11 @@ def _settle(folder: Path, made_in: Path, files: Path) -> None:
             continue
         content = script.read_bytes()
         if old in content and b"\0" not in content:
-            script.write_bytes(content.replace(old, new))
+            place = target / script.relative_to(folder)
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(content.replace(old, new))
+            shutil.copymode(script, place)
+            shutil.copymode(script.parent, place.parent)
 
 
 async def _remove(path: Path) -> None:

@@ -18,6 +18,7 @@ from uuid import uuid4
 from buildwright.core.build import Control
 from buildwright.core.failpoint import failpoint
 from buildwright.ports import Builds
+from buildwright.shared_folders import take_away
 from buildwright.workspace import GitWorkspace
 from buildwright.workspace.retention import MirrorPruner
 from buildwright.workspace.sizes import size_of
@@ -58,7 +59,8 @@ def remove_old(home: Path, age: timedelta, known: Collection[str]) -> int:
         if old.kind == "set-up cache" and not old.path.name.startswith(_DRAFT):
             # Renamed first: a process that copies from the cache finds it missing, never half there.
             going = old.path.with_name(f"{_DRAFT}{uuid4().hex}")
-            old.path.rename(going)
+            if not take_away(old.path, going):
+                continue
         if going.is_dir() and not going.is_symlink():
             shutil.rmtree(going, ignore_errors=True)
         else:

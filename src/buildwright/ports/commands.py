@@ -19,6 +19,9 @@ class Reach(NamedTuple):
     """Hosts of the user's own settings, which may lie inside the network."""
 
 
+from buildwright.shared_folders import SharedFolder
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A foreign command. The environment is exactly `env`: nothing is inherited."""
@@ -38,6 +41,8 @@ class Command:
     """Ports of its own loopback, each with the host and port that it leads to."""
     writable: tuple[Path, ...] = ()
     """Directories besides `cwd` that the command may write."""
+    shared: tuple[SharedFolder, ...] = ()
+    """Directories of its checkout that show other ones; only for a sandbox that `shares`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +66,6 @@ class Sandbox(Protocol):
 
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
         """Run the command to its end. Raises ToolMissing when the program is missing."""
+
+    async def shares(self, folder: Path) -> bool:
+        """Return whether commands can see shared folders whose changes lie in `folder`, which is made."""

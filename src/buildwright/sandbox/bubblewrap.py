@@ -17,6 +17,7 @@ from buildwright.ports import Command, Completed
 from buildwright.sandbox.execution import LARGEST_FILE, OPEN_FILES, carry_out, enclosed
 from buildwright.sandbox.relays import INSIDE, Relays, relayed
 from buildwright.sandbox.view import system_paths, tool_paths
+from buildwright.shared_folders import SharedFolder, make_shared
 
 NOBODY = 65_534
 """User and group of commands when Buildwright itself runs as root."""
@@ -28,13 +29,20 @@ _COULD_NOT_START = ("bwrap: ", "unshare: ", "setpriv: ", "mount: ")
 
 _STAGE = """
 while [ "$1" != -- ]; do
-    mount --rbind "$1" "$2" || exit 1
-    shift 2
+    case $1 in
+    bind) mount --rbind "$2" "$3" || exit 1 ;;
+    # Relative names: a colon or comma in a path would end it.
+    *) cd "$2" && mount -t overlay -o "$1lowerdir=lower,upperdir=upper,workdir=work" overlay "$3" || exit 1 ;;
+    esac
+    shift 3
 done
 shift
-exec "$@"
+cd / && exec "$@"
 """
-"""Shell script that binds directories to places every user may walk to, in its own mount namespace, then goes on."""
+"""Shell script that goes on in a mount namespace of its own, in which it binds directories to places that every user may
+walk to, and mounts shared folders."""
+_OF_ROOT, _OF_USER = "rw,", "rw,userxattr,"
+"""How an overlay is mounted by root, and by the root of a user namespace."""
 
 
 class Bubblewrap:
@@ -51,6 +59,7 @@ class Bubblewrap:
 
     def __init__(self) -> None:
         self._loans = _Loans()
+        self._sharing: dict[int, bool] = {}
 
     async def usable(self) -> str | None:
         """Run a trial command; return why bubblewrap cannot be used here, or None when it can."""
@@ -62,6 +71,38 @@ class Bubblewrap:
         if done.exit_code == 0:
             return None
         return done.output.decode("utf-8", "replace").strip() or f"a trial run exited with code {done.exit_code}"
+
+    async def shares(self, folder: Path) -> bool:
+        """Try it once on each file system: the kernel, or what guards it, may refuse, and not every one can hold changes."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            device = folder.stat().st_dev
+            if device not in self._sharing:
+                self._sharing[device] = await self._try_sharing(folder)
+        except OSError:
+            return False
+        return self._sharing[device]
+
+    async def _try_sharing(self, folder: Path) -> bool:
+        with tempfile.TemporaryDirectory(prefix="trial-", dir=folder, ignore_cleanup_errors=True) as name:
+            top = Path(name)
+            lower, files = top / "kept", top / "files"
+            lower.mkdir()
+            (lower / "one").write_text("1")
+            shared = make_shared(files, "place", lower)
+            command = Command(
+                ("sh", "-c", "echo 2 > place/one && mkdir place/new"),
+                files,
+                {"PATH": "/usr/bin:/bin"},
+                seconds=20.0,
+                shared=(shared,),
+            )
+            try:
+                done = await self.run(command)
+            except (ToolMissing, GateBroken):
+                return False
+            changed = (shared.upper / "new").is_dir() and (lower / "one").read_text() == "1"
+            return done.exit_code == 0 and changed
 
     async def run(self, command: Command, on_output: Callable[[bytes], None] | None = None) -> Completed:
         """Run the command. Raises ToolMissing (bubblewrap, program or directory), GateBroken (no sandbox possible)."""
@@ -87,10 +128,10 @@ class Bubblewrap:
         relays: Relays,
         on_output: Callable[[bytes], None] | None,
     ) -> Completed:
-        with (
-            self._loans.lent(writable),
-            _reachable([*tool_paths(command), *relays.shown, *writable]) as (sources, around),
-        ):
+        shown = [(one, place) for one in command.shared if (place := one.ready()) is not None]
+        lent = [*writable, *(one.upper.resolve() for one, _ in shown)]
+        seen = [*tool_paths(command), *relays.shown, *writable]
+        with self._loans.lent(lent), _reachable(seen, shown) as (sources, around):
             arguments = self._arguments(command, sources, writable, relays.folder)
             descriptor = os.memfd_create("arguments")
             try:
@@ -213,7 +254,8 @@ def _owner(folder: Path) -> tuple[int, int]:
 
 
 def _give(folder: Path, user: int, group: int) -> None:
-    for _, folders, files, descriptor in os.fwalk(folder, follow_symlinks=False):
+    """Change the owner of all that is in a folder, and at last of itself."""
+    for _, folders, files, descriptor in os.fwalk(folder, topdown=False, follow_symlinks=False):
         os.fchown(descriptor, user, group)
         for name in (*folders, *files):
             with contextlib.suppress(FileNotFoundError):
@@ -221,33 +263,48 @@ def _give(folder: Path, user: int, group: int) -> None:
 
 
 @contextmanager
-def _reachable(paths: Sequence[Path]) -> Iterator[tuple[dict[Path, Path], list[str]]]:
+def _reachable(
+    paths: Sequence[Path], shown: Sequence[tuple[SharedFolder, Path]]
+) -> Iterator[tuple[dict[Path, Path], list[str]]]:
     """Yield where bwrap finds each path, and the command line to put before bwrap.
 
     As root bwrap runs as an unprivileged user, which may not walk a directory of mode 0700 (often root's home). Such
-    paths are shown under a stage in a private mount namespace that ends with the command; the host sees no change.
+    paths are shown under a stage in a private mount namespace that ends with the command; the host sees no change. So
+    are shared folders, each with its place.
     """
-    if os.geteuid() != 0:
-        yield {path: path for path in paths}, []
-        return
-    hidden = [path for path in paths if not _walkable(path)]
+    is_root = os.geteuid() == 0
     become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
-    if not hidden:
-        yield {path: path for path in paths}, become
+    hidden = [path for path in paths if not _walkable(path)] if is_root else []
+    mounts: list[str] = []
+    for one, place in shown:
+        if is_root and (lower := one.lower).stat().st_uid != NOBODY:
+            _give(lower, NOBODY, NOBODY)  # whose it is below, may be changed above
+        mounts += [_OF_ROOT if is_root else _OF_USER, str(one.folder.resolve()), str(place)]
+    if not hidden and not shown:
+        yield {path: path for path in paths}, become if is_root else []
         return
     stage = Path(tempfile.mkdtemp(prefix="buildwright-stage-", dir="/tmp"))
     stage.chmod(0o755)
-    shown = {path: stage / str(number) for number, path in enumerate(hidden)}
+    staged = {path: stage / str(number) for number, path in enumerate(hidden)}
     try:
-        for path, place in shown.items():
+        for path, place in staged.items():
             place.mkdir() if path.is_dir() else place.touch()
-        pairs = [str(one) for pair in shown.items() for one in pair]
-        private = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _STAGE, "sh"]
-        yield {path: shown.get(path, path) for path in paths}, [*private, *pairs, "--", *become]
+        binds = [word for path, place in staged.items() for word in ("bind", str(path), str(place))]
+        if is_root:
+            user, then = [], become
+        else:
+            user, then = ["--user", "--map-root-user"], ["unshare", "--user", *_itself()]
+        private = ["unshare", *user, "--mount", "--propagation", "private", "sh", "-c", _STAGE, "sh"]
+        yield {path: staged.get(path, path) for path in paths}, [*private, *mounts, *binds, "--", *then]
     finally:
-        for place in (*shown.values(), stage):
+        for place in (*staged.values(), stage):
             with contextlib.suppress(FileNotFoundError):
                 place.rmdir() if place.is_dir() else place.unlink()
+
+
+def _itself() -> list[str]:
+    """Return the options of unshare(1) by which the root of a user namespace is this user again, without privileges."""
+    return [f"--map-user={os.geteuid()}", f"--map-group={os.getegid()}"]
 
 
 def _walkable(path: Path) -> bool:

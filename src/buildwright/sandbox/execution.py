@@ -297,3 +297,7 @@ class NoSandbox:
         return await carry_out(
             command, (find_program(command), *command.argv[1:]), enclosed(command), on_output, home=self._home
         )
+
+    async def shares(self, folder: Path) -> bool:  # noqa: ARG002  without a mount of its own a command cannot
+        """See `Sandbox.shares`."""
+        return False

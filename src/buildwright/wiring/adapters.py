@@ -332,7 +332,9 @@ class AdapterFactory:
 
         tools = GateTools(sandbox, project_path_of(self._settings), self._settings.home / "setups")
         checks = next((gate for gate in gates if isinstance(gate, ChecksGate)), None) or ChecksGate(tools)
-        return partial(checks.furnish, last=_OWN_TOOLS)
+        # Claude Code runs beside the sandbox, and what agents of other packages do is not known.
+        in_sandbox = options.agent == "shell" or options.agent in PROGRAMS
+        return partial(checks.furnish, last=_OWN_TOOLS, share=in_sandbox)
 
     def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
         if not options.gates or not options.lanes or sandbox is None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from buildwright.core.failpoint import failpoint
 from buildwright.errors import BadRepository, GitFailed
 from buildwright.ports import Lane, LaneKey
+from buildwright.shared_folders import beside
 from buildwright.workspace.git import Git, check_name, naming_full_disk
 from buildwright.workspace.lane_git import LaneGit
 from buildwright.workspace.mirror import Pin
@@ -123,6 +124,7 @@ class Lanes:
             yield folder
         finally:
             await remove_lane(entry)
+            await remove(beside(entry))
 
     async def forget(self, build_id: str) -> None:
         """Remove every lane and checkout of a build."""
