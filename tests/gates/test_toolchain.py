@@ -307,6 +307,45 @@ def test_what_comes_from_the_tree_or_is_not_pinned_is_never_kept(files: dict[str
     assert setup.outputs == ()
 
 
+WITH_LOCK = {"package.json": package(dependencies={"ms": "1"}, scripts={"test": "jest"}), "package-lock.json": "{}"}
+BOTH = {**WITH_LOCK, "Cargo.toml": "[dependencies]\nx = '1'\n"}
+NPM, CARGO = "npm ci --ignore-scripts --no-audit --no-fund", "cargo fetch"
+
+
+@pytest.mark.parametrize(
+    ("files", "command", "kept"),
+    [
+        (BOTH, "npm test", [NPM]),
+        (BOTH, "CI=1 npx jest --ci", [NPM]),
+        (BOTH, "cd . && cargo test", [CARGO]),
+        (BOTH, "cargo test && npm test", [NPM, CARGO]),
+        (BOTH, "make test", [NPM, CARGO]),
+        (BOTH, "sh ./run-tests.sh", [NPM, CARGO]),
+        (BOTH, "grep -q 'npm test' README.md", []),
+        (BOTH, "timeout 60 python3.12 -m unittest", []),
+    ],
+)
+def test_checks_named_by_hand_keep_the_set_up_that_they_need(
+    files: dict[str, str], command: str, kept: list[str]
+) -> None:
+    named = Options(checks=(Check(name="x", command=command),))
+    in_file = {**files, "buildwright.toml": f"[checks]\nx = {json.dumps(command)}\n"}
+    for toolchain in (found(files, named), found(in_file)):
+        assert commands_of(toolchain) == kept
+        dropped = [one.message for one in toolchain.findings if one.code == "setup.dropped"]
+        assert len(dropped) == len({NPM, CARGO} - set(kept))
+        assert all(any(gone in message for message in dropped) for gone in {NPM, CARGO} - set(kept))
+    given = Options(checks=named.checks, setup=("./own",))
+    assert commands_of(found(files, given)) == ["./own"]
+
+
+def test_an_environment_that_only_our_own_command_uses_is_made_for_no_other() -> None:
+    files = {"requirements-dev.txt": "pytest\n", **TESTED}
+    for command, made in (("make test", False), ("pytest", False), (".venv/bin/python -m pytest tests", True)):
+        toolchain = found(files, Options(checks=(Check(name="x", command=command),)), has_pytest=False)
+        assert bool(toolchain.setup) is made
+
+
 def test_a_project_may_declare_what_its_setup_reads_and_writes() -> None:
     text = '[setup]\ncommands = ["a", "b"]\ninputs = ["deps.txt"]\noutputs = ["out/deps"]\n'
     (setup,) = found({"buildwright.toml": text, **TESTED}).setup
@@ -624,9 +663,9 @@ PARTS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
     ),
     (
         "settings of the top",
-        {"buildwright.toml": '[checks]\ntest = "make all"', "packages/a/go.mod": ""},
+        {"buildwright.toml": '[checks]\ntest = "grep -q x y"', "packages/a/go.mod": ""},
         [],
-        ["make all"],
+        ["grep -q x y"],
     ),
 ]
 

@@ -33,6 +33,7 @@ from buildwright.gates.parts import uncovered_parts
 from buildwright.gates.reporting import finding
 from buildwright.gates.results import is_report_path
 from buildwright.gates.setup_cache import Setup
+from buildwright.gates.setup_needs import needed_setups
 from buildwright.gates.shell_commands import hidden_exit, hidden_in_make
 from buildwright.gates.test_output import runner_of
 
@@ -90,11 +91,15 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
     found = _found(project, part)
     given = _moved(Toolchain((Setup(options.setup),) if options.setup else (), options.checks), part)
     checks = given.checks or settings.checks or found.checks
-    setup = given.setup or settings.setup or (found.setup if not (options.checks or settings.checks) else ())
-    notes = () if options.checks or settings.checks else found.findings
+    named = bool(options.checks or settings.checks)
+    setup = given.setup or settings.setup or found.setup
+    notes = () if named else found.findings
+    if named and setup is found.setup:
+        setup, dropped = needed_setups(setup, checks)
+        notes += tuple(dropped)
     notes += tuple(_hidden_exits(project, checks))
     # Checks that a user named are what they asked for; of found ones it is said what they leave out.
-    notes += () if options.checks or settings.checks else tuple(_untested(checks))
+    notes += () if named else tuple(_untested(checks))
     if not checks:
         nothing = finding(
             "checks.none",
@@ -103,7 +108,7 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
             f'or in {SETTINGS}: [checks] test = "make test"',
         )
         notes = (*notes, nothing)
-    parts = () if options.checks or settings.checks else found.parts
+    parts = () if named else found.parts
     needs = settings.needs
     if needs.is_outside and not options.grant_needs:
         needs = needs.inside()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from buildwright.core.addresses import Destination
+from buildwright.shared_folders import SharedFolder
 
 
 class Reach(NamedTuple):
@@ -17,9 +18,6 @@ class Reach(NamedTuple):
     hosts: tuple[Destination, ...] = ()
     trusted: tuple[Destination, ...] = ()
     """Hosts of the user's own settings, which may lie inside the network."""
-
-
-from buildwright.shared_folders import SharedFolder
 
 
 @dataclass(frozen=True, slots=True)
