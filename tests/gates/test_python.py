@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import venv
 from pathlib import Path
+
+import pytest
 
 from buildwright.gates.interpreter import find_python
 from tests.git import git
@@ -113,3 +117,27 @@ async def test_without_pytest_anywhere_it_is_the_projects_python_and_never_our_o
     assert not found.executable.is_relative_to(Path(sys.prefix))
     wanted = await find_python(str(bare), {})
     assert wanted.why == "the first on PATH, and no other has pytest"
+
+
+@pytest.mark.real_input
+@pytest.mark.timeout(600)
+async def test_hatch_is_asked_where_it_keeps_its_environments(tmp_path: Path) -> None:
+    """The real Hatch, in an environment of its own, with its store where the user has put it."""
+    uv, tools = Path(sys.executable).with_name("uv"), tmp_path / "tools"
+    subprocess.run([uv, "venv", "--quiet", tools], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", tools / "bin" / "python", "hatch==1.18.2"], check=True)
+    place = repository(tmp_path / "r")
+    (place / "pyproject.toml").write_text(
+        '[project]\nname = "small"\nversion = "1"\n[tool.hatch.envs.default]\nskip-install = true\ndependencies = ["pytest"]\n'
+    )
+    mine = {**os.environ, "HATCH_DATA_DIR": str(tmp_path / "store"), "VIRTUAL_ENV": ""}
+    path = f"{tools / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin"
+    before = await find_python(path, mine, str(place))
+    assert "Hatch" not in before.why, "none is made yet"
+    subprocess.run([tools / "bin" / "hatch", "-q", "env", "create"], check=True, cwd=place, env=mine)
+    found = await find_python(path, mine, str(place))
+    assert found.why == "Hatch keeps it for the repository, as small"
+    assert found.has_pytest
+    assert found.executable.is_relative_to(tmp_path / "store")
+    (place / "hatch.toml").write_text("[env.collectors.custom]\npath = 'steal.py'\n")
+    assert "Hatch" not in (await find_python(path, mine, str(place))).why, "its code would run outside of the sandbox"

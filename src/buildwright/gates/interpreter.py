@@ -15,6 +15,8 @@ _PATIENCE = 20.0
 _FOLDERS = (".venv", "venv")
 """Where uv, PDM, Poetry (if so set) and `python -m venv` keep a project's environment."""
 
+_HATCH = ("hatch.toml", "pyproject.toml")
+
 
 class Python(NamedTuple):
     """An interpreter, whether it can import pytest, and why it was chosen."""
@@ -103,6 +105,20 @@ async def _of_the_project(
         executable = Path(os.fsdecode(said.strip())) / "bin" / "python"
         if executable.is_absolute() and os.access(executable, os.X_OK):
             yield executable, "Poetry keeps it for the repository"
+    if _is_of_hatch(top) and (hatch := shutil.which("hatch", path=path)):
+        for name in ("default", "hatch-test"):
+            # A line for each Python of a matrix (hatch.pypa.io, "hatch env find"), whether or not it was created.
+            for line in (await _said_by((hatch, "env", "find", name), top, environment)).splitlines():
+                executable = Path(os.fsdecode(line.strip())) / "bin" / "python"
+                if executable.is_absolute() and os.access(executable, os.X_OK):
+                    yield executable, f"Hatch keeps it for the repository, as {executable.parents[1].name}"
+
+
+def _is_of_hatch(top: Path) -> bool:
+    """Return whether a project has settings of Hatch, and none by which Hatch would run code of the project."""
+    texts = [file.read_text("utf-8", "replace") for name in _HATCH if (file := top / name).is_file()]
+    there = (top / "hatch.toml").is_file() or any("[tool.hatch" in text for text in texts)
+    return there and not any("collectors" in text for text in texts)
 
 
 async def _is_tracked(top: Path, name: str) -> bool:
