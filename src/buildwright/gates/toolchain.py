@@ -20,6 +20,7 @@ from buildwright.core.finding import CheckKind, Finding
 from buildwright.core.limits import Check, Options, file_keys
 from buildwright.errors import BadSettings
 from buildwright.gates.check_environment import GO_CACHE
+from buildwright.gates.java import java_commands
 from buildwright.gates.needs import SETTINGS, Needs, not_granted, read_needs, table_of, unknown_key
 from buildwright.gates.node_scripts import (
     browser_driver,
@@ -114,7 +115,7 @@ def find_toolchain(project: ProjectFiles, options: Options) -> Toolchain:
         needs = needs.inside()
         notes = (*notes, not_granted(settings.needs))
     needs = needs._replace(bring=options.bring or needs.bring)
-    levels = () if options.checks or settings.checks else found.levels
+    levels = () if named else found.levels
     return Toolchain(setup, checks, notes, found.sources, parts, levels, needs)
 
 
@@ -636,13 +637,8 @@ def _rust(folder: _Folder) -> Toolchain:
 
 
 def _java(folder: _Folder) -> Toolchain:
-    if "pom.xml" in folder.paths:
-        command = "sh ./mvnw" if "mvnw" in folder.paths else "mvn"
-        return Toolchain((), (folder.check("maven", f"{command} -B test", "test"),))
-    if "build.gradle" in folder.paths or "build.gradle.kts" in folder.paths:
-        command = "sh ./gradlew" if "gradlew" in folder.paths else "gradle"
-        return Toolchain((), (folder.check("gradle", f"{command} --console=plain test", "test"),))
-    return Toolchain((), ())
+    found = java_commands(folder.path(""), folder.paths)
+    return Toolchain((found.setup,), (folder.check(found.name, found.test, "test"),)) if found else Toolchain((), ())
 
 
 def _make(folder: _Folder) -> Iterator[Check]:

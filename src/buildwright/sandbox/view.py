@@ -20,6 +20,8 @@ _SETTINGS = (
     "/etc/ld.so.conf",
     "/etc/ld.so.conf.d",
     "/etc/localtime",
+    "/etc/maven/logging",
+    "/etc/maven/m2.conf",  # settings.xml beside it may hold a password of a registry
     "/etc/nsswitch.conf",
     "/etc/passwd",
     "/etc/pki",

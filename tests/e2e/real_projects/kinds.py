@@ -223,4 +223,17 @@ KINDS = (
         ),
         ("splits_at_any_space", "assertion"),
     ),
+    Kind(
+        "Maven: a JUnit 4 test, from the packages of Debian",
+        small_projects.MAVEN,
+        ("maven",),
+        2,
+        Edit("src/main/java/Words.java", "/** Splits texts. */", "/** Splits texts at white space. */"),
+        Edit(
+            "src/main/java/Words.java",
+            '        return text.trim().split("\\\\s+");',
+            '        return text.split(" ");',
+        ),
+        ("WordsTest", "splitsAtAnySpace"),
+    ),
 )

@@ -159,3 +159,48 @@ fn counts() {
 }
 """,
 }
+
+MAVEN = {
+    ".gitignore": "target/\n",
+    ".mvn/maven.config": "-s\n.mvn/settings.xml\n",
+    ".mvn/settings.xml": "<settings><mirrors><mirror><id>debian</id><mirrorOf>*</mirrorOf>"
+    "<url>file:///usr/share/maven-repo</url></mirror></mirrors></settings>\n",
+    "pom.xml": """<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>sample</groupId>
+  <artifactId>words</artifactId>
+  <version>1</version>
+  <properties>
+    <maven.compiler.source>17</maven.compiler.source>
+    <maven.compiler.target>17</maven.compiler.target>
+    <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>
+  </properties>
+  <dependencies>
+    <dependency><groupId>junit</groupId><artifactId>junit</artifactId><version>4.x</version><scope>test</scope></dependency>
+  </dependencies>
+</project>
+""",
+    "src/main/java/Words.java": """/** Splits texts. */
+public class Words {
+    public static String[] split(String text) {
+        return text.trim().split("\\\\s+");
+    }
+}
+""",
+    "src/test/java/WordsTest.java": """import static org.junit.Assert.assertArrayEquals;
+
+import org.junit.Test;
+
+public class WordsTest {
+    @Test
+    public void splitsAtAnySpace() {
+        assertArrayEquals(new String[] {"a", "b"}, Words.split(" a  b "));
+    }
+
+    @Test
+    public void keepsOneWord() {
+        assertArrayEquals(new String[] {"a"}, Words.split("a"));
+    }
+}
+""",
+}
