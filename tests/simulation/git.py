@@ -169,7 +169,15 @@ class SimulatedWorkspace:
                 self._git.folders.pop(folder, None)
 
     async def rebase(
-        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime, author: str = ""
+        self,
+        build_id: str,
+        base: str,
+        tree: str,
+        onto: str,
+        message: str,
+        at: datetime,
+        author: str = "",
+        key: str = "",
     ) -> Merged | Conflicted:
         def effect() -> Merged | Conflicted:
             git = self._git

@@ -67,6 +67,8 @@ class BuildOptions:
         "End each message with `Signed-off-by` and the author, as git does on request.")] = False
     trailer: Annotated[tuple[str, ...], Parameter(group="Result", help=
         "A line to end each message with, such as `Co-authored-by: Name <address>`. May be repeated.")] = ()
+    sign: Annotated[Literal["auto", "yes", "no"], Parameter(group="Result", help=
+        "Sign commits with your key of git (`user.signingKey`, `gpg.format`); `auto` as `commit.gpgSign` says.")] = "auto"
     sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(group="Checks", help=
         "What contains agents and checks; `auto` is bubblewrap, and stops where it does not work.")] = "auto"
     allow: Annotated[tuple[str, ...], Parameter(group="Checks", help=

@@ -107,11 +107,10 @@ async def _began_with(app: Client, found: Build, options: Options) -> bool:
 
 
 def _as_started(options: Options, found: Options) -> Options:
-    """Return the options with what the start of the other build found out: its part, and the author that git named."""
+    """Return the options with what the start of the other build found out: its part, author and key that git named."""
     options = options.model_copy(update={"part": found.part})
-    if options.commits.author:
-        return options
-    commits = options.commits.model_copy(update={"author": found.commits.author})
+    named = {"author": options.commits.author or found.commits.author, "signing_key": found.commits.signing_key}
+    commits = options.commits.model_copy(update=named)
     return options.model_copy(update={"commits": commits})
 
 

@@ -122,6 +122,12 @@ class Commits(Record):
         InRequest(max_length=20),
     ] = Field((), description="A line to end each message with, such as `Co-authored-by: Name <address>`.")
 
+    sign: Annotated[Literal["auto", "yes", "no"], AsOption("--sign"), InFile()] = Field(
+        "auto",
+        description="Sign commits with your key of git (`user.signingKey`, `gpg.format`); `auto` as `commit.gpgSign` says.",
+    )
+    signing_key: str = Field("", max_length=2_000, description="Format and key, found at the start; `` signs nothing.")
+
     @property
     def lines(self) -> tuple[str, ...]:
         """The lines that each message ends with."""

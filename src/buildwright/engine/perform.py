@@ -208,7 +208,14 @@ async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Buil
     proven = (f"Nothing to change: `{command}` passes.", "") if command else ()
     message = "\n".join((f"Task {action.task}: {task.title}", "", *proven, *trailers, ""))
     result = await _workspace(bench).rebase(
-        build.id, state.base, state.patch.tree, action.onto, message, state.attempt_at, commits.author
+        build.id,
+        state.base,
+        state.patch.tree,
+        action.onto,
+        message,
+        state.attempt_at,
+        commits.author,
+        commits.signing_key,
     )
     if isinstance(result, Merged):
         return e.MergePrepared(

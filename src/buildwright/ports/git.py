@@ -138,11 +138,20 @@ class Workspace(Protocol):
         """Yield a private directory with the files of `tree`, and a `.git` as a lane's; it is removed at the end."""
 
     async def rebase(
-        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime, author: str = ""
+        self,
+        build_id: str,
+        base: str,
+        tree: str,
+        onto: str,
+        message: str,
+        at: datetime,
+        author: str = "",
+        key: str = "",
     ) -> Merged | Conflicted:
         """Put the change (commit `base` to `tree`) on commit `onto` as one commit; same input, same commit id.
 
-        `author` is `Name <address>`, Buildwright itself when left out.
+        `author` is `Name <address>`, Buildwright itself when left out. `key` signs it (`Commits.signing_key`), which
+        may give another id each time. Raises GitFailed when it does not.
         """
 
     async def keep(self, key: LaneKey, base: str, tree: str, message: str, at: datetime, author: str = "") -> str:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from buildwright.core.graph import Graph
 from buildwright.core.review import reviewing_model, wants_review
 from buildwright.engine.commands import NewBuild
-from buildwright.errors import BadSettings
+from buildwright.errors import BadSettings, GitFailed
 from buildwright.ports import ModelAccess
 from buildwright.wiring.adapters import LazyPlanner, agent_for, with_cassette
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from buildwright.core.limits import Options
     from buildwright.gates.toolchain import Toolchain
     from buildwright.gateway import LocalGateway
     from buildwright.ports import Sandbox
@@ -44,6 +45,7 @@ def check(
         if not options.commits.author and (author := _author(source.git_dir, settings.environment)):
             commits = options.commits.model_copy(update={"author": author})
             options = options.model_copy(update={"commits": commits})
+        options = _with_key(options, source.git_dir, settings.environment)
     if options.commits.sign_off and not options.commits.author:
         raise BadSettings("there is no name to sign off with", fix="say --author 'NAME <ADDRESS>', or set it in git")
     if options.agent == "shell" and not options.agent_command.strip():
@@ -67,6 +69,18 @@ def check(
         if wants_review(options):
             gateway().check_keys("", options, "reviewing changes asks a model: ", reviewing_model(options))
     return replace(new, options=options)
+
+
+def _with_key(options: Options, git_dir: Path | None, environment: Mapping[str, str]) -> Options:
+    """Return the options with the key that signs commits, which has signed a trial. Raises BadSettings."""
+    from buildwright.workspace.signing import signing_key
+
+    commits = options.commits
+    try:
+        key = signing_key(environment, git_dir, commits.author, commits.sign)
+    except GitFailed as error:
+        raise BadSettings(error.message, fix=error.fix) from error
+    return options.model_copy(update={"commits": commits.model_copy(update={"signing_key": key})})
 
 
 def of_part(new: NewBuild, environment: Mapping[str, str]) -> NewBuild:

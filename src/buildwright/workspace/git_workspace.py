@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from buildwright.core.limits import Delivery
@@ -20,6 +21,7 @@ from buildwright.workspace.git import Git
 from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.lane import Lanes
 from buildwright.workspace.mirror import Mirrors, Pin
+from buildwright.workspace.signing import sign
 
 
 class GitWorkspace:
@@ -31,6 +33,7 @@ class GitWorkspace:
 
     def __init__(self, home: Path, environment: Mapping[str, str], hub: str = "") -> None:
         home = home.absolute()
+        self._environment = environment
         self._git = Git(home, environment)
         self._hub = Hub(hub, environment, self._git) if hub else None
         self._exchange = Exchange(self._hub, self._git) if self._hub else None
@@ -102,11 +105,20 @@ class GitWorkspace:
             yield files
 
     async def rebase(
-        self, build_id: str, base: str, tree: str, onto: str, message: str, at: datetime, author: str = ""
+        self,
+        build_id: str,
+        base: str,
+        tree: str,
+        onto: str,
+        message: str,
+        at: datetime,
+        author: str = "",
+        key: str = "",
     ) -> Merged | Conflicted:
         """See `Workspace.rebase`."""
         pin = await self._ready(build_id, base, tree, onto)
-        result = await merge.rebase(self._git, pin, base, tree, onto, message, at, author)
+        by = partial(sign, self._environment, key) if key else None
+        result = await merge.rebase(self._git, pin, base, tree, onto, message, at, author, by)
         await self._share(build_id, pin, result.tree, result.commit if isinstance(result, Merged) else "")
         return result
 

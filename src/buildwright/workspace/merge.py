@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 from buildwright.core.failpoint import failpoint
@@ -21,15 +22,27 @@ async def trees_of(git: Git, pin: Pin, *names: str) -> list[str]:
 
 
 async def rebase(
-    git: Git, pin: Pin, base: str, tree: str, onto: str, message: str, at: datetime, author: str
+    git: Git,
+    pin: Pin,
+    base: str,
+    tree: str,
+    onto: str,
+    message: str,
+    at: datetime,
+    author: str,
+    sign: Callable[[bytes], str] | None = None,
 ) -> Merged | Conflicted:
-    """Write the change (from commit `base` to `tree`) as one commit on `onto`, or return its conflicts."""
+    """Write the change (from commit `base` to `tree`) as one commit on `onto`, or return its conflicts.
+
+    It is signed here and not at the delivery: what is judged, landed, named in the journal and delivered is then one and
+    the same commit. Where a key signs otherwise each time (openpgp), only the commit that the journal names counts.
+    """
     merged = tree
     if onto != base:
         merged, files = await _merge(git, pin, base, tree, onto, at)
         if files:
             return Conflicted(merged, files)
-    commit = await asyncio.to_thread(pin.objects.commit, merged, (onto,), message, at, author or IDENTITY)
+    commit = await asyncio.to_thread(pin.objects.commit, merged, (onto,), message, at, author or IDENTITY, sign=sign)
     return Merged(commit, merged)
 
 

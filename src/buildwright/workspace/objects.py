@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -66,9 +67,17 @@ class ObjectStore:
         author: str = IDENTITY,
         *,
         durable: bool = True,
+        sign: Callable[[bytes], str] | None = None,
     ) -> str:
-        """Write a commit by `author` (`Name <address>`) and return its id; the same input gives the same id."""
+        """Write a commit by `author` (`Name <address>`) and return its id; the same input gives the same id.
+
+        So it is of a signed one if `sign`, which gets the content without the signature, returns the same again.
+        """
         stamp = f"{author} {int(at.timestamp())} +0000"
         head = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {stamp}", f"committer {stamp}"]
         body = message.replace("\0", "").encode("utf-8", "replace").strip() + b"\n"
+        if sign is not None:
+            # gitformat-signature(5): a header of its own, each further line of it behind a space.
+            signature = sign("\n".join(head).encode() + b"\n\n" + body).rstrip("\n").replace("\n", "\n ")
+            head.append(f"{'gpgsig' if self.width == 40 else 'gpgsig-sha256'} {signature}")
         return self.write("commit", "\n".join(head).encode() + b"\n\n" + body, durable=durable)

@@ -77,6 +77,16 @@ class UserSettings:
                 trusted.clear()
         return any(_covers(value, directories) for value in trusted)
 
+    def value(self, key: str, *, kind: str = "") -> str:
+        """Return what a key is set to, "" when it is not; `kind` is a type of git-config(1), such as "bool"."""
+        found = self._ask(*((f"--type={kind}",) if kind else ()), "-z", "--get", key)
+        return found[0] if found else ""
+
+    def of_the_user(self, key: str) -> str:
+        """Return what the user has set a key to, "" when only the repository does, or none."""
+        found = self._ask("--show-scope", "-z", "--get", key)
+        return found[1] if len(found) > 1 and found[0] in _USERS else ""
+
     def _entries(self, *words: str) -> Iterable[tuple[str, str]]:
         for entry in self._ask("-z", *words):
             key, _, value = entry.partition("\n")
