@@ -440,3 +440,34 @@ class TestBeads:
     def test_json_lines_of_our_own_tasks(self) -> None:
         text = '{"id": "a", "title": "A", "goal": "g"}\n{"id": "b", "title": "B", "depends_on": ["a"]}\n'
         assert needs(parse_spec(text, "tasks.jsonl")) == {"a": (), "b": ("a",)}
+
+
+class TestStoriesInAFolder:
+    """BMAD keeps one file for each story, `1.2.title.md` or `1-2-title.md`, beside files that are none."""
+
+    @staticmethod
+    def story(number: str, boxes: str) -> str:
+        return f"# Story {number}: Part {number}\n\n## Acceptance Criteria\n\n1. It works\n\n## Tasks / Subtasks\n\n{boxes}\n"
+
+    def test_they_follow_each_other_by_number(self, tmp_path: Path) -> None:
+        (tmp_path / "1-10-last.md").write_text(self.story("1.10", "- [ ] Last (AC: 1)"))
+        (tmp_path / "1-2-next.md").write_text(self.story("1.2", "- [ ] One (AC: 1)\n- [ ] Two"))
+        (tmp_path / "1-1-done.md").write_text(self.story("1.1", "- [x] Done"))
+        (tmp_path / "index.md").write_text("# All stories\n")
+        spec = read_spec(tmp_path)
+        assert spec.graph is not None
+        assert [(task.id, task.depends_on) for task in spec.graph.tasks] == [
+            ("1.2.1", ()),
+            ("1.2.2", ("1.2.1",)),
+            ("1.10.1", ("1.2.2",)),
+        ]
+        assert spec.form == "bmad"
+        assert any("story 1.1" in note for note in spec.notes), "nothing is dropped silently"
+
+    def test_two_of_one_number_and_nothing_to_do_are_named(self, tmp_path: Path) -> None:
+        (tmp_path / "a.md").write_text(self.story("2.1", "- [x] Done"))
+        with pytest.raises(BadSpec, match="every task of every story is ticked"):
+            read_spec(tmp_path)
+        (tmp_path / "b.md").write_text(self.story("2.1", "- [ ] Again"))
+        with pytest.raises(BadSpec, match=r"is story 2\.1, as .*a\.md is"):
+            read_spec(tmp_path)

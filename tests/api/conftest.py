@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,8 @@ class Client:
     async def ask(self, method: str, path: str, json: Any = None, **more: Any) -> Answered:
         """One request; `more` is what aiohttp takes."""
         if json is not None:
-            more["json"] = json
+            more["data"] = io.BytesIO(dumps(json).encode())
+            more["headers"] = {"content-type": "application/json", **more.get("headers", {})}
         async with self.session.request(method, self.address + path, allow_redirects=False, **more) as answer:
             text = await answer.text()
             is_json = "json" in answer.headers.get("content-type", "")

@@ -43,6 +43,19 @@ async def test_a_large_list_holds_nobody_up(served: Served) -> None:
     assert meanwhile > 5
 
 
+@pytest.mark.parametrize("form", ["tasks", "text"])
+async def test_a_list_of_five_megabytes_is_taken(served: Served, form: str) -> None:
+    tasks = [{"id": f"t{number}", "title": f"Task {number}", "goal": "word " * 90} for number in range(10_000)]
+    text = json.dumps({"tasks": tasks})
+    assert len(text) > 5_000_000
+    wish = {"tasks": tasks} if form == "tasks" else {"spec": text, "name": "tasks.json"}
+    answer = await served.client.post("/api/plans", wish)
+    assert answer.status == 200, answer.text[:500]
+    assert len(answer.json["tasks"]) == 10_000
+    project = {"tasks": tasks} if form == "tasks" else {"spec": text}
+    assert (await served.client.post("/projects", {"name": "large", **project})).status == 201
+
+
 async def test_a_build_runs_by_itself_and_its_status_is_that_of_the_command_line(served: Served) -> None:
     build_id = await started(served.client)
     status = await ended(served.client, build_id)

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from buildwright.api.app import api_for
-from buildwright.api.guard import COOKIE, LARGEST_BODY
+from buildwright.api.guard import COOKIE, LARGEST_BODY, LARGEST_SPEC
 from buildwright.api.server import Quiet, configured
 from tests.api.attacking import Attacked, attacking
 from tests.api.conftest import Client
@@ -118,9 +118,10 @@ async def test_a_page_of_another_site_cannot_use_the_session(attacked: Attacked,
 
 
 async def test_a_body_that_is_too_large_is_not_read(attacked: Attacked) -> None:
-    head = (
-        f"POST /projects HTTP/1.1\r\nHost: {attacked.host}\r\n{attacked.bearer}\r\nContent-Type: application/json\r\n"
-    )
+    head = f"POST /events HTTP/1.1\r\nHost: {attacked.host}\r\n{attacked.bearer}\r\nContent-Type: application/json\r\n"
+    of_specs = head.replace("/events", "/projects")
+    (answer,) = await attacked.send(f"{of_specs}Content-Length: {LARGEST_SPEC + 1}\r\n\r\n".encode(), b"{")
+    assert (answer.status, answer.json["code"]) == (413, "too-large")
     for length in (LARGEST_BODY + 1, 10**12, 10**18):
         (answer,) = await attacked.send(f"{head}Content-Length: {length}\r\n\r\n".encode(), b"{")
         assert (answer.status, answer.headers["connection"]) == (413, "close"), answer
@@ -158,7 +159,7 @@ async def test_a_body_that_is_framed_wrongly_is_refused(attacked: Attacked, rest
 
 
 async def test_a_second_request_hidden_in_a_body_is_none(attacked: Attacked) -> None:
-    hidden = f"POST /api/tickets HTTP/1.1\r\nHost: {attacked.host}\r\n{attacked.bearer}\r\n\r\n"
+    hidden = f"POST /events HTTP/1.1\r\nHost: {attacked.host}\r\n{attacked.bearer}\r\n\r\n"
     head = f"POST /projects HTTP/1.1\r\nHost: {attacked.host}\r\nContent-Type: application/json\r\n"
     both = f"{head}Content-Length: {len(hidden) + 5}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
     answers = await attacked.send(both.encode(), end=True)

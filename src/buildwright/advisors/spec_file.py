@@ -22,7 +22,7 @@ from buildwright.advisors.issue_lines import are_issues, load_lines, parse_issue
 from buildwright.advisors.numbered_list import looks_numbered, parse_numbered_list
 from buildwright.advisors.spec_kit import looks_like_spec_kit, parse_spec_kit
 from buildwright.advisors.stated_proofs import with_stated_proofs
-from buildwright.advisors.story import looks_like_story, names_stories_only, parse_story
+from buildwright.advisors.story import looks_like_story, names_stories_only, parse_stories, parse_story
 from buildwright.core.graph import Graph
 from buildwright.core.record import Record
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
@@ -85,7 +85,7 @@ def _parse_own_tasks(data: Any, text: str, name: str, title: str) -> Spec:
 
 
 def read_spec(path: Path, text: str | None = None, tag: str = "") -> Spec:
-    """Return the spec in a file, or in a folder of Backlog.md's task files. Raises BadSpec or BadGraph.
+    """Return the spec in a file, or in a folder of Backlog.md's task files or BMAD's stories. Raises BadSpec or BadGraph.
 
     `text` is the file's content if the caller has it already; `tag` chooses one of the lists in a task-master file.
     """
@@ -96,13 +96,17 @@ def read_spec(path: Path, text: str | None = None, tag: str = "") -> Spec:
 
 def _read_folder(folder: Path) -> Spec:
     read = [(str(file), documents.read_text(file)) for file in sorted(folder.glob("*.md"))[:_MOST_FILES]]
-    files = [(name, text) for name, text in read if looks_like_backlog(text)]
-    if not files:
-        raise BadSpec("this is a directory without task files of Backlog.md", file=str(folder), fix="name a file in it")
-    spec = parse_backlog(files, str(folder), (folder.absolute().name or "tasks")[:200])
+    title = (folder.absolute().name or "tasks")[:200]
+    if files := [(name, text) for name, text in read if looks_like_backlog(text)]:
+        spec, are = parse_backlog(files, str(folder), title), "task files (id, title and status in front)"
+    elif files := [(name, text) for name, text in read if looks_like_story(text)]:
+        spec, are = parse_stories(files, str(folder), title), "stories (`# Story 1.2: Title`)"
+    else:
+        message = "this is a directory without task files of Backlog.md or stories of BMAD"
+        raise BadSpec(message, file=str(folder), fix="name a file in it")
     tasks = {name for name, _ in files}
     if others := [Path(name).name for name, _ in read if name not in tasks]:
-        left_out = f"{named(others)}: no task files (id, title and status in front), so left out"
+        left_out = f"{named(others)}: no {are}, so left out"
         spec = spec.model_copy(update={"notes": (*spec.notes, left_out)})
     return with_stated_proofs(spec)
 

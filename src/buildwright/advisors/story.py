@@ -8,6 +8,7 @@ that no task names are asked of the last one. All other sections reach the agent
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,8 +49,70 @@ def names_stories_only(data: dict[str, Any]) -> bool:
     return isinstance(data.get("development_status"), dict)
 
 
+def parse_stories(stories: Sequence[tuple[str, str]], name: str, title: str) -> Spec:
+    """Return one spec of the stories in a folder, by their numbers, each after the one before.
+
+    A story without a task to do is left out with a note. Raises BadSpec or BadGraph with file and line.
+    """
+    tasks: list[Task] = []
+    notes: list[str] = []
+    texts: list[str] = []
+    seen: dict[str, str] = {}
+    for file, text in sorted(stories, key=lambda story: _order(story[1])):
+        number = _number(text)
+        if number in seen:
+            raise BadSpec(f"is story {number}, as {seen[number]} is", file=file, fix="give one of them another number")
+        seen[number] = file
+        if _is_done(text):
+            notes.append(f"{file}: every task of story {number} is ticked, so it is left out")
+            continue
+        one = parse_story(text, file)
+        assert one.graph is not None
+        first, *others = one.graph.tasks
+        before = (tasks[-1].id,) if tasks else ()
+        tasks += [first.model_copy(update={"depends_on": before}), *others]
+        notes += one.notes
+        texts.append(text)
+    if not tasks:
+        fix = "untick or add a task under `## Tasks / Subtasks`: there is nothing to build"
+        raise BadSpec("every task of every story is ticked", file=name, fix=fix)
+    graph = checked_graph(Graph(tasks=tuple(tasks)), "", name, {})
+    return Spec(title=title, source=name, form="bmad", text="\n\n".join(texts), graph=graph, notes=tuple(notes))
+
+
+def _number(text: str) -> str:
+    """Return the number of a story, as its title writes it, in the form of an id."""
+    found = next(match for _, line in lines_outside_fences(text) if (match := _TITLE.match(line)))
+    return re.sub(r"[^A-Za-z0-9._-]", "-", found[1]).strip("-.") or "story"
+
+
+def _order(text: str) -> tuple[tuple[int, int, str], ...]:
+    parts = re.split(r"[.-]", _number(text))
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts)
+
+
+def _is_done(text: str) -> bool:
+    jobs = _read(text)[0]
+    return bool(jobs) and not any(job.box.is_open or job.has_open_steps for job in jobs)
+
+
 def parse_story(text: str, name: str) -> Spec:
     """Return the spec. Raises BadSpec or BadGraph with the line."""
+    jobs, criteria, story, title = _read(text)
+    open_jobs = [job for job in jobs if job.box.is_open or job.has_open_steps]
+    if not open_jobs:
+        fix = "untick or add a task under `## Tasks / Subtasks`: there is nothing to build"
+        raise BadSpec("every task of the story is ticked", file=name, fix=fix)
+    tasks = _tasks(open_jobs, criteria, f"Part of story {story}: {title}")
+    numbers = {job.id: job.box.number for job in jobs}
+    graph = checked_graph(Graph(tasks=tasks), text, name, numbers)
+    notes = notes_on_marks((job.id, job.box) for job in jobs if job.box.is_open or not job.has_open_steps)
+    shown = f"Story {story}: {title}"[:200]
+    return Spec(title=shown, source=name, form="bmad", text=text, graph=graph, notes=tuple(notes))
+
+
+def _read(text: str) -> tuple[list[_Job], dict[int, str], str, str]:
+    """Return the boxes of a story, its criteria by their numbers, its own number and its title."""
     jobs: list[_Job] = []
     criteria: dict[int, str] = {}
     title = story = section = ""
@@ -63,16 +126,7 @@ def parse_story(text: str, name: str) -> Spec:
                 criteria[int(found[1] or len(criteria) + 1)] = found[2]
         elif _TASKS.match(section):
             _read_job(jobs, number, line, story)
-    open_jobs = [job for job in jobs if job.box.is_open or job.has_open_steps]
-    if not open_jobs:
-        fix = "untick or add a task under `## Tasks / Subtasks`: there is nothing to build"
-        raise BadSpec("every task of the story is ticked", file=name, fix=fix)
-    tasks = _tasks(open_jobs, criteria, f"Part of story {story}: {title}")
-    numbers = {job.id: job.box.number for job in jobs}
-    graph = checked_graph(Graph(tasks=tasks), text, name, numbers)
-    notes = notes_on_marks((job.id, job.box) for job in jobs if job.box.is_open or not job.has_open_steps)
-    shown = f"Story {story}: {title}"[:200]
-    return Spec(title=shown, source=name, form="bmad", text=text, graph=graph, notes=tuple(notes))
+    return jobs, criteria, story, title
 
 
 def _read_job(jobs: list[_Job], number: int, line: str, story: str) -> None:

@@ -27,12 +27,16 @@ PUBLIC_BELOW = ("/static/",)
 OWN_TICKET = frozenset({"/ws", "/ws/devteam"})
 """Paths of WebSockets: accepted so that the client learns why they are closed; `sockets` identifies the caller."""
 LARGEST_BODY = 1_000_000
+LARGEST_SPEC = 10_000_000
+"""Bytes of a body that may hold a spec or a list of tasks."""
 LARGEST_HEADERS = 32_768
 HANDLER_SECONDS = 90.0
 CORRELATION = "x-correlation-id"
 
 _STREAMS = re.compile(r"/api/(builds|projects)/[^/]+/stream")
 """Paths of streams, which may go on as long as the client wants."""
+_SPECS = re.compile(r"/api/(builds|plans)|/projects(/[^/]+/build)?")
+"""Paths whose body may hold a spec."""
 _CORRELATION_FORM = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -97,7 +101,9 @@ class _Request:
                 return
             limit = asyncio.timeout(None if _streams(scope["path"]) else HANDLER_SECONDS)
             async with limit:
-                await self._app(scope, _Body(receive, self._refuse, self._site.body_seconds).receive, self._answer)
+                await self._app(
+                    scope, _Body(receive, self._refuse, self._site.body_seconds, largest(scope)).receive, self._answer
+                )
         except _BodyRefusedError:
             pass  # answered below, like one that the application has caught
         except Exception as error:
@@ -134,8 +140,9 @@ class _Request:
             text = f"address and headers have at most {LARGEST_HEADERS} bytes"
             return plain(431, "Headers too large", text, "send less", self._correlation_id)
         length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit()) or int(length) > LARGEST_BODY:
-            return too_large(self._correlation_id)
+        most = largest(scope)
+        if not (length.isascii() and length.isdigit()) or int(length) > most:
+            return too_large(most, self._correlation_id)
         path = scope["path"]
         try:
             scope["state"]["caller"] = identify(self._site, headers, scope["method"])
@@ -182,10 +189,11 @@ class _BodyRefusedError(Exception):
 class _Body:
     """A body within its limits of time and size, also when it names no length."""
 
-    def __init__(self, receive: Receive, refuse: Callable[[Problem], None], seconds: float) -> None:
+    def __init__(self, receive: Receive, refuse: Callable[[Problem], None], seconds: float, most: int) -> None:
         self._receive = receive
         self._refuse = refuse
         self._seen = 0
+        self._most = most
         self._seconds = seconds
         self._until = time.monotonic() + seconds
         self._over = False
@@ -201,16 +209,21 @@ class _Body:
             self._refuse(plain(408, "Too slow", text, "try again"))
             raise _BodyRefusedError from None
         self._seen += len(message.get("body", b""))
-        if self._seen > LARGEST_BODY:
-            self._refuse(too_large())
+        if self._seen > self._most:
+            self._refuse(too_large(self._most))
             raise _BodyRefusedError
         self._over = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
 
-def too_large(correlation_id: str = "") -> Problem:
+def largest(scope: Scope) -> int:
+    """Return how many bytes the body of a request may have."""
+    return LARGEST_SPEC if scope["method"] == "POST" and _SPECS.fullmatch(scope["path"]) else LARGEST_BODY
+
+
+def too_large(most: int, correlation_id: str = "") -> Problem:
     """Return the problem of a body that is too large to read."""
-    return plain(413, "Too large", f"a body has at most {LARGEST_BODY} bytes", "send less", correlation_id)
+    return plain(413, "Too large", f"a body here has at most {most} bytes", "send less", correlation_id)
 
 
 def identify(site: ServerState, headers: Headers, method: str) -> Caller:

@@ -15,7 +15,7 @@ from buildwright.core.spec import Spec
 from buildwright.errors import BadRepository, BadSpec, Refused
 
 TargetType = Literal["local_path", "github_existing", "github_new"]
-SpecText = Annotated[str, Field(max_length=900_000, description="Markdown: what to build.")]
+SpecText = Annotated[str, Field(max_length=9_000_000, description="Markdown: what to build.")]
 TaskList = Annotated[
     list[dict[str, Any]], Field(max_length=20_000, description="A complete task list: docs/guides/task-lists.md.")
 ]

@@ -80,7 +80,7 @@ class NewBuildRequest(RequestModel):
         description="What the file of `spec` would be called: its ending says what it is.",
     )
     title: Annotated[CleanText, Field(max_length=200)] = Field(default="", description="Of the build.")
-    tasks: list[Task] = Field(default_factory=list, max_length=2000, description="More go as text into `spec`.")
+    tasks: list[Task] = Field(default_factory=list, max_length=20_000)
     milestones: list[str] = Field(default_factory=list, max_length=1000)
     brief: ProjectBrief | None = None
     build_plan: BuildPlan | None = None
