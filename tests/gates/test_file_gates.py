@@ -11,6 +11,7 @@ from buildwright.core.finding import MOST_FINDINGS
 from buildwright.core.patch import FileChange, Patch
 from buildwright.errors import BadSettings, GateBroken
 from buildwright.gates import GATES, gates
+from buildwright.gates.compared import compared
 from buildwright.gates.conflicts import ConflictMarkersGate, conflict_line
 from buildwright.gates.links import LinksGate
 from buildwright.gates.scope import ScopeGate
@@ -185,6 +186,19 @@ async def test_only_changed_text_is_searched_for_conflicts(tmp_path: Path) -> No
     what = patch("new.txt", "image.bin", change("old.txt", "deleted"))
     judgements = await ConflictMarkersGate().judge(judged(tmp_path, what))
     assert [(one.file, one.line) for one in judgements[0].report.findings] == [("new.txt", 2)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8"])
+async def test_text_is_read_in_the_encoding_that_a_checkout_has(tmp_path: Path, encoding: str) -> None:
+    """With `working-tree-encoding=UTF-16` git stores UTF-8: the base is read as stored, the change as checked out."""
+    was, now = "Les mots: été\n", "Les mots: été, hiver\n"
+    what = changed(tmp_path, {"a.txt": was}, {"a.txt": now})
+    assert what.files is not None
+    (what.files / "a.txt").write_bytes(now.encode(encoding))
+    (one,) = await compared(what)
+    assert (one.before, one.after) == (was, now)
+    (what.files / "a.txt").write_bytes(MARKED.encode(encoding))
+    assert await said(ConflictMarkersGate(), what) == [("conflicts.marker", "error")]
 
 
 async def test_a_link_in_the_tree_is_not_read_through(tmp_path: Path) -> None:

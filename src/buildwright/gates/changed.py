@@ -25,18 +25,34 @@ def checkout(judged: Judged) -> Path:
 
 
 def changed_texts(judged: Judged) -> Iterator[tuple[FileChange, str]]:
-    """Yield every added or modified regular file that is UTF-8 text and not too large, with its text."""
+    """Yield every added or modified regular file that is text and not too large, with its text."""
     root = checkout(judged)
     for change in judged.patch.changes if judged.patch else ():
         if change.kind == "deleted" or not change.mode.startswith("100"):
             continue
         content = read_bytes(root, change.path)
-        if content is None or b"\0" in content[:8000]:
+        if content is None:
+            continue
+        content = as_stored(content)
+        if b"\0" in content[:8000]:
             continue
         try:
             yield change, content.decode("utf-8")
         except UnicodeDecodeError:
             continue
+
+
+def as_stored(content: bytes) -> bytes:
+    """Return the content of a checkout's file as git stores it where `working-tree-encoding` is UTF-16: in UTF-8.
+
+    Any other content stays as it is.
+    """
+    if not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content
+    try:
+        return content.decode("utf-16").encode()
+    except (UnicodeDecodeError, UnicodeEncodeError):
+        return content
 
 
 def read_bytes(root: Path, path: str, limit: int = LARGEST_READ) -> bytes | None:

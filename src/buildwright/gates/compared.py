@@ -8,7 +8,7 @@ from typing import NamedTuple
 from buildwright.core.patch import FileChange
 from buildwright.core.paths import is_covered
 from buildwright.core.task import Task
-from buildwright.gates.changed import checkout, read_bytes
+from buildwright.gates.changed import as_stored, checkout, read_bytes
 from buildwright.ports import Judged
 
 _LINK = "120000"
@@ -57,6 +57,7 @@ async def base_text(judged: Judged, path: str) -> str | None:
 
 def text_of(content: bytes | None) -> str | None:
     """Return bytes as text without a byte order mark, None for what is no text."""
+    content = as_stored(content) if content is not None else None
     if content is None or b"\0" in content[:8000]:
         return None
     return content.decode("utf-8", "replace").removeprefix("\ufeff")
