@@ -29,7 +29,7 @@ enabled = false
 [model_providers.buildwright]
 name = "buildwright"
 base_url = {url}
-env_key = "BUILDWRIGHT_DOOR"
+env_key = "GATEWAY_TOKEN"
 wire_api = "responses"
 request_max_retries = {retries}
 stream_max_retries = {retries}
@@ -42,7 +42,7 @@ def _start(place: ProgramPlace) -> Start:
     go_on = ("resume", place.session) if place.session else ()
     return Start(
         (place.program, "exec", *go_on, "--json", "--skip-git-repo-check", "-"),
-        {"CODEX_HOME": str(place.home / "codex"), "BUILDWRIGHT_DOOR": place.door.token},
+        {"CODEX_HOME": str(place.home / "codex"), "GATEWAY_TOKEN": place.door.token},
         {"codex/config.toml": settings},
     )
 
