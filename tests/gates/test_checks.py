@@ -132,7 +132,7 @@ async def test_an_exit_code_outweighs_a_report_that_says_passed(tmp_path: Path) 
     write(tmp_path, {"calc.py": ADD, "test_calc.py": GOOD})
     *_, report = await reports(tmp_path, checks=command(f"{FAST}; exit 9"))
     assert codes(report) == ["check.failed"]
-    assert "exit code 9" in report.findings[0].message
+    assert "exited with code 9" in report.findings[0].message
 
 
 async def test_a_failure_in_the_first_of_two_runs_counts(tmp_path: Path) -> None:
