@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, suppress
 from importlib import import_module
@@ -22,13 +23,13 @@ from buildwright.core.limits import Limits
 from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
 from buildwright.ports import Agent, Assignment, Message, ModelEndpoint
-from buildwright.sandbox.execution import NoSandbox
+from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.adapters.scripted_agent import Say, ScriptedAgent, Sleep, Step, Wait, Write
 from tests.adapters.scripted_model import ScriptedModel
 from tests.agents.fake_messages import Round, Use, serving
 
-PATH = os.environ["PATH"]
-NAMES = ["direct", "claude", "shell", "scripted"]
+PATH = os.pathsep.join((os.environ["PATH"], str(Path(sys.executable).parent)))
+NAMES = ["direct", "claude", "claude in a box", "shell", "scripted"]
 
 
 class Stage(NamedTuple):
@@ -55,10 +56,10 @@ async def stage(tmp_path: Path) -> AsyncIterator[Make]:
             agent: Agent
             if name == "direct":
                 agent = DirectAgent(_model(does, path))
-            elif name == "claude":
+            elif name.startswith("claude"):
                 fake = await stack.enter_async_context(serving(_rounds(does, lane, path)))
                 door = ModelEndpoint(fake.url, "token")
-                agent = ClaudeAgent(PATH)
+                agent = ClaudeAgent(NoSandbox() if name == "claude" else Bubblewrap(), PATH)
             elif name == "shell":
                 command = _command(does, path)
                 agent = ShellAgent(NoSandbox(), PATH)
@@ -112,7 +113,7 @@ def open_below(directory: Path) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_last_activity_is_finished_and_the_only_one(stage: Make, name: str) -> None:
     agent, assignment = await stage(name, "write")
-    assert agent.name == name
+    assert agent.name == name.partition(" ")[0]
     out: list[Activity] = [activity async for activity in agent.run(assignment, asyncio.Queue())]
     assert [isinstance(activity, Finished) for activity in out] == [False] * (len(out) - 1) + [True]
     assert isinstance(out[-1], Finished)
@@ -159,7 +160,7 @@ async def test_messages_are_heard(stage: Make, name: str) -> None:
     assert heard == ["m1", "m2"]
 
 
-@pytest.mark.parametrize("name", ["direct", "claude", "scripted"])
+@pytest.mark.parametrize("name", ["direct", "claude", "claude in a box", "scripted"])
 @pytest.mark.parametrize("path", ["../out.txt", "link/out.txt", ".git/config", ".vscode/tasks.json"])
 async def test_writes_stay_in_the_lane(stage: Make, tmp_path: Path, name: str, path: str) -> None:
     agent, assignment = await stage(name, "write", path)

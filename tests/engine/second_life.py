@@ -23,6 +23,7 @@ from buildwright.engine.adapters import Adapters
 from buildwright.engine.loop import run
 from buildwright.gateway import GatewayModel, LocalGateway
 from buildwright.ports import Agent, Assignment, Briefing, BriefingRequest, Message
+from buildwright.sandbox import Bubblewrap, NoSandbox
 from buildwright.store.journal_sqlite import SqliteBuilds
 from buildwright.store.lease_holders import this_process
 from buildwright.wiring import SystemClock
@@ -65,7 +66,13 @@ async def main(
         build_id = await commands.create(
             builds, clock, commands.NewBuild(spec, options, str(folder / "repository"), "", "p", "u")
         )
-    agent: Agent = ClaudeAgent(os.environ["PATH"], retries=1) if name == "claude" else DirectAgent(GatewayModel())
+    path = os.pathsep.join((os.environ["PATH"], str(Path(sys.executable).parent)))
+    agents: dict[str, Agent] = {
+        "direct": DirectAgent(GatewayModel()),
+        "claude": ClaudeAgent(NoSandbox(), path, retries=1),
+        "claude in a box": ClaudeAgent(Bubblewrap(), path, retries=1),
+    }
+    agent = agents[name]
     gateway = LocalGateway({"ANTHROPIC_API_KEY": "sk-12345678", "ANTHROPIC_BASE_URL": provider}, home, answers=builds)
     world = Adapters(
         builds=builds,

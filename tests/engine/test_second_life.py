@@ -73,11 +73,13 @@ def rounds(turn: int, body: dict[str, Any]) -> Round:
 
 
 @pytest.mark.parametrize(
-    ("every", "killed_at"),
-    [(0.0, 2), (60.0, 3)],
+    ("every", "killed_at", "agent"),
+    [(0.0, 2, "claude"), (60.0, 3, "claude in a box")],
     ids=["a-checkpoint-each-round", "answers-since-the-checkpoint"],
 )
-async def test_claude_goes_on_in_another_process_and_another_home(tmp_path: Path, every: float, killed_at: int) -> None:
+async def test_claude_goes_on_in_another_process_and_another_home(
+    tmp_path: Path, every: float, killed_at: int, agent: str
+) -> None:
     make_repository(tmp_path / "repository")
     lives: list[Process] = []
 
@@ -88,11 +90,11 @@ async def test_claude_goes_on_in_another_process_and_another_home(tmp_path: Path
         return rounds(turn, body)
 
     async with serving(answer) as fake:
-        lives.append(await begin(tmp_path, tmp_path / "home", "claude", fake, every))
+        lives.append(await begin(tmp_path, tmp_path / "home", agent, fake, every))
         assert await lives[0].wait() == -9
         # Another worker: only what went through the hub is there.
         shutil.copytree(tmp_path / "home" / "mirrors", tmp_path / "elsewhere" / "mirrors")
-        lives.append(await begin(tmp_path, tmp_path / "elsewhere", "claude", fake, every))
+        lives.append(await begin(tmp_path, tmp_path / "elsewhere", agent, fake, every))
         assert await lives[1].wait() == 0
         asked = [sum(one["role"] == "assistant" for one in body["messages"]) for body in fake.requests]
     assert asked == sorted([0, 1, 2, 3, killed_at]), "only the answer that was in the air is bought again"

@@ -1,7 +1,7 @@
 """Claude Code as an agent, through the Claude Agent SDK and its bundled program. Must never see a provider's key.
 
-The program runs as this process's user. Permission callbacks keep its file tools in the lane, but it may run commands,
-and a command can do what this user can: the callbacks are not a boundary.
+The library runs here and talks through pipes with the program, which runs in the sandbox. Permission callbacks keep its
+file tools in the lane; the boundary is the sandbox alone, for it may run commands.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from buildwright.agents.child_processes import ChildProcesses, end_orphans
 from buildwright.agents.claude_session import (
     Conversation,
+    command_of,
     config_directory,
     decode,
     restore,
     save,
     save_round,
-    write_launcher,
 )
 from buildwright.agents.claude_tools import CHANGES_FILES, TAIL, TOOLS, failure_kind, path_of, ran, used, why_not
+from buildwright.agents.launcher import Launcher, launching
 from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, Saved, UsedTokens, Warned, Wrote
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed
-from buildwright.ports import GO_ON, Assignment, Message, ModelEndpoint
+from buildwright.ports import GO_ON, Assignment, Message, Sandbox
 
 if TYPE_CHECKING:
     import claude_agent_sdk as sdk
@@ -61,11 +61,11 @@ class ClaudeAgent:
     touches_files = True
     uses_model: Literal["always", "if given", "never"] = "always"
 
-    def __init__(self, path: str, *, retries: int = 4, program: Path | None = None, home: str = "") -> None:
+    def __init__(self, sandbox: Sandbox, path: str, *, retries: int = 4, program: Path | None = None) -> None:
+        self._sandbox = sandbox
         self._path = path
         self._retries = retries
         self._program = program
-        self._home = home
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a door or library, or when the program does not start."""
@@ -86,39 +86,32 @@ class ClaudeAgent:
             work.used = {each.model: each for each in before.used}
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
-        end_orphans(self._home)
-        children = ChildProcesses(home=self._home)
-        client = library.ClaudeSDKClient(self._options(library, work, assignment.door, before, children.mark))
-        try:
-            await _connect(client, library)
-            async with aclosing(
-                _converse(client, library, work, _first(assignment, before), inbox, children)
-            ) as activities:
-                async for activity in activities:
-                    yield activity
-            if work.failure is None:
-                # A clean disconnect lets the program write the end of its transcript.
+        continues = before is not None and assignment.resumed
+        command = command_of(
+            assignment, assignment.door, self._find(library), self._path, self._retries, continues=continues
+        )
+        async with launching(self._sandbox, command, work.wrote_error) as launcher:
+            client = library.ClaudeSDKClient(self._options(library, work, launcher.path, before))
+            try:
+                await _connect(client, library, launcher)
+                async with aclosing(_converse(client, library, work, _first(assignment, before), inbox)) as activities:
+                    async for activity in activities:
+                        yield activity
+                if work.failure is None:
+                    # A clean disconnect lets the program write the end of its transcript.
+                    await client.disconnect()
+            finally:
+                # Ended before the library disconnects, which otherwise waits for a program that is in a back-off.
+                await launcher.end()
                 await client.disconnect()
-        finally:
-            # Killed before the library disconnects, which otherwise waits for a program that is in a back-off.
-            children.kill()
-            await client.disconnect()
-            await children.end()
+        if launcher.done is not None and launcher.done.exit_code is None and work.failure is not None:
+            work.fail("timeout", f"Claude Code was ended after {assignment.limits.task_seconds:g} s.")
         yield work.finished(save(work.session, tuple(work.used.values()), assignment, key))
 
     def _options(
-        self, library: Any, work: _Work, door: ModelEndpoint, before: Conversation | None, mark: str
+        self, library: Any, work: _Work, launcher: Path, before: Conversation | None
     ) -> sdk.ClaudeAgentOptions:
         assignment = work.assignment
-        launcher = write_launcher(
-            assignment,
-            door,
-            self._find(library),
-            self._path,
-            self._retries,
-            mark,
-            continues=before is not None and assignment.resumed,
-        )
 
         async def may(tool: str, tool_input: dict[str, Any], _context: object) -> Any:
             why = work.judge(tool, tool_input)
@@ -182,10 +175,13 @@ def _library() -> Any:
     return claude_agent_sdk
 
 
-async def _connect(client: sdk.ClaudeSDKClient, library: Any) -> None:
+async def _connect(client: sdk.ClaudeSDKClient, library: Any, launcher: Launcher) -> None:
     try:
         await client.connect()
     except library.ClaudeSDKError as error:
+        await launcher.end()
+        if (trouble := launcher.trouble) is not None:
+            raise AgentFailed(f"Claude Code did not start: {trouble}", fix=trouble.fix) from error
         raise AgentFailed(f"Claude Code did not start: {error}", fix="Run `buildwright doctor`.") from error
 
 
@@ -228,6 +224,9 @@ class _Work:
     """Sums per model as the program reports them, over all attempts of the session."""
     asked: dict[str, str] = field(default_factory=dict)
     """Our prompts that the program has not read yet: its id to the user's message ("" for the task)."""
+
+    def wrote_error(self, piece: bytes) -> None:
+        self.errors.extend(piece.decode("utf-8", "replace").splitlines())
 
     def judge(self, tool: str, tool_input: Mapping[str, object]) -> str | None:
         why = why_not(tool, tool_input, self.assignment, config_directory(self.assignment.home) / "projects")
@@ -280,7 +279,6 @@ async def _converse(
     work: _Work,
     first: str,
     inbox: asyncio.Queue[Message],
-    children: ChildProcesses,
 ) -> AsyncGenerator[Activity]:
     """Send the task and the user's messages, and yield all activities up to the last result."""
     if first:
@@ -290,7 +288,6 @@ async def _converse(
     stream = client.receive_messages()
     try:
         async for message in stream:
-            children.glance()
             work.begun.set()
             if work.begins_answer(message, library) and (conversation := await work.saved()) is not None:
                 yield Saved(conversation=conversation)

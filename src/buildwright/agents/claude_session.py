@@ -1,23 +1,21 @@
-"""The launcher, environment and transcript of a run of Claude Code. Must never pass on our own environment."""
+"""The command and transcript of a run of Claude Code. Must never pass on our own environment."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from buildwright.agents.child_processes import MARK
 from buildwright.confined_fs import read_beneath
 from buildwright.core.activity import UsedTokens
 from buildwright.core.record import Record
 from buildwright.errors import NotFound, UnsafePath
-from buildwright.ports import GO_ON, Assignment, ModelEndpoint
+from buildwright.ports import GO_ON, Assignment, Command, ModelEndpoint
 
 LARGEST_TRANSCRIPT = 20_000_000
 _SESSION = re.compile(r"[0-9a-fA-F-]{36}")
@@ -137,16 +135,14 @@ def save_round(
     return None
 
 
-def write_launcher(
-    assignment: Assignment, door: ModelEndpoint, program: str, path: str, retries: int, mark: str, *, continues: bool
-) -> Path:
-    """Write a script to start instead of the program: it drops the inherited environment and sets ours.
+def command_of(
+    assignment: Assignment, door: ModelEndpoint, program: str, path: str, retries: int, *, continues: bool
+) -> Command:
+    """Return the command that runs the program, whose arguments the library adds.
 
-    The library merges its parent's environment into the child's, provider keys included; overriding names one by one
-    would miss unknown ones. Values are in a file only we can read, not in arguments that all users can see. With
-    `continues` the program goes on with the turn in which its session ends.
+    With `continues` the program goes on with the turn in which its session ends.
     """
-    home = assignment.home
+    home, limits = assignment.home, assignment.limits
     temporary = home / "tmp"
     for directory in (temporary, config_directory(home)):
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -156,28 +152,27 @@ def write_launcher(
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "TMPDIR": str(temporary),
-        "GIT_CEILING_DIRECTORIES": os.pathsep.join({str(assignment.lane.parent), str(home.parent)}),
         "CLAUDE_CONFIG_DIR": str(config_directory(home)),
         "ANTHROPIC_BASE_URL": door.url,
         "ANTHROPIC_API_KEY": door.token,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        # Its turn ends while such a task still works, and what that has not done yet would be cut off.
+        "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
         "CLAUDE_CODE_MAX_RETRIES": str(retries),
         # The library sets these two for its own protocol with the program.
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
         "CLAUDE_CODE_SDK_READS_SESSION_STATE": "1",
-        MARK: mark,
     }
     if continues:
         environment |= {"CLAUDE_CODE_RESUME_INTERRUPTED_TURN": "1", "CLAUDE_CODE_RESUME_PROMPT": GO_ON}
-    inner = home / "claude-environment.sh"
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
-    _write(inner, f'{exports}exec {shlex.quote(program)} "$@"\n', 0o600)
-    launcher = home / "claude-start.sh"
-    _write(launcher, f'#!/bin/sh\nexec /usr/bin/env -i /bin/sh {shlex.quote(str(inner))} "$@"\n', 0o700)
-    return launcher
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    path.touch(mode=mode)
-    path.chmod(mode)
-    path.write_text(text, encoding="utf-8")
+    return Command(
+        argv=(program,),
+        cwd=assignment.lane,
+        env=environment,
+        seconds=limits.task_seconds,
+        output_bytes=limits.output_bytes,
+        memory_bytes=limits.memory_bytes,
+        processes=limits.processes,
+        relays=door.relays,
+        writable=(home,),
+    )

@@ -28,6 +28,8 @@ class Command:
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
     stdin: bytes = b""
+    streams: tuple[int, int] | None = None
+    """Descriptors of the caller that are its standard input and output: then only its standard error is kept."""
     seconds: float = 120.0
     output_bytes: int = 4_000_000
     memory_bytes: int = 4 * 1024**3

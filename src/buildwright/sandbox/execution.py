@@ -133,7 +133,7 @@ async def carry_out(
     reading = asyncio.create_task(_read(read_end, kept, on_output))
     try:
         cwd = Path("/") if guarded else command.cwd
-        process = await _start(argv, command.stdin, write_end, environment, cwd, pass_fds)
+        process = await _start(argv, command, write_end, environment, cwd, pass_fds)
     except BaseException:
         reading.cancel()
         raise
@@ -158,16 +158,20 @@ async def carry_out(
 
 
 async def _start(
-    argv: Sequence[str], stdin: bytes, output: int, env: Mapping[str, str], cwd: Path, pass_fds: Sequence[int]
+    argv: Sequence[str], command: Command, output: int, env: Mapping[str, str], cwd: Path, pass_fds: Sequence[int]
 ) -> asyncio.subprocess.Process:
-    """Start a process in a session of its own, with `stdin` in a file and both outputs to the descriptor `output`."""
+    """Start a process in a session of its own, with its input in a file and both outputs to the descriptor `output`.
+
+    The command's own streams take the place of its input and its standard output.
+    """
     with tempfile.TemporaryFile() as file:
-        file.write(stdin)
+        file.write(command.stdin)
         file.seek(0)
+        source, target = command.streams or (file.fileno(), output)
         return await asyncio.create_subprocess_exec(
             *argv,
-            stdin=file,
-            stdout=output,
+            stdin=source,
+            stdout=target,
             stderr=output,
             env=env,
             cwd=cwd,

@@ -149,7 +149,8 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
                 )
             from buildwright.agents.claude import ClaudeAgent
 
-            return ClaudeAgent(path_of(settings), home=settings.tag)
+            assert sandbox is not None
+            return ClaudeAgent(sandbox, path_of(settings))
         case "shell":
             from buildwright.agents.shell import ShellAgent
 
