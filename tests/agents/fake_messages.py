@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -29,8 +29,16 @@ class Status:
     text: str = "no"
 
 
-Round: TypeAlias = list[str | Use] | Status | None
-"""One answer: texts and tool calls; an error; or None: no answer, ever."""
+@dataclass(frozen=True)
+class Ends:
+    """The model's answer ends before its end, for this reason."""
+
+    reason: str
+    text: str = "I begin"
+
+
+Round: TypeAlias = list[str | Use] | Status | Ends | None
+"""One answer: texts and tool calls; an error; one that is cut short; or None: no answer, ever."""
 
 
 @dataclass
@@ -55,13 +63,14 @@ class FakeMessages:
             return web.json_response(error, status=answer.status)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for event in _events(answer or [], turn, body["model"]):
+        parts, ends = ([answer.text], answer.reason) if isinstance(answer, Ends) else (answer or [], "end_turn")
+        for event in _events(parts, turn, body["model"], ends):
             await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
         await response.write_eof()
         return response
 
 
-def _events(answer: list[str | Use], turn: int, model: str) -> list[dict[str, Any]]:
+def _events(answer: Sequence[str | Use], turn: int, model: str, ends: str) -> list[dict[str, Any]]:
     uses = any(isinstance(part, Use) for part in answer)
     message: dict[str, Any] = {
         "id": f"msg_{turn}", "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": None,
@@ -79,7 +88,7 @@ def _events(answer: list[str | Use], turn: int, model: str) -> list[dict[str, An
         events.append({"type": "content_block_start", "index": index, "content_block": block})
         events.append({"type": "content_block_delta", "index": index, "delta": delta})
         events.append({"type": "content_block_stop", "index": index})
-    stop = {"stop_reason": "tool_use" if uses else "end_turn", "stop_sequence": None}
+    stop = {"stop_reason": "tool_use" if uses else ends, "stop_sequence": None}
     events.append({"type": "message_delta", "delta": stop, "usage": {"output_tokens": 50}})
     events.append({"type": "message_stop"})
     return events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.agents.fake_messages import Ends, Round, Status, serving
 from tests.cli.conftest import WRITES, Program, shell, write_tasks
 
 EIGHT = [{"id": f"t{n}", "title": f"Task {n}", "depends_on": [f"t{n - 2}"] if n > 2 else []} for n in range(1, 9)]
@@ -368,3 +370,62 @@ turns:
     receipts = [(e["id"], e["task"], e["attempt"]) for e in events(program) if e["type"] == "message.delivered"]
     assert receipts == [(said, "a", 1)]
     assert git(repository, "show", f"{delivered(repository)}:a.txt") == "HELLO"
+
+
+_ASKS_WITHOUT_BOUND = """
+import json, os, sys, urllib.request
+body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "again"}]}).encode()
+head = {"Authorization": "Bearer " + os.environ["OPENAI_API_KEY"], "Content-Type": "application/json"}
+for number in range(100):
+    with open("asked.txt", "a") as file: file.write("x")
+    urllib.request.urlopen(urllib.request.Request(os.environ["OPENAI_BASE_URL"] + "/chat/completions", body, head)).read()
+"""
+
+
+def test_an_attempt_that_asks_without_bound_ends_at_its_limit(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    cassette = tmp_path / "cassette.yaml"
+    cassette.write_text("version: 1\nturns:\n  - {reply: {text: again}}\n")
+    tasks = write_tasks(tmp_path / "one.json", {"id": "t1", "title": "Task 1"})
+    words = (
+        *shell(f"python3 -c '{_ASKS_WITHOUT_BOUND}'"),
+        "--cassette",
+        str(cassette),
+        "--on-failure",
+        "fail",
+        "--no-gates",
+    )
+    done = program("build", tasks, "--repo", repository, *words, "--requests", "4", "--attempts", "2")
+    assert done.code == 1, done.err
+    broke = [event for event in events(program) if event["type"] == "agent.broke"]
+    assert [event["kind"] for event in broke] == ["request_limit"] * 2
+    assert "has sent 4 requests" in broke[0]["message"]
+    assert "build.paused" not in {event["type"] for event in events(program)}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "paused"),
+    [
+        (Ends("refusal"), "refused", ""),
+        (Ends("max_tokens"), "output_limit", ""),
+        (Status(413, "request_too_large", "prompt is too long"), "context_length", ""),
+        (Status(401, "authentication_error", "bad key"), "auth", "trouble"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_how_the_model_failed_claude_is_said(
+    program: Program, repository: Path, tmp_path: Path, answer: Round, kind: str, paused: str
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "t1", "title": "Task 1"})
+    words = ("--agent", "claude", "--attempts", "1", "--no-gates", "--on-failure", "fail" if not paused else "pause")
+    async with serving(lambda _turn, _body: answer) as fake:
+        await asyncio.to_thread(
+            program,
+            *("build", tasks, "--repo", repository, *words),
+            ANTHROPIC_API_KEY="sk-of-the-test",
+            ANTHROPIC_BASE_URL=fake.url,
+        )
+    told = [event for event in events(program) if event["type"] in {"agent.broke", "build.paused"}]
+    assert [event.get("kind", event.get("reason")) for event in told] == [paused or kind], told
+    assert told[0]["message"].startswith(f"{kind}: " if paused else "")

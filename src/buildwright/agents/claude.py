@@ -389,10 +389,10 @@ def _result(message: Any, work: _Work) -> Iterator[Activity]:
     # Older programs do not say what they have read: then one result stands for the oldest prompt.
     yield from _heard(message, work, missing=tuple(work.asked)[:1])
     # A failed run says subtype "success" with is_error set; only then does the library raise.
-    if message.is_error or message.subtype != "success":
+    if message.stop_reason == "refusal":  # after one more try by the program, which then calls it an error
+        work.fail("refused", message.result or "The model refused.")
+    elif message.is_error or message.subtype != "success":
         text = message.result or "; ".join(message.errors or ()) or f"Claude Code ended with {message.subtype}."
         work.fail(failure_kind(message.api_error_status, text), text)
-    elif message.stop_reason == "refusal":
-        work.fail("refused", message.result or "The model refused.")
     elif not work.asked:
         work.ended = True

@@ -79,6 +79,7 @@ class BuildOptions:
         "Agents at once, and changes that one process judges at once.")] = 4
     attempts: Annotated[int, Parameter(group="Course", help="Attempts per task.")] = 3
     task_time: Annotated[float, Parameter(group="Course", help="Seconds for one attempt.")] = 300.0
+    requests: Annotated[int, Parameter(group="Course", help="Requests to models in one attempt; the next one is refused.")] = 500
     gate_time: Annotated[float, Parameter(group="Course", help="Seconds for one check.")] = 120.0
     heartbeat: Annotated[float, Parameter(group="Course", help=
         "Seconds between two signs of life of an attempt; in a cluster a lease lasts three of them.")] = 30.0

@@ -17,6 +17,7 @@ FailureKind = Literal[
     "overloaded",
     "context_length",
     "output_limit",
+    "request_limit",
     "budget",
     "timeout",
     "auth",

@@ -147,6 +147,9 @@ class Limits(Record):
     task_seconds: Annotated[Seconds, AsOption("--task-time"), InFile()] = Field(
         300.0, description="Seconds for one attempt."
     )
+    requests: Annotated[Count, AsOption("--requests"), InFile(), InRequest(le=100_000)] = Field(
+        500, description="Requests to models in one attempt; the next one is refused."
+    )
     gate_seconds: Annotated[Seconds, AsOption("--gate-time"), InFile()] = Field(
         120.0, description="Seconds for one check."
     )

@@ -246,7 +246,7 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
     if not finished.ok:
         trouble = _trouble(bench, assignment)
         kind = finished.failure or "crashed"
-        if trouble is not None and kind in VAGUE:
+        if trouble is not None and (kind in VAGUE or trouble.kind == "request_limit"):
             kind = trouble.kind
             summary = clean(f"{trouble.message} ({summary})", bench.world.mask)[:LONGEST_SUMMARY]
         if kind in NOT_THE_TASKS_FAULT:

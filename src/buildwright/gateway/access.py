@@ -28,7 +28,7 @@ from buildwright.gateway.exchange import (
     ProviderError,
     Tokens,
 )
-from buildwright.gateway.failures import failure_kind, stopped_by, within
+from buildwright.gateway.failures import REQUEST_LIMIT, failure_kind, stopped_by, within
 from buildwright.gateway.protocols import PROTOCOLS
 from buildwright.gateway.replay import Player
 from buildwright.gateway.response_cache import ResponseCache
@@ -59,6 +59,18 @@ class Opened:
     under_way: set[asyncio.Task[Any]] = field(default_factory=set)
     trouble: ModelTrouble | None = None
     """How the last request failed, None if it did not."""
+    _count: int = 0
+
+    def count(self) -> None:
+        """Count one request. Raises DeclinedByProvider when the attempt has sent all that it may.
+
+        Kept answers count too: an attempt that goes on after a crash asks for them again.
+        """
+        most = self.access.options.limits.requests
+        if self._count >= most:
+            message = f"This attempt has sent {most} requests, and may send no more (--requests)."
+            raise DeclinedByProvider(400, message, kind=REQUEST_LIMIT)
+        self._count += 1
 
     def spend(self, asked: ModelRequest, reader: AnswerReader, request: str = "") -> Spend:
         """Return the cost of an answer, as far as it has come. `request` is the name it is kept under."""
@@ -201,7 +213,7 @@ def telling(on_call: OnCall | None, opened: Opened, asked: ModelRequest) -> Iter
     try:
         yield call
     except DeclinedByProvider as no:
-        call.refused(no.status, ProviderError("", no.message))
+        call.refused(no.status, ProviderError(no.kind, no.message))
         raise
     except (BrokenOff, ConnectionError):
         call.error = "broken_off"

@@ -18,10 +18,13 @@ CHARS_PER_TOKEN = 4
 
 
 class DeclinedByProvider(Exception):
-    """The gateway itself refuses a request. `final` tells the client not to try again."""
+    """The gateway itself refuses a request. `final` tells the client not to try again.
 
-    def __init__(self, status: int, message: str, *, final: bool = True) -> None:
-        self.status, self.message, self.final = status, message, final
+    `kind` names the failure where its status says too little.
+    """
+
+    def __init__(self, status: int, message: str, *, final: bool = True, kind: str = "") -> None:
+        self.status, self.message, self.final, self.kind = status, message, final, kind
         super().__init__(message)
 
 

@@ -20,12 +20,16 @@ _STATUSES = {
     "INVALID_ARGUMENT": 400,
 }
 """The statuses of errors in the middle of a stream, by the names that the protocols give them."""
+REQUEST_LIMIT = "request_limit"
+"""The gateway's own refusal of one request more than an attempt may send."""
 _REFUSALS = frozenset({"refusal", "content_filter"})
 _LENGTHS = frozenset({"max_tokens", "length"})
 
 
 def failure_kind(status: int, error: ProviderError) -> FailureKind:
     """Return the kind of a refusal by its status and error."""
+    if error.type == REQUEST_LIMIT:
+        return "request_limit"
     words = f"{error.type} {error.message}".lower()
     if status == 413 or (status == 400 and any(word in words for word in _TOO_LONG_WORDS)):
         return "context_length"

@@ -209,6 +209,7 @@ class GatewayServer:
         model = request.match_info.get("model") or str(body.get("model", ""))
         asked = ModelRequest(protocol, model, False, 0, 0, "", (), "", (), True, len(raw), body)
         with telling(self._on_call, opened, asked) as call:
+            opened.count()
             async with self._meter.reserve(opened.access, asked):
                 reply = await self._send_on(protocol, model, raw, request)
                 call.refused(reply.status)
@@ -220,6 +221,7 @@ class GatewayServer:
     async def _converse(self, opened: Opened, request: web.Request, protocol: Protocol) -> web.StreamResponse:
         asked, raw = await self._read(request, protocol)
         with telling(self._on_call, opened, asked) as call:
+            opened.count()
             return await self._answer(opened, request, asked, raw, call)
 
     async def _answer(
