@@ -148,7 +148,7 @@ async def test_files_for_a_client_with_tools_are_calls(script: Script, tmp_path:
     assert [block["input"] for block in second["content"]] == [
         {"file_path": f"{lane}/a.py", "content": "A = 1\n"},
         {"file_path": f"{lane}/dir/b.py", "content": "B = 2"},
-        {"command": f"rm -f -- '{lane}/old file.py'", "description": "Delete files"},
+        {"command": f"rm -f -- '{lane}/old file.py'", "description": "Change files"},
     ]
     done = (user("Hi"), assistant("Read"), TOOL_RESULT, assistant("Write", "Write", "Bash"), TOOL_RESULT)
     last = await script.ask(*done, tools=tools)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 """Used when neither a build nor a cassette names a model: the newest Claude Sonnet in genai-prices 0.2.3."""
@@ -12,6 +12,8 @@ _FAMILIES = re.compile(
     r"(?:claude|gpt|chatgpt|codex|gemini|gemma|deepseek|qwen|llama|mistral|mixtral|codestral|devstral|grok|glm|kimi|command)"
     r"[a-z0-9.-]{0,40}|o[1-9](?:-[a-z]{1,12}){0,2}"
 )
+_OPENAI = re.compile(r"(?:openai/|gpt-|chatgpt-|codex-|o\d)")
+_GOOGLE = re.compile(r"(?:google/|gemini-)")
 _DATE = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
 
 
@@ -22,3 +24,13 @@ def family(name: str) -> str:
     """
     short = _DATE.sub("", name.rpartition("/")[2].lower())
     return short if _FAMILIES.fullmatch(short) else ""
+
+
+def maker_of(model: str) -> Literal["anthropic", "openai", "google"]:
+    """Return whose model this is, by its name; Anthropic's when no other maker claims it.
+
+    OpenAI's are `gpt-*`, `chatgpt-*`, `codex-*`, `o<digit>*` and `openai/*`, Google's `gemini-*` and `google/*`.
+    """
+    if _GOOGLE.match(model):
+        return "google"
+    return "openai" if _OPENAI.match(model) else "anthropic"

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import shlex
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from buildwright.gateway.cassette import PLANNER, Cassette, CassetteEntry, CassetteMatch, Fault, find
+from buildwright.gateway.cassette import PLANNER, Cassette, CassetteMatch, Fault, find
 from buildwright.gateway.exchange import (
     CHARS_PER_TOKEN,
     AnswerReader,
@@ -26,13 +25,13 @@ from buildwright.gateway.exchange import (
     ToolUse,
     each_text,
 )
+from buildwright.gateway.file_replies import Reply, closing, file_reply
 from buildwright.gateway.parse import EventScanner, read_body, read_event
 from buildwright.gateway.protocols import PROTOCOLS
 
 _UNPACED_PIECE = 160
 _PACED_PIECES_PER_SECOND = 25
 _LANE = "${LANE}"
-_CLOSING = "Done."
 
 _log = logging.getLogger(__name__)
 
@@ -91,53 +90,26 @@ class Player:
             else Tokens(**entry.usage.model_dump()),
         )
 
-    def _render(self, asked: ModelRequest, found: CassetteMatch) -> tuple[str, tuple[ToolUse, ...]]:
+    def _render(self, asked: ModelRequest, found: CassetteMatch) -> Reply:
         reply = found.entry.reply
         if reply.text is not None:
-            return self._filled(reply.text), ()
+            return closing(asked, self._filled(reply.text))
         if reply.tools is not None:
             if found.continues:
-                return _CLOSING, ()
-            return self._filled(reply.say), tuple(ToolUse(tool.name, self._filled(tool.input)) for tool in reply.tools)
+                return closing(asked)
+            calls = tuple(ToolUse(tool.name, self._filled(tool.input)) for tool in reply.tools)
+            return Reply(self._filled(reply.say), calls)
         if reply.files is None and not reply.delete:
             value = self._filled(reply.json_)
             if asked.output_tool and isinstance(value, dict):
-                return "", (ToolUse(asked.output_tool, value),)
-            return json.dumps(value, ensure_ascii=False), ()
-        if "Write" in asked.tools:
-            return self._by_tools(asked, found)
-        return _by_blocks(found.entry), ()
-
-    def _by_tools(self, asked: ModelRequest, found: CassetteMatch) -> tuple[str, tuple[ToolUse, ...]]:
-        reply, files = found.entry.reply, found.entry.reply.files or {}
-        if "Write" in asked.used or (not files and "Bash" in asked.used):
-            return _CLOSING, ()
-        # Claude Code refuses to overwrite a file that it has not read.
-        present = [path for path in files if self.lane is not None and (self.lane / path).is_file()]
-        if present and "Read" in asked.tools and "Read" not in asked.used:
-            return reply.say, tuple(ToolUse("Read", {"file_path": self._place(path)}) for path in present)
-        calls = [ToolUse("Write", {"file_path": self._place(path), "content": text}) for path, text in files.items()]
-        if reply.delete:
-            paths = " ".join(shlex.quote(self._place(path)) for path in reply.delete)
-            calls.append(ToolUse("Bash", {"command": f"rm -f -- {paths}", "description": "Delete files"}))
-        return "" if "Read" in asked.used else reply.say, tuple(calls)
-
-    def _place(self, path: str) -> str:
-        return str(self.lane / path) if self.lane is not None else path
+                return Reply("", (ToolUse(asked.output_tool, value),))
+            return Reply(json.dumps(value, ensure_ascii=False))
+        return file_reply(asked, reply, self.lane)
 
     def _filled(self, value: object) -> Any:
         """Return the value with the lane's path filled in. Not for files, which may hold `${LANE}` literally."""
         lane = self.lane
         return each_text(value, lambda text: text.replace(_LANE, str(lane))) if lane is not None else value
-
-
-def _by_blocks(entry: CassetteEntry) -> str:
-    parts = [entry.reply.say.rstrip("\n")] if entry.reply.say else []
-    for path, content in (entry.reply.files or {}).items():
-        ended = content if content.endswith("\n") or not content else content + "\n"
-        parts.append(f"=== FILE: {path} ===\n{ended}=== END FILE ===")
-    parts += [f"=== DELETE: {path} ===" for path in entry.reply.delete]
-    return "\n".join(parts) + "\n"
 
 
 def status_fault(fault: Fault | None) -> StatusFault | None:

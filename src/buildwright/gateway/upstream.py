@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from buildwright.core.model_names import maker_of
 from buildwright.errors import BadSettings
 from buildwright.gateway.exchange import (
     AnswerReader,
@@ -50,20 +51,14 @@ _OURS = _HOP_BY_HOP | {
     "expect",
 }
 _NOT_BACK = _HOP_BY_HOP | {"content-length", "content-encoding", "set-cookie", "server", "date", "alt-svc"}
-_OPENAI_NAME = re.compile(r"(?:openai/|gpt-|chatgpt-|codex-|o\d)")
-_GEMINI_NAME = re.compile(r"(?:google/|gemini-)")
 _KEY = re.compile(r"[!#-&(-~]+")
 """Printable ASCII without spaces and quotes."""
 
 
 def protocol_of(model: str) -> Protocol:
-    """Return the protocol by which we ask a model, by its name; Anthropic's for one that no other maker claims.
-
-    OpenAI's are `gpt-*`, `chatgpt-*`, `codex-*`, `o<digit>*` and `openai/*`, Google's `gemini-*` and `google/*`.
-    """
-    if _GEMINI_NAME.match(model):
-        return "gemini"
-    return "openai" if _OPENAI_NAME.match(model) else "anthropic"
+    """Return the protocol by which we ask a model, by its name."""
+    maker = maker_of(model)
+    return "gemini" if maker == "google" else maker
 
 
 @dataclass(frozen=True, slots=True)
