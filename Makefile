@@ -15,7 +15,7 @@ OF_MAVEN := junit4 libmaven-compiler-plugin-java libmaven-dependency-plugin-java
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build migrate run rollback test tools check simulate real crash faults fuzz chaos bench efficacy docs requirements clean
+.PHONY: help demo build migrate run rollback test tools check simulate real crash faults agents fuzz chaos bench efficacy docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -73,6 +73,9 @@ crash: tools $(VENV)/.dev ## kill builds at every point, and at pairs of points,
 
 faults: tools $(VENV)/.dev ## a full disk, a killed git, torn files, users at once: all of it (half an hour or more)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/faults tests/store/test_damage.py tests/engine/test_commands_stateful.py
+
+agents: tools $(VENV)/.dev ## drive every agent that is known, the real programs, against a cassette (a quarter of an hour, fetches much)
+	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/agents/test_programs.py tests/cli/test_demo.py
 
 fuzz: tools $(VENV)/.dev ## ten thousand requests and more that are made of the API's description, with every check (a quarter of an hour)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/api/test_schema.py

@@ -23,6 +23,7 @@ from typing import Any, Literal, get_args, get_origin
 from cyclopts import App
 from pydantic.fields import FieldInfo
 
+from buildwright.agents.programs import PROGRAMS, program
 from buildwright.cli.app import make_app
 from buildwright.core.apply import MOVES, Move
 from buildwright.core.build import Control, Stage, TaskPhase
@@ -347,6 +348,20 @@ def files(package: Path) -> str:
     return "\n".join(rows)
 
 
+def agent_programs() -> str:
+    """Every agent that is a program of another maker, with what it can do."""
+    rows = ["| agent | program | install | asks by | default model | told while it works | events | tried |"]
+    rows.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name in PROGRAMS:
+        one = program(name)
+        told = "after its turn, and goes on" if one.session_files is not None else "at the next attempt"
+        events = "structured" if one.read is not None else "text"
+        models = ", ".join(f"`{kind}*`" for kind in one.models)
+        cells = (f"`{name}`", one.title, f"`{one.install}`", models, f"`{one.default_model}`", told, events, one.tried)
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def attacks() -> str:
     """What `sandbox prove` tries."""
     return "\n".join(["| attack | it would |", "| --- | --- |", *(f"| `{one.name}` | {one.aims} |" for one in ATTACKS)])
@@ -359,6 +374,7 @@ PAGES: dict[str, dict[str, Draw]] = {
     "docs/architecture.md": {"house": house},
     "docs/cli.md": {"options_of_build": options_of_build, "options_of_prune": options_of_prune},
     "docs/library.md": {"options": options},
+    "docs/guides/agents.md": {"programs": agent_programs},
     "docs/guides/security.md": {"attacks": attacks},
     "docs/guides/checks.md": {"gates": gates, "keys_of_a_check": keys_of_a_check, "keys_of_the_file": keys_of_the_file},
     **{

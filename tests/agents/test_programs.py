@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import stat
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,20 +25,16 @@ from buildwright.gateway import LocalGateway
 from buildwright.ports import Assignment, Message, ModelAccess
 from buildwright.sandbox.execution import NoSandbox
 from tests.agents.conftest import Assign
-from tests.agents.installed import programs
+from tests.agents.installed import names, programs
 
-EVERY = pytest.mark.parametrize("name", PROGRAMS)
+MODELS = (("claude-", "sonnet-5-5"), ("gpt-", "5.5"), ("gemini-", "2.5-flash"))
 
-WRITES = {
-    "codex": '{name: exec_command, input: {cmd: "echo x > new.txt; echo done"}}',
-    "gemini": '{name: run_shell_command, input: {command: "echo x > new.txt; echo done"}}',
-}
-"""How each model would write a file, by a command."""
+EVERY = pytest.mark.parametrize("name", names(PROGRAMS))
 
 
-@pytest.fixture(scope="session")
-def path() -> str:
-    return f"{programs()}{os.pathsep}{os.environ['PATH']}"
+@pytest.fixture
+def path(name: str) -> str:
+    return f"{programs(name)}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture
@@ -61,30 +59,52 @@ async def scripted(gateway: LocalGateway, assignment: Assignment, turns: str, **
     return replace(assignment, door=await gateway.open(access))
 
 
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 def finish(activities: list[Activity]) -> Finished:
     assert isinstance(activities[-1], Finished)
     return activities[-1]
 
 
+WRITES = '{say: I write it., files: {new.txt: "x\\n"}}'
+"""The same for all: a cassette's files are written by the tools of whichever agent asks."""
+
+
 @EVERY
 async def test_it_changes_a_file_and_tells_of_it(gateway: LocalGateway, assign: Assign, path: str, name: str) -> None:
-    turns = (
-        f"  - {{when: {{turn: 0}}, reply: {{say: I write it., tools: [{WRITES[name]}]}}, usage: {{input: 9, output: 4}}}}\n"
-        "  - {reply: {text: All done.}, usage: {input: 9, output: 4}}\n"
-    )
-    assignment = await scripted(gateway, assign(), turns)
+    assignment = await scripted(gateway, assign(), f"  - {{reply: {WRITES}, usage: {{input: 9, output: 4}}}}\n")
+    git(assignment.lane, "init", "--quiet")
+    settings = (assignment.lane / ".git" / "config").read_bytes()
     out = await play(ProgramAgent(program(name), NoSandbox(), path), assignment)
-    assert (finish(out).ok, finish(out).summary) == (True, "All done."), out
+    assert finish(out).ok, out
     assert (assignment.lane / "new.txt").read_text() == "x\n"
-    said = [activity.text for activity in out if isinstance(activity, Said)]
-    assert "I write it." in said
-    (ran,) = [activity for activity in out if isinstance(activity, Ran)]
-    assert "new.txt" in ran.command
-    assert "done" in ran.output
+    if program(name).read is not None:
+        assert [activity.text for activity in out if isinstance(activity, Said)][-2:] == ["I write it.", "Done."]
+        (done,) = [activity for activity in out if isinstance(activity, Ran | Wrote)]
+        assert "new.txt" in (done.command if isinstance(done, Ran) else done.path)
     assert assignment.door is not None
-    assert [spend[4:6] for spend in gateway.metered(assignment.door)] == [(9, 4), (9, 4)]
-    left = sorted(entry.name for entry in assignment.lane.iterdir())
-    assert left == ["new.txt"]
+    # One that edits by its answer asks once, the others hear what their tools did.
+    asked = 1 if name == "aider" else 2
+    assert [spend[4:6] for spend in gateway.metered(assignment.door)] == [(9, 4)] * asked
+    assert sorted(entry.name for entry in assignment.lane.iterdir()) == [".git", "new.txt"]
+    assert (assignment.lane / ".git" / "config").read_bytes() == settings
+    assert git(assignment.lane, "rev-list", "--all") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [(name, f"{kind}{rest}") for name in names(PROGRAMS) for kind, rest in MODELS if kind in program(name).models],
+)
+async def test_the_name_of_a_model_chooses_the_protocol(
+    gateway: LocalGateway, assign: Assign, path: str, name: str, model: str
+) -> None:
+    assignment = await scripted(gateway, assign(model=model), f"  - {{reply: {WRITES}}}\n")
+    assert finish(await play(ProgramAgent(program(name), NoSandbox(), path), assignment)).ok
+    assert assignment.door is not None
+    assert {spend.model for spend in gateway.metered(assignment.door)} == {model}
 
 
 @EVERY
@@ -109,10 +129,20 @@ async def test_the_gateway_knows_how_a_failed_run_ended(
     assert trouble.kind == kind
 
 
-@EVERY
+SHELLS = {
+    "codex": ("exec_command", "cmd"),
+    "gemini": ("run_shell_command", "command"),
+    "qwen": ("run_shell_command", "command"),
+    **dict.fromkeys(("opencode", "copilot", "pi", "mini"), ("bash", "command")),
+}
+"""The tool by which each runs a command; aider runs none."""
+
+
+@pytest.mark.parametrize("name", [name for name in names(PROGRAMS) if name in SHELLS])
 async def test_an_interrupt_leaves_no_process(gateway: LocalGateway, assign: Assign, path: str, name: str) -> None:
-    wait = WRITES[name].replace("echo x > new.txt", "echo x > new.txt; sleep 3600")
-    assignment = await scripted(gateway, assign(), f"  - {{reply: {{tools: [{wait}]}}}}\n")
+    tool, key = SHELLS[name]
+    given = f'{{{key}: "echo x > new.txt; sleep 3600", description: wait, is_background: false}}'
+    assignment = await scripted(gateway, assign(), f"  - {{reply: {{tools: [{{name: {tool}, input: {given}}}]}}}}\n")
     before = set(psutil.Process().children(recursive=True))
     running = asyncio.create_task(play(ProgramAgent(program(name), NoSandbox(), path), assignment))
     while not (assignment.lane / "new.txt").exists():
@@ -125,15 +155,16 @@ async def test_an_interrupt_leaves_no_process(gateway: LocalGateway, assign: Ass
     assert {process for process in left if process.status() != psutil.STATUS_ZOMBIE} == set()
 
 
+@pytest.mark.parametrize("name", ["codex"])
 async def test_codex_goes_on_with_its_conversation_and_hears_the_user(
-    gateway: LocalGateway, assign: Assign, path: str
+    gateway: LocalGateway, assign: Assign, path: str, name: str
 ) -> None:
     turns = (
         "  - {when: {contains: mend it}, reply: {text: Mended.}}\n"
         "  - {when: {contains: use tabs}, reply: {text: With tabs.}}\n"
         "  - {reply: {text: All done.}}\n"
     )
-    agent = ProgramAgent(program("codex"), NoSandbox(), path)
+    agent = ProgramAgent(program(name), NoSandbox(), path)
     assignment = await scripted(gateway, assign(), turns)
     out = await play(agent, assignment, "use tabs")
     assert [activity.message_ids for activity in out if isinstance(activity, Heard)] == [("m0",)]
@@ -148,11 +179,12 @@ async def test_codex_goes_on_with_its_conversation_and_hears_the_user(
     assert finish(out).summary == "Mended."
 
 
+@pytest.mark.parametrize("name", ["gemini"])
 async def test_an_agent_without_conversations_says_that_it_hears_nothing(
-    gateway: LocalGateway, assign: Assign, path: str
+    gateway: LocalGateway, assign: Assign, path: str, name: str
 ) -> None:
     assignment = await scripted(gateway, assign(), "  - {reply: {text: All done.}}\n")
-    out = await play(ProgramAgent(program("gemini"), NoSandbox(), path), assignment, "use tabs")
+    out = await play(ProgramAgent(program(name), NoSandbox(), path), assignment, "use tabs")
     assert any(isinstance(activity, Warned) and "next attempt" in activity.text for activity in out)
     assert not any(isinstance(activity, Heard) for activity in out)
 
@@ -196,6 +228,28 @@ async def test_a_prompt_too_long_for_an_argument_is_put_into_a_file(assign: Assi
         f"Your task is in the file {assignment.home}/prompt.md. Read all of it, then do it.\n",
         f"{LONGEST_ARGUMENT + 1}\n",
     ]
+
+
+async def test_what_a_program_leaves_for_itself_is_taken_away(assign: Assign, tmp_path: Path) -> None:
+    assignment = assign()
+    (assignment.lane / ".plain-kept").write_text("the project's own")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").touch()
+    script = f"mkdir .plain; touch .plain/x .plain-y kept; ln -s {tmp_path}/outside .plain-link; exit $1"
+    plain = replace(plain_program(tmp_path, script, argument=True), leaves=(".plain*",))
+    agent = ProgramAgent(plain, NoSandbox(), str(tmp_path / "bin") + ":/usr/bin:/bin")
+    for code in ("0", "1"):
+        await play(agent, replace(assignment, prompt=code))
+        assert sorted(entry.name for entry in assignment.lane.iterdir()) == [".plain-kept", "kept"]
+        assert (tmp_path / "outside" / "file").exists()
+
+
+async def test_a_failure_is_seen_in_the_text_of_a_program_that_ends_with_0(assign: Assign, tmp_path: Path) -> None:
+    plain = replace(plain_program(tmp_path, "echo litellm.AuthError: no; echo bye", argument=False))
+    plain = replace(plain, fails=re.compile(r"AuthError"))
+    agent = ProgramAgent(plain, NoSandbox(), str(tmp_path / "bin") + ":/usr/bin:/bin")
+    finished = finish(await play(agent, assign()))
+    assert (finished.ok, finished.summary) == (False, "Plain ended with exit code 0. litellm.AuthError: no")
 
 
 async def test_an_exit_code_and_a_time_limit_are_failures(assign: Assign, tmp_path: Path) -> None:

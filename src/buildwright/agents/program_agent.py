@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, suppress
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from buildwright.agents.finding import find
-from buildwright.agents.programs.program import PROMPT, TAIL, AgentProgram, ProgramPlace, Run
+from buildwright.agents.programs.program import PROMPT, PROMPT_FILE, TAIL, AgentProgram, ProgramPlace, Run
 from buildwright.agents.session_files import decode, restore, save
 from buildwright.confined_fs import write_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
@@ -71,6 +72,18 @@ class ProgramAgent:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
         run = Run(assignment.lane, before.session if before is not None else "")
         text = _first(assignment, resumed=before is not None)
+        own = await asyncio.to_thread(_named, assignment.lane, program.leaves)
+        try:
+            async with aclosing(self._work(assignment, executable, run, text, inbox)) as activities:
+                async for activity in activities:
+                    yield activity
+        finally:
+            _remove(_named(assignment.lane, program.leaves) - own)
+
+    async def _work(
+        self, assignment: Assignment, executable: Path, run: Run, text: str, inbox: asyncio.Queue[Message]
+    ) -> AsyncGenerator[Activity]:
+        """Run turn by turn, as long as the user has something to say; the last activity is `Finished`."""
         while True:
             turn = _Turn(self, assignment, executable, run, text)
             async with aclosing(turn.follow(inbox)) as activities:
@@ -80,7 +93,9 @@ class ProgramAgent:
             if not turn.is_done or not messages:
                 break
             if not self.resumes or not run.session:
-                yield Warned(text=f"{program.title} cannot be told anything while it works: its next attempt hears it.")
+                yield Warned(
+                    text=f"{self._program.title} cannot be told anything while it works: its next attempt hears it."
+                )
                 break
             # A program that reads nothing while it works hears the user in a turn of its own.
             text = "\n\n".join(f"The user says: {message.text}" for message in messages)
@@ -95,16 +110,16 @@ class ProgramAgent:
         place = ProgramPlace(str(executable), assignment.lane, home, assignment.door, model, run.session)
         start = program.start(place)
         (home / "tmp").mkdir(mode=0o700, exist_ok=True)
-        for path, content in {**start.files, "prompt.md": text}.items():
+        for path, content in {**start.files, PROMPT_FILE: text}.items():
             # Confined: an earlier turn may have laid links there.
             write_beneath(home, path, content.encode("utf-8", "replace"))
         argv = (*start.argv, *self._arguments)
         if PROMPT in argv:
             short = len(text.encode("utf-8", "replace")) <= LONGEST_ARGUMENT
-            said = text if short else f"Your task is in the file {home}/prompt.md. Read all of it, then do it."
+            said = text if short else f"Your task is in the file {home}/{PROMPT_FILE}. Read all of it, then do it."
             argv = tuple(said if argument == PROMPT else argument for argument in argv)
         else:
-            argv = ("/bin/sh", "-c", _READ_PROMPT, "sh", str(home / "prompt.md"), *argv)
+            argv = ("/bin/sh", "-c", _READ_PROMPT, "sh", str(home / PROMPT_FILE), *argv)
         limits = assignment.limits
         return Command(
             argv=argv,
@@ -150,6 +165,8 @@ class ProgramAgent:
         if text.strip():
             if self._program.read is None:
                 run.said = text
+                if self._program.fails is not None and self._program.fails.search(text):
+                    run.trouble = text
             yield Said(text=f"{text[:TAIL]}\n")
 
     def _finished(self, assignment: Assignment, turn: _Turn, run: Run) -> Finished:
@@ -255,6 +272,19 @@ def _first(assignment: Assignment, *, resumed: bool) -> str:
     if resumed and assignment.feedback:
         return assignment.feedback
     return "\n\n".join(part for part in (assignment.prompt, assignment.feedback) if part)
+
+
+def _named(lane: Path, patterns: tuple[str, ...]) -> set[Path]:
+    """Return what lies at the top of the lane under one of these names."""
+    return {path for pattern in patterns for path in lane.glob(pattern)}
+
+
+def _remove(found: set[Path]) -> None:
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _waiting(inbox: asyncio.Queue[Message]) -> list[Message]:

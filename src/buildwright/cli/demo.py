@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 async def demo(
     *,
-    agent: Annotated[Literal["direct", "claude"], Parameter(help="Which agent writes the sample.")] = "direct",
+    agent: Annotated[str, Parameter(help="Which agent writes the sample; its program must be installed.")] = "direct",
     directory: Annotated[
         Path | None, Parameter(name="--dir", help="A new or empty folder for the sample repository.")
     ] = None,
@@ -61,10 +61,16 @@ def _place(directory: Path | None) -> Path:
 
 
 def _options(agent: str) -> Options:
-    """Return the options of the demo. It needs no sandbox: the only foreign code that runs is the sample's own."""
+    """Return the options of the demo. It needs no sandbox: the only foreign code that runs is the sample's own.
+
+    Raises Refused for an agent that asks no model.
+    """
+    from buildwright.agents.programs import PROGRAMS
     from buildwright.cli.sample import cassette_path
     from buildwright.core.limits import Options
 
+    if agent not in (known := ("direct", "claude", *PROGRAMS)):
+        raise Refused(f"the demo cannot be written by {agent!r}", fix=f"choose one of {', '.join(known)}")
     return Options(agent=agent, cassette=str(cassette_path()), sandbox="none")
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from buildwright.agents.programs.program import AgentProgram
 
-PROGRAMS = ("codex", "gemini")
+PROGRAMS = ("codex", "gemini", "aider", "opencode", "qwen", "copilot", "pi", "mini")
 """Names of the agents, each a module of this package, in the order in which they are shown."""
 
 

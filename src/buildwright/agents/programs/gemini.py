@@ -64,4 +64,5 @@ PROGRAM = AgentProgram(
     start=_start,
     read=_read,
     tried="0.61.0",
+    leaves=(".gemini",),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,10 @@ class Start(NamedTuple):
 
 PROMPT = "\0prompt"
 """Stands in `Start.argv` for the prompt, for a program that reads none from standard input. Linux takes 128 KiB there."""
+
+
+PROMPT_FILE = "prompt.md"
+"""Where the prompt lies in the home, for a program that reads it from a file."""
 
 
 @dataclass(slots=True)
@@ -104,9 +109,11 @@ class AgentProgram:
     start: Callable[[ProgramPlace], Start]
     read: Callable[[Run, dict[str, Any]], Iterator[Activity]] | None
     """Reads one event of its stream of JSON lines; None for a program that only writes text."""
+    fails: re.Pattern[str] | None = None
+    """Found in a line of text: it has failed, although its exit code may be 0."""
     session_files: Callable[[str], tuple[str, ...]] | None = None
     """Patterns of the files below its home that hold a conversation; None if it cannot go on with one."""
     tried: str = ""
     """The version that the tests run."""
     leaves: tuple[str, ...] = ()
-    """Patterns of files in the lane that are its own and never part of the change."""
+    """Patterns of names at the top of the lane that are its own files, and never part of the change."""

@@ -1,0 +1,67 @@
+"""Aider, `aider --message-file`: it answers in edits of its own form, and ends with 0 after a refused request.
+
+Left to itself it writes `.gitignore`, its history and a cache into the lane, sets a name in git's settings, commits, and
+asks three servers for updates, prices and statistics. It fetches no prices when its cache of them is there.
+"""
+
+from __future__ import annotations
+
+import re
+
+from buildwright.agents.programs.litellm import door_env, door_model
+from buildwright.agents.programs.program import PROMPT_FILE, AgentProgram, ProgramPlace, Start
+
+_PRICES = ".aider/caches/model_prices_and_context_window.json"
+_NO_PRICES = '{"none": {}}'
+"""Not empty: an empty one is fetched anew."""
+_OPTIONS = (
+    "--yes-always",
+    "--no-auto-commits",
+    "--no-dirty-commits",
+    "--no-gitignore",
+    "--no-analytics",
+    "--no-check-update",
+    "--no-show-release-notes",
+    "--no-show-model-warnings",
+    "--no-detect-urls",
+    "--no-suggest-shell-commands",
+    "--no-pretty",
+    "--no-stream",
+    "--no-fancy-input",
+    "--edit-format",
+    "diff",
+)
+
+
+def _start(place: ProgramPlace) -> Start:
+    home = place.home
+    where = (
+        *("--message-file", str(home / PROMPT_FILE)),
+        *("--chat-history-file", str(home / "chat.md")),
+        *("--input-history-file", str(home / "input")),
+    )
+    env = {
+        **door_env(place),
+        # Else it writes a name of its own into the settings of the lane's git.
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "user.name",
+        "GIT_CONFIG_VALUE_0": "agent",
+        "GIT_CONFIG_KEY_1": "user.email",
+        "GIT_CONFIG_VALUE_1": "agent@localhost",
+    }
+    return Start((place.program, *_OPTIONS, "--model", door_model(place), *where), env, {_PRICES: _NO_PRICES})
+
+
+PROGRAM = AgentProgram(
+    name="aider",
+    title="Aider",
+    program="aider",
+    install="uv tool install aider-chat",
+    models=("claude-", "gpt-", "gemini-"),
+    default_model="claude-sonnet-5-5",
+    start=_start,
+    read=None,
+    fails=re.compile(r"litellm\.\w+(?:Error|Exception)\b"),
+    tried="0.86.2",
+    leaves=(".aider*",),
+)
