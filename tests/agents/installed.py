@@ -17,12 +17,13 @@ EVERY_TIME = ("codex", "gemini", "aider")
 """What each run of the tests drives; `make agents` drives all."""
 
 _LISTS = {"codex": "node", "gemini": "node", "aider": "aider", "mini": "mini"}
-_FULL = os.environ.get("BUILDWRIGHT_PROOFS") == "full"
+FULL = os.environ.get("BUILDWRIGHT_PROOFS") == "full"
+"""Whether this run drives every agent."""
 
 
 def names(every: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of the agents that this run of the tests drives."""
-    return tuple(name for name in every if _FULL or name in EVERY_TIME)
+    return tuple(name for name in every if FULL or name in EVERY_TIME)
 
 
 def programs(name: str) -> Path:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from buildwright.agents.programs import PROGRAMS
+from tests.agents.installed import FULL, names, programs
 from tests.cli.conftest import Program
 
 
@@ -31,3 +36,28 @@ def test_the_demo_overwrites_nothing(program: Program, tmp_path: Path) -> None:
     ended = program("demo", "--dir", tmp_path)
     assert ended.code == 2
     assert "not an empty folder" in ended.err
+
+
+@pytest.mark.parametrize("agent", [name for name in names(PROGRAMS) if FULL or name == "codex"])
+def test_the_demo_is_written_by_any_agent(program: Program, tmp_path: Path, agent: str) -> None:
+    program.patience = 600
+    path = f"{programs(agent)}{os.pathsep}{os.environ['PATH']}"
+    ended = program("demo", "--agent", agent, "--dir", tmp_path / "sample", "--json", PATH=path)
+    assert ended.code == 0, ended.err
+    assert "passes the project's own tests. Ran " in ended.err
+
+
+def test_the_demo_refuses_an_agent_that_asks_no_model(program: Program) -> None:
+    ended = program("demo", "--agent", "shell")
+    assert ended.code == 2
+    assert "choose one of direct, claude, codex" in ended.err
+
+
+def test_the_doctor_lists_the_agents_that_start_in_the_sandbox(program: Program) -> None:
+    path = f"{programs('codex')}{os.pathsep}{os.environ['PATH']}"
+    ended = program("doctor", "--agents", "--json", PATH=path)
+    agents = {agent["name"]: agent for agent in ended.lines[0]["agents"]}
+    assert tuple(agents) == PROGRAMS
+    for name in ("codex", "gemini"):
+        assert (agents[name]["version"], agents[name]["trouble"]) == (agents[name]["tried"], "")
+        assert agents[name]["found"].endswith(f"/{name}")

@@ -42,12 +42,18 @@ async def doctor(
     *,
     online: Annotated[bool, Parameter(help="Also ask whether the model providers can be reached.")] = False,
     fix: Annotated[bool, Parameter(help="Clean up what crashed runs left behind.")] = False,
+    agents: Annotated[bool, Parameter(help="Only start each agent's program in the sandbox, and list them.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Check this machine (tools, keys, disk, database) and name what a crash left behind. Keys are never shown."""
     from buildwright.ports import Leftover
 
     output, settings = Output(json), Settings.load()
+    if agents:
+        from buildwright.cli.agent_list import list_agents
+
+        await list_agents(output, settings)
+        return Exit.DONE
     results = await examine(settings, online=online)
     try:
         leftovers = await _leftovers(settings, fix)
@@ -362,7 +368,6 @@ CHECKS: tuple[DoctorCheck, ...] = (
     DoctorCheck(
         "claude", False, "not needed: the Claude Agent SDK brings its own program", partial(_program, "claude")
     ),
-    DoctorCheck("aider", False, "aider cannot be used as a shell agent", partial(_program, "aider")),
     DoctorCheck(
         "bwrap",
         False,

@@ -74,7 +74,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright sandbox run --allow example.org -- curl -sI https://example.org",
         "buildwright sandbox run --in ./copy -- npm test",
     ),
-    "doctor": ("buildwright doctor --online", "buildwright doctor --fix"),
+    "doctor": ("buildwright doctor --online", "buildwright doctor --fix", "buildwright doctor --agents"),
     "task": (
         'buildwright task add newest --title "Say what a payment cost" --after money',
         "buildwright task drop newest logo",

@@ -34,4 +34,5 @@ PROGRAM = AgentProgram(
     read=None,
     fails=re.compile(r"litellm\.\w+(?:Error|Exception)\b"),
     tried="2.4.6",
+    version_option="--help",
 )

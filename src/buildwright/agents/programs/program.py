@@ -115,5 +115,7 @@ class AgentProgram:
     """Patterns of the files below its home that hold a conversation; None if it cannot go on with one."""
     tried: str = ""
     """The version that the tests run."""
+    version_option: str = "--version"
+    """What makes it tell its version and end."""
     leaves: tuple[str, ...] = ()
     """Patterns of names at the top of the lane that are its own files, and never part of the change."""
