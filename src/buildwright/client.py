@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from buildwright.core.build import Build
     from buildwright.core.event import Recorded
-    from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild
+    from buildwright.engine.build_command import BuildCommand
+    from buildwright.engine.commands import CommandResult, NewBuild
     from buildwright.ports import BuildReader, BuildRow, Clock, CostKey, KeptWork, LogEntry
     from buildwright.settings import Settings
     from buildwright.stream_client import Notice

@@ -24,7 +24,8 @@ from buildwright.core.build import Build
 from buildwright.core.event import Recorded, decode
 from buildwright.core.snapshot import parse
 from buildwright.engine import commands
-from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild
+from buildwright.engine.build_command import BuildCommand
+from buildwright.engine.commands import CommandResult, NewBuild
 from buildwright.engine.follow import stepped
 from buildwright.errors import BuildwrightError, Unreachable
 from buildwright.ports import BuildRow, Clock, CostKey, KeptWork, LogEntry, LogLine

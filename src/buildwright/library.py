@@ -26,18 +26,10 @@ from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
-from buildwright.engine.commands import (
-    BuildCommand,
-    Choice,
-    CommandResult,
-    NewBuild,
-    PauseBuild,
-    ResumeBuild,
-    SendMessage,
-    StopBuild,
-    TakeStep,
-)
+from buildwright.engine.build_command import BuildCommand
+from buildwright.engine.commands import CommandResult, NewBuild, PauseBuild, SendMessage, StopBuild, TakeStep
 from buildwright.engine.follow import follow as lookout
+from buildwright.engine.resume_command import Choice, ResumeBuild
 from buildwright.errors import BadSpec, BuildIsRunning, BuildwrightError, Refused
 from buildwright.ports import BuildRow
 from buildwright.settings import Settings

@@ -392,6 +392,6 @@ def _extend(journal: _Journal, events: Sequence[AnyEvent], at: datetime, after: 
         control=change.get("control", head.control),
         outcome=change.get("outcome", head.outcome),
         current_task_id=change.get("current_task_id", head.current_task_id),
-        completed_at=at if change.get("completed") else head.completed_at,
+        completed_at=(at if change["completed"] else None) if "completed" in change else head.completed_at,
     )
     return recorded

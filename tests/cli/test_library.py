@@ -31,7 +31,7 @@ from buildwright.client import Client
 from buildwright.core.build import Control
 from buildwright.core.event import MessageDelivered
 from buildwright.core.graph import Graph
-from buildwright.engine.commands import Choice
+from buildwright.engine.resume_command import Choice
 from buildwright.errors import (
     BadGraph,
     BadSettings,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from buildwright.core import action as a
 from buildwright.core import event as e
 from buildwright.core.apply import apply
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build, Control, is_undone
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of
@@ -103,7 +103,8 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
                 return [e.MergeConflicted(task=task, attempt=attempt, onto=onto, files=("f",), tree="marked")]
             return [_prepared(build, task, attempt, onto)]
         case a.LandChange(task, attempt, _, commit, tree):
-            return [e.ChangeLanded(task=task, attempt=attempt, commit=commit, tree=tree)]
+            landed = e.ChangeUndone if is_undone(build.task(task)) else e.ChangeLanded
+            return [landed(task=task, attempt=attempt, commit=commit, tree=tree)]
         case a.JudgeBase(tree):
             return [e.BaseJudged(verdict=verdict(tree, good), round=build.judging_round)]
         case a.Diagnose(number):
@@ -129,6 +130,10 @@ def _attempted(build: Build, task: str, attempt: int, roll: Callable[[int], int]
 
 def _prepared(build: Build, task: str, attempt: int, onto: str) -> AnyEvent:
     state = build.task(task)
+    if is_undone(state):
+        return e.MergePrepared(
+            task=task, attempt=attempt, onto=onto, commit=f"({onto}-{task}-{attempt})", tree=f"tree({onto}-{task})"
+        )
     same = onto == state.base and state.patch is not None
     tree = state.patch.tree if same and state.patch else f"tree({onto}+{task}-{attempt})"
     return e.MergePrepared(task=task, attempt=attempt, onto=onto, commit=f"({onto}+{task}-{attempt})", tree=tree)

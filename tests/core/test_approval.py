@@ -17,7 +17,8 @@ from buildwright.core.patch import FileChange, Patch
 from buildwright.core.repetition import rejections
 from buildwright.core.snapshot import dump, parse
 from buildwright.core.task import Task
-from buildwright.engine.commands import ApproveFinding, BuildCommand
+from buildwright.engine.build_command import BuildCommand
+from buildwright.engine.commands import ApproveFinding
 from buildwright.errors import IllegalMove, NotFound, Refused
 from buildwright.views.explain import why
 from tests.core.machine import START, Machine

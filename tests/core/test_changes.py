@@ -15,7 +15,7 @@ from buildwright.core.limits import Check, Delivery, Limits, Options, narrowed
 from buildwright.core.options_change import OptionsChange, changed_options
 from buildwright.core.record import Record
 from buildwright.core.task import Task
-from buildwright.engine.commands import ResumeBuild
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import IllegalMove
 from tests.core.machine import Machine
 

@@ -31,6 +31,7 @@ from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.loop import run
 from buildwright.engine.poll import poll, renew_leases
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.engine.worker import Worker
 from buildwright.errors import IllegalMove
 from buildwright.ports import (
@@ -273,7 +274,7 @@ async def act(place: Place, builds: Builds, build_id: str, what: Act) -> None:
                 place.note("ack", "say", word)
                 return
             case choice:
-                await commands.ask(builds, clock, build_id, commands.ResumeBuild(choice))
+                await commands.ask(builds, clock, build_id, ResumeBuild(choice))
         place.note("ack", what)
 
 

@@ -10,8 +10,9 @@ from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
-from buildwright.engine.commands import ApproveFinding, ResumeBuild, StopBuild
+from buildwright.engine.commands import ApproveFinding, StopBuild
 from buildwright.engine.judge import with_consent
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import IllegalMove
 from buildwright.ports import Builds, Judged
 from buildwright.views.verdicts import gates_view

@@ -15,6 +15,7 @@ from buildwright.core.limits import Limits
 from buildwright.engine import commands
 from buildwright.engine.follow import stepped
 from buildwright.engine.loop import run
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import IllegalMove
 from buildwright.ports import Builds
 from tests.adapters.scripted_agent import Say, Sleep, Wait, Write
@@ -98,7 +99,7 @@ async def test_what_cannot_be_done_now_is_refused(tmp_path: Path, builds: Builds
     await refused(by_hand, "implement_only", "implement_only cannot be done now: the build is planning", "plan_only")
     await commands.ask(builds, site.clock, by_hand, commands.PauseBuild())
     await refused(by_hand, "auto", "paused", "resume it first")
-    await commands.ask(builds, site.clock, by_hand, commands.ResumeBuild())
+    await commands.ask(builds, site.clock, by_hand, ResumeBuild())
     await commands.ask(builds, site.clock, by_hand, commands.TakeStep())
     await refused(by_hand, "auto", "has not made the step", "wait")
     await commands.ask(builds, site.clock, by_hand, commands.StopBuild())
@@ -179,7 +180,7 @@ async def test_a_pause_lets_the_agent_of_a_step_end(tmp_path: Path, builds: Buil
     build = await running
     assert build.pause is not None
     assert (await kinds(site))[-2:] == ["build.paused", "agent.finished"]
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild())
     build = await site.run()
     assert build.waits_for_step
     for _ in range(3):

@@ -9,7 +9,9 @@ from buildwright.core.limits import Check, Limits
 from buildwright.core.options_change import OptionsChange
 from buildwright.core.task import Task
 from buildwright.engine import commands
-from buildwright.engine.commands import ChangeTasks, PauseBuild, ResumeBuild
+from buildwright.engine.commands import PauseBuild
+from buildwright.engine.resume_command import ResumeBuild
+from buildwright.engine.task_commands import ChangeTasks
 from buildwright.ports import Builds, Judged
 from tests.adapters.scripted_agent import Write
 from tests.engine.harness import FunctionGate, Script, Site, make_site, tasks

@@ -34,6 +34,7 @@ from buildwright.core.snapshot import dump
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.messages import Inboxes
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import IllegalMove, StaleVersion
 from buildwright.ports import Builds, Lease, Message
 from buildwright.store.journal_postgres import PostgresBuilds
@@ -201,7 +202,7 @@ class Users(RuleBasedStateMachine):
                 case "say":
                     await commands.ask(self.builds, self.clock, self.build_id, commands.SendMessage("hello"))
                 case choice:
-                    await commands.ask(self.builds, self.clock, self.build_id, commands.ResumeBuild(choice))  # type: ignore[arg-type]
+                    await commands.ask(self.builds, self.clock, self.build_id, ResumeBuild(choice))  # type: ignore[arg-type]
         except IllegalMove as illegal:
             refused, fix = str(illegal), str(illegal.fix or "")
         self.asked.append(Asked(command, began, await self.store.version(self.build_id), refused, fix))

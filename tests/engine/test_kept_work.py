@@ -11,6 +11,7 @@ from buildwright.core.build import Build
 from buildwright.core.limits import Commits, Limits
 from buildwright.engine import commands
 from buildwright.engine.perform import forget_lanes
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import IllegalMove
 from buildwright.ports import Builds, Judged, KeptWork
 from tests.adapters.scripted_agent import Fail, ScriptedAgent, Sleep, Write
@@ -161,8 +162,8 @@ async def test_a_retry_goes_on_from_the_attempt_that_the_user_names(tmp_path: Pa
     paused = await site.build(tasks("a"), limits=Limits(attempts=2))
     assert paused.failed == ("a",)
     with pytest.raises(IllegalMove, match="none is number 7"):
-        await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry", from_attempt=7))
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry", "go on", from_attempt=1))
+        await commands.ask(builds, site.clock, site.build_id, ResumeBuild("retry", from_attempt=7))
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild("retry", "go on", from_attempt=1))
     assert (await builds.load(site.build_id)).task("a").carry_from == 1
     build = await site.run()
     assert (build.outcome, build.task("a").attempt, build.task("a").carry_from) == ("succeeded", 3, 0)
@@ -175,4 +176,4 @@ async def test_it_must_be_clear_whose_attempt_is_meant(tmp_path: Path, builds: B
     paused = await site.build(tasks("a", "b"), gates=False, limits=Limits(attempts=1))
     both = paused.evolve({"failed": ("a", "b")})
     with pytest.raises(IllegalMove, match="not clear whose attempt 1"):
-        commands.ResumeBuild("retry", from_attempt=1).facts(both, "id")
+        ResumeBuild("retry", from_attempt=1).facts(both, "id")

@@ -14,6 +14,7 @@ from buildwright.core.finding import Report
 from buildwright.core.limits import Delivery, Limits, Options
 from buildwright.core.spec import Spec
 from buildwright.engine import commands
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import BuildIsRunning, IllegalMove
 from buildwright.ports import Briefing, BriefingRequest, Builds, Judged, Judgement
 from buildwright.store.journal_postgres import PostgresBuilds
@@ -136,15 +137,15 @@ async def test_repeated_failure_pauses_with_findings_and_each_choice_goes_on(tmp
     assert build.pause.reason == "failure"
     assert build.task("bad").findings[0].message == "never good"
     with pytest.raises(IllegalMove, match="needs your choice") as caught:
-        await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("go"))
+        await commands.ask(builds, site.clock, site.build_id, ResumeBuild("go"))
     assert "--skip" in str(caught.value.fix)
 
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry", "use good.txt"))
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild("retry", "use good.txt"))
     build = await site.run()
     assert build.control is Control.PAUSED
     assert build.task("bad").attempt == 4
     assert "use good.txt" in site.agent.assignments[-1].feedback
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry"))
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild("retry"))
     build = await site.run()
     assert build.outcome == "succeeded"
     assert set(site.files()) == {"README.md", "good.txt", "after.txt"}
@@ -154,7 +155,7 @@ async def test_a_skipped_task_lets_its_dependents_run(tmp_path: Path, builds: Bu
     site = make_site(tmp_path, builds, {("bad", 0): [Fail()]})
     build = await site.build(tasks("bad", "after: bad"), limits=Limits(attempts=1), gates=False)
     assert build.control is Control.PAUSED
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("skip"))
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild("skip"))
     build = await site.run()
     assert build.outcome == "succeeded"
     assert build.skipped == 1
@@ -164,7 +165,7 @@ async def test_a_skipped_task_lets_its_dependents_run(tmp_path: Path, builds: Bu
 async def test_giving_up_a_paused_build_ends_it(tmp_path: Path, builds: Builds) -> None:
     site = make_site(tmp_path, builds, {("bad", 0): [Fail()]})
     await site.build(tasks("bad"), limits=Limits(attempts=1), gates=False)
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("abort"))
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild("abort"))
     build = await site.run()
     assert (build.outcome, build.control) == ("aborted", Control.STOPPED)
     with pytest.raises(IllegalMove):
@@ -233,7 +234,7 @@ async def test_trouble_that_is_not_the_tasks_fault_pauses_and_costs_no_attempt(
     assert build.pause is not None
     assert build.pause.reason == "trouble"
     site.agent = make_site(tmp_path / "again", builds).agent
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild())
     build = await site.run()
     assert build.outcome == "succeeded"
     assert build.task("a").attempt == 1
@@ -255,7 +256,7 @@ async def test_a_user_pauses_talks_and_resumes_while_it_runs(tmp_path: Path, bui
     receipt = next(r.event for r in site.journal if r.event.type == "message.delivered")
     assert receipt.id == message
     assert build.task("b").attempt == 0, "nothing new starts in a paused build"
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild())
     assert (await site.run()).outcome == "succeeded"
 
 
@@ -355,7 +356,7 @@ async def test_a_base_that_fails_its_own_checks_pauses_the_build_and_can_be_acce
     assert build.pause is not None
     assert build.pause.reason == "base"
     assert "before any change by Buildwright: the old bug" in build.pause.message
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild())
     build = await site.run()
     assert build.outcome == "succeeded"
     assert site.kinds().count("base.judged") == 1
@@ -406,7 +407,7 @@ async def test_no_plan_is_asked_for_before_the_base_is_judged(tmp_path: Path, bu
     assert build.pause is not None
     assert build.pause.reason == "base"
     assert site.kinds() == ["target.prepared", "base.judged", "build.paused"]
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild())
     build = await site.run()
     assert build.pause is not None
     assert build.pause.reason == "plan", "there is no planner here; it was asked for only now"

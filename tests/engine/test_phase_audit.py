@@ -13,6 +13,7 @@ from buildwright.core.build import Build, Control
 from buildwright.core.graph import Graph
 from buildwright.core.task import Task
 from buildwright.engine import commands
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import GitFailed
 from buildwright.ports import AuditedPhase, Builds, EndedPhase, GateTools, PhaseAuditor
 from buildwright.views.evidence import evidence_of
@@ -87,7 +88,7 @@ async def test_a_phase_that_is_refused_pauses_and_the_user_may_accept_it(tmp_pat
     assert (two.findings[0].file, two.findings[0].line, bool(two.findings[0].fix)) == ("phases.md", 5, True)
     assert "Phase 2 says no (W3 routes): phases.md:5: GET /health is not implemented." in build.pause.message
     assert site.delivered() not in git(site.repository, "branch", "--format=%(refname:short)").split()
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("go"))
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild("go"))
     build = await run(site, auditor)
     assert (build.outcome, len(audits(site))) == ("succeeded", 2)
     assert site.files()["phases.md"] == CONTRACT.rstrip()

@@ -16,6 +16,7 @@ from buildwright.core.finding import Diagnosis, TaskAdvice
 from buildwright.core.limits import Limits
 from buildwright.core.secrets import mask
 from buildwright.engine import commands
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import ModelFailed
 from buildwright.gateway import LocalGateway
 from buildwright.ports import Builds, Judged, ModelEndpoint
@@ -195,7 +196,7 @@ async def test_a_diagnosis_that_needs_a_person_pauses_only_who_may_be_asked(
     assert build.pause is not None
     assert (build.pause.reason, build.pause.message) == ("stuck", "install libfoo")
     assert len(site.agent.assignments) == 3
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild())
     assert (await site.run()).outcome == "succeeded"
     assert len(diagnoser.told) == 1
 
@@ -257,7 +258,7 @@ async def test_the_same_change_is_not_judged_twice_and_a_retry_starts_afresh(tmp
     assert [(loop.kind, loop.attempt) for loop in loops(site)] == [("patch", 2)]
     assert build.task("a").findings[0].message == "a.txt is wrong"
     assert len([tree for tree in gate.trees if tree != build.base_tree]) == 1
-    await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry", "write ok"))
+    await commands.ask(builds, site.clock, site.build_id, ResumeBuild("retry", "write ok"))
     build = await site.run()
     assert build.outcome == "succeeded"
     assert [loop.attempt for loop in loops(site)] == [2], "attempt 3 is the first since the user's word"

@@ -15,6 +15,8 @@ from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
+from buildwright.engine.build_command import BuildCommand
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import DiskFull, IllegalMove, NotFound
 from buildwright.ports import Builds, Lease, LogEntry, ModelEndpoint, Spend
 from buildwright.store.lease_holders import this_process
@@ -79,7 +81,7 @@ async def test_a_store_without_space_pauses_or_ends_the_run_and_the_next_goes_on
         assert build.pause is not None
         assert build.pause.reason == "trouble"
         assert "free some space" in build.pause.message
-        await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+        await commands.ask(builds, site.clock, site.build_id, ResumeBuild())
     else:
         with pytest.raises(DiskFull):
             await site.run(builds=failing, lease_seconds=0.06)
@@ -161,7 +163,7 @@ async def test_an_answer_to_a_pause_is_not_undone_by_its_time_limit(tmp_path: Pa
     site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
     build = await site.build(tasks("a"), limits=Limits(attempts=1), gates=False)
     assert build.control is Control.PAUSED
-    build = (await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild("retry"))).build
+    build = (await commands.ask(builds, site.clock, site.build_id, ResumeBuild("retry"))).build
     late = e.StopRequested(how="abort", message="paused for too long")
     with pytest.raises(IllegalMove, match="only a paused build"):
         apply(build, Recorded(build.version + 1, build.updated_at, late))
@@ -183,7 +185,7 @@ async def test_a_message_goes_only_to_a_task_that_can_hear_it(tmp_path: Path, bu
 class AskedLate:
     """The real store; a user's command arrives just before the process that rests releases its lease."""
 
-    def __init__(self, builds: Builds, command: commands.BuildCommand) -> None:
+    def __init__(self, builds: Builds, command: BuildCommand) -> None:
         self._builds = builds
         self._commands = [command]
 
@@ -199,10 +201,10 @@ class AskedLate:
 
 @ONE_PROCESS
 @pytest.mark.parametrize(
-    ("command", "outcome"), [(commands.ResumeBuild("retry"), "succeeded"), (commands.StopBuild(), "stopped")]
+    ("command", "outcome"), [(ResumeBuild("retry"), "succeeded"), (commands.StopBuild(), "stopped")]
 )
 async def test_a_command_to_a_process_that_lets_go_is_not_lost(
-    tmp_path: Path, builds: Builds, command: commands.BuildCommand, outcome: str
+    tmp_path: Path, builds: Builds, command: BuildCommand, outcome: str
 ) -> None:
     site = make_site(tmp_path, builds, {("a", 1): [Fail()]})
     await site.start(tasks("a"), gates=False, limits=Limits(attempts=1))
@@ -246,7 +248,7 @@ async def test_eight_callers_at_once_leave_a_legal_journal_and_a_finished_build(
                     case 0:
                         await commands.ask(builds, site.clock, site.build_id, commands.PauseBuild(f"{number}"))
                     case 1:
-                        await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+                        await commands.ask(builds, site.clock, site.build_id, ResumeBuild())
                     case _:
                         await commands.ask(builds, site.clock, site.build_id, commands.SendMessage(f"{number}/{turn}"))
             except IllegalMove:
@@ -256,7 +258,7 @@ async def test_eight_callers_at_once_leave_a_legal_journal_and_a_finished_build(
     await asyncio.gather(*(caller(number) for number in range(8)))
     while not running.done():
         if (await builds.load(site.build_id)).control is Control.PAUSED:
-            await commands.ask(builds, site.clock, site.build_id, commands.ResumeBuild())
+            await commands.ask(builds, site.clock, site.build_id, ResumeBuild())
         await asyncio.wait({running}, timeout=0.05)
     assert running.result().outcome == "succeeded"
     journal = await builds.read(site.build_id)

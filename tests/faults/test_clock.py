@@ -14,6 +14,7 @@ from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import BuildIsRunning
 from buildwright.ports import Builds
 from buildwright.store.journal_sqlite import SqliteBuilds
@@ -63,7 +64,7 @@ async def test_a_jump_during_a_pause_does_not_end_it(tmp_path: Path, jump: timed
     clock.wrong_by = jump
     await asyncio.sleep(0.2)  # the watch looks a dozen times
     assert (await site.builds.load(site.build_id)).control is Control.PAUSED
-    await commands.ask(site.builds, clock, site.build_id, commands.ResumeBuild("retry"))
+    await commands.ask(site.builds, clock, site.build_id, ResumeBuild("retry"))
     assert (await running).outcome == "succeeded"
 
 

@@ -13,6 +13,7 @@ import pytest
 from buildwright.core.build import Build, Control
 from buildwright.core.limits import Limits
 from buildwright.engine import commands
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.workspace import GitWorkspace
 from tests.adapters.memory_store import MemoryBuilds
 from tests.adapters.scripted_agent import Write
@@ -56,9 +57,7 @@ async def build_to_its_end(site: Site) -> Build:
         build = await site.run()
         if build.control is not Control.PAUSED:
             return build
-        await commands.ask(
-            site.builds, site.clock, site.build_id, commands.ResumeBuild("retry" if build.failed else "go")
-        )
+        await commands.ask(site.builds, site.clock, site.build_id, ResumeBuild("retry" if build.failed else "go"))
     raise AssertionError(f"paused again and again: {build.pause}")
 
 

@@ -17,6 +17,7 @@ from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.loop import run
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import BuildIsRunning, DiskFull
 from buildwright.ports import Briefing, BriefingRequest, Judged
 from buildwright.store.journal_sqlite import SqliteBuilds
@@ -52,7 +53,7 @@ async def life(place: Path) -> Build:
                 builds, clock, commands.NewBuild(spec, options, str(place / "repository"), "", "p", "u")
             )
         if (await builds.load(build_id)).control is Control.PAUSED:
-            await commands.ask(builds, clock, build_id, commands.ResumeBuild())
+            await commands.ask(builds, clock, build_id, ResumeBuild())
         world = Adapters(
             builds=builds,
             clock=clock,

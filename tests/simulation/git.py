@@ -208,19 +208,30 @@ class SimulatedWorkspace:
 
         return await self._ask("kept", effect)
 
-    async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
+    async def take_back(
+        self, build_id: str, commit: str, onto: str, message: str, at: datetime, author: str = "", key: str = ""
+    ) -> Merged | Conflicted:
+        before = self._git.commits[self._git.commits[commit].parent].tree
+        return await self.rebase(build_id, commit, before, onto, message, at, author, key)
+
+    async def stand_on(self, build_id: str, base: str) -> None:
+        """A commit of the world is everywhere: the user has chosen one of the repository."""
+        assert base in self._git.commits
+
+    async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None, *, number: int = 0) -> None:
         if guard is not None:
             await guard()
         sent = self._begin("land", build_id, commit)
+        branch = f"{build_id}-{number}" if number else build_id
 
         def effect() -> None:
-            now = self._git.integration[build_id]
+            now = self._git.integration.get(branch, onto if number else "")
             if now == commit:
                 return
             if now != onto:
                 raise Conflict(f"the integration branch is at {now[:8]}, not at {onto[:8]}")
-            self._git.integration[build_id] = commit
-            self._note("land", sent, build_id, "integration", commit)
+            self._git.integration[branch] = commit
+            self._note("land", sent, build_id, branch, commit)
 
         await self._ask("land", effect)
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from buildwright.core.build import Build, Control, unapproved
 from buildwright.engine import commands
+from buildwright.engine.resume_command import Choice, ResumeBuild
 from buildwright.errors import CouldNot, IllegalMove, NotFound
 from tests.adapters.memory_store import MemoryBuilds
 from tests.simulation.agents import Ledger
@@ -83,7 +84,7 @@ class SimulatedWorld:
                 elif name == "stop":
                     await commands.ask(builds, process, BUILD, commands.StopBuild())
                 else:
-                    await commands.ask(builds, process, BUILD, commands.ResumeBuild(name))  # type: ignore[arg-type]
+                    await commands.ask(builds, process, BUILD, ResumeBuild(name))  # type: ignore[arg-type]
             except (IllegalMove, NotFound, CouldNot) as refused:
                 self.luck.seen[f"command refused: {type(refused).__name__}"] += 1
             else:
@@ -121,13 +122,13 @@ class SimulatedWorld:
             answers += 1
             choice, budget = self._answer(build, draw, answers)
             try:
-                await commands.ask(self.store, process, BUILD, commands.ResumeBuild(choice, budget_usd=budget))
+                await commands.ask(self.store, process, BUILD, ResumeBuild(choice, budget_usd=budget))
             except IllegalMove:
                 self.luck.seen["answer came late"] += 1
             else:
                 self.luck.seen[f"answered {choice}"] += 1
 
-    def _answer(self, build: Build, draw: random.Random, answers: int) -> tuple[commands.Choice, Decimal | None]:
+    def _answer(self, build: Build, draw: random.Random, answers: int) -> tuple[Choice, Decimal | None]:
         assert build.pause is not None
         budget = build.usage.cost_usd + 1 if build.pause.reason == "budget" else None
         if self.scenario.tame:

@@ -215,8 +215,9 @@ def feedback_prompt(
         "gate": "The previous attempt at this task was judged and rejected.",
         "conflict": "The change of the previous attempt does not fit what others have merged since.",
         "train": "The change of the previous attempt failed its checks once it stood on top of the merged work.",
+        "undone": "This task was done once. The user had its change taken back and wants it made anew.",
     }[rejection]
-    parts = [f"# Rejected: {opening}"]
+    parts = [f"# {'Taken back' if rejection == 'undone' else 'Rejected'}: {opening}"]
     if findings:
         parts.append(f"## What is wrong\n{_findings(findings)}")
     if reason:

@@ -17,7 +17,8 @@ from buildwright.api.state import Caller, ServerState, caller_of, state_of
 from buildwright.core.build import Build
 from buildwright.core.languages import language_of
 from buildwright.core.paths import check_path
-from buildwright.engine.commands import Choice, NewBuild, ResumeBuild, SendMessage
+from buildwright.engine.commands import NewBuild, SendMessage
+from buildwright.engine.resume_command import Choice, ResumeBuild
 from buildwright.errors import Conflict, Forbidden, IllegalMove, NotFound
 from buildwright.ports import BuildRow, LogLine
 from buildwright.store.projects import ProjectRecord

@@ -90,6 +90,7 @@ _AGAIN: dict[Rejection, str] = {
     "gate": "with the findings as feedback",
     "conflict": "to resolve the conflict",
     "train": "with what did not fit as feedback",
+    "undone": "because you have it redone",
 }
 
 
@@ -222,6 +223,20 @@ def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> EventLi
     )
 
 
+def _undo(event: e.UndoRequested, build: Build, _at: datetime) -> EventLine:
+    state = build.task(event.task)
+    back = f"the change of {event.task} is to be taken back" if state.again else f"{event.task} is to be done"
+    return EventLine("again", f"{back}{', and made anew' if state.again and event.redo else ''}")
+
+
+def _new_base(event: e.BaseChanged, build: Build, _at: datetime) -> EventLine:
+    again = sum(build.task(car.task).again == "replay" for car in build.train)
+    rest = f": {again} changes that had landed are put on top of it" if again else ""
+    return EventLine(
+        "again", f"stands on {event.commit[:10]} of {event.branch or event.base or 'the repository'}{rest}"
+    )
+
+
 def _plan_changed(event: e.PlanChanged, _build: Build, _at: datetime) -> EventLine:
     parts = [f"added or edited {', '.join(task.id for task in event.tasks)}"] if event.tasks else []
     parts += [f"dropped {', '.join(event.dropped)}"] if event.dropped else []
@@ -270,6 +285,12 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.BuildResumed: lambda _e, _b, _at: EventLine("again", "continues"),
     e.OptionsChanged: lambda event, _b, _at: EventLine("dot", f"changed: {', '.join(event.changed)}"),
     e.PlanChanged: _plan_changed,
+    e.UndoRequested: _undo,
+    e.ChangeUndone: lambda event, _b, _at: EventLine(
+        "done", f"the change of {event.task} is taken back as {event.commit[:10]}"
+    ),
+    e.BaseChanged: _new_base,
+    e.BuildReopened: lambda _e, _b, _at: EventLine("again", "continues after its end"),
     e.StopRequested: lambda _e, _b, _at: EventLine("bad", "asked to stop"),
     e.MessageSent: lambda event, _b, _at: EventLine("dot", f"you said: {one_line(event.text, 120)}"),
     e.MessageDelivered: lambda event, _b, _at: EventLine("dot", f"{event.task} received your message"),

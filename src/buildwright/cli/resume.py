@@ -52,6 +52,10 @@ async def resume(
     from_attempt: Annotated[
         int, Parameter(help="With --retry: continue from what this attempt made; see `why`. 0: as the agent can.")
     ] = 0,
+    base: Annotated[
+        str, Parameter(help="Put the build on this branch, tag or commit: what has landed is merged there anew.")
+    ] = "",
+    rebase: Annotated[bool, Parameter(help="Put it on the newest commit of its base.")] = False,
     max_cost: Annotated[str, Parameter(help="A new budget in US dollars for the whole build.")] = "",
     changed: ChangedOptions = _NOTHING,
     no_run: Annotated[bool, Parameter(help="Only record the answer; do not run the build here.")] = False,
@@ -69,7 +73,7 @@ async def resume(
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
     from buildwright.core.options_change import changed_options
-    from buildwright.engine.commands import ResumeBuild
+    from buildwright.engine.resume_command import ResumeBuild
 
     choice = _choice(retry, skip, abort)
     reporting.check()
@@ -80,13 +84,17 @@ async def resume(
         reporting.check(unwatched=detach and app.in_cluster)
         build_id = await app.find(build)
         before, crew = await app.builds.load(build_id), await app.crew(build_id)
-        goes_on = before.control is Control.RUNNING and choice == "go" and not options.given
+        if base and rebase:
+            raise Refused("--base names the new base, so --rebase says nothing", fix="give one of them")
+        goes_on = before.control is Control.RUNNING and choice == "go" and not (options.given or base or rebase)
         if goes_on and not crew.is_there and not no_run:
             output.say("It is not paused and no process runs it, so it continues here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
-        resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget, options, from_attempt))
+        resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget, options, from_attempt, base, rebase))
         if changed_now := changed_options(before.options, resumed.options):
             output.say(f"Changed: {', '.join(changed_now)}.")
+        if resumed.rebases > before.rebases:
+            output.say(f"It stands on {resumed.base[:10]} now: what has landed is put on top of it, and judged, anew.")
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
             with suppress(BuildIsRunning):  # by the process that was letting go of it, and has read the answer
                 return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)

@@ -1,4 +1,4 @@
-"""The verbs `task add`, `edit` and `drop`: change the plan of a build that has begun. Must never run the build."""
+"""The verbs below `task`: change the tasks of a build that has begun or ended. Must never run the build."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from buildwright.client import Client
     from buildwright.core.build import Build
     from buildwright.core.task import Task
+    from buildwright.engine.task_commands import RedoTask, UndoTask
 
 task = App(
     name="task",
@@ -125,6 +126,71 @@ async def drop(
         await _change(app, found, Output(json), drop=names)
 
 
+_WithDependents = Annotated[bool, Parameter(help="Also the tasks that need it; else they forbid it.")]
+
+
+@task.command
+async def undo(
+    build: _Build, name: _TaskName, /, *, with_dependents: _WithDependents = False, json: _Json = False
+) -> None:
+    """Take back what a task has landed, by a commit on top that is judged like any change. The task is skipped then."""
+    from buildwright.engine.task_commands import UndoTask
+
+    await _again(build, UndoTask(name, with_dependents), Output(json))
+
+
+@task.command
+async def redo(
+    build: _Build,
+    name: _TaskName,
+    /,
+    *,
+    message: Annotated[str, Parameter(name=["--message", "-m"], help="What to do differently.")] = "",
+    from_attempt: Annotated[
+        int, Parameter(help="Go on from what this attempt made; see `why`. 0: from the start.")
+    ] = 0,
+    with_dependents: _WithDependents = False,
+    json: _Json = False,
+) -> None:
+    """Have a task attempted anew. What it has landed is taken back first; nothing else is built again."""
+    from buildwright.engine.task_commands import RedoTask
+
+    if from_attempt < 0:
+        raise Refused(f"--from-attempt {from_attempt}: attempts count from 1", fix="see `buildwright why` for them")
+    await _again(build, RedoTask(name, message, from_attempt, with_dependents), Output(json))
+
+
+async def _again(build: str, command: RedoTask | UndoTask, output: Output) -> None:
+    """Ask for it, and say which tasks it is about."""
+    async with session() as app:
+        found = await _load(app, build)
+        after, _ = await app.ask(found.id, command)
+        phases = {name: state.phase for name, state in after.tasks.items()}
+        changed = [one for one, phase in phases.items() if phase is not found.task(one).phase]
+        back = sorted(one for one in changed if after.task(one).again)
+        waiting = sorted(one for one in changed if one not in back and after.task(one).phase != "done")
+        if output.json:
+            output.data({"build": after.id, "taken_back": back, "redone": command.name == "redo", "waiting": waiting})
+            return
+        if back:
+            them = "it" if len(back) == 1 else "them"
+            then = f", then have {them} made anew" if command.name == "redo" else ""
+            output.print(f"To take back what {', '.join(back)} landed{then}.")
+        else:
+            output.print(f"{command.task} is to be done anew.")
+        await _say_next(app, after, output)
+
+
+async def _say_next(app: Client, after: Build, output: Output) -> None:
+    from buildwright.cli.runners_text import nobody
+
+    crew = await app.crew(after.id)
+    if after.pause is not None:
+        output.say(typed(f"The build is paused. Next: buildwright resume {after.id[:8]}"))
+    elif not (crew.works or crew.is_there):
+        output.say(nobody(crew, after.id))
+
+
 async def _load(app: Client, build: str) -> Build:
     return await app.builds.load(await app.find(build))
 
@@ -133,11 +199,9 @@ async def _change(
     app: Client, build: Build, output: Output, tasks: tuple[Task, ...] = (), drop: tuple[str, ...] = ()
 ) -> None:
     """Ask for the change and say what it means."""
-    from buildwright.cli.runners_text import nobody
-    from buildwright.engine.commands import ChangeTasks
+    from buildwright.engine.task_commands import ChangeTasks
 
     after, _ = await app.ask(build.id, ChangeTasks(tasks, drop))
-    crew = await app.crew(build.id)
     known = build.plan.position if build.plan is not None else {}
     added = [one.id for one in tasks if one.id not in known]
     edited = [one.id for one in tasks if one.id in known]
@@ -147,10 +211,7 @@ async def _change(
     for word, names in (("Added", added), ("Edited", edited), ("Dropped", drop)):
         if names:
             output.print(f"{word} {', '.join(names)}.")
-    if after.pause is not None:
-        output.say(typed(f"The build is paused. Next: buildwright resume {after.id[:8]}"))
-    elif not (crew.works or crew.is_there):
-        output.say(nobody(crew, after.id))
+    await _say_next(app, after, output)
 
 
 def _task_of(build: Build, name: str) -> Task:

@@ -44,7 +44,7 @@ async def changed_build(
     Returns "" when there is no such build: it has the same repository, base, options, and title or file, a plan, and a
     task of the list.
     """
-    from buildwright.engine.commands import ChangeTasks
+    from buildwright.engine.task_commands import ChangeTasks
 
     if spec.graph is None:
         return ""

@@ -77,7 +77,7 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("buildwright doctor --online", "buildwright doctor --fix", "buildwright doctor --agents"),
     "task": (
         'buildwright task add newest --title "Say what a payment cost" --after money',
-        "buildwright task drop newest logo",
+        'buildwright task redo newest money -m "amounts are exact: use Decimal"',
     ),
     "costs": ("buildwright costs --by model --since 2026-03-01",),
     "config": ("buildwright config --repo .", "buildwright config --all --json"),
@@ -117,7 +117,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("costs", "Watch", "Show what requests to models cost, over all builds."),
     _verb("pause", "Steer", "Pause a build: nothing new starts."),
     _verb("resume", "Steer", "Answer a pause: continue, retry, skip or abort."),
-    _verb("task", "Steer", "Add, edit or drop tasks of a build that has begun."),
+    _verb("task", "Steer", "Add, edit, drop, redo or take back tasks of a build."),
     _verb("approve", "Steer", "Approve a finding that needs your consent."),
     _verb("step", "Steer", "Take one step of a build started with --by-hand."),
     _verb("say", "Steer", "Tell the agents something while they work."),

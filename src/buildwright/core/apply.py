@@ -14,6 +14,7 @@ from typing import Any
 from immutables import Map
 
 from buildwright.core import event as e
+from buildwright.core.again import base_changed, build_reopened, change_undone, undo_requested
 from buildwright.core.build import AskedStep, Build, Control, Moments, Note, Pause, Sealing, Stage, TaskPhase
 from buildwright.core.changes import options_changed
 from buildwright.core.event import AnyEvent, Event, Recorded
@@ -263,7 +264,7 @@ def _task_failed(build: Build, event: e.TaskFailed, at: datetime) -> Changes:
 
 def _task_skipped(build: Build, event: e.TaskSkipped, at: datetime) -> Changes:
     failed = tuple(task for task in build.failed if task != event.task)
-    changes = finish_task(build, event.task, build.task(event.task), TaskPhase.SKIPPED, at)
+    changes = finish_task(build, event.task, replace(build.task(event.task), landed=0), TaskPhase.SKIPPED, at)
     return {**changes, "failed": failed}
 
 
@@ -296,7 +297,7 @@ def _paused(_build: Build, event: e.BuildPaused, at: datetime) -> Changes:
 
 def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
     changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", **NOT_STUCK}
-    changes["audit_refusals"] = ()
+    changes |= {"audit_refusals": (), "undo_refused": ""}
     # After a change of what judges there is no verdict to accept: the base is judged anew.
     asked = build.pause is not None and build.pause.reason == "base" and build.base_verdict is not None
     changes["base_accepted"] = build.base_accepted or asked
@@ -375,6 +376,7 @@ _GOING = frozenset({Control.RUNNING, Control.PAUSED})
 _LIVE = frozenset({Control.RUNNING, Control.PAUSED, Control.STOPPING})
 _ANY = frozenset({Stage.CREATED, Stage.PLANNING, Stage.WORKING, Stage.VERIFYING, Stage.DELIVERING})
 _WORK = frozenset({Stage.WORKING})
+_BUILT = frozenset({Stage.WORKING, Stage.VERIFYING, Stage.DELIVERING})
 _P = TaskPhase
 
 
@@ -407,10 +409,14 @@ MOVES: dict[type[Event], Move] = {
     e.FindingApproved: Move(finding_approved, _WORK, _GOING, frozenset(_P) - _in(_P.WAITING, _P.DONE, _P.SKIPPED)),
     e.JudgingReopened: Move(judging_reopened, _WORK, _GOING, _in(_P.REJECTED, _P.READY, _P.FAILED), (_P.JUDGING,)),
     e.MergePrepared: Move(merge_prepared, _WORK, _LIVE, _in(_P.MERGING)),
-    e.MergeConflicted: Move(merge_conflicted, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
-    e.MergeJudged: Move(merge_judged, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED,)),
+    e.MergeConflicted: Move(
+        merge_conflicted, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED, _P.FAILED, _P.DONE), (Stage.DELIVERING,)
+    ),
+    e.MergeJudged: Move(
+        merge_judged, _WORK, _LIVE, _in(_P.MERGING), (_P.REJECTED, _P.FAILED, _P.DONE), (Stage.DELIVERING,)
+    ),
     e.ChangeLanded: Move(change_landed, _WORK, _LIVE, _in(_P.MERGING), (_P.DONE,), (Stage.DELIVERING,)),
-    e.TaskRetried: Move(_task_retried, _WORK, _GOING, _in(_P.REJECTED, _P.FAILED), (_P.READY,)),
+    e.TaskRetried: Move(_task_retried, _WORK, _GOING, _in(_P.REJECTED, _P.FAILED), (_P.READY, _P.WAITING)),
     e.TaskFailed: Move(_task_failed, _WORK, _RUNNING, _in(_P.REJECTED), (_P.FAILED,)),
     e.TaskSkipped: Move(
         _task_skipped, _WORK, _GOING, _in(_P.FAILED), (_P.SKIPPED,), (Stage.VERIFYING, Stage.DELIVERING)
@@ -423,15 +429,39 @@ MOVES: dict[type[Event], Move] = {
     e.OptionsChanged: Move(options_changed, _ANY, _PAUSED, to_stage=(Stage.VERIFYING,)),
     e.PlanChanged: Move(
         plan_changed,
-        frozenset({Stage.WORKING, Stage.VERIFYING}),
+        _BUILT,
         _GOING,
         to_stage=(Stage.WORKING, Stage.VERIFYING, Stage.DELIVERING),
+    ),
+    e.UndoRequested: Move(
+        undo_requested,
+        _BUILT,
+        _GOING,
+        _in(_P.DONE, _P.SKIPPED),
+        (_P.MERGING, _P.WAITING, _P.READY),
+        (Stage.WORKING,),
+    ),
+    e.ChangeUndone: Move(
+        change_undone,
+        _WORK,
+        _LIVE,
+        _in(_P.MERGING),
+        (_P.SKIPPED, _P.WAITING, _P.READY),
+        (Stage.VERIFYING, Stage.DELIVERING),
+    ),
+    e.BaseChanged: Move(base_changed, _BUILT | {Stage.PLANNING}, _PAUSED, to_stage=(Stage.WORKING,)),
+    e.BuildReopened: Move(
+        build_reopened,
+        frozenset({Stage.FINISHED}),
+        frozenset({Control.FINISHED, Control.STOPPED}),
+        to_stage=tuple(sorted(_ANY, key=list(Stage).index)),
+        to_control=(Control.RUNNING,),
     ),
     e.StopRequested: Move(_stop_requested, _ANY, _GOING, to_control=(Control.STOPPING,)),
     e.MessageSent: Move(_message_sent, _ANY, _GOING),
     e.MessageDelivered: Move(_message_delivered, _WORK, _LIVE, _in(_P.WORKING)),
     e.BuildVerified: Move(_verified, frozenset({Stage.VERIFYING}), _LIVE, to_stage=(Stage.DELIVERING,)),
-    e.PhaseAudited: Move(phase_audited, frozenset({Stage.WORKING, Stage.VERIFYING, Stage.DELIVERING}), _LIVE),
+    e.PhaseAudited: Move(phase_audited, _BUILT, _LIVE),
     e.BuildDelivered: Move(_delivered, frozenset({Stage.WORKING, Stage.DELIVERING}), _LIVE),
     e.DeliveryFailed: Move(_delivery_failed, frozenset({Stage.WORKING, Stage.DELIVERING}), _LIVE),
     e.BuildFinished: Move(

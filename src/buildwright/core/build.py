@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import add
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from immutables import Map
 
@@ -79,6 +79,10 @@ class Sealing(NamedTuple):
     why_none: str = ""
 
 
+Again = Literal["", "replay", "undo", "redo"]
+"""Why a change that had landed is in the train once more: put on another base, or taken back (before a new attempt)."""
+
+
 class TaskPhase(StrEnum):
     """The phase of a task. `rejected`: its last attempt was refused, and a decision about it is due."""
 
@@ -136,6 +140,9 @@ class TaskState:
     summary: str = ""
     conversation: str = ""
     commit: str = ""
+    landed: int = 0
+    """Number of the event with which its change landed, also when it was taken back since; 0 in a new attempt."""
+    again: Again = ""
     waits_for: str = ""
     """While parked: the file that another task holds."""
     started_at: datetime | None = None
@@ -166,6 +173,11 @@ def can_be_reopened(state: TaskState) -> bool:
     waits = state.phase in {TaskPhase.REJECTED, TaskPhase.READY, TaskPhase.FAILED}
     refused = state.rejection in {"gate", "train"} and any(one.severity == "error" for one in state.findings)
     return waits and refused and state.patch is not None and bool(state.approvals) and not unapproved(state)
+
+
+def is_undone(state: TaskState) -> bool:
+    """Return whether the task's change is in the train to be taken back."""
+    return state.again in {"undo", "redo"}
 
 
 NOT_STARTED = TaskState(TaskPhase.WAITING)
@@ -309,6 +321,8 @@ class Build:
     milestone: int = 0
     milestone_sizes: tuple[int, ...] = ()
     open_in_milestone: int = 0
+    over_early: Map[int, int] = field(default_factory=Map)
+    """Tasks that are over of milestones that are not open: there are some when a task of an earlier one is redone."""
     done: int = 0
     skipped: int = 0
     failed: tuple[str, ...] = ()
@@ -328,6 +342,14 @@ class Build:
     """Whether the user goes on although the base itself does not pass."""
     judging_round: int = 0
     """How often the user has changed what judges: verdicts of an earlier round count no more."""
+    undo_refused: str = ""
+    """Why a landed change could not be taken back, until the user resumes."""
+    undo_refused_of: str = ""
+    """The task of that change."""
+    undone: tuple[str, ...] = ()
+    """Commits on the integration branch that were taken back, each followed by the commit that did so."""
+    rebases: int = 0
+    """How often the user has put the build on another base."""
     # audits
     phase_base: str = ""
     """Commit that the newest phase with changes ended at; "" before there is one."""

@@ -26,6 +26,7 @@ from buildwright.core.action import (
 )
 from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reopened
 from buildwright.core.event import AnyEvent, StepMode
+from buildwright.core.finding import Fault
 from buildwright.core.heap import pop
 from buildwright.core.judged_base import base_fault, base_refusal
 from buildwright.core.merge import train_actions
@@ -119,7 +120,7 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
                 return trouble
             return (e.BuildPaused(reason="plan", message=build.plan_error),) if build.plan_error else ()
         case Stage.WORKING:
-            facts = _reopened(build) or _trouble(build) or _loops(build)
+            facts = _reopened(build) or _undo_refused(build) or _trouble(build) or _loops(build)
             if facts or build.needs_diagnosis:
                 # The cause of failures in several tasks is likely to hit the next task too, so none starts before the
                 # cause was looked for. Nor is one retried or given up: a user asked afterwards knows the diagnosis.
@@ -139,7 +140,8 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
         case Stage.PLANNING if build.spec.graph is not None:
             return (e.PlanMade(graph=build.spec.graph),)
         case Stage.WORKING if not build.needs_diagnosis and not _base_actions(build) and not _why_it_fails(build):
-            return _starts(build)
+            # What had landed comes first: nothing begins on a head that lacks it, or that is about to lose it.
+            return () if any(build.task(car.task).again for car in build.train) else _starts(build)
         case Stage.DELIVERING if not build.unaudited and (
             not build.options.lanes or build.options.delivery.kind == "none" or build.head == build.base
         ):
@@ -165,9 +167,12 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
             return _fails(build)
         if build.options.on_failure == "pause":
             task = build.failed[0]
-            attempts = "1 attempt" if build.task(task).attempt == 1 else f"{build.task(task).attempt} attempts"
-            message = f"task {task} failed after {attempts}: {build.task(task).reason}"
-            return (e.BuildPaused(reason="failure", message=message, task=task, fault="agent"),)
+            state = build.task(task)
+            attempts = "1 attempt" if state.attempt == 1 else f"{state.attempt} attempts"
+            how = "does not fit on the new base" if state.landed else f"failed after {attempts}"
+            fault: Fault = "base" if state.landed else "agent"
+            message = f"task {task} {how}: {state.reason}"
+            return (e.BuildPaused(reason="failure", message=message, task=task, fault=fault),)
     if build.budget_usd is not None and build.usage.cost_usd >= build.budget_usd:
         message = f"{build.usage.cost_usd:.4f} USD of a budget of {build.budget_usd} USD are spent"
         return (e.BuildPaused(reason="budget", message=message, fault="limits"),)
@@ -182,6 +187,15 @@ def _audit_refused(build: Build) -> tuple[AnyEvent, ...]:
     if build.options.on_failure == "pause":
         return (e.BuildPaused(reason="audit", message=message),)
     return (e.BuildFinished(outcome="failed", message=message),)
+
+
+def _undo_refused(build: Build) -> tuple[AnyEvent, ...]:
+    """Pause when a landed change could not be taken back: it stays, and so do those that were to go with it."""
+    if not build.undo_refused or build.options.on_failure != "pause":
+        return ()
+    task = build.undo_refused_of
+    message = f"the change of task {task} was not taken back and stays: {build.undo_refused}"
+    return (e.BuildPaused(reason="undo", message=message, task=task),)
 
 
 def _asks_person(build: Build) -> tuple[AnyEvent, ...]:
@@ -305,15 +319,15 @@ def _owes_result(build: Build) -> bool:
     options = build.options
     given_up = build.delivery_error and (not build.delivery_temporary or build.deliveries >= options.limits.pushes)
     asked = options.on_failure == "pause" or options.delivery.kind == "none" or not options.lanes
-    return not (asked or given_up or build.delivered_commit or build.head == build.base)
+    return not (asked or given_up or build.head in {build.delivered_commit, build.base})
 
 
 def _delivering_facts(build: Build) -> tuple[AnyEvent, ...]:
     if build.verdict is not None and not build.verdict.ok:
         return (e.BuildFinished(outcome="failed", message="the result did not pass the checks"),)
-    if refused := _audit_refused(build):
+    if refused := _undo_refused(build) or _audit_refused(build):
         return refused
-    if build.delivered or build.delivered_commit:
+    if build.delivered_commit and build.delivered_commit == build.head:
         return (e.BuildFinished(outcome="succeeded"),)
     if build.delivery_error and (not build.delivery_temporary or build.deliveries >= build.options.limits.pushes):
         return (e.BuildPaused(reason="delivery", message=build.delivery_error),)

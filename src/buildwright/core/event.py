@@ -26,7 +26,7 @@ from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 
 Outcome = Literal["succeeded", "failed", "stopped", "aborted"]
-Rejection = Literal["agent", "empty", "gate", "conflict", "train"]
+Rejection = Literal["agent", "empty", "gate", "conflict", "train", "undone"]
 StepMode = Literal["auto", "plan_only", "implement_only", "verify_only"]
 """What one step of a build driven by hand may be: anything, or only one kind of action (see `mode` of each action)."""
 
@@ -352,7 +352,7 @@ class BuildPaused(Event, ends_step=True, keeps_moment=True):
     """Nothing new starts until the user resumes."""
 
     type: Literal["build.paused"] = "build.paused"
-    reason: Literal["user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble", "audit"]
+    reason: Literal["user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble", "audit", "undo"]
     message: ForeignText = ""
     task: Identifier = ""
     fault: Annotated[Fault, Origin.IDENTIFIER] = ""
@@ -385,6 +385,51 @@ class PlanChanged(Event):
     """Tasks that are new, or take the place of the one with their id."""
     dropped: tuple[TaskId, ...] = ()
     """Tasks that are no longer to be done; those that needed them do not wait for them."""
+
+
+class UndoRequested(Event):
+    """The user wants the landed change of a task taken back, by a commit on top. A task that was skipped has none.
+
+    With `redo` the task is attempted anew afterwards, else it is skipped.
+    """
+
+    type: Literal["undo.requested"] = "undo.requested"
+    task: TaskId
+    redo: bool = False
+    message: UserText = ""
+    """What the user says to the agent of the next attempt."""
+    from_attempt: int = 0
+    """The attempt whose work the next one finds in its lane; 0 for none."""
+
+
+class ChangeUndone(Event, ends_step=True, keeps_moment=True):
+    """The change of a task is taken back: `commit` lies on the integration branch."""
+
+    type: Literal["change.undone"] = "change.undone"
+    task: TaskId
+    attempt: int
+    commit: Identifier
+    tree: Identifier
+
+
+class BaseChanged(Event, keeps_moment=True):
+    """The user put a paused build on another commit. What has landed is put on top of it anew, in order."""
+
+    type: Literal["base.changed"] = "base.changed"
+    commit: Identifier
+    tree: Identifier
+    branch: Identifier = ""
+    base: UserText = ""
+    """Branch, tag or commit that names it; "" means what the repository has checked out."""
+    number: int = Field(ge=1)
+    """Counts how often the build was put on another base."""
+    notes: tuple[ForeignText, ...] = ()
+
+
+class BuildReopened(Event, keeps_moment=True):
+    """A build that had ended goes on: the user has something left for it to do."""
+
+    type: Literal["build.reopened"] = "build.reopened"
 
 
 class StopRequested(Event):
@@ -455,7 +500,7 @@ class DeliveryFailed(Event, ends_step=True):
 
 
 class BuildFinished(Event, ends_step=True):
-    """The build ended. Nothing happens to a build after this."""
+    """The build ended. Nothing happens to it after this, unless the user opens it again."""
 
     type: Literal["build.finished"] = "build.finished"
     outcome: Outcome
@@ -494,6 +539,10 @@ AnyEvent = Annotated[
     | BuildResumed
     | OptionsChanged
     | PlanChanged
+    | UndoRequested
+    | ChangeUndone
+    | BaseChanged
+    | BuildReopened
     | StopRequested
     | MessageSent
     | MessageDelivered

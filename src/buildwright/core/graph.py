@@ -52,6 +52,15 @@ class Plan:
     def task(self, task_id: str) -> Task:
         return self.graph.tasks[self.position[task_id]]
 
+    def needing(self, task_id: str) -> tuple[str, ...]:
+        """Return the tasks that need this one, directly or not, in the order of the list."""
+        seen, ahead = set[int](), [self.position[task_id]]
+        while ahead:
+            fresh = [one for one in self.dependents[ahead.pop()] if one not in seen]
+            seen.update(fresh)
+            ahead.extend(fresh)
+        return tuple(self.graph.tasks[index].id for index in sorted(seen))
+
     def id_at(self, rank: int) -> str:
         return self.graph.tasks[self.by_rank[rank]].id
 

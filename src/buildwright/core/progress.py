@@ -13,11 +13,22 @@ from typing import Any, TypeAlias
 from immutables import Map
 
 from buildwright.core import event as e
-from buildwright.core.build import Approval, Build, PhaseSpan, Stage, TaskPhase, TaskState, can_be_reopened, usage_of
+from buildwright.core.build import (
+    NOT_STARTED,
+    Approval,
+    Build,
+    Car,
+    PhaseSpan,
+    Stage,
+    TaskPhase,
+    TaskState,
+    can_be_reopened,
+    usage_of,
+)
 from buildwright.core.event import Rejection
 from buildwright.core.finding import Finding
 from buildwright.core.graph import Plan
-from buildwright.core.heap import Heap, heap_of, keys_of, merge, pop, push
+from buildwright.core.heap import heap_of, keys_of, merge, pop, push
 from buildwright.core.paths import overlapping
 from buildwright.errors import IllegalMove
 
@@ -51,7 +62,28 @@ def begin_tasks(build: Build, plan: Plan) -> Changes:
 
 def _all_ready(build: Build, plan: Plan, tasks: Map[str, TaskState], ranks: list[int]) -> Map[str, TaskState]:
     fresh = TaskState(TaskPhase.READY, allowed=build.options.limits.attempts)
-    return tasks.update({plan.id_at(rank): fresh for rank in ranks})
+    names = map(plan.id_at, ranks)
+    return tasks.update({name: replace(tasks.get(name, fresh), phase=TaskPhase.READY) for name in names})
+
+
+def _waits(plan: Plan, tasks: Map[str, TaskState], index: int) -> bool:
+    """Return whether a task waits for others, so that it can become ready: one that is redone has others behind it."""
+    state = tasks.get(plan.graph.tasks[index].id)
+    return state is None or state.phase is TaskPhase.WAITING
+
+
+def _set_going(build: Build, plan: Plan, changes: Changes, ranks: list[int]) -> None:
+    """Make the tasks of these ranks ready; those whose change had landed on another base join the train with it."""
+    tasks: Map[str, TaskState] = changes["tasks"]
+    old = [rank for rank in ranks if tasks.get(plan.id_at(rank), NOT_STARTED).again]
+    new = [rank for rank in ranks if rank not in old] if old else ranks
+    tasks, active, train = _all_ready(build, plan, tasks, new), changes["active"], build.train
+    for task in sorted(map(plan.id_at, old), key=lambda one: tasks[one].landed):
+        tasks = tasks.set(task, replace(tasks[task], phase=TaskPhase.MERGING))
+        active, train = active.set(task, None), (*train, Car(task, tasks[task].attempt))
+    changes |= {"tasks": tasks, "active": active, "ready": merge(changes["ready"], heap_of(new))}
+    if old:
+        changes["train"] = train
 
 
 def set_task(build: Build, task_id: str, state: TaskState) -> Changes:
@@ -73,6 +105,7 @@ def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
         attempt_at=at,
         diagnosis=state.later_diagnosis or state.diagnosis,
         later_diagnosis="",
+        landed=0,
     )
     holders = build.holders
     for file in build.plan.task(task_id).files_expected:
@@ -139,15 +172,25 @@ NOT_STUCK: Changes = {"failures_in_row": (), "stuck": False, "diagnosis": "", "a
 
 
 def restart_task(build: Build, task_id: str, state: TaskState) -> Changes:
-    """Make a rejected or failed task ready again. A task that was only rejected has kept its files."""
-    assert build.plan is not None
-    rank = build.plan.rank[build.plan.position[task_id]]
-    return {
-        "tasks": build.tasks.set(task_id, replace(state, phase=TaskPhase.READY, finished_at=None)),
+    """Make a rejected or failed task ready again. A task that was only rejected has kept its files.
+
+    It waits when a task before it is redone, or is not there yet on another base.
+    """
+    plan = build.plan
+    assert plan is not None
+    index = plan.position[task_id]
+    place, rank = plan.milestone[index], plan.rank[index]
+    changes: Changes = {
         "active": build.active.delete(task_id) if task_id in build.active else build.active,
         "failed": tuple(task for task in build.failed if task != task_id),
-        "ready": push(build.ready, rank),
     }
+    phase = TaskPhase.WAITING
+    if not build.unmet.get(index, plan.needs[index]):
+        if place <= build.milestone:
+            phase, changes["ready"] = TaskPhase.READY, push(build.ready, rank)
+        else:
+            changes["later"] = build.later.set(place, push(build.later.get(place), rank))
+    return {**changes, "tasks": build.tasks.set(task_id, replace(state, phase=phase, finished_at=None))}
 
 
 def finding_approved(build: Build, event: e.FindingApproved, at: datetime) -> Changes:
@@ -234,44 +277,58 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
     plan = build.plan
     assert plan is not None
     state = replace(
-        state, phase=phase, finished_at=at, reason="", findings=(), kept_base="", kept_tree="", refused=(), loop=""
+        state,
+        phase=phase,
+        finished_at=at,
+        reason="",
+        findings=(),
+        kept_base="",
+        kept_tree="",
+        refused=(),
+        loop="",
+        again="",
     )
     changes = {"tasks": build.tasks.set(task_id, state), "ready": build.ready, **release_files(build, task_id, state)}
     tasks: Map[str, TaskState] = changes["tasks"]
-    ready: Heap = changes["ready"]
     unmet, later = build.unmet, build.later
     fresh: list[int] = []
     index = plan.position[task_id]
     for dependent in plan.dependents[index]:
         left = unmet.get(dependent, plan.needs[dependent]) - 1
         unmet = unmet.set(dependent, left)
-        if left == 0 and plan.milestone[dependent] <= build.milestone:
+        if left or not _waits(plan, tasks, dependent):
+            continue
+        if plan.milestone[dependent] <= build.milestone:
             fresh.append(plan.rank[dependent])
-        elif left == 0:
+        else:
             place = plan.milestone[dependent]
             later = later.set(place, push(later.get(place), plan.rank[dependent]))
-    milestone, still_open = build.milestone, build.open_in_milestone
-    if plan.milestone[index] == milestone:
+    milestone, still_open, early = build.milestone, build.open_in_milestone, build.over_early
+    if (place := plan.milestone[index]) == milestone:
         still_open -= 1
+    elif place > milestone:
+        early = early.set(place, early.get(place, 0) + 1)
     while still_open == 0 and milestone + 1 < len(build.milestone_sizes):
         milestone += 1
-        still_open = build.milestone_sizes[milestone]
+        still_open = build.milestone_sizes[milestone] - early.get(milestone, 0)
+        early = early.delete(milestone) if milestone in early else early
         fresh.extend(keys_of(later.get(milestone)))
         later = later.delete(milestone) if milestone in later else later
     done = build.done + (phase is TaskPhase.DONE)
     skipped = build.skipped + (phase is TaskPhase.SKIPPED)
     changes |= {
-        "tasks": _all_ready(build, plan, tasks, fresh) if fresh else tasks,
-        "ready": merge(ready, heap_of(fresh)),
         "unmet": unmet,
         "later": later,
         "milestone": milestone,
         "open_in_milestone": still_open,
+        "over_early": early,
         "active": build.active.delete(task_id) if task_id in build.active else build.active,
         "done": done,
         "skipped": skipped,
         **(NOT_STUCK if phase is TaskPhase.DONE else {}),
     }
+    if fresh:
+        _set_going(build, plan, changes, fresh)
     is_last = done + skipped == len(plan.graph.tasks)
     if is_last:
         changes["stage"] = stage_after_tasks(build)

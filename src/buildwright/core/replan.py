@@ -48,9 +48,9 @@ def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
         "failures_in_row": tuple(task for task in build.failures_in_row if task not in gone),
         "holders": _without(build.holders, gone),
         "notes_to_agents": tuple(note for note in build.notes_to_agents if note.task not in gone),
-        **_placed(build, plan, states),
+        **placed(build, plan, states),
     }
-    return changes | _stage(build.evolve(changes))
+    return changes | stage_with_work(build.evolve(changes))
 
 
 def changed_graph(plan: Plan, tasks: Iterable[Task], dropped: Iterable[str]) -> Graph:
@@ -116,14 +116,17 @@ def _may_try_again(build: Build, state: TaskState) -> TaskState:
     return replace(state, phase=TaskPhase.READY, allowed=allowed, refused=(), loop="", finished_at=None)
 
 
-def _placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
-    """Place every task as `begin_tasks` does, by what each has reached."""
+def placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
+    """Place every task as `begin_tasks` does, by what each has reached, and open the first milestone that is not over.
+
+    A task that was begun before keeps its history while it waits.
+    """
     phases = {task: state.phase for task, state in states.items()}
     opened = [0] * len(plan.milestones)
     for index, task in enumerate(plan.graph.tasks):
         opened[plan.milestone[index]] += phases.get(task.id) not in _OVER
     last = len(opened) - 1
-    current = next((place for place in range(build.milestone, last + 1) if opened[place]), last)
+    current = next((place for place in range(last + 1) if opened[place]), last)
     ready: list[int] = []
     later: dict[int, list[int]] = {}
     unmet: dict[int, int] = {}
@@ -134,15 +137,19 @@ def _placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
         state = states.get(task.id)
         if state is not None and state.phase not in _FREE - {TaskPhase.FAILED}:
             continue
+        fresh = state or TaskState(TaskPhase.WAITING, allowed=build.options.limits.attempts)
         if left == 0 and plan.milestone[index] <= current:
-            fresh = state or TaskState(TaskPhase.WAITING, allowed=build.options.limits.attempts)
             states[task.id] = replace(fresh, phase=TaskPhase.READY, waits_for="")
             ready.append(plan.rank[index])
             continue
-        states.pop(task.id, None)
+        if fresh.attempt:
+            states[task.id] = replace(fresh, phase=TaskPhase.WAITING, waits_for="")
+        else:
+            states.pop(task.id, None)
         if left == 0:
             later.setdefault(plan.milestone[index], []).append(plan.rank[index])
     sizes = [plan.milestone.count(place) for place in range(len(opened))]
+    early = {place: sizes[place] - opened[place] for place in range(current + 1, last + 1)}
     return {
         "tasks": Map(states),
         "ready": heap_of(ready),
@@ -152,10 +159,11 @@ def _placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
         "milestone": current,
         "milestone_sizes": tuple(sizes),
         "open_in_milestone": opened[current],
+        "over_early": Map({place: count for place, count in early.items() if count}),
     }
 
 
-def _stage(build: Build) -> Changes:
+def stage_with_work(build: Build) -> Changes:
     """Return the stage after the change: new work takes a build back from its end, and without any left it goes there."""
     if not build.all_tasks_done:
         return {"stage": Stage.WORKING, "verdict": None, "deliveries": 0, "delivery_error": ""}

@@ -17,9 +17,9 @@ from buildwright.core.build import Build, Moments, TaskState
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.heap import Heap, heap_of, keys_of
 
-FORMAT = 7
+FORMAT = 8
 _MAPS_OF_HEAPS = ("later", "parked")
-_MAPS = ("tasks", "unmet", "holders", "moments")
+_MAPS = ("tasks", "unmet", "over_early", "holders", "moments")
 _HAVE_DEFAULTS = {field.name for field in fields(Build) if (field.default, field.default_factory) != (MISSING, MISSING)}
 _SPECIAL = {"plan", "ready", "active", *_MAPS_OF_HEAPS, *_MAPS}
 
@@ -36,6 +36,7 @@ def _adapters() -> dict[str, TypeAdapter[Any]]:
                 "plan": TypeAdapter(Graph | None),
                 "tasks": TypeAdapter(dict[str, TaskState]),
                 "unmet": TypeAdapter(dict[int, int]),
+                "over_early": TypeAdapter(dict[int, int]),
                 "holders": TypeAdapter(dict[str, str]),
                 "moments": TypeAdapter(dict[str, Moments]),
                 "ready": TypeAdapter(list[int]),

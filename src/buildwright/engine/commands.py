@@ -7,11 +7,10 @@ and the body of its request are made from the record, and every client sends it 
 from __future__ import annotations
 
 import uuid
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
@@ -21,19 +20,17 @@ from buildwright.core.build import Approval, Build, Control, TaskPhase, can_be_r
 from buildwright.core.decide import allowed_modes
 from buildwright.core.event import AnyEvent, Recorded, StepMode
 from buildwright.core.finding import CONSENT, Finding, needs_consent
-from buildwright.core.limits import Budget, Options
-from buildwright.core.options_change import OptionsChange, changed_options
-from buildwright.core.record import TaskId
+from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
-from buildwright.core.task import Task
+from buildwright.engine.build_command import BuildCommand, Words
+from buildwright.engine.resume_command import ResumeBuild
+from buildwright.engine.task_commands import ChangeTasks, RedoTask, UndoTask
 from buildwright.errors import Conflict, IllegalMove, NotFound, Refused, StaleVersion
 from buildwright.ports import BuildReader, Builds, Clock
 from buildwright.views.statuses import runtime_phase
 
-Choice = Literal["go", "retry", "skip", "abort"]
 _SHORTEST_NAME = 4
 """Digits of a fingerprint that name a finding if no other begins so."""
-Words = Annotated[str, Field(max_length=20_000)]
 OneTask = Annotated[
     str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$", description='Id of a task; "" for all.')
 ]
@@ -65,30 +62,6 @@ class CommandResult(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class BuildCommand(ABC):
-    """A command to a build. A record with these traits; the annotations of its fields are the bounds of a request."""
-
-    name: ClassVar[str]
-    """The last part of its path, and the verb of the command line."""
-    receipt: ClassVar[str] = ""
-    """Name of the facts' id in an answer; "" when the answer is the build's standing."""
-    wakes: ClassVar[bool] = False
-    """Whether the build then has something to do, so that a process or worker must carry it out."""
-
-    @abstractmethod
-    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
-        """Return the facts to append to the newest state. Raises IllegalMove, NotFound when that forbids it."""
-
-    def asks_of_machine(self) -> tuple[Options, Sequence[Task]]:
-        """Return options and tasks that name the commands which the user asks this machine to run: none, as a rule."""
-        return Options(), ()
-
-    def holds(self, build: Build) -> bool:  # noqa: ARG002
-        """Return whether the build already is as this command would have it, so that a request changes nothing."""
-        return False
-
-
-@dataclass(frozen=True, slots=True)
 class PauseBuild(BuildCommand):
     """Let nothing new start; what runs may finish. A paused build stays as it is."""
 
@@ -102,118 +75,6 @@ class PauseBuild(BuildCommand):
 
     def holds(self, build: Build) -> bool:
         return build.control is Control.PAUSED
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeBuild(BuildCommand):
-    """Answer a pause and go on. `go` to a build that is not paused changes nothing but sees that it is carried out.
-
-    With new `options` the base is judged anew if they can change its verdict.
-    """
-
-    name = "resume"
-    wakes = True
-    choice: Choice = "go"
-    message: Annotated[Words, Field(description="For the agent that tries again; goes with `retry` and `abort`.")] = ""
-    budget_usd: Annotated[Budget | None, Field(description="What the build may cost from now on.")] = None
-    options: Annotated[OptionsChange | None, Field(description="New values of options.")] = None
-    from_attempt: Annotated[
-        int, Field(ge=0, le=10**6, description="With `retry`: the attempt whose work the next one continues from.")
-    ] = 0
-
-    def asks_of_machine(self) -> tuple[Options, Sequence[Task]]:
-        return self._of(Options()), ()
-
-    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
-        return (*self._changed(build), *self._answer(build, new_id)) if build.pause else self._answer(build, new_id)
-
-    def _of(self, options: Options) -> Options:
-        return options if self.options is None else self.options.of(options)
-
-    def _changed(self, build: Build) -> tuple[AnyEvent, ...]:
-        """Return the change of the options, if they change. Raises IllegalMove where one has no effect."""
-        options = self._of(build.options)
-        changed = changed_options(build.options, options)
-        if not changed:
-            return ()
-        if self.choice == "abort":
-            raise IllegalMove(
-                "a build that ends takes no new options", fix="leave them out, or continue without --abort"
-            )
-        return (e.OptionsChanged(options=options, changed=changed),)
-
-    def _answer(self, build: Build, new_id: str) -> Sequence[AnyEvent]:
-        resumed = e.BuildResumed(budget_usd=self.budget_usd)
-        if build.pause is None:
-            if self.choice == "abort":
-                raise IllegalMove(
-                    "the build is not paused, so there is no pause to answer",
-                    fix=f"end it with `buildwright stop {build.id}`",
-                )
-            raise IllegalMove(
-                "the build is not paused, so there is nothing to resume",
-                fix=f"see `buildwright status {build.id}`; if no process runs it, `buildwright run {build.id}` continues it",
-            )
-        match self.choice:
-            case "abort":
-                return (e.StopRequested(how="abort", message=self.message or "given up by the user"),)
-            case "retry":
-                told = (e.MessageSent(id=new_id, text=self.message),) if self.message and not build.failed else ()
-                carried = self.from_attempt
-                if carried and len(build.failed) != 1:
-                    raise IllegalMove(
-                        f"{len(build.failed)} tasks have failed, so it is not clear whose attempt {carried} is meant",
-                        fix="leave the attempt out",
-                    )
-                again = (
-                    e.TaskRetried(task=task, by="user", message=self.message, from_attempt=carried)
-                    for task in build.failed
-                )
-                return (*again, *told, resumed)
-            case "skip":
-                if not build.failed:
-                    raise IllegalMove("there is no failed task to skip", fix="resume without --skip")
-                return (*(e.TaskSkipped(task=task) for task in build.failed), resumed)
-            case "go":
-                if build.failed and build.options.on_failure == "pause":
-                    raise IllegalMove(
-                        f"task {build.failed[0]} has failed and needs your choice",
-                        fix="add --retry (with -m to guide the agent), --skip or --abort",
-                    )
-                return (resumed,)
-
-    def holds(self, build: Build) -> bool:
-        again, there = replace(self, options=None), self._of(build.options) == build.options
-        return build.control is Control.RUNNING and there and again == ResumeBuild()
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeTasks(BuildCommand):
-    """Change the plan of a build that has begun: add, edit or drop tasks. What has landed stays as it is.
-
-    A failed task that is edited may be tried again; when no other has failed, a build that paused for it goes on.
-    """
-
-    name = "task"
-    wakes = True
-    tasks: Annotated[
-        tuple[Task, ...],
-        Field(max_length=1_000, description="New tasks, and whole tasks in place of those with their id."),
-    ] = ()
-    drop: Annotated[tuple[TaskId, ...], Field(max_length=1_000, description="Ids of tasks not to do.")] = ()
-
-    def asks_of_machine(self) -> tuple[Options, Sequence[Task]]:
-        return Options(), self.tasks
-
-    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
-        if not self.tasks and not self.drop:
-            raise Refused("nothing is to change", fix="name the tasks to add, edit or drop")
-        ids = [*(task.id for task in self.tasks), *self.drop]
-        if twice := sorted({one for one in ids if ids.count(one) > 1}):
-            raise Refused(f"task {twice[0]} is named twice", fix="name each task once")
-        changed = e.PlanChanged(tasks=self.tasks, dropped=self.drop)
-        waits = build.pause is not None and build.pause.reason == "failure"
-        return (changed, e.BuildResumed()) if waits and set(build.failed) <= set(ids) else (changed,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +221,8 @@ COMMANDS: tuple[type[BuildCommand], ...] = (
     PauseBuild,
     ResumeBuild,
     ChangeTasks,
+    RedoTask,
+    UndoTask,
     ApproveFinding,
     SendMessage,
     TakeStep,
@@ -373,7 +236,7 @@ async def ask(builds: Builds, clock: Clock, build_id: str, command: BuildCommand
     new_id = uuid.uuid4().hex[:12]
     while True:
         build = await builds.load(build_id)
-        if build.control is Control.STOPPING or build.is_terminal:
+        if build.control is Control.STOPPING or (build.is_terminal and not command.reopens):
             how = f"has ended ({build.outcome})" if build.outcome else "is ending"
             raise IllegalMove(f"the build {how}", fix=f"see `buildwright status {build_id}`, or start a new build")
         facts, at, expected = command.facts(build, new_id), max(clock.now(), build.updated_at), build.version

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, TaskPhase, TaskState
+from buildwright.core.build import Build, TaskPhase, TaskState, is_undone
 from buildwright.core.event import AnyEvent
 from buildwright.core.finding import Verdict
 from buildwright.core.sanitize import Mask
@@ -37,7 +37,7 @@ async def keep_refused(bench: ActionContext, build: Build, facts: Sequence[AnyEv
             continue
         task: str = fact.task  # type: ignore[union-attr]
         state = build.task(task)
-        if state.patch is not None and not state.patch.is_empty:
+        if state.patch is not None and not state.patch.is_empty and not is_undone(state):
             key = LaneKey(build.id, task, state.attempt)
             trouble = await _keep(workspace, build, key, state.patch.tree, reason)
             if trouble:
@@ -113,7 +113,7 @@ async def keep_unlanded(workspace: Workspace, build: Build, mask: Mask) -> None:
         return
     for task in build.active:
         state = build.task(task)
-        if (task, state.attempt) not in there and (tree := _newest_tree(state)):
+        if (task, state.attempt) not in there and not is_undone(state) and (tree := _newest_tree(state)):
             reason = state.reason or f"the build was {build.outcome} while the attempt was {_DOING[state.phase]}"
             await _keep(workspace, build, LaneKey(build.id, task, state.attempt), tree, clean(reason, mask))
 

@@ -24,7 +24,7 @@ from buildwright.engine.build_log import BuildLog
 from buildwright.engine.follow import catch_up
 from buildwright.engine.kept_work import keep_leftovers
 from buildwright.engine.messages import Inboxes
-from buildwright.engine.perform import perform
+from buildwright.engine.perform import forget_lanes, perform
 from buildwright.engine.steps import Decided, take_steps
 from buildwright.errors import BuildIsRunning, BuildwrightError, CouldNot, IllegalMove, LostLease, StaleVersion
 from buildwright.ports import Lease
@@ -42,8 +42,9 @@ async def run(world: Adapters, build_id: str, since: Build | None = None) -> Bui
     Errors of `on_event` or `on_log` end the run in the same way.
     """
     known = await _hold(world, build_id, since)
-    while not (known.is_terminal or world.detach.is_set()) and await world.builds.version(build_id) > known.version:
-        # Another process sent a command while this one let go, found a holder, and left the command to it.
+    while not world.detach.is_set() and await world.builds.version(build_id) > known.version:
+        # Another process sent a command while this one let go, found a holder, and left the command to it. It may have
+        # opened a build again that had ended.
         try:
             known = await _hold(world, build_id, known)
         except BuildIsRunning:
@@ -75,6 +76,9 @@ async def _hold(world: Adapters, build_id: str, known: Build | None = None) -> B
                 task.cancel()
             await asyncio.gather(driving, watching, listening, return_exceptions=True)
             await runner.end()
+        if runner.build.is_terminal and world.workspace is not None:
+            # Under the lease: a build that is opened again has lanes of its own.
+            await forget_lanes(world.workspace, runner.build, world.mask)
         return runner.build
 
 

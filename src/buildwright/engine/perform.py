@@ -30,7 +30,7 @@ from buildwright.core.action import (
     SealTests,
     VerifyBuild,
 )
-from buildwright.core.build import Build, Stage
+from buildwright.core.build import Build, Stage, is_undone
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
 from buildwright.core.finding import Fault
@@ -75,11 +75,18 @@ async def perform(bench: ActionContext, action: Action, build: Build) -> Sequenc
     return facts
 
 
+async def _stand(bench: ActionContext, build: Build) -> None:
+    """Let this home's mirror stand on the commit that the user has put the build on since it began."""
+    if build.rebases and bench.world.workspace is not None:
+        await bench.world.workspace.stand_on(build.id, build.base)
+
+
 async def _tried(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:
     wanted_at: float | None = asyncio.get_running_loop().time() - bench.waited
     for tried in range(1, TRIES + 1):
         failpoint(f"perform.{type(action).__name__}.before")
         try:
+            await _stand(bench, build)
             facts = await _in_turn(bench, action, build, wanted_at)
         except LostLease as lost:
             bench.logbook.note("engine", f"{action.key}: left to others: {lost}")
@@ -129,7 +136,8 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
         case RunAgent():
             return await run_attempt(bench, action, build)
         case JudgePatch() | JudgeMerge():
-            verdict = await judge(bench, build, action.tree, action.task)
+            # A change that is taken back is judged as a tree of the build: what its task asks for is gone with it.
+            verdict = await judge(bench, build, action.tree, "" if is_undone(build.task(action.task)) else action.task)
             if isinstance(action, JudgeMerge):
                 return (
                     e.MergeJudged(task=action.task, attempt=action.attempt, verdict=verdict, round=build.judging_round),
@@ -141,7 +149,7 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
         case PrepareMerge():
             return (await _prepare_merge(bench, action, build),)
         case LandChange():
-            await _workspace(bench).land(build.id, action.commit, action.onto, bench.guard)
+            await _workspace(bench).land(build.id, action.commit, action.onto, bench.guard, number=build.rebases)
             return (_landed(action, build),)
         case Diagnose():
             return await diagnose(bench, action, build)
@@ -156,6 +164,8 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
 
 
 def _landed(action: LandChange, build: Build) -> AnyEvent:
+    if is_undone(build.task(action.task)):
+        return e.ChangeUndone(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree)
     patch = build.task(action.task).patch
     proof = BY_PROOF if patch is not None and patch.is_empty else ""
     return e.ChangeLanded(task=action.task, attempt=action.attempt, commit=action.commit, tree=action.tree, proof=proof)
@@ -203,20 +213,18 @@ async def _prepare_merge(bench: ActionContext, action: PrepareMerge, build: Buil
         f"Buildwright-Task: {action.task}",
         f"Buildwright-Attempt: {action.attempt}",
     )
+    if is_undone(state):
+        ours = (ours[0], f"Buildwright-Undone-Task: {action.task}", f"Buildwright-Undone-Commit: {state.commit}")
     trailers = (*ours, *commits.lines)
     command = task.validation.command if task.validation is not None and state.patch.is_empty else ""
     proven = (f"Nothing to change: `{command}` passes.", "") if command else ()
-    message = "\n".join((f"Task {action.task}: {task.title}", "", *proven, *trailers, ""))
-    result = await _workspace(bench).rebase(
-        build.id,
-        state.base,
-        state.patch.tree,
-        action.onto,
-        message,
-        state.attempt_at,
-        commits.author,
-        commits.signing_key,
-    )
+    subject = f"Take back task {action.task}: {task.title}" if is_undone(state) else f"Task {action.task}: {task.title}"
+    message = "\n".join((subject, "", *proven, *trailers, ""))
+    rest = (action.onto, message, state.attempt_at, commits.author, commits.signing_key)
+    if is_undone(state):
+        result = await _workspace(bench).take_back(build.id, state.commit, *rest)
+    else:
+        result = await _workspace(bench).rebase(build.id, state.base, state.patch.tree, *rest)
     if isinstance(result, Merged):
         return e.MergePrepared(
             task=action.task, attempt=action.attempt, onto=action.onto, commit=result.commit, tree=result.tree

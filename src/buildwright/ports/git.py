@@ -154,6 +154,17 @@ class Workspace(Protocol):
         may give another id each time. Raises GitFailed when it does not.
         """
 
+    async def take_back(
+        self, build_id: str, commit: str, onto: str, message: str, at: datetime, author: str = "", key: str = ""
+    ) -> Merged | Conflicted:
+        """Put the reverse of a landed commit on commit `onto`, as `rebase` does with a change."""
+
+    async def stand_on(self, build_id: str, base: str) -> None:
+        """Let the build stand on another base, which `rebase_target` has fetched here or in a home with the same hub.
+
+        Raises NotFound when it was not fetched.
+        """
+
     async def keep(self, key: LaneKey, base: str, tree: str, message: str, at: datetime, author: str = "") -> str:
         """Keep what an attempt made on commit `base` under a ref of its own; return the commit.
 
@@ -164,10 +175,11 @@ class Workspace(Protocol):
     async def kept(self, build_id: str) -> tuple[KeptWork, ...]:
         """Return all kept work of a build, by task and attempt."""
 
-    async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
+    async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None, *, number: int = 0) -> None:
         """Move the integration branch from `onto` to `commit`; do nothing when it is there. Raises Conflict otherwise.
 
-        Also raises what `guard` raises, and has moved nothing then.
+        Each base that the build is put on has a branch of its own, by `number`. Also raises what `guard` raises, and has
+        moved nothing then.
         """
 
     async def deliver(

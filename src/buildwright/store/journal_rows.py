@@ -48,9 +48,9 @@ class Append(NamedTuple):
             if column in change:
                 columns.append(f"{column} = ?")
                 values.append(change[column])
-        if change.get("completed"):
+        if "completed" in change:
             columns.append("completed_at = ?")
-            values.append(self.moment)
+            values.append(self.moment if change["completed"] else None)
         where, keys = "build_id = ? AND version = ?", [build_id, expected]
         if self.token is not None:
             where += " AND ? = (SELECT token FROM leases WHERE leases.build_id = build_runs.build_id)"

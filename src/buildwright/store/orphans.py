@@ -186,7 +186,8 @@ def _journal(conn: sqlite3.Connection, path: Path, build_id: str, head: dict[str
     )
     wrong = [name for name in (*_HEAD, "completed") if head[name] != right[name]]
     if wrong:
-        completed = next((to_text(fact.at) for fact in recorded if head_change([fact.event]).get("completed")), None)
+        ends = [to_text(fact.at) for fact in recorded if head_change([fact.event]).get("completed")]
+        completed = ends[-1] if right["completed"] else None
         mend = partial(_set_head, build_id, head["version"], right, completed)
         what = f"a row in the list of builds that does not say what the journal says ({', '.join(wrong)})"
         yield RepairResult(Leftover(what, where, recorded[-1].at, 0), partial(_write, path, mend))

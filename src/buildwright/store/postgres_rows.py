@@ -29,9 +29,10 @@ CHANGED_HEAD = """
     version = $2::bigint + cardinality($8::text[]),
     phase = coalesce($4::text, phase), control = coalesce($5::text, control), outcome = coalesce($6::text, outcome),
     current_task_id = coalesce($7::text, current_task_id),
-    completed_at = CASE WHEN $6::text IS NOT NULL THEN $3::timestamptz ELSE completed_at END
+    completed_at = CASE WHEN $6::text = '' THEN NULL WHEN $6::text IS NOT NULL THEN $3::timestamptz ELSE completed_at END
 """
-"""Columns an append sets in the head row, with `Entry.parameters`. An outcome also means the build has ended."""
+"""Columns an append sets in the head row, with `Entry.parameters`. An outcome also means the build has ended, or ("")
+that it was opened again."""
 PUT_EVENTS = """
     INSERT INTO events (build_id, seq, at, type, data, crc)
     SELECT $1, $2::bigint + e.n, $3::timestamptz, e.type, e.data, e.crc

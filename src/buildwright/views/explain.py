@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Control, TaskPhase, TaskState
+from buildwright.core.build import Build, Control, TaskPhase, TaskState, is_undone
 from buildwright.core.event import Recorded
 from buildwright.core.finding import FAULTS, Report, Verdict
 from buildwright.core.graph import Plan
@@ -261,6 +261,7 @@ _OUTCOMES: dict[type[e.Event], Callable[[Any], dict[str, Any] | None]] = {
     e.MergeConflicted: lambda event: {"outcome": "conflict", "detail": f"conflicted in {', '.join(event.files)}"},
     e.LoopDetected: lambda event: {"outcome": "refused", "detail": event.message} if event.kind == "patch" else None,
     e.ChangeLanded: _landed,
+    e.ChangeUndone: lambda event: {"outcome": "undone", "detail": f"taken back as {event.commit[:12]}"},
 }
 
 
@@ -270,7 +271,8 @@ def _answer(build: Build, plan: Plan, task: Task, state: TaskState, needs: Seque
             where = f" and landed as {state.commit[:12]}" if state.commit else ""
             return f"It is done: attempt {state.attempt} passed{where}."
         case TaskPhase.SKIPPED:
-            return "It was given up by the user; tasks that need it continue without it."
+            was = "Its change was taken back by the user" if state.landed else "It was given up by the user"
+            return f"{was}; tasks that need it continue without it."
         case TaskPhase.FAILED:
             return f"It failed after {_count(state.attempt, 'attempt')}: {_sentence(state.reason)}"
         case TaskPhase.REJECTED:
@@ -297,6 +299,10 @@ def _at_work(build: Build, task_id: str, state: TaskState) -> str:
         return f"The checks run on attempt {state.attempt}."
     place = next((i for i, car in enumerate(build.train, 1) if car.task == task_id), 0)
     held = " It continues with the next step." if waits else ""
+    if is_undone(state):
+        return f"Its change is being taken back: place {place} of {len(build.train)} in the queue.{held}"
+    if state.again:
+        return f"Its change is put on the new base: place {place} of {len(build.train)} in the queue.{held}"
     if build.control is not Control.RUNNING:
         held = f" The build is {headline(build)}, so it does not land now."
     return f"It passed the checks and waits to be merged: place {place} of {len(build.train)} in the queue.{held}"

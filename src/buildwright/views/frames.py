@@ -423,6 +423,13 @@ ROWS: dict[type[Event], EventFrames] = {
     e.PlanChanged: EventFrames(
         lambda ev: {"tasks": [task.id for task in ev.tasks], "dropped": list(ev.dropped)}, _nothing
     ),
+    e.UndoRequested: EventFrames(
+        lambda ev: {"task": ev.task, "redo": ev.redo, "message": _short(ev.message), "fromAttempt": ev.from_attempt},
+        _nothing,
+    ),
+    e.ChangeUndone: EventFrames(lambda ev: {**_of_task(ev), "commit": ev.commit}, _nothing),
+    e.BaseChanged: EventFrames(lambda ev: {"commit": ev.commit, "base": ev.base, "number": ev.number}, _nothing),
+    e.BuildReopened: EventFrames(lambda _: {}, lambda _e, _m: [("build_resumed", {"by": "user"})]),
     e.StopRequested: EventFrames(
         lambda ev: {"how": ev.how, "message": _short(ev.message)},
         lambda ev, _m: [("build.stop", {"how": ev.how, "message": _short(ev.message)})],

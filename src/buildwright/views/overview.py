@@ -475,6 +475,8 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
         case "stuck":
             yield Choice(name="go", words="continue, once you have done what the diagnosis asks for")
             yield Choice(name="retry", words="continue, and tell the agents something (add -m TEXT)")
+        case "undo":
+            yield Choice(name="go", words="continue and leave the change as it is")
         case "audit":
             yield Choice(name="go", words="accept what the audit found, and continue")
         case "delivery":

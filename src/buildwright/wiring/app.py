@@ -21,9 +21,12 @@ from buildwright.core.build import Build, Control
 from buildwright.core.event import Recorded
 from buildwright.core.limits import Options
 from buildwright.engine import commands
-from buildwright.engine.commands import BuildCommand, CommandResult, NewBuild, ResumeBuild, StopBuild
+from buildwright.engine.build_command import BuildCommand
+from buildwright.engine.commands import CommandResult, NewBuild, StopBuild
 from buildwright.engine.follow import stepped
-from buildwright.errors import BadSettings, BuildIsRunning, NotFound, Refused
+from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
+from buildwright.engine.task_commands import RedoTask
+from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
 from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
@@ -263,9 +266,11 @@ class App:
         """
         if isinstance(command, StopBuild):
             return CommandResult(await self._stop(build_id, command), "")
-        if isinstance(command, ResumeBuild) and command.from_attempt:
-            await self._check_attempt(await self.builds.load(build_id), command.from_attempt)
+        if isinstance(command, ResumeBuild | RedoTask):
+            command = await self._looked_up(await self.builds.load(build_id), command)
         result = await commands.ask(self.builds, self.clock, build_id, command)
+        if self.in_cluster and command.reopens and result.build.options.lanes:
+            self._awaited.note_again(result.build)
         if self.in_cluster and command.wakes:
             await self.advance(build_id)
         return result
@@ -297,7 +302,6 @@ class App:
 
     async def _stop(self, build_id: str, command: StopBuild) -> Build:
         from buildwright.engine.loop import run
-        from buildwright.engine.perform import forget_lanes
 
         build = await self.builds.load(build_id)
         if build.control is not Control.STOPPING:  # it is when a process asked, and died before the end
@@ -309,9 +313,8 @@ class App:
         if await self.builds.holder(build_id) is None:
             await self._worlds.end_orphans()
             with suppress(BuildIsRunning):  # another process runs it meanwhile, and sees the request too
-                build = await run(self._worlds.bare(self.clock), build_id)
-                if build.options.lanes:
-                    await forget_lanes(self.workspace, build, self.mask)
+                workspace = self.workspace if build.options.lanes else None
+                build = await run(replace(self._worlds.bare(self.clock), workspace=workspace), build_id)
         return build
 
     async def crew(self, build_id: str) -> Runners:
@@ -324,14 +327,29 @@ class App:
         """Return the change made by the build, or by one of its tasks or attempts. Raises NotFound, GitFailed."""
         from buildwright.wiring.changes import ChangeWanted, change_of
 
+        if build.rebases:
+            await self.workspace.stand_on(build.id, build.base)
         return await change_of(self.builds, self.workspace, build, ChangeWanted(task, attempt, binary))
 
-    async def _check_attempt(self, build: Build, attempt: int) -> None:
-        """Check that this attempt at the failed task left a change to go on from. Raises NotFound."""
+    async def _looked_up(self, build: Build, command: ResumeBuild | RedoTask) -> BuildCommand:
+        """Return the command once what it names is known to be there: an attempt that left a change, a fetched base.
+
+        Raises NotFound, IllegalMove, BadRepository, Conflict, GitFailed.
+        """
         from buildwright.wiring.changes import check_attempt
 
-        for task in build.failed[:1]:
-            await check_attempt(self.builds, self.workspace, build, task, attempt)
+        tasks = (command.task,) if isinstance(command, RedoTask) else build.failed[:1]
+        for task in tasks if command.from_attempt else ():
+            await check_attempt(self.builds, self.workspace, build, task, command.from_attempt)
+        if not isinstance(command, ResumeBuild) or not command.moves_base:
+            return command
+        command.check_pause(build)
+        if not build.base:
+            raise IllegalMove("the build stands on no commit yet", fix="start a new build with `--base`")
+        base = command.base or build.base_ref
+        options = build.options if command.options is None else command.options.of(build.options)
+        target = await self.workspace.rebase_target(build.id, build.repository, base, options.delivery)
+        return ResumeOnBase(command, base, target)
 
     async def kept(self, build: Build) -> tuple[KeptWork, ...]:
         """Return what is kept of the build's attempts that did not land. Raises GitFailed."""
@@ -388,7 +406,6 @@ class App:
         """
         from buildwright.engine.follow import Onlooker
         from buildwright.engine.loop import run
-        from buildwright.engine.perform import forget_lanes
 
         build = since or await self.builds.load(build_id)
         if self.in_cluster:
@@ -405,8 +422,6 @@ class App:
             build = await run(world, build_id, since)
         finally:
             await warming
-        if build.is_terminal and options.lanes:
-            await forget_lanes(self.workspace, build, self.mask)
         return build
 
     async def bring_home(self, build: Build) -> Fetched:

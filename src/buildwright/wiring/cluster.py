@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FOLDER = "awaited"
 """Folder of the notes of pending deliveries, below the home."""
+_NOTHING = "-"
+"""The note of a build that has ended without a result."""
 
 
 async def follow_workers(builds: Builds, board: ActionQueue, build: Build, onlooker: Onlooker) -> Build:
@@ -107,6 +109,11 @@ class PendingDeliveries:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self._folder / build_id).touch()
 
+    def note_again(self, build: Build) -> None:
+        """Note that the result of a build is due once more if this home has brought an earlier one, or waits for one."""
+        if not build.is_terminal and (self._folder / build.id).exists():
+            (self._folder / build.id).write_text("", "utf-8")
+
     def waiting(self) -> list[str]:
         """Return the ids of the builds whose result is still due."""
         if not self._folder.is_dir():
@@ -124,10 +131,12 @@ class PendingDeliveries:
         note = self._folder / build.id
         if not build.is_terminal or not note.exists():
             return Fetched(build, False)
-        if ref := note.read_text("utf-8"):
+        if (ref := note.read_text("utf-8")) == _NOTHING:
+            return Fetched(build, False)
+        if ref:
             return Fetched(replace(build, delivered=ref), False)
         if not build.delivered:
-            note.unlink()
+            note.write_text(_NOTHING, "utf-8")  # it is due again when the build is opened again
             return Fetched(build, False)
         locate(build.repository, self._environment)  # a removed one raises; else it would count as elsewhere
         found = await workspace.deliver(build.id, build.repository, build.delivered_commit, build.options.delivery)

@@ -75,10 +75,11 @@ class Delivering:
         failpoint("workspace.deliver.after")
         return done
 
-    async def check(self, pin: Pin, build_id: str, repository: str, delivery: Delivery) -> None:
+    async def check(self, pin: Pin, build_id: str, repository: str, delivery: Delivery, ours: str = "") -> None:
         """Raise what is known before the work to bar the delivery of its result.
 
-        Conflict (a branch in the way), BadRepository (no such remote or name), GitFailed (no access).
+        `ours`: the commit that the result will lie on, when it is not what has landed so far. Raises Conflict
+        (a branch in the way), BadRepository (no such remote or name), GitFailed (no access).
         """
         if delivery.kind == "none":
             return
@@ -93,7 +94,7 @@ class Delivering:
                 )
         if before := there.get(goal.ref):
             landed = await self._git.resolve(pin.mirror, ref_of(build_id, "integration"))
-            await _check_ours(self._git, pin, goal, before, landed or pin.target.commit)
+            await _check_ours(self._git, pin, goal, before, ours or landed or pin.target.commit, moved=bool(ours))
         if goal.own and goal.source.git_dir is not None:
             await _check_not_checked_out(self._git, goal.source.git_dir, goal)
 
@@ -152,11 +153,19 @@ async def _look(git: Git, goal: _Goal) -> str:
     return (await look(git, goal.source, goal.ref, options=goal.looking)).get(goal.ref, "")
 
 
-async def _check_ours(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> None:
-    """Raise Conflict unless `before`, where the branch is now, is an ancestor of `commit`: a branch may only grow."""
+async def _check_ours(git: Git, pin: Pin, goal: _Goal, before: str, commit: str, *, moved: bool = False) -> None:
+    """Raise Conflict unless `before`, where the branch is now, is an ancestor of `commit`: a branch may only grow.
+
+    `moved`: the build is put on another base.
+    """
     answer = await git.run(
         pin.mirror, "merge-base", "--is-ancestor", "--end-of-options", before, commit, okay=(0, 1, 128)
     )
+    if answer.code and moved:
+        raise Conflict(
+            f"The branch {goal.branch} is not on the new base, and a branch only grows.",
+            fix="Name another one for the result: --branch NAME.",
+        )
     if answer.code:
         raise Conflict(
             f"The branch {goal.branch} has commits that are not of this build ({before[:12]}).",

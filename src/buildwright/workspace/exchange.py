@@ -13,6 +13,7 @@ from buildwright.errors import Conflict, GitFailed, LostLease
 from buildwright.ports import Guard
 from buildwright.workspace.git import Git
 from buildwright.workspace.hub import Hub, ref_of
+from buildwright.workspace.merge import integration_ref
 from buildwright.workspace.mirror import Pin
 
 _AT = datetime(2020, 1, 1, tzinfo=UTC)
@@ -54,10 +55,12 @@ class Exchange:
                 self._note(self._here, build_id, name)
                 self._note(self._there, build_id, name)
 
-    async def land(self, build_id: str, pin: Pin, commit: str, onto: str, guard: Guard | None) -> None:
+    async def land(self, build_id: str, pin: Pin, commit: str, onto: str, guard: Guard | None, number: int) -> None:
         """Move the hub's integration branch from `onto` to `commit`. Raises Conflict when it is at neither."""
         await self.need(build_id, pin, commit)
-        ref = ref_of(build_id, "integration")
+        ref = integration_ref(build_id, number)
+        if number and ref not in await self._hub.look(build_id, ref):
+            onto = ""
         try:
             await self._hub.push(
                 pin.mirror, build_id, {ref: commit}, leases={ref: onto}, guard=guard, point="workspace.hub-land"

@@ -122,6 +122,33 @@ class GitWorkspace:
         await self._share(build_id, pin, result.tree, result.commit if isinstance(result, Merged) else "")
         return result
 
+    async def take_back(
+        self, build_id: str, commit: str, onto: str, message: str, at: datetime, author: str = "", key: str = ""
+    ) -> Merged | Conflicted:
+        """See `Workspace.take_back`."""
+        pin = await self._ready(build_id, commit, onto)
+        by = partial(sign, self._environment, key) if key else None
+        result = await merge.take_back(self._git, pin, commit, onto, message, at, author, by)
+        await self._share(build_id, pin, result.tree, result.commit if isinstance(result, Merged) else "")
+        return result
+
+    async def rebase_target(
+        self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None
+    ) -> Target:
+        """Fetch the commit that `base` names now, for `stand_on`; until then the build stands where it stood.
+
+        Raises what `prepare` does, and NotFound for a build that was not prepared.
+        """
+        before = await self._mirrors.pin(build_id)
+        pin = await self._mirrors.fetch_base(build_id, repository, base)
+        if delivery is not None and pin.target.commit != before.target.commit:
+            await self._delivery.check(pin, build_id, repository, delivery, ours=pin.target.commit)
+        return pin.target
+
+    async def stand_on(self, build_id: str, base: str) -> None:
+        """See `Workspace.stand_on`."""
+        await self._mirrors.stand_on(build_id, base)
+
     async def keep(self, key: LaneKey, base: str, tree: str, message: str, at: datetime, author: str = "") -> str:
         """See `Workspace.keep`. With a hub, the ref is in the hub too."""
         files = self._lanes.files_of(key)
@@ -148,13 +175,13 @@ class GitWorkspace:
         if self._hub is not None:
             await self._hub.fetch(pin.mirror, build_id, ref_of(build_id, "attempts", "*"))
 
-    async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None) -> None:
+    async def land(self, build_id: str, commit: str, onto: str, guard: Guard | None = None, *, number: int = 0) -> None:
         """See `Workspace.land`. With a hub, the hub's integration branch decides."""
         pin = await self._mirrors.pin(build_id)
         if self._exchange is None:
-            await merge.land(self._git, pin, build_id, commit, onto, guard)
+            await merge.land(self._git, pin, build_id, commit, onto, guard, number)
         else:
-            await self._exchange.land(build_id, pin, commit, onto, guard)
+            await self._exchange.land(build_id, pin, commit, onto, guard, number)
 
     async def deliver(
         self, build_id: str, repository: str, commit: str, delivery: Delivery, guard: Guard | None = None

@@ -78,9 +78,34 @@ async def _merge(git: Git, pin: Pin, base: str, tree: str, onto: str, at: dateti
     return found, tuple(dict.fromkeys(files)) if answer.code == 1 else ()
 
 
-async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str, guard: Guard | None) -> None:
-    """Move the integration branch from `onto` to `commit`. Raises Conflict if at neither, and what `guard` raises."""
-    ref = ref_of(build_id, "integration")
+async def take_back(
+    git: Git,
+    pin: Pin,
+    commit: str,
+    onto: str,
+    message: str,
+    at: datetime,
+    author: str,
+    sign: Callable[[bytes], str] | None = None,
+) -> Merged | Conflicted:
+    """Write the reverse of a commit as one commit on `onto`, signed as `rebase` does, or return its conflicts."""
+    (before,) = await trees_of(git, pin, f"{commit}^")
+    return await rebase(git, pin, commit, before, onto, message, at, author, sign)
+
+
+def integration_ref(build_id: str, number: int) -> str:
+    """Return the ref that the changes of a build land on: one for each base it was put on (0: the first)."""
+    return ref_of(build_id, f"integration-{number}" if number else "integration")
+
+
+async def land(git: Git, pin: Pin, build_id: str, commit: str, onto: str, guard: Guard | None, number: int) -> None:
+    """Move the integration branch from `onto` to `commit`. Raises Conflict if at neither, and what `guard` raises.
+
+    The branch of a later base is made by its first landing.
+    """
+    ref = integration_ref(build_id, number)
+    if number and not await git.resolve(pin.mirror, ref):
+        onto = "0" * pin.width
     if guard is not None:
         await guard()
     failpoint("workspace.land.before")

@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,11 +112,51 @@ class Mirrors:
         async with guarded(self._folder):
             return await self._adopt(build_id)
 
-    async def _make(self, build_id: str, source: Source, base: str) -> Pin:
+    async def fetch_base(self, build_id: str, repository: str, base: str) -> Pin:
+        """Fetch the commit that `base` names now, and keep its pin beside the one that counts: see `stand_on`."""
+        before = await self.pin(build_id)
+        source = locate(repository, self._environment)
+        async with guarded(self._folder):
+            pin = await self._make(build_id, source, base, again=True)
+            pin = replace(pin, modules={**before.modules, **pin.modules})
+            commit = pin.target.commit
+            blob = await asyncio.to_thread(pin.objects.write, "blob", json.dumps(_record(pin)).encode())
+            kept = ref_of(build_id, "pins", commit)
+            await self._git.run(pin.mirror, "update-ref", "--end-of-options", kept, blob)
+            if self._hub is not None and kept not in await self._hub.look(build_id, kept):
+                refs = {kept: blob, ref_of(build_id, "bases", commit): commit}
+                refs |= {ref: found for found, ref in pin.modules.items()}
+                await self._hub.push(pin.mirror, build_id, refs, near=await self._neighbours(pin))
+        return pin
+
+    async def stand_on(self, build_id: str, commit: str) -> None:
+        """Let the pin of this commit count from now on, in this home. Raises NotFound when it was not fetched."""
+        pin = await self.pin(build_id)
+        if pin.target.commit == commit:
+            return
+        kept = ref_of(build_id, "pins", commit)
+        async with self._asking, guarded(self._folder):
+            if self._hub is not None and not await self._git.resolve(pin.mirror, kept):
+                refs = (kept, ref_of(build_id, "bases", commit), *pin.modules.values())
+                await self._hub.fetch(pin.mirror, build_id, *refs)
+            if not await self._git.resolve(pin.mirror, kept):
+                raise NotFound(f"The base {commit[:12]} of build {build_id} was not fetched.", fix="Choose it again.")
+            text = (await self._git.run(pin.mirror, "cat-file", "--end-of-options", "blob", kept)).output
+            found = _parse(_decode(text), self._folder)
+            if found is None:
+                raise GitFailed(f"The pin {kept} cannot be read.", fix="Choose the base again.")
+            if self._hub is not None and found.modules.keys() - pin.modules.keys():
+                await self._hub.fetch(pin.mirror, build_id, *found.modules.values())
+            await self._keep(build_id, found)
+
+    async def _make(self, build_id: str, source: Source, base: str, *, again: bool = False) -> Pin:
+        """Fetch the base and return its pin; `again`: of a build that has one, whose refs stay as they are."""
         head = await read_head(self._git, source, base)
+        if again and not head.commit:
+            raise BadRepository(f"{source.location} has no commit to build on.", fix="Commit something first.")
         name = hashlib.sha256(os.fsencode(source.location)).hexdigest()[:20] + ("-256" if head.width == 64 else "")
         mirror = await self._mirror(name, head.width)
-        ref = ref_of(build_id, "base")
+        ref = ref_of(build_id, "bases", head.commit) if again else ref_of(build_id, "base")
         if head.commit:
             await self._fetch(mirror, source, head, ref)
             commit = head.commit
@@ -124,7 +164,7 @@ class Mirrors:
             commit = await self._root(ObjectStore(mirror, head.width))
         await self._git.run(mirror, "update-ref", "--end-of-options", ref, commit)
         integration = ref_of(build_id, "integration")
-        if not await self._git.resolve(mirror, integration):
+        if not again and not await self._git.resolve(mirror, integration):
             await self._git.run(mirror, "update-ref", "--end-of-options", integration, commit, "0" * head.width)
         tree = await self._git.run(mirror, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}")
         remotes = {}

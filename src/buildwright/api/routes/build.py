@@ -32,7 +32,8 @@ from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
-from buildwright.engine.commands import NewBuild, ResumeBuild, TakeStep
+from buildwright.engine.commands import NewBuild, TakeStep
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.views.runtime import BuildResponse, CanPublish
 
 router = APIRouter(prefix="/api/build", tags=["build runtime"])

@@ -22,7 +22,9 @@ from buildwright.api.params import CleanText, RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.state import Caller, CallerOf, CorrelationOf, ServerState, SiteOf
 from buildwright.core.build import Build
-from buildwright.engine.commands import BuildCommand, PauseBuild, ResumeBuild, StopBuild
+from buildwright.engine.build_command import BuildCommand
+from buildwright.engine.commands import PauseBuild, StopBuild
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import IllegalMove, NotFound
 from buildwright.views.automation import (
     DEVTEAM_AUTOMATION,

@@ -20,7 +20,8 @@ from buildwright.api.targets import check_commands
 from buildwright.core.build import Build
 from buildwright.core.graph import Graph
 from buildwright.core.spec import Spec
-from buildwright.engine.commands import COMMANDS, BuildCommand, SendMessage, StopBuild, TakeStep
+from buildwright.engine.build_command import BuildCommand
+from buildwright.engine.commands import COMMANDS, SendMessage, StopBuild, TakeStep
 from buildwright.errors import IllegalMove
 from buildwright.views.overview import Standing, standing_of
 
