@@ -24,12 +24,14 @@ from buildwright.core.build import Build
 from buildwright.core.event import Recorded, StepMode
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.limits import Options
+from buildwright.core.options_change import OptionsChange
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, PauseBuild, SendMessage, StopBuild, TakeStep
 from buildwright.engine.follow import follow as lookout
 from buildwright.engine.resume_command import Choice, ResumeBuild
+from buildwright.engine.task_commands import ChangeTasks, RedoTask, UndoTask
 from buildwright.errors import BadSpec, BuildIsRunning, BuildwrightError, Refused
 from buildwright.ports import BuildRow
 from buildwright.settings import Settings
@@ -340,13 +342,29 @@ class BuildHandle:
         budget_usd: Decimal | None = None,
         options: OptionsChange | None = None,
         from_attempt: int = 0,
+        *,
+        base: str = "",
+        rebase: bool = False,
     ) -> None:
         """Answer a pause: `go` on, `retry` the failed tasks (`message` is for their agents), `skip` them or `abort`.
 
-        `budget_usd` is what the build may cost from now on, in all, `options` what else is to change, and
-        `from_attempt` the attempt whose work a retry goes on from. The build goes on at once. Raises IllegalMove.
+        `budget_usd` is what the build may cost from now on, in all; `options` are new values of options. A retry goes
+        on from what `from_attempt` made. `base` names another commit to stand on, `rebase` the newest of its base. The
+        build goes on at once, also one that has ended with something left. Raises IllegalMove, NotFound, BadRepository.
         """
-        await self.ask(ResumeBuild(choice, message, budget_usd, options, from_attempt))
+        await self.ask(ResumeBuild(choice, message, budget_usd, options, from_attempt, base, rebase))
+
+    async def change(self, tasks: Sequence[Task] = (), drop: Sequence[str] = ()) -> None:
+        """Add and edit tasks, and drop others, also of a build that has ended. Raises IllegalMove, BadGraph."""
+        await self.ask(ChangeTasks(tuple(tasks), tuple(drop)))
+
+    async def redo(self, task: str, message: str = "", *, from_attempt: int = 0, with_dependents: bool = False) -> None:
+        """Have a task attempted anew; what it has landed is taken back first. Raises IllegalMove, NotFound."""
+        await self.ask(RedoTask(task, message, from_attempt, with_dependents))
+
+    async def undo(self, task: str, *, with_dependents: bool = False) -> None:
+        """Take back what a task has landed, and skip it. Raises IllegalMove, NotFound."""
+        await self.ask(UndoTask(task, with_dependents))
 
     async def step(self, mode: StepMode = "auto", message: str = "") -> None:
         """Let a build with `Options(by_hand=True)` do one thing; `wait` returns when it is done. Raises IllegalMove."""

@@ -122,6 +122,7 @@ def test_what_agents_tools_and_models_say_is_foreign() -> None:
         "TaskFailed": {"message", *(f"findings.{name}" for name in finding)},
         "LoopDetected": {"message"},
         "BuildStuck": {"errors", "advice", "no_advice", "task_advice.text"},
+        "BaseChanged": {"notes"},
         "BuildPaused": {"message"},
         "BuildVerified": verdict,
         "PhaseAudited": verdict,

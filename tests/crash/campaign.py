@@ -87,6 +87,10 @@ async def new_database(server: str) -> str:
 def _template(folder: str) -> Path:
     path = Path(tempfile.mkdtemp(prefix="template-", dir=folder))
     make_repository(path / "repository")
+    git(path / "repository", "checkout", "-q", "-b", "newer")
+    (path / "repository" / "README.md").write_text("newer\n")
+    git(path / "repository", "commit", "-q", "-a", "-m", "Newer")
+    git(path / "repository", "checkout", "-q", "main")
     git(path, "clone", "-q", "--bare", "repository", "remote")
     git(path / "remote", "config", "core.logAllRefUpdates", "true")
     git(path / "remote", "remote", "remove", "origin")

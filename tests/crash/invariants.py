@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from buildwright.core import event as e
 from buildwright.core.apply import fold
+from buildwright.core.build import TaskPhase
 from buildwright.core.snapshot import dump
 from buildwright.errors import IllegalMove
 from buildwright.views.runtime import head_change
@@ -40,8 +41,14 @@ def effects_once(seen: Evidence, _calm: Evidence) -> Iterator[str]:
     those that a kill cut off, missing (each call has a number, which comes back as its input tokens)."""
     of_task = Counter(re.findall(r"^Buildwright-Task: (.+)$", "\n".join(c[2] for c in seen.commits), re.MULTILINE))
     landed = Counter(r.event.task for r in seen.journal if isinstance(r.event, e.ChangeLanded))
+    # What was taken back had landed before, and what was put on another base had landed on the old one.
+    again = Counter(r.event.task for r in seen.journal if isinstance(r.event, e.ChangeUndone))
+    moved = next((place for place, r in enumerate(seen.journal) if isinstance(r.event, e.BaseChanged)), 0)
+    before = Counter(r.event.task for r in seen.journal[:moved] if isinstance(r.event, e.ChangeLanded))
+    given_up = {task for task in again if seen.loaded.task(task).phase is TaskPhase.SKIPPED}
     for task, count in (of_task + landed).items():
-        if landed[task] != 1 or (seen.commits and of_task[task] != 1):
+        times = 1 + again[task] - (task in given_up)
+        if landed[task] != times + before[task] or (seen.commits and of_task[task] != times):
             yield f"task {task} has {of_task[task]} commits and landed {landed[task]} times ({count})"
     if len(seen.moves) > 1:
         yield f"the branch moved {len(seen.moves)} times: {seen.moves}"
@@ -130,7 +137,8 @@ def proven_commits(seen: Evidence, _calm: Evidence) -> Iterator[str]:
     passed = {
         recorded.event.verdict.tree
         for recorded in seen.journal
-        if isinstance(recorded.event, e.PatchJudged | e.MergeJudged | e.BuildVerified) and recorded.event.verdict.ok
+        if isinstance(recorded.event, e.BaseJudged | e.PatchJudged | e.MergeJudged | e.BuildVerified)
+        and recorded.event.verdict.ok
     }
     for commit, tree, _ in seen.commits:
         if tree not in passed:
@@ -155,7 +163,14 @@ def requests_end(seen: Evidence, _calm: Evidence) -> Iterator[str]:
     if set(heard) != sent or set(heard.values()) - {1}:
         yield f"the words {sent} were heard: {heard}"
     acknowledged = Counter(line[1] for line in seen.ledger if line[0] == "ack")
-    kinds: dict[str, type[e.Event]] = {"say": e.MessageSent, "pause": e.BuildPaused, "stop": e.StopRequested}
+    kinds: dict[str, type[e.Event]] = {
+        "say": e.MessageSent,
+        "pause": e.BuildPaused,
+        "stop": e.StopRequested,
+        "redo": e.UndoRequested,
+        "undo": e.UndoRequested,
+        "rebase": e.BaseChanged,
+    }
     for command, count in acknowledged.items():
         if sum(isinstance(event, kinds.get(command, e.BuildResumed)) for event in events) < count:
             yield f"{command} was acknowledged {count} times, which the journal does not have"

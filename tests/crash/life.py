@@ -31,7 +31,8 @@ from buildwright.engine import commands
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.loop import run
 from buildwright.engine.poll import poll, renew_leases
-from buildwright.engine.resume_command import ResumeBuild
+from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
+from buildwright.engine.task_commands import RedoTask, UndoTask
 from buildwright.engine.worker import Worker
 from buildwright.errors import IllegalMove
 from buildwright.ports import (
@@ -269,6 +270,12 @@ async def act(place: Place, builds: Builds, build_id: str, what: Act) -> None:
                 await commands.ask(builds, clock, build_id, commands.PauseBuild())
             case "stop":
                 await commands.ask(builds, clock, build_id, commands.StopBuild())
+            case "redo":
+                await commands.ask(builds, clock, build_id, RedoTask("a"))
+            case "undo":
+                await commands.ask(builds, clock, build_id, UndoTask("b"))
+            case "rebase":
+                await commands.ask(builds, clock, build_id, await _on_new_base(place, builds, build_id))
             case "say":
                 word = (await commands.ask(builds, clock, build_id, commands.SendMessage("mind the gap", "a"))).id
                 place.note("ack", "say", word)
@@ -276,6 +283,16 @@ async def act(place: Place, builds: Builds, build_id: str, what: Act) -> None:
             case choice:
                 await commands.ask(builds, clock, build_id, ResumeBuild(choice))
         place.note("ack", what)
+
+
+async def _on_new_base(place: Place, builds: Builds, build_id: str) -> ResumeOnBase:
+    """Fetch the other branch of the repository, as an App does, and return the command."""
+    build = await builds.load(build_id)
+    home = place.folder / "home" / "worker-user" if place.shared else place.folder / "home"
+    home.mkdir(exist_ok=True)
+    workspace = GitWorkspace(home, os.environ, hub=str(place.hub) if place.shared else "")
+    target = await workspace.rebase_target(build_id, build.repository, "newer")
+    return ResumeOnBase(ResumeBuild(base="newer"), "newer", target)
 
 
 async def use(place: Place, scene: Scene, builds: Builds, build_id: str) -> None:

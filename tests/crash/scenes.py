@@ -17,7 +17,7 @@ from tests.engine.harness import tasks
 CANARY = "canary-7f3a91c2d4"
 """A secret that every life has in its environment and that agents say aloud: it may be found in no file afterwards."""
 
-Act = Literal["pause", "go", "retry", "skip", "abort", "stop", "say"]
+Act = Literal["pause", "go", "retry", "skip", "abort", "stop", "say", "redo", "undo", "rebase"]
 
 User = Callable[[Build, Sequence[Recorded], Collection[str]], Act | None]
 """From the build, its journal, and the tasks whose agents have begun in this life."""
@@ -70,6 +70,25 @@ def _stops(build: Build, _journal: Sequence[Recorded], begun: Collection[str]) -
     return "stop" if "b" in begun and build.control is Control.RUNNING else None
 
 
+def _takes_back(build: Build, journal: Sequence[Recorded], _begun: Collection[str]) -> Act | None:
+    """When the last task works, the first is made anew; when that has begun, the second is taken back."""
+    if not _happened(journal, e.UndoRequested):
+        return "redo" if _phase(build, "c") is TaskPhase.WORKING else None
+    if _happened(journal, e.UndoRequested) == 1 and build.task("a").attempt == 2:
+        return "undo"
+    return None
+
+
+def _moves_on(build: Build, journal: Sequence[Recorded], begun: Collection[str]) -> Act | None:
+    """When the last task works, it pauses the build, puts it on another base, and answers what does not fit there."""
+    if build.control is Control.PAUSED:
+        if not _happened(journal, e.BaseChanged):
+            return "rebase"
+        return "retry" if build.failed else "go"
+    ready = "c" in begun and not _happened(journal, e.BuildPaused)
+    return "pause" if ready and _phase(build, "c") is TaskPhase.WORKING else None
+
+
 SCENES = {
     # One after the other, so that the points come in the same order each time: a gate that refuses, a retry, a join.
     "plain": Scene(
@@ -116,6 +135,30 @@ SCENES = {
         {("b", 0): [Write("b.txt", "wrong\n")], ("a", 1): [Write("a.txt", "a\n")]},
         Limits(concurrency=1, attempts=1),
         user=_skips_failure,
+    ),
+    # What has landed is taken back: one task is made anew, one is given up, while a third works.
+    "again": Scene(
+        tasks("a", "b", "c"),
+        {
+            ("a", 1): [Write("a.txt", "a\n")],
+            ("a", 2): [Write("a.txt", "anew\n")],
+            ("b", 1): [Write("b.txt", "right\n")],
+            ("c", 1): [Sleep(0.4), Write("c.txt", "c\n")],
+        },
+        Limits(concurrency=1),
+        user=_takes_back,
+    ),
+    # The build is put on another base while the last task works: the first change does not fit there and is made anew.
+    "moved": Scene(
+        tasks("a", "b", "c: a b"),
+        {
+            ("a", 1): [Write("README.md", "a\n")],
+            ("a", 2): [Write("README.md", "a on the new base\n")],
+            ("b", 1): [Write("b.txt", "right\n")],
+            ("c", 1): [Sleep(0.4), Write("c.txt", "c\n")],
+        },
+        Limits(concurrency=1, attempts=2),
+        user=_moves_on,
     ),
     # The user ends it while the second task works.
     "stop": Scene(

@@ -22,7 +22,7 @@ SHOWN = [
 
 
 BELOW = {
-    "task": {"add", "edit", "drop"},
+    "task": {"add", "edit", "drop", "redo", "undo"},
     "db": {"migrate", "rollback", "version"},
     "cluster": {"up", "down", "status"},
     "secrets": {"scan", "allow", "allowed"},

@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from buildwright.core import action as a
 from buildwright.core import event as e
 from buildwright.core.apply import fold
-from buildwright.core.build import Build
+from buildwright.core.build import Build, is_undone
 from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.graph import Graph
@@ -35,7 +35,8 @@ from buildwright.core.spec import Spec
 from buildwright.engine import commands
 from buildwright.engine.messages import Inboxes
 from buildwright.engine.resume_command import ResumeBuild
-from buildwright.errors import IllegalMove, StaleVersion
+from buildwright.engine.task_commands import RedoTask
+from buildwright.errors import IllegalMove, NotFound, StaleVersion
 from buildwright.ports import Builds, Lease, Message
 from buildwright.store.journal_postgres import PostgresBuilds
 from buildwright.store.journal_sqlite import SqliteBuilds
@@ -44,7 +45,7 @@ from tests.adapters.memory_store import MemoryBuilds
 from tests.core.machine import START, graphs, options, outcome
 from tests.faults.amount import amount
 
-COMMANDS = ("pause", "go", "retry", "skip", "abort", "stop", "say")
+COMMANDS = ("pause", "go", "retry", "skip", "redo", "abort", "stop", "say")
 ENDED = {"stopping", "over"}
 
 
@@ -104,13 +105,22 @@ def control_after(control: str, event: AnyEvent) -> str:
             return "stopping"
         case e.BuildFinished():
             return "over"
+        case e.BuildReopened():
+            return "running"
         case _:
             return control
 
 
-def is_legal(command: str, control: str, failed: bool, asks: bool) -> bool:
-    """The model: which command is legal. `asks`: a failed task waits for a choice."""
+def is_legal(command: str, control: str, failed: bool, asks: bool, left: bool, landed: str) -> bool:
+    """The model: which command is legal. `asks`: a failed task waits for a choice; `left`: an ended build can go on.
+
+    `landed`: how far the first task is, whose change is to be taken back and made anew.
+    """
     match command:
+        case "go" | "retry" | "skip" if control == "over":
+            return left and (failed if command == "skip" else not (failed and command == "go"))
+        case "redo":
+            return control in {"running", "paused", "over"} and landed in {"done", "skipped", "failed"}
         case "pause":
             return control == "running"
         case "stop" | "say":
@@ -121,6 +131,16 @@ def is_legal(command: str, control: str, failed: bool, asks: bool) -> bool:
             return control == "paused" and failed
         case _:
             return control == "paused"
+
+
+def how_far(build: Build) -> str:
+    """How far the first task is, "busy" when another one works on top of it."""
+    if build.plan is None:
+        return "waiting"
+    busy = {"working", "judging", "merging", "rejected"}
+    above = {build.task(one).phase.value for one in build.plan.needing("T0") if not is_undone(build.task(one))}
+    phase = build.task("T0").phase.value
+    return "busy" if phase in {"done", "skipped"} and busy & above else phase
 
 
 class Users(RuleBasedStateMachine):
@@ -199,11 +219,13 @@ class Users(RuleBasedStateMachine):
                 case "stop":
                     await commands.ask(self.builds, self.clock, self.build_id, commands.StopBuild())
                     self.stopped_at = self.moves
+                case "redo":
+                    await commands.ask(self.builds, self.clock, self.build_id, RedoTask("T0", with_dependents=True))
                 case "say":
                     await commands.ask(self.builds, self.clock, self.build_id, commands.SendMessage("hello"))
                 case choice:
                     await commands.ask(self.builds, self.clock, self.build_id, ResumeBuild(choice))  # type: ignore[arg-type]
-        except IllegalMove as illegal:
+        except (IllegalMove, NotFound) as illegal:
             refused, fix = str(illegal), str(illegal.fix or "")
         self.asked.append(Asked(command, began, await self.store.version(self.build_id), refused, fix))
 
@@ -229,7 +251,7 @@ class Users(RuleBasedStateMachine):
         if build.is_terminal or not actions or (not decision.start and self.roll(3) == 0):
             return []
         chosen = actions[self.roll(len(actions))]
-        if self.stopped_at is not None and looked > self.stopped_at:
+        if self.stopped_at is not None and looked > self.stopped_at and "build.reopened" not in build.moments:
             self.late.append(chosen.key)
         heard = self.hear(build, chosen) if isinstance(chosen, a.RunAgent) else []
         return heard or outcome(build, chosen, self.roll)
@@ -271,8 +293,8 @@ class Users(RuleBasedStateMachine):
         sent = {r.event.id for r in journal if isinstance(r.event, e.MessageSent)}
         assert {message for message, _ in receipts} <= sent
         kinds = [type(recorded.event) for recorded in journal]
-        if e.StopRequested in kinds:
-            assert set(kinds[kinds.index(e.StopRequested) + 1 :]) <= {e.BuildFinished}
+        for place in [place for place, kind in enumerate(kinds) if kind is e.StopRequested]:
+            assert kinds[place + 1 : place + 3] in ([], [e.BuildFinished], [e.BuildFinished, e.BuildReopened])
 
     def judge_commands(self, journal: list[Recorded]) -> None:
         states = ["running"]
@@ -283,7 +305,8 @@ class Users(RuleBasedStateMachine):
         def legal(command: str, version: int) -> bool:
             before = builds[version - 1]
             asks = bool(before.failed) and before.options.on_failure == "pause"
-            return is_legal(command, states[version - 1], bool(before.failed), asks)
+            left = before.outcome != "succeeded"
+            return is_legal(command, states[version - 1], bool(before.failed), asks, left, how_far(before))
 
         for asked in self.asked:
             met = range(asked.began, asked.ended + 1)
@@ -296,8 +319,10 @@ class Users(RuleBasedStateMachine):
         said = Counter(type(recorded.event) for recorded in journal)
         by_users = sum(isinstance(r.event, e.BuildPaused) and r.event.reason == "user" for r in journal)
         assert by_users == won["pause"]
-        assert said[e.BuildResumed] == won["go"] + won["retry"] + won["skip"]
-        assert said[e.StopRequested] == won["stop"] + won["abort"] <= 1
+        # A redone task that had failed ends the pause for it; a redone one of an ended build opens it.
+        answers = won["go"] + won["retry"] + won["skip"]
+        assert answers <= said[e.BuildResumed] + said[e.BuildReopened] <= answers + won["redo"]
+        assert said[e.StopRequested] == won["stop"] + won["abort"]
         assert said[e.MessageSent] == won["say"]
 
 

@@ -86,14 +86,14 @@ def verdicts_hold(world: SimulatedWorld, journal: Sequence[Recorded], build: Bui
             late = bool(asks) and not event.verdict.ok and not refusals(files)
             must(event.verdict.ok == right or late, f"tree {event.verdict.tree[:8]} was judged wrongly")
             passed |= {event.verdict.tree} if event.verdict.ok else set()
-        if isinstance(event, e.ChangeLanded) and build.options.gates:
+        if isinstance(event, e.ChangeLanded | e.ChangeUndone) and build.options.gates:
             must(event.tree in passed, f"{event.task} landed as a tree that no gate has passed")
             must(world.git.commits[event.commit].tree == event.tree, f"the commit of {event.task} has another tree")
 
 
 def effects_hold(world: SimulatedWorld, journal: Sequence[Recorded], build: Build) -> None:
     """Each landing and delivery once, one on top of the other, only what passed, and nothing after the end."""
-    landed = [event.commit for _, _, event in journal if isinstance(event, e.ChangeLanded)]
+    landed = [event.commit for _, _, event in journal if isinstance(event, e.ChangeLanded | e.ChangeUndone)]
     seen = [effect.commit for effect in world.git.effects if effect.kind == "land"]
     must(max(Counter(landed).values(), default=1) == 1, "a change landed twice in the journal")
     must(max(Counter(seen).values(), default=1) == 1, "a change landed twice on the branch")

@@ -41,6 +41,8 @@ class Scenario:
     workers: int = 1
     approves: bool = False
     """Agents do what asks for a person's consent, and a user gives it sooner or later, or does not."""
+    redoes: bool = False
+    """Users have what landed taken back, or made anew."""
 
     def created(self) -> BuildCreated:
         spec = Spec(title="simulated", text="text", graph=None if self.planned else self.graph)
@@ -97,6 +99,7 @@ def scenario(seed: int) -> Scenario:
         calm_after=draw.choice([60.0, 150.0, 300.0]),
         workers=draw.choice([1, 1, 2, 3, 5]),
         approves=not tame and lanes and seed % 4 == 0,
+        redoes=not tame and lanes and seed % 4 != 0,
     )
 
 

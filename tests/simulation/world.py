@@ -12,6 +12,7 @@ from decimal import Decimal
 from buildwright.core.build import Build, Control, unapproved
 from buildwright.engine import commands
 from buildwright.engine.resume_command import Choice, ResumeBuild
+from buildwright.engine.task_commands import RedoTask, UndoTask
 from buildwright.errors import CouldNot, IllegalMove, NotFound
 from tests.adapters.memory_store import MemoryBuilds
 from tests.simulation.agents import Ledger
@@ -27,6 +28,18 @@ MOST_ANSWERS = 8
 
 class Broken(Exception):
     """An invariant does not hold."""
+
+
+class LiveRedo(RedoTask):
+    """A command of the users here, who leave a build alone that has ended."""
+
+    reopens = False
+
+
+class LiveUndo(UndoTask):
+    """The same of taking back."""
+
+    reopens = False
 
 
 @dataclass
@@ -75,12 +88,18 @@ class SimulatedWorld:
             await asyncio.sleep(draw.randrange(1, 400) / 4)
             names = ("pause", "go", "retry", "say", "say")
             name = draw.choice(names if self.scenario.tame else (*names, "skip", "stop"))
+            if self.scenario.redoes and draw.random() < 0.5:
+                name = draw.choice(("redo", "undo"))
             try:
                 if name == "pause":
                     await commands.ask(builds, process, BUILD, commands.PauseBuild("wait"))
                 elif name == "say":
                     task = draw.choice(["", *self.scenario.works])
                     await commands.ask(builds, process, BUILD, commands.SendMessage("hello", task))
+                elif name in {"redo", "undo"}:
+                    kind = LiveRedo if name == "redo" else LiveUndo
+                    task, all_ = draw.choice(list(self.scenario.works)), draw.random() < 0.7
+                    await commands.ask(builds, process, BUILD, kind(task, with_dependents=all_))
                 elif name == "stop":
                     await commands.ask(builds, process, BUILD, commands.StopBuild())
                 else:

@@ -122,11 +122,13 @@ class Mirrors:
             commit = pin.target.commit
             blob = await asyncio.to_thread(pin.objects.write, "blob", json.dumps(_record(pin)).encode())
             kept = ref_of(build_id, "pins", commit)
+            failpoint("workspace.base.before")
             await self._git.run(pin.mirror, "update-ref", "--end-of-options", kept, blob)
             if self._hub is not None and kept not in await self._hub.look(build_id, kept):
                 refs = {kept: blob, ref_of(build_id, "bases", commit): commit}
                 refs |= {ref: found for found, ref in pin.modules.items()}
                 await self._hub.push(pin.mirror, build_id, refs, near=await self._neighbours(pin))
+            failpoint("workspace.base.after")
         return pin
 
     async def stand_on(self, build_id: str, commit: str) -> None:
