@@ -36,6 +36,12 @@ class LiveRedo(RedoTask):
     reopens = False
 
 
+class LiveResume(ResumeBuild):
+    """The same of going on."""
+
+    reopens = False
+
+
 class LiveUndo(UndoTask):
     """The same of taking back."""
 
@@ -103,7 +109,7 @@ class SimulatedWorld:
                 elif name == "stop":
                     await commands.ask(builds, process, BUILD, commands.StopBuild())
                 else:
-                    await commands.ask(builds, process, BUILD, ResumeBuild(name))  # type: ignore[arg-type]
+                    await commands.ask(builds, process, BUILD, LiveResume(name))  # type: ignore[arg-type]
             except (IllegalMove, NotFound, CouldNot) as refused:
                 self.luck.seen[f"command refused: {type(refused).__name__}"] += 1
             else:
@@ -141,7 +147,7 @@ class SimulatedWorld:
             answers += 1
             choice, budget = self._answer(build, draw, answers)
             try:
-                await commands.ask(self.store, process, BUILD, ResumeBuild(choice, budget_usd=budget))
+                await commands.ask(self.store, process, BUILD, LiveResume(choice, budget_usd=budget))
             except IllegalMove:
                 self.luck.seen["answer came late"] += 1
             else:
