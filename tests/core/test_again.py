@@ -196,8 +196,9 @@ def test_the_base_that_it_stands_on_is_no_new_one() -> None:
 
 def test_an_ended_build_goes_on_with_what_is_left() -> None:
     made = machine("a", "b: a", on_failure="fail")
+    while not made.build.working:
+        assert made.step()
     made.roll = lambda n: n - 1
-    made.take(e.BaseJudged(verdict=verdict("x", ok=True))) if made.build.stage is Stage.PLANNING else None
     made.run()
     assert made.build.outcome == "failed"
     made.roll = lucky
@@ -214,6 +215,20 @@ def test_an_ended_build_goes_on_with_what_is_left() -> None:
     made.run()
     assert (made.build.outcome, made.build.done) == ("succeeded", 3)
     assert sum(isinstance(r.event, e.BuildDelivered) for r in made.journal) == 2
+
+
+def test_a_build_that_its_base_has_ended_needs_another_base_or_that_this_one_is_accepted() -> None:
+    made = machine("a", on_failure="fail")
+    made.take(e.TargetPrepared(commit="base", tree="tree"))
+    made.take(e.BaseJudged(verdict=verdict("x", ok=False)))
+    made.run()
+    assert (made.build.outcome, made.build.plan) == ("failed", None)
+    with pytest.raises(IllegalMove, match="base does not pass") as refused:
+        ask(made, ResumeBuild())
+    assert "--rebase, or --accept-base" in (refused.value.fix or "")
+    ask(made, on_base("mended"))
+    made.run()
+    assert (made.build.outcome, made.build.done) == ("succeeded", 1)
 
 
 def test_a_stopped_build_goes_on_where_it_was() -> None:

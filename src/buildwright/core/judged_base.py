@@ -49,7 +49,8 @@ def base_refusal(build: Build) -> str:
     reason = "\n".join(troubles[0][1].reason)[:_LONGEST_REASON]
     message = f"{_BEFORE_ANY_CHANGE[base_fault(build)]}: {reason}"
     names = " ".join(f"--accept-base {name}" for name in refusing(build))
-    return message if asks else f"{message}\nnothing was paid for; fix it, or start again with {names}"
+    paid = "" if build.rebases else "nothing was paid for; "
+    return message if asks else f"{message}\n{paid}fix it, or start again with {names}"
 
 
 def base_fault(build: Build) -> Fault:

@@ -11,6 +11,7 @@ from pydantic import Field
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control
 from buildwright.core.event import AnyEvent
+from buildwright.core.judged_base import base_refusal, refusing
 from buildwright.core.limits import Budget, Options
 from buildwright.core.options_change import OptionsChange, changed_options
 from buildwright.core.task import Task
@@ -173,4 +174,10 @@ def _check_left(build: Build, resume: ResumeBuild) -> None:
         raise IllegalMove(
             "the build has ended (succeeded), and nothing of it is left to do",
             fix=f"add a task with `buildwright task add {build.id}`, or have one done anew with `task redo`",
+        )
+    asks = resume.moves_base or resume.options is not None
+    if build.options.on_failure == "fail" and not asks and base_refusal(build):
+        raise IllegalMove(
+            "the build has ended for its base does not pass, and would end so again",
+            fix=f"mend it and say --rebase, or {' '.join(f'--accept-base {name}' for name in refusing(build))}",
         )
