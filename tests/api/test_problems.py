@@ -85,6 +85,13 @@ def test_a_client_makes_the_same_error_of_each_code() -> None:
         ("start a new build with `--allow PATH`", "start a new build with `options.allow`"),
         ("start one with --by-hand", "start one with `options.by_hand`"),
         ("leave --task out", "leave `task` out"),
+        ("add one with `buildwright task add b-1`", "add one with POST /api/builds/b-1/task"),
+        (
+            "have it done with `buildwright task redo b-1 TASK`",
+            "have it done with POST /api/builds/b-1/redo with a `task`",
+        ),
+        ("say --with-dependents to take them back too", "say `with_dependents` to take them back too"),
+        ("mend it and say --rebase", "mend it and say `rebase`"),
         ("run `buildwright db migrate`", OWNER),
         ("wait a moment", "wait a moment"),
     ],

@@ -29,12 +29,22 @@ _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"status{_ID}", "GET /api/builds/{id}"),
         (r"status(?: --all)?", "GET /api/builds"),
         (r"build SPEC --repo PATH", "POST /api/builds"),
+        (rf"task (?:add|edit|drop){_ID}", "POST /api/builds/{id}/task"),
+        (rf"task (?P<verb>redo|undo){_ID} TASK", "POST /api/builds/{id}/{verb} with a `task`"),
+        (r"why", "GET /api/builds/{{build_id}}/why/{{task}}"),
         (r"stop", "POST /api/builds/{{build_id}}/stop"),
         (r"gates", "GET /api/builds/{{build_id}}/gates"),
     )
 )
 _OPTION = re.compile(r"`(?P<quoted>--[a-z-]+)[^`]*`|(?<![\w`-])(?P<bare>--[a-z][a-z-]*)")
-_BESIDE = {"--check": "options.checks", "--task": "task", "--repo": "repository", "--base": "base"}
+_BESIDE = {
+    "--check": "options.checks",
+    "--task": "task",
+    "--repo": "repository",
+    "--base": "base",
+    "--rebase": "rebase",
+    "--with-dependents": "with_dependents",
+}
 
 
 def over_http(fix: str) -> str:

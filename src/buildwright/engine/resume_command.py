@@ -173,7 +173,8 @@ def _check_left(build: Build, resume: ResumeBuild) -> None:
     if build.outcome == "succeeded" and not resume.moves_base:
         raise IllegalMove(
             "the build has ended (succeeded), and nothing of it is left to do",
-            fix=f"add a task with `buildwright task add {build.id}`, or have one done anew with `task redo`",
+            fix=f"add a task with `buildwright task add {build.id}`, or have one done anew with"
+            f" `buildwright task redo {build.id} TASK`",
         )
     asks = resume.moves_base or resume.options is not None
     if build.options.on_failure == "fail" and not asks and base_refusal(build):
