@@ -124,3 +124,25 @@ def test_a_paused_build_is_put_on_a_branch_where_a_task_does_not_fit(
     assert retried.code == 0, retried.err
     assert git(repository, "show", "made:a.txt") == "of the base\na\n"
     assert started(program) == ["a", "b", "a"]
+
+
+def test_the_agent_is_told_why_the_attempt_was_refused_that_it_goes_on_from(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    command = (
+        'test "$BUILDWRIGHT_ATTEMPT" != 3 || rm 1.txt; touch "$BUILDWRIGHT_ATTEMPT.txt";'
+        ' cp "${BUILDWRIGHT_FEEDBACK_FILE:-/dev/null}" heard.txt'
+    )
+    listed = write_tasks(tmp_path / "list.json", A)
+    check = "first=test ! -e 1.txt || { echo the first is unwanted; exit 1; }"
+    options = shell(command, "--check", check, "--attempts", "2", "--branch", "made")
+    built = program("build", listed, "--repo", repository, *options)
+    assert built.code == 0, built.err
+    assert program("task", "redo", "newest", "a", "--from-attempt", "1").code == 0
+    assert program("run", "newest").code == 0
+    heard = git(repository, "show", "made:heard.txt")
+    assert heard.startswith("# Taken back: ")
+    assert "## What was wrong with attempt 1" in heard
+    assert "the first is unwanted" in heard
+    assert "what attempt 1 at this task had made: it is in the files" in heard
+    assert git(repository, "ls-tree", "--name-only", "made").split() == ["3.txt", "README.md", "heard.txt"]

@@ -68,6 +68,7 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
             request.conflicts,
             state.diagnosis,
             state.carry_from,
+            request.wrong_before,
         )
     return Briefing(task_prompt(context), feedback)
 

@@ -204,10 +204,11 @@ def feedback_prompt(
     conflict_files: Sequence[str] = (),
     diagnosis: str = "",
     carried_from: int = 0,
+    wrong_before: Sequence[Finding] = (),
 ) -> str:
     """Return why the last attempt was rejected, findings first. `carried`: its change is still in the files.
 
-    With `carried_from` it is the work of that attempt that is in the files.
+    With `carried_from` it is the work of that attempt that is in the files, which was refused for `wrong_before`.
     """
     opening = {
         "agent": "The previous attempt at this task ended before it was done.",
@@ -222,6 +223,8 @@ def feedback_prompt(
         parts.append(f"## What is wrong\n{_findings(findings)}")
     if reason:
         parts.append(f"## Reason\n{_fenced(cut(reason, 8_000))}")
+    if wrong_before and tuple(wrong_before) != tuple(findings):
+        parts.append(f"## What was wrong with attempt {carried_from}\n{_findings(wrong_before)}")
     if conflict_files:
         names = "\n".join(f"- `{path}`" for path in conflict_files)
         parts.append(
@@ -244,7 +247,7 @@ def feedback_prompt(
     if carried and carried_from:
         state = (
             f"The user has put back what attempt {carried_from} at this task had made: it is in the files. "
-            "Go on from it, do not start over; what is said above is of the newest attempt."
+            "Go on from it, do not start over; what is said above without a number is of the newest attempt."
         )
     parts.append(
         f"## Now\n{state}\nThe change as a whole must satisfy every requirement and pass every check, "

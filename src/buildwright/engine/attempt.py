@@ -26,7 +26,14 @@ from buildwright.core.task import Task
 from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.disk_space import check_disk_space
-from buildwright.engine.kept_work import INTERRUPTED, KILLED, cut_short, keep_lane, work_of_attempt
+from buildwright.engine.kept_work import (
+    INTERRUPTED,
+    KILLED,
+    cut_short,
+    findings_of_attempt,
+    keep_lane,
+    work_of_attempt,
+)
 from buildwright.engine.lane_setup import set_up_lane
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import AgentFailed, BadSettings, CouldNot, Refused
@@ -178,7 +185,9 @@ async def _kept_change(
 
 
 async def _brief(bench: ActionContext, build: Build, task: Task, state: TaskState, ground: Workdir) -> Briefing:
-    return await bench.world.brief(BriefingRequest(build, task, state, ground.tree, ground.carried, ground.conflicts))
+    wrong = await findings_of_attempt(bench.world.builds, build, task.id, state.carry_from) if state.carry_from else ()
+    request = BriefingRequest(build, task, state, ground.tree, ground.carried, ground.conflicts, wrong)
+    return await bench.world.brief(request)
 
 
 async def _conversation(bench: ActionContext, state: TaskState) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase, TaskState, is_undone
 from buildwright.core.event import AnyEvent
-from buildwright.core.finding import Verdict
+from buildwright.core.finding import Finding, Verdict
 from buildwright.core.sanitize import Mask
 from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
@@ -92,6 +92,18 @@ async def work_of_attempt(
         if isinstance(event, e.AgentFinished) and (event.task, event.attempt) == (task, attempt):
             return AttemptWork(base, event.patch.tree) if event.patch is not None and not event.patch.is_empty else None
     return None
+
+
+async def findings_of_attempt(builds: BuildReader, build: Build, task: str, attempt: int) -> tuple[Finding, ...]:
+    """Return why the gates refused an attempt when they last did; none of one that they never refused."""
+    found: tuple[Finding, ...] = ()
+    for recorded in await builds.read(build.id):
+        event = recorded.event
+        if not isinstance(event, e.PatchJudged | e.MergeJudged) or event.verdict.ok:
+            continue
+        if (event.task, event.attempt) == (task, attempt):
+            found = event.verdict.findings
+    return found
 
 
 async def keep_leftovers(workspace: Workspace, build: Build) -> None:

@@ -96,7 +96,10 @@ class Briefing(NamedTuple):
 
 
 class BriefingRequest(NamedTuple):
-    """Input of a briefing. `tree` is the content of the lane; `conflicts` are files with both sides marked."""
+    """Input of a briefing. `tree` is the content of the lane; `conflicts` are files with both sides marked.
+
+    `wrong_before` is why the gates refused the attempt that the user has put back.
+    """
 
     build: Build
     task: Task
@@ -104,6 +107,7 @@ class BriefingRequest(NamedTuple):
     tree: str
     carried: bool
     conflicts: tuple[str, ...]
+    wrong_before: tuple[Finding, ...] = ()
 
 
 class Turn(NamedTuple):
