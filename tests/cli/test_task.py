@@ -48,6 +48,24 @@ def test_a_list_without_a_task_drops_it_and_what_is_done_stays(
     assert started(program) == ["a", "b", "c"]
 
 
+def test_an_edited_list_opens_the_build_that_has_ended(program: Program, repository: Path, tmp_path: Path) -> None:
+    listed = write_tasks(tmp_path / "list.json", A)
+    assert program("build", listed, "--repo", repository, *OPTIONS).code == 0
+    write_tasks(listed, A, {"id": "c", "title": "Third", "depends_on": ["a"]})
+    built = program("build", listed, "--repo", repository, *OPTIONS)
+    assert built.code == 0, built.err
+    assert "has ended and has the same name" in built.err
+    assert "  + c: Third" in built.err
+    assert started(program) == ["a", "c"]
+    assert len(program("status", "--all", "--json").object["builds"]) == 1
+    same = program("build", listed, "--repo", repository, *OPTIONS)
+    assert same.code == 0, same.err
+    write_tasks(listed, {**A, "title": "Another first"}, {"id": "d", "title": "Fourth"})
+    nothing_spared = program("build", listed, "--repo", repository, *OPTIONS)
+    assert nothing_spared.code == 0, nothing_spared.err
+    assert len(program("status", "--all", "--json").object["builds"]) == 3
+
+
 def test_another_list_or_other_options_begin_a_build_of_their_own(
     program: Program, repository: Path, failed: Path, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Unfinished builds that `build` continues instead of starting another, and how one takes an edited task list over.
+"""Builds that `build` continues instead of starting another, and how one takes an edited task list over.
 
 Must never start or run a build.
 """
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from buildwright.core.limits import Options
     from buildwright.core.spec import Spec
     from buildwright.core.task import Task
+    from buildwright.ports import BuildRow
 
 _OVER = frozenset({"done", "skipped"})
 _LOOK_BACK = 200
@@ -39,38 +40,55 @@ async def unfinished_build(app: Client, spec: Spec, options: Options, repository
 async def changed_build(
     app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output, yes: bool
 ) -> str:
-    """Give the newest unfinished build of this name the tasks of an edited list, if the user agrees; return its id.
+    """Give the newest build of this name the tasks of an edited list, if the user agrees; return its id.
 
     Returns "" when there is no such build: it has the same repository, base, options, and title or file, a plan, and a
-    task of the list.
+    task of the list. An unfinished one comes first; one that has ended must have done a task of the list as it stands.
     """
     from buildwright.engine.task_commands import ChangeTasks
 
     if spec.graph is None:
         return ""
-    for row in await app.builds.rows(limit=_LOOK_BACK):
-        if row.control in {"finished", "stopped"}:
-            continue
+    for row in sorted(await app.builds.rows(limit=_LOOK_BACK), key=_has_ended):
+        if _has_ended(row) and row.title != spec.title:
+            continue  # told without reading each build that has ever ended
         found = await app.builds.load(row.build_id)
-        named = spec.title == found.spec.title or (spec.source and spec.source == found.spec.source)
-        if not named or found.plan is None or (found.repository, found.base_ref) != (repository, base):
-            continue
-        if not any(task.id in found.plan.position for task in spec.graph.tasks):
+        if (found.repository, found.base_ref) != (repository, base) or not _is_of(found, spec, spec.graph):
             continue
         if not await _began_with(app, found, options):
             continue
         differs = difference(found, spec.graph)
+        if differs.is_empty and found.is_terminal:
+            return ""
         if differs.is_empty:
             output.say(f"Continuing build {found.id[:8]}, which has these tasks (--new starts another).")
             return found.id
-        output.say(f"Build {found.id[:8]} is unfinished and has the same name. The list differs from its plan:")
+        how_far = "has ended" if found.is_terminal else "is unfinished"
+        output.say(f"Build {found.id[:8]} {how_far} and has the same name. The list differs from its plan:")
         print_difference(output, found, differs)
+        if found.is_terminal:
+            await say_moved(app, found.id, output)
         if not output.confirm("Change that build? What is done stays (no: start another).", yes):
             return ""
         await app.ask(found.id, ChangeTasks((*differs.added, *differs.edited), differs.dropped))
         output.say(f"Continuing build {found.id[:8]} and these changes (--new starts another).")
         return found.id
     return ""
+
+
+def _has_ended(row: BuildRow) -> bool:
+    return row.control in {"finished", "stopped"}
+
+
+def _is_of(build: Build, spec: Spec, graph: Graph) -> bool:
+    """Return whether a list is an edited one of a build's; after its end only if it would spare a task that is done."""
+    plan = build.plan
+    if plan is None or not (spec.title == build.spec.title or (spec.source and spec.source == build.spec.source)):
+        return False
+    shared = [task for task in graph.tasks if task.id in plan.position]
+    if not build.is_terminal:
+        return bool(shared)
+    return any(task == plan.task(task.id) and build.task(task.id).phase in _OVER for task in shared)
 
 
 async def say_moved(app: Client, build_id: str, output: Output) -> None:
