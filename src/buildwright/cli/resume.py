@@ -16,6 +16,7 @@ from buildwright.cli.session import session
 from buildwright.errors import BuildIsRunning, Refused
 
 if TYPE_CHECKING:
+    from buildwright.core.build import Build
     from buildwright.core.options_change import OptionsChange
 
 
@@ -72,29 +73,25 @@ async def resume(
     from buildwright.cli.runners_text import nobody
     from buildwright.cli.summary import summary_fields
     from buildwright.core.build import Control
-    from buildwright.core.options_change import changed_options
     from buildwright.engine.resume_command import ResumeBuild
 
     choice = _choice(retry, skip, abort)
     reporting.check()
     _check_retry(choice, message, from_attempt)
+    if base and rebase:
+        raise Refused("--base names the new base, so --rebase says nothing", fix="give one of them")
     budget, options = read_money(max_cost, "--max-cost"), _change(changed)
     output = Output(json)
     async with session() as app:
         reporting.check(unwatched=detach and app.in_cluster)
         build_id = await app.find(build)
         before, crew = await app.builds.load(build_id), await app.crew(build_id)
-        if base and rebase:
-            raise Refused("--base names the new base, so --rebase says nothing", fix="give one of them")
         goes_on = before.control is Control.RUNNING and choice == "go" and not (options.given or base or rebase)
         if goes_on and not crew.is_there and not no_run:
             output.say("It is not paused and no process runs it, so it continues here.")
             return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
         resumed, _ = await app.ask(build_id, ResumeBuild(choice, message, budget, options, from_attempt, base, rebase))
-        if changed_now := changed_options(before.options, resumed.options):
-            output.say(f"Changed: {', '.join(changed_now)}.")
-        if resumed.rebases > before.rebases:
-            output.say(f"It stands on {resumed.base[:10]} now: what has landed is put on top of it, and judged, anew.")
+        _say_changed(before, resumed, output)
         if not no_run and not resumed.is_terminal and await app.builds.holder(build_id) is None:
             with suppress(BuildIsRunning):  # by the process that was letting go of it, and has read the answer
                 return await (run_detached if detach else drive_to_the_end)(app, build_id, output, reporting)
@@ -108,6 +105,16 @@ async def resume(
                 output.say("The workers continue at once." if crew.is_there else nobody(crew, build_id))
             output.say(typed(f"Next: buildwright status {build_id[:8]}"))
     return Exit.DONE
+
+
+def _say_changed(before: Build, after: Build, output: Output) -> None:
+    """Say which options, and whether the base, are others now."""
+    from buildwright.core.options_change import changed_options
+
+    if changed_now := changed_options(before.options, after.options):
+        output.say(f"Changed: {', '.join(changed_now)}.")
+    if after.rebases > before.rebases:
+        output.say(f"It stands on {after.base[:10]} now: what has landed is put on top of it, and judged, anew.")
 
 
 def _change(given: ChangedOptions) -> OptionsChange:

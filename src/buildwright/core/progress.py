@@ -272,22 +272,23 @@ def release_files(build: Build, task_id: str, state: TaskState) -> Changes:
     return {"tasks": tasks, "holders": holders, "parked": parked, "ready": ready}
 
 
+_NOTHING_WRONG: Changes = {
+    "reason": "",
+    "findings": (),
+    "kept_base": "",
+    "kept_tree": "",
+    "refused": (),
+    "loop": "",
+    "again": "",
+}
+"""What a task that is over says of its attempts."""
+
+
 def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, at: datetime) -> Changes:
     """Mark a task done or given up (`phase`): free its files, its dependents and perhaps the next milestone."""
     plan = build.plan
     assert plan is not None
-    state = replace(
-        state,
-        phase=phase,
-        finished_at=at,
-        reason="",
-        findings=(),
-        kept_base="",
-        kept_tree="",
-        refused=(),
-        loop="",
-        again="",
-    )
+    state = replace(state, phase=phase, finished_at=at, **_NOTHING_WRONG)
     changes = {"tasks": build.tasks.set(task_id, state), "ready": build.ready, **release_files(build, task_id, state)}
     tasks: Map[str, TaskState] = changes["tasks"]
     unmet, later = build.unmet, build.later

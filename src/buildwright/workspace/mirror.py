@@ -61,7 +61,10 @@ class Pin:
 
 
 class Mirrors:
-    """All mirrors below one directory."""
+    """All mirrors below one directory.
+
+    Large because every way to a pin (made, adopted from a hub, on another base) shares its fetches and its lock.
+    """
 
     def __init__(self, folder: Path, git: Git, environment: Mapping[str, str], hub: Hub | None) -> None:
         self._folder = folder
