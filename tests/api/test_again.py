@@ -41,7 +41,7 @@ async def test_a_task_is_taken_back_and_redone(served: Served, repository: Path)
     nothing = await served.client.post(f"{place}/resume", {})
     assert (nothing.status, nothing.json["fix"]) == (
         409,
-        f"add a task with POST {place}/task, or have one done anew with POST {place}/redo with a `task`",
+        f"add a task with POST {place}/task, or have one done again with POST {place}/redo with a `task`",
     )
     redone = await served.client.post(f"{place}/redo", {"task": "a", "message": "shorter", "from_attempt": 1})
     assert redone.status == 200, redone.text

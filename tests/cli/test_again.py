@@ -65,7 +65,7 @@ def test_what_rests_on_a_task_is_named_and_taken_back_by_choice(
 def test_a_task_is_redone_and_no_other_is_paid_for(program: Program, repository: Path, ended: Path) -> None:
     asked = program("task", "redo", "newest", "b", "-m", "once more", "--from-attempt", "1")
     assert asked.code == 0, asked.err
-    assert "To take back what b landed, then have it made anew." in asked.out
+    assert "To take back what b landed, then have it made again." in asked.out
     ran = program("run", "newest")
     assert ran.code == 0, ran.err
     assert started(program) == ["a", "b", "b"]

@@ -226,7 +226,7 @@ def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> EventLi
 def _undo(event: e.UndoRequested, build: Build, _at: datetime) -> EventLine:
     state = build.task(event.task)
     back = f"the change of {event.task} is to be taken back" if state.again else f"{event.task} is to be done"
-    return EventLine("again", f"{back}{', and made anew' if state.again and event.redo else ''}")
+    return EventLine("again", f"{back}{', and made again' if state.again and event.redo else ''}")
 
 
 def _new_base(event: e.BaseChanged, build: Build, _at: datetime) -> EventLine:

@@ -53,9 +53,7 @@ async def resume(
     from_attempt: Annotated[
         int, Parameter(help="With --retry: continue from what this attempt made; see `why`. 0: as the agent can.")
     ] = 0,
-    base: Annotated[
-        str, Parameter(help="Put the build on this branch, tag or commit: what has landed is merged there anew.")
-    ] = "",
+    base: Annotated[str, Parameter(help="Put it on this branch, tag or commit, with what has landed.")] = "",
     rebase: Annotated[bool, Parameter(help="Put it on the newest commit of its base.")] = False,
     max_cost: Annotated[str, Parameter(help="A new budget in US dollars for the whole build.")] = "",
     changed: ChangedOptions = _NOTHING,
@@ -77,9 +75,7 @@ async def resume(
 
     choice = _choice(retry, skip, abort)
     reporting.check()
-    _check_retry(choice, message, from_attempt)
-    if base and rebase:
-        raise Refused("--base names the new base, so --rebase says nothing", fix="give one of them")
+    _check_together(choice, message, from_attempt, base if rebase else "")
     budget, options = read_money(max_cost, "--max-cost"), _change(changed)
     output = Output(json)
     async with session() as app:
@@ -114,7 +110,7 @@ def _say_changed(before: Build, after: Build, output: Output) -> None:
     if changed_now := changed_options(before.options, after.options):
         output.say(f"Changed: {', '.join(changed_now)}.")
     if after.rebases > before.rebases:
-        output.say(f"It stands on {after.base[:10]} now: what has landed is put on top of it, and judged, anew.")
+        output.say(f"It stands on {after.base[:10]} now: what has landed is put on top of it, and checked, again.")
 
 
 def _change(given: ChangedOptions) -> OptionsChange:
@@ -147,8 +143,10 @@ def _change(given: ChangedOptions) -> OptionsChange:
         ) from error
 
 
-def _check_retry(choice: str, message: str, from_attempt: int) -> None:
-    """Raise Refused for what goes with --retry alone."""
+def _check_together(choice: str, message: str, from_attempt: int, base: str) -> None:
+    """Raise Refused for what goes with --retry alone, and for a `base` beside --rebase."""
+    if base:
+        raise Refused("--base names the new base, so --rebase says nothing", fix="give one of them")
     if message and choice != "retry":
         raise Refused("-m goes with --retry: it is for the agent that tries again", fix="add --retry, or use say")
     if from_attempt < 0 or (from_attempt and choice != "retry"):

@@ -147,12 +147,12 @@ async def redo(
     *,
     message: Annotated[str, Parameter(name=["--message", "-m"], help="What to do differently.")] = "",
     from_attempt: Annotated[
-        int, Parameter(help="Go on from what this attempt made; see `why`. 0: from the start.")
+        int, Parameter(help="Continue from what this attempt made; see `why`. 0: from the start.")
     ] = 0,
     with_dependents: _WithDependents = False,
     json: _Json = False,
 ) -> None:
-    """Have a task attempted anew. What it has landed is taken back first; nothing else is built again."""
+    """Have a task attempted again. What it has landed is taken back first; nothing else is built again."""
     from buildwright.engine.task_commands import RedoTask
 
     if from_attempt < 0:
@@ -174,10 +174,10 @@ async def _again(build: str, command: RedoTask | UndoTask, output: Output) -> No
             return
         if back:
             them = "it" if len(back) == 1 else "them"
-            then = f", then have {them} made anew" if command.name == "redo" else ""
+            then = f", then have {them} made again" if command.name == "redo" else ""
             output.print(f"To take back what {', '.join(back)} landed{then}.")
         else:
-            output.print(f"{command.task} is to be done anew.")
+            output.print(f"{command.task} is to be done again.")
         await _say_next(app, after, output)
 
 

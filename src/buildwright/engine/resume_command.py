@@ -173,12 +173,12 @@ def _check_left(build: Build, resume: ResumeBuild) -> None:
     if build.outcome == "succeeded" and not resume.moves_base:
         raise IllegalMove(
             "the build has ended (succeeded), and nothing of it is left to do",
-            fix=f"add a task with `buildwright task add {build.id}`, or have one done anew with"
+            fix=f"add a task with `buildwright task add {build.id}`, or have one done again with"
             f" `buildwright task redo {build.id} TASK`",
         )
     asks = resume.moves_base or resume.options is not None
     if build.options.on_failure == "fail" and not asks and base_refusal(build):
         raise IllegalMove(
             "the build has ended for its base does not pass, and would end so again",
-            fix=f"mend it and say --rebase, or {' '.join(f'--accept-base {name}' for name in refusing(build))}",
+            fix=f"fix it and say --rebase, or {' '.join(f'--accept-base {name}' for name in refusing(build))}",
         )

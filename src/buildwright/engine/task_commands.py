@@ -91,7 +91,7 @@ class RedoTask(BuildCommand):
     task: TaskId
     message: Annotated[Words, Field(description="For the agent of the next attempt.")] = ""
     from_attempt: Annotated[
-        int, Field(ge=0, le=10**6, description="The attempt whose work the next one goes on from; 0: from the start.")
+        int, Field(ge=0, le=10**6, description="The attempt whose work the next one continues from; 0: from the start.")
     ] = 0
     with_dependents: Annotated[bool, Field(description="Also the tasks that need it.")] = False
 
@@ -128,7 +128,7 @@ def _resting(build: Build, task: str, *, with_them: bool, redo: bool) -> list[An
     busy = [one for one in there if build.task(one).phase is not TaskPhase.DONE]
     if busy:
         raise IllegalMove(
-            f"{_named(busy)} task {task}, and somebody works on {'it' if len(busy) == 1 else 'them'}",
+            f"{_named(busy)} task {task}, and an agent works on {'it' if len(busy) == 1 else 'them'}",
             fix="wait until that is over",
         )
     if there and not with_them:
