@@ -23,8 +23,7 @@ _WRITES = frozenset({"write_file", "replace"})
 
 
 def _start(place: ProgramPlace) -> Start:
-    go_on = ("--resume", place.session) if place.session else ()
-    options = ("--skip-trust", "-y", "-m", place.model, "-o", "stream-json", *go_on)
+    options = ("--skip-trust", "-y", "-m", place.model, "-o", "stream-json")
     env = {
         "GEMINI_API_KEY": place.door.token,
         "GOOGLE_GEMINI_BASE_URL": place.door.url,

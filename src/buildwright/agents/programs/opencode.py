@@ -34,9 +34,8 @@ def _start(place: ProgramPlace) -> Start:
     }
     env = {"OPENCODE_CONFIG": str(place.home / "opencode.json")}
     env |= {f"OPENCODE_DISABLE_{name}": "1" for name in _OFF}
-    go_on = ("--session", place.session) if place.session else ()
     return Start(
-        (place.program, "run", "--format", "json", "--model", model, *go_on),
+        (place.program, "run", "--format", "json", "--model", model),
         env,
         {"opencode.json": json.dumps(settings)},
     )
