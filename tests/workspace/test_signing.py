@@ -78,9 +78,13 @@ async def test_ssh_signs_the_same_again_and_git_verifies_it(
     git(repository, "commit", "-q", "-m", "Start")
     found = signing_key(mine, repository / ".git", AUTHOR, "auto")
     assert found == f"ssh {key}.pub"
-    mirror, first, again = await landed(GitWorkspace(tmp_path / "home", mine), repository, found)
+    workspace = GitWorkspace(tmp_path / "home", mine)
+    mirror, first, again = await landed(workspace, repository, found)
     assert first == again
     assert 'Good "git" signature for ada@example.org' in verify(mirror, first, mine)
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    back = await workspace.take_back("b1", first, first, "Take it back", at, AUTHOR, found)
+    assert 'Good "git" signature for ada@example.org' in verify(mirror, str(getattr(back, "commit", "")), mine)
     assert signing_key(mine, repository / ".git", AUTHOR, "no") == ""
 
 
