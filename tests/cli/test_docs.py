@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8
 BELOW: dict[str, list[tuple[str, ...]]] = {
     "db": [("migrate",), ("rollback",), ("version",)],
     "cluster": [("up",), ("down",), ("status",)],
-    "task": [("add",), ("edit",), ("drop",)],
+    "task": [("add",), ("edit",), ("drop",), ("redo",), ("undo",)],
     "secrets": [("scan",), ("allow",), ("allowed",)],
     "hook": [("install",), ("remove",)],
 }

@@ -35,7 +35,7 @@ GIVEN = frozenset(
     f"BUILDWRIGHT_{name}"
     for name in (
         *("BUILD_ID", "TASK_ID", "ATTEMPT", "PROMPT_FILE", "FEEDBACK_FILE", "MESSAGES_FILE"),
-        *("KEPT", "RUN_MARK", "FAILPOINT"),
+        *("KEPT", "FAILPOINT"),
     )
 )
 """What commands are given, how processes of ours are known, and what kills them in a test: nobody sets these."""
