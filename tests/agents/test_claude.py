@@ -284,7 +284,7 @@ async def test_a_prompt_is_only_text(sandbox: Sandbox, assign: Assign) -> None:
 async def test_without_a_door_or_a_working_program_it_cannot_start(
     sandbox: Sandbox, assign: Assign, tmp_path: Path
 ) -> None:
-    with pytest.raises(AgentFailed, match="no door"):
+    with pytest.raises(AgentFailed, match="no access"):
         _ = [activity async for activity in ClaudeAgent(sandbox, PATH).run(assign(door=None), asyncio.Queue())]
     with pytest.raises(AgentFailed, match="did not start"):
         _ = [

@@ -158,7 +158,7 @@ async def test_a_refusal_is_a_failure(assign: Assign) -> None:
 
 
 async def test_without_a_door_it_cannot_start(assign: Assign) -> None:
-    with pytest.raises(AgentFailed, match="no door") as failed:
+    with pytest.raises(AgentFailed, match="no access") as failed:
         await play(ScriptedModel(), assign(door=None))
     assert failed.value.fix
 

@@ -195,7 +195,7 @@ async def test_what_is_missing_is_named(assign: Assign) -> None:
         with pytest.raises(AgentFailed) as failed:
             await play(agent, assign())
         assert failed.value.fix == "npm install --global @openai/codex"
-    with pytest.raises(AgentFailed, match="no door"):
+    with pytest.raises(AgentFailed, match="no access"):
         await play(agent, assign(door=None))
 
 

@@ -59,7 +59,7 @@ class ProgramAgent:
         program = self._program
         if assignment.door is None:
             raise AgentFailed(
-                f"{program.title} has no door to a language model.",
+                f"{program.title} has no access to a language model.",
                 fix="Set a provider's key (for example OPENAI_API_KEY), or replay a cassette.",
             )
         executable = await asyncio.to_thread(find, program.program, self._path)
