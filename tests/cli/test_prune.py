@@ -114,7 +114,7 @@ def test_old_builds_go_with_all_they_had_and_a_paused_one_stays(
     assert (rows(program.home, new), rows(program.home, paused)) == before
     assert set(refs(program.home)) == {new, paused}
     assert {path.name for path in (program.home / "mirrors" / "builds").iterdir()} == {new, paused}
-    assert {path.stem for path in (program.home / "ended").iterdir()} == {new}
+    assert {path.stem for path in (program.home / "ended").iterdir()} == {new, paused}
     assert program("status", old).code == 2
     assert program("diff", new).code == 0
     assert program("prune", "--older-than", "soon").code == 2
