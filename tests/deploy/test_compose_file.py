@@ -133,7 +133,7 @@ def test_every_variable_that_compose_asks_for_is_in_the_example_with_its_default
 def test_a_worker_for_bubblewrap_gets_what_that_needs_and_keeps_the_rest() -> None:
     more = composed({}, "compose.bubblewrap.yaml")["services"]
     assert set(more) == {"worker"}
-    assert set(more["worker"]) == {"security_opt"}, "Compose adds these to those of compose.yaml"
+    assert set(more["worker"]) == {"security_opt", "environment"}, "Compose adds these to those of compose.yaml"
     assert {"seccomp=unconfined", "systempaths=unconfined"} <= set(more["worker"]["security_opt"])
 
 

@@ -110,6 +110,8 @@ async def resume(
         where = phase_name(build, build.pause.task if build.pause else "")
         message = f"Build aborted by user at {where}" + (f": {message}" if message else "")
     with _stating(row):
+        if build.is_terminal:
+            raise IllegalMove(f"the build has ended ({build.outcome}): there is no pause to answer")
         build, _ = await site.app.ask(build.id, ResumeBuild(_CHOICES[action], message, budget))
     await site.hosting.begin(build.id)
     return project_status(build.control, build.outcome or "", build.version)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,6 +82,8 @@ def short_state(row: BuildRow, now: datetime) -> str:
 
 async def _show_kept(settings: Settings, build: str, output: Output) -> bool:
     """Show a build of this home from its kept view. Returns False when there is none, or a process has the build."""
+    import asyncio
+
     from buildwright.cli.kept_views import kept_view
     from buildwright.cli.summary import print_view, view_fields
     from buildwright.store.build_rows import find_row

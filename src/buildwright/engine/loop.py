@@ -312,7 +312,7 @@ async def run_timers(bench: ActionContext, fall_behind: Callable[[], None]) -> N
 
 def _report_alive(bench: ActionContext, build: Build) -> None:
     """Record that every attempt of the build, all of them in this process, is alive, as far as it can tell."""
-    for beat in bench.conversations.beats(build, build.active):
+    for beat in bench.conversations.beats(build, sorted(build.active)):
         bench.tell(beat)
 
 
