@@ -102,7 +102,7 @@ def test_what_cannot_be_changed_is_refused_with_a_fix(program: Program, failed: 
         (("add", "newest"), 2, "no title"),
         (("add", "newest", "--title", "x", "--id", "b"), 2, "there is a task b"),
         (("add", "newest", "--title", "x", "--after", "nix"), 2, "nix"),
-        (("add", "newest", "--title", "x", "--id", "../x"), 2, "no id"),
+        (("add", "newest", "--title", "x", "--id", "../x"), 2, "not an id"),
     ):
         refused = program("task", *words)
         assert (refused.code, said in refused.err, "  fix: " in refused.err) == (code, True, True), (words, refused.err)
