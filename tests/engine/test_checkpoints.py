@@ -84,7 +84,7 @@ async def test_a_checkpoint_that_is_lost_costs_only_work(tmp_path: Path, builds:
     await next_life(site)
     assert site.files() == {"README.md": "hello", "a.txt": "second life", "b.txt": "goes on"}
     log = [line.text for line in await builds.read_log(site.build_id)]
-    assert sum("begins anew" in line for line in log) == 3
+    assert sum("begins again" in line for line in log) == 3
 
 
 async def test_checkpoints_are_not_made_all_the_time_and_do_not_outlive_their_attempt(
