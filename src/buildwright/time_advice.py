@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 
 
+def machine_load() -> float:
+    """Return the mean number of processes of this machine that wanted to run in the last minute."""
+    return os.getloadavg()[0]
+
+
 def time_advice(option: str, load: float | None = None, cores: int | None = None) -> str:
     """Return what to do about a command that its time limit ended; `option` sets that limit, "" when none does.
 
     `load` is the mean number of processes that wanted to run in the last minute, that of this machine when left out.
     """
-    load = os.getloadavg()[0] if load is None else load
+    load = machine_load() if load is None else load
     cores = cores or os.cpu_count() or 1
     raise_it = (
         f"raise the limit with {option} SECONDS (`resume` takes it too), or make it finish sooner"

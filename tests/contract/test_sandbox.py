@@ -212,6 +212,7 @@ async def test_a_memory_bomb_is_ended(sandbox: Sandbox, tmp_path: Path) -> None:
     done = await sandbox.run(python(tmp_path, bomb, memory_bytes=100 * 1024**2, seconds=30.0))
     assert done.exit_code not in {0, None}
     assert b"more than 100 MiB of memory" in done.output
+    assert done.limit == "more than 100 MiB of memory"
 
 
 @pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
@@ -220,6 +221,13 @@ async def test_files_in_memory_count_as_memory(tmp_path: Path, folder: str) -> N
     done = await Bubblewrap().run(shell(tmp_path, script, memory_bytes=100 * 1024**2, seconds=30.0))
     assert done.exit_code not in {0, None}
     assert b"more than 100 MiB of memory" in done.output or b"No space left" in done.output
+
+
+async def test_files_in_memory_count_whatever_the_numbers_of_the_processes_are(tmp_path: Path) -> None:
+    script = "head -c 40000000 /dev/zero > /tmp/x; head -c 40000000 /dev/zero > /dev/shm/x; sleep 60"
+    command = shell(tmp_path, script, memory_bytes=60 * 1024**2, seconds=30.0)
+    done = await asyncio.gather(*(Bubblewrap().run(command) for _ in range(8)))
+    assert [one.limit for one in done] == ["more than 60 MiB of memory"] * 8
 
 
 async def test_the_root_of_the_sandbox_is_no_place_for_files(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def engine_world(
         stay=chosen.stay,
         lease_seconds=LEASE_SECONDS,
         poll_seconds=1.0,
+        load=lambda: float(chosen.seed % 2 * 1000),
         detach=detach or asyncio.Event(),
     )
 

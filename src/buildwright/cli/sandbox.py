@@ -79,6 +79,8 @@ async def run(
     if done.exit_code is None:
         output.say(f"ended after {seconds:g} seconds (--time)", style="red")
         return 124
+    if done.limit:
+        output.say(f"ended by buildwright: {done.limit}", style="red")
     return done.exit_code
 
 

@@ -31,6 +31,7 @@ from buildwright.ports import (
     Sealer,
     Workspace,
 )
+from buildwright.time_advice import machine_load
 
 Observe = Callable[[Action, Build, float | None], AbstractContextManager[object]]
 
@@ -76,6 +77,8 @@ class Adapters:
     """When set, nothing new starts, running actions are ended cleanly, the lease is released."""
     mask: Callable[[str], str] = str
     """Takes secrets out of text, before it is logged or stored."""
+    load: Callable[[], float] = machine_load
+    """Returns how many processes wanted to run in the last minute (mean)."""
     observe: Observe = _unobserved
     """Entered around each try to carry out an action; the seconds are those from being wanted to being begun, None for
     another try. Must not raise."""

@@ -242,7 +242,7 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
                 finished = await _listen(bench, assignment, inbox, Checkpoints(bench, lane, assignment.door))
     except TimeoutError:
         limit = f"the agent timed out after {seconds:g} s, the limit for one attempt"
-        return (broke(kind="timeout", message=f"{limit}: {time_advice('--task-time')}"),)
+        return (broke(kind="timeout", message=f"{limit}: {time_advice('--task-time', bench.world.load())}"),)
     except AgentFailed as failure:
         fix = f" Fix: {failure.fix}" if failure.fix else ""
         return (

@@ -57,6 +57,8 @@ class Completed:
     started_at: datetime
     refused: tuple[str, ...] = ()
     """Places (`host:port`) that it asked the proxy of its `reach` for, and may not reach."""
+    limit: str = ""
+    """The limit that ended it, such as `more than 64 processes`; "" when it ended by itself or by time."""
 
 
 class Sandbox(Protocol):

@@ -145,8 +145,9 @@ async def carry_out(
     with contextlib.suppress(asyncio.CancelledError):
         await reading
     timed_out = ended == _TIME
-    if ended and not timed_out:
-        kept.add(f"\n[ended by buildwright: {ended}]\n".encode())
+    limit = "" if timed_out else ended
+    if limit:
+        kept.add(f"\n[ended by buildwright: {limit}]\n".encode())
     code = process.returncode or 0
     return Completed(
         exit_code=None if timed_out else code if code >= 0 else 128 - code,
@@ -154,6 +155,7 @@ async def carry_out(
         cut=kept.cut,
         seconds=time.monotonic() - began,
         started_at=started_at,
+        limit=limit,
     )
 
 
@@ -238,16 +240,20 @@ async def _watch(family: Family, command: Command, in_memory: Sequence[str]) -> 
 
 
 def _kept_in(folders: Sequence[str], members: Sequence[int]) -> int:
-    """Return the bytes in folders of a sandbox that are kept in memory, as its last process sees them."""
-    kept = 0
-    for folder in folders if members else ():
-        # The process may have ended, or still be outside.
+    """Return the bytes in folders of a sandbox that are kept in memory, as its processes see them."""
+    return sum(_used_of(folder, members) for folder in folders)
+
+
+def _used_of(folder: str, members: Sequence[int]) -> int:
+    """Return the bytes in one folder of a sandbox; the first process stays outside, where the folder is another one."""
+    for member in members:
+        # It may have ended.
         with contextlib.suppress(OSError):
-            there, here = (Path(f"{root}{folder}").stat() for root in (f"/proc/{members[-1]}/root", ""))
-            if there.st_dev != here.st_dev:
-                told = os.statvfs(f"/proc/{members[-1]}/root{folder}")
-                kept += (told.f_blocks - told.f_bfree) * told.f_frsize
-    return kept
+            there, here = (Path(f"{root}{folder}").stat().st_dev for root in (f"/proc/{member}/root", ""))
+            if there != here:
+                told = os.statvfs(f"/proc/{member}/root{folder}")
+                return (told.f_blocks - told.f_bfree) * told.f_frsize
+    return 0
 
 
 async def _gone(process: asyncio.subprocess.Process, family: Family) -> None:

@@ -68,7 +68,8 @@ class Family:
         """`queues` is the limit that the first process was started with, 0 for none of its own."""
         self._root = root
         self._marker = f"={marker}".encode()
-        self._seen: dict[int, str] = {}
+        first = stat_of(root)
+        self._seen: dict[int, str] = {} if first is None else {root: first.start}
         self._queues = queues
 
     def look(self, *, stop: bool = False) -> list[int]:
@@ -125,7 +126,7 @@ class Family:
 
     def _still_there(self) -> set[int]:
         """Return processes seen before that still run; a number with another start time is another process."""
-        there = {self._root}
+        there: set[int] = set()
         for pid, start in list(self._seen.items()):
             stat = stat_of(pid)
             if stat is not None and stat.start == start:
