@@ -121,7 +121,7 @@ async def test_output_comes_as_lines_and_the_exit_code_decides(assign: Assign) -
     out = await play(assign(command="echo one; printf 'tw'; printf 'o\\n' >&2; printf last; exit 3"))
     assert [activity.text for activity in out if isinstance(activity, Said)] == ["one\n", "two\n", "last\n"]
     assert (finish(out).ok, finish(out).failure) == (False, "crashed")
-    assert "exited with 3" in finish(out).summary
+    assert finish(out).summary.startswith("The command exited with 3: last\n")
     assert finish(out).summary.endswith("last")
 
 

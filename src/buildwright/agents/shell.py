@@ -22,6 +22,8 @@ MOST_LINES = 2_000
 LONGEST_PIECE = 2_000
 """Characters; a longer line comes in pieces."""
 TAIL_BYTES = 4_000
+LONGEST_SHOWN = 200
+"""Characters of its last line that stand beside the exit code of a command that failed."""
 
 
 class ShellAgent:
@@ -223,6 +225,6 @@ def _finished(assignment: Assignment, completed: Completed) -> Finished:
     if completed.exit_code is None:
         why = f"The command timed out after {assignment.limits.task_seconds:g} s."
         return Finished(ok=False, failure="timeout", summary=f"{why}\n{tail}".strip())
-    return Finished(
-        ok=False, failure="crashed", summary=f"The command exited with {completed.exit_code}.\n{tail}".strip()
-    )
+    last = tail.rpartition("\n")[2].strip()[:LONGEST_SHOWN]
+    why = f"The command exited with {completed.exit_code}{f': {last}' if last else '.'}"
+    return Finished(ok=False, failure="crashed", summary=f"{why}\n{tail}".strip())
