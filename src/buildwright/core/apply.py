@@ -186,8 +186,8 @@ def _nothing(_build: Build, _event: Event, _at: datetime) -> Changes:
 
 
 def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Changes:
-    state = end_attempt(build.task(event.task))
-    state = replace(
+    state = build.task(event.task)
+    state = end_attempt(
         state,
         phase=TaskPhase.JUDGING,
         patch=event.patch,
@@ -206,7 +206,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
 
 
 def _agent_broke(build: Build, event: e.AgentBroke, _at: datetime) -> Changes:
-    state = replace(end_attempt(build.task(event.task)), patch=None, conversation=event.conversation)
+    state = end_attempt(build.task(event.task), patch=None, conversation=event.conversation)
     changes = reject_task(build, event.task, state, "agent", f"{event.kind}: {event.message}")
     return {**changes, "working": build.working - 1}
 

@@ -62,8 +62,8 @@ def begin_tasks(build: Build, plan: Plan) -> Changes:
 
 def _all_ready(build: Build, plan: Plan, tasks: Map[str, TaskState], ranks: list[int]) -> Map[str, TaskState]:
     fresh = TaskState(TaskPhase.READY, allowed=build.options.limits.attempts)
-    names = map(plan.id_at, ranks)
-    return tasks.update({name: replace(tasks.get(name, fresh), phase=TaskPhase.READY) for name in names})
+    known = {name: tasks.get(name) for name in map(plan.id_at, ranks)}
+    return tasks.update({name: replace(one, phase=TaskPhase.READY) if one else fresh for name, one in known.items()})
 
 
 def _waits(plan: Plan, tasks: Map[str, TaskState], index: int) -> bool:
@@ -408,6 +408,6 @@ def checkpoint_restored(build: Build, event: e.CheckpointRestored, _at: datetime
     return {}
 
 
-def end_attempt(state: TaskState) -> TaskState:
-    """Return the state without what was kept to go on with the attempt."""
-    return replace(state, checkpoint_tree="", checkpoint_conversation="", heard=(), carry_from=0)
+def end_attempt(state: TaskState, **changes: Any) -> TaskState:
+    """Return the state with these changes, without what was kept to go on with the attempt."""
+    return replace(state, checkpoint_tree="", checkpoint_conversation="", heard=(), carry_from=0, **changes)
