@@ -21,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Every test has a home of its own; compiling the rules for each would take longer than the tests.
     os.environ.setdefault("KF_RULE_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "secret-rules"))
     if not hasattr(config, "workerinput"):
+        services.put_scratch_in_memory()
         services.announce()
 
 
