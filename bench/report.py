@@ -193,6 +193,7 @@ def _startup(results: dict[str, Any]) -> list[tuple[str, ...]]:
         "build_help": "`buildwright build --help`",
         "prompt": "`buildwright status --short`",
         "status": "`buildwright status`",
+        "running": "`buildwright status` of a build that runs",
         "list": "`buildwright status --all`",
         "check": "`buildwright check`, the second time",
         "first_task": "`buildwright build`, to the first act of the first agent",

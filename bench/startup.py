@@ -15,7 +15,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,14 +75,41 @@ def measure_all(times: int) -> dict[str, Any]:
     shutil.rmtree(STATE, ignore_errors=True)
     STATE.mkdir(parents=True)
     try:
-        return _measure_all(times, {**os.environ, "BUILDWRIGHT_HOME": str(STATE / "home"), "NO_COLOR": "1"})
+        environment = {**os.environ, "BUILDWRIGHT_HOME": str(STATE / "home"), "NO_COLOR": "1"}
+        with _running(STATE, environment) as running:
+            return _measure_all(times, environment, running)
     except RunFailed as problem:
         return {"times": times, "failures": [f"a build to look at: {problem}"]}
     finally:
         shutil.rmtree(STATE, ignore_errors=True)
 
 
-def _measure_all(times: int, environment: dict[str, str]) -> dict[str, Any]:
+@contextmanager
+def _running(folder: Path, environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Run a build in a home of its own, and yield the environment of that home."""
+    hold, home, tasks = folder / "hold", folder / "running", folder / "running.json"
+    hold.touch()
+    names = [f"task-{number}" for number in range(100)]
+    tasks.write_text(
+        json.dumps({"title": "Runs", "tasks": [{"id": name, "title": name, "goal": name} for name in names]})
+    )
+    there = {**environment, "BUILDWRIGHT_HOME": str(home)}
+    agent = f"while [ -e '{hold}' ]; do sleep 0.1; done"
+    build = (*PROGRAM, "build", str(tasks), "--no-lanes", "--agent", "shell", "--agent-command", agent, "--json")
+    process = subprocess.Popen(build, cwd=folder, env=there, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    try:
+        while b'"task.started"' not in (line := process.stdout.readline()):
+            if not line:
+                raise RunFailed("the build that is to run ended")
+        yield there
+    finally:
+        hold.unlink()
+        process.kill()
+        process.communicate()
+
+
+def _measure_all(times: int, environment: dict[str, str], running: dict[str, str]) -> dict[str, Any]:
     tasks, repository = _small_build(STATE)
     # A build of a hundred tasks, so that `status` has something to show.
     _once(
@@ -112,6 +140,7 @@ def _measure_all(times: int, environment: dict[str, str]) -> dict[str, Any]:
 
     parts: dict[str, Callable[[], Run]] = {
         "status": lambda: _once((*PROGRAM, "status"), environment, STATE),
+        "running": lambda: _once((*PROGRAM, "status"), running, STATE),
         "list": lambda: _once((*PROGRAM, "status", "--all"), environment, STATE),
         "help": lambda: _once((*PROGRAM, "--help"), environment, STATE),
         "build_help": lambda: _once((*PROGRAM, "build", "--help"), environment, STATE),
@@ -132,7 +161,7 @@ def _measure_all(times: int, environment: dict[str, str]) -> dict[str, Any]:
                 found["failures"].append(f"{name}: {problem}")
                 del runs[name]
     found |= {name: _figures(counted) for name, (_, *counted) in runs.items()}
-    for name in ("status", "list"):
+    for name in ("status", "running", "list", "prompt"):
         if {name, "help"} <= runs.keys():
             found[name]["cpu_of_help"] = found[name]["cpu_seconds"] / found["help"]["cpu_seconds"]
     return found

@@ -89,6 +89,12 @@ def _dispatch(argv: list[str]) -> int:
         argv = [*argv[1:], "--help"]
     if argv[0] in {"-V", "--version"}:
         argv = ["version", *argv[1:]]
+    if argv[0] == "status":
+        from buildwright.cli.quick_status import quick_status
+
+        shown = quick_status(argv[1:])
+        if shown is not None:
+            return shown
     from cyclopts import CycloptsError
 
     from buildwright.cli.options import with_all_named

@@ -14,7 +14,6 @@ from buildwright.cli.argv0 import typed
 from buildwright.cli.event_text import EventLine
 from buildwright.cli.exit_codes import Exit, exit_for, exit_of
 from buildwright.cli.github_actions import ActionsGroups, in_actions
-from buildwright.cli.kept_views import keep_view
 from buildwright.cli.live import LiveView, status_line
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.reporting import PLAIN, Reporting, report_end
@@ -23,6 +22,7 @@ from buildwright.cli.summary import print_summary, summary_fields
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.errors import BuildwrightError
+from buildwright.store.kept_views import keep_view
 from buildwright.wiring.notify import Notifier, listeners_of
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ async def brought_home(app: Client, build: Build, output: Output) -> tuple[Build
         return build, exit_for(error)
     if now:
         output.say(f"The result was brought from the hub to {there.repository}.")
-    keep_view(app, there)
+    if not (app.elsewhere or app.in_cluster):
+        keep_view(app.settings.home, there, app.clock.now())
     return there, Exit.DONE
 
 

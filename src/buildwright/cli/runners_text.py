@@ -14,16 +14,24 @@ NO_WORKER = "No worker is running. Start one with `buildwright worker`, or sever
 
 def nobody(crew: Runners, build_id: str) -> str:
     """Return what to type when no process or worker is there to run the build."""
-    if crew.in_cluster:
-        return typed(NO_WORKER)
+    return typed(NO_WORKER) if crew.in_cluster else no_process(build_id)
+
+
+def no_process(build_id: str) -> str:
+    """Return what to type when no process runs a build of this home."""
     return typed(f"No process runs it now; continue with: buildwright run {build_id[:8]}")
+
+
+def run_by(runner: str | None) -> list[str]:
+    """Return the line on the process that has the whole build, none when there is none."""
+    return [] if runner is None else [f"Run by {runner}"]
 
 
 def said(crew: Runners) -> list[str]:
     """Return one line for each process or worker that works on the build now, none when there is none."""
-    if crew.runner is not None:
-        return [f"Run by {crew.runner}"]
-    lines = []
+    lines = run_by(crew.runner)
+    if lines:
+        return lines
     for holding in crew.holdings:
         state = "" if holding.state == "alive" else f" ({_WORDS.get(holding.state, holding.state)})"
         lines.append(f"  {holding.worker}{state}: {holding.action.partition('/')[0]} {holding.task}".rstrip())

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.table import Column, TableCell, duration, money, table, tokens
+from buildwright.store.kept_views import MOST_SHOWN
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from buildwright.core.build import Build
     from buildwright.views.overview import BuildView, Choice, PauseView, TaskView
-
-MOST_SHOWN = 200
-"""Tasks that are shown to people."""
 
 _STYLES = {
     "done": "green",
@@ -147,7 +145,7 @@ def ending(view: BuildView) -> Iterator[str]:
 
 def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     """Print why a build is paused: the findings first, then each choice as a command to copy."""
-    from buildwright.core.finding import FAULTS
+    from buildwright.core.fault import FAULTS
     from buildwright.core.terminal import lines_of
 
     what, _, fix = pause.message.partition(" Fix: ")

@@ -17,7 +17,8 @@ from typing import Literal, NamedTuple
 from immutables import Map
 
 from buildwright.core.event import Outcome, Rejection, StepMode, TokensUsed
-from buildwright.core.finding import Fault, Finding, Report, Verdict
+from buildwright.core.fault import Fault
+from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.heap import Heap
 from buildwright.core.limits import Options

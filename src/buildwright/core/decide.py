@@ -26,7 +26,7 @@ from buildwright.core.action import (
 )
 from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reopened
 from buildwright.core.event import AnyEvent, StepMode
-from buildwright.core.finding import Fault
+from buildwright.core.fault import Fault
 from buildwright.core.heap import pop
 from buildwright.core.judged_base import base_fault, base_refusal
 from buildwright.core.merge import train_actions

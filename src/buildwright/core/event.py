@@ -16,7 +16,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field, TypeAdapter
 
 from buildwright.core.activity import FailureKind
-from buildwright.core.finding import Fault, Finding, TaskAdvice, Verdict
+from buildwright.core.fault import Fault
+from buildwright.core.finding import Finding, TaskAdvice, Verdict
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
 from buildwright.core.patch import Patch

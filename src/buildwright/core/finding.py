@@ -14,17 +14,6 @@ from buildwright.core.sanitize import ForeignText, Identifier, UserText
 from buildwright.core.terminal import lines_of
 
 Severity = Literal["error", "warning", "note"]
-Fault = Literal["", "base", "setup", "machine", "limits", "provider", "agent"]
-"""Whose fault it is that a build cannot go on; "" when that is not known, or it is no fault."""
-FAULTS: Mapping[str, str] = {
-    "base": "the project",
-    "setup": "the project's set-up",
-    "machine": "this machine",
-    "limits": "a limit",
-    "provider": "the provider of the model",
-    "agent": "the agent",
-}
-"""Faults in words."""
 CheckKind = Literal["scope", "syntax", "typecheck", "lint", "test", "build", "validation", "other"]
 
 MOST_FINDINGS = 50

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from buildwright.core.build import Build
-from buildwright.core.finding import Fault, Finding
+from buildwright.core.fault import Fault
+from buildwright.core.finding import Finding
 
 NO_TEST_YET = "test.none_collected"
 """Finding of a base that has no test yet: no reason to stop, since the tasks are to write them."""

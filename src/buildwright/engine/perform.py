@@ -33,7 +33,7 @@ from buildwright.core.action import (
 from buildwright.core.build import Build, Stage, is_undone
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
-from buildwright.core.finding import Fault
+from buildwright.core.fault import Fault
 from buildwright.core.graph import compile_plan
 from buildwright.core.limits import Delivery
 from buildwright.core.proof import BY_PROOF

@@ -19,6 +19,7 @@ from buildwright.core.build import Control
 from buildwright.core.failpoint import failpoint
 from buildwright.ports import Builds
 from buildwright.shared_folders import take_away
+from buildwright.store.kept_views import FOLDER
 from buildwright.workspace import GitWorkspace
 from buildwright.workspace.retention import MirrorPruner
 from buildwright.workspace.sizes import size_of
@@ -45,7 +46,7 @@ def old_files(home: Path, age: timedelta, known: Collection[str]) -> list[OldFil
     places += [("crash report", path) for path in _entries(home / "crash")]
     places += [("detached log", path) for path in _entries(home / "detached") if path.stem not in known]
     places += [("note of a result", path) for path in _entries(home / "awaited") if path.stem not in known]
-    places += [("view of a build", path) for path in _entries(home / "ended") if path.stem not in known]
+    places += [("view of a build", path) for path in _entries(home / FOLDER) if path.stem not in known]
     places += [("warnings", home / "warnings.old.log")]
     return [OldFile(kind, path, size_of(path)) for kind, path in places if _is_older(path, before)]
 

@@ -23,6 +23,7 @@ from buildwright.errors import Conflict, NotFound
 from buildwright.maintenance.files import OldFile, old_files, remove_old, tidy
 from buildwright.maintenance.retention_rules import RetentionRules
 from buildwright.ports import BuildRow, Builds, Loose, Retention, Weight
+from buildwright.store.kept_views import FOLDER
 from buildwright.supervisor.supervisor import worker_homes
 from buildwright.workspace.retention import MirrorPruner
 from buildwright.workspace.sizes import size_of
@@ -186,7 +187,7 @@ class Pruner:
         await self._attic.retire(build_id, self._workspace)
         (self._home / "detached" / f"{build_id}.log").unlink(missing_ok=True)
         (self._home / "awaited" / build_id).unlink(missing_ok=True)
-        (self._home / "ended" / f"{build_id}.json").unlink(missing_ok=True)
+        (self._home / FOLDER / f"{build_id}.json").unlink(missing_ok=True)
         failpoint("prune.note.before")
         (self._notes / build_id).unlink(missing_ok=True)
 

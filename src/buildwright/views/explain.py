@@ -9,7 +9,8 @@ from typing import Any
 from buildwright.core import event as e
 from buildwright.core.build import Build, Control, TaskPhase, TaskState, is_undone
 from buildwright.core.event import Recorded
-from buildwright.core.finding import FAULTS, Report, Verdict
+from buildwright.core.fault import FAULTS
+from buildwright.core.finding import Report, Verdict
 from buildwright.core.graph import Plan
 from buildwright.core.judged_base import base_fault, base_troubles
 from buildwright.core.record import Record

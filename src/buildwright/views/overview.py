@@ -16,7 +16,8 @@ from pydantic import Field
 from buildwright.core.build import Build, Control, Pause, Stage, TaskPhase, TaskState, unapproved
 from buildwright.core.decide import allowed_modes
 from buildwright.core.event import StepMode
-from buildwright.core.finding import Fault, Finding
+from buildwright.core.fault import Fault
+from buildwright.core.finding import Finding
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.judged_base import base_troubles
 from buildwright.core.record import Record
@@ -270,6 +271,15 @@ def clocks_stand(build: Build) -> bool:
     """Return whether no time of its view runs on: the build has ended, or is paused while nothing works."""
     rests = build.pause is not None and not any(build.task(task).phase in BUSY for task in build.active)
     return build.finished_at is not None or rests
+
+
+def running_clocks(build: Build) -> dict[str, datetime]:
+    """Return the times of its view that run on, by task ("" for the build), each with its start."""
+    if clocks_stand(build):
+        return {}
+    states = {task.id: build.task(task.id) for task in build.plan.graph.tasks} if build.plan is not None else {}
+    started = {task: state.started_at for task, state in states.items() if state.finished_at is None}
+    return {"": build.created_at, **{task: since for task, since in started.items() if since is not None}}
 
 
 def _until(build: Build, now: datetime) -> datetime:

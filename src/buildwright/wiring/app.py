@@ -30,6 +30,7 @@ from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFoun
 from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LogEntry
 from buildwright.settings import Settings
 from buildwright.store.clock import StoreClock
+from buildwright.store.kept_views import views_kept
 from buildwright.wiring import cluster, preflight
 from buildwright.wiring.adapters import (
     PLAIN,
@@ -415,14 +416,20 @@ class App:
         if await self._worlds.sandbox(options) is not None:
             await self._worlds.end_orphans()
         world = await self.world(options, self.clock)
-        on_event = self.telemetry.on_event(on_event)
-        world = replace(world, on_event=on_event, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
-        warming = asyncio.create_task(warm_up(options))
-        try:
-            build = await run(world, build_id, since)
-        finally:
-            await warming
-        return build
+        tell = self.telemetry.on_event(on_event)
+        async with views_kept(self.settings.home, build, self.clock) as keep:
+
+            def told(recorded: Recorded, newer: Build) -> None:
+                keep(newer)
+                if tell is not None:
+                    tell(recorded, newer)
+
+            world = replace(world, on_event=told, on_log=on_log, detach=detach or asyncio.Event(), stay=stay)
+            warming = asyncio.create_task(warm_up(options))
+            try:
+                return await run(world, build_id, since)
+            finally:
+                await warming
 
     async def bring_home(self, build: Build) -> Fetched:
         """Bring the branch that workers delivered into the user's repository, if this home waits for it.
