@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from buildwright.agents.conversation import ConversationEntry, compacted, decode, encode, tokens, turns
-from buildwright.agents.direct import DirectAgent
+from buildwright.agents.direct import ConversationEntry, DirectAgent, compacted, decode, encode, tokens, turns
 from buildwright.core.activity import Activity, Finished, Heard, Said, UsedTokens, Warned, Wrote
 from buildwright.errors import AgentFailed, ModelFailed
 from buildwright.ports import Assignment, Message, Turn

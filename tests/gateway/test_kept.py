@@ -20,8 +20,7 @@ from buildwright.gateway import LocalGateway
 from buildwright.gateway.exchange import AnswerReader, Protocol
 from buildwright.gateway.parse import EventScanner, read_event
 from buildwright.gateway.protocols import read_request
-from buildwright.gateway.response_cache import LARGEST, digest_of
-from buildwright.gateway.rewrite import move_answer
+from buildwright.gateway.response_cache import LARGEST, digest_of, move_answer
 from buildwright.ports import GO_ON, AnswerKey, Answers, Budget, ModelAccess, ModelEndpoint
 from buildwright.store.journal_sqlite import SqliteBuilds
 from tests.gateway.provider import Provider, anthropic_stream, openai_stream, sse

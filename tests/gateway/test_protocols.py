@@ -23,7 +23,7 @@ from buildwright.gateway import LocalGateway
 from buildwright.gateway.exchange import AnswerReader, Protocol
 from buildwright.gateway.parse import EventScanner, read_event
 from buildwright.gateway.protocols import read_request
-from buildwright.gateway.rewrite import move_answer
+from buildwright.gateway.response_cache import move_answer
 from buildwright.ports import Budget, ModelAccess, ModelEndpoint
 from tests.gateway.provider import (
     ANTHROPIC_KEY,

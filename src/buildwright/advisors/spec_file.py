@@ -3,12 +3,16 @@
 `.json`, `.yaml` and `.yml` are task lists or interview artifacts, `.jsonl` issues or tasks line by line; everything else
 is Markdown: a task list of spec-kit, OpenSpec, Kiro, BMAD or Backlog.md, or free text. A text that begins like JSON is
 JSON, unless its name says something else.
+
+A task whose line says of one quoted command that it passes, or that it is run to verify something ("Verify that
+`pytest tests/a` passes"), states a proof; nothing else does.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +25,12 @@ from buildwright.advisors.documents import checked_graph, validate
 from buildwright.advisors.issue_lines import are_issues, load_lines, parse_issues
 from buildwright.advisors.numbered_list import looks_numbered, parse_numbered_list
 from buildwright.advisors.spec_kit import looks_like_spec_kit, parse_spec_kit
-from buildwright.advisors.stated_proofs import with_stated_proofs
 from buildwright.advisors.story import looks_like_story, names_stories_only, parse_stories, parse_story
 from buildwright.core.graph import Graph
+from buildwright.core.proof import can_fail
 from buildwright.core.record import Record
 from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
-from buildwright.core.task import Task
+from buildwright.core.task import Task, Validation
 from buildwright.errors import BadSpec
 
 _MARKDOWN: Final = frozenset({".md", ".markdown", ".txt", ".rst"})
@@ -209,3 +213,48 @@ def _first_heading(text: str) -> str:
         if heading:
             return heading[:200]
     return ""
+
+
+_VERIFY = r"(?:verify|check|confirm|ensure|validate|make sure)"
+_QUOTED = r"`(?P<command>[^`\n]+)`"
+_PASSES = r"(?:still )?(?:passes|succeeds|is green|exits (?:with )?(?:code |status )?(?:0|zero))"
+_STATED = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?:{_VERIFY}(?: that)? )?{_QUOTED} {_PASSES}",
+        rf"(?:run|execute) {_QUOTED},? (?:and|to) {_VERIFY}\b[^`]*",
+        rf"{_VERIFY}(?: with| by running)?:? {_QUOTED}",
+    )
+)
+_MARKS = " \t.:;*-"
+
+
+def with_stated_proofs(spec: Spec) -> Spec:
+    """Return the spec with a validation for each task of its list that states one in its title or acceptance lines.
+
+    What was found is told in the spec's notes.
+    """
+    if spec.graph is None:
+        return spec
+    tasks, notes = [], []
+    for task in spec.graph.tasks:
+        commands = list(dict.fromkeys(_stated(task))) if task.validation is None else []
+        if commands:
+            command = " && ".join(commands)
+            task = task.model_copy(update={"validation": Validation(command=command)})  # noqa: PLW2901
+            notes.append(
+                f"{task.id}: `{command}` must pass, as the list says, and proves it if nothing is to be changed"
+            )
+        tasks.append(task)
+    if not notes:
+        return spec
+    graph = spec.graph.model_copy(update={"tasks": tuple(tasks)})
+    return spec.model_copy(update={"graph": graph, "notes": (*spec.notes, *notes)})
+
+
+def _stated(task: Task) -> Iterator[str]:
+    for line in (task.title, *task.acceptance):
+        said = line.strip(_MARKS)
+        found = next(filter(None, (pattern.fullmatch(said) for pattern in _STATED)), None)
+        if found and can_fail(command := found["command"].strip()):
+            yield command

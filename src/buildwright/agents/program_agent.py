@@ -1,12 +1,14 @@
 """Runs a coding agent that is a program of its own: in the lane, in the sandbox, understood by its own event stream.
 
 Nothing that it says of itself is believed: its files are taken from the lane, its tokens and cost come from the gateway.
+Its conversation is kept as the files that it wrote below its home; no link is followed to them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -17,10 +19,10 @@ from typing import Literal
 
 from buildwright.agents.finding import find
 from buildwright.agents.programs.program import PROMPT, PROMPT_FILE, TAIL, AgentProgram, ProgramPlace, Run
-from buildwright.agents.session_files import decode, restore, save
-from buildwright.confined_fs import write_beneath
+from buildwright.confined_fs import read_beneath, write_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
-from buildwright.errors import AgentFailed, ToolMissing
+from buildwright.core.record import Record
+from buildwright.errors import AgentFailed, NotFound, ToolMissing, UnsafePath
 from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
 from buildwright.shared_folders import shared_in
 
@@ -65,9 +67,9 @@ class ProgramAgent:
         executable = await asyncio.to_thread(find, program.program, self._path)
         if executable is None:
             raise AgentFailed(f"{program.title} is not installed.", fix=program.install)
-        before = decode(assignment.conversation) if assignment.conversation else None
+        before = read_conversation(assignment.conversation) if assignment.conversation else None
         if before is not None:
-            restore(before, assignment)
+            restore_conversation(before, assignment)
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
         run = Run(assignment.lane, before.session if before is not None else "")
@@ -172,7 +174,7 @@ class ProgramAgent:
     def _finished(self, assignment: Assignment, turn: _Turn, run: Run) -> Finished:
         kept = None
         if self._program.session_files is not None and run.session:
-            kept = save(run.session, self._program.session_files(run.session), assignment)
+            kept = save_conversation(run.session, self._program.session_files(run.session), assignment)
         if turn.is_done:
             return Finished(ok=True, summary=run.said[-TAIL:], conversation=kept)
         if turn.completed is not None and turn.completed.exit_code is None:
@@ -292,3 +294,54 @@ def _waiting(inbox: asyncio.Queue[Message]) -> list[Message]:
     while not inbox.empty():
         found.append(inbox.get_nowait())
     return found
+
+
+LARGEST = 16 * 1024 * 1024
+"""Bytes of all files of a conversation that is kept; a larger one is begun anew."""
+
+
+class KeptConversation(Record):
+    """A kept conversation: files by their path below the home, which name the lane and the home of their time."""
+
+    session: str
+    lane: str
+    home: str
+    files: dict[str, str]
+
+
+def save_conversation(session: str, patterns: tuple[str, ...], assignment: Assignment) -> str | None:
+    """Return the conversation as text to keep; None where there is none, or it is too large."""
+    home, files, size = assignment.home, dict[str, str](), 0
+    for pattern in patterns:
+        for path in sorted(home.glob(pattern)):
+            name = path.relative_to(home).as_posix()
+            try:
+                content = read_beneath(home, name, LARGEST + 1)
+            except (NotFound, UnsafePath):
+                continue
+            size += len(content)
+            if size > LARGEST:
+                return None
+            files[name] = content.decode("utf-8", "replace")
+    if not files:
+        return None
+    lane = os.path.realpath(assignment.lane)
+    return KeptConversation(session=session, lane=lane, home=str(home), files=files).model_dump_json()
+
+
+def read_conversation(text: str) -> KeptConversation | None:
+    """Return the kept conversation, None if it cannot be read."""
+    try:
+        return KeptConversation.model_validate_json(text)
+    except ValueError:
+        return None
+
+
+def restore_conversation(kept: KeptConversation, assignment: Assignment) -> None:
+    """Write the files into the home, with the old lane and home replaced by those of this attempt."""
+    moves = ((kept.lane, os.path.realpath(assignment.lane)), (kept.home, str(assignment.home)))
+    for name, content in kept.files.items():
+        text = content
+        for old, new in moves:
+            text = text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
+        write_beneath(assignment.home, name, text.encode("utf-8", "replace"))

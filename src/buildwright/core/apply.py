@@ -16,7 +16,6 @@ from immutables import Map
 from buildwright.core import event as e
 from buildwright.core.again import base_changed, build_reopened, change_undone, undo_requested
 from buildwright.core.build import AskedStep, Build, Control, Moments, Note, Pause, Sealing, Stage, TaskPhase
-from buildwright.core.changes import options_changed
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
@@ -40,7 +39,7 @@ from buildwright.core.progress import (
     tokens_used,
 )
 from buildwright.core.repetition import refused, same_change
-from buildwright.core.replan import plan_changed
+from buildwright.core.replan import options_changed, plan_changed
 from buildwright.core.review import review_in
 from buildwright.errors import IllegalMove
 

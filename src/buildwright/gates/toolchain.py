@@ -34,8 +34,7 @@ from buildwright.gates.parts import uncovered_parts
 from buildwright.gates.reporting import finding
 from buildwright.gates.results import is_report_path
 from buildwright.gates.setup_cache import Setup
-from buildwright.gates.setup_needs import needed_setups
-from buildwright.gates.shell_commands import hidden_exit, hidden_in_make
+from buildwright.gates.shell_commands import hidden_exit, hidden_in_make, needed_setups
 from buildwright.gates.test_output import runner_of
 
 _MEND = f"fix {SETTINGS} in the repository"

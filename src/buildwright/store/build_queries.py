@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, assert_never
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    String,
+    cast,
+    column,
+    func,
+    select,
+    table,
+    tuple_,
+    type_coerce,
+)
 
 from buildwright.errors import NotFound
 from buildwright.ports import BuildRow, CostKey
-from buildwright.store.costs import costs_query
 from buildwright.store.database import Database
-from buildwright.store.execution_log import entry_of, log_query
-from buildwright.store.tables import build_runs
+from buildwright.store.tables import build_runs, events
 from buildwright.views.costs import CostSum
 from buildwright.views.execution_log import TaskLogEntry
 
@@ -159,3 +173,76 @@ def unfinished_query(user_id: str) -> Select[tuple[object, ...]]:
 
 def _newest_first() -> Select[tuple[object, ...]]:
     return select(*_COLUMNS).order_by(build_runs.c.created_at.desc(), build_runs.c.build_id.desc())
+
+
+def costs_query(
+    by: CostKey, start: datetime, end: datetime, user_id: str, *, postgres: bool
+) -> Select[tuple[Any, ...]]:
+    """Return the query of the columns of `CostSum`, of requests from `start` to before `end`; "" is any user."""
+    # A NUL is what PostgreSQL cannot read as a text.
+    data = func.replace(events.c.data, "\\u0000", "\\u2400")
+    used = cast(data, JSON) if postgres else type_coerce(data, JSON)
+
+    def total(name: str) -> ColumnElement[Any]:
+        return func.coalesce(func.sum(cast(used[name].as_string(), BigInteger)), 0)
+
+    usd = used["cost_usd"].as_string()
+    key = _key(by, used, postgres=postgres)
+    query = (
+        select(
+            key.label("key"),
+            func.count().label("requests"),
+            total("input_tokens"),
+            total("output_tokens"),
+            total("cache_read_tokens") + total("cache_write_tokens"),
+            func.coalesce(func.sum(used["cost_usd"].as_numeric(20, 10)), 0),
+            func.count() - func.count(usd),
+        )
+        .join(build_runs, build_runs.c.build_id == events.c.build_id)
+        .where(events.c.type == "tokens.used", events.c.at >= start, events.c.at < end)
+        .group_by(key)
+        .order_by(key)
+    )
+    return query.where(build_runs.c.user_id == user_id) if user_id else query
+
+
+def _key(by: CostKey, used: Any, *, postgres: bool) -> ColumnElement[Any]:
+    match by:
+        case "day" if postgres:
+            return func.to_char(func.timezone("UTC", events.c.at), "YYYY-MM-DD")
+        case "day":
+            return func.strftime("%Y-%m-%d", events.c.at)
+        case "project":
+            return build_runs.c.project_id
+        case "user":
+            return build_runs.c.user_id
+        case "model":
+            return used["model"].as_string()  # type: ignore[no-any-return]
+        case "build":
+            return build_runs.c.build_id
+        case _:
+            assert_never(by)
+
+
+_TEXTS = ("execution_id", "loop_id", "task_id", "instance_id", "event_type", "message", "context")
+_VIEW = table(
+    "task_execution_log",
+    column("id", Integer),
+    *(column(name, String) for name in _TEXTS),
+    column("timestamp", events.c.at.type),
+)
+
+
+def log_query(build_id: str, after: int, limit: int, task: str) -> Select[tuple[Any, ...]]:
+    """Return the query of entries with an id > `after`, of one task when given, in order."""
+    query = select(_VIEW).where(_VIEW.c.execution_id == build_id, _VIEW.c.id > after)
+    if task:
+        query = query.where(_VIEW.c.task_id == task)
+    return query.order_by(_VIEW.c.id).limit(limit)
+
+
+def entry_of(row: Row[Any]) -> TaskLogEntry:
+    """Return the entry that a row of the view is."""
+    fields = dict(row._mapping)
+    context = json.loads(fields["context"])
+    return TaskLogEntry(**fields | {"context": context, "instance_id": fields["instance_id"] or ""})

@@ -1,11 +1,18 @@
-"""The port `Workspace` on git: finds the build's pin and passes calls on. Must hold no state a restart would miss."""
+"""The port `Workspace` on git: finds the build's pin and passes calls on. Must hold no state a restart would miss.
+
+Kept work, which is what attempts made that did not land, are commits below `refs/buildwright/<build>/attempts/`, one ref
+for each attempt, `<task>/<attempt>`. Its commit lies on the commit that the attempt began at, so that it is a change
+like any other; what the ref held before is its second parent, so that nothing kept is ever lost. The refs go with those
+of the build.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +20,22 @@ from buildwright.core.limits import Delivery
 from buildwright.core.patch import Patch
 from buildwright.core.paths import check_path
 from buildwright.errors import UnsafePath
-from buildwright.ports import Checkpoint, Conflicted, Delivered, Guard, KeptWork, Lane, LaneKey, Merged, Target
-from buildwright.workspace import attempts, merge, patch
+from buildwright.ports import (
+    BUILD_TRAILER,
+    Checkpoint,
+    Conflicted,
+    Delivered,
+    Guard,
+    KeptWork,
+    Lane,
+    LaneKey,
+    Merged,
+    Target,
+)
+from buildwright.workspace import merge, patch
 from buildwright.workspace.deliver import Delivering
 from buildwright.workspace.exchange import Exchange
-from buildwright.workspace.git import Git
+from buildwright.workspace.git import IDENTITY, Git, check_name
 from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.lane import Lanes
 from buildwright.workspace.mirror import Mirrors, Pin
@@ -160,16 +178,16 @@ class GitWorkspace:
         if found == base_tree:
             return ""
         await self._bring_kept(key.build_id, pin)  # another home may have made the ref
-        commit = await attempts.keep(self._git, pin, key, base, found, message, at, author)
+        commit = await _keep_work(self._git, pin, key, base, found, message, at, author)
         if self._hub is not None:
-            await self._hub.push(pin.mirror, key.build_id, {attempts.attempt_ref(key): commit})
+            await self._hub.push(pin.mirror, key.build_id, {_attempt_ref(key): commit})
         return commit
 
     async def kept(self, build_id: str) -> tuple[KeptWork, ...]:
         """See `Workspace.kept`."""
         pin = await self._mirrors.pin(build_id)
         await self._bring_kept(build_id, pin)
-        return await attempts.read(self._git, pin, build_id)
+        return await _read_kept(self._git, pin, build_id)
 
     async def _bring_kept(self, build_id: str, pin: Pin) -> None:
         if self._hub is not None:
@@ -266,3 +284,50 @@ class GitWorkspace:
         if self._exchange is not None:
             await self._exchange.need(build_id, pin, *names)
         return pin
+
+
+_FORMAT = "%00".join(("%(refname)", "%(objectname)", "%(tree)", "%(parent)", "%(committerdate:unix)", "%(contents)"))
+_TRAILERS = f"\n\n{BUILD_TRAILER}: "
+
+
+def _attempt_ref(key: LaneKey) -> str:
+    """Return the ref of an attempt. Raises BadRepository for ids that no ref can hold."""
+    return ref_of(key.build_id, "attempts", check_name(key.task, "task"), str(int(key.attempt)))
+
+
+async def _keep_work(
+    git: Git, pin: Pin, key: LaneKey, base: str, tree: str, message: str, at: datetime, author: str
+) -> str:
+    """Write the commit and its ref; return the commit. The same work kept again with the same words stays as it is.
+
+    Raises GitFailed, DiskFull.
+    """
+    ref = _attempt_ref(key)
+    text = (
+        f"{message.strip()}{_TRAILERS}{key.build_id}\nBuildwright-Task: {key.task}\nBuildwright-Attempt: {key.attempt}"
+    )
+    before = next(iter(await _read_kept(git, pin, key.build_id, ref)), None)
+    words = message.strip().partition("\n\n")[2].strip()
+    if before is not None and (before.tree, before.base, before.reason) == (tree, base, words):
+        return before.commit
+    parents = (base, before.commit) if before is not None else (base,)
+    commit = await asyncio.to_thread(pin.objects.commit, tree, parents, text, at, author or IDENTITY)
+    await git.run(pin.mirror, "update-ref", "--end-of-options", ref, commit)
+    return commit
+
+
+async def _read_kept(git: Git, pin: Pin, build_id: str, ref: str = "") -> tuple[KeptWork, ...]:
+    """Return the kept work of a build, or of one ref, by task and attempt. Raises GitFailed."""
+    place = ref or ref_of(build_id, "attempts")
+    listed = await git.run(pin.mirror, "for-each-ref", f"--format={_FORMAT}%00", "--end-of-options", place)
+    fields = listed.output.decode(errors="replace").split("\0")[:-1]
+    found = []
+    for start in range(0, len(fields), 6):
+        name, commit, tree, parents, at, text = fields[start : start + 6]
+        task, number = name.strip().split("/")[-2:]
+        reason = text.partition("\n\n")[2].rpartition(_TRAILERS)[0].strip()
+        moment = datetime.fromtimestamp(int(at), UTC)
+        found.append(
+            KeptWork(LaneKey(build_id, task, int(number)), parents.split(" ")[0], commit, tree, reason, moment)
+        )
+    return tuple(sorted(found, key=lambda one: (one.key.task, one.key.attempt)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field, model_validator
@@ -15,9 +16,10 @@ from buildwright.api.params import CleanText, Limit, RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.project_build import NewestBuild, NewestRow
 from buildwright.api.state import CallerOf, SiteOf
-from buildwright.api.tech_stack import find_stack
+from buildwright.core.build import Build
 from buildwright.core.limits import Budget
-from buildwright.views.instructions import Instructions, instructions_of
+from buildwright.errors import BadSettings
+from buildwright.views.instructions import Instructions, Stack, instructions_of, stack_of
 from buildwright.views.project import (
     BuildAnswer,
     BuildStatus,
@@ -29,6 +31,9 @@ from buildwright.views.project import (
 )
 from buildwright.views.statuses import BuildStatusName
 from buildwright.views.summary import BuildSummary
+
+if TYPE_CHECKING:
+    from buildwright.wiring import App
 
 router = APIRouter(prefix="/projects/{project_id}/build", tags=["project builds"])
 
@@ -179,3 +184,42 @@ async def build_summary(build: NewestBuild, site: SiteOf) -> BuildSummary:
 async def build_instructions(build: NewestBuild, site: SiteOf) -> Instructions:
     """Return how to get the result, and how to install, test and build the project."""
     return instructions_of(build, await find_stack(site.app, build), await project_build.delivery_of(site, build))
+
+
+_LARGEST = 200_000
+
+
+async def find_stack(app: App, build: Build) -> Stack:
+    """Return the stack of the build's integration head.
+
+    Raises GitFailed, NotFound (its repository was cleared away).
+    """
+    from buildwright.gates.stored_tree import toolchain_of_tree
+
+    tree = build.head_tree or build.base_tree
+    if not build.options.lanes or not tree:
+        return Stack()
+    paths = await app.workspace.list_files(build.id, tree)
+    there = frozenset(paths)
+
+    async def read(path: str) -> bytes | None:
+        return await app.workspace.read_file(build.id, tree, path, _LARGEST)
+
+    try:
+        found = await toolchain_of_tree(paths, read, build.options)
+    except BadSettings as error:
+        return stack_of(there, False, (), (), (error.message,))
+    described = await read("pyproject.toml") if "pyproject.toml" in there else None
+    setup = tuple(command for one in found.setup for command in one.commands)
+    checks = tuple((check.kind, check.command) for check in found.checks)
+    notes = tuple(str(finding) for finding in found.findings)
+    return stack_of(there, _is_package((described or b"").decode(errors="replace")), setup, checks, notes)
+
+
+def _is_package(text: str) -> bool:
+    """Return whether a pyproject.toml describes an installable package, and is not only settings of tools."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return "project" in document or "build-system" in document
