@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from buildwright.cli.output import Output
-from buildwright.cli.verbs import verb_named
+from buildwright.cli.verbs import app_of
 
-cluster = App(
-    name="cluster",
-    help_format="plaintext",
-    help_epilogue=verb_named("cluster").epilogue,
-    version_flags=(),
-    default_parameter=Parameter(negative=()),
-)
+cluster = app_of("cluster")
 
 _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
 

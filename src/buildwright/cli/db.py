@@ -5,20 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output
-from buildwright.cli.verbs import verb_named
+from buildwright.cli.verbs import app_of
 from buildwright.settings import Settings
 
-db = App(
-    name="db",
-    help_format="plaintext",
-    help_epilogue=verb_named("db").epilogue,
-    version_flags=(),
-    default_parameter=Parameter(negative=()),
-)
+db = app_of("db")
 
 _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
 

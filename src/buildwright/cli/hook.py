@@ -6,20 +6,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from buildwright.cli.verbs import verb_named
+from buildwright.cli.verbs import app_of
 
 if TYPE_CHECKING:
     from buildwright.settings import Settings
 
-hook = App(
-    name="hook",
-    help_format="plaintext",
-    help_epilogue=verb_named("hook").epilogue,
-    version_flags=(),
-    default_parameter=Parameter(negative=()),
-)
+hook = app_of("hook")
 
 _Repo = Annotated[Path, Parameter(help="The repository, or a directory in it.")]
 

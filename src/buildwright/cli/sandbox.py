@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from buildwright.cli.verbs import verb_named
+from buildwright.cli.verbs import app_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from buildwright.ports import Reach, Sandbox
 
-sandbox = App(
-    name="sandbox",
-    help_format="plaintext",
-    help_epilogue=verb_named("sandbox").epilogue,
-    version_flags=(),
-    default_parameter=Parameter(negative=()),
-)
+sandbox = app_of("sandbox")
 
 _MOST_SHOWN = 3
 _Mode = Annotated[Literal["auto", "bubblewrap", "none"], Parameter(name="--sandbox", help="What contains the command.")]

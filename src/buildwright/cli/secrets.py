@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
-from buildwright.cli.verbs import verb_named
+from buildwright.cli.verbs import app_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     from buildwright.workspace.git import Git
     from buildwright.workspace.source import Source
 
-secrets = App(
-    name="secrets",
-    help_format="plaintext",
-    help_epilogue=verb_named("secrets").epilogue,
-    version_flags=(),
-    default_parameter=Parameter(negative=()),
-)
+secrets = app_of("secrets")
 
 _Json = Annotated[bool, Parameter(help="One JSON object on stdout.")]
 _Repo = Annotated[Path, Parameter(help="The repository, or a directory in it.")]

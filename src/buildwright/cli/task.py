@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output
 from buildwright.cli.session import read_spec, session
-from buildwright.cli.verbs import verb_named
+from buildwright.cli.verbs import app_of
 from buildwright.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
     from buildwright.core.task import Task
     from buildwright.engine.task_commands import RedoTask, UndoTask
 
-task = App(
-    name="task",
-    help_format="plaintext",
-    help_epilogue=verb_named("task").epilogue,
-    version_flags=(),
-    default_parameter=Parameter(negative=()),
-)
+task = app_of("task")
 
 _Build = Annotated[str, Parameter(help="Id of the build, its first characters, or `newest`.")]
 _TaskName = Annotated[str, Parameter(help="Id of the task.")]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 
 class Verb(NamedTuple):
@@ -96,9 +99,17 @@ def _verb(name: str, group: str, words: str, attribute: str = "") -> Verb:
     return Verb(name, group, words, f"buildwright.cli.{name}:{attribute or name}", _EXAMPLES[name])
 
 
-def verb_named(name: str) -> Verb:
-    """Return a verb of the table. Raises StopIteration when there is none."""
-    return next(verb for verb in VERBS if verb.name == name)
+def app_of(name: str) -> App:
+    """Return the Cyclopts app of a verb that has verbs of its own. Raises StopIteration when there is no such verb."""
+    from cyclopts import App, Parameter
+
+    return App(
+        name=name,
+        help_format="plaintext",
+        help_epilogue=next(verb for verb in VERBS if verb.name == name).epilogue,
+        version_flags=(),
+        default_parameter=Parameter(negative=()),
+    )
 
 
 VERBS: tuple[Verb, ...] = (
