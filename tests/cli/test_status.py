@@ -152,7 +152,8 @@ def test_a_running_build_is_shown_as_its_process_keeps_it(program: Program, repo
 
 
 def _plain(shown: str) -> str:
-    return re.sub(r" *[0-9.]+ (s|min|h)\b|Next: .*", "", shown)
+    """What is shown to people, in the same way without what differs between two commands."""
+    return " ".join(re.sub(r"[0-9.]+ (s|min|h)\b|Next: .*", "", shown).split())
 
 
 def _without_time(fields: dict[str, Any]) -> dict[str, Any]:
