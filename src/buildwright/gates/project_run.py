@@ -329,10 +329,6 @@ class ProjectRun:
         findings += refused_by_the_wall(gate, command, done)
         return judgement(gate, kind, findings, done.output, self._evidence(command, done, None))
 
-    def judge_alone(self, run: CheckRun) -> Judgement:
-        """Judge a check by itself: exit code, report and output must agree that tests ran and none failed."""
-        return self.judgement(run, run.check.name, findings_alone(run, self._files))
-
     def judgement(self, run: CheckRun, name: str, findings: Sequence[Finding]) -> Judgement:
         """Return a judgement with the evidence of the run."""
         tests = run.tests.ran if run.tests is not None else None

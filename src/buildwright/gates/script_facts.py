@@ -21,7 +21,6 @@ _OFF = frozenset(("skip", "todo", "failing", "fixme"))
 _CLAIMS = frozenset(
     ("assert", "expect", "should", "chai", "ok", "equal", "deepEqual", "strictEqual", "deepStrictEqual", "throws")
 )
-_STATEMENTS = frozenset(("expression_statement", "return_statement"))
 _MOCKS = re.compile(
     r"\b(?:jest|vi|mock|td|sinon)\s*\.\s*(?:mock|doMock|unstable_mockModule|module|method|replace|stub|spyOn)\b|"
     r"\bproxyquire\b|require\s*\.\s*cache|\._load\b"

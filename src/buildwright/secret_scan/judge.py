@@ -198,11 +198,6 @@ def _is_generic(rule: str, value: str, place: HitPlace) -> bool:
     return is_named_password and say.is_password(value)
 
 
-def _is_text(value: str) -> bool:
-    """Return whether a value has what remains of a quoted text around it, such as a newline that is written out."""
-    return value.endswith("\\n") and say.reads_like_words(value[:-2])
-
-
 def _is_reference(value: str) -> bool:
     """Return whether a value is a name of code, as `settings.secret` is; names are not drawn by chance."""
     return _REFERENCE.fullmatch(value) is not None and not (say.is_drawn(value, 24) and say.entropy(value) >= 4.2)
