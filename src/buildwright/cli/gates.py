@@ -12,7 +12,7 @@ from buildwright.cli.session import session
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:
-    from buildwright.core.finding import Finding, Report
+    from buildwright.core.finding import Evidence, Finding, Report
     from buildwright.views.verdicts import GatesView, VerdictView
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -102,21 +102,25 @@ def _print_verdict(output: Output, verdict: VerdictView) -> None:
 
 def _print_report(output: Output, report: Report) -> None:
     """Print one gate: how it ended, by which command and whose tests, and its findings, errors first."""
-    from buildwright.cli.event_text import count
-    from buildwright.cli.table import duration
-
-    line = f"  {report.gate}: {report.result}"
-    proof = report.evidence
+    proof, line = report.evidence, f"  {report.gate}: {report.result}"
     if proof is not None:
-        tests = f", {count(proof.tests, 'test')}" if proof.tests is not None else ""
-        ended = "timed out" if proof.exit_code is None else f"exit {proof.exit_code}"
         whose = "the base's tests and settings" if proof.surface == "base" else "the tree's own tests and settings"
-        line += f" ({proof.command}, {ended}, {duration(proof.seconds)}{tests}, {whose})"
+        line += f" ({run_of(proof)}, {whose})"
     output.print(line, style="" if report.ok else "red")
     for finding in report.findings:
         print_finding(output, finding)
     if report.dropped:
         output.print(f"    and {report.dropped} more, in its log")
+
+
+def run_of(proof: Evidence) -> str:
+    """Return the command of a gate in words: how it ended, its time and its tests."""
+    from buildwright.cli.event_text import count
+    from buildwright.cli.table import duration
+
+    tests = f", {count(proof.tests, 'test')}" if proof.tests is not None else ""
+    ended = "timed out" if proof.exit_code is None else f"exit {proof.exit_code}"
+    return f"{proof.command}, {ended}, {duration(proof.seconds)}{tests}"
 
 
 def print_finding(output: Output, finding: Finding) -> None:

@@ -185,16 +185,10 @@ def _print_stuck(output: Output, view: StuckView) -> None:
 
 def _print_report(output: Output, report: Report) -> None:
     """Print one gate with its evidence: the command, its exit code, the tests it ran, the tree it judged."""
-    from buildwright.cli.event_text import count
-    from buildwright.cli.table import duration
+    from buildwright.cli.gates import run_of
 
-    line = f"Gate {report.gate}: {report.result}"
-    proof = report.evidence
-    if proof is not None:
-        tests = f", {count(proof.tests, 'test')}" if proof.tests is not None else ""
-        ended = "timed out" if proof.exit_code is None else f"exit {proof.exit_code}"
-        line += f" ({proof.command}, {ended}, {duration(proof.seconds)}{tests}, tree {proof.tree[:10]})"
-    output.print(line)
+    proof, line = report.evidence, f"Gate {report.gate}: {report.result}"
+    output.print(line if proof is None else f"{line} ({run_of(proof)}, tree {proof.tree[:10]})")
 
 
 def _print_list(output: Output, title: str, items: tuple[str, ...], most: int = 20) -> None:

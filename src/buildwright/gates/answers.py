@@ -9,9 +9,9 @@ import ast
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from buildwright.core.finding import Finding
 from buildwright.core.task import Task
@@ -33,6 +33,7 @@ _ASKS_FOR_PROSE = re.compile(
     r"licen[sc]e|explain\w*|tutorial|format(?:ting)?|whitespace|indent\w*|prose)\b"
 )
 _UNSEEN = frozenset((".git", "node_modules", ".venv", "venv", "__pycache__", "site-packages", "dist", "build"))
+_Part = TypeVar("_Part")
 _MOST_FILES, _MOST_BYTES = 1_000, 4_000_000
 """Of tests that are read for their inputs."""
 
@@ -134,18 +135,26 @@ def _stubs(judged: Judged, file: Compared) -> Iterator[Finding]:
             yield finding("task.stub", message, file.path, one.line, fix="write its work" + opening(file.path))
 
 
-def _made(path: str, source: str | None) -> list[_Made]:
+def _read(
+    path: str,
+    source: str | None,
+    of_python: Callable[[ast.Module], Iterator[_Part]],
+    of_script: Callable[[str, str], Iterator[_Part]],
+) -> list[_Part]:
+    """Return the parts of a file of code; none of another file, and of one that cannot be read."""
     if source is None:
         return []
     if path.endswith(".py"):
-        try:
-            return list(_made_in_python(ast.parse(source)))
-        except (SyntaxError, ValueError, RecursionError):
-            return []
-    try:
-        return list(_made_in_script(path, source)) if is_script(path) else []
-    except RecursionError:
-        return []
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+            return list(of_python(ast.parse(source)))
+    elif is_script(path):
+        with contextlib.suppress(RecursionError):
+            return list(of_script(path, source))
+    return []
+
+
+def _made(path: str, source: str | None) -> list[_Made]:
+    return _read(path, source, _made_in_python, _made_in_script)
 
 
 def _made_in_python(tree: ast.Module) -> Iterator[_Made]:
@@ -299,17 +308,7 @@ def _value(node: ast.AST | None) -> Any:
 
 
 def _entries(path: str, source: str | None) -> list[_Entry]:
-    if source is None:
-        return []
-    if path.endswith(".py"):
-        try:
-            return list(_entries_of_python(ast.parse(source)))
-        except (SyntaxError, ValueError, RecursionError):
-            return []
-    try:
-        return list(_entries_of_script(path, source)) if is_script(path) else []
-    except RecursionError:
-        return []
+    return _read(path, source, _entries_of_python, _entries_of_script)
 
 
 def _entries_of_python(tree: ast.Module) -> Iterator[_Entry]:

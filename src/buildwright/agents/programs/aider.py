@@ -6,9 +6,7 @@ asks three servers for updates, prices and statistics. It fetches no prices when
 
 from __future__ import annotations
 
-import re
-
-from buildwright.agents.programs.litellm import door_env, door_model
+from buildwright.agents.programs.litellm import FAILS, door_env, door_model
 from buildwright.agents.programs.program import PROMPT_FILE, AgentProgram, ProgramPlace, Start
 
 _PRICES = ".aider/caches/model_prices_and_context_window.json"
@@ -61,7 +59,7 @@ PROGRAM = AgentProgram(
     default_model="claude-sonnet-5-5",
     start=_start,
     read=None,
-    fails=re.compile(r"litellm\.\w+(?:Error|Exception)\b"),
+    fails=FAILS,
     tried="0.86.2",
     leaves=(".aider*",),
 )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from buildwright.agents.programs.program import ProgramPlace
 from buildwright.core.model_names import maker_of
 
+FAILS = re.compile(r"litellm\.\w+(?:Error|Exception)\b")
+"""Found in what a program writes when a request has failed."""
 _PREFIXES = {"anthropic": "anthropic", "openai": "openai", "google": "gemini"}
 
 

@@ -5,9 +5,7 @@ It ends with 0 whatever happened, and asks for its set-up at the first start unl
 
 from __future__ import annotations
 
-import re
-
-from buildwright.agents.programs.litellm import door_env, door_model
+from buildwright.agents.programs.litellm import FAILS, door_env, door_model
 from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start
 
 
@@ -32,7 +30,7 @@ PROGRAM = AgentProgram(
     default_model="claude-sonnet-5-5",
     start=_start,
     read=None,
-    fails=re.compile(r"litellm\.\w+(?:Error|Exception)\b"),
+    fails=FAILS,
     tried="2.4.6",
     version_option="--help",
 )
