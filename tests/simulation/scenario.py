@@ -71,6 +71,7 @@ def scenario(seed: int) -> Scenario:
             train=draw.randrange(1, 5),
             task_seconds=30.0,
             pause_seconds=1e6 if tame else draw.choice([60.0, 300.0]),
+            phase_seconds=None if tame or draw.random() < 0.7 else draw.choice([40.0, 200.0]),
             heartbeat_seconds=10.0,
             failed_tasks=100 if tame else draw.randrange(4),
             pushes=draw.randrange(1, 4),

@@ -81,6 +81,8 @@ class BuildOptions:
     task_time: Annotated[float, Parameter(group="Course", help="Seconds for one attempt.")] = 300.0
     requests: Annotated[int, Parameter(group="Course", help="Requests to models in one attempt; the next one is refused.")] = 500
     gate_time: Annotated[float, Parameter(group="Course", help="Seconds for one check.")] = 120.0
+    phase_time: Annotated[float | None, Parameter(group="Course", help=
+        "Pause when a phase of the plan takes longer than this many seconds; pauses do not count.")] = None
     heartbeat: Annotated[float, Parameter(group="Course", help=
         "Seconds between two signs of life of an attempt; in a cluster a lease lasts three of them.")] = 30.0
     stuck_after: Annotated[int, Parameter(group="Course", help=

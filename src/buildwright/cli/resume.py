@@ -31,6 +31,7 @@ class ChangedOptions:
     ] = ()
     gate_time: Annotated[float | None, Parameter(help="Seconds for one check.")] = None
     task_time: Annotated[float | None, Parameter(help="Seconds for one attempt.")] = None
+    phase_time: Annotated[float | None, Parameter(help="Seconds for one phase of the plan.")] = None
     attempts: Annotated[int | None, Parameter(help="Attempts per task.")] = None
     branch: Annotated[str, Parameter(help="Another branch for the result.")] = ""
     model: Annotated[str, Parameter(help="Another model that writes.")] = ""
@@ -125,6 +126,7 @@ def _change(given: ChangedOptions) -> OptionsChange:
         "setup": given.setup or None,
         "gate_seconds": given.gate_time,
         "task_seconds": given.task_time,
+        "phase_seconds": given.phase_time,
         "attempts": given.attempts,
         "branch": given.branch or None,
         "model": given.model or None,
@@ -135,9 +137,8 @@ def _change(given: ChangedOptions) -> OptionsChange:
         return OptionsChange.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        option = {"gate_seconds": "--gate-time", "task_seconds": "--task-time"}.get(
-            name := str(first["loc"][0]), f"--{name}"
-        )
+        name = str(first["loc"][0])
+        option = f"--{name.removesuffix('_seconds')}-time" if name.endswith("_seconds") else f"--{name}"
         raise Refused(
             f"{option} {first['input']}: {first['msg'].lower()}", fix=f"give {option} another value"
         ) from error

@@ -176,6 +176,14 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
         output.print(f"    {command}")
 
 
+_TAKEN = {
+    "budget_usd": "--max-cost USD",
+    "options.gate_seconds": "--gate-time SECONDS",
+    "options.phase_seconds": "--phase-time SECONDS",
+}
+"""Options of `resume` by the field of the request that they set (`Choice.takes`)."""
+
+
 def command_for(build_id: str, choice: Choice) -> str:
     """Return what to type for one choice of a pause."""
     return typed(_command(build_id, choice))
@@ -183,9 +191,8 @@ def command_for(build_id: str, choice: Choice) -> str:
 
 def _command(build_id: str, choice: Choice) -> str:
     option = "" if choice.name == "go" else f" --{choice.name}"
-    budget = " --max-cost USD" if "budget" in choice.words else ""
-    limit = " --gate-time SECONDS" if "more time" in choice.words else ""
-    return f"buildwright resume {build_id[:8]}{option}{budget}{limit}"
+    taken = f" {_TAKEN[choice.takes]}" if choice.takes else ""
+    return f"buildwright resume {build_id[:8]}{option}{taken}"
 
 
 def next_command(view: BuildView) -> str:

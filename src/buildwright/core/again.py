@@ -151,7 +151,7 @@ def _replayed(build: Build, plan: Plan) -> Changes:
     return changes | placed(build.evolve(changes), plan, states)
 
 
-def build_reopened(build: Build, _event: e.BuildReopened, _at: datetime) -> Changes:
+def build_reopened(build: Build, _event: e.BuildReopened, at: datetime) -> Changes:
     """Go on where the build ended: what was at work is begun anew, as after a crash."""
     changes: Changes = {
         "control": Control.RUNNING,
@@ -162,6 +162,7 @@ def build_reopened(build: Build, _event: e.BuildReopened, _at: datetime) -> Chan
         "audit_refusals": (),
         "undo_refused": "",
         "plan_error": "",
+        "phase_began": build.phase_began and at,
         **_NOT_DELIVERED,
         **NOT_STUCK,
     }

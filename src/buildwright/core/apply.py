@@ -166,7 +166,7 @@ def _base_judged(build: Build, event: e.BaseJudged, _at: datetime) -> Changes:
 
 
 def _task_started(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
-    return start_task(build, event.task, event.base, at)
+    return {**start_task(build, event.task, event.base, at), "phase_began": build.phase_began or at}
 
 
 def _tests_sealed(build: Build, event: e.TestsSealed, _at: datetime) -> Changes:
@@ -290,16 +290,21 @@ def _build_stuck(build: Build, event: e.BuildStuck, _at: datetime) -> Changes:
 # --- Control -------------------------------------------------------------------------------------------------------
 
 
-def _paused(_build: Build, event: e.BuildPaused, at: datetime) -> Changes:
+def _paused(build: Build, event: e.BuildPaused, at: datetime) -> Changes:
+    if event.reason == "phase" and build.phase_began is None:
+        raise IllegalMove("the phase whose time was up has ended")
     return {"control": Control.PAUSED, "pause": Pause(event.reason, event.message, event.task, at, event.fault)}
 
 
-def _resumed(build: Build, event: e.BuildResumed, _at: datetime) -> Changes:
+def _resumed(build: Build, event: e.BuildResumed, at: datetime) -> Changes:
     changes: Changes = {"control": Control.RUNNING, "pause": None, "plan_error": "", **NOT_STUCK}
     changes |= {"audit_refusals": (), "undo_refused": ""}
     # After a change of what judges there is no verdict to accept: the base is judged anew.
     asked = build.pause is not None and build.pause.reason == "base" and build.base_verdict is not None
     changes["base_accepted"] = build.base_accepted or asked
+    if build.phase_began is not None and build.pause is not None:
+        over = build.pause.reason == "phase"  # then the phase gets its whole time once more
+        changes["phase_began"] = at if over else build.phase_began + (at - build.pause.since)
     if build.delivery_error:
         changes |= {"deliveries": 0, "delivery_error": ""}
     if event.budget_usd is not None:

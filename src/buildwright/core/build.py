@@ -324,6 +324,8 @@ class Build:
     open_in_milestone: int = 0
     over_early: Map[int, int] = field(default_factory=Map)
     """Tasks that are over of milestones that are not open: there are some when a task of an earlier one is redone."""
+    phase_began: datetime | None = None
+    """When the first task of the open milestone started, later by the pauses since; None before and between phases."""
     done: int = 0
     skipped: int = 0
     failed: tuple[str, ...] = ()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from buildwright.core import event as e
 from buildwright.core.action import (
@@ -63,6 +65,34 @@ def decide(build: Build) -> Decision:
                 return _by_hand(build)
             facts = _begins(build)
             return Decision(facts=facts, actions=() if facts else _wanted(build))
+
+
+class TimedFact(NamedTuple):
+    """A fact that time alone causes: `seconds` after `since`, unless the build has moved on by then."""
+
+    since: datetime
+    seconds: float
+    fact: AnyEvent
+
+
+def timed_fact(build: Build) -> TimedFact | None:
+    """Return what happens if nothing else does: a pause, or the phase of a build that runs, lasts too long."""
+    limits, pause = build.options.limits, build.pause
+    if build.control is Control.PAUSED and pause is not None:
+        message = f"paused for longer than {limits.pause_seconds / 60:g} minutes"
+        return TimedFact(pause.since, limits.pause_seconds, e.StopRequested(how="abort", message=message))
+    timed = build.control is Control.RUNNING and not build.options.by_hand
+    if not timed or limits.phase_seconds is None or build.phase_began is None:
+        return None
+    name, left = build.phase_name(build.milestone), build.open_in_milestone
+    message = (
+        f"{name} takes longer than its limit of {limits.phase_seconds:g} s; {left} of its tasks"
+        f" {'is' if left == 1 else 'are'} not done. Fix: give it more time with"
+        f" `buildwright resume {build.id} --phase-time SECONDS`; without the option it gets the same time again"
+    )
+    return TimedFact(
+        build.phase_began, limits.phase_seconds, e.BuildPaused(reason="phase", message=message, fault="limits")
+    )
 
 
 # --- Driven by hand ------------------------------------------------------------------------------------------------

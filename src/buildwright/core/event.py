@@ -353,7 +353,9 @@ class BuildPaused(Event, ends_step=True, keeps_moment=True):
     """Nothing new starts until the user resumes."""
 
     type: Literal["build.paused"] = "build.paused"
-    reason: Literal["user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble", "audit", "undo"]
+    reason: Literal[
+        "user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble", "audit", "undo", "phase"
+    ]
     message: ForeignText = ""
     task: Identifier = ""
     fault: Annotated[Fault, Origin.IDENTIFIER] = ""

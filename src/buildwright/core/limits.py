@@ -153,6 +153,12 @@ class Limits(Record):
     gate_seconds: Annotated[Seconds, AsOption("--gate-time"), InFile()] = Field(
         120.0, description="Seconds for one check."
     )
+    phase_seconds: Annotated[float | None, AsOption("--phase-time"), InFile(), InRequest(le=7 * 86_400)] = Field(
+        None,
+        gt=0,
+        le=LONGEST_SECONDS,
+        description="Pause when a phase of the plan takes longer than this many seconds; pauses do not count.",
+    )
     pause_seconds: Seconds = Field(1800.0, description="Seconds of a pause after which a process gives the build up.")
     heartbeat_seconds: Annotated[Seconds, AsOption("--heartbeat"), InFile(), InRequest(ge=1, le=86_400)] = Field(
         30.0, description="Seconds between two signs of life of an attempt; in a cluster a lease lasts three of them."

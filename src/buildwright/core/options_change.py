@@ -14,6 +14,7 @@ _PLACES: Final = {
     "attempts": "limits",
     "task_seconds": "limits",
     "gate_seconds": "limits",
+    "phase_seconds": "limits",
 }
 """The record inside `Options` that holds a field, for those that are not its own."""
 _WEEK: Final = 7 * 86_400
@@ -32,6 +33,7 @@ class OptionsChange(Record):
     )
     gate_seconds: _Seconds | None = Field(None, description="Seconds for one check.")
     task_seconds: _Seconds | None = Field(None, description="Seconds for one attempt.")
+    phase_seconds: _Seconds | None = Field(None, description="Seconds for one phase of the plan.")
     attempts: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="Attempts per task.")
     branch: Annotated[str, Field(max_length=200)] | None = Field(None, description="Branch for the result.")
     model: Annotated[str, Field(max_length=200)] | None = Field(None, description="The model that writes.")

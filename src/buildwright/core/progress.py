@@ -331,6 +331,8 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
     if fresh:
         _set_going(build, plan, changes, fresh)
     is_last = done + skipped == len(plan.graph.tasks)
+    if is_last or milestone != build.milestone:
+        changes["phase_began"] = None
     if is_last:
         changes["stage"] = stage_after_tasks(build)
     ended = [place for place in range(build.milestone, milestone + is_last) if build.milestone_sizes[place]]

@@ -161,6 +161,7 @@ def placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
         "parked": Map(),
         "unmet": Map(unmet),
         "milestone": current,
+        "phase_began": build.phase_began if current == build.milestone else None,
         "milestone_sizes": tuple(sizes),
         "open_in_milestone": opened[current],
         "over_early": Map({place: count for place, count in early.items() if count}),

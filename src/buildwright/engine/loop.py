@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from buildwright.core.action import Action
-from buildwright.core.build import Build, Control
-from buildwright.core.decide import Decision
-from buildwright.core.event import AnyEvent, BuildFinished, StopRequested, TokensUsed
+from buildwright.core.build import Build
+from buildwright.core.decide import Decision, timed_fact
+from buildwright.core.event import AnyEvent, BuildFinished, TokensUsed
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.adapters import Adapters
 from buildwright.engine.build_log import BuildLog
@@ -288,7 +288,7 @@ async def run_timers(bench: ActionContext, fall_behind: Callable[[], None]) -> N
     """
     world = bench.world
     time = asyncio.get_running_loop().time  # not the time of day, which can jump
-    last_beat, paused_at, pause = time(), time(), None
+    last_beat, until, awaited = time(), 0.0, None
     while True:
         await world.clock.sleep(world.poll_seconds)
         build = bench.newest()
@@ -300,14 +300,14 @@ async def run_timers(bench: ActionContext, fall_behind: Callable[[], None]) -> N
         if time() - last_beat >= build.options.limits.heartbeat_seconds:
             last_beat = time()
             _report_alive(bench, build)
-        if build.pause is not pause:
-            pause = build.pause
-            # Only the time of day tells how long the pause lasted while no process was watching.
-            before = (world.clock.now() - pause.since).total_seconds() if pause else 0.0
-            paused_at = time() - max(before, 0.0)
-        limit = build.options.limits.pause_seconds
-        if build.control is Control.PAUSED and time() - paused_at > limit:
-            bench.tell(StopRequested(how="abort", message=f"paused for longer than {limit / 60:g} minutes"))
+        timed = timed_fact(build)
+        if timed != awaited:
+            awaited = timed
+            # Only the time of day tells how long it lasted while no process was watching.
+            before = (world.clock.now() - timed.since).total_seconds() if timed else 0.0
+            until = time() + (timed.seconds if timed else 0.0) - max(before, 0.0)
+        if timed is not None and time() > until:
+            bench.tell(timed.fact)
 
 
 def _report_alive(bench: ActionContext, build: Build) -> None:

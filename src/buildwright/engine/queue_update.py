@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from buildwright.core.action import Diagnose, MakePlan, RunAgent, SealTests
-from buildwright.core.build import Build, Control
-from buildwright.core.event import AnyEvent, BuildFinished, Recorded, StopRequested
+from buildwright.core.build import Build
+from buildwright.core.decide import timed_fact
+from buildwright.core.event import AnyEvent, BuildFinished, Recorded
 from buildwright.engine.build_cache import BuildCache
 from buildwright.engine.steps import Decided, take_steps
 from buildwright.errors import CouldNot, IllegalMove, StaleVersion
@@ -148,15 +149,11 @@ _SEALING = SealTests("").key.partition("/")[0]
 
 
 def _facts_of_time(build: Build, now: datetime) -> tuple[AnyEvent, ...]:
-    """Return the facts that time alone causes: a pause that lasts too long ends the build."""
-    until = _wake_at(build)
-    if until is None or now < until:
-        return ()
-    minutes = build.options.limits.pause_seconds / 60
-    return (StopRequested(how="abort", message=f"paused for longer than {minutes:g} minutes"),)
+    """Return the facts that time alone causes: a pause, or a phase, that lasts too long."""
+    timed, until = timed_fact(build), _wake_at(build)
+    return () if timed is None or until is None or now < until else (timed.fact,)
 
 
 def _wake_at(build: Build) -> datetime | None:
-    if build.control is not Control.PAUSED or build.pause is None:
-        return None
-    return build.pause.since + timedelta(seconds=build.options.limits.pause_seconds)
+    timed = timed_fact(build)
+    return None if timed is None else timed.since + timedelta(seconds=timed.seconds)

@@ -53,6 +53,8 @@ class Choice(Record):
 
     name: ChoiceName
     words: str
+    takes: str = ""
+    """Field of the request to resume that goes with it, such as `budget_usd`; "" without one."""
 
 
 class PauseView(Record):
@@ -479,7 +481,11 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
             )
             yield Choice(name="skip", words=f"give up {names} and continue with the rest")
         case "base" if pause.fault == "limits":
-            yield Choice(name="go", words="check it again with more time; without the option, continue anyway")
+            words = "check it again with more time; with no other limit, continue anyway"
+            yield Choice(name="go", words=words, takes="options.gate_seconds")
+        case "phase":
+            words = "continue with more time for the phase; with no other limit, it gets the same time again"
+            yield Choice(name="go", words=words, takes="options.phase_seconds")
         case "base":
             yield Choice(name="go", words="continue anyway (the tasks are meant to fix this)")
         case "stuck":
@@ -494,7 +500,7 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
         case "plan":
             yield Choice(name="go", words="plan again")
         case "budget":
-            yield Choice(name="go", words="continue with a larger budget")
+            yield Choice(name="go", words="continue with a larger budget", takes="budget_usd")
         case _:
             yield Choice(name="go", words="continue")
     yield Choice(name="abort", words="end the build here")
