@@ -90,6 +90,8 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
             return [e.TargetPrepared(commit="base", tree="tree-base")]
         case a.MakePlan():
             raise AssertionError("the specs of these tests have graphs")
+        case a.RevisePlan(number):
+            return [e.PlanChanged(spec=number)]
         case a.SealTests(task):
             return [e.TestsSealed(task=task, tests=roll(3), why_none="")]
         case a.RunAgent(task, attempt):

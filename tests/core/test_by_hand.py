@@ -93,6 +93,7 @@ def test_every_action_has_a_mode(kind: str) -> None:
 KEYS = {
     "PrepareTarget": "prepare-target",
     "MakePlan": "make-plan",
+    "RevisePlan": "revise-plan/3",
     "JudgeBase": "judge-base/t",
     "SealTests": "seal-tests/a",
     "RunAgent": "run-agent/a/2",

@@ -46,6 +46,7 @@ from buildwright.ports import (
     Message,
     ModelAccess,
     ModelEndpoint,
+    PlanRevision,
     Spend,
 )
 from buildwright.store.clock import StoreClock
@@ -179,6 +180,10 @@ class NotedPlanner:
     async def plan(self, _spec: Spec, _context: str, _model: str, door: ModelEndpoint) -> Graph:
         self._till.ask(door)
         return self._graph
+
+    async def revise(self, _build: Build, _context: str, _model: str, door: ModelEndpoint) -> PlanRevision:
+        self._till.ask(door)
+        return PlanRevision()
 
 
 WRITES = frozenset({"append", "create", "renew", "release", "keep_snapshot", "put_artifact", "settle"})

@@ -12,6 +12,7 @@ from typing import Literal
 
 from buildwright.core import event as e
 from buildwright.core.activity import Activity, Finished, Ran, Said
+from buildwright.core.build import Build
 from buildwright.core.finding import Evidence, Finding, Report
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Options
@@ -23,7 +24,7 @@ from buildwright.engine.action_context import ActionContext
 from buildwright.engine.build_log import BuildLog
 from buildwright.engine.messages import Inboxes
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Assignment, Builds, Judged, Judgement, LogEntry, Message, ModelEndpoint
+from buildwright.ports import Assignment, Builds, Judged, Judgement, LogEntry, Message, ModelEndpoint, PlanRevision
 from tests.adapters.memory_store import MemoryBuilds
 from tests.engine.harness import make_site, tasks
 
@@ -208,6 +209,9 @@ class ColorfulPlanner:
         ]
         made[-1] = made[-1].model_copy(update={"depends_on": self._needs})
         return Graph(tasks=tuple(made), milestones=self._milestones)
+
+    async def revise(self, build: Build, context: str, model: str, door: ModelEndpoint) -> PlanRevision:
+        return PlanRevision((Task(id="more", title=f"{RED}more"),))
 
 
 async def planned(tmp_path: Path, planner: ColorfulPlanner) -> list[e.AnyEvent]:

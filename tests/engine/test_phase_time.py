@@ -18,7 +18,7 @@ from buildwright.engine.resume_command import ResumeBuild
 from buildwright.ports import Builds
 from buildwright.views.overview import pause_view
 from tests.adapters.scripted_agent import Sleep, Write
-from tests.engine.harness import ONE_PROCESS, Site, make_site
+from tests.engine.harness import ONE_PROCESS, Script, Site, make_site
 from tests.faults.test_clock import Settable
 
 TWO = Graph(
@@ -39,7 +39,7 @@ async def paused(site: Site, **changes: object) -> Build:
 
 
 async def test_what_runs_ends_and_more_time_lets_the_phase_go_on(tmp_path: Path, builds: Builds) -> None:
-    script = {("a", 1): [Sleep(0.8), Write("a.txt")], ("b", 1): [Write("b.txt")], ("c", 1): [Write("c.txt")]}
+    script: Script = {("a", 1): [Sleep(0.8), Write("a.txt")], ("b", 1): [Write("b.txt")], ("c", 1): [Write("c.txt")]}
     site = make_site(tmp_path, builds, script)
     await site.start(TWO, gates=False, limits=Limits(phase_seconds=0.3))
     build = await paused(site)
@@ -58,12 +58,16 @@ async def test_what_runs_ends_and_more_time_lets_the_phase_go_on(tmp_path: Path,
 @ONE_PROCESS
 async def test_time_passes_while_no_process_runs_and_stands_still_in_a_pause(tmp_path: Path, builds: Builds) -> None:
     clock = Settable()
-    script = {("a", 1): [Write("a.txt")], ("b", 1): [Sleep(0.4), Write("b.txt")], ("c", 1): [Sleep(0.4), Write("c")]}
+    script: Script = {
+        ("a", 1): [Write("a.txt")],
+        ("b", 1): [Sleep(0.4), Write("b.txt")],
+        ("c", 1): [Sleep(0.4), Write("c")],
+    }
     site = make_site(tmp_path, builds, script)
     site.clock = clock
     await site.start(TWO, gates=False, limits=Limits(phase_seconds=3600))
 
-    def leave(recorded: Recorded, build: Build) -> None:
+    def leave(recorded: Recorded, _build: Build) -> None:
         if isinstance(recorded.event, e.TaskStarted) and recorded.event.task == "b":
             site.detach.set()
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from buildwright.core.activity import Activity, Finished, Heard, Said, Wrote
+from buildwright.core.build import Build
 from buildwright.core.finding import Finding, Report
 from buildwright.core.graph import Graph
 from buildwright.core.spec import Spec
 from buildwright.errors import AgentFailed, BadGraph, CouldNot, GateBroken, ModelFailed, UnsafePath
-from buildwright.ports import Assignment, Judged, Judgement, Message, ModelAccess, ModelEndpoint, Spend
+from buildwright.ports import Assignment, Judged, Judgement, Message, ModelAccess, ModelEndpoint, PlanRevision, Spend
 from tests.simulation.git import Files, SimulatedGit
 from tests.simulation.process import Luck, Process
 
@@ -241,3 +242,8 @@ class SimulatedPlanner:
         if self._luck.strikes("planner.graph"):
             raise BadGraph("a cycle")
         return self._graph
+
+    async def revise(self, build: Build, context: str, model: str, door: ModelEndpoint) -> PlanRevision:
+        await asyncio.sleep(1.0)
+        self._gateway.charge(door)
+        return PlanRevision()

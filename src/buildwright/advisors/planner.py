@@ -6,18 +6,25 @@ prompt is a pure function of spec and context: the same input gives the same byt
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from pydantic import Field, field_validator
 
 from buildwright.advisors.asking import Advisor, fenced, model_failure, shape_problem, told
 from buildwright.advisors.paths import path_problem
+from buildwright.core import event as e
+from buildwright.core.build import Build
 from buildwright.core.graph import Graph, compile_plan
 from buildwright.core.record import Record, TaskId
-from buildwright.core.spec import Spec
+from buildwright.core.replan import free_tasks, plan_changed
+from buildwright.core.spec import Spec, text_difference
 from buildwright.core.task import Task, TaskAction
-from buildwright.errors import BadGraph, BuildwrightError, ModelFailed
-from buildwright.ports import ModelEndpoint
+from buildwright.errors import BadGraph, BuildwrightError, IllegalMove, ModelFailed
+from buildwright.ports import ModelEndpoint, PlanRevision
+
+T = TypeVar("T")
 
 CONTEXT_LIMIT: Final = 60_000
 """Characters of repository context that go into the prompt; more is cut at the end, and a line says so."""
@@ -65,6 +72,29 @@ _PLANNER: Final = Advisor("planner", PlannedGraph, tool="final_result", tokens=3
 """Its answer has room for some 150 tasks."""
 
 
+class RevisedPlan(Record):
+    """What a changed spec changes of a plan: nothing else is said again."""
+
+    tasks: tuple[PlannedTask, ...] = ()
+    drop: tuple[TaskId, ...] = ()
+    notes: str = ""
+
+    def revision(self, build: Build) -> PlanRevision:
+        """Return the changes; what a planned task cannot say stays as the task had it. Unchanged tasks are left out."""
+        plan = build.plan
+        assert plan is not None
+        told = {task.id: task for task in self.tasks}
+        old = {name: plan.task(name) for name in told if name in plan.position}
+        made = [
+            Task.model_validate({**(old[name].model_dump() if name in old else {}), **task.model_dump()})
+            for name, task in told.items()
+        ]
+        return PlanRevision(tuple(task for task in made if task != old.get(task.id)), self.drop)
+
+
+_REVISER: Final = Advisor("reviser", RevisedPlan, tool="final_result_revision", tokens=32_000)
+
+
 class ModelPlanner:
     """Implements the port `Planner` with pydantic-ai. `retries` bounds repeated requests after transport failures."""
 
@@ -76,32 +106,86 @@ class ModelPlanner:
 
         Raises ModelFailed with its kind, or BadGraph when the repaired answer is still wrong.
         """
+        prompt = planner_prompt(spec, context)
+        planned = await self._ask(_PLANNER, prompt, model, door, lambda planned: compile_plan(planned.graph()))
+        return planned.graph()
+
+    async def revise(self, build: Build, context: str, model: str, door: ModelEndpoint) -> PlanRevision:
+        """Ask what the new spec of a build changes of its plan, with one repair turn when that cannot be. Raises as `plan`."""
+
+        def check(revised: RevisedPlan) -> None:
+            tasks, dropped = revised.revision(build)
+            change = e.PlanChanged(tasks=tasks, dropped=dropped, spec=build.spec_changes)
+            try:
+                plan_changed(build, change, build.updated_at)
+            except IllegalMove as error:
+                raise BadGraph(error.message, fix=error.fix or "leave it out") from error
+
+        prompt = reviser_prompt(build, context)
+        return (await self._ask(_REVISER, prompt, model, door, check)).revision(build)
+
+    async def _ask(
+        self, advisor: Advisor[T], prompt: str, model: str, door: ModelEndpoint, check: Callable[[T], object]
+    ) -> T:
+        """Return the answer to a prompt once `check` raises no BadGraph for it."""
         rejected: list[BadGraph] = []
 
-        def check(planned: PlannedGraph) -> PlannedGraph:
+        def checked(answer: T) -> T:
             from pydantic_ai import ModelRetry
 
             try:
-                compile_plan(planned.graph())
+                check(answer)
             except BadGraph as error:
                 rejected.append(error)
                 raise ModelRetry(
                     f"This plan cannot be built. {error} To fix it: {error.fix}. Send the whole plan."
+                    if advisor is _PLANNER
+                    else f"The plan cannot be changed so. {error} To fix it: {error.fix}. Send all changes again."
                 ) from error
             rejected.clear()
-            return planned
+            return answer
 
         def failed(error: Exception) -> BuildwrightError:
             return _failure(error, rejected)
 
-        prompt = planner_prompt(spec, context)
-        planned = await _PLANNER.ask(prompt, model, door, retries=self._retries, failed=failed, check=check)
-        return planned.graph()
+        return await advisor.ask(prompt, model, door, retries=self._retries, failed=failed, check=checked)
 
 
 def planner_prompt(spec: Spec, context: str) -> str:
     """Return the user's side of the request: spec and repository, each fenced as data. Pure."""
-    parts = [f"# Specification: {spec.title}", fenced(_spec_text(spec))]
+    return _joined([f"# Specification: {spec.title}", fenced(_spec_text(spec))], context)
+
+
+def reviser_prompt(build: Build, context: str) -> str:
+    """Return what the planner is asked about a changed spec: what differs, all of it, the plan and its state. Pure."""
+    plan = build.plan
+    assert plan is not None
+    free = set(free_tasks(build))
+    listed = [
+        {
+            "state": (f"{state.phase}, can be changed" if task.id in free else state.phase)
+            + (
+                ", was tried: depends_on, files_expected and milestone stay"
+                if task.id in free and state.attempt
+                else ""
+            ),
+            **task.model_dump(mode="json", include=set(PlannedTask.model_fields), exclude_defaults=True),
+        }
+        for task in plan.graph.tasks
+        for state in (build.task(task.id),)
+    ]
+    parts = [
+        f"# What changed in the specification: {build.spec.title}",
+        fenced("\n".join(text_difference(build.spec.text, build.new_spec))),
+        "# The specification as it is now",
+        fenced(build.new_spec),
+        "# The plan that is being built",
+        fenced(json.dumps({"milestones": plan.milestones, "tasks": listed}, ensure_ascii=False, indent=1)),
+    ]
+    return _joined(parts, context)
+
+
+def _joined(parts: list[str], context: str) -> str:
     if context.strip():
         shown = context
         if len(context) > CONTEXT_LIMIT:

@@ -240,7 +240,8 @@ def _new_base(event: e.BaseChanged, build: Build, _at: datetime) -> EventLine:
 def _plan_changed(event: e.PlanChanged, _build: Build, _at: datetime) -> EventLine:
     parts = [f"added or edited {', '.join(task.id for task in event.tasks)}"] if event.tasks else []
     parts += [f"dropped {', '.join(event.dropped)}"] if event.dropped else []
-    return EventLine("dot", f"you changed the plan: {'; '.join(parts)}")
+    who = "the plan for the new spec" if event.spec else "you changed the plan"
+    return EventLine("dot", f"{who}: {'; '.join(parts) or 'nothing of it changes'}")
 
 
 _STEPS: dict[StepMode, str] = {
@@ -284,6 +285,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.BuildPaused: _paused,
     e.BuildResumed: lambda _e, _b, _at: EventLine("again", "continues"),
     e.OptionsChanged: lambda event, _b, _at: EventLine("dot", f"changed: {', '.join(event.changed)}"),
+    e.SpecChanged: lambda _e, _b, _at: EventLine("dot", "you changed the spec; the planner is asked what that changes"),
     e.PlanChanged: _plan_changed,
     e.UndoRequested: _undo,
     e.ChangeUndone: lambda event, _b, _at: EventLine(

@@ -172,9 +172,14 @@ class Output:
         self._stderr.write(line + "\n")
         self._stderr.flush()
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether the user can be asked: there is a terminal, and no program reads what is printed."""
+        return not self.json and sys.stdin.isatty() and _is_terminal(self._stderr)
+
     def confirm(self, question: str, yes: bool) -> bool:
         """Ask the user; return True without asking if `yes` is set, with `--json`, or without a terminal."""
-        if yes or self.json or not sys.stdin.isatty() or not _is_terminal(self._stderr):
+        if yes or not self.can_ask:
             return True
         self._stderr.write(f"{question} [y/N] ")
         self._stderr.flush()

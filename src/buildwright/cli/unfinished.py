@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildwright.errors import BuildwrightError
+from buildwright.errors import BuildwrightError, Refused
 
 if TYPE_CHECKING:
     from buildwright.cli.output import Output
@@ -32,7 +32,7 @@ async def unfinished_build(app: Client, spec: Spec, options: Options, repository
             continue
         found = await app.builds.load(row.build_id)
         same = (found.spec, found.repository, found.base_ref) == (spec, repository, base)
-        if same and await _began_with(app, found, options):
+        if same and not found.new_spec and await _began_with(app, found, options):
             return found.id
     return ""
 
@@ -40,7 +40,7 @@ async def unfinished_build(app: Client, spec: Spec, options: Options, repository
 async def changed_build(
     app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output, yes: bool
 ) -> str:
-    """Give the newest build of this name the tasks of an edited list, if the user agrees; return its id.
+    """Give the newest build of this name the tasks of an edited list, or an edited spec, if the user agrees; return its id.
 
     Returns "" when there is no such build: it has the same repository, base, options, and title or file, a plan, and a
     task of the list. An unfinished one comes first; one that has ended must have done a task of the list as it stands.
@@ -48,7 +48,7 @@ async def changed_build(
     from buildwright.engine.task_commands import ChangeTasks
 
     if spec.graph is None:
-        return ""
+        return await _respecified(app, spec, options, repository, base, output, yes)
     for row in sorted(await app.builds.rows(limit=_LOOK_BACK), key=_has_ended):
         if _has_ended(row) and row.title != spec.title:
             continue  # told without reading each build that has ever ended
@@ -72,6 +72,51 @@ async def changed_build(
             return ""
         await app.ask(found.id, ChangeTasks((*differs.added, *differs.edited), differs.dropped))
         output.say(f"Continuing build {found.id[:8]} and these changes (--new starts another).")
+        return found.id
+    return ""
+
+
+async def _respecified(
+    app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output, yes: bool
+) -> str:
+    """Give the newest build of this name an edited spec, if the user agrees; return its id, "" without one.
+
+    It has a plan that was made from a spec, and when it has ended, something has landed. Raises Refused when the user
+    cannot be asked and `yes` is not set: the planner is paid for its answer.
+    """
+    from buildwright.core.spec import text_difference
+    from buildwright.engine.task_commands import ChangeSpec
+
+    for row in sorted(await app.builds.rows(limit=_LOOK_BACK), key=_has_ended):
+        if _has_ended(row) and row.title != spec.title:
+            continue
+        found = await app.builds.load(row.build_id)
+        same = (found.repository, found.base_ref, found.spec.graph) == (repository, base, None)
+        named = spec.title == found.spec.title or (spec.source and spec.source == found.spec.source)
+        if not (same and named and found.plan is not None and await _began_with(app, found, options)):
+            continue
+        short, before = found.id[:8], found.new_spec or found.spec.text
+        if found.is_terminal and (spec.text == before or not found.done):
+            return ""
+        if spec.text == before:
+            output.say(f"Continuing build {short}, which has this spec (--new starts another).")
+            return found.id
+        how_far = "has ended" if found.is_terminal else "is unfinished"
+        output.say(f"Build {short} {how_far} and has the same name. The spec differs from what it was planned from:")
+        for line in text_difference(before, spec.text):
+            output.say(f"  {line}")
+        if found.is_terminal:
+            await say_moved(app, found.id, output)
+        if not (yes or output.can_ask):
+            raise Refused(
+                f"whether to change build {short} cannot be asked here",
+                fix="say --yes to change it (the planner is asked what the difference means), or --new to start another",
+            )
+        question = "Change that build? The planner is asked what that means; what is done stays (no: start another)."
+        if not output.confirm(question, yes):
+            return ""
+        await app.ask(found.id, ChangeSpec(spec.text))
+        output.say(f"Continuing build {short} with this spec (--new starts another).")
         return found.id
     return ""
 

@@ -43,6 +43,12 @@ class MakePlan(_Action, mode="plan_only"):
     """Turn the spec into a graph."""
 
 
+class RevisePlan(_Action, mode="plan_only"):
+    """Ask what a changed spec means for the plan. `number` counts, from 1, the changes of the spec."""
+
+    number: int
+
+
 class JudgeBase(_Action):
     """Run the gates on the tree the build starts from: no task can be blamed for what fails there."""
 
@@ -126,6 +132,7 @@ class Deliver(_Action):
 Action: TypeAlias = (
     PrepareTarget
     | MakePlan
+    | RevisePlan
     | JudgeBase
     | SealTests
     | RunAgent

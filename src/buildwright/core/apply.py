@@ -39,7 +39,7 @@ from buildwright.core.progress import (
     tokens_used,
 )
 from buildwright.core.repetition import refused, same_change
-from buildwright.core.replan import options_changed, plan_changed
+from buildwright.core.replan import options_changed, plan_changed, spec_changed
 from buildwright.core.review import review_in
 from buildwright.errors import IllegalMove
 
@@ -391,7 +391,7 @@ def _in(*phases: TaskPhase) -> frozenset[TaskPhase]:
 MOVES: dict[type[Event], Move] = {
     e.TargetPrepared: Move(_target_prepared, frozenset({Stage.CREATED}), _LIVE, to_stage=(Stage.PLANNING,)),
     e.PlanMade: Move(_plan_made, frozenset({Stage.PLANNING}), _LIVE, to_stage=(Stage.WORKING,)),
-    e.PlanRejected: Move(_plan_rejected, frozenset({Stage.PLANNING}), _LIVE),
+    e.PlanRejected: Move(_plan_rejected, _BUILT | {Stage.PLANNING}, _LIVE),
     e.BaseJudged: Move(_base_judged, _WORK | {Stage.PLANNING}, _LIVE),
     e.TaskStarted: Move(_task_started, _WORK, _RUNNING, _in(_P.READY), (_P.WORKING,)),
     e.TestsSealed: Move(_tests_sealed, _WORK, _LIVE, _in(_P.WORKING)),
@@ -431,6 +431,7 @@ MOVES: dict[type[Event], Move] = {
     e.BuildPaused: Move(_paused, _ANY, _RUNNING, to_control=(Control.PAUSED,)),
     e.BuildResumed: Move(_resumed, _ANY, _PAUSED, to_control=(Control.RUNNING,)),
     e.OptionsChanged: Move(options_changed, _ANY, _PAUSED, to_stage=(Stage.VERIFYING,)),
+    e.SpecChanged: Move(spec_changed, _BUILT, _GOING),
     e.PlanChanged: Move(
         plan_changed,
         _BUILT,

@@ -351,6 +351,10 @@ class Build:
     """The task of that change."""
     undone: tuple[str, ...] = ()
     """Commits on the integration branch that were taken back, each followed by the commit that did so."""
+    new_spec: str = ""
+    """Text of a changed spec, until the planner has said what it means for the plan: nothing begins before that."""
+    spec_changes: int = 0
+    """How often the user has changed the spec."""
     rebases: int = 0
     """How often the user has put the build on another base."""
     # audits

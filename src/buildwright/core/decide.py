@@ -22,6 +22,7 @@ from buildwright.core.action import (
     JudgePatch,
     MakePlan,
     PrepareTarget,
+    RevisePlan,
     RunAgent,
     SealTests,
     VerifyBuild,
@@ -149,6 +150,11 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
             if trouble := _base_trouble(build) or _fails(build):
                 return trouble
             return (e.BuildPaused(reason="plan", message=build.plan_error),) if build.plan_error else ()
+        case Stage.WORKING | Stage.VERIFYING | Stage.DELIVERING if build.new_spec:
+            # What failed, or is done, may be something else in the plan for the new spec.
+            if build.plan_error:
+                return (e.BuildPaused(reason="plan", message=build.plan_error),)
+            return _over_budget(build) or _reopened(build) or _rejected_facts(build)
         case Stage.WORKING:
             facts = _reopened(build) or _undo_refused(build) or _trouble(build) or _loops(build)
             if facts or build.needs_diagnosis:
@@ -169,6 +175,8 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
             return (e.TargetPrepared(commit="", tree=""),)
         case Stage.PLANNING if build.spec.graph is not None:
             return (e.PlanMade(graph=build.spec.graph),)
+        case Stage.WORKING | Stage.DELIVERING if build.new_spec:
+            return ()
         case Stage.WORKING if not build.needs_diagnosis and not _base_actions(build) and not _why_it_fails(build):
             # What had landed comes first: nothing begins on a head that lacks it, or that is about to lose it.
             return () if any(build.task(car.task).again for car in build.train) else _starts(build)
@@ -203,6 +211,10 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
             fault: Fault = "base" if state.landed else "agent"
             message = f"task {task} {how}: {state.reason}"
             return (e.BuildPaused(reason="failure", message=message, task=task, fault=fault),)
+    return _over_budget(build)
+
+
+def _over_budget(build: Build) -> tuple[AnyEvent, ...]:
     if build.budget_usd is not None and build.usage.cost_usd >= build.budget_usd:
         message = f"{build.usage.cost_usd:.4f} USD of a budget of {build.budget_usd} USD are spent"
         return (e.BuildPaused(reason="budget", message=message, fault="limits"),)
@@ -370,7 +382,9 @@ def _wanted(build: Build) -> tuple[Action, ...]:
             return (PrepareTarget(),)
         case Stage.PLANNING:
             return _base_actions(build) or (MakePlan(),)
-        case Stage.WORKING if _why_it_fails(build) and _owes_result(build):
+        case Stage.VERIFYING | Stage.DELIVERING if build.new_spec:
+            return (RevisePlan(build.spec_changes),)
+        case Stage.WORKING if not build.new_spec and _why_it_fails(build) and _owes_result(build):
             return (Deliver(build.head, build.deliveries + 1),)
         case Stage.WORKING:
             return (
@@ -379,6 +393,7 @@ def _wanted(build: Build) -> tuple[Action, ...]:
                 *train_actions(build),
                 *_audits(build),
                 *_diagnosis(build),
+                *((RevisePlan(build.spec_changes),) if build.new_spec and not _base_actions(build) else ()),
             )
         case Stage.VERIFYING:
             return (VerifyBuild(build.head_tree),)

@@ -380,14 +380,24 @@ class OptionsChanged(Event, keeps_moment=True):
     """Names of those that are new, such as `limits.attempts`."""
 
 
+class SpecChanged(Event):
+    """The user changed the text of the spec that the plan is made of. The planner is asked what that means for it."""
+
+    type: Literal["spec.changed"] = "spec.changed"
+    text: UserText
+    """Without secrets."""
+
+
 class PlanChanged(Event):
-    """The user changed the plan of a build that has begun. What has landed stays."""
+    """The user, or the planner for a changed spec, changed the plan of a build that has begun. What has landed stays."""
 
     type: Literal["plan.changed"] = "plan.changed"
     tasks: Annotated[tuple[Task, ...], Origin.USER] = ()
     """Tasks that are new, or take the place of the one with their id."""
     dropped: tuple[TaskId, ...] = ()
     """Tasks that are no longer to be done; those that needed them do not wait for them."""
+    spec: int = 0
+    """The number of the change of the spec that the planner answers; 0 when the user changed the plan."""
 
 
 class UndoRequested(Event):
@@ -541,6 +551,7 @@ AnyEvent = Annotated[
     | BuildPaused
     | BuildResumed
     | OptionsChanged
+    | SpecChanged
     | PlanChanged
     | UndoRequested
     | ChangeUndone

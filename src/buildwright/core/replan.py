@@ -35,6 +35,11 @@ def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
     old = build.plan
     if old is None:
         raise IllegalMove("there is no plan yet that could be changed", fix="wait until the build has planned")
+    if event.spec and not (build.new_spec and event.spec == build.spec_changes):
+        raise IllegalMove(f"the plan for change {event.spec} of the spec comes too late")
+    revised: Changes = {}
+    if event.spec:
+        revised = {"spec": build.spec.model_copy(update={"text": build.new_spec}), "new_spec": "", "step": None}
     given = {task.id: task for task in event.tasks}
     for task_id in (*given, *event.dropped):
         _check_free(build, old, task_id, given.get(task_id))
@@ -53,8 +58,24 @@ def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
         "holders": _without(build.holders, gone),
         "notes_to_agents": tuple(note for note in build.notes_to_agents if note.task not in gone),
         **placed(build, plan, states),
+        **revised,
     }
     return changes | stage_with_work(build.evolve(changes))
+
+
+def spec_changed(build: Build, event: e.SpecChanged, _at: datetime) -> Changes:
+    """Keep the new text until the planner has answered; the text that the plan is made of takes an edit back."""
+    if build.spec.graph is not None:
+        raise IllegalMove("the build was made from a task list", fix="change its tasks instead")
+    new = "" if event.text == build.spec.text else event.text
+    changes: Changes = {"new_spec": new, "spec_changes": build.spec_changes + 1, "plan_error": ""}
+    return changes if not new else {**changes, "deliveries": 0, "delivery_error": ""}
+
+
+def free_tasks(build: Build) -> list[str]:
+    """Return the tasks that no agent works on and that have not landed, in the order of the plan."""
+    tasks = build.plan.graph.tasks if build.plan is not None else ()
+    return [task.id for task in tasks if build.task(task.id).phase in _FREE]
 
 
 def changed_graph(plan: Plan, tasks: Iterable[Task], dropped: Iterable[str]) -> Graph:

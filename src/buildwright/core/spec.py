@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import unified_diff
 from typing import Literal
 
 from pydantic import Field
@@ -74,3 +75,8 @@ class Spec(Record):
     graph: Graph | None = None
     notes: tuple[str, ...] = ()
     """What a reader of the file should know: lines that became no task, and marks that do not speak for themselves."""
+
+
+def text_difference(old: str, new: str) -> list[str]:
+    """Return the lines that differ between two texts of a spec, with those around them, as a patch shows them."""
+    return list(unified_diff(old.splitlines(), new.splitlines(), "before", "now", lineterm=""))

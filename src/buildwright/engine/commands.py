@@ -24,7 +24,7 @@ from buildwright.core.limits import Options
 from buildwright.core.spec import Spec
 from buildwright.engine.build_command import BuildCommand, Words
 from buildwright.engine.resume_command import ResumeBuild
-from buildwright.engine.task_commands import ChangeTasks, RedoTask, UndoTask
+from buildwright.engine.task_commands import ChangeSpec, ChangeTasks, RedoTask, UndoTask
 from buildwright.errors import Conflict, IllegalMove, NotFound, Refused, StaleVersion
 from buildwright.ports import BuildReader, Builds, Clock
 from buildwright.views.statuses import runtime_phase
@@ -221,6 +221,7 @@ COMMANDS: tuple[type[BuildCommand], ...] = (
     PauseBuild,
     ResumeBuild,
     ChangeTasks,
+    ChangeSpec,
     RedoTask,
     UndoTask,
     ApproveFinding,

@@ -26,6 +26,7 @@ from buildwright.core.action import (
     MakePlan,
     PrepareMerge,
     PrepareTarget,
+    RevisePlan,
     RunAgent,
     SealTests,
     VerifyBuild,
@@ -37,6 +38,7 @@ from buildwright.core.fault import Fault
 from buildwright.core.graph import compile_plan
 from buildwright.core.limits import Delivery
 from buildwright.core.proof import BY_PROOF
+from buildwright.core.replan import plan_changed
 from buildwright.core.sanitize import Mask, sanitize
 from buildwright.engine.action_context import ActionContext
 from buildwright.engine.attempt import run_attempt
@@ -56,6 +58,7 @@ from buildwright.errors import (
     CouldNot,
     DiskFull,
     GitFailed,
+    IllegalMove,
     LostLease,
     ModelFailed,
     Refused,
@@ -127,7 +130,7 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             ask = _workspace(bench).prepare
             target = await ask(build.id, build.repository, build.base_ref, build.options.delivery)
             return (e.TargetPrepared(commit=target.commit, tree=target.tree, branch=target.branch, notes=target.notes),)
-        case MakePlan():
+        case MakePlan() | RevisePlan():
             return await make_plan(bench, build)
         case JudgeBase():
             return (e.BaseJudged(verdict=await judge_base(bench, build, action.tree), round=build.judging_round),)
@@ -172,7 +175,10 @@ def _landed(action: LandChange, build: Build) -> AnyEvent:
 
 
 async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
-    """Ask the planner. The cost of its requests is recorded whether or not there is a plan."""
+    """Ask the planner for a plan, or what a changed spec means for the one there is.
+
+    The cost of its requests is recorded whether or not there is an answer.
+    """
     world = bench.world
     if world.planner is None or world.gateway is None:
         raise BadSpec(
@@ -186,12 +192,24 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
         return (e.PlanRejected(message=f"{missing} Fix: {missing.fix}"),)
     context = await world.plan_context(build) if world.plan_context else ""
     bench.logbook.note("engine", "planning: asking the model for tasks")
+    model = build.options.planner_model or build.options.model
+    outcome: AnyEvent
     try:
-        graph = await world.planner.plan(build.spec, context, build.options.planner_model or build.options.model, door)
-        made = sanitize(e.PlanMade(graph=graph), world.mask)
-        compile_plan(made.graph)  # cleaned, the names of two milestones can be the same
-        outcome: AnyEvent = made
-    except BadGraph as bad:
+        if build.new_spec:
+            tasks, dropped = await world.planner.revise(build, context, model, door)
+            cleaned = tuple(sanitize(task, world.mask) for task in tasks)
+            outcome = e.PlanChanged(tasks=cleaned, dropped=dropped, spec=build.spec_changes)
+            newest = bench.newest()
+            if newest.spec_changes == build.spec_changes:
+                plan_changed(
+                    newest, outcome, newest.updated_at
+                )  # else it would be asked, and paid for, again and again
+        else:
+            outcome = made = sanitize(
+                e.PlanMade(graph=await world.planner.plan(build.spec, context, model, door)), world.mask
+            )
+            compile_plan(made.graph)  # cleaned, the names of two milestones can be the same
+    except (BadGraph, IllegalMove) as bad:
         outcome = e.PlanRejected(message=f"the model's plan cannot be built: {bad}")
     except ModelFailed as failure:
         outcome = e.PlanRejected(message=f"the planner's model failed ({failure.kind}): {failure}")
@@ -263,7 +281,7 @@ def _refused(action: Action, refusal: Refused) -> AnyEvent:
         return e.BuildFinished(outcome="failed", message=_told(refusal))
     if isinstance(action, RunAgent) and not isinstance(refusal, BadSettings):
         return e.AgentBroke(task=action.task, attempt=action.attempt, kind="refused", message=_told(refusal))
-    if isinstance(action, MakePlan):
+    if isinstance(action, MakePlan | RevisePlan):
         return e.PlanRejected(message=_told(refusal))
     return _paused(refusal)
 

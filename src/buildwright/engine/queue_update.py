@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
-from buildwright.core.action import Diagnose, MakePlan, RunAgent, SealTests
+from buildwright.core.action import Diagnose, MakePlan, RevisePlan, RunAgent, SealTests
 from buildwright.core.build import Build
 from buildwright.core.decide import timed_fact
 from buildwright.core.event import AnyEvent, BuildFinished, Recorded
@@ -139,11 +139,12 @@ class QueueUpdater:
 
 def is_long(key: str) -> bool:
     """Return whether an action of that key waits for a model: such actions must not hold up checks and merges."""
-    return key.startswith((_AGENT, _PLAN, _DIAGNOSIS, _SEALING))
+    return key.startswith((_AGENT, _PLAN, _REVISION, _DIAGNOSIS, _SEALING))
 
 
 _AGENT = RunAgent("", 0).key.partition("/")[0]
 _PLAN = MakePlan().key
+_REVISION = RevisePlan(0).key.partition("/")[0]
 _DIAGNOSIS = Diagnose(0).key.partition("/")[0]
 _SEALING = SealTests("").key.partition("/")[0]
 

@@ -55,6 +55,27 @@ def _goes_on(build: Build, tasks: Iterable[str]) -> tuple[AnyEvent, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeSpec(BuildCommand):
+    """Change the spec of a build that was planned from one. The planner says what that changes of the plan.
+
+    What has landed stays, and is not paid for again. A build that paused for a failed task goes on.
+    """
+
+    name = "spec"
+    wakes = True
+    reopens = True
+    text: Annotated[str, Field(min_length=1, max_length=9_000_000, description="The whole text as it is now.")]
+
+    def facts(self, build: Build, new_id: str) -> Sequence[AnyEvent]:  # noqa: ARG002
+        if build.plan is None:
+            raise IllegalMove("there is no plan yet that could be changed", fix="wait until the build has planned")
+        if self.text == (build.new_spec or build.spec.text):
+            raise Refused("the spec is not another one", fix="give its new text")
+        waits = build.pause is not None and build.pause.reason in {"failure", "plan"}
+        return (*reopened(build), e.SpecChanged(text=self.text), *((e.BuildResumed(),) if waits else ()))
+
+
+@dataclass(frozen=True, slots=True)
 class UndoTask(BuildCommand):
     """Take back what a task has landed, by a commit on top that is judged like any change. The task is then skipped.
 

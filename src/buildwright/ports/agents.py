@@ -149,11 +149,21 @@ class Model(Protocol):
         """Stream one answer. Raises ModelFailed with its kind; a broken stream is retried only before any text came."""
 
 
+class PlanRevision(NamedTuple):
+    """What a changed spec changes of a plan: tasks that are new or take the place of their id's, and ids to drop."""
+
+    tasks: tuple[Task, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
 class Planner(Protocol):
     """The advisor that turns a spec into a graph."""
 
     async def plan(self, spec: Spec, context: str, model: str, door: ModelEndpoint) -> Graph:
         """Return the graph. Raises ModelFailed, or BadGraph when the repaired answer is still not a graph."""
+
+    async def revise(self, build: Build, context: str, model: str, door: ModelEndpoint) -> PlanRevision:
+        """Return what the build's new spec changes of its plan. Raises ModelFailed, or BadGraph as `plan` does."""
 
 
 class Sealer(Protocol):

@@ -74,7 +74,7 @@ class OtelTraces:
         if task:
             attributes |= {"buildwright.task.id": task, "buildwright.attempt": getattr(action, "attempt", 0)}
         span = self._tracer.start_span(name, context=self._root(build.id), attributes=attributes)
-        asks = isinstance(action, a.RunAgent | a.SealTests | a.MakePlan | a.Diagnose)
+        asks = isinstance(action, a.RunAgent | a.SealTests | a.MakePlan | a.RevisePlan | a.Diagnose)
         if asks:
             self._running[build.id, task] = span
         try:

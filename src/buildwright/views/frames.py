@@ -420,6 +420,7 @@ ROWS: dict[type[Event], EventFrames] = {
     ),
     e.BuildResumed: EventFrames(lambda ev: {"by": ev.by}, lambda ev, _m: [("build_resumed", {"by": ev.by})]),
     e.OptionsChanged: EventFrames(lambda ev: {"changed": list(ev.changed)}, _nothing),
+    e.SpecChanged: EventFrames(lambda ev: {"characters": len(ev.text)}, _nothing),
     e.PlanChanged: EventFrames(
         lambda ev: {"tasks": [task.id for task in ev.tasks], "dropped": list(ev.dropped)}, _nothing
     ),

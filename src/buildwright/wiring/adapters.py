@@ -38,7 +38,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from buildwright.core.action import Action
-from buildwright.ports import Builds, Clock, Gate, GateTools, SealedTrial
+from buildwright.ports import Builds, Clock, Gate, GateTools, PlanRevision, SealedTrial
 from buildwright.store.lease_holders import this_process
 
 if TYPE_CHECKING:
@@ -94,6 +94,11 @@ class LazyPlanner:
         from buildwright.advisors.planner import ModelPlanner
 
         return await ModelPlanner().plan(*arguments)
+
+    async def revise(self, *arguments: Any) -> PlanRevision:
+        from buildwright.advisors.planner import ModelPlanner
+
+        return await ModelPlanner().revise(*arguments)
 
 
 class LazyDiagnoser:
@@ -225,7 +230,7 @@ def plan_context(workspace: Workspace | None) -> Callable[[Build], Awaitable[str
 
         if workspace is None:
             return ""
-        return await describe_repository(build.id, build.base_tree, workspace, build.options.part)
+        return await describe_repository(build.id, build.head_tree, workspace, build.options.part)
 
     return context
 

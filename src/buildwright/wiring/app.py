@@ -25,7 +25,7 @@ from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, StopBuild
 from buildwright.engine.follow import stepped
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
-from buildwright.engine.task_commands import RedoTask
+from buildwright.engine.task_commands import ChangeSpec, RedoTask
 from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
 from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LogEntry
 from buildwright.settings import Settings
@@ -267,6 +267,8 @@ class App:
         """
         if isinstance(command, StopBuild):
             return CommandResult(await self._stop(build_id, command), "")
+        if isinstance(command, ChangeSpec):
+            command = replace(command, text=self.mask(command.text))
         if isinstance(command, ResumeBuild | RedoTask):
             command = await self._looked_up(await self.builds.load(build_id), command)
         result = await commands.ask(self.builds, self.clock, build_id, command)
