@@ -282,7 +282,7 @@ async def open_http_client(
     """Open a client of a server, until the end of the block."""
     import aiohttp
 
-    headers = server.headers() | {"Prefer": "fix=commands"}  # the reader of its errors has the command line at hand
+    headers = server.headers()
     if server.settings.correlation_id:
         headers["X-Correlation-Id"] = server.settings.correlation_id
     timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=10.0)

@@ -59,8 +59,11 @@ class ServerAccess(NamedTuple):
     settings: Settings
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that identify the caller; anew for each request, since tokens expire."""
-        return {"Authorization": f"Bearer {_token(self.settings)}"}
+        """Return the headers that identify the caller; anew for each request, since tokens expire.
+
+        The reader of what answers say has the command line at hand.
+        """
+        return {"Authorization": f"Bearer {_token(self.settings)}", "Prefer": "fix=commands"}
 
 
 def find_server(settings: Settings) -> ServerAccess | None:

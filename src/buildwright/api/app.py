@@ -151,7 +151,7 @@ def fastapi_for(site: ServerState | None = None) -> FastAPI:
 def _handle_errors(api: FastAPI) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, BuildwrightError)
-        commands = fixes.COMMANDS in request.headers.get("prefer", "")
+        commands = fixes.prefers_commands(request.headers)
         inside = isinstance(error, errors.StoreFailed | errors.DiskFull)  # its fix is for the log
         problem = problem_of(error, correlation_of(request), commands=commands or inside)
         headers: dict[str, str] = {}

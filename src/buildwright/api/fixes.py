@@ -1,14 +1,20 @@
-"""The fix of an error in the words of HTTP: paths and fields instead of commands and options of the command line.
+"""What answers say to do, in the words of HTTP: paths and fields instead of commands and options of the command line.
 
-The engine and the store say what to do in commands, for they do not know the caller. Must never change the meaning.
+The engine, the gates and the store say what to do in commands, for they do not know the caller. Every answer in JSON and
+every frame of a stream passes `answer_over_http`. Must never change the meaning, or a text of users and agents.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
+from typing import Any
+
+from starlette.datastructures import Headers
 
 from buildwright.core.limits import AsOption, marked
+from buildwright.core.options_change import OptionsChange
 
 COMMANDS = "fix=commands"
 """The preference (header `Prefer`, RFC 7240) of a client that shows commands: the command line through a server."""
@@ -17,54 +23,140 @@ OWNER = "ask the owner of the server; its log says more"
 
 _ID = r" (?P<id>[A-Za-z0-9-]{1,64})"
 _TASK = r" (?P<task>[A-Za-z0-9][A-Za-z0-9._-]{0,79})"
-_QUOTED = re.compile(r"`buildwright ([^`]*)`")
+_OURS = frozenset(
+    [
+        "fix",
+        "words",
+        "message",
+        "detail",
+        "reason",
+        "reasons",
+        "findings",
+        "warnings",
+        "notes",
+        "diagnosis",
+        "why",
+        "answer",
+        "said",
+        "error",
+    ]
+)
+"""Names of the fields of answers that hold words of ours; what we do not write in them is left alone."""
+_WHOLLY_OURS = frozenset({"fix", "words"})
+_SPAN = re.compile(r"`([^`]*)`")
+_FIX = re.compile(r"(?<= Fix: ).*|(?:(?<=\n)|^)fix: .*", re.DOTALL)
+_MAY_SAY = re.compile(rb"buildwright |[ `\"(]--[a-z]|-m TEXT")
 _SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
-        (rf"resume{_ID} --retry -m TEXT", "POST /api/builds/{id}/resume with `choice` retry and a `message`"),
         (rf"why{_ID} stuck", "GET /api/builds/{id}/stuck"),
         (rf"why{_ID}{_TASK}", "GET /api/builds/{id}/why/{task}"),
         (rf"(?P<verb>resume|run|stop|pause){_ID}", "POST /api/builds/{id}/{verb}"),
+        (r"(?P<verb>resume|run|stop|pause)", "POST /api/builds/{{build_id}}/{verb}"),
         (rf"(?P<verb>gates|events|logs|diff){_ID}", "GET /api/builds/{id}/{verb}"),
         (rf"status{_ID}", "GET /api/builds/{id}"),
-        (r"status(?: --all)?", "GET /api/builds"),
-        (r"build SPEC --repo PATH", "POST /api/builds"),
+        (r"status", "GET /api/builds"),
+        (r"build (?:SPEC|FILE)", "POST /api/builds"),
         (rf"task (?:add|edit|drop){_ID}", "POST /api/builds/{id}/task"),
         (rf"task (?P<verb>redo|undo){_ID} TASK", "POST /api/builds/{id}/{verb} with a `task`"),
+        (r"task (?:add|edit|drop)", "POST /api/builds/{{build_id}}/task"),
         (r"why", "GET /api/builds/{{build_id}}/why/{{task}}"),
-        (r"stop", "POST /api/builds/{{build_id}}/stop"),
         (r"gates", "GET /api/builds/{{build_id}}/gates"),
     )
 )
-_OPTION = re.compile(r"`(?P<quoted>--[a-z-]+)[^`]*`|(?<![\w`-])(?P<bare>--[a-z][a-z-]*)")
+_OPTION = re.compile(r"(?<![\w-])(?:-m TEXT|(?<=with )-m\b|--[a-z][a-z-]*)")
 _BESIDE = {
+    "-m": "message",
+    "-m TEXT": "message",
     "--check": "options.checks",
     "--task": "task",
     "--repo": "repository",
     "--base": "base",
     "--rebase": "rebase",
     "--with-dependents": "with_dependents",
+    "--retry": "choice retry",
+    "--skip": "choice skip",
+    "--abort": "choice abort",
 }
+
+
+def prefers_commands(headers: Headers) -> bool:
+    """Return whether the client of a request shows commands, and so wants them in what answers say."""
+    return COMMANDS in headers.get("prefer", "")
+
+
+def answer_over_http(body: bytes) -> bytes:
+    """Return an answer in JSON with paths and fields in what it says; the very same bytes when it names no command."""
+    if not _MAY_SAY.search(body):
+        return body
+    before = json.loads(body)
+    after = _walked(before, "")
+    return body if after == before else json.dumps(after, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _walked(value: Any, name: str) -> Any:
+    """Return a value of an answer, that of the field `name`, in the words of HTTP."""
+    if isinstance(value, dict):
+        return {key: _walked(inner, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_walked(inner, name) for inner in value]
+    if not isinstance(value, str) or name not in _OURS:
+        return value
+    return over_http(value) if name in _WHOLLY_OURS else _told(value)
+
+
+def _told(text: str) -> str:
+    """Return a text that quotes others: our commands in it, and the fix at its end, in the words of HTTP."""
+    said = _SPAN.sub(lambda found: _of_span(found[1]) if found[1].startswith("buildwright ") else found[0], text)
+    return _FIX.sub(lambda found: over_http(found[0]), said)
 
 
 def over_http(fix: str) -> str:
     """Return a fix with the paths and fields that do what its commands and options do."""
-    said = _QUOTED.sub(lambda found: _path_of(found[1]) or found[0], fix)
-    if "`buildwright " in said:
-        return OWNER
-    return _OPTION.sub(_field_of, said)
+    parts = _SPAN.split(fix)  # what lies between backticks is at the odd places
+    said = "".join(_of_span(part) if place % 2 else _OPTION.sub(_field_of, part) for place, part in enumerate(parts))
+    return OWNER if "`buildwright " in said else said
+
+
+def _of_span(span: str) -> str:
+    """Return what stands between two backticks in the words of HTTP, with backticks where it is no path."""
+    if span.startswith("buildwright "):
+        return _path_of(span.removeprefix("buildwright ")) or f"`{span}`"
+    option = _OPTION.match(span)
+    return _field_of(option) if option else f"`{span}`"
 
 
 def _field_of(found: re.Match[str]) -> str:
-    field = _fields().get(found["quoted"] or found["bare"])
-    return f"`{field}`" if field else found[0]
+    field = _fields().get(found[0])
+    return _quoted(field) if field else found[0]
+
+
+def _quoted(field: str) -> str:
+    """Return a field with backticks; a value that follows it stays outside."""
+    name, _, value = field.partition(" ")
+    return f"`{name}` {value}".rstrip()
 
 
 def _path_of(command: str) -> str:
+    """Return the path, and the fields of its options, that do what a command does; "" when there is none."""
+    plain, *options = re.split(r" (?=--[a-z]|-m\b)", command)
     for pattern, words in _SPOKEN:
-        if found := pattern.fullmatch(command):
-            return words.format(**found.groupdict())
+        if found := pattern.fullmatch(plain):
+            fields = [_field_in(plain, option.split()[0]) for option in options if option != "--all"]
+            fields = [one for one in fields if not (one == "`repository`" and plain.startswith("build "))]
+            return words.format(**found.groupdict()) + (f" with {' and '.join(fields)}" if fields else "")
     return ""
+
+
+def _field_in(command: str, option: str) -> str:
+    """Return the field of a command's request that does what its option does."""
+    field = _fields().get(option, "")
+    last = field.rpartition(".")[2]
+    if command.startswith("resume"):
+        if option == "--max-cost":
+            return "`budget_usd`"
+        field = f"options.{last}" if last in OptionsChange.model_fields else field
+    return _quoted(field) if field else option
 
 
 @cache

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from buildwright.api.problems import Problem, internal, plain, problem_of, response
+from buildwright.api.fixes import answer_over_http, prefers_commands
+from buildwright.api.problems import MEDIA_TYPE, Problem, internal, plain, problem_of, response
 from buildwright.api.state import Caller, ServerState
 from buildwright.errors import BuildwrightError, Forbidden, Unauthorized
 
@@ -87,10 +88,16 @@ class _Request:
         self._correlation_id = correlation_id
         self._status = 0
         self._refused: Problem | None = None
+        self._commands = False
+        """Whether the client prefers commands to paths and fields in what answers say."""
+        self._held: Message | None = None
+        """The start of an answer in JSON, until all of it is there."""
+        self._body = b""
 
     async def run(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         began = time.perf_counter()
         self._send = send
+        self._commands = prefers_commands(headers)
         try:
             problem = self._refusal(scope, headers)
             if problem is not None:
@@ -157,6 +164,30 @@ class _Request:
             return
         if message["type"] == "http.response.start":
             self._status = message["status"]
+            kind = Headers(raw=message["headers"]).get("content-type", "")
+            if not self._commands and kind.startswith(("application/json", MEDIA_TYPE)):
+                self._held = message
+                return
+        if self._held is not None:
+            await self._answer_in_words(self._held, message)
+            return
+        await self._send_on(message)
+
+    async def _answer_in_words(self, start: Message, message: Message) -> None:
+        """Send an answer in JSON once it is whole: what it says names paths and fields, whoever wrote it."""
+        self._body += message.get("body", b"")
+        if message.get("more_body", False):
+            return
+        self._held = None
+        body = answer_over_http(self._body)
+        headers = MutableHeaders(scope=start)
+        if "content-length" in headers and body != self._body:
+            headers["content-length"] = str(len(body))
+        await self._send_on(start)
+        await self._send_on({"type": "http.response.body", "body": body})
+
+    async def _send_on(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers[CORRELATION] = self._correlation_id
             for name, value in _HEADERS.items():

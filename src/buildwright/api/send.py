@@ -7,6 +7,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 
 from buildwright.api.broadcast import Why
+from buildwright.api.fixes import answer_over_http
 from buildwright.api.subscription import Sent, Subscription
 from buildwright.errors import NotFound, StoreFailed
 from buildwright.views.frames import Fields, StreamFrame
@@ -16,12 +17,15 @@ PARTING_SECONDS = 1.0
 ABORT_SECONDS = 5.0
 
 
-async def deliver(reader: Subscription, put: Callable[[Sent], Awaitable[None]]) -> Why:
-    """Put every frame of a subscription until it ends; return why it ended."""
+async def deliver(reader: Subscription, put: Callable[[Sent], Awaitable[None]], *, commands: bool) -> Why:
+    """Put every frame of a subscription until it ends; return why it ended.
+
+    With `commands` what frames say names commands, else paths and fields.
+    """
     try:
         async with aclosing(reader.frames()) as frames:
             async for sent in frames:
-                await put(sent)
+                await put(sent if commands else sent._replace(text=answer_over_http(sent.text.encode()).decode()))
     except NotFound:
         return "vanished"
     except StoreFailed:

@@ -151,7 +151,7 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     what, _, fix = pause.message.partition(" Fix: ")
     output.print(f"Paused: {one_line(what) or pause.reason}", style="bold", wrap=True)
     if fix:
-        output.print(f"  fix: {one_line(fix, 300)}", wrap=True)
+        output.print(f"  fix: {typed(one_line(fix, 300))}", wrap=True)
     if pause.fault:
         output.print(f"  at fault: {FAULTS[pause.fault]}")
     why = typed(f"buildwright why {build_id[:8]} {pause.task or 'base'}")

@@ -280,7 +280,8 @@ def _rejected_facts(build: Build) -> tuple[AnyEvent, ...]:
         if state.phase is not TaskPhase.REJECTED:
             continue
         if state.loop:
-            message = f"it goes in circles: {state.loop}. Tell it what to do differently: resume --retry -m TEXT"
+            retry = f"`buildwright resume {build.id} --retry -m TEXT`"
+            message = f"it goes in circles: {state.loop}. Fix: tell it what to do differently: {retry}"
             facts.append(e.TaskFailed(task=task, message=message, findings=state.findings))
         elif state.attempt < state.allowed:
             facts.append(e.TaskRetried(task=task))

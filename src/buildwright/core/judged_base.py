@@ -40,12 +40,12 @@ def base_refusal(build: Build) -> str:
         return ""
     asks = build.options.on_failure == "pause"
     if any(one.code == NO_CHECK for _, one in troubles):
-        command = "resume with --check COMMAND" if asks else "start again with --check COMMAND"
+        command = f"`buildwright resume {build.id} --check COMMAND`" if asks else "start again with `--check COMMAND`"
         return (
             "no tests or checks were found\n"
-            f"name a command: {command}\n"
-            "merge without any checks: start again with --no-gates\n"
-            "continue if the tasks are meant to write the first checks: --accept-base checks.none says so beforehand"
+            f"fix: name a command: {command}\n"
+            "merge without any checks: start again with `--no-gates`\n"
+            "continue if the tasks are meant to write the first checks: `--accept-base checks.none` says so beforehand"
         )
     reason = "\n".join(troubles[0][1].reason)[:_LONGEST_REASON]
     message = f"{_BEFORE_ANY_CHANGE[base_fault(build)]}: {reason}"

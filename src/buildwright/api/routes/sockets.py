@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from buildwright.api.broadcast import Why
 from buildwright.api.cursor import LONGEST
+from buildwright.api.fixes import prefers_commands
 from buildwright.api.guard import identify, is_own_origin
 from buildwright.api.open_stream import build_of, open_reader, project_of
 from buildwright.api.send import ABORT_SECONDS, PARTING_SECONDS, abort, deliver, words
@@ -153,7 +154,7 @@ class _Socket:
 
     async def _carry(self, reader: Subscription, hearing: asyncio.Task[Subscribe | None]) -> Why:
         """Send until one side stops; return why, `gone` when the client has sent a subscription or has left."""
-        sending = asyncio.create_task(deliver(reader, self._put))
+        sending = asyncio.create_task(deliver(reader, self._put, commands=prefers_commands(self._websocket.headers)))
         try:
             either: set[asyncio.Future[Any]] = {sending, hearing, reader.stopped}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from buildwright.api.broadcast import Why
 from buildwright.api.cursor import LONGEST, START
+from buildwright.api.fixes import prefers_commands
 from buildwright.api.open_stream import Hello, StreamStart, build_of, open_reader, project_of
 from buildwright.api.params import TASK
 from buildwright.api.problems import responses
@@ -177,7 +179,7 @@ class EventStream(Response):
         try:
             with self._meters.stream("sse") as dropped:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                why = await self._run(receive, send)
+                why = await self._run(receive, send, prefers_commands(Headers(scope=scope)))
                 if why == "slow":
                     dropped()
                 if why != "gone":
@@ -185,13 +187,13 @@ class EventStream(Response):
         finally:
             self._reader.leave()
 
-    async def _run(self, receive: Receive, send: Send) -> Why:
+    async def _run(self, receive: Receive, send: Send, commands: bool) -> Why:
         async def put(sent: Sent) -> None:
             await send(_chunk(_event(sent.text, sent.cursor)))
 
         hello = words(self._reader, "hello", self._hello.payload(self._reader)).decode()
         await send(_chunk(f"retry: {RETRY_MILLISECONDS}\n".encode() + _event(hello, self._hello.cursor)))
-        sending = asyncio.create_task(deliver(self._reader, put))
+        sending = asyncio.create_task(deliver(self._reader, put, commands=commands))
         leaving = asyncio.create_task(_left(receive))
         try:
             while True:
