@@ -168,7 +168,7 @@ def test_a_spent_budget_is_exit_5_and_a_larger_one_goes_on(
     given = ("--cassette", cassette, "--no-gates", "--sandbox", "none", "--max-cost", "0.50")
     spent = program("build", tasks, "--repo", repository, *given)
     assert spent.code == 5, spent.err
-    assert "--max-cost USD" in spent.out
+    assert "--max-cost 1.00" in spent.out
     more = program("resume", "--max-cost", "100")
     assert more.code == 0, more.err
 
@@ -221,7 +221,7 @@ def test_the_last_lines_of_what_failed_are_on_the_screen(program: Program, repos
 @pytest.mark.parametrize(
     ("more", "at_fault", "said"),
     [
-        (("--check", "test:t=sleep 60", "--gate-time", "1"), "a limit", "resume [0-9a-f]{8} --gate-time SECONDS"),
+        (("--check", "test:t=sleep 60", "--gate-time", "1"), "a limit", "resume [0-9a-f]{8} --gate-time 2"),
         (("--setup", "echo no such index; exit 4", "--check", "true"), "the project's set-up", "no such index"),
         (("--check", "test:t=nosuchprogram --all"), "this machine", "nosuchprogram.*was not found"),
         (("--check", "test:t=false"), "the project", "continue anyway"),

@@ -45,7 +45,7 @@ async def test_what_runs_ends_and_more_time_lets_the_phase_go_on(tmp_path: Path,
     build = await paused(site)
     assert build.pause is not None
     assert "First takes longer than its limit of 0.3 s; 2 of its tasks are not done" in build.pause.message
-    assert f"`buildwright resume {build.id} --phase-time SECONDS`" in build.pause.message
+    assert f"`buildwright resume {build.id} --phase-time 0.6`" in build.pause.message
     assert pause_view(build, build.pause).choices[0].takes == "options.phase_seconds"
     assert build.task("b").attempt == 0
     change = ResumeBuild(options=OptionsChange(phase_seconds=600))

@@ -174,7 +174,7 @@ class _Request:
         await self._send_on(message)
 
     async def _answer_in_words(self, start: Message, message: Message) -> None:
-        """Send an answer in JSON once it is whole: what it says names paths and fields, whoever wrote it."""
+        """Send an answer in JSON once it is whole: what it says names paths and fields."""
         self._body += message.get("body", b"")
         if message.get("more_body", False):
             return

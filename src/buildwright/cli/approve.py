@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output
 from buildwright.cli.session import session
 
@@ -27,6 +26,7 @@ async def approve(
     When nothing else kept the change from landing, that change is judged again as it is, without another attempt.
     """
     from buildwright.cli.runners_text import nobody
+    from buildwright.cli.summary import answer_of
     from buildwright.core.build import TaskPhase, unapproved
     from buildwright.engine.commands import ApproveFinding
 
@@ -51,7 +51,7 @@ async def approve(
     else:
         output.say("It counts in the next judgement of this task.")
     if after.pause is not None:
-        output.say(typed(f"The build is paused. Next: buildwright resume {after.id[:8]}"))
+        output.say(f"The build is paused. Next: {answer_of(after)}")
     elif not (crew.works or crew.is_there):
         output.say(nobody(crew, after.id))
 

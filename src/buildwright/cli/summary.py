@@ -177,11 +177,20 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
 
 
 _TAKEN = {
-    "budget_usd": "--max-cost USD",
-    "options.gate_seconds": "--gate-time SECONDS",
-    "options.phase_seconds": "--phase-time SECONDS",
+    "budget_usd": "--max-cost",
+    "options.gate_seconds": "--gate-time",
+    "options.phase_seconds": "--phase-time",
 }
 """Options of `resume` by the field of the request that they set (`Choice.takes`)."""
+
+
+def answer_of(build: Build) -> str:
+    """Return what to type for the first choice of a paused build. Raises ValueError for one that is not paused."""
+    from buildwright.views.overview import pause_view
+
+    if build.pause is None:
+        raise ValueError(f"build {build.id} is not paused")
+    return command_for(build.id, pause_view(build, build.pause).choices[0])
 
 
 def command_for(build_id: str, choice: Choice) -> str:
@@ -191,7 +200,7 @@ def command_for(build_id: str, choice: Choice) -> str:
 
 def _command(build_id: str, choice: Choice) -> str:
     option = "" if choice.name == "go" else f" --{choice.name}"
-    taken = f" {_TAKEN[choice.takes]}" if choice.takes else ""
+    taken = f" {_TAKEN[choice.takes]} {choice.value}" if choice.takes else ""
     return f"buildwright resume {build_id[:8]}{option}{taken}"
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from buildwright.cli.argv0 import typed
 from buildwright.cli.output import Output
 from buildwright.cli.session import read_spec, session
 from buildwright.cli.verbs import app_of
@@ -177,10 +176,11 @@ async def _again(build: str, command: RedoTask | UndoTask, output: Output) -> No
 
 async def _say_next(app: Client, after: Build, output: Output) -> None:
     from buildwright.cli.runners_text import nobody
+    from buildwright.cli.summary import answer_of
 
     crew = await app.crew(after.id)
     if after.pause is not None:
-        output.say(typed(f"The build is paused. Next: buildwright resume {after.id[:8]}"))
+        output.say(f"The build is paused. Next: {answer_of(after)}")
     elif not (crew.works or crew.is_there):
         output.say(nobody(crew, after.id))
 

@@ -89,7 +89,8 @@ def timed_fact(build: Build) -> TimedFact | None:
     message = (
         f"{name} takes longer than its limit of {limits.phase_seconds:g} s; {left} of its tasks"
         f" {'is' if left == 1 else 'are'} not done. Fix: give it more time with"
-        f" `buildwright resume {build.id} --phase-time SECONDS`; without the option it gets the same time again"
+        f" `buildwright resume {build.id} --phase-time {2 * limits.phase_seconds:g}`;"
+        " without the option it gets the same time again"
     )
     return TimedFact(
         build.phase_began, limits.phase_seconds, e.BuildPaused(reason="phase", message=message, fault="limits")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -55,6 +55,8 @@ class Choice(Record):
     words: str
     takes: str = ""
     """Field of the request to resume that goes with it, such as `budget_usd`; "" without one."""
+    value: str = ""
+    """A value of that field that lets the build go on: twice what it has now."""
 
 
 class PauseView(Record):
@@ -363,7 +365,7 @@ def pause_view(build: Build, pause: Pause) -> PauseView:
         task=pause.task,
         since=pause.since,
         findings=tuple(map(str, findings)),
-        choices=tuple(_choices(pause, build.failed)),
+        choices=tuple(_choices(pause, build)),
         fault=pause.fault,
         approvable=_approvable(build.task(pause.task)) if pause.task else (),
     )
@@ -472,7 +474,21 @@ def _reason(build: Build, state: TaskState) -> str:
     return state.reason if state.phase in {TaskPhase.REJECTED, TaskPhase.FAILED} else ""
 
 
-def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
+_LONGEST = 7 * 86_400.0
+"""Seconds that a request may give to a check or a phase."""
+
+
+def _twice(seconds: float) -> str:
+    return f"{min(2 * seconds, _LONGEST):g}"
+
+
+def _larger_budget(build: Build) -> str:
+    now = max(build.budget_usd or Decimal(0), build.usage.cost_usd, Decimal("0.005"))
+    return str((2 * now).quantize(Decimal("0.01"), ROUND_UP))
+
+
+def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
+    failed, limits = build.failed, build.options.limits
     names = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
     match pause.reason:
         case "failure" if failed:
@@ -482,10 +498,12 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
             yield Choice(name="skip", words=f"give up {names} and continue with the rest")
         case "base" if pause.fault == "limits":
             words = "check it again with more time; with no other limit, continue anyway"
-            yield Choice(name="go", words=words, takes="options.gate_seconds")
+            yield Choice(name="go", words=words, takes="options.gate_seconds", value=_twice(limits.gate_seconds))
         case "phase":
             words = "continue with more time for the phase; with no other limit, it gets the same time again"
-            yield Choice(name="go", words=words, takes="options.phase_seconds")
+            yield Choice(
+                name="go", words=words, takes="options.phase_seconds", value=_twice(limits.phase_seconds or _LONGEST)
+            )
         case "base":
             yield Choice(name="go", words="continue anyway (the tasks are meant to fix this)")
         case "stuck":
@@ -500,7 +518,9 @@ def _choices(pause: Pause, failed: tuple[str, ...]) -> Iterator[Choice]:
         case "plan":
             yield Choice(name="go", words="plan again")
         case "budget":
-            yield Choice(name="go", words="continue with a larger budget", takes="budget_usd")
+            yield Choice(
+                name="go", words="continue with a larger budget", takes="budget_usd", value=_larger_budget(build)
+            )
         case _:
             yield Choice(name="go", words="continue")
     yield Choice(name="abort", words="end the build here")
