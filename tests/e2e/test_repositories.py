@@ -117,6 +117,30 @@ def test_an_agent_may_rename_change_modes_and_link(program: Program, repository:
     assert shown.stdout == b"one\r\ntwo\nx\r\n"
 
 
+def test_checks_and_agents_have_the_contents_of_lfs(program: Program, repository: Path, one: Path) -> None:
+    git(repository, "lfs", "install", "--local")
+    (repository / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    (repository / "model.bin").write_text("the weights\n" * 100)
+    (repository / "buildwright.toml").write_text(
+        "[checks.weights]\ncommand = 'grep -rq weights --include=*.bin .'\nkind = 'test'\n"
+    )
+    commit_all(repository)
+    assert program("check", "--repo", repository).code == 3
+    settings = (repository / "buildwright.toml").read_text()
+    (repository / "buildwright.toml").write_text(f"lfs = true\n{settings}")
+    head = commit_all(repository)
+    told = program("check", "--repo", repository)
+    assert (told.code, "Ready" in told.out) == (0, True), told.err
+    agent = "grep -c weights model.bin > a.txt; mkdir data; mv model.bin data"
+    ended = program("build", one, "--repo", repository, *shell(agent))
+    assert ended.code == 0, ended.err
+    landed = delivered(repository)
+    assert git(repository, "cat-file", "blob", f"{landed}:a.txt") == "100"
+    after = tree(repository, landed)
+    assert after["data/model.bin"] == tree(repository, head)["model.bin"]
+    assert "model.bin" not in after
+
+
 def test_a_bare_and_an_empty_repository(program: Program, repository: Path, one: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare.git"
     subprocess.run(["git", "clone", "-q", "--bare", str(repository), str(bare)], check=True)

@@ -108,7 +108,9 @@ class SimulatedWorkspace:
         self._git = git
         self._opened = 0
 
-    async def prepare(self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None) -> Target:
+    async def prepare(
+        self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None, *, lfs: bool = False
+    ) -> Target:
         def effect() -> Target:
             commit = self._git.pins.setdefault(build_id, self._git.repositories[repository])
             self._git.integration.setdefault(build_id, commit)

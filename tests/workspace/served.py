@@ -80,10 +80,10 @@ class Smart(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def smart_http(top: Path, authorization: str = "") -> Iterator[tuple[str, list[str]]]:
+def smart_http(top: Path, authorization: str = "", kind: type[Smart] = Smart) -> Iterator[tuple[str, list[str]]]:
     """The address of a server of all repositories below `top`, and the list of cuts."""
     cuts: list[str] = []
-    handler = type("Handler", (Smart,), {"top": top, "cuts": cuts, "authorization": authorization})
+    handler = type("Handler", (kind,), {"top": top, "cuts": cuts, "authorization": authorization})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -44,6 +44,8 @@ class BuildOptions:
     grant_needs: Annotated[bool, Parameter(group="Checks", help=
         "Give the project's commands what its `buildwright.toml` asks for from outside of the repository: variables of yours,"
         " ignored files, hosts of the network, services of this machine.")] = False
+    lfs: Annotated[bool, Parameter(group="Checks", help=
+        "Fetch the objects of Git LFS, so that agents and checks find the contents and not the pointers; needs git-lfs.")] = False
     bring_to_agents: Annotated[bool, Parameter(group="Checks", help=
         "Bring these files to agents that run commands, too.")] = False
     package_settings: Annotated[bool, Parameter(group="Checks", help=

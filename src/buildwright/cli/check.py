@@ -36,6 +36,7 @@ async def check(
     setup: Annotated[tuple[str, ...], Parameter(help="Commands to run before the checks. May be repeated.")] = (),
     gate_time: Annotated[float, Parameter(help="Seconds for one check.")] = 120.0,
     sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(help="What contains checks.")] = "auto",
+    lfs: Annotated[bool, Parameter(help="Fetch the objects of Git LFS, as of `build`.")] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), help="Also print what the commands print.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
@@ -46,7 +47,7 @@ async def check(
     """
     output, settings = Output(json), Settings.load()
     kept = KeptVerdicts(settings.home / "verdicts")
-    given = _Given(check, setup, gate_time, sandbox)
+    given = _Given(check, setup, gate_time, sandbox, lfs)
     question = _question(settings, repo, base, given._asdict())
     known = kept.get(question) if question else None
     if known is not None:
@@ -70,6 +71,7 @@ class _Given(NamedTuple):
     setup: tuple[str, ...] = ()
     gate_time: float = 120.0
     sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+    lfs: bool = False
 
 
 async def _looked(

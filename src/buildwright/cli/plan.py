@@ -30,6 +30,7 @@ async def plan(
         tuple[str, ...],
         Parameter(help="Plan although the repository already fails this check; every check, without a name."),
     ] = (),
+    lfs: Annotated[bool, Parameter(help="Fetch the objects of Git LFS, as of `build`.")] = False,
     out: Annotated[
         Path | None,
         Parameter(name=["--output", "-o"], help="Write the plan to this new file: a task list to edit and build."),
@@ -49,7 +50,7 @@ async def plan(
     from buildwright.engine.commands import NewBuild
 
     output = Output(json)
-    given = BuildOptions(planner_model=planner_model, cassette=cassette, check=check, accept_base=accept_base)
+    given = BuildOptions(planner_model=planner_model, cassette=cassette, check=check, accept_base=accept_base, lfs=lfs)
     options = options_of(given)
     repository = read_repository(repo) if repo else ""
     _check_new(out)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from buildwright.core.limits import AsOption
 
 PROJECT = "buildwright.toml"
-_VERBS = ("build", "plan")
+_VERBS = ("build", "check", "plan")
 
 
 class OptionsFile(NamedTuple):
@@ -40,7 +40,7 @@ def fill_in(app: App, verbs: tuple[str, ...], arguments: ArgumentCollection) -> 
     if verbs[:1] not in {(verb,) for verb in _VERBS}:
         return
     typed = [token.value for one in arguments if "--repo" in one.names for token in one.tokens]
-    repository = typed[-1] if typed else "." if verbs == ("build",) else ""
+    repository = typed[-1] if typed else "" if verbs == ("plan",) else "."
     for file in read_files(Settings.load(), repository):
         Dict(dict(file.options), source=str(file.path), use_commands_as_keys=False, allow_unknown=True)(
             app, verbs, arguments

@@ -243,6 +243,11 @@ class Options(Record):
         description="Give the project's commands what its `buildwright.toml` asks for from outside of the repository:"
         " variables of yours, ignored files, hosts of the network, services of this machine.",
     )
+    lfs: Annotated[bool, AsOption("--lfs"), InFile()] = Field(
+        False,
+        description="Fetch the objects of Git LFS, so that agents and checks find the contents and not the pointers; needs"
+        " git-lfs.",
+    )
     bring_to_agents: Annotated[bool, AsOption("--bring-to-agents"), InFile()] = Field(
         False, description="Bring these files to agents that run commands, too."
     )

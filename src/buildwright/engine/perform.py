@@ -128,7 +128,9 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
     match action:
         case PrepareTarget():
             ask = _workspace(bench).prepare
-            target = await ask(build.id, build.repository, build.base_ref, build.options.delivery)
+            target = await ask(
+                build.id, build.repository, build.base_ref, build.options.delivery, lfs=build.options.lfs
+            )
             return (e.TargetPrepared(commit=target.commit, tree=target.tree, branch=target.branch, notes=target.notes),)
         case MakePlan() | RevisePlan():
             return await make_plan(bench, build)

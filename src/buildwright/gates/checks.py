@@ -389,7 +389,8 @@ class ChecksGate:
 
 def _beside(python: Python, judged: Judged) -> str:
     """Return what the results of a tree depend on beside it."""
-    return "\0".join((str(python.executable), *judged.options.bring))
+    lfs = ("lfs",) if judged.options.lfs else ()
+    return "\0".join((str(python.executable), *lfs, *judged.options.bring))
 
 
 def _from_the_top(judged: Judged) -> Judged:

@@ -107,10 +107,13 @@ class Workspace(Protocol):
     Every method is idempotent. Raises GitFailed, BadRepository, DiskFull, ToolMissing.
     """
 
-    async def prepare(self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None) -> Target:
+    async def prepare(
+        self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None, *, lfs: bool = False
+    ) -> Target:
         """Mirror the repository (path or URL) and pin the commit. Raises BadRepository with the fix.
 
-        With `delivery` also Conflict when it is known already that the result cannot be delivered so.
+        With `delivery` also Conflict when it is known already that the result cannot be delivered so. With `lfs` lanes
+        and checkouts have the contents that pointers of Git LFS stand for.
         """
 
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:

@@ -195,7 +195,9 @@ class App:
         if self.in_cluster and new.options.lanes:
             # This machine can read the repository, wherever it is; workers find what they need of it in the hub.
             await self.workspace.create_hub()
-            await self.workspace.prepare(new.build_id, new.repository, new.base, new.options.delivery)
+            await self.workspace.prepare(
+                new.build_id, new.repository, new.base, new.options.delivery, lfs=new.options.lfs
+            )
             self._awaited.note(new.build_id, new.options, new.repository)
         return await commands.create(self.builds, self.clock, new)
 

@@ -41,7 +41,7 @@ async def precheck(
     Raises BadRepository, BadSettings (buildwright.toml is wrong), GateBroken, DiskFull.
     """
     place = f"{PLAN}{uuid.uuid4()}"
-    target = await workspace.prepare(place, new.repository, new.base)
+    target = await workspace.prepare(place, new.repository, new.base, lfs=new.options.lfs)
     try:
         build = _unwritten(place, new, target.commit, target.tree, world)
         view = await _found(build, world, workspace, target.notes)

@@ -19,8 +19,8 @@ RULES = ".gitattributes"
 _AT_CHECKOUT = ("eol", "crlf", "ident", "working-tree-encoding")
 _OFF = frozenset(("unspecified", "unset"))
 # "The specification of the Git LFS pointer file", version 1: at most 1024 bytes, the version line first.
-_POINTER = re.compile(rb"version https?://\S+/spec/v1\n(?:\S+ \S+\n)*oid sha256:[0-9a-f]{64}\nsize \d+\n")
-_POINTER_BYTES = 1024
+_POINTER = re.compile(rb"version https?://\S+/spec/v1\n(?:\S+ \S+\n)*oid sha256:([0-9a-f]{64})\nsize (\d+)\n")
+POINTER_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,24 @@ class Attributes:
             return True
         return bool(said & {"text", "eol", "crlf"}) and b"\r" in content
 
+    @property
+    def is_large(self) -> bool:
+        """Whether the path belongs to Git LFS."""
+        return self.values.get("filter") == "lfs"
+
     def check(self, path: str, content: bytes) -> None:
         """Raise UnsafePath for a file of Git LFS whose content is no pointer."""
-        if self.values.get("filter") != "lfs" or not content:
-            return
-        if len(content) > _POINTER_BYTES or not _POINTER.fullmatch(content):
+        if self.is_large and content and read_pointer(content) is None:
             raise UnsafePath(
                 f"{path!r} belongs to Git LFS (.gitattributes), and what is to be stored is its content, not a pointer.",
                 fix="Leave the file as it was, or change it by hand with git-lfs installed; a build stores no LFS objects.",
             )
+
+
+def read_pointer(content: bytes) -> tuple[str, int] | None:
+    """Return the SHA-256 and the size of the object that a pointer of Git LFS stands for; None for another content."""
+    found = _POINTER.fullmatch(content) if len(content) <= POINTER_BYTES else None
+    return (found[1].decode(), int(found[2])) if found else None
 
 
 async def read_attributes(git: Git, git_dir: Path, index: Path, paths: Iterable[str]) -> dict[str, Attributes]:
@@ -71,12 +80,18 @@ async def read_attributes(git: Git, git_dir: Path, index: Path, paths: Iterable[
     return {path: Attributes(values) for path, values in found.items()}
 
 
-async def write_out(git: Git, git_dir: Path, index: Path, folder: Path, paths: Iterable[str]) -> None:
-    """Write files of `index` below the new directory `folder`, as a checkout has them; one it cannot write is missing."""
+async def write_out(
+    git: Git, git_dir: Path, index: Path, folder: Path, paths: Iterable[str], filters: Iterable[str] = ()
+) -> None:
+    """Write files of `index` below the new directory `folder`, as a checkout has them; one it cannot write is missing.
+
+    `filters` are settings of git for the command, such as those of Git LFS.
+    """
     asked = b"".join(path.encode(errors="surrogateescape") + b"\0" for path in paths)
     folder.mkdir()
     await git.run(
         git_dir,
+        *filters,
         *("checkout-index", "--force", "-z", "--stdin", f"--prefix={folder}/"),
         stdin=asked,
         index=index,

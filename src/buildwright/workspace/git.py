@@ -305,6 +305,7 @@ _NO_ACCESS = ("authentication failed", "permission denied", "could not read user
 _FOR_GOOD = (
     *_NO_ACCESS,
     "not found",
+    "does not exist",
     "host key",
     *OTHER_FORMAT,
 )
@@ -385,8 +386,9 @@ def _is_printable(name: str) -> bool:
 
 
 def _verb(arguments: tuple[str, ...]) -> str:
-    named = arguments[2:] if arguments[:1] == ("-c",) else arguments
-    return named[0] if named else ""
+    while arguments[:1] == ("-c",):
+        arguments = arguments[2:]
+    return arguments[0] if arguments else ""
 
 
 def _fix(complaint: str) -> str:

@@ -69,12 +69,14 @@ class GitWorkspace:
         if self._hub is not None:
             await self._hub.check()
 
-    async def prepare(self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None) -> Target:
+    async def prepare(
+        self, build_id: str, repository: str, base: str = "", delivery: Delivery | None = None, *, lfs: bool = False
+    ) -> Target:
         """See `Workspace.prepare`. The first call pins the commit; later calls, in any home, return the same pin.
 
         A `repository` on another machine need not be reachable once the hub has the pin.
         """
-        pin = await self._mirrors.prepare(build_id, repository, base)
+        pin = await self._mirrors.prepare(build_id, repository, base, lfs=lfs)
         if delivery is not None:
             await self._delivery.check(pin, build_id, repository, delivery)
         return pin.target

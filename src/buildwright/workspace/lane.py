@@ -24,6 +24,7 @@ from buildwright.ports import Lane, LaneKey
 from buildwright.shared_folders import beside
 from buildwright.workspace.git import Git, check_name, naming_full_disk
 from buildwright.workspace.lane_git import LaneGit
+from buildwright.workspace.lfs import FILTER
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.submodules import write_submodules
 
@@ -91,6 +92,7 @@ class Lanes:
             index = Path(name) / "index"
             await self._git.run(
                 pin.mirror,
+                *(FILTER if pin.lfs is not None else ()),
                 "read-tree",
                 "--reset",
                 "-u",

@@ -14,6 +14,7 @@ from pathlib import Path
 from buildwright.errors import DiskFull, GitFailed
 from buildwright.ports import BUILD_TRAILER
 from buildwright.workspace.git import IDENTITY, Git, naming_full_disk
+from buildwright.workspace.lfs import LANE_FILTER
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.patch import LEFT_OUT
@@ -118,7 +119,8 @@ class LaneGit:
             (folder / name).mkdir(parents=True)
         sha256 = self._pin.width == 64
         form = "[extensions]\n\tobjectFormat = sha256\n" if sha256 else ""
-        (folder / "config").write_text(_CONFIGURATION.format(version=int(sha256)) + form)
+        large = LANE_FILTER if self._pin.lfs is not None else ""
+        (folder / "config").write_text(_CONFIGURATION.format(version=int(sha256)) + form + large)
         (folder / "HEAD").write_text("ref: refs/heads/main\n")
         exclude = "".join(f"{name}\n" for name in LEFT_OUT)
         (folder / "info" / "exclude").write_text(exclude + self._pin.exclude, errors="surrogateescape")

@@ -25,6 +25,7 @@ from buildwright.errors import BadRepository, Conflict, DiskFull, GitFailed, Not
 from buildwright.ports import Target
 from buildwright.workspace.git import Git, check_name, mask, naming_full_disk, persistently
 from buildwright.workspace.hub import FETCH, Hub, ref_of
+from buildwright.workspace.lfs import Contents, LargeFiles
 from buildwright.workspace.locks import guarded
 from buildwright.workspace.objects import ObjectStore
 from buildwright.workspace.source import Head, Source, locate, read_exclude, read_head, read_remotes
@@ -53,6 +54,8 @@ class Pin:
     """The repository's own `info/exclude` (gitignore(5))."""
     modules: Mapping[str, str] = field(default_factory=dict)
     """The refs of the build that keep its submodules, by commit."""
+    lfs: Contents | None = None
+    """What the base has in Git LFS, if the contents are wanted and not the pointers."""
 
     @property
     def objects(self) -> ObjectStore:
@@ -70,6 +73,7 @@ class Mirrors:
         self._git = git
         self._environment = environment
         self._hub = hub
+        self._large = LargeFiles(git, environment)
         self._pins: dict[str, Pin] = {}
         self._asking = asyncio.Lock()
 
@@ -87,7 +91,7 @@ class Mirrors:
         self._pins[build_id] = found
         return found
 
-    async def prepare(self, build_id: str, repository: str, base: str) -> Pin:
+    async def prepare(self, build_id: str, repository: str, base: str, *, lfs: bool = False) -> Pin:
         """Fetch the commit that `base` names and pin it. A second call returns the same pin, wherever the branch is."""
         check_name(build_id, "build")
         # With a hub the pin is read first: the repository may be on another machine.
@@ -97,7 +101,7 @@ class Mirrors:
             if known is not None:
                 return known
             async with guarded(self._folder):
-                pin = await self._make(build_id, source or locate(repository, self._environment), base)
+                pin = await self._make(build_id, source or locate(repository, self._environment), base, lfs=lfs)
                 return await self._settle(build_id, pin)
 
     async def _known(self, build_id: str) -> Pin | None:
@@ -119,7 +123,7 @@ class Mirrors:
         before = await self.pin(build_id)
         source = locate(repository, self._environment)
         async with guarded(self._folder):
-            pin = await self._make(build_id, source, base, again=True)
+            pin = await self._make(build_id, source, base, again=True, lfs=before.lfs is not None)
             pin = replace(pin, modules={**before.modules, **pin.modules})
             commit = pin.target.commit
             blob = await asyncio.to_thread(pin.objects.write, "blob", json.dumps(_record(pin)).encode())
@@ -151,9 +155,11 @@ class Mirrors:
                 raise GitFailed(f"The pin {kept} cannot be read.", fix="Choose the base again.")
             if self._hub is not None and found.modules.keys() - pin.modules.keys():
                 await self._hub.fetch(pin.mirror, build_id, *found.modules.values())
+            if found.lfs is not None:
+                await self._large.fetch_again(pin.mirror, commit, found.lfs)
             await self._keep(build_id, found)
 
-    async def _make(self, build_id: str, source: Source, base: str, *, again: bool = False) -> Pin:
+    async def _make(self, build_id: str, source: Source, base: str, *, again: bool = False, lfs: bool = False) -> Pin:
         """Fetch the base and return its pin; `again`: of a build that has one, whose refs stay as they are."""
         head = await read_head(self._git, source, base)
         if again and not head.commit:
@@ -181,7 +187,8 @@ class Mirrors:
         exclude = await asyncio.to_thread(read_exclude, source)
         fetching = Fetching(self._git, mirror, ref_of(build_id, "modules"), self._environment)
         modules = await fetching.fetch(source, commit)
-        return Pin(mirror, target, head.width, remotes, tags, exclude, modules)
+        contents = await self._large.fetch(mirror, source, commit, head.width) if lfs else None
+        return Pin(mirror, target, head.width, remotes, tags, exclude, modules, contents)
 
     async def _settle(self, build_id: str, pin: Pin) -> Pin:
         """Write the pin to the hub and this home. If the hub already has another pin, adopt and return that one."""
@@ -217,6 +224,8 @@ class Mirrors:
         refs = (ref_of(build_id, "base"), ref_of(build_id, "integration"), *pin.modules.values())
         if not await self._hub.fetch(pin.mirror, build_id, *refs, near=False):
             return None
+        if pin.lfs is not None:
+            await self._large.fetch_again(pin.mirror, pin.target.commit, pin.lfs)
         await self._keep(build_id, pin)
         return pin
 
@@ -339,6 +348,7 @@ def _record(pin: Pin) -> dict[str, Any]:
         "tags": pin.tags,
         "exclude": pin.exclude,
         "modules": dict(pin.modules),
+        **({"lfs": pin.lfs._asdict()} if pin.lfs is not None else {}),
     }
 
 
@@ -367,7 +377,8 @@ def _parse(data: dict[str, Any] | None, folder: Path) -> Pin | None:
             tags = tuple(NearTag(str(name), bool(kind), int(far)) for name, kind, far in data.get("tags", ()))
             target = Target(commit, tree, branch, tuple(map(str, notes)))
             exclude, modules = str(data.get("exclude", "")), dict(data.get("modules", {}))
-            return Pin(folder / mirror, target, width, remotes, tags, exclude, modules)
+            large = Contents(**data["lfs"]) if "lfs" in data else None
+            return Pin(folder / mirror, target, width, remotes, tags, exclude, modules, large)
         case _:
             return None
 

@@ -18,9 +18,14 @@ from buildwright.confined_fs import sync_folder
 from buildwright.workspace.git import IDENTITY, naming_full_disk
 
 
+def id_hash(width: int) -> hashlib._Hash:
+    """Return what computes ids; `width` is the length of the repository's ids (40 SHA-1, 64 SHA-256)."""
+    return hashlib.sha1(usedforsecurity=False) if width == 40 else hashlib.sha256()
+
+
 def object_id(kind: str, content: bytes, width: int) -> str:
     """Return the id of an object; `width` is the length of the repository's ids (40 SHA-1, 64 SHA-256)."""
-    state = hashlib.sha1(usedforsecurity=False) if width == 40 else hashlib.sha256()
+    state = id_hash(width)
     state.update(b"%s %d\0" % (kind.encode(), len(content)))
     state.update(content)
     return state.hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import stat
 import tempfile
@@ -20,8 +19,9 @@ from buildwright.core.paths import check_path, is_git_part
 from buildwright.errors import UnsafePath
 from buildwright.workspace.attributes import RULES, Attributes, add, changed_paths, read_attributes, write_out
 from buildwright.workspace.git import Git, GitAnswer, naming_full_disk
+from buildwright.workspace.lfs import FILTER
 from buildwright.workspace.mirror import Pin
-from buildwright.workspace.objects import object_id
+from buildwright.workspace.objects import id_hash, object_id
 from buildwright.workspace.submodules import gitlinks
 
 FILE_BYTES = 100 * 1024 * 1024
@@ -94,7 +94,7 @@ async def list_tree(git: Git, mirror: Path, tree: str) -> dict[str, TreeEntry]:
 
 
 class Stored(NamedTuple):
-    """What a lane is as a tree: its changes against the base tree, and the first of the new files that git ignores."""
+    """A lane as a tree, its changes against the base tree, and the first of the new files that git ignores."""
 
     tree: str
     changes: tuple[FileChange, ...]
@@ -141,7 +141,7 @@ async def _write_lane(
 ) -> Stored:
     """See `write_lane`. The task `reading` fills `index` with the base tree while the files are hashed."""
     base = await list_tree(git, pin.mirror, base_tree)
-    scan = await asyncio.to_thread(_scan, files, base, pin.width, left_out)
+    scan = await asyncio.to_thread(_scan, files, base, pin, left_out)
     changes = _compare(base, scan.found)
     fresh = [change.path for change in changes if change.kind == "added"]
     rules = ignores and (scan.rules or bool(pin.exclude))
@@ -230,13 +230,14 @@ async def made_by_setup(git: Git, pin: Pin, files: Path, tree: str) -> tuple[str
     """
     base = await list_tree(git, pin.mirror, tree)
     strange: list[str] = []
-    scan = await asyncio.to_thread(_scan, files, base, pin.width, frozenset(), strange)
+    scan = await asyncio.to_thread(_scan, files, base, pin, frozenset(), strange)
     changes = _compare(base, scan.found)
     changed = [change.path for change in changes if change.kind != "added" and base[change.path].mode != _LINK]
     if changed:
         with git.aside() as aside:
             await git.run(pin.mirror, "read-tree", "--end-of-options", tree, index=aside / "index")
-            await write_out(git, pin.mirror, aside / "index", aside / "base", changed)
+            filters = FILTER if pin.lfs is not None else ()
+            await write_out(git, pin.mirror, aside / "index", aside / "base", changed, filters)
             await asyncio.to_thread(_bring_back, aside / "base", files, changed)
     return (*strange, *scan.odd, *(change.path for change in changes if change.kind == "added"))
 
@@ -263,7 +264,7 @@ async def _in_submodules(git: Git, pin: Pin, files: Path, tree: str) -> tuple[st
 
 async def _in_submodule(git: Git, pin: Pin, folder: Path, commit: str) -> list[str]:
     base = await list_tree(git, pin.mirror, commit)
-    scan = await asyncio.to_thread(_scan, folder, base, pin.width)
+    scan = await asyncio.to_thread(_scan, folder, base, pin)
     changes = [change for change in _compare(base, scan.found) if change.kind != "added"]
     if not changes:
         return []
@@ -339,11 +340,12 @@ class _Store:
                 stored.kept.append(change)
             elif change.mode != _MODULE:
                 content = self._read(change)
-                if self._is_converted(change, content):
+                pointer = self._pointer(change, content)
+                if not pointer and self._is_converted(change, content):
                     self._copy(change, content)
                     stored.copied.append(change.model_copy(update={"size": len(content)}))
                     continue
-                found = self.pin.objects.write("blob", content)
+                found = pointer or self.pin.objects.write("blob", content)
                 if self.base.get(change.path, TreeEntry("", ""))[:2] == (change.mode, found):
                     continue
                 lines.append(f"{change.mode} {found}\t".encode() + encoded)
@@ -354,6 +356,12 @@ class _Store:
         if change.mode == _LINK:
             return read_link_beneath(self.files, change.path)
         return read_beneath(self.files, change.path, FILE_BYTES + 1)
+
+    def _pointer(self, change: FileChange, content: bytes) -> str:
+        """Return the blob of the pointer for a content that the base has in Git LFS, "" for any other."""
+        its = self.attributes.get(change.path)
+        known = self.pin.lfs.pointers if self.pin.lfs and its and its.is_large else {}
+        return known.get(object_id("blob", content, self.pin.width), "") if known else ""
 
     def _is_converted(self, change: FileChange, content: bytes) -> bool:
         """Return whether git stores something else. Raises UnsafePath for a content that must not be stored."""
@@ -399,7 +407,7 @@ async def _ignored(git: Git, pin: Pin, files: Path, fresh: list[str], scan: _Sca
 def _scan(
     files: Path,
     base: dict[str, TreeEntry],
-    width: int,
+    pin: Pin,
     left_out: frozenset[str] = frozenset(),
     strange: list[str] | None = None,
 ) -> _Scan:
@@ -409,12 +417,16 @@ def _scan(
         while folder and folder not in tracked:
             tracked.add(folder)
             folder = folder.rpartition("/")[0]
-    scan = _Scan(base, width, frozenset(tracked), left_out=left_out, strange=strange)
+    scan = _Scan(base, pin.width, frozenset(tracked), left_out=left_out, strange=strange)
     top = os.open(files, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _scan_directory(scan, top, "", 0)
     finally:
         os.close(top)
+    pointers = pin.lfs.pointers if pin.lfs is not None else {}
+    for path, entry in scan.found.items() if pointers else ():
+        if path in base and base[path].object_id == pointers.get(entry.object_id):
+            scan.found[path] = entry._replace(object_id=base[path].object_id)
     return scan
 
 
@@ -477,7 +489,7 @@ def _hash_file(scan: _Scan, directory: int, name: str, path: str) -> None:
             scan.odd.append(path)
             return
         scan.rules = scan.rules or name == ".gitignore"
-        state = hashlib.sha1(usedforsecurity=False) if scan.width == 40 else hashlib.sha256()
+        state = id_hash(scan.width)
         state.update(b"blob %d\0" % status.st_size)
         while block := os.read(descriptor, 1 << 20):
             state.update(block)

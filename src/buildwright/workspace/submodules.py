@@ -106,7 +106,7 @@ class Fetching:
             return await self._fetch(here, module, ref)
         try:
             place = locate(await self._address(source, module), self.environment, climb=False)
-            self._check(source, place)
+            check_place(source, place, self.environment)
             return await self._fetch(place, module, ref)
         except DiskFull:
             raise
@@ -153,15 +153,16 @@ class Fetching:
         joined = posixpath.normpath(posixpath.join(path if mark else head, module.url))
         return f"{head}://{joined}" if mark else joined
 
-    def _check(self, source: Source, place: Source) -> None:
-        """Raise BadRepository unless the submodule's address is of a kind that its repository may name."""
-        if source.git_dir is None and (place.git_dir is not None or _host(place.location) != _host(source.location)):
-            raise BadRepository("it is on another host than the repository.", fix="Build on a clone that has it.")
-        roots = [root for root in self.environment.get("BUILDWRIGHT_ROOTS", "").split(":") if root]
-        if place.git_dir is not None and roots:
-            where = Path(os.path.realpath(place.location))
-            if not any(where.is_relative_to(os.path.realpath(Path(root).expanduser())) for root in roots):
-                raise BadRepository("it is outside of BUILDWRIGHT_ROOTS.", fix="Build on a clone that has it.")
+
+def check_place(source: Source, place: Source, environment: Mapping[str, str]) -> None:
+    """Raise BadRepository unless the content of a repository may name this address to fetch more from."""
+    if source.git_dir is None and (place.git_dir is not None or _host(place.location) != _host(source.location)):
+        raise BadRepository("it is on another host than the repository.", fix="Build on a clone that has it.")
+    roots = [root for root in environment.get("BUILDWRIGHT_ROOTS", "").split(":") if root]
+    if place.git_dir is not None and roots:
+        where = Path(os.path.realpath(place.location))
+        if not any(where.is_relative_to(os.path.realpath(Path(root).expanduser())) for root in roots):
+            raise BadRepository("it is outside of BUILDWRIGHT_ROOTS.", fix="Build on a clone that has it.")
 
 
 def _in_clone(source: Source, name: str) -> Source | None:
