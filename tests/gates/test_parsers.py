@@ -148,6 +148,7 @@ RUNS: dict[str, Run] = {
     "mocha_fail": Run(2, 1, (("sum", "test/sum.js", 5),)),
     "cargo_none": Run(0),
     "cargo_fail": Run(2, 1, (("tests::carries", "src/lib.rs", 16),)),
+    "gradle_fail": Run(2, 1, (("WordsTest > breaks FAILED", None, None),)),
     "unittest_none": Run(0),
     "unittest_fail": Run(
         3,
@@ -273,6 +274,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "sample src/lib.rs::tests::carries failed",
         "sample src/lib.rs::tests::later skipped",
     ),
+    "gradle_fail": ("WordsTest::breaks failed", "WordsTest::adds passed", "WordsTest::later skipped"),
 }
 
 

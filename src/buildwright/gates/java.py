@@ -24,6 +24,14 @@ allprojects { project -> project.tasks.create("fetchOnce") { doLast {
 """A task for each project that fetches the files of every configuration (docs.gradle.org, "Initialization Scripts")."""
 
 
+_TELL = """
+allprojects { project -> project.tasks.withType(Test) {
+  testLogging { events "passed", "skipped", "failed"; exceptionFormat "full" }
+} }
+"""
+"""Lets Gradle name each test and its outcome, of which it prints nothing by itself: a count needs them."""
+
+
 class JavaCommands(NamedTuple):
     """What prepares and what tests a folder; `setup` is written for the top of the repository."""
 
@@ -70,7 +78,8 @@ def _gradle(prefix: str, paths: frozenset[str]) -> JavaCommands:
     program = "sh ./gradlew" if "gradlew" in paths else "gradle"
     script = f'"$TOP/{GRADLE_HOME}/fetch-once.gradle"'
     command = (
-        f'export GRADLE_USER_HOME="$PWD/{GRADLE_HOME}" TOP="$PWD" && mkdir -p {GRADLE_HOME} && {_enter(prefix)}'
+        f'export GRADLE_USER_HOME="$PWD/{GRADLE_HOME}" TOP="$PWD" && mkdir -p {GRADLE_HOME}/init.d && {_enter(prefix)}'
+        f'printf %s {shlex.quote(_TELL)} > "$TOP/{GRADLE_HOME}/init.d/tests.gradle" && '
         f"printf %s {shlex.quote(_RESOLVE)} > {script} && "
         f"{program} --no-daemon --console=plain -I {script} fetchOnce && rm {script}"
     )

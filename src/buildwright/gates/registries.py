@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -37,6 +36,12 @@ told.load()
 print(json.dumps([PyPI.url, f"https://{PyPI.file_storage_domain}/", *(str(value) for _, value in told.items())]))
 """
 _MANIFEST = '[package]\nname = "a"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nlibc = "*"\n'
+_REPOSITORIES = """buildscript {
+  repositories { gradlePluginPortal(); mavenCentral(); google() }
+  repositories.each { println it.url }
+}
+"""
+"""A build file without a project, which prints the addresses of the repositories that Gradle has names for."""
 _WORDS = {
     "pip": ("pip", "uv", "poetry", "pdm", "hatch", "pipenv", "pipx", "tox", "nox", "venv", "python", "python3"),
     "npm": ("npm", "npx"),
@@ -46,6 +51,7 @@ _WORDS = {
     "cargo": ("cargo",),
     "go": ("go",),
     "mvn": ("mvn", "mvnw"),
+    "gradle": ("gradle", "gradlew"),
 }
 """The words of a command by which a manager is recognised."""
 
@@ -167,14 +173,34 @@ def _mvn(_folder: Path, mine: Mapping[str, str], _manager: str) -> Iterator[str]
     """Maven's own repository stands in the model that every project inherits (its "super POM")."""
     import zipfile
 
-    program = shutil.which("mvn", path=mine.get("PATH"))
-    library = Path(program).resolve().parent.parent / "lib" if program else Path(os.devnull)
-    for jar in library.glob("maven-model-builder-*.jar"):
-        with zipfile.ZipFile(jar) as files:
-            text = files.read("org/apache/maven/model/pom-4.0.0.xml").decode()
-        yield "\n".join(re.findall(r"<url>(.*?)</url>", text))
+    for program in _installed("mvn", mine, ".m2"):
+        for jar in (Path(program).resolve().parent.parent / "lib").glob("maven-model-builder-*.jar"):
+            with zipfile.ZipFile(jar) as files:
+                text = files.read("org/apache/maven/model/pom-4.0.0.xml").decode()
+            yield "\n".join(re.findall(r"<url>(.*?)</url>", text))
+
+
+def _gradle(folder: Path, mine: Mapping[str, str], _manager: str) -> Iterator[str]:
+    """Gradle says where its short names of repositories lead, and writes where its wrapper is fetched from."""
+    (folder / "settings.gradle").touch()
+    (folder / "build.gradle").write_text(_REPOSITORIES, encoding="utf-8")
+    for program in _installed("gradle", mine, ".gradle"):
+        yield _said((program, "--offline", "-q", "--no-daemon", "--console=plain", "wrapper"), folder, mine)
+        properties = folder / "gradle/wrapper/gradle-wrapper.properties"
+        if properties.is_file():
+            yield properties.read_text(encoding="utf-8").replace("\\:", ":")
+
+
+def _installed(name: str, mine: Mapping[str, str], home: str) -> Iterator[str]:
+    """Yield the user's program, else the newest that a wrapper has put below the home: wrappers need none on the PATH."""
+    program = shutil.which(name, path=mine.get("PATH"))
+    if program is None:
+        brought = Path(mine.get("HOME", "/"), home, "wrapper/dists").glob(f"*/*/**/bin/{name}")
+        program = next(iter(sorted(map(str, brought), reverse=True)), None)
+    if program is not None:
+        yield program
 
 
 _Ask = Callable[[Path, Mapping[str, str], str], Iterator[str]]
-_ASKED: Mapping[str, _Ask] = {"pip": _pip, "cargo": _cargo, "go": _go, "mvn": _mvn}
+_ASKED: Mapping[str, _Ask] = {"pip": _pip, "cargo": _cargo, "go": _go, "mvn": _mvn, "gradle": _gradle}
 """How each manager is asked; those of Node alike."""

@@ -39,6 +39,7 @@ _GO_PACKAGE = re.compile(r"(?:ok  |FAIL)\t(\S{1,300})")
 _MAVEN = re.compile(
     r"(?:\[\w{1,9}\] )?Tests run: (\d{1,9}), Failures: (\d{1,9}), Errors: (\d{1,9}), Skipped: (\d{1,9})$"
 )
+_GRADLE = re.compile(r"(\S.{0,300}?) > (.{1,300}) (PASSED|FAILED|SKIPPED)$")
 _NOTHING = (
     "no tests found",
     "no test files found",
@@ -208,6 +209,23 @@ def _maven(lines: Sequence[str]) -> Tally | None:
     return Tally(total - skipped, skipped, tuple(failures))
 
 
+def _gradle(lines: Sequence[str]) -> Tally | None:
+    """Read the events of tests that an initialization script lets Gradle print (`gates.java`)."""
+    cases: list[CaseResult] = []
+    found: list[Finding] = []
+    for index, line in enumerate(lines):
+        if match := _GRADLE.match(line):
+            outcome: Outcome = "passed" if match[3] == "PASSED" else "failed" if match[3] == "FAILED" else "skipped"
+            cases.append(CaseResult(f"{match[1]}::{match[2]}", outcome))
+            if outcome == "failed":
+                trace = until(lines[index : index + TRACE_LINES], ("",), " ")
+                found.append(finding("test.failed", "\n".join(trace)))
+    if not cases:
+        return None
+    skipped = sum(case.outcome == "skipped" for case in cases)
+    return Tally(len(cases) - skipped, skipped, tuple(found), named(cases))
+
+
 def _go_json(text: str) -> Tally | None:
     """Read `go test -json`: one event per line; the output of a test is in its own events.
 
@@ -268,6 +286,7 @@ _READERS: tuple[Callable[[Sequence[str]], Tally | None], ...] = (
     _cargo,
     _go_verbose,
     _maven,
+    _gradle,
     _unittest,
     _pytest,
 )
