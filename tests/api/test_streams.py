@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from buildwright.ports import LogEntry
 from tests.api.streaming import Served, event_seqs, line_seqs, opened, serving
 
 
@@ -117,6 +119,27 @@ async def test_frames_of_both_names_and_the_journal(served: Served) -> None:
     ]
     assert [frame["payload"]["seq"] for frame in journal] == [1, 2, 3, 4, 5, 6]
     assert {frame["type"] for frame in journal} == {"journal"}
+
+
+async def test_a_file_is_told_of_when_it_is_written_and_once(served: Served) -> None:
+    story = await served.begin()
+    now = datetime.now(UTC)
+    said = [("said", "x"), ("wrote", "src/a.py: wrote 12 bytes"), ("wrote", "b.md: deleted"), ("said", "y")]
+    await served.site.app.builds.write_log(story.id, [LogEntry(now, "t1", 1, kind, text) for kind, text in said])
+    found: list[dict[str, Any]] = []
+    async with served.client() as client:
+        after = "start"
+        for _ in range(3):  # cut after each frame
+            async with opened(client, f"/ws?build={story.id}&topics=log&after={after}") as frames:
+                await frames.next()
+                frame = await frames.next()
+                assert frame is not None
+                found.append(frame)
+                after = frame["payload"]["cursor"]
+    assert [frame["type"] for frame in found] == ["build_log", "file_created", "build_log"]
+    assert [line["text"] for frame in found[::2] for line in frame["payload"]["lines"]] == ["x", "b.md: deleted", "y"]
+    told = {"path": "src/a.py", "size_bytes": 12, "language": "python", "change": "written", "task": "t1"}
+    assert told.items() <= found[1]["payload"].items()
 
 
 async def test_a_client_subscribes_to_what_it_wants(served: Served) -> None:

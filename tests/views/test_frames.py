@@ -20,7 +20,7 @@ from buildwright.core.patch import FileChange, Patch
 from buildwright.core.spec import Spec
 from buildwright.core.task import Task
 from buildwright.ports import LogLine
-from buildwright.views.frames import MOST_TASKS, Moment, StreamFrame, event_frames, log_frame
+from buildwright.views.frames import MOST_TASKS, Moment, StreamFrame, event_frames, log_frames
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 GOOD = Verdict(tree="t", reports=(Report(gate="scope", ok=True),))
@@ -260,7 +260,8 @@ def test_trouble_without_a_name_is_a_line_of_the_log(event: AnyEvent, text: str)
 
 def test_log_lines_are_one_frame_with_their_levels() -> None:
     lines = [LogLine(n, AT, "t1", 1, kind, f"<b>{n}\u2028") for n, kind in enumerate(("said", "warned", "error"), 7)]
-    frame = log_frame("devteam", "b1", "shop", lines)
+    ((frame, last),) = log_frames("devteam", "b1", "shop", lines)
+    assert last == 9
     assert (frame.type, frame.payload["executionId"]) == ("execution-log", "b1")
     assert [(line["seq"], line["level"]) for line in frame.payload["lines"]] == [
         (7, "info"),
@@ -268,7 +269,7 @@ def test_log_lines_are_one_frame_with_their_levels() -> None:
         (9, "error"),
     ]
     assert set(frame.payload["lines"][0]) == {"seq", "ts", "task", "attempt", "kind", "level", "text"}
-    assert log_frame("builder", "b1", "shop", lines).type == "build_log"
+    assert [one.frame.type for one in log_frames("builder", "b1", "shop", lines)] == ["build_log"]
     assert isinstance(frame, StreamFrame)
 
 

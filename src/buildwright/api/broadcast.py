@@ -17,7 +17,7 @@ from buildwright.api.history import MOST_LINES, History, moments_of, runs_of
 from buildwright.core.build import Build
 from buildwright.errors import BuildwrightError, NotFound, StoreFailed
 from buildwright.ports import BuildRow, Builds, LogLine
-from buildwright.views.frames import Moment, Names, event_frames, log_frame
+from buildwright.views.frames import LogFrame, Moment, Names, event_frames, log_frames
 
 if TYPE_CHECKING:
     from buildwright.store.build_queries import BuildQueries
@@ -73,9 +73,16 @@ class EncodedFrames:
             if self.moment is not None:
                 found = [frame.encoded() for frame in event_frames(names, self.moment)]
             else:
-                found = [log_frame(names, self.build_id, self.project_id, self.lines).encoded()]
+                found = [one.frame.encoded() for one in self._of_log(names)]
             self._bodies[names] = found
         return found
+
+    def last_lines(self, names: Names) -> list[int]:
+        """Return the last line in each of the frames of a run of log lines."""
+        return [one.last for one in self._of_log(names)]
+
+    def _of_log(self, names: Names) -> list[LogFrame]:
+        return log_frames(names, self.build_id, self.project_id, self.lines)
 
     def after(self, place: Place) -> Place:
         """Return the place of a subscriber at `place` once it has had all of this piece."""

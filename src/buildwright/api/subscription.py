@@ -338,6 +338,8 @@ class Subscription:
 
     def _steps(self, piece: EncodedFrames, place: Place) -> tuple[Place, ...]:
         """Return the client's place after each frame of a piece."""
+        if piece.moment is None:
+            return tuple(place._replace(line=last) for last in piece.last_lines(self.names))
         count = len(_bodies(piece, self.names, self.topics))
         between = [place._replace(part=number) for number in range(1, count)]
         return (*between, piece.after(place)) if count else ()

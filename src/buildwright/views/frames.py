@@ -6,6 +6,7 @@ A frame is `{type, ts, projectId, payload}`. Each event has one row: the fields 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -32,6 +33,8 @@ MOST_TASKS = 500
 """Tasks in one `build_plan`; a larger plan comes in parts."""
 MOST_FILES = 200
 LONGEST_TEXT = 2_000
+_WRITTEN = re.compile(r"(.+): wrote (\d+) bytes", re.DOTALL)
+"""The line of a log that says which file an agent has written (`engine.attempt`)."""
 _LEVELS = {"error": "error", "warned": "warning"}
 
 
@@ -86,9 +89,34 @@ def event_frames(names: Names, moment: Moment) -> list[StreamFrame]:
     return [StreamFrame(kind, recorded.at, build.project_id, {**always, **fields}) for kind, fields in made]
 
 
-def log_frame(names: Names, build_id: str, project_id: str, lines: Sequence[LogLine]) -> StreamFrame:
-    """Return some consecutive lines of a build's log as one frame."""
-    kind = "build_log" if names == "builder" else "execution-log"
+class LogFrame(NamedTuple):
+    """A frame made of lines of a log, and the last of them."""
+
+    frame: StreamFrame
+    last: int
+
+
+def log_frames(names: Names, build_id: str, project_id: str, lines: Sequence[LogLine]) -> list[LogFrame]:
+    """Return some consecutive lines of a build's log: one frame, but `builder` has one for each file that was written."""
+    if names != "builder":
+        return [_lines("execution-log", build_id, project_id, lines)]
+    found: list[LogFrame] = []
+    waiting: list[LogLine] = []
+    for line in lines:
+        written = _WRITTEN.fullmatch(line.text) if line.kind == "wrote" else None
+        if written is None:
+            waiting.append(line)
+            continue
+        if waiting:
+            found.append(_lines("build_log", build_id, project_id, waiting))
+            waiting = []
+        fields = {"task": line.task, "attempt": line.attempt, "line": line.seq}
+        kind, payload = _file_created(written[1], int(written[2]), "written", fields)
+        found.append(LogFrame(StreamFrame(kind, line.at, project_id, {"executionId": build_id, **payload}), line.seq))
+    return [*found, _lines("build_log", build_id, project_id, waiting)] if waiting else found
+
+
+def _lines(kind: str, build_id: str, project_id: str, lines: Sequence[LogLine]) -> LogFrame:
     shown = [
         {
             "seq": line.seq,
@@ -101,7 +129,14 @@ def log_frame(names: Names, build_id: str, project_id: str, lines: Sequence[LogL
         }
         for line in lines
     ]
-    return StreamFrame(kind, lines[-1].at, project_id, {"executionId": build_id, "lines": shown})
+    return LogFrame(
+        StreamFrame(kind, lines[-1].at, project_id, {"executionId": build_id, "lines": shown}), lines[-1].seq
+    )
+
+
+def _file_created(path: str, size: int, change: str, more: Fields) -> tuple[str, Fields]:
+    about = {"path": path, "size_bytes": size, "language": language_of(path), "change": change}
+    return "file_created", {**about, **more}
 
 
 def _level(line: LogLine) -> str:
@@ -214,16 +249,7 @@ def _landed(event: e.ChangeLanded, moment: Moment) -> Iterator[tuple[str, Fields
     patch = moment.before.task(event.task).patch if moment.before is not None else None
     written = [change for change in (patch.changes if patch else ()) if change.kind in {"added", "modified"}]
     for change in written[:MOST_FILES]:
-        yield (
-            "file_created",
-            {
-                "path": change.path,
-                "size_bytes": change.size,
-                "language": language_of(change.path),
-                "change": change.kind,
-                "task": event.task,
-            },
-        )
+        yield _file_created(change.path, change.size, change.kind, {"task": event.task})
     yield _complete(event.task, event.attempt, moment)
 
 
