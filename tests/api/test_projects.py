@@ -586,6 +586,47 @@ async def test_a_build_that_cannot_be_is_refused_and_never_made(
     assert (await get(served.client, f"/projects/{project}"))["build"] is None
 
 
+async def test_a_plain_folder_is_made_a_repository_and_the_files_appear_in_it(served: Served, tmp_path: Path) -> None:
+    client, place = served.client, tmp_path / "shop" / "new"
+    check = [{"name": "there", "command": "test -d ."}]
+    again = {"tasks": [{"id": "b", "title": "B"}], "options": options("cat a.txt > b.txt", checks=check)}
+    writes = options("echo one > a.txt", checks=check)
+    project = await create(client)
+    status = await end(client, await begin(client, project, place, options=writes, tasks=[{"id": "a", "title": "A"}]))
+    assert status["status"] == "completed", status
+    assert (place / "a.txt").read_text() == "one\n"
+    told = await get(client, f"/projects/{project}/build/instructions")
+    assert told["steps"][0]["commands"] == [f"cd {place}"]
+    (place / "a.txt").write_text("two\n")
+    git(place, "commit", "-qam", "mine")
+    assert (await end(client, await begin(client, project, place, **again)))["status"] == "completed"
+    assert (place / "b.txt").read_text() == "two\n"
+    assert git(place, "status", "--porcelain") == ""
+
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "kept.txt").write_text("kept\n")
+    slow = options("cat kept.txt > a.txt; echo changed > " + str(old / "kept.txt"), checks=check)
+    build = await begin(client, project, old, options=slow, tasks=[{"id": "a", "title": "A"}])
+    paused = await reach(client, build, "paused")
+    assert (old / "kept.txt").read_text() == "changed\n"
+    assert "changed meanwhile" in json.dumps(paused)
+    git(old, "stash", "-q")
+    status, _ = await ask(client, "POST", f"{build}/resume", {"action": "retry"})
+    assert status == 200
+    assert (await end(client, build))["status"] == "completed"
+    assert (old / "a.txt").read_text() == "kept\n"
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "/etc/buildwright-shop"])
+async def test_what_is_no_folder_of_a_project_is_not_made_one(served: Served, tmp_path: Path, name: str) -> None:
+    place = str(tmp_path / name)
+    body = {"target_type": "local_path", "target_ref": place, "tasks": TASKS, "options": options()}
+    status, problem = await ask(served.client, "POST", f"/projects/{await create(served.client)}/build", body)
+    assert (status, problem["code"]) == (422, "bad-repository"), problem
+    assert not (Path(place) / ".git").exists()
+
+
 async def test_a_stranger_runs_no_commands_here(served: Served, repository: Path) -> None:
     bob = await served.user("bob")
     wish = {"target_type": "local_path", "target_ref": str(repository), "tasks": TASKS, "options": options()}

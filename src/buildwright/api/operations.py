@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from buildwright.api import quotas
 from buildwright.api.params import check_project, stating
-from buildwright.api.targets import check_commands, checked_repository, is_owner
+from buildwright.api.targets import check_commands, checked_repository, is_owner, open_folder
 from buildwright.core.build import Build, Control
-from buildwright.core.limits import Options
+from buildwright.core.limits import Delivery, Options
 from buildwright.engine.commands import NewBuild, StopBuild
 from buildwright.errors import IllegalMove
 from buildwright.views.overview import state_word
@@ -31,16 +31,24 @@ _SLICE_SECONDS = 1.0
 """Seconds between looks whether the server is about to end."""
 
 
-async def start(site: ServerState, caller: Caller, correlation_id: str, new: NewBuild, at_once: int = 0) -> str:
+async def start(
+    site: ServerState, caller: Caller, correlation_id: str, new: NewBuild, at_once: int = 0, *, opens: bool = False
+) -> str:
     """Make a build for the caller, within the quotas, and return its id. No process carries it out yet.
 
     The repository and the remote of the delivery are checked first. `at_once` is the limit where the setting of the
-    same meaning gives none; see `quotas.check`. Raises Forbidden, TooMany, Conflict, BadRepository, BadSettings, BadSpec.
+    same meaning gives none; see `quotas.check`. With `opens` a plain folder is made a repository. Raises Forbidden,
+    TooMany, Conflict, BadRepository, BadSettings, BadSpec.
     """
     await site.rates.take(BUILDS, caller.user_id)
     check_commands(site, caller, new.spec, new.options)
     if new.project_id:
         await check_project(site, caller, new.project_id)
+    if opens and new.options.lanes:
+        environment, own = site.app.settings.environment, is_owner(site, caller)
+        in_place = await asyncio.to_thread(open_folder, new.repository, environment, own_machine=own)
+        if in_place and "delivery" not in new.options.model_fields_set:
+            new = replace(new, options=new.options.model_copy(update={"delivery": Delivery(kind="files")}))
     repository = await checked_target(site, caller, new.repository, new.options)
     new = replace(new, repository=repository, user_id=caller.user_id, correlation_id=correlation_id)
     async with quotas.room(site, caller.user_id, at_once):

@@ -85,7 +85,7 @@ async def start(
     spec = await asyncio.to_thread(spec_of, kept_spec(wish.spec, wish.tasks) or project.spec, project.name)
     options = wish.options_for(target_type, repository)
     new = NewBuild(spec, options, repository, wish.base, project.id)
-    build_id = await operations.start(site, caller, correlation_id, new, at_once=1)
+    build_id = await operations.start(site, caller, correlation_id, new, at_once=1, opens=target_type == "local_path")
     await site.hosting.begin(build_id)
     return build_id
 

@@ -1,4 +1,4 @@
-"""The repositories and commands that a server lets its users name. Must never fetch anything, nor run it.
+"""The repositories and commands that a server lets its users name. Must never fetch anything, nor run their code.
 
 Users of the server must not reach, through it, files and hosts that are not theirs (a path to the system's folders, an
 address inside the network).
@@ -79,6 +79,32 @@ async def checked_repository(text: str, environment: Mapping[str, str], *, own_m
     if host:
         await check_host(host, environment)
     return checked
+
+
+def open_folder(text: str, environment: Mapping[str, str], *, own_machine: bool) -> bool:
+    """Make a repository of a path with nothing there, or of a folder that is in no repository.
+
+    Return whether builds deliver to its files: it was made so, now or before. Raises BadRepository, GitFailed.
+    """
+    from buildwright.workspace.deliver import is_in_place, make_repository
+
+    roots = _roots(environment, own_machine=own_machine)
+    path = _allowed(text, roots)
+    top = next((place for place in (path, *path.parents) if (place / ".git").exists()), None)
+    if top is not None and top != path:
+        return False
+    if top is None:
+        if (path / "HEAD").exists() or (path.exists() and not path.is_dir()):
+            return False
+        below = next(path.relative_to(root) for root in roots if path.is_relative_to(root))
+        if not below.parts or any(part.startswith(".") for part in below.parts):
+            raise BadRepository(
+                f"{_short(text)} cannot be made a repository", fix="name a folder of its own for the project"
+            )
+    if top is None or is_in_place(path, environment):
+        make_repository(path, environment)
+        return True
+    return False
 
 
 async def check_host(host: str, environment: Mapping[str, str]) -> None:

@@ -218,6 +218,8 @@ def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> EventLi
     if event.kind == "none":
         return None
     name = event.ref.removeprefix("refs/heads/")
+    if event.kind == "files":
+        return EventLine("done", f"delivered to branch {name} and the files of its checkout")
     return EventLine(
         "done", f"pushed to {event.remote}, branch {name}" if event.remote else f"delivered to branch {name}"
     )

@@ -498,7 +498,7 @@ class BuildDelivered(Event, ends_step=True, keeps_moment=True):
     """The result is where the user asked for it."""
 
     type: Literal["build.delivered"] = "build.delivered"
-    kind: Literal["none", "branch", "push"]
+    kind: Literal["none", "branch", "push", "files"]
     ref: Identifier = ""
     commit: Identifier = ""
     remote: Identifier = ""

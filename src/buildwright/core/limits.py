@@ -93,9 +93,12 @@ class Check(Record):
 
 
 class Delivery(Record):
-    """Where the result goes: nowhere, a branch in the user's repository, or a push to a remote."""
+    """Where the result goes: nowhere, a branch in the user's repository, a push to a remote, or the files checked out."""
 
-    kind: Annotated[Literal["none", "branch", "push"], InRequest()] = Field("branch", description="Where it goes.")
+    kind: Annotated[Literal["none", "branch", "push", "files"], InRequest()] = Field(
+        "branch",
+        description="Where it goes; `files`: to the branch that is checked out in the repository, and its files.",
+    )
     branch: Annotated[Name, AsOption("--branch"), InFile()] = Field(
         "", description="Branch for the result; `buildwright/` and the build's short id when left out."
     )

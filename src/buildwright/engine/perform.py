@@ -258,8 +258,8 @@ async def _deliver(bench: ActionContext, action: Deliver, build: Build) -> AnyEv
     if action.attempt > 1:
         await bench.world.clock.sleep(min(2.0 ** (action.attempt - 1), 30.0))
     delivery = build.options.delivery
-    if build.stage is Stage.WORKING and delivery.kind == "push":
-        delivery = Delivery()  # what a build that fails has proven is for a look, not for a remote's branch
+    if build.stage is Stage.WORKING and delivery.kind in {"push", "files"}:
+        delivery = Delivery()  # what a build that fails has proven is for a look: not for a remote, nor a checkout
     try:
         delivered = await _workspace(bench).deliver(build.id, build.repository, action.commit, delivery, bench.guard)
     except LostLease:

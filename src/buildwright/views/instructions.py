@@ -124,6 +124,8 @@ def _take(build: Build, delivery: DeliveredResult | None) -> InstructionStep:
     if delivery is None or not delivery.ref:
         return _undelivered(build)
     branch, place = shlex.quote(delivery.branch), _address(build, delivery)
+    if delivery.kind == "files" and build.repository == place:
+        return _taking("Take the files", f"They are in {place}.", f"cd {shlex.quote(place)}")
     if delivery.kind == "branch" and build.repository == place and place.startswith("/"):
         text = f"The branch is in the repository it was built in; `git merge {branch}` brings it into another branch."
         enter, look, switch = f"cd {shlex.quote(place)}", f"git log --oneline {branch}", f"git switch {branch}"

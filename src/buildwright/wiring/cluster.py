@@ -105,7 +105,7 @@ class PendingDeliveries:
         """Note that the result of a build is due, if it is to become a branch of a repository on this machine."""
         from buildwright.workspace.source import locate
 
-        if options.delivery.kind == "branch" and locate(repository, self._environment).git_dir is not None:
+        if options.delivery.kind in {"branch", "files"} and locate(repository, self._environment).git_dir is not None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (self._folder / build_id).touch()
 

@@ -1,8 +1,12 @@
-"""Brings a commit to the user: a branch in their repository, or a push. Must never force or touch a checkout."""
+"""Brings a commit to the user: a branch in their repository, a push, or files. Must never force.
+
+A checkout is touched only where the user asks for its files, and git refuses when they were changed since.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +15,7 @@ from buildwright.core.failpoint import failpoint
 from buildwright.core.limits import Delivery
 from buildwright.errors import BadRepository, Conflict, DiskFull, GitFailed
 from buildwright.ports import Delivered, Guard
-from buildwright.workspace.git import Git, check_branch, check_name, mask
+from buildwright.workspace.git import IDENTITY, Git, GitAnswer, check_branch, check_name, mask
 from buildwright.workspace.hub import Hub, ref_of
 from buildwright.workspace.mirror import Pin
 from buildwright.workspace.source import Source, is_elsewhere, is_remote_name, locate, look, read_remotes
@@ -22,6 +26,7 @@ _QUIET_RECEIVER = (
     "git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c core.alternateRefsCommand=true "
     "-c receive.denyCurrentBranch=refuse -c receive.autogc=false receive-pack"
 )
+_FILES_RECEIVER = _QUIET_RECEIVER.replace("denyCurrentBranch=refuse", "denyCurrentBranch=updateInstead")
 # A remote's own hooks are its policy and run as in any push. On a local path our hooksPath would replace them.
 _LOCAL_RECEIVER = "git -c core.hooksPath=hooks receive-pack"
 
@@ -33,6 +38,8 @@ class _Goal:
     remote: str
     """The remote's name as the user knows it; "" for the user's own repository."""
     own: bool
+    files: bool = False
+    """Whether the branch is checked out, and its files move with it."""
     writing: tuple[str, ...] = ()
     """Options for a push to it; `looking` holds those for listing its refs."""
     looking: tuple[str, ...] = ()
@@ -66,7 +73,7 @@ class Delivering:
             return done
         if before:
             await _check_ours(self._git, pin, goal, before, commit)
-        if goal.own and goal.source.git_dir is not None:
+        if goal.own and not goal.files and goal.source.git_dir is not None:
             await _check_not_checked_out(self._git, goal.source.git_dir, goal)
         if guard is not None:
             await guard()
@@ -95,7 +102,7 @@ class Delivering:
         if before := there.get(goal.ref):
             landed = await self._git.resolve(pin.mirror, ref_of(build_id, "integration"))
             await _check_ours(self._git, pin, goal, before, ours or landed or pin.target.commit, moved=bool(ours))
-        if goal.own and goal.source.git_dir is not None:
+        if goal.own and not goal.files and goal.source.git_dir is not None:
             await _check_not_checked_out(self._git, goal.source.git_dir, goal)
 
     async def _goal(self, pin: Pin, build_id: str, repository: str, delivery: Delivery) -> _Goal:
@@ -105,13 +112,28 @@ class Delivering:
             address, remote, near = await self._remote(pin, repository, delivery.remote)
             source = locate(address, self._environment, climb=False, rewritten=True)
             source = replace(source, near=near)
-            return _Goal(source, ref, remote, False, _receiver(source, _LOCAL_RECEIVER))
+            return _Goal(source, ref, remote, False, writing=_receiver(source, _LOCAL_RECEIVER))
         if self._hub is not None and is_elsewhere(repository):
             writing, looking = (self._hub.at.options(end, build_id, ref) for end in ("receive-pack", "upload-pack"))
-            return _Goal(self._hub.at.source, ref, self._hub.name, False, writing, looking)
+            return _Goal(self._hub.at.source, ref, self._hub.name, False, writing=writing, looking=looking)
         source = locate(repository, self._environment)
         own = source.git_dir is not None
-        return _Goal(source, ref, "" if own else mask(repository), own, _receiver(source, _QUIET_RECEIVER))
+        if delivery.kind == "files":
+            ref = await self._checked_out(source)
+            return _Goal(source, ref, "", True, files=True, writing=_receiver(source, _FILES_RECEIVER))
+        return _Goal(source, ref, "" if own else mask(repository), own, writing=_receiver(source, _QUIET_RECEIVER))
+
+    async def _checked_out(self, source: Source) -> str:
+        """Return the branch that is checked out in the user's repository."""
+        head = GitAnswer(1, b"", "")
+        if source.git_dir is not None and source.work_tree is not None:
+            head = await self._git.run(source.git_dir, "symbolic-ref", "--quiet", "HEAD", okay=(0, 1, 128))
+        if not head.text.startswith("refs/heads/"):
+            raise BadRepository(
+                f"No branch is checked out in {mask(source.location)}, so the result has no files to go to.",
+                fix="Switch to a branch there, or deliver to a branch.",
+            )
+        return head.text
 
     async def _remote(self, pin: Pin, repository: str, remote: str) -> tuple[str, str, Path | None]:
         """Return the address to push to, its name for the user, and the repository that names it."""
@@ -136,6 +158,39 @@ class Delivering:
             f"The repository has no remote {name!r}.",
             fix=f"Name one of: {names}." if names else "Run `git remote add origin <address>` there first.",
         )
+
+
+def make_repository(folder: Path, environment: Mapping[str, str]) -> None:
+    """Make a repository of a folder, with what is there as its first commit; the folder too, if it is missing.
+
+    Builds deliver to its files: `is_in_place` knows it. A second call changes nothing. Raises GitFailed.
+    """
+    name, _, address = IDENTITY.removesuffix(">").partition(" <")
+    user = UserSettings(environment)
+    who = [f"user.name={user.value('user.name') or name}", f"user.email={user.value('user.email') or address}"]
+    settings = [word for one in (*who, "core.hooksPath=/dev/null", "commit.gpgSign=false") for word in ("-c", one)]
+
+    def run(*words: str) -> str:
+        command = ["git", "-C", str(folder), *settings, *words]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=user.environment, timeout=600
+        )
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip()[-300:]
+            raise GitFailed(f"{folder} could not be made a repository: {said}", fix="Make it one by hand: git init.")
+        return done.stdout.decode(errors="replace")
+
+    folder.mkdir(parents=True, exist_ok=True)
+    run("init", "--quiet")
+    run("config", "buildwright.delivery", "files")
+    if run("status", "--porcelain") and not run("for-each-ref", "--count=1"):
+        run("add", "--all")
+        run("commit", "--quiet", "--message", "The files as they were before the first build")
+
+
+def is_in_place(folder: Path, environment: Mapping[str, str]) -> bool:
+    """Return whether the repository is one that `make_repository` has made."""
+    return UserSettings(environment, folder / ".git").value("buildwright.delivery") == "files"
 
 
 def _receiver(source: Source, program: str) -> tuple[str, ...]:
@@ -211,6 +266,11 @@ async def _push(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> No
         now = await _look(git, goal)
         if now == commit:
             return
+        if goal.files and "rejected" in error.message:
+            raise Conflict(
+                f"The files in {goal.source.work_tree} were changed meanwhile: {error.message}",
+                fix="Commit them or put them away (`git stash -u`), and resume.",
+            ) from error
         if now != before:
             raise Conflict(
                 f"The branch {goal.branch} moved meanwhile.", fix="Resume, or deliver to another branch."

@@ -31,7 +31,8 @@ class UserSettings:
     """The git settings of the user whose environment is given; with `git_dir` those that count in this repository."""
 
     def __init__(self, environment: Mapping[str, str], git_dir: Path | None = None) -> None:
-        self._environment = {name: value for name, value in environment.items() if name not in _OF_A_REPOSITORY}
+        self.environment = {name: value for name, value in environment.items() if name not in _OF_A_REPOSITORY}
+        """The user's, without what names a repository."""
         self._git_dir = git_dir
 
     def rewritten(self, address: str, *, push: bool = False, explicit: bool = False) -> str:
@@ -102,7 +103,7 @@ class UserSettings:
                 capture_output=True,
                 check=False,
                 cwd="/",
-                env={**self._environment, "LC_ALL": "C"},
+                env={**self.environment, "LC_ALL": "C"},
                 timeout=_SECONDS,
             )
         except (OSError, subprocess.TimeoutExpired):
