@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
+import sqlite3
+import string
 import subprocess
 import sys
 import time
@@ -429,3 +432,27 @@ async def test_how_the_model_failed_claude_is_said(
     told = [event for event in events(program) if event["type"] in {"agent.broke", "build.paused"}]
     assert [event.get("kind", event.get("reason")) for event in told] == [paused or kind], told
     assert told[0]["message"].startswith(f"{kind}: " if paused else "")
+
+
+def test_a_change_with_a_key_never_lands_and_the_tables_count_it(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "two.json", {"id": "ok", "title": "Fine"}, {"id": "leak", "title": "Leaks"})
+    key = "gh" + "p_" + "".join(random.Random(3).choices(string.ascii_letters + string.digits, k=36))
+    agent = f"echo 'K = \"{key}\"' > leak.py; test $BUILDWRIGHT_TASK_ID = leak || mv leak.py ok.py; sed -i s/{key}/none/ ok.py"
+    ended = program(
+        "build",
+        tasks,
+        *("--repo", repository, "--attempts", "1", "--on-failure", "fail", "--check", "test -f README.md"),
+        *shell(f"{agent}; true"),
+    )
+    assert ended.code not in {0, 78}, ended.err
+    assert key not in ended.out + ended.err
+    assert "ok.py" in git(repository, "ls-tree", "-r", "--name-only", delivered(repository))
+    assert key not in git(repository, "log", "--all", "-p")
+    assert "secrets.github-pat" in program("why", "newest", "leak").out
+    with contextlib.closing(sqlite3.connect(program.home / "buildwright.db")) as store:
+        (counted,) = store.execute(
+            "SELECT sum(total_tasks), sum(successful_tasks), sum(failed_tasks) FROM metrics_hourly"
+        ).fetchall()
+    assert counted == (2, 1, 1)
