@@ -75,7 +75,7 @@ faults: tools $(VENV)/.dev ## a full disk, a killed git, torn files, users at on
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/faults tests/store/test_damage.py tests/engine/test_commands_stateful.py
 
 agents: tools $(VENV)/.dev ## drive every agent that is known, the real programs, against a cassette (a quarter of an hour, fetches much)
-	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/agents/test_programs.py tests/cli/test_demo.py
+	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/agents/test_programs.py tests/agents/test_acp.py tests/cli/test_demo.py
 
 fuzz: tools $(VENV)/.dev ## ten thousand requests and more that are made of the API's description, with every check (a quarter of an hour)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/api/test_schema.py

@@ -23,6 +23,7 @@ from typing import Any, Literal, get_args, get_origin
 from cyclopts import App
 from pydantic.fields import FieldInfo
 
+from buildwright.agents.acp_agents import KNOWN_AGENTS
 from buildwright.agents.programs import PROGRAMS, program
 from buildwright.cli.app import make_app
 from buildwright.core.apply import MOVES, Move
@@ -365,6 +366,16 @@ def agent_programs() -> str:
     return "\n".join(rows)
 
 
+def acp_agents() -> str:
+    """Every agent that is known to speak the Agent Client Protocol."""
+    rows = ["| agent | program | install | asks by | default model | tried |", "| --- | --- | --- | --- | --- | --- |"]
+    for known in KNOWN_AGENTS:
+        models = ", ".join(f"`{kind}*`" for kind in known.models)
+        name, install, model = f"`acp:{known.command}`", f"`{known.install}`", f"`{known.default_model}`"
+        rows.append(f"| {' | '.join((name, known.title, install, models, model, known.tried))} |")
+    return "\n".join(rows)
+
+
 def attacks() -> str:
     """What `sandbox prove` tries."""
     return "\n".join(["| attack | it would |", "| --- | --- |", *(f"| `{one.name}` | {one.aims} |" for one in ATTACKS)])
@@ -377,7 +388,7 @@ PAGES: dict[str, dict[str, Draw]] = {
     "docs/architecture.md": {"house": house},
     "docs/cli.md": {"options_of_build": options_of_build, "options_of_prune": options_of_prune},
     "docs/library.md": {"options": options},
-    "docs/guides/agents.md": {"programs": agent_programs},
+    "docs/guides/agents.md": {"programs": agent_programs, "acp_agents": acp_agents},
     "docs/guides/security.md": {"attacks": attacks},
     "docs/guides/checks.md": {"gates": gates, "keys_of_a_check": keys_of_a_check, "keys_of_the_file": keys_of_the_file},
     **{

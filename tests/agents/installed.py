@@ -16,7 +16,12 @@ FOLDER = Path(__file__).parents[2] / ".agents"
 EVERY_TIME = ("codex", "gemini", "aider")
 """What each run of the tests drives; `make agents` drives all."""
 
-_LISTS = {"codex": "node", "gemini": "node", "aider": "aider", "mini": "mini"}
+_LISTS = {
+    **dict.fromkeys(("codex", "gemini"), "node"),
+    **dict.fromkeys(("codex-acp", "claude-agent-acp"), "node_acp"),
+    "aider": "aider",
+    "mini": "mini",
+}
 FULL = os.environ.get("BUILDWRIGHT_PROOFS") == "full"
 """Whether this run drives every agent."""
 

@@ -22,7 +22,7 @@ from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Warn
 from buildwright.core.limits import Limits, Options
 from buildwright.errors import AgentFailed
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Assignment, Message, ModelAccess
+from buildwright.ports import Agent, Assignment, Message, ModelAccess
 from buildwright.sandbox.execution import NoSandbox
 from tests.agents.conftest import Assign
 from tests.agents.installed import names, programs
@@ -44,7 +44,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[LocalGateway]:
     await gateway.close()
 
 
-async def play(agent: ProgramAgent, assignment: Assignment, *messages: str) -> list[Activity]:
+async def play(agent: Agent, assignment: Assignment, *messages: str) -> list[Activity]:
     inbox: asyncio.Queue[Message] = asyncio.Queue()
     for number, text in enumerate(messages):
         inbox.put_nowait(Message(f"m{number}", text))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from buildwright.agents.acp_agents import KNOWN_AGENTS
 from buildwright.agents.programs import PROGRAMS
 from tests.agents.installed import FULL, names, programs
 from tests.cli.conftest import Program
@@ -38,10 +39,15 @@ def test_the_demo_overwrites_nothing(program: Program, tmp_path: Path) -> None:
     assert "not an empty folder" in ended.err
 
 
-@pytest.mark.parametrize("agent", [name for name in names(PROGRAMS) if FULL or name == "codex"])
+BY_PROTOCOL = tuple(f"acp:{known.command}" for known in KNOWN_AGENTS)
+WRITERS = (*(name for name in names(PROGRAMS) if FULL or name == "codex"), *(BY_PROTOCOL if FULL else ()))
+
+
+@pytest.mark.parametrize("agent", WRITERS)
 def test_the_demo_is_written_by_any_agent(program: Program, tmp_path: Path, agent: str) -> None:
     program.patience = 600
-    path = f"{programs(agent)}{os.pathsep}{os.environ['PATH']}"
+    installed = programs(agent.removeprefix("acp:").partition(" ")[0])
+    path = f"{installed}{os.pathsep}{os.environ['PATH']}"
     ended = program("demo", "--agent", agent, "--dir", tmp_path / "sample", "--json", PATH=path)
     assert ended.code == 0, ended.err
     assert "passes the project's own tests. Ran " in ended.err
@@ -57,7 +63,8 @@ def test_the_doctor_lists_the_agents_that_start_in_the_sandbox(program: Program)
     path = f"{programs('codex')}{os.pathsep}{os.environ['PATH']}"
     ended = program("doctor", "--agents", "--json", PATH=path)
     agents = {agent["name"]: agent for agent in ended.lines[0]["agents"]}
-    assert tuple(agents) == PROGRAMS
-    for name in ("codex", "gemini"):
+    assert tuple(agents) == (*PROGRAMS, *BY_PROTOCOL)
+    for name in ("codex", "gemini", "acp:gemini --acp"):
         assert (agents[name]["version"], agents[name]["trouble"]) == (agents[name]["tried"], "")
-        assert agents[name]["found"].endswith(f"/{name}")
+        assert agents[name]["found"].endswith(f"/{name.removeprefix('acp:').partition(' ')[0]}")
+    assert agents["acp:gemini --acp"]["resumes"]

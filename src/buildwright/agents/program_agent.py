@@ -1,28 +1,26 @@
 """Runs a coding agent that is a program of its own: in the lane, in the sandbox, understood by its own event stream.
 
 Nothing that it says of itself is believed: its files are taken from the lane, its tokens and cost come from the gateway.
-Its conversation is kept as the files that it wrote below its home; no link is followed to them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from buildwright.agents.finding import find
 from buildwright.agents.programs.program import PROMPT, PROMPT_FILE, TAIL, AgentProgram, ProgramPlace, Run
-from buildwright.confined_fs import read_beneath, write_beneath
+from buildwright.agents.session_files import decode, restore, save
+from buildwright.confined_fs import write_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
-from buildwright.core.record import Record
-from buildwright.errors import AgentFailed, NotFound, ToolMissing, UnsafePath
+from buildwright.errors import AgentFailed, ToolMissing
 from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
 from buildwright.shared_folders import shared_in
 
@@ -67,20 +65,17 @@ class ProgramAgent:
         executable = await asyncio.to_thread(find, program.program, self._path)
         if executable is None:
             raise AgentFailed(f"{program.title} is not installed.", fix=program.install)
-        before = read_conversation(assignment.conversation) if assignment.conversation else None
+        before = decode(assignment.conversation) if assignment.conversation else None
         if before is not None:
-            restore_conversation(before, assignment)
+            restore(before, assignment)
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
         run = Run(assignment.lane, before.session if before is not None else "")
-        text = _first(assignment, resumed=before is not None)
-        own = await asyncio.to_thread(_named, assignment.lane, program.leaves)
-        try:
+        text = first_text(assignment, resumed=before is not None)
+        with leaving_nothing(assignment.lane, program.leaves):
             async with aclosing(self._work(assignment, executable, run, text, inbox)) as activities:
                 async for activity in activities:
                     yield activity
-        finally:
-            _remove(_named(assignment.lane, program.leaves) - own)
 
     async def _work(
         self, assignment: Assignment, executable: Path, run: Run, text: str, inbox: asyncio.Queue[Message]
@@ -91,7 +86,7 @@ class ProgramAgent:
             async with aclosing(turn.follow(inbox)) as activities:
                 async for activity in activities:
                     yield activity
-            messages = [*turn.waiting, *_waiting(inbox)]
+            messages = [*turn.waiting, *waiting_in(inbox)]
             if not turn.is_done or not messages:
                 break
             if not self.resumes or not run.session:
@@ -111,7 +106,6 @@ class ProgramAgent:
         model = assignment.model or program.default_model
         place = ProgramPlace(str(executable), assignment.lane, home, assignment.door, model, run.session)
         start = program.start(place)
-        (home / "tmp").mkdir(mode=0o700, exist_ok=True)
         for path, content in {**start.files, PROMPT_FILE: text}.items():
             # Confined: an earlier turn may have laid links there.
             write_beneath(home, path, content.encode("utf-8", "replace"))
@@ -122,31 +116,10 @@ class ProgramAgent:
             argv = tuple(said if argument == PROMPT else argument for argument in argv)
         else:
             argv = ("/bin/sh", "-c", _READ_PROMPT, "sh", str(home / PROMPT_FILE), *argv)
-        limits = assignment.limits
-        return Command(
-            argv=argv,
-            cwd=assignment.lane,
-            env={
-                "PATH": f"{executable.parent}:{self._path}",
-                **assignment.env,
-                **self._env,
-                "HOME": str(home),
-                "LANG": "C.UTF-8",
-                "TMPDIR": str(home / "tmp"),
-                "NO_COLOR": "1",
-                "TERM": "dumb",
-                **start.env,
-            },
-            seconds=limits.task_seconds,
-            output_bytes=limits.output_bytes,
-            memory_bytes=limits.memory_bytes,
-            processes=limits.processes,
-            relays=assignment.door.relays,
-            writable=(home,),
-            shared=shared_in(assignment.lane),
-        )
+        path = f"{executable.parent}:{self._path}"
+        return lane_command(assignment, argv, path, {"NO_COLOR": "1", "TERM": "dumb", **self._env, **start.env})
 
-    async def start(self, command: Command, output: _LineOutput) -> Completed:
+    async def start(self, command: Command, output: LineOutput) -> Completed:
         """Run the command. Raises AgentFailed when it cannot be started."""
         try:
             return await self._sandbox.run(command, output.feed)
@@ -159,7 +132,7 @@ class ProgramAgent:
         if self._program.read is not None and text.startswith("{"):
             try:
                 event = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 event = None
             if isinstance(event, dict):
                 yield from self._program.read(run, event)
@@ -174,7 +147,7 @@ class ProgramAgent:
     def _finished(self, assignment: Assignment, turn: _Turn, run: Run) -> Finished:
         kept = None
         if self._program.session_files is not None and run.session:
-            kept = save_conversation(run.session, self._program.session_files(run.session), assignment)
+            kept = save(run.session, self._program.session_files(run.session), assignment)
         if turn.is_done:
             return Finished(ok=True, summary=run.said[-TAIL:], conversation=kept)
         if turn.completed is not None and turn.completed.exit_code is None:
@@ -211,7 +184,7 @@ class _Turn:
         """Start it and yield what it tells until its end."""
         self.run.trouble = ""
         command = await asyncio.to_thread(self.agent.command, self.assignment, self.executable, self.run, self.text)
-        output = _LineOutput()
+        output = LineOutput()
         running = asyncio.create_task(self.agent.start(command, output))
         try:
             while not running.done():
@@ -228,9 +201,9 @@ class _Turn:
         output.end()
         for activity in self._told(output):
             yield activity
-        self.waiting = _waiting(inbox)
+        self.waiting = waiting_in(inbox)
 
-    def _told(self, output: _LineOutput) -> Iterator[Activity]:
+    def _told(self, output: LineOutput) -> Iterator[Activity]:
         for line in output.take():
             for activity in self.agent.read(self.run, line):
                 if isinstance(activity, Said) and not line.startswith(b"{"):
@@ -242,7 +215,7 @@ class _Turn:
 
 
 @dataclass(slots=True)
-class _LineOutput:
+class LineOutput:
     """Splits output into lines. One that has no end is given up, so that it does not fill the memory."""
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -270,78 +243,49 @@ class _LineOutput:
             yield self._lines.popleft()
 
 
-def _first(assignment: Assignment, *, resumed: bool) -> str:
+def first_text(assignment: Assignment, *, resumed: bool) -> str:
+    """Return what the agent is told first; only the feedback when it goes on with its conversation."""
     if resumed and assignment.feedback:
         return assignment.feedback
     return "\n\n".join(part for part in (assignment.prompt, assignment.feedback) if part)
 
 
-def _named(lane: Path, patterns: tuple[str, ...]) -> set[Path]:
-    """Return what lies at the top of the lane under one of these names."""
-    return {path for pattern in patterns for path in lane.glob(pattern)}
+@contextmanager
+def leaving_nothing(lane: Path, patterns: tuple[str, ...]) -> Iterator[None]:
+    """Take away what an agent has left for itself at the top of the lane under one of these names."""
+    own = {path for pattern in patterns for path in lane.glob(pattern)}
+    try:
+        yield
+    finally:
+        for path in {path for pattern in patterns for path in lane.glob(pattern)} - own:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
-def _remove(found: set[Path]) -> None:
-    for path in found:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+def lane_command(assignment: Assignment, argv: tuple[str, ...], path: str, env: Mapping[str, str]) -> Command:
+    """Return the command that runs a program in the lane: with its home, its limits, and the gateway alone to reach."""
+    home, limits = assignment.home, assignment.limits
+    (home / "tmp").mkdir(mode=0o700, exist_ok=True)
+    own = {"HOME": str(home), "LANG": "C.UTF-8", "TMPDIR": str(home / "tmp")}
+    return Command(
+        argv=argv,
+        cwd=assignment.lane,
+        env={"PATH": path, **assignment.env, **env, **own},
+        seconds=limits.task_seconds,
+        output_bytes=limits.output_bytes,
+        memory_bytes=limits.memory_bytes,
+        processes=limits.processes,
+        relays=assignment.door.relays if assignment.door is not None else {},
+        writable=(home,),
+        shared=shared_in(assignment.lane),
+    )
 
 
-def _waiting(inbox: asyncio.Queue[Message]) -> list[Message]:
+def waiting_in(inbox: asyncio.Queue[Message]) -> list[Message]:
+    """Take what the user has said meanwhile."""
     found = []
     while not inbox.empty():
         found.append(inbox.get_nowait())
     return found
-
-
-LARGEST = 16 * 1024 * 1024
-"""Bytes of all files of a conversation that is kept; a larger one is begun anew."""
-
-
-class KeptConversation(Record):
-    """A kept conversation: files by their path below the home, which name the lane and the home of their time."""
-
-    session: str
-    lane: str
-    home: str
-    files: dict[str, str]
-
-
-def save_conversation(session: str, patterns: tuple[str, ...], assignment: Assignment) -> str | None:
-    """Return the conversation as text to keep; None where there is none, or it is too large."""
-    home, files, size = assignment.home, dict[str, str](), 0
-    for pattern in patterns:
-        for path in sorted(home.glob(pattern)):
-            name = path.relative_to(home).as_posix()
-            try:
-                content = read_beneath(home, name, LARGEST + 1)
-            except (NotFound, UnsafePath):
-                continue
-            size += len(content)
-            if size > LARGEST:
-                return None
-            files[name] = content.decode("utf-8", "replace")
-    if not files:
-        return None
-    lane = os.path.realpath(assignment.lane)
-    return KeptConversation(session=session, lane=lane, home=str(home), files=files).model_dump_json()
-
-
-def read_conversation(text: str) -> KeptConversation | None:
-    """Return the kept conversation, None if it cannot be read."""
-    try:
-        return KeptConversation.model_validate_json(text)
-    except ValueError:
-        return None
-
-
-def restore_conversation(kept: KeptConversation, assignment: Assignment) -> None:
-    """Write the files into the home, with the old lane and home replaced by those of this attempt."""
-    moves = ((kept.lane, os.path.realpath(assignment.lane)), (kept.home, str(assignment.home)))
-    for name, content in kept.files.items():
-        text = content
-        for old, new in moves:
-            text = text.replace(json.dumps(old)[1:-1], json.dumps(new)[1:-1])
-        write_beneath(assignment.home, name, text.encode("utf-8", "replace"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from buildwright.agents.programs.program import door_variables
 from buildwright.confined_fs import append_beneath, delete_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing, UnsafePath
@@ -133,14 +134,7 @@ def _environment(assignment: Assignment, path: str, files: _Files) -> dict[str, 
     if files.feedback is not None:
         env["BUILDWRIGHT_FEEDBACK_FILE"] = str(files.feedback)
     if assignment.door is not None:
-        env |= {
-            "ANTHROPIC_BASE_URL": assignment.door.url,
-            "ANTHROPIC_API_KEY": assignment.door.token,
-            "OPENAI_BASE_URL": f"{assignment.door.url}/v1",
-            "OPENAI_API_KEY": assignment.door.token,
-            "GOOGLE_GEMINI_BASE_URL": assignment.door.url,
-            "GEMINI_API_KEY": assignment.door.token,
-        }
+        env |= door_variables(assignment.door)
     return env
 
 

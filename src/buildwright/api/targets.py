@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from buildwright.agents.acp_agents import is_acp
 from buildwright.core.addresses import is_inside
 from buildwright.errors import BadRepository, BadSettings, Forbidden
 
@@ -139,6 +140,7 @@ def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Optio
         return
     tasks = spec.graph.tasks if spec.graph is not None else ()
     asked = {
+        "agent": is_acp(options.agent),
         "agent_command": bool(options.agent_command),
         "checks": bool(options.checks),
         "setup": bool(options.setup),

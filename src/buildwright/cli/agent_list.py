@@ -12,6 +12,7 @@ from buildwright.cli.output import Output
 from buildwright.settings import Settings
 
 if TYPE_CHECKING:
+    from buildwright.agents.acp_agents import KnownAgent
     from buildwright.ports import Sandbox
 
 _PATIENCE_SECONDS = 60.0
@@ -53,12 +54,45 @@ async def list_agents(output: Output, settings: Settings) -> None:
 
 async def agents_here(settings: Settings) -> list[AgentState]:
     """Start every installed agent once, to ask its version, in the sandbox that a build would have. Raises BadSettings."""
+    from buildwright.agents.acp_agents import KNOWN_AGENTS
     from buildwright.agents.programs import PROGRAMS
     from buildwright.sandbox import choose
 
     sandbox = await choose("auto", home=settings.tag, environment=settings.environment)
     # One after the other: some take a gigabyte, or unpack themselves.
-    return [await _state(name, settings, sandbox) for name in PROGRAMS]
+    states = [await _state(name, settings, sandbox) for name in PROGRAMS]
+    return [*states, *[await _state_by_protocol(known, settings, sandbox) for known in KNOWN_AGENTS]]
+
+
+async def _state_by_protocol(known: KnownAgent, settings: Settings, sandbox: Sandbox) -> AgentState:
+    """Have the program greet us by the Agent Client Protocol, in which it tells its version and what it can do."""
+    from buildwright.agents.acp import introduce
+    from buildwright.agents.acp_agents import PREFIX
+    from buildwright.agents.finding import find
+    from buildwright.errors import BuildwrightError
+    from buildwright.wiring.adapters import path_of
+
+    path = path_of(settings)
+    place = await asyncio.to_thread(find, known.program, path)
+    version, resumes, trouble = "", False, "" if place is not None else "it is not installed"
+    if place is not None:
+        with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
+            try:
+                version, resumes = await introduce(f"{PREFIX}{known.command}", sandbox, path, Path(folder))
+            except BuildwrightError as error:
+                trouble = str(error)
+    return AgentState(
+        name=f"{PREFIX}{known.command}",
+        title=known.title,
+        found=str(place or ""),
+        version=version,
+        tried=known.tried,
+        models=known.models,
+        resumes=resumes,
+        events=True,
+        install=known.install,
+        trouble=trouble,
+    )
 
 
 async def _state(name: str, settings: Settings, sandbox: Sandbox) -> AgentState:

@@ -16,8 +16,8 @@ class BuildOptions:
     """How a build runs. Fixed when it starts, and kept with it."""
 
     agent: Annotated[str, Parameter(group="Agents and models", help=
-        "Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), or one of "
-        "another package.")] = "direct"
+        "Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), `acp:COMMAND` "
+        "(any program that speaks the Agent Client Protocol), or one of another package.")] = "direct"
     agent_command: Annotated[str, Parameter(group="Agents and models", help=
         "The command that the shell agent runs for each task; exit 0 means that it finished.")] = ""
     model: Annotated[str, Parameter(group="Agents and models", help=

@@ -65,12 +65,14 @@ def _options(agent: str) -> Options:
 
     Raises Refused for an agent that asks no model.
     """
+    from buildwright.agents.acp_agents import is_acp
     from buildwright.agents.programs import PROGRAMS
     from buildwright.cli.sample import cassette_path
     from buildwright.core.limits import Options
 
-    if agent not in (known := ("direct", "claude", *PROGRAMS)):
-        raise Refused(f"the demo cannot be written by {agent!r}", fix=f"choose one of {', '.join(known)}")
+    if agent not in (known := ("direct", "claude", *PROGRAMS)) and not is_acp(agent):
+        fix = f"choose one of {', '.join(known)}, acp:COMMAND"
+        raise Refused(f"the demo cannot be written by {agent!r}", fix=fix)
     return Options(agent=agent, cassette=str(cassette_path()), sandbox="none")
 
 

@@ -194,10 +194,10 @@ class Limits(Record):
 class Options(Record):
     """How a build runs. Fixed at its start, stored in its first event, so that a resume needs nothing by hand."""
 
-    agent: Annotated[str, AsOption("--agent"), InFile(), InRequest(min_length=1, max_length=80)] = Field(
+    agent: Annotated[str, AsOption("--agent"), InFile(), InRequest(min_length=1, max_length=1_000)] = Field(
         "direct",
-        description="Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), or"
-        " one of another package.",
+        description="Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command),"
+        " `acp:COMMAND` (any program that speaks the Agent Client Protocol), or one of another package.",
     )
     agent_command: Annotated[str, AsOption("--agent-command"), InRequest(max_length=10_000)] = Field(
         "", description="The command that the shell agent runs for each task; exit 0 means that it finished."

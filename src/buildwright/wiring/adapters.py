@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from buildwright.agents.acp_agents import is_acp
 from buildwright.agents.programs import PROGRAMS, program
 from buildwright.core.build import Build
 from buildwright.core.finding import Diagnosis
@@ -170,6 +171,11 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
 
             assert sandbox is not None
             return ProgramAgent(program(name), sandbox, path_of(settings))
+        case name if is_acp(name):
+            from buildwright.agents.acp import AcpAgent
+
+            assert sandbox is not None
+            return AcpAgent(name, sandbox, path_of(settings))
         case name:
             return _agent_of_others(name, settings, sandbox)
 
@@ -193,7 +199,7 @@ def masked(settings: Settings, text: str) -> str:
 def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:
     from importlib.metadata import entry_points
 
-    known = ["direct", "claude", "shell", *PROGRAMS]
+    known = ["direct", "claude", "shell", *PROGRAMS, "acp:COMMAND"]
     for entry in entry_points(group=AGENTS_OF_OTHERS):
         if entry.name == name:
             return cast("Agent", entry.load()(settings, sandbox))
@@ -339,7 +345,7 @@ class AdapterFactory:
         tools = GateTools(sandbox, project_path_of(self._settings), self._settings.home / "setups")
         checks = next((gate for gate in gates if isinstance(gate, ChecksGate)), None) or ChecksGate(tools)
         # Claude Code runs beside the sandbox, and what agents of other packages do is not known.
-        in_sandbox = options.agent == "shell" or options.agent in PROGRAMS
+        in_sandbox = options.agent == "shell" or options.agent in PROGRAMS or is_acp(options.agent)
         return partial(checks.furnish, last=_OWN_TOOLS, share=in_sandbox)
 
     def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:

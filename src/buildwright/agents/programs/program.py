@@ -40,6 +40,18 @@ class Start(NamedTuple):
     """Settings to write first: path below the home, and content."""
 
 
+def door_variables(door: ModelEndpoint) -> dict[str, str]:
+    """Return the variables by which programs of all kinds find the door, whichever protocol they speak."""
+    return {
+        "ANTHROPIC_BASE_URL": door.url,
+        "ANTHROPIC_API_KEY": door.token,
+        "OPENAI_BASE_URL": f"{door.url}/v1",
+        "OPENAI_API_KEY": door.token,
+        "GOOGLE_GEMINI_BASE_URL": door.url,
+        "GEMINI_API_KEY": door.token,
+    }
+
+
 PROMPT = "\0prompt"
 """Stands in `Start.argv` for the prompt, for a program that reads none from standard input. Linux takes 128 KiB there."""
 

@@ -1,0 +1,192 @@
+"""Any agent that speaks the Agent Client Protocol, version 1, over its standard input and output.
+
+The program runs in the sandbox, and the library `agent-client-protocol` talks with it through two pipes. Nothing that
+it says of itself is believed: its files are taken from the lane, its tokens and cost come from the gateway. It is
+offered no files and no terminals of ours: it reads, writes and runs by itself, inside its walls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from buildwright.agents.acp_agents import PREFIX, known_agent, settings_of
+from buildwright.agents.acp_talk import EXAMPLE, PATIENCE, Talk
+from buildwright.agents.acp_wire import RunningAgent, Wire
+from buildwright.agents.finding import find
+from buildwright.agents.program_agent import first_text, lane_command, leaving_nothing, waiting_in
+from buildwright.agents.programs.program import TAIL
+from buildwright.agents.session_files import KeptConversation, decode, restore, save
+from buildwright.confined_fs import write_beneath
+from buildwright.core.activity import Activity, Finished, Heard, Warned
+from buildwright.core.model_names import DEFAULT_MODEL
+from buildwright.errors import AgentFailed, BadSettings
+from buildwright.ports import Assignment, Command, Message, Sandbox
+
+_SILENCE = 60.0
+"""Seconds without a word after which a command that still runs at the end of a turn is given up."""
+
+
+def command_words(agent: str) -> list[str]:
+    """Return the words of the command in `acp:COMMAND`. Raises BadSettings when there is none."""
+    try:
+        words = shlex.split(agent.removeprefix(PREFIX))
+    except ValueError as error:
+        raise BadSettings(
+            f"the command of the agent {agent!r} cannot be read: {error}", fix=f"write it like --agent '{EXAMPLE}'"
+        ) from error
+    if not words:
+        raise BadSettings(f"the agent {agent!r} has no command", fix=f"write it like --agent '{EXAMPLE}'")
+    return words
+
+
+class AcpAgent:
+    """Drives the program of `acp:COMMAND`. `path` is the PATH for it and its tools, `env` are the user's own variables.
+
+    `silence`: seconds without a word after which a command that still runs at the end of a turn is given up.
+    """
+
+    name = "acp"
+    resumes = True
+    touches_files = True
+    uses_model: Literal["always", "if given", "never"] = "always"
+
+    def __init__(
+        self,
+        agent: str,
+        sandbox: Sandbox,
+        path: str,
+        env: Mapping[str, str] | None = None,
+        *,
+        silence: float = _SILENCE,
+    ) -> None:
+        self._silence = silence
+        self._words = command_words(agent)
+        self._sandbox = sandbox
+        self._path = path
+        self._env = env or {}
+        self._known = known_agent(self._words)
+
+    async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
+        """See `ports.Agent`. Raises AgentFailed without a door, or when the program does not begin a conversation."""
+        title = self._title
+        if assignment.door is None:
+            raise AgentFailed(
+                f"{title} has no access to a language model.",
+                fix="Set a provider's key (for example ANTHROPIC_API_KEY), or replay a cassette.",
+            )
+        command = await asyncio.to_thread(self._command, assignment)
+        before = decode(assignment.conversation) if assignment.conversation else None
+        if before is not None:
+            restore(before, assignment)
+        elif assignment.conversation:
+            yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
+        leaves = self._known.leaves if self._known is not None else ()
+        with leaving_nothing(assignment.lane, leaves):
+            async with _speaking(self._sandbox, command, title, self._silence) as talk:
+                try:
+                    async with aclosing(_turns(talk, assignment, before, inbox)) as activities:
+                        async for activity in activities:
+                            yield activity
+                except AgentFailed:
+                    if not talk.program.ran_out_of_time:
+                        raise
+                finally:
+                    await talk.end()
+        yield await asyncio.to_thread(self._finished, assignment, talk)
+
+    @property
+    def _title(self) -> str:
+        return self._known.title if self._known is not None else Path(self._words[0]).name
+
+    def _command(self, assignment: Assignment) -> Command:
+        """Return the command; its settings are written to the home. Raises AgentFailed when it is not installed."""
+        executable = find(self._words[0], self._path)
+        if executable is None:
+            fix = (
+                self._known.install
+                if self._known is not None
+                else f"Install it, or give its path, as in --agent '{EXAMPLE}'."
+            )
+            raise AgentFailed(f"{self._words[0]} is not installed.", fix=fix)
+        default = self._known.default_model if self._known is not None else DEFAULT_MODEL
+        start = settings_of(self._known, assignment, assignment.model or default)
+        (assignment.home / "tmp").mkdir(mode=0o700, exist_ok=True)
+        for path, content in start.files.items():
+            write_beneath(assignment.home, path, content.encode("utf-8", "replace"))
+        argv = (str(executable), *self._words[1:])
+        return lane_command(assignment, argv, f"{executable.parent}:{self._path}", {**self._env, **start.env})
+
+    def _finished(self, assignment: Assignment, talk: Talk) -> Finished:
+        kept = None
+        if talk.can_load and re.fullmatch(r"[\w-]{8,100}", talk.session):
+            # All name the files of a conversation by its id or the first part of it.
+            more = self._known.keeps if self._known is not None else ()
+            kept = save(talk.session, (f"**/*{talk.session}*", f"**/*-{talk.session[:8]}.json*", *more), assignment)
+        if talk.failure is None and talk.session:
+            return Finished(ok=True, summary=talk.run.said.strip()[-TAIL:], conversation=kept)
+        if talk.failure is None or talk.program.ran_out_of_time:
+            why = f"{self._title} was ended after {assignment.limits.task_seconds:g} s."
+            return Finished(ok=False, failure="timeout", summary=why, conversation=kept)
+        kind, why = talk.failure
+        return Finished(ok=False, failure=kind, summary=f"{self._title}: {why}"[:TAIL], conversation=kept)
+
+
+async def _turns(
+    talk: Talk, assignment: Assignment, before: KeptConversation | None, inbox: asyncio.Queue[Message]
+) -> AsyncGenerator[Activity]:
+    """Begin, and take turns as long as the user has something to say: a program at work reads nothing."""
+    resumed = await talk.begin(os.path.realpath(assignment.lane), before.session if before is not None else "")
+    if before is not None and not resumed:
+        yield Warned(text=f"{talk.title} cannot continue its conversation; this attempt starts without it.")
+    if assignment.model:
+        await talk.choose_model(assignment.model)
+    text = first_text(assignment, resumed=resumed)
+    while True:
+        async with aclosing(talk.turn(text)) as activities:
+            async for activity in activities:
+                yield activity
+        messages = waiting_in(inbox)
+        if talk.failure is not None or not messages:
+            return
+        text = "\n\n".join(f"The user says: {message.text}" for message in messages)
+        yield Heard(message_ids=tuple(message.id for message in messages))
+
+
+async def introduce(agent: str, sandbox: Sandbox, path: str, home: Path) -> tuple[str, bool]:
+    """Start the agent in an empty folder; return its version ("" unless it tells one) and whether it loads conversations.
+
+    Raises AgentFailed when it does not begin to speak.
+    """
+    words = command_words(agent)
+    executable = find(words[0], path)
+    if executable is None:
+        raise AgentFailed(f"{words[0]} is not installed.")
+    env = {"PATH": f"{executable.parent}:{path}", "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
+    command = Command((str(executable), *words[1:]), home, env, seconds=PATIENCE)
+    async with _speaking(sandbox, command, words[0]) as talk:
+        await talk.greet()
+        return talk.version, talk.can_load
+
+
+@asynccontextmanager
+async def _speaking(sandbox: Sandbox, command: Command, title: str, silence: float = _SILENCE) -> AsyncIterator[Talk]:
+    """Yield the talk with a program that is started here. When the context is left, nothing of it is left."""
+    # In a thread: it takes a second, and would block the event loop for every other lane.
+    await asyncio.to_thread(import_module, "acp.connection")
+    program = RunningAgent(sandbox, command)
+    reader, writer = await program.start()
+    talk = Talk(program, command.cwd, title, silence)
+    try:
+        talk.connect(Wire(reader, writer, talk.stray))
+        yield talk
+    finally:
+        await program.end()
+        await talk.disconnect()

@@ -1,0 +1,202 @@
+"""Agents by the Agent Client Protocol: a small one that misbehaves as told, and real ones against a cassette."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from buildwright.agents.acp import AcpAgent, introduce
+from buildwright.agents.acp_agents import KNOWN_AGENTS, KnownAgent
+from buildwright.core.activity import Activity, Heard, Ran, Said, Warned, Wrote
+from buildwright.core.limits import Limits
+from buildwright.errors import AgentFailed, BadSettings
+from buildwright.gateway import LocalGateway
+from buildwright.ports import Assignment
+from buildwright.sandbox import Bubblewrap, NoSandbox
+from tests.agents.conftest import Assign
+from tests.agents.installed import FULL, programs
+from tests.agents.test_programs import WRITES, finish, gateway, git, play, scripted
+
+__all__ = ["gateway"]
+
+PATH = os.environ["PATH"]
+SCRIPT = Path(__file__).with_name("acp_agent.py")
+
+
+def small(*words: str, silence: float = 60) -> AcpAgent:
+    return AcpAgent(f"acp:{shlex.join((sys.executable, str(SCRIPT), *words))}", NoSandbox(), PATH, silence=silence)
+
+
+def text(out: list[Activity]) -> str:
+    return "".join(
+        activity.text if activity.more else f"{activity.text}\n" for activity in out if isinstance(activity, Said)
+    )
+
+
+async def test_its_work_is_told_and_a_later_process_goes_on_with_its_conversation(
+    assign: Assign, tmp_path: Path
+) -> None:
+    out = await play(small("work"), assign(), "use tabs")
+    assert text(out).startswith("(thinks) hm\nI write it.\n")
+    assert [activity.path for activity in out if isinstance(activity, Wrote)] == ["new.txt", "new.txt"]
+    ran = next(activity for activity in out if isinstance(activity, Ran))
+    assert (ran.command, ran.exit_code) == ("make 'all of it'", 2)
+    assert [activity.message_ids for activity in out if isinstance(activity, Heard)] == [("m0",)]
+    assert finish(out).ok
+    assert finish(out).summary == "I was told: Do it.\nThe user says: use tabs"
+    for folder in ("lane", "home"):
+        (tmp_path / "second" / folder).mkdir(parents=True)
+    again = assign(
+        lane=tmp_path / "second/lane",
+        home=tmp_path / "second/home",
+        conversation=finish(out).conversation,
+        feedback="mend",
+    )
+    out = await play(small("work"), again)
+    assert finish(out).summary == "I was told: Do it.\nThe user says: use tabs\nmend"
+    assert "told again" not in text(out)
+    # What it cannot load it begins anew, with the whole task.
+    kept = json.loads(again.conversation)
+    lost = replace(again, conversation=json.dumps({**kept, "session": "another-talk-1", "files": {}}))
+    out = await play(small("work"), lost)
+    assert any(isinstance(activity, Warned) and "starts without it" in activity.text for activity in out)
+    assert finish(out).summary == "I was told: Do it.\n\nmend"
+
+
+async def test_every_end_of_a_turn_has_its_kind(assign: Assign) -> None:
+    kinds = {
+        ("stop", "refusal"): "refused",
+        ("stop", "max_tokens"): "output_limit",
+        ("stop", "max_turn_requests"): "request_limit",
+        ("stop", "cancelled"): "crashed",
+        ("stop", "unknown"): "crashed",
+        ("error",): "crashed",
+        ("crash",): "crashed",
+    }
+    ends = await asyncio.gather(*(play(small(*words), assign()) for words in kinds))
+    for (words, kind), out in zip(kinds.items(), ends, strict=True):
+        finished = finish(out)
+        assert (words, finished.ok, finished.failure) == (words, False, kind)
+        if words == ("error",):
+            assert "the model said 500" in finished.summary
+        if words == ("crash",):
+            assert finished.summary.endswith("It ended with exit code 7. what was wrong")
+
+
+async def test_its_time_is_limited_whatever_it_does(assign: Assign) -> None:
+    limited = assign(limits=Limits(task_seconds=1))
+    assert finish(await play(small("stubborn"), limited)).failure == "timeout"
+
+
+async def test_permission_is_given_once_and_nothing_else_is_offered(assign: Assign) -> None:
+    out = await play(small("permission"), assign())
+    assert text(out).strip() == "once, cancelled, Method not found, Method not found, Method not found"
+
+
+async def test_lines_that_are_no_messages_do_no_harm(assign: Assign, capfd: pytest.CaptureFixture[str]) -> None:
+    out = await play(small("garbage"), assign())
+    assert finish(out).ok
+    assert text(out) == "Done."
+    assert len([activity for activity in out if isinstance(activity, Warned)]) == 7
+    assert capfd.readouterr().err == ""
+
+
+async def test_a_command_that_goes_on_after_the_turn_is_waited_for(assign: Assign) -> None:
+    assignment = assign()
+    out = await play(small("background", "ends"), assignment)
+    assert finish(out).ok
+    assert (assignment.lane / "late.txt").exists()
+    assert [activity.command for activity in out if isinstance(activity, Ran)] == ["slow"]
+    out = await play(small("background", "never", silence=0.5), assignment)
+    assert finish(out).ok
+    assert any(isinstance(activity, Warned) and "still ran" in activity.text for activity in out)
+
+
+async def listen(agent: AcpAgent, assignment: Assignment, said: asyncio.Event) -> None:
+    async for activity in agent.run(assignment, asyncio.Queue()):
+        if isinstance(activity, Said):
+            said.set()
+
+
+async def test_an_interrupt_asks_and_then_ends_all(assign: Assign) -> None:
+    for scene, politely in (("polite", True), ("stubborn", False)):
+        assignment = assign()
+        before = set(psutil.Process().children(recursive=True))
+        said = asyncio.Event()
+        running = asyncio.create_task(listen(small(scene), assignment, said))
+        await said.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert (assignment.lane / "cancelled.txt").exists() or not politely
+        left = set(psutil.Process().children(recursive=True)) - before
+        assert {process for process in left if process.status() != psutil.STATUS_ZOMBIE} == set()
+
+
+async def test_it_logs_in_with_its_key_and_tells_its_version(assign: Assign, tmp_path: Path) -> None:
+    assert finish(await play(small("login"), assign())).ok
+    command = f"acp:{sys.executable} {SCRIPT} work"
+    assert await introduce(command, NoSandbox(), PATH, tmp_path) == ("1.2.3", True)
+
+
+async def test_what_cannot_begin_is_named(assign: Assign) -> None:
+    for agent, said in (
+        (small("mute"), "ended with exit code 1. Its last words: I speak nothing of the kind."),
+        (small("newer"), "version 2 of the protocol"),
+        (AcpAgent("acp:no-such-agent --acp", NoSandbox(), PATH), "no-such-agent is not installed"),
+    ):
+        with pytest.raises(AgentFailed, match=said):
+            await play(agent, assign())
+    with pytest.raises(AgentFailed, match="no access"):
+        await play(small("work"), assign(door=None))
+    for wrong in ("acp:", "acp:'"):
+        with pytest.raises(BadSettings):
+            AcpAgent(wrong, NoSandbox(), PATH)
+
+
+REAL = [each for each in KNOWN_AGENTS if FULL or each.program == "gemini"]
+"""The lightest one runs with all tests, the others by `make agents`."""
+
+
+@pytest.mark.parametrize("known", REAL, ids=[each.program for each in REAL])
+async def test_a_real_agent(gateway: LocalGateway, assign: Assign, tmp_path: Path, known: KnownAgent) -> None:
+    path = f"{programs(known.program)}{os.pathsep}{PATH}"
+    agent = AcpAgent(f"acp:{known.command}", Bubblewrap(), path)
+    turns = (
+        "  - {when: {contains: mend it}, reply: {text: Mended.}}\n"
+        "  - {when: {contains: use tabs}, reply: {text: With tabs.}}\n"
+        f"  - {{reply: {WRITES}, usage: {{input: 9, output: 4}}}}\n"
+    )
+    assignment = await scripted(gateway, assign(), turns)
+    git(assignment.lane, "init", "--quiet")
+    out = await play(agent, assignment, "use tabs")
+    assert finish(out).ok, out
+    assert finish(out).summary == "With tabs."
+    assert (assignment.lane / "new.txt").read_text() == "x\n"
+    assert sorted(entry.name for entry in assignment.lane.iterdir()) == [".git", "new.txt"]
+    assert "I write it." in text(out)
+    (done,) = [activity for activity in out if isinstance(activity, Ran | Wrote)]
+    assert "new.txt" in (done.command if isinstance(done, Ran) else done.path)
+    assert assignment.door is not None
+    assert (9, 4) in [spend[4:6] for spend in gateway.metered(assignment.door)]
+    if kept := finish(out).conversation:
+        for folder in ("lane", "home"):
+            (tmp_path / "second" / folder).mkdir(parents=True)
+        again = replace(
+            assignment,
+            lane=tmp_path / "second/lane",
+            home=tmp_path / "second/home",
+            conversation=kept,
+            feedback="mend it",
+        )
+        out = await play(agent, again)
+        assert not [activity for activity in out if isinstance(activity, Warned)]
+        assert finish(out).summary == "Mended."
