@@ -254,6 +254,8 @@ async def test_new_checks_are_commands_that_a_server_may_forbid(tmp_path: Path) 
         for change in ({"checks": [{"name": "x", "command": "x"}]}, {"setup": ["x"]}):
             refused = await served.client.post(f"{place}/resume", {"options": change})
             assert (refused.status, "may not run commands" in refused.text) == (403, True)
+        body = {"title": "Sample", "tasks": THREE, "options": {**NOTHING, "agent": "acp:id"}}
+        assert (await served.client.post("/api/builds", body)).status == 403
 
 
 async def test_what_was_refused_is_approved_and_lands(served: Served, repository: Path) -> None:

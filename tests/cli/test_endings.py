@@ -121,6 +121,23 @@ def test_no_plan_is_bought_for_a_repository_that_fails(
     assert program(*given[:2], "--cassette", cassette).code == 0, "without a repository there is nothing to judge"
 
 
+def test_an_agent_that_hides_the_refusal_of_its_key_costs_no_attempt(
+    program: Program, repository: Path, tmp_path: Path
+) -> None:
+    """Some say that they are done when the provider has refused them, and end with 0."""
+    refused = tmp_path / "refused.yaml"
+    refused.write_text(
+        "version: 1\nturns:\n  - {reply: {text: x}, faults: [{kind: 401, times: 9}]}\n", encoding="utf-8"
+    )
+    tasks = write_tasks(tmp_path / "a.json", {"id": "a", "title": "A", "goal": "write a.txt"})
+    body = json.dumps({"model": "gpt-5.5", "messages": [{"role": "user", "content": "hello"}]})
+    asks = f"curl -s -H 'Authorization: Bearer '$OPENAI_API_KEY -d '{body}' $OPENAI_BASE_URL/chat/completions; true"
+    given = ("--repo", repository, "--agent", "shell", "--agent-command", asks, "--no-gates", "--sandbox", "none")
+    ended = program("build", tasks, *given, "--cassette", refused, "--json")
+    assert ended.code == 4, ended.err
+    assert "auth: status 401" in ended.out
+
+
 def test_the_cassette_is_found_from_another_folder(
     program: Program, repository: Path, cassette: Path, tmp_path: Path
 ) -> None:

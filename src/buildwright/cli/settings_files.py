@@ -75,12 +75,16 @@ def project_file(repository: str) -> Path | None:
 
 
 def _project_options(path: Path) -> dict[str, Any]:
+    from buildwright.agents.acp_agents import is_acp
     from buildwright.core.limits import file_keys
     from buildwright.gates.toolchain import read_settings
 
     text = _text(path)
     read_settings(text)  # the checks and the set-up, too: what is wrong in them is told before the start
-    return _options(path, text, file_keys())
+    options = _options(path, text, file_keys())
+    if is_acp(str(options.get("agent", ""))):
+        raise BadSettings(f"{path}: agent names a command, which only you may choose", fix="use --agent for it")
+    return options
 
 
 def _user_options(path: Path) -> dict[str, Any]:

@@ -257,8 +257,11 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
     if finished.conversation:
         conversation = await bench.world.builds.put_artifact(finished.conversation.encode())
     summary = clean(finished.summary, bench.world.mask)[:LONGEST_SUMMARY]
-    if not finished.ok:
-        trouble = _trouble(bench, assignment)
+    patch, trouble = None, _trouble(bench, assignment)
+    if finished.ok and lane is not None and bench.world.workspace is not None:
+        patch = await bench.world.workspace.take_patch(lane)
+    # Some agents say that they are done when their last request has failed.
+    if not finished.ok or (trouble is not None and patch is not None and patch.is_empty):
         kind = finished.failure or "crashed"
         if trouble is not None and (kind in VAGUE or trouble.kind == "request_limit"):
             kind = trouble.kind
@@ -268,9 +271,6 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
             return (e.BuildPaused(reason=reason, message=f"{kind}: {summary}", task=task, fault="provider"),)
         check_disk_space(assignment.lane)
         return (broke(kind=kind, message=summary, conversation=conversation),)
-    patch = None
-    if lane is not None and bench.world.workspace is not None:
-        patch = await bench.world.workspace.take_patch(lane)
     done = e.AgentFinished(
         task=task,
         attempt=attempt,
