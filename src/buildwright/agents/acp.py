@@ -127,9 +127,10 @@ class AcpAgent:
     def _finished(self, assignment: Assignment, talk: Talk) -> Finished:
         kept = None
         if talk.can_load and re.fullmatch(r"[\w-]{8,100}", talk.session):
-            # All name the files of a conversation by its id or the first part of it.
-            more = self._known.keeps if self._known is not None else ()
-            kept = save(talk.session, (f"**/*{talk.session}*", f"**/*-{talk.session[:8]}.json*", *more), assignment)
+            # All name the files of a conversation, or their folder, by its id or the first part of it.
+            one = talk.session
+            patterns = (f"**/*{one}*", f"**/*{one}*/**/*", f"**/*-{one[:8]}.json*")
+            kept = save(one, (*patterns, *(self._known.keeps if self._known is not None else ())), assignment)
         if talk.failure is None and talk.session:
             return Finished(ok=True, summary=talk.run.said.strip()[-TAIL:], conversation=kept)
         if talk.failure is None or talk.program.ran_out_of_time:

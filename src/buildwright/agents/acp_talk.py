@@ -33,6 +33,8 @@ _GOODBYE = 2.0
 """Seconds that a program may take to write its files when all is done."""
 _CANCEL = 0.4
 """Seconds that an interrupted program may take to end its turn, before all its processes are ended."""
+_QUIET, _MOST_TOLD_AGAIN = 0.5, 10_000
+"""Seconds without a word after which a loaded conversation has been told again, and most words that are waited for."""
 _MOST_STRAY = 20
 
 _VERSION = 1
@@ -135,6 +137,7 @@ class Talk:
             load = LoadSessionRequest(cwd=lane, session_id=session, mcp_servers=[])
             with suppress(RequestError):
                 loaded = await self._begin("session/load", load, LoadSessionResponse)
+                await self._quiet()
                 self._start_listening(session, loaded.config_options)
                 return True
         new = NewSessionRequest(cwd=lane, mcp_servers=[])
@@ -152,6 +155,14 @@ class Talk:
             ) from error
         self._start_listening(begun.session_id, begun.config_options)
         return False
+
+    async def _quiet(self) -> None:
+        """Wait until what was said before has been told again: some answer first, and tell it then."""
+        with suppress(TimeoutError):
+            for _ in range(_MOST_TOLD_AGAIN):
+                self._changed.clear()
+                async with asyncio.timeout(_QUIET):
+                    await self._changed.wait()
 
     async def _log_in(self) -> None:
         """Log in with the key that its variables hold: the only way in that asks for no browser."""
@@ -314,6 +325,7 @@ class Talk:
     def _take(self, update: Any) -> None:
         kind = update.session_update
         if self._silent:
+            self._changed.set()
             return
         if kind in _TEXTS and (text := getattr(update.content, "text", "")):
             self._text(kind, update.message_id or "", text)
