@@ -19,7 +19,7 @@ from typing import Literal
 
 from buildwright.agents.acp_agents import PREFIX, known_agent, settings_of
 from buildwright.agents.acp_talk import EXAMPLE, PATIENCE, Talk
-from buildwright.agents.acp_wire import RunningAgent, Wire
+from buildwright.agents.acp_wire import AgentWire, RunningAgent
 from buildwright.agents.finding import find
 from buildwright.agents.program_agent import first_text, lane_command, leaving_nothing, waiting_in
 from buildwright.agents.programs.program import TAIL
@@ -186,7 +186,7 @@ async def _speaking(sandbox: Sandbox, command: Command, title: str, silence: flo
     reader, writer = await program.start()
     talk = Talk(program, command.cwd, title, silence)
     try:
-        talk.connect(Wire(reader, writer, talk.stray))
+        talk.connect(AgentWire(reader, writer, talk.stray))
         yield talk
     finally:
         await program.end()

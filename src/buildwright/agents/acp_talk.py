@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from buildwright.agents.acp_wire import RunningAgent, Wire
+from buildwright.agents.acp_wire import AgentWire, RunningAgent
 from buildwright.agents.programs.program import TAIL, Run
 from buildwright.core.activity import Activity, FailureKind, Said, Warned
 from buildwright.errors import AgentFailed
@@ -55,7 +55,11 @@ _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
 class Talk:
-    """The conversation with a running program."""
+    """The conversation with a running program.
+
+    Large because its beginning, its turns and what is told meanwhile are one state, which the program may change at any
+    moment.
+    """
 
     def __init__(self, program: RunningAgent, lane: Path, title: str, silence: float) -> None:
         self.program = program
@@ -76,7 +80,7 @@ class Talk:
         self._told = deque[Activity]()
         self._changed = asyncio.Event()
         """Set when something was told, and when the program has ended."""
-        self._calls: dict[str, ToolCall] = {}
+        self._calls: dict[str, AgentCall] = {}
         """Calls without an end yet, by id."""
         self._message = ""
         """Kind and id of the text that is arriving now."""
@@ -84,7 +88,7 @@ class Talk:
         self._strays = deque[str](maxlen=_MOST_STRAY)
         self._stray_count = 0
 
-    def connect(self, wire: Wire) -> None:
+    def connect(self, wire: AgentWire) -> None:
         """Begin to listen."""
         from acp.connection import Connection
 
@@ -346,7 +350,7 @@ class Talk:
         self._tell(Said(text=text.removesuffix("\n"), more=self._mid_line))
 
     def _call(self, update: Any) -> None:
-        call = self._calls.setdefault(update.tool_call_id, ToolCall())
+        call = self._calls.setdefault(update.tool_call_id, AgentCall())
         call.take(update)
         self._changed.set()
         if call.status in {"completed", "failed"}:
@@ -358,7 +362,7 @@ class Talk:
 
 
 @dataclass(slots=True)
-class ToolCall:
+class AgentCall:
     """A call of a tool, as far as it has been told of."""
 
     kind: str = ""

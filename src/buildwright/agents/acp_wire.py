@@ -88,7 +88,7 @@ class RunningAgent:
         self.errors.extend(line for line in piece.decode("utf-8", "replace").splitlines() if line.strip())
 
 
-class Wire:
+class AgentWire:
     """Carries the messages between the program and the library, which would not survive a line that is none.
 
     It has the library's protocol `Transport`.
