@@ -227,21 +227,26 @@ _STATED = tuple(
     )
 )
 _MARKS = " \t.:;*-"
+_AGENT = re.compile(r"\s*\(agent: *(?P<name>[a-z][a-z0-9_-]*)\)[ .]*$")
 
 
 def with_stated_proofs(spec: Spec) -> Spec:
-    """Return the spec with a validation for each task of its list that states one in its title or acceptance lines.
+    """Return the spec with what its tasks state: a validation in the title or acceptance lines, an agent in the title.
 
     What was found is told in the spec's notes.
     """
     if spec.graph is None:
         return spec
     tasks, notes = [], []
-    for task in spec.graph.tasks:
+    for given in spec.graph.tasks:
+        task = given
+        if (named := _AGENT.search(task.title)) and task.title[: named.start()].strip():
+            task = task.model_copy(update={"agent": named["name"], "title": task.title[: named.start()]})
+            notes.append(f"{task.id}: made by the agent {task.agent}, as the list says")
         commands = list(dict.fromkeys(_stated(task))) if task.validation is None else []
         if commands:
             command = " && ".join(commands)
-            task = task.model_copy(update={"validation": Validation(command=command)})  # noqa: PLW2901
+            task = task.model_copy(update={"validation": Validation(command=command)})
             notes.append(
                 f"{task.id}: `{command}` must pass, as the list says, and proves it if nothing is to be changed"
             )

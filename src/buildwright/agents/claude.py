@@ -53,6 +53,7 @@ diff, but do not commit: only the files as they stand at the end are taken."""
 class ClaudeAgent:
     """Runs Claude Code in the lane. `path`: PATH for it and its tools; `retries`: its tries of a failing request.
 
+    `arguments` and `env` are the user's own.
     `program` is the Claude Code program; None means the one bundled with the library, or `claude` on `path`.
     """
 
@@ -61,9 +62,20 @@ class ClaudeAgent:
     touches_files = True
     uses_model: Literal["always", "if given", "never"] = "always"
 
-    def __init__(self, sandbox: Sandbox, path: str, *, retries: int = 4, program: Path | None = None) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        path: str,
+        arguments: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+        *,
+        retries: int = 4,
+        program: Path | None = None,
+    ) -> None:
         self._sandbox = sandbox
         self._path = path
+        self._arguments = arguments
+        self._env = env or {}
         self._retries = retries
         self._program = program
 
@@ -88,7 +100,12 @@ class ClaudeAgent:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
         continues = before is not None and assignment.resumed
         command = command_of(
-            assignment, assignment.door, self._find(library), self._path, self._retries, continues=continues
+            assignment,
+            assignment.door,
+            (self._find(library), *self._arguments),
+            {"PATH": self._path, **assignment.env, **self._env},
+            self._retries,
+            continues=continues,
         )
         async with launching(self._sandbox, command, work.wrote_error) as launcher:
             client = library.ClaudeSDKClient(self._options(library, work, launcher.path, before))

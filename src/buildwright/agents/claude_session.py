@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -136,9 +136,15 @@ def save_round(
 
 
 def command_of(
-    assignment: Assignment, door: ModelEndpoint, program: str, path: str, retries: int, *, continues: bool
+    assignment: Assignment,
+    door: ModelEndpoint,
+    argv: tuple[str, ...],
+    own: Mapping[str, str],
+    retries: int,
+    *,
+    continues: bool,
 ) -> Command:
-    """Return the command that runs the program, whose arguments the library adds.
+    """Return the command that runs the program, to whose arguments the library adds; `own` are variables beside ours.
 
     With `continues` the program goes on with the turn in which its session ends.
     """
@@ -147,8 +153,7 @@ def command_of(
     for directory in (temporary, config_directory(home)):
         directory.mkdir(mode=0o700, exist_ok=True)
     environment = {
-        "PATH": path,
-        **assignment.env,
+        **own,
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "TMPDIR": str(temporary),
@@ -166,7 +171,7 @@ def command_of(
     if continues:
         environment |= {"CLAUDE_CODE_RESUME_INTERRUPTED_TURN": "1", "CLAUDE_CODE_RESUME_PROMPT": GO_ON}
     return Command(
-        argv=(program,),
+        argv=argv,
         cwd=assignment.lane,
         env=environment,
         seconds=limits.task_seconds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,12 +30,12 @@ LONGEST_SHOWN = 200
 class ShellAgent:
     """Runs `assignment.command`; exit code 0 means done.
 
-    The environment is that of the assignment, PATH (else as given here), HOME, LANG, TMPDIR, CI and the following;
-    every file is in the agent's home: BUILDWRIGHT_BUILD_ID, BUILDWRIGHT_TASK_ID, BUILDWRIGHT_ATTEMPT;
+    The environment is that of the assignment, PATH (else as given here), `env` (the user's own), HOME, LANG, TMPDIR, CI
+    and the following; every file is in the agent's home: BUILDWRIGHT_BUILD_ID, BUILDWRIGHT_TASK_ID, BUILDWRIGHT_ATTEMPT;
     BUILDWRIGHT_PROMPT_FILE (the task and, if any, the feedback); BUILDWRIGHT_FEEDBACK_FILE when there is feedback;
     BUILDWRIGHT_MESSAGES_FILE, to which the user's messages are appended; with a door also ANTHROPIC_BASE_URL,
-    ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY, GOOGLE_GEMINI_BASE_URL and GEMINI_API_KEY for it. Standard input is
-    empty.
+    ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_API_KEY, GOOGLE_GEMINI_BASE_URL and GEMINI_API_KEY for it. Standard input
+    is empty.
     """
 
     name = "shell"
@@ -43,9 +43,10 @@ class ShellAgent:
     touches_files = True
     uses_model: Literal["always", "if given", "never"] = "if given"
 
-    def __init__(self, sandbox: Sandbox, path: str) -> None:
+    def __init__(self, sandbox: Sandbox, path: str, env: Mapping[str, str] | None = None) -> None:
         self._sandbox = sandbox
         self._path = path
+        self._env = env or {}
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a command or when the sandbox has no shell to run it."""
@@ -57,7 +58,7 @@ class ShellAgent:
         command = Command(
             argv=("/bin/sh", "-c", assignment.command),
             cwd=assignment.lane,
-            env=_environment(assignment, self._path, files),
+            env=_environment(assignment, {"PATH": self._path, **assignment.env, **self._env}, files),
             seconds=assignment.limits.task_seconds,
             output_bytes=assignment.limits.output_bytes,
             memory_bytes=assignment.limits.memory_bytes,
@@ -117,10 +118,9 @@ def _write_private(path: Path, text: str) -> None:
     append_beneath(path.parent, path.name, text.encode("utf-8", "replace"))
 
 
-def _environment(assignment: Assignment, path: str, files: _Files) -> dict[str, str]:
+def _environment(assignment: Assignment, own: Mapping[str, str], files: _Files) -> dict[str, str]:
     env = {
-        "PATH": path,
-        **assignment.env,
+        **own,
         "HOME": str(assignment.home),
         "LANG": "C.UTF-8",
         "TMPDIR": str(files.temporary),

@@ -142,6 +142,8 @@ def check_commands(site: ServerState, caller: Caller, spec: Spec, options: Optio
     asked = {
         "agent": is_acp(options.agent),
         "agent_command": bool(options.agent_command),
+        "agents": bool(options.agents),
+        "tasks with a command as their agent": any(task.agent.startswith("acp:") for task in tasks),
         "checks": bool(options.checks),
         "setup": bool(options.setup),
         "cassette": bool(options.cassette),

@@ -16,8 +16,13 @@ class BuildOptions:
     """How a build runs. Fixed when it starts, and kept with it."""
 
     agent: Annotated[str, Parameter(group="Agents and models", help=
-        "Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), `acp:COMMAND` "
-        "(any program that speaks the Agent Client Protocol), or one of another package.")] = "direct"
+        "Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command), `codex`, "
+        "`gemini`, `aider`, `opencode`, `qwen`, `copilot`, `pi`, `mini`, `acp:COMMAND` (any program that speaks the Agent "
+        "Client Protocol), one of another package, or one of your own (`[agents.NAME]`).")] = "direct"
+    second_agent: Annotated[str, Parameter(group="Agents and models", help=
+        "A second opinion: the agent that makes the next attempts of a task whose first ones failed.")] = ""
+    second_after: Annotated[int, Parameter(group="Agents and models", help=
+        "Failed attempts of a task after which the second agent has its turn.")] = 2
     agent_command: Annotated[str, Parameter(group="Agents and models", help=
         "The command that the shell agent runs for each task; exit 0 means that it finished.")] = ""
     model: Annotated[str, Parameter(group="Agents and models", help=

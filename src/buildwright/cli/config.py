@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from buildwright.cli.output import Output
 from buildwright.cli.table import Column, table
+
+if TYPE_CHECKING:
+    from buildwright.core.agents import AgentRule, OwnAgent
 
 
 def config(
@@ -23,9 +26,12 @@ def config(
     from buildwright.cli.build_options import BuildOptions
     from buildwright.cli.settings_files import read_files
     from buildwright.settings import KEYS, Settings
+    from buildwright.wiring.own_agents import KEYS as KEYS_OF_AGENTS
+    from buildwright.wiring.own_agents import own_agents
 
     output, settings = Output(json), Settings.load()
     files = read_files(settings, repo)
+    own = own_agents(settings, repo)
     found: dict[str, tuple[Any, str]] = {name: (value, "default") for name, value in vars(BuildOptions()).items()}
     for file in reversed(files):
         found |= {name: (value, str(file.path)) for name, value in file.options.items()}
@@ -33,7 +39,11 @@ def config(
     if output.json:
         options = {name: {"value": value, "from": source} for name, (value, source) in found.items()}
         read = [str(file.path) for file in files]
-        output.data({"home": settings.home, "files": read, "options": options, "keys": keys})
+        agents = [{**one.model_dump(), "from": str(own.sources[one.name])} for one in own.agents]
+        rules = [one.model_dump() for one in own.rules]
+        output.data(
+            {"home": settings.home, "files": read, "options": options, "keys": keys, "agents": agents, "rules": rules}
+        )
         return
     rows = [
         (f"--{name.replace('_', '-')}", _shown(value), source)
@@ -43,9 +53,35 @@ def config(
     output.lines(table((Column("option"), Column("value"), Column("from")), rows, output.width))
     if not rows:
         output.print("Every option has its default (--all shows them).")
+    said = [(f"[agents.{one.name}]", _said(one), str(own.sources[one.name])) for one in own.agents]
+    said += [("[[agent_rules]]", _rule(one), str(own.sources[KEYS_OF_AGENTS[1]])) for one in own.rules]
+    if said:
+        output.lines(table((Column("agents"), Column("say"), Column("from")), said, output.width))
     output.print(f"Your own file: {settings.user_file}{'' if settings.user_file.is_file() else ', which is not there'}")
     output.print(f"Home: {settings.home}")
     output.print(f"Keys in the environment: {', '.join(keys) or 'none'}")
+
+
+def _said(own: OwnAgent) -> str:
+    """Return what a file says of an agent, without the values of its variables."""
+    parts = (
+        f"is {own.agent}" if own.agent else "",
+        f"model {own.model}" if own.model else "",
+        f"arguments {' '.join(own.arguments)}" if own.arguments else "",
+        f"command {own.command}" if own.command else "",
+        f"variables {', '.join(one.partition('=')[0] for one in own.env)}" if own.env else "",
+        f"passed {', '.join((*own.passed, *own.secrets))}" if own.passed or own.secrets else "",
+    )
+    return "; ".join(filter(None, parts)) or "nothing"
+
+
+def _rule(rule: AgentRule) -> str:
+    when = (
+        f"files {', '.join(rule.files)}" if rule.files else "",
+        f"phase {rule.phase}" if rule.phase else "",
+        f"action {rule.action}" if rule.action else "",
+    )
+    return f"{rule.agent}: {' and '.join(filter(None, when))}"
 
 
 def _shown(value: object) -> str:

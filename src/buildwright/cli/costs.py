@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from buildwright.cli.output import Output
 from buildwright.cli.session import session
 
-_By = Literal["day", "project", "user", "model", "build"]
+_By = Literal["day", "project", "user", "model", "agent", "build"]
 """As `ports.CostKey`, which loads too much for a help text."""
 
 

@@ -98,10 +98,12 @@ def _started(event: e.TaskStarted, build: Build, _at: datetime) -> EventLine:
     if event.attempt > 1:
         rejection = build.task(event.task).rejection
         why = f", {_AGAIN[rejection]}" if rejection is not None else ""
-        return EventLine("again", f"{event.task} starts again (attempt {event.attempt}){why}")
+        changed = f" by {event.agent}" if event.agent not in {"", build.options.agent} else ""
+        return EventLine("again", f"{event.task} starts again (attempt {event.attempt}{changed}){why}")
     title = build.plan.task(event.task).title if build.plan is not None else ""
     shown = "" if title.casefold() == event.task.casefold() else f": {one_line(title, 80)}"
-    return EventLine("dot", f"{event.task} started{shown}")
+    by = f" by {event.agent}" if event.agent not in {"", build.options.agent} else ""
+    return EventLine("dot", f"{event.task} started{by}{shown}")
 
 
 def _judged(event: e.PatchJudged | e.MergeJudged, build: Build, _at: datetime) -> EventLine | None:

@@ -28,12 +28,6 @@ def options_of(given: BuildOptions) -> Options:
 
     from buildwright.core.limits import AsOption, Options, marked
 
-    if given.agent == "shell" and not given.agent_command:
-        raise Refused("the shell agent needs a command", fix="add --agent-command 'COMMAND'")
-    if given.agent_command and given.agent != "shell":
-        raise Refused(
-            f"--agent-command is for the shell agent, and the agent is {given.agent}", fix="add --agent shell"
-        )
     values: dict[str, Any] = {"delivery": {"kind": "push" if given.push else "branch"}}
     for place, _, option in marked(AsOption):
         record = values

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from buildwright.core.limits import AsOption
 
-PROJECT = "buildwright.toml"
 _VERBS = ("build", "check", "plan")
 
 
@@ -52,6 +51,8 @@ def read_files(settings: Settings, repository: str) -> list[OptionsFile]:
 
     Of a repository elsewhere, and of none (""), only the user's own file counts.
     """
+    from buildwright.wiring.own_agents import project_file
+
     found = []
     project = project_file(repository) if repository else None
     if project is not None:
@@ -61,40 +62,26 @@ def read_files(settings: Settings, repository: str) -> list[OptionsFile]:
     return found
 
 
-def project_file(repository: str) -> Path | None:
-    """Return the `buildwright.toml` of a folder: its own, else the nearest above it in the same repository."""
-    folder = Path(repository).expanduser()
-    if "://" in repository or not folder.is_dir():
-        return None
-    for place in (folder.resolve(), *folder.resolve().parents):
-        if (place / PROJECT).is_file():
-            return place / PROJECT
-        if (place / ".git").exists():
-            return None
-    return None
-
-
 def _project_options(path: Path) -> dict[str, Any]:
-    from buildwright.agents.acp_agents import is_acp
     from buildwright.core.limits import file_keys
     from buildwright.gates.toolchain import read_settings
+    from buildwright.wiring.own_agents import read_agents
 
     text = _text(path)
     read_settings(text)  # the checks and the set-up, too: what is wrong in them is told before the start
-    options = _options(path, text, file_keys())
-    if is_acp(str(options.get("agent", ""))):
-        raise BadSettings(f"{path}: agent names a command, which only you may choose", fix="use --agent for it")
-    return options
+    read_agents(path, of_project=True)
+    return _options(path, text, file_keys())
 
 
 def _user_options(path: Path) -> dict[str, Any]:
     from buildwright.core.limits import file_keys
     from buildwright.gates.needs import unknown_key
-    from buildwright.wiring.notify import KEYS, listeners_of
+    from buildwright.wiring import notify, own_agents
 
-    known, text = {**file_keys(option_files=True), **dict.fromkeys(KEYS)}, _text(path)
+    known, text = {**file_keys(option_files=True), **dict.fromkeys((*notify.KEYS, *own_agents.KEYS))}, _text(path)
     options = _options(path, text, known)
-    listeners_of(path)
+    notify.listeners_of(path)
+    own_agents.read_agents(path, of_project=False)
     for key in _table(path, text).keys() - known.keys():
         raise unknown_key(str(path), key, known)
     return options

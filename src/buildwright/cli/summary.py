@@ -85,16 +85,23 @@ _COLUMNS = (
     Column("commit", leaves=4),
     Column("why", leaves=1),
 )
+_AGENT = Column("agent", leaves=3)
 
 
 def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[TableCell]]:
-    """Return one line per task, no wider than `width` cells (None: no limit). Ids are never cut."""
+    """Return one line per task, no wider than `width` cells (None: no limit). Ids are never cut.
+
+    Who makes them stands there where that is not one agent for all.
+    """
+    shown = list(tasks)
+    mixed = len({task.agent for task in shown}) > 1
     return table(
-        _COLUMNS,
+        (*_COLUMNS[:2], *([_AGENT] if mixed else []), *_COLUMNS[2:]),
         [
             (
                 task.id,
                 TableCell(task.phase, _STYLES.get(task.phase, "")),
+                *([task.agent] if mixed else []),
                 str(task.attempt or ""),
                 duration(task.seconds) if task.seconds is not None else "",
                 tokens(task.tokens) if task.tokens else "",
@@ -102,7 +109,7 @@ def task_table(tasks: Iterable[TaskView], width: int | None) -> list[list[TableC
                 task.commit[:10],
                 one_line(task.reason, 160),
             )
-            for task in tasks
+            for task in shown
         ],
         width,
     )

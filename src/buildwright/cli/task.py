@@ -38,6 +38,7 @@ class TaskFields:
     accept: Annotated[tuple[str, ...] | None, Parameter(help="When it is accepted. May be repeated.")] = None
     validation: Annotated[str, Parameter(help="A command that must succeed after it, beside the checks.")] = ""
     milestone: Annotated[str, Parameter(help="The phase of the plan that it belongs to.")] = ""
+    agent: Annotated[str | None, Parameter(help="The agent that makes it; `''` for the build's own.")] = None
 
     def given(self) -> dict[str, Any]:
         """Return what was given, by field of the task."""
@@ -49,6 +50,7 @@ class TaskFields:
             "acceptance": self.accept,
             "validation": {"command": self.validation} if self.validation else None,
             "milestone": self.milestone or None,
+            "agent": self.agent,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -102,7 +104,8 @@ async def edit(build: _Build, name: _TaskName, /, *, fields: TaskFields = _NOTHI
         old = _task_of(found, name)
         if not fields.given():
             raise Refused(
-                "nothing is to change", fix="say what: --title, --goal, --after, --file, --accept, --validation"
+                "nothing is to change",
+                fix="say what: --title, --goal, --after, --file, --accept, --validation, --agent",
             )
         await _change(app, found, Output(json), tasks=(_made({**old.model_dump(), **fields.given()}),))
 

@@ -148,7 +148,8 @@ def _print_why(output: Output, view: WhyView) -> None:
         output.print("Attempts:")
     for attempt in view.attempts:
         took = f" ({duration(attempt.seconds)})" if attempt.seconds is not None else ""
-        output.print(f"  {attempt.number}. {one_line(attempt.detail or attempt.outcome)}{took}")
+        by = f"{attempt.agent}: " if attempt.agent else ""
+        output.print(f"  {attempt.number}. {by}{one_line(attempt.detail or attempt.outcome)}{took}")
         if attempt.kept or (attempt.changes and attempt.outcome not in {"landed", "running"}):
             shown = f"buildwright diff {view.build[:8]} {task.id} --attempt {attempt.number}"
             output.print(f"     its work is kept: {typed(shown)}")

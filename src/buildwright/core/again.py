@@ -79,6 +79,7 @@ def _redone(build: Build, state: TaskState, event: e.UndoRequested) -> TaskState
         reason="",
         findings=(),
         refused=(),
+        tried=0,
         loop="",
     )
 

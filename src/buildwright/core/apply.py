@@ -166,7 +166,7 @@ def _base_judged(build: Build, event: e.BaseJudged, _at: datetime) -> Changes:
 
 
 def _task_started(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
-    return {**start_task(build, event.task, event.base, at), "phase_began": build.phase_began or at}
+    return {**start_task(build, event, at), "phase_began": build.phase_began or at}
 
 
 def _tests_sealed(build: Build, event: e.TestsSealed, _at: datetime) -> Changes:
@@ -247,7 +247,7 @@ def _task_retried(build: Build, event: e.TaskRetried, _at: datetime) -> Changes:
     if event.from_attempt not in {0, state.attempt}:  # what was said is of another attempt
         state = replace(state, conversation="")
     if event.by == "user":  # the user's guidance may lead to the same change for another reason
-        state = replace(state, refused=(), loop="", reason=state.loop or state.reason)
+        state = replace(state, refused=(), tried=0, loop="", reason=state.loop or state.reason)
     return restart_task(build, event.task, state)
 
 

@@ -108,6 +108,10 @@ class TaskState:
     """Attempts started so far; also the number of the current one."""
     allowed: int = 0
     """Attempts it may use; a retry by the user adds to them."""
+    agent: str = ""
+    """Who makes the current attempt, or made the last one."""
+    tried: int = 0
+    """Attempts that failed since the user had a say, without those that only came too late for the base."""
     base: str = ""
     sealed: Sealing | None = None
     """None until its tests were sealed, or known to be none."""

@@ -314,7 +314,8 @@ def _starts(build: Build) -> tuple[AnyEvent, ...]:
         if held is not None:
             facts.append(e.TaskWaited(task=task.id, file=held[0], holder=held[1]))
             continue
-        facts.append(e.TaskStarted(task=task.id, attempt=state.attempt + 1, base=build.head))
+        agent = build.options.agent_for(task, state.tried)
+        facts.append(e.TaskStarted(task=task.id, attempt=state.attempt + 1, base=build.head, agent=agent))
         taken.update(dict.fromkeys(task.files_expected, task.id))
         free = 0 if build.options.by_hand else free - 1
     return tuple(facts)

@@ -110,6 +110,8 @@ class TaskStarted(Event, keeps_moment=True):
     task: TaskId
     attempt: int
     base: Identifier = ""
+    agent: Identifier = ""
+    """Who makes it; "" in older journals, where every attempt is the build's agent's."""
 
 
 class TestsSealed(Event, ends_step=True):
@@ -156,6 +158,8 @@ class TokensUsed(Event):
     task: Identifier = ""
     """"" for an advisor of the whole build: the planner, the diagnoser."""
     attempt: int = 0
+    agent: Identifier = ""
+    """The agent of the attempt; "" for an advisor, and in older journals."""
     model: ForeignText
     input_tokens: int = 0
     output_tokens: int = 0

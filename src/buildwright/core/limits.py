@@ -14,8 +14,10 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, TypeVar, get_
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 
+from buildwright.core.agents import AgentRule, OwnAgent, described
 from buildwright.core.finding import CheckKind
 from buildwright.core.record import Record
+from buildwright.core.task import Task
 
 LONGEST_SECONDS = 1e10
 """Some 300 years: a moment that far ahead can still be shown as a date."""
@@ -196,8 +198,17 @@ class Options(Record):
 
     agent: Annotated[str, AsOption("--agent"), InFile(), InRequest(min_length=1, max_length=1_000)] = Field(
         "direct",
-        description="Which agent writes: `direct` (a model, streamed), `claude` (Claude Agent SDK), `shell` (a command),"
-        " `acp:COMMAND` (any program that speaks the Agent Client Protocol), or one of another package.",
+        description=f"Which agent writes: {described()}, one of another package, or one of your own (`[agents.NAME]`).",
+    )
+    second_agent: Annotated[str, AsOption("--second-agent"), InFile(), InRequest(max_length=80)] = Field(
+        "", description="A second opinion: the agent that makes the next attempts of a task whose first ones failed."
+    )
+    second_after: Annotated[Count, AsOption("--second-after"), InFile(), InRequest(le=100)] = Field(
+        2, description="Failed attempts of a task after which the second agent has its turn."
+    )
+    agents: tuple[OwnAgent, ...] = Field((), description="What `[agents.NAME]` of your files says of agents.")
+    agent_rules: tuple[AgentRule, ...] = Field(
+        (), description="Which agent makes which task; the first rule that fits counts."
     )
     agent_command: Annotated[str, AsOption("--agent-command"), InRequest(max_length=10_000)] = Field(
         "", description="The command that the shell agent runs for each task; exit 0 means that it finished."
@@ -306,9 +317,38 @@ class Options(Record):
     )
     limits: Limits = Field(default_factory=Limits)
 
+    def agent_for(self, task: Task, failed: int = 0) -> str:
+        """Return the name of the agent that makes the task's next attempt, after so many that have failed."""
+        if self.second_agent and failed >= self.second_after:
+            return self.second_agent
+        return task.agent or next((rule.agent for rule in self.agent_rules if rule.fits(task)), self.agent)
 
-TABLES = ("env", "network", "services")
-"""Keys of the project's file that are no options: what its commands need, see `gates.needs`."""
+    def agents_for(self, tasks: Iterable[Task] | None) -> tuple[str, ...]:
+        """Return the names of all agents that may have a turn; `tasks` is None while no plan is known."""
+        planned = (
+            [self.agent, *(rule.agent for rule in self.agent_rules)] if tasks is None else map(self.agent_for, tasks)
+        )
+        return tuple(dict.fromkeys((*planned, *filter(None, (self.second_agent,)))))
+
+    def own(self, name: str) -> OwnAgent:
+        """Return what the user says of an agent; nothing more than its name when that is nothing."""
+        found = next((one for one in self.agents if one.name == name), None)
+        return found or OwnAgent.model_construct(name=name)
+
+    def as_of(self, name: str) -> Options:
+        """Return the options as an attempt of this agent has them: the known agent it is made of, its model and command.
+
+        `model` is the model of the build's agent; another one has its own, or its default.
+        """
+        own = self.own(name)
+        model = own.model if name != self.agent else self.model or own.model
+        return self.model_copy(
+            update={"agent": own.base, "model": model, "agent_command": own.command or self.agent_command}
+        )
+
+
+TABLES = ("env", "network", "services", "agents", "agent_rules")
+"""Keys of the project's file that are no options: what its commands need (`gates.needs`), and its agents."""
 
 Place = tuple[str, ...]
 """The names that lead from `Options` to a field: `("limits", "attempts")`."""

@@ -91,15 +91,19 @@ def set_task(build: Build, task_id: str, state: TaskState) -> Changes:
     return {"tasks": build.tasks.set(task_id, state)}
 
 
-def start_task(build: Build, task_id: str, base: str, at: datetime) -> Changes:
-    """Give a ready task a slot and its files. `base` is the commit its lane opens at."""
+def start_task(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
+    """Give a ready task a slot and its files. An agent goes on with nothing that is another's."""
     assert build.plan is not None
-    state = build.task(task_id)
+    task_id = event.task
+    state, agent = build.task(task_id), event.agent or build.options.agent
+    if state.agent not in {"", agent}:
+        state = replace(state, conversation="", kept_base="", kept_tree="")
     state = replace(
         state,
         phase=TaskPhase.WORKING,
         attempt=state.attempt + 1,
-        base=base,
+        agent=agent,
+        base=event.base,
         patch=None,
         started_at=state.started_at or at,
         attempt_at=at,
@@ -152,9 +156,11 @@ def reject_task(
     did nothing wrong, and a wide plan has many of those without being stuck.
     """
     kept = state.patch is not None and not state.patch.is_empty
+    late = rejection in {"conflict", "train"}
     state = replace(
         state,
         phase=TaskPhase.REJECTED,
+        tried=state.tried + (not late),
         rejection=rejection,
         reason=reason,
         findings=findings,
@@ -162,7 +168,7 @@ def reject_task(
         kept_tree=state.patch.tree if kept and state.patch else "",
     )
     changes: Changes = {"tasks": build.tasks.set(task_id, state)}
-    if rejection not in {"conflict", "train"}:
+    if not late:
         changes["failures_in_row"] = (*build.failures_in_row, task_id)[-build.options.limits.stuck_after :]
     return changes
 
@@ -278,6 +284,7 @@ _NOTHING_WRONG: Changes = {
     "kept_base": "",
     "kept_tree": "",
     "refused": (),
+    "tried": 0,
     "loop": "",
     "again": "",
 }

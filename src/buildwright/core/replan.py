@@ -138,7 +138,7 @@ def _check_phases(build: Build, plan: Plan, given: Iterable[str]) -> None:
 
 def _may_try_again(build: Build, state: TaskState) -> TaskState:
     allowed = state.attempt + build.options.limits.attempts
-    return replace(state, phase=TaskPhase.READY, allowed=allowed, refused=(), loop="", finished_at=None)
+    return replace(state, phase=TaskPhase.READY, allowed=allowed, refused=(), tried=0, loop="", finished_at=None)
 
 
 def placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -44,6 +44,8 @@ class Task(Record):
     validation: Validation | None = None
     tests_first: tuple[TaskId, ...] = ()
     """Later tasks with the code that this one's tests test: until all of them are there, these tests must fail."""
+    agent: Annotated[Identifier, Field(max_length=2_000)] = ""
+    """The agent that makes it; "" for the one that a rule of the user, or the build, names."""
     minutes: float = Field(default=1.0, gt=0)
     """Expected effort in minutes; the weight of the critical path."""
 

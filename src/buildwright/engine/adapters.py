@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from buildwright.core.action import Action
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
+from buildwright.core.limits import Options
 from buildwright.kept_verdicts import KeptVerdicts
 from buildwright.ports import (
     Agent,
@@ -41,6 +43,13 @@ def _unobserved(_action: Action, _build: Build, _waited: float | None) -> Abstra
     return nullcontext()
 
 
+class HiredAgent(NamedTuple):
+    """An agent, and what makes a lane ready for it; see `Adapters.furnish`."""
+
+    agent: Agent
+    furnish: Callable[[Judged, Path], Awaitable[Furnished]] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Adapters:
     """The outside, as the engine sees it."""
@@ -48,6 +57,7 @@ class Adapters:
     builds: Builds
     clock: Clock
     agent: Agent
+    """In an attempt the one that makes it; see `hired`."""
     holder: str
     """Name of this process, for leases: `host:pid:start`."""
     scratch: Path
@@ -59,6 +69,8 @@ class Adapters:
     """Without one the audit of a phase has no reports, as the verdict of no gates."""
     furnish: Callable[[Judged, Path], Awaitable[Furnished]] | None = None
     """Makes a lane ready for an agent that runs commands: its files as what would be judged, and where caches lie."""
+    hire: Callable[[Options, str], HiredAgent] | None = None
+    """Returns an agent that the options name. Raises BadSettings. None where `agent` makes every attempt."""
     gateway: Gateway | None = None
     planner: Planner | None = None
     diagnoser: Diagnoser | None = None
@@ -89,3 +101,7 @@ class Adapters:
     """Least time between two checkpoints of an attempt."""
     poll_seconds: float = 0.1
     """How often to look for events of other processes."""
+
+    def hired(self, options: Options, agent: str) -> Adapters:
+        """Return the adapters of an attempt that this agent makes. Raises BadSettings."""
+        return self if self.hire is None else replace(self, **self.hire(options, agent)._asdict())

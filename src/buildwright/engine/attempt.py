@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from buildwright.core.action import RunAgent
 from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Saved, UsedTokens, Warned, Wrote
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
+from buildwright.core.limits import Options
 from buildwright.core.proof import can_be_proven
 from buildwright.core.task import Task
 from buildwright.core.terminal import clean
@@ -82,8 +84,9 @@ class Workdir(NamedTuple):
 async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> Sequence[AnyEvent]:
     """Return the facts of one attempt, the last of them its end. Raises the errors of the workspace and the gateway."""
     assert build.plan is not None
-    world = bench.world
     task, state = build.plan.task(action.task), build.task(action.task)
+    world = bench.world.hired(build.options, state.agent)
+    bench, options = replace(bench, world=world), build.options.as_of(state.agent)
     if not world.agent.touches_files:
         limits = build.options.limits
         assignment = Assignment(build.id, task, action.attempt, world.scratch, world.scratch, task.goal, limits)
@@ -96,7 +99,7 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
         ready = await set_up_lane(bench, build, task, ground.lane, ground.tree) if ground.lane is not None else None
         if ready is not None:
             ground = ground._replace(lane=ready.lane)
-        async with _door(bench, build, key, ground) as door:
+        async with _door(bench, options, key, ground) as door:
             briefing = await _brief(bench, build, task, state, ground)
             assignment = Assignment(
                 build_id=build.id,
@@ -108,12 +111,12 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
                 feedback=briefing.feedback,
                 conversation=await _conversation(bench, state) if ground.talk is None else ground.talk,
                 resumed=ground.talk is not None,
-                model=build.options.model,
+                model=options.model,
                 door=door,
                 limits=build.options.limits,
                 protected=build.options.protected,
                 allow=build.options.allow,
-                command=build.options.agent_command,
+                command=options.agent_command,
                 env=ready.env if ready is not None else {},
             )
             facts = await _follow(bench, build, assignment, ground.lane)
@@ -203,14 +206,14 @@ async def _conversation(bench: ActionContext, state: TaskState) -> str:
 
 @asynccontextmanager
 async def _door(
-    bench: ActionContext, build: Build, key: LaneKey, ground: Workdir
+    bench: ActionContext, options: Options, key: LaneKey, ground: Workdir
 ) -> AsyncIterator[ModelEndpoint | None]:
     gateway, uses = bench.world.gateway, bench.world.agent.uses_model
     door: ModelEndpoint | None = None
     if gateway is not None and uses != "never":
         try:
             door = await gateway.open(
-                ModelAccess(key.build_id, key.task, key.attempt, build.options, ground.files, budget(bench.newest()))
+                ModelAccess(key.build_id, key.task, key.attempt, options, ground.files, budget(bench.newest()))
             )
         except BadSettings:
             if uses == "always":

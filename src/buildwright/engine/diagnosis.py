@@ -90,7 +90,10 @@ async def _context(bench: ActionContext, build: Build, tasks: tuple[str, ...]) -
             "checks": [check.command for check in build.options.checks],
             "failures_in_a_row": list(build.failures_in_row),
         },
-        "tasks": [{"id": task, "title": plan.task(task).title, "goal": plan.task(task).goal} for task in tasks],
+        "tasks": [
+            {"id": task, "title": plan.task(task).title, "goal": plan.task(task).goal, "agent": build.task(task).agent}
+            for task in tasks
+        ],
         "history": [each.model_dump(mode="json") for each in rejections(journal, set(tasks))],
         "log": [line._asdict() | {"at": line.at.isoformat()} for line in log],
         "tail": [_line(line) for line in log[-TAIL_LINES:]],

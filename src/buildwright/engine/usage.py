@@ -25,6 +25,7 @@ def spent(gateway: Gateway, door: ModelEndpoint, build: Build) -> tuple[TokensUs
         TokensUsed(
             task=spend.task,
             attempt=spend.attempt,
+            agent=build.task(spend.task).agent if spend.task else "",
             model=spend.model,
             input_tokens=spend.input_tokens,
             output_tokens=spend.output_tokens,

@@ -27,7 +27,18 @@ STEPS: tuple[Step, ...] = get_args(Step)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = frozenset(
-    (*MODEL_KEYS, "BASH_ENV", "ENV", "HOME", "PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "TMPDIR")
+    (
+        *MODEL_KEYS,
+        "BASH_ENV",
+        "ENV",
+        "HOME",
+        "PATH",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "RUSTUP_HOME",  # what it names is shown in the sandbox
+        "TMPDIR",
+    )
 )
 _OUR_BEGINNINGS = ("BUILDWRIGHT_", "LD_", "GIT_CONFIG", "GIT_CEILING")
 JOINED = ("NODE_OPTIONS", "PYTEST_ADDOPTS")
@@ -202,18 +213,17 @@ def _variables(table: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...
             message = f"{SETTINGS}: env.secrets.{name} does not say which step sees it"
             raise BadSettings(message, fix=f'write {name} = "setup" or {name} = "checks"')
     for name in (*values, *passed, *secrets):
-        _check_name(name, name in values)
+        check_variable(name, f"{SETTINGS}: env", is_value=name in values)
     return values, tuple(passed), secrets
 
 
-def _check_name(name: str, is_value: bool) -> None:
+def check_variable(name: str, where: str, *, is_value: bool) -> None:
+    """Raise BadSettings for a variable that no file of settings may give to a command."""
     if not _NAME.fullmatch(name):
-        raise BadSettings(f"{SETTINGS}: env: {name!r} is not a name of a variable", fix="use letters, digits and _")
+        raise BadSettings(f"{where}: {name!r} is not a name of a variable", fix="use letters, digits and _")
     if name in _OURS or name.startswith(_OUR_BEGINNINGS) or (name in JOINED and not is_value):
         why = "it is ours, a key of a model, or changes how commands are run and watched"
-        raise BadSettings(
-            f"{SETTINGS}: env: {name} cannot be given to the project's commands: {why}", fix="leave it out"
-        )
+        raise BadSettings(f"{where}: {name} cannot be given to commands: {why}", fix="leave it out")
 
 
 def _services(table: Mapping[str, Any]) -> Iterator[Service]:
@@ -229,7 +239,7 @@ def _services(table: Mapping[str, Any]) -> Iterator[Service]:
         except WrongService as error:
             raise BadSettings(f"{SETTINGS}: {error}", fix=error.fix) from error
         for variable, _ in service.env:
-            _check_name(variable, is_value=True)
+            check_variable(variable, f"{SETTINGS}: env", is_value=True)
         yield service
 
 

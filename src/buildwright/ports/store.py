@@ -28,7 +28,7 @@ class Lease:
     token: int
 
 
-CostKey = Literal["day", "project", "user", "model", "build"]
+CostKey = Literal["day", "project", "user", "model", "agent", "build"]
 """What costs are summed by. A day is of UTC."""
 
 

@@ -218,6 +218,8 @@ def _key(by: CostKey, used: Any, *, postgres: bool) -> ColumnElement[Any]:
             return build_runs.c.user_id
         case "model":
             return used["model"].as_string()  # type: ignore[no-any-return]
+        case "agent":  # "" for advisors, and where a journal is older than this field
+            return func.coalesce(used["agent"].as_string(), "")
         case "build":
             return build_runs.c.build_id
         case _:

@@ -82,7 +82,8 @@ class Meters:
                 pass
         result = _result(event, build)
         if result:
-            self._attempts.labels(self._names["agent"](build.options.agent.partition(":")[0]), result).inc()
+            agent = build.task(getattr(event, "task", "")).agent or build.options.agent
+            self._attempts.labels(self._names["agent"](agent.partition(":")[0]), result).inc()
 
     def begun(self, action: Action, waited_seconds: float) -> None:
         """Record that an action began `waited_seconds` after it was wanted."""

@@ -8,7 +8,7 @@ from buildwright.core.record import Record
 
 
 class CostSum(Record):
-    """The sum of the requests of one day, project, user, model or build."""
+    """The sum of the requests of one day, project, user, model, agent or build."""
 
     key: str
     requests: int

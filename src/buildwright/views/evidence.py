@@ -19,6 +19,8 @@ class JudgedAttempt(Record):
 
     number: int
     started_at: datetime
+    agent: str = ""
+    """Who made it; "" in older journals: the build's."""
     seconds: float | None = None
     outcome: str = ""
     detail: str = ""
@@ -77,6 +79,7 @@ class BuildEvidence(Record):
     base: str
     head: str
     agent: str
+    """The agent that the build was given; each attempt says who made it."""
     model: str
     tasks: tuple[TaskEvidence, ...] = ()
     final: tuple[Report, ...] = ()
@@ -177,6 +180,7 @@ def _attempts(name: str, events: Sequence[Recorded]) -> tuple[JudgedAttempt, ...
         JudgedAttempt(
             number=one.number,
             started_at=one.started_at,
+            agent=one.agent,
             seconds=one.seconds,
             outcome=one.outcome,
             detail=one.detail,

@@ -78,7 +78,8 @@ def _task(task: TaskEvidence) -> Iterator[str]:
 
 def _attempt(attempt: JudgedAttempt) -> Iterator[str]:
     took = f", {attempt.seconds:.1f} s" if attempt.seconds is not None else ""
-    yield f"<details open><summary>Attempt {attempt.number}: {_text(attempt.detail or attempt.outcome)}{took}, "
+    by = f" by {_text(attempt.agent)}" if attempt.agent else ""
+    yield f"<details open><summary>Attempt {attempt.number}{by}: {_text(attempt.detail or attempt.outcome)}{took}, "
     yield f"{_text(_money(attempt.spent))}</summary>"
     for verdict, words in ((attempt.verdict, "On its own tree"), (attempt.merge_verdict, "On what had landed")):
         if verdict is not None:

@@ -35,6 +35,8 @@ class AttemptView(Record):
 
     number: int
     started_at: datetime
+    agent: str = ""
+    """Who made it; "" in older journals: the build's."""
     seconds: float | None = None
     outcome: str = "running"
     detail: str = ""
@@ -190,7 +192,7 @@ def attempts_of(task_id: str, events: Sequence[Recorded]) -> tuple[AttemptView, 
         if getattr(event, "task", None) != task_id:
             continue
         if isinstance(event, e.TaskStarted):
-            attempts.append(AttemptView(number=event.attempt, started_at=recorded.at))
+            attempts.append(AttemptView(number=event.attempt, started_at=recorded.at, agent=event.agent))
             continue
         tell = _OUTCOMES.get(type(event))
         told = tell(event) if tell is not None else None

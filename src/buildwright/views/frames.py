@@ -325,7 +325,7 @@ def _spawned(event: e.TaskStarted, moment: Moment) -> Iterator[tuple[str, Fields
     plan = moment.after.plan
     wave = plan.depth[plan.position[event.task]] + 1 if plan is not None else 0
     instance = {"instance_id": f"{event.task}#{event.attempt}", "execution_id": moment.after.id, "wave_number": wave}
-    yield "agent.spawned", {**instance, **moment.task(event.task), "attempt": event.attempt}
+    yield "agent.spawned", {**instance, **moment.task(event.task), "attempt": event.attempt, "agent": event.agent}
 
 
 def _stuck(event: e.BuildStuck, _moment: Moment) -> Iterator[tuple[str, Fields]]:

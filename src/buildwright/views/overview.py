@@ -35,6 +35,8 @@ class TaskView(Record):
     phase: str
     """A `TaskPhase` value."""
     attempt: int = 0
+    agent: str = ""
+    """Who makes the current attempt, or made the last one; before the first, who is to make it."""
     wave: int = 0
     """Counted from 1."""
     milestone: str = ""
@@ -197,6 +199,8 @@ class PlannedTaskView(Record):
     priority: int = 0
     critical: bool = False
     code_template: str = ""
+    agent: str = ""
+    """The agent that the task names, if it names one."""
 
 
 class PlanView(Record):
@@ -324,6 +328,7 @@ def task_view(build: Build, task_id: str, now: datetime) -> TaskView:
         title=task.title,
         phase=state.phase.value,
         attempt=state.attempt,
+        agent=state.agent or build.options.agent_for(task),
         wave=build.plan.depth[index] + 1,
         milestone=task.milestone,
         seconds=seconds,
@@ -381,6 +386,7 @@ _AS_PLANNED = (
     "priority",
     "critical",
     "code_template",
+    "agent",
 )
 """Fields of a task that its view has unchanged."""
 

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from buildwright.agents.acp_agents import is_acp
 from buildwright.agents.programs import PROGRAMS, program
+from buildwright.core.agents import ANY_ACP, KNOWN
 from buildwright.core.build import Build
 from buildwright.core.finding import Diagnosis
 from buildwright.core.graph import Graph
@@ -41,6 +43,7 @@ from typing import TYPE_CHECKING
 from buildwright.core.action import Action
 from buildwright.ports import Builds, Clock, Gate, GateTools, PlanRevision, SealedTrial
 from buildwright.store.lease_holders import this_process
+from buildwright.wiring.own_agents import secrets_of, variables_of
 
 if TYPE_CHECKING:
     from buildwright.engine.adapters import Adapters
@@ -139,9 +142,24 @@ def with_cassette(options: Options) -> Options:
     return options.model_copy(update={"cassette": str(path)})
 
 
-def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> Agent:
-    """Return the agent that the options name. Raises BadSettings when it is unknown or not installed."""
-    match options.agent:
+def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None, name: str = "") -> Agent:
+    """Return an agent by the name that the options know it by; the build's, unless another is named.
+
+    Raises BadSettings when it is unknown or not installed, or may not be as a file of settings has it.
+    """
+    name = name or options.agent
+    own = options.own(name)
+    if own.of_project and (own.arguments or own.env) and sandbox is not None and sandbox.name == "none":
+        raise BadSettings(
+            f"the project's file gives the agent {name} arguments or variables, and no sandbox holds it",
+            fix="leave --sandbox none out, or put [agents." + name + "] into your own file of options",
+        )
+    env = variables_of(own, options, settings.environment)
+    if sandbox is None and (own.base in {"claude", "shell", *PROGRAMS} or is_acp(own.base)):
+        raise BadSettings(
+            f"the agent {name} runs commands, and this build has no sandbox", fix=f"say --agent {name} at its start"
+        )
+    match own.base:
         case "direct":
             from buildwright.agents.direct import DirectAgent
             from buildwright.gateway import GatewayModel
@@ -155,40 +173,37 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None) -> 
                 )
             from buildwright.agents.claude import ClaudeAgent
 
-            assert sandbox is not None
-            return ClaudeAgent(sandbox, path_of(settings))
+            return ClaudeAgent(cast("Sandbox", sandbox), path_of(settings), own.arguments, env)
         case "shell":
             from buildwright.agents.shell import ShellAgent
 
-            assert sandbox is not None
-            return ShellAgent(sandbox, path_of(settings))
+            return ShellAgent(cast("Sandbox", sandbox), path_of(settings), env)
         case "noop" | "sleep" | "touch":
             from buildwright.agents.plain import PLAIN_AGENTS
 
-            return PLAIN_AGENTS[options.agent]()
-        case name if name in PROGRAMS:
+            return PLAIN_AGENTS[own.base]()
+        case base if base in PROGRAMS:
             from buildwright.agents.program_agent import ProgramAgent
 
-            assert sandbox is not None
-            return ProgramAgent(program(name), sandbox, path_of(settings))
-        case name if is_acp(name):
+            return ProgramAgent(program(base), cast("Sandbox", sandbox), path_of(settings), own.arguments, env)
+        case base if is_acp(base):
             from buildwright.agents.acp import AcpAgent
 
-            assert sandbox is not None
-            return AcpAgent(name, sandbox, path_of(settings))
-        case name:
-            return _agent_of_others(name, settings, sandbox)
+            return AcpAgent(base, cast("Sandbox", sandbox), path_of(settings), env)
+        case base:
+            return _agent_of_others(base, options, settings, sandbox)
 
 
-def masker_of(settings: Settings) -> Masker:
+def masker_of(settings: Settings, options: Options | None = None) -> Masker:
     """Return a function that masks, in a text, the secrets of these settings and all secrets of a known shape.
 
     Secrets of the settings are keys of models, passwords in addresses, and every long value of a variable whose name
-    ends like that of a token, secret, password or key.
+    ends like that of a token, secret, password or key; with options also what their agents get as secrets.
     """
     own = {settings.environment.get(name, "") for name in SECRETS}
     own |= {value for name, value in settings.environment.items() if len(value) >= _SURE and _SECRET_NAME.search(name)}
-    return masker(frozenset((*own, *settings.passwords)))
+    of_agents = secrets_of(options, settings.environment) if options is not None else ()
+    return masker(frozenset((*own, *settings.passwords, *of_agents)))
 
 
 def masked(settings: Settings, text: str) -> str:
@@ -196,15 +211,17 @@ def masked(settings: Settings, text: str) -> str:
     return masker_of(settings)(text)
 
 
-def _agent_of_others(name: str, settings: Settings, sandbox: Sandbox | None) -> Agent:
+def _agent_of_others(name: str, options: Options, settings: Settings, sandbox: Sandbox | None) -> Agent:
     from importlib.metadata import entry_points
 
-    known = ["direct", "claude", "shell", *PROGRAMS, "acp:COMMAND"]
+    known = [*KNOWN, ANY_ACP, *(own.name for own in options.agents if own.agent)]
     for entry in entry_points(group=AGENTS_OF_OTHERS):
         if entry.name == name:
             return cast("Agent", entry.load()(settings, sandbox))
         known.append(entry.name)
-    raise BadSettings(f"there is no agent {name!r}", fix=f"choose one of {', '.join(known)}")
+    close = get_close_matches(name, known, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    raise BadSettings(f"there is no agent {name!r}{meant}", fix=f"choose one of {', '.join(known)}")
 
 
 def path_of(settings: Settings) -> str:
@@ -278,22 +295,29 @@ class AdapterFactory:
         observe: Observe,
     ) -> Adapters:
         """Return the adapters to carry out the actions of a build. Raises BadSettings (no such agent or sandbox)."""
-        from buildwright.engine.adapters import Adapters
+        from buildwright.engine.adapters import Adapters, HiredAgent
 
         sandbox = await self.sandbox(options)
         gates = self._gates(options, sandbox)
+
+        def hire(asked: Options, name: str) -> HiredAgent:
+            agent = agent_for(asked, self._settings, sandbox, name)
+            return HiredAgent(agent, self._furnish(asked.as_of(name), sandbox, gates))
+
+        hired = hire(options, options.agent)
         return Adapters(
             builds=self._builds,
             clock=clock,
-            agent=agent_for(options, self._settings, sandbox),
+            agent=hired.agent,
+            hire=hire,
             holder=this_process(),
             scratch=self._settings.home / "scratch",
             brief=briefer(workspace),
             workspace=workspace,
             gates=gates,
-            furnish=self._furnish(options, sandbox, gates),
+            furnish=hired.furnish,
             gateway=gateway,
-            mask=masker_of(self._settings),
+            mask=masker_of(self._settings, options),
             observe=observe,
             planner=LazyPlanner(),
             diagnoser=LazyDiagnoser(),
@@ -307,7 +331,7 @@ class AdapterFactory:
 
     async def sandbox(self, options: Options) -> Sandbox | None:
         """Return the sandbox of the build, None when the build runs no foreign command. Raises BadSettings."""
-        if not options.lanes and options.agent in PLAIN:
+        if not options.lanes and PLAIN.issuperset(options.as_of(name).agent for name in options.agents_for(None)):
             return None
         if options.sandbox not in self._sandboxes:
             from buildwright.sandbox import choose
@@ -361,7 +385,7 @@ class AdapterFactory:
 
 async def warm_up(options: Options) -> None:
     """Load the modules that the first attempt needs, while the plan is being made."""
-    if options.agent == "claude":
+    if any(options.as_of(name).agent == "claude" for name in options.agents_for(None)):
         from buildwright.agents.claude import warm_up
 
         await asyncio.to_thread(warm_up)

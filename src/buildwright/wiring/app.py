@@ -25,7 +25,7 @@ from buildwright.engine.build_command import BuildCommand
 from buildwright.engine.commands import CommandResult, NewBuild, StopBuild
 from buildwright.engine.follow import stepped
 from buildwright.engine.resume_command import ResumeBuild, ResumeOnBase
-from buildwright.engine.task_commands import ChangeSpec, RedoTask
+from buildwright.engine.task_commands import ChangeSpec, ChangeTasks, RedoTask
 from buildwright.errors import BadSettings, BuildIsRunning, IllegalMove, NotFound, Refused
 from buildwright.ports import ActionQueue, Answers, Builds, Clock, CostKey, KeptWork, LogEntry
 from buildwright.settings import Settings
@@ -217,7 +217,7 @@ class App:
         from buildwright.views.overview import plan_view
 
         check_base = partial(self._check_base, new)
-        new = preflight.of_part(new, self.settings.environment)
+        new = preflight.resolved(new, self.settings)
         graph = new.spec.graph or await preflight.plan(new, self.gateway, self.workspace, check_base)
         found = await preflight.toolchain(new, self.workspace)
         view = await asyncio.to_thread(plan_view, graph, new.spec.title)
@@ -256,7 +256,7 @@ class App:
         """Return what would judge a repository, and what it says of its base; see `wiring.precheck`."""
         from buildwright.wiring.precheck import precheck
 
-        new = preflight.of_part(new, self.settings.environment)
+        new = preflight.resolved(new, self.settings)
         if await self._worlds.sandbox(new.options) is not None:
             await self._worlds.end_orphans()
         world = await self._worlds.whole(new.options, self.clock, self.workspace, None, self.telemetry.observe)
@@ -273,6 +273,8 @@ class App:
             command = replace(command, text=self.mask(command.text))
         if isinstance(command, ResumeBuild | RedoTask):
             command = await self._looked_up(await self.builds.load(build_id), command)
+        if isinstance(command, ChangeTasks) and any(task.agent for task in command.tasks):
+            await self._check_agents(await self.builds.load(build_id), command)
         result = await commands.ask(self.builds, self.clock, build_id, command)
         if self.in_cluster and command.reopens and result.build.options.lanes:
             self._awaited.note_again(result.build)
@@ -355,6 +357,12 @@ class App:
         options = build.options if command.options is None else command.options.of(build.options)
         target = await self.workspace.rebase_target(build.id, build.repository, base, options.delivery)
         return ResumeOnBase(command, base, target)
+
+    async def _check_agents(self, build: Build, command: ChangeTasks) -> None:
+        """Check that the agents which changed tasks name could work. Raises BadSettings."""
+        options, gateway = build.options, None if self.in_cluster else lambda: self.gateway
+        names = dict.fromkeys(task.agent for task in command.tasks if task.agent)
+        preflight.check_agents(options, names, self.settings, await self._worlds.sandbox(options), gateway)
 
     async def kept(self, build: Build) -> tuple[KeptWork, ...]:
         """Return what is kept of the build's attempts that did not land. Raises GitFailed."""
@@ -453,7 +461,8 @@ class App:
     async def world(self, options: Options, clock: Clock) -> Adapters:
         """Return the adapters to carry out the actions of a build. Raises BadSettings (no such agent or sandbox)."""
         workspace = self.workspace if options.lanes else None
-        gateway = self.gateway if options.agent not in PLAIN else None
+        plain = PLAIN.issuperset(options.as_of(name).agent for name in options.agents_for(None))
+        gateway = self.gateway if not plain else None
         adapters = await self._worlds.whole(options, clock, workspace, gateway, self.telemetry.observe)
         audited = LazyPhaseAuditor(self.settings, workspace) if workspace is not None else None
         return replace(adapters, auditor=audited)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from buildwright.agents.finding import find
+from buildwright.agents.programs import PROGRAMS, program
 from buildwright.core.graph import Graph
+from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.core.review import reviewing_model, wants_review
 from buildwright.engine.commands import NewBuild
 from buildwright.errors import BadSettings, GitFailed
 from buildwright.ports import ModelAccess
-from buildwright.wiring.adapters import LazyPlanner, agent_for, with_cassette
+from buildwright.wiring.adapters import LazyPlanner, agent_for, path_of, with_cassette
+from buildwright.wiring.own_agents import with_own_agents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,22 +38,19 @@ def check(
     `gateway` returns the gateway whose keys must suffice; it is None where the keys are those of workers. Raises
     BadSettings, BadRepository.
     """
-    options = new.options
+    options = resolved(new, settings).options
     if options.lanes:
         if not new.repository:
             raise BadSettings("there is no repository to build on", fix="name one with --repo, or add --no-lanes")
         from buildwright.workspace.source import locate
 
         source = locate(new.repository, settings.environment)
-        options = of_part(new, settings.environment).options
         if not options.commits.author and (author := _author(source.git_dir, settings.environment)):
             commits = options.commits.model_copy(update={"author": author})
             options = options.model_copy(update={"commits": commits})
         options = _with_key(options, source.git_dir, settings.environment)
     if options.commits.sign_off and not options.commits.author:
         raise BadSettings("there is no name to sign off with", fix="say --author 'NAME <ADDRESS>', or set it in git")
-    if options.agent == "shell" and not options.agent_command.strip():
-        raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
     if wants_review(options) and not (options.gates and options.lanes):
         raise BadSettings(
             "there is nothing to review: changes are reviewed when they have passed the gates",
@@ -60,15 +61,51 @@ def check(
         # What was chosen is kept, so that the build never goes on behind another wall, or none, without a word. Workers
         # of a cluster choose for themselves.
         options = options.model_copy(update={"sandbox": sandbox.name})
-    agent = agent_for(options, settings, sandbox)
+    tasks = new.spec.graph.tasks if new.spec.graph is not None else None
+    names = options.agents_for(tasks)
+    if options.agent_command and "shell" not in {options.as_of(name).agent for name in names}:
+        said = ", ".join(names)
+        raise BadSettings(f"--agent-command is for the shell agent, and the agent is {said}", fix="add --agent shell")
+    check_agents(options, names, settings, sandbox, gateway)
     if not options.cassette and gateway is not None:
-        if agent.uses_model == "always":
-            gateway().check_keys("any", options)
-        if new.spec.graph is None:  # the planner asks a model
+        if tasks is None:  # the planner asks a model
             gateway().check_keys("", options)
         if wants_review(options):
             gateway().check_keys("", options, "reviewing changes asks a model: ", reviewing_model(options))
     return replace(new, options=options)
+
+
+def check_agents(
+    options: Options,
+    names: Iterable[str],
+    settings: Settings,
+    sandbox: Sandbox | None,
+    gateway: Callable[[], LocalGateway] | None,
+) -> None:
+    """Check that agents could work: they are known and installed, have a key, and speak the protocol of their model.
+
+    Without a gateway workers run them, and only what a machine cannot lack is looked at. Raises BadSettings.
+    """
+    for name in names:
+        agent, own = agent_for(options, settings, sandbox, name), options.as_of(name)
+        if own.agent == "shell" and not own.agent_command.strip():
+            raise BadSettings("the shell agent has no command", fix="say which with --agent-command 'CMD'")
+        if gateway is None:
+            continue
+        made = program(own.agent) if own.agent in PROGRAMS else None
+        if made is not None and find(made.program, path_of(settings)) is None:
+            raise BadSettings(f"the agent {name} is not installed", fix=made.install)
+        if options.cassette or agent.uses_model != "always":
+            continue
+        speaks = made.models if made is not None else ("claude-",) if own.agent == "claude" else ()
+        model = own.model or (made.default_model if made is not None else DEFAULT_MODEL)
+        if speaks and maker_of(model) not in map(maker_of, speaks):
+            kinds = " or ".join(f"{kind}*" for kind in speaks)
+            key = "--model" if name == options.agent else f"model in [agents.{name}]"
+            raise BadSettings(
+                f"the agent {name} cannot ask {model}: its models are {kinds}", fix=f"name one with {key}"
+            )
+        gateway().check_keys("any", own.model_copy(update={"model": model}))
 
 
 def _with_key(options: Options, git_dir: Path | None, environment: Mapping[str, str]) -> Options:
@@ -83,23 +120,24 @@ def _with_key(options: Options, git_dir: Path | None, environment: Mapping[str, 
     return options.model_copy(update={"commits": commits.model_copy(update={"signing_key": key})})
 
 
-def of_part(new: NewBuild, environment: Mapping[str, str]) -> NewBuild:
-    """Return the build about the part of its repository that a folder in it names: the nearest with a manifest.
+def resolved(new: NewBuild, settings: Settings) -> NewBuild:
+    """Return the build with the agents of its user and its project, and about the part that its folder names.
 
-    Raises BadRepository.
+    The part is the nearest folder with a manifest. Raises BadRepository, BadSettings.
     """
     from pathlib import Path
 
     from buildwright.gates.parts import part_of
     from buildwright.workspace.source import locate
 
-    top = locate(new.repository, environment).work_tree if new.repository else None
+    top = locate(new.repository, settings.environment).work_tree if new.repository else None
     part = ""
     if top is not None and "://" not in new.repository:
         folder, root = Path(new.repository).expanduser().resolve(), top.resolve()
         if folder != root and folder.is_relative_to(root):
             part = part_of(folder.relative_to(root).as_posix(), lambda path: (root / path).is_file())
-    return replace(new, options=new.options.model_copy(update={"part": part}))
+    options = with_own_agents(new.options, settings, new.repository, new.user_id)
+    return replace(new, options=options.model_copy(update={"part": part}))
 
 
 def _author(git_dir: Path | None, environment: Mapping[str, str]) -> str:

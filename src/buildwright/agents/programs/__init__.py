@@ -1,6 +1,6 @@
 """Coding agents of other makers: one module each, with all that is known of the program. Importing this loads none.
 
-A new agent is one module with a `PROGRAM` and one line here; its page is made from that.
+A new agent is one module with a `PROGRAM` and its name in `core.agents`; its page is made from that.
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from buildwright.agents.programs.program import AgentProgram
-
-PROGRAMS = ("codex", "gemini", "aider", "opencode", "qwen", "copilot", "pi", "mini")
-"""Names of the agents, each a module of this package, in the order in which they are shown."""
+from buildwright.core.agents import PROGRAMS as PROGRAMS
 
 
 def program(name: str) -> AgentProgram:
