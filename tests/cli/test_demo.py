@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildwright.agents.acp_agents import KNOWN_AGENTS
-from buildwright.agents.programs import PROGRAMS
+from buildwright.core.agents import KNOWN, PROGRAMS
 from tests.agents.installed import FULL, names, programs
 from tests.cli.conftest import Program
 
@@ -63,7 +63,11 @@ def test_the_doctor_lists_the_agents_that_start_in_the_sandbox(program: Program)
     path = f"{programs('codex')}{os.pathsep}{os.environ['PATH']}"
     ended = program("doctor", "--agents", "--json", PATH=path)
     agents = {agent["name"]: agent for agent in ended.lines[0]["agents"]}
-    assert tuple(agents) == (*PROGRAMS, *BY_PROTOCOL)
+    assert tuple(agents) == (*KNOWN, *BY_PROTOCOL)
+    assert [agents[name]["trouble"] for name in ("direct", "shell", "claude")] == ["", "", ""]
+    assert agents["claude"]["protocols"] == ["anthropic"]
+    assert (agents["codex"]["resumes"], agents["codex"]["told"]) == (True, "after its turn, and goes on")
+    assert all(agents[name]["install"] for name in (*PROGRAMS, *BY_PROTOCOL))
     for name in ("codex", "gemini", "acp:gemini --acp"):
         assert (agents[name]["version"], agents[name]["trouble"]) == (agents[name]["tried"], "")
         assert agents[name]["found"].endswith(f"/{name.removeprefix('acp:').partition(' ')[0]}")

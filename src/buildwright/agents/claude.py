@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,7 +103,7 @@ class ClaudeAgent:
         command = command_of(
             assignment,
             assignment.door,
-            (self._find(library), *self._arguments),
+            (self._find(), *self._arguments),
             {"PATH": self._path, **assignment.env, **self._env},
             self._retries,
             continues=continues,
@@ -164,12 +165,21 @@ class ClaudeAgent:
         )
         return options
 
-    def _find(self, library: Any) -> str:
-        bundled = Path(library.__file__).parent / "_bundled" / "claude"
-        found = self._program or (bundled if bundled.is_file() else shutil.which("claude", path=self._path))
+    def _find(self) -> str:
+        found = self._program or find_claude(self._path)
         if found is None:
             raise AgentFailed("Claude Code is not installed.", fix="pip install 'buildwright[claude]'")
         return str(found)
+
+
+def find_claude(path: str) -> Path | None:
+    """Return the program that came with the library, else `claude` on `path`; None without the library or the program."""
+    library = find_spec("claude_agent_sdk")
+    if library is None or library.origin is None:
+        return None
+    bundled = Path(library.origin).parent / "_bundled" / "claude"
+    found = bundled if bundled.is_file() else shutil.which("claude", path=path)
+    return Path(found) if found is not None else None
 
 
 def warm_up() -> None:

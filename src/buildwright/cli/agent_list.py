@@ -1,9 +1,10 @@
-"""What `doctor --agents` shows: every agent that is a program, and whether it starts in the sandbox here."""
+"""What `doctor` shows of agents: every one that a build can name, and with `--agents` whether it starts in the sandbox."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,55 +28,105 @@ class AgentState(NamedTuple):
     found: str
     """Where its program is, "" if it is not installed."""
     version: str
-    """What it says of itself in the sandbox, "" when it does not start there."""
+    """What it says of itself in the sandbox, "" when it does not start there, or was not asked."""
     tried: str
     """The version that our tests drive."""
     models: tuple[str, ...]
-    """What the names of its models begin with."""
+    """What the names of its models begin with; () for any."""
+    protocols: tuple[str, ...]
+    """By whose protocols it asks them; () for none of its own."""
     resumes: bool
+    told: str
+    """When it hears what the user says meanwhile."""
+    budget: bool
+    """Whether all that it asks is counted, and held to the budget."""
     events: bool
     """Whether it tells what it does in a form of its own."""
     install: str
     trouble: str
     """Why it does not start, "" if it does."""
+    own: str = ""
+    """The file that says something of it."""
+
+
+_NEXT, _AFTER = "at its next attempt", "after its turn, and goes on"
+_MAKERS = ("anthropic", "openai", "google")
 
 
 async def list_agents(output: Output, settings: Settings) -> None:
-    """Print the agents, two lines for each."""
+    """Start the agents and print them, three lines for each."""
     states = await agents_here(settings)
     if output.json:
         output.data({"agents": [state._asdict() for state in states]})
         return
     for state in states:
-        glyph, style = (output.glyphs.dot, "yellow") if state.trouble else (output.glyphs.done, "green")
-        output.print(f"{glyph} {state.name:<9} {state.trouble or state.version} (tried: {state.tried})", style=style)
-        output.print(f"  {'':<9} {state.found or state.install}")
+        tried = f" (tried: {state.tried})" if state.tried else ""
+        _print_first(output, state, f"{state.trouble or state.version}{tried}")
+        can = [
+            f"asks by {', '.join(state.protocols)}" if state.protocols else "asks as its command says",
+            "goes on from its conversation" if state.resumes else "begins each attempt anew",
+            f"is told {state.told}",
+            "is held to the budget" if state.budget else "",
+            "tells events" if state.events else "tells text",
+        ]
+        output.print(f"  {'':<9} {'; '.join(filter(None, can))}")
 
 
-async def agents_here(settings: Settings) -> list[AgentState]:
-    """Start every installed agent once, to ask its version, in the sandbox that a build would have. Raises BadSettings."""
-    from buildwright.agents.acp_agents import KNOWN_AGENTS
-    from buildwright.agents.programs import PROGRAMS
+async def print_installed(output: Output, settings: Settings) -> None:
+    """Print which agents are there, without starting one."""
+    for state in await agents_here(settings, start=False):
+        _print_first(output, state, state.trouble or "installed")
+
+
+def _print_first(output: Output, state: AgentState, said: str) -> None:
+    glyph, style = (output.glyphs.dot, "yellow") if state.trouble else (output.glyphs.done, "green")
+    output.print(f"{glyph} {state.name:<9} {said}{f', from {state.own}' if state.own else ''}", style=style)
+    output.print(f"  {'':<9} {state.found or state.install}")
+
+
+async def agents_here(settings: Settings, *, start: bool = True) -> list[AgentState]:
+    """Return every known agent, and those of the user's files here.
+
+    With `start` each is started once, to ask its version, in the sandbox that a build would have. Raises BadSettings.
+    """
+    from buildwright.agents.acp_agents import KNOWN_AGENTS, PREFIX
+    from buildwright.core.agents import KNOWN
+    from buildwright.errors import BadSettings
     from buildwright.sandbox import choose
+    from buildwright.wiring.own_agents import OwnAgents, own_agents
 
-    sandbox = await choose("auto", home=settings.tag, environment=settings.environment)
+    sandbox = await choose("auto", home=settings.tag, environment=settings.environment) if start else None
+    own, wrong = OwnAgents(), ""
+    try:
+        own = own_agents(settings, ".")
+    except BadSettings as error:  # whoever asks what is wrong here wants to hear of all agents
+        wrong = f"{error.message} Fix: {error.fix}"
     # One after the other: some take a gigabyte, or unpack themselves.
-    states = [await _state(name, settings, sandbox) for name in PROGRAMS]
-    return [*states, *[await _state_by_protocol(known, settings, sandbox) for known in KNOWN_AGENTS]]
+    states = {name: await _state(name, settings, sandbox) for name in KNOWN}
+    for known in KNOWN_AGENTS:
+        states[f"{PREFIX}{known.command}"] = await _state_by_protocol(known, settings, sandbox)
+    for one in own.agents:
+        if one.base in states:
+            title = f"{one.base}, as {one.name}" if one.agent else states[one.base].title
+            states[one.name] = states[one.base]._replace(name=one.name, title=title, own=str(own.sources[one.name]))
+    if wrong:
+        states[""] = states["shell"]._replace(name="yours", title="", found="", install="", trouble=wrong)
+    return list(states.values())
 
 
-async def _state_by_protocol(known: KnownAgent, settings: Settings, sandbox: Sandbox) -> AgentState:
+async def _state_by_protocol(known: KnownAgent, settings: Settings, sandbox: Sandbox | None) -> AgentState:
     """Have the program greet us by the Agent Client Protocol, in which it tells its version and what it can do."""
     from buildwright.agents.acp import introduce
     from buildwright.agents.acp_agents import PREFIX
     from buildwright.agents.finding import find
+    from buildwright.core.model_names import maker_of
     from buildwright.errors import BuildwrightError
     from buildwright.wiring.adapters import path_of
 
     path = path_of(settings)
     place = await asyncio.to_thread(find, known.program, path)
     version, resumes, trouble = "", False, "" if place is not None else "it is not installed"
-    if place is not None:
+    if place is not None and sandbox is not None:
         with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
             try:
                 version, resumes = await introduce(f"{PREFIX}{known.command}", sandbox, path, Path(folder))
@@ -88,23 +139,29 @@ async def _state_by_protocol(known: KnownAgent, settings: Settings, sandbox: San
         version=version,
         tried=known.tried,
         models=known.models,
+        protocols=tuple(dict.fromkeys(map(maker_of, known.models))),
         resumes=resumes,
+        told=_AFTER,
+        budget=True,
         events=True,
         install=known.install,
         trouble=trouble,
     )
 
 
-async def _state(name: str, settings: Settings, sandbox: Sandbox) -> AgentState:
+async def _state(name: str, settings: Settings, sandbox: Sandbox | None) -> AgentState:
+    from buildwright.core.agents import PROGRAMS
+    from buildwright.core.model_names import maker_of
+    from buildwright.wiring.adapters import path_of
+
+    if name not in PROGRAMS:
+        return await _ours(name, settings, sandbox)
     from buildwright.agents.finding import find
     from buildwright.agents.programs import program
-    from buildwright.wiring.adapters import path_of
 
     one, path = program(name), path_of(settings)
     place = await asyncio.to_thread(find, one.program, path)
-    version, trouble = (
-        ("", "it is not installed") if place is None else await _start((str(place), one.version_option), path, sandbox)
-    )
+    version, trouble = await _try(place, (str(place), one.version_option), path, sandbox)
     return AgentState(
         name=name,
         title=one.title,
@@ -112,11 +169,67 @@ async def _state(name: str, settings: Settings, sandbox: Sandbox) -> AgentState:
         version=version,
         tried=one.tried,
         models=one.models,
+        protocols=tuple(dict.fromkeys(map(maker_of, one.models))),
         resumes=one.session_files is not None,
+        told=_AFTER if one.session_files is not None else _NEXT,
+        budget=True,
         events=one.read is not None,
         install=one.install,
         trouble=trouble,
     )
+
+
+async def _ours(name: str, settings: Settings, sandbox: Sandbox | None) -> AgentState:
+    from buildwright.cli.version import number
+    from buildwright.core.agents import OURS
+    from buildwright.wiring.adapters import path_of
+
+    path = path_of(settings)
+    state = AgentState(
+        name=name,
+        title=OURS[name],
+        found="part of Buildwright",
+        version=number(),
+        tried="",
+        models=(),
+        protocols=_MAKERS,
+        resumes=True,
+        told="at its next turn",
+        budget=True,
+        events=True,
+        install="",
+        trouble="",
+    )
+    match name:
+        case "claude":
+            from buildwright.agents.claude import find_claude
+
+            place = find_claude(path)
+            version, trouble = await _try(place, (str(place), "--version"), path, sandbox)
+            install = f"{sys.executable} -m pip install 'buildwright[claude]'"
+            return state._replace(
+                found=str(place or ""),
+                version=version,
+                trouble=trouble,
+                install=install,
+                models=("claude-",),
+                protocols=("anthropic",),
+            )
+        case "shell":
+            place = Path("/bin/sh")
+            _, trouble = await _try(place, (str(place), "-c", "echo 1.0.0"), path, sandbox)
+            told = "in a file, at once"
+            return state._replace(
+                found=str(place), trouble=trouble, protocols=(), resumes=False, told=told, events=False
+            )
+        case _:
+            return state
+
+
+async def _try(place: Path | None, argv: tuple[str, ...], path: str, sandbox: Sandbox | None) -> tuple[str, str]:
+    if place is None:
+        return "", "it is not installed"
+    return ("", "") if sandbox is None else await _start(argv, path, sandbox)
 
 
 async def _start(argv: tuple[str, ...], path: str, sandbox: Sandbox) -> tuple[str, str]:

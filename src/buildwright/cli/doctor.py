@@ -46,12 +46,11 @@ async def doctor(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Check this machine (tools, keys, disk, database) and name what a crash left behind. Keys are never shown."""
+    from buildwright.cli.agent_list import agents_here, list_agents, print_installed
     from buildwright.ports import Leftover
 
     output, settings = Output(json), Settings.load()
     if agents:
-        from buildwright.cli.agent_list import list_agents
-
         await list_agents(output, settings)
         return Exit.DONE
     results = await examine(settings, online=online)
@@ -62,9 +61,13 @@ async def doctor(
     healthy = all(result.ok for result in results if result.required)
     if output.json:
         checks = [result._asdict() for result in results]
-        output.data({"ok": healthy, "checks": checks, "leftovers": [left._asdict() for left in leftovers]})
+        there = [state._asdict() for state in await agents_here(settings, start=False)]
+        left_behind = [left._asdict() for left in leftovers]
+        output.data({"ok": healthy, "checks": checks, "agents": there, "leftovers": left_behind})
     else:
         _print(output, results)
+        output.print(typed("Agents (whether each starts in the sandbox: buildwright doctor --agents)"), style="bold")
+        await print_installed(output, settings)
         await _print_repository(output)
         _print_leftovers(output, leftovers, fix)
         has_key = any(result.ok for result in results if result.name in KEYS)

@@ -30,6 +30,10 @@ _OF_RULE: Final = tuple(AgentRule.model_fields)
 _NAMES: Final = ("pass", "secrets")
 _PLAIN_TEXT: Final = ("agent", "model", "command")
 _LARGEST: Final = 1_000_000
+_COMMAND: Final = "acp:"
+"""What the name of an agent begins with that is a command of the user's."""
+_CHOOSING: Final = ("agent", "second_agent")
+"""Options that name an agent, and that a project's file may set."""
 
 
 class OwnAgents(NamedTuple):
@@ -94,6 +98,9 @@ def read_agents(path: Path, *, of_project: bool) -> OwnAgents:
     agents = tuple(_agent(path, name, table, of_project=of_project) for name, table in tables.items())
     known = (*KNOWN, *(one.name for one in agents))
     made = tuple(_rule(path, table, known, of_project=of_project) for table in rules)
+    for key in _CHOOSING if of_project else ():
+        if str(document.get(key, "")).startswith(_COMMAND):
+            raise _names_command(f"{path}: {key}")
     return OwnAgents(agents, made)
 
 
@@ -141,14 +148,17 @@ def _agent(path: Path, name: str, table: Mapping[str, Any], *, of_project: bool)
 
 
 def _check_base(where: str, base: str, *, of_project: bool) -> None:
-    is_command = base.startswith("acp:")
+    is_command = base.startswith(_COMMAND)
     if base not in KNOWN and not is_command:
         raise BadSettings(f"{where}: there is no agent {base!r}{_meant(base)}", fix=f"choose one of {', '.join(KNOWN)}")
     if of_project and (is_command or base == "shell"):
-        raise BadSettings(
-            f"{where}: a project's file cannot say which command is an agent",
-            fix="put it into your own file of options",
-        )
+        raise _names_command(where)
+
+
+def _names_command(where: str) -> BadSettings:
+    return BadSettings(
+        f"{where}: a project's file cannot say which command is an agent", fix="put it into your own file of options"
+    )
 
 
 def _check_fitting(where: str, own: OwnAgent) -> None:
