@@ -280,7 +280,8 @@ def _rejected_facts(build: Build) -> tuple[AnyEvent, ...]:
         state = build.task(task)
         if state.phase is not TaskPhase.REJECTED:
             continue
-        if state.loop:
+        second = build.options.second_agent
+        if state.loop and (second in {"", state.agent} or state.attempt >= state.allowed):
             retry = f"`buildwright resume {build.id} --retry -m TEXT`"
             message = f"it goes in circles: {state.loop}. Fix: tell it what to do differently: {retry}"
             facts.append(e.TaskFailed(task=task, message=message, findings=state.findings))
@@ -314,7 +315,8 @@ def _starts(build: Build) -> tuple[AnyEvent, ...]:
         if held is not None:
             facts.append(e.TaskWaited(task=task.id, file=held[0], holder=held[1]))
             continue
-        agent = build.options.agent_for(task, state.tried)
+        failed = max(state.tried, build.options.second_after) if state.loop else state.tried
+        agent = build.options.agent_for(task, failed)
         facts.append(e.TaskStarted(task=task.id, attempt=state.attempt + 1, base=build.head, agent=agent))
         taken.update(dict.fromkeys(task.files_expected, task.id))
         free = 0 if build.options.by_hand else free - 1

@@ -92,12 +92,12 @@ def set_task(build: Build, task_id: str, state: TaskState) -> Changes:
 
 
 def start_task(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
-    """Give a ready task a slot and its files. An agent goes on with nothing that is another's."""
+    """Give a ready task a slot and its files. An agent goes on with nothing that is another's, nor in its circles."""
     assert build.plan is not None
     task_id = event.task
     state, agent = build.task(task_id), event.agent or build.options.agent
     if state.agent not in {"", agent}:
-        state = replace(state, conversation="", kept_base="", kept_tree="")
+        state = replace(state, conversation="", kept_base="", kept_tree="", refused=(), loop="")
     state = replace(
         state,
         phase=TaskPhase.WORKING,
