@@ -66,7 +66,7 @@ def test_the_doctor_lists_the_agents_that_start_in_the_sandbox(program: Program)
     assert tuple(agents) == (*KNOWN, *BY_PROTOCOL)
     assert [agents[name]["trouble"] for name in ("direct", "shell", "claude")] == ["", "", ""]
     assert agents["claude"]["protocols"] == ["anthropic"]
-    assert (agents["codex"]["resumes"], agents["codex"]["told"]) == (True, "after its turn, and goes on")
+    assert (agents["codex"]["resumes"], agents["codex"]["told"]) == (True, "after its turn, and continues")
     assert all(agents[name]["install"] for name in (*PROGRAMS, *BY_PROTOCOL))
     for name in ("codex", "gemini", "acp:gemini --acp"):
         assert (agents[name]["version"], agents[name]["trouble"]) == (agents[name]["tried"], "")

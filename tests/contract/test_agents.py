@@ -7,23 +7,25 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 import pytest
 
-from buildwright.agents import AGENTS
 from buildwright.agents.claude import ClaudeAgent
 from buildwright.agents.direct import DirectAgent
+from buildwright.agents.programs import program
 from buildwright.agents.shell import ShellAgent
 from buildwright.core.activity import Activity, Finished, Heard, Wrote
-from buildwright.core.limits import Limits
+from buildwright.core.agents import KNOWN, OURS, OwnAgent
+from buildwright.core.limits import Limits, Options
 from buildwright.core.task import Task
 from buildwright.errors import UnsafePath
 from buildwright.ports import Agent, Assignment, Message, ModelEndpoint
 from buildwright.sandbox import Bubblewrap, NoSandbox
+from buildwright.settings import Settings
+from buildwright.wiring.adapters import agent_for
 from tests.adapters.scripted_agent import Say, ScriptedAgent, Sleep, Step, Wait, Write
 from tests.adapters.scripted_model import ScriptedModel
 from tests.agents.fake_messages import Round, Use, serving
@@ -176,7 +178,15 @@ async def test_writes_stay_in_the_lane(stage: Make, tmp_path: Path, name: str, p
     assert [each.name for each in assignment.lane.iterdir()] == ["link"]
 
 
-def test_the_list_of_agents_names_what_there_is() -> None:
-    for name, where in AGENTS.items():
-        module, _, attribute = where.partition(":")
-        assert getattr(import_module(module), attribute).name == name
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_agent_of_the_table_can_be_had_by_its_name_and_by_one_of_the_users(tmp_path: Path, name: str) -> None:
+    options = Options(agent=name, agents=(OwnAgent(name="mine", agent=name),))
+    settings = Settings.load({"HOME": str(tmp_path), "PATH": PATH}, tmp_path)
+    for called in (name, "mine"):
+        agent = agent_for(options, settings, NoSandbox(), called)
+        assert agent.name == name
+        assert agent.uses_model in {"always", "if given", "never"}
+        assert isinstance(agent.resumes, bool)
+        assert agent.touches_files
+    assert name in OURS or program(name).name == name
+    assert set(OURS) <= {each.partition(" ")[0] for each in NAMES}

@@ -42,6 +42,7 @@ def clone(tmp_path: Path) -> Path:
         ("[env]\npass = ['BUILDWRIGHT_SECRET']", "cannot be given"),
         ("[env]\nLD_PRELOAD = '/x.so'", "cannot be given"),
         ("[env]\nPYTHONPATH = '.'", "cannot be given"),
+        ("[env]\nRUSTUP_HOME = '/home/me'", "cannot be given"),
         ("[env]\npass = ['NODE_OPTIONS']", "cannot be given"),
         ("[env]\n'A=B' = '1'", "not a name of a variable"),
         ("bring = '.env'", "not a list of paths"),

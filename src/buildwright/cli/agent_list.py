@@ -49,7 +49,7 @@ class AgentState(NamedTuple):
     """The file that says something of it."""
 
 
-_NEXT, _AFTER = "at its next attempt", "after its turn, and goes on"
+_NEXT, _AFTER = "at its next attempt", "after its turn, and continues"
 _MAKERS = ("anthropic", "openai", "google")
 
 
@@ -64,7 +64,7 @@ async def list_agents(output: Output, settings: Settings) -> None:
         _print_first(output, state, f"{state.trouble or state.version}{tried}")
         can = [
             f"asks by {', '.join(state.protocols)}" if state.protocols else "asks as its command says",
-            "goes on from its conversation" if state.resumes else "begins each attempt anew",
+            "continues its conversation" if state.resumes else "begins each attempt again",
             f"is told {state.told}",
             "is held to the budget" if state.budget else "",
             "tells events" if state.events else "tells text",
@@ -99,7 +99,7 @@ async def agents_here(settings: Settings, *, start: bool = True) -> list[AgentSt
     own, wrong = OwnAgents(), ""
     try:
         own = own_agents(settings, ".")
-    except BadSettings as error:  # whoever asks what is wrong here wants to hear of all agents
+    except BadSettings as error:  # the other agents are shown all the same
         wrong = f"{error.message} Fix: {error.fix}"
     # One after the other: some take a gigabyte, or unpack themselves.
     states = {name: await _state(name, settings, sandbox) for name in KNOWN}

@@ -36,7 +36,7 @@ class TaskView(Record):
     """A `TaskPhase` value."""
     attempt: int = 0
     agent: str = ""
-    """Who makes the current attempt, or made the last one; before the first, who is to make it."""
+    """Who makes the current attempt, or made the last one; before the first, the one that is to make it."""
     wave: int = 0
     """Counted from 1."""
     milestone: str = ""

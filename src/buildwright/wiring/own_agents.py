@@ -48,7 +48,7 @@ class OwnAgents(NamedTuple):
 def own_agents(settings: Settings, repository: str, user: str = "") -> OwnAgents:
     """Return the agents that count for builds of a repository; the project's word for a name goes before the user's.
 
-    The user's own file counts for nobody else (`user`, if it is not who runs this). Raises BadSettings.
+    The user's own file counts for no other user (`user`: whose build it is; "" for this one). Raises BadSettings.
     """
     files = [project_file(repository) if repository else None]
     files += [settings.user_file] if user in {"", settings.user} and settings.user_file.is_file() else []
@@ -91,10 +91,10 @@ def read_agents(path: Path, *, of_project: bool) -> OwnAgents:
     tables, rules = document.get(KEYS[0], {}), document.get(KEYS[1], [])
     if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
         raise BadSettings(
-            f"{path}: agents has something that is no table", fix="write [agents.NAME] and its keys below"
+            f"{path}: agents has something that is not a table", fix="write [agents.NAME] and its keys below"
         )
     if not isinstance(rules, list) or not all(isinstance(one, dict) for one in rules):
-        raise BadSettings(f"{path}: agent_rules is no list of tables", fix="write [[agent_rules]] and its keys below")
+        raise BadSettings(f"{path}: agent_rules is not a list of tables", fix="write [[agent_rules]] and its keys below")
     agents = tuple(_agent(path, name, table, of_project=of_project) for name, table in tables.items())
     known = (*KNOWN, *(one.name for one in agents))
     made = tuple(_rule(path, table, known, of_project=of_project) for table in rules)
@@ -108,7 +108,7 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-            raise BadSettings(f"{path} is no file of settings: it is no regular file, or too large", fix="remove it")
+            raise BadSettings(f"{path} cannot be used: it is not a regular file, or too large", fix="remove it")
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadSettings(f"{path} cannot be used: {error}", fix="fix or remove the file") from error
@@ -170,7 +170,7 @@ def _check_fitting(where: str, own: OwnAgent) -> None:
     if own.base == "shell" and own.arguments:
         raise BadSettings(f"{where}.arguments: the shell agent has none", fix="write them into its command")
     if own.base == "direct" and (own.arguments or own.env or own.passed or own.secrets):
-        raise BadSettings(f"{where}: direct is no program: it takes a model alone", fix="leave arguments and env out")
+        raise BadSettings(f"{where}: direct takes a model alone, it is not a program", fix="leave arguments and env out")
 
 
 def _variables(where: str, table: object) -> dict[str, Any]:
