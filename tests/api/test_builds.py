@@ -409,6 +409,7 @@ async def test_only_the_owner_of_the_machine_may_run_commands(served: Served, re
         {"options": {**NOTHING, "cassette": "/etc/passwd"}},
         {"options": {**NOTHING, "sandbox": "none"}},
         {"tasks": [{"id": "a", "title": "x", "validation": {"command": "id"}}]},
+        {"tasks": [{"id": "a", "title": "x", "agent": "acp:id"}]},
     ]
     for more in refused:
         answer = await bob.post("/api/builds", {"title": "x", "tasks": THREE, "options": NOTHING, **more})
@@ -417,6 +418,28 @@ async def test_only_the_owner_of_the_machine_may_run_commands(served: Served, re
     plan = await bob.post("/api/plans", {"tasks": THREE, "options": {"cassette": "/etc/passwd"}})
     assert plan.status == 403
     assert repository.exists()
+
+
+async def test_tasks_name_agents_and_those_of_the_owners_file_are_the_owners(tmp_path: Path, repository: Path) -> None:
+    file = tmp_path / ".config" / "buildwright" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('[agents.house]\nagent = "shell"\ncommand = "echo house > a.txt"\n', encoding="utf-8")
+    tasks = [{"id": "a", "title": "A", "agent": "house"}]
+    body = {"title": "x", "tasks": tasks, "options": {"agent": "noop", "gates": False}}
+    async with serving(tmp_path) as served:
+        bob = await served.user("bob")
+        answer = await bob.post("/api/builds", {**body, "options": {**body["options"], "lanes": False}})
+        assert (answer.status, "there is no agent 'house'" in answer.text) == (422, True), answer.text
+        options = {**body["options"], "sandbox": "none"}
+        made = await served.client.post("/api/builds", {**body, "repository": str(repository), "options": options})
+        assert made.status == 202, made.text
+        build_id = made.json["build_id"]
+        status = await ended(served.client, build_id)
+        assert (status["outcome"], status["tasks"][0]["agent"]) == ("succeeded", "house"), status
+        wrong = {"tasks": [{"id": "b", "title": "B", "agent": "hose"}]}
+        refused = await served.client.post(f"/api/builds/{build_id}/task", wrong)
+        assert (refused.status, "did you mean house?" in refused.text) == (422, True), refused.text
+        assert (await bob.get("/api/costs?by=agent")).json["sums"] == []
 
 
 async def test_others_may_run_commands_where_the_server_says_so_and_nobody_where_it_says_none(tmp_path: Path) -> None:
