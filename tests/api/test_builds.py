@@ -421,12 +421,12 @@ async def test_only_the_owner_of_the_machine_may_run_commands(served: Served, re
 
 
 async def test_tasks_name_agents_and_those_of_the_owners_file_are_the_owners(tmp_path: Path, repository: Path) -> None:
-    file = tmp_path / ".config" / "buildwright" / "config.toml"
+    file = tmp_path / "config" / "buildwright" / "config.toml"
     file.parent.mkdir(parents=True)
     file.write_text('[agents.house]\nagent = "shell"\ncommand = "echo house > a.txt"\n', encoding="utf-8")
     tasks = [{"id": "a", "title": "A", "agent": "house"}]
     body = {"title": "x", "tasks": tasks, "options": {"agent": "noop", "gates": False}}
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, XDG_CONFIG_HOME=str(tmp_path / "config")) as served:
         bob = await served.user("bob")
         answer = await bob.post("/api/builds", {**body, "options": {**body["options"], "lanes": False}})
         assert (answer.status, "there is no agent 'house'" in answer.text) == (422, True), answer.text
