@@ -425,12 +425,13 @@ async def test_tasks_name_agents_and_those_of_the_owners_file_are_the_owners(tmp
     file.parent.mkdir(parents=True)
     file.write_text('[agents.house]\nagent = "shell"\ncommand = "echo house > a.txt"\n', encoding="utf-8")
     tasks = [{"id": "a", "title": "A", "agent": "house"}]
-    body = {"title": "x", "tasks": tasks, "options": {"agent": "noop", "gates": False}}
+    chosen: dict[str, Any] = {"agent": "noop", "gates": False}
+    body = {"title": "x", "tasks": tasks, "options": chosen}
     async with serving(tmp_path, XDG_CONFIG_HOME=str(tmp_path / "config")) as served:
         bob = await served.user("bob")
-        answer = await bob.post("/api/builds", {**body, "options": {**body["options"], "lanes": False}})
+        answer = await bob.post("/api/builds", {**body, "options": {**chosen, "lanes": False}})
         assert (answer.status, "there is no agent 'house'" in answer.text) == (422, True), answer.text
-        options = {**body["options"], "sandbox": "none"}
+        options = {**chosen, "sandbox": "none"}
         made = await served.client.post("/api/builds", {**body, "repository": str(repository), "options": options})
         assert made.status == 202, made.text
         build_id = made.json["build_id"]

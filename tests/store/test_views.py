@@ -53,7 +53,9 @@ async def fill(database: Path | str) -> None:
         1,
         [
             e.TaskStarted(task="t", attempt=1),
-            e.TokensUsed(task="t", attempt=1, model="m", input_tokens=3_000_000_000, cost_usd=Decimal("0.25")),
+            e.TokensUsed(
+                task="t", attempt=1, agent="pi", model="m", input_tokens=3_000_000_000, cost_usd=Decimal("0.25")
+            ),
             e.TokensUsed(model="n", output_tokens=7),
             beat("x"),
             e.AgentBroke(task="t", attempt=1, kind="crashed", message="it\0broke"),
@@ -336,6 +338,7 @@ async def test_the_indexes_after_a_rollback_are_those_of_before(tmp_path: Path) 
         ("project", ["p"]),
         ("user", ["u"]),
         ("model", ["m", "n"]),
+        ("agent", ["", "pi"]),
         ("build", ["a"]),
     ],
 )

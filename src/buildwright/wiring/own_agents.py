@@ -94,7 +94,9 @@ def read_agents(path: Path, *, of_project: bool) -> OwnAgents:
             f"{path}: agents has something that is not a table", fix="write [agents.NAME] and its keys below"
         )
     if not isinstance(rules, list) or not all(isinstance(one, dict) for one in rules):
-        raise BadSettings(f"{path}: agent_rules is not a list of tables", fix="write [[agent_rules]] and its keys below")
+        raise BadSettings(
+            f"{path}: agent_rules is not a list of tables", fix="write [[agent_rules]] and its keys below"
+        )
     agents = tuple(_agent(path, name, table, of_project=of_project) for name, table in tables.items())
     known = (*KNOWN, *(one.name for one in agents))
     made = tuple(_rule(path, table, known, of_project=of_project) for table in rules)
@@ -170,7 +172,9 @@ def _check_fitting(where: str, own: OwnAgent) -> None:
     if own.base == "shell" and own.arguments:
         raise BadSettings(f"{where}.arguments: the shell agent has none", fix="write them into its command")
     if own.base == "direct" and (own.arguments or own.env or own.passed or own.secrets):
-        raise BadSettings(f"{where}: direct takes a model alone, it is not a program", fix="leave arguments and env out")
+        raise BadSettings(
+            f"{where}: direct takes a model alone, it is not a program", fix="leave arguments and env out"
+        )
 
 
 def _variables(where: str, table: object) -> dict[str, Any]:
