@@ -10,13 +10,18 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 
-from buildwright.api.app import api_for
-from buildwright.api.guard import COOKIE, LARGEST_BODY, LARGEST_SPEC
+from buildwright.api import bodies
+from buildwright.api.app import ROUTERS, api_for
+from buildwright.api.bodies import LARGEST_BODY, LARGEST_SPEC
+from buildwright.api.guard import COOKIE
 from buildwright.api.server import Quiet, configured
 from tests.api.attacking import Attacked, attacking
 from tests.api.conftest import Client
@@ -118,8 +123,8 @@ async def test_a_page_of_another_site_cannot_use_the_session(attacked: Attacked,
 
 
 async def test_a_body_that_is_too_large_is_not_read(attacked: Attacked) -> None:
-    head = f"POST /events HTTP/1.1\r\nHost: {attacked.host}\r\n{attacked.bearer}\r\nContent-Type: application/json\r\n"
-    of_specs = head.replace("/events", "/projects")
+    head = f"POST /api/builds/x/say HTTP/1.1\r\nHost: {attacked.host}\r\n{attacked.bearer}\r\nContent-Type: application/json\r\n"
+    of_specs = head.replace("/api/builds/x/say", "/events")
     (answer,) = await attacked.send(f"{of_specs}Content-Length: {LARGEST_SPEC + 1}\r\n\r\n".encode(), b"{")
     assert (answer.status, answer.json["code"]) == (413, "too-large")
     for length in (LARGEST_BODY + 1, 10**12, 10**18):
@@ -132,6 +137,59 @@ async def test_a_body_that_is_too_large_is_not_read(attacked: Attacked) -> None:
     whole = json.dumps({"name": "whole", "description": "d" * 10_000, "spec": "s" * 900_000}).encode()
     kept = await attacked.ask("POST /projects HTTP/1.1", attacked.bearer, "Content-Type: application/json", body=whole)
     assert kept.status == 201
+
+
+async def test_others_are_answered_while_a_large_body_is_read(attacked: Attacked) -> None:
+    """Most of the time goes into reading it: what stands at its end is wrong, so nothing follows."""
+    tasks = [{"id": f"t{i}", "title": "x", "more": [[{"a": 1}] * 25]} for i in range(7_000)]
+    whole = json.dumps(
+        {"name": "whole", "tasks": tasks, "wrong": "é" * 3_800_000, "spec": 1}, ensure_ascii=False
+    ).encode()
+    assert LARGEST_BODY < len(whole) < LARGEST_SPEC
+    client, order = attacked.served.client, list[str]()
+    head = (
+        f"POST /projects HTTP/1.1\r\nHost: {attacked.host}\r\n{attacked.bearer}\r\nContent-Type: application/json\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(port_of(attacked)))
+    writer.transport.set_write_buffer_limits(0)  # so that `drain` waits until all is sent
+    writer.write(f"{head}Connection: close\r\nContent-Length: {len(whole)}\r\n\r\n".encode() + whole[:-1])
+    await writer.drain()
+    for _ in range(10):  # meanwhile the server has what was sent
+        assert (await client.get("/health")).status == 200
+
+    async def large() -> bytes:
+        answer = await reader.read()
+        order.append("large")
+        return answer
+
+    writer.write(whole[-1:])
+    reading = asyncio.create_task(large())
+    while "large" not in order:
+        assert (await client.get("/health")).status == 200
+        order.append("health")
+    writer.close()
+    head, _, body = (await reading).decode().partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 422 ")
+    assert [error["pointer"] for error in json.loads(body)["errors"]] == ["/spec", "/wrong"]
+    assert order.index("large") >= 5, order  # one at most, were it read on the event loop
+
+
+async def test_every_route_with_a_body_reads_it_beside_the_loop() -> None:
+    """And every one that may hold a task list or a spec takes one of the same size."""
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    assert all(type(route) is bodies.Route for route in routes)
+    large = set()
+    for route in routes:
+        if route.body_field is None:
+            continue
+        annotation: Any = route.body_field.field_info.annotation
+        schema = TypeAdapter(annotation).json_schema()
+        models = [schema, *schema.get("$defs", {}).values()]
+        if any({"spec", "tasks"} & set(model.get("properties", {})) for model in models):
+            large.add(route.path)
+    sent = {path for path in large if bodies.largest({"method": "POST", "path": path}) == LARGEST_SPEC}
+    assert sent == large
+    assert len(large) == 8
 
 
 @pytest.mark.parametrize(

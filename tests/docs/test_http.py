@@ -11,7 +11,7 @@ from threading import Timer
 
 import pytest
 
-from buildwright.api import guard
+from buildwright.api import bodies, guard
 from buildwright.api.app import fastapi_for
 from buildwright.api.idempotency import LONGEST
 from buildwright.api.pages import FARTHEST
@@ -95,7 +95,7 @@ def test_defaults_in_the_guide_are_those_of_the_server() -> None:
     for name, rate in DEFAULTS.items():
         assert f"`{rate}`" in re.findall(rf"^\| `{name}` \|.*$", page, re.MULTILINE)[0]
     page = " ".join(page.split())  # wherever its lines are broken
-    assert f"at most {guard.LARGEST_BODY:,} bytes and {BODY_SECONDS:.0f} seconds to arrive" in page
+    assert f"at most {bodies.LARGEST_BODY:,} bytes and {BODY_SECONDS:.0f} seconds to arrive" in page
     assert f"within {guard.HANDLER_SECONDS:.0f} seconds. Objects and lists nest at most {DEEPEST} deep" in page
     assert f"1 to {LONGEST} printable characters" in page
     assert f"looks through {FARTHEST:,} lines" in page

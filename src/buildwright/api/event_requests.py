@@ -120,7 +120,8 @@ async def asked_for(
         kind, data = NOTE, {"text": wanted.text, "data": wanted.data}
     else:
         await site.rates.take(operations.BUILDS, caller.user_id)
-        kind, data = INITIALIZE, (await _order(site, caller, wanted)).model_dump(mode="json", exclude_defaults=True)
+        order = await _order(site, caller, wanted)
+        kind, data = INITIALIZE, await asyncio.to_thread(order.model_dump, mode="json", exclude_defaults=True)
     return asked(caller.user_id, wanted.projectId, kind, data, correlation_id, site.app.clock.now())
 
 

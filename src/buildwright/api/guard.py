@@ -9,13 +9,14 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from buildwright.api.bodies import Body, BodyRefusedError, largest, too_large
 from buildwright.api.fixes import answer_over_http, prefers_commands
 from buildwright.api.problems import MEDIA_TYPE, Problem, internal, plain, problem_of, response
 from buildwright.api.state import Caller, ServerState
@@ -27,17 +28,12 @@ PUBLIC = frozenset({"/health", "/health/version", "/sign-in", "/openapi.json", "
 PUBLIC_BELOW = ("/static/",)
 OWN_TICKET = frozenset({"/ws", "/ws/devteam"})
 """Paths of WebSockets: accepted so that the client learns why they are closed; `sockets` identifies the caller."""
-LARGEST_BODY = 1_000_000
-LARGEST_SPEC = 10_000_000
-"""Bytes of a body that may hold a spec or a list of tasks."""
 LARGEST_HEADERS = 32_768
 HANDLER_SECONDS = 90.0
 CORRELATION = "x-correlation-id"
 
 _STREAMS = re.compile(r"/api/(builds|projects)/[^/]+/stream")
 """Paths of streams, which may go on as long as the client wants."""
-_SPECS = re.compile(r"/api/(builds|plans)|/projects(/[^/]+/build)?")
-"""Paths whose body may hold a spec."""
 _CORRELATION_FORM = re.compile(r"[\w.:/-]{1,128}", re.ASCII)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -109,9 +105,9 @@ class _Request:
             limit = asyncio.timeout(None if _streams(scope["path"]) else HANDLER_SECONDS)
             async with limit:
                 await self._app(
-                    scope, _Body(receive, self._refuse, self._site.body_seconds, largest(scope)).receive, self._answer
+                    scope, Body(receive, self._refuse, self._site.body_seconds, largest(scope)).receive, self._answer
                 )
-        except _BodyRefusedError:
+        except BodyRefusedError:
             pass  # answered below, like one that the application has caught
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
@@ -211,50 +207,6 @@ class _Request:
             seconds=round(seconds, 4),
             correlationId=self._correlation_id,
         )
-
-
-class _BodyRefusedError(Exception):
-    """The end of reading a body that is refused. The application may catch it: `refuse` was called before."""
-
-
-class _Body:
-    """A body within its limits of time and size, also when it names no length."""
-
-    def __init__(self, receive: Receive, refuse: Callable[[Problem], None], seconds: float, most: int) -> None:
-        self._receive = receive
-        self._refuse = refuse
-        self._seen = 0
-        self._most = most
-        self._seconds = seconds
-        self._until = time.monotonic() + seconds
-        self._over = False
-
-    async def receive(self) -> Message:
-        if self._over:
-            return await self._receive()  # only tells whether the client has gone
-        try:
-            async with asyncio.timeout(max(0.01, self._until - time.monotonic())):
-                message = await self._receive()
-        except TimeoutError:
-            text = f"the body did not come within {self._seconds:g} seconds"
-            self._refuse(plain(408, "Too slow", text, "try again"))
-            raise _BodyRefusedError from None
-        self._seen += len(message.get("body", b""))
-        if self._seen > self._most:
-            self._refuse(too_large(self._most))
-            raise _BodyRefusedError
-        self._over = message["type"] != "http.request" or not message.get("more_body", False)
-        return message
-
-
-def largest(scope: Scope) -> int:
-    """Return how many bytes the body of a request may have."""
-    return LARGEST_SPEC if scope["method"] == "POST" and _SPECS.fullmatch(scope["path"]) else LARGEST_BODY
-
-
-def too_large(most: int, correlation_id: str = "") -> Problem:
-    """Return the problem of a body that is too large to read."""
-    return plain(413, "Too large", f"a body here has at most {most} bytes", "send less", correlation_id)
 
 
 def identify(site: ServerState, headers: Headers, method: str) -> Caller:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -86,7 +87,7 @@ class IdempotentRequest:
         if claim is None:
             row, answer, location = await make()
             kept = json.dumps({"status": 202, "answer": answer})
-            keeping = self._records.inbox.keeping(row)
+            keeping = await asyncio.to_thread(self._records.inbox.keeping, row)
             now = self._clock.now()
             claim = await keys.use(user_id, scope, key, body, now, location, kept, keeping, self._seconds)
             if claim.first:

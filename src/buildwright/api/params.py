@@ -6,6 +6,7 @@ Text that the store could not keep (NUL, half a surrogate pair) is refused here.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from buildwright.core.build import Build
 from buildwright.errors import Conflict, Forbidden, NotFound
 from buildwright.views.overview import state_word
 
+_HALF = re.compile("[\ud800-\udfff]")
 DEEPEST = 64
 """Levels of objects and lists within one body."""
 
@@ -26,7 +28,7 @@ def clean(text: str) -> str:
     """Return the text unchanged. Raises ValueError for characters that the store cannot keep."""
     if "\0" in text:
         raise ValueError("has a NUL character")
-    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+    if not text.isascii() and _HALF.search(text):
         raise ValueError("has half a character (a lone surrogate)")
     return text
 

@@ -71,6 +71,8 @@ _BY_STATUS = {
     431: "headers-too-large",
     503: "overdue",
 }
+_MOST_ERRORS = 100
+"""Errors of one body that an answer lists: a long list of tasks may have the same one in each."""
 CODES: Mapping[str, int] = {
     **{code: status for status, code in _BY_STATUS.items()},
     **{code: status for _, status, code, _ in _KINDS},
@@ -98,9 +100,9 @@ def plain(status: int, title: str, detail: str, fix: str = "", correlation_id: s
 
 def invalid(found: Sequence[Any], correlation_id: str) -> Problem:
     """Return the problem for errors that pydantic found in the input; it never repeats the input."""
-    wrong = [_of_field(item) for item in found]
+    wrong = [_of_field(item) for item in found[:_MOST_ERRORS]]
     first = wrong[0] if wrong else FieldProblem(pointer="", message="the input is not valid")
-    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     detail = ": ".join(filter(None, (first.pointer, first.message))) + more
     fix = "correct what `errors` lists; the schema is at /openapi.json"
     found_wrong = _problem(422, "invalid-input", "The input is not valid", detail, fix, correlation_id)

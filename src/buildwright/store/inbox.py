@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ class Inbox:
 
     async def keep(self, row: Received) -> Received:
         """Store an event that `asked` made, in the status `received`. Durable when this returns."""
-        return _received(await self._database.change(self.keeping(row)))[0]
+        return _received(await self._database.change(await asyncio.to_thread(self.keeping, row)))[0]
 
     def keeping(self, row: Received) -> Executable:
         """Return the statement that stores a row, for `IdempotencyKeys.use`."""

@@ -170,7 +170,7 @@ class EventConsumer:
             return
         if await self._inbox.owner(row.project_id) != row.user_id:
             raise Forbidden("this project belongs to another user", fix="name a project of your own")
-        order = Order.model_validate(row.data)
+        order = await asyncio.to_thread(Order.model_validate, row.data)
         names = (row.project_id, row.user_id, build_id_of(row.event_id), row.correlation_id)
         build_id = await self._app.start(NewBuild(order.spec, order.options, order.repository, order.base, *names))
         failpoint("intake.start.after")

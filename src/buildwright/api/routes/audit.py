@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field
 
+from buildwright.api.bodies import Router
 from buildwright.api.params import RequestModel
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
@@ -18,7 +18,7 @@ from buildwright.audit.run import AuditRequest
 from buildwright.errors import BadRepository, Forbidden
 from buildwright.wiring.auditing import auditor
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = Router(prefix="/audit", tags=["audit"])
 
 _Names = Annotated[list[Annotated[str, Field(max_length=2_000)]], Field(max_length=1_000)]
 _Commit = Annotated[str, Field(max_length=200)]

@@ -6,11 +6,12 @@ import asyncio
 import json
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import Response
 
 from buildwright.api import operations
+from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
 from buildwright.api.params import (
     After,
@@ -36,7 +37,7 @@ from buildwright.engine.commands import NewBuild, TakeStep
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.views.runtime import BuildResponse, CanPublish
 
-router = APIRouter(prefix="/api/build", tags=["build runtime"])
+router = Router(prefix="/api/build", tags=["build runtime"])
 
 Wait = Annotated[float, Query(ge=0, le=operations.LONGEST_WAIT, description="Seconds to wait for the end of it.")]
 _WAITED: dict[int | str, dict[str, Any]] = {
@@ -74,7 +75,7 @@ class StartBuild(RequestModel):
         default="", description='Path on the server, or URL, of the git repository to build on; "" for none.'
     )
     base: Annotated[CleanText, Field(max_length=250)] = Field(default="", description="Branch or commit to start from.")
-    tasks: list[Task] = Field(default_factory=list, max_length=2000, description="A complete task list.")
+    tasks: list[Task] = Field(default_factory=list, max_length=20_000, description="A complete task list.")
     options: Options = Field(default_factory=Options)
 
     @model_validator(mode="after")

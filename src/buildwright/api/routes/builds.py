@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from starlette.responses import JSONResponse, Response
 
 from buildwright.api import operations
+from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
 from buildwright.api.pages import LogPage, cursor_of, place_of, read_page
 from buildwright.api.params import (
@@ -40,7 +41,7 @@ from buildwright.views.stuck import StuckView
 from buildwright.views.verdicts import GatesView
 from buildwright.wiring.changes import FileStat, file_stats
 
-router = APIRouter(tags=["builds"])
+router = Router(tags=["builds"])
 
 
 _SOMETHING: dict[str, JsonValue] = {

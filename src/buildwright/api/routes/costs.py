@@ -5,15 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, Field
 
+from buildwright.api.bodies import Router
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.ports import CostKey
 from buildwright.views.costs import CostSum
 
-router = APIRouter(tags=["costs"])
+router = Router(tags=["costs"])
 
 
 class Costs(BaseModel):

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from buildwright.api import operations
+from buildwright.api.bodies import Router
 from buildwright.api.event_requests import Initialize, ProjectInPath, asked_for, check_owner, told
 from buildwright.api.openapi import KEYED
 from buildwright.api.params import CleanText, RequestModel
@@ -44,7 +45,7 @@ from buildwright.wiring.event_consumer import INITIALIZE, build_id_of
 if TYPE_CHECKING:
     from buildwright.store.inbox import Received
 
-router = APIRouter(prefix="/api/devteam/automation", tags=["devteam automation"])
+router = Router(prefix="/api/devteam/automation", tags=["devteam automation"])
 
 
 class Begun(BaseModel):

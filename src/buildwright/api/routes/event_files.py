@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from fastapi.responses import FileResponse
 from pydantic import AwareDatetime, BaseModel, Field
 
+from buildwright.api.bodies import Router
 from buildwright.api.problems import responses
 from buildwright.api.state import Caller, CallerOf, ServerState, SiteOf
 from buildwright.api.targets import is_owner
 from buildwright.errors import Forbidden, NotFound
 from buildwright.maintenance.event_files import EventFiles, folder_of, kept_for
 
-router = APIRouter(prefix="/api/event-files", tags=["events"])
+router = Router(prefix="/api/event-files", tags=["events"])
 
 
 class EventFileView(BaseModel):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
+from buildwright.api.bodies import Router
 from buildwright.api.event_requests import EVENTS, AnyAsked, asked_for, told
 from buildwright.api.openapi import KEYED
 from buildwright.api.problems import responses
@@ -15,7 +16,7 @@ from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
 from buildwright.errors import Forbidden, NotFound
 from buildwright.views.automation import task_context
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = Router(prefix="/events", tags=["events"])
 
 
 class Accepted(BaseModel):

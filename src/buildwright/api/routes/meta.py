@@ -9,15 +9,15 @@ from importlib import metadata
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from buildwright.api.bodies import Router
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.errors import NotFound
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 _DOCS_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Buildwright API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">

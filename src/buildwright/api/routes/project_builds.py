@@ -5,11 +5,12 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
 from buildwright.api import project_build
+from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
 from buildwright.api.pages import cursor_for, number_in, text_in
 from buildwright.api.params import CleanText, Limit, RequestModel
@@ -35,7 +36,7 @@ from buildwright.views.summary import BuildSummary
 if TYPE_CHECKING:
     from buildwright.wiring import App
 
-router = APIRouter(prefix="/projects/{project_id}/build", tags=["project builds"])
+router = Router(prefix="/projects/{project_id}/build", tags=["project builds"])
 
 Cursor = Annotated[str, Query(max_length=8_000, description="`next_cursor` of the page before.")]
 Filter = Annotated[CleanText, Query(max_length=200)]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import Response
 
 from buildwright.api import project_build
+from buildwright.api.bodies import Router
 from buildwright.api.openapi import KEYED
 from buildwright.api.pages import cursor_of, place_of
 from buildwright.api.params import Limit, RequestModel
@@ -24,7 +26,7 @@ from buildwright.store.projects import ProjectRecord
 from buildwright.views.project import BuildAnswer
 from buildwright.views.statuses import BuildStatusName, project_status
 
-router = APIRouter(prefix="/projects", tags=["projects"])
+router = Router(prefix="/projects", tags=["projects"])
 
 
 class NewProject(RequestModel):
@@ -82,7 +84,7 @@ async def create_project(request: Request, wish: NewProject, site: SiteOf, calle
     """Create a project. With an Idempotency-Key a repeat returns the same project."""
     if wish.target_type is not None:
         check_target(wish.target_type, wish.target_ref)
-    spec = kept_spec(wish.spec, wish.tasks)
+    spec = await asyncio.to_thread(kept_spec, wish.spec, wish.tasks)
 
     async def work() -> tuple[int, dict[str, Any], str]:
         project = await site.records.projects.create(

@@ -6,16 +6,17 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from buildwright.api.bodies import Router
 from buildwright.api.guard import COOKIE, same_site
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
 from buildwright.errors import Forbidden, Refused, Unauthorized
 
-router = APIRouter(tags=["signing in"])
+router = Router(tags=["signing in"])
 
 SESSION_SECONDS = 12 * 3600.0
 TICKET_SECONDS = 30.0

@@ -14,10 +14,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from buildwright.api.bodies import Router
 from buildwright.api.broadcast import Why
 from buildwright.api.cursor import LONGEST
 from buildwright.api.fixes import prefers_commands
@@ -29,7 +29,7 @@ from buildwright.api.subscription import Selection, Sent, Subscription, Topics
 from buildwright.errors import BuildwrightError, Forbidden, NotFound, Refused, StoreFailed, Unauthorized
 from buildwright.views.frames import Names, StreamFrame
 
-router = APIRouter()
+router = Router()
 
 LONGEST_TICKET = 4_096
 _BURST = 30.0

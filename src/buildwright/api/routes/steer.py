@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Annotated, Any, get_type_hints
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, create_model
 from starlette.responses import JSONResponse, Response
 
 from buildwright.api import operations
+from buildwright.api.bodies import Router
 from buildwright.api.params import OwnBuild, RequestModel, stating
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, SiteOf
@@ -25,7 +26,7 @@ from buildwright.engine.commands import COMMANDS, SendMessage, StopBuild, TakeSt
 from buildwright.errors import IllegalMove
 from buildwright.views.overview import Standing, standing_of
 
-router = APIRouter(prefix="/api/builds/{build_id}", tags=["steering builds"])
+router = Router(prefix="/api/builds/{build_id}", tags=["steering builds"])
 
 
 class Receipt(BaseModel):

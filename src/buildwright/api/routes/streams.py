@@ -10,12 +10,13 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import Depends, Header, Query
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from buildwright.api.bodies import Router
 from buildwright.api.broadcast import Why
 from buildwright.api.cursor import LONGEST, START
 from buildwright.api.fixes import prefers_commands
@@ -31,7 +32,7 @@ from buildwright.views.frames import Names
 if TYPE_CHECKING:
     from buildwright.telemetry.meters import Meters
 
-router = APIRouter(tags=["streams"])
+router = Router(tags=["streams"])
 
 PING_SECONDS = 15.0
 RETRY_MILLISECONDS = 2_000
