@@ -197,6 +197,9 @@ def test_bad_input_is_refused_with_a_fix(program: Program, repository: Path, tmp
         (("build", tmp_path / "none.json"), 2, "none.json"),
         (("build", three, "--repo", tmp_path / "none"), 2, "no folder"),
         (("build", three, "--repo", repository, "--agent", "nobody"), 78, "nobody"),
+        (("build", three, "--repo", repository, "--base", "nosuch", *shell(WRITES)), 2, "tag or commit 'nosuch'"),
+        (("build", three, "--repo", repository, "--branch", "main", *shell(WRITES)), 7, "main is checked out"),
+        (("build", three, "--repo", repository, "--branch", "main/one", *shell(WRITES)), 7, "main stands in the way"),
     ]
     for arguments, code, said in asked:
         ended = program(*arguments)
@@ -204,6 +207,7 @@ def test_bad_input_is_refused_with_a_fix(program: Program, repository: Path, tmp
         assert said in ended.err
         assert "  fix: " in ended.err
         assert "Traceback" not in ended.err
+    assert program("status", "--all", "--json").object["builds"] == [], "none of it makes a build"
 
 
 def test_a_home_that_cannot_be_used_is_an_error_in_words(program: Program) -> None:

@@ -75,6 +75,7 @@ def test_text_of_others_cannot_steer_the_terminal() -> None:
     assert clean("a\x1b[2Jb\x1b]0;title\x07c\u202ed\te\nf\x07") == "abcd\te\nf"
     assert one_line("\n\n  \x1b[31mred   text\x1b[0m \r\n more") == "red text"
     assert one_line("x" * 300, 10) == "xxxxxxx..."
+    assert one_line("a whole sentence that is long", 20) == "a whole sentence ...", "cut between words"
     broke = e.AgentBroke(task="money", attempt=1, kind="crashed", message="\x1b]0;pwned\x07bad\nnext")
     assert heard(started("money"), broke)[-1] == "bad money: the agent failed (crashed): bad"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from buildwright.core.activity import provider_trouble
 from buildwright.core.finding import Finding
 from buildwright.core.terminal import REASON_LINES, lines_of
 
@@ -17,6 +18,21 @@ def test_the_first_line_and_the_last_that_say_something_are_shown() -> None:
 def test_the_fix_comes_last() -> None:
     one = Finding(code="check.failed", message="no\nbecause", fix="mend it")
     assert one.reason == ("no", "because [check.failed]", "fix: mend it")
+
+
+def test_a_finding_names_its_file_once() -> None:
+    told = ("a.yml may not be changed.", "`a.yml`: may not be changed.", "may not be changed.")
+    lines = {str(Finding(code="scope.protected", message=message, file="a.yml")) for message in told}
+    assert lines == {"a.yml: may not be changed. [scope.protected]"}
+    in_text = Finding(code="x", message="a.ymlx is odd", file="a.yml", line=3)
+    assert str(in_text) == "a.yml:3: a.ymlx is odd [x]"
+
+
+def test_a_provider_that_refuses_names_the_variable_of_its_key() -> None:
+    fixes = {model: provider_trouble("auth", "no", model).partition(" Fix: ")[2] for model in ("claude-x", "gpt-5")}
+    assert "ANTHROPIC_API_KEY" in fixes["claude-x"]
+    assert "OPENAI_API_KEY" in fixes["gpt-5"]
+    assert provider_trouble("wrong_form", "no", "gpt-5", "ask again") == "no Fix: ask again"
 
 
 def test_nothing_said_is_nothing_shown() -> None:

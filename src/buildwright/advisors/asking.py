@@ -148,20 +148,20 @@ def model_failure(error: Exception, what: str) -> ModelFailed | None:
     from pydantic_ai import exceptions as theirs
 
     kinds: tuple[tuple[type[Exception], str, str], ...] = (
-        (theirs.ModelRateLimitError, "rate_limit", "wait a while, then resume the build"),
-        (theirs.ModelQuotaExceededError, "auth", "check the credit and limits of the provider's account, then resume"),
-        (theirs.ModelOverloadedError, "overloaded", "wait a while, then resume the build"),
+        (theirs.ModelRateLimitError, "rate_limit", "wait a while, then try again"),
+        (theirs.ModelQuotaExceededError, "auth", "check the credit and limits of the provider's account"),
+        (theirs.ModelOverloadedError, "overloaded", "wait a while, then try again"),
         (
             theirs.ModelContextWindowExceededError,
             "context_length",
             "split the spec, or choose a model with a larger window",
         ),
-        (theirs.ModelAuthenticationError, "auth", "check the provider's key, then resume the build"),
+        (theirs.ModelAuthenticationError, "auth", "check the provider's key (`buildwright doctor` names its variable)"),
         (theirs.ModelNotFoundError, "refused", "choose another model with --planner-model"),
         (theirs.ModelRequestRejectedError, "refused", "read the message above; another model may accept the request"),
-        (theirs.ModelTimeoutError, "timeout", "resume the build to ask again"),
-        (theirs.ModelRequestTimeout, "timeout", "resume the build to ask again"),
-        (theirs.ModelAPIError, "unavailable", "check the connection to the provider, then resume the build"),
+        (theirs.ModelTimeoutError, "timeout", "try again; if it stays, name another model"),
+        (theirs.ModelRequestTimeout, "timeout", "try again; if it stays, name another model"),
+        (theirs.ModelAPIError, "unavailable", "check the network and the address of the provider"),
         (theirs.ContentFilterError, "refused", "reword the spec, or choose another model"),
         (theirs.OutputTokenLimitExceeded, "context_length", "split the spec into smaller ones"),
     )

@@ -13,12 +13,17 @@ from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded, Rejection, StepMode
 from buildwright.core.finding import Verdict
-from buildwright.core.judged_base import base_troubles
+from buildwright.core.judged_base import base_troubles, what_bars
+from buildwright.core.terminal import lines_of
 from buildwright.ports import LogEntry, LogLine
 
 Tone = Literal["done", "bad", "dot", "again", "pause"]
 
 STYLES: dict[Tone, str] = {"done": "green", "bad": "red", "dot": "", "again": "yellow", "pause": "yellow"}
+
+
+_MOST_LINES = 3
+"""Lines of what a check said that are shown as it happens: the pause and `why` have all that matter."""
 
 
 class EventLine(NamedTuple):
@@ -48,6 +53,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
 
 
+def _what(message: str, most: int) -> str:
+    """Return what happened, without the fix: the summary at the end has that in a line of its own."""
+    return one_line(message.partition(" Fix: ")[0], most)
+
+
 def first_finding(verdict: Verdict) -> str:
     """Return which gates refused, the first finding, and how many more there are."""
     gates = ", ".join(report.gate for report in verdict.reports if not report.ok)
@@ -55,7 +65,7 @@ def first_finding(verdict: Verdict) -> str:
     if not findings:
         return gates
     more = f" (+{len(findings) - 1} more)" if len(findings) > 1 else ""
-    return f"{gates}: {one_line(str(findings[0]), 140)}{more}"
+    return f"{gates}: {one_line(str(findings[0]), 300)}{more}"
 
 
 def _way_out(verdict: Verdict, build_id: str) -> str:
@@ -63,11 +73,11 @@ def _way_out(verdict: Verdict, build_id: str) -> str:
     errors = [finding for finding in verdict.findings if finding.severity == "error"]
     if not errors:
         return ""
-    fix = f". To land: {one_line(errors[0].fix, 160)}" if errors[0].fix else ""
+    fix = f"\n    to land: {one_line(errors[0].fix, 300)}" if errors[0].fix else ""
     if not errors[0].can_be_approved:
         return fix
     approve = typed(f'buildwright approve {build_id[:8]} {errors[0].fingerprint} -m "..."')
-    return f"{fix}; or, if it is wanted as it is:\n    {approve}"
+    return f"{fix}\n    or, if it is wanted as it is: {approve}"
 
 
 def _target(event: e.TargetPrepared, build: Build, _at: datetime) -> EventLine | None:
@@ -110,8 +120,10 @@ def _judged(event: e.PatchJudged | e.MergeJudged, build: Build, _at: datetime) -
     if event.verdict.ok or build.task(event.task).phase is TaskPhase.MERGING:
         return None  # it passed, or failed on top of a change that has not landed: it will be judged again on the head
     where = " on top of what landed meanwhile" if isinstance(event, e.MergeJudged) else ""
+    reason = lines_of(str(event.verdict.findings[0]))[1:] if event.verdict.findings else ()
+    more = "".join(f"\n    {one_line(line, 300)}" for line in reason[-_MOST_LINES:])
     way = _way_out(event.verdict, build.id)
-    return EventLine("bad", f"{event.task} did not pass{where}, {first_finding(event.verdict)}{way}")
+    return EventLine("bad", f"{event.task} did not pass{where}, {first_finding(event.verdict)}{more}{way}")
 
 
 def _conflicted(event: e.MergeConflicted, build: Build, _at: datetime) -> EventLine | None:
@@ -141,7 +153,7 @@ def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> Event
 
 
 def _broke(event: e.AgentBroke, _build: Build, _at: datetime) -> EventLine:
-    return EventLine("bad", f"{event.task}: the agent failed ({event.kind}): {one_line(event.message, 120)}")
+    return EventLine("bad", f"{event.task}: the agent failed ({event.kind}): {_what(event.message, 300)}")
 
 
 def _failed(event: e.TaskFailed, build: Build, _at: datetime) -> EventLine:
@@ -159,7 +171,7 @@ def _paused(event: e.BuildPaused, build: Build, _at: datetime) -> EventLine:
         case "delivery" if build.deliveries:  # else it is told before the work what would bar it
             what = "the result could not be delivered"
         case _:
-            what = one_line(event.message, 120) or ("as you asked" if event.reason == "user" else event.reason)
+            what = _what(event.message, 300) or ("as you asked" if event.reason == "user" else event.reason)
     return EventLine("pause", f"paused: {what}")
 
 
@@ -187,7 +199,7 @@ def _retried(event: e.TaskRetried, _build: Build, _at: datetime) -> EventLine | 
 def _finished(event: e.BuildFinished, _build: Build, _at: datetime) -> EventLine | None:
     if event.outcome == "succeeded":
         return None
-    return EventLine("bad", f"{event.outcome}" + (f": {one_line(event.message)}" if event.message else ""))
+    return EventLine("bad", f"{event.outcome}" + (f": {_what(event.message, 300)}" if event.message else ""))
 
 
 def _verified(event: e.BuildVerified, _build: Build, _at: datetime) -> EventLine:
@@ -212,7 +224,7 @@ def _base(event: e.BaseJudged, build: Build, _at: datetime) -> EventLine | None:
             EventLine("dot", "\n  ".join(["before any change the checks leave out:", *warnings])) if warnings else None
         )
     lines = [one_line(line, 300) for line in troubles[0].reason[1:]]
-    told = f"your project already fails its checks, before any change by Buildwright: {first_finding(event.verdict)}"
+    told = f"{what_bars(build)}: {first_finding(event.verdict)}"
     return EventLine("bad", "\n    ".join([told, *lines]))
 
 
@@ -259,7 +271,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.BuildCreated: None,
     e.TargetPrepared: _target,
     e.PlanMade: _plan,
-    e.PlanRejected: lambda event, _b, _at: EventLine("bad", f"the plan was rejected: {one_line(event.message, 160)}"),
+    e.PlanRejected: lambda event, _b, _at: EventLine("bad", f"there is no plan: {_what(event.message, 300)}"),
     e.TaskStarted: _started,
     e.TestsSealed: _sealed,
     e.TaskWaited: lambda event, _b, _at: EventLine(
@@ -304,7 +316,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.BuildVerified: _verified,
     e.PhaseAudited: _audited,
     e.BuildDelivered: _delivered,
-    e.DeliveryFailed: lambda event, _b, _at: EventLine("bad", f"delivery failed: {one_line(event.message)}"),
+    e.DeliveryFailed: lambda event, _b, _at: EventLine("bad", f"delivery failed: {_what(event.message, 300)}"),
     e.BuildFinished: _finished,
 }
 """For each event the function that makes its line, or None if people do not need one."""

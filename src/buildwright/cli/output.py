@@ -50,8 +50,14 @@ def one_line(text: str, most: int = 200) -> str:
     for line in text.splitlines():
         stripped = " ".join(clean(line).split())
         if stripped:
-            return stripped if len(stripped) <= most else stripped[: most - 3] + "..."
+            return stripped if len(stripped) <= most else _cut(stripped[: most - 3])
     return ""
+
+
+def _cut(text: str) -> str:
+    """Return the text up to its last whole word, unless that would leave little of it."""
+    words = text.rpartition(" ")[0]
+    return f"{words} ..." if len(words) > len(text) // 2 else f"{text}..."
 
 
 def wrapped(text: str, width: int | None) -> str:

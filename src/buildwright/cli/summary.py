@@ -119,9 +119,12 @@ def ending(view: BuildView) -> Iterator[str]:
     """Yield a few lines on the state or end of a build: outcome, findings, cost, result."""
     waits = view.steps is not None and view.steps.allowed
     state = view.outcome or ("waits for a step" if waits else view.control)
-    yield f"{view.title}: {state}" + (f", {one_line(view.message)}" if view.message else "")
-    for line in view.message.splitlines()[1:] if view.outcome else ():
+    what, _, fix = view.message.partition(" Fix: ")
+    yield f"{view.title}: {state}" + (f", {one_line(what, 400)}" if what else "")
+    for line in what.splitlines()[1:] if view.outcome else ():
         yield f"    {one_line(line, 300)}"
+    if fix:
+        yield f"  fix: {one_line(fix, 300)}"
     for finding in view.findings[:10]:
         yield f"  {one_line(finding)}"
     for warning in view.warnings[:10] if view.outcome else ():
@@ -187,6 +190,7 @@ _TAKEN = {
     "budget_usd": "--max-cost",
     "options.gate_seconds": "--gate-time",
     "options.phase_seconds": "--phase-time",
+    "options.branch": "--branch",
 }
 """Options of `resume` by the field of the request that they set (`Choice.takes`)."""
 

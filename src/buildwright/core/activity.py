@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from buildwright.core.model_names import maker_of
 from buildwright.core.record import Record
 
 FailureKind = Literal[
@@ -26,6 +27,24 @@ FailureKind = Literal[
     "unavailable",
     "no_change",
 ]
+
+_PROVIDER_SAYS: dict[str, tuple[str, str]] = {
+    "auth": ("the provider refuses the key", "check {key}, in the environment or in .env"),
+    "rate_limit": ("the provider allows no more requests now", "wait, or run fewer tasks at once"),
+    "overloaded": ("the provider is overloaded", "wait a while, or name another model with --model"),
+    "unavailable": ("the provider cannot be reached", "check the network and the address of the provider"),
+}
+_KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "google": "GEMINI_API_KEY"}
+
+
+def provider_trouble(kind: FailureKind | str, told: str, model: str, fix: str = "") -> str:
+    """Return what a provider's failure means, what was told of it, and the fix, naming the variable of its key.
+
+    `fix` is that of a failure that is not the provider's.
+    """
+    says, fix = _PROVIDER_SAYS.get(kind, ("", fix))
+    words = f"{says}: {told}" if says else told
+    return f"{words} Fix: {fix.format(key=_KEYS[maker_of(model)])}" if fix else words
 
 
 class Said(Record):

@@ -76,7 +76,11 @@ class Finding(Record):
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
         approved = f" (approved by {self.approved})" if self.approved else ""
-        return f"{where}{self.message} [{' '.join(filter(None, (self.code, self.fingerprint)))}]{approved}"
+        named = [f"{quote}{self.file}{quote}{after}" for quote in ("", "`", "'") for after in (": ", " ")]
+        message = self.message
+        if start := next((name for name in named if self.file and message.startswith(name)), ""):
+            message = message.removeprefix(start)  # the file is named once
+        return f"{where}{message} [{' '.join(filter(None, (self.code, self.fingerprint)))}]{approved}"
 
     @property
     def reason(self) -> tuple[str, ...]:

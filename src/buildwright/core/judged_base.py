@@ -48,10 +48,17 @@ def base_refusal(build: Build) -> str:
             "continue if the tasks are meant to write the first checks: `--accept-base checks.none` says so beforehand"
         )
     reason = "\n".join(troubles[0][1].reason)[:_LONGEST_REASON]
-    message = f"{_BEFORE_ANY_CHANGE[base_fault(build)]}: {reason}"
+    message = f"{what_bars(build)}: {reason}"
     names = " ".join(f"--accept-base {name}" for name in refusing(build))
     paid = "" if build.rebases else "nothing was paid for; "
     return message if asks else f"{message}\n{paid}fix it, or start again with {names}"
+
+
+def what_bars(build: Build) -> str:
+    """Return in words what it is about the base that bars the build."""
+    if any(one.code == NO_CHECK for _, one in _named_troubles(build)):
+        return "nothing can be proven yet"
+    return _BEFORE_ANY_CHANGE[base_fault(build)]
 
 
 def base_fault(build: Build) -> Fault:

@@ -23,7 +23,18 @@ from typing import Literal, NamedTuple, assert_never
 
 from buildwright.core import event as e
 from buildwright.core.action import RunAgent
-from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Saved, UsedTokens, Warned, Wrote
+from buildwright.core.activity import (
+    Activity,
+    Finished,
+    Heard,
+    Ran,
+    Said,
+    Saved,
+    UsedTokens,
+    Warned,
+    Wrote,
+    provider_trouble,
+)
 from buildwright.core.build import Build, TaskState
 from buildwright.core.event import AnyEvent
 from buildwright.core.limits import Options
@@ -271,7 +282,8 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
             summary = clean(f"{trouble.message} ({summary})", bench.world.mask)[:LONGEST_SUMMARY]
         if kind in NOT_THE_TASKS_FAULT:
             reason: Literal["budget", "trouble"] = "budget" if kind == "budget" else "trouble"
-            return (e.BuildPaused(reason=reason, message=f"{kind}: {summary}", task=task, fault="provider"),)
+            message = provider_trouble(kind, summary, build.options.model)
+            return (e.BuildPaused(reason=reason, message=message, task=task, fault="provider"),)
         check_disk_space(assignment.lane)
         return (broke(kind=kind, message=summary, conversation=conversation),)
     done = e.AgentFinished(

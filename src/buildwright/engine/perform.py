@@ -31,6 +31,7 @@ from buildwright.core.action import (
     SealTests,
     VerifyBuild,
 )
+from buildwright.core.activity import provider_trouble
 from buildwright.core.build import Build, Stage, is_undone
 from buildwright.core.event import AnyEvent
 from buildwright.core.failpoint import failpoint
@@ -214,7 +215,8 @@ async def make_plan(bench: ActionContext, build: Build) -> Sequence[AnyEvent]:
     except (BadGraph, IllegalMove) as bad:
         outcome = e.PlanRejected(message=f"the model's plan cannot be built: {bad}")
     except ModelFailed as failure:
-        outcome = e.PlanRejected(message=f"the planner's model failed ({failure.kind}): {failure}")
+        model = build.options.planner_model or build.options.model
+        outcome = e.PlanRejected(message=provider_trouble(failure.kind, str(failure), model, failure.fix or ""))
     finally:
         costs = spent(world.gateway, door, build)
         await world.gateway.shut(door)

@@ -276,9 +276,11 @@ def seconds_of(build: Build, now: datetime) -> float:
 
 
 def clocks_stand(build: Build) -> bool:
-    """Return whether no time of its view runs on: the build has ended, or is paused while nothing works."""
-    rests = build.pause is not None and not any(build.task(task).phase in BUSY for task in build.active)
-    return build.finished_at is not None or rests
+    """Return whether no time of its view runs on: the build has ended, or is paused.
+
+    While a paused build's agents may still end, their heartbeats move its time.
+    """
+    return build.finished_at is not None or build.pause is not None
 
 
 def running_clocks(build: Build) -> dict[str, datetime]:
@@ -519,6 +521,10 @@ def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
             yield Choice(name="go", words="continue and leave the change as it is")
         case "audit":
             yield Choice(name="go", words="accept what the audit found, and continue")
+        case "delivery" if "--branch" in pause.message:
+            branch = build.options.delivery.branch or f"buildwright/{build.id[:8]}"
+            words = "deliver to another branch; without the option, try again"
+            yield Choice(name="go", words=words, takes="options.branch", value=f"{branch}-2")
         case "delivery":
             yield Choice(name="go", words="try to deliver again")
         case "plan":

@@ -180,7 +180,8 @@ class App:
         """Create a build and return its id; nothing runs yet. Does nothing when there is a build with this `build_id`.
 
         All that can be known beforehand is checked first, so that a build which cannot run is never made. Raises
-        BadSettings (no such agent, sandbox, key or cassette, or options that contradict each other) and BadRepository.
+        BadSettings (no such agent, sandbox, key or cassette, or options that contradict each other), BadRepository,
+        Conflict (the branch of the result cannot be written) and ToolMissing (git).
         """
         if new.build_id:
             with suppress(NotFound):
@@ -192,6 +193,8 @@ class App:
             user_id=new.user_id or self.settings.user,
             correlation_id=new.correlation_id or self.settings.correlation_id,
         )
+        if new.options.lanes:
+            await self.workspace.foresee(new.build_id, new.repository, new.base, new.options.delivery)
         if self.in_cluster and new.options.lanes:
             # This machine can read the repository, wherever it is; workers find what they need of it in the hub.
             await self.workspace.create_hub()

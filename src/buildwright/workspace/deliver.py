@@ -91,23 +91,34 @@ class Delivering:
         if delivery.kind == "none":
             return
         goal = await self._goal(pin, build_id, repository, delivery)
+        if before := await self._check_free(goal):
+            landed = await self._git.resolve(pin.mirror, ref_of(build_id, "integration"))
+            await _check_ours(self._git, pin, goal, before, ours or landed or pin.target.commit, moved=bool(ours))
+
+    async def foresee(self, build_id: str, repository: str, delivery: Delivery) -> None:
+        """Raise Conflict when the branch cannot be made in a repository on this machine, or is checked out there."""
+        source = locate(repository, self._environment)
+        if delivery.kind == "branch" and source.git_dir is not None:
+            await self._check_free(
+                _Goal(source, _ref(build_id, delivery), "", True, writing=_receiver(source, _QUIET_RECEIVER))
+            )
+
+    async def _check_free(self, goal: _Goal) -> str:
+        """Return the commit that the branch is at, "" when there is none. Raises Conflict when it cannot be written."""
         there = await look(self._git, goal.source, *_in_the_way(goal.ref), options=goal.looking)
         for ref in there:
             name = ref.removeprefix("refs/heads/")
             if goal.ref.startswith(f"{ref}/") or ref.startswith(f"{goal.ref}/"):
                 raise Conflict(
                     f"The branch {name} stands in the way of {goal.branch}: git cannot have both.",
-                    fix=f"Rename it (`git branch -m {name} NAME`) and resume, or resume with another one: --branch NAME.",
+                    fix=f"Rename it (`git branch -m {name} NAME`), or name another one for the result: --branch NAME.",
                 )
-        if before := there.get(goal.ref):
-            landed = await self._git.resolve(pin.mirror, ref_of(build_id, "integration"))
-            await _check_ours(self._git, pin, goal, before, ours or landed or pin.target.commit, moved=bool(ours))
         if goal.own and not goal.files and goal.source.git_dir is not None:
             await _check_not_checked_out(self._git, goal.source.git_dir, goal)
+        return there.get(goal.ref, "")
 
     async def _goal(self, pin: Pin, build_id: str, repository: str, delivery: Delivery) -> _Goal:
-        branch = check_branch(delivery.branch or f"buildwright/{check_name(build_id, 'build')[:8]}")
-        ref = f"refs/heads/{branch}"
+        ref = _ref(build_id, delivery)
         if delivery.kind == "push":
             address, remote, near = await self._remote(pin, repository, delivery.remote)
             source = locate(address, self._environment, climb=False, rewritten=True)
@@ -193,6 +204,12 @@ def is_in_place(folder: Path, environment: Mapping[str, str]) -> bool:
     return UserSettings(environment, folder / ".git").value("buildwright.delivery") == "files"
 
 
+def _ref(build_id: str, delivery: Delivery) -> str:
+    """Return the ref of the branch that the result goes to. Raises BadRepository for a name that git does not take."""
+    branch = delivery.branch or f"buildwright/{check_name(build_id, 'build')[:8]}"
+    return f"refs/heads/{check_branch(branch)}"
+
+
 def _receiver(source: Source, program: str) -> tuple[str, ...]:
     return (f"--receive-pack={program}",) if source.git_dir is not None else ()
 
@@ -224,7 +241,7 @@ async def _check_ours(git: Git, pin: Pin, goal: _Goal, before: str, commit: str,
     if answer.code:
         raise Conflict(
             f"The branch {goal.branch} has commits that are not of this build ({before[:12]}).",
-            fix="Deliver to another branch name, or rename that branch.",
+            fix="Name another one for the result (--branch NAME), or rename that branch.",
         )
 
 
@@ -238,7 +255,7 @@ async def _check_not_checked_out(git: Git, git_dir: Path, goal: _Goal) -> None:
         if line == f"branch {goal.ref}" and not bare:
             raise Conflict(
                 f"The branch {goal.branch} is checked out in your repository.",
-                fix="Deliver to another branch name, or switch to another branch there.",
+                fix="Name another one for the result (--branch NAME), or switch to another branch there.",
             )
 
 
@@ -273,6 +290,7 @@ async def _push(git: Git, pin: Pin, goal: _Goal, before: str, commit: str) -> No
             ) from error
         if now != before:
             raise Conflict(
-                f"The branch {goal.branch} moved meanwhile.", fix="Resume, or deliver to another branch."
+                f"The branch {goal.branch} moved meanwhile.",
+                fix="Resume, or name another one for the result: --branch NAME.",
             ) from error
         raise

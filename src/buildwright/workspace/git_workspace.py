@@ -81,6 +81,15 @@ class GitWorkspace:
             await self._delivery.check(pin, build_id, repository, delivery)
         return pin.target
 
+    async def foresee(self, build_id: str, repository: str, base: str, delivery: Delivery) -> None:
+        """Raise what bars a build on a repository of this machine, before anything of it is made or fetched.
+
+        Raises BadRepository (no such base), Conflict (a branch in the way, or checked out), ToolMissing (git). What only
+        a server knows is found by `prepare`.
+        """
+        await self._mirrors.check_base(repository, base)
+        await self._delivery.foresee(build_id, repository, delivery)
+
     async def open_lane(self, key: LaneKey, base: str, carry: str = "") -> Lane:
         """See `Workspace.open_lane`."""
         return await self._lanes.open(await self._ready(key.build_id, base, carry), key, base, carry)

@@ -28,7 +28,7 @@ from buildwright.workspace.hub import FETCH, Hub, ref_of
 from buildwright.workspace.lfs import Contents, LargeFiles
 from buildwright.workspace.locks import guarded
 from buildwright.workspace.objects import ObjectStore
-from buildwright.workspace.source import Head, Source, locate, read_exclude, read_head, read_remotes
+from buildwright.workspace.source import Head, Source, check_base, locate, read_exclude, read_head, read_remotes
 from buildwright.workspace.submodules import Fetching
 
 # Nothing outranks a tree's own .gitattributes. A filter that they name does nothing: no program of it is configured.
@@ -103,6 +103,12 @@ class Mirrors:
             async with guarded(self._folder):
                 pin = await self._make(build_id, source or locate(repository, self._environment), base, lfs=lfs)
                 return await self._settle(build_id, pin)
+
+    async def check_base(self, repository: str, base: str) -> None:
+        """Raise BadRepository when a repository on this machine has no such base, ToolMissing without git."""
+        source = locate(repository, self._environment)
+        if source.git_dir is not None:
+            await check_base(self._git, source.git_dir, base)
 
     async def _known(self, build_id: str) -> Pin | None:
         """Return the pin that this home or the hub has, None when neither has one."""

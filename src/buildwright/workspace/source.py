@@ -272,6 +272,15 @@ async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head
     return Head(commit, branch, width, "", shallow == "true", partial.code == 0, tuple(notes))
 
 
+async def check_base(git: Git, git_dir: Path, base: str) -> None:
+    """Raise BadRepository when a repository on this machine has no commit, or branch to be, that `base` names."""
+    if base:
+        check_revision(base)
+    commit, _ = await _resolve(git, git_dir, base, [])
+    if not commit:
+        await _unborn(git, git_dir, base, 0, ())
+
+
 async def _resolve(git: Git, git_dir: Path, base: str, notes: list[str]) -> tuple[str, str]:
     """Return the commit that `base` names, and its branch, "" for what there is not. A branch goes before a tag."""
     if not base:
