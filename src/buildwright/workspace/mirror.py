@@ -105,9 +105,9 @@ class Mirrors:
                 return await self._settle(build_id, pin)
 
     async def check_base(self, repository: str, base: str) -> None:
-        """Raise BadRepository when a repository on this machine has no such base, ToolMissing without git."""
+        """Raise BadRepository when a repository on this machine has no such base."""
         source = locate(repository, self._environment)
-        if source.git_dir is not None:
+        if base and source.git_dir is not None:
             await check_base(self._git, source.git_dir, base)
 
     async def _known(self, build_id: str) -> Pin | None:

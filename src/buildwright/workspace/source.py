@@ -274,8 +274,7 @@ async def _ask_local(git: Git, source: Source, git_dir: Path, base: str) -> Head
 
 async def check_base(git: Git, git_dir: Path, base: str) -> None:
     """Raise BadRepository when a repository on this machine has no commit, or branch to be, that `base` names."""
-    if base:
-        check_revision(base)
+    check_revision(base)
     commit, _ = await _resolve(git, git_dir, base, [])
     if not commit:
         await _unborn(git, git_dir, base, 0, ())
