@@ -21,9 +21,16 @@ def test_the_fix_comes_last() -> None:
 
 
 def test_a_finding_names_its_file_once() -> None:
-    told = ("a.yml may not be changed.", "`a.yml`: may not be changed.", "may not be changed.")
-    lines = {str(Finding(code="scope.protected", message=message, file="a.yml")) for message in told}
-    assert lines == {"a.yml: may not be changed. [scope.protected]"}
+    told = (
+        "a.yml may not be changed.",
+        "Outside of b, it changes a.yml.",
+        "`a.yml`: no.",
+        "no.",
+        "b/a.yml is not a.ymlx",
+    )
+    lines = [str(Finding(code="x", message=message, file="a.yml")) for message in told]
+    assert lines == [*(f"{one} [x]" for one in told[:3]), *(f"a.yml: {one} [x]" for one in told[3:])]
+    assert str(Finding(code="x", message="a.yml may not", file="a.yml", line=3)) == "a.yml:3: may not [x]"
     in_text = Finding(code="x", message="a.ymlx is odd", file="a.yml", line=3)
     assert str(in_text) == "a.yml:3: a.ymlx is odd [x]"
 

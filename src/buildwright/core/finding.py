@@ -74,13 +74,18 @@ class Finding(Record):
     """Who approved it and why: then it is a note. "" when no user has."""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
         approved = f" (approved by {self.approved})" if self.approved else ""
-        named = [f"{quote}{self.file}{quote}{after}" for quote in ("", "`", "'") for after in (": ", " ")]
-        message = self.message
-        if start := next((name for name in named if self.file and message.startswith(name)), ""):
-            message = message.removeprefix(start)  # the file is named once
-        return f"{where}{message} [{' '.join(filter(None, (self.code, self.fingerprint)))}]{approved}"
+        return f"{self._placed} [{' '.join(filter(None, (self.code, self.fingerprint)))}]{approved}"
+
+    @property
+    def _placed(self) -> str:
+        """The message with its place in front, where it does not name the file itself."""
+        if not self.file:
+            return self.message
+        name = rf"[`']?(?<![\w./-]){re.escape(self.file)}(?![\w/-]|\.\w)[`']?"
+        if self.line:
+            return f"{self.file}:{self.line}: {re.sub(rf'^{name}:? ', '', self.message)}"
+        return self.message if re.search(name, self.message) else f"{self.file}: {self.message}"
 
     @property
     def reason(self) -> tuple[str, ...]:
