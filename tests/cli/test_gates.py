@@ -148,7 +148,7 @@ def test_a_file_that_the_task_did_not_name_is_seen(program: Program, repository:
     wanted = shell("echo a > a.txt; echo b > b.txt; rm README.md", "--check", "build:ok=true")
     ended = program("build", spec, "--repo", repository, *wanted)
     assert ended.code == 0, ended.err
-    assert "Look at a: README.md: README.md was deleted" in ended.out
+    assert "Look at a: README.md was deleted" in ended.out
     status = program("status", "--json").object
     assert len(status["tasks"][0]["warnings"]) == 1
     assert "README.md was deleted" in program("status").out
