@@ -15,7 +15,7 @@ OF_MAVEN := junit4 libmaven-compiler-plugin-java libmaven-dependency-plugin-java
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build migrate run rollback test tools check simulate real crash faults agents fuzz chaos bench efficacy docs requirements clean
+.PHONY: help demo build migrate run rollback test tools check simulate real crash faults agents containers fuzz chaos bench efficacy docs requirements clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -76,6 +76,13 @@ faults: tools $(VENV)/.dev ## a full disk, a killed git, torn files, users at on
 
 agents: tools $(VENV)/.dev ## drive every agent that is known, the real programs, against a cassette (a quarter of an hour, fetches much)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/agents/test_programs.py tests/agents/test_acp.py tests/cli/test_demo.py
+
+containers: tools $(VENV)/.dev ## --sandbox container on a real engine, and compose.yaml up and down (installs podman; a quarter of an hour)
+	@for tool in podman:podman crun:crun mmdebstrap:mmdebstrap; do package=$${tool#*:}; \
+		command -v $${tool%:*} >/dev/null || { echo "Installing $$package ..."; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$package >/dev/null; } || \
+		{ echo "make containers needs $$package: sudo apt-get install $$package"; exit 1; }; done
+	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/containers tests/contract/test_sandbox.py
 
 fuzz: tools $(VENV)/.dev ## ten thousand requests and more that are made of the API's description, with every check (a quarter of an hour)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/api/test_schema.py

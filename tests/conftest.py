@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import services
+from tests.podman import Podman
 from tests.servers import PostgresServer, RedisServer
 
 # How long an example takes says how busy the machine is, and nothing of the program.
@@ -66,3 +67,14 @@ async def own_redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
         yield server
     finally:
         await server.stop()
+
+
+@pytest.fixture(scope="session")
+def podman() -> Iterator[Podman]:
+    """A container engine of this run's own."""
+    engine = Podman()
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()

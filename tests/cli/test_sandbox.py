@@ -33,7 +33,7 @@ def test_where_no_sandbox_works_nothing_starts(program: Program, repository: Pat
     tools.mkdir()
     for name in ("git", "sh", "cp", "env", "python3"):
         (tools / name).symlink_to(str(shutil.which(name, path="/usr/local/bin:/usr/bin:/bin")))
-    program.environment["PATH"] = os.fspath(tools)
+    program.environment |= {"PATH": os.fspath(tools), "DOCKER_HOST": "unix:///nowhere"}
     ended = program(
         "build", one, "--repo", repository, "--agent", "shell", "--agent-command", "true", "--check", "true"
     )
@@ -57,6 +57,25 @@ def test_a_command_runs_in_the_box_and_ends_with_its_code(program: Program, tmp_
     assert (wrong.code, "is not a host" in wrong.err) == (2, True)
     late = program("sandbox", "run", "--time", "0.5", "--", "sleep", "60")
     assert late.code == 124
+
+
+def test_containers_without_an_engine_are_refused_with_what_to_do(program: Program) -> None:
+    for named, said, fix in (
+        (
+            {"DOCKER_HOST": "unix:///nowhere"},
+            "no container engine answers at unix:///nowhere",
+            "start Docker or podman",
+        ),
+        (
+            {"DOCKER_HOST": "tcp://far.example:2375"},
+            "an engine on another machine cannot see",
+            "DOCKER_HOST=unix:///PATH",
+        ),
+        ({"BUILDWRIGHT_CONTAINER_MEMORY": "much"}, "BUILDWRIGHT_CONTAINER_MEMORY is 'much'", "such as 512m or 2g"),
+        ({"BUILDWRIGHT_CONTAINER_CPUS": "-1"}, "BUILDWRIGHT_CONTAINER_CPUS is '-1'", "such as 1 or 0.5"),
+    ):
+        ended = program("sandbox", "run", "--sandbox", "container", "--", "true", **named)
+        assert (ended.code, said in ended.err, fix in ended.err) == (78, True, True), ended.err
 
 
 def test_every_attack_on_the_box_is_tried_and_held(program: Program) -> None:

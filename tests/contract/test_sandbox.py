@@ -18,18 +18,24 @@ import pytest
 from buildwright.errors import BadSettings, ToolMissing
 from buildwright.ports import Command, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox, choose
+from buildwright.sandbox.container import ContainerSandbox
 from buildwright.sandbox.execution import HeadAndTail
 from buildwright.shared_folders import beside, make_shared, shared_in
+from tests.podman import Podman
 
 PYTHON = Path(sys.executable).name
-SANDBOXES = [NoSandbox(), Bubblewrap()]
+SANDBOXES: dict[str, Sandbox] = {"none": NoSandbox(), "bubblewrap": Bubblewrap()}
+NAMES = (*SANDBOXES, *(["container"] if os.environ.get("BUILDWRIGHT_PROOFS") == "full" else []))
+"""Containers need an engine: `make containers`."""
 ENV = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"}
 
 
-@pytest.fixture(params=SANDBOXES, ids=lambda sandbox: sandbox.name)
+@pytest.fixture(params=NAMES)
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    found: Sandbox = request.param
-    return found
+    if request.param == "container" and "container" not in SANDBOXES:
+        engine: Podman = request.getfixturevalue("podman")
+        SANDBOXES["container"] = ContainerSandbox(environment={"DOCKER_HOST": engine.address})
+    return SANDBOXES[request.param]
 
 
 def shell(folder: Path, script: str, **more: object) -> Command:
@@ -80,7 +86,7 @@ async def test_a_shared_folder_is_changed_for_one_checkout_alone(sandbox: Sandbo
         folder.mkdir()
     (kept / "made").write_text("as made")
     if not await sandbox.shares(beside(one)):
-        assert sandbox.name == "none", "this kernel mounts no overlays for us"
+        assert sandbox.name in {"none", "container"}, "this kernel mounts no overlays for us"
         return
     for files in (one, other):
         make_shared(files, "deps", kept)
@@ -419,10 +425,12 @@ async def test_without_the_wall_nothing_runs_unless_that_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    nowhere = {"DOCKER_HOST": "unix:///nowhere"}
     for mode in ("bubblewrap", "auto"):
         with pytest.raises(BadSettings, match="not installed") as error:
-            await choose(mode)
+            await choose(mode, environment=nowhere)
         assert "--sandbox none" in str(error.value.fix)
+    assert "no container engine answers" in str(error.value)
     assert (await choose("auto", environment={"BUILDWRIGHT_SANDBOX": "none"})).name == "none"
     with pytest.raises(BadSettings, match="not installed"):
         await choose("bubblewrap", environment={"BUILDWRIGHT_SANDBOX": "none"})

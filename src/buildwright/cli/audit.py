@@ -26,7 +26,7 @@ async def audit(
     work_tree: Annotated[bool, Parameter(help="Judge the files of the working tree instead of HEAD's.")] = False,
     no_run: Annotated[bool, Parameter(help="Do not run the project's own checks.")] = False,
     sandbox: Annotated[
-        Literal["auto", "bubblewrap", "none"], Parameter(help="What contains the project's own checks.")
+        Literal["auto", "bubblewrap", "container", "none"], Parameter(help="What contains the project's own checks.")
     ] = "auto",
     no_write: Annotated[bool, Parameter(help="Do not write evidence/audit_ledger.md.")] = False,
     allow: Annotated[tuple[str, ...], Parameter(help="A path that a person has opened; can be repeated.")] = (),

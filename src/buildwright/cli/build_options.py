@@ -76,8 +76,9 @@ class BuildOptions:
         "A line to end each message with, such as `Co-authored-by: Name <address>`. May be repeated.")] = ()
     sign: Annotated[Literal["auto", "yes", "no"], Parameter(group="Result", help=
         "Sign commits with your key of git (`user.signingKey`, `gpg.format`); `auto` as `commit.gpgSign` says.")] = "auto"
-    sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(group="Checks", help=
-        "What contains agents and checks; `auto` is bubblewrap, and stops where it does not work.")] = "auto"
+    sandbox: Annotated[Literal["auto", "bubblewrap", "container", "none"], Parameter(group="Checks", help=
+        "What contains agents and checks; `auto` is bubblewrap, containers where that does not work, and stops where neither "
+        "does.")] = "auto"
     allow: Annotated[tuple[str, ...], Parameter(group="Checks", help=
         "A protected path that agents may change. May be repeated.")] = ()
     cassette: Annotated[Path | None, Parameter(group="Agents and models", help=

@@ -35,7 +35,9 @@ async def check(
     check: Annotated[tuple[str, ...], Parameter(help="A command that judges it, as of `build`. May be repeated.")] = (),
     setup: Annotated[tuple[str, ...], Parameter(help="Commands to run before the checks. May be repeated.")] = (),
     gate_time: Annotated[float, Parameter(help="Seconds for one check.")] = 120.0,
-    sandbox: Annotated[Literal["auto", "bubblewrap", "none"], Parameter(help="What contains checks.")] = "auto",
+    sandbox: Annotated[
+        Literal["auto", "bubblewrap", "container", "none"], Parameter(help="What contains checks.")
+    ] = "auto",
     lfs: Annotated[bool, Parameter(help="Fetch the objects of Git LFS, as of `build`.")] = False,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"), help="Also print what the commands print.")] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
@@ -70,7 +72,7 @@ class _Given(NamedTuple):
     check: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
     gate_time: float = 120.0
-    sandbox: Literal["auto", "bubblewrap", "none"] = "auto"
+    sandbox: Literal["auto", "bubblewrap", "container", "none"] = "auto"
     lfs: bool = False
 
 

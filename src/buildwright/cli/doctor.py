@@ -175,6 +175,20 @@ async def _bubblewrap(settings: Settings) -> CheckOutcome:
     return CheckOutcome(False, f"{seen.found}, {reason}") if reason else seen
 
 
+async def _containers(settings: Settings) -> CheckOutcome:
+    """Check that a container engine is there and that a command can run in a container of it."""
+    from buildwright.errors import BuildwrightError
+    from buildwright.sandbox.container import ContainerSandbox
+
+    try:
+        wall = ContainerSandbox(settings.tag, settings.environment)
+        await wall.prove()
+    except BuildwrightError as error:
+        return CheckOutcome(False, "", f"--sandbox container cannot be used: {error}")
+    await wall.remove_all()
+    return CheckOutcome(True, wall.seen)
+
+
 def _version_of(path: str, ask: str) -> str:
     """Return the first line that the program at `path` prints for `ask`; "" when it fails."""
     command, null, patience = [path, ask], subprocess.DEVNULL, _PATIENCE_SECONDS
@@ -374,9 +388,10 @@ CHECKS: tuple[DoctorCheck, ...] = (
     DoctorCheck(
         "bwrap",
         False,
-        "no build starts without it, unless --sandbox none lets agents and checks have your rights",
+        "no build starts without it, unless containers work here or --sandbox none lets agents and checks have your rights",
         _bubblewrap,
     ),
+    DoctorCheck("containers", False, "--sandbox container cannot be used", _containers),
     DoctorCheck("claude-agent-sdk", False, _NO_SDK, _claude_sdk),
     DoctorCheck("home", True, "less than 1 GiB is free: lanes and mirrors need room", _home),
     DoctorCheck("database", True, "", _database),

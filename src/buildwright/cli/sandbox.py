@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 sandbox = app_of("sandbox")
 
 _MOST_SHOWN = 3
-_Mode = Annotated[Literal["auto", "bubblewrap", "none"], Parameter(name="--sandbox", help="What contains the command.")]
+_Mode = Annotated[
+    Literal["auto", "bubblewrap", "container", "none"], Parameter(name="--sandbox", help="What contains the command.")
+]
 
 
 @sandbox.command
@@ -125,7 +127,7 @@ def _shown(through: tuple[str, ...]) -> str:
     return "; ".join(through[:_MOST_SHOWN]) + more
 
 
-async def _chosen(mode: Literal["auto", "bubblewrap", "none"]) -> Sandbox:
+async def _chosen(mode: Literal["auto", "bubblewrap", "container", "none"]) -> Sandbox:
     from buildwright.sandbox import choose
     from buildwright.settings import Settings
 

@@ -300,8 +300,10 @@ class Options(Record):
     )
     delivery: Delivery = Field(default_factory=Delivery)
     commits: Commits = Field(default_factory=Commits)
-    sandbox: Annotated[Literal["auto", "bubblewrap", "none"], AsOption("--sandbox"), InRequest()] = Field(
-        "auto", description="What contains agents and checks; `auto` is bubblewrap, and stops where it does not work."
+    sandbox: Annotated[Literal["auto", "bubblewrap", "container", "none"], AsOption("--sandbox"), InRequest()] = Field(
+        "auto",
+        description="What contains agents and checks; `auto` is bubblewrap, containers where that does not work, and stops"
+        " where neither does.",
     )
     protected: Annotated[tuple[Line, ...], InRequest(max_length=200)] = Field(
         (), description="More path patterns no agent may touch, beside the built-in list."

@@ -15,12 +15,10 @@ from pathlib import Path
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.ports import Command, Completed
 from buildwright.sandbox.execution import LARGEST_FILE, OPEN_FILES, carry_out, enclosed
+from buildwright.sandbox.lending import NOBODY, Loans, folders_to_write, give
 from buildwright.sandbox.relays import INSIDE, Relays, relayed
 from buildwright.sandbox.view import system_paths, tool_paths
 from buildwright.shared_folders import SharedFolder, make_shared
-
-NOBODY = 65_534
-"""User and group of commands when Buildwright itself runs as root."""
 
 IN_MEMORY = ("/tmp", "/dev/shm")  # noqa: S108
 """Folders inside that are kept in memory; what lies there counts as the command's."""
@@ -58,7 +56,7 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def __init__(self) -> None:
-        self._loans = _Loans()
+        self._loans = Loans()
         self._sharing: dict[int, bool] = {}
 
     async def usable(self) -> str | None:
@@ -109,10 +107,7 @@ class Bubblewrap:
         tools = {tool: shutil.which(tool) for tool in self._tools()}
         if missing := [tool for tool, path in tools.items() if path is None]:
             raise ToolMissing(f"{', '.join(missing)} not installed", fix="install bubblewrap and util-linux")
-        writable = list(dict.fromkeys(path.resolve() for path in (command.cwd, *command.writable)))
-        for path in writable:
-            if not path.is_dir():
-                raise ToolMissing(f"the directory {path} that {command.argv[0]} is to write is not there")
+        writable = folders_to_write(command)
         as_root = os.geteuid() == 0
         async with relayed(command, NOBODY if as_root else None) as relays:
             done = await self._run(command, writable, tools, relays, on_output)
@@ -217,51 +212,6 @@ def _explain(command: Command, done: Completed) -> None:
         raise ToolMissing(f"{program} is not to be found inside the sandbox", fix=f"install {program} under /usr")
 
 
-class _Loans:
-    """As root: gives directories to an unprivileged user while commands write in them. Otherwise does nothing."""
-
-    def __init__(self) -> None:
-        self._borrowers: dict[Path, int] = {}
-        self._owners: dict[Path, tuple[int, int]] = {}
-
-    @contextmanager
-    def lent(self, folders: Sequence[Path]) -> Iterator[None]:
-        """Lend the folders; each is given back when the last command that borrowed it has ended."""
-        if os.geteuid() != 0:
-            yield
-            return
-        borrowed: list[Path] = []
-        try:
-            for folder in folders:
-                borrowed.append(folder)
-                self._borrowers[folder] = self._borrowers.get(folder, 0) + 1
-                if self._borrowers[folder] == 1:
-                    self._owners[folder] = _owner(folder)
-                _give(folder, NOBODY, NOBODY)
-            yield
-        finally:
-            for folder in borrowed:
-                self._borrowers[folder] -= 1
-                if self._borrowers[folder] == 0:
-                    del self._borrowers[folder]
-                    _give(folder, *self._owners.pop(folder))
-
-
-def _owner(folder: Path) -> tuple[int, int]:
-    """Return a directory's user and group. The unprivileged user has it only if a lending process died: it is ours."""
-    found = folder.stat()
-    return (os.geteuid(), os.getegid()) if found.st_uid == NOBODY else (found.st_uid, found.st_gid)
-
-
-def _give(folder: Path, user: int, group: int) -> None:
-    """Change the owner of all that is in a folder, and at last of itself."""
-    for _, folders, files, descriptor in os.fwalk(folder, topdown=False, follow_symlinks=False):
-        os.fchown(descriptor, user, group)
-        for name in (*folders, *files):
-            with contextlib.suppress(FileNotFoundError):
-                os.chown(name, user, group, dir_fd=descriptor, follow_symlinks=False)
-
-
 @contextmanager
 def _reachable(
     paths: Sequence[Path], shown: Sequence[tuple[SharedFolder, Path]]
@@ -278,7 +228,7 @@ def _reachable(
     mounts: list[str] = []
     for one, place in shown:
         if is_root and (lower := one.lower).stat().st_uid != NOBODY:
-            _give(lower, NOBODY, NOBODY)  # whose it is below, may be changed above
+            give(lower, NOBODY, NOBODY)  # whose it is below, may be changed above
         mounts += [_OF_ROOT if is_root else _OF_USER, str(one.folder.resolve()), str(place)]
     if not hidden and not shown:
         yield {path: path for path in paths}, become if is_root else []

@@ -66,11 +66,13 @@ OPEN_FILES = 4096
 """Files one process may have open (RLIMIT_NOFILE)."""
 
 _TIME = "time"
-_GRACE = 2.0
+GRACE = 2.0
+"""Seconds that a command has to end by itself when its time is over."""
 _FIRST_LOOK = 0.01
 _LOOK = 0.1
 _PIECE = 65_536
-_DRAIN = 5.0
+DRAIN = 5.0
+"""Seconds to wait for the last output of a command that is over."""
 _ROUND = 0.005
 _MOST_ROUNDS = 2_000
 """Checks after a kill, `_ROUND` seconds apart; a process in uninterruptible sleep (dead network disk) is left then."""
@@ -130,7 +132,7 @@ async def carry_out(
     kept = HeadAndTail(command.output_bytes)
     started_at, began = datetime.now(UTC), time.monotonic()
     read_end, write_end = os.pipe()
-    reading = asyncio.create_task(_read(read_end, kept, on_output))
+    reading = asyncio.create_task(read_output(read_end, kept, on_output))
     try:
         cwd = Path("/") if guarded else command.cwd
         process = await _start(argv, command, write_end, environment, cwd, pass_fds)
@@ -197,12 +199,12 @@ async def _end(
         if ended == _TIME:
             family.ask_to_end(spare_root=spare_root)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), _GRACE)
+                await asyncio.wait_for(process.wait(), GRACE)
         return ended
     finally:
         family.kill()
         await asyncio.shield(_gone(process, family))
-        await asyncio.wait({reading}, timeout=_DRAIN)
+        await asyncio.wait({reading}, timeout=DRAIN)
         reading.cancel()
 
 
@@ -266,7 +268,8 @@ async def _gone(process: asyncio.subprocess.Process, family: Family) -> None:
         await asyncio.sleep(_ROUND)
 
 
-async def _read(read_end: int, kept: HeadAndTail, on_output: Callable[[bytes], None] | None) -> None:
+async def read_output(read_end: int, kept: HeadAndTail, on_output: Callable[[bytes], None] | None) -> None:
+    """Keep all that comes out of a pipe, and tell it piece by piece, up to its end."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_read_pipe(

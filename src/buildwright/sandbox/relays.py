@@ -60,13 +60,19 @@ class Relays(NamedTuple):
 
 
 @asynccontextmanager
-async def relayed(command: Command, user: int | None = None) -> AsyncIterator[Relays]:
-    """Serve what a command without network may reach. `user` is the user that runs it, if it is another one."""
+async def relayed(
+    command: Command, user: int | None = None, within: Path | None = None, python: str = ""
+) -> AsyncIterator[Relays]:
+    """Serve what a command without network may reach. `user` is the user that runs it, if it is another one.
+
+    `within` is a folder that is seen at `INSIDE` already, `python` the program that runs ours there.
+    """
     if command.network or (command.reach is None and not command.relays):
         yield Relays()
         return
     # In /tmp, so that the path is short enough for a socket (unix(7)), whatever TMPDIR says.
-    folder = Path(tempfile.mkdtemp(prefix="buildwright-relays-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="buildwright-relays-", dir=within or "/tmp"))  # noqa: S108
+    seen = INSIDE / folder.name if within is not None else INSIDE
     try:
         async with contextlib.AsyncExitStack() as stack:
             egress = Egress(command.reach, os.environ) if command.reach is not None else None
@@ -76,8 +82,8 @@ async def relayed(command: Command, user: int | None = None) -> AsyncIterator[Re
             for port, place in relays.items():
                 await stack.enter_async_context(_leading(folder / str(port), *place))
             told = {
-                "relays": [(port, str(INSIDE / str(port))) for port in relays],
-                "proxy": str(INSIDE / "proxy") if egress is not None else "",
+                "relays": [(port, str(seen / str(port))) for port in relays],
+                "proxy": str(seen / "proxy") if egress is not None else "",
                 "variables": _variables(command.env),
             }
             (folder / _CONFIG).write_text(json.dumps(told), encoding="utf-8")
@@ -86,7 +92,13 @@ async def relayed(command: Command, user: int | None = None) -> AsyncIterator[Re
                 for path in (folder, *folder.iterdir()):
                     os.chown(path, user, user)
             # The Python below our environment, which a project's tools may well use, too: ours is not shown inside.
-            program = (os.path.realpath(sys.executable), "-I", "-S", str(INSIDE / _PROGRAM), str(INSIDE / _CONFIG))
+            program = (
+                python or os.path.realpath(sys.executable),
+                "-I",
+                "-S",
+                str(seen / _PROGRAM),
+                str(seen / _CONFIG),
+            )
             yield Relays(folder, program, egress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -30,7 +30,7 @@ class LazyPhaseAuditor:
         return await BuildAuditor(auditor(self._settings), self._workspace.mirror_with, name_of).audit(phase)
 
 
-def auditor(settings: Settings, sandbox: Literal["auto", "bubblewrap", "none"] = "auto") -> Auditor:
+def auditor(settings: Settings, sandbox: Literal["auto", "bubblewrap", "container", "none"] = "auto") -> Auditor:
     """Return the auditor of these settings. The sandbox is looked for when it is first needed."""
     from buildwright.audit.run import Auditor
 
