@@ -44,15 +44,20 @@ class Podman:
         self.address = f"unix://{folder}/s"
         self._service: subprocess.Popen[bytes] | None = None
 
-    def argv(self, *words: str) -> list[str]:
-        """A command line of podman, in mounts of its own where those of this machine do not suit it."""
-        hybrid = os.geteuid() == 0 and os.path.ismount(_UNIFIED)
+    def around(self, *words: str) -> list[str]:
+        """A command line in the mounts of the service, which are its own where those of this machine do not suit it."""
+        if os.geteuid() != 0 or not os.path.ismount(_UNIFIED):
+            return list(words)
+        if self._service is not None:
+            return ["nsenter", f"--target={self._service.pid}", "--mount", "--", *words]
         script = f'mount --make-rprivate / && umount {_UNIFIED} && exec "$@"'
-        return [*(["unshare", "--mount", "sh", "-c", script, "sh"] if hybrid else []), "podman", *words]
+        return ["unshare", "--mount", "sh", "-c", script, "sh", *words]
 
     def __call__(self, *words: str, stdin: bytes = b"") -> str:
         """Run podman to its end; what it printed."""
-        done = subprocess.run(self.argv(*words), env=self.environment, input=stdin, capture_output=True, check=False)
+        done = subprocess.run(
+            self.around("podman", *words), env=self.environment, input=stdin, capture_output=True, check=False
+        )
         assert done.returncode == 0, f"podman {' '.join(words)}: {done.stderr.decode()}"
         return done.stdout.decode()
 
@@ -60,7 +65,7 @@ class Podman:
         assert shutil.which("podman"), "podman is not installed: make containers installs it"
         with (self._folder / "log").open("wb") as log:
             self._service = subprocess.Popen(
-                self.argv("system", "service", "--time=0", self.address),
+                self.around("podman", "system", "service", "--time=0", self.address),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
