@@ -74,7 +74,7 @@ class Body:
         return message
 
 
-class _Request(Request):
+class _BodyRequest(Request):
     """A request, whose body may be decoded and checked already."""
 
     read: Any = None
@@ -86,7 +86,7 @@ class _Request(Request):
         return await super().json() if self.read is None else self.read
 
 
-class Route(APIRoute):
+class BodyRoute(APIRoute):
     """A route that decodes and checks a large body in a thread, so that other requests are answered meanwhile.
 
     FastAPI does both on the event loop. What comes out is the model itself, which it then takes as it is.
@@ -104,7 +104,7 @@ class Route(APIRoute):
                 return error, []
 
         async def handled(request: Request) -> Response:
-            request = _Request(request.scope, request.receive)
+            request = _BodyRequest(request.scope, request.receive)
             body = await request.body()
             if len(body) > _AT_ONCE and "json" in request.headers.get("content-type", ""):
                 request.read, wrong = await asyncio.to_thread(read, body)
@@ -115,5 +115,5 @@ class Route(APIRoute):
         return handled
 
 
-Router = partial(APIRouter, route_class=Route)
+Router = partial(APIRouter, route_class=BodyRoute)
 """Makes the router of a module of routes."""

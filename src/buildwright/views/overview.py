@@ -1,7 +1,8 @@
 """The view of a build for people and programs: state, tasks, pause and plan. Must never decide or change anything.
 
 `GET /api/builds/{id}` and `buildwright status --json` return a `BuildView`; the library returns one with more fields
-(`summary.BuildResult`). Words for people are made here, but never a command to type.
+(`summary.BuildResult`). Words for people are made here, but never a command to type. Large because one record is what
+all doors show, and each of its parts is made here alone.
 """
 
 from __future__ import annotations

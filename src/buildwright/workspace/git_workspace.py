@@ -47,6 +47,8 @@ class GitWorkspace:
 
     `hub` is a bare repository by absolute path or URL through which homes of many machines share builds. What a method
     returns is in the hub by then, and what it is given is fetched from the hub when this home has not got it.
+
+    Large because it is the port's one face: each method hands on to the module that does the work.
     """
 
     def __init__(self, home: Path, environment: Mapping[str, str], hub: str = "") -> None:
