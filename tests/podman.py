@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +28,17 @@ events_logger = "file"
 runtime = "crun"
 """
 _STORAGE = '[storage]\ndriver = "overlay"\ngraphroot = "{0}/images"\nrunroot = "{0}/run"\n'
+
+
+_REAPER = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+service = os.spawnvp(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
+signal.signal(signal.SIGTERM, lambda *_: os.kill(service, signal.SIGTERM))
+while os.wait()[0] != service:
+    pass
+"""
+"""Runs the service and reaps what its containers leave, which else become children of a test."""
 
 
 class Podman:
@@ -65,7 +77,7 @@ class Podman:
         assert shutil.which("podman"), "podman is not installed: make containers installs it"
         with (self._folder / "log").open("wb") as log:
             self._service = subprocess.Popen(
-                self.around("podman", "system", "service", "--time=0", self.address),
+                self.around(sys.executable, "-c", _REAPER, "podman", "system", "service", "--time=0", self.address),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

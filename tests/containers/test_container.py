@@ -228,7 +228,7 @@ async def test_an_image_of_debian_has_its_own_programs(
 ) -> None:
     """Made here, of packages: no registry of images is asked."""
     archive = tmp_path / "debian.tar"
-    packages = "ca-certificates,git,nodejs,python3-minimal"
+    packages = "ca-certificates,git,nodejs,python3"
     made = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", "bookworm", str(archive)]
     subprocess.run(made, check=True, env=os.environ | {"TMPDIR": "/tmp"})
     podman("import", str(archive), "localhost/debian-with-tools")

@@ -358,7 +358,8 @@ class _BoxRun:
             accepting.cancel()
         raise GateBroken(
             f"a container could not start {self._python}",
-            fix="use an image that has git, node and python3, for this machine's processor (BUILDWRIGHT_CONTAINER_IMAGE)",
+            fix="use an image for this machine's processor that has git, node and python3 with its whole library"
+            " (BUILDWRIGHT_CONTAINER_IMAGE)",
         )
 
     async def _follow(self, control: socket.socket) -> tuple[dict[str, Any], bool]:
