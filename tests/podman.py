@@ -5,6 +5,7 @@ It is started by the first test that needs it and ended with the run; nothing is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -13,6 +14,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 _UNIFIED = "/sys/fs/cgroup/unified"
 _START_SECONDS = 30.0
@@ -101,4 +104,11 @@ class Podman:
         if self._service is not None:
             self._service.terminate()
             self._service.wait()
+        # For five minutes podman keeps a process for every command that was executed by its API.
+        for process in psutil.process_iter(["name", "cmdline"]):
+            if process.info["name"] == "conmon" and any(
+                str(self._folder) in word for word in process.info["cmdline"] or ()
+            ):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -30,7 +31,10 @@ ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 @pytest.fixture
 def environment(podman: Podman) -> Iterator[dict[str, str]]:
     yield {"DOCKER_HOST": podman.address}
+    left = [f"/tmp/{name}" for one in boxes(podman) for name in one["Names"]]
     podman("rm", "--all", "--force", "--time", "0")
+    for folder in left:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -159,7 +163,6 @@ async def test_a_killed_engine_leaves_no_process_and_its_box_goes_with_the_next_
     left = [one for one in boxes(podman) if "/tag/" in one["Labels"]["org.buildwright.mark"]]
     assert len(left) == 2, "the trial's, and the one of this folder"
     await wall.remove_all()
-    podman("rm", "--all", "--force", "--time", "0")
 
 
 async def test_it_reaches_what_it_is_lent_and_nothing_else(box: ContainerSandbox, tmp_path: Path) -> None:

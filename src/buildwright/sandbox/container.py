@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 import tempfile
@@ -133,10 +134,15 @@ class ContainerSandbox:
     async def remove_all(self) -> None:
         """Remove the boxes that are kept."""
         kept, self._kept = self._kept, []
-        if kept:
+        if not kept:
+            return
+        try:
             async with engine_of(self._environment) as engine:
                 for box in kept:
                     await engine.remove(box)
+        finally:
+            for box in kept:
+                shutil.rmtree(box.folder, ignore_errors=True)
 
     @property
     def _python(self) -> str:
