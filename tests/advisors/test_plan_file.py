@@ -34,7 +34,7 @@ FULL = Graph(
             code_template="x = 1\n\ny = 2\n",
             validation=Validation(command="pytest -q\n", expected="passes"),
         ),
-        Task(id="c", title="Third", depends_on=("b",), milestone="N"),
+        Task(id="c", title="Third", depends_on=("b",), milestone="N", agent="codex"),
     ),
     milestones=("M", "N"),
     notes="Remember:\nall",
