@@ -22,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Every test has a home of its own; compiling the rules for each would take longer than the tests.
     os.environ.setdefault("KF_RULE_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "secret-rules"))
     if not hasattr(config, "workerinput"):
+        os.environ["PATH"] = os.pathsep.join((services.JUDGED, os.environ["PATH"]))
         services.put_scratch_in_memory()
         services.announce()
 

@@ -26,6 +26,8 @@ from buildwright.supervisor.state import load, save
 from tests.servers import PostgresServer, RedisServer, make_careless
 
 ROOT = Path(__file__).parents[1]
+JUDGED = str(Path(sys.prefix) / "judged" / "bin")
+"""The folder with the Python of projects that tests judge: it has pytest, and few plugins."""
 FOLDER = "BUILDWRIGHT_TEST_SERVICES"
 """The environment variable by which the workers of a run know its folder and its process: `pid:start:folder`."""
 

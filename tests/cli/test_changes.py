@@ -24,8 +24,12 @@ def test_a_base_that_its_checks_refuse_goes_on_with_others(program: Program, rep
 
 def test_a_branch_in_the_way_is_answered_with_another(program: Program, repository: Path, tmp_path: Path) -> None:
     one = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A"})
-    built = program("build", one, "--repo", repository, *shell(WRITES, "--no-gates", "--branch", "main"))
-    assert built.code != 0
+    second = f"test $BUILDWRIGHT_ATTEMPT -gt 1 && {WRITES}"
+    taken = ("--no-gates", "--attempts", "1", "--branch", "taken")
+    assert program("build", one, "--repo", repository, *shell(second, *taken)).code == 4
+    subprocess.run(["git", "checkout", "-q", "-b", "taken"], cwd=repository, check=True)
+    barred = program("resume", "--retry")
+    assert (barred.code, "taken is checked out" in barred.err, "--branch taken-2" in barred.out) == (4, True, True)
     assert program("resume", "--branch", "other").code == 0
     listed = subprocess.run(["git", "branch"], cwd=repository, capture_output=True, text=True, check=True)
     assert "other" in listed.stdout

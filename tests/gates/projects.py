@@ -16,10 +16,11 @@ from buildwright.core.limits import Check, Limits, Options
 from buildwright.core.patch import ChangeKind, FileChange, Patch
 from buildwright.core.task import Task
 from buildwright.ports import Judged
+from tests.services import JUDGED
 
 BASE = "0f0f5dc642cb6eb9a060e54bf8d69288fbee4904"
 TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-PATH = os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"))
+PATH = os.pathsep.join((JUDGED, str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"))
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:

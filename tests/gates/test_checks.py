@@ -82,10 +82,7 @@ async def test_what_cannot_be_imported_is_an_error(tmp_path: Path) -> None:
 
 
 async def test_a_setting_of_a_plugin_that_is_missing_names_the_plugin(tmp_path: Path) -> None:
-    settings = (
-        "[tool.pytest.ini_options]\nfilterwarnings = ['error']\nqt_api = 'pyside6'\n"
-        "asyncio_default_fixture_loop_scope = 'function'\n"
-    )
+    settings = "[tool.pytest.ini_options]\nfilterwarnings = ['error']\nqt_api = 'pyside6'\ntimeout = 60\n"
     write(tmp_path, {"calc.py": ADD, "test_calc.py": GOOD, "pyproject.toml": settings})
     (report,) = await reports(tmp_path, checks=command("python -m pytest -q"))
     assert not report.ok
