@@ -282,7 +282,8 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
             summary = clean(f"{trouble.message} ({summary})", bench.world.mask)[:LONGEST_SUMMARY]
         if kind in NOT_THE_TASKS_FAULT:
             reason: Literal["budget", "trouble"] = "budget" if kind == "budget" else "trouble"
-            message = provider_trouble(kind, summary, build.options.model)
+            model = trouble.model if trouble is not None else ""
+            message = provider_trouble(kind, summary, model or assignment.model)
             return (e.BuildPaused(reason=reason, message=message, task=task, fault="provider"),)
         check_disk_space(assignment.lane)
         return (broke(kind=kind, message=summary, conversation=conversation),)

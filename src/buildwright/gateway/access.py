@@ -225,7 +225,7 @@ def telling(on_call: OnCall | None, opened: Opened, asked: ModelRequest) -> Iter
     finally:
         call.ended()
         if call.error != "cancelled":
-            opened.trouble = call.trouble
+            opened.trouble = call.trouble and call.trouble._replace(model=asked.model)
         if on_call is not None:
             reader = call.reader
             tokens = (reader.tokens if reader is not None else None) or Tokens()

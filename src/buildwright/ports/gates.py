@@ -195,6 +195,8 @@ class ModelTrouble(NamedTuple):
 
     kind: FailureKind
     message: str
+    model: str = ""
+    """The model that was asked."""
 
 
 class Gateway(Protocol):
