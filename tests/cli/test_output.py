@@ -324,8 +324,6 @@ def test_choices_become_options() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (BuildOptions(agent="shell"), "command"),
-        (BuildOptions(agent_command="x"), "--agent shell|shell agent"),
         (BuildOptions(concurrency=0), "--concurrency 0"),
         (BuildOptions(task_time=-1), "--task-time"),
         (BuildOptions(max_cost="2000000"), "--max-cost"),

@@ -19,11 +19,11 @@ from buildwright.cli.summary import print_view, view_fields
 from buildwright.cli.table import Column, duration, table
 from buildwright.errors import NotFound
 from buildwright.settings import Settings
-from buildwright.store.build_rows import FoundRow, find_row, list_rows
 from buildwright.store.kept_views import KEEP_SECONDS, KeptView, kept_view
 
 if TYPE_CHECKING:
     from buildwright.ports import BuildRow
+    from buildwright.store.build_rows import FoundRow
     from buildwright.views.overview import BuildView
 
 _FLAGS = ("--all", "--short", "--json")
@@ -39,6 +39,8 @@ def quick_status(argv: Sequence[str]) -> Exit | None:
     doubtful = len(set(flags)) < len(flags) or len(words) > 1 or any(word.startswith("-") for word in words)
     if doubtful or {"--all", "--short"} <= set(flags):
         return None
+    from buildwright.store.build_rows import list_rows
+
     settings = Settings.load()
     if settings.server_url or settings.database_url:
         return None
@@ -56,6 +58,8 @@ def quick_status(argv: Sequence[str]) -> Exit | None:
 
 def _show_kept(settings: Settings, prefix: str, output: Output) -> Exit | None:
     """Show a build from its kept view. Returns None when there is none of its newest event, or not one such build."""
+    from buildwright.store.build_rows import find_row
+
     found = find_row(settings.database, prefix)
     kept = _newest_view(settings, found) if found is not None else None
     if found is None or kept is None:

@@ -81,17 +81,17 @@ async def read_attributes(git: Git, git_dir: Path, index: Path, paths: Iterable[
 
 
 async def write_out(
-    git: Git, git_dir: Path, index: Path, folder: Path, paths: Iterable[str], filters: Iterable[str] = ()
+    git: Git, git_dir: Path, index: Path, folder: Path, paths: Iterable[str], options: Iterable[str] = ()
 ) -> None:
     """Write files of `index` below the new directory `folder`, as a checkout has them; one it cannot write is missing.
 
-    `filters` are settings of git for the command, such as those of Git LFS.
+    `options` are settings of git for the command, such as those of Git LFS.
     """
     asked = b"".join(path.encode(errors="surrogateescape") + b"\0" for path in paths)
     folder.mkdir()
     await git.run(
         git_dir,
-        *filters,
+        *options,
         *("checkout-index", "--force", "-z", "--stdin", f"--prefix={folder}/"),
         stdin=asked,
         index=index,

@@ -89,10 +89,10 @@ class Lanes:
     async def _filled(self, pin: Pin, tree: str, files: Path) -> AsyncIterator[Path]:
         """Write a tree's files, as a clone has them, into an empty directory; yield git's index, kept outside."""
         with tempfile.TemporaryDirectory(prefix=f"{files.name}-index-", dir=files.parent) as name:
-            index = Path(name) / "index"
+            index, options = Path(name) / "index", FILTER if pin.lfs is not None else ()
             await self._git.run(
                 pin.mirror,
-                *(FILTER if pin.lfs is not None else ()),
+                *options,
                 "read-tree",
                 "--reset",
                 "-u",
