@@ -146,9 +146,10 @@ def _print_why(output: Output, view: WhyView) -> None:
         output.print(f"Needs: {needs}")
     if view.attempts:
         output.print("Attempts:")
+    mixed = len({attempt.agent for attempt in view.attempts}) > 1
     for attempt in view.attempts:
         took = f" ({duration(attempt.seconds)})" if attempt.seconds is not None else ""
-        by = f"{attempt.agent}: " if attempt.agent else ""
+        by = f"{attempt.agent}: " if mixed else ""
         output.print(f"  {attempt.number}. {by}{one_line(attempt.detail or attempt.outcome)}{took}")
         if attempt.kept or (attempt.changes and attempt.outcome not in {"landed", "running"}):
             shown = f"buildwright diff {view.build[:8]} {task.id} --attempt {attempt.number}"
