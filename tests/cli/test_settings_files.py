@@ -66,7 +66,7 @@ def test_the_nearest_file_of_the_same_repository_counts(tmp_path: Path) -> None:
         ("[attempts]\na = 1", "attempts is not a value of an option"),
         ("sandbox = 'none'", "there is no key sandbox"),
         ("agent_command = 'x'", "there is no key agent_command"),
-        ("agent = 'acp:x'", "agent names a command, which only you may choose"),
+        ("agent = 'acp:x'", "agent: a project's file cannot say which command is an agent"),
         ("no_gates = true", "there is no key no_gates"),
     ],
 )
