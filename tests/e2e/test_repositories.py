@@ -254,7 +254,7 @@ def test_a_target_branch_of_the_user_is_left_alone(
     assert ended.code == (7 if checked_out else 4), ended.err
     assert "Name another one for the result (--branch NAME)" in ended.err + ended.out
     if not checked_out:
-        assert re.search(r"resume [0-9a-f]{8} --branch NAME\n", ended.out)
+        assert re.search(r"resume [0-9a-f]{8} --branch wanted-2\n", ended.out)
     assert git(repository, "rev-parse", "wanted") == theirs
     git(repository, "checkout", "-q", "main")
     git(repository, "branch", "-m", "wanted", "kept")
