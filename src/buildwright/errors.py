@@ -5,6 +5,7 @@
     │   ├── BadSpec             a spec or task list is wrong: names file, line or key
     │   │   └── BadGraph        tasks or dependencies are wrong: names the task
     │   ├── BadSettings         a setting is missing or wrong: names the key
+    │   │   └── Contradiction   options of one command do not go together
     │   ├── BadRepository       the target repository cannot be built on
     │   ├── UnsafePath          a path leaves the lane or is protected
     │   ├── NotFound            no such build, task, attempt or artifact
@@ -79,6 +80,10 @@ class BadGraph(BadSpec):
 
 class BadSettings(Refused):
     """A setting is missing or wrong."""
+
+
+class Contradiction(BadSettings):
+    """Options that were given do not go together."""
 
 
 class BadRepository(Refused):

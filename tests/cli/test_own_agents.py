@@ -93,6 +93,8 @@ def test_what_an_agent_lacks_is_said_before_anything_begins(own: Program, reposi
     assert "VISITOR, and it is not set" in refused("--agent", "greeter", VISITOR="")
     assert "the shell agent has no command" in refused(agent="shell")
     assert "add --agent shell" in refused("--agent-command", "true")
+    without = own("build", tmp_path / "tasks.json", "--repo", repository, "--agent", "shell")
+    assert (without.code, "--agent-command 'CMD'" in without.err) == (2, True), without.err
     assert "cannot ask gpt-5.5: its models are claude-*" in refused("--agent", "claude", "--model", "gpt-5.5")
     assert "there is no build yet" in own("status").err
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from buildwright.errors import BadSettings, BuildwrightError, Conflict, Refused, Unreachable
+from buildwright.errors import BadSettings, BuildwrightError, Conflict, Contradiction, Refused, Unreachable
 
 if TYPE_CHECKING:
     from buildwright.core.build import Build
@@ -39,6 +39,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.INTERRUPTED: "interrupted or detached; the build is safe and can be continued",
 }
 _OF_ERRORS = (
+    (Contradiction, Exit.USAGE),
     (BadSettings, Exit.CONFIGURATION),
     (Refused, Exit.USAGE),
     (Conflict, Exit.CONFLICT),

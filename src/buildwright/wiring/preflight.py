@@ -14,7 +14,7 @@ from buildwright.core.graph import Graph
 from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.core.review import reviewing_model, wants_review
 from buildwright.engine.commands import NewBuild
-from buildwright.errors import BadSettings, GitFailed, Refused
+from buildwright.errors import BadSettings, Contradiction, GitFailed
 from buildwright.ports import ModelAccess
 from buildwright.wiring.adapters import LazyPlanner, agent_for, path_of, with_cassette
 from buildwright.wiring.own_agents import with_own_agents
@@ -65,7 +65,7 @@ def check(
     names = options.agents_for(tasks)
     if options.agent_command and "shell" not in {options.as_of(name).agent for name in names}:
         said = ", ".join(names)
-        raise Refused(f"--agent-command is for the shell agent, and the agent is {said}", fix="add --agent shell")
+        raise Contradiction(f"--agent-command is for the shell agent, and the agent is {said}", fix="add --agent shell")
     check_agents(options, names, settings, sandbox, gateway)
     if not options.cassette and gateway is not None:
         if tasks is None:  # the planner asks a model
@@ -84,12 +84,12 @@ def check_agents(
 ) -> None:
     """Check that agents could work: they are known and installed, have a key, and speak the protocol of their model.
 
-    Without a gateway workers run them, and only what a machine cannot lack is looked at. Raises BadSettings and Refused.
+    Without a gateway workers run them, and only what a machine cannot lack is looked at. Raises BadSettings.
     """
     for name in names:
         agent, own = agent_for(options, settings, sandbox, name), options.as_of(name)
         if own.agent == "shell" and not own.agent_command.strip():
-            raise Refused("the shell agent has no command", fix="say which with --agent-command 'CMD'")
+            raise Contradiction("the shell agent has no command", fix="say which with --agent-command 'CMD'")
         if gateway is None:
             continue
         made = program(own.agent) if own.agent in PROGRAMS else None
