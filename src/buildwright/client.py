@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
     from buildwright.wiring.cluster import Fetched
+    from buildwright.wiring.prompt import PromptView
     from buildwright.wiring.runners import Runners
 
 
@@ -73,6 +74,9 @@ class Client(Protocol):
 
     async def change(self, build: Build, task: str = "", attempt: int = 0, *, binary: bool = False) -> Change:
         """Return what the build, or one of its tasks or their attempts, changed. Raises NotFound, GitFailed."""
+
+    async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
+        """Return what an attempt (0: the newest, or the one to come) at the task is told. Raises NotFound, GitFailed."""
 
     async def kept(self, build: Build) -> tuple[KeptWork, ...]:
         """Return what is kept of the build's attempts that did not land. Raises GitFailed."""

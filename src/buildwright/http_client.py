@@ -38,6 +38,7 @@ from buildwright.views.verdicts import GatesView
 from buildwright.wiring import SystemClock
 from buildwright.wiring.changes import Change
 from buildwright.wiring.cluster import Fetched
+from buildwright.wiring.prompt import PromptView
 from buildwright.wiring.runners import Runners
 
 if TYPE_CHECKING:
@@ -194,6 +195,11 @@ class HttpClient:
         more |= {"binary": "true"} if binary else {}
         found = await self._wire.get(f"/api/builds/{build.id}/diff", task=task, **more)
         return Change(found["old"], found["new"], found["diff"])
+
+    async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
+        """Return what an attempt (0: the newest, or the one to come) at the task is told, part by part."""
+        found = await self._wire.get(f"/api/builds/{build.id}/prompt", task=task, attempt=attempt)
+        return PromptView.model_validate_json(json.dumps(found))
 
     async def kept(self, build: Build) -> tuple[KeptWork, ...]:
         """Return what is kept of the build's attempts that did not land."""

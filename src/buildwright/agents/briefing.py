@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from buildwright.agents.prompt import OtherTask, cut, feedback_prompt, prime, task_prompt
+from buildwright.agents.prompt import OtherTask, PromptPart, cut, feedback_prompt, joined, prime, prompt_parts
 from buildwright.core.graph import Plan
 from buildwright.core.paths import overlap
 from buildwright.core.task import Task
@@ -33,7 +33,12 @@ MOST_OWNED = 50
 
 async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -> Briefing:
     """Return the prompt, and for a later attempt the feedback. Raises what the workspace raises."""
-    build, state = request.build, request.state
+    return Briefing(joined(await parts_of_attempt(request, workspace)), feedback_of_attempt(request))
+
+
+async def parts_of_attempt(request: BriefingRequest, workspace: Workspace | None) -> tuple[PromptPart, ...]:
+    """Return the parts of an attempt's prompt, without the feedback. Raises what the workspace raises."""
+    build = request.build
 
     async def read_file(path: str) -> bytes | None:
         return await workspace.read_file(build.id, request.tree, path) if workspace else None
@@ -57,20 +62,25 @@ async def brief_attempt(request: BriefingRequest, workspace: Workspace | None) -
         checks=[check.command for check in build.options.checks],
         part=build.options.part,
     )
-    feedback = ""
-    if state.rejection is not None:
-        feedback = feedback_prompt(
-            state.rejection,
-            state.reason,
-            state.findings,
-            state.guidance,
-            request.carried,
-            request.conflicts,
-            state.diagnosis,
-            state.carry_from,
-            request.wrong_before,
-        )
-    return Briefing(task_prompt(context), feedback)
+    return prompt_parts(context)
+
+
+def feedback_of_attempt(request: BriefingRequest) -> str:
+    """Return what an attempt is told of the one before, "" for the first."""
+    state = request.state
+    if state.rejection is None:
+        return ""
+    return feedback_prompt(
+        state.rejection,
+        state.reason,
+        state.findings,
+        state.guidance,
+        request.carried,
+        request.conflicts,
+        state.diagnosis,
+        state.carry_from,
+        request.wrong_before,
+    )
 
 
 class _Around(NamedTuple):

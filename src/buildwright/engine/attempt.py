@@ -46,10 +46,10 @@ from buildwright.engine.disk_space import check_disk_space
 from buildwright.engine.kept_work import (
     INTERRUPTED,
     KILLED,
+    carried_change,
     cut_short,
     findings_of_attempt,
     keep_lane,
-    work_of_attempt,
 )
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import AgentFailed, BadSettings, CouldNot, GateBroken, Refused
@@ -61,7 +61,6 @@ from buildwright.ports import (
     Judged,
     Lane,
     LaneKey,
-    Merged,
     Message,
     ModelAccess,
     ModelEndpoint,
@@ -173,34 +172,13 @@ async def _open_ground(bench: ActionContext, build: Build, key: LaneKey, state: 
     if world.agent.resumes and (restored := await restore(bench, key, state)) is not None:
         lane, talk = restored
         return Workdir(lane.files, lane.home, lane, state.checkpoint_tree, carried=True, conflicts=(), talk=talk)
-    carry: str = ""
-    conflicts: tuple[str, ...] = ()
-    base, tree = await _kept_change(bench, world.workspace, build, key, state)
-    if tree:
-        assert state.attempt_at is not None
-        kept = await world.workspace.rebase(
-            build.id, base, tree, state.base, f"Task {key.task}: kept", state.attempt_at
-        )
-        carry = kept.tree
-        conflicts = () if isinstance(kept, Merged) else kept.files
-    lane = await world.workspace.open_lane(key, state.base, carry)
-    return Workdir(lane.files, lane.home, lane, carry or lane.base_tree, bool(carry), conflicts)
-
-
-async def _kept_change(
-    bench: ActionContext, workspace: Workspace, build: Build, key: LaneKey, state: TaskState
-) -> tuple[str, str]:
-    """Return commit and tree of the change that the attempt goes on from; "" twice when it starts from the head.
-
-    It is the rejected change, for an agent that can go on from it, or the work of the attempt that the user names.
-    """
-    if state.carry_from:
-        work = await work_of_attempt(bench.world.builds, workspace, build, key.task, state.carry_from)
-        if work is not None:
-            return work.base, work.tree
-        text = f"attempt {state.carry_from} left no change to continue from"
+    carried = await carried_change(world.builds, world.workspace, build, key, state.base, resumes=world.agent.resumes)
+    if carried.missing:
+        text = f"attempt {carried.missing} left no change to continue from"
         bench.logbook.note("engine", text, key.task, key.attempt)
-    return (state.kept_base, state.kept_tree) if bench.world.agent.resumes else ("", "")
+    lane = await world.workspace.open_lane(key, state.base, carried.tree)
+    tree = carried.tree or lane.base_tree
+    return Workdir(lane.files, lane.home, lane, tree, bool(carried.tree), carried.conflicts)
 
 
 async def _brief(bench: ActionContext, build: Build, task: Task, state: TaskState, ground: Workdir) -> Briefing:

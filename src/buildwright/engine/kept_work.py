@@ -18,7 +18,7 @@ from buildwright.core.sanitize import Mask
 from buildwright.core.terminal import clean
 from buildwright.engine.action_context import ActionContext
 from buildwright.errors import BuildwrightError, NotFound
-from buildwright.ports import BuildReader, LaneKey, Workspace
+from buildwright.ports import BuildReader, LaneKey, Merged, Workspace
 
 _LONGEST_REASON = 2_000
 _MOST_FINDINGS = 10
@@ -92,6 +92,37 @@ async def work_of_attempt(
         if isinstance(event, e.AgentFinished) and (event.task, event.attempt) == (task, attempt):
             return AttemptWork(base, event.patch.tree) if event.patch is not None and not event.patch.is_empty else None
     return None
+
+
+class Carried(NamedTuple):
+    """A change that an attempt goes on from, on its base; `conflicts` are files with both sides marked."""
+
+    tree: str = ""
+    """Tree with the change; "" when the attempt starts from its base."""
+    conflicts: tuple[str, ...] = ()
+    missing: int = 0
+    """The attempt that the user has put back, if it left no change."""
+
+
+async def carried_change(
+    builds: BuildReader, workspace: Workspace, build: Build, key: LaneKey, base: str, *, resumes: bool
+) -> Carried:
+    """Return what an attempt on commit `base` goes on from: `resumes` says whether its agent can go on from a change.
+
+    It is the rejected change of the attempt before, or the work of the one that the user has put back. Raises GitFailed,
+    StoreFailed.
+    """
+    state = build.task(key.task)
+    change = AttemptWork(state.kept_base, state.kept_tree) if resumes else AttemptWork("", "")
+    missing = 0
+    if state.carry_from:
+        work = await work_of_attempt(builds, workspace, build, key.task, state.carry_from)
+        change, missing = (change, state.carry_from) if work is None else (work, 0)
+    if not change.tree:
+        return Carried(missing=missing)
+    at = state.attempt_at or build.created_at
+    kept = await workspace.rebase(build.id, change.base, change.tree, base, f"Task {key.task}: kept", at)
+    return Carried(kept.tree, () if isinstance(kept, Merged) else kept.files, missing)
 
 
 async def findings_of_attempt(builds: BuildReader, build: Build, task: str, attempt: int) -> tuple[Finding, ...]:

@@ -36,6 +36,7 @@ from buildwright.wiring.adapters import (
     PLAIN,
     AdapterFactory,
     SystemClock,
+    agent_for,
     masked,
     warm_up,
 )
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from buildwright.views.stuck import StuckView
     from buildwright.views.verdicts import GatesView
     from buildwright.wiring.changes import Change
+    from buildwright.wiring.prompt import PromptView
     from buildwright.wiring.runners import Runners
     from buildwright.workspace import GitWorkspace
 
@@ -340,6 +342,22 @@ class App:
         if build.rebases:
             await self.workspace.stand_on(build.id, build.base)
         return await change_of(self.builds, self.workspace, build, ChangeWanted(task, attempt, binary))
+
+    async def prompt(self, build: Build, task: str, attempt: int = 0) -> PromptView:
+        """Return what an attempt at the task is told. Raises NotFound, GitFailed."""
+        from buildwright.wiring.prompt import prompt_of
+
+        if build.rebases:
+            await self.workspace.stand_on(build.id, build.base)
+        sandbox = await self._worlds.sandbox(build.options)
+
+        def resumes(agent: str) -> bool:
+            try:
+                return agent_for(build.options, self.settings, sandbox, agent).resumes
+            except BadSettings:  # it is not installed here
+                return False
+
+        return await prompt_of(self.builds, self.workspace, build, task, attempt, resumes)
 
     async def _looked_up(self, build: Build, command: ResumeBuild | RedoTask) -> BuildCommand:
         """Return the command once what it names is known to be there: an attempt that left a change, a fetched base.

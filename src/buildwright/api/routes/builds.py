@@ -40,6 +40,7 @@ from buildwright.views.statuses import BuildPhase
 from buildwright.views.stuck import StuckView
 from buildwright.views.verdicts import GatesView
 from buildwright.wiring.changes import FileStat, file_stats
+from buildwright.wiring.prompt import PromptView
 
 router = Router(tags=["builds"])
 
@@ -275,6 +276,17 @@ async def build_diff(
     files = file_stats(change.text)
     ends = {"old": change.old, "new": change.new}
     return Diff(build=build.id, task=task, attempt=attempt, **ends, files=files, diff=change.text)
+
+
+@router.get("/api/builds/{build_id}/prompt", responses=responses(403, 404, 502))
+async def build_prompt(
+    site: SiteOf,
+    build: OwnBuild,
+    task: Annotated[TaskName, Query(min_length=1)],
+    attempt: Annotated[int, Query(ge=0, le=10**6, description="0: the running or last one, else the one to come.")] = 0,
+) -> PromptView:
+    """Return what an attempt at a task was told, or what the next one would be told now."""
+    return await site.app.prompt(build, task, attempt)
 
 
 @router.get("/api/builds/{build_id}/kept", responses=responses(403, 404, 502))
