@@ -77,6 +77,9 @@ async def test_a_build_on_a_repository_delivers_a_branch_and_shows_its_diff(serv
     assert one["files"] == [{"path": "b.txt", "added": 1, "removed": 0}]
     assert set(one) == {"build", "task", "attempt", "old", "new", "files", "diff"}
     assert "+b" in one["diff"]
+    told = (await served.client.get(f"/api/builds/{build_id}/prompt", params={"task": "b"})).json
+    assert (told["attempt"], told["to_come"], told["parts"][0]["name"]) == (1, False, "task")
+    assert (await served.client.get(f"/api/builds/{build_id}/prompt")).status == 422
     missing = await served.client.get(f"/api/builds/{build_id}/diff", params={"task": "zzz"})
     assert (missing.status, missing.json["code"]) == (404, "not-found")
 
@@ -327,7 +330,7 @@ async def test_builds_are_listed_newest_first_page_by_page_and_only_ones_own(ser
 async def test_another_users_build_is_forbidden_and_an_unknown_one_is_not_found(served: Served) -> None:
     build_id = await started(served.client)
     bob, nobody = await served.user("bob"), await served.user("")
-    paths = [("GET", ""), *(("GET", f"/{name}") for name in ("events", "logs", "diff", "why/a", "gates"))]
+    paths = [("GET", ""), *(("GET", f"/{name}") for name in ("events", "logs", "diff", "why/a", "gates", "prompt?task=a"))]
     paths += [("POST", f"/{name}") for name in ("pause", "resume", "approve", "stop", "run", "say")]
     for method, path in paths:
         body = {"/say": {"text": "x"}, "/approve": {"finding": "0123", "reason": "x"}}.get(path)

@@ -78,6 +78,8 @@ def test_a_build_through_the_server_says_what_one_beside_the_store_says(
         ("events", summary["id"], "--after", "3"),
         ("diff", summary["id"]),
         ("diff", summary["id"], "a", "--stat"),
+        ("prompt", summary["id"], "b"),
+        ("prompt", summary["id"], "zebra"),
         ("why", summary["id"], "b"),
         ("why", summary["id"], "nothing"),
         ("gates", summary["id"], "--json"),
