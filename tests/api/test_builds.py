@@ -330,7 +330,11 @@ async def test_builds_are_listed_newest_first_page_by_page_and_only_ones_own(ser
 async def test_another_users_build_is_forbidden_and_an_unknown_one_is_not_found(served: Served) -> None:
     build_id = await started(served.client)
     bob, nobody = await served.user("bob"), await served.user("")
-    paths = [("GET", ""), *(("GET", f"/{name}") for name in ("events", "logs", "diff", "why/a", "gates", "prompt?task=a"))]
+    mine = f"/api/builds/{await started(bob)}/compare"
+    assert (await bob.get(mine, params={"other": build_id})).status == 403
+    assert (await bob.get(mine, params={"other": str(uuid.uuid4())})).status == 404
+    reads = ("events", "logs", "diff", "why/a", "gates", "prompt?task=a", f"compare?other={build_id}")
+    paths = [("GET", ""), *(("GET", f"/{name}") for name in reads)]
     paths += [("POST", f"/{name}") for name in ("pause", "resume", "approve", "stop", "run", "say")]
     for method, path in paths:
         body = {"/say": {"text": "x"}, "/approve": {"finding": "0123", "reason": "x"}}.get(path)

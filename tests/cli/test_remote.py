@@ -80,6 +80,7 @@ def test_a_build_through_the_server_says_what_one_beside_the_store_says(
         ("diff", summary["id"], "a", "--stat"),
         ("prompt", summary["id"], "b"),
         ("prompt", summary["id"], "zebra"),
+        ("compare", summary["id"], summary["id"]),
         ("why", summary["id"], "b"),
         ("why", summary["id"], "nothing"),
         ("gates", summary["id"], "--json"),

@@ -15,12 +15,14 @@ from buildwright.api.openapi import KEYED
 from buildwright.api.pages import LogPage, cursor_of, place_of, read_page
 from buildwright.api.params import (
     After,
+    BuildId,
     CleanText,
     Limit,
     OwnBuild,
     ProjectId,
     RequestModel,
     TaskName,
+    own_build,
 )
 from buildwright.api.problems import responses
 from buildwright.api.state import CallerOf, CorrelationOf, SiteOf
@@ -33,6 +35,7 @@ from buildwright.core.spec import BuildPlan, ProductDocument, ProjectBrief, Spec
 from buildwright.core.task import Task
 from buildwright.engine.commands import NewBuild
 from buildwright.ports import BuildRow
+from buildwright.views.compare import CompareView, compare
 from buildwright.views.execution_log import TaskLogEntry
 from buildwright.views.explain import KeptWorkView, WhyView, why
 from buildwright.views.overview import BuildView, PlanView, WorkerHolds, build_view
@@ -287,6 +290,19 @@ async def build_prompt(
 ) -> PromptView:
     """Return what an attempt at a task was told, or what the next one would be told now."""
     return await site.app.prompt(build, task, attempt)
+
+
+@router.get("/api/builds/{build_id}/compare", responses=responses(403, 404))
+async def compare_builds(
+    site: SiteOf,
+    caller: CallerOf,
+    build: OwnBuild,
+    other: Annotated[BuildId, Query(description="Id of the build to compare it with.")],
+) -> CompareView:
+    """Return two builds of the caller's side by side: result, gates, attempts, tokens, cost and time."""
+    second = await own_build(site, caller, other)
+    histories = [await site.app.builds.read(one.id) for one in (build, second)]
+    return await asyncio.to_thread(compare, build, histories[0], second, histories[1], site.app.clock.now())
 
 
 @router.get("/api/builds/{build_id}/kept", responses=responses(403, 404, 502))
