@@ -192,6 +192,35 @@ def test_a_spent_budget_is_exit_5_and_a_larger_one_goes_on(
     assert more.code == 0, more.err
 
 
+def test_a_user_is_warned_before_the_budget_is_spent(
+    program: Program, repository: Path, cassette: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "one.json", {"id": "a", "title": "A", "goal": "write a.txt"})  # for 2.01 dollars
+    told = tmp_path / "told"
+    given = ("--cassette", cassette, "--no-gates", "--sandbox", "none", "--notify", f"cat >> {told}; echo >> {told}")
+    ended = program("build", tasks, "--repo", repository, "--max-cost", "4", *given)
+    assert ended.code == 0, ended.err
+    assert "50 % of the budget are spent: $2.01 of $4.00" in ended.err
+    warned, finished = [json.loads(line) for line in told.read_text("utf-8").splitlines()]
+    assert (warned["event"], finished["event"]) == ("budget", "finished")
+    assert warned["message"] == "50 % of the budget are spent: $2.01 of $4.00"
+
+
+def test_what_is_told_of_a_budget_is_not_told_again(
+    program: Program, repository: Path, cassette: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(
+        tmp_path / "two.json",
+        {"id": "a", "title": "A", "goal": "write a.txt"},
+        {"id": "b", "title": "B", "goal": "write b.txt", "depends_on": ["a"]},
+    )
+    given = ("--cassette", cassette, "--no-gates", "--sandbox", "none", "--max-cost", "1")
+    assert program("build", tasks, "--repo", repository, *given).code == 5
+    assert program("resume", "--max-cost", "3").code == 0
+    reached = [line["percent"] for line in program("events", "").lines if line["type"] == "budget.reached"]
+    assert reached == [100], "the half of the new budget was spent before it was set"
+
+
 def test_a_base_that_does_not_pass_pauses_unless_that_is_accepted(
     program: Program, repository: Path, tmp_path: Path
 ) -> None:

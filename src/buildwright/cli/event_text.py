@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from buildwright.cli.argv0 import typed
 from buildwright.cli.output import one_line
-from buildwright.cli.table import duration
+from buildwright.cli.table import duration, money
 from buildwright.core import event as e
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded, Rejection, StepMode
@@ -297,6 +297,9 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.TaskSkipped: lambda event, _b, _at: EventLine("dot", f"{event.task} skipped"),
     e.LoopDetected: lambda event, _b, _at: EventLine("bad", f"{event.task} goes in circles: {event.message}"),
     e.BuildStuck: _stuck,
+    e.BudgetReached: lambda event, _b, _at: EventLine(
+        "dot", f"{event.percent} % of the budget are spent: {money(event.spent_usd)} of {money(event.budget_usd)}"
+    ),
     e.StepRequested: lambda event, _b, _at: EventLine("dot", f"you asked for a step ({_STEPS[event.mode]})"),
     e.BuildPaused: _paused,
     e.BuildResumed: lambda _e, _b, _at: EventLine("again", "continues"),

@@ -29,7 +29,8 @@ class Reporting:
         None
     )
     notify: Annotated[
-        str, Parameter(help="Run this command when the build pauses and when it ends; it gets JSON on stdin.")
+        str,
+        Parameter(help="Run this command when the build pauses or ends, or nears its budget; it gets JSON on stdin."),
     ] = ""
 
     @property

@@ -15,7 +15,18 @@ from immutables import Map
 
 from buildwright.core import event as e
 from buildwright.core.again import base_changed, build_reopened, change_undone, undo_requested
-from buildwright.core.build import AskedStep, Build, Control, Moments, Note, Pause, Sealing, Stage, TaskPhase
+from buildwright.core.build import (
+    AskedStep,
+    Build,
+    Control,
+    Moments,
+    Note,
+    Pause,
+    Sealing,
+    Stage,
+    TaskPhase,
+    budget_mark,
+)
 from buildwright.core.event import AnyEvent, Event, Recorded
 from buildwright.core.graph import compile_plan
 from buildwright.core.merge import board, change_landed, merge_conflicted, merge_judged, merge_prepared
@@ -309,7 +320,14 @@ def _resumed(build: Build, event: e.BuildResumed, at: datetime) -> Changes:
         changes |= {"deliveries": 0, "delivery_error": ""}
     if event.budget_usd is not None:
         changes["budget_usd"] = event.budget_usd
+        changes["budget_mark"] = budget_mark(build.usage.cost_usd, event.budget_usd)
     return changes
+
+
+def _budget_reached(build: Build, event: e.BudgetReached, _at: datetime) -> Changes:
+    if event.percent <= build.budget_mark:
+        raise IllegalMove(f"{build.budget_mark} % of the budget were told already")
+    return {"budget_mark": event.percent}
 
 
 def _stop_requested(build: Build, event: e.StopRequested, _at: datetime) -> Changes:
@@ -398,6 +416,7 @@ MOVES: dict[type[Event], Move] = {
     e.TaskWaited: Move(_task_waited, _WORK, _RUNNING, _in(_P.READY), (_P.PARKED,)),
     e.AgentHeartbeat: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING, _P.JUDGING, _P.MERGING)),
     e.TokensUsed: Move(tokens_used, _ANY, _LIVE),
+    e.BudgetReached: Move(_budget_reached, _ANY, _RUNNING),
     e.CheckpointCreated: Move(checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
     e.CheckpointRestored: Move(checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),
     e.AgentFinished: Move(

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import add
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from immutables import Map
 
@@ -201,6 +201,15 @@ class Car(NamedTuple):
     """It failed on top of changes that had not landed: it is tried again only as the first car, on the head."""
 
 
+BUDGET_MARKS: Final = (50, 80, 100)
+"""Percents of the budget at which the user is warned."""
+
+
+def budget_mark(spent: Decimal, budget: Decimal) -> int:
+    """Return the highest mark of the budget that is reached, 0 for none."""
+    return max((mark for mark in BUDGET_MARKS if spent * 100 >= budget * mark), default=0)
+
+
 class PhaseSpan(NamedTuple):
     """What a phase of the plan (by the place of its milestone, from 0) changed: from commit `base` to `head`."""
 
@@ -386,6 +395,8 @@ class Build:
     planning_counted: tuple[str, ...] = ()
     """Kept answers of the planner that `usage` includes; those of agents are in the state of their tasks."""
     budget_usd: Decimal | None = None
+    budget_mark: int = 0
+    """The highest of `BUDGET_MARKS` that was told, or was passed already when the budget was set anew."""
 
     @property
     def is_terminal(self) -> bool:

@@ -27,7 +27,7 @@ from buildwright.core.action import (
     SealTests,
     VerifyBuild,
 )
-from buildwright.core.build import Build, Control, Stage, TaskPhase, can_be_reopened
+from buildwright.core.build import Build, Control, Stage, TaskPhase, budget_mark, can_be_reopened
 from buildwright.core.event import AnyEvent, StepMode
 from buildwright.core.fault import Fault
 from buildwright.core.heap import pop
@@ -60,7 +60,7 @@ def decide(build: Build) -> Decision:
         case Control.PAUSED:
             return Decision(actions=_wanted(build), start=False)
         case Control.RUNNING:
-            if facts := _follows(build):
+            if facts := _budget_told(build) or _follows(build):
                 return Decision(facts=facts)
             if build.options.by_hand:
                 return _by_hand(build)
@@ -213,6 +213,14 @@ def _trouble(build: Build) -> tuple[AnyEvent, ...]:
             message = f"task {task} {how}: {state.reason}"
             return (e.BuildPaused(reason="failure", message=message, task=task, fault=fault),)
     return _over_budget(build)
+
+
+def _budget_told(build: Build) -> tuple[AnyEvent, ...]:
+    """Return that a mark of the budget is reached, each once."""
+    spent, budget = build.usage.cost_usd, build.budget_usd
+    if budget is None or (mark := budget_mark(spent, budget)) <= build.budget_mark:
+        return ()
+    return (e.BudgetReached(percent=mark, spent_usd=spent, budget_usd=budget),)
 
 
 def _over_budget(build: Build) -> tuple[AnyEvent, ...]:

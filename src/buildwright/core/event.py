@@ -170,6 +170,15 @@ class TokensUsed(Event):
     """Name of the answer, if the gateway kept it ("" if not): an answer that is replayed is not counted again."""
 
 
+class BudgetReached(Event):
+    """One of the marks of the build's budget is reached, at which users are warned."""
+
+    type: Literal["budget.reached"] = "budget.reached"
+    percent: int
+    spent_usd: Decimal
+    budget_usd: Decimal
+
+
 class CheckpointCreated(Event):
     """A point where an attempt can go on: the lane's tree, and the digest of the artifact with the conversation."""
 
@@ -535,6 +544,7 @@ AnyEvent = Annotated[
     | TaskWaited
     | AgentHeartbeat
     | TokensUsed
+    | BudgetReached
     | CheckpointCreated
     | CheckpointRestored
     | AgentFinished

@@ -440,6 +440,9 @@ ROWS: dict[type[Event], EventFrames] = {
     e.BuildStuck: EventFrames(
         lambda ev: {"failures": ev.failures, "failedTasks": list(ev.tasks), "advice": _short(ev.advice)}, _stuck
     ),
+    e.BudgetReached: EventFrames(
+        lambda ev: {"percent": ev.percent, "spentUsd": str(ev.spent_usd), "budgetUsd": str(ev.budget_usd)}, _nothing
+    ),
     e.StepRequested: EventFrames(lambda ev: {"stepId": ev.id, "mode": ev.mode}, _nothing),
     e.BuildPaused: EventFrames(
         lambda ev: {"reason": ev.reason, "message": _short(ev.message), "task": ev.task}, _paused

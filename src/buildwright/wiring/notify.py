@@ -1,4 +1,4 @@
-"""Tells of a build that pauses or has ended, by a command or a POST to a webhook. Must never hold a build up.
+"""Tells of a build that pauses, has ended or nears its budget, by a command or a POST to a webhook. Must never hold a build up.
 
 Users name the command, for their own builds; a project's own files never do.
 """
@@ -42,6 +42,8 @@ _VARIABLES = {
 }
 """The facts that stand in the environment of a command as well."""
 _LONGEST = 4_000
+_TOLD: dict[type[e.Event], str] = {e.BuildPaused: "paused", e.BuildFinished: "finished", e.BudgetReached: "budget"}
+"""The events that are told, by the word for each."""
 
 
 class Listeners(NamedTuple):
@@ -82,8 +84,8 @@ class Notifier:
         self._failed: set[str] = set()
 
     def see(self, recorded: Recorded, build: Build) -> None:
-        """Begin to tell, if this event is a pause or the end. Returns at once."""
-        if isinstance(recorded.event, e.BuildPaused | e.BuildFinished):
+        """Begin to tell, if users are told of this event. Returns at once."""
+        if type(recorded.event) in _TOLD:
             facts = facts_of(recorded, build)
             told = [("--notify", self._run(facts))] if self._listeners.command else []
             told += [("the webhook", self._post(facts))] if self._listeners.webhook else []
@@ -129,7 +131,7 @@ def facts_of(recorded: Recorded, build: Build) -> dict[str, Any]:
     pause = pause_view(build, build.pause) if build.pause is not None else None
     return {
         "schema": 1,
-        "event": "finished" if isinstance(recorded.event, e.BuildFinished) else "paused",
+        "event": _TOLD[type(recorded.event)],
         "at": recorded.at.isoformat().replace("+00:00", "Z"),
         "build": build.id,
         "title": build.spec.title,
@@ -137,7 +139,7 @@ def facts_of(recorded: Recorded, build: Build) -> dict[str, Any]:
         "outcome": build.outcome or "",
         "reason": pause.reason if pause is not None else "",
         "fault": pause.fault if pause is not None else "",
-        "message": (pause.message if pause is not None else build.message) or "",
+        "message": _message(recorded.event, pause.message if pause is not None else build.message),
         "task": pause.task if pause is not None else "",
         "findings": list(pause.findings[:10]) if pause is not None else [],
         "choices": [choice.name for choice in pause.choices] if pause is not None else [],
@@ -146,6 +148,12 @@ def facts_of(recorded: Recorded, build: Build) -> dict[str, Any]:
         "cost_usd": str(build.usage.cost_usd),
         "delivered": build.delivered,
     }
+
+
+def _message(event: e.AnyEvent, of_build: str) -> str:
+    if isinstance(event, e.BudgetReached):
+        return f"{event.percent} % of the budget are spent: ${event.spent_usd:.2f} of ${event.budget_usd:.2f}"
+    return of_build
 
 
 async def run_command(command: str, facts: Mapping[str, Any]) -> None:
