@@ -212,7 +212,7 @@ GROUPS = {
     " sealed_tests sealed_model review review_model cassette",
     "Checks": "check setup no_lanes no_gates no_audit accept_base sandbox allow"
     " bring bring_to_agents lfs grant_needs package_settings",
-    "Course": "on_failure by_hand concurrency attempts task_time phase_time requests gate_time heartbeat"
+    "Course": "on_failure approve_plan by_hand concurrency attempts task_time phase_time requests gate_time heartbeat"
     " stuck_after loop_after max_cost",
     "Result": "branch push author sign_off trailer sign",
 }

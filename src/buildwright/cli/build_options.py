@@ -64,6 +64,8 @@ class BuildOptions:
         "make it pass. Without a name: every one that fails. May be repeated.")] = ()
     on_failure: Annotated[Literal["pause", "fail"], Parameter(group="Course", help=
         "When a task has used up its attempts: ask you, or continue without it.")] = "pause"
+    approve_plan: Annotated[bool, Parameter(group="Course", help=
+        "Pause once there is a plan: nothing is built of it until you resume. You may change it first.")] = False
     by_hand: Annotated[bool, Parameter(group="Course", help="Do only what `step` asks for, one action at a time.")] = False
     branch: Annotated[str, Parameter(group="Result", help=
         "Branch for the result; `buildwright/` and the build's short id when left out.")] = ""

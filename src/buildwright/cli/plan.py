@@ -14,6 +14,7 @@ from buildwright.cli.table import Column, table
 from buildwright.errors import Refused
 
 if TYPE_CHECKING:
+    from buildwright.core.spec import Spec
     from buildwright.views.overview import PlanView
 
 
@@ -35,6 +36,9 @@ async def plan(
         Path | None,
         Parameter(name=["--output", "-o"], help="Write the plan to this new file: a task list to edit and build."),
     ] = None,
+    edit: Annotated[
+        bool, Parameter(help="Open the plan in your editor: the file of -o, or SPEC itself if it is a task list.")
+    ] = False,
     json: Annotated[bool, Parameter(help="One JSON object on stdout; `build` takes it as a task list.")] = False,
 ) -> None:
     """Show the tasks of a spec with their goals, files and checks, their waves and the critical path.
@@ -55,7 +59,7 @@ async def plan(
     repository = read_repository(repo) if repo else ""
     _check_new(out)
     async with session() as app:
-        read = await read_spec(spec, tag)
+        read = await _read(spec, tag, output, edit=edit and out is None)
         if read.graph is None:
             first = "the repository is checked, then " if repo else ""
             output.say(f"Planning; {first}a model reads the spec.")
@@ -63,6 +67,9 @@ async def plan(
     shown = view.model_dump(mode="json")
     if out is not None:
         _write(out, plan_text(shown, read.text))
+        if edit:
+            view = await _edited(out, view, output)
+            shown = view.model_dump(mode="json")
     if output.json:
         output.data({"title": view.title, **shown, "spec": read.text})
     else:
@@ -76,6 +83,29 @@ async def plan(
         if read.graph is None and out is None:
             output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
         output.say(typed(f"Next: buildwright build {shlex.quote(str(out or spec))} {' '.join(more)}"))
+
+
+async def _read(spec: Path, tag: str, output: Output, *, edit: bool) -> Spec:
+    """Read the spec; a task list that is to be edited is opened first. Raises Refused for a spec that is none."""
+    read = await read_spec(spec, tag)
+    if not edit:
+        return read
+    if read.graph is None:
+        raise Refused(f"{spec} is not a task list, so its plan needs a file", fix="name one: -o plan.yaml")
+    from buildwright.cli.editor import edited_list
+
+    return await edited_list(spec, output)
+
+
+async def _edited(out: Path, view: PlanView, output: Output) -> PlanView:
+    """Open the plan's file and return the plan that it holds then."""
+    from buildwright.cli.editor import edited_list
+    from buildwright.views.overview import plan_view
+
+    read = await edited_list(out, output)
+    assert read.graph is not None
+    fresh = plan_view(read.graph, read.title)
+    return fresh.model_copy(update={"checks": view.checks, "warnings": view.warnings, "spec_notes": view.spec_notes})
 
 
 def _check_new(out: Path | None) -> None:

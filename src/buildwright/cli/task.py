@@ -97,10 +97,28 @@ async def add(
 
 
 @task.command
-async def edit(build: _Build, name: _TaskName, /, *, fields: TaskFields = _NOTHING, json: _Json = False) -> None:
-    """Change a task that no agent works on. One that failed may be tried again as it is then."""
+async def edit(
+    build: _Build,
+    name: Annotated[str, Parameter(help="Id of the task; without one, the whole plan is opened in your editor.")] = "",
+    /,
+    *,
+    fields: TaskFields = _NOTHING,
+    plan: Annotated[
+        Path | None, Parameter(help="Take this task list as the plan, instead of opening an editor.")
+    ] = None,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"], help="Do not ask before the plan is changed.")] = False,
+    json: _Json = False,
+) -> None:
+    """Change a task that no agent works on, or the whole plan. One that failed may be tried again as it is then."""
     async with session() as app:
         found = await _load(app, build)
+        if not name:
+            if fields != _NOTHING:
+                raise Refused("it is not said which task is to change", fix="name it: task edit BUILD TASK")
+            await _edit_plan(app, found, Output(json), plan, yes=yes)
+            return
+        if plan is not None:
+            raise Refused("a plan changes all tasks, and one is named", fix="leave the name or --plan out")
         old = _task_of(found, name)
         if not fields.given():
             raise Refused(
@@ -108,6 +126,39 @@ async def edit(build: _Build, name: _TaskName, /, *, fields: TaskFields = _NOTHI
                 fix="say what: --title, --goal, --after, --file, --accept, --validation, --agent",
             )
         await _change(app, found, Output(json), tasks=(_made({**old.model_dump(), **fields.given()}),))
+
+
+async def _edit_plan(app: Client, found: Build, output: Output, given: Path | None, *, yes: bool) -> None:
+    """Give the build the tasks of an edited plan, once the user has seen how it differs."""
+    from buildwright.advisors.plan_file import plan_text
+    from buildwright.cli.editor import edited_list
+    from buildwright.cli.unfinished import difference, print_difference
+    from buildwright.views.overview import plan_view
+
+    if found.plan is None:
+        raise Refused("the build has no plan yet", fix="wait until it has planned: `buildwright status`")
+    draft = app.settings.home / "plans" / f"{found.id}.yaml"
+    if given is not None:
+        read = await read_spec(given)
+    else:
+        draft.parent.mkdir(mode=0o700, exist_ok=True)
+        if draft.exists():
+            output.say(f"Opening {draft}, which was edited before and could not be used.")
+        else:
+            draft.write_text(plan_text(plan_view(found.plan.graph, found.spec.title).model_dump(mode="json")), "utf-8")
+        read = await edited_list(draft, output)
+    if read.graph is None:
+        raise Refused(f"{given} is not a task list", fix="make one: `buildwright plan SPEC -o FILE`")
+    differs = difference(found, read.graph)
+    if differs.is_empty:
+        output.say("Nothing is changed.")
+    else:
+        print_difference(output, found, differs)
+    if differs.is_empty or output.confirm("Change the build so?", yes):
+        await _change(app, found, output, (*differs.added, *differs.edited), differs.dropped)
+        draft.unlink(missing_ok=True)
+    else:
+        output.say(f"Nothing is changed. Your text is in {given or draft}.")
 
 
 @task.command
@@ -198,7 +249,7 @@ async def _change(
     """Ask for the change and say what it means."""
     from buildwright.engine.task_commands import ChangeTasks
 
-    after, _ = await app.ask(build.id, ChangeTasks(tasks, drop))
+    after = (await app.ask(build.id, ChangeTasks(tasks, drop))).build if tasks or drop else build
     known = build.plan.position if build.plan is not None else {}
     added = [one.id for one in tasks if one.id not in known]
     edited = [one.id for one in tasks if one.id in known]

@@ -25,7 +25,10 @@ class Verb(NamedTuple):
 
 _EXAMPLES: dict[str, tuple[str, ...]] = {
     "demo": ("buildwright demo", "buildwright demo --agent claude --dir ./sample"),
-    "plan": ("buildwright plan tasks.json", "buildwright plan SPEC.md --repo . -o plan.yaml"),
+    "plan": (
+        "buildwright plan tasks.json",
+        "buildwright plan SPEC.md --repo . -o plan.yaml --edit",
+    ),
     "check": ("buildwright check --repo ~/src/app", "buildwright check --base v2.1 --check 'make test' --json"),
     "build": (
         "buildwright build SPEC.md --repo ../shop --max-cost 5",

@@ -313,6 +313,8 @@ def _resumed(build: Build, event: e.BuildResumed, at: datetime) -> Changes:
     # After a change of what judges there is no verdict to accept: the base is judged anew.
     asked = build.pause is not None and build.pause.reason == "base" and build.base_verdict is not None
     changes["base_accepted"] = build.base_accepted or asked
+    if build.pause is not None and build.pause.reason == "approval":
+        changes["plan_approved"] = True
     if build.phase_began is not None and build.pause is not None:
         over = build.pause.reason == "phase"  # then the phase gets its whole time once more
         changes["phase_began"] = at if over else build.phase_began + (at - build.pause.since)

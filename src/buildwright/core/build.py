@@ -355,6 +355,8 @@ class Build:
     base_verdict: Verdict | None = None
     """The verdict of the gates on the tree the build started from."""
     base_accepted: bool = False
+    plan_approved: bool = False
+    """Whether the user has seen the plan as it is, for a build that waits for that (`Options.approve_plan`)."""
     """Whether the user goes on although the base itself does not pass."""
     judging_round: int = 0
     """How often the user has changed what judges: verdicts of an earlier round count no more."""

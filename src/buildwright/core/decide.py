@@ -156,6 +156,8 @@ def _follows(build: Build) -> tuple[AnyEvent, ...]:
             if build.plan_error:
                 return (e.BuildPaused(reason="plan", message=build.plan_error),)
             return _over_budget(build) or _reopened(build) or _rejected_facts(build)
+        case Stage.WORKING if build.options.approve_plan and not build.plan_approved:
+            return _base_trouble(build) or _waits_for_approval(build)
         case Stage.WORKING:
             facts = _reopened(build) or _undo_refused(build) or _trouble(build) or _loops(build)
             if facts or build.needs_diagnosis:
@@ -187,6 +189,13 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
             return (e.BuildDelivered(kind="none", commit=build.head), e.BuildFinished(outcome="succeeded"))
         case _:
             return ()
+
+
+def _waits_for_approval(build: Build) -> tuple[AnyEvent, ...]:
+    assert build.plan is not None
+    tasks, waves = build.total - build.done, max(build.plan.depth, default=0) + 1
+    what = f"{tasks} {'task' if tasks == 1 else 'tasks'} in {waves} {'wave' if waves == 1 else 'waves'}"
+    return (e.BuildPaused(reason="approval", message=f"the plan waits for your approval: {what}"),)
 
 
 def _base_trouble(build: Build) -> tuple[AnyEvent, ...]:

@@ -367,7 +367,18 @@ class BuildPaused(Event, ends_step=True, keeps_moment=True):
 
     type: Literal["build.paused"] = "build.paused"
     reason: Literal[
-        "user", "base", "failure", "stuck", "delivery", "plan", "budget", "trouble", "audit", "undo", "phase"
+        "user",
+        "base",
+        "failure",
+        "stuck",
+        "delivery",
+        "plan",
+        "budget",
+        "trouble",
+        "audit",
+        "undo",
+        "phase",
+        "approval",
     ]
     message: ForeignText = ""
     task: Identifier = ""

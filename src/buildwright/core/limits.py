@@ -295,6 +295,10 @@ class Options(Record):
     on_failure: Annotated[Literal["pause", "fail"], AsOption("--on-failure"), InFile(), InRequest()] = Field(
         "pause", description="When a task has used up its attempts: ask you, or continue without it."
     )
+    approve_plan: Annotated[bool, AsOption("--approve-plan"), InFile(), InRequest()] = Field(
+        False,
+        description="Pause once there is a plan: nothing is built of it until you resume. You may change it first.",
+    )
     by_hand: Annotated[bool, AsOption("--by-hand")] = Field(
         False, description="Do only what `step` asks for, one action at a time."
     )

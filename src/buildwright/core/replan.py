@@ -40,6 +40,7 @@ def plan_changed(build: Build, event: e.PlanChanged, _at: datetime) -> Changes:
     revised: Changes = {}
     if event.spec:
         revised = {"spec": build.spec.model_copy(update={"text": build.new_spec}), "new_spec": "", "step": None}
+        revised["plan_approved"] = False
     given = {task.id: task for task in event.tasks}
     for task_id in (*given, *event.dropped):
         _check_free(build, old, task_id, given.get(task_id))

@@ -496,6 +496,17 @@ def _larger_budget(build: Build) -> str:
     return str((2 * now).quantize(Decimal("0.01"), ROUND_UP))
 
 
+_GO_ON = {
+    "base": "continue anyway (the tasks are meant to fix this)",
+    "undo": "continue and leave the change as it is",
+    "audit": "accept what the audit found, and continue",
+    "delivery": "try to deliver again",
+    "plan": "plan again",
+    "approval": "build this plan",
+}
+"""What going on means after a pause of this reason, where it takes no value."""
+
+
 def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
     failed, limits = build.failed, build.options.limits
     names = ", ".join(failed[:3]) + (f" and {len(failed) - 3} more" if len(failed) > 3 else "")
@@ -513,27 +524,17 @@ def _choices(pause: Pause, build: Build) -> Iterator[Choice]:
             yield Choice(
                 name="go", words=words, takes="options.phase_seconds", value=_twice(limits.phase_seconds or _LONGEST)
             )
-        case "base":
-            yield Choice(name="go", words="continue anyway (the tasks are meant to fix this)")
         case "stuck":
             yield Choice(name="go", words="continue, once you have done what the diagnosis asks for")
             yield Choice(name="retry", words="continue, and tell the agents something (add -m TEXT)")
-        case "undo":
-            yield Choice(name="go", words="continue and leave the change as it is")
-        case "audit":
-            yield Choice(name="go", words="accept what the audit found, and continue")
         case "delivery" if "--branch" in pause.message:
             branch = build.options.delivery.branch or f"buildwright/{build.id[:8]}"
             words = "deliver to another branch; without the option, try again"
             yield Choice(name="go", words=words, takes="options.branch", value=f"{branch}-2")
-        case "delivery":
-            yield Choice(name="go", words="try to deliver again")
-        case "plan":
-            yield Choice(name="go", words="plan again")
         case "budget":
             yield Choice(
                 name="go", words="continue with a larger budget", takes="budget_usd", value=_larger_budget(build)
             )
-        case _:
-            yield Choice(name="go", words="continue")
+        case reason:
+            yield Choice(name="go", words=_GO_ON.get(reason, "continue"))
     yield Choice(name="abort", words="end the build here")

@@ -72,7 +72,7 @@ class BuildStatus(Record):
     paused_at: datetime | None = None
     pause_reason: str = ""
     pause_kind: str = ""
-    """user, base, failure, stuck, delivery, plan, budget or trouble."""
+    """The reason of `BuildPaused`, such as failure or budget."""
     pause_phase: str = ""
     pause_task: str = ""
     pause_deadline: datetime | None = None

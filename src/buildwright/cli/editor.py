@@ -1,0 +1,43 @@
+"""Opens a file in the user's editor, the one that git would open. Must never lose what was typed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from buildwright.cli.output import Output
+from buildwright.cli.session import read_spec
+from buildwright.core.spec import Spec
+from buildwright.errors import BadSpec, Refused
+
+
+async def edited_list(path: Path, output: Output) -> Spec:
+    """Open a task list in the editor until it can be used, or the user gives up; return it.
+
+    Raises Refused when the editor fails, BadSpec for a list that is left as it is: the file stays.
+    """
+    while True:
+        _open(path)
+        try:
+            read = await read_spec(path)
+            if read.graph is None:
+                raise BadSpec(f"{path} is not a task list any more", fix="keep the key `tasks`")
+        except BadSpec as error:
+            if not output.can_ask:
+                raise
+            output.say(f"{error}", style="red")
+            if not output.confirm("Edit it again?", yes=False):
+                raise
+            continue
+        return read
+
+
+def _open(path: Path) -> None:
+    found = subprocess.run(["git", "var", "GIT_EDITOR"], capture_output=True, text=True, check=False)
+    editor = found.stdout.strip()
+    if not editor:
+        raise Refused("there is no editor to open", fix="name one: export EDITOR=nano")
+    # A shell reads it, as git does: it may have options.
+    done = subprocess.run(["sh", "-c", f'{editor} "$@"', editor, str(path)], check=False)
+    if done.returncode:
+        raise Refused(f"the editor ({editor}) ended with exit code {done.returncode}", fix=f"{path} is there still")
