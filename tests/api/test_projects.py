@@ -699,3 +699,21 @@ async def test_instructions_name_the_stack_that_the_project_has(served: Served, 
         "build": [],
         "notes": [],
     }
+
+
+async def test_each_phase_of_a_project_is_marked_in_the_history_unless_the_request_says_no(
+    served: Served, repository: Path
+) -> None:
+    client = served.client
+    project = await create(client)
+    build = await begin(client, project, repository)
+    await reach(client, build, "completed")
+    branch = (await get(client, f"{build}/summary"))["delivered"]["branch"]
+    subjects = git(repository, "log", "--format=%s", f"main..{branch}").splitlines()
+    assert subjects == ["forge: Phase 2 complete", "Task b: Second", "forge: Phase 1 complete", "Task a: First"]
+    assert (await get(client, f"{build}/summary"))["commits"] == 4
+    plain = options(commits={"mark_phases": False})
+    await begin(client, project, repository, options=plain)
+    await reach(client, build, "completed")
+    branch = (await get(client, f"{build}/summary"))["delivered"]["branch"]
+    assert git(repository, "log", "--format=%s", f"main..{branch}").splitlines() == ["Task b: Second", "Task a: First"]

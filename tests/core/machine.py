@@ -16,7 +16,7 @@ from buildwright.core.decide import decide
 from buildwright.core.event import AnyEvent, Recorded
 from buildwright.core.finding import Finding, Report, Verdict, fingerprint_of
 from buildwright.core.graph import Graph
-from buildwright.core.limits import Limits, Options
+from buildwright.core.limits import Commits, Limits, Options
 from buildwright.core.patch import FileChange, Patch
 from buildwright.core.paths import overlapping
 from buildwright.core.spec import Spec
@@ -54,6 +54,7 @@ def options(draw: st.DrawFn) -> Options:
     return Options(
         lanes=lanes,
         gates=draw(st.booleans()),
+        commits=Commits(mark_phases=draw(st.booleans())),
         on_failure=draw(st.sampled_from(["pause", "fail"])),
         limits=Limits(
             concurrency=draw(st.integers(1, 4)),
@@ -114,7 +115,10 @@ def outcome(build: Build, action: a.Action, roll: Callable[[int], int]) -> list[
         case a.VerifyBuild(tree):
             return [e.BuildVerified(verdict=verdict(tree, good), round=build.judging_round)]
         case a.AuditPhase(phase, base, head):
-            return [e.PhaseAudited(phase=phase, base=base, head=head, verdict=verdict(f"tree-{head}", good))]
+            mark = f"mark-{head}" if build.marks_phases else ""
+            return [e.PhaseAudited(phase=phase, base=base, head=head, verdict=verdict(f"tree-{head}", good), mark=mark)]
+        case a.MarkPhase(phase, onto, commit):
+            return [e.PhaseMarked(phase=phase, onto=onto, commit=commit)]
         case a.Deliver(commit, _):
             if not good:
                 return [e.DeliveryFailed(message="net", temporary=roll(2) == 0)]

@@ -17,7 +17,7 @@ from buildwright.core.build import Build, Control, Stage, TaskPhase
 from buildwright.core.decide import allowed_modes, decide
 from buildwright.core.event import AnyEvent, Recorded, StepMode, decode, encode
 from buildwright.core.graph import Graph
-from buildwright.core.limits import Limits, Options
+from buildwright.core.limits import Commits, Limits, Options
 from buildwright.core.patch import FileChange, Patch
 from buildwright.core.snapshot import dump, parse
 from buildwright.core.task import Task
@@ -104,6 +104,7 @@ KEYS = {
     "Diagnose": "diagnose/3",
     "VerifyBuild": "verify-build/t",
     "AuditPhase": "audit-phase/1/h",
+    "MarkPhase": "mark-phase/1/c",
     "Deliver": "deliver/c/2",
 }
 """As boards have them: none may ever change."""
@@ -305,7 +306,9 @@ def by_itself(graph: Graph, chosen: Options, world: World, roll: Callable[[int],
 @given(graph=graphs(), chosen=options(), data=st.data())
 def test_a_build_by_hand_ends_as_one_that_goes_by_itself(graph: Graph, chosen: Options, data: st.DataObject) -> None:
     limits = chosen.limits.model_copy(update={"attempts": 3, "stuck_after": 1_000})
-    chosen = chosen.model_copy(update={"limits": limits})
+    chosen = chosen.model_copy(
+        update={"limits": limits, "commits": Commits()}
+    )  # by hand no phase is audited nor marked
     fates = st.lists(st.sampled_from(["broke", "refused"]), max_size=2)
     world = Fated({task.id: data.draw(fates) for task in graph.tasks})
     alone = by_itself(graph, chosen, world, lambda n: data.draw(st.integers(0, n - 1)))

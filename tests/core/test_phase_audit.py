@@ -8,11 +8,11 @@ import pytest
 
 from buildwright.core import action as a
 from buildwright.core import event as e
-from buildwright.core.build import Build, Control, PhaseSpan
+from buildwright.core.build import Build, Control, PhaseMark, PhaseSpan, TaskPhase
 from buildwright.core.decide import decide
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.graph import Graph
-from buildwright.core.limits import Options
+from buildwright.core.limits import Commits, Options
 from buildwright.core.snapshot import dump, parse
 from buildwright.core.task import Task
 from buildwright.errors import IllegalMove
@@ -30,9 +30,9 @@ MISSING = Finding(
 class Audited(Machine):
     """A build whose every action goes well but for the audits of the phases in `refused`."""
 
-    def __init__(self, refused: tuple[int, ...] = (), **more: Any) -> None:
+    def __init__(self, refused: tuple[int, ...] = (), graph: Graph = GRAPH, **more: Any) -> None:
         self.refused = refused
-        super().__init__(GRAPH, Options(**more), lambda _: 1)
+        super().__init__(graph, Options(**more), lambda _: 1)
 
     @property
     def at(self) -> Build:
@@ -52,7 +52,7 @@ class Audited(Machine):
         return self.kinds(began)
 
     def kinds(self, began: int) -> list[str]:
-        shown = (e.ChangeLanded, e.PhaseAudited, e.BuildDelivered, e.BuildPaused, e.BuildFinished)
+        shown = (e.ChangeLanded, e.PhaseAudited, e.PhaseMarked, e.BuildDelivered, e.BuildPaused, e.BuildFinished)
         return [one.event.type for one in self.journal[began:] if isinstance(one.event, shown)]
 
     def effect(self, action: a.Action) -> list[Any]:
@@ -60,7 +60,10 @@ class Audited(Machine):
             return outcome(self.at, action, lambda _: 1)
         report = Report(gate="W3 routes", ok=action.phase not in self.refused, findings=(MISSING,))
         verdict = Verdict(tree="t", reports=(report,))
-        return [e.PhaseAudited(phase=action.phase, base=action.base, head=action.head, verdict=verdict, entry=3)]
+        mark = f"mark-{action.phase}" if self.at.marks_phases else ""
+        return [
+            e.PhaseAudited(phase=action.phase, base=action.base, head=action.head, verdict=verdict, entry=3, mark=mark)
+        ]
 
 
 def test_each_phase_is_audited_once_and_before_anything_is_delivered() -> None:
@@ -103,8 +106,46 @@ def test_nothing_of_a_refused_phase_is_delivered_when_failures_end_the_build(pha
     assert "W3 routes" in build.at.message
 
 
+def test_a_phase_is_marked_as_complete_before_anything_of_the_next_one_lands() -> None:
+    build = Audited(commits=Commits(mark_phases=True))
+    assert build.go(e.PhaseMarked) == ["change.landed", "phase.audited", "phase.marked"]
+    assert (build.at.head, build.at.phase_base, build.at.unmarked) == ("mark-0", "mark-0", ())
+    with pytest.raises(IllegalMove):
+        build.take(build.journal[-1].event)
+    assert build.go(e.PhaseAudited) == ["change.landed", "phase.audited"]
+    assert build.at.unmarked == (PhaseMark(2, build.at.head, "mark-2"),)
+    assert parse(dump(build.at)) == build.at
+    assert [type(one) for one in decide(build.at).actions] == [a.MarkPhase]
+    assert build.go() == ["phase.marked", "build.delivered", "build.finished"]
+    assert build.at.delivered_commit == "mark-2"
+
+
+def test_while_a_phase_waits_for_its_mark_the_next_one_is_built_and_nothing_of_it_lands() -> None:
+    build = Audited(commits=Commits(mark_phases=True))
+    build.go(e.ChangeLanded)
+    while "b" not in build.at.active or build.at.task("b").phase is not TaskPhase.MERGING:
+        decision = decide(build.at)
+        for fact in decision.facts or build.effect(next(one for one in decision.actions if one.key[:5] != "audit")):
+            build.take(fact)
+    assert [type(one) for one in decide(build.at).actions] == [a.AuditPhase]
+    build.go(e.PhaseAudited)
+    assert [type(one) for one in decide(build.at).actions] == [a.MarkPhase]
+
+
+def test_a_phase_that_was_refused_is_marked_once_the_user_lets_it_go_on() -> None:
+    build = Audited(refused=(0,), commits=Commits(mark_phases=True))
+    assert build.go() == ["change.landed", "phase.audited", "build.paused"]
+    build.take(e.BuildResumed())
+    assert build.go()[0] == "phase.marked"
+
+
+def test_a_plan_without_named_phases_has_none_to_mark() -> None:
+    build = Audited(graph=Graph(tasks=(Task(id="a", title="A"),)), commits=Commits(mark_phases=True))
+    assert build.go() == ["change.landed", "phase.audited", "build.delivered", "build.finished"]
+
+
 @pytest.mark.parametrize("off", [{"audit": False}, {"gates": False}, {"lanes": False, "gates": False}])
-def test_nobody_audits_what_is_not_to_be_judged(off: dict[str, bool]) -> None:
+def test_nobody_audits_what_is_not_to_be_judged(off: dict[str, Any]) -> None:
     build = Audited(refused=(0, 2), **off)
     assert "phase.audited" not in build.go()
     assert build.at.outcome == "succeeded"

@@ -57,11 +57,16 @@ class BuildRequest(RequestModel):
     def options_for(self, target_type: str, repository: str) -> Options:
         """Return the options that the build keeps.
 
-        The delivery follows from the target unless the request gives one.
+        The delivery follows from the target unless the request gives one; phases that are audited are marked as
+        complete unless it says no.
         """
-        if target_type != "github_existing" or "delivery" in self.options.model_fields_set:
-            return self.options
-        return self.options.model_copy(update={"delivery": Delivery(kind="push", remote=repository)})
+        options = self.options
+        if options.is_audited and "mark_phases" not in options.commits.model_fields_set:
+            marking = options.commits.model_copy(update={"mark_phases": True})
+            options = options.model_copy(update={"commits": marking})
+        if target_type != "github_existing" or "delivery" in options.model_fields_set:
+            return options
+        return options.model_copy(update={"delivery": Delivery(kind="push", remote=repository)})
 
 
 def kept_spec(text: str, tasks: list[dict[str, Any]] | None) -> str:

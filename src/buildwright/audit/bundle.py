@@ -250,6 +250,11 @@ def _in_history(evidence: BuildEvidence, history: Mapping[str, HistoryCommit]) -
             yield f"{one.task}: commit {one.commit[:12]} has tree {there.tree[:12]}, not {one.tree[:12]}"
         if there.parents != (one.onto,):
             yield f"{one.task}: commit {one.commit[:12]} does not lie on {one.onto[:12]}"
+    for mark in evidence.marks:
+        there, below = history.get(mark.commit), history.get(mark.onto)
+        if there is None or there.parents != (mark.onto,) or below is None or there.tree != below.tree:
+            yield f"{mark.phase}: commit {mark.commit[:12]} is not one without a change on {mark.onto[:12]}"
+    known = {*landed, *(mark.commit for mark in evidence.marks)}
     for name in history:
-        if name not in landed:
+        if name not in known:
             yield f"commit {name[:12]} lies between base and head and is not in the evidence"

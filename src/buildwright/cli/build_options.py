@@ -78,6 +78,8 @@ class BuildOptions:
         "A line to end each message with, such as `Co-authored-by: Name <address>`. May be repeated.")] = ()
     sign: Annotated[Literal["auto", "yes", "no"], Parameter(group="Result", help=
         "Sign commits with your key of git (`user.signingKey`, `gpg.format`); `auto` as `commit.gpgSign` says.")] = "auto"
+    mark_phases: Annotated[bool, Parameter(group="Result", help=
+        "After the audit of each phase that the plan names, make a commit without a change, `forge: Phase N complete`.")] = False
     sandbox: Annotated[Literal["auto", "bubblewrap", "container", "none"], Parameter(group="Checks", help=
         "What contains agents and checks; `auto` is bubblewrap, containers where that does not work, and stops where neither "
         "does.")] = "auto"

@@ -216,6 +216,10 @@ def _audited(event: e.PhaseAudited, build: Build, _at: datetime) -> EventLine:
     return EventLine("bad", f"{name} was refused by the audit, {first_finding(event.verdict)}")
 
 
+def _marked(event: e.PhaseMarked, build: Build, _at: datetime) -> EventLine:
+    return EventLine("done", f"{build.phase_name(event.phase)} is marked as complete by commit {event.commit[:12]}")
+
+
 def _base(event: e.BaseJudged, build: Build, _at: datetime) -> EventLine | None:
     troubles = base_troubles(build)
     if not troubles:
@@ -318,6 +322,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.BaseJudged: _base,
     e.BuildVerified: _verified,
     e.PhaseAudited: _audited,
+    e.PhaseMarked: _marked,
     e.BuildDelivered: _delivered,
     e.DeliveryFailed: lambda event, _b, _at: EventLine("bad", f"delivery failed: {_what(event.message, 300)}"),
     e.BuildFinished: _finished,

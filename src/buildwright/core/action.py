@@ -122,6 +122,14 @@ class AuditPhase(_Action, key=("phase", "head")):
     head: str
 
 
+class MarkPhase(_Action, key=("phase", "commit")):
+    """Move the integration branch from `onto` to the commit that says that a phase is complete."""
+
+    phase: int
+    onto: str
+    commit: str
+
+
 class Deliver(_Action):
     """Bring the result to where the user asked for it. `attempt` counts from 1."""
 
@@ -143,5 +151,6 @@ Action: TypeAlias = (
     | Diagnose
     | VerifyBuild
     | AuditPhase
+    | MarkPhase
     | Deliver
 )

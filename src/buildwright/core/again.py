@@ -118,6 +118,7 @@ def base_changed(build: Build, event: e.BaseChanged, _at: datetime) -> Changes:
         "rebases": event.number,
         "phase_base": "",
         "unaudited": (),
+        "unmarked": (),
         "audit_refusals": (),
         "undone": (),
         **_NOT_DELIVERED,

@@ -42,6 +42,7 @@ from buildwright.core.progress import (
     judging_reopened,
     park_task,
     phase_audited,
+    phase_marked,
     reject_task,
     release_files,
     restart_task,
@@ -488,6 +489,7 @@ MOVES: dict[type[Event], Move] = {
     e.MessageDelivered: Move(_message_delivered, _WORK, _LIVE, _in(_P.WORKING)),
     e.BuildVerified: Move(_verified, frozenset({Stage.VERIFYING}), _LIVE, to_stage=(Stage.DELIVERING,)),
     e.PhaseAudited: Move(phase_audited, _BUILT, _LIVE),
+    e.PhaseMarked: Move(phase_marked, _BUILT, _LIVE),
     e.BuildDelivered: Move(_delivered, frozenset({Stage.WORKING, Stage.DELIVERING}), _LIVE),
     e.DeliveryFailed: Move(_delivery_failed, frozenset({Stage.WORKING, Stage.DELIVERING}), _LIVE),
     e.BuildFinished: Move(

@@ -218,6 +218,14 @@ class PhaseSpan(NamedTuple):
     head: str
 
 
+class PhaseMark(NamedTuple):
+    """The commit that says that a phase (by the place of its milestone, from 0) is complete, and the one it is on."""
+
+    phase: int
+    onto: str
+    commit: str
+
+
 class Usage(NamedTuple):
     """Summed tokens and money. `unpriced` counts requests without a known price."""
 
@@ -377,6 +385,8 @@ class Build:
     """Commit that the newest phase with changes ended at; "" before there is one."""
     unaudited: tuple[PhaseSpan, ...] = ()
     """Phases whose tasks have all landed or were given up, in order, until the audit has judged them."""
+    unmarked: tuple[PhaseMark, ...] = ()
+    """Audited phases that the history of the result does not name as complete yet: nothing lands before that."""
     audit_refusals: tuple[str, ...] = ()
     """What audits say no to, until the user resumes."""
     # the end of the road
@@ -424,10 +434,15 @@ class Build:
         return self.plan is not None and self.done + self.skipped == self.total
 
     @property
-    def is_audited(self) -> bool:
-        """Whether its phases are audited. Who drives a build by hand audits it by hand as well."""
-        chosen = self.options
-        return chosen.lanes and chosen.gates and chosen.audit and not chosen.by_hand
+    def marks_phases(self) -> bool:
+        """Whether a commit says of each phase that the plan names that it is complete, after its audit."""
+        named = self.plan is not None and any(self.plan.milestones)
+        return named and self.options.is_audited and self.options.commits.mark_phases
+
+    @property
+    def waits_for_mark(self) -> bool:
+        """Whether a phase has ended and is not marked as complete yet: nothing of the next one lands before it."""
+        return bool(self.unmarked or (self.unaudited and self.marks_phases))
 
     def phase_name(self, place: int) -> str:
         """Return the name of a phase by the place of its milestone; the number where the plan gives none."""

@@ -21,6 +21,7 @@ from buildwright.core.action import (
     JudgeBase,
     JudgePatch,
     MakePlan,
+    MarkPhase,
     PrepareTarget,
     RevisePlan,
     RunAgent,
@@ -183,7 +184,7 @@ def _begins(build: Build) -> tuple[AnyEvent, ...]:
         case Stage.WORKING if not build.needs_diagnosis and not _base_actions(build) and not _why_it_fails(build):
             # What had landed comes first: nothing begins on a head that lacks it, or that is about to lose it.
             return () if any(build.task(car.task).again for car in build.train) else _starts(build)
-        case Stage.DELIVERING if not build.unaudited and (
+        case Stage.DELIVERING if not (build.unaudited or build.unmarked) and (
             not build.options.lanes or build.options.delivery.kind == "none" or build.head == build.base
         ):
             return (e.BuildDelivered(kind="none", commit=build.head), e.BuildFinished(outcome="succeeded"))
@@ -412,15 +413,16 @@ def _wanted(build: Build) -> tuple[Action, ...]:
             return (
                 *_base_actions(build),
                 *_task_actions(build),
-                *train_actions(build),
+                *(() if build.waits_for_mark else train_actions(build)),
                 *_audits(build),
+                *_marks(build),
                 *_diagnosis(build),
                 *((RevisePlan(build.spec_changes),) if build.new_spec and not _base_actions(build) else ()),
             )
         case Stage.VERIFYING:
             return (VerifyBuild(build.head_tree),)
         case Stage.DELIVERING:
-            return _audits(build) or (Deliver(build.head, build.deliveries + 1),)
+            return _audits(build) or _marks(build) or (Deliver(build.head, build.deliveries + 1),)
         case Stage.FINISHED:
             return ()
 
@@ -436,6 +438,11 @@ def _audits(build: Build) -> tuple[AuditPhase, ...]:
     if not build.unaudited or build.stage is Stage.VERIFYING:
         return ()
     return (AuditPhase(*build.unaudited[0]),)
+
+
+def _marks(build: Build) -> tuple[MarkPhase, ...]:
+    """Return the mark of the first audited phase that waits for one. A user lets one go on that the audit refused."""
+    return () if build.audit_refusals or not build.unmarked else (MarkPhase(*build.unmarked[0]),)
 
 
 def _diagnosis(build: Build) -> tuple[Action, ...]:

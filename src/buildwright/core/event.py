@@ -516,6 +516,17 @@ class PhaseAudited(Event, keeps_moment=True):
     """One report per check of the audit, on the tree of `head`."""
     entry: int | None = None
     """The number of the entry in the signed ledger; None when it took none."""
+    mark: Identifier = ""
+    """The commit on top of `head` that will say that the phase is complete; "" in a build that marks none."""
+
+
+class PhaseMarked(Event):
+    """The commit that says that a phase is complete is the head of the integration branch. It changes no file."""
+
+    type: Literal["phase.marked"] = "phase.marked"
+    phase: int = Field(ge=0)
+    onto: Identifier
+    commit: Identifier
 
 
 class BuildDelivered(Event, ends_step=True, keeps_moment=True):
@@ -587,6 +598,7 @@ AnyEvent = Annotated[
     | MessageDelivered
     | BuildVerified
     | PhaseAudited
+    | PhaseMarked
     | BuildDelivered
     | DeliveryFailed
     | BuildFinished,

@@ -133,6 +133,12 @@ class Commits(Record):
     )
     signing_key: str = Field("", max_length=2_000, description="Format and key, found at the start; `` signs nothing.")
 
+    mark_phases: Annotated[bool, AsOption("--mark-phases"), InFile(), InRequest()] = Field(
+        False,
+        description="After the audit of each phase that the plan names, make a commit without a change,"
+        " `forge: Phase N complete`.",
+    )
+
     @property
     def lines(self) -> tuple[str, ...]:
         """The lines that each message ends with."""
@@ -335,6 +341,11 @@ class Options(Record):
             [self.agent, *(rule.agent for rule in self.agent_rules)] if tasks is None else map(self.agent_for, tasks)
         )
         return tuple(dict.fromkeys((*planned, *filter(None, (self.second_agent,)))))
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether the phases are audited. Who drives a build by hand audits it by hand as well."""
+        return self.lanes and self.gates and self.audit and not self.by_hand
 
     def own(self, name: str) -> OwnAgent:
         """Return what the user says of an agent; nothing more than its name when that is nothing."""

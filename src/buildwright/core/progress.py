@@ -18,6 +18,7 @@ from buildwright.core.build import (
     Approval,
     Build,
     Car,
+    PhaseMark,
     PhaseSpan,
     Stage,
     TaskPhase,
@@ -349,7 +350,7 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
 def _to_audit(build: Build, phase: int) -> Changes:
     """Return what marks a phase that ended as one to audit; nothing when it changed nothing or no audit is wanted."""
     base = build.phase_base or build.base
-    if not build.is_audited or build.head == base:
+    if not build.options.is_audited or build.head == base:
         return {}
     return {"unaudited": (*build.unaudited, PhaseSpan(phase, base, build.head)), "phase_base": build.head}
 
@@ -366,7 +367,18 @@ def phase_audited(build: Build, event: e.PhaseAudited, _at: datetime) -> Changes
         fix = f" Fix: {first.fix}" if first.fix else ""
         said = f"the audit of {build.phase_name(event.phase)} says no ({refused.gate}): {str(first)[:600]}{fix[:300]}"
         changes["audit_refusals"] = (*build.audit_refusals, said)
+    if event.mark:
+        changes["unmarked"] = (*build.unmarked, PhaseMark(event.phase, event.head, event.mark))
     return changes
+
+
+def phase_marked(build: Build, event: e.PhaseMarked, _at: datetime) -> Changes:
+    """Make the mark the new head; its tree is that of the head before. Raises IllegalMove when it was not to come."""
+    mark = PhaseMark(event.phase, event.onto, event.commit)
+    if mark not in build.unmarked or mark.onto != build.head:
+        raise IllegalMove(f"the phase {build.phase_name(event.phase)} is not to be marked as complete")
+    left = tuple(one for one in build.unmarked if one != mark)
+    return {"unmarked": left, "head": mark.commit, "phase_base": mark.commit}
 
 
 def stage_after_tasks(build: Build) -> Stage:

@@ -6,6 +6,7 @@ The audit of a phase is asked here too: what its tasks were to touch and what la
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -24,7 +25,7 @@ from buildwright.engine.disk_space import check_disk_space
 from buildwright.engine.sealing import read_sealed
 from buildwright.errors import GateBroken, NotFound
 from buildwright.kept_verdicts import surroundings
-from buildwright.ports import Builds, EndedPhase, Judged, Workspace
+from buildwright.ports import BUILD_TRAILER, Builds, EndedPhase, Judged, Merged, Workspace
 
 _LARGEST_OF_BASE = 64_000_000
 """Bytes of a base file that a gate may compare with."""
@@ -217,7 +218,33 @@ async def audit_phase(bench: ActionContext, action: AuditPhase, build: Build) ->
         if not report.ok:
             bench.logbook.note("gate", f"audit of {name}, {report.gate}: refused, {len(report.findings)} findings")
     bench.logbook.note("gate", f"audit of {name}: {'passed' if verdict.ok else 'refused'}")
-    return e.PhaseAudited(phase=action.phase, base=action.base, head=action.head, verdict=verdict, entry=entry)
+    mark = await _mark(bench, action, build) if build.marks_phases else ""
+    return e.PhaseAudited(
+        phase=action.phase, base=action.base, head=action.head, verdict=verdict, entry=entry, mark=mark
+    )
+
+
+async def _mark(bench: ActionContext, action: AuditPhase, build: Build) -> str:
+    """Return a commit on top of a phase's last one that changes nothing and says that the phase is complete."""
+    workspace = bench.world.workspace
+    assert workspace is not None
+    commits = build.options.commits
+    trailers = (f"{BUILD_TRAILER}: {build.id}", *commits.lines)
+    named = re.match(r"phase\s+(\d[\d.]*)", build.phase_name(action.phase), re.IGNORECASE)
+    number = named[1].rstrip(".") if named else sum(1 for size in build.milestone_sizes[: action.phase + 1] if size)
+    message = "\n".join((f"forge: Phase {number} complete", "", *trailers, ""))
+    made = await workspace.rebase(
+        build.id,
+        action.head,
+        build.head_tree,
+        action.head,
+        message,
+        build.updated_at,
+        commits.author,
+        commits.signing_key,
+    )
+    assert isinstance(made, Merged)
+    return made.commit
 
 
 def ended_phase(bench: ActionContext, action: AuditPhase, build: Build) -> EndedPhase:

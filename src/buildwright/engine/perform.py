@@ -24,6 +24,7 @@ from buildwright.core.action import (
     JudgePatch,
     LandChange,
     MakePlan,
+    MarkPhase,
     PrepareMerge,
     PrepareTarget,
     RevisePlan,
@@ -125,7 +126,7 @@ async def _in_turn(bench: ActionContext, action: Action, build: Build, wanted_at
             return await _effect(bench, action, build)
 
 
-async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:  # noqa: PLR0912  a case for each
+async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequence[AnyEvent]:  # noqa: C901, PLR0912  a case for each
     match action:
         case PrepareTarget():
             ask = _workspace(bench).prepare
@@ -163,6 +164,9 @@ async def _effect(bench: ActionContext, action: Action, build: Build) -> Sequenc
             return (e.BuildVerified(verdict=await judge(bench, build, action.tree), round=build.judging_round),)
         case AuditPhase():
             return (await audit_phase(bench, action, build),)
+        case MarkPhase(phase, onto, commit):
+            await _workspace(bench).land(build.id, commit, onto, bench.guard, number=build.rebases)
+            return (e.PhaseMarked(phase=phase, onto=onto, commit=commit),)
         case Deliver():
             return (await _deliver(bench, action, build),)
         case _:

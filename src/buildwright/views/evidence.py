@@ -68,6 +68,14 @@ class PhaseEvidence(Record):
     at: datetime
 
 
+class MarkedPhase(Record):
+    """A commit that changes no file and says that a phase is complete."""
+
+    phase: str
+    commit: str
+    onto: str
+
+
 class BuildEvidence(Record):
     """All evidence of one build."""
 
@@ -85,6 +93,7 @@ class BuildEvidence(Record):
     final: tuple[Report, ...] = ()
     """The checks of the whole result."""
     audits: tuple[PhaseEvidence, ...] = ()
+    marks: tuple[MarkedPhase, ...] = ()
     delivered: str = ""
     """The ref that the result was delivered to."""
     dependencies: str = ""
@@ -115,6 +124,7 @@ def evidence_of(build: Build, events: Sequence[Recorded]) -> BuildEvidence:
         agent=build.options.agent,
         model=build.options.model,
         tasks=tuple(_task(build, name, by_task.get(name, ())) for name in (plan.position if plan is not None else ())),
+        marks=_marks(build, events),
         final=build.verdict.reports if build.verdict is not None else (),
         audits=tuple(_audits(build, events)),
         delivered=delivered[-1] if delivered else "",
@@ -136,6 +146,18 @@ def _audits(build: Build, events: Sequence[Recorded]) -> Iterator[PhaseEvidence]
                 entry=event.entry,
                 at=recorded.at,
             )
+
+
+def _marks(build: Build, events: Sequence[Recorded]) -> tuple[MarkedPhase, ...]:
+    """Return the marks on the base that the build stands on now."""
+    marks: list[MarkedPhase] = []
+    for recorded in events:
+        match recorded.event:
+            case e.BaseChanged():
+                marks = []
+            case e.PhaseMarked(phase=phase, commit=commit, onto=onto):
+                marks.append(MarkedPhase(phase=build.phase_name(phase), commit=commit, onto=onto))
+    return tuple(marks)
 
 
 def _task(build: Build, name: str, events: Sequence[Recorded]) -> TaskEvidence:

@@ -473,6 +473,7 @@ ROWS: dict[type[Event], EventFrames] = {
         lambda ev: {**_verdict(ev.verdict), "number": ev.phase, "head": ev.head},
         lambda ev, moment: [_audit("phase", phase_fields(moment.after, ev.phase), ev.verdict)],
     ),
+    e.PhaseMarked: EventFrames(lambda ev: {"number": ev.phase, "commit": ev.commit}, _nothing),
     e.BuildDelivered: EventFrames(lambda ev: {"kind": ev.kind, "ref": ev.ref, "commit": ev.commit}, _nothing),
     e.DeliveryFailed: EventFrames(
         lambda ev: {"message": _short(ev.message), "temporary": ev.temporary},

@@ -111,7 +111,7 @@ class BuildSummary(Record):
     pauses: int
     files_written: int
     commits: int
-    """Number of changes that have landed, a commit each."""
+    """Number of changes that have landed, and of marks of phases, a commit each."""
     interjections: tuple[Interjection, ...] = ()
     delivered: DeliveredResult | None = None
 
@@ -134,7 +134,7 @@ class Summing:
                 self._spend(event)
             case e.PatchJudged() | e.MergeJudged() | e.BuildVerified():
                 self._judge(event.verdict)
-            case e.TaskStarted() | e.ChangeLanded() | e.BuildPaused():
+            case e.TaskStarted() | e.ChangeLanded() | e.PhaseMarked() | e.BuildPaused():
                 self.counts[event.type] += 1
             case e.MessageSent():
                 self.messages[event.id] = Interjection(id=event.id, message=event.text, task=event.task, sent_at=at)
@@ -185,7 +185,7 @@ def summary_of(build: Build, summing: Summing, now: datetime) -> BuildSummary:
         loopbacks=sum(refused_attempts(state) for state in build.tasks.values()),
         pauses=summing.counts["build.paused"],
         files_written=len(written_paths(build)),
-        commits=summing.counts["change.landed"],
+        commits=summing.counts["change.landed"] + summing.counts["phase.marked"],
         interjections=tuple(summing.messages.values()),
         delivered=summing.delivered,
     )

@@ -122,7 +122,7 @@ def _answer(build: Build, phase: str, audit: VerdictView | None) -> PhaseAnswer:
         off = "the build runs without audits, gates or lanes, or by hand"
         why = (
             f"It is not audited: {off}."
-            if not build.is_audited
+            if not build.options.is_audited
             else "It was not audited yet: that follows its last task."
         )
         return PhaseAnswer(phase=phase, answer=why)

@@ -56,6 +56,11 @@ def check(
             "there is nothing to review: changes are reviewed when they have passed the gates",
             fix="leave out --no-gates and --no-lanes, or the review",
         )
+    if options.commits.mark_phases and not options.is_audited:
+        raise Contradiction(
+            "--mark-phases marks a phase as complete after its audit, and this build audits none",
+            fix="leave out --mark-phases, or what switches the audit off (--no-audit, --no-gates, --no-lanes, --by-hand)",
+        )
     options = with_cassette(options)
     if sandbox is not None and options.sandbox == "auto" and gateway is not None:
         # What was chosen is kept, so that the build never goes on behind another wall, or none, without a word. Workers
