@@ -355,14 +355,19 @@ def files(package: Path) -> str:
 
 def agent_programs() -> str:
     """Every agent that is a program of another maker, with what it can do."""
-    rows = ["| agent | program | install | asks by | default model | told while it works | events | tried |"]
-    rows.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    rows = [
+        "| agent | program | install | asks by | default model | told while it works | the next attempt | events | tried |"
+    ]
+    rows.append("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in PROGRAMS:
         one = program(name)
-        told = "after its turn, and goes on" if one.session_files is not None else "at the next attempt"
+        resumes = one.session_files is not None
+        told = "after its turn, and goes on" if resumes else "at the next attempt"
+        then = "goes on with its conversation" if resumes else "begins again, with the findings"
         events = "structured" if one.read is not None else "text"
         models = ", ".join(f"`{kind}*`" for kind in one.models)
-        cells = (f"`{name}`", one.title, f"`{one.install}`", models, f"`{one.default_model}`", told, events, one.tried)
+        names = (f"`{name}`", one.title, f"`{one.install}`", models, f"`{one.default_model}`")
+        cells = (*names, told, then, events, one.tried)
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 

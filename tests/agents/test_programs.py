@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import stat
@@ -10,6 +11,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -23,9 +25,9 @@ from buildwright.core.limits import Limits, Options
 from buildwright.errors import AgentFailed
 from buildwright.gateway import LocalGateway
 from buildwright.ports import Agent, Assignment, Message, ModelAccess
-from buildwright.sandbox.execution import NoSandbox
+from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.agents.conftest import Assign
-from tests.agents.installed import names, programs
+from tests.agents.installed import FULL, names, programs
 
 MODELS = (("claude-", "sonnet-5-5"), ("gpt-", "5.5"), ("gemini-", "2.5-flash"))
 
@@ -67,6 +69,10 @@ def git(folder: Path, *arguments: str) -> str:
 def finish(activities: list[Activity]) -> Finished:
     assert isinstance(activities[-1], Finished)
     return activities[-1]
+
+
+def told(activities: list[Activity]) -> list[str]:
+    return [activity.text.strip() for activity in activities if isinstance(activity, Said)]
 
 
 WRITES = '{say: I write it., files: {new.txt: "x\\n"}}'
@@ -155,38 +161,65 @@ async def test_an_interrupt_leaves_no_process(gateway: LocalGateway, assign: Ass
     assert {process for process in left if process.status() != psutil.STATUS_ZOMBIE} == set()
 
 
-@pytest.mark.parametrize("name", ["codex"])
-async def test_codex_goes_on_with_its_conversation_and_hears_the_user(
-    gateway: LocalGateway, assign: Assign, path: str, name: str
-) -> None:
-    turns = (
-        "  - {when: {contains: mend it}, reply: {text: Mended.}}\n"
-        "  - {when: {contains: use tabs}, reply: {text: With tabs.}}\n"
-        "  - {reply: {text: All done.}}\n"
-    )
-    agent = ProgramAgent(program(name), NoSandbox(), path)
-    assignment = await scripted(gateway, assign(), turns)
-    out = await play(agent, assignment, "use tabs")
-    assert [activity.message_ids for activity in out if isinstance(activity, Heard)] == [("m0",)]
-    assert finish(out).summary == "With tabs."
-    kept = finish(out).conversation
-    assert kept is not None
+def elsewhere(assignment: Assignment, **changes: Any) -> Assignment:
+    """The assignment in another lane and home."""
     second = assignment.lane.parent / "second"
     for folder in ("lane", "home"):
         (second / folder).mkdir(parents=True)
-    again = replace(assignment, lane=second / "lane", home=second / "home", conversation=kept, feedback="mend it")
-    out = await play(agent, again)
-    assert finish(out).summary == "Mended."
+    git(second / "lane", "init", "--quiet")
+    return replace(assignment, lane=second / "lane", home=second / "home", **changes)
 
 
-@pytest.mark.parametrize("name", ["gemini"])
-async def test_an_agent_without_conversations_says_that_it_hears_nothing(
+GOES_ON = (
+    "  - {when: {contains: mend it, message: 0}, reply: {text: Who are you?}}\n"
+    "  - {when: {contains: mend it}, reply: {text: Mended.}}\n"
+    "  - {when: {contains: use tabs}, reply: {text: With tabs.}}\n"
+    f"  - {{reply: {WRITES}}}\n"
+)
+SAMPLE = pytest.mark.parametrize("name", [name for name in names(PROGRAMS) if name == "codex" or FULL])
+"""One with every run of the tests, all by `make agents`."""
+
+
+@SAMPLE
+async def test_it_goes_on_with_its_conversation_and_hears_the_user(
     gateway: LocalGateway, assign: Assign, path: str, name: str
 ) -> None:
-    assignment = await scripted(gateway, assign(), "  - {reply: {text: All done.}}\n")
-    out = await play(ProgramAgent(program(name), NoSandbox(), path), assignment, "use tabs")
-    assert any(isinstance(activity, Warned) and "next attempt" in activity.text for activity in out)
-    assert not any(isinstance(activity, Heard) for activity in out)
+    agent = ProgramAgent(program(name), Bubblewrap(), path)
+    assignment = await scripted(gateway, assign(), GOES_ON)
+    git(assignment.lane, "init", "--quiet")
+    out = await play(agent, assignment, "use tabs")
+    if not agent.resumes:
+        assert any(isinstance(activity, Warned) and "next attempt" in activity.text for activity in out)
+        assert not any(isinstance(activity, Heard) for activity in out)
+        out = await play(agent, elsewhere(assignment, feedback="mend it"))
+        assert any(
+            isinstance(activity, Warned) and "begins again, with the findings" in activity.text for activity in out
+        )
+        assert "Who are you?" in told(out)
+        return
+    assert [activity.message_ids for activity in out if isinstance(activity, Heard)] == [("m0",)]
+    assert "With tabs." in told(out)
+    kept = finish(out).conversation
+    assert kept is not None
+    assert (assignment.lane / "new.txt").read_text() == "x\n"
+    out = await play(agent, elsewhere(assignment, conversation=kept, feedback="mend it"))
+    assert finish(out).ok, out
+    assert "Mended." in told(out)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in names(PROGRAMS) if program(name).lost is not None and (name == "codex" or FULL)]
+)
+async def test_a_conversation_that_is_lost_is_begun_again(
+    gateway: LocalGateway, assign: Assign, path: str, name: str
+) -> None:
+    session = "ses_dd69dd5c1ffehtFlh8nJ6MXH3w" if name == "opencode" else "a6cfc122-2963-4963-8dde-ced99525e41d"
+    kept = json.dumps({"session": session, "lane": "/nowhere/lane", "home": "/nowhere/home", "files": {}})
+    assignment = await scripted(gateway, assign(conversation=kept, feedback="mend it"), GOES_ON)
+    out = await play(ProgramAgent(program(name), NoSandbox(), path), assignment)
+    assert finish(out).ok, out
+    assert any(isinstance(activity, Warned) and "does not find its conversation" in activity.text for activity in out)
+    assert "Who are you?" in told(out)
 
 
 async def test_what_is_missing_is_named(assign: Assign) -> None:

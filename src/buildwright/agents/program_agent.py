@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,7 @@ LONGEST_ARGUMENT = 100_000
 
 _LONGEST_LINE = 16 * 1024 * 1024
 _MOST_PLAIN_LINES = 2_000
+_EXPORT_SECONDS = 60.0
 _READ_PROMPT = 'file=$1; shift; exec "$@" < "$file"'
 
 
@@ -70,6 +72,8 @@ class ProgramAgent:
             restore(before, assignment)
         elif assignment.conversation:
             yield Warned(text="The conversation of the attempt before cannot be read; this attempt starts without it.")
+        elif assignment.feedback and not self.resumes:
+            yield Warned(text=f"{program.title} cannot continue a conversation: it begins again, with the findings.")
         run = Run(assignment.lane, before.session if before is not None else "")
         text = first_text(assignment, resumed=before is not None)
         with leaving_nothing(assignment.lane, program.leaves):
@@ -81,11 +85,18 @@ class ProgramAgent:
         self, assignment: Assignment, executable: Path, run: Run, text: str, inbox: asyncio.Queue[Message]
     ) -> AsyncGenerator[Activity]:
         """Run turn by turn, as long as the user has something to say; the last activity is `Finished`."""
+        goes_on = bool(run.session)
         while True:
             turn = _Turn(self, assignment, executable, run, text)
             async with aclosing(turn.follow(inbox)) as activities:
                 async for activity in activities:
                     yield activity
+            if goes_on and turn.found(self._program.lost):
+                yield Warned(
+                    text=f"{self._program.title} does not find its conversation; this attempt starts without it."
+                )
+                run.session, text, goes_on = "", first_text(assignment, resumed=False), False
+                continue
             messages = [*turn.waiting, *waiting_in(inbox)]
             if not turn.is_done or not messages:
                 break
@@ -97,15 +108,14 @@ class ProgramAgent:
             # A program that reads nothing while it works hears the user in a turn of its own.
             text = "\n\n".join(f"The user says: {message.text}" for message in messages)
             yield Heard(message_ids=tuple(message.id for message in messages))
-        yield self._finished(assignment, turn, run)
+        await self._export(assignment, executable, run)
+        yield await asyncio.to_thread(self._finished, assignment, turn, run)
 
     def command(self, assignment: Assignment, executable: Path, run: Run, text: str) -> Command:
         """Return the command of one turn; its settings and prompt are written to the home."""
-        assert assignment.door is not None
         program, home = self._program, assignment.home
-        model = assignment.model or program.default_model
-        place = ProgramPlace(str(executable), assignment.lane, home, assignment.door, model, run.session)
-        start = program.start(place)
+        start = program.start(self._place(assignment, executable, run))
+        run.session = start.session or run.session
         for path, content in {**start.files, PROMPT_FILE: text}.items():
             # Confined: an earlier turn may have laid links there.
             write_beneath(home, path, content.encode("utf-8", "replace"))
@@ -116,8 +126,27 @@ class ProgramAgent:
             argv = tuple(said if argument == PROMPT else argument for argument in argv)
         else:
             argv = ("/bin/sh", "-c", _READ_PROMPT, "sh", str(home / PROMPT_FILE), *argv)
+        return self._in_lane(assignment, executable, argv, start.env)
+
+    def _place(self, assignment: Assignment, executable: Path, run: Run) -> ProgramPlace:
+        assert assignment.door is not None
+        model = assignment.model or self._program.default_model
+        return ProgramPlace(str(executable), assignment.lane, assignment.home, assignment.door, model, run.session)
+
+    def _in_lane(
+        self, assignment: Assignment, executable: Path, argv: tuple[str, ...], env: Mapping[str, str]
+    ) -> Command:
         path = f"{executable.parent}:{self._path}"
-        return lane_command(assignment, argv, path, {"NO_COLOR": "1", "TERM": "dumb", **self._env, **start.env})
+        return lane_command(assignment, argv, path, {"NO_COLOR": "1", "TERM": "dumb", **self._env, **env})
+
+    async def _export(self, assignment: Assignment, executable: Path, run: Run) -> None:
+        """Have the program write its conversation into the home. What does not work out only costs the conversation."""
+        if self._program.exports is None or not run.session:
+            return
+        place = self._place(assignment, executable, run)
+        argv, env = self._program.exports(place), self._program.start(place).env
+        command = replace(self._in_lane(assignment, executable, argv, env), seconds=_EXPORT_SECONDS)
+        await self.start(command, LineOutput())
 
     async def start(self, command: Command, output: LineOutput) -> Completed:
         """Run the command. Raises AgentFailed when it cannot be started."""
@@ -179,6 +208,10 @@ class _Turn:
     def is_done(self) -> bool:
         """Whether it says that it has done its work."""
         return self.completed is not None and self.completed.exit_code == 0 and not self.run.trouble
+
+    def found(self, pattern: re.Pattern[str] | None) -> bool:
+        """Whether it has failed with words like these."""
+        return pattern is not None and not self.is_done and any(pattern.search(text) for text in self.plain)
 
     async def follow(self, inbox: asyncio.Queue[Message]) -> AsyncGenerator[Activity]:
         """Start it and yield what it tells until its end."""

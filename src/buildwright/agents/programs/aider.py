@@ -12,6 +12,7 @@ from buildwright.agents.programs.program import PROMPT_FILE, AgentProgram, Progr
 _PRICES = ".aider/caches/model_prices_and_context_window.json"
 _NO_PRICES = '{"none": {}}'
 """Not empty: an empty one is fetched anew."""
+_TALK = "chat.md"
 _OPTIONS = (
     "--yes-always",
     "--no-auto-commits",
@@ -26,6 +27,9 @@ _OPTIONS = (
     "--no-pretty",
     "--no-stream",
     "--no-fancy-input",
+    # Else a conversation of more than 1,000 tokens is made shorter by one more request before it goes on with it.
+    "--max-chat-history-tokens",
+    "100000",
     "--edit-format",
     "diff",
 )
@@ -35,9 +39,10 @@ def _start(place: ProgramPlace) -> Start:
     home = place.home
     where = (
         *("--message-file", str(home / PROMPT_FILE)),
-        *("--chat-history-file", str(home / "chat.md")),
+        *("--chat-history-file", str(home / _TALK)),
         *("--input-history-file", str(home / "input")),
     )
+    go_on = ("--restore-chat-history",) if place.session else ()
     env = {
         **door_env(place),
         # Else it writes a name of its own into the settings of the lane's git.
@@ -47,7 +52,12 @@ def _start(place: ProgramPlace) -> Start:
         "GIT_CONFIG_KEY_1": "user.email",
         "GIT_CONFIG_VALUE_1": "agent@localhost",
     }
-    return Start((place.program, *_OPTIONS, "--model", door_model(place), *where), env, {_PRICES: _NO_PRICES})
+    argv = (place.program, *_OPTIONS, "--model", door_model(place), *where, *go_on)
+    return Start(argv, env, {_PRICES: _NO_PRICES}, _TALK)
+
+
+def _session_files(session: str) -> tuple[str, ...]:
+    return (session,)
 
 
 PROGRAM = AgentProgram(
@@ -59,6 +69,7 @@ PROGRAM = AgentProgram(
     default_model="claude-sonnet-5-5",
     start=_start,
     read=None,
+    session_files=_session_files,
     fails=FAILS,
     tried="0.86.2",
     leaves=(".aider*",),

@@ -7,6 +7,7 @@ the whole turn as often again when a stream breaks off.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,5 +94,6 @@ PROGRAM = AgentProgram(
     start=_start,
     read=_read,
     session_files=_session_files,
+    lost=re.compile("no rollout found"),
     tried="0.171.0",
 )

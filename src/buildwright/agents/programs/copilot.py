@@ -5,6 +5,9 @@ It unpacks 237 MB into each fresh home, and masks the characters of its key wher
 
 from __future__ import annotations
 
+import re
+import uuid
+
 from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start
 from buildwright.core.model_names import maker_of
 
@@ -19,7 +22,13 @@ def _start(place: ProgramPlace) -> Start:
         "COPILOT_OFFLINE": "true",
         "COPILOT_AUTO_UPDATE": "false",
     }
-    return Start((place.program, "-p", PROMPT, "--allow-all-tools", "--silent", "--no-color"), env)
+    session = place.session or str(uuid.uuid4())
+    options = ("--allow-all-tools", "--silent", "--no-color", "--resume" if place.session else "--session-id", session)
+    return Start((place.program, "-p", PROMPT, *options), env, session=session)
+
+
+def _session_files(session: str) -> tuple[str, ...]:
+    return (f".copilot/session-state/{session}/**/*",)
 
 
 PROGRAM = AgentProgram(
@@ -31,6 +40,8 @@ PROGRAM = AgentProgram(
     default_model="gpt-5.5",
     start=_start,
     read=None,
+    session_files=_session_files,
+    lost=re.compile("No session, task, or name matched"),
     tried="1.0.102",
     leaves=(".copilot",),
 )

@@ -7,6 +7,7 @@ beforehand.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,8 @@ _WRITES = frozenset({"write_file", "replace"})
 
 
 def _start(place: ProgramPlace) -> Start:
-    options = ("--skip-trust", "-y", "-m", place.model, "-o", "stream-json")
+    go_on = ("--resume", place.session) if place.session else ()
+    options = ("--skip-trust", "-y", "-m", place.model, "-o", "stream-json", *go_on)
     env = {
         "GEMINI_API_KEY": place.door.token,
         "GOOGLE_GEMINI_BASE_URL": place.door.url,
@@ -53,6 +55,11 @@ def _read(run: Run, event: dict[str, Any]) -> Iterator[Activity]:
             run.trouble = str(error.get("message") if isinstance(error, dict) else error or "it failed")
 
 
+def _session_files(session: str) -> tuple[str, ...]:
+    # It finds a conversation by the folder that its list of projects has for the lane.
+    return (f".gemini/tmp/*/chats/*-{session[:8]}.json*", ".gemini/projects.json", ".gemini/*/*/.project_root")
+
+
 PROGRAM = AgentProgram(
     name="gemini",
     title="Gemini CLI",
@@ -62,6 +69,8 @@ PROGRAM = AgentProgram(
     default_model="gemini-2.5-flash",
     start=_start,
     read=_read,
+    session_files=_session_files,
+    lost=re.compile("Error resuming session"),
     tried="0.61.0",
     leaves=(".gemini",),
 )

@@ -10,7 +10,17 @@ from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPla
 
 
 def _start(place: ProgramPlace) -> Start:
-    options = ("-y", "--exit-immediately", "-m", door_model(place), "-o", str(place.home / "talk.json"))
+    # Else it ends at $3 of its own count, as if it were done.
+    options = (
+        "-y",
+        "--exit-immediately",
+        "--cost-limit",
+        "0",
+        "-m",
+        door_model(place),
+        "-o",
+        str(place.home / "talk.json"),
+    )
     env = {
         **door_env(place),
         "MSWEA_CONFIGURED": "true",

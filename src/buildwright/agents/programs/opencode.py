@@ -1,11 +1,13 @@
 """opencode, `opencode run`: it asks for a title first, and appends no `/v1` to the addresses of its settings.
 
-It takes 1.2 GB of memory, and fetches a list of models and servers for languages unless that is switched off.
+It takes 1.2 GB of memory, and fetches a list of models and servers for languages unless that is switched off. It holds
+its conversations in a database that names the lane, so they are kept by its own export and import.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,10 @@ from buildwright.core.model_names import maker_of
 _OFF = ("AUTOUPDATE", "MODELS_FETCH", "LSP_DOWNLOAD", "DEFAULT_PLUGINS", "SHARE", "CLAUDE_CODE")
 _VERSIONS = {"anthropic": "/v1", "openai": "/v1", "google": "/v1beta"}
 _WRITES = frozenset({"write", "edit", "patch"})
+_TALK = "talk.json"
+_IMPORT_FIRST = 'if [ -f "$1" ]; then "$0" import "$1" </dev/null >/dev/null && rm "$1"; fi; shift; exec "$0" "$@"'
+"""Only once: its database has a turn of the same attempt."""
+_EXPORT = '"$0" export "$1" > "$2.new" && mv "$2.new" "$2"'
 
 
 def _start(place: ProgramPlace) -> Start:
@@ -34,16 +40,24 @@ def _start(place: ProgramPlace) -> Start:
     }
     env = {"OPENCODE_CONFIG": str(place.home / "opencode.json")}
     env |= {f"OPENCODE_DISABLE_{name}": "1" for name in _OFF}
-    return Start(
-        (place.program, "run", "--format", "json", "--model", model),
-        env,
-        {"opencode.json": json.dumps(settings)},
-    )
+    go_on = ("--session", place.session) if place.session else ()
+    words = ("run", "--format", "json", "--model", model, *go_on)
+    argv = ("/bin/sh", "-c", _IMPORT_FIRST, place.program, str(place.home / _TALK), *words)
+    return Start(argv, env, {"opencode.json": json.dumps(settings)})
+
+
+def _exports(place: ProgramPlace) -> tuple[str, ...]:
+    return ("/bin/sh", "-c", _EXPORT, place.program, place.session, str(place.home / _TALK))
+
+
+def _session_files(session: str) -> tuple[str, ...]:  # noqa: ARG001  one conversation in each home
+    return (_TALK,)
 
 
 def _read(run: Run, event: dict[str, Any]) -> Iterator[Activity]:
     part = event.get("part")
     part = part if isinstance(part, dict) else {}
+    run.session = str(event.get("sessionID") or run.session)
     match event.get("type"):
         case "text":
             yield from run.says(part.get("text"))
@@ -68,6 +82,9 @@ PROGRAM = AgentProgram(
     default_model="claude-sonnet-5-5",
     start=_start,
     read=_read,
+    session_files=_session_files,
+    lost=re.compile("Session not found"),
+    exports=_exports,
     tried="1.18.33",
     leaves=(".opencode",),
 )

@@ -10,6 +10,7 @@ import json
 from buildwright.agents.programs.program import AgentProgram, ProgramPlace, Start
 from buildwright.core.model_names import maker_of
 
+_TALK = "talk"
 _APIS = {
     "anthropic": ("anthropic-messages", ""),
     "openai": ("openai-responses", "/v1"),
@@ -26,9 +27,14 @@ def _start(place: ProgramPlace) -> Start:
         "models": [{"id": place.model, "contextWindow": 200_000, "maxTokens": 32_000}],
     }
     models = json.dumps({"providers": {"buildwright": door}})
-    options = ("--provider", "buildwright", "--model", place.model, "--no-session", "-p")
+    options = ("--provider", "buildwright", "--model", place.model, "--session-dir", str(place.home / _TALK), "-p")
+    go_on = ("--continue",) if place.session else ()
     env = {"PI_OFFLINE": "1", "PI_CODING_AGENT_DIR": str(place.home / "pi")}
-    return Start((place.program, *options), env, {"pi/models.json": models})
+    return Start((place.program, *options, *go_on), env, {"pi/models.json": models}, _TALK)
+
+
+def _session_files(session: str) -> tuple[str, ...]:
+    return (f"{session}/**/*.jsonl",)
 
 
 PROGRAM = AgentProgram(
@@ -40,6 +46,7 @@ PROGRAM = AgentProgram(
     default_model="claude-sonnet-5-5",
     start=_start,
     read=None,
+    session_files=_session_files,
     tried="0.73.1",
     leaves=(".pi",),
 )

@@ -38,6 +38,8 @@ class Start(NamedTuple):
     env: Mapping[str, str] = {}
     files: Mapping[str, str] = {}
     """Settings to write first: path below the home, and content."""
+    session: str = ""
+    """The name of the conversation that it begins or goes on with, where it is given one and tells none."""
 
 
 def door_variables(door: ModelEndpoint) -> dict[str, str]:
@@ -125,6 +127,10 @@ class AgentProgram:
     """Found in a line of text: it has failed, although its exit code may be 0."""
     session_files: Callable[[str], tuple[str, ...]] | None = None
     """Patterns of the files below its home that hold a conversation; None if it cannot go on with one."""
+    lost: re.Pattern[str] | None = None
+    """Found in what it writes when it does not find the conversation that it is to go on with."""
+    exports: Callable[[ProgramPlace], tuple[str, ...]] | None = None
+    """The command that writes these files when it is done, for one that holds its conversations in another form."""
     tried: str = ""
     """The version that the tests run."""
     version_option: str = "--version"

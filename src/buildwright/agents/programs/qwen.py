@@ -6,6 +6,7 @@ It chooses the protocol by an option, and finds no door when only the address is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,17 +31,20 @@ _WRITES = frozenset({"write_file", "edit", "replace"})
 def _start(place: ProgramPlace) -> Start:
     kind, prefix, version = _KINDS[maker_of(place.model)]
     env = {
+        "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
         f"{prefix}_API_KEY": place.door.token,
         f"{prefix}_MODEL": place.model,
         "GOOGLE_GEMINI_BASE_URL" if prefix == "GEMINI" else f"{prefix}_BASE_URL": f"{place.door.url}{version}",
     }
     options = ("-y", "--auth-type", kind, "-m", place.model, "-o", "stream-json")
-    return Start((place.program, *options), env, {".qwen/settings.json": json.dumps(_SETTINGS)})
+    go_on = ("--resume", place.session) if place.session else ()
+    return Start((place.program, *options, *go_on), env, {".qwen/settings.json": json.dumps(_SETTINGS)})
 
 
 def _read(run: Run, event: dict[str, Any]) -> Iterator[Activity]:
     message = event.get("message")
     blocks = (message.get("content") if isinstance(message, dict) else None) or ()
+    run.session = str(event.get("session_id") or run.session)
     match event.get("type"):
         case "assistant":
             for block in blocks:
@@ -72,6 +76,10 @@ def _result(run: Run, block: dict[str, Any]) -> Iterator[Activity]:
         yield from run.wrote(given.get("file_path"))
 
 
+def _session_files(session: str) -> tuple[str, ...]:
+    return (f".qwen/projects/*/chats/{session}.jsonl",)
+
+
 PROGRAM = AgentProgram(
     name="qwen",
     title="Qwen Code",
@@ -81,6 +89,8 @@ PROGRAM = AgentProgram(
     default_model="gpt-5.5",
     start=_start,
     read=_read,
+    session_files=_session_files,
+    lost=re.compile("No saved session found"),
     tried="0.24.4",
     leaves=(".qwen",),
 )
