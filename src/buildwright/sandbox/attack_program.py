@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import json
+import mmap
 import os
 import signal
 import socket
@@ -22,6 +24,8 @@ from typing import Any
 
 _SECONDS = 3.0
 _NEW_USER_NAMESPACE = 0x10000000
+_TRACE_ME, _SEIZE = 0, 0x4206
+"""Of ptrace(2)."""
 _PUT_INPUT = 0x5412
 """TIOCSTI (tty_ioctl(4)): types a character into a terminal."""
 
@@ -162,6 +166,51 @@ def _powers(_outside: dict[str, Any]) -> None:
 def _namespaces(_outside: dict[str, Any]) -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(_NEW_USER_NAMESPACE) == 0:
         through("made a user namespace, in which it has every capability")
+
+
+def _calls(outside: dict[str, Any]) -> None:
+    """Make each call with arguments that no kernel takes: what it says of them shows whether it has looked at them."""
+    kernel = ctypes.CDLL(None, use_errno=True)
+    for name, number in outside["calls"].items():
+        ctypes.set_errno(0)
+        answer = kernel.syscall(ctypes.c_long(number), *[ctypes.c_long(-1)] * 6)
+        if answer != -1 or ctypes.get_errno() not in {errno.EPERM, errno.ENOSYS}:
+            through(f"the kernel answers {name}: {os.strerror(ctypes.get_errno())}")
+
+
+def _trace(_outside: dict[str, Any]) -> None:
+    """Ask to be traced by the parent, then look at a child that waits."""
+    kernel = ctypes.CDLL(None, use_errno=True)
+    child = os.fork()
+    if child == 0:
+        os._exit(int(kernel.ptrace(_TRACE_ME, 0, 0, 0) == 0))
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1:
+        through("may be traced")
+    victim = subprocess.Popen(["sleep", "60"])
+    if kernel.ptrace(_SEIZE, victim.pid, 0, 0) == 0:
+        through("may trace another process")
+    victim.kill()
+    victim.wait()
+
+
+def _families(_outside: dict[str, Any]) -> None:
+    for name, family, kind in (("vsock", 40, socket.SOCK_STREAM), ("alg", 38, socket.SOCK_SEQPACKET)):
+        with contextlib.suppress(OSError), socket.socket(family, kind):
+            through(f"has a socket of the family {name}")
+
+
+def _other_machine(_outside: dict[str, Any]) -> None:
+    """Ask for the number of this process (getpid(2)) as a program of 32 bits does, where calls have other numbers."""
+    if os.uname().machine != "x86_64":
+        return
+    child = os.fork()
+    if child == 0:
+        with mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC) as page:
+            page.write(bytes.fromhex("b814000000cd80c3"))  # mov eax, 20; int 0x80; ret
+            place = ctypes.addressof(ctypes.c_char.from_buffer(page))
+            os._exit(int(ctypes.CFUNCTYPE(ctypes.c_int)(place)() == os.getpid()))
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1:
+        through("the kernel answers calls of programs of 32 bits")
 
 
 def _terminal(_outside: dict[str, Any]) -> None:

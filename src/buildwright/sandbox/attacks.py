@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from buildwright.core.addresses import Destination
 from buildwright.errors import ToolMissing
 from buildwright.ports import Command, Completed, Reach, Sandbox
+from buildwright.sandbox.system_calls import FORBIDDEN
 
 _SECONDS = 30.0
 _MEMORY = 100_000_000
@@ -54,6 +55,10 @@ ATTACKS = (
     Attack("devices", "open a disk, the memory, the virtual machines"),
     Attack("powers", "have or gain rights: capabilities, setuid, root"),
     Attack("namespaces", "make a user namespace of its own"),
+    Attack("calls", "make calls of the kernel that no build needs: keys, mounts, io_uring, modules, and more"),
+    Attack("trace", "trace a process, which reads and changes its memory"),
+    Attack("families", "open a socket that no network namespace holds, to the host of a virtual machine for one"),
+    Attack("other_machine", "make calls as a program of 32 bits, where a filter may not know them"),
     Attack("terminal", "type into the terminal of the user"),
     Attack("outlive", "leave a child that lives on"),
     Attack("forks", "make processes without end", {"processes": 40}),
@@ -136,6 +141,12 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+def _calls() -> dict[str, int]:
+    """Return the numbers of the calls that are forbidden whatever their arguments are."""
+    numbers = {name: call.on(os.uname().machine) for name, call in FORBIDDEN.items() if call.when == "always"}
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
 @asynccontextmanager
 async def _stage() -> AsyncIterator[_Stage]:
     """Make what an attack may find: a file, a process with a key, servers that listen to everything."""
@@ -175,6 +186,7 @@ async def _stage() -> AsyncIterator[_Stage]:
             "sleeps": number,
             "outlives": number + 1,
             "memory": _MEMORY,
+            "calls": _calls(),
         }
         try:
             yield _Stage(folder, outside, heard, sleeper)

@@ -1,8 +1,8 @@
 """Runs one command inside a container and ends all that it started. A program of its own: it must import nothing of ours.
 
 Its argument is a socket of the engine's, which sends it one byte with four descriptors: a file of JSON (`argv`, `cwd`,
-`env`, `files`: bytes of the largest, `open`: files at once, `wiped`: folders, `outside`: the engine's namespace of processes),
-and the command's input, output and errors.
+`env`, `files`: bytes of the largest, `open`: files at once, `forbidden`: a filter of system calls in hexadecimal digits,
+`wiped`: folders, `outside`: the engine's namespace of processes), and the command's input, output and errors.
 Later bytes are `T`, ask the command to end, and `K`, end it. It answers with one line of JSON. When the socket closes,
 because the engine is gone, everything ends at once.
 """
@@ -34,39 +34,13 @@ _CONTROL = Path("/sys/fs/cgroup")
 
 
 _PR_SET_SECCOMP, _FILTER = 22, 2
-_NEW_USER, _X32 = 0x10000000, 0x40000000
-_EPERM, _ENOSYS = 0x00050001, 0x00050026
-_CALLS = {"x86_64": (0xC000003E, 272, 56), "aarch64": (0xC00000B7, 97, 220)}
-"""By machine: its number in filters, and those of unshare(2) and clone(2). clone3(2) is 435 everywhere."""
 
 
-def _forbid_user_namespaces(kernel: ctypes.CDLL) -> None:
-    """Refuse user namespaces to this process and all that it starts (seccomp(2)): in one it would have every capability.
-
-    Docker's own filter refuses them as well, podman's does not.
-    """
-    if os.uname().machine not in _CALLS:
-        return
-    machine, unshare, clone = _CALLS[os.uname().machine]
-    load, equal, above, bits, answer = 0x20, 0x15, 0x35, 0x45, 0x06
-    program = [
-        (load, 0, 0, 4),
-        (equal, 0, 9, machine),  # programs of another kind: not at all
-        (load, 0, 0, 0),
-        (above, 7, 0, _X32),
-        (equal, 6, 0, 435),  # its flags cannot be read; libraries go on with clone
-        (equal, 1, 0, unshare),
-        (equal, 0, 2, clone),
-        (load, 0, 0, 16),
-        (bits, 1, 0, _NEW_USER),
-        (answer, 0, 0, 0x7FFF0000),
-        (answer, 0, 0, _EPERM),
-        (answer, 0, 0, _ENOSYS),
-    ]
-    code = b"".join(struct.pack("HBBI", *one) for one in program)
-    buffer = ctypes.create_string_buffer(code)
-    whole = struct.pack("HP", len(program), ctypes.addressof(buffer))
-    if kernel.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(whole), 0, 0) != 0:
+def _forbid_calls(kernel: ctypes.CDLL, program: bytes) -> None:
+    """Let the kernel refuse what this filter says, to this process and all that it starts (seccomp(2))."""
+    code = ctypes.create_string_buffer(program)
+    whole = struct.pack("HP", len(program) // 8, ctypes.addressof(code))
+    if program and kernel.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(whole), 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no filter of system calls can be set")
 
 
@@ -188,7 +162,7 @@ def main(path: str) -> None:
         kernel.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(_TO_THE_KILLER, "ascii")
-        _forbid_user_namespaces(kernel)
+        _forbid_calls(kernel, bytes.fromhex(told["forbidden"]))
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         files = told["open"] if most == resource.RLIM_INFINITY else min(told["open"], most)
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))

@@ -17,6 +17,7 @@ from buildwright.ports import Command, Completed
 from buildwright.sandbox.execution import LARGEST_FILE, OPEN_FILES, carry_out, enclosed
 from buildwright.sandbox.lending import NOBODY, Loans, folders_to_write, give
 from buildwright.sandbox.relays import INSIDE, Relays, relayed
+from buildwright.sandbox.system_calls import filter_for
 from buildwright.sandbox.view import system_paths, tool_paths
 from buildwright.shared_folders import SharedFolder, make_shared
 
@@ -126,26 +127,28 @@ class Bubblewrap:
         shown = [(one, place) for one in command.shared if (place := one.ready()) is not None]
         lent = [*writable, *(one.upper.resolve() for one, _ in shown)]
         seen = [*tool_paths(command), *relays.shown, *writable]
-        with self._loans.lent(lent), _reachable(seen, shown) as (sources, around):
+        with (
+            self._loans.lent(lent),
+            _reachable(seen, shown) as (sources, around),
+            contextlib.ExitStack() as open_files,
+        ):
             arguments = self._arguments(command, sources, writable, relays.folder)
-            descriptor = os.memfd_create("arguments")
-            try:
-                os.write(descriptor, b"\0".join(os.fsencode(argument) for argument in arguments) + b"\0")
-                os.lseek(descriptor, 0, os.SEEK_SET)
-                argv = [
-                    *around,
-                    str(tools["bwrap"]),
-                    "--args",
-                    str(descriptor),
-                    "--",
-                    *relays.argv,
-                    *_limited(str(tools["prlimit"]), command),
-                ]
-                return await carry_out(
-                    command, argv, {}, on_output, guarded=True, pass_fds=(descriptor,), in_memory=IN_MEMORY
-                )
-            finally:
-                os.close(descriptor)
+            pass_fds = []
+            if forbidden := filter_for(os.uname().machine):
+                pass_fds.append(open_files.enter_context(_in_memory(forbidden)))
+                arguments += ["--seccomp", str(pass_fds[0])]
+            told = b"\0".join(os.fsencode(argument) for argument in arguments) + b"\0"
+            pass_fds.append(open_files.enter_context(_in_memory(told)))
+            argv = [
+                *around,
+                str(tools["bwrap"]),
+                "--args",
+                str(pass_fds[-1]),
+                "--",
+                *relays.argv,
+                *_limited(str(tools["prlimit"]), command),
+            ]
+            return await carry_out(command, argv, {}, on_output, guarded=True, pass_fds=pass_fds, in_memory=IN_MEMORY)
 
     @staticmethod
     def _tools() -> Sequence[str]:
@@ -183,6 +186,18 @@ class Bubblewrap:
         arguments += ["--remount-ro", "/dev", "--remount-ro", "/"]
         arguments += ["--chdir", str(command.cwd.resolve())]
         return arguments
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[int]:
+    """Yield a descriptor of a file without a name that holds this."""
+    descriptor = os.memfd_create("buildwright")
+    try:
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _limited(prlimit: str, command: Command) -> list[str]:

@@ -32,6 +32,7 @@ from buildwright.sandbox.container_engine import BoxWanted, ContainerBox, Contai
 from buildwright.sandbox.execution import DRAIN, GRACE, LARGEST_FILE, OPEN_FILES, HeadAndTail, enclosed, read_output
 from buildwright.sandbox.lending import NOBODY, Loans, folders_to_write
 from buildwright.sandbox.relays import relayed
+from buildwright.sandbox.system_calls import filter_for
 from buildwright.sandbox.view import system_paths, tool_paths
 
 VARIABLES = ("BUILDWRIGHT_CONTAINER_IMAGE", "BUILDWRIGHT_CONTAINER_CPUS", "BUILDWRIGHT_CONTAINER_MEMORY")
@@ -342,6 +343,7 @@ class _BoxRun:
                 "env": enclosed(self._command),
                 "files": LARGEST_FILE,
                 "open": OPEN_FILES,
+                "forbidden": filter_for(os.uname().machine).hex(),
                 "wiped": _WIPED,
                 "outside": pid_namespace(),
             }
