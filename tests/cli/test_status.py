@@ -18,7 +18,7 @@ import pytest
 from buildwright.store.kept_views import FOLDER, FORMAT
 from buildwright.store.lease_holders import holder_of
 from buildwright.views.overview import BuildView
-from tests.cli.conftest import WRITES, Program, shell
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
 
 
 @pytest.fixture
@@ -192,3 +192,36 @@ def test_one_line_for_a_prompt(program: Program, three: Path) -> None:
     program("stop", "--yes")
     (line,) = program("status", "--short").out.splitlines()
     assert re.fullmatch(r"[0-9a-f]{8} stopped, [0-9.]+ s  Sample", line), line
+
+
+def test_the_list_of_builds_has_project_time_and_cost_and_is_filtered(
+    program: Program, repository: Path, ended: Path, tmp_path: Path
+) -> None:
+    tasks = write_tasks(tmp_path / "other.json", {"id": "x", "title": "X"}, title="Fails")
+    program("build", tasks, "--repo", repository, *shell("exit 1", "--no-gates", "--attempts", "1"))
+    (paused,) = (path for path in (program.home / FOLDER).iterdir() if path != ended)
+    kept = program("status", "--all")
+    lines = kept.out.splitlines()
+    assert lines[0].split() == ["build", "state", "project", "created", "time", "title"]
+    assert re.fullmatch(rf"{paused.stem[:8]}  paused     target   \S+ \S+  +[0-9.]+ s  Fails", lines[1]), lines
+    assert re.fullmatch(rf"{ended.stem[:8]}  succeeded  target   \S+ \S+  +[0-9.]+ s  Sample", lines[2]), lines
+    both = program("status", "--all", "--json").object["builds"]
+    assert [(row["cost_usd"], row["seconds"] > 0) for row in both] == [("0", True), ("0", True)]
+    for options, found in (
+        (("--state", "paused"), [paused.stem]),
+        (("--state", "succeeded", "--project", "target"), [ended.stem]),
+        (("--project", "other"), []),
+        (("--state", "running"), []),
+    ):
+        rows = program("status", *options, "--json").object["builds"]
+        assert [row["build_id"] for row in rows] == found, options
+    assert "There is no such build." in program("status", "--project", "other").out
+    assert program("status", "--state", "odd").code == 2
+    assert program("status", "--state", "paused", "--short").code == 2
+    # What requests cost is known from the kept view, else from the journal.
+    view = json.loads(ended.read_text("utf-8"))
+    view["view"]["usage"]["cost_usd"] = "1.25"
+    ended.write_text(json.dumps(view), "utf-8")
+    assert "$1.25  Sample" in program("status", "--all").out
+    ended.unlink()
+    assert program("status", "--all").out == kept.out

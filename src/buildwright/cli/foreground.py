@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ from buildwright.cli.runners_text import nobody
 from buildwright.cli.summary import print_summary, summary_fields
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
+from buildwright.engine.commands import PauseBuild
+from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import BuildwrightError
 from buildwright.store.kept_views import keep_view
 from buildwright.wiring.notify import Notifier, listeners_of
@@ -40,7 +42,8 @@ async def drive(
     With `since`, an older state of the build, the events after that state are shown first.
     """
     detach = asyncio.Event()
-    view = LiveView(output, app.clock, detail=reporting.detail)
+    leave = "leave" if app.in_cluster or app.elsewhere else "stop safely"
+    view = LiveView(output, app.clock, detail=reporting.detail, pause=toggled(app), leave=leave)
     view.build = since or await app.builds.load(build_id)
     listeners = listeners_of(app.settings.user_file, reporting.notify)
     notifier = Notifier(listeners, lambda trouble: output.say(f"warning: {trouble}", style="yellow", wrap=True))
@@ -59,6 +62,15 @@ async def drive(
         if groups is not None:
             groups.close()
         await notifier.close()
+
+
+def toggled(app: Client) -> Callable[[Build], Awaitable[object]]:
+    """Return what pauses a build, or lets one go on that its user has paused. Raises BuildwrightError, awaited."""
+
+    def toggle(build: Build) -> Awaitable[object]:
+        return app.ask(build.id, ResumeBuild() if build.pause is not None else PauseBuild())
+
+    return toggle
 
 
 async def drive_to_the_end(
@@ -125,6 +137,7 @@ def _signals(app: Client, view: LiveView, detach: asyncio.Event, build_id: str) 
 
     def on_signal() -> None:
         if detach.is_set():
+            view.release()  # the process may end without another word
             if task is not None:
                 task.cancel()
             loop.call_later(_LAST_SECONDS, os._exit, Exit.INTERRUPTED)

@@ -1,23 +1,26 @@
 """The live view of a build: lines that stay, and below them one region that changes. Must never clear the screen.
 
 Without a terminal there are only the lines, and a heartbeat that says what runs when there was none for a while. With
-`--json` there is only one JSON line on stdout for each event.
+`--json` there is only one JSON line on stdout for each event. Where the user can type, keys steer the view and the build.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from buildwright.cli.current_steps import CurrentSteps, waiting_rows
 from buildwright.cli.event_text import STYLES, EventLine, count, log_rows, tell
+from buildwright.cli.keys import Keys, keys_taken
 from buildwright.cli.output import Output, clean
 from buildwright.cli.table import duration, money, tokens
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded, event_fields
+from buildwright.errors import BuildwrightError
 from buildwright.ports import Clock, LogEntry
 from buildwright.views.overview import headline, running_tasks, seconds_of, task_counts
 
@@ -41,7 +44,9 @@ class LiveView:
     """The live view of one build. It is given every event and log entry, and prints those that people need.
 
     Without a terminal a heartbeat comes after `beat_seconds` without a line. `detail` `none` leaves everything out but
-    what the caller says itself; with `all`, log entries are printed as well.
+    what the caller says itself; with `all`, log entries are printed as well. `pause` is called with the state of the
+    build when the user presses `p`; it pauses the build, or lets one go on that the user has paused. `leave` says what one
+    Ctrl-C does, which the key `q` stands for.
     """
 
     def __init__(
@@ -50,6 +55,8 @@ class LiveView:
         clock: Clock,
         beat_seconds: float = 30.0,
         detail: Literal["none", "events", "all"] = "events",
+        pause: Callable[[Build], Awaitable[object]] | None = None,
+        leave: str = "leave",
     ) -> None:
         self._output = output
         self._clock = clock
@@ -60,6 +67,11 @@ class LiveView:
         self._beat_seconds = beat_seconds
         self._detail = detail
         self._said = asyncio.Event()
+        self._pause = pause
+        self._leave = leave
+        self._pausing: asyncio.Task[None] | None = None
+        self._left = False
+        self._keys: Keys | None = None
 
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncIterator[LiveView]:
@@ -76,7 +88,16 @@ class LiveView:
         console = self._output.talk
         with Live(self, console=console, transient=True, auto_refresh=False, redirect_stdout=False) as live:
             async with _beside(self._tick(live)):
-                yield self
+                if not self._output.can_ask:
+                    yield self
+                    return
+                with keys_taken(self._on_key) as self._keys:
+                    yield self
+
+    def release(self) -> None:
+        """Leave the terminal as it was before its keys were taken; nothing happens where they were not."""
+        if self._keys is not None:
+            self._keys.stop()
 
     async def look_back(self, journal: BuildReader, build_id: str) -> None:
         """Learn from the end of the log what runs already. Raises StoreFailed."""
@@ -118,7 +139,36 @@ class LiveView:
         """Return the region as it is now. Rich calls this at each refresh, and for each line printed between two."""
         if self.build is None:
             return ""
-        return region(self.build, self._clock.now(), self._steps, self._frame, self._output)
+        keys = self._key_words() if self._keys is not None else ""
+        return region(self.build, self._clock.now(), self._steps, self._frame, self._output, keys)
+
+    def _key_words(self) -> str:
+        """Return what the keys do now."""
+        pause = self.build.pause if self.build is not None else None
+        toggles = self._pause is not None and (pause is None or pause.reason == "user")
+        words = ["p continue" if pause is not None else "p pause"] if toggles else []
+        return "  ".join([*words, "l hide the log" if self._detail == "all" else "l show the log", f"q {self._leave}"])
+
+    def _on_key(self, key: str) -> None:
+        """Do what the user wants with a key: `p` pauses or continues, `l` shows the log or hides it, `q` is one Ctrl-C."""
+        match key.lower():
+            case "l":
+                self._detail = "events" if self._detail == "all" else "all"
+            case "q" if not self._left:
+                self._left = True
+                signal.raise_signal(signal.SIGINT)
+            case "p" if self._pause is not None and self.build is not None and not self._is_pausing():
+                self._pausing = asyncio.create_task(self._ask_pause(self._pause(self.build)), name="pause")
+
+    def _is_pausing(self) -> bool:
+        return self._pausing is not None and not self._pausing.done()
+
+    async def _ask_pause(self, asked: Awaitable[object]) -> None:
+        """Wait for the answer of `pause`, and say why it was refused."""
+        try:
+            await asked
+        except BuildwrightError as error:
+            self.say(EventLine("bad", str(error)))
 
     async def _beat(self) -> None:
         """Say what runs whenever no line has come for a while, until cancelled."""
@@ -150,10 +200,12 @@ async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def region(build: Build, now: datetime, steps: CurrentSteps, frame: int, output: Output) -> RenderableType:
+def region(
+    build: Build, now: datetime, steps: CurrentSteps, frame: int, output: Output, keys: str = ""
+) -> RenderableType:
     """Return the changing region: one line for the build, one for each running task that fits, then waiting ones.
 
-    `frame` counts the refreshes and turns the spinner.
+    `frame` counts the refreshes and turns the spinner; `keys` says in a last line what can be pressed.
     """
     from rich.console import Group
     from rich.text import Text
@@ -162,10 +214,11 @@ def region(build: Build, now: datetime, steps: CurrentSteps, frame: int, output:
     spinner = _SPINNER[frame % len(_SPINNER)] if fancy else "|/-\\"[frame % 4]
     sign = output.glyphs.pause if _lets_leave(build) else spinner
     lines = [Text(f"{sign} {status_line(build, now)}", style="bold", no_wrap=False, overflow="fold")]
-    room = max(1, min(_MOST_RUNNING, output.talk.height - 4))
+    room = max(1, min(_MOST_RUNNING, output.talk.height - 4 - bool(keys)))
     rows = list(steps.rows(build, now, output.talk.width - 2))
     shown = rows[:room] + ([f"and {len(rows) - room} more"] if len(rows) > room else [])
     shown += waiting_rows(build, min(_MOST_WAITING, max(0, room - len(rows))))
+    shown += [keys] if keys else []
     lines += [Text(f"  {clean(row)}", style="dim", no_wrap=True, overflow="ellipsis") for row in shown]
     return Group(*lines)
 

@@ -6,9 +6,10 @@ Must never import the parser of command lines, asyncio or a model: each takes lo
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from buildwright.cli.argv0 import typed
@@ -16,7 +17,7 @@ from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.runners_text import no_process, run_by
 from buildwright.cli.summary import print_view, view_fields
-from buildwright.cli.table import Column, duration, table
+from buildwright.cli.table import Column, duration, money, table
 from buildwright.errors import NotFound
 from buildwright.settings import Settings
 from buildwright.store.kept_views import KEEP_SECONDS, KeptView, kept_view
@@ -48,12 +49,23 @@ def quick_status(argv: Sequence[str]) -> Exit | None:
     output = Output("--json" in flags)
     build = "".join(words)
     if "--all" in flags:
-        show_list(list_rows(settings.database, MOST_LISTED, ""), output)
+        rows = list_rows(settings.database, MOST_LISTED, "")
+        costs = _kept_costs(settings, rows)
+        if costs is None:
+            return None
+        show_list(rows, costs, output)
     elif "--short" in flags:
         show_short(list_rows(settings.database, *asked_rows(build)), build, output)
     else:
         return _show_kept(settings, "" if build == "newest" else build, output)
     return Exit.DONE
+
+
+def _kept_costs(settings: Settings, rows: Sequence[BuildRow]) -> dict[str, Decimal] | None:
+    """Return what each build cost, from the kept views; None when there is none of one of them."""
+    views = {row.build_id: kept_view(settings.home, row.build_id) for row in rows}
+    costs = {build: kept.view.usage.cost_usd for build, kept in views.items() if kept is not None}
+    return costs if len(costs) == len(rows) else None
 
 
 def _show_kept(settings: Settings, prefix: str, output: Output) -> Exit | None:
@@ -116,23 +128,61 @@ def show_short(rows: Sequence[BuildRow], build: str, output: Output) -> None:
 def short_state(row: BuildRow, now: datetime) -> str:
     """Return the state of a build in a few words, with its time: to its end, of a paused one to its last event."""
     task = f" {row.current_task_id}" if row.current_task_id and not row.outcome else ""
+    return f"{_state(row)}{task}, {duration(_seconds(row, now))}"
+
+
+def _seconds(row: BuildRow, now: datetime) -> float:
+    """Return how long a build has taken: to its end, of a paused one to its last event."""
     until = row.completed_at or (row.updated_at if row.control == "paused" else now)
-    return f"{_state(row)}{task}, {duration(max(0.0, (until - row.created_at).total_seconds()))}"
+    return max(0.0, (until - row.created_at).total_seconds())
 
 
 def _state(row: BuildRow) -> str:
     return row.outcome or (row.phase if row.control == "running" else row.control)
 
 
-def show_list(rows: Sequence[BuildRow], output: Output) -> None:
-    """Print the builds as a table, newest first."""
+def list_state(row: BuildRow) -> str:
+    """Return one of the states that a list is filtered by: `running`, `paused`, `succeeded`, `failed` or `stopped`."""
+    if row.outcome:
+        return "stopped" if row.outcome == "aborted" else row.outcome
+    return "paused" if row.control == "paused" else "running"
+
+
+def show_list(rows: Sequence[BuildRow], costs: Mapping[str, Decimal], output: Output, *, chosen: bool = False) -> None:
+    """Print the builds as a table, newest first, with what each cost. `chosen`: not all builds were asked for."""
+    now = datetime.now(UTC)
     if output.json:
-        output.data({"builds": [asdict(row) for row in rows]})
+        facts = [
+            {**asdict(row), "seconds": _seconds(row, now), "cost_usd": costs.get(row.build_id, Decimal(0))}
+            for row in rows
+        ]
+        output.data({"builds": facts})
         return
     if not rows:
-        output.print("There are no builds yet.")
-        output.say(typed("Next: buildwright demo"))
+        output.print("There is no such build." if chosen else "There are no builds yet.")
+        output.say(typed(f"Next: buildwright {'status --all' if chosen else 'demo'}"))
         return
-    columns = (Column("build"), Column("state"), Column("created", leaves=1), Column("title", leaves=2))
-    lines = [(row.build_id[:8], _state(row), f"{row.created_at:%Y-%m-%d %H:%M}", one_line(row.title)) for row in rows]
+    columns = (
+        Column("build"),
+        Column("state"),
+        Column("project", leaves=3),
+        Column("created", leaves=2),
+        Column("time", right=True, leaves=4),
+        Column("cost", right=True, leaves=5),
+        Column("title", leaves=1),
+    )
+    lines = [
+        (
+            row.build_id[:8],
+            _state(row),
+            one_line(row.project_id, 40),
+            f"{row.created_at:%Y-%m-%d %H:%M}",
+            duration(_seconds(row, now)),
+            money(costs[row.build_id]) if costs.get(row.build_id) else "",
+            one_line(row.title),
+        )
+        for row in rows
+    ]
     output.lines(table(columns, lines, output.width))
+    if len(rows) == MOST_LISTED:
+        output.say(f"The newest {MOST_LISTED} are shown; --state and --project choose among all.")

@@ -5,7 +5,7 @@ What needs no more than rows and kept views is shown by `quick_status`, before t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from buildwright.cli.output import Output
     from buildwright.client import Client
 
+_State = Literal["running", "paused", "succeeded", "failed", "stopped"]
+_MOST_SEARCHED = 10_000
+"""Builds, newest first, among which those in a state or of a project are looked for."""
+
 
 async def status(
     build: Annotated[str, Parameter(help="Id of the build, or its first characters; the newest when left out.")] = "",
     /,
     *,
     all_builds: Annotated[bool, Parameter(name="--all", help="List the builds instead.")] = False,
+    state: Annotated[_State | None, Parameter(help="List the builds in this state.")] = None,
+    project: Annotated[
+        str,
+        Parameter(help="List the builds of this project: the name of their repository, unless they were given one."),
+    ] = "",
     short: Annotated[
         bool, Parameter(help="One line, quick enough for a prompt; nothing when there is no build.")
     ] = False,
@@ -30,17 +39,19 @@ async def status(
     """Show how far a build is: its tasks, what runs now, what it cost, and what it needs from you."""
     from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
-    from buildwright.cli.quick_status import MOST_LISTED, asked_rows, show_list, show_short
+    from buildwright.cli.quick_status import asked_rows, show_short
     from buildwright.cli.session import session
     from buildwright.client import list_builds
     from buildwright.settings import Settings
 
     output = Output(json)
     settings = Settings.load()
-    if all_builds + short + watch > 1:
-        raise Refused("--all, --short and --watch cannot be used together", fix="give one of them")
-    if all_builds:
-        show_list(await list_builds(settings, MOST_LISTED), output)
+    lists = all_builds or state is not None or bool(project)
+    if lists + short + watch > 1:
+        raise Refused("a list of builds, --short and --watch cannot be used together", fix="give one of them")
+    if lists:
+        async with session() as app:
+            await _list(app, state, project, output)
         return Exit.DONE
     if short:
         show_short(await list_builds(settings, *asked_rows(build)), build, output)
@@ -49,6 +60,20 @@ async def status(
         build_id = await app.find(build)
         await (_watch if watch else _show)(app, build_id, output)
     return Exit.DONE
+
+
+async def _list(app: Client, state: _State | None, project: str, output: Output) -> None:
+    """Print the newest builds, of those in the state and of the project that are given, with what each cost."""
+    from buildwright.cli.quick_status import MOST_LISTED, list_state, show_list
+
+    chosen = state is not None or bool(project)
+    found = [
+        row
+        for row in await app.builds.rows(_MOST_SEARCHED if chosen else MOST_LISTED)
+        if (state is None or list_state(row) == state) and (not project or row.project_id == project)
+    ][:MOST_LISTED]
+    sums = await app.costs("build", found[-1].created_at) if found else ()
+    show_list(found, {each.key: each.cost_usd for each in sums}, output, chosen=chosen)
 
 
 async def _show(app: Client, build_id: str, output: Output) -> None:
@@ -71,13 +96,13 @@ async def _show(app: Client, build_id: str, output: Output) -> None:
 
 async def _watch(app: Client, build_id: str, output: Output) -> None:
     """Follow the journal until the build ends or pauses, with the lines that the process running it shows."""
-    from buildwright.cli.foreground import brought_home
+    from buildwright.cli.foreground import brought_home, toggled
     from buildwright.cli.live import LiveView
     from buildwright.cli.summary import print_summary, summary_fields
     from buildwright.engine.follow import follow
 
     build = await app.builds.load(build_id)
-    view = LiveView(output, app.clock)
+    view = LiveView(output, app.clock, pause=toggled(app))
     if output.json:
         output.data(summary_fields(build, app.clock.now()))
     async with view.shown():

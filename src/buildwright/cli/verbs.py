@@ -35,7 +35,12 @@ _EXAMPLES: dict[str, tuple[str, ...]] = {
         "buildwright build tasks.json --agent shell --agent-command ./agent.sh",
     ),
     "run": ("buildwright run 3fa9c2d1",),
-    "status": ("buildwright status --watch", "buildwright status --all --json", "buildwright status --short"),
+    "status": (
+        "buildwright status --watch",
+        "buildwright status --all --json",
+        "buildwright status --state paused --project shop",
+        "buildwright status --short",
+    ),
     "watch": ("buildwright watch", "buildwright watch 3fa9 --stay"),
     "logs": ("buildwright logs -f --task money",),
     "events": (
