@@ -396,3 +396,14 @@ def test_the_audit_of_a_plan_without_phases_is_that_of_the_result() -> None:
         told = tell(recorded, build)
         assert told is not None
         assert told.text == f"{name} passed its audit"
+
+
+def test_lines_are_broken_between_words_and_commands_stay_whole() -> None:
+    fix = "  fix: see `buildwright status 3fa9 --json` for its tasks, or name one of them"
+    assert wrapped(fix, 40).splitlines() == [
+        "  fix: see",
+        "    `buildwright status 3fa9 --json` for",
+        "    its tasks, or name one of them",
+    ]
+    command = "  or (`" + "a " * 30 + "b`) c"
+    assert wrapped(command, 20).splitlines() == ["  or", "    (`" + "a " * 30 + "b`)", "    c"]

@@ -125,7 +125,7 @@ def _tell(output: Output, kind: str, message: str, fix: str, code: Exit) -> int:
         output.data({"error": {"kind": kind, "message": message, "fix": fix, "exit": int(code)}})
     output.say(f"error: {message}", style="red", wrap=True)
     if fix:
-        output.say(f"  fix: {fix}")
+        output.say(f"  fix: {fix}", wrap=True)
     return code
 
 

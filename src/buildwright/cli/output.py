@@ -35,6 +35,8 @@ _UNSAFE = re.compile(
 )
 
 
+_WORD = re.compile(r"\S*`[^`]*`\S*|\S+")
+"""What a line is not broken in: a word, or what stands between backticks, which is mostly a command to copy."""
 _WORKFLOW_COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -63,7 +65,8 @@ def _cut(text: str) -> str:
 def wrapped(text: str, width: int | None) -> str:
     """Return the text with lines of at most `width` cells, broken between words only; None for no limit.
 
-    A line that four spaces indent is a command to copy, and stays whole, as a longer word does.
+    A line that four spaces indent is a command to copy, and stays whole, as a longer word does and what stands between
+    backticks.
     """
     from buildwright.cli.table import cells
 
@@ -73,7 +76,7 @@ def wrapped(text: str, width: int | None) -> str:
             rows.append(line)
             continue
         indent = line[: len(line) - len(line.lstrip())]
-        words = line.split()
+        words = _WORD.findall(line)
         row = indent + words[0]
         for word in words[1:]:
             if cells(row) + 1 + cells(word) > width:

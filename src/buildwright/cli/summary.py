@@ -159,7 +159,11 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     from buildwright.core.terminal import lines_of
 
     what, _, fix = pause.message.partition(" Fix: ")
-    output.print(f"Paused: {one_line(what) or pause.reason}", style="bold", wrap=True)
+    output.print(
+        f"Paused: {one_line(what) or ('as you asked' if pause.reason == 'user' else pause.reason)}",
+        style="bold",
+        wrap=True,
+    )
     if fix:
         output.print(f"  fix: {typed(one_line(fix, 300))}", wrap=True)
     if pause.fault:
@@ -167,7 +171,8 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
     why = typed(f"buildwright why {build_id[:8]} {pause.task or 'base'}")
     if pause.reason == "base":
         for line in pause.message.splitlines()[1:]:
-            output.print(f"    {one_line(line, 300)}")
+            ours = f"`buildwright resume {build_id} " in line  # what the project prints is shown as it is
+            output.print(f"    {typed(one_line(line, 300)) if ours else one_line(line, 300)}")
     for finding in pause.findings[pause.reason == "base" : 10]:
         first, *rest = lines_of(finding) or ("",)
         output.print(f"  {one_line(first, 300)}", wrap=True)
@@ -182,7 +187,7 @@ def print_pause(output: Output, build_id: str, pause: PauseView) -> None:
         output.print(typed(f'    buildwright approve {build_id[:8]} {fingerprint} -m "..."'))
     commands = [(choice.words, command_for(build_id, choice)) for choice in pause.choices]
     for words, command in commands:
-        output.print(f"  {words}:")
+        output.print(f"  {words}:", wrap=True)
         output.print(f"    {command}")
 
 
