@@ -7,7 +7,18 @@ from typing import Any, Final
 from buildwright.core.task import Task
 
 _DERIVED: Final = frozenset(
-    {"schema", "waves", "critical_path", "minutes", "total_minutes", "widest", "checks", "warnings", "spec_notes"}
+    {
+        "schema",
+        "waves",
+        "critical_path",
+        "minutes",
+        "total_minutes",
+        "widest",
+        "checks",
+        "warnings",
+        "spec_notes",
+        "estimate",
+    }
 )
 """What a plan shows that follows from its tasks, or from the repository: no key of a task list."""
 _DERIVED_OF_TASK: Final = frozenset({"wave", "on_critical_path"})

@@ -46,9 +46,11 @@ async def build(
     """
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import options_of, read_repository
+    from buildwright.cli.summary import estimate_words
     from buildwright.cli.unfinished import changed_build, say_moved, unfinished_build
     from buildwright.core.apply import fold
     from buildwright.engine.commands import NewBuild
+    from buildwright.wiring.estimate import estimate_for
 
     output = Output(json)
     reporting.check()
@@ -73,6 +75,10 @@ async def build(
             if not reporting.quiet:
                 _introduce(output, build_id, read, repository)
             first = fold(await app.builds.read(build_id, limit=1))  # a server begins at once: what follows is shown too
+            if read.graph is not None and not (reporting.quiet or output.json):
+                expected = await estimate_for(app.builds, read.graph, first.options)
+                if expected.basis == "history":
+                    output.say(f"  {estimate_words(expected)}", wrap=True)
             if part := first.options.part:
                 output.say(f"  note: this build is about {part}: its checks judge, and paths may be meant from there.")
         if detach:

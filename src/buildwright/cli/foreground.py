@@ -18,13 +18,14 @@ from buildwright.cli.live import LiveView, status_line
 from buildwright.cli.output import Output, one_line
 from buildwright.cli.reporting import PLAIN, Reporting, report_end
 from buildwright.cli.runners_text import nobody
-from buildwright.cli.summary import print_summary, summary_fields
+from buildwright.cli.summary import outcome_words, print_summary, summary_fields
 from buildwright.core.build import Build
 from buildwright.core.event import Recorded
 from buildwright.engine.commands import PauseBuild
 from buildwright.engine.resume_command import ResumeBuild
 from buildwright.errors import BuildwrightError
 from buildwright.store.kept_views import keep_view
+from buildwright.wiring.estimate import outcome_of
 from buildwright.wiring.notify import Notifier, listeners_of
 
 if TYPE_CHECKING:
@@ -102,10 +103,14 @@ async def tell_end(app: Client, build: Build, output: Output) -> tuple[Build, Ex
     """
     build, late = await brought_home(app, build, output)
     code = late or exit_of(build)
+    known = await outcome_of(app.builds, build)
     if output.json:
-        output.data({"type": "summary", "exit": int(code), **summary_fields(build, app.clock.now())})
+        fields = {**summary_fields(build, app.clock.now()), "estimated": known and known.model_dump(mode="json")}
+        output.data({"type": "summary", "exit": int(code), **fields})
     elif code is not Exit.INTERRUPTED:
         print_summary(output, build, app.clock.now())
+        if known is not None:
+            output.say(outcome_words(known), wrap=True)
     return build, code
 
 

@@ -130,6 +130,7 @@ def _write(out: Path, text: str) -> None:
 def _print_plan(output: Output, title: str, view: PlanView) -> None:
     """Print the tasks as a table, the milestones, the critical path, and how many tasks can run at once."""
     from buildwright.cli.event_text import count
+    from buildwright.cli.summary import estimate_words
 
     columns = (
         Column("wave", right=True),
@@ -162,6 +163,8 @@ def _print_plan(output: Output, title: str, view: PlanView) -> None:
         f"* Critical path, {view.minutes:g} of {view.total_minutes:g} minutes: {' > '.join(view.critical_path)}"
     )
     output.print(f"At most {count(view.widest, 'task')} can run at once.")
+    if view.estimate is not None:
+        output.print(estimate_words(view.estimate), wrap=True)
     if view.checks:
         output.print(f"Each change is judged by: {one_line('; '.join(view.checks), 400)}")
     for note in view.spec_notes:

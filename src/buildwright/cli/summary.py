@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from buildwright.cli.argv0 import typed
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from buildwright.core.build import Build
+    from buildwright.views.estimate import EstimateOutcome, EstimateView, Range
     from buildwright.views.overview import BuildView, Choice, PauseView, TaskView
 
 _STYLES = {
@@ -48,6 +50,38 @@ def view_fields(view: BuildView, fields: dict[str, Any]) -> dict[str, object]:
         ]
         fields = {**fields, "pause": {**fields["pause"], "choices": choices}}
     return {**fields, "next": next_command(view)}
+
+
+def estimate_words(estimate: EstimateView) -> str:
+    """Return what a plan is likely to take, in one line, with what that is known from."""
+    from buildwright.cli.event_text import count
+
+    words = []
+    if estimate.tokens is not None:
+        words.append(_span(estimate.tokens, lambda value: tokens(int(value))) + " tokens")
+    if estimate.cost_usd is not None:
+        words.append(_span(estimate.cost_usd, lambda value: money(Decimal(value))))
+    if estimate.seconds is not None:
+        words.append(_span(estimate.seconds, duration))
+    if estimate.basis == "prices":
+        return f"Estimate: {', '.join(words)} (a guess from published prices: nothing like it was built here yet)"
+    what = f"from {count(estimate.of_tasks, 'task')} of {count(estimate.of_builds, 'build')}"
+    return f"Estimate: {', '.join(words)} ({what} here)"
+
+
+def outcome_words(found: EstimateOutcome) -> str:
+    """Return how far off an estimate was, in one line."""
+    wanted, value = found.estimate.cost_usd, float(found.cost_usd)
+    if wanted is None:
+        wanted, value = found.estimate.seconds, found.seconds
+    assert wanted is not None
+    what = "as estimated" if found.within else "less than estimated" if value < wanted.low else "more than estimated"
+    return f"It took {what}. {estimate_words(found.estimate)}"
+
+
+def _span(found: Range, words: Callable[[float], str]) -> str:
+    low, high = words(found.low), words(found.high)
+    return low if low == high else f"{low} to {high}"
 
 
 def print_summary(output: Output, build: Build, now: datetime, limit: int = MOST_SHOWN) -> None:

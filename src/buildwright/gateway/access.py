@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from buildwright.core.model_names import DEFAULT_MODEL
+from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.gateway.exchange import (
     CHARS_PER_TOKEN,
     AnswerReader,
@@ -252,6 +252,12 @@ def telling(on_call: OnCall | None, opened: Opened, asked: ModelRequest) -> Iter
 def _load_price_list() -> None:
     """Load the price list, which takes about half a second the first time."""
     _cost("anthropic", DEFAULT_MODEL, Tokens())
+
+
+def price_of(model: str, tokens_in: int, tokens_out: int) -> Decimal | None:
+    """Return the US dollars for these tokens of a model, None when the price list does not know it."""
+    protocols: dict[str, Protocol] = {"anthropic": "anthropic", "openai": "openai", "google": "gemini"}
+    return _cost(protocols[maker_of(model)], model, Tokens(tokens_in, tokens_out))
 
 
 def _cost(protocol: Protocol, model: str, tokens: Tokens) -> Decimal | None:

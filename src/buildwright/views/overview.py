@@ -23,6 +23,7 @@ from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.judged_base import base_troubles
 from buildwright.core.record import Record
 from buildwright.core.task import TaskAction, Validation
+from buildwright.views.estimate import EstimateView
 from buildwright.views.statuses import BUSY, BuildPhase, doing, runtime_phase, stream_status
 
 ChoiceName = Literal["go", "retry", "skip", "abort"]
@@ -223,6 +224,8 @@ class PlanView(Record):
     """Commands that would judge each change, where a repository was given."""
     warnings: tuple[str, ...] = ()
     """What those do not prove: no test command, parts that no check runs, hidden exit codes."""
+    estimate: EstimateView | None = None
+    """What it is likely to take; None where it was not asked for."""
     spec_notes: tuple[str, ...] = ()
     """What became of lines of the spec that are no task, and of marks that do not speak for themselves."""
 

@@ -220,6 +220,7 @@ class App:
         Raises BadGraph, ModelFailed, BadSettings, BadRepository, Refused (the base does not pass its own checks).
         """
         from buildwright.views.overview import plan_view
+        from buildwright.wiring.estimate import estimate_for
 
         check_base = partial(self._check_base, new)
         new = preflight.resolved(new, self.settings)
@@ -231,6 +232,7 @@ class App:
                 "checks": tuple(check.command for check in found.checks),
                 "warnings": tuple(str(one) for one in found.findings if one.severity == "warning"),
                 "spec_notes": new.spec.notes,
+                "estimate": await estimate_for(self.builds, graph, new.options),
             }
         )
 

@@ -1,0 +1,198 @@
+"""What a plan is likely to take, from what tasks of this home took or from published prices. Must never ask a model.
+
+An estimate is a range: in four of five cases the build should end within it. With a history it is found by drawing whole
+builds and tasks of theirs again and again (the bootstrap of Efron, 1979, in two stages), so that builds that differ from
+each other make it wide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import NamedTuple
+
+from buildwright.core.build import Build, TaskPhase
+from buildwright.core.graph import Graph, Plan, compile_plan
+from buildwright.core.limits import Options
+from buildwright.core.model_names import DEFAULT_MODEL
+from buildwright.errors import BuildwrightError
+from buildwright.ports import BuildReader
+from buildwright.views.estimate import EstimateOutcome, EstimateView, Range
+from buildwright.views.overview import seconds_of
+
+_LOOK_BACK = 100
+_MOST_BUILDS = 20
+LEAST_SAMPLES = 5
+"""Tasks with an agent of the same kind below which there is no history to speak of."""
+_DRAWS = 200
+_MOST_DRAWN = 300
+"""Tasks that one draw holds; a larger plan is scaled up from them."""
+_LOW, _HIGH = 0.1, 0.9
+
+_PUBLISHED = ((6_000, 800, 40.0), (120_000, 12_000, 600.0))
+"""Input tokens, output tokens and seconds of a small task, done in one short turn, and of a large one that takes many turns
+or attempts. Assumed, not measured: used only where there is no history, and said so."""
+
+
+class TaskSample(NamedTuple):
+    """What one finished task took, in all of its attempts. Money is None when a price was not known."""
+
+    tokens: int
+    cost_usd: Decimal | None
+    seconds: float
+    attempts: int
+
+
+async def estimate_for(
+    builds: BuildReader, graph: Graph, options: Options, before: datetime | None = None
+) -> EstimateView:
+    """Return what a plan is likely to take: from the newest builds by the same agent and model, made before a time.
+
+    Raises BadGraph, StoreFailed.
+    """
+    agent, model = options.own(options.agent).base, _model_of(options)
+    history: list[list[TaskSample]] = []
+    for row in await builds.rows(_LOOK_BACK):
+        if not row.outcome or (before is not None and row.created_at >= before) or len(history) == _MOST_BUILDS:
+            continue
+        found = await builds.load(row.build_id)
+        chosen = found.options
+        if (chosen.own(chosen.agent).base, _model_of(chosen)) == (agent, model) and (samples := samples_of(found)):
+            history.append(samples)
+    price = partial(_price, model)  # its list takes long to read
+    return await asyncio.to_thread(estimate, compile_plan(graph), options.limits.concurrency, history, price)
+
+
+async def outcome_of(builds: BuildReader, build: Build) -> EstimateOutcome | None:
+    """Return what an ended build took beside what was to be expected; None where there was no history before it."""
+    if build.plan is None or not build.done or not build.is_terminal:
+        return None
+    try:
+        estimated = await estimate_for(builds, build.plan.graph, build.options, build.created_at)
+    except BuildwrightError:
+        return None
+    ended = build.finished_at or build.updated_at
+    return outcome(build, seconds_of(build, ended), estimated) if estimated.basis == "history" else None
+
+
+def _model_of(options: Options) -> str:
+    """Return the model that writes, "" for an agent that asks none by itself."""
+    from buildwright.agents.programs import PROGRAMS, program
+
+    chosen = options.as_of(options.agent)
+    if chosen.model or chosen.agent not in {"direct", "claude", *PROGRAMS}:
+        return chosen.model
+    return program(chosen.agent).default_model if chosen.agent in PROGRAMS else DEFAULT_MODEL
+
+
+def _price(model: str, tokens_in: int, tokens_out: int) -> Decimal | None:
+    from buildwright.gateway.access import price_of
+
+    return price_of(model, tokens_in, tokens_out) if model else None
+
+
+def samples_of(build: Build) -> list[TaskSample]:
+    """Return what the tasks of a build took that are done, and not by a proof without an attempt."""
+    found = []
+    for state in build.tasks.values():
+        if state.phase is TaskPhase.DONE and state.attempt and state.started_at and state.finished_at:
+            seconds = max(0.0, (state.finished_at - state.started_at).total_seconds())
+            priced = state.cost_usd if state.cost_usd or not state.tokens else None
+            found.append(TaskSample(state.tokens, priced, seconds, state.attempt))
+    return found
+
+
+def estimate(
+    plan: Plan,
+    slots: int,
+    history: Sequence[Sequence[TaskSample]],
+    price: Callable[[int, int], Decimal | None],
+) -> EstimateView:
+    """Return what a plan is likely to take with `slots` agents at once.
+
+    `history` has the tasks of each earlier build; `price` returns US dollars for tokens of input and output, None where
+    that is not known. The same input gives the same estimate. Takes O(draws * tasks * log(slots)), bounded for large plans.
+    """
+    builds = [samples for samples in history if samples]
+    count = len(plan.graph.tasks)
+    waves = max(plan.depth, default=-1) + 1
+    known = sum(map(len, builds))
+    if known < LEAST_SAMPLES:
+        return _by_prices(plan, count, waves, slots, price)
+    chance = random.Random(count)  # noqa: S311  no secret: the same plan has the same estimate
+    drawn = min(count, _MOST_DRAWN)
+    scale = count / drawn if drawn else 0.0
+    draws = []
+    for _ in range(_DRAWS):
+        chosen = [chance.choice(builds) for _ in builds]
+        pool = [sample for samples in chosen for sample in samples]
+        draws.append([chance.choice(pool) for _ in range(drawn)])
+    costs = [
+        None if any(one.cost_usd is None for one in draw) else sum(one.cost_usd or 0 for one in draw) for draw in draws
+    ]
+    spent = [sum(one.tokens for one in draw) * scale for draw in draws]
+    return EstimateView(
+        tasks=count,
+        waves=waves,
+        tokens=_range(spent) if any(spent) else None,
+        cost_usd=_range([float(cost or 0) * scale for cost in costs]) if any(spent) and None not in costs else None,
+        seconds=_range([_makespan(plan, [one.seconds for one in draw], slots) for draw in draws[:50]]),
+        attempts=_range([sum(one.attempts for one in draw) * scale for draw in draws]),
+        basis="history",
+        of_tasks=known,
+        of_builds=len(builds),
+    )
+
+
+def outcome(build: Build, seconds: float, estimated: EstimateView) -> EstimateOutcome:
+    """Return what a build took beside its estimate."""
+    cost, wanted = build.usage.cost_usd, estimated.cost_usd
+    value, most = (float(cost), wanted) if wanted is not None else (seconds, estimated.seconds)
+    within = most is not None and most.low <= value <= most.high
+    return EstimateOutcome(estimate=estimated, cost_usd=cost, seconds=seconds, within=within)
+
+
+def _by_prices(
+    plan: Plan, count: int, waves: int, slots: int, price: Callable[[int, int], Decimal | None]
+) -> EstimateView:
+    (low_in, low_out, low_time), (high_in, high_out, high_time) = _PUBLISHED
+    least, most = price(low_in, low_out), price(high_in, high_out)
+    known = least is not None and most is not None
+    return EstimateView(
+        tasks=count,
+        waves=waves,
+        tokens=Range(low=count * (low_in + low_out), high=count * (high_in + high_out)),
+        cost_usd=Range(low=float(least or 0) * count, high=float(most or 0) * count) if known else None,
+        seconds=Range(low=_makespan(plan, [low_time], slots), high=_makespan(plan, [high_time], slots)),
+        basis="prices",
+    )
+
+
+def _range(values: Sequence[float]) -> Range:
+    ordered = sorted(values)
+    return Range(low=ordered[int(_LOW * (len(ordered) - 1))], high=ordered[int(_HIGH * (len(ordered) - 1))])
+
+
+def _makespan(plan: Plan, seconds: Sequence[float], slots: int) -> float:
+    """Return when the last task ends if each starts as soon as it may and a slot is free; times are taken in turn."""
+    if not plan.graph.tasks:
+        return 0.0
+    ends: dict[int, float] = {}
+    free = [0.0] * max(1, min(slots, len(plan.graph.tasks)))
+    order = sorted(
+        range(len(plan.graph.tasks)), key=lambda index: (plan.milestone[index], plan.depth[index], plan.rank[index])
+    )
+    over: dict[int, float] = {}
+    for place, index in enumerate(order):
+        needs = [ends[plan.position[name]] for name in plan.graph.tasks[index].depends_on]
+        before = max((end for phase, end in over.items() if phase < plan.milestone[index]), default=0.0)
+        began = max(heapq.heappop(free), before, *needs, 0.0)
+        ends[index] = began + seconds[place % len(seconds)]
+        over[plan.milestone[index]] = max(over.get(plan.milestone[index], 0.0), ends[index])
+        heapq.heappush(free, ends[index])
+    return max(ends.values())

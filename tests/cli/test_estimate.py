@@ -1,0 +1,39 @@
+"""What a build is likely to take, before it is paid for, and how that was: on the screen and in JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import WRITES, Program, shell, write_tasks
+
+SIX = tuple({"id": f"t{number}", "title": f"Task {number}"} for number in range(6))
+
+
+def test_an_estimate_is_made_of_the_builds_before(program: Program, tmp_path: Path, repository: Path) -> None:
+    tasks = write_tasks(tmp_path / "six.json", *SIX)
+    guess = program("plan", tasks)
+    assert "(a guess from published prices: nothing like it was built here yet)" in " ".join(guess.out.split())
+    estimated = program("plan", tasks, "--json").object["estimate"]
+    assert (estimated["basis"], estimated["tasks"], estimated["waves"]) == ("prices", 6, 1)
+    assert estimated["cost_usd"]["low"] > 0
+
+    command: tuple[str | Path, ...] = ("build", tasks, "--repo", repository, "--new", "--no-gates", *shell(WRITES))
+    first = program(*command)
+    assert first.code == 0, first.err
+    assert "Estimate:" not in first.err, "there is nothing yet that it could be made from"
+    second = program(*command, "--branch", "second")
+    assert second.code == 0, second.err
+    assert "Estimate: " in second.err
+    assert "(from 6 tasks of 1 build here)" in " ".join(second.err.split())
+    third = program(*command, "--branch", "third", "--json")
+    known = third.lines[-1]["estimated"]
+    assert (known["estimate"]["of_tasks"], known["estimate"]["of_builds"]) == (12, 2)
+    assert isinstance(known["within"], bool)
+    assert program("plan", program_plan(program, tasks, tmp_path)).code == 0
+
+
+def program_plan(program: Program, tasks: Path, tmp_path: Path) -> Path:
+    """What `plan --json` prints, as a file: it is a task list, whatever is shown beside the tasks."""
+    shown = tmp_path / "shown.json"
+    shown.write_text(program("plan", tasks, "--json").out)
+    return shown
