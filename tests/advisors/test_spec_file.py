@@ -88,6 +88,11 @@ class TestOurs:
         [
             ({"depend_on": ["a"]}, "tasks[1].depend_on", "did you mean 'depends_on'"),
             ({"dependencies": ["a"]}, "tasks[1].dependencies", "did you mean 'depends_on'"),
+            ({"blockedBy": ["a"]}, "tasks[1].blockedBy", "did you mean 'depends_on'"),
+            ({"files": ["a.py"]}, "tasks[1].files", "did you mean 'files_expected'"),
+            ({"description": "x"}, "tasks[1].description", "did you mean 'goal'"),
+            ({"acceptance_criteria": ["x"]}, "tasks[1].acceptance_criteria", "did you mean 'acceptance'"),
+            ({"estimate": 2}, "tasks[1].estimate", "did you mean 'minutes'"),
             ({"description": "x"}, "tasks[1].description", "unknown key"),
             ({"files": ["a"], "goal": "x"}, "tasks[1].files", "unknown key"),
             ({"depends_on": "a"}, "tasks[1].depends_on", "should be a list"),

@@ -7,17 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
-from buildwright.advisors.documents import key_path
+from buildwright.advisors.documents import SPELLINGS, key_path
 from buildwright.errors import BadSpec
 
-# fmt: off
-SPELLINGS: Final = frozenset({
-    "after", "blockedby", "blockers", "dependencies", "dependency", "dependencyids", "dependent", "depends",
-    "dependson", "dependsontask", "dependsontasks", "dependsupon", "deps", "needs", "predecessor", "predecessors",
-    "prereq", "prereqs", "prerequisite", "prerequisites", "requires", "upstream", "waitfor", "waitsfor", "waitson",
-})
-"""Keys that mean "these tasks come before", without case and separators."""
-# fmt: on
 _INVERSE: Final = frozenset({"blocks", "before", "requiredby", "unblocks", "successors"})
 
 

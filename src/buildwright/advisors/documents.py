@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -219,9 +219,53 @@ def validate(model: type[AnyModel], data: Any, name: str, where: tuple[str | int
         raise BadSpec(message, file=name, key=key or None, fix=fix) from error
 
 
+# fmt: off
+SPELLINGS: Final = frozenset({
+    "after", "blockedby", "blockers", "dependencies", "dependency", "dependencyids", "dependent", "depends",
+    "dependson", "dependsontask", "dependsontasks", "dependsupon", "deps", "needs", "predecessor", "predecessors",
+    "prereq", "prereqs", "prerequisite", "prerequisites", "requires", "upstream", "waitfor", "waitsfor", "waitson",
+})
+"""Keys that mean "these tasks come before", without case and separators."""
+# fmt: on
+_MEANT: Final[Mapping[str, frozenset[str]]] = {
+    "files_expected": frozenset(
+        {
+            "affected",
+            "file",
+            "filename",
+            "files",
+            "filestochange",
+            "filestomodify",
+            "outputs",
+            "path",
+            "paths",
+            "targets",
+            "touches",
+        }
+    ),
+    "goal": frozenset(
+        {"body", "content", "desc", "description", "detail", "details", "instructions", "prompt", "text", "what"}
+    ),
+    "title": frozenset({"heading", "label", "name", "subject", "summary"}),
+    "id": frozenset({"identifier", "key", "number", "ref", "slug", "taskid"}),
+    "acceptance": frozenset(
+        {"acceptancecriteria", "criteria", "donewhen", "dod", "expected", "exitcriteria", "successcriteria"}
+    ),
+    "requirements": frozenset({"constraints", "rules"}),
+    "validation": frozenset({"check", "command", "test", "teststrategy", "verification", "verify"}),
+    "milestone": frozenset({"epic", "group", "phase", "section", "sprint", "stage"}),
+    "minutes": frozenset({"duration", "effort", "estimate", "estimatedminutes", "time"}),
+    "depends_on": SPELLINGS,
+    "tasks": frozenset({"items", "steps", "stories", "todos"}),
+}
+"""What people call a key elsewhere, without case and separators, by what it is called here."""
+
+
 def _unknown_key(model: type[BaseModel], where: tuple[str | int, ...]) -> tuple[str, str]:
     known = _fields_at(model, where[:-1])
-    close = get_close_matches(str(where[-1]), known, n=1, cutoff=0.6)
+    folded = re.sub(r"[^a-z]", "", str(where[-1]).lower())
+    meant = [key for key, names in _MEANT.items() if key in known and folded in names]
+    close = meant or get_close_matches(str(where[-1]), known, n=1, cutoff=0.6)
     if close:
         return f"unknown key; did you mean {close[0]!r}?", f"write {close[0]!r}, or remove the key"
     return "unknown key", f"remove it; known here: {', '.join(known)}"
