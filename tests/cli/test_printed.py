@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -99,3 +101,107 @@ def test_what_is_next_works_as_it_is_printed(
         assert done.returncode in {0, 1, 3, 4, 5}, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
         assert "Usage" not in done.stderr
     assert git(repository, "status", "--porcelain") == ""
+
+
+CASSETTE = """\
+version: 1
+model: claude-sonnet-5-5
+turns:
+  - when: {task: plan, tool: final_result_diagnosis}
+    reply: {json: {cause: the tool frob is not installed, advice: [{task: a, text: do without frob}], ask_person: true}}
+  - when: {task: a}
+    reply: {files: {a.txt: "a\\n"}}
+    usage: {input: 1000000, output: 1000}
+  - when: {task: b}
+    reply: {files: {b.txt: "b\\n"}}
+"""
+Fields: TypeAlias = dict[str, object]
+
+
+class Place:
+    """Where a build pauses: the program, its repository, and a folder for what else it takes."""
+
+    def __init__(self, program: Program, repository: Path, folder: Path) -> None:
+        self.program, self.repository, self.folder = program, repository, folder
+        self.model = folder / "model.yaml"
+        self.model.write_text(CASSETTE, "utf-8")
+
+    def build(self, *more: str | Path, first: Fields = {}, second: Fields = {"depends_on": ["a"]}) -> None:  # noqa: B006  never changed
+        """Start the build of two tasks, and leave it as it ends."""
+        tasks = write_tasks(
+            self.folder / "two.json", {"id": "a", "title": "A"} | first, {"id": "b", "title": "B"} | second
+        )
+        self.program("build", tasks, "--repo", self.repository, *more)
+
+
+def _budget(place: Place) -> None:
+    place.build("--cassette", place.model, "--no-gates", "--sandbox", "none", "--max-cost", "0.50")
+
+
+def _audit(place: Place) -> None:
+    contract = f"{WRITES}; printf '# Phases\\n\\n## Phase 2\\n\\nGET /health\\n' > phases.md"
+    place.build(
+        *shell(contract, "--check", "build:ok=true"), first={"milestone": "Phase 1"}, second={"milestone": "Phase 2"}
+    )
+
+
+def _taken_branch(place: Place) -> None:
+    git(place.repository, "checkout", "-q", "-b", "taken")
+    git(place.repository, "commit", "-q", "--allow-empty", "-m", "Theirs")
+    git(place.repository, "checkout", "-q", "main")
+    place.build(*shell(WRITES, "--no-gates", "--branch", "taken"))
+
+
+def _refused_push(place: Place) -> None:
+    remote = place.folder / "remote.git"
+    git(place.folder, "init", "-q", "--bare", str(remote))
+    hook = remote / "hooks" / "update"
+    hook.write_text("#!/bin/sh\necho closed for today >&2\nexit 1\n", "utf-8")
+    hook.chmod(0o755)
+    place.build(*shell(WRITES, "--no-gates", "--push", str(remote), "--branch", "made"))
+
+
+def _undo(place: Place) -> None:
+    shared: Fields = {"files_expected": ["shared.txt"]}
+    place.build(*shell('echo "$BUILDWRIGHT_TASK_ID" >> shared.txt', "--no-gates"), first=shared, second=shared)
+    place.program("task", "undo", "newest", "a")
+    place.program("run", "newest")
+
+
+def _stuck(place: Place) -> None:
+    place.build(*shell("echo no such tool; exit 3", "--no-gates", "--stuck-after", "2", "--cassette", str(place.model)))
+
+
+@pytest.mark.parametrize(
+    ("leave", "reason"),
+    [
+        (_budget, "budget"),
+        (_audit, "audit"),
+        (_taken_branch, "delivery"),
+        (_refused_push, "delivery"),
+        (_stuck, "stuck"),
+        (_undo, "undo"),
+    ],
+    ids=["budget", "audit", "taken branch", "refused push", "stuck", "undo"],
+)
+def test_each_choice_of_a_pause_works_as_it_is_printed(
+    program: Program, repository: Path, tmp_path: Path, leave: Callable[[Place], None], reason: str
+) -> None:
+    leave(Place(program, repository, tmp_path))
+    pause = program("status", "--json").object["pause"]
+    assert (pause or {"reason": None})["reason"] == reason
+    told = program("status").out
+    commands = dict.fromkeys(commands_of(program))
+    for command in commands:
+        assert command in told
+    kept = {folder: tmp_path / f"kept-{folder.name}" for folder in (program.home, repository)}
+    for folder, copy in kept.items():
+        shutil.copytree(folder, copy, symlinks=True)
+    for command in commands:
+        done = type_in(program, command)
+        assert done.returncode in {0, 1, 3, 4, 5}, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        answers = [event["type"] for event in program("events", "newest").lines]
+        assert {"build.resumed", "stop.requested"} & set(answers), command
+        for folder, copy in kept.items():
+            shutil.rmtree(folder)
+            shutil.copytree(copy, folder, symlinks=True)

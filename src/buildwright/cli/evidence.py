@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ async def evidence(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
 ) -> int:
     """Write a page for people and a signed bundle for programs: from each line asked to its commit, checks and cost."""
+    from buildwright.cli.argv0 import typed
     from buildwright.cli.exit_codes import Exit
     from buildwright.cli.output import Output
     from buildwright.cli.session import session
@@ -35,5 +37,6 @@ async def evidence(
         output.print(str(path))
     if notes:
         output.say(f"{written.notes} notes in refs/notes/buildwright/vsa")
-    output.say(f"Next: buildwright verify {written.bundle} --repo {loaded.repository}")
+    bundle, repository = shlex.quote(str(written.bundle)), shlex.quote(loaded.repository)
+    output.say(typed(f"Next: buildwright verify {bundle} --repo {repository}"))
     return Exit.DONE

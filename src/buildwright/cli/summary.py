@@ -250,7 +250,7 @@ def command_for(build_id: str, choice: Choice) -> str:
 
 def _command(build_id: str, choice: Choice) -> str:
     option = "" if choice.name == "go" else f" --{choice.name}"
-    taken = f" {_TAKEN[choice.takes]} {choice.value}" if choice.takes else ""
+    taken = f" {_TAKEN[choice.takes]} {shlex.quote(choice.value)}" if choice.takes else ""
     return f"buildwright resume {build_id[:8]}{option}{taken}"
 
 
@@ -270,7 +270,7 @@ def _next(view: BuildView) -> str:
         remote = view.delivered.rpartition(" ")[0]
         inspect = view.repository and "://" not in view.repository and not remote
         return (
-            f"git -C {shlex.quote(view.repository)} log --oneline {branch}"
+            f"git -C {shlex.quote(view.repository)} log --oneline {shlex.quote(branch)}"
             if inspect
             else f"buildwright diff {short} --stat"
         )

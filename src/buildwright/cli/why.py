@@ -182,7 +182,7 @@ def _print_stuck(output: Output, view: StuckView) -> None:
     _print_list(output, "Advice", tuple(one_line(f"{each.task}: {each.text}") for each in view.advice))
     if view.context is not None:
         _print_list(output, "The end of its log", view.context.tail, most=len(view.context.tail))
-        output.say(typed(f"Next: buildwright why {view.build[:8]} {_STUCK} --json shows all that is known"))
+        output.say(typed(f"All that is known: buildwright why {view.build[:8]} {_STUCK} --json"))
 
 
 def _print_report(output: Output, report: Report) -> None:
