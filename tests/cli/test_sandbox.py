@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,23 @@ def test_without_the_box_the_same_attacks_get_through(program: Program) -> None:
     assert ended.code == 3
     assert got >= {"read_outside", "write_outside", "environments", "processes", "kill_outside", "loopback", "sockets"}
     assert "outlive" not in got, "what a command starts ends with it, with and without a box"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from buildwright.temporary_folders import make_temporary_folder
+print(make_temporary_folder("tmp", Path(sys.argv[1])), flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_doctor_names_and_removes_what_a_killed_process_left(program: Program, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", KILLED, str(tmp_path)]
+    folder = Path(subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip())
+    assert folder.is_dir()
+    program.home.mkdir(exist_ok=True)
+    assert str(folder) in program("doctor", "--json").out
+    assert folder.is_dir()
+    program("doctor", "--fix")
+    assert not folder.exists()

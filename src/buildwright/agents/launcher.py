@@ -11,10 +11,8 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,6 +21,7 @@ from typing import NamedTuple
 
 from buildwright.errors import GateBroken, ToolMissing
 from buildwright.ports import Command, Completed, Sandbox
+from buildwright.temporary_folders import SHORT, temporary_folder
 
 _PATIENCE = 10.0
 """Seconds that the launcher may take to hand over."""
@@ -101,26 +100,21 @@ async def launching(sandbox: Sandbox, command: Command, on_error: Callable[[byte
 
     `on_error` gets what the program writes to its standard error. When the context is left, nothing of it is left.
     """
-    # In /tmp, so that the path is short enough for a socket (unix(7)), whatever TMPDIR says. For us alone (0700).
-    folder = Path(tempfile.mkdtemp(prefix="buildwright-start-", dir="/tmp"))
-    try:
-        with socket.socket(socket.AF_UNIX) as door:
-            door.bind(str(folder / "socket"))
-            door.listen(1)
-            door.setblocking(False)
-            script = folder / "start.sh"
-            program = Path(__file__).with_name("launcher_program.py")
-            words = (sys.executable, "-I", "-S", str(program), str(folder / "socket"))
-            # The library gives its parent's environment on, keys included: the launcher gets none.
-            script.write_text(f'#!/bin/sh\nexec /usr/bin/env -i {shlex.join(words)} "$@"\n', encoding="utf-8")
-            script.chmod(0o700)
-            launcher = Launcher(script, door, sandbox, command, on_error)
-            try:
-                yield launcher
-            finally:
-                await launcher.end()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder("buildwright-start-", SHORT) as folder, socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(folder / "socket"))
+        door.listen(1)
+        door.setblocking(False)
+        script = folder / "start.sh"
+        program = Path(__file__).with_name("launcher_program.py")
+        words = (sys.executable, "-I", "-S", str(program), str(folder / "socket"))
+        # The library gives its parent's environment on, keys included: the launcher gets none.
+        script.write_text(f'#!/bin/sh\nexec /usr/bin/env -i {shlex.join(words)} "$@"\n', encoding="utf-8")
+        script.chmod(0o700)
+        launcher = Launcher(script, door, sandbox, command, on_error)
+        try:
+            yield launcher
+        finally:
+            await launcher.end()
 
 
 def _receive(near: socket.socket) -> _HandedOver:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -121,15 +120,16 @@ async def _state_by_protocol(known: KnownAgent, settings: Settings, sandbox: San
     from buildwright.agents.finding import find
     from buildwright.core.model_names import maker_of
     from buildwright.errors import BuildwrightError
+    from buildwright.temporary_folders import temporary_folder
     from buildwright.wiring.adapters import path_of
 
     path = path_of(settings)
     place = await asyncio.to_thread(find, known.program, path)
     version, resumes, trouble = "", False, "" if place is not None else "it is not installed"
     if place is not None and sandbox is not None:
-        with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
+        with temporary_folder("buildwright-") as folder:
             try:
-                version, resumes = await introduce(f"{PREFIX}{known.command}", sandbox, path, Path(folder))
+                version, resumes = await introduce(f"{PREFIX}{known.command}", sandbox, path, folder)
             except BuildwrightError as error:
                 trouble = str(error)
     return AgentState(
@@ -236,10 +236,10 @@ async def _start(argv: tuple[str, ...], path: str, sandbox: Sandbox) -> tuple[st
     """Return the version that the program tells in the sandbox, and why it tells none."""
     from buildwright.errors import BuildwrightError
     from buildwright.ports import Command
+    from buildwright.temporary_folders import temporary_folder
 
     said = bytearray()
-    with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
-        home = Path(folder)
+    with temporary_folder("buildwright-") as home:
         env = {"PATH": f"{Path(argv[0]).parent}:{path}", "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
         command = Command(argv, home, env, seconds=_PATIENCE_SECONDS)
         try:

@@ -44,16 +44,16 @@ async def run(
 ) -> int:
     """Run a command as checks and agents are run: no network, no home, no key. Ends with its exit code."""
     import sys
-    import tempfile
     from pathlib import Path
 
     from buildwright.cli.output import Output
     from buildwright.ports import Command
+    from buildwright.temporary_folders import temporary_folder
 
     output, reach = Output(), _reach(allow)
     wall = await _chosen(mode)
     output.say(f"sandbox: {wall.name}")
-    with tempfile.TemporaryDirectory(prefix="buildwright-") as scratch:
+    with temporary_folder("buildwright-") as scratch:
 
         def show(piece: bytes) -> None:
             sys.stdout.buffer.write(piece)
@@ -62,11 +62,11 @@ async def run(
         done = await wall.run(
             Command(
                 argv=command,
-                cwd=Path(folder).resolve() if folder else Path(scratch),
-                env=_environment(Path(scratch)),
+                cwd=Path(folder).resolve() if folder else scratch,
+                env=_environment(scratch),
                 seconds=seconds,
                 reach=reach,
-                writable=(Path(scratch),),
+                writable=(scratch,),
             ),
             show,
         )

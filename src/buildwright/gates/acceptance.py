@@ -11,7 +11,6 @@ import json
 import os
 import re
 import secrets
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -26,6 +25,7 @@ from buildwright.gates.script import parse, plain, walk
 from buildwright.gates.surface import is_test
 from buildwright.ports import Command, GateTools, Judged, Judgement
 from buildwright.shared_folders import shared_in
+from buildwright.temporary_folders import temporary_folder
 
 _RELATION = re.compile(
     r"`?\s*(?:is|==+|=|equals|returns|gives|yields|->|=>|\u2192|(?:should|must|shall) (?:be|return|equal|give))\s+`?"
@@ -149,8 +149,7 @@ class AcceptanceGate:
 
     async def _ask(self, judged: Judged, files: Path, place: FunctionPlace, asked: Question) -> Mapping[str, Any]:
         """Call the function in a process of its own and return what came of it; empty when it said nothing."""
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            private = Path(folder)
+        with temporary_folder() as private:
             answer = private / secrets.token_hex(8)
             given = json.dumps([repr(asked.arguments), list(asked.arguments), asked.name, str(answer)])
             argv: tuple[str, ...]

@@ -11,7 +11,6 @@ import secrets
 import shlex
 import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -42,6 +41,7 @@ from buildwright.gates.tests_first import left_out, not_red, own_red, remove_ear
 from buildwright.gates.tool_output import within
 from buildwright.gates.toolchain import ProjectFiles, Toolchain, find_toolchain, needs_pytest
 from buildwright.ports import Furnished, GateTools, Judged, Judgement
+from buildwright.temporary_folders import temporary_folder
 
 
 class _Tree(NamedTuple):
@@ -129,11 +129,11 @@ class ChecksGate:
         files = checkout(judged)
         tree = await self._tree(files, judged)
         _, path = await self._programs(judged, files)
-        with tempfile.TemporaryDirectory(prefix="tmp", ignore_cleanup_errors=True) as folder:
+        with temporary_folder() as folder:
             toolchain = tree.toolchain
             if not judged.options.bring_to_agents:
                 toolchain = toolchain._replace(needs=toolchain.needs._replace(bring=()))
-            run = ProjectRun(judged, files, Path(folder), self._sandbox, path, toolchain, caches=caches, share=share)
+            run = ProjectRun(judged, files, folder, self._sandbox, path, toolchain, caches=caches, share=share)
             done = await run.set_up(toolchain.setup, self._setups)
             programs = os.pathsep.join(filter(None, (path, last)))
             return Furnished(tuple(done), run.environment_for_an_agent(programs, toolchain.sources))
@@ -381,9 +381,8 @@ class ChecksGate:
             # Elsewhere, home and temporary files lie beside the checkout, and not where those of this machine do.
             where = _aside(tree.files) if more else None
             prefix = "tmp" if where is None else secrets.token_hex(3)
-            made = tempfile.TemporaryDirectory(prefix=prefix, dir=where, ignore_cleanup_errors=True)
-            folder = stack.enter_context(made)
-            run = ProjectRun(judged, tree.files, Path(folder), self._sandbox, path, tree.toolchain, surface, more)
+            folder = stack.enter_context(temporary_folder(prefix, where))
+            run = ProjectRun(judged, tree.files, folder, self._sandbox, path, tree.toolchain, surface, more)
             yield run, await run.set_up(tree.toolchain.setup, self._setups)
 
 

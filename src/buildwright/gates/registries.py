@@ -13,13 +13,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from buildwright.core.addresses import Destination, plain_host
 from buildwright.gates.package_settings import found_settings, found_variables
+from buildwright.temporary_folders import temporary_folder
 
 _SECONDS = 30.0
 _URL = re.compile(r"(?:sparse\+)?(https?)://(?:[^\s/'\"<>@]*@)?([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(?::(\d{1,5}))?")
@@ -103,8 +103,8 @@ def _places(text: str) -> Iterator[Destination]:
 def _told_by(manager: str, mine: Mapping[str, str]) -> frozenset[Destination]:
     """Return the hosts that a package manager says it fetches from; none where it is not installed."""
     ask = _ASKED.get(manager)
-    with tempfile.TemporaryDirectory(prefix="buildwright-") as folder, contextlib.suppress(OSError, ValueError):
-        return frozenset(place for text in (ask or _npm)(Path(folder), mine, manager) for place in _places(text))
+    with temporary_folder("buildwright-") as folder, contextlib.suppress(OSError, ValueError):
+        return frozenset(place for text in (ask or _npm)(folder, mine, manager) for place in _places(text))
     return frozenset()
 
 

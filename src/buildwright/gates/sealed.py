@@ -10,7 +10,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from buildwright.gates.reporting import finding, judgement
 from buildwright.gates.setup_cache import SetupCache
 from buildwright.gates.toolchain import find_toolchain
 from buildwright.ports import GateTools, Judged, Judgement
+from buildwright.temporary_folders import temporary_folder
 
 _SCRIPTS = frozenset((".js", ".cjs", ".mjs"))
 _FIX = (
@@ -78,9 +78,8 @@ class SealedRunner:
         toolchain = find_toolchain(project, judged.options)
         unheard = replace(judged, on_output=None, on_command=None)  # what tests print tells what they ask
         beside = files.parent if away and os.access(files.parent, os.W_OK) else None
-        prefix = secrets.token_hex(3)
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=beside, ignore_cleanup_errors=True) as folder:
-            run = ProjectRun(unheard, files, Path(folder), self._sandbox, path, toolchain, more=more)
+        with temporary_folder(secrets.token_hex(3), beside) as folder:
+            run = ProjectRun(unheard, files, folder, self._sandbox, path, toolchain, more=more)
             done = await run.set_up(toolchain.setup, self._setups)
             if done and not done[-1].report.ok:
                 return [SealedRun(broken="the set-up of the checks fails")] * len(tests.files)

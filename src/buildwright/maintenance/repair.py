@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -22,10 +23,12 @@ from buildwright.store.lease_holders import this_process
 from buildwright.store.opening import connect_to_look
 from buildwright.supervisor.state import try_lock
 from buildwright.supervisor.supervisor import worker_homes
+from buildwright.temporary_folders import abandoned_folders, remove_abandoned_folders
 from buildwright.workspace import GitWorkspace
 from buildwright.workspace import orphans as workspace
 from buildwright.workspace.orphans import open_paths
 from buildwright.workspace.retention import MirrorPruner
+from buildwright.workspace.sizes import size_of
 
 WORKER_LOCK = "worker.lock"
 """File in the home of a worker, which holds a lock on it as long as it lives."""
@@ -41,6 +44,7 @@ def find(settings: Settings) -> list[RepairResult]:
     # Orphans are ended first, so a file that only they still use does not count as used.
     in_use = open_paths(frozenset(left_running))
     found = [RepairResult(left, partial(_end_orphans, homes)) for left in left_running.values()]
+    found += [RepairResult(_left_at(folder), _remove_folders) for folder in abandoned_folders().values()]
     if settings.database.is_file():
         found += store.find(settings.database, settings.artifacts, in_use)
     for home in homes:
@@ -105,6 +109,16 @@ def _has_worker(home: Path) -> bool:
     if lock is not None:
         os.close(lock)
     return lock is None
+
+
+def _left_at(folder: Path) -> Leftover:
+    since = datetime.fromtimestamp(folder.stat().st_mtime, UTC) if folder.is_dir() else None
+    return Leftover("a temporary folder that a killed run has left", str(folder), since, size_of(folder))
+
+
+async def _remove_folders() -> bool:
+    await asyncio.to_thread(remove_abandoned_folders)
+    return True
 
 
 async def _end_orphans(homes: list[Path]) -> bool:

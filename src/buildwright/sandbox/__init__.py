@@ -11,6 +11,7 @@ from buildwright.ports import Sandbox
 from buildwright.sandbox.bubblewrap import Bubblewrap
 from buildwright.sandbox.execution import NoSandbox
 from buildwright.sandbox.orphans import end_orphans
+from buildwright.temporary_folders import remove_abandoned_folders
 
 __all__ = ["Bubblewrap", "NoSandbox", "choose", "end_orphans"]
 
@@ -23,11 +24,14 @@ _PAUSES = (0.2, 1.0)
 async def choose(mode: SandboxMode, home: str = "", environment: Mapping[str, str] | None = None) -> Sandbox:
     """Return the sandbox for a mode. `auto` is bubblewrap, where that does not work containers, and never none.
 
+    What killed processes of this user left in the folders for temporary files is removed first.
+
     `home` is the tag that marks what belongs to this home. BUILDWRIGHT_SANDBOX in the environment says what `auto`
     means on this machine: where a container around this process is the wall, its owner asks for `none` there. Raises
     BadSettings when the mode is not available.
     """
     environment = environment or {}
+    await asyncio.to_thread(remove_abandoned_folders)
     if mode == "auto":
         mode = _of_this_machine(environment)
     if mode == "none":

@@ -20,6 +20,7 @@ from buildwright.sandbox.relays import INSIDE, Relays, relayed
 from buildwright.sandbox.system_calls import filter_for
 from buildwright.sandbox.view import system_paths, tool_paths
 from buildwright.shared_folders import SharedFolder, make_shared
+from buildwright.temporary_folders import SHORT, temporary_folder
 
 IN_MEMORY = ("/tmp", "/dev/shm")  # noqa: S108
 """Folders inside that are kept in memory; what lies there counts as the command's."""
@@ -62,9 +63,9 @@ class Bubblewrap:
 
     async def usable(self) -> str | None:
         """Run a trial command; return why bubblewrap cannot be used here, or None when it can."""
-        with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
+        with temporary_folder("buildwright-") as folder:
             try:
-                done = await self.run(Command(("true",), Path(folder), {"PATH": "/usr/bin:/bin"}, seconds=20.0))
+                done = await self.run(Command(("true",), folder, {"PATH": "/usr/bin:/bin"}, seconds=20.0))
             except (ToolMissing, GateBroken) as error:
                 return str(error)
         if done.exit_code == 0:
@@ -248,10 +249,9 @@ def _reachable(
     if not hidden and not shown:
         yield {path: path for path in paths}, become if is_root else []
         return
-    stage = Path(tempfile.mkdtemp(prefix="buildwright-stage-", dir="/tmp"))
-    stage.chmod(0o755)
-    staged = {path: stage / str(number) for number, path in enumerate(hidden)}
-    try:
+    with temporary_folder("buildwright-stage-", SHORT) as stage:
+        stage.chmod(0o755)
+        staged = {path: stage / str(number) for number, path in enumerate(hidden)}
         for path, place in staged.items():
             place.mkdir() if path.is_dir() else place.touch()
         binds = [word for path, place in staged.items() for word in ("bind", str(path), str(place))]
@@ -261,10 +261,6 @@ def _reachable(
             user, then = ["--user", "--map-root-user"], ["unshare", "--user", *_itself()]
         private = ["unshare", *user, "--mount", "--propagation", "private", "sh", "-c", _STAGE, "sh"]
         yield {path: staged.get(path, path) for path in paths}, [*private, *mounts, *binds, "--", *then]
-    finally:
-        for place in (*staged.values(), stage):
-            with contextlib.suppress(FileNotFoundError):
-                place.rmdir() if place.is_dir() else place.unlink()
 
 
 def _itself() -> list[str]:

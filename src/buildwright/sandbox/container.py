@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import socket
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from buildwright.sandbox.lending import NOBODY, Loans, folders_to_write
 from buildwright.sandbox.relays import relayed
 from buildwright.sandbox.system_calls import filter_for
 from buildwright.sandbox.view import system_paths, tool_paths
+from buildwright.temporary_folders import remove_temporary_folder, temporary_folder
 
 VARIABLES = ("BUILDWRIGHT_CONTAINER_IMAGE", "BUILDWRIGHT_CONTAINER_CPUS", "BUILDWRIGHT_CONTAINER_MEMORY")
 """Variables that say what boxes are made of: an image (this system's own programs without one), processors, memory."""
@@ -97,13 +97,11 @@ class ContainerSandbox:
         """Run a trial command and remove what dead processes left. Raises GateBroken, ToolMissing where it cannot work."""
         async with engine_of(self._environment) as engine:
             await engine.remove_abandoned([self._home])
-        with tempfile.TemporaryDirectory(prefix="buildwright-") as folder:
+        with temporary_folder("buildwright-") as folder:
             done = await self.run(
-                Command(
-                    ("sh", "-c", "echo here > seen"), Path(folder), {"PATH": "/usr/bin:/bin"}, seconds=_START_SECONDS
-                )
+                Command(("sh", "-c", "echo here > seen"), folder, {"PATH": "/usr/bin:/bin"}, seconds=_START_SECONDS)
             )
-            if done.exit_code == 0 and (Path(folder) / "seen").is_file():
+            if done.exit_code == 0 and (folder / "seen").is_file():
                 return
         said = done.output.decode("utf-8", "replace").strip() or f"exit code {done.exit_code}"
         raise GateBroken(
@@ -143,7 +141,7 @@ class ContainerSandbox:
                     await engine.remove(box)
         finally:
             for box in kept:
-                shutil.rmtree(box.folder, ignore_errors=True)
+                remove_temporary_folder(box.folder)
 
     @property
     def _python(self) -> str:

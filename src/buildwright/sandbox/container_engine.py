@@ -13,7 +13,6 @@ import os
 import shutil
 import stat
 import tarfile
-import tempfile
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from buildwright.errors import GateBroken
 from buildwright.process_table import is_abandoned, new_mark
 from buildwright.sandbox.lending import NOBODY
 from buildwright.sandbox.relays import INSIDE
+from buildwright.temporary_folders import SHORT, make_temporary_folder, remove_temporary_folder
 
 if TYPE_CHECKING:
     from aiodocker import Docker
@@ -130,8 +130,7 @@ class ContainerEngine:
 
     async def start(self, wanted: BoxWanted, cpus: float, home: str) -> ContainerBox:
         """Make and start a box. `home` is the tag of the home whose later processes may remove it."""
-        # In /tmp, so that the paths in it are short enough for sockets (unix(7)), whatever TMPDIR says.
-        folder = Path(tempfile.mkdtemp(prefix="buildwright-box-", dir="/tmp"))
+        folder = make_temporary_folder("buildwright-box-", SHORT)
         made = None
         try:
             shutil.copyfile(Path(__file__).with_name(_PROGRAM), folder / _PROGRAM)
@@ -142,7 +141,7 @@ class ContainerEngine:
             made = await self._docker.containers.create(config, name=folder.name)
             await made.start()
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_temporary_folder(folder)
             if made is not None:
                 await asyncio.shield(self._delete(made.id))
             raise
@@ -206,7 +205,7 @@ class ContainerEngine:
     async def remove(self, box: ContainerBox) -> None:
         """End and remove a box, whatever runs in it."""
         await self._delete(box.id)
-        shutil.rmtree(box.folder, ignore_errors=True)
+        remove_temporary_folder(box.folder)
 
     async def remove_abandoned(self, homes: Collection[str]) -> int:
         """Remove the boxes that dead processes of these homes left; return their number."""
@@ -214,11 +213,6 @@ class ContainerEngine:
         for one in await self._docker.containers.list(all=True, filters={"label": [_MARK]}):
             if is_abandoned(one["Labels"].get(_MARK, ""), homes):
                 await self._delete(one.id)
-                for mount in one["Mounts"]:
-                    if mount.get("Destination") == str(INSIDE) and Path(mount["Source"]).name.startswith(
-                        "buildwright-box-"
-                    ):
-                        shutil.rmtree(mount["Source"], ignore_errors=True)
                 removed += 1
         return removed
 

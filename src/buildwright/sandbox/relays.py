@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import NamedTuple
 
 from buildwright.ports import Command, Reach
 from buildwright.sandbox.egress import Egress, pass_on
+from buildwright.temporary_folders import SHORT, temporary_folder
 
 INSIDE = Path("/run/buildwright")
 """Where the folder of the sockets is seen inside."""
@@ -70,38 +70,34 @@ async def relayed(
     if command.network or (command.reach is None and not command.relays):
         yield Relays()
         return
-    # In /tmp, so that the path is short enough for a socket (unix(7)), whatever TMPDIR says.
-    folder = Path(tempfile.mkdtemp(prefix="buildwright-relays-", dir=within or "/tmp"))  # noqa: S108
-    seen = INSIDE / folder.name if within is not None else INSIDE
-    try:
-        async with contextlib.AsyncExitStack() as stack:
-            egress = Egress(command.reach, os.environ) if command.reach is not None else None
-            if egress is not None:
-                await stack.enter_async_context(egress.listening(folder / "proxy"))
-            relays = {**_own_loopback(command.reach), **command.relays}
-            for port, place in relays.items():
-                await stack.enter_async_context(_leading(folder / str(port), *place))
-            told = {
-                "relays": [(port, str(seen / str(port))) for port in relays],
-                "proxy": str(seen / "proxy") if egress is not None else "",
-                "variables": _variables(command.env),
-            }
-            (folder / _CONFIG).write_text(json.dumps(told), encoding="utf-8")
-            shutil.copyfile(Path(__file__).with_name("relay_program.py"), folder / _PROGRAM)
-            if user is not None:
-                for path in (folder, *folder.iterdir()):
-                    os.chown(path, user, user)
-            # The Python below our environment, which a project's tools may well use, too: ours is not shown inside.
-            program = (
-                python or os.path.realpath(sys.executable),
-                "-I",
-                "-S",
-                str(seen / _PROGRAM),
-                str(seen / _CONFIG),
-            )
-            yield Relays(folder, program, egress)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    async with contextlib.AsyncExitStack() as stack:
+        folder = stack.enter_context(temporary_folder("buildwright-relays-", within or SHORT))
+        seen = INSIDE / folder.name if within is not None else INSIDE
+        egress = Egress(command.reach, os.environ) if command.reach is not None else None
+        if egress is not None:
+            await stack.enter_async_context(egress.listening(folder / "proxy"))
+        relays = {**_own_loopback(command.reach), **command.relays}
+        for port, place in relays.items():
+            await stack.enter_async_context(_leading(folder / str(port), *place))
+        told = {
+            "relays": [(port, str(seen / str(port))) for port in relays],
+            "proxy": str(seen / "proxy") if egress is not None else "",
+            "variables": _variables(command.env),
+        }
+        (folder / _CONFIG).write_text(json.dumps(told), encoding="utf-8")
+        shutil.copyfile(Path(__file__).with_name("relay_program.py"), folder / _PROGRAM)
+        if user is not None:
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, user, user)
+        # The Python below our environment, which a project's tools may well use, too: ours is not shown inside.
+        program = (
+            python or os.path.realpath(sys.executable),
+            "-I",
+            "-S",
+            str(seen / _PROGRAM),
+            str(seen / _CONFIG),
+        )
+        yield Relays(folder, program, egress)
 
 
 def _own_loopback(reach: Reach | None) -> dict[int, tuple[str, int]]:
