@@ -136,6 +136,26 @@ async def test_paths_that_are_not_there_look_like_all_others_to_nobody(filled: F
         assert (await filled.nobody.get(path)).status == 401, path
 
 
+async def test_a_browser_at_the_front_page_is_led_to_sign_in_and_then_to_the_pages(filled: Filled) -> None:
+    page = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    led = await filled.nobody.get("/", headers=page)
+    assert (led.status, led.headers["location"]) == (303, "/sign-in")
+    assert led.headers["x-correlation-id"]
+    for path, headers in (
+        ("/", {"Accept": "application/json"}),
+        ("/", {**page, "Authorization": "Bearer x"}),
+        ("/api/builds", page),
+        ("//", page),
+    ):
+        assert (await filled.nobody.get(path, headers=headers)).status == 401, (path, headers)
+    assert (await filled.nobody.post("/", headers=page)).status == 401
+    site = filled.served.site
+    cookie = f"{COOKIE}={site.signer.issue(OWNER, 'session', 600, site.app.clock.now())}"
+    there = await filled.nobody.get("/", headers={**page, "Cookie": cookie})
+    assert (there.status, there.headers["location"]) == (303, "/docs")
+    assert (await filled.nobody.get("/", headers={**page, "Cookie": f"{COOKIE}=old"})).headers["location"] == "/sign-in"
+
+
 async def test_a_session_counts_only_for_pages_of_this_server(filled: Filled) -> None:
     for name, headers in foreign(filled.served).items():
         for one in HTTP:

@@ -162,7 +162,7 @@ def test_a_bad_token_is_refused(name: str) -> None:
     said = "this token has expired" if name == "expired" else "the token is invalid"
     assert (str(refused.value), refused.value.fix) == (
         said,
-        "print a new one: buildwright token (with --sign-in for a browser)",
+        "get a new one: `buildwright token`, for a browser `buildwright token --sign-in`",
     )
 
 

@@ -231,7 +231,7 @@ def test_a_missing_or_old_git_is_named_with_its_fix(
         (tools / "git").write_text(f"#!/bin/sh\necho git version {version}\n")
         (tools / "git").chmod(0o755)
     ended = program("build", three, "--repo", repository, *shell(WRITES, "--no-gates"), PATH=str(tools))
-    assert (ended.code, ended.out) == (1, ""), ended.err
+    assert (ended.code, ended.out) == (78, ""), ended.err
     assert ("too old" if version else "git is not installed") in ended.err
     assert "Install git 2.38 or newer" in ended.err
     doctor = program("doctor", "--json", PATH=str(tools))

@@ -20,6 +20,7 @@ COMMANDS = "fix=commands"
 """The preference (header `Prefer`, RFC 7240) of a client that shows commands: the command line through a server."""
 OWNER = "ask the owner of the server; its log says more"
 """What is said instead of a command that has no path."""
+_ASK_FOR_ONE = "ask the owner of the server for a new token"
 
 _ID = r" (?P<id>[A-Za-z0-9-]{1,64})"
 _TASK = r" (?P<task>[A-Za-z0-9][A-Za-z0-9._-]{0,79})"
@@ -113,6 +114,8 @@ def _told(text: str) -> str:
 
 def over_http(fix: str) -> str:
     """Return a fix with the paths and fields that do what its commands and options do."""
+    if "`buildwright token" in fix:
+        return _ASK_FOR_ONE
     parts = _SPAN.split(fix)  # what lies between backticks is at the odd places
     said = "".join(_of_span(part) if place % 2 else _OPTION.sub(_field_of, part) for place, part in enumerate(parts))
     return OWNER if "`buildwright " in said else said

@@ -14,6 +14,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buildwright.api.bodies import Body, BodyRefusedError, largest, too_large
@@ -96,6 +97,9 @@ class _Request:
         self._commands = prefers_commands(headers)
         try:
             problem = self._refusal(scope, headers)
+            if problem is not None and problem.status == 401 and _opens_front_page(scope, headers):
+                await RedirectResponse("/sign-in", 303)(scope, receive, self._answer)
+                return
             if problem is not None:
                 extra = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
                 if problem.status == 413:
@@ -207,6 +211,12 @@ class _Request:
             seconds=round(seconds, 4),
             correlationId=self._correlation_id,
         )
+
+
+def _opens_front_page(scope: Scope, headers: Headers) -> bool:
+    """Return whether a person opens `/` in a browser: it asks for a page, and sends no token."""
+    asks = scope["method"] in _SAFE and "text/html" in headers.get("accept", "")
+    return scope["path"] == "/" and asks and "authorization" not in headers
 
 
 def identify(site: ServerState, headers: Headers, method: str) -> Caller:

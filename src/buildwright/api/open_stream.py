@@ -174,7 +174,7 @@ async def build_of(site: ServerState, caller: Caller, name: str) -> Selection:
 
 async def project_of(site: ServerState, caller: Caller, project_id: str) -> Selection:
     """Return the selection of the caller's builds in a project, which may have none yet. Raises NotFound, Forbidden."""
-    missing = NotFound(f"there is no project {project_id[:80]}", fix="list your projects to see their ids")
+    missing = NotFound(f"there is no project {project_id[:80]}", fix="see GET /projects for yours")
     if not is_clean(project_id):
         raise missing
     selection = Selection(caller.user_id, project_id)

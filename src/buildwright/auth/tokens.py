@@ -24,7 +24,7 @@ _ALGORITHM = "HS256"
 _HEADER = frozenset({"alg", "typ"})
 _SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _CLAIMS = ("iss", "aud", "sub", "iat", "exp", "jti")
-_SIGN_IN = "print a new one: buildwright token (with --sign-in for a browser)"
+_SIGN_IN = "get a new one: `buildwright token`, for a browser `buildwright token --sign-in`"
 
 
 class Claims(NamedTuple):

@@ -102,13 +102,18 @@ async def _looked(
         return await app.precheck(new, found, told, run=run)
 
 
+def in_repository() -> bool:
+    """Return whether the working directory lies in a git repository, whose top has `.git`."""
+    here = Path.cwd()
+    return any((folder / ".git").exists() for folder in (here, *here.parents))
+
+
 async def found_here(output: Output) -> PrecheckView | None:
     """Print what would judge the repository in the working directory, without running it; None when there is none.
 
     Raises BadSettings (buildwright.toml is wrong), BadRepository (git refuses it), StoreFailed.
     """
-    here = Path.cwd()
-    if not any((folder / ".git").exists() for folder in (here, *here.parents)):
+    if not in_repository():
         return None
     return await _looked(output, ".", "", _Given(), run=False)
 
@@ -168,7 +173,9 @@ def _tell(output: Output, view: dict[str, Any], *, was_kept: bool) -> Exit:
         output.print(
             "Ready: it passes its own checks" + (" (kept: same tree, commands and programs)." if was_kept else ".")
         )
-        output.say(typed("Next: buildwright build SPEC.md"))
+        here = Path.cwd().samefile(view["repository"]) if Path(view["repository"]).is_dir() else False
+        where = "" if here else f" --repo {shlex.quote(view['repository'])}"
+        output.say(typed(f"Next: buildwright build SPEC.md{where}"))
     else:
         output.print("Not ready: a build would pause here, before anything is paid for.", style="bold")
         accepted = " ".join(f"--accept-base {shlex.quote(name)}" for name in view["refused_by"])

@@ -5,7 +5,15 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from buildwright.errors import BadSettings, BuildwrightError, Conflict, Contradiction, Refused, Unreachable
+from buildwright.errors import (
+    BadSettings,
+    BuildwrightError,
+    Conflict,
+    Contradiction,
+    Refused,
+    ToolMissing,
+    Unreachable,
+)
 
 if TYPE_CHECKING:
     from buildwright.core.build import Build
@@ -35,12 +43,13 @@ MEANINGS: dict[Exit, str] = {
     Exit.BUDGET: "paused: the budget is reached",
     Exit.UNREACHABLE: "a server cannot be reached, or no worker runs",
     Exit.CONFLICT: "the state does not allow it, for example the build is running already",
-    Exit.CONFIGURATION: "a setting is missing or wrong",
+    Exit.CONFIGURATION: "a setting, or a program that is needed, is missing or wrong",
     Exit.INTERRUPTED: "interrupted or detached; the build is safe and can be continued",
 }
 _OF_ERRORS = (
     (Contradiction, Exit.USAGE),
     (BadSettings, Exit.CONFIGURATION),
+    (ToolMissing, Exit.CONFIGURATION),
     (Refused, Exit.USAGE),
     (Conflict, Exit.CONFLICT),
     (Unreachable, Exit.UNREACHABLE),

@@ -50,6 +50,7 @@ async def plan(
 
     from buildwright.advisors.plan_file import plan_text
     from buildwright.cli.build_options import BuildOptions
+    from buildwright.cli.check import in_repository
     from buildwright.cli.options import ALL, options_of, read_repository
     from buildwright.engine.commands import NewBuild
 
@@ -75,14 +76,14 @@ async def plan(
     else:
         _print_plan(output, read.title, view)
         more = [f"--tag {shlex.quote(tag)}"] if tag and out is None else []
-        more += [f"--repo {shlex.quote(repo) if repo else 'PATH'}"]
+        more += [f"--repo {shlex.quote(repo)}"] if repo else [] if in_repository() else ["--repo PATH"]
         more += [f"--planner-model {shlex.quote(planner_model)}"] if planner_model else []
         more += [f"--cassette {shlex.quote(str(cassette))}"] if cassette else []
         more += [f"--check {shlex.quote(command)}" for command in check]
         more += [f"--accept-base {shlex.quote(name)}" if name != ALL else "--accept-base" for name in accept_base]
         if read.graph is None and out is None:
             output.say("Building the spec would make a new plan: `-o plan.yaml` keeps one, to edit and build as it is.")
-        output.say(typed(f"Next: buildwright build {shlex.quote(str(out or spec))} {' '.join(more)}"))
+        output.say(typed(f"Next: {' '.join(['buildwright build', shlex.quote(str(out or spec)), *more])}"))
 
 
 async def _read(spec: Path, tag: str, output: Output, *, edit: bool) -> Spec:

@@ -118,7 +118,7 @@ def show_short(rows: Sequence[BuildRow], build: str, output: Output) -> None:
     _, prefix = asked_rows(build)
     if prefix and len(rows) != 1:
         what = "more than one build begins" if rows else "there is no build that begins"
-        raise NotFound(f"{what} with {build}", fix="see buildwright status --all")
+        raise NotFound(f"{what} with {build}", fix="see `buildwright status --all`")
     if output.json:
         output.data({"build": asdict(rows[0]) if rows else None})
     elif rows:

@@ -10,6 +10,7 @@ from buildwright.cli.argv0 import typed
 from buildwright.cli.exit_codes import Exit
 from buildwright.cli.output import Output
 from buildwright.cli.session import session
+from buildwright.errors import Refused
 
 
 async def stop(
@@ -20,7 +21,7 @@ async def stop(
     json: Annotated[bool, Parameter(help="One JSON object on stdout.")] = False,
     yes: Annotated[bool, Parameter(name=["--yes", "-y", "--no-input"], help="Ask nothing.")] = False,
 ) -> int:
-    """End a build for good. Its agents are ended; what has landed stays on its integration branch."""
+    """End a build. Its agents are ended; what has landed stays, and `resume` opens it again."""
     from buildwright.cli.summary import summary_fields
     from buildwright.engine.commands import StopBuild
 
@@ -28,6 +29,11 @@ async def stop(
     async with session() as app:
         build_id = await app.find(build)
         if not build:
+            if not (yes or output.can_ask):
+                raise Refused(
+                    "no build is named, and there is no terminal to ask on whether the newest is meant",
+                    fix=f"say `buildwright stop {build_id[:8]}`, or add --yes",
+                )
             title = (await app.builds.load(build_id)).spec.title
             if not output.confirm(f"End build {build_id[:8]} ({title})?", yes):
                 return Exit.USAGE

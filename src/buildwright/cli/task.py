@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from buildwright.cli.output import Output
 from buildwright.cli.session import read_spec, session
 from buildwright.cli.verbs import app_of
-from buildwright.errors import NotFound, Refused
+from buildwright.errors import Refused
 
 if TYPE_CHECKING:
     from buildwright.client import Client
@@ -264,7 +264,9 @@ async def _change(
 
 def _task_of(build: Build, name: str) -> Task:
     if build.plan is None or name not in build.plan.position:
-        raise NotFound(f"there is no task {name} in this build", fix="see `buildwright status` for its tasks")
+        from buildwright.core.build import no_task
+
+        raise no_task(build, name)
     return build.plan.task(name)
 
 

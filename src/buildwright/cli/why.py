@@ -164,11 +164,29 @@ def _print_why(output: Output, view: WhyView) -> None:
     if view.commit:
         output.print(f"Commit: {view.commit}")
     _print_list(output, "Required", task.requirements)
-    _print_list(output, "Accepted when", task.acceptance)
+    _print_list(output, _accepted_when(view), task.acceptance)
     if task.goal:
         output.print(f"Goal: {task.goal}")
     following = f"buildwright diff {view.build[:8]} {task.id}" if view.changed else f"buildwright logs {view.build[:8]}"
     output.say(typed(f"Next: {following}" + ("" if view.changed else f" --task {task.id}")))
+
+
+_JUDGES = {
+    "acceptance": "what they call was called",
+    "sealed": "sealed tests",
+    "validation": "the task's own check",
+    "review": "a model's review",
+}
+
+
+def _accepted_when(view: WhyView) -> str:
+    """Return the title of the acceptance lines: of a task that is done, which checks judged it by them, or that none did."""
+    if view.state.phase != "done":
+        return "Accepted when"
+    judges = ", ".join(_JUDGES[gate] for gate in view.accepted_by)
+    return (
+        f"Accepted when (judged by: {judges})" if judges else "Accepted when (no check judged this: look at the diff)"
+    )
 
 
 def _print_stuck(output: Output, view: StuckView) -> None:

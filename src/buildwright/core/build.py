@@ -24,6 +24,7 @@ from buildwright.core.heap import Heap
 from buildwright.core.limits import Options
 from buildwright.core.patch import Patch
 from buildwright.core.spec import Spec
+from buildwright.errors import NotFound
 
 
 class Stage(StrEnum):
@@ -165,6 +166,13 @@ class TaskState:
     """The user's messages to the running attempt since its newest checkpoint: a restart must hear them again."""
     checkpoint_conversation: str = ""
     """Digest of the artifact with the agent's conversation up to that checkpoint."""
+
+
+def no_task(build: Build, task_id: str) -> NotFound:
+    """Return the error for a task that there is not in the build."""
+    return NotFound(
+        f"there is no task {task_id} in this build", fix=f"see `buildwright status {build.id}` for its tasks"
+    )
 
 
 def unapproved(state: TaskState) -> tuple[Finding, ...]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from immutables import Map
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, Car, Stage, TaskPhase, TaskState
+from buildwright.core.build import Build, Car, Stage, TaskPhase, TaskState, no_task
 from buildwright.core.graph import Graph, Plan, compile_plan
 from buildwright.core.heap import heap_of
 from buildwright.core.limits import Options
@@ -105,11 +105,11 @@ def _without(holders: Map[str, str], gone: set[str]) -> Map[str, str]:
 
 
 def _check_free(build: Build, plan: Plan, task_id: str, new: Task | None) -> None:
-    """Raise IllegalMove when the task cannot be changed into `new` (None: dropped)."""
+    """Raise IllegalMove when the task cannot be changed into `new` (None: dropped), NotFound when it is not there."""
     state = build.task(task_id)
     if task_id not in plan.position:
         if new is None:
-            raise IllegalMove(f"there is no task {task_id} in this build", fix="see `buildwright status` for its tasks")
+            raise no_task(build, task_id)
         return
     if state.phase in _OVER:
         raise IllegalMove(f"task {task_id} is {state.phase}: it cannot be changed any more", fix="add another task")

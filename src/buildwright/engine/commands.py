@@ -16,7 +16,7 @@ from pydantic import Field
 
 from buildwright.core import event as e
 from buildwright.core.apply import apply
-from buildwright.core.build import Approval, Build, Control, TaskPhase, can_be_reopened
+from buildwright.core.build import Approval, Build, Control, TaskPhase, can_be_reopened, no_task
 from buildwright.core.decide import allowed_modes
 from buildwright.core.event import AnyEvent, Recorded, StepMode
 from buildwright.core.finding import CONSENT, Finding, needs_consent
@@ -168,8 +168,7 @@ class SendMessage(BuildCommand):
         _check_words(self.text, "the message is empty", "say what the agents should know")
         if self.task and build.plan is not None:
             if self.task not in build.plan.position:
-                fix = "see `buildwright status` for its tasks"
-                raise NotFound(f"there is no task {self.task} in this build", fix=fix)
+                raise no_task(build, self.task)
             phase = build.task(self.task).phase
             if phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
                 raise IllegalMove(f"task {self.task} is {phase}: no agent works on it again", fix="leave --task out")

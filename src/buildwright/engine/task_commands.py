@@ -10,13 +10,13 @@ from pydantic import Field
 
 from buildwright.core import event as e
 from buildwright.core.again import rests_on_others
-from buildwright.core.build import Build, TaskPhase, TaskState, is_undone
+from buildwright.core.build import Build, TaskPhase, TaskState, is_undone, no_task
 from buildwright.core.event import AnyEvent
 from buildwright.core.limits import Options
 from buildwright.core.record import TaskId
 from buildwright.core.task import Task
 from buildwright.engine.build_command import BuildCommand, Words, reopened
-from buildwright.errors import IllegalMove, NotFound, Refused
+from buildwright.errors import IllegalMove, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class RedoTask(BuildCommand):
 def _over(build: Build, task: str) -> TaskState:
     """Return the state of a task that is over. Raises NotFound, IllegalMove."""
     if build.plan is None or task not in build.plan.position:
-        raise NotFound(f"there is no task {task} in this build", fix="see `buildwright status` for its tasks")
+        raise no_task(build, task)
     state = build.task(task)
     if state.phase in {TaskPhase.DONE, TaskPhase.SKIPPED}:
         return state

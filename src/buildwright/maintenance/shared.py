@@ -139,7 +139,7 @@ def _files(folder: Path) -> list[RepairResult]:
     if state is not None:
         running = [name for name, worker in state["workers"].items() if ProcessId(worker["pid"], worker["start"]).alive]
         what = "a cluster without its supervisor" + (f" (still running: {', '.join(running)})" if running else "")
-        fix = "buildwright cluster up starts it again, buildwright cluster down ends it"
+        fix = "`buildwright cluster up` starts it again, `buildwright cluster down` ends it"
         found.append(RepairResult(Leftover(what, str(folder / STATE), None, 0, fix), None))
     return found
 

@@ -59,7 +59,7 @@ class Projects:
         """Return a project. Raises NotFound."""
         found = await self._database.fetch(select(*_COLUMNS).where(projects.c.id == project_id))
         if not found:
-            raise NotFound(f"there is no project {project_id}", fix="list your projects to see their ids")
+            raise NotFound(f"there is no project {project_id}", fix="see GET /projects for yours")
         return ProjectRecord._make(found[0])
 
     async def page(self, user_id: str, limit: int, before: tuple[datetime, str] | None = None) -> list[ProjectRecord]:

@@ -137,7 +137,7 @@ class Supervisor:
 
     def _alone(self) -> AbstractContextManager[None]:
         taken = Conflict(
-            f"another supervisor already runs the cluster in {self._folder}", fix="buildwright cluster status"
+            f"another supervisor already runs the cluster in {self._folder}", fix="see `buildwright cluster status`"
         )
         return locked(self._folder / LOCK, taken)
 

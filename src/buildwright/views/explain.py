@@ -100,6 +100,8 @@ class WhyView(Record):
     approvals: tuple[ApprovalView, ...] = ()
     reports: tuple[Report, ...] = ()
     """The newest verdict, gate by gate, with its evidence."""
+    accepted_by: tuple[str, ...] = ()
+    """Of these gates those that judged the change by what the task itself asks for; () when none did."""
 
 
 class BaseView(Record):
@@ -181,7 +183,18 @@ def why(
         outside=tuple(one.file for one in findings_of(state) if one.code == "scope.outside" and one.file),
         approvals=approvals_of(task_id, state),
         reports=state.verdict.reports if state.verdict is not None else (),
+        accepted_by=_accepted_by(state),
     )
+
+
+_OF_THE_TASK = ("acceptance", "sealed", "validation", "review")
+"""Gates that ask what the task asks for; all others ask what is asked of every change."""
+
+
+def _accepted_by(state: TaskState) -> tuple[str, ...]:
+    """Return which gates have passed a change by what its task asks for."""
+    passed = {report.gate for report in state.verdict.reports if report.result == "passed"} if state.verdict else set()
+    return tuple(gate for gate in _OF_THE_TASK if gate in passed)
 
 
 def attempts_of(task_id: str, events: Sequence[Recorded]) -> tuple[AttemptView, ...]:

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Literal
 
 from buildwright.core import event as e
-from buildwright.core.build import Build, TaskState
+from buildwright.core.build import Build, TaskState, no_task
 from buildwright.core.event import Recorded
 from buildwright.core.finding import Finding, Report, Verdict
 from buildwright.core.record import Record
-from buildwright.errors import NotFound
 
 Subject = Literal["base", "patch", "merge", "result", "phase"]
 """What was judged: the tree a build starts from, an attempt's patch, that patch on the newest head, the final tree, all
@@ -72,9 +71,7 @@ class GatesView(Record):
 def gates_view(build: Build, events: Sequence[Recorded], task: str = "") -> GatesView:
     """Return the verdicts in a journal, of one task if it is named. Raises NotFound for a task that there is not."""
     if task and (build.plan is None or task not in build.plan.position):
-        raise NotFound(
-            f"there is no task {task} in this build", fix=f"see `buildwright status {build.id}` for its tasks"
-        )
+        raise no_task(build, task)
     found = [verdict for recorded in events if (verdict := _verdict(build, recorded)) is not None]
     if task:
         shown = [verdict for verdict in found if verdict.task == task]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildwright.core.build import Build
+from buildwright.core.build import Build, no_task
 from buildwright.core.event import MergePrepared
 from buildwright.engine.kept_work import AttemptWork, work_of_attempt
 from buildwright.errors import NotFound
@@ -97,13 +97,13 @@ async def check_attempt(builds: Builds, workspace: Workspace, build: Build, task
     if work is not None:
         return work
     raise NotFound(
-        f"attempt {attempt} of {task_id} left no change", fix=f"see buildwright why {build.id[:8]} {task_id}"
+        f"attempt {attempt} of {task_id} left no change", fix=f"see `buildwright why {build.id[:8]} {task_id}`"
     )
 
 
 def _check_task(build: Build, task_id: str) -> None:
     if build.plan is None or task_id not in build.plan.position:
-        raise NotFound(f"there is no task {task_id} in this build", fix=f"see `buildwright status {build.id}`")
+        raise no_task(build, task_id)
 
 
 async def _ends(builds: Builds, build: Build, task_id: str) -> tuple[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildwright.agents.finding import find
@@ -15,13 +18,11 @@ from buildwright.core.model_names import DEFAULT_MODEL, maker_of
 from buildwright.core.review import reviewing_model, wants_review
 from buildwright.engine.commands import NewBuild
 from buildwright.errors import BadSettings, Contradiction, GitFailed
-from buildwright.ports import ModelAccess
+from buildwright.ports import Command, ModelAccess
 from buildwright.wiring.adapters import LazyPlanner, agent_for, path_of, with_cassette
 from buildwright.wiring.own_agents import with_own_agents
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from buildwright.core.limits import Options
     from buildwright.gates.toolchain import Toolchain
     from buildwright.gateway import LocalGateway
@@ -72,6 +73,9 @@ def check(
         said = ", ".join(names)
         raise Contradiction(f"--agent-command is for the shell agent, and the agent is {said}", fix="add --agent shell")
     check_agents(options, names, settings, sandbox, gateway)
+    if gateway is not None:
+        for name in names:
+            _check_program(options.as_of(name), new, settings, sandbox)
     if not options.cassette and gateway is not None:
         if tasks is None:  # the planner asks a model
             gateway().check_keys("", options)
@@ -113,6 +117,60 @@ def check_agents(
         gateway().check_keys("any", own.model_copy(update={"model": model}))
 
 
+def _check_program(options: Options, new: NewBuild, settings: Settings, sandbox: Sandbox | None) -> None:
+    """Check that the shell agent will find the program that its command names by a path. Raises BadSettings.
+
+    Agents work in checkouts of the base, and in the sandbox see the system and the folders of PATH alone.
+    """
+    from buildwright.sandbox.view import system_paths, tool_paths
+    from buildwright.workspace.source import locate
+
+    path = _named_path(options.agent_command) if options.agent == "shell" else None
+    if path is None or not options.lanes:
+        return
+    if path.is_absolute():
+        if not path.is_file():
+            raise BadSettings(f"there is no program {path}", fix="name one that is there in --agent-command")
+        looked = Command(argv=("/bin/sh",), cwd=path.parent, env={"PATH": path_of(settings)})
+        shown = (*system_paths(network=False), *tool_paths(looked))
+        if sandbox is None or sandbox.name != "bubblewrap" or any(path.is_relative_to(one) for one in shown):
+            return
+        raise BadSettings(
+            f"agents cannot see {path}: the sandbox shows them the system, the folders of PATH and the repository",
+            fix=f"add {path.parent} to PATH, or commit the program to the repository",
+        )
+    source = locate(new.repository, settings.environment)
+    if source.git_dir is None or options.bring_to_agents or _has_file(source.git_dir, new.base, path, settings):
+        return
+    raise BadSettings(
+        f"{path} is not in the commit that the build starts from, and agents work in checkouts of that",
+        fix="commit it, or add its folder to PATH and name it without a folder",
+    )
+
+
+def _named_path(command: str) -> Path | None:
+    """Return the program that a command of the shell begins with, if that is plainly a path; None when it is not."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    first = next((word for word in words if not re.fullmatch(r"[A-Za-z_]\w*=.*", word, re.DOTALL)), "")
+    plain = "/" in first and re.fullmatch(r"[\w./+@-]+", first) is not None
+    return Path(first) if plain else None
+
+
+def _has_file(git_dir: Path, base: str, path: Path, settings: Settings) -> bool:
+    """Return whether the base has the file, or git does not answer."""
+    command = ["git", "cat-file", "-e", f"{base or 'HEAD'}:{path.as_posix()}"]
+    try:
+        done = subprocess.run(
+            command, check=False, cwd=git_dir, env=dict(settings.environment), capture_output=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return True
+    return done.returncode == 0
+
+
 def _with_key(options: Options, git_dir: Path | None, environment: Mapping[str, str]) -> Options:
     """Return the options with the key that signs commits, which has signed a trial. Raises BadSettings."""
     from buildwright.workspace.signing import signing_key
@@ -130,8 +188,6 @@ def resolved(new: NewBuild, settings: Settings) -> NewBuild:
 
     The part is the nearest folder with a manifest. Raises BadRepository, BadSettings.
     """
-    from pathlib import Path
-
     from buildwright.gates.parts import part_of
     from buildwright.workspace.source import locate
 

@@ -41,7 +41,7 @@ class AuditWish(RequestModel):
 async def run_audit(wish: AuditWish, site: SiteOf, caller: CallerOf) -> AuditReport:
     """Audit a change, and record it in the ledger. Only for the user whose machine this is. Writes into no repository."""
     if not is_owner(site, caller):
-        raise Forbidden("audits are for the owner of this machine", fix="audit on your own machine: buildwright audit")
+        raise Forbidden("audits are for the owner of this machine", fix="ask the owner for one")
     repository = await asyncio.to_thread(check_repository, wish.repository, site.app.settings.environment)
     if "://" in repository or not repository.startswith("/"):
         raise BadRepository("an audit needs a repository on this machine", fix="give an absolute path")

@@ -76,7 +76,7 @@ async def sign_in(request: Request, site: SiteOf) -> Response:
     now = site.app.clock.now()
     claims = site.signer.read(fields.get("token", [""])[0], "sign-in", now)
     if not await site.records.tokens.use(claims.jti, claims.expires_at, now):
-        raise Unauthorized("this token was used before", fix="print a new one: buildwright token --sign-in")
+        raise Unauthorized("this token was used before", fix="get a new one: `buildwright token --sign-in`")
     session = site.signer.issue(claims.user_id, "session", SESSION_SECONDS, now)
     answer = RedirectResponse("/docs", 303)
     answer.set_cookie(COOKIE, session, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", path="/")
