@@ -50,18 +50,7 @@ def check(
             commits = options.commits.model_copy(update={"author": author})
             options = options.model_copy(update={"commits": commits})
         options = _with_key(options, source.git_dir, settings.environment)
-    if options.commits.sign_off and not options.commits.author:
-        raise BadSettings("there is no name to sign off with", fix="say --author 'NAME <ADDRESS>', or set it in git")
-    if wants_review(options) and not (options.gates and options.lanes):
-        raise BadSettings(
-            "there is nothing to review: changes are reviewed when they have passed the gates",
-            fix="leave out --no-gates and --no-lanes, or the review",
-        )
-    if options.commits.mark_phases and not options.is_audited:
-        raise Contradiction(
-            "--mark-phases marks a phase as complete after its audit, and this build audits none",
-            fix="leave out --mark-phases, or what switches the audit off (--no-audit, --no-gates, --no-lanes, --by-hand)",
-        )
+    _check_contradictions(options)
     options = with_cassette(options)
     if sandbox is not None and options.sandbox == "auto" and gateway is not None:
         # What was chosen is kept, so that the build never goes on behind another wall, or none, without a word. Workers
@@ -82,6 +71,22 @@ def check(
         if wants_review(options):
             gateway().check_keys("", options, "reviewing changes asks a model: ", reviewing_model(options))
     return replace(new, options=options)
+
+
+def _check_contradictions(options: Options) -> None:
+    """Raise BadSettings for options of which one takes away what another one needs."""
+    if options.commits.sign_off and not options.commits.author:
+        raise BadSettings("there is no name to sign off with", fix="say --author 'NAME <ADDRESS>', or set it in git")
+    if wants_review(options) and not (options.gates and options.lanes):
+        raise BadSettings(
+            "there is nothing to review: changes are reviewed when they have passed the gates",
+            fix="leave out --no-gates and --no-lanes, or the review",
+        )
+    if options.commits.mark_phases and not options.is_audited:
+        raise Contradiction(
+            "--mark-phases marks a phase as complete after its audit, and this build audits none",
+            fix="leave out --mark-phases, or what switches the audit off (--no-audit, --no-gates, --no-lanes, --by-hand)",
+        )
 
 
 def check_agents(
