@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -102,7 +101,7 @@ def test_attempts_that_fail_call_the_second_agent_which_goes_on_with_nothing_of_
     assert build.task("t").conversation == "talk"
     (again,) = decide(build).facts
     build = apply(build, Recorded(build.version + 1, NOW, again))
-    build = build.evolve({"tasks": build.tasks.set("t", replace(build.task("t"), kept_base="c", kept_tree="k"))})
+    build = build.evolve({"tasks": build.tasks.set("t", build.task("t")._replace(kept_base="c", kept_tree="k"))})
     (started,) = decide(build).facts
     assert started == e.TaskStarted(task="t", attempt=2, base="c0", agent="aider")
     state = apply(build, Recorded(build.version + 1, NOW, started)).task("t")

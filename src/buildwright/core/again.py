@@ -5,7 +5,6 @@ Each function places every task anew, because tasks that are over open again: us
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from immutables import Map
@@ -52,7 +51,7 @@ def undo_requested(build: Build, event: e.UndoRequested, _at: datetime) -> Chang
             f"task {event.task} has landed no change that could be taken back", fix="see `buildwright why`"
         )
     phase = TaskPhase.MERGING if again else TaskPhase.WAITING
-    state = replace(state, phase=phase, again=("redo" if event.redo else "undo") if again else "", finished_at=None)
+    state = state._replace(phase=phase, again=("redo" if event.redo else "undo") if again else "", finished_at=None)
     was_done = build.task(event.task).phase is TaskPhase.DONE
     changes: Changes = {"done": build.done - was_done, "skipped": build.skipped - (not was_done)}
     if again:
@@ -69,8 +68,7 @@ def rests_on_others(state: TaskState) -> bool:
 
 
 def _redone(build: Build, state: TaskState, event: e.UndoRequested) -> TaskState:
-    return replace(
-        state,
+    return state._replace(
         allowed=state.attempt + build.options.limits.attempts,
         guidance=(*state.guidance, event.message) if event.message else state.guidance,
         carry_from=event.from_attempt,
@@ -89,13 +87,13 @@ def change_undone(build: Build, event: e.ChangeUndone, at: datetime) -> Changes:
     state, plan = build.task(event.task), build.plan
     assert plan is not None
     changes: Changes = {**moved_head(build, event), "undone": (*build.undone, state.commit, event.commit)}
-    again, state = state.again, replace(state, commit="")
+    again, state = state.again, state._replace(commit="")
     now = build.evolve(changes)
     if again == "undo":
         finished = finish_task(now, event.task, state, TaskPhase.SKIPPED, at)
         return {**changes, **finished}
     changes["active"] = build.active.delete(event.task)
-    state = replace(state, phase=TaskPhase.WAITING, again="", landed=0)
+    state = state._replace(phase=TaskPhase.WAITING, again="", landed=0)
     return changes | placed(now, plan, {**build.tasks, event.task: state})
 
 
@@ -137,10 +135,10 @@ def _replayed(build: Build, plan: Plan) -> Changes:
         if is_undone(state):
             phase = TaskPhase.SKIPPED if state.again == "undo" else TaskPhase.WAITING
             landed = state.landed if state.again == "undo" else 0
-            states[task] = replace(state, phase=phase, again="", commit="", landed=landed)
+            states[task] = state._replace(phase=phase, again="", commit="", landed=landed)
         elif state.again or state.commit:
             aboard.append(task)
-            states[task] = replace(state, phase=TaskPhase.MERGING, again="replay", commit="", finished_at=None)
+            states[task] = state._replace(phase=TaskPhase.MERGING, again="replay", commit="", finished_at=None)
     aboard.sort(key=lambda task: states[task].landed)
     waiting = [Car(car.task, car.attempt) for car in build.train if not build.task(car.task).again]
     phases = [state.phase for state in states.values()]

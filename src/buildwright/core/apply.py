@@ -7,7 +7,7 @@ diagram in docs/flow.md is drawn from it. An event that is not legal raises Ille
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -128,7 +128,7 @@ def _create(recorded: Recorded) -> Build:
 def _check(build: Build, event: AnyEvent, move: Move) -> None:
     if build.control not in move.controls:
         raise IllegalMove(f"{event.type} cannot happen: the build is {build.control}")
-    if getattr(event, "round", build.judging_round) != build.judging_round:
+    if event.judges and event.round != build.judging_round:  # type: ignore[union-attr]
         raise IllegalMove(f"{event.type} comes too late: the user has changed what judges")
     if build.stage not in move.stages:
         raise IllegalMove(f"{event.type} cannot happen while the build is {build.stage}")
@@ -185,7 +185,7 @@ def _tests_sealed(build: Build, event: e.TestsSealed, _at: datetime) -> Changes:
     state = build.task(event.task)
     if state.sealed is not None:
         raise IllegalMove(f"the tests of task {event.task} are sealed already")
-    return set_task(build, event.task, replace(state, sealed=Sealing(event.artifact, event.tests, event.why_none)))
+    return set_task(build, event.task, state._replace(sealed=Sealing(event.artifact, event.tests, event.why_none)))
 
 
 def _task_waited(build: Build, event: e.TaskWaited, _at: datetime) -> Changes:
@@ -212,7 +212,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
         reason = f"the agent changed no file{event.patch.without if event.patch is not None else ''}"
         return {**reject_task(build, event.task, state, "empty", reason), **working}
     if not build.options.gates:
-        return {**board(build, event.task, replace(state, phase=TaskPhase.MERGING)), **working}
+        return {**board(build, event.task, state._replace(phase=TaskPhase.MERGING)), **working}
     return {**set_task(build, event.task, state), **working}
 
 
@@ -223,21 +223,21 @@ def _agent_broke(build: Build, event: e.AgentBroke, _at: datetime) -> Changes:
 
 
 def _patch_judged(build: Build, event: e.PatchJudged, at: datetime) -> Changes:
-    state = replace(build.task(event.task), verdict=event.verdict)
+    state = build.task(event.task)._replace(verdict=event.verdict)
     if (review := review_in(event.verdict)) is not None:
-        state = replace(state, review=review, reviewed_at=at)
+        state = state._replace(review=review, reviewed_at=at)
     if event.verdict.ok:
-        return board(build, event.task, replace(state, phase=TaskPhase.MERGING))
+        return board(build, event.task, state._replace(phase=TaskPhase.MERGING))
     patch = build.task(event.task).patch
     reason = f"the change did not pass the checks{patch.without if patch is not None else ''}"
     if state.patch is not None:
-        state = replace(state, refused=refused(state, state.patch, event.verdict.findings))
+        state = state._replace(refused=refused(state, state.patch, event.verdict.findings))
     return reject_task(build, event.task, state, "gate", reason, event.verdict.findings)
 
 
 def _loop_detected(build: Build, event: e.LoopDetected, _at: datetime) -> Changes:
     """Reject a change that was refused before, for the findings it got then: the gates need not run on it again."""
-    state = replace(build.task(event.task), loop=event.message)
+    state = build.task(event.task)._replace(loop=event.message)
     if state.phase is TaskPhase.REJECTED:
         return set_task(build, event.task, state)
     before = same_change(state)
@@ -255,16 +255,16 @@ def _task_retried(build: Build, event: e.TaskRetried, _at: datetime) -> Changes:
         raise IllegalMove(
             f"task {event.task} has had {state.attempt} attempts, and none is number {event.from_attempt}"
         )
-    state = replace(state, allowed=allowed, guidance=guidance, carry_from=event.from_attempt)
+    state = state._replace(allowed=allowed, guidance=guidance, carry_from=event.from_attempt)
     if event.from_attempt not in {0, state.attempt}:  # what was said is of another attempt
-        state = replace(state, conversation="")
+        state = state._replace(conversation="")
     if event.by == "user":  # the user's guidance may lead to the same change for another reason
-        state = replace(state, refused=(), tried=0, loop="", reason=state.loop or state.reason)
+        state = state._replace(refused=(), tried=0, loop="", reason=state.loop or state.reason)
     return restart_task(build, event.task, state)
 
 
 def _task_failed(build: Build, event: e.TaskFailed, at: datetime) -> Changes:
-    state = replace(build.task(event.task), phase=TaskPhase.FAILED, reason=event.message, finished_at=at)
+    state = build.task(event.task)._replace(phase=TaskPhase.FAILED, reason=event.message, finished_at=at)
     return {
         **set_task(build, event.task, state),
         "active": build.active.delete(event.task),
@@ -275,7 +275,7 @@ def _task_failed(build: Build, event: e.TaskFailed, at: datetime) -> Changes:
 
 def _task_skipped(build: Build, event: e.TaskSkipped, at: datetime) -> Changes:
     failed = tuple(task for task in build.failed if task != event.task)
-    changes = finish_task(build, event.task, replace(build.task(event.task), landed=0), TaskPhase.SKIPPED, at)
+    changes = finish_task(build, event.task, build.task(event.task)._replace(landed=0), TaskPhase.SKIPPED, at)
     return {**changes, "failed": failed}
 
 
@@ -289,7 +289,7 @@ def _build_stuck(build: Build, event: e.BuildStuck, _at: datetime) -> Changes:
         words = "\n".join(filter(None, (event.advice, told.get(task, ""))))
         # What an attempt was told never changes while it runs.
         runs = state.phase is TaskPhase.WORKING
-        tasks = tasks.set(task, replace(state, later_diagnosis=words) if runs else replace(state, diagnosis=words))
+        tasks = tasks.set(task, state._replace(later_diagnosis=words) if runs else state._replace(diagnosis=words))
     return {
         "tasks": tasks,
         "stuck": True,
@@ -357,7 +357,7 @@ def _message_sent(build: Build, event: e.MessageSent, _at: datetime) -> Changes:
 def _message_delivered(build: Build, event: e.MessageDelivered, _at: datetime) -> Changes:
     state = build.task(event.task)
     heard = tuple(note for note in build.notes_to_agents if note.id == event.id)
-    changes = set_task(build, event.task, replace(state, heard=(*state.heard, *heard)))
+    changes = set_task(build, event.task, state._replace(heard=(*state.heard, *heard)))
     return changes | {"notes_to_agents": tuple(note for note in build.notes_to_agents if note.id != event.id)}
 
 

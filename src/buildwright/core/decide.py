@@ -353,7 +353,7 @@ def _too_much_failed(build: Build) -> str:
 
 def _dead_end(build: Build) -> str:
     """Return why the build cannot go on: nothing runs, nothing can start, and tasks failed; "" when it can."""
-    if build.active or build.all_tasks_done or _base_actions(build) or _starts(build):
+    if not build.failed or build.active or build.all_tasks_done or _base_actions(build) or _starts(build):
         return ""
     left = build.total - build.done - build.skipped - len(build.failed)
     needing = f"{left} task that needs" if left == 1 else f"{left} tasks that need"

@@ -44,11 +44,15 @@ class Event(Record):
     keeps_moment: ClassVar[bool] = False
     """Whether a build keeps the first and last time of this event. A change here needs a new `snapshot.FORMAT`."""
 
+    judges: ClassVar[bool] = False
+    """Whether it is what a judging found: it has the `round` of judging that it belongs to."""
+
     def __init_subclass__(cls, *, ends_step: bool = False, keeps_moment: bool = False) -> None:
         cls.ends_step, cls.keeps_moment = ends_step, keeps_moment
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_traits: bool) -> None:
+        cls.judges = "round" in cls.model_fields
         sanitizer_of(cls)  # raises TypeError; the fields are known only now
 
 

@@ -7,7 +7,6 @@ idea is that of Zuul's dependent pipeline.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from buildwright.core import event as e
@@ -101,7 +100,7 @@ def merge_judged(build: Build, event: e.MergeJudged, at: datetime) -> Changes:
         raise IllegalMove(f"merge.judged is of tree {event.verdict.tree}, the train tests {car.tree or 'none'}")
     state = build.task(event.task)
     if event.verdict.ok or not is_undone(state):
-        state = replace(state, verdict=event.verdict)
+        state = state._replace(verdict=event.verdict)
     if event.verdict.ok:
         changes = set_task(build, event.task, state)
         return {**changes, "train": _with_car(build, place, car._replace(passed=True))}
@@ -118,7 +117,7 @@ def merge_judged(build: Build, event: e.MergeJudged, at: datetime) -> Changes:
 def change_landed(build: Build, event: e.ChangeLanded, at: datetime) -> Changes:
     """Make the first car the new head and finish its task."""
     landed = moved_head(build, event)
-    state = replace(build.task(event.task), commit=event.commit, landed=build.version + 1)
+    state = build.task(event.task)._replace(commit=event.commit, landed=build.version + 1)
     return {**landed, **finish_task(build.evolve(landed), event.task, state, TaskPhase.DONE, at)}
 
 
@@ -159,10 +158,9 @@ def leaves_train(
     behind = _replayed_behind(build, plan, task_id)
     tasks, active = build.tasks, build.active.delete(task_id)
     for other in behind:
-        tasks, active = tasks.set(other, replace(tasks[other], phase=TaskPhase.WAITING)), active.delete(other)
+        tasks, active = tasks.set(other, tasks[other]._replace(phase=TaskPhase.WAITING)), active.delete(other)
     kept = state.patch is not None and not state.patch.is_empty
-    failed = replace(
-        state,
+    failed = state._replace(
         phase=TaskPhase.FAILED,
         again="",
         rejection=rejection,

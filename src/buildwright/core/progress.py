@@ -6,7 +6,6 @@ go through all tasks.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -64,7 +63,7 @@ def begin_tasks(build: Build, plan: Plan) -> Changes:
 def _all_ready(build: Build, plan: Plan, tasks: Map[str, TaskState], ranks: list[int]) -> Map[str, TaskState]:
     fresh = TaskState(TaskPhase.READY, allowed=build.options.limits.attempts)
     known = {name: tasks.get(name) for name in map(plan.id_at, ranks)}
-    return tasks.update({name: replace(one, phase=TaskPhase.READY) if one else fresh for name, one in known.items()})
+    return tasks.update({name: one._replace(phase=TaskPhase.READY) if one else fresh for name, one in known.items()})
 
 
 def _waits(plan: Plan, tasks: Map[str, TaskState], index: int) -> bool:
@@ -80,7 +79,7 @@ def _set_going(build: Build, plan: Plan, changes: Changes, ranks: list[int]) -> 
     new = [rank for rank in ranks if rank not in old] if old else ranks
     tasks, active, train = _all_ready(build, plan, tasks, new), changes["active"], build.train
     for task in sorted(map(plan.id_at, old), key=lambda one: tasks[one].landed):
-        tasks = tasks.set(task, replace(tasks[task], phase=TaskPhase.MERGING))
+        tasks = tasks.set(task, tasks[task]._replace(phase=TaskPhase.MERGING))
         active, train = active.set(task, None), (*train, Car(task, tasks[task].attempt))
     changes |= {"tasks": tasks, "active": active, "ready": merge(changes["ready"], heap_of(new))}
     if old:
@@ -98,9 +97,8 @@ def start_task(build: Build, event: e.TaskStarted, at: datetime) -> Changes:
     task_id = event.task
     state, agent = build.task(task_id), event.agent or build.options.agent
     if state.agent not in {"", agent}:
-        state = replace(state, conversation="", kept_base="", kept_tree="", refused=(), loop="")
-    state = replace(
-        state,
+        state = state._replace(conversation="", kept_base="", kept_tree="", refused=(), loop="")
+    state = state._replace(
         phase=TaskPhase.WORKING,
         attempt=state.attempt + 1,
         agent=agent,
@@ -135,7 +133,7 @@ def park_task(build: Build, task_id: str, file: str) -> Changes:
     ready = build.ready
     if ready is not None and ready.key == rank:
         _, ready = pop(ready)
-    state = replace(build.task(task_id), phase=TaskPhase.PARKED, waits_for=file)
+    state = build.task(task_id)._replace(phase=TaskPhase.PARKED, waits_for=file)
     return {
         "tasks": build.tasks.set(task_id, state),
         "parked": build.parked.set(file, push(build.parked.get(file), rank)),
@@ -158,8 +156,7 @@ def reject_task(
     """
     kept = state.patch is not None and not state.patch.is_empty
     late = rejection in {"conflict", "train"}
-    state = replace(
-        state,
+    state = state._replace(
         phase=TaskPhase.REJECTED,
         tried=state.tried + (not late),
         rejection=rejection,
@@ -197,7 +194,7 @@ def restart_task(build: Build, task_id: str, state: TaskState) -> Changes:
             phase, changes["ready"] = TaskPhase.READY, push(build.ready, rank)
         else:
             changes["later"] = build.later.set(place, push(build.later.get(place), rank))
-    return {**changes, "tasks": build.tasks.set(task_id, replace(state, phase=phase, finished_at=None))}
+    return {**changes, "tasks": build.tasks.set(task_id, state._replace(phase=phase, finished_at=None))}
 
 
 def finding_approved(build: Build, event: e.FindingApproved, at: datetime) -> Changes:
@@ -209,7 +206,7 @@ def finding_approved(build: Build, event: e.FindingApproved, at: datetime) -> Ch
     if any(approval.finding == event.finding for approval in state.approvals):
         raise IllegalMove(f"finding {event.finding} is approved already", fix="see `buildwright gates`")
     approval = Approval(event.finding, event.code, event.reason, event.by, at)
-    state = replace(state, approvals=(*state.approvals, approval), refused=())
+    state = state._replace(approvals=(*state.approvals, approval), refused=())
     return set_task(build, event.task, state)
 
 
@@ -231,8 +228,7 @@ def judging_reopened(build: Build, event: e.JudgingReopened, _at: datetime) -> C
         )
     for file in files:
         holders = holders.set(file, event.task)
-    state = replace(
-        state,
+    state = state._replace(
         phase=TaskPhase.JUDGING,
         rejection=None,
         reason="",
@@ -272,7 +268,7 @@ def release_files(build: Build, task_id: str, state: TaskState) -> Changes:
             rank, waiting = pop(waiting)
             waiter = plan.id_at(rank)
             names_it = file in plan.task(waiter).files_expected
-            tasks = tasks.set(waiter, replace(tasks[waiter], phase=TaskPhase.READY, waits_for=""))
+            tasks = tasks.set(waiter, tasks[waiter]._replace(phase=TaskPhase.READY, waits_for=""))
             ready = push(ready, rank)
         if file in parked:
             parked = parked.set(file, waiting) if waiting is not None else parked.delete(file)
@@ -296,7 +292,7 @@ def finish_task(build: Build, task_id: str, state: TaskState, phase: TaskPhase, 
     """Mark a task done or given up (`phase`): free its files, its dependents and perhaps the next milestone."""
     plan = build.plan
     assert plan is not None
-    state = replace(state, phase=phase, finished_at=at, **_NOTHING_WRONG)
+    state = state._replace(phase=phase, finished_at=at, **_NOTHING_WRONG)
     changes = {"tasks": build.tasks.set(task_id, state), "ready": build.ready, **release_files(build, task_id, state)}
     tasks: Map[str, TaskState] = changes["tasks"]
     unmet, later = build.unmet, build.later
@@ -398,7 +394,7 @@ def tokens_used(build: Build, event: e.TokensUsed, _at: datetime) -> Changes:
         state = build.task(event.task)
         counted = _counted(state.counted, event.request)
         tokens, cost = state.tokens + used.tokens, state.cost_usd + used.cost_usd
-        state = replace(state, tokens=tokens, cost_usd=cost, counted=counted)
+        state = state._replace(tokens=tokens, cost_usd=cost, counted=counted)
         changes["tasks"] = build.tasks.set(event.task, state)
     else:
         changes["planning_counted"] = _counted(build.planning_counted, event.request)
@@ -418,7 +414,7 @@ def checkpoint_created(build: Build, event: e.CheckpointCreated, _at: datetime) 
     return set_task(
         build,
         event.task,
-        replace(state, checkpoint_tree=event.tree, checkpoint_conversation=event.conversation, heard=()),
+        state._replace(checkpoint_tree=event.tree, checkpoint_conversation=event.conversation, heard=()),
     )
 
 
@@ -431,4 +427,4 @@ def checkpoint_restored(build: Build, event: e.CheckpointRestored, _at: datetime
 
 def end_attempt(state: TaskState, **changes: Any) -> TaskState:
     """Return the state with these changes, without what was kept to go on with the attempt."""
-    return replace(state, checkpoint_tree="", checkpoint_conversation="", heard=(), carry_from=0, **changes)
+    return state._replace(checkpoint_tree="", checkpoint_conversation="", heard=(), carry_from=0, **changes)

@@ -6,7 +6,6 @@ Of a plan every task keeps what it has reached; of options it is found which ver
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from immutables import Map
@@ -139,7 +138,7 @@ def _check_phases(build: Build, plan: Plan, given: Iterable[str]) -> None:
 
 def _may_try_again(build: Build, state: TaskState) -> TaskState:
     allowed = state.attempt + build.options.limits.attempts
-    return replace(state, phase=TaskPhase.READY, allowed=allowed, refused=(), tried=0, loop="", finished_at=None)
+    return state._replace(phase=TaskPhase.READY, allowed=allowed, refused=(), tried=0, loop="", finished_at=None)
 
 
 def placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
@@ -165,11 +164,11 @@ def placed(build: Build, plan: Plan, states: dict[str, TaskState]) -> Changes:
             continue
         fresh = state or TaskState(TaskPhase.WAITING, allowed=build.options.limits.attempts)
         if left == 0 and plan.milestone[index] <= current:
-            states[task.id] = replace(fresh, phase=TaskPhase.READY, waits_for="")
+            states[task.id] = fresh._replace(phase=TaskPhase.READY, waits_for="")
             ready.append(plan.rank[index])
             continue
         if fresh.attempt:
-            states[task.id] = replace(fresh, phase=TaskPhase.WAITING, waits_for="")
+            states[task.id] = fresh._replace(phase=TaskPhase.WAITING, waits_for="")
         else:
             states.pop(task.id, None)
         if left == 0:
@@ -204,7 +203,7 @@ def options_changed(build: Build, event: e.OptionsChanged, _at: datetime) -> Cha
     if more := new.limits.attempts - old.limits.attempts:
         changes["tasks"] = build.tasks.update(
             {
-                task: replace(state, allowed=max(state.allowed + more, 1))
+                task: state._replace(allowed=max(state.allowed + more, 1))
                 for task, state in build.tasks.items()
                 if state.phase not in _OVER
             }
@@ -230,7 +229,7 @@ def judged_anew(build: Build) -> Changes:
 
 
 def _unjudged(state: TaskState) -> TaskState:
-    return replace(state, verdict=None)
+    return state._replace(verdict=None)
 
 
 def _judges_differently(build: Build, old: Options, new: Options) -> bool:

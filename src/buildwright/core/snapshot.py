@@ -72,6 +72,10 @@ def dump(build: Build) -> str:
         elif name in _MAPS:
             value = dict(value)
         values[name] = adapter.dump_python(value, mode="json")
+    # By name, not as the tuples that they are: a field that is added may stand anywhere.
+    values["tasks"] = {
+        task: dict(zip(TaskState._fields, state, strict=True)) for task, state in values["tasks"].items()
+    }
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
 
 

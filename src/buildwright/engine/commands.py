@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -92,7 +92,7 @@ class ApproveFinding(BuildCommand):
         by = build.user_id or "user"  # only a build's owner reaches its commands
         approved = e.FindingApproved(task=task, finding=found.fingerprint, code=found.code, reason=self.reason, by=by)
         state = build.task(task)
-        after = replace(state, approvals=(*state.approvals, Approval(found.fingerprint, "", "", "", build.updated_at)))
+        after = state._replace(approvals=(*state.approvals, Approval(found.fingerprint, "", "", "", build.updated_at)))
         if not can_be_reopened(after):
             return (approved,)
         reopened = e.JudgingReopened(task=task, attempt=state.attempt)
