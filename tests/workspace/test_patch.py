@@ -156,6 +156,20 @@ async def test_special_files_are_left_out_and_bad_names_refused(workspace: GitWo
         path.unlink()
 
 
+async def test_all_names_that_cannot_be_taken_are_named_at_once(workspace: GitWorkspace, tmp_path: Path) -> None:
+    lane = await opened(workspace, make(tmp_path / "r"))
+    for name in ("a\nb", ".GIT", *(f"git~1{letter}/git~1" for letter in "abcdefghijklmnopqrstuv")):
+        (lane.files / name).parent.mkdir(exist_ok=True)
+        (lane.files / name).write_bytes(b"x")
+    with pytest.raises(UnsafePath) as refused:
+        await workspace.take_patch(lane)
+    told = refused.value.message
+    assert "'a\\nb' is refused" in told
+    assert "'.GIT' would be" in told
+    assert told.count("would be a git directory") == 19
+    assert told.endswith(" And 4 more.")
+
+
 async def test_a_gitignore_that_is_a_pipe_hangs_nobody(workspace: GitWorkspace, tmp_path: Path) -> None:
     lane = await opened(workspace, make(tmp_path / "r", {".gitignore": b"x\n"}))
     (lane.files / "new").write_text("1")

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildwright.confined_fs import read_beneath, read_link_beneath, write_beneath
-from buildwright.core.patch import ChangeKind, FileChange, Patch
-from buildwright.core.paths import check_path, is_git_part
+from buildwright.core.patch import FILE_BYTES, ChangeKind, FileChange, Patch, check_changes
 from buildwright.errors import UnsafePath
 from buildwright.workspace.attributes import RULES, Attributes, add, changed_paths, read_attributes, write_out
 from buildwright.workspace.git import Git, GitAnswer, naming_full_disk
@@ -24,8 +23,6 @@ from buildwright.workspace.mirror import Pin
 from buildwright.workspace.objects import id_hash, object_id
 from buildwright.workspace.submodules import gitlinks
 
-FILE_BYTES = 100 * 1024 * 1024
-"""Largest changed file that is taken, in bytes: hosts of repositories refuse larger ones too."""
 _DEPTH = 200
 _NAMED = 20
 """Changed files of submodules, and ignored ones, that are named."""
@@ -148,8 +145,7 @@ async def _write_lane(
     ignored = await _ignored(git, pin, files, fresh, scan, index.parent) if fresh and rules else frozenset()
     changes = [change for change in changes if change.path not in ignored]
     named = tuple(islice((path for path in sorted(ignored) if path and path.isprintable()), _NAMED))
-    for change in changes:
-        _check(change)
+    check_changes(changes)
     if not changes:
         return Stored(base_tree, (), named)
     store = _Store(pin, files, base, index.parent / "work")
@@ -273,19 +269,6 @@ async def _in_submodule(git: Git, pin: Pin, folder: Path, commit: str) -> list[s
         await git.run(pin.mirror, "read-tree", "--end-of-options", commit, index=index)
         untouched = await _as_written(git, pin, index, changes, scan)
     return [change.path for change in changes if change.path not in untouched]
-
-
-def _check(change: FileChange) -> None:
-    if change.kind == "deleted":
-        return
-    check_path(change.path)
-    if any(is_git_part(part) for part in change.path.split("/")):
-        raise UnsafePath(f"{change.path!r} would be a git directory somewhere.", fix="Give it another name.")
-    if change.size > FILE_BYTES:
-        raise UnsafePath(
-            f"{change.path!r} has {change.size // 1024 // 1024} MB; more than {FILE_BYTES // 1024 // 1024} MB are not taken.",
-            fix="Keep large files out of the repository, or add them to .gitignore.",
-        )
 
 
 def _compare(base: dict[str, TreeEntry], found: dict[str, TreeEntry]) -> list[FileChange]:
