@@ -19,10 +19,12 @@ from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from buildwright.core.limits import Options
-from buildwright.gateway import LocalGateway
-from buildwright.gateway.exchange import AnswerReader, Protocol
+from buildwright.gateway import LocalGateway, cassette
+from buildwright.gateway.exchange import AnswerReader, ModelRequest, Protocol
+from buildwright.gateway.failures import stopped_by
 from buildwright.gateway.parse import EventScanner, read_event
 from buildwright.gateway.protocols import read_request
+from buildwright.gateway.recorder import Recorder
 from buildwright.gateway.response_cache import move_answer
 from buildwright.ports import Budget, ModelAccess, ModelEndpoint
 from tests.gateway.provider import (
@@ -155,6 +157,27 @@ async def test_a_cassette_answers_with_text_and_tools(
     assert reader.tokens is not None
     assert reader.tokens[:3] == (10, 5, 4)
     assert replaying.metered(door)[0][4:7] == (10, 5, 4)
+
+
+@EVERY
+@pytest.mark.parametrize("ends", ["refused", "output_limit"])
+async def test_an_answer_that_ends_too_early_says_so_in_every_protocol(
+    replaying: LocalGateway, http: aiohttp.ClientSession, tmp_path: Path, protocol: Protocol, ends: str
+) -> None:
+    file, record = tmp_path / "script.yaml", tmp_path / "record.yaml"
+    file.write_text(f"version: 1\nturns:\n  - {{reply: {{text: I begin}}, ends: {ends}}}\n")
+    door = await replaying.open(ModelAccess("b1", "T1", 1, Options(cassette=str(file))))
+    status, body = await ask(http, door, protocol)
+    reader = read(protocol, body)
+    assert (status, "".join(reader.text), reader.done, stopped_by(reader)) == (200, "I begin", True, ends)
+    trouble = replaying.trouble(door)
+    assert trouble is not None
+    assert trouble.kind == ends
+    recorder = Recorder(record)
+    recorder.prepare()
+    asked = ModelRequest(protocol, "m", True, 0, 0, "do it", (), "", (), True, 9, {})
+    recorder.keep("T1", 1, None, asked, reader, ())
+    assert cassette.load(record).turns[0].ends == ends
 
 
 @EVERY

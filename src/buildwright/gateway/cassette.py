@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from buildwright.core.record import Record
 from buildwright.errors import BadSpec
-from buildwright.gateway.exchange import ModelRequest
+from buildwright.gateway.exchange import AnswerEnd, ModelRequest
 
 LARGEST_FILE = 5 * 1024 * 1024
 DEEPEST = 64
@@ -111,10 +111,17 @@ class CassetteEntry(Record):
 
     when: When = When()
     reply: CassetteReply
+    ends: AnswerEnd = ""
     model: str = ""
     usage: Used | None = None
     pace: Pace | None = None
     faults: tuple[Fault, ...] = ()
+
+    @model_validator(mode="after")
+    def _ends_words(self) -> CassetteEntry:
+        if self.ends and self.reply.text is None:
+            raise ValueError("ends goes with text only")
+        return self
 
 
 class Cassette(Record):

@@ -103,6 +103,10 @@ class ModelRequest:
     body: Mapping[str, Any]
 
 
+AnswerEnd = Literal["", "refused", "output_limit"]
+"""Why a model ended its answer before it was done, as the kind of failure that this is; "" if it did not."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
     """A model's answer: text, then tool calls. `id` is unique in a conversation, because clients match tools by it."""
@@ -112,6 +116,7 @@ class ModelAnswer:
     text: str
     calls: tuple[ToolUse, ...]
     tokens: Tokens
+    ends: AnswerEnd = ""
 
     def call_id(self, index: int) -> str:
         """Return the id of a tool call."""

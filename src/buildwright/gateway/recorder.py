@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from buildwright.core.secrets import mask
 from buildwright.errors import BadSettings, BadSpec
 from buildwright.gateway.cassette import LARGEST_FILE, PLANNER, Used, parse
-from buildwright.gateway.exchange import AnswerReader, ModelRequest, each_text
+from buildwright.gateway.exchange import AnswerEnd, AnswerReader, ModelRequest, each_text
+from buildwright.gateway.failures import stopped_by
 
 _HEAD = "version: 1\ndescription: Recorded from a live model.\nturns:\n"
 
@@ -80,6 +81,8 @@ class Recorder:
         else:
             reply["text"] = clean(text)
         turn: dict[str, Any] = {"when": when, "reply": reply, "model": reader.model}
+        if "text" in reply and (ends := stopped_by(reader)) in get_args(AnswerEnd):
+            turn["ends"] = ends
         if tokens := reader.tokens:
             turn["usage"] = {name: number for name, number in tokens._asdict().items() if name in Used.model_fields}
         item = _item(turn).encode()

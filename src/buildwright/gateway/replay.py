@@ -88,10 +88,13 @@ class Player:
             tokens=Tokens(asked.size // CHARS_PER_TOKEN, said // CHARS_PER_TOKEN + 1)
             if entry.usage is None
             else Tokens(**entry.usage.model_dump()),
+            ends=entry.ends,
         )
 
     def _render(self, asked: ModelRequest, found: CassetteMatch) -> Reply:
         reply = found.entry.reply
+        if reply.text is not None and found.entry.ends:
+            return Reply(self._filled(reply.text))
         if reply.text is not None:
             return closing(asked, self._filled(reply.text))
         if reply.tools is not None:

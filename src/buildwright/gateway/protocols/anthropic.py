@@ -29,6 +29,7 @@ from buildwright.gateway.exchange import (
 
 PROVIDER: ProviderName = "anthropic"
 
+_ENDS = {"refused": "refusal", "output_limit": "max_tokens"}
 _ERRORS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -152,7 +153,7 @@ def _usage(tokens: Tokens) -> dict[str, Any]:
 
 
 def _stop(answer: ModelAnswer) -> str:
-    return "tool_use" if answer.calls else "end_turn"
+    return _ENDS.get(answer.ends) or ("tool_use" if answer.calls else "end_turn")
 
 
 def read_event(reader: AnswerReader, body: dict[str, Any]) -> str:

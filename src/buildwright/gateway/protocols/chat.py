@@ -29,6 +29,7 @@ from buildwright.gateway.protocols.anthropic import messages_of
 
 PROVIDER: ProviderName = "openai"
 
+_ENDS = {"refused": "content_filter", "output_limit": "length"}
 ERRORS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -145,7 +146,7 @@ def _call(answer: ModelAnswer, index: int) -> dict[str, Any]:
 
 
 def _stop(answer: ModelAnswer) -> str:
-    return "tool_calls" if answer.calls else "stop"
+    return _ENDS.get(answer.ends) or ("tool_calls" if answer.calls else "stop")
 
 
 def read_event(reader: AnswerReader, body: dict[str, Any]) -> str:

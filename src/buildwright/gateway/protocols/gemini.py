@@ -41,6 +41,7 @@ _ERRORS = {
     504: "DEADLINE_EXCEEDED",
     529: "UNAVAILABLE",
 }
+_ENDS = {"": "STOP", "refused": "SAFETY", "output_limit": "MAX_TOKENS"}
 _STOPS = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter", "PROHIBITED_CONTENT": "content_filter"}
 
 
@@ -122,7 +123,7 @@ def _calls(answer: ModelAnswer) -> list[dict[str, Any]]:
 def _chunk(answer: ModelAnswer, parts: list[dict[str, Any]], *, ended: bool) -> dict[str, Any]:
     candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
     if ended:
-        candidate["finishReason"] = "STOP"
+        candidate["finishReason"] = _ENDS[answer.ends]
     tokens = answer.tokens if ended else answer.tokens._replace(output=0)
     head = {"modelVersion": answer.model, "responseId": f"resp_{answer.id}"}
     return {"candidates": [candidate], "usageMetadata": _usage(tokens), **head}

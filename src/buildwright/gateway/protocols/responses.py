@@ -33,6 +33,7 @@ from buildwright.gateway.protocols.anthropic import messages_of
 PROVIDER: ProviderName = "openai"
 
 _CALLS = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
+_ENDS = {"refused": "content_filter", "output_limit": "max_output_tokens"}
 _FINAL = frozenset({401, 402, 403})
 _SIGNED = frozenset({"reasoning"})
 
@@ -116,7 +117,7 @@ def final_status(status: int) -> int:
 
 def whole(asked: ModelRequest, answer: ModelAnswer) -> dict[str, Any]:
     """Return a finished response."""
-    return _response(answer, "completed", _output(asked, answer)) | {"usage": _usage(answer.tokens)}
+    return _finished(answer, _output(asked, answer))
 
 
 def frames(asked: ModelRequest, answer: ModelAnswer, size: int) -> Iterator[AnswerFrame]:
@@ -156,14 +157,21 @@ def frames(asked: ModelRequest, answer: ModelAnswer, size: int) -> Iterator[Answ
                     yield frame("function_call_arguments.delta", len(piece), **place, delta=piece)
                 yield frame("function_call_arguments.done", **place, arguments=item["arguments"])
         yield frame("output_item.done", output_index=index, item=item)
-    done = _response(answer, "completed", output) | {"usage": _usage(answer.tokens)}
-    yield frame("completed", response=done)
+    done = _finished(answer, output)
+    yield frame(done["status"], response=done)
 
 
 def _response(answer: ModelAnswer, status: str, output: list[dict[str, Any]]) -> dict[str, Any]:
     # A fixed time of creation: the same request must give the same bytes.
     head = {"id": f"resp_{answer.id}", "object": "response", "created_at": 0, "status": status, "model": answer.model}
     return head | {"error": None, "incomplete_details": None, "output": output, "usage": None}
+
+
+def _finished(answer: ModelAnswer, output: list[dict[str, Any]]) -> dict[str, Any]:
+    if not answer.ends:
+        return _response(answer, "completed", output) | {"usage": _usage(answer.tokens)}
+    details = {"incomplete_details": {"reason": _ENDS[answer.ends]}, "usage": _usage(answer.tokens)}
+    return _response(answer, "incomplete", output) | details
 
 
 def _output(asked: ModelRequest, answer: ModelAnswer) -> list[dict[str, Any]]:
