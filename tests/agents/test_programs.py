@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import stat
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -19,12 +18,12 @@ import pytest
 from buildwright.agents.finding import find
 from buildwright.agents.program_agent import LONGEST_ARGUMENT, ProgramAgent
 from buildwright.agents.programs import PROGRAMS, program
-from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start
+from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start, Unpacks
 from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, Warned, Wrote
 from buildwright.core.limits import Limits, Options
 from buildwright.errors import AgentFailed
 from buildwright.gateway import LocalGateway
-from buildwright.ports import Agent, Assignment, Message, ModelAccess
+from buildwright.ports import Agent, Assignment, Message, ModelAccess, ModelEndpoint
 from buildwright.sandbox import Bubblewrap, NoSandbox
 from tests.agents.conftest import Assign
 from tests.agents.installed import FULL, names, programs
@@ -237,7 +236,7 @@ def plain_program(tmp_path: Path, script: str, *, argument: bool) -> AgentProgra
     file = tmp_path / "bin" / "plain"
     file.parent.mkdir(exist_ok=True)
     file.write_text(f"#!/bin/sh\n{script}\n")
-    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    file.chmod(0o755)
 
     def start(place: ProgramPlace) -> Start:
         return Start((place.program, *((PROMPT,) if argument else ())), {"MODEL": place.model}, {"deep/er/set": "1"})
@@ -275,6 +274,50 @@ async def test_what_a_program_leaves_for_itself_is_taken_away(assign: Assign, tm
         await play(agent, replace(assignment, prompt=code))
         assert sorted(entry.name for entry in assignment.lane.iterdir()) == [".plain-kept", "kept"]
         assert (tmp_path / "outside" / "file").exists()
+
+
+async def test_what_a_program_unpacks_is_shared_and_no_attempt_can_change_it(assign: Assign, tmp_path: Path) -> None:
+    script = (
+        'if [ "$1" = unpack ]; then test "$ONLY" && echo 1 > "$PARTS/part"; exit $?; fi\n'
+        'cat "$PARTS/part"; echo 2 > "$PARTS/part"; echo 2 > "$PARTS/more"; ls -A "$HOME"'
+    )
+    plain = replace(
+        plain_program(tmp_path, script, argument=True), unpacks=Unpacks("PARTS", ("unpack",), {"ONLY": "1"})
+    )
+    kept, path = tmp_path / "kept", str(tmp_path / "bin") + ":/usr/bin:/bin"
+    assignment = assign(door=ModelEndpoint("http://127.0.0.1:9999", "token"))
+    for _ in range(2):
+        out = told(await play(ProgramAgent(plain, Bubblewrap(), path, kept=kept), assignment))
+        assert out[0] == "1", out
+        assert [line for line in out if "Read-only file system" in line] == out[1:3]
+        (folder,) = (kept / "agents" / "plain").iterdir()
+        assert [entry.name for entry in folder.iterdir()] == ["part"]
+    # Another version of it unpacks anew, and what nobody has used for long is taken away.
+    os.utime(folder, (0, 0))
+    (tmp_path / "bin" / "plain").write_text((tmp_path / "bin" / "plain").read_text() + "\n# newer\n")
+    out = told(await play(ProgramAgent(plain, Bubblewrap(), path, kept=kept), assignment))
+    assert out[0] == "1"
+    assert folder not in set((kept / "agents" / "plain").iterdir())
+    # Where it does not unpack, the attempt is left to itself; and without walls nothing is shared.
+    fails = replace(plain, name="fails", unpacks=Unpacks("PARTS", ("unpack",)))
+    out = told(await play(ProgramAgent(fails, Bubblewrap(), path, kept=kept), assignment))
+    assert "No such file" in out[0]
+    out = told(await play(ProgramAgent(plain, NoSandbox(), path, kept=kept), assignment))
+    assert "No such file" in out[0]
+
+
+@pytest.mark.parametrize("name", [name for name in names(PROGRAMS) if program(name).unpacks is not None])
+async def test_its_parts_are_unpacked_once(
+    gateway: LocalGateway, assign: Assign, tmp_path: Path, path: str, name: str
+) -> None:
+    agent = ProgramAgent(program(name), Bubblewrap(), path, kept=tmp_path / "kept")
+    assignment = await scripted(gateway, assign(), f"  - {{reply: {WRITES}}}\n")
+    second = elsewhere(assignment)
+    for one in (assignment, second):
+        assert finish(await play(agent, one)).ok
+        used = sum(file.stat().st_size for file in one.home.rglob("*") if file.is_file() and not file.is_symlink())
+        assert used < 20_000_000
+    assert len(list((tmp_path / "kept" / "agents" / name).iterdir())) == 1
 
 
 async def test_a_failure_is_seen_in_the_text_of_a_program_that_ends_with_0(assign: Assign, tmp_path: Path) -> None:

@@ -22,8 +22,10 @@ from buildwright.agents.acp_talk import EXAMPLE, PATIENCE, Talk
 from buildwright.agents.acp_wire import AgentWire, RunningAgent
 from buildwright.agents.finding import find
 from buildwright.agents.program_agent import first_text, lane_command, leaving_nothing, waiting_in
+from buildwright.agents.programs import program
 from buildwright.agents.programs.program import TAIL
 from buildwright.agents.session_files import KeptConversation, decode, restore, save
+from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Warned
 from buildwright.core.model_names import DEFAULT_MODEL
@@ -50,6 +52,7 @@ def command_words(agent: str) -> list[str]:
 class AcpAgent:
     """Drives the program of `acp:COMMAND`. `path` is the PATH for it and its tools, `env` are the user's own variables.
 
+    Below `kept` lies what all attempts share of a program that unpacks itself.
     `silence`: seconds without a word after which a command that still runs at the end of a turn is given up.
     """
 
@@ -66,12 +69,14 @@ class AcpAgent:
         env: Mapping[str, str] | None = None,
         *,
         silence: float = _SILENCE,
+        kept: Path | None = None,
     ) -> None:
         self._silence = silence
         self._words = command_words(agent)
         self._sandbox = sandbox
         self._path = path
         self._env = env or {}
+        self._kept = kept
         self._known = known_agent(self._words)
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
@@ -82,7 +87,8 @@ class AcpAgent:
                 f"{title} has no access to a language model.",
                 fix="Set a provider's key (for example ANTHROPIC_API_KEY), or replay a cassette.",
             )
-        command = await asyncio.to_thread(self._command, assignment)
+        executable = await asyncio.to_thread(self._find)
+        command = await asyncio.to_thread(self._command, assignment, executable, await self._parts(executable))
         before = decode(assignment.conversation) if assignment.conversation else None
         if before is not None:
             restore(before, assignment)
@@ -106,8 +112,8 @@ class AcpAgent:
     def _title(self) -> str:
         return self._known.title if self._known is not None else Path(self._words[0]).name
 
-    def _command(self, assignment: Assignment) -> Command:
-        """Return the command; its settings are written to the home. Raises AgentFailed when it is not installed."""
+    def _find(self) -> Path:
+        """Return the program. Raises AgentFailed when it is not installed."""
         executable = find(self._words[0], self._path)
         if executable is None:
             fix = (
@@ -116,13 +122,22 @@ class AcpAgent:
                 else f"Install it, or give its path, as in --agent '{EXAMPLE}'."
             )
             raise AgentFailed(f"{self._words[0]} is not installed.", fix=fix)
+        return executable
+
+    async def _parts(self, executable: Path) -> Unpacked:
+        if self._known is None or not self._known.like:
+            return Unpacked()
+        return await unpacked(program(self._known.like), executable, self._sandbox, self._path, self._kept)
+
+    def _command(self, assignment: Assignment, executable: Path, parts: Unpacked) -> Command:
+        """Return the command; its settings are written to the home."""
         default = self._known.default_model if self._known is not None else DEFAULT_MODEL
         start = settings_of(self._known, assignment, assignment.model or default)
         (assignment.home / "tmp").mkdir(mode=0o700, exist_ok=True)
         for path, content in start.files.items():
             write_beneath(assignment.home, path, content.encode("utf-8", "replace"))
         argv = (str(executable), *self._words[1:])
-        return lane_command(assignment, argv, f"{executable.parent}:{self._path}", {**self._env, **start.env})
+        return lane_command(assignment, argv, f"{executable.parent}:{self._path}", {**self._env, **start.env}, parts)
 
     def _finished(self, assignment: Assignment, talk: Talk) -> Finished:
         kept = None

@@ -19,6 +19,7 @@ from typing import Literal
 from buildwright.agents.finding import find
 from buildwright.agents.programs.program import PROMPT, PROMPT_FILE, TAIL, AgentProgram, ProgramPlace, Run
 from buildwright.agents.session_files import decode, restore, save
+from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
 from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing
@@ -35,7 +36,10 @@ _READ_PROMPT = 'file=$1; shift; exec "$@" < "$file"'
 
 
 class ProgramAgent:
-    """Drives one `AgentProgram`. `path` is the PATH for it and its tools, `arguments` and `env` are the user's own."""
+    """Drives one `AgentProgram`. `path` is the PATH for it and its tools, `arguments` and `env` are the user's own.
+
+    Below `kept` lies what all attempts share of a program that unpacks itself; None: each attempt unpacks it.
+    """
 
     touches_files = True
     uses_model: Literal["always", "if given", "never"] = "always"
@@ -47,6 +51,7 @@ class ProgramAgent:
         path: str,
         arguments: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
+        kept: Path | None = None,
     ) -> None:
         self.name = program.name
         self.resumes = program.session_files is not None
@@ -55,6 +60,8 @@ class ProgramAgent:
         self._path = path
         self._arguments = arguments
         self._env = env or {}
+        self._kept = kept
+        self._unpacked = Unpacked()
 
     async def run(self, assignment: Assignment, inbox: asyncio.Queue[Message]) -> AsyncIterator[Activity]:
         """See `ports.Agent`. Raises AgentFailed without a door, or when the program is not installed."""
@@ -67,6 +74,7 @@ class ProgramAgent:
         executable = await asyncio.to_thread(find, program.program, self._path)
         if executable is None:
             raise AgentFailed(f"{program.title} is not installed.", fix=program.install)
+        self._unpacked = await unpacked(program, executable, self._sandbox, self._path, self._kept)
         before = decode(assignment.conversation) if assignment.conversation else None
         if before is not None:
             restore(before, assignment)
@@ -137,7 +145,8 @@ class ProgramAgent:
         self, assignment: Assignment, executable: Path, argv: tuple[str, ...], env: Mapping[str, str]
     ) -> Command:
         path = f"{executable.parent}:{self._path}"
-        return lane_command(assignment, argv, path, {"NO_COLOR": "1", "TERM": "dumb", **self._env, **env})
+        env = {"NO_COLOR": "1", "TERM": "dumb", **self._env, **env}
+        return lane_command(assignment, argv, path, env, self._unpacked)
 
     async def _export(self, assignment: Assignment, executable: Path, run: Run) -> None:
         """Have the program write its conversation into the home. What does not work out only costs the conversation."""
@@ -168,7 +177,8 @@ class ProgramAgent:
                 return
         if text.strip():
             if self._program.read is None:
-                run.said = text
+                if self._program.aside is None or not self._program.aside.search(text):
+                    run.said = text
                 if self._program.fails is not None and self._program.fails.search(text):
                     run.trouble = text
             yield Said(text=f"{text[:TAIL]}\n")
@@ -297,7 +307,9 @@ def leaving_nothing(lane: Path, patterns: tuple[str, ...]) -> Iterator[None]:
                 path.unlink(missing_ok=True)
 
 
-def lane_command(assignment: Assignment, argv: tuple[str, ...], path: str, env: Mapping[str, str]) -> Command:
+def lane_command(
+    assignment: Assignment, argv: tuple[str, ...], path: str, env: Mapping[str, str], parts: Unpacked
+) -> Command:
     """Return the command that runs a program in the lane: with its home, its limits, and the gateway alone to reach."""
     home, limits = assignment.home, assignment.limits
     (home / "tmp").mkdir(mode=0o700, exist_ok=True)
@@ -305,13 +317,14 @@ def lane_command(assignment: Assignment, argv: tuple[str, ...], path: str, env: 
     return Command(
         argv=argv,
         cwd=assignment.lane,
-        env={"PATH": path, **assignment.env, **env, **own},
+        env={"PATH": path, **assignment.env, **env, **parts.env, **own},
         seconds=limits.task_seconds,
         output_bytes=limits.output_bytes,
         memory_bytes=limits.memory_bytes,
         processes=limits.processes,
         relays=assignment.door.relays if assignment.door is not None else {},
         writable=(home,),
+        readable=parts.folders,
         shared=shared_in(assignment.lane),
     )
 

@@ -41,6 +41,8 @@ class Command:
     """Ports of its own loopback, each with the host and port that it leads to."""
     writable: tuple[Path, ...] = ()
     """Directories besides `cwd` that the command may write."""
+    readable: tuple[Path, ...] = ()
+    """Directories that it may read besides those, the system, and the programs on its PATH."""
     shared: tuple[SharedFolder, ...] = ()
     """Directories of its checkout that show other ones; only for a sandbox that `shares`."""
 

@@ -45,11 +45,11 @@ def system_paths(network: bool) -> Iterator[Path]:
 
 
 def tool_paths(command: Command) -> list[Path]:
-    """Return directories outside the system that the command's program and its PATH need, none inside another.
+    """Return directories outside the system that the command reads, or its program and its PATH need, none inside another.
 
     Our own installation is not shown for nothing: by it judged code could tell where it runs.
     """
-    wanted: set[Path] = set()
+    wanted = set(command.readable)
     beside = str(Path(command.argv[0]).parent)
     for entry in (beside, *command.env.get("PATH", "").split(os.pathsep)):
         folder = Path(entry)

@@ -185,11 +185,12 @@ def agent_for(options: Options, settings: Settings, sandbox: Sandbox | None, nam
         case base if base in PROGRAMS:
             from buildwright.agents.program_agent import ProgramAgent
 
-            return ProgramAgent(program(base), cast("Sandbox", sandbox), path_of(settings), own.arguments, env)
+            where = (cast("Sandbox", sandbox), path_of(settings))
+            return ProgramAgent(program(base), *where, own.arguments, env, settings.home)
         case base if is_acp(base):
             from buildwright.agents.acp import AcpAgent
 
-            return AcpAgent(base, cast("Sandbox", sandbox), path_of(settings), env)
+            return AcpAgent(base, cast("Sandbox", sandbox), path_of(settings), env, kept=settings.home)
         case base:
             return _agent_of_others(base, options, settings, sandbox)
 

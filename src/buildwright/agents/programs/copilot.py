@@ -1,6 +1,6 @@
 """GitHub Copilot CLI with a model of one's own: it speaks Chat Completions or Messages.
 
-It unpacks 237 MB into each fresh home, and masks the characters of its key wherever they occur in its JSON.
+Left to itself it unpacks 237 MB into each fresh home. It masks the characters of its key wherever they occur in its JSON.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import uuid
 
-from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start
+from buildwright.agents.programs.program import PROMPT, AgentProgram, ProgramPlace, Start, Unpacks
 from buildwright.core.model_names import maker_of
 
 
@@ -42,6 +42,7 @@ PROGRAM = AgentProgram(
     read=None,
     session_files=_session_files,
     lost=re.compile("No session, task, or name matched"),
+    unpacks=Unpacks("COPILOT_PKG_CACHE_HOME", ("--binary-version",), {"COPILOT_SEA_EXTRACT_ONLY": "1"}),
     tried="1.0.102",
     leaves=(".copilot",),
 )

@@ -107,6 +107,17 @@ class Run:
             yield Warned(text=text.strip()[-TAIL:])
 
 
+class Unpacks(NamedTuple):
+    """How a program that unpacks itself into its home at its start is made to do so once, into a folder for all."""
+
+    variable: str
+    """Names the folder, when it unpacks and when it runs."""
+    arguments: tuple[str, ...]
+    """With these it only unpacks."""
+    env: Mapping[str, str] = {}
+    """More variables with which it only unpacks."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentProgram:
     """One agent. Whatever it says of itself is shown and not believed; money and tokens come from the gateway."""
@@ -125,12 +136,16 @@ class AgentProgram:
     """Reads one event of its stream of JSON lines; None for a program that only writes text."""
     fails: re.Pattern[str] | None = None
     """Found in a line of text: it has failed, although its exit code may be 0."""
+    aside: re.Pattern[str] | None = None
+    """Found in a line of text that is of the program and not of the model."""
     session_files: Callable[[str], tuple[str, ...]] | None = None
     """Patterns of the files below its home that hold a conversation; None if it cannot go on with one."""
     lost: re.Pattern[str] | None = None
     """Found in what it writes when it does not find the conversation that it is to go on with."""
     exports: Callable[[ProgramPlace], tuple[str, ...]] | None = None
     """The command that writes these files when it is done, for one that holds its conversations in another form."""
+    unpacks: Unpacks | None = None
+    """How it unpacks itself, for one that does; None for one that runs as it is installed."""
     tried: str = ""
     """The version that the tests run."""
     version_option: str = "--version"
