@@ -74,8 +74,8 @@ crash: tools $(VENV)/.dev ## kill builds at every point, and at pairs of points,
 faults: tools $(VENV)/.dev ## a full disk, a killed git, torn files, users at once: all of it (half an hour or more)
 	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -q -s tests/faults tests/store/test_damage.py tests/engine/test_commands_stateful.py
 
-agents: tools $(VENV)/.dev ## drive every agent that is known, the real programs, against a cassette (a quarter of an hour, fetches much)
-	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/agents/test_programs.py tests/agents/test_acp.py tests/cli/test_demo.py
+agents: tools $(VENV)/.dev ## drive every agent that is known, the real programs, against a cassette (an hour, fetches much)
+	BUILDWRIGHT_PROOFS=full $(BIN)/python -m pytest -v tests/agents/test_programs.py tests/agents/test_acp.py tests/agents/test_kinds.py tests/cli/test_demo.py
 
 containers: tools $(VENV)/.dev ## --sandbox container on a real engine, and compose.yaml up and down (installs podman; a quarter of an hour)
 	@for tool in podman:podman crun:crun mmdebstrap:mmdebstrap /usr/lib/podman/netavark:netavark \

@@ -263,7 +263,7 @@ def feedback_prompt(
     """
     opening = {
         "agent": "The previous attempt at this task ended before it was done.",
-        "empty": "The previous attempt at this task changed no file.",
+        "empty": "The previous attempt at this task changed no file. No user answers questions: decide yourself.",
         "gate": "The previous attempt at this task was judged and rejected.",
         "conflict": "The change of the previous attempt does not fit what others have merged since.",
         "train": "The change of the previous attempt failed its checks once it stood on top of the merged work.",

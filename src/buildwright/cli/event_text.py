@@ -147,7 +147,7 @@ def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> Event
     if build.options.lanes:
         if event.patch is None or not event.patch.is_empty or event.to_prove:
             return None
-        return EventLine("bad", f"{event.task}: the agent changed no file{event.patch.without}")
+        return EventLine("bad", f"{event.task}: {event.nothing}")
     took = (at - (build.task(event.task).started_at or at)).total_seconds()
     return EventLine("done", f"{event.task} done in {duration(took)}")
 

@@ -209,8 +209,7 @@ def _agent_finished(build: Build, event: e.AgentFinished, at: datetime) -> Chang
     if not build.options.lanes:
         return {**finish_task(build, event.task, state, TaskPhase.DONE, at), **working}
     if event.patch is None or (event.patch.is_empty and not event.to_prove):
-        reason = f"the agent changed no file{event.patch.without if event.patch is not None else ''}"
-        return {**reject_task(build, event.task, state, "empty", reason), **working}
+        return {**reject_task(build, event.task, state, "empty", event.nothing), **working}
     if not build.options.gates:
         return {**board(build, event.task, state._replace(phase=TaskPhase.MERGING)), **working}
     return {**set_task(build, event.task, state), **working}

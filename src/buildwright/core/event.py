@@ -32,6 +32,10 @@ StepMode = Literal["auto", "plan_only", "implement_only", "verify_only"]
 """What one step of a build driven by hand may be: anything, or only one kind of action (see `mode` of each action)."""
 
 
+_QUESTION = 300
+"""Characters of an agent's question, from its end, that a reason repeats."""
+
+
 class Event(Record):
     """A fact about one build.
 
@@ -214,6 +218,14 @@ class AgentFinished(Event, ends_step=True, keeps_moment=True):
     """Digest of the artifact that holds the agent's conversation; "" if it has none."""
     to_prove: bool = False
     """Nothing was changed, and the task's own command is to prove that there was nothing to change."""
+
+    @property
+    def nothing(self) -> str:
+        """What is said of it where it changed no file. A question at its end is named: no user was there to answer it."""
+        without = self.patch.without if self.patch is not None else ""
+        last = self.summary.strip().rpartition("\n")[2].strip(" *_`")
+        asked = f" It asked, and no user answers while it works: {last[-_QUESTION:]}" if last.endswith("?") else ""
+        return f"the agent changed no file{without}{'.' if asked else ''}{asked}"
 
 
 class AgentBroke(Event, ends_step=True, keeps_moment=True):

@@ -108,7 +108,7 @@ def _against(event: AnyEvent) -> tuple[Rejection, str, tuple[str, ...]] | None:
         case e.AgentBroke():
             return "agent", f"{event.kind}: {event.message}", ()
         case e.AgentFinished() if event.patch is not None and event.patch.is_empty and not event.to_prove:
-            return "empty", f"the agent changed no file{event.patch.without}", ()
+            return "empty", event.nothing, ()
         case e.PatchJudged() if not event.verdict.ok:
             return "gate", "the change did not pass the checks", tuple(map(str, event.verdict.findings))
         case e.LoopDetected() if event.kind == "patch":

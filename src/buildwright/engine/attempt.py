@@ -25,6 +25,7 @@ from buildwright.core import event as e
 from buildwright.core.action import RunAgent
 from buildwright.core.activity import (
     Activity,
+    FailureKind,
     Finished,
     Heard,
     Ran,
@@ -238,6 +239,8 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
             with bench.conversations.inbox(bench.newest(), task) as inbox:
                 finished = await _listen(bench, assignment, inbox, Checkpoints(bench, lane, assignment.door))
     except TimeoutError:
+        if (trouble := _trouble(bench, assignment)) is not None and trouble.kind in NOT_THE_TASKS_FAULT:
+            return (_pause(trouble.kind, trouble.message, trouble.model or assignment.model, task),)
         limit = f"the agent timed out after {seconds:g} s, the limit for one attempt"
         return (broke(kind="timeout", message=f"{limit}: {time_advice('--task-time', bench.world.load())}"),)
     except AgentFailed as failure:
@@ -255,14 +258,13 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
     # Some agents say that they are done when their last request has failed.
     if not finished.ok or (trouble is not None and patch is not None and patch.is_empty):
         kind = finished.failure or "crashed"
-        if trouble is not None and (kind in VAGUE or trouble.kind == "request_limit"):
+        if trouble is not None and _explains(trouble, kind):
             kind = trouble.kind
-            summary = clean(f"{trouble.message} ({summary})", bench.world.mask)[:LONGEST_SUMMARY]
+            summary = f"{trouble.message} ({summary})" if summary else trouble.message
+            summary = clean(summary, bench.world.mask)[:LONGEST_SUMMARY]
         if kind in NOT_THE_TASKS_FAULT:
-            reason: Literal["budget", "trouble"] = "budget" if kind == "budget" else "trouble"
             model = trouble.model if trouble is not None else ""
-            message = provider_trouble(kind, summary, model or assignment.model)
-            return (e.BuildPaused(reason=reason, message=message, task=task, fault="provider"),)
+            return (_pause(kind, summary, model or assignment.model, task),)
         check_disk_space(assignment.lane)
         return (broke(kind=kind, message=summary, conversation=conversation),)
     done = e.AgentFinished(
@@ -274,6 +276,21 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
         to_prove=patch is not None and patch.is_empty and build.options.gates and can_be_proven(assignment.task),
     )
     return (done,)
+
+
+def _explains(trouble: ModelTrouble, kind: FailureKind) -> bool:
+    """Return whether the end of its last request says better why the agent failed than the agent does.
+
+    One that is still trying when its time is over has been held up by its provider.
+    """
+    if kind == "timeout":
+        return trouble.kind in NOT_THE_TASKS_FAULT
+    return kind in VAGUE or trouble.kind == "request_limit"
+
+
+def _pause(kind: FailureKind, told: str, model: str, task: str) -> e.BuildPaused:
+    reason: Literal["budget", "trouble"] = "budget" if kind == "budget" else "trouble"
+    return e.BuildPaused(reason=reason, message=provider_trouble(kind, told, model), task=task, fault="provider")
 
 
 def _trouble(bench: ActionContext, assignment: Assignment) -> ModelTrouble | None:

@@ -260,7 +260,7 @@ def _agent_finished(event: e.AgentFinished) -> dict[str, Any]:
             "detail": "the agent changed no file; the task's own command is to prove its work",
         }
     if event.patch is not None and event.patch.is_empty:
-        return {"outcome": "empty", "detail": f"the agent changed no file{event.patch.without}"}
+        return {"outcome": "empty", "detail": event.nothing}
     return {"outcome": "finished", "detail": "the agent finished", **changes}
 
 

@@ -6,6 +6,8 @@ asks three servers for updates, prices and statistics. It fetches no prices when
 
 from __future__ import annotations
 
+import re
+
 from buildwright.agents.programs.litellm import FAILS, door_env, door_model
 from buildwright.agents.programs.program import PROMPT_FILE, AgentProgram, ProgramPlace, Start
 
@@ -71,6 +73,7 @@ PROGRAM = AgentProgram(
     read=None,
     session_files=_session_files,
     fails=FAILS,
+    aside=re.compile(r"^(?:Tokens|Cost): "),
     tried="0.86.2",
     leaves=(".aider*",),
 )

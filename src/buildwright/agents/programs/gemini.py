@@ -18,7 +18,8 @@ _SETTINGS = {
     "security": {"auth": {"selectedType": "gemini-api-key"}},
     "privacy": {"usageStatisticsEnabled": False},
     "telemetry": {"enabled": False},
-    "general": {"enableAutoUpdate": False},
+    # Else it asks ten times, with pauses that grow to half a minute.
+    "general": {"enableAutoUpdate": False, "maxAttempts": 4},
 }
 _WRITES = frozenset({"write_file", "replace"})
 
