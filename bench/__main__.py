@@ -36,6 +36,7 @@ WORKLOADS = (
     "first_branch",
     "http",
     "streams",
+    "interrupt",
     *PARTS,
 )
 SLOWER = 1.25
@@ -163,6 +164,8 @@ def main() -> int:
             results["http"] = _of_module(given, "http", "bench.over_http")
         if not given.only or "streams" in given.only:
             results["streams"] = _of_module(given, "streams", "bench.streams")
+        if not given.only or "interrupt" in given.only:
+            results["interrupt"] = _of_module(given, "interrupt", "bench.interrupt")
         results["cluster"] = _cluster(given, [part for part in PARTS if not given.only or part in given.only])
     _keep(RESULTS, results)
     print(report.as_text(results))
@@ -174,6 +177,7 @@ def main() -> int:
         or results.get("first_branch", {}).get("failures")
         or results.get("http", {}).get("failures")
         or results.get("streams", {}).get("failures")
+        or results.get("interrupt", {}).get("failures")
         or "failure" in results.get("lane", {})
     )
     return 1 if bad else 0

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.cluster.tables import Table, tables
+from bench.interrupt_table import tables as interrupt_tables
 from bench.over_http.tables import tables as http_tables
 from bench.stream_tables import tables as stream_tables
 
@@ -174,7 +175,7 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
         for failure in results["failures"]
     ]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("startup", {}).get("failures", [])]
-    for part in ("first_branch", "http", "streams", "cluster"):
+    for part in ("first_branch", "http", "streams", "interrupt", "cluster"):
         notes += [f"FAILED: {_last_line(failure)}" for failure in results.get(part, {}).get("failures", [])]
     if "failure" in results.get("lane", {}):
         notes.append(f"FAILED: {_last_line(results['lane']['failure'])}")
@@ -244,6 +245,7 @@ def _cluster(results: dict[str, Any]) -> list[Table]:
         *tables(results.get("cluster", {}).get("rounds", {})),
         *http_tables(results.get("http", {}).get("rounds", [])),
         *stream_tables(results.get("streams", {}).get("rounds", [])),
+        *interrupt_tables(results.get("interrupt", {}).get("rounds", [])),
     ]
 
 

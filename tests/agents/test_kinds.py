@@ -5,10 +5,13 @@ The answers come from a cassette, so that one row of the table stands for the ag
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 from buildwright.agents.acp_agents import KNOWN_AGENTS
@@ -73,33 +76,33 @@ def tool_of(agent: str) -> tuple[str, str] | None:
     return _SHELLS.get(agent.removeprefix("acp:").partition(" ")[0])
 
 
+def words_of(
+    repository: Path, tmp_path: Path, agent: str, cases: dict[str, Case], command: str
+) -> tuple[tuple[str | Path, ...], str]:
+    """The words of a build with a task for each case, and the PATH on which its agent is found.
+
+    SHELL in their answers runs the command.
+    """
+    tool, key = tool_of(agent) or ("", "")
+    more = ", is_background: false" if tool == "run_shell_command" else ""
+    call = f"{{name: {tool}, input: {{{key}: {json.dumps(command)}, description: end{more}}}}}"
+    entries = "".join(f"  - {{when: {{task: {name}}}, {case.answer}}}\n" for name, case in cases.items())
+    cassette = tmp_path / "cassette.yaml"
+    cassette.write_text(f"version: 1\nturns:\n{entries.replace('SHELL', call)}")
+    tasks = write_tasks(tmp_path / "tasks.json", *({"id": name, "title": f"Task {name}"} for name in cases))
+    installed = programs(agent.removeprefix("acp:").partition(" ")[0]) if agent != "claude" else ""
+    options = tuple(word for case in cases.values() for word in case.options)
+    words = ("--agent", agent, "--cassette", cassette, "--no-gates", "--attempts", "1", "--stuck-after", "99", "-j3")
+    return ("build", tasks, "--repo", repository, *words, *options), f"{installed}{os.pathsep}{os.environ['PATH']}"
+
+
 def run(
     program: Program, repository: Path, tmp_path: Path, agent: str, cases: dict[str, Case], *more: str
 ) -> list[dict[str, Any]]:
-    """The events of a build with a task for each case."""
-    tool, key = tool_of(agent) or ("", "")
-    kills = f'{{name: {tool}, input: {{{key}: "kill -9 -1", description: end, is_background: false}}}}'
-    entries = "".join(f"  - {{when: {{task: {name}}}, {case.answer}}}\n" for name, case in cases.items())
-    cassette = tmp_path / "cassette.yaml"
-    cassette.write_text(f"version: 1\nturns:\n{entries.replace('SHELL', kills)}")
-    tasks = write_tasks(tmp_path / "tasks.json", *({"id": name, "title": f"Task {name}"} for name in cases))
-    installed = programs(agent.removeprefix("acp:").partition(" ")[0]) if agent != "claude" else ""
-    words = (
-        "--agent",
-        agent,
-        "--cassette",
-        str(cassette),
-        "--no-gates",
-        "--attempts",
-        "1",
-        "--stuck-after",
-        "99",
-        "-j3",
-    )
-    options = tuple(word for case in cases.values() for word in case.options)
+    """The events of the build."""
+    words, path = words_of(repository, tmp_path, agent, cases, "kill -9 -1")
     program.patience = 900
-    path = f"{installed}{os.pathsep}{os.environ['PATH']}"
-    done = program("build", tasks, "--repo", repository, *words, *options, *more, "--json", PATH=path)
+    done = program(*words, *more, "--json", PATH=path)
     assert done.lines, done.err
     return done.lines
 
@@ -140,3 +143,22 @@ def test_what_is_not_the_tasks_fault_pauses_the_build_and_costs_no_attempt(
     (message,) = [event["message"] for event in events if event.get("type") == "build.paused"]
     assert case.told in message
     assert not {"agent.broke", "task.failed"} & {event.get("type") for event in events}
+
+
+@pytest.mark.parametrize("agent", [agent for agent in AGENTS if agent == "codex" or (FULL and agent != "aider")])
+def test_nothing_of_an_agent_outlives_an_engine_that_is_killed(
+    program: Program, repository: Path, tmp_path: Path, agent: str
+) -> None:
+    command = "(trap '' TERM INT HUP; touch here; while :; do sleep 1; done) & sleep 3600"
+    words, path = words_of(repository, tmp_path, agent, {"wait": Case("reply: {tools: [SHELL]}", "")}, command)
+    engine = program.start(*words, PATH=path)
+    ours = psutil.Process(engine.pid)
+    while not list((program.home / "lanes").glob("*/*/files/here")):
+        assert engine.poll() is None, engine.communicate()
+        time.sleep(0.05)
+    family = ours.children(recursive=True)
+    assert any("sleep" in process.name() for process in family)
+    engine.kill()
+    engine.communicate()
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert alive == []

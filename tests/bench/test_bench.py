@@ -9,6 +9,7 @@ import pytest
 from bench.cluster.parts import run_module, run_part
 from bench.cluster.tables import tables
 from bench.contestants import FLOOR
+from bench.interrupt_table import tables as interrupt_tables
 from bench.over_http.tables import tables as http_tables
 from bench.stream_tables import tables as stream_tables
 from bench.workload import Job, chain, fan, graph_of, layered, lower_bound, perfect_makespan
@@ -168,6 +169,16 @@ def test_the_streams_are_measured_and_become_a_table(tmp_path: Path) -> None:
         "handshake, p95",
         "5,000 lines to one client, SSE",
     }
+    assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def test_an_interrupt_is_measured_to_the_end_of_the_last_process(tmp_path: Path) -> None:
+    words = ("--state", str(tmp_path / "interrupt"), "--tiny", "--agent", "shell")
+    found = run_module("interrupt", "bench.interrupt", *words)
+    assert len(found["seconds"]["shell"]) == 1
+    (table,) = interrupt_tables([found, {"load": 1.0, "seconds": {"shell": [0.5, 2.0]}}])
+    assert [row[0] for row in table.rows] == ["shell", "all of them"]
+    assert table.rows[0][1:] == ("3", "500", "2000", "2.00")
     assert all(len(row) == len(table.header) for row in table.rows)
 
 
