@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from pydantic_core import from_json
+
 Protocol = Literal["anthropic", "openai", "responses", "gemini"]
 """Anthropic's Messages, OpenAI's Chat Completions, OpenAI's Responses, and Gemini's generateContent."""
 
@@ -195,9 +197,13 @@ def each_text(value: Any, change: Callable[[str], str], *, but: Collection[str] 
 def json_object(text: str) -> dict[str, Any]:
     """Return the object in a JSON text, an empty one for anything else, such as `[DONE]`."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
+        value = from_json(text, cache_strings="keys")
+    except ValueError:
+        # Half of a pair of surrogates, which only the library of Python takes.
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return {}
     return value if isinstance(value, dict) else {}
 
 

@@ -30,6 +30,8 @@ class WireProtocol(Interface):
 
     PROVIDER: ProviderName
     """Whose key is used, and whose prices are looked up first."""
+    REPEATS: tuple[str, ...]
+    """How the data of events begin that only repeat what was said piece by piece: they need not be read."""
 
     def steps(self, body: Mapping[str, Any]) -> Iterator[Step]:
         """Yield the steps of the conversation in a request. Raises DeclinedByProvider(400) when it has none."""

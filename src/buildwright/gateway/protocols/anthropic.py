@@ -28,6 +28,7 @@ from buildwright.gateway.exchange import (
 )
 
 PROVIDER: ProviderName = "anthropic"
+REPEATS: tuple[str, ...] = ()
 
 _ENDS = {"refused": "refusal", "output_limit": "max_tokens"}
 _ERRORS = {

@@ -28,6 +28,7 @@ from buildwright.gateway.exchange import (
 from buildwright.gateway.protocols.anthropic import messages_of
 
 PROVIDER: ProviderName = "openai"
+REPEATS: tuple[str, ...] = ()
 
 _ENDS = {"refused": "content_filter", "output_limit": "length"}
 ERRORS = {

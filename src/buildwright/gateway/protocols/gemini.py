@@ -29,6 +29,7 @@ from buildwright.gateway.exchange import (
 from buildwright.gateway.protocols.anthropic import messages_of
 
 PROVIDER: ProviderName = "google"
+REPEATS: tuple[str, ...] = ()
 
 _ERRORS = {
     400: "INVALID_ARGUMENT",

@@ -31,6 +31,12 @@ from buildwright.gateway.protocols import chat
 from buildwright.gateway.protocols.anthropic import messages_of
 
 PROVIDER: ProviderName = "openai"
+REPEATS = tuple(
+    f'{{"type":{space}"response.{name}"'
+    for name in ("output_text.done", "content_part.done", "function_call_arguments.done", "custom_tool_call_input.done")
+    for space in ("", " ")
+)
+"""Each holds a text of the answer once more, as long as it is. Where another field comes first the event is read."""
 
 _CALLS = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
 _ENDS = {"refused": "content_filter", "output_limit": "max_output_tokens"}
