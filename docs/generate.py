@@ -1,7 +1,8 @@
 """Draws what the pages show of the code: the machine, from its table of moves, the map of the house, the lists of files in the
 packages' READMEs, and the tables of the guides.
 
-Writes nothing but between the markers of these pages, and the options of `build` (src/buildwright/cli/build_options.py).
+Writes nothing but between the markers of these pages, the options of `build` (src/buildwright/cli/build_options.py), and
+the page of the manual (docs/buildwright.1).
 
 python docs/generate.py            draw again
 python docs/generate.py --check    exit with 1 when a page is stale
@@ -26,6 +27,8 @@ from pydantic.fields import FieldInfo
 from buildwright.agents.acp_agents import KNOWN_AGENTS
 from buildwright.agents.programs import PROGRAMS, program
 from buildwright.cli.app import make_app
+from buildwright.cli.exit_codes import MEANINGS
+from buildwright.cli.verbs import HEAD, VERBS
 from buildwright.core.apply import MOVES, Move
 from buildwright.core.build import Control, Stage, TaskPhase
 from buildwright.core.event import BuildCreated, BuildFinished, Event, PlanMade
@@ -387,6 +390,65 @@ def attacks() -> str:
     return "\n".join(["| attack | it would |", "| --- | --- |", *(f"| `{one.name}` | {one.aims} |" for one in ATTACKS)])
 
 
+MANUAL = "docs/buildwright.1"
+_ENVIRONMENT = {
+    "BUILDWRIGHT_HOME": "the folder of all builds; else below XDG_DATA_HOME, or ~/.local/share",
+    "BUILDWRIGHT_URL, BUILDWRIGHT_TOKEN": "the server to speak to instead of the store, and a token for it",
+    "ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY": "keys of models",
+    "NO_COLOR, FORCE_COLOR, TERM": "whether to write colours, and lines that are redrawn",
+}
+
+
+def manual() -> str:
+    """The page of the manual, in the macros of man(7): every verb with its options and examples."""
+    app: App = make_app()
+    lines = [
+        '.TH BUILDWRIGHT 1 "" "" "User Commands"',
+        ".SH NAME",
+        "buildwright \\- from a description to merged changes",
+    ]
+    lines += [".SH SYNOPSIS", ".B buildwright", ".I VERB", "[options]"]
+    lines += [".SH DESCRIPTION", _roff(" ".join(HEAD.split())), "Try", ".B buildwright demo", "first.", ".SH VERBS"]
+    for verb in VERBS:
+        lines += [".TP", f".B buildwright {verb.name}", _roff(verb.words), *_manual_options(app, verb.name)]
+        for name in app[verb.name]:
+            if not name.startswith("-"):
+                words = (app[verb.name][name].help or "").partition("\n\n")[0]
+                lines += [".TP", f".B buildwright {verb.name} {name}", _roff(" ".join(words.split()))]
+                lines += _manual_options(app, verb.name, name)
+        lines += [line for one in verb.examples for line in (".IP", f"$ {_roff(one)}")]
+    lines += [".SH EXIT STATUS"]
+    lines += [line for code, words in MEANINGS.items() for line in (".TP", f".B {int(code)}", _roff(words))]
+    lines += [".SH ENVIRONMENT"]
+    lines += [line for name, words in _ENVIRONMENT.items() for line in (".TP", f".B {name}", _roff(words))]
+    return "\n".join([*lines, ""])
+
+
+def _manual_options(app: App, *verbs: str) -> list[str]:
+    """The options of a verb for the manual; none of one that has only verbs below it."""
+    with app.app_stack(list(verbs)):
+        verb = app[verbs[0]] if len(verbs) == 1 else app[verbs[0]][verbs[1]]
+        arguments = verb.assemble_argument_collection() if verb.default_command is not None else ()
+    options = [one for one in arguments if one.names[0].startswith("-") and one.parameter.help]
+    return [
+        line
+        for one in options
+        for line in (
+            ".RS",
+            ".TP",
+            f".B {_roff(', '.join(one.names))}",
+            _roff(" ".join((one.parameter.help or "").split())),
+            ".RE",
+        )
+    ]
+
+
+def _roff(text: str) -> str:
+    """Text as roff prints it unchanged: no escape, and no request at the begin of a line."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\`")
+    return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
+
+
 Draw = Callable[[], str]
 
 PAGES: dict[str, dict[str, Draw]] = {
@@ -422,6 +484,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         sys.stderr.write(__doc__ or "")
         return 2
     stale = _kept(BUILD_OPTIONS, build_options(), write=not arguments)  # first: the tables of options come from there
+    stale |= _kept(root / MANUAL, manual(), write=not arguments)
     for name, parts in PAGES.items():
         page = root / name
         stale |= _kept(page, drawn(page.read_text(encoding="utf-8"), parts), write=not arguments)

@@ -172,6 +172,7 @@ def test_a_wheel_is_built_without_a_network_and_holds_what_the_program_reads(tmp
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {"buildwright/store/schema.sql", "buildwright/store/migrations/env.py"} <= set(names)
+    assert any(name.endswith(".data/data/share/man/man1/buildwright.1") for name in names)
     files = [path.relative_to(ROOT / "src") for path in SAMPLE.rglob("*") if path.is_file()]
     assert {path.as_posix() for path in files if not CACHES & {*path.parts}} <= set(names)
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from buildwright.cli.verbs import VERBS
 from buildwright.core.apply import MOVES, apply
 from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import BuildCreated
@@ -175,3 +176,18 @@ def test_words_that_a_reader_would_pause_at_are_found(tmp_path: Path) -> None:
     )
     found = re.findall(r":(\d): '(.*?)'", done.stdout)
     assert (done.returncode, sorted(found)) == (1, [("1", "(P4)"), ("1", "somebody"), ("3", "whoever"), ("4", "mend")])
+
+
+def test_the_manual_has_every_verb_and_option_and_is_plain_roff(generate: ModuleType) -> None:
+    page = read(ROOT / generate.MANUAL)
+    shown = page.replace("\\-", "-")
+    for verb in VERBS:
+        assert f"\n.B buildwright {verb.name}\n" in shown
+        assert all(f"$ {example}\n" in shown.replace("\\e", "\\").replace("\\`", "`") for example in verb.examples)
+    for option in ("--accept-base", "--max-cost", "--quiet, -q", "--state", "--with-dependents"):
+        assert f"\n.B {option}" in shown, option
+    requests = {line.split()[0] for line in page.splitlines() if line.startswith((".", "'"))}
+    assert requests == {".TH", ".SH", ".TP", ".B", ".I", ".IP", ".RS", ".RE"}
+    assert page.count("\n.RS\n") == page.count("\n.RE\n")
+    escapes = set(re.findall(r"\\.", page))
+    assert escapes <= {"\\-", "\\e", "\\`", "\\&"}, escapes

@@ -165,7 +165,7 @@ VERBS: tuple[Verb, ...] = (
     _verb("version", "Keep", "Show the version of Buildwright."),
 )
 
-_HEAD = "Buildwright turns a description of software into merged, proven changes."
+HEAD = "Buildwright turns a description of software into merged, proven changes."
 _TAIL = """Try `buildwright demo` first. `buildwright VERB --help` explains a verb.
 State lives under BUILDWRIGHT_HOME (`buildwright doctor` shows where)."""
 
@@ -173,7 +173,7 @@ State lives under BUILDWRIGHT_HOME (`buildwright doctor` shows where)."""
 def program_help() -> str:
     """Return the help of the whole program as plain text, without importing a library, so that it is quick."""
     width = max(len(verb.name) for verb in VERBS) + 2
-    lines = [_HEAD, "", "Usage: buildwright VERB [OPTIONS]"]
+    lines = [HEAD, "", "Usage: buildwright VERB [OPTIONS]"]
     for group in dict.fromkeys(verb.group for verb in VERBS):
         lines += ["", f"{group}:"]
         lines += [f"  {verb.name:<{width}}{verb.words}" for verb in VERBS if verb.group == group]
