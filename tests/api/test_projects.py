@@ -541,6 +541,19 @@ async def test_a_build_driven_by_hand_is_in_no_other_builds_way(served: Served, 
     await begin(client, await create(client), repository)
 
 
+async def test_a_build_of_no_project_is_in_no_project_builds_way(served: Served, repository: Path) -> None:
+    client = served.client
+    started = await client.post(
+        "/api/builds", {"tasks": TASKS, "repository": str(repository), "options": options("exit 1")}
+    )
+    assert started.status == 202, started.text
+    place = f"/api/builds/{started.json['build_id']}"
+    while (await get(client, place))["control"] != "paused":
+        await asyncio.sleep(0.05)
+    build = await begin(client, await create(client), repository)
+    assert (await end(client, build))["status"] == "completed"
+
+
 async def test_so_many_builds_an_hour(repository: Path, tmp_path: Path) -> None:
     async with serving(tmp_path, BUILDWRIGHT_BUILDS_PER_HOUR="1") as served:
         project = await create(served.client)

@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from buildwright.errors import BadSettings, Conflict, TooMany
+from buildwright.errors import BadSettings, Conflict, NotFound, TooMany
 
 if TYPE_CHECKING:
     from buildwright.api.state import ServerState
+    from buildwright.ports import BuildRow
 
 AT_ONCE, PER_HOUR = "BUILDWRIGHT_BUILDS_AT_ONCE", "BUILDWRIGHT_BUILDS_PER_HOUR"
 _HOUR = timedelta(hours=1)
@@ -24,7 +25,8 @@ async def check(site: ServerState, user_id: str, at_once: int = 0) -> None:
     """Check that the user may start one more build.
 
     BUILDWRIGHT_BUILDS_AT_ONCE limits the user's unfinished builds (0: any number). When it is not set, `at_once`
-    limits those that go on by themselves: a build driven by hand waits for its user, and is in no other's way.
+    limits those of projects that go on by themselves: a build of the command line, or one driven by hand, is in no
+    other's way.
     BUILDWRIGHT_BUILDS_PER_HOUR limits how many are started (0, the default: any number). Raises Conflict naming the
     unfinished build, TooMany with the seconds to wait.
     """
@@ -33,7 +35,7 @@ async def check(site: ServerState, user_id: str, at_once: int = 0) -> None:
     if most:
         unfinished = await site.records.runs.unfinished(user_id)
         if not environment.get(AT_ONCE, "").strip():
-            unfinished = [row for row in unfinished if not (await site.seen.newest(row.build_id)).options.by_hand]
+            unfinished = [row for row in unfinished if await _is_of_a_project(site, row)]
         if len(unfinished) >= most:
             row = unfinished[0]
             error = Conflict(
@@ -49,6 +51,15 @@ async def check(site: ServerState, user_id: str, at_once: int = 0) -> None:
         if begun >= most:
             late = f"{begun} builds were begun within an hour, and {most} is the limit"
             raise TooMany(late, retry_after=300.0, fix="wait some minutes, then try again")
+
+
+async def _is_of_a_project(site: ServerState, row: BuildRow) -> bool:
+    """Return whether a build is one of a project that is kept on the server, and goes on by itself."""
+    try:
+        await site.records.projects.get(row.project_id)
+    except NotFound:
+        return False
+    return not (await site.seen.newest(row.build_id)).options.by_hand
 
 
 @asynccontextmanager
