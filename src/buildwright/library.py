@@ -100,7 +100,7 @@ class Buildwright:
 
     It works on the store of `home` (by default the command line's), or on the server at `url` with `token`. Builds that
     are started or resumed here run in tasks of this process, in a cluster on its workers, through a server on that
-    server. Leaving the block lets go of them: recorded events are safe, and `build` goes on with one later. A spec is
+    server. Leaving the block stops them safely: recorded events are safe, and `build` continues one later. A spec is
     built on `repository` with `options`; a `NewBuild` has its own. `on_event` is called with every event of builds that
     are carried out or waited for here (of one that is started here from `build.created` on, else from the first command
     or wait on), and the build after each: it must not block.

@@ -48,7 +48,7 @@ def test_what_rests_on_a_task_is_named_and_taken_back_by_choice(
     assert "--with-dependents" in refused.err
     asked = program("task", "undo", "newest", "a", "--with-dependents")
     assert asked.code == 0, asked.err
-    assert "To take back what a, b landed." in asked.out
+    assert "What a, b landed will be taken back." in asked.out
     (line,) = [one for one in asked.err.splitlines() if "buildwright run" in one]
     again = program(*line[line.index("buildwright run") :].split("`")[0].split()[1:])
     assert again.code == 0, again.err
@@ -65,7 +65,7 @@ def test_what_rests_on_a_task_is_named_and_taken_back_by_choice(
 def test_a_task_is_redone_and_no_other_is_paid_for(program: Program, repository: Path, ended: Path) -> None:
     asked = program("task", "redo", "newest", "b", "-m", "once more", "--from-attempt", "1")
     assert asked.code == 0, asked.err
-    assert "To take back what b landed, then have it made again." in asked.out
+    assert "What b landed will be taken back, then made again." in asked.out
     ran = program("run", "newest")
     assert ran.code == 0, ran.err
     assert started(program) == ["a", "b", "b"]

@@ -41,8 +41,8 @@ async def build(
 ) -> int:
     """Turn a spec into merged commits.
 
-    Your checkout is not touched: the result is a new branch. The same command again goes on with the same build while it is
-    unfinished. Ctrl-C lets go of it; nothing that was recorded is lost.
+    Your checkout is not touched: the result is a new branch. The same command again continues the same build while it is
+    unfinished. Ctrl-C stops it safely, and `run` continues it.
     """
     from buildwright.cli.foreground import drive_to_the_end, run_detached
     from buildwright.cli.options import options_of, read_repository

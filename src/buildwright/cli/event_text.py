@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from buildwright.core.build import Build, TaskPhase
 from buildwright.core.event import Recorded, Rejection, StepMode
 from buildwright.core.finding import Verdict
 from buildwright.core.judged_base import base_troubles, what_bars
+from buildwright.core.limits import AsOption, marked
 from buildwright.core.terminal import lines_of
 from buildwright.ports import LogEntry, LogLine
 
@@ -51,6 +52,12 @@ def count(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
+
+
+def options_named(changed: Iterable[str]) -> list[str]:
+    """Return options as the user types them: `--attempts` for `limits.attempts`; one without a name as it is."""
+    names = {".".join(place): mark.names.split()[0] for place, _, mark in marked(AsOption)}
+    return [names.get(one, one) for one in changed]
 
 
 def _what(message: str, most: int) -> str:
@@ -245,7 +252,7 @@ def _delivered(event: e.BuildDelivered, _build: Build, _at: datetime) -> EventLi
 
 def _undo(event: e.UndoRequested, build: Build, _at: datetime) -> EventLine:
     state = build.task(event.task)
-    back = f"the change of {event.task} is to be taken back" if state.again else f"{event.task} is to be done"
+    back = f"the change of {event.task} will be taken back" if state.again else f"{event.task} will be attempted"
     return EventLine("again", f"{back}{', and made again' if state.again and event.redo else ''}")
 
 
@@ -307,7 +314,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.StepRequested: lambda event, _b, _at: EventLine("dot", f"you asked for a step ({_STEPS[event.mode]})"),
     e.BuildPaused: _paused,
     e.BuildResumed: lambda _e, _b, _at: EventLine("again", "continues"),
-    e.OptionsChanged: lambda event, _b, _at: EventLine("dot", f"changed: {', '.join(event.changed)}"),
+    e.OptionsChanged: lambda event, _b, _at: EventLine("dot", f"changed: {', '.join(options_named(event.changed))}"),
     e.SpecChanged: lambda _e, _b, _at: EventLine("dot", "you changed the spec; the planner is asked what that changes"),
     e.PlanChanged: _plan_changed,
     e.UndoRequested: _undo,

@@ -106,12 +106,11 @@ async def resume(
 
 def _say_changed(before: Build, after: Build, output: Output) -> None:
     """Say which options, and whether the base, are others now."""
-    from buildwright.core.limits import AsOption, marked
+    from buildwright.cli.event_text import options_named
     from buildwright.core.options_change import changed_options
 
     if changed_now := changed_options(before.options, after.options):
-        options = {".".join(place): mark.names.split()[0] for place, _, mark in marked(AsOption)}
-        output.say(f"Changed: {', '.join(options.get(name, name) for name in changed_now)}.")
+        output.say(f"Changed: {', '.join(options_named(changed_now))}.")
     if after.rebases > before.rebases:
         output.say(f"It stands on {after.base[:10]} now: what has landed is put on top of it, and checked, again.")
 

@@ -220,11 +220,10 @@ async def _again(build: str, command: RedoTask | UndoTask, output: Output) -> No
             output.data({"build": after.id, "taken_back": back, "redone": command.name == "redo", "waiting": waiting})
             return
         if back:
-            them = "it" if len(back) == 1 else "them"
-            then = f", then have {them} made again" if command.name == "redo" else ""
-            output.print(f"To take back what {', '.join(back)} landed{then}.")
+            then = ", then made again" if command.name == "redo" else ""
+            output.print(f"What {', '.join(back)} landed will be taken back{then}.")
         else:
-            output.print(f"{command.task} is to be done again.")
+            output.print(f"{command.task} will be attempted again.")
         await _say_next(app, after, output)
 
 

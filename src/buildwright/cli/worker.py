@@ -21,7 +21,7 @@ async def worker(
     """Carry out actions of builds for as long as it runs, together with all workers of the same database.
 
     Needs DATABASE_URL, REDIS_URL and BUILDWRIGHT_HUB, and a BUILDWRIGHT_HOME of its own. Keys of models come from
-    its environment. Ctrl-C or termination lets go of its work, and other workers take it up at once.
+    its environment. Ctrl-C or termination saves what it has, and other workers take over at once.
     """
     import asyncio
     import signal
