@@ -18,6 +18,7 @@ from buildwright.api.problems import _KINDS, CODES
 from buildwright.core.limits import AsOption, marked
 from buildwright.errors import CouldNot, Refused
 from buildwright.http_client import _kind_of
+from buildwright.views.project import BuildStatus
 from tests.api.conftest import NOTHING, Served
 
 SOURCE = Path(__file__).parents[2] / "src" / "buildwright"
@@ -171,6 +172,14 @@ def test_texts_of_users_and_tools_stay_as_they_are() -> None:
         name: body[name] for name in ("message", "spec", "diff")
     }
     assert said["events"] == [{"message": "x. Fix: `git log --branch` or `options.checks` COMMAND"}]
+
+
+@pytest.mark.parametrize("field", sorted(BuildStatus.model_fields.keys() & {"pause_reason", "error_detail"}))
+def test_what_a_project_s_build_says_names_paths_too(field: str) -> None:
+    body = json.dumps({field: "it goes in circles. Fix: tell it: `buildwright resume b-1 --retry -m TEXT`"}).encode()
+    assert json.loads(answer_over_http(body)) == {
+        field: "it goes in circles. Fix: tell it: POST /api/builds/b-1/resume with `choice` retry and `message`"
+    }
 
 
 async def test_an_answer_names_paths_unless_the_client_prefers_commands(served: Served) -> None:

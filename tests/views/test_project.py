@@ -269,7 +269,8 @@ def test_the_summary_adds_up_by_phase_and_model() -> None:
         ("warned", "Odd", "agent", "warning"),
         ("used_tokens", "m: 1 tokens in", "agent", "debug"),
         ("engine", "dropped", "engine", "info"),
-        ("gate", "checks: refused, 1 findings", "gate", "warning"),
+        ("gate", "checks: refused", "gate", "warning"),
+        ("gate", "checks: refused, 2 findings", "gate", "warning"),
         ("gate", "checks: passed", "gate", "info"),
     ],
 )

@@ -40,6 +40,9 @@ _OURS = frozenset(
         "answer",
         "said",
         "error",
+        "error_detail",
+        "pause_reason",
+        "pause_findings",
     ]
 )
 """Names of the fields of answers that hold words of ours; what we do not write in them is left alone."""

@@ -80,7 +80,7 @@ async def judge(bench: ActionContext, build: Build, tree: str, task: str = "") -
                 told.append(report)
                 if output:
                     await world.builds.put_artifact(output)
-                log(f"{report.gate}: {'passed' if report.ok else f'refused, {len(report.findings)} findings'}")
+                log(f"{report.gate}: {_said(report)}")
                 reports.append(report)
             if not all(report.ok for report in told):
                 if files is not None:
@@ -216,7 +216,7 @@ async def audit_phase(bench: ActionContext, action: AuditPhase, build: Build) ->
     name = build.phase_name(action.phase)
     for report in verdict.reports:
         if not report.ok:
-            bench.logbook.note("gate", f"audit of {name}, {report.gate}: refused, {len(report.findings)} findings")
+            bench.logbook.note("gate", f"audit of {name}, {report.gate}: {_said(report)}")
     bench.logbook.note("gate", f"audit of {name}: {'passed' if verdict.ok else 'refused'}")
     mark = await _mark(bench, action, build) if build.marks_phases else ""
     return e.PhaseAudited(
@@ -275,3 +275,9 @@ def _reports(build: Build, head: str, landed: list[TaskState]) -> tuple[Report, 
         return build.verdict.reports
     verdicts = [state.verdict for state in landed if state.commit == head and state.verdict is not None]
     return verdicts[0].reports if verdicts else ()
+
+
+def _said(report: Report) -> str:
+    """Return the verdict of a gate as the log has it. The view `build_logs` knows these words."""
+    number = len(report.findings)
+    return "passed" if report.ok else f"refused, {number} findings" if number > 1 else "refused"
