@@ -123,8 +123,7 @@ def git(repository: Path, *arguments: str) -> str:
 
 def buildwright(home: Path, *arguments: str) -> tuple[int, str]:
     """Runs the program as a reader would; the exit code and what came on stdout."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    own = {"BUILDWRIGHT_HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT / "src")}
+    own = {"BUILDWRIGHT_HOME": str(home), "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
         [sys.executable, "-m", "buildwright", *arguments],
         cwd=home.parent,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from buildwright.liars.script import command_of
 from buildwright.liars.truth import contradiction
 
 SUITE = load()
-PATH = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+PATH = os.environ["PATH"]
 INTERPRETED = [liar for liar in SUITE.liars if SUITE.language(liar) in {"python", "node"}]
 
 
