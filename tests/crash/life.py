@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildwright.core.activity import Activity
-from buildwright.core.build import Build, Control
+from buildwright.core.build import Build, Control, TaskPhase
 from buildwright.core.failpoint import arm, failpoint
 from buildwright.core.graph import Graph
 from buildwright.core.limits import Delivery, Options
@@ -115,8 +115,10 @@ async def open_builds(place: Place) -> Builds:
 class NotedAgent(ScriptedAgent):
     """Notes every start of an attempt, and asks the model first when it is given a door."""
 
-    def __init__(self, place: Place, scene: Scene, till: Till) -> None:
+    def __init__(self, place: Place, scene: Scene, builds: Builds, till: Till) -> None:
         super().__init__(scene.script)
+        self._after = scene.after
+        self._builds = builds
         self._place = place
         self._till = till
         if scene.paid:
@@ -126,6 +128,9 @@ class NotedAgent(ScriptedAgent):
         self._place.note("start", assignment.task.id, assignment.attempt)
         if assignment.door is not None:
             self._till.ask(assignment.door)
+        first = self._after.get((assignment.task.id, assignment.attempt))
+        while first and (await self._builds.load(assignment.build_id)).task(first).phase is not TaskPhase.DONE:
+            await asyncio.sleep(POLL_SECONDS)
         async for activity in super().run(assignment, inbox):
             yield activity
         for message in self.heard:
@@ -239,7 +244,7 @@ def make_world(place: Place, scene: Scene, builds: Builds) -> Adapters:
     return Adapters(
         builds=builds,
         clock=SystemClock(),
-        agent=NotedAgent(place, scene, till),
+        agent=NotedAgent(place, scene, builds, till),
         holder=this_process(),
         scratch=place.folder / "home" / "scratch",
         brief=brief,

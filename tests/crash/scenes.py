@@ -36,6 +36,8 @@ class Scene:
     pushed: bool = False
     paid: bool = False
     """Every attempt asks the model once."""
+    after: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """Attempts that do nothing until another task's change has landed, however busy the machine is."""
     outcome: str = "succeeded"
 
 
@@ -106,7 +108,7 @@ SCENES = {
         tasks("x", "y", "b: x y"),
         {
             ("x", 1): [Write("README.md", "x\n")],
-            ("y", 1): [Sleep(0.3), Write("README.md", "y\n")],
+            ("y", 1): [Write("README.md", "y\n")],
             ("x", 2): [Write("README.md", "both\n")],
             ("y", 2): [Write("README.md", "both\n")],
             ("b", 1): [Write("b.txt", "wrong\n")],
@@ -116,6 +118,7 @@ SCENES = {
         Limits(concurrency=2, attempts=2, stuck_after=2),
         user=_answers_failure,
         pushed=True,
+        after={("y", 1): "x"},
     ),
     # Words become a plan, every attempt is paid for, and the user talks, pauses and goes on meanwhile.
     "talk": Scene(
