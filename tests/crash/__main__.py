@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests import services
-from tests.crash.campaign import Grounds, Result, Trial, carry_out, new_database, pairs, singles, undisturbed
+from tests.crash.campaign import Grounds, Result, Trial, carry_out, new_database, once, pairs, singles, undisturbed
 from tests.crash.report import Row, as_json, write_page
 from tests.crash.scenes import SCENES
 
@@ -22,6 +22,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scenes", nargs="*", default=list(SCENES), choices=SCENES, help="which builds to kill")
     parser.add_argument("--store", default="sqlite", choices=("sqlite", "postgres", "workers", "all"))
     parser.add_argument("--every", type=int, default=1, help="take only every so many of the single points (0: none)")
+    parser.add_argument(
+        "--once", action="store_true", help="of the single points, take each name once, drawn by the seed"
+    )
     parser.add_argument("--pairs", default="2000", help="how many pairs of points, drawn by the seed; or `all`")
     parser.add_argument("--seed", type=int, default=1, help="of the draw")
     parser.add_argument("--jobs", type=int, default=2, help="trials at a time")
@@ -67,6 +70,8 @@ def campaign(asked: argparse.Namespace, grounds: Grounds, store: str) -> list[Ro
         tell(f"{scene} on {store}: {len(names[scene])} points, undisturbed {len(calm[scene].journal)} events")
     points = {scene: len(passed) for scene, passed in names.items()}
     trials: list[Trial] = singles(points, asked.every) if asked.every else []
+    if asked.once:
+        trials = once(names, asked.seed)
     wanted = None if asked.pairs == "all" else int(asked.pairs)
     trials += pairs(points, wanted, asked.seed)
     began, results = time.monotonic(), []

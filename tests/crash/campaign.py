@@ -10,7 +10,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
@@ -143,6 +143,16 @@ def undisturbed(grounds: Grounds, scene: str) -> tuple[Evidence, list[str]]:
 def singles(points: dict[str, int], every: int = 1) -> list[Trial]:
     """Each point of each scene (or every so many), and a few beyond: a scene in parallel does not pass the same number twice."""
     return [Trial(scene, (kill,)) for scene, count in points.items() for kill in range(1, count + MORE_POINTS, every)]
+
+
+def once(passed: Mapping[str, Sequence[str]], seed: int) -> list[Trial]:
+    """One of the points of each name in each scene, drawn by the seed: every kind of place, not every time it is passed."""
+    drawn = random.Random(seed)
+    return [
+        Trial(scene, (drawn.choice([number for number, other in enumerate(names, 1) if other == name]),))
+        for scene, names in passed.items()
+        for name in sorted(set(names))
+    ]
 
 
 def pairs(points: dict[str, int], wanted: int | None, seed: int) -> list[Trial]:

@@ -1,4 +1,4 @@
-"""A sample of what `make crash` does in full: every point of one build, some of the others, some pairs. None breaks a promise."""
+"""A sample of what `make crash` does in full: one point of each name of one build, some of the others, some pairs."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ def campaign(*words: str) -> dict[str, dict[str, Any]]:
         text=True,
         check=False,
         cwd=Path(__file__).parents[2],
-        timeout=280,
+        timeout=580,
     )
     assert done.returncode == 0, done.stderr
     return {row["scene"]: row for row in json.loads(done.stdout)}
 
 
-@pytest.mark.timeout(300)
-def test_every_point_of_a_build_can_be_the_last() -> None:
-    (plain,) = campaign("--scenes", "plain", "--pairs", "0").values()
+@pytest.mark.timeout(600)
+def test_every_kind_of_point_of_a_build_can_be_the_last() -> None:
+    (plain,) = campaign("--scenes", "plain", "--once", "--pairs", "0").values()
     assert plain["failures"] == 0
-    assert plain["singles"] >= plain["points"] - 5, "a crash at (nearly) every point that the undisturbed run passed"
+    assert plain["singles"] >= len(plain["names"]) - 5, "a crash at (nearly) every name that the undisturbed run passed"
     assert {name.split(".")[0] for name in plain["names"]} >= {"store", "perform", "workspace"}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_so_can_two_in_a_row_of_any_build() -> None:
-    rows = campaign("--every", "16", "--pairs", "40")
+    rows = campaign("--every", "40", "--pairs", "20")
     assert set(rows) == set(SCENES)
     assert sum(row["failures"] for row in rows.values()) == 0
-    assert sum(row["singles"] for row in rows.values()) > 20
-    assert sum(row["pairs"] for row in rows.values()) > 25
+    assert sum(row["singles"] for row in rows.values()) > 12
+    assert sum(row["pairs"] for row in rows.values()) > 10
     assert "provider.call.after" in rows["talk"]["names"]
     assert "workspace.deliver.after" in rows["rough"]["names"]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("store", ["postgres", "workers"])
 def test_so_can_those_on_a_server(store: str) -> None:
     rows = campaign("--store", store, "--scenes", "talk", "stop", "--every", "25", "--pairs", "4")

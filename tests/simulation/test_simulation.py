@@ -1,4 +1,4 @@
-"""A few hundred simulated builds, the seeds that have found something, and that a seed is one run and no other."""
+"""A hundred simulated builds, the seeds that have found something, and that a seed is one run and no other."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_a_seed_that_found_something_finds_it_no_more(seed: int) -> None:
     assert not result.failure, "\n".join(result.trace)
 
 
-def test_two_hundred_builds() -> None:
-    results = simulate_many(range(20_200, 20_400))
+def test_a_hundred_builds() -> None:
+    results = simulate_many(range(20_200, 20_300))
     failed = [f"{result.seed}: {result.failure}" for result in results if result.failure]
     assert not failed
     seen: Counter[str] = sum((result.seen for result in results), Counter())
