@@ -14,6 +14,10 @@ OF_MAVEN := junit4 libmaven-compiler-plugin-java libmaven-dependency-plugin-java
 # The system's certificates where it has any (a company's proxy may have its own), else those that uv brings.
 export UV_SYSTEM_CERTS := $(if $(wildcard /etc/ssl/certs/*),true,false)
 
+# One worker more than there are processors: many tests wait for a server, a clock or a process. Each worker has a database
+# of Redis to itself, of which there are 16.
+WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 8 ? cores + 1 : 8)))
+
 .DEFAULT_GOAL := help
 .PHONY: help demo build migrate run rollback test tools check simulate real crash faults agents containers fuzz chaos bench efficacy docs requirements clean
 
@@ -37,7 +41,7 @@ rollback: $(VENV)/.runtime ## undo the last revision of the database, a step of 
 	@$(BIN)/buildwright db rollback
 
 test: tools check ## everything that must hold: the checks, then the whole suite
-	@$(BIN)/python -m pytest -n 2 --dist worksteal || { \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal || { \
 		echo "What failed runs once more, alone. A test that passes now is unsteady: it is named here, and is to be mended."; \
 		$(BIN)/python -m pytest -v --last-failed --last-failed-no-failures none --maxfail 1; }
 

@@ -27,6 +27,20 @@ def pytest_configure(config: pytest.Config) -> None:
         services.announce()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests with a longer limit than the usual one begin first, so that no worker is alone with one at the end.
+
+    They stay together: a worker of `--dist worksteal` has them in turn, while the others have small ones.
+    """
+    usual = float(config.getini("timeout"))
+
+    def is_short(item: pytest.Item) -> bool:
+        mark = item.get_closest_marker("timeout")
+        return mark is None or mark.args[0] <= usual
+
+    items.sort(key=is_short)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         services.dismiss()
