@@ -6,6 +6,7 @@ Which agent makes an attempt follows from the options alone, see `limits.Options
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -57,6 +58,12 @@ class OwnAgent(Record):
     def base(self) -> str:
         """The agent that it is made of."""
         return self.agent or self.name
+
+
+@lru_cache(maxsize=64)
+def unsaid(name: str) -> OwnAgent:
+    """Return an agent of which nothing is said but its name, which may also be that of no `[agents.NAME]`."""
+    return OwnAgent.model_construct(name=name)
 
 
 class AgentRule(Record):

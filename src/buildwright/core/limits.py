@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, TypeVar, get_
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 
-from buildwright.core.agents import AgentRule, OwnAgent, described
+from buildwright.core.agents import AgentRule, OwnAgent, described, unsaid
 from buildwright.core.finding import CheckKind
 from buildwright.core.record import Record
 from buildwright.core.task import Task
@@ -349,8 +349,7 @@ class Options(Record):
 
     def own(self, name: str) -> OwnAgent:
         """Return what the user says of an agent; nothing more than its name when that is nothing."""
-        found = next((one for one in self.agents if one.name == name), None)
-        return found or OwnAgent.model_construct(name=name)
+        return next((one for one in self.agents if one.name == name), None) or unsaid(name)
 
     def as_of(self, name: str) -> Options:
         """Return the options as an attempt of this agent has them: the known agent it is made of, its model and command.

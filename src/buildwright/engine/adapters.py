@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ class Adapters:
     builds: Builds
     clock: Clock
     agent: Agent
-    """In an attempt the one that makes it; see `hired`."""
+    """In an attempt in a lane the one that makes it; see `hired`."""
     holder: str
     """Name of this process, for leases: `host:pid:start`."""
     scratch: Path
@@ -102,6 +102,6 @@ class Adapters:
     poll_seconds: float = 0.1
     """How often to look for events of other processes."""
 
-    def hired(self, options: Options, agent: str) -> Adapters:
-        """Return the adapters of an attempt that this agent makes. Raises BadSettings."""
-        return self if self.hire is None else replace(self, **self.hire(options, agent)._asdict())
+    def hired(self, options: Options, agent: str) -> HiredAgent:
+        """Return the agent of this name. Raises BadSettings."""
+        return HiredAgent(self.agent, self.furnish) if self.hire is None else self.hire(options, agent)

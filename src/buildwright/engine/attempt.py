@@ -55,6 +55,7 @@ from buildwright.engine.kept_work import (
 from buildwright.engine.usage import budget, spent
 from buildwright.errors import AgentFailed, BadSettings, CouldNot, GateBroken, Refused
 from buildwright.ports import (
+    Agent,
     Assignment,
     Briefing,
     BriefingRequest,
@@ -62,7 +63,6 @@ from buildwright.ports import (
     Judged,
     Lane,
     LaneKey,
-    Message,
     ModelAccess,
     ModelEndpoint,
     ModelTrouble,
@@ -96,13 +96,13 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
     """Return the facts of one attempt, the last of them its end. Raises the errors of the workspace and the gateway."""
     assert build.plan is not None
     task, state = build.plan.task(action.task), build.task(action.task)
-    world = bench.world.hired(build.options, state.agent)
-    bench, options = replace(bench, world=world), build.options.as_of(state.agent)
-    if not world.agent.touches_files:
-        limits = build.options.limits
-        assignment = Assignment(build.id, task, action.attempt, world.scratch, world.scratch, task.goal, limits)
-        return await _follow(bench, build, assignment, None)
-    key = LaneKey(build.id, action.task, action.attempt)
+    hired, scratch = bench.world.hired(build.options, state.agent), bench.world.scratch
+    if not hired.agent.touches_files:
+        assignment = Assignment(build.id, task, action.attempt, scratch, scratch, task.goal, build.options.limits)
+        return await _follow(bench, hired.agent, build, assignment, None)
+    world = replace(bench.world, agent=hired.agent, furnish=hired.furnish)
+    bench = replace(bench, world=world)
+    key, options = LaneKey(build.id, action.task, action.attempt), build.options.as_of(state.agent)
     reason = INTERRUPTED
     try:
         await keep_lane(bench, build, key, KILLED)  # of a process that had begun this attempt
@@ -130,7 +130,7 @@ async def run_attempt(bench: ActionContext, action: RunAgent, build: Build) -> S
                 command=options.agent_command,
                 env=ready.env if ready is not None else {},
             )
-            facts = await _follow(bench, build, assignment, ground.lane)
+            facts = await _follow(bench, hired.agent, build, assignment, ground.lane)
         reason = cut_short(facts)
         return facts
     finally:
@@ -229,7 +229,9 @@ async def _meter(bench: ActionContext, door: ModelEndpoint) -> None:
             bench.report(fact)
 
 
-async def _follow(bench: ActionContext, build: Build, assignment: Assignment, lane: Lane | None) -> Sequence[AnyEvent]:
+async def _follow(
+    bench: ActionContext, agent: Agent, build: Build, assignment: Assignment, lane: Lane | None
+) -> Sequence[AnyEvent]:
     """Let the agent work within its time limit and return its end as facts."""
     task, attempt = assignment.task.id, assignment.attempt
     seconds = build.options.limits.task_seconds
@@ -237,7 +239,9 @@ async def _follow(bench: ActionContext, build: Build, assignment: Assignment, la
     try:
         async with asyncio.timeout(seconds):
             with bench.conversations.inbox(bench.newest(), task) as inbox:
-                finished = await _listen(bench, assignment, inbox, Checkpoints(bench, lane, assignment.door))
+                finished = await _listen(
+                    bench, agent.run(assignment, inbox), assignment, Checkpoints(bench, lane, assignment.door)
+                )
     except TimeoutError:
         if (trouble := _trouble(bench, assignment)) is not None and trouble.kind in NOT_THE_TASKS_FAULT:
             return (_pause(trouble.kind, trouble.message, trouble.model or assignment.model, task),)
@@ -299,11 +303,11 @@ def _trouble(bench: ActionContext, assignment: Assignment) -> ModelTrouble | Non
 
 
 async def _listen(
-    bench: ActionContext, assignment: Assignment, inbox: asyncio.Queue[Message], checkpoints: Checkpoints
+    bench: ActionContext, work: AsyncIterator[Activity], assignment: Assignment, checkpoints: Checkpoints
 ) -> Finished:
     task, attempt = assignment.task.id, assignment.attempt
     with bench.logbook.stream("said", task, attempt) as say:
-        async with aclosing(bench.world.agent.run(assignment, inbox)) as activities:  # type: ignore[type-var]
+        async with aclosing(work) as activities:  # type: ignore[type-var]
             return await _take_in(bench, assignment, activities, checkpoints, say)
 
 

@@ -303,7 +303,7 @@ class AdapterFactory:
 
         def hire(asked: Options, name: str) -> HiredAgent:
             agent = agent_for(asked, self._settings, sandbox, name)
-            return HiredAgent(agent, self._furnish(asked.as_of(name), sandbox, gates))
+            return HiredAgent(agent, self._furnish(asked, asked.own(name).base, sandbox, gates))
 
         hired = hire(options, options.agent)
         return Adapters(
@@ -356,13 +356,13 @@ class AdapterFactory:
         return SealedRunner(GateTools(sandbox, project_path_of(self._settings), self._settings.home / "setups"))
 
     def _furnish(
-        self, options: Options, sandbox: Sandbox | None, gates: tuple[Gate, ...]
+        self, options: Options, agent: str, sandbox: Sandbox | None, gates: tuple[Gate, ...]
     ) -> Callable[[Judged, Path], Awaitable[Furnished]] | None:
-        """Return what makes lanes ready; None for agents that only write files.
+        """Return what makes lanes ready for a known agent; None for those that only write files.
 
         It is the gate of the checks itself: with another search path or cache of set-ups, each would be made once more.
         """
-        if not options.lanes or sandbox is None or options.agent in {*PLAIN, "direct"}:
+        if not options.lanes or sandbox is None or agent in {*PLAIN, "direct"}:
             return None
         from buildwright.gates.checks import ChecksGate
         from buildwright.ports import GateTools
@@ -370,7 +370,7 @@ class AdapterFactory:
         tools = GateTools(sandbox, project_path_of(self._settings), self._settings.home / "setups")
         checks = next((gate for gate in gates if isinstance(gate, ChecksGate)), None) or ChecksGate(tools)
         # Claude Code runs beside the sandbox, and what agents of other packages do is not known.
-        in_sandbox = options.agent == "shell" or options.agent in PROGRAMS or is_acp(options.agent)
+        in_sandbox = agent == "shell" or agent in PROGRAMS or is_acp(agent)
         return partial(checks.furnish, last=_OWN_TOOLS, share=in_sandbox)
 
     def _gates(self, options: Options, sandbox: Sandbox | None) -> tuple[Gate, ...]:
