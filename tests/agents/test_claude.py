@@ -19,7 +19,7 @@ import pytest
 
 from buildwright.agents.claude import ClaudeAgent
 from buildwright.agents.claude_session import decode
-from buildwright.core.activity import Activity, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
+from buildwright.core.activity import Activity, Denied, Finished, Heard, Ran, Said, UsedTokens, Warned, Wrote
 from buildwright.errors import AgentFailed
 from buildwright.ports import Assignment, Message, ModelEndpoint, Sandbox
 from buildwright.sandbox import Bubblewrap, NoSandbox
@@ -324,6 +324,7 @@ ls -a / /home /root "$HOME/.." {home}
 cat {secret} && echo the-secret-was-read
 python3 -c 'import socket; socket.create_connection(("127.0.0.1", {port}), 3)' && echo reached-a-port
 python3 -c 'import socket; socket.create_connection(("192.0.2.1", 80), 3)' && echo reached-a-place
+curl -sS -m 3 https://far.invalid/ && echo reached-by-name
 touch {home}/planted /usr/planted && echo wrote-outside
 true
 """
@@ -339,7 +340,9 @@ async def test_in_a_box_there_is_its_lane_and_its_model_and_nothing_else(
     other = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     script = _LOOK.format(home=Path.home(), secret=secret, port=other.sockets[0].getsockname()[1])
     async with other, serving(rounds([Use("Bash", {"command": script})], ["Done."])) as fake:
-        assert finish(await play(Bubblewrap(), fake, assignment)).ok
+        out = await play(Bubblewrap(), fake, assignment)
+    assert finish(out).ok
+    assert "far.invalid:443" in next(one.places for one in out if isinstance(one, Denied))
     seen = (assignment.lane / "seen.txt").read_text(errors="replace")
     first = seen.partition("\n")[0]
     assert first == str(os.getuid() or 65_534)

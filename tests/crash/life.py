@@ -162,6 +162,9 @@ class Till:
     def trouble(self, door: ModelEndpoint) -> None:
         return None
 
+    def denied(self, door: ModelEndpoint) -> tuple[str, ...]:
+        return ()
+
     def metered(self, door: ModelEndpoint) -> list[Spend]:
         spends = self._doors[door.token][3]
         taken = list(spends)

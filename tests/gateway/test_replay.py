@@ -304,9 +304,19 @@ async def test_a_wrong_token_is_refused_for_good(script: Script, path: str, kind
     script.door = ModelEndpoint(other.url, right.token)
     async with script.post(path=path) as got:
         assert got.status == 401
+    assert script.gateway.denied(other) == ("the gateway: a wrong token",)
     script.door = ModelEndpoint(other.url + "x", other.token)
     async with script.post(path=path) as got:
         assert got.status == 401
+    script.door = other
+    async with script.post(path="/upload/" + "x" * 200) as got:
+        assert got.status == 404
+    wrong, address = script.gateway.denied(other)
+    assert (wrong, address[:34], len(address)) == (
+        "the gateway: a wrong token",
+        "the gateway: POST /upload/xxxxxxxx",
+        113,
+    )
 
 
 @pytest.mark.parametrize(

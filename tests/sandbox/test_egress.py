@@ -75,6 +75,29 @@ async def test_a_named_host_is_reached_and_another_is_refused_by_name(tmp_path: 
     assert f"does not let this command reach 127.0.0.1:{other}" in text
 
 
+async def test_each_refused_place_is_told_once_and_what_names_no_place_as_it_was_asked(tmp_path: Path) -> None:
+    told: list[str] = []
+    ask = "curl -sS -m 20 -o /dev/null"
+    raw = "import os,socket,urllib.parse as u; p=u.urlsplit(os.environ['HTTP_PROXY']).netloc.split(':')\n"
+    raw += "s=socket.create_connection(p); s.sendall(b'CONNECT 0x7f.1:9 HTTP/1.1\\r\\n\\r\\n'); s.recv(99)"
+    script = f'{ask} http://far.example/a; {ask} http://far.example/b; {ask} https://far.example/; python3 -c "{raw}"'
+    done = await boxed(tmp_path, script, Reach(), on_refused=told.append)
+    assert done.refused == ("far.example:80", "far.example:443")
+    assert told == [*done.refused, "CONNECT 0x7f.1:9 HTTP/1.1"]
+
+
+async def test_a_loopback_is_never_asked_of_the_users_own_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway of an agent whose client asks its proxy for everything: its token must not leave this machine."""
+    with site() as port, site() as proxy:
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy}")
+        ask = f"curl -sS --noproxy '' -m 20 http://127.0.0.1:{port}/x"
+        done = await boxed(tmp_path, ask, Reach(trusted=named(f"127.0.0.1:{port}")))
+    assert done.output == f"127.0.0.1:{port} /x None".encode()
+
+
 async def test_without_a_list_there_is_no_proxy_and_around_it_no_way(tmp_path: Path) -> None:
     with site() as port, site() as other:
         assert (await boxed(tmp_path, 'test -z "$HTTPS_PROXY" && test ! -e /run/buildwright')).exit_code == 0

@@ -85,6 +85,9 @@ class SimulatedGateway:
     def trouble(self, door: ModelEndpoint) -> None:
         return None
 
+    def denied(self, door: ModelEndpoint) -> tuple[str, ...]:
+        return ()
+
     def metered(self, door: ModelEndpoint) -> list[Spend]:
         taken = self._ledger.open_doors.get(door.token, [])
         if door.token in self._ledger.open_doors:

@@ -13,6 +13,7 @@ import re
 import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -27,7 +28,7 @@ from buildwright.agents.programs.program import TAIL
 from buildwright.agents.session_files import KeptConversation, decode, restore, save
 from buildwright.agents.unpacking import Unpacked, unpacked
 from buildwright.confined_fs import write_beneath
-from buildwright.core.activity import Activity, Finished, Heard, Warned
+from buildwright.core.activity import Activity, Denied, Finished, Heard, Warned
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed, BadSettings
 from buildwright.ports import Assignment, Command, Message, Sandbox
@@ -88,7 +89,9 @@ class AcpAgent:
                 fix="Set a provider's key (for example ANTHROPIC_API_KEY), or replay a cassette.",
             )
         executable = await asyncio.to_thread(self._find)
+        denied: list[str] = []
         command = await asyncio.to_thread(self._command, assignment, executable, await self._parts(executable))
+        command = replace(command, on_refused=denied.append)
         before = decode(assignment.conversation) if assignment.conversation else None
         if before is not None:
             restore(before, assignment)
@@ -106,6 +109,8 @@ class AcpAgent:
                         raise
                 finally:
                     await talk.end()
+        if denied:
+            yield Denied(places=tuple(denied))
         yield await asyncio.to_thread(self._finished, assignment, talk)
 
     @property

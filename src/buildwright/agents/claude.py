@@ -13,7 +13,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +29,18 @@ from buildwright.agents.claude_session import (
 )
 from buildwright.agents.claude_tools import CHANGES_FILES, TAIL, TOOLS, failure_kind, path_of, ran, used, why_not
 from buildwright.agents.launcher import Launcher, launching
-from buildwright.core.activity import Activity, FailureKind, Finished, Heard, Said, Saved, UsedTokens, Warned, Wrote
+from buildwright.core.activity import (
+    Activity,
+    Denied,
+    FailureKind,
+    Finished,
+    Heard,
+    Said,
+    Saved,
+    UsedTokens,
+    Warned,
+    Wrote,
+)
 from buildwright.core.model_names import DEFAULT_MODEL
 from buildwright.errors import AgentFailed
 from buildwright.ports import GO_ON, Assignment, Message, Sandbox
@@ -108,6 +119,8 @@ class ClaudeAgent:
             self._retries,
             continues=continues,
         )
+        denied: list[str] = []
+        command = replace(command, on_refused=denied.append)
         async with launching(self._sandbox, command, work.wrote_error) as launcher:
             client = library.ClaudeSDKClient(self._options(library, work, launcher.path, before))
             try:
@@ -124,6 +137,8 @@ class ClaudeAgent:
                 await client.disconnect()
         if launcher.done is not None and launcher.done.exit_code is None and work.failure is not None:
             work.fail("timeout", f"Claude Code was ended after {assignment.limits.task_seconds:g} s.")
+        if denied:
+            yield Denied(places=tuple(denied))
         yield work.finished(save(work.session, tuple(work.used.values()), assignment, key))
 
     def _options(

@@ -179,5 +179,6 @@ def command_of(
         memory_bytes=limits.memory_bytes,
         processes=limits.processes,
         relays=door.relays,
+        reach=door.reach,
         writable=(home,),
     )

@@ -13,9 +13,9 @@ from typing import Literal
 
 from buildwright.agents.programs.program import door_variables
 from buildwright.confined_fs import append_beneath, delete_beneath
-from buildwright.core.activity import Activity, Finished, Heard, Said, Warned
+from buildwright.core.activity import Activity, Denied, Finished, Heard, Said, Warned
 from buildwright.errors import AgentFailed, ToolMissing, UnsafePath
-from buildwright.ports import Assignment, Command, Completed, Message, Sandbox
+from buildwright.ports import Assignment, Command, Completed, Message, Reach, Sandbox
 from buildwright.shared_folders import shared_in
 
 MOST_LINES = 2_000
@@ -55,6 +55,7 @@ class ShellAgent:
                 "The shell agent has no command.", fix="Give one, for example --agent-command './build.sh'."
             )
         files = _prepare(assignment)
+        denied: list[str] = []
         command = Command(
             argv=("/bin/sh", "-c", assignment.command),
             cwd=assignment.lane,
@@ -64,6 +65,8 @@ class ShellAgent:
             memory_bytes=assignment.limits.memory_bytes,
             processes=assignment.limits.processes,
             relays=assignment.door.relays if assignment.door is not None else {},
+            reach=assignment.door.reach if assignment.door is not None else Reach(),
+            on_refused=denied.append,
             writable=(assignment.home,),
             shared=shared_in(assignment.lane),
         )
@@ -87,6 +90,8 @@ class ShellAgent:
             yield said
         if output.dropped:
             yield Warned(text=f"{output.dropped} more lines of output are not shown.")
+        if denied:
+            yield Denied(places=tuple(denied))
         yield _finished(assignment, completed)
 
 

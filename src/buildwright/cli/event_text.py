@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +25,9 @@ STYLES: dict[Tone, str] = {"done": "green", "bad": "red", "dot": "", "again": "y
 
 _MOST_LINES = 3
 """Lines of what a check said that are shown as it happens: the pause and `why` have all that matter."""
+
+
+_MOST_PLACES = 5
 
 
 class EventLine(NamedTuple):
@@ -157,6 +160,16 @@ def _agent_finished(event: e.AgentFinished, build: Build, at: datetime) -> Event
         return EventLine("bad", f"{event.task}: {event.nothing}")
     took = (at - (build.task(event.task).started_at or at)).total_seconds()
     return EventLine("done", f"{event.task} done in {duration(took)}")
+
+
+def _denied(event: e.AgentDenied, _build: Build, _at: datetime) -> EventLine:
+    return EventLine("dot", f"{event.task}: its agent asked for {denied_places(event.places)}, which it may not reach")
+
+
+def denied_places(places: Sequence[str]) -> str:
+    """Return the first of the places that an agent was denied, in one line."""
+    more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+    return one_line(", ".join(places[:_MOST_PLACES]), 300) + more
 
 
 def _broke(event: e.AgentBroke, _build: Build, _at: datetime) -> EventLine:
@@ -292,6 +305,7 @@ TELLERS: dict[type[e.Event], Callable[[Any, Build, datetime], EventLine | None] 
     e.TokensUsed: None,
     e.CheckpointCreated: None,
     e.CheckpointRestored: lambda event, _b, _at: EventLine("again", f"{event.task} continues from its last checkpoint"),
+    e.AgentDenied: _denied,
     e.AgentFinished: _agent_finished,
     e.AgentBroke: _broke,
     e.PatchJudged: _judged,

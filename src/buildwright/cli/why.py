@@ -133,6 +133,7 @@ async def _show_sealed(output: Output, build: str, task: str) -> int:
 
 def _print_why(output: Output, view: WhyView) -> None:
     """Print the answer, then the findings, attempts, reports and requirements of the task."""
+    from buildwright.cli.event_text import denied_places
     from buildwright.cli.table import duration
 
     task = view.task
@@ -151,6 +152,8 @@ def _print_why(output: Output, view: WhyView) -> None:
         took = f" ({duration(attempt.seconds)})" if attempt.seconds is not None else ""
         by = f"{attempt.agent}: " if mixed else ""
         output.print(f"  {attempt.number}. {by}{one_line(attempt.detail or attempt.outcome)}{took}")
+        if attempt.denied:
+            output.print(f"     it asked for {denied_places(attempt.denied)}, which it may not reach")
         if attempt.kept or (attempt.changes and attempt.outcome not in {"landed", "running"}):
             shown = f"buildwright diff {view.build[:8]} {task.id} --attempt {attempt.number}"
             output.print(f"     its work is kept: {typed(shown)}")

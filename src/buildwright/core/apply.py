@@ -421,6 +421,7 @@ MOVES: dict[type[Event], Move] = {
     e.BudgetReached: Move(_budget_reached, _ANY, _RUNNING),
     e.CheckpointCreated: Move(checkpoint_created, _WORK, _LIVE, _in(_P.WORKING)),
     e.CheckpointRestored: Move(checkpoint_restored, _WORK, _LIVE, _in(_P.WORKING)),
+    e.AgentDenied: Move(_nothing, _WORK, _LIVE, _in(_P.WORKING)),
     e.AgentFinished: Move(
         _agent_finished,
         _WORK,

@@ -206,6 +206,16 @@ class CheckpointRestored(Event):
     tree: Identifier
 
 
+class AgentDenied(Event):
+    """The agent of an attempt, or a program it started, asked for what it may not reach. Changes nothing."""
+
+    type: Literal["agent.denied"] = "agent.denied"
+    task: TaskId
+    attempt: int
+    places: tuple[ForeignText, ...]
+    """`host:port` of each place it asked the proxy for, or the request that the gateway refused."""
+
+
 class AgentFinished(Event, ends_step=True, keeps_moment=True):
     """The agent ended its attempt and its patch was taken (None without lanes)."""
 
@@ -585,6 +595,7 @@ AnyEvent = Annotated[
     | BudgetReached
     | CheckpointCreated
     | CheckpointRestored
+    | AgentDenied
     | AgentFinished
     | AgentBroke
     | PatchJudged

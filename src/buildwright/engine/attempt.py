@@ -25,6 +25,7 @@ from buildwright.core import event as e
 from buildwright.core.action import RunAgent
 from buildwright.core.activity import (
     Activity,
+    Denied,
     FailureKind,
     Finished,
     Heard,
@@ -217,6 +218,8 @@ async def _door(
             await asyncio.gather(metering, return_exceptions=True)
             for fact in spent(gateway, door, bench.newest()):
                 bench.report(fact)
+            if key.task and (places := gateway.denied(door)):
+                bench.report(e.AgentDenied(task=key.task, attempt=key.attempt, places=places))
             await gateway.shut(door)
 
 
@@ -332,6 +335,8 @@ async def _take_in(
             return activity
         if isinstance(activity, Saved):
             await checkpoints.keep(activity)
+        if isinstance(activity, Denied):
+            bench.report(e.AgentDenied(task=task, attempt=attempt, places=activity.places))
         if isinstance(activity, Heard):
             waiting = {note.id for note in bench.newest().notes_to_agents}
             for message in waiting.intersection(activity.message_ids):
@@ -356,6 +361,8 @@ def _line(activity: Activity) -> str:
             return f"received {len(activity.message_ids)} message(s) of the user"
         case UsedTokens():
             return f"{activity.model}: {activity.input_tokens} tokens in, {activity.output_tokens} out"
+        case Denied():
+            return f"asked for {', '.join(activity.places)}, which it may not reach"
         case Saved():
             return ""
         case Finished():

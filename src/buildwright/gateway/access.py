@@ -40,6 +40,9 @@ LONG_OUTPUT = 16_000
 LONGEST_NAME = 100
 """Characters kept of a model's name or kind of error: an agent or a provider may send any text."""
 
+MOST_DENIED = 50
+"""Requests that are remembered as not served, for one door."""
+
 OnCall = Callable[[ModelCall], None]
 
 _log = logging.getLogger(__name__)
@@ -59,7 +62,14 @@ class Opened:
     under_way: set[asyncio.Task[Any]] = field(default_factory=set)
     trouble: ModelTrouble | None = None
     """How the last request failed, None if it did not."""
+    denied: dict[str, None] = field(default_factory=dict)
+    """Requests that the gateway does not serve, in their order."""
     _count: int = 0
+
+    def deny(self, what: str) -> None:
+        """Remember a request that is not served."""
+        if len(self.denied) < MOST_DENIED:
+            self.denied[f"the gateway: {what[:LONGEST_NAME]}"] = None
 
     def count(self) -> None:
         """Count one request. Raises DeclinedByProvider when the attempt has sent all that it may.

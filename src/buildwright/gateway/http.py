@@ -81,7 +81,7 @@ async def alive(_request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def nowhere(request: web.Request) -> web.Response:
+def nowhere(request: web.Request) -> web.Response:
     """Answer 404 to any other address."""
     protocol: Protocol = "openai" if "/chat" in request.path else "anthropic"
     return refusal(protocol, DeclinedByProvider(404, "The gateway has no such address."))

@@ -91,6 +91,11 @@ class LocalGateway:
         opened = self._doors.get(door_id(door))
         return opened.trouble if opened is not None else None
 
+    def denied(self, door: ModelEndpoint) -> tuple[str, ...]:
+        """Return the requests through the door that are not served."""
+        opened = self._doors.get(door_id(door))
+        return tuple(opened.denied) if opened is not None else ()
+
     async def shut(self, door: ModelEndpoint) -> None:
         """Close the door and cancel its requests; its spends can be taken once more."""
         opened = self._doors.get(door_id(door))

@@ -42,6 +42,7 @@ from buildwright.gateway.response_cache import Played, Purchase
 _Handle = Callable[[Opened, web.Request, Protocol], Awaitable[web.StreamResponse]]
 
 _TOKEN_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
+_BELOW_DOOR = re.compile(r"^/d/([^/]+)(/.*)", re.DOTALL)
 _VERSION = re.compile(r"^/v1(?:beta)?(?=/)")
 
 LARGEST_REQUEST = 32 * 1024 * 1024
@@ -135,7 +136,7 @@ class GatewayServer:
         for version in ("/v1beta", "/v1"):
             address = "/d/{door}" + version + "/models/{model:[^:]+}:{method:[a-zA-Z]+}"
             routes.append(web.post(address, self._through("gemini", self._gemini)))
-        return [*routes, web.route("*", "/{rest:.*}", http.nowhere)]
+        return [*routes, web.route("*", "/{rest:.*}", self._nowhere)]
 
     def _through(self, protocol: Protocol, handle: _Handle) -> Callable[..., Awaitable[web.StreamResponse]]:
         return partial(self._answered, protocol=protocol, handle=handle)
@@ -161,6 +162,14 @@ class GatewayServer:
             if opened is not None and task is not None:
                 opened.under_way.discard(task)
 
+    async def _nowhere(self, request: web.Request) -> web.Response:
+        """Answer 404 to any other address, and remember it if it is below a door."""
+        found = _BELOW_DOOR.match(request.path)
+        opened = self._doors.get(found[1]) if found else None
+        if found and opened is not None:
+            opened.deny(f"{request.method} {found[2]}")
+        return http.nowhere(request)
+
     def _admit(self, request: web.Request) -> Opened:
         opened = self._doors.get(request.match_info["door"])
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -168,6 +177,8 @@ class GatewayServer:
         tokens = [token.encode() for token in given if token]
         known = (opened.token if opened is not None and opened.open else secrets.token_urlsafe()).encode()
         if opened is None or not any(hmac.compare_digest(token, known) for token in tokens):
+            if opened is not None and opened.open:
+                opened.deny("a wrong token")
             raise DeclinedByProvider(401, "This token is not valid at the gateway.")
         return opened
 

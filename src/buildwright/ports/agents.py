@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from buildwright.core.addresses import Destination
+from buildwright.ports.commands import Reach
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -37,6 +40,11 @@ class ModelEndpoint:
         """The port of a box's loopback that leads to the gateway: of the network an agent sees nothing else."""
         parts = urlsplit(self.url)
         return {parts.port: (parts.hostname, parts.port)} if parts.hostname and parts.port else {}
+
+    @property
+    def reach(self) -> Reach:
+        """The gateway as all that a proxy leads to, for clients that ask theirs even for a loopback."""
+        return Reach(trusted=tuple(Destination(host, (port,)) for host, port in self.relays.values()))
 
 
 @dataclass(frozen=True, slots=True)

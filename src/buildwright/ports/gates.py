@@ -211,6 +211,9 @@ class Gateway(Protocol):
     def trouble(self, door: ModelEndpoint) -> ModelTrouble | None:
         """Return how the last request through a door failed, None if it did not."""
 
+    def denied(self, door: ModelEndpoint) -> tuple[str, ...]:
+        """Return the requests through a door that the gateway does not serve: other addresses, wrong tokens."""
+
     async def shut(self, door: ModelEndpoint) -> None:
         """Close a door: its token is invalid from now on."""
 

@@ -12,7 +12,7 @@ import base64
 import contextlib
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,9 @@ _HEAD_SECONDS = 30.0
 _CONNECT_SECONDS = 30.0
 _PIECE = 65_536
 _MOST_AT_ONCE = 256
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts that no proxy of the user leads to."""
+_LONGEST_TOLD = 100
 MOST_REFUSED = 50
 """Places that are remembered as refused by one command."""
 
@@ -53,8 +56,13 @@ class _Asked(NamedTuple):
 class Egress:
     """The proxy of one command. `refused` names the places that it asked for and may not reach, in their order."""
 
-    def __init__(self, reach: Reach, environment: Mapping[str, str]) -> None:
-        """`environment` is the user's: a proxy of theirs is asked for what lies behind it."""
+    def __init__(
+        self, reach: Reach, environment: Mapping[str, str], on_refused: Callable[[str], None] | None = None
+    ) -> None:
+        """`environment` is the user's: a proxy of theirs is asked for what lies behind it.
+
+        `on_refused` is told of each refused place once.
+        """
         self._ports: dict[str, set[int]] = {}
         for place in (*reach.hosts, *reach.trusted):
             self._ports.setdefault(place.host, set()).update(place.ports)
@@ -62,6 +70,7 @@ class Egress:
         self._environment = environment
         self._open: set[asyncio.Task[None]] = set()
         self.refused: dict[str, None] = {}
+        self._on_refused = on_refused
 
     @asynccontextmanager
     async def listening(self, path: Path) -> AsyncIterator[None]:
@@ -88,7 +97,7 @@ class Egress:
             try:
                 async with asyncio.timeout(_HEAD_SECONDS):
                     head = await reader.readuntil(b"\r\n\r\n")
-                asked = _read(head)
+                asked = self._read(head)
                 far_reader, far = await self._connect(asked)
             except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 return
@@ -102,6 +111,15 @@ class Egress:
                 else:
                     writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 await asyncio.gather(pass_on(reader, far), pass_on(far_reader, writer))
+
+    def _read(self, head: bytes) -> _Asked:
+        """Return what a request asks for. Raises Refusal, and tells of what no list could name."""
+        try:
+            return _read(head)
+        except Refusal:
+            if self._on_refused is not None:
+                self._on_refused(ascii(head.split(b"\r\n")[0].decode("latin-1")[:_LONGEST_TOLD])[1:-1])
+            raise
 
     async def _connect(self, asked: _Asked) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to a place that the list names. Raises Refusal."""
@@ -140,8 +158,11 @@ class Egress:
 
     def _refuse(self, asked: _Asked, why: str, lacking: str = "") -> Refusal:
         """Note what the list lacks, by default the place itself, and return the answer."""
-        if len(self.refused) < MOST_REFUSED:
-            self.refused[lacking or asked.place] = None
+        place = lacking or asked.place
+        if place not in self.refused and len(self.refused) < MOST_REFUSED:
+            self.refused[place] = None
+            if self._on_refused is not None:
+                self._on_refused(place)
         return Refusal("403 Forbidden", f"buildwright does not let this command reach {asked.place}: {why}")
 
 
@@ -198,6 +219,8 @@ def _answer(refusal: Refusal) -> bytes:
 
 def _proxy_of(asked: _Asked, environment: Mapping[str, str]) -> str:
     """Return the address of the user's own proxy for a request; "" for none."""
+    if asked.host in LOOPBACK:
+        return ""
     mine = {name.lower(): value for name, value in environment.items() if name.lower().endswith("_proxy")}
     for entry in mine.get("no_proxy", "").replace(",", " ").split():
         name = entry.lower().lstrip("*.")

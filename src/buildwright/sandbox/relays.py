@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildwright.ports import Command, Reach
-from buildwright.sandbox.egress import Egress, pass_on
+from buildwright.sandbox.egress import LOOPBACK, Egress, pass_on
 from buildwright.temporary_folders import SHORT, temporary_folder
 
 INSIDE = Path("/run/buildwright")
 """Where the folder of the sockets is seen inside."""
 _PROGRAM, _CONFIG = "relay.py", "relays.json"
 _PROXY = "http://127.0.0.1:{}"
-_LOCAL = "localhost,127.0.0.1,::1"
+_LOCAL = ",".join(LOOPBACK)
 _JAVA = " ".join(f"-D{scheme}.proxyHost=127.0.0.1 -D{scheme}.proxyPort={{}}" for scheme in ("http", "https"))
 _FIRST_FREE_PORT = 1024
 """The ports below are root's (ip(7), ip_unprivileged_port_start)."""
@@ -73,7 +73,7 @@ async def relayed(
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(temporary_folder("buildwright-relays-", within or SHORT))
         seen = INSIDE / folder.name if within is not None else INSIDE
-        egress = Egress(command.reach, os.environ) if command.reach is not None else None
+        egress = Egress(command.reach, os.environ, command.on_refused) if command.reach is not None else None
         if egress is not None:
             await stack.enter_async_context(egress.listening(folder / "proxy"))
         relays = {**_own_loopback(command.reach), **command.relays}
@@ -107,7 +107,7 @@ def _own_loopback(reach: Reach | None) -> dict[int, tuple[str, int]]:
         port: (place.host, port)
         for place in places
         for port in place.ports
-        if place.host in _LOCAL.split(",") and port >= _FIRST_FREE_PORT
+        if place.host in LOOPBACK and port >= _FIRST_FREE_PORT
     }
 
 

@@ -47,6 +47,8 @@ class AttemptView(Record):
     """Commit that keeps what it made, while it has not landed; "" when nothing is kept."""
     kept_because: str = ""
     """Why it did not land, in full."""
+    denied: tuple[str, ...] = ()
+    """What its agent asked for and may not reach."""
 
 
 class KeptWorkView(Record):
@@ -206,6 +208,10 @@ def attempts_of(task_id: str, events: Sequence[Recorded]) -> tuple[AttemptView, 
             continue
         if isinstance(event, e.TaskStarted):
             attempts.append(AttemptView(number=event.attempt, started_at=recorded.at, agent=event.agent))
+            continue
+        if isinstance(event, e.AgentDenied) and attempts:
+            denied = tuple(dict.fromkeys((*attempts[-1].denied, *event.places)))
+            attempts[-1] = attempts[-1].model_copy(update={"denied": denied})
             continue
         tell = _OUTCOMES.get(type(event))
         told = tell(event) if tell is not None else None

@@ -403,6 +403,7 @@ ROWS: dict[type[Event], EventFrames] = {
     e.TokensUsed: EventFrames(_tokens, _nothing),
     e.CheckpointCreated: EventFrames(_of_task, _nothing),
     e.CheckpointRestored: EventFrames(_of_task, _nothing),
+    e.AgentDenied: EventFrames(lambda ev: {**_of_task(ev), "places": list(ev.places)}, _nothing),
     e.AgentFinished: EventFrames(_files, _agent_finished),
     e.AgentBroke: EventFrames(
         lambda ev: {**_of_task(ev), "kind": ev.kind, "message": _short(ev.message)},
