@@ -23,6 +23,15 @@ from bench.workload import CRASH_CHAIN, graph_of, lower_bound, perfect_makespan
 
 RESULTS = ROOT / ".bench" / "results.json"
 SIZES = (10, 100, 1000, 10_000)
+MODULES = {
+    "http": "bench.over_http",
+    "streams": "bench.streams",
+    "boxes": "bench.boxes",
+    "gateway": "bench.gateway",
+    "crew": "bench.crew",
+    "interrupt": "bench.interrupt",
+}
+"""Parts that are a module of their own, by the name under which it prints what it found."""
 WORKLOADS = (
     "w1",
     "w2",
@@ -34,9 +43,7 @@ WORKLOADS = (
     "lane",
     "startup",
     "first_branch",
-    "http",
-    "streams",
-    "interrupt",
+    *MODULES,
     *PARTS,
 )
 SLOWER = 1.25
@@ -160,12 +167,9 @@ def main() -> int:
             results["startup"] = startup.measure_all(3 if given.quick else 7)
         if "first_branch" in given.only or not (given.only or given.quick or given.no_peers):
             results["first_branch"] = _first_branch(given.rounds)
-        if not given.only or "http" in given.only:
-            results["http"] = _of_module(given, "http", "bench.over_http")
-        if not given.only or "streams" in given.only:
-            results["streams"] = _of_module(given, "streams", "bench.streams")
-        if not given.only or "interrupt" in given.only:
-            results["interrupt"] = _of_module(given, "interrupt", "bench.interrupt")
+        for part, module in MODULES.items():
+            if not given.only or part in given.only:
+                results[part] = _of_module(given, part, module)
         results["cluster"] = _cluster(given, [part for part in PARTS if not given.only or part in given.only])
     _keep(RESULTS, results)
     print(report.as_text(results))
@@ -175,9 +179,7 @@ def main() -> int:
         or results.get("cluster", {}).get("failures")
         or results.get("startup", {}).get("failures")
         or results.get("first_branch", {}).get("failures")
-        or results.get("http", {}).get("failures")
-        or results.get("streams", {}).get("failures")
-        or results.get("interrupt", {}).get("failures")
+        or any(results.get(part, {}).get("failures") for part in MODULES)
         or "failure" in results.get("lane", {})
     )
     return 1 if bad else 0

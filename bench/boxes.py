@@ -70,8 +70,13 @@ async def measure(times: int) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.boxes", description="Measure what a box costs.")
     parser.add_argument("--times", type=int, default=20)
-    found = asyncio.run(measure(parser.parse_args().times))
-    print(json.dumps(found, indent=1))
+    parser.add_argument("--state", type=Path, help="as a part of `python -m bench`: no goal is a failure then")
+    parser.add_argument("--tiny", action="store_true", help="few runs: to see that it works")
+    given = parser.parse_args()
+    found = asyncio.run(measure(2 if given.tiny else given.times))
+    print(json.dumps({"boxes": found}))
+    if given.state:
+        return 0
     over = found["bubblewrap"]["p50"] - found["bare"]["p50"] > MOST_OVER_BARE
     kept = found.get("container kept", {"p50": 0.0, "p95": 0.0})
     return int(over or kept["p50"] > MOST_KEPT_P50 or kept["p95"] > MOST_KEPT_P95)

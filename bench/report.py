@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.box_tables import tables as box_tables
 from bench.cluster.tables import Table, tables
 from bench.interrupt_table import tables as interrupt_tables
 from bench.over_http.tables import tables as http_tables
@@ -175,7 +176,7 @@ def _notes(results: dict[str, Any], rows: list[Row]) -> list[str]:
         for failure in results["failures"]
     ]
     notes += [f"FAILED: {_last_line(failure)}" for failure in results.get("startup", {}).get("failures", [])]
-    for part in ("first_branch", "http", "streams", "interrupt", "cluster"):
+    for part in ("first_branch", "http", "streams", "boxes", "gateway", "crew", "interrupt", "cluster"):
         notes += [f"FAILED: {_last_line(failure)}" for failure in results.get(part, {}).get("failures", [])]
     if "failure" in results.get("lane", {}):
         notes.append(f"FAILED: {_last_line(results['lane']['failure'])}")
@@ -246,6 +247,7 @@ def _cluster(results: dict[str, Any]) -> list[Table]:
         *http_tables(results.get("http", {}).get("rounds", [])),
         *stream_tables(results.get("streams", {}).get("rounds", [])),
         *interrupt_tables(results.get("interrupt", {}).get("rounds", [])),
+        *box_tables(results),
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.box_tables import tables as box_tables
 from bench.cluster.parts import run_module, run_part
 from bench.cluster.tables import tables
 from bench.contestants import FLOOR
@@ -189,3 +190,26 @@ def test_answers_over_http_are_measured_against_an_empty_store(tmp_path: Path) -
     assert looking.rows[0][-1] == "1.00"
     assert len(starting.rows) == 3
     assert not (tmp_path / "http").exists()
+
+
+def test_boxes_gateway_and_crew_are_told_beside_their_goals(tmp_path: Path) -> None:
+    found = run_module("boxes", "bench.boxes", "--state", str(tmp_path), "--tiny")
+    assert found["bubblewrap"]["p50"] > found["bare"]["p50"] > 0
+    boxes = {kind: {"p50": seconds, "p95": 2 * seconds} for kind, seconds in (("bare", 0.002), ("bubblewrap", 0.012))}
+    kept = {"container kept": {"p50": 0.25, "p95": 0.75}}
+    door = {"first_byte_added": 0.001, "in_all": 1.02, "cpu_of_32": 1.2}
+    gateway = dict.fromkeys(("anthropic", "openai", "responses", "gemini"), door)
+    memory = {"resident": 75_000_000, "own": 60_000_000}
+    crew = {"agents": 16, "shell": memory, "direct": memory}
+    first, second, third = box_tables(
+        {"boxes": {"rounds": [boxes | kept]}, "gateway": {"rounds": [gateway]}, "crew": {"rounds": [crew]}}
+    )
+    assert [(row[0], row[3]) for row in first.rows] == [
+        ("a bare command, p50", "-"),
+        ("bubblewrap over that, p50", "0.67"),
+        ("container kept, p50", "0.50"),
+        ("container kept, p95", "0.50"),
+    ]
+    assert {row[0]: row[3] for row in second.rows}["responses: processor time of 32 at once"] == "0.80"
+    assert third.rows[0][3] == "0.50"
+    assert box_tables({}) == []
