@@ -221,6 +221,31 @@ async def test_a_memory_bomb_is_ended(sandbox: Sandbox, tmp_path: Path) -> None:
     assert done.limit == "more than 100 MiB of memory"
 
 
+SHARED = {
+    "a mapping that children would share": "kept = mmap.mmap(-1, SIZE)\nfor _ in range(200): kept.write(b'x' * 1_000_000)",
+    "a file without a folder": "kept = os.memfd_create('m')\nfor _ in range(200): os.write(kept, b'x' * 1_000_000)",
+}
+
+
+@pytest.mark.parametrize("kind", SHARED)
+async def test_memory_that_can_be_shared_counts(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+    bomb = f"import mmap, os, time\nSIZE = 200_000_000\n{SHARED[kind]}\ntime.sleep(600)"
+    done = await sandbox.run(python(tmp_path, bomb, memory_bytes=100 * 1024**2, seconds=30.0))
+    assert (done.limit, done.exit_code in {0, None}) == ("more than 100 MiB of memory", False), done
+
+
+async def test_memory_that_is_shared_counts_once(sandbox: Sandbox, tmp_path: Path) -> None:
+    """As databases have it: eight processes that all read 40 MB, which is also a file in memory."""
+    program = (
+        "import mmap, os, time\nSIZE = 40_000_000\n"
+        "file = os.memfd_create('m')\nos.ftruncate(file, SIZE)\nkept = mmap.mmap(file, SIZE)\nkept.write(b'x' * SIZE)\n"
+        "all(os.fork() for _ in range(7))\n"
+        "total = sum(kept[::4096])\ntime.sleep(1.5)"
+    )
+    done = await sandbox.run(python(tmp_path, program, memory_bytes=200 * 1024**2, seconds=30.0))
+    assert (done.limit, done.exit_code, done.output) == ("", 0, b"")
+
+
 @pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
 async def test_files_in_memory_count_as_memory(tmp_path: Path, folder: str) -> None:
     script = f"head -c 200000000 /dev/zero > {folder}/x; sleep 60"

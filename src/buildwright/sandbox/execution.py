@@ -237,25 +237,8 @@ async def _watch(family: Family, command: Command, in_memory: Sequence[str]) -> 
         pause = min(pause * 2, _LOOK) if len(members) < command.processes // 4 else _FIRST_LOOK
         if len(members) > command.processes:
             return f"more than {command.processes} processes"
-        if family.memory(members) + _kept_in(in_memory, members) > command.memory_bytes:
+        if family.memory(members, in_memory, command.memory_bytes) > command.memory_bytes:
             return f"more than {command.memory_bytes // 1024**2} MiB of memory"
-
-
-def _kept_in(folders: Sequence[str], members: Sequence[int]) -> int:
-    """Return the bytes in folders of a sandbox that are kept in memory, as its processes see them."""
-    return sum(_used_of(folder, members) for folder in folders)
-
-
-def _used_of(folder: str, members: Sequence[int]) -> int:
-    """Return the bytes in one folder of a sandbox; the first process stays outside, where the folder is another one."""
-    for member in members:
-        # It may have ended.
-        with contextlib.suppress(OSError):
-            there, here = (Path(f"{root}{folder}").stat().st_dev for root in (f"/proc/{member}/root", ""))
-            if there != here:
-                told = os.statvfs(f"/proc/{member}/root{folder}")
-                return (told.f_blocks - told.f_bfree) * told.f_frsize
-    return 0
 
 
 async def _gone(process: asyncio.subprocess.Process, family: Family) -> None:

@@ -8,6 +8,7 @@ import os
 import resource
 import secrets
 import signal
+from collections.abc import Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,8 @@ _MOST_IN_QUEUES = 819_200
 """Linux's own limit, taken where there is none."""
 _DIFFERENT = 100_000
 _numbers = count(1)
+_LOOKS_AT_FILES = 5
+"""Every fifth look at the memory looks at all open files, too."""
 
 
 def marked(marker: str) -> dict[str, str]:
@@ -48,13 +51,48 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def _private_bytes(pid: int) -> int:
-    """Return the bytes of resident memory that are no mapped file or shared segment (statm: resident minus shared)."""
+def _resident(pid: int) -> tuple[int, int]:
+    """Return the bytes of memory that a process has alone, and those of mapped files and shared memory (statm)."""
     try:
         _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
     except (OSError, ValueError):
+        return 0, 0
+    return (int(resident) - int(shared)) * _PAGE, int(shared) * _PAGE
+
+
+def _shared_memory(pid: int) -> int:
+    """Return a process's part of the shared memory that it has mapped: what two have mapped counts half for each."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
         return 0
-    return (int(resident) - int(shared)) * _PAGE
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss_Shmem:"))
+
+
+def _open_in_memory(members: Sequence[int]) -> int:
+    """Return the bytes of the files without a folder (memfd_create(2)) that processes have open."""
+    found: dict[int, int] = {}
+    for member in members:
+        # It may have ended, or have closed the file.
+        with contextlib.suppress(OSError), os.scandir(f"/proc/{member}/fd") as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if str(Path(entry.path).readlink()).startswith("/memfd:"):
+                        about = entry.stat()
+                        found[about.st_ino] = about.st_blocks * 512
+    return sum(found.values())
+
+
+def _kept_in(folder: str, members: Sequence[int]) -> int:
+    """Return the bytes in a folder of a sandbox that is kept in memory; the first process has another folder there."""
+    for member in members:
+        # It may have ended.
+        with contextlib.suppress(OSError):
+            there, here = (Path(f"{root}{folder}").stat().st_dev for root in (f"/proc/{member}/root", ""))
+            if there != here:
+                told = os.statvfs(f"/proc/{member}/root{folder}")
+                return (told.f_blocks - told.f_bfree) * told.f_frsize
+    return 0
 
 
 class Family:
@@ -71,6 +109,7 @@ class Family:
         first = stat_of(root)
         self._seen: dict[int, str] = {} if first is None else {root: first.start}
         self._queues = queues
+        self._looks, self._open_in_memory = 0, 0
 
     def look(self, *, stop: bool = False) -> list[int]:
         """Return every living process of the command. Reaps dead orphans that no other code waits for.
@@ -102,9 +141,22 @@ class Family:
         """Return whether none is left, even dead: an orphan becomes our child a moment after its parent dies."""
         return not self.look() and not self._still_there() - {self._root}
 
-    def memory(self, members: list[int]) -> int:
-        """Return the bytes of private memory of these processes together."""
-        return sum(_private_bytes(pid) for pid in members)
+    def memory(self, members: Sequence[int], folders: Sequence[str], most: int) -> int:
+        """Return the bytes of memory of these processes together, exactly only where that is more than `most`.
+
+        `folders` of theirs are kept in memory. What is in files there or without a folder may be mapped, too: it counts
+        once. The files without a folder are looked at now and then, because that takes long.
+        """
+        each = [_resident(pid) for pid in members]
+        private, shared = sum(alone for alone, _ in each), sum(others for _, others in each)
+        kept = sum(_kept_in(folder, members) for folder in folders)
+        self._looks += 1
+        if self._looks % _LOOKS_AT_FILES == 0:
+            self._open_in_memory = _open_in_memory(members)
+        kept += self._open_in_memory
+        if private + max(kept, shared) <= most:
+            return private + kept
+        return private + max(kept, sum(_shared_memory(pid) for pid in members))
 
     def ask_to_end(self, spare_root: bool) -> None:
         """Send SIGTERM to every process; with `spare_root` not to the first, which only guards the others."""
