@@ -15,6 +15,7 @@ from buildwright.cli.reporting import PLAIN, Reporting
 from buildwright.cli.session import read_spec, session
 
 if TYPE_CHECKING:
+    from buildwright.cli.unfinished import FoundBuild
     from buildwright.core.build import Build
     from buildwright.core.spec import Spec
 
@@ -44,12 +45,13 @@ async def build(
     Your checkout is not touched: the result is a new branch. The same command again continues the same build while it is
     unfinished. Ctrl-C stops it safely, and `run` continues it.
     """
-    from buildwright.cli.foreground import drive_to_the_end, run_detached
+    from buildwright.cli.foreground import drive_to_the_end, left_to_its_process, run_detached
     from buildwright.cli.options import options_of, read_repository
     from buildwright.cli.summary import estimate_words
     from buildwright.cli.unfinished import changed_build, say_moved, unfinished_build
     from buildwright.core.apply import fold
     from buildwright.engine.commands import NewBuild
+    from buildwright.errors import BuildIsRunning
     from buildwright.wiring.estimate import estimate_for
 
     output = Output(json)
@@ -60,12 +62,13 @@ async def build(
         reporting.check(unwatched=detach and app.in_cluster)
         read = await read_spec(spec, tag)
         first: Build | None = None
+        taken: FoundBuild | None = None
         build_id = "" if new else await unfinished_build(app, read, options, repository, base)
         if build_id:
             output.say(f"Continuing build {build_id[:8]}, which is the same and not finished (--new starts another).")
             await say_moved(app, build_id, output)
-        elif not new and (changed := await changed_build(app, read, options, repository, base, output, yes)):
-            build_id = changed
+        elif not new and (taken := await changed_build(app, read, options, repository, base, output, yes)):
+            build_id = taken.id
         else:
             if given.push and not output.confirm(f"Push the result to {given.push} when it has passed?", yes):
                 return Exit.USAGE
@@ -83,7 +86,12 @@ async def build(
                 output.say(f"  note: this build is about {part}: its checks judge, and paths may be meant from there.")
         if detach:
             return await run_detached(app, build_id, output, reporting)
-        return await drive_to_the_end(app, build_id, output, reporting, since=first)
+        try:
+            return await drive_to_the_end(app, build_id, output, reporting, since=first)
+        except BuildIsRunning:
+            if taken is None or not taken.changed:
+                raise
+            return left_to_its_process(build_id, output)
 
 
 def _introduce(output: Output, build_id: str, spec: Spec, repository: str) -> None:

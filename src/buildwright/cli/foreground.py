@@ -195,6 +195,11 @@ async def run_detached(app: Client, build_id: str, output: Output, reporting: Re
     return _tell_detached(output, build_id, {"pid": process.pid, "log": log}, said)
 
 
+def left_to_its_process(build_id: str, output: Output) -> int:
+    """Say that the process that runs a build takes in what was changed of it. Returns the exit code."""
+    return _tell_detached(output, build_id, {"pid": None, "log": None}, "The process that runs it takes that in.")
+
+
 async def _left_to_workers(app: Client, build_id: str, output: Output) -> int:
     """Say that the workers carry the build out, or that it waits for one. Returns the exit code."""
     crew = await app.crew(build_id)

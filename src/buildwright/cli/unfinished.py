@@ -39,10 +39,10 @@ async def unfinished_build(app: Client, spec: Spec, options: Options, repository
 
 async def changed_build(
     app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output, yes: bool
-) -> str:
-    """Give the newest build of this name the tasks of an edited list, or an edited spec, if the user agrees; return its id.
+) -> FoundBuild | None:
+    """Give the newest build of this name the tasks of an edited list, or an edited spec, if the user agrees.
 
-    Returns "" when there is no such build: it has the same repository, base, options, and title or file, a plan, and a
+    Returns None when there is no such build: it has the same repository, base, options, and title or file, a plan, and a
     task of the list. An unfinished one comes first; one that has ended must have done a task of the list as it stands.
     """
     from buildwright.engine.task_commands import ChangeTasks
@@ -59,27 +59,27 @@ async def changed_build(
             continue
         differs = difference(found, spec.graph)
         if differs.is_empty and found.is_terminal:
-            return ""
+            return None
         if differs.is_empty:
             output.say(f"Continuing build {found.id[:8]}, which has these tasks (--new starts another).")
-            return found.id
+            return FoundBuild(found.id, changed=False)
         how_far = "has ended" if found.is_terminal else "is unfinished"
         output.say(f"Build {found.id[:8]} {how_far} and has the same name. The list differs from its plan:")
         print_difference(output, found, differs)
         if found.is_terminal:
             await say_moved(app, found.id, output)
         if not output.confirm("Change that build? What is done stays (no: start another).", yes):
-            return ""
+            return None
         await app.ask(found.id, ChangeTasks((*differs.added, *differs.edited), differs.dropped))
         output.say(f"Continuing build {found.id[:8]} and these changes (--new starts another).")
-        return found.id
-    return ""
+        return FoundBuild(found.id, changed=True)
+    return None
 
 
 async def _respecified(
     app: Client, spec: Spec, options: Options, repository: str, base: str, output: Output, yes: bool
-) -> str:
-    """Give the newest build of this name an edited spec, if the user agrees; return its id, "" without one.
+) -> FoundBuild | None:
+    """Give the newest build of this name an edited spec, if the user agrees; return it, None without one.
 
     It has a plan that was made from a spec, and when it has ended, something has landed. Raises Refused when the user
     cannot be asked and `yes` is not set: the planner is paid for its answer.
@@ -97,10 +97,10 @@ async def _respecified(
             continue
         short, before = found.id[:8], found.new_spec or found.spec.text
         if found.is_terminal and (spec.text == before or not found.done):
-            return ""
+            return None
         if spec.text == before:
             output.say(f"Continuing build {short}, which has this spec (--new starts another).")
-            return found.id
+            return FoundBuild(found.id, changed=False)
         how_far = "has ended" if found.is_terminal else "is unfinished"
         output.say(f"Build {short} {how_far} and has the same name. The spec differs from what it was planned from:")
         for line in text_difference(before, spec.text):
@@ -114,11 +114,11 @@ async def _respecified(
             )
         question = "Change that build? The planner is asked what that means; what is done stays (no: start another)."
         if not output.confirm(question, yes):
-            return ""
+            return None
         await app.ask(found.id, ChangeSpec(spec.text))
         output.say(f"Continuing build {short} with this spec (--new starts another).")
-        return found.id
-    return ""
+        return FoundBuild(found.id, changed=True)
+    return None
 
 
 def _has_ended(row: BuildRow) -> bool:
@@ -175,6 +175,13 @@ def _as_started(options: Options, found: Options) -> Options:
     named = {"author": options.commits.author or found.commits.author, "signing_key": found.commits.signing_key}
     commits = options.commits.model_copy(update=named)
     return options.model_copy(update={"commits": commits})
+
+
+class FoundBuild(NamedTuple):
+    """A build that goes on instead of a new one, and whether it was given what is new in the list or spec."""
+
+    id: str
+    changed: bool
 
 
 class PlanDifference(NamedTuple):
