@@ -17,6 +17,7 @@ from tests.workspace.repositories import git, make
 from tests.workspace.served import Smart, smart_http
 
 CONTENT = b"weights \x00\xff" * 300
+ALLOW = ("-c", "protocol.file.allow=always")
 RULES = b"*.bin filter=lfs diff=lfs merge=lfs -text\n"
 
 
@@ -198,3 +199,33 @@ async def test_another_home_fetches_them_again(tmp_path: Path) -> None:
         async with other.checkout("build-1", patch.tree) as files:
             assert (files / "model.bin").read_bytes() == CONTENT
             assert (files / "raw.txt").read_text() == "changed\n"
+
+
+async def test_submodules_have_their_contents_too(workspace: GitWorkspace, tmp_path: Path) -> None:
+    with_objects(tmp_path / "inner")
+    repository = with_objects(tmp_path / "r")
+    git(repository, *ALLOW, "submodule", "add", "-q", str(tmp_path / "inner"), "lib/inner")
+    git(repository, "commit", "-qm", "module")
+    lane = await lane_of(workspace, repository)
+    async with workspace.checkout("build-1", lane.base_tree) as files:
+        for place in (files, lane.files):
+            assert (place / "lib/inner/model.bin").read_bytes() == CONTENT
+    assert (await workspace.take_patch(lane)).left_out == ()
+    (lane.files / "lib/inner/model.bin").write_bytes(b"new weights")
+    assert (await workspace.take_patch(lane)).left_out == ("lib/inner/model.bin",)
+
+
+async def test_contents_of_submodules_come_from_their_address_in_every_home(tmp_path: Path) -> None:
+    served(tmp_path)
+    outer = make(tmp_path / "outer")
+    hub = str(tmp_path / "hub.git")
+    one, other = (GitWorkspace(tmp_path / name, dict(os.environ), hub) for name in ("one", "other"))
+    await one.create_hub()
+    with smart_http(tmp_path / "top", kind=LargeFileServer) as (address, _):
+        git(outer, *ALLOW, "submodule", "add", "-q", f"{address}/r.git", "lib/inner")
+        git(outer, "commit", "-qm", "module")
+        git(tmp_path, "clone", "-q", "--bare", "outer", "top/outer.git")
+        lane = await lane_of(one, f"{address}/outer.git")
+        assert (lane.files / "lib/inner/model.bin").read_bytes() == CONTENT
+        async with other.checkout("build-1", lane.base_tree) as files:
+            assert (files / "lib/inner/model.bin").read_bytes() == CONTENT

@@ -102,7 +102,7 @@ class Lanes:
                 work_tree=files,
             )
             if pin.modules:
-                await write_submodules(self._git, pin.mirror, tree, files, index.parent)
+                await write_submodules(self._git, pin.mirror, tree, files, index.parent, options)
             yield index
 
     async def close(self, key: LaneKey) -> None:

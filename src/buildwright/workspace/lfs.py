@@ -41,12 +41,12 @@ _BLOCK = 1 << 20
 
 
 class Contents(NamedTuple):
-    """The files of a commit that are in Git LFS."""
+    """The files of a commit, and of its submodules, that are in Git LFS."""
 
     pointers: Mapping[str, str]
     """The blob of the pointer by the id that the content would have as a blob."""
-    address: str = ""
-    """Where they can be fetched again, "" where no other machine can: an address without a password."""
+    addresses: Mapping[str, str]
+    """Where they can be fetched again, by commit; "" where no other machine can: an address without a password."""
 
 
 class LargeObject(NamedTuple):
@@ -69,24 +69,32 @@ class LargeFiles:
         self._git = git
         self._environment = environment
 
-    async def fetch(self, mirror: Path, source: Source, commit: str, width: int) -> Contents:
-        """Bring the objects of a commit and return what they are. Raises BadRepository, ToolMissing, DiskFull."""
-        self._check_program()
-        wanted = await self._wanted(mirror, commit)
-        place = await self._place(mirror, source, commit) if wanted else None
-        if source.git_dir is not None:
-            await asyncio.to_thread(_copy, wanted, Path(source.location), mirror)
-        await self._download(mirror, commit, wanted, place, source)
-        found = await asyncio.to_thread(_content_ids, wanted, mirror, width)
-        address = place.location if place is not None and place.git_dir is None else ""
-        return Contents(found, address if mask(address) == address else "")
+    async def fetch(self, mirror: Path, holders: Mapping[str, Source], width: int) -> Contents:
+        """Bring the objects of commits, each from its repository, and return what they are.
 
-    async def fetch_again(self, mirror: Path, commit: str, contents: Contents) -> None:
+        Raises BadRepository, ToolMissing, DiskFull.
+        """
+        self._check_program()
+        pointers: dict[str, str] = {}
+        addresses: dict[str, str] = {}
+        for commit, source in holders.items():
+            wanted = await self._wanted(mirror, commit)
+            place = await self._place(mirror, source, commit) if wanted else None
+            if source.git_dir is not None:
+                await asyncio.to_thread(_copy, wanted, Path(source.location), mirror)
+            await self._download(mirror, commit, wanted, place, source)
+            pointers |= await asyncio.to_thread(_content_ids, wanted, mirror, width)
+            address = place.location if place is not None and place.git_dir is None else ""
+            addresses[commit] = address if mask(address) == address else ""
+        return Contents(pointers, addresses)
+
+    async def fetch_again(self, mirror: Path, contents: Contents) -> None:
         """Bring what another home has found into this one's mirror. Raises as `fetch` does."""
         self._check_program()
-        place = locate(contents.address, self._environment, rewritten=True) if contents.address else None
-        source = Source(str(mirror), "file") if place is None else place
-        await self._download(mirror, commit, await self._wanted(mirror, commit), place, source)
+        for commit, address in contents.addresses.items():
+            place = locate(address, self._environment, rewritten=True) if address else None
+            source = Source(str(mirror), "file") if place is None else place
+            await self._download(mirror, commit, await self._wanted(mirror, commit), place, source)
 
     def _check_program(self) -> None:
         if shutil.which("git-lfs", path=self._environment.get("PATH")) is None:

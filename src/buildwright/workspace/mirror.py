@@ -162,7 +162,7 @@ class Mirrors:
             if self._hub is not None and found.modules.keys() - pin.modules.keys():
                 await self._hub.fetch(pin.mirror, build_id, *found.modules.values())
             if found.lfs is not None:
-                await self._large.fetch_again(pin.mirror, commit, found.lfs)
+                await self._large.fetch_again(pin.mirror, found.lfs)
             await self._keep(build_id, found)
 
     async def _make(self, build_id: str, source: Source, base: str, *, again: bool = False, lfs: bool = False) -> Pin:
@@ -193,8 +193,10 @@ class Mirrors:
         exclude = await asyncio.to_thread(read_exclude, source)
         fetching = Fetching(self._git, mirror, ref_of(build_id, "modules"), self._environment)
         modules = await fetching.fetch(source, commit)
-        contents = await self._large.fetch(mirror, source, commit, head.width) if lfs else None
-        return Pin(mirror, target, head.width, remotes, tags, exclude, modules, contents)
+        holders = {commit: source} | {one.commit: one.place for one in modules}
+        contents = await self._large.fetch(mirror, holders, head.width) if lfs else None
+        refs = {one.commit: one.ref for one in modules}
+        return Pin(mirror, target, head.width, remotes, tags, exclude, refs, contents)
 
     async def _settle(self, build_id: str, pin: Pin) -> Pin:
         """Write the pin to the hub and this home. If the hub already has another pin, adopt and return that one."""
@@ -231,7 +233,7 @@ class Mirrors:
         if not await self._hub.fetch(pin.mirror, build_id, *refs, near=False):
             return None
         if pin.lfs is not None:
-            await self._large.fetch_again(pin.mirror, pin.target.commit, pin.lfs)
+            await self._large.fetch_again(pin.mirror, pin.lfs)
         await self._keep(build_id, pin)
         return pin
 

@@ -11,7 +11,7 @@ import os
 import posixpath
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +36,14 @@ class Submodule(NamedTuple):
     url: str
 
 
+class FetchedModule(NamedTuple):
+    """A submodule that is in the mirror: its commit, the ref that keeps it, and the repository that it came from."""
+
+    commit: str
+    ref: str
+    place: Source
+
+
 async def gitlinks(git: Git, mirror: Path, tree: str) -> dict[str, str]:
     """Return the commit of each submodule of a tree by path."""
     answer = await git.run(mirror, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree)
@@ -53,21 +61,21 @@ class Fetching:
     """Begins the refs that keep the submodules."""
     environment: Mapping[str, str]
 
-    async def fetch(self, source: Source, commit: str) -> dict[str, str]:
-        """Return the ref of each submodule's commit, submodules in submodules included.
+    async def fetch(self, source: Source, commit: str) -> list[FetchedModule]:
+        """Return each submodule of a commit, submodules in submodules included.
 
         One that the user has switched off (`submodule.<name>.update none`, `active false`) stays empty, as git leaves
         it, and so does one that .gitmodules does not name. Raises BadRepository that names what cannot be fetched.
         """
-        found: dict[str, str] = {}
+        found: list[FetchedModule] = []
         await self._level(source, commit, "", 0, found)
         return found
 
-    async def _level(self, source: Source, commit: str, above: str, depth: int, found: dict[str, str]) -> None:
+    async def _level(self, source: Source, commit: str, above: str, depth: int, found: list[FetchedModule]) -> None:
         for module in await self._modules(source, commit):
             ref = f"{self.ref}/{len(found)}"
             place = await self._bring(source, module._replace(path=f"{above}{module.path}"), ref)
-            found[module.commit] = ref
+            found.append(FetchedModule(module.commit, ref, place))
             if depth < _DEPTH:
                 await self._level(place, module.commit, f"{above}{module.path}/", depth + 1, found)
 
@@ -182,11 +190,13 @@ def _host(address: str) -> str:
     return address.partition(":")[0].rpartition("@")[2].lower()
 
 
-async def write_submodules(git: Git, mirror: Path, tree: str, files: Path, aside: Path, depth: int = 0) -> None:
+async def write_submodules(
+    git: Git, mirror: Path, tree: str, files: Path, aside: Path, options: Sequence[str] = (), depth: int = 0
+) -> None:
     """Write the files of a tree's submodules into the directory `files`, those whose commit is in the mirror.
 
-    Each is written in the private directory `aside` and moved into place, so that no link that a process puts in its
-    way is followed.
+    `options` are git's own, for the filter of Git LFS. Each is written in the private directory `aside` and moved into
+    place, so that no link that a process puts in its way is followed.
     """
     for path, commit in (await gitlinks(git, mirror, tree)).items():
         if not await git.resolve(mirror, f"{commit}^{{tree}}"):
@@ -195,10 +205,10 @@ async def write_submodules(git: Git, mirror: Path, tree: str, files: Path, aside
         await asyncio.to_thread(stage.mkdir)
         await git.run(
             mirror,
-            *("read-tree", "--reset", "-u", "--end-of-options", f"{commit}^{{tree}}"),
+            *(*options, "read-tree", "--reset", "-u", "--end-of-options", f"{commit}^{{tree}}"),
             index=aside / f"{stage.name}.index",
             work_tree=stage,
         )
         if depth < _DEPTH:
-            await write_submodules(git, mirror, commit, stage, aside, depth + 1)
+            await write_submodules(git, mirror, commit, stage, aside, options, depth + 1)
         await asyncio.to_thread(move_beneath, files, path, stage)
