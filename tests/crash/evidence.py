@@ -75,7 +75,7 @@ def gather(place: Place, kills: int) -> Evidence:
         locks=sorted(str(path.relative_to(place.folder)) for path in place.folder.rglob("*.lock")),
         # A home whose worker never comes back is not looked at: nobody is there to tidy it up.
         lanes=[entry for name in ("lanes", "checkouts") for entry in _entries(place.homes()[-1] / name)],
-        strays=_strays(place),
+        strays=strays(place),
         checkout=git(repository, "status", "--porcelain", "--ignored"),
         leaks=_leaks(place.folder),
     )
@@ -139,7 +139,8 @@ IN_HOME = {"artifacts", "checkouts", "gitconfig", "lanes", "mirrors", "mirrors.g
 DATABASE = {"state.db", "state.db-shm", "state.db-wal"}
 
 
-def _strays(place: Place) -> list[str]:
+def strays(place: Place) -> list[str]:
+    """What lies where nothing of ours may be, as paths below the place's folder."""
     folder, homes = place.folder, place.homes()
     known = {folder / "home" / "hub.git", *homes} if place.shared else set()
     beside = [path for path in folder.iterdir() if path.name not in OURS]

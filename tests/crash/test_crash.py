@@ -14,8 +14,9 @@ import pytest
 from buildwright.core import event as e
 from buildwright.core.event import AnyEvent, Recorded
 from tests.crash.campaign import Grounds, Trial, attempt, undisturbed
-from tests.crash.evidence import Evidence
+from tests.crash.evidence import Evidence, strays
 from tests.crash.invariants import INVARIANTS, broken
+from tests.crash.life import Place
 from tests.crash.scenes import SCENES
 
 
@@ -65,6 +66,16 @@ def test_a_broken_promise_is_a_failure_of_the_trial_and_its_folder_is_kept(tmp_p
     assert result.killed == 1
     assert [wrong.split(":")[0] for wrong in result.wrong] == ["same_result"]
     assert (Path(result.folder) / "ledger").exists()
+
+
+def test_a_checkout_is_left_behind_unless_its_worker_never_comes_back(tmp_path: Path) -> None:
+    place = Place(tmp_path, "stop", "postgres://", shared=True)
+    for name in ("home/worker-0/checkouts/b", "user", "tmp/tmp1/website"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "home/worker-0/checkouts/b/c").symlink_to(tmp_path / "tmp/tmp1/website")
+    assert strays(place) == ["tmp/tmp1"]
+    (tmp_path / "home/worker-1").mkdir()
+    assert strays(place) == []
 
 
 # --- Each promise is noticed when it is broken -----------------------------------------------------------------------
